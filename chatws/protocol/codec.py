@@ -1,0 +1,88 @@
+"""Turns the first argument of an event into its payload struct: strict about types, silent about unknown fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chatws.protocol import replies
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
+
+_COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(row.payload, strict=True)  # type: ignore[call-overload]  # a union of types, as the table gives it
+    for name, row in COMMANDS.items()
+}
+_EVENT_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(row.payload)  # type: ignore[call-overload]  # a union of types, as the table gives it
+    for name, row in EVENTS.items()
+}
+_NOTHING = msgspec.Raw(b"{}")
+
+
+def find_command(name: str) -> CommandSpec:
+    """Look an event up in the table.
+
+    Raises:
+        ChatError: ``unknown_event``.
+    """
+    row = COMMANDS.get(name)
+    if row is None:
+        raise ChatError(ErrorCode.UNKNOWN_EVENT)
+    return row
+
+
+def decode_command(row: CommandSpec, args: list[msgspec.Raw]) -> Any:
+    """Build the payload of a client's event; the result's type is ``row.payload``.
+
+    Raises:
+        ChatError: ``bad_request`` naming the field.
+    """
+    if not args and not row.optional:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name} needs a payload.")
+    return decode_payload(row, args[0] if args else _NOTHING)
+
+
+def decode_payload(row: CommandSpec, raw: msgspec.Raw | bytes | str) -> Any:
+    """Build a payload from its JSON, for transports that have no argument list.
+
+    Raises:
+        ChatError: ``bad_request`` naming the field.
+    """
+    try:
+        return _COMMAND_DECODERS[row.name].decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as problem:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {_describe(problem)}") from None
+
+
+def decode_event(name: str, raw: bytes | str) -> Any:
+    """Build the payload of a server's event; the result's type is the table's.
+
+    Raises:
+        KeyError: the table has no such event.
+        msgspec.DecodeError: the payload is not of that type.
+    """
+    return _EVENT_DECODERS[name].decode(raw)
+
+
+def convert_event(name: str, payload: object) -> Any:
+    """Like `decode_event`, for a payload that a Socket.IO client has already parsed."""
+    return msgspec.convert(payload, EVENTS[name].payload)  # type: ignore[call-overload]  # as above
+
+
+def convert_reply(name: str, payload: object) -> replies.Ok | replies.Refused:
+    """Build the reply to the command ``name`` from parsed JSON.
+
+    Raises:
+        msgspec.ValidationError: it is neither the command's reply nor a refusal.
+    """
+    if isinstance(payload, dict) and payload.get("success") is True:
+        return msgspec.convert(payload, COMMANDS[name].reply)
+    return msgspec.convert(payload, replies.Refused)
+
+
+def _describe(problem: Exception) -> str:
+    if isinstance(problem, msgspec.DecodeError):
+        return str(problem)
+    return "the payload is not valid JSON"

@@ -1,0 +1,30 @@
+"""What a message may contain."""
+
+from __future__ import annotations
+
+import re
+
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.limits import MAX_CONTENT_BYTES, MAX_CONTENT_CHARS
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""C0 but tab and line feed, DEL, C1, and lone surrogates."""
+
+
+def normalise_content(content: str) -> str:
+    """Turn CRLF and CR into LF and check the rest; the result is stored verbatim and escaped where it is shown.
+
+    Raises:
+        ChatError: ``too_large`` over 4,000 code points or 16 KiB, ``bad_request`` for white space only or a control
+            character.
+    """
+    text = content.replace("\r\n", "\n").replace("\r", "\n") if "\r" in content else content
+    if len(text) > MAX_CONTENT_CHARS:
+        raise ChatError(ErrorCode.TOO_LARGE, f"A message has at most {MAX_CONTENT_CHARS} characters.")
+    if _FORBIDDEN.search(text):
+        raise ChatError(ErrorCode.BAD_REQUEST, "A message holds no control characters.")
+    if not text.strip():
+        raise ChatError(ErrorCode.BAD_REQUEST, "A message is not empty.")
+    if not text.isascii() and len(text.encode()) > MAX_CONTENT_BYTES:
+        raise ChatError(ErrorCode.TOO_LARGE, f"A message has at most {MAX_CONTENT_BYTES} bytes.")
+    return text

@@ -1,0 +1,73 @@
+"""What the chat talks about: users, conversations, messages, presence, read marks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from chatws.protocol import limits
+
+Role = Literal["admin", "customer", "bot"]
+ConversationStatus = Literal["bot", "queued", "assigned", "resolved"]
+PresenceStatus = Literal["online", "away", "busy", "offline"]
+PresenceChoice = Literal["online", "away", "busy"]
+
+Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z", description="1-64 of A-Z a-z 0-9 _ -")]
+ClientMessageId = Annotated[str, Meta(min_length=1, max_length=64, description="1-64 characters, chosen by the client")]
+Seq = Annotated[int, Meta(ge=0, le=limits.MAX_SEQ)]
+Timestamp = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds")]
+
+
+class Wire(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Base of everything that crosses the wire: camelCase there, unknown fields ignored."""
+
+
+class User(Wire, frozen=True):
+    """Somebody who can speak (guide: MessageData.sender)."""
+
+    user_id: str
+    user_name: str
+    role: Role
+
+
+class Message(Wire, frozen=True):
+    """The guide's MessageData with the id, the sequence number, and the sender's own id for it."""
+
+    conversation_id: str
+    content: str
+    sender: User
+    timestamp: Timestamp
+    message_id: str
+    seq: int
+    client_message_id: str | UnsetType = UNSET
+
+
+class Conversation(Wire, frozen=True):
+    """One customer's conversation as agents see it; ``version`` rises with every change of status or assignee."""
+
+    conversation_id: str
+    status: ConversationStatus
+    version: int
+    customer: User
+    assignee: User | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    head_seq: int
+    last_message: Message | None
+
+
+class Presence(Wire, frozen=True):
+    """Where a user stands; ``timestamp`` is when that began."""
+
+    user_id: str
+    status: PresenceStatus
+    timestamp: Timestamp
+
+
+class ReadMark(Wire, frozen=True):
+    """A user has read everything up to and including ``seq``."""
+
+    user_id: str
+    seq: int
