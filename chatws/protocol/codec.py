@@ -11,12 +11,10 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
 
 _COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(row.payload, strict=True)  # type: ignore[call-overload]  # a union of types, as the table gives it
-    for name, row in COMMANDS.items()
+    name: msgspec.json.Decoder(row.payload, strict=True) for name, row in COMMANDS.items()
 }
 _EVENT_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(row.payload)  # type: ignore[call-overload]  # a union of types, as the table gives it
-    for name, row in EVENTS.items()
+    name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()
 }
 _NOTHING = msgspec.Raw(b"{}")
 
@@ -68,7 +66,7 @@ def decode_event(name: str, raw: bytes | str) -> Any:
 
 def convert_event(name: str, payload: object) -> Any:
     """Like `decode_event`, for a payload that a Socket.IO client has already parsed."""
-    return msgspec.convert(payload, EVENTS[name].payload)  # type: ignore[call-overload]  # as above
+    return msgspec.convert(payload, EVENTS[name].payload)
 
 
 def convert_reply(name: str, payload: object) -> replies.Ok | replies.Refused:

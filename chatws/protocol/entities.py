@@ -24,7 +24,7 @@ class Wire(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of everything that crosses the wire: camelCase there, unknown fields ignored."""
 
 
-class User(Wire, frozen=True):
+class User(Wire, frozen=True, kw_only=True):
     """Somebody who can speak (guide: MessageData.sender)."""
 
     user_id: str
@@ -32,7 +32,7 @@ class User(Wire, frozen=True):
     role: Role
 
 
-class Message(Wire, frozen=True):
+class Message(Wire, frozen=True, kw_only=True):
     """The guide's MessageData with the id, the sequence number, and the sender's own id for it."""
 
     conversation_id: str
@@ -44,7 +44,7 @@ class Message(Wire, frozen=True):
     client_message_id: str | UnsetType = UNSET
 
 
-class Conversation(Wire, frozen=True):
+class Conversation(Wire, frozen=True, kw_only=True):
     """One customer's conversation as agents see it; ``version`` rises with every change of status or assignee."""
 
     conversation_id: str
@@ -58,7 +58,7 @@ class Conversation(Wire, frozen=True):
     last_message: Message | None
 
 
-class Presence(Wire, frozen=True):
+class Presence(Wire, frozen=True, kw_only=True):
     """Where a user stands; ``timestamp`` is when that began."""
 
     user_id: str
@@ -66,7 +66,7 @@ class Presence(Wire, frozen=True):
     timestamp: Timestamp
 
 
-class ReadMark(Wire, frozen=True):
+class ReadMark(Wire, frozen=True, kw_only=True):
     """A user has read everything up to and including ``seq``."""
 
     user_id: str

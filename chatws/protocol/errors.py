@@ -67,7 +67,7 @@ ERRORS: dict[ErrorCode, ErrorRow] = {
 }
 
 
-class ErrorBody(Wire, frozen=True):
+class ErrorBody(Wire, frozen=True, kw_only=True):
     """The ``error`` of a refused request."""
 
     code: ErrorCode
@@ -97,7 +97,9 @@ class ChatError(Exception):
     def body(self) -> ErrorBody:
         """The error as it crosses the wire."""
         after = UNSET if self.retry_after_ms is None else self.retry_after_ms
-        return ErrorBody(code=self.code, message=self.message, retryable=ERRORS[self.code].retryable, retry_after_ms=after)
+        return ErrorBody(
+            code=self.code, message=self.message, retryable=ERRORS[self.code].retryable, retry_after_ms=after
+        )
 
 
 class Conflict(ChatError):

@@ -8,7 +8,7 @@ from chatws.protocol.entities import Conversation, Role, Timestamp, Wire
 from chatws.protocol.errors import ErrorCode
 
 
-class Timers(Wire, frozen=True):
+class Timers(Wire, frozen=True, kw_only=True):
     """The server's timers, so that clients need not guess; milliseconds."""
 
     typing_resend_ms: int
@@ -17,7 +17,7 @@ class Timers(Wire, frozen=True):
     positions_ms: int
 
 
-class Authenticated(Wire, frozen=True):
+class Authenticated(Wire, frozen=True, kw_only=True):
     """Who the connection is, until when, and on which database (``epoch``)."""
 
     user_id: str
@@ -29,19 +29,19 @@ class Authenticated(Wire, frozen=True):
     timers: Timers
 
 
-class JoinedConversation(Wire, frozen=True):
+class JoinedConversation(Wire, frozen=True, kw_only=True):
     """The connection is in the conversation's room."""
 
     conversation_id: str
 
 
-class LeftConversation(Wire, frozen=True):
+class LeftConversation(Wire, frozen=True, kw_only=True):
     """The connection has left the conversation's room."""
 
     conversation_id: str
 
 
-class TypingIndicator(Wire, frozen=True):
+class TypingIndicator(Wire, frozen=True, kw_only=True):
     """Somebody else in the conversation began or stopped typing."""
 
     conversation_id: str
@@ -50,7 +50,7 @@ class TypingIndicator(Wire, frozen=True):
     is_typing: bool
 
 
-class MessageRead(Wire, frozen=True):
+class MessageRead(Wire, frozen=True, kw_only=True):
     """A member has read up to ``seq``."""
 
     conversation_id: str
@@ -59,25 +59,25 @@ class MessageRead(Wire, frozen=True):
     timestamp: Timestamp
 
 
-class ConversationUpdated(Wire, frozen=True):
+class ConversationUpdated(Wire, frozen=True, kw_only=True):
     """A conversation's status, assignee, head or last message changed."""
 
     conversation: Conversation
 
 
-class AuthExpiring(Wire, frozen=True):
+class AuthExpiring(Wire, frozen=True, kw_only=True):
     """The token runs out soon; ``refresh_token`` renews it on the live connection."""
 
     in_ms: int
 
 
-class ServerDraining(Wire, frozen=True):
+class ServerDraining(Wire, frozen=True, kw_only=True):
     """This server stops; the connection will be closed, come back after ``retryAfterMs``."""
 
     retry_after_ms: int
 
 
-class Failed(Wire, frozen=True):
+class Failed(Wire, frozen=True, kw_only=True):
     """The ``error`` event: a request without an ack callback failed, or the connection is about to end."""
 
     message: str

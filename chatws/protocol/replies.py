@@ -19,13 +19,13 @@ from chatws.protocol.entities import (
 from chatws.protocol.errors import ErrorBody
 
 
-class Ok(Wire, frozen=True):
+class Ok(Wire, frozen=True, kw_only=True):
     """Done; nothing more to say."""
 
     success: Literal[True] = True
 
 
-class Refused(Wire, frozen=True):
+class Refused(Wire, frozen=True, kw_only=True):
     """Not done, and why; a lost race brings the conversation as it is now."""
 
     error: ErrorBody
@@ -33,7 +33,7 @@ class Refused(Wire, frozen=True):
     conversation: Conversation | UnsetType = UNSET
 
 
-class AuthAck(Ok, frozen=True):
+class AuthAck(Ok, frozen=True, kw_only=True):
     """``authenticate`` and ``refresh_token``."""
 
     user_id: str
@@ -42,7 +42,7 @@ class AuthAck(Ok, frozen=True):
     expires_at: Timestamp
 
 
-class SendAck(Ok, frozen=True):
+class SendAck(Ok, frozen=True, kw_only=True):
     """The message is stored for good; ``duplicate`` when it already was."""
 
     message_id: str
@@ -51,7 +51,7 @@ class SendAck(Ok, frozen=True):
     duplicate: bool | UnsetType = UNSET
 
 
-class JoinAck(Ok, frozen=True):
+class JoinAck(Ok, frozen=True, kw_only=True):
     """The state of the conversation, and what the client missed.
 
     ``recovered: false`` means that the client's position is not of this database: it reloads.
@@ -67,7 +67,7 @@ class JoinAck(Ok, frozen=True):
     presence: list[Presence]
 
 
-class HistoryAck(Ok, frozen=True):
+class HistoryAck(Ok, frozen=True, kw_only=True):
     """A page of messages in ascending order."""
 
     messages: list[Message]
@@ -76,33 +76,33 @@ class HistoryAck(Ok, frozen=True):
     head_seq: int
 
 
-class InboxAck(Ok, frozen=True):
+class InboxAck(Ok, frozen=True, kw_only=True):
     """The conversations an agent follows and the presence of the people in them."""
 
     conversations: list[Conversation]
     presence: list[Presence]
 
 
-class ConversationAck(Ok, frozen=True):
+class ConversationAck(Ok, frozen=True, kw_only=True):
     """A conversation as it is now."""
 
     conversation: Conversation
 
 
-class MarkAck(Ok, frozen=True):
+class MarkAck(Ok, frozen=True, kw_only=True):
     """Where the reader's mark stands now."""
 
     seq: int
 
 
-class ConversationList(Ok, frozen=True):
+class ConversationList(Ok, frozen=True, kw_only=True):
     """REST: a page of conversations; ``cursor`` leads to the next one."""
 
     conversations: list[Conversation]
     cursor: str | None
 
 
-class LoginAck(Ok, frozen=True):
+class LoginAck(Ok, frozen=True, kw_only=True):
     """REST: a token and whose it is."""
 
     token: str
@@ -110,7 +110,7 @@ class LoginAck(Ok, frozen=True):
     user: User
 
 
-class SessionAck(Ok, frozen=True):
+class SessionAck(Ok, frozen=True, kw_only=True):
     """REST: a customer's session."""
 
     session_id: str
@@ -120,7 +120,7 @@ class SessionAck(Ok, frozen=True):
     expires_at: Timestamp
 
 
-class BotAck(Ok, frozen=True):
+class BotAck(Ok, frozen=True, kw_only=True):
     """REST: the customer's message is stored; ``reply`` is the bot's, unless a human holds the conversation."""
 
     message_id: str
@@ -128,7 +128,7 @@ class BotAck(Ok, frozen=True):
     reply: Message | UnsetType = UNSET
 
 
-class NotifyAck(Ok, frozen=True):
+class NotifyAck(Ok, frozen=True, kw_only=True):
     """REST: how many of this server's connections the event was handed to."""
 
     connections: int

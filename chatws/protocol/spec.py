@@ -60,7 +60,11 @@ COMMANDS: dict[str, CommandSpec] = {
             in_guide=True,
         ),
         CommandSpec(
-            "refresh_token", commands.RefreshToken, replies.AuthAck, "Renew the token of a live connection.", roles=AGENTS
+            "refresh_token",
+            commands.RefreshToken,
+            replies.AuthAck,
+            "Renew the token of a live connection.",
+            roles=AGENTS,
         ),
         CommandSpec(
             "join_conversation",
@@ -123,7 +127,10 @@ COMMANDS: dict[str, CommandSpec] = {
             roles=AGENTS,
         ),
         CommandSpec(
-            "handoff", commands.Handoff, replies.ConversationAck, "Hand a conversation from the bot to the agents' queue."
+            "handoff",
+            commands.Handoff,
+            replies.ConversationAck,
+            "Hand a conversation from the bot to the agents' queue.",
         ),
     )
 }
