@@ -1,0 +1,412 @@
+"""The store's port: what the chat keeps for good, and what each backend promises about it.
+
+StoreError
+ ├─ NotFound             no such account, session or conversation
+ ├─ AlreadyExists        the user id or the email is taken
+ ├─ IdempotencyConflict  the client's message id was used for other content
+ ├─ StaleVersion         carries the conversation as it is now
+ ├─ BadCursor            not a cursor of ours
+ ├─ Unavailable          nothing can be stored or read right now; the same request may succeed later
+ └─ StoreUnusable        opening can not succeed until somebody acts
+     ├─ BadUrl           no backend for this database URL
+     ├─ AlreadyRunning   another server holds the database; carries its process id
+     ├─ SchemaMismatch   the database was made by an older or newer chatws
+     └─ Damaged          the file is corrupt or is not a chatws database
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from chatws.protocol.entities import Conversation, ConversationStatus, Message, ReadMark, User
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class StoreError(Exception):
+    """Base of everything a store raises on purpose."""
+
+
+class NotFound(StoreError):
+    """The row a request names does not exist."""
+
+    def __init__(self, kind: str, row_id: str) -> None:
+        super().__init__(kind, row_id)
+        self.kind = kind
+        self.row_id = row_id
+
+    def __str__(self) -> str:
+        # Session ids are secrets, so the id stays out of the text.
+        return f"no such {self.kind}"
+
+
+class AlreadyExists(StoreError):
+    """A value that must be unique is taken; ``field`` is ``user_id`` or ``email``."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"this {self.field} is taken"
+
+
+class IdempotencyConflict(StoreError):
+    """The sender used this client message id for other content in this conversation."""
+
+    def __init__(self, client_message_id: str) -> None:
+        super().__init__(client_message_id)
+        self.client_message_id = client_message_id
+
+    def __str__(self) -> str:
+        return "this client message id was used for other content"
+
+
+class StaleVersion(StoreError):
+    """The conversation has another version (or, for a bot's draft, is no longer the bot's)."""
+
+    def __init__(self, current: Conversation) -> None:
+        super().__init__(current)
+        self.current = current
+
+    def __str__(self) -> str:
+        return f"the conversation is at version {self.current.version}, status {self.current.status}"
+
+
+class BadCursor(StoreError):
+    """A paging cursor that this store did not make."""
+
+    def __str__(self) -> str:
+        return "not a valid cursor"
+
+
+class Unavailable(StoreError):
+    """Locked past the busy timeout, disk full, I/O error, read-only, queue full, or closed.
+
+    For a write the outcome is unknown: it may have been stored.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the store is unavailable: {self.reason}"
+
+
+class StoreUnusable(StoreError):
+    """The store can not be opened until somebody acts; the text says what to do."""
+
+
+class BadUrl(StoreUnusable, ValueError):
+    """The database URL names no backend of ours."""
+
+
+class AlreadyRunning(StoreUnusable):
+    """Another process holds the server's lock; ``pid`` is None if it has not written its number yet."""
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        super().__init__(path, pid)
+        self.path = path
+        self.pid = pid
+
+    def __str__(self) -> str:
+        holder = f"process {self.pid}" if self.pid else "another process"
+        return f"{self.path} is in use by a server ({holder}); stop it, or give this one its own database"
+
+
+class SchemaMismatch(StoreUnusable):
+    """The database has revision ``found``, this program needs ``wanted``."""
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(found, wanted)
+        self.found = found
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        if self.found < self.wanted:
+            return f"the database has revision {self.found}, {self.wanted} is needed; run 'chatws db upgrade'"
+        return f"the database has revision {self.found}, made by a newer chatws than this one ({self.wanted})"
+
+
+class Damaged(StoreUnusable):
+    """The file is corrupt or holds something else than a chatws database."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} can not be used: {self.reason}; restore a backup with 'chatws db restore'"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A user with what is needed to log in; tokens issued before ``tokens_valid_after_ms`` are void."""
+
+    user: User
+    email: str | None
+    password_hash: str | None
+    disabled: bool
+    tokens_valid_after_ms: int
+    created_at_ms: int
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A customer's session; ``conversation_id`` is the customer's latest conversation."""
+
+    user: User
+    expires_at_ms: int
+    conversation_id: str | None
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A message to append.
+
+    ``expected_version`` is a bot's: the conversation must still have this version and the status ``bot``.
+    ``reopen`` lets a customer's message reopen a resolved conversation.
+    """
+
+    conversation_id: str
+    sender: User
+    content: str
+    client_message_id: str | None = None
+    expected_version: int | None = None
+    reopen: bool = True
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An appended message; ``conversation`` is set when this append changed its status."""
+
+    message: Message
+    duplicate: bool
+    conversation: Conversation | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Messages in ascending order; ``has_more`` is about the direction that was asked for."""
+
+    messages: list[Message]
+    has_more: bool
+    head_seq: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A conversation, the page after a position and the read marks, all from one moment."""
+
+    conversation: Conversation
+    messages: list[Message]
+    has_more: bool
+    read_marks: list[ReadMark]
+
+
+class ConversationFilter(msgspec.Struct, frozen=True):
+    """Which conversations to list; None means any. ``cursor`` is what the page before returned."""
+
+    status: ConversationStatus | None = None
+    assignee_id: str | None = None
+    customer_id: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+class Store(Protocol):
+    """What lasts.
+
+    Every write is durable when it returns (kill -9 and, by default, power loss) and all or nothing. Reads see every
+    write that returned before they began. Any method raises ``Unavailable``. Cancelling the caller does not undo a
+    write that was already handed over.
+    """
+
+    @property
+    def epoch(self) -> str:
+        """Random id made with the database, changed by a restore; sequence numbers mean nothing across epochs."""
+        ...
+
+    async def open(self) -> None:
+        """Open the database, making it if needed.
+
+        A server's store also takes the server's lock, checks the file and applies pending migrations.
+
+        Raises:
+            StoreUnusable: somebody has to act first.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was handed over, then close; calls after it raise ``Unavailable``. May be repeated."""
+        ...
+
+    async def ping(self) -> None:
+        """Prove that a write can be committed (it costs one commit).
+
+        Raises:
+            Unavailable: it can not.
+        """
+        ...
+
+    async def add_account(self, user: User, email: str | None, password_hash: str | None) -> Account:
+        """Add a user who may log in. Emails are compared without case and kept in lower case.
+
+        Raises:
+            AlreadyExists: the user id or the email is taken.
+        """
+        ...
+
+    async def ensure_user(self, user: User, email: str | None = None) -> Account:
+        """Add the user unless the id exists; return the row as it is, the existing one unchanged.
+
+        An email that belongs to another user is left out, so that a login elsewhere can not be blocked by it.
+        """
+        ...
+
+    async def account(self, user_id: str) -> Account | None:
+        """Return one account."""
+        ...
+
+    async def account_by_email(self, email: str) -> Account | None:
+        """Return the account with this email, compared without case."""
+        ...
+
+    async def accounts(self) -> list[Account]:
+        """Return the accounts of agents (role ``admin``), oldest first."""
+        ...
+
+    async def set_password(self, user_id: str, password_hash: str) -> None:
+        """Replace the password's hash.
+
+        Raises:
+            NotFound: no such account.
+        """
+        ...
+
+    async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  the value is the message here
+        """Bar or admit the user.
+
+        Raises:
+            NotFound: no such account.
+        """
+        ...
+
+    async def revoke_tokens(self, user_id: str, valid_after_ms: int) -> None:
+        """Void tokens issued before this time; an earlier time than the stored one changes nothing.
+
+        Raises:
+            NotFound: no such account.
+        """
+        ...
+
+    async def create_session(
+        self,
+        session_id: str,
+        user: User,
+        expires_at_ms: int,
+        conversation_id: str | None,
+        status: ConversationStatus,
+    ) -> Session:
+        """Make the user, the session and, when an id is given, the conversation in one transaction.
+
+        An existing session is returned unchanged and nothing is made. The session id is stored as SHA-256 only.
+        """
+        ...
+
+    async def session(self, session_id: str) -> Session | None:
+        """Return a session, expired or not."""
+        ...
+
+    async def touch_session(self, session_id: str, expires_at_ms: int) -> None:
+        """Let a session end later; never earlier.
+
+        Raises:
+            NotFound: no such session.
+        """
+        ...
+
+    async def create_conversation(
+        self, conversation_id: str, customer: User, status: ConversationStatus
+    ) -> tuple[Conversation, bool]:
+        """Make a conversation (and its customer, if unknown); the flag says whether this call made it.
+
+        An existing one is returned as it is, whoever owns it.
+        """
+        ...
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """Return one conversation."""
+        ...
+
+    async def conversations(self, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
+        """List conversations, last changed first (messages count), and the next page's cursor.
+
+        Following the cursor repeats nothing. A conversation that changes meanwhile moves to the front, where a new
+        first page (or ``conversation_updated``) shows it.
+
+        Raises:
+            BadCursor: the cursor is not one of ours.
+        """
+        ...
+
+    async def transition(
+        self, conversation_id: str, *, version: int, status: ConversationStatus, assignee_id: str | None
+    ) -> Conversation:
+        """Set status and assignee if the version is still this one; the version rises by one.
+
+        Raises:
+            StaleVersion: it is another; carries the conversation as it is now.
+            NotFound: no such conversation, or no such assignee.
+        """
+        ...
+
+    async def append(self, draft: Draft) -> Stored:
+        """Store a message and give it the conversation's next sequence number: from 1, without holes.
+
+        Durable when it returns. Repeating ``client_message_id`` (per conversation and sender, for ever) returns the
+        first message with ``duplicate`` set and changes nothing, so a client may retry.
+
+        Raises:
+            NotFound: no such conversation.
+            IdempotencyConflict: the id was used for other content.
+            StaleVersion: ``expected_version`` was given and it is no longer the bot's turn.
+        """
+        ...
+
+    async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:
+        """Read a conversation, the first page after ``after_seq`` (None: no messages) and its read marks at once."""
+        ...
+
+    async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> Page:
+        """Read forward. A page ends at ``limit``, ``PAGE_MESSAGES`` or ``PAGE_BYTES`` (as JSON), whichever is first.
+
+        It holds at least one message if there is any.
+
+        Raises:
+            NotFound: no such conversation.
+        """
+        ...
+
+    async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> Page:
+        """Read backward from ``before_seq`` (None: from the end); bounds as in ``page_after``, order ascending.
+
+        Raises:
+            NotFound: no such conversation.
+        """
+        ...
+
+    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, int]:
+        """Return the last sequence number of each; unknown conversations are left out."""
+        ...
+
+    async def mark_read(self, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:
+        """Move a user's read mark forward, at most to the head; None when that changes nothing.
+
+        Raises:
+            NotFound: no such conversation.
+        """
+        ...
+
+    async def read_marks(self, conversation_id: str) -> list[ReadMark]:
+        """Return the read marks of a conversation, by user id."""
+        ...
