@@ -1,0 +1,142 @@
+"""Every setting of the server: name, type, default, unit and one sentence; flags, environment, file and docs follow it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chatws.protocol import limits as contract
+
+
+def default_data_dir() -> Path:
+    """Return the XDG data directory of chatws (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "chatws"
+
+
+Count = Annotated[int, Meta(ge=0)]
+Rate = Annotated[float, Meta(gt=0)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+
+
+def _help(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The effective settings of one server; read once at start."""
+
+    host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535), _help("Port to listen on; 0 picks a free one.")] = 3000
+    mode: Annotated[Literal["dev", "prod"], _help("dev: loopback only, no set-up; prod: everything checked.")] = "dev"
+    data_dir: Annotated[Path, _help("Directory of the database, the secret and the development agent.")] = (
+        msgspec.field(default_factory=default_data_dir)
+    )
+    database_url: Annotated[
+        str | None, _help("SQLAlchemy URL of the database; SQLite in the data directory by default.")
+    ] = None
+    cors_origin: Annotated[
+        tuple[str, ...], _help("Origins that may use the server beside its own, exact; * only in development.")
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], _help("Addresses or networks whose X-Forwarded-* headers are believed.")
+    ] = ()
+    tls_cert: Annotated[Path | None, _help("PEM certificate chain; serves https and wss.")] = None
+    tls_key: Annotated[Path | None, _help("PEM private key of the certificate.")] = None
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _help("Least severe level logged.")] = "info"
+    log_format: Annotated[Literal["text", "json"], _help("Lines for people or one JSON object per line.")] = "text"
+    metrics: Annotated[Literal["on", "local", "off"], _help("Who may read /metrics: anyone, loopback, nobody.")] = "on"
+    bot: Annotated[
+        Literal["none", "echo"], _help("Bot that new conversations start with; the chat API answers with echo if none.")
+    ] = "none"
+
+    jwt_algorithms: Annotated[tuple[str, ...], _help("Accepted JWT algorithms, pinned.")] = ("HS256",)
+    jwt_key_file: Annotated[
+        Path | None, _help("Key that signs and verifies tokens; the data directory's secret by default.")
+    ] = None
+    jwt_key_id: Annotated[str | None, _help("kid of that key.")] = None
+    jwt_previous_key_file: Annotated[Path | None, _help("Second verification key, while keys are rotated.")] = None
+    jwt_previous_key_id: Annotated[str | None, _help("kid of the second key.")] = None
+    jwt_issuer: Annotated[str | None, _help("Required iss claim.")] = None
+    jwt_audience: Annotated[str | None, _help("Required aud claim.")] = None
+    token_ttl_s: Annotated[int, Meta(ge=1, le=86_400), _help("Life of a token from log-in, seconds.")] = 3_600
+    login_ttl_s: Annotated[int, Meta(ge=1), _help("How long after log-in tokens can be renewed, seconds.")] = 604_800
+    session_ttl_s: Annotated[int, Meta(ge=1), _help("Sliding life of a customer's session, seconds.")] = 2_592_000
+
+    limits: Annotated[Literal["on", "off"], _help("off lifts rates and counts, for benchmarks only.")] = "on"
+    send_per_s: Annotated[Rate, _help("Messages per second and socket.")] = 5
+    send_burst: Annotated[Count, _help("Messages at once per socket.")] = 20
+    typing_per_s: Annotated[Rate, _help("Typing events per second and socket.")] = 2
+    typing_burst: Annotated[Count, _help("Typing events at once per socket.")] = 4
+    join_per_s: Annotated[Rate, _help("Joins and leaves per second and socket.")] = 10
+    join_burst: Annotated[Count, _help("Joins and leaves at once per socket.")] = 60
+    total_per_s: Annotated[Rate, _help("Requests of any kind per second and socket.")] = 50
+    total_burst: Annotated[Count, _help("Requests of any kind at once per socket.")] = 200
+    login_failures_per_minute: Annotated[Count, _help("Failed log-ins and unknown sessions per minute and address.")] = 10
+    connections_per_session: Annotated[Count, _help("Connections of one customer session.")] = 5
+    connections_per_agent: Annotated[Count, _help("Connections of one agent.")] = 10
+    connections_per_address: Annotated[Count, _help("Connections from one address.")] = 1_000
+    connections: Annotated[Count, _help("Connections of the process.")] = 20_000
+    unauthenticated: Annotated[Count, _help("Connections that have not authenticated yet.")] = 1_000
+    new_per_address_per_s: Annotated[Count, _help("New connections per second from one address.")] = 500
+    new_per_s: Annotated[Count, _help("New connections per second.")] = 1_000
+    rooms_per_socket: Annotated[Count, _help("Conversations one socket may have joined.")] = 50
+    members_per_room: Annotated[Count, _help("Sockets in one conversation.")] = 200
+    max_frame_bytes: Annotated[int, Meta(ge=1024), _help("Largest frame or request body, bytes.")] = (
+        contract.MAX_FRAME_BYTES
+    )
+    max_outbox_bytes: Annotated[int, Meta(ge=1024), _help("Unsent bytes kept for one socket.")] = 262_144
+    write_stall_ms: Annotated[Milliseconds, _help("A socket whose unsent bytes do not move for this long is gone.")] = (
+        10_000
+    )
+    send_buffer_bytes: Annotated[Count, _help("SO_SNDBUF of accepted sockets; 0 leaves the kernel's own.")] = 131_072
+
+    ping_interval_ms: Annotated[Milliseconds, _help("Engine.IO ping interval.")] = 25_000
+    ping_timeout_ms: Annotated[Milliseconds, _help("How long a ping may stay unanswered.")] = 20_000
+    authenticate_ms: Annotated[Milliseconds, _help("Time to authenticate from the opening of the transport.")] = (
+        contract.AUTHENTICATE_DEADLINE_MS
+    )
+    ack_deadline_ms: Annotated[Milliseconds, _help("A request is answered within this time.")] = (
+        contract.ACK_DEADLINE_MS
+    )
+    typing_expire_ms: Annotated[Milliseconds, _help("Typing ends this long after the last start.")] = (
+        contract.TYPING_EXPIRE_MS
+    )
+    typing_resend_ms: Annotated[Milliseconds, _help("How often clients repeat typing_start.")] = (
+        contract.TYPING_RESEND_MS
+    )
+    presence_grace_ms: Annotated[Milliseconds, _help("Offline is said this long after the last connection went.")] = (
+        contract.PRESENCE_GRACE_MS
+    )
+    positions_ms: Annotated[Milliseconds, _help("How often joined conversations' heads are sent.")] = (
+        contract.POSITIONS_MS
+    )
+    token_expiring_ms: Annotated[Milliseconds, _help("Warning before a token expires.")] = contract.TOKEN_EXPIRING_MS
+    token_grace_ms: Annotated[Milliseconds, _help("A connection is closed this long after its token expired.")] = (
+        contract.TOKEN_GRACE_MS
+    )
+    assignee_offline_ms: Annotated[
+        Milliseconds, _help("An offline agent's conversations go back to the queue after this.")
+    ] = contract.ASSIGNEE_OFFLINE_MS
+    inbox_update_ms: Annotated[Milliseconds, _help("At most one inbox update per conversation in this time.")] = (
+        contract.INBOX_UPDATE_MS
+    )
+    sweep_ms: Annotated[Milliseconds, _help("How often hosted conversations are compared with the database.")] = (
+        contract.SWEEP_MS
+    )
+    drain_ms: Annotated[Milliseconds, _help("Time to stop after SIGTERM.")] = 10_000
+
+    @property
+    def is_dev(self) -> bool:
+        """Whether the development conveniences are on."""
+        return self.mode == "dev"
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'chatws.db'}"
