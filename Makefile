@@ -1,0 +1,49 @@
+# chatws. `make help` lists what there is; ARGS="..." is passed on to the command.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help serve demo test check bench system
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
+	@exec $(BIN)/chatws serve $(ARGS)
+
+demo: $(VENV)/.installed ## watch an agent and a customer play a short conversation
+	@exec $(BIN)/chatws demo $(ARGS)
+
+test: system check ## install what tests need, then run every check and every test
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev ## style, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev ## load a server on one core and print what it took (OUT=DIR keeps the JSON)
+	@exec $(BIN)/python -m chatws_loadtest.raw $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+system:
+	@.ci/system-packages
+
+# The stamps: a target that finds them newer than pyproject.toml starts at once.
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing chatws into $(VENV)" >&2
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "installing chatws and its development tools into $(VENV)" >&2
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(BIN)/python:
+	@.ci/make-venv $(VENV)

@@ -1,0 +1,1 @@
+"""The ``chatws`` command: what people type."""

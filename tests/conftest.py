@@ -1,0 +1,51 @@
+"""Fixtures shared by every part: the real server as a process, the official client on Node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.support.node import NodeRunner, install_packages
+from tests.support.server import ServerProcess
+from tests.support.tools import require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class StartServer(Protocol):
+    """Starts a server with more ``chatws serve`` options; it ends with the test."""
+
+    def __call__(self, *options: str, data_dir: Path | None = None) -> ServerProcess: ...
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start any number of real servers, each with a data directory of its own unless the test names one."""
+    servers: list[ServerProcess] = []
+
+    def start(*options: str, data_dir: Path | None = None) -> ServerProcess:
+        server = ServerProcess(data_dir or tmp_path / f"server-{len(servers)}", *options)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    """One real server with the default settings."""
+    return start_server()
+
+
+@pytest.fixture(scope="session")
+def node() -> NodeRunner:
+    """Run scenarios of ``tests/node`` with the official JavaScript client."""
+    runner = NodeRunner(require_tool("node", "apt install nodejs"))
+    install_packages(require_tool("npm", "apt install npm"))
+    return runner

@@ -1,0 +1,12 @@
+// Connects once and prints how that went: node connect.mjs URL TRANSPORTS [AUTH_JSON]
+import { io } from "socket.io-client";
+
+const [url, transports, auth = "{}"] = process.argv.slice(2);
+const socket = io(url, { transports: transports.split(","), auth: JSON.parse(auth), reconnection: false });
+
+const finish = (result) => {
+  console.log(JSON.stringify(result));
+  socket.disconnect();
+};
+socket.on("connect", () => finish({ event: "connect", transport: socket.io.engine.transport.name }));
+socket.on("connect_error", (error) => finish({ event: "connect_error", message: error.message, data: error.data }));

@@ -1,0 +1,162 @@
+"""The real server, started as a user starts it: ``chatws serve`` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from tests.support.output import OutputLines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHATWS = Path(sys.executable).with_name("chatws")
+START_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 30.0
+
+
+class SessionBody(TypedDict):
+    """The answer to ``POST /api/sessions``."""
+
+    sessionId: str
+    userId: str
+    userName: str
+    conversationId: str
+    expiresAt: str
+
+
+class ServerProcess:
+    """A server that can be killed and started again on the same port and data.
+
+    Every method blocks; a test whose event loop has to go on meanwhile calls it with ``asyncio.to_thread``.
+    """
+
+    def __init__(self, data_dir: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self.port = 0  # the one the system chose, from the first start on
+        self._options = options
+        self._env = {**environment_of_children(), **(env or {})}
+        self._child: subprocess.Popen[str] | None = None
+        self._stdout: OutputLines | None = None
+        self._stderr: OutputLines | None = None
+
+    @property
+    def url(self) -> str:
+        assert self.port, "the server has not been started"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    @property
+    def stdout(self) -> OutputLines:
+        """What the last start has printed so far."""
+        assert self._stdout is not None, "the server has not been started"
+        return self._stdout
+
+    @property
+    def stderr(self) -> OutputLines:
+        """What the last start has logged so far."""
+        assert self._stderr is not None, "the server has not been started"
+        return self._stderr
+
+    def start(self) -> None:
+        """Start the server and return once it listens.
+
+        Raises:
+            AssertionError: it ended or stayed silent; the text holds what it wrote.
+        """
+        assert self._child is None, "the server is running"
+        command = [str(CHATWS), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        self._child = subprocess.Popen(
+            [*command, *self._options],
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._child.stdout is not None
+        assert self._child.stderr is not None
+        self._stdout, self._stderr = OutputLines(self._child.stdout), OutputLines(self._child.stderr)
+        try:
+            match = self._stdout.wait_for(r"listening on https?://[^ ]+:(\d+)", START_TIMEOUT_S)
+        except (EOFError, TimeoutError) as error:
+            self.kill()
+            raise AssertionError(f"chatws serve: {error}\n{self._stdout.text}\n{self._stderr.text}") from error
+        self.port = int(match[1])
+
+    def kill(self) -> None:
+        """End the server as a power cut would (SIGKILL) and wait until it is gone."""
+        self._running.kill()
+        self._wait()
+
+    def terminate(self) -> int:
+        """Ask the server to end (SIGTERM), wait until it has, and return its exit code."""
+        self._running.terminate()
+        return self._wait()
+
+    def restart(self) -> None:
+        """Kill the server and start it again on the same port and data."""
+        self.kill()
+        self.start()
+
+    def stop(self) -> None:
+        """End the server if it runs; for the end of a test."""
+        if self._child is not None:
+            self.kill()
+
+    def agent_token(self, user_id: str = "agent-1") -> str:
+        """Return a token that makes its bearer the agent ``user_id``."""
+        options = ["--sub", user_id, "--role", "admin", "--ttl", "1h", "--data-dir", str(self.data_dir)]
+        return self.run_command("token", "create", *options).strip()
+
+    def new_session(self) -> SessionBody:
+        """Start a customer session over REST."""
+        request = urllib.request.Request(f"{self.url}/api/sessions", data=b"{}", method="POST")  # noqa: S310 - ours
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own loopback address
+            body: SessionBody = json.load(response)
+        return body
+
+    def run_command(self, *arguments: str) -> str:
+        """Run another ``chatws`` command to its end and return what it printed.
+
+        Raises:
+            AssertionError: it failed; the text holds what it wrote to standard error.
+        """
+        done = subprocess.run(
+            [CHATWS, *arguments], env=self._env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"chatws {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    @property
+    def _running(self) -> subprocess.Popen[str]:
+        assert self._child is not None, "the server is not running"
+        return self._child
+
+    def _wait(self) -> int:
+        """Reap the child; one that ignores SIGTERM is killed, and its exit code says so."""
+        child = self._running
+        try:
+            code = child.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            code = child.wait()
+        self.stdout.join()
+        self.stderr.join()
+        self._child = None
+        return code
+
+
+def environment_of_children() -> dict[str, str]:
+    """Return this process's environment without the settings a developer may have exported for the server."""
+    ours = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

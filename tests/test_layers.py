@@ -1,0 +1,40 @@
+"""The bottom row stays pure, and every package has its place in the layers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+IMPURE = ("asyncio", "aiohttp", "socket", "ssl", "select", "sqlalchemy", "gevent")
+
+
+@pytest.mark.parametrize("package", ["chatws.wire", "chatws.protocol", "chatws.settings"])
+def test_importing_the_bottom_row_brings_no_loop_and_no_network(package: str) -> None:
+    program = f"""
+import pkgutil, sys
+from importlib import import_module
+package = import_module({package!r})
+for module in pkgutil.walk_packages(package.__path__, {package!r} + "."):
+    import_module(module.name)
+print(*sorted(set(sys.modules) & set({IMPURE!r})))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
+
+
+def test_every_package_has_a_row_in_the_layers() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    rows = " ".join(settings["tool"]["importlinter"]["contracts"][0]["layers"])
+    placed = set(re.findall(r"chatws\.(\w+)", rows))
+    packages = {path.parent.name for path in (ROOT / "chatws").glob("*/__init__.py")}
+    assert packages <= placed
+
+
+def test_browser_sources_hold_no_module_to_import() -> None:
+    assert list((ROOT / "chatws" / "web").rglob("*.py")) == []
