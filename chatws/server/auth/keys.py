@@ -1,0 +1,81 @@
+"""The keys that sign and verify tokens, and the files they come from."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatws.server.errors import StartError
+from chatws.settings import Settings
+
+MIN_SECRET_BYTES = 32
+"""An HMAC key shorter than its hash can be guessed (RFC 7518, 3.2)."""
+
+SECRET_FILE = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key; ``material`` is a secret for HS* or a PEM for the others."""
+
+    key_id: str | None
+    material: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The current key, which signs, and perhaps the previous one, which still verifies."""
+
+    algorithms: tuple[str, ...]
+    current: Key
+    previous: Key | None = None
+
+    def candidates(self, key_id: str | None) -> list[Key]:
+        """Return the keys that may verify a token with this ``kid``; all of them when the token names none."""
+        known = [key for key in (self.current, self.previous) if key is not None]
+        return known if key_id is None else [key for key in known if key.key_id == key_id]
+
+
+def load_keys(settings: Settings, *, create: bool = True) -> Keys:
+    """Read the keys that the settings name; without any, the data directory's secret, made at first use.
+
+    Raises:
+        StartError: a file is missing, readable by others, or holds too short a secret.
+    """
+    path = settings.jwt_key_file or settings.data_dir / SECRET_FILE
+    if settings.jwt_key_file is None and create and not path.exists():
+        _make_secret(path)
+    current = Key(settings.jwt_key_id, _read(path, settings.jwt_algorithms))
+    previous = None
+    if settings.jwt_previous_key_file is not None:
+        previous = Key(settings.jwt_previous_key_id, _read(settings.jwt_previous_key_file, settings.jwt_algorithms))
+    return Keys(settings.jwt_algorithms, current, previous)
+
+
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48) + "\n")
+
+
+def _read(path: Path, algorithms: tuple[str, ...]) -> bytes:
+    what = f"the token key {path}"
+    try:
+        material = path.read_bytes().strip()
+        mode = path.stat().st_mode
+    except OSError as problem:
+        raise StartError(what, f"cannot be read ({problem.strerror})", "check jwt_key_file and data_dir") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and b"PUBLIC KEY" not in material:
+        raise StartError(what, "can be read by other users", f"run: chmod 600 {path}")
+    if any(name.startswith("HS") for name in algorithms) and len(material) < MIN_SECRET_BYTES:
+        raise StartError(what, f"is shorter than {MIN_SECRET_BYTES} bytes", "use a random secret of at least 32 bytes")
+    if any(name.startswith("HS") for name in algorithms) and b"-----BEGIN" in material:
+        raise StartError(what, "is a PEM, but HS algorithms need a secret", "set jwt_algorithms to RS256 or ES256")
+    return material

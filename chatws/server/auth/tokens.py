@@ -1,0 +1,151 @@
+"""Agents' tokens: JSON Web Tokens (RFC 7519) with a pinned algorithm, a short life and nothing optional left out.
+
+TokenError
+ ├─ TokenExpired   right in everything but the time
+ └─ TokenInvalid   wrong in anything else; says what, for the operator
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from chatws.protocol.limits import MAX_TOKEN_BYTES
+from chatws.server.auth.keys import Keys
+from chatws.settings import Settings
+
+MAX_LIFE_S = 86_400
+LEEWAY_S = 30
+"""Clock skew allowed for ``iat`` and ``nbf``; none for ``exp``."""
+
+_SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class TokenError(Exception):
+    """A token was not accepted."""
+
+
+class TokenExpired(TokenError):
+    """The token was good until its ``exp``."""
+
+
+class TokenInvalid(TokenError):
+    """The token is malformed, forged, too long-lived, or not for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says; times in Unix seconds."""
+
+    subject: str
+    name: str
+    email: str | None
+    issued_at_s: float
+    expires_at_s: float
+    login_at_s: float
+
+
+def mint(
+    keys: Keys,
+    settings: Settings,
+    *,
+    subject: str,
+    name: str,
+    email: str | None = None,
+    ttl_s: int,
+    login_at_s: float | None = None,
+    now_s: float | None = None,
+) -> str:
+    """Sign a token for an agent that lives ``ttl_s`` seconds.
+
+    ``login_at_s`` (claim ``auth_time``, OpenID Connect Core 2) bounds how long it can be renewed.
+    """
+    now = time.time() if now_s is None else now_s
+    claims: dict[str, Any] = {
+        "sub": subject,
+        "name": name,
+        "role": "admin",
+        "iat": now,
+        "exp": int(now + ttl_s),
+        "auth_time": now if login_at_s is None else login_at_s,
+    }
+    optional = {"email": email, "iss": settings.jwt_issuer, "aud": settings.jwt_audience}
+    claims.update({claim: value for claim, value in optional.items() if value is not None})
+    headers = {"kid": keys.current.key_id} if keys.current.key_id else None
+    return jwt.encode(claims, keys.current.material, algorithm=keys.algorithms[0], headers=headers)
+
+
+def verify(token: str, keys: Keys, settings: Settings, *, now_s: float | None = None) -> Claims:
+    """Check everything about a token (RFC 8725) and return what it says.
+
+    Raises:
+        TokenExpired: only its time is over.
+        TokenInvalid: anything else.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenInvalid("longer than 8 KiB")
+    return _check_claims(_verified_payload(token, keys, settings), time.time() if now_s is None else now_s)
+
+
+def _verified_payload(token: str, keys: Keys, settings: Settings) -> dict[str, Any]:
+    try:
+        key_id = jwt.get_unverified_header(token).get("kid")
+    except jwt.PyJWTError as problem:
+        raise TokenInvalid(str(problem)) from None
+    problem_text = "unknown kid"
+    for key in keys.candidates(key_id):
+        try:
+            return jwt.decode(
+                token,
+                key.material,
+                algorithms=list(keys.algorithms),
+                issuer=settings.jwt_issuer,
+                audience=settings.jwt_audience,
+                leeway=LEEWAY_S,
+                options={
+                    "require": ["exp", "sub"],
+                    "verify_exp": False,
+                    "verify_aud": settings.jwt_audience is not None,
+                },
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as problem:
+            problem_text = str(problem)
+    raise TokenInvalid(problem_text)
+
+
+def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:
+    subject, role, expires = payload["sub"], payload.get("role"), _number(payload, "exp")
+    if expires is None:
+        raise TokenInvalid("exp is not a number")
+    if not _SUBJECT.fullmatch(subject):
+        raise TokenInvalid("sub is not an id")
+    if role != "admin":
+        raise TokenInvalid("role is not admin")
+    issued = _number(payload, "iat")
+    if issued is None:
+        issued = expires - MAX_LIFE_S
+    if expires - max(issued, now_s - LEEWAY_S) > MAX_LIFE_S + LEEWAY_S:
+        raise TokenInvalid("lives longer than 24 hours")
+    if expires <= now_s:
+        raise TokenExpired
+    name, email = payload.get("name"), payload.get("email")
+    login = _number(payload, "auth_time")
+    return Claims(
+        subject=subject,
+        name=name[:80] if isinstance(name, str) and name.strip() else subject,
+        email=email if isinstance(email, str) else None,
+        issued_at_s=issued,
+        expires_at_s=expires,
+        login_at_s=issued if login is None else login,
+    )
+
+
+def _number(payload: dict[str, Any], claim: str) -> float | None:
+    value = payload.get(claim)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**40:
+        return None
+    return float(value)
