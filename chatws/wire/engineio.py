@@ -1,0 +1,117 @@
+"""Engine.IO v4 packets, alone (a WebSocket message each) and many in a polling payload.
+
+Source: the Engine.IO protocol, revision 4, "Packet encoding".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from chatws.wire.errors import Fault, PacketError
+
+SEPARATOR = "\x1e"
+PROBE = "probe"
+BINARY_PREFIX = "b"
+
+
+class PacketType(StrEnum):
+    """First character of a packet."""
+
+    OPEN = "0"
+    CLOSE = "1"
+    PING = "2"
+    PONG = "3"
+    MESSAGE = "4"
+    UPGRADE = "5"
+    NOOP = "6"
+
+
+_TYPES: dict[str, PacketType] = {member.value: member for member in PacketType}
+
+
+class Packet(msgspec.Struct, frozen=True, gc=False):
+    """One Engine.IO packet; ``payload`` is bytes for a binary message only."""
+
+    type: PacketType
+    payload: str | bytes = ""
+
+
+class OpenPayload(msgspec.Struct, frozen=True, rename="camel"):
+    """What the server tells in its OPEN packet; times in milliseconds, ``max_payload`` in bytes."""
+
+    sid: str
+    upgrades: list[str]
+    ping_interval: int
+    ping_timeout: int
+    max_payload: int
+
+
+def decode_packet(text: str) -> Packet:
+    """Read one packet from a text frame.
+
+    Raises:
+        PacketError: it is empty or its type is unknown.
+    """
+    kind = _TYPES.get(text[:1])
+    if kind is None:
+        raise PacketError(Fault.MALFORMED, "unknown Engine.IO packet type")
+    return Packet(kind, text[1:])
+
+
+def encode_packet(packet: Packet) -> str | bytes:
+    """Write one packet as a WebSocket message: text, or the bare bytes of a binary message."""
+    if isinstance(packet.payload, bytes):
+        return packet.payload
+    return packet.type.value + packet.payload
+
+
+def decode_payload(body: bytes) -> list[Packet]:
+    """Read the body of a polling request or response.
+
+    Raises:
+        PacketError: it is empty, not UTF-8, or any packet in it is not well formed; then none of it counts.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise PacketError(Fault.ENCODING, "polling payload is not UTF-8") from None
+    return [_decode_payload_packet(part) for part in text.split(SEPARATOR)]
+
+
+def encode_payload(packets: Iterable[Packet]) -> bytes:
+    """Write packets as the body of a polling request or response."""
+    return SEPARATOR.join(map(_encode_payload_packet, packets)).encode()
+
+
+def decode_open(packet: Packet) -> OpenPayload:
+    """Read the payload of the server's OPEN packet.
+
+    Raises:
+        PacketError: it is another packet, or a field is missing or has another type.
+    """
+    if packet.type is not PacketType.OPEN:
+        raise PacketError(Fault.ORDER, "the first packet is not OPEN")
+    try:
+        return msgspec.json.decode(packet.payload, type=OpenPayload)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        raise PacketError(Fault.MALFORMED, "OPEN without a valid handshake") from None
+
+
+def _decode_payload_packet(part: str) -> Packet:
+    if part[:1] != BINARY_PREFIX:
+        return decode_packet(part)
+    try:
+        return Packet(PacketType.MESSAGE, base64.b64decode(part[1:], validate=True))
+    except (binascii.Error, ValueError):
+        raise PacketError(Fault.MALFORMED, "binary packet is not base64") from None
+
+
+def _encode_payload_packet(packet: Packet) -> str:
+    if isinstance(packet.payload, bytes):
+        return BINARY_PREFIX + base64.b64encode(packet.payload).decode("ascii")
+    return packet.type.value + packet.payload

@@ -1,0 +1,71 @@
+"""What can be wrong with bytes that a peer sent, and how the connection is then closed.
+
+WireError
+ ├─ PacketError   an Engine.IO or Socket.IO packet
+ └─ FrameError    a WebSocket frame
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes in use here (RFC 6455 section 7.4.1, and 1012 from the IANA registry)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    NO_STATUS = 1005
+    ABNORMAL = 1006
+    INVALID_TEXT = 1007
+    POLICY = 1008
+    TOO_BIG = 1009
+    INTERNAL = 1011
+    RESTART = 1012
+
+
+class Fault(StrEnum):
+    """Kinds of protocol error; one counter each."""
+
+    MALFORMED = "malformed"
+    ENCODING = "encoding"
+    OVERSIZE = "oversize"
+    BINARY = "binary"
+    RESERVED_NAME = "reserved_name"
+    ORDER = "order"
+
+
+CLOSE_CODES: dict[Fault, CloseCode] = {
+    Fault.MALFORMED: CloseCode.PROTOCOL_ERROR,
+    Fault.ENCODING: CloseCode.INVALID_TEXT,
+    Fault.OVERSIZE: CloseCode.TOO_BIG,
+    Fault.BINARY: CloseCode.PROTOCOL_ERROR,
+    Fault.RESERVED_NAME: CloseCode.PROTOCOL_ERROR,
+    Fault.ORDER: CloseCode.PROTOCOL_ERROR,
+}
+
+
+class WireError(ValueError):
+    """The peer broke the protocol. ``detail`` is our own text and never holds what the peer sent."""
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(fault, detail)
+        self.fault = fault
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.fault.value}: {self.detail}"
+
+    @property
+    def close_code(self) -> CloseCode:
+        """Code of the close frame that answers it."""
+        return CLOSE_CODES[self.fault]
+
+
+class PacketError(WireError):
+    """An Engine.IO or Socket.IO packet is not one, or is not allowed here."""
+
+
+class FrameError(WireError):
+    """A WebSocket frame is not one, or is not allowed here."""

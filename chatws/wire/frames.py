@@ -1,0 +1,78 @@
+"""WebSocket frames to send: unmasked for a server, masked for a client.
+
+Source: RFC 6455 sections 5.2 to 5.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from chatws.wire.errors import CloseCode
+
+MAX_CONTROL_BYTES = 125
+_FIN = 0x80
+_MASKED = 0x80
+_TWO_BYTE_LENGTH = 126
+_EIGHT_BYTE_LENGTH = 127
+
+
+class Opcode(IntEnum):
+    """What a frame carries."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+def server_frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, is_last: bool = True) -> bytes:
+    """Build one unmasked frame; nothing in it depends on the receiver, so many can share it."""
+    return _head(len(payload), opcode, 0, is_last=is_last) + payload
+
+
+def client_frame(payload: bytes, mask: bytes, opcode: Opcode = Opcode.TEXT, *, is_last: bool = True) -> bytes:
+    """Build one frame masked with the four unpredictable bytes of ``mask``."""
+    return _head(len(payload), opcode, _MASKED, is_last=is_last) + mask + apply_mask(payload, mask)
+
+
+def close_payload(code: CloseCode | int, reason: str = "") -> bytes:
+    """Build the payload of a close frame; the reason is cut to what a control frame holds."""
+    text = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
+    return int(code).to_bytes(2, "big") + text
+
+
+def close_frame(code: CloseCode | int, reason: str = "") -> bytes:
+    """Build a server's close frame."""
+    return server_frame(close_payload(code, reason), Opcode.CLOSE)
+
+
+def apply_mask(payload: bytes, mask: bytes) -> bytes:
+    """Mask or unmask: XOR with the repeated four bytes, done on one big integer because a loop is 100 times slower."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+
+
+def iter_server_frames(chunk: bytes) -> Iterator[tuple[Opcode, bytes]]:
+    """Take apart whole frames that ``server_frame`` built: opcode and payload of each."""
+    at = 0
+    while at < len(chunk):
+        size, start = chunk[at + 1], at + 2
+        if size == _TWO_BYTE_LENGTH:
+            size, start = int.from_bytes(chunk[start : start + 2], "big"), start + 2
+        elif size == _EIGHT_BYTE_LENGTH:
+            size, start = int.from_bytes(chunk[start : start + 8], "big"), start + 8
+        yield Opcode(chunk[at] & 0x0F), chunk[start : start + size]
+        at = start + size
+
+
+def _head(size: int, opcode: int, masked: int, *, is_last: bool) -> bytes:
+    first = (_FIN | opcode) if is_last else opcode
+    if size < _TWO_BYTE_LENGTH:
+        return bytes((first, masked | size))
+    if size < 1 << 16:
+        return bytes((first, masked | _TWO_BYTE_LENGTH)) + size.to_bytes(2, "big")
+    return bytes((first, masked | _EIGHT_BYTE_LENGTH)) + size.to_bytes(8, "big")

@@ -1,0 +1,159 @@
+"""WebSocket frames received, cut at any byte: whole messages and control frames come out.
+
+Source: RFC 6455 sections 5.2 to 5.5 and 8.1; extensions are never negotiated, so the reserved bits are always zero.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from chatws.wire.errors import CloseCode, Fault, FrameError
+from chatws.wire.frames import MAX_CONTROL_BYTES, Opcode, apply_mask
+
+_OPCODES: dict[int, Opcode] = {member.value: member for member in Opcode}
+_FIRST_PRIVATE_CODE = 3000
+_LAST_PRIVATE_CODE = 4999
+_STANDARD_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+
+
+class Role(Enum):
+    """Which end reads: a server's peers mask every frame, a client's peer none."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+
+class Message(NamedTuple):
+    """One whole message or control frame; ``payload`` is text for TEXT and bytes otherwise."""
+
+    opcode: Opcode
+    payload: str | bytes
+
+
+class Close(NamedTuple):
+    """What a close frame says; 1005 when it says nothing."""
+
+    code: int
+    reason: str
+
+
+class _Head(NamedTuple):
+    """A frame's fixed part."""
+
+    is_last: bool
+    opcode: Opcode
+    mask: bytes
+    start: int
+    end: int
+
+
+class FrameReader:
+    """Turns bytes into messages for one connection; after an error it refuses everything."""
+
+    def __init__(self, role: Role, *, max_message_bytes: int) -> None:
+        self._masked = role is Role.SERVER
+        self._max_message_bytes = max_message_bytes
+        self._buffer = bytearray()
+        # Set between the first and the last frame of a fragmented message.
+        self._message_opcode: Opcode | None = None
+        self._fragments = bytearray()
+        # Set by the first error.
+        self._error: FrameError | None = None
+
+    def feed(self, chunk: bytes) -> list[Message]:
+        """Take received bytes and give the messages they complete; messages before an error are lost with it.
+
+        Raises:
+            FrameError: the peer broke the protocol; its ``close_code`` answers it.
+        """
+        if self._error is not None:
+            raise self._error
+        self._buffer += chunk
+        try:
+            return self._read_messages()
+        except FrameError as error:
+            self._error = error
+            self._buffer.clear()
+            self._fragments.clear()
+            raise
+
+    def _read_messages(self) -> list[Message]:
+        messages: list[Message] = []
+        at = 0
+        while (head := self._read_head(at)) is not None and head.end <= len(self._buffer):
+            payload = bytes(self._buffer[head.start : head.end])
+            if head.mask:
+                payload = apply_mask(payload, head.mask)
+            message = self._accept(head, payload)
+            if message is not None:
+                messages.append(message)
+            at = head.end
+        del self._buffer[:at]
+        return messages
+
+    def _read_head(self, at: int) -> _Head | None:
+        """Read the frame head at ``at``; None when bytes are missing."""
+        buffer = self._buffer
+        if len(buffer) < at + 2:
+            return None
+        first, second = buffer[at], buffer[at + 1]
+        opcode = _OPCODES.get(first & 0x0F)
+        if opcode is None or first & 0x70:
+            raise FrameError(Fault.MALFORMED, "unknown opcode or reserved bits set")
+        if bool(second & 0x80) is not self._masked:
+            raise FrameError(Fault.MALFORMED, "frame is masked by the wrong end")
+        length_bytes = {126: 2, 127: 8}.get(second & 0x7F, 0)
+        mask_at = at + 2 + length_bytes
+        start = mask_at + (4 if self._masked else 0)
+        if len(buffer) < start:
+            return None
+        size = int.from_bytes(buffer[at + 2 : mask_at], "big") if length_bytes else second & 0x7F
+        head = _Head(bool(first & 0x80), opcode, bytes(buffer[mask_at:start]), start, start + size)
+        self._check_size(head, size)
+        return head
+
+    def _check_size(self, head: _Head, size: int) -> None:
+        if head.opcode >= Opcode.CLOSE:
+            if size > MAX_CONTROL_BYTES or not head.is_last:
+                raise FrameError(Fault.MALFORMED, "control frame is too long or fragmented")
+        elif size + len(self._fragments) > self._max_message_bytes:
+            raise FrameError(Fault.OVERSIZE, "message is too large")
+
+    def _accept(self, head: _Head, payload: bytes) -> Message | None:
+        if head.opcode >= Opcode.CLOSE:
+            return Message(head.opcode, payload)
+        if (head.opcode is Opcode.CONTINUATION) is (self._message_opcode is None):
+            raise FrameError(Fault.MALFORMED, "fragments out of order")
+        opcode = self._message_opcode or head.opcode
+        if not head.is_last:
+            self._message_opcode = opcode
+            self._fragments += payload
+            return None
+        if self._fragments:
+            payload = bytes(self._fragments) + payload
+            self._fragments.clear()
+        self._message_opcode = None
+        return Message(opcode, _decode_text(payload) if opcode is Opcode.TEXT else payload)
+
+
+def parse_close(payload: bytes) -> Close:
+    """Read the payload of a close frame.
+
+    Raises:
+        FrameError: one byte long, a code nobody may send, or a reason that is not UTF-8.
+    """
+    if not payload:
+        return Close(CloseCode.NO_STATUS, "")
+    code = int.from_bytes(payload[:2], "big")
+    is_private = _FIRST_PRIVATE_CODE <= code <= _LAST_PRIVATE_CODE
+    if len(payload) == 1 or not (is_private or code in _STANDARD_CODES):
+        raise FrameError(Fault.MALFORMED, "invalid close frame")
+    return Close(code, _decode_text(payload[2:]))
+
+
+def _decode_text(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError:
+        raise FrameError(Fault.ENCODING, "text is not UTF-8") from None

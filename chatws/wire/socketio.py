@@ -1,0 +1,238 @@
+"""Socket.IO v5 packets: reading keeps the JSON raw, writing gives the UTF-8 bytes of an Engine.IO message payload.
+
+Source: the Socket.IO protocol, revision 5, "Packet encoding".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import IntEnum
+
+import msgspec
+
+from chatws.wire.errors import Fault, PacketError
+
+MAIN_NAMESPACE = "/"
+MAX_ACK_ID = 2**53 - 1
+MAX_NAMESPACE_CHARS = 128
+RESERVED_EVENTS = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+"""Names a program must not send: both ends raise them locally."""
+
+
+class PacketType(IntEnum):
+    """First digit of a packet."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    EVENT = 2
+    ACK = 3
+    CONNECT_ERROR = 4
+    BINARY_EVENT = 5
+    BINARY_ACK = 6
+
+
+class Packet(msgspec.Struct, frozen=True, gc=False):
+    """One Socket.IO packet; ``raw_json`` is its payload as it came, or empty."""
+
+    type: PacketType
+    namespace: str = MAIN_NAMESPACE
+    ack_id: int | None = None
+    attachments: int = 0
+    raw_json: str = ""
+
+
+_TYPES: dict[str, PacketType] = {str(member.value): member for member in PacketType}
+_BINARY_TYPES = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
+_ARRAY_TYPES = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
+_OBJECT_TYPES = frozenset({PacketType.CONNECT, PacketType.CONNECT_ERROR})
+_HEAD = re.compile(r"(?:([0-9]{1,10})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16})?")
+_JSON_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeError)
+
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_name = msgspec.json.Decoder(str).decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> Packet:
+    """Read the packet that begins at index ``at`` of ``text``; ``max_attachments`` 0 refuses binary packets.
+
+    The JSON payload of an event or ack is left unread, see ``split_event`` and ``split_ack``.
+
+    Raises:
+        PacketError: anything is not as the protocol says.
+    """
+    kind = _TYPES.get(text[at : at + 1])
+    if kind is PacketType.EVENT:
+        packet = _decode_plain_event(text, at + 1)
+        if packet is not None:
+            return packet
+    if kind is None:
+        raise PacketError(Fault.MALFORMED, "unknown Socket.IO packet type")
+    head = _HEAD.match(text, at + 1)
+    if head is None:
+        raise PacketError(Fault.MALFORMED, "unreadable packet head")
+    attachments, namespace, ack_id = head.groups()
+    packet = Packet(
+        kind,
+        MAIN_NAMESPACE if namespace is None else namespace,
+        None if ack_id is None else int(ack_id),
+        _count_attachments(kind, attachments, max_attachments),
+        text[head.end() :],
+    )
+    _check(packet)
+    return packet
+
+
+def split_event(raw_json: str) -> tuple[str, list[msgspec.Raw]]:
+    """Split an event's payload into its name and its arguments, which stay raw (checked for syntax, not built).
+
+    Raises:
+        PacketError: not a JSON array that begins with a string, or the name is reserved.
+    """
+    try:
+        args = _decode_array(raw_json)
+        name = _decode_name(args.pop(0))
+    except _JSON_ERRORS:
+        raise PacketError(Fault.MALFORMED, "event payload is not an array beginning with a name") from None
+    except IndexError:
+        raise PacketError(Fault.MALFORMED, "event without a name") from None
+    if name in RESERVED_EVENTS:
+        raise PacketError(Fault.RESERVED_NAME, "event name is reserved")
+    return name, args
+
+
+def split_ack(raw_json: str) -> list[msgspec.Raw]:
+    """Split an ack's payload into its values, which stay raw.
+
+    Raises:
+        PacketError: not a JSON array.
+    """
+    try:
+        return _decode_array(raw_json)
+    except _JSON_ERRORS:
+        raise PacketError(Fault.MALFORMED, "ack payload is not an array") from None
+
+
+def parse_object(raw_json: str) -> msgspec.Raw | None:
+    """Check the payload of CONNECT or CONNECT_ERROR; None when there is none.
+
+    Raises:
+        PacketError: not a JSON object.
+    """
+    if not raw_json:
+        return None
+    if raw_json[0] != "{":
+        raise PacketError(Fault.MALFORMED, "payload is not an object")
+    try:
+        return _decode_raw(raw_json)
+    except _JSON_ERRORS:
+        raise PacketError(Fault.MALFORMED, "payload is not JSON") from None
+
+
+def encode_connect(namespace: str = MAIN_NAMESPACE, payload: object = None) -> bytes:
+    """Write CONNECT; a client's payload is its credentials, a server's is ``{"sid": id}``."""
+    return _encode(PacketType.CONNECT, namespace, payload=payload)
+
+
+def encode_disconnect(namespace: str = MAIN_NAMESPACE) -> bytes:
+    """Write DISCONNECT."""
+    return _encode(PacketType.DISCONNECT, namespace)
+
+
+def encode_connect_error(message: str, details: object = None, namespace: str = MAIN_NAMESPACE) -> bytes:
+    """Write CONNECT_ERROR ``{message, data?}``."""
+    payload = {"message": message} if details is None else {"message": message, "data": details}
+    return _encode(PacketType.CONNECT_ERROR, namespace, payload=payload)
+
+
+def encode_event(
+    name: str,
+    args: Sequence[object] = (),
+    *,
+    namespace: str = MAIN_NAMESPACE,
+    ack_id: int | None = None,
+    attachments: int | None = None,
+) -> bytes:
+    """Write an event; with ``attachments`` a binary event whose placeholders ``args`` already holds.
+
+    Raises:
+        TypeError: JSON has no form for a value.
+    """
+    kind = PacketType.EVENT if attachments is None else PacketType.BINARY_EVENT
+    return _encode(kind, namespace, ack_id, attachments, [name, *args])
+
+
+def encode_ack(
+    ack_id: int, values: Sequence[object] = (), *, namespace: str = MAIN_NAMESPACE, attachments: int | None = None
+) -> bytes:
+    """Write the answer to the event that carried ``ack_id``.
+
+    Raises:
+        TypeError: JSON has no form for a value.
+    """
+    kind = PacketType.ACK if attachments is None else PacketType.BINARY_ACK
+    return _encode(kind, namespace, ack_id, attachments, list(values))
+
+
+def _encode(
+    kind: PacketType,
+    namespace: str,
+    ack_id: int | None = None,
+    attachments: int | None = None,
+    payload: object = None,
+) -> bytes:
+    head = str(kind.value)
+    if attachments is not None:
+        head += f"{attachments}-"
+    if namespace != MAIN_NAMESPACE:
+        head += f"{namespace},"
+    if ack_id is not None:
+        head += str(ack_id)
+    return head.encode() if payload is None else head.encode() + _encode_json(payload)
+
+
+def _decode_plain_event(text: str, at: int) -> Packet | None:
+    """Read an event of the main namespace, the packet nearly all traffic consists of; None: take the long way."""
+    bracket = text.find("[", at, at + 17)
+    if bracket < 0:
+        return None
+    if bracket == at:
+        return Packet(PacketType.EVENT, MAIN_NAMESPACE, None, 0, text[at:])
+    digits = text[at:bracket]
+    if not (digits.isascii() and digits.isdigit()) or int(digits) > MAX_ACK_ID:
+        return None
+    return Packet(PacketType.EVENT, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
+
+
+def _count_attachments(kind: PacketType, digits: str | None, limit: int) -> int:
+    if kind not in _BINARY_TYPES:
+        if digits is not None:
+            raise PacketError(Fault.MALFORMED, "attachments on a packet that has none")
+        return 0
+    if digits is None:
+        raise PacketError(Fault.MALFORMED, "binary packet without a count of attachments")
+    if limit == 0 or int(digits) > limit:
+        raise PacketError(Fault.BINARY, "binary is not allowed, or too many attachments")
+    return int(digits)
+
+
+def _check(packet: Packet) -> None:
+    first = packet.raw_json[:1]
+    if packet.ack_id is not None and packet.ack_id > MAX_ACK_ID:
+        raise PacketError(Fault.MALFORMED, "ack id is too large")
+    if len(packet.namespace) > MAX_NAMESPACE_CHARS:
+        raise PacketError(Fault.MALFORMED, "namespace is too long")
+    if packet.type in _ARRAY_TYPES:
+        needs_id = packet.type in (PacketType.ACK, PacketType.BINARY_ACK)
+        if first != "[" or (needs_id and packet.ack_id is None):
+            raise PacketError(Fault.MALFORMED, "payload is not an array, or ack without id")
+    elif packet.ack_id is not None:
+        raise PacketError(Fault.MALFORMED, "ack id on a packet that has none")
+    elif packet.type in _OBJECT_TYPES:
+        parse_object(packet.raw_json)
+    elif first:
+        raise PacketError(Fault.MALFORMED, "DISCONNECT with a payload")
