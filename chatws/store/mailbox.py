@@ -1,0 +1,109 @@
+"""Handing jobs from the event loop to threads, and their outcomes back."""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from chatws.store.port import Unavailable
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+J = TypeVar("J", bound="Job[object]")
+
+
+class Job(Generic[T]):
+    """Something a thread does for a coroutine that waits for ``future``."""
+
+    __slots__ = ("future", "outcome")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[T] = loop.create_future()
+        self.outcome: T | Exception = Unavailable("nobody did it")  # until a thread knows better
+
+    def settle(self) -> None:
+        """Tell the coroutine, unless it was cancelled; runs in the event loop."""
+        if self.future.done():
+            return
+        if isinstance(self.outcome, Exception):
+            self.future.set_exception(self.outcome)
+        else:
+            self.future.set_result(self.outcome)
+
+
+class Call(Job[T]):
+    """A query to run in a transaction."""
+
+    __slots__ = ("query",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, query: Callable[[Connection], T]) -> None:
+        super().__init__(loop)
+        self.query = query
+
+
+class Mailbox(Generic[J]):
+    """A bounded queue from one event loop to one or more threads. Full means refused, at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_waiting: int) -> None:
+        self._loop = loop
+        self._max_waiting = max_waiting
+        self._queue: SimpleQueue[J | None] = SimpleQueue()  # None ends the threads
+        self._closed = False
+
+    def post(self, job: J) -> None:
+        """Queue a job; called in the event loop.
+
+        Raises:
+            Unavailable: full or closed.
+        """
+        if self._closed:
+            raise Unavailable("closed")
+        if self._queue.qsize() >= self._max_waiting:
+            raise Unavailable("too many requests are waiting")
+        self._queue.put(job)
+
+    def close(self) -> None:
+        """Accept nothing more; the threads finish what waits, then see the end."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+
+    def take(self, most: int) -> list[J]:
+        """Wait for a job and return it with those right behind it; an empty list is the end."""
+        first = self._queue.get()
+        if first is None:
+            self._queue.put(None)  # for the other threads
+            return []
+        return [first, *self.take_waiting(most - 1)]
+
+    def take_waiting(self, most: int | None = None) -> list[J]:
+        """Return what waits right now, without waiting."""
+        jobs: list[J] = []
+        while most is None or len(jobs) < most:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                break
+            if job is None:
+                self._queue.put(None)
+                break
+            jobs.append(job)
+        return jobs
+
+    def answer(self, jobs: Iterable[J]) -> None:
+        """Settle jobs in the event loop, with one wake-up for all of them; called in a thread."""
+        try:
+            self._loop.call_soon_threadsafe(_settle, list(jobs))
+        except RuntimeError:
+            # The loop was closed without closing the store: nobody waits any more.
+            return
+
+
+def _settle(jobs: list[Job[object]]) -> None:
+    for job in jobs:
+        job.settle()

@@ -1,0 +1,62 @@
+"""Bringing a database's schema up to date, all or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, insert, inspect, select, text
+
+from chatws.protocol.ids import new_secret_id
+from chatws.store import schema
+from chatws.store.port import Damaged, SchemaMismatch
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_VERSION_TABLE = "alembic_version"
+
+
+def revision(connection: Connection) -> str | None:
+    """Return the schema's revision, None for an empty database.
+
+    Raises:
+        Damaged: there are tables, but not ours.
+    """
+    tables = inspect(connection).get_table_names()
+    if _VERSION_TABLE in tables and schema.meta.name in tables:
+        return str(connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar_one())
+    if tables:
+        raise Damaged(connection.engine.url.database or "the database", "it holds tables of another program")
+    return None
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the missing migrations and give a new database its epoch, inside the caller's transaction.
+
+    The caller's transaction must hold the write lock already, so that two processes can not both begin.
+
+    Raises:
+        Damaged: the database belongs to another program.
+        SchemaMismatch: it was made by a newer chatws.
+    """
+    found = revision(connection)
+    if found is not None and found > schema.REVISION:
+        raise SchemaMismatch(found, schema.REVISION)
+    if found != schema.REVISION:
+        # Imported here: alembic costs 430 ms and is needed only when the schema changes.
+        from alembic import command  # noqa: PLC0415
+
+        command.upgrade(alembic_config(connection), schema.REVISION)
+    if connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == schema.EPOCH)).first() is None:
+        connection.execute(insert(schema.meta), {"name": schema.EPOCH, "value": new_secret_id()})
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Return alembic's configuration for our migrations over an open connection."""
+    from alembic.config import Config  # noqa: PLC0415  see upgrade
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

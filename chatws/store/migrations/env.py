@@ -1,0 +1,11 @@
+"""Alembic runs this file to apply migrations on the connection (and inside the transaction) it was given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from chatws.store.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,137 @@
+"""Queries about users and their logins."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, case, select, update
+
+from chatws.protocol.entities import Role, User
+from chatws.store.port import Account, AlreadyExists, NotFound
+from chatws.store.queries.rows import insert_unless_taken
+from chatws.store.schema import users
+
+_ACCOUNTS = select(
+    users.c.user_id,
+    users.c.user_name,
+    users.c.role,
+    users.c.email,
+    users.c.password_hash,
+    users.c.disabled,
+    users.c.tokens_valid_after_ms,
+    users.c.created_at_ms,
+)
+_BY_ID = _ACCOUNTS.where(users.c.user_id == bindparam("user_id"))
+_BY_EMAIL = _ACCOUNTS.where(users.c.email == bindparam("email"))
+_AGENTS = _ACCOUNTS.where(users.c.role == "admin").order_by(users.c.created_at_ms, users.c.user_id)
+_THIS_USER = users.c.user_id == bindparam("this_user")
+_SET_PASSWORD = update(users).where(_THIS_USER).values(password_hash=bindparam("value"))
+_SET_DISABLED = update(users).where(_THIS_USER).values(disabled=bindparam("value"))
+_REVOKE_TOKENS = (
+    update(users)
+    .where(_THIS_USER)
+    .values(
+        tokens_valid_after_ms=case(
+            (users.c.tokens_valid_after_ms < bindparam("value"), bindparam("value")),
+            else_=users.c.tokens_valid_after_ms,
+        )
+    )
+)
+
+
+def find(connection: Connection, user_id: str) -> Account | None:
+    """Return the account with this id."""
+    row = connection.execute(_BY_ID, {"user_id": user_id}).first()
+    return None if row is None else _account(*row)
+
+
+def find_by_email(connection: Connection, email: str) -> Account | None:
+    """Return the account with this email."""
+    row = connection.execute(_BY_EMAIL, {"email": _email_key(email)}).first()
+    return None if row is None else _account(*row)
+
+
+def agents(connection: Connection) -> list[Account]:
+    """Return every agent's account, oldest first."""
+    return [_account(*row) for row in connection.execute(_AGENTS)]
+
+
+def add(connection: Connection, user: User, email: str | None, password_hash: str | None, now_ms: int) -> Account:
+    """Insert an account.
+
+    Raises:
+        AlreadyExists: the user id or the email is taken.
+    """
+    if not _insert(connection, user, email, password_hash, now_ms):
+        raise AlreadyExists("email" if find(connection, user.user_id) is None else "user_id")
+    return _existing(connection, user.user_id)
+
+
+def ensure(connection: Connection, user: User, email: str | None, now_ms: int) -> Account:
+    """Return the user's account; insert it if there is none, without the email if that is taken."""
+    account = find(connection, user.user_id)
+    if account is not None:
+        return account
+    if not _insert(connection, user, email, None, now_ms) and email is not None:
+        _insert(connection, user, None, None, now_ms)
+    return _existing(connection, user.user_id)
+
+
+def set_password(connection: Connection, user_id: str, password_hash: str) -> None:
+    """Replace the password's hash."""
+    _expect_one(connection.execute(_SET_PASSWORD, {"this_user": user_id, "value": password_hash}).rowcount, user_id)
+
+
+def set_disabled(connection: Connection, user_id: str, *, disabled: bool) -> None:
+    """Bar or admit the user."""
+    _expect_one(connection.execute(_SET_DISABLED, {"this_user": user_id, "value": disabled}).rowcount, user_id)
+
+
+def revoke_tokens(connection: Connection, user_id: str, valid_after_ms: int) -> None:
+    """Move the time before which tokens are void forward, never back."""
+    _expect_one(connection.execute(_REVOKE_TOKENS, {"this_user": user_id, "value": valid_after_ms}).rowcount, user_id)
+
+
+def _insert(connection: Connection, user: User, email: str | None, password_hash: str | None, now_ms: int) -> bool:
+    row = {
+        "user_id": user.user_id,
+        "user_name": user.user_name,
+        "role": user.role,
+        "email": None if email is None else _email_key(email),
+        "password_hash": password_hash,
+        "disabled": False,
+        "tokens_valid_after_ms": 0,
+        "created_at_ms": now_ms,
+    }
+    return insert_unless_taken(connection, users, row)
+
+
+def _existing(connection: Connection, user_id: str) -> Account:
+    return _account(*connection.execute(_BY_ID, {"user_id": user_id}).one())
+
+
+def _account(
+    user_id: str,
+    user_name: str,
+    role: Role,
+    email: str | None,
+    password_hash: str | None,
+    disabled: bool,  # noqa: FBT001  a row's value, in the order of the columns
+    tokens_valid_after_ms: int,
+    created_at_ms: int,
+) -> Account:
+    return Account(
+        user=User(user_id=user_id, user_name=user_name, role=role),
+        email=email,
+        password_hash=password_hash,
+        disabled=disabled,
+        tokens_valid_after_ms=tokens_valid_after_ms,
+        created_at_ms=created_at_ms,
+    )
+
+
+def _email_key(email: str) -> str:
+    return email.strip().casefold()
+
+
+def _expect_one(changed: int, user_id: str) -> None:
+    if changed == 0:
+        raise NotFound("account", user_id)

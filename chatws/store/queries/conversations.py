@@ -1,0 +1,207 @@
+"""Queries about conversations: one, many, making them, and the compare-and-set of status and assignee."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
+
+from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.protocol.ids import format_timestamp
+from chatws.store.port import BadCursor, ConversationFilter, NotFound, StaleVersion
+from chatws.store.queries import accounts
+from chatws.store.queries.rows import MESSAGE_COLUMNS, insert_unless_taken, message_of
+from chatws.store.schema import conversations, messages, users
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+_customer = users.alias("customer")
+_assignee = users.alias("assignee")
+_VIEW = (
+    select(
+        conversations.c.conversation_id,
+        conversations.c.status,
+        conversations.c.version,
+        conversations.c.created_at_ms,
+        conversations.c.updated_at_ms,
+        conversations.c.head_seq,
+        _customer.c.user_id.label("customer_id"),
+        _customer.c.user_name.label("customer_name"),
+        _customer.c.role.label("customer_role"),
+        _assignee.c.user_id.label("assignee_id"),
+        _assignee.c.user_name.label("assignee_name"),
+        _assignee.c.role.label("assignee_role"),
+        *(column.label(f"last_{column.name}") for column in MESSAGE_COLUMNS),
+    )
+    .join_from(conversations, _customer, conversations.c.customer_id == _customer.c.user_id)
+    .outerjoin(_assignee, conversations.c.assignee_id == _assignee.c.user_id)
+    .outerjoin(
+        messages,
+        (messages.c.conversation_id == conversations.c.conversation_id) & (messages.c.seq == conversations.c.head_seq),
+    )
+)
+_LAST_MESSAGE = slice(-len(MESSAGE_COLUMNS), None)
+_BY_ID = _VIEW.where(conversations.c.conversation_id == bindparam("wanted_id"))
+_ORDER = (conversations.c.updated_at_ms.desc(), conversations.c.conversation_id.desc())
+_VERSION = (
+    select(conversations.c.version).where(conversations.c.conversation_id == bindparam("wanted_id")).with_for_update()
+)
+_TRANSITION = (
+    update(conversations)
+    .where(conversations.c.conversation_id == bindparam("wanted_id"))
+    .values(
+        status=bindparam("status"),
+        assignee_id=bindparam("assignee_id"),
+        updated_at_ms=bindparam("updated_at_ms"),
+        version=conversations.c.version + 1,
+    )
+)
+_HEAD = select(conversations.c.head_seq).where(conversations.c.conversation_id == bindparam("wanted_id"))
+_HEADS = select(conversations.c.conversation_id, conversations.c.head_seq).where(
+    conversations.c.conversation_id.in_(bindparam("wanted_ids", expanding=True))
+)
+_HEADS_AT_ONCE = 1_000
+"""SQLite takes at most 32,766 parameters in a statement."""
+
+
+def find(connection: Connection, conversation_id: str) -> Conversation | None:
+    """Return one conversation."""
+    row = connection.execute(_BY_ID, {"wanted_id": conversation_id}).first()
+    return None if row is None else _conversation(row)
+
+
+def get(connection: Connection, conversation_id: str) -> Conversation:
+    """Return one conversation.
+
+    Raises:
+        NotFound: there is none.
+    """
+    conversation = find(connection, conversation_id)
+    if conversation is None:
+        raise NotFound("conversation", conversation_id)
+    return conversation
+
+
+def create(
+    connection: Connection, conversation_id: str, customer: User, status: ConversationStatus, now_ms: int
+) -> tuple[Conversation, bool]:
+    """Insert a conversation, and its customer if unknown; the flag says whether this call made it."""
+    existing = find(connection, conversation_id)
+    if existing is not None:
+        return existing, False
+    accounts.ensure(connection, customer, None, now_ms)
+    row = {
+        "conversation_id": conversation_id,
+        "customer_id": customer.user_id,
+        "status": status,
+        "version": 1,
+        "assignee_id": None,
+        "created_at_ms": now_ms,
+        "updated_at_ms": now_ms,
+        "head_seq": 0,
+    }
+    created = insert_unless_taken(connection, conversations, row)
+    return get(connection, conversation_id), created
+
+
+def listing(connection: Connection, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
+    """Return a page of conversations, last changed first, and the cursor of the next page."""
+    query = _VIEW.order_by(*_ORDER).limit(wanted.limit + 1)
+    if wanted.status is not None:
+        query = query.where(conversations.c.status == wanted.status)
+    if wanted.assignee_id is not None:
+        query = query.where(conversations.c.assignee_id == wanted.assignee_id)
+    if wanted.customer_id is not None:
+        query = query.where(conversations.c.customer_id == wanted.customer_id)
+    if wanted.cursor is not None:
+        place = tuple_(conversations.c.updated_at_ms, conversations.c.conversation_id)
+        query = query.where(place < tuple_(*_decode_cursor(wanted.cursor)))
+    rows = connection.execute(query).all()
+    page = rows[: wanted.limit]
+    cursor = _encode_cursor(page[-1].updated_at_ms, page[-1].conversation_id) if len(rows) > len(page) > 0 else None
+    return [_conversation(row) for row in page], cursor
+
+
+def transition(
+    connection: Connection,
+    conversation_id: str,
+    *,
+    version: int,
+    status: ConversationStatus,
+    assignee_id: str | None,
+    now_ms: int,
+) -> Conversation:
+    """Set status and assignee if the version still is ``version``."""
+    current = connection.execute(_VERSION, {"wanted_id": conversation_id}).scalar_one_or_none()
+    if current != version:
+        raise StaleVersion(get(connection, conversation_id))
+    if assignee_id is not None and accounts.find(connection, assignee_id) is None:
+        raise NotFound("account", assignee_id)
+    change(connection, conversation_id, status, assignee_id, now_ms)
+    return get(connection, conversation_id)
+
+
+def change(
+    connection: Connection, conversation_id: str, status: ConversationStatus, assignee_id: str | None, now_ms: int
+) -> None:
+    """Set status and assignee and raise the version, whatever they were."""
+    values = {"status": status, "assignee_id": assignee_id, "updated_at_ms": now_ms, "wanted_id": conversation_id}
+    connection.execute(_TRANSITION, values)
+
+
+def head(connection: Connection, conversation_id: str) -> int:
+    """Return the last sequence number.
+
+    Raises:
+        NotFound: no such conversation.
+    """
+    seq: int | None = connection.execute(_HEAD, {"wanted_id": conversation_id}).scalar_one_or_none()
+    if seq is None:
+        raise NotFound("conversation", conversation_id)
+    return seq
+
+
+def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, int]:
+    """Return the last sequence number of each conversation that exists."""
+    found: dict[str, int] = {}
+    for start in range(0, len(conversation_ids), _HEADS_AT_ONCE):
+        some = conversation_ids[start : start + _HEADS_AT_ONCE]
+        found.update((row[0], row[1]) for row in connection.execute(_HEADS, {"wanted_ids": some}))
+    return found
+
+
+def _conversation(row: Row[Any]) -> Conversation:
+    last = row[_LAST_MESSAGE]
+    return Conversation(
+        conversation_id=row.conversation_id,
+        status=row.status,
+        version=row.version,
+        customer=User(user_id=row.customer_id, user_name=row.customer_name, role=row.customer_role),
+        assignee=None
+        if row.assignee_id is None
+        else User(user_id=row.assignee_id, user_name=row.assignee_name, role=row.assignee_role),
+        created_at=format_timestamp(row.created_at_ms),
+        updated_at=format_timestamp(row.updated_at_ms),
+        head_seq=row.head_seq,
+        last_message=None if last[0] is None else message_of(*last),
+    )
+
+
+def _encode_cursor(updated_at_ms: int, conversation_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{updated_at_ms}.{conversation_id}".encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        updated_at_ms, _, conversation_id = text.partition(".")
+        place = int(updated_at_ms), conversation_id
+    except (ValueError, binascii.Error) as error:
+        raise BadCursor from error
+    if not conversation_id or not 0 <= place[0] < 2**63:
+        raise BadCursor
+    return place

@@ -1,0 +1,77 @@
+"""Queries that read messages: pages forward and backward, and the snapshot a join needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import Connection, bindparam, select
+
+from chatws.protocol.limits import PAGE_BYTES, PAGE_MESSAGES
+from chatws.store.port import Page, Snapshot
+from chatws.store.queries import conversations, read_marks
+from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
+from chatws.store.schema import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from sqlalchemy import Row
+
+    from chatws.protocol.entities import Message
+
+_IN_CONVERSATION = select(*MESSAGE_COLUMNS).where(messages.c.conversation_id == bindparam("wanted_id"))
+_LIMIT = bindparam("most", type_=messages.c.seq.type)
+_AFTER = _IN_CONVERSATION.where(messages.c.seq > bindparam("place")).order_by(messages.c.seq).limit(_LIMIT)
+_BEFORE = _IN_CONVERSATION.where(messages.c.seq < bindparam("place")).order_by(messages.c.seq.desc()).limit(_LIMIT)
+_encode = msgspec.json.Encoder().encode
+
+
+def page_after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> Page:
+    """Return the messages right after a position."""
+    head_seq = conversations.head(connection, conversation_id)
+    found, has_more = _after(connection, conversation_id, after_seq, limit)
+    return Page(found, has_more, head_seq)
+
+
+def page_before(connection: Connection, conversation_id: str, before_seq: int | None, limit: int) -> Page:
+    """Return the messages right before a position (None: the end), in ascending order."""
+    head_seq = conversations.head(connection, conversation_id)
+    most = min(limit, PAGE_MESSAGES)
+    place = head_seq + 1 if before_seq is None else before_seq
+    rows = connection.execute(_BEFORE, {"wanted_id": conversation_id, "place": place, "most": most + 1})
+    found, has_more = _cut(rows, most)
+    return Page(found[::-1], has_more, head_seq)
+
+
+def snapshot(connection: Connection, conversation_id: str, after_seq: int | None) -> Snapshot | None:
+    """Return a conversation with the first page after a position and its read marks."""
+    conversation = conversations.find(connection, conversation_id)
+    if conversation is None:
+        return None
+    found: list[Message] = []
+    has_more = False
+    if after_seq is not None:
+        found, has_more = _after(connection, conversation_id, after_seq, PAGE_MESSAGES)
+    return Snapshot(conversation, found, has_more, read_marks.of_conversation(connection, conversation_id))
+
+
+def _after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> tuple[list[Message], bool]:
+    most = min(limit, PAGE_MESSAGES)
+    rows = connection.execute(_AFTER, {"wanted_id": conversation_id, "place": after_seq, "most": most + 1})
+    return _cut(rows, most)
+
+
+def _cut(rows: Iterable[Row[Any]], most: int) -> tuple[list[Message], bool]:
+    found: list[Message] = []
+    page_bytes = 0
+    for row in rows:
+        if len(found) >= most:
+            return found, True
+        message = message_of(*row)
+        page_bytes += len(_encode(message)) + 1
+        if found and page_bytes > PAGE_BYTES:
+            return found, True
+        found.append(message)
+    return found, False

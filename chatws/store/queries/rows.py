@@ -1,0 +1,58 @@
+"""Between rows and entities, and the one kind of statement whose spelling depends on the backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy.dialects.sqlite as dialect
+from msgspec import UNSET
+
+from chatws.protocol.entities import Message, Role, User
+from chatws.protocol.ids import format_timestamp
+from chatws.store.schema import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, Table
+
+MESSAGE_COLUMNS = (
+    messages.c.conversation_id,
+    messages.c.seq,
+    messages.c.message_id,
+    messages.c.sender_id,
+    messages.c.sender_name,
+    messages.c.sender_role,
+    messages.c.content,
+    messages.c.client_message_id,
+    messages.c.created_at_ms,
+)
+"""In the order of ``message_of``."""
+
+
+def message_of(
+    conversation_id: str,
+    seq: int,
+    message_id: str,
+    sender_id: str,
+    sender_name: str,
+    sender_role: Role,
+    content: str,
+    client_message_id: str | None,
+    created_at_ms: int,
+) -> Message:
+    """Make a message of a row's values."""
+    return Message(
+        conversation_id=conversation_id,
+        content=content,
+        sender=User(user_id=sender_id, user_name=sender_name, role=sender_role),
+        timestamp=format_timestamp(created_at_ms),
+        message_id=message_id,
+        seq=seq,
+        client_message_id=UNSET if client_message_id is None else client_message_id,
+    )
+
+
+def insert_unless_taken(connection: Connection, table: Table, row: Mapping[str, str | int | bool | None]) -> bool:
+    """Insert a row unless one of its unique values is taken; say whether it was inserted."""
+    return connection.execute(dialect.insert(table).on_conflict_do_nothing(), row).rowcount == 1

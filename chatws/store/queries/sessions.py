@@ -1,0 +1,83 @@
+"""Queries about customers' sessions; their ids are kept as SHA-256 only."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection, bindparam, case, insert, select, update
+
+from chatws.protocol.entities import ConversationStatus, Role, User
+from chatws.store.port import NotFound, Session
+from chatws.store.queries import accounts, conversations
+from chatws.store.schema import conversations as conversation_rows
+from chatws.store.schema import sessions, users
+
+_LATEST_CONVERSATION = (
+    select(conversation_rows.c.conversation_id)
+    .where(conversation_rows.c.customer_id == sessions.c.user_id)
+    .order_by(conversation_rows.c.created_at_ms.desc(), conversation_rows.c.conversation_id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_BY_HASH = (
+    select(users.c.user_id, users.c.user_name, users.c.role, sessions.c.expires_at_ms, _LATEST_CONVERSATION)
+    .join_from(sessions, users)
+    .where(sessions.c.session_sha256 == bindparam("sha256"))
+)
+_INSERT = insert(sessions)
+_TOUCH = (
+    update(sessions)
+    .where(sessions.c.session_sha256 == bindparam("sha256"))
+    .values(
+        expires_at_ms=case(
+            (sessions.c.expires_at_ms < bindparam("later_ms"), bindparam("later_ms")),
+            else_=sessions.c.expires_at_ms,
+        )
+    )
+)
+
+
+def find(connection: Connection, session_id: str) -> Session | None:
+    """Return a session, expired or not, with its customer's latest conversation."""
+    row = connection.execute(_BY_HASH, {"sha256": _sha256(session_id)}).first()
+    return None if row is None else _session(*row)
+
+
+def create(
+    connection: Connection,
+    session_id: str,
+    user: User,
+    expires_at_ms: int,
+    conversation_id: str | None,
+    status: ConversationStatus,
+    now_ms: int,
+) -> Session:
+    """Insert user, session and conversation; an existing session is returned unchanged."""
+    existing = find(connection, session_id)
+    if existing is not None:
+        return existing
+    customer = accounts.ensure(connection, user, None, now_ms).user
+    row = {
+        "session_sha256": _sha256(session_id),
+        "user_id": customer.user_id,
+        "expires_at_ms": expires_at_ms,
+        "created_at_ms": now_ms,
+    }
+    connection.execute(_INSERT, row)
+    if conversation_id is not None:
+        conversations.create(connection, conversation_id, customer, status, now_ms)
+    return _session(*connection.execute(_BY_HASH, {"sha256": row["session_sha256"]}).one())
+
+
+def touch(connection: Connection, session_id: str, expires_at_ms: int) -> None:
+    """Let a session end later, never earlier."""
+    if connection.execute(_TOUCH, {"sha256": _sha256(session_id), "later_ms": expires_at_ms}).rowcount == 0:
+        raise NotFound("session", session_id)
+
+
+def _session(user_id: str, user_name: str, role: Role, expires_at_ms: int, conversation_id: str | None) -> Session:
+    return Session(User(user_id=user_id, user_name=user_name, role=role), expires_at_ms, conversation_id)
+
+
+def _sha256(session_id: str) -> str:
+    return hashlib.sha256(session_id.encode()).hexdigest()

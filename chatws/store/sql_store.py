@@ -1,0 +1,194 @@
+"""The port over SQL: every method hands one query to a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from sqlalchemy import update
+
+from chatws.store.port import Unavailable
+from chatws.store.queries import accounts, conversations, messages, read_marks, sessions
+from chatws.store.schema import EPOCH, meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from chatws.protocol.entities import Conversation, ConversationStatus, ReadMark, User
+    from chatws.store.port import Account, ConversationFilter, Draft, Page, Session, Snapshot, Stored
+
+T = TypeVar("T")
+
+_TOUCH_EPOCH = update(meta).where(meta.c.name == EPOCH).values(value=meta.c.value)
+
+
+class Database(Protocol):
+    """Runs queries: each in one transaction, writes durable when they return, errors as the port names them."""
+
+    async def open(self) -> str:
+        """Open and return the epoch."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was handed over, then close."""
+        ...
+
+    async def append(self, draft: Draft) -> Stored:
+        """Append a message."""
+        ...
+
+    async def write(self, change: Callable[[Connection], T]) -> T:
+        """Run a change; it writes nothing if it raises a ``StoreError``."""
+        ...
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query in one snapshot."""
+        ...
+
+
+class SqlStore:
+    """The store's port over any SQL database; the guarantees are in ``chatws.store.port.Store``."""
+
+    def __init__(self, database: Database, clock_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._clock_ms = clock_ms
+        self._epoch: str | None = None  # known once opened
+
+    @property
+    def epoch(self) -> str:
+        """See the port."""
+        if self._epoch is None:
+            raise Unavailable("not open yet")
+        return self._epoch
+
+    async def open(self) -> None:
+        """See the port."""
+        self._epoch = await self._database.open()
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._database.close()
+
+    async def ping(self) -> None:
+        """See the port."""
+        await self._database.write(_prove_writable)
+
+    async def add_account(self, user: User, email: str | None, password_hash: str | None) -> Account:
+        """See the port."""
+        return await self._database.write(lambda c: accounts.add(c, user, email, password_hash, self._clock_ms()))
+
+    async def ensure_user(self, user: User, email: str | None = None) -> Account:
+        """See the port."""
+        existing = await self.account(user.user_id)
+        if existing is not None:
+            return existing
+        return await self._database.write(lambda c: accounts.ensure(c, user, email, self._clock_ms()))
+
+    async def account(self, user_id: str) -> Account | None:
+        """See the port."""
+        return await self._database.read(lambda c: accounts.find(c, user_id))
+
+    async def account_by_email(self, email: str) -> Account | None:
+        """See the port."""
+        return await self._database.read(lambda c: accounts.find_by_email(c, email))
+
+    async def accounts(self) -> list[Account]:
+        """See the port."""
+        return await self._database.read(accounts.agents)
+
+    async def set_password(self, user_id: str, password_hash: str) -> None:
+        """See the port."""
+        await self._database.write(lambda c: accounts.set_password(c, user_id, password_hash))
+
+    async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  as in the port
+        """See the port."""
+        await self._database.write(lambda c: accounts.set_disabled(c, user_id, disabled=disabled))
+
+    async def revoke_tokens(self, user_id: str, valid_after_ms: int) -> None:
+        """See the port."""
+        await self._database.write(lambda c: accounts.revoke_tokens(c, user_id, valid_after_ms))
+
+    async def create_session(
+        self,
+        session_id: str,
+        user: User,
+        expires_at_ms: int,
+        conversation_id: str | None,
+        status: ConversationStatus,
+    ) -> Session:
+        """See the port."""
+        return await self._database.write(
+            lambda c: sessions.create(c, session_id, user, expires_at_ms, conversation_id, status, self._clock_ms())
+        )
+
+    async def session(self, session_id: str) -> Session | None:
+        """See the port."""
+        return await self._database.read(lambda c: sessions.find(c, session_id))
+
+    async def touch_session(self, session_id: str, expires_at_ms: int) -> None:
+        """See the port."""
+        await self._database.write(lambda c: sessions.touch(c, session_id, expires_at_ms))
+
+    async def create_conversation(
+        self, conversation_id: str, customer: User, status: ConversationStatus
+    ) -> tuple[Conversation, bool]:
+        """See the port."""
+        return await self._database.write(
+            lambda c: conversations.create(c, conversation_id, customer, status, self._clock_ms())
+        )
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """See the port."""
+        return await self._database.read(lambda c: conversations.find(c, conversation_id))
+
+    async def conversations(self, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
+        """See the port."""
+        return await self._database.read(lambda c: conversations.listing(c, wanted))
+
+    async def transition(
+        self, conversation_id: str, *, version: int, status: ConversationStatus, assignee_id: str | None
+    ) -> Conversation:
+        """See the port."""
+        return await self._database.write(
+            lambda c: conversations.transition(
+                c,
+                conversation_id,
+                version=version,
+                status=status,
+                assignee_id=assignee_id,
+                now_ms=self._clock_ms(),
+            )
+        )
+
+    async def append(self, draft: Draft) -> Stored:
+        """See the port."""
+        return await self._database.append(draft)
+
+    async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:
+        """See the port."""
+        return await self._database.read(lambda c: messages.snapshot(c, conversation_id, after_seq))
+
+    async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> Page:
+        """See the port."""
+        return await self._database.read(lambda c: messages.page_after(c, conversation_id, after_seq, limit))
+
+    async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> Page:
+        """See the port."""
+        return await self._database.read(lambda c: messages.page_before(c, conversation_id, before_seq, limit))
+
+    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, int]:
+        """See the port."""
+        return await self._database.read(lambda c: conversations.heads(c, conversation_ids))
+
+    async def mark_read(self, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:
+        """See the port."""
+        return await self._database.write(lambda c: read_marks.move(c, conversation_id, user_id, seq))
+
+    async def read_marks(self, conversation_id: str) -> list[ReadMark]:
+        """See the port."""
+        return await self._database.read(lambda c: read_marks.of_conversation(c, conversation_id))
+
+
+def _prove_writable(connection: Connection) -> None:
+    connection.execute(_TOUCH_EPOCH)

@@ -1,0 +1,150 @@
+"""SQLite as the store needs it: where the file is and who may read it, connections, and their pragmas."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from chatws.store.port import BadUrl, Damaged, Unavailable
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a statement waits for another process's lock."""
+
+_FILE_MODE = 0o600
+_DIRECTORY_MODE = 0o700
+
+
+def file_of(url: str) -> Path | None:
+    """Return the database file a URL names, None for a database in memory.
+
+    Raises:
+        BadUrl: not a URL of SQLite, or it has options.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadUrl("the database URL is malformed; use sqlite:///PATH") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise BadUrl(f"there is no store for {parsed.get_backend_name()!r} databases; use sqlite:///PATH")
+    if parsed.query or parsed.host:
+        raise BadUrl("an SQLite URL is sqlite:///PATH, without host and options")
+    if parsed.database in {None, "", ":memory:"}:
+        return None
+    return Path(str(parsed.database)).absolute()
+
+
+def make_private(path: Path) -> None:
+    """Make the file (and its directory) if needed, and close it to other users; WAL files inherit its mode.
+
+    Raises:
+        Unavailable: the file system refuses.
+    """
+    try:
+        path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE)
+        try:
+            if os.fstat(descriptor).st_mode & 0o077:
+                os.fchmod(descriptor, _FILE_MODE)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from error
+
+
+def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, writes: bool = True) -> Engine:
+    """Make an engine whose transactions take the write lock at once, or, if it does not write, read one snapshot."""
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=None if path is None else str(path)),
+        poolclass=StaticPool if path is None else NullPool,
+        connect_args={"timeout": busy_timeout_ms / 1000, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves; the driver would do it too late for reads
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not writes:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def check_file(connection: Connection) -> None:
+    """Look for corruption.
+
+    Raises:
+        Damaged: there is some.
+    """
+    verdict = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if verdict != "ok":
+        raise Damaged(connection.engine.url.database or "the database", verdict)
+
+
+def outage(error: BaseException) -> str | None:
+    """Return why the database can not serve, or None if the error is about one request only.
+
+    ``OperationalError`` is a lock, a full disk, I/O or a read-only file; a bare ``DatabaseError`` is corruption.
+    """
+    if isinstance(error, OperationalError) or type(error) is DatabaseError:
+        return str(error.orig)
+    return None
+
+
+@contextmanager
+def opening(path: Path | None) -> Iterator[None]:
+    """Turn what SQLite raises while a database is opened into the store's errors."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(str(error.orig)) from error
+    except DBAPIError as error:
+        raise Damaged(str(path or "the database"), str(error.orig)) from error
+
+
+class KeptConnection:
+    """One connection of one thread, kept between transactions and replaced after it broke.
+
+    Checking a connection out of a pool for every message costs more than storing the message.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run one transaction: committed at the end, rolled back by an exception."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                yield self._connection
+        except DBAPIError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

@@ -1,0 +1,136 @@
+"""The group-commit writer: what waits while one transaction commits goes into the next."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from chatws.store.mailbox import Call, Job, Mailbox
+from chatws.store.port import Draft, Stored, StoreError, Unavailable
+from chatws.store.queries.append import append_batch
+from chatws.store.sqlite import KeptConnection, outage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+    from chatws.protocol.entities import ConversationStatus
+
+T = TypeVar("T")
+
+MAX_BATCH = 256
+"""Most jobs in one transaction: it bounds how long the last of them waits, and how long readers of the log wait."""
+
+MAX_WAITING = 2_000
+"""Most jobs that wait; further ones are refused at once."""
+
+
+class Writer:
+    """The only thread of this process that writes, with one connection of its own.
+
+    An idle writer commits at once. Under load a transaction costs one sync to the disk however many rows it holds.
+    """
+
+    def __init__(
+        self, engine: Engine, *, clock_ms: Callable[[], int], reopen_status: ConversationStatus, max_waiting: int
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._reopen_status: ConversationStatus = reopen_status
+        self._connection = KeptConnection(engine)
+        self._loop = asyncio.get_running_loop()
+        self._mailbox: Mailbox[Job[object]] = Mailbox(self._loop, max_waiting)
+        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._thread.start()
+
+    async def append(self, draft: Draft) -> Stored:
+        """Append a message; durable when it returns."""
+        job = _Append(self._loop, draft)
+        self._mailbox.post(job)
+        return await job.future
+
+    async def run(self, change: Callable[[Connection], T]) -> T:
+        """Run a change in the next transaction. It must write nothing if it raises a ``StoreError``.
+
+        It may run again if something else in its transaction failed.
+        """
+        job = Call(self._loop, change)
+        self._mailbox.post(job)
+        return await job.future
+
+    async def close(self) -> None:
+        """Commit what waits, then end the thread."""
+        self._mailbox.close()
+        await asyncio.to_thread(self._thread.join)
+
+    def _serve(self) -> None:
+        while batch := self._mailbox.take(MAX_BATCH):
+            reason = self._attempt(batch)
+            if reason is not None:
+                # Whoever waits would wait another busy timeout for the same refusal.
+                waiting = self._mailbox.take_waiting()
+                _refuse(waiting, reason)
+                batch += waiting
+            self._mailbox.answer(batch)
+        self._connection.close()
+
+    def _attempt(self, batch: list[Job[object]]) -> str | None:
+        """Set the outcome of every job; return why the database can not serve, None if it can."""
+        try:
+            self._transact(batch)
+        except Exception as error:  # noqa: BLE001  a dead writer would leave everybody waiting for ever
+            reason = outage(error)
+            if reason is not None:
+                _refuse(batch, reason)
+                return reason
+            if len(batch) == 1:
+                batch[0].outcome = error
+                return None
+            return self._attempt_each(batch)
+        return None
+
+    def _attempt_each(self, batch: list[Job[object]]) -> str | None:
+        """Give every job its own transaction, so that only the one at fault fails."""
+        for place, job in enumerate(batch):
+            reason = self._attempt([job])
+            if reason is not None:
+                _refuse(batch[place:], reason)
+                return reason
+        return None
+
+    def _transact(self, batch: list[Job[object]]) -> None:
+        appends = [job for job in batch if isinstance(job, _Append)]
+        calls = [job for job in batch if isinstance(job, Call)]
+        with self._connection.transaction() as connection:
+            outcomes: list[object] = []
+            if appends:
+                drafts = [job.draft for job in appends]
+                now_ms = self._clock_ms()
+                outcomes += append_batch(connection, drafts, now_ms=now_ms, reopen_status=self._reopen_status)
+            outcomes += [_run(call, connection) for call in calls]
+        # Only now is it durable: a commit that failed has not come here.
+        for job, outcome in zip([*appends, *calls], outcomes, strict=True):
+            job.outcome = outcome
+
+
+class _Append(Job[Stored]):
+    """A message to append."""
+
+    __slots__ = ("draft",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, draft: Draft) -> None:
+        super().__init__(loop)
+        self.draft = draft
+
+
+def _run(call: Call[object], connection: Connection) -> object:
+    try:
+        return call.query(connection)
+    except StoreError as refusal:
+        return refusal
+
+
+def _refuse(jobs: list[Job[object]], reason: str) -> None:
+    for job in jobs:
+        job.outcome = Unavailable(reason)
