@@ -1,4 +1,4 @@
-"""Every setting of the server: name, type, default, unit and one sentence; flags, environment, file and docs follow it."""
+"""Every setting of the server: name, type, default, unit and one sentence; options, environment, file, docs follow."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     join_burst: Annotated[Count, _help("Joins and leaves at once per socket.")] = 60
     total_per_s: Annotated[Rate, _help("Requests of any kind per second and socket.")] = 50
     total_burst: Annotated[Count, _help("Requests of any kind at once per socket.")] = 200
-    login_failures_per_minute: Annotated[Count, _help("Failed log-ins and unknown sessions per minute and address.")] = 10
+    login_failures_per_minute: Annotated[
+        Count, _help("Failed log-ins and unknown sessions per minute and address.")
+    ] = 10
     connections_per_session: Annotated[Count, _help("Connections of one customer session.")] = 5
     connections_per_agent: Annotated[Count, _help("Connections of one agent.")] = 10
     connections_per_address: Annotated[Count, _help("Connections from one address.")] = 1_000

@@ -1,0 +1,30 @@
+"""The settings' reference page, written from the table."""
+
+from __future__ import annotations
+
+from chatws.settings.model import Settings
+from chatws.settings.table import TABLE, Setting
+
+_HEAD = """\
+| setting | default | what it is | allowed | environment |
+|---|---|---|---|---|"""
+
+
+def reference() -> str:
+    """Write every setting as a Markdown table."""
+    defaults = Settings()
+    return "\n".join([_HEAD, *(_line(row, getattr(defaults, row.name)) for row in TABLE.values())]) + "\n"
+
+
+def _line(row: Setting, default: object) -> str:
+    variables = ", ".join(f"`{name}`" for name in row.environment)
+    return f"| `{row.name}` | {_default(row, default)} | {row.help} | {row.allowed} | {variables} |"
+
+
+def _default(row: Setting, default: object) -> str:
+    if row.name == "data_dir":
+        # The effective one depends on who writes the page.
+        return "`$XDG_DATA_HOME/chatws`"
+    return (
+        "" if default is None or default == () else f"`{','.join(default) if isinstance(default, tuple) else default}`"
+    )

@@ -1,0 +1,70 @@
+"""Which combinations of settings a server refuses to start with, and which it warns about."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from chatws.settings.model import Settings
+
+
+class Concern(NamedTuple):
+    """What is wrong, why it matters, and what to do."""
+
+    what: str
+    why: str
+    advice: str
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on, or the host of a URL, is this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def refusals(settings: Settings) -> list[Concern]:
+    """List what must change before a server may start with these settings."""
+    found: list[Concern] = []
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        found.append(Concern("TLS is half set", "it needs a certificate and its key", "give --tls-cert and --tls-key"))
+    if settings.is_dev and not is_loopback(settings.host):
+        found.append(
+            Concern(
+                f"development mode does not listen on {settings.host}",
+                "anybody who reaches it could make sessions and read everything",
+                "use --host 127.0.0.1, or --prod to have everything checked",
+            )
+        )
+    if not settings.is_dev and "*" in settings.cors_origin:
+        found.append(
+            Concern(
+                "cors_origin * is refused in production",
+                "any web page could use the server",
+                "name the origins, for example --cors-origin https://example.org",
+            )
+        )
+    if any(name.lower() == "none" for name in settings.jwt_algorithms):
+        found.append(Concern("jwt_algorithms may not hold none", "anybody could sign tokens", "use HS256"))
+    return found
+
+
+def warnings(settings: Settings) -> list[Concern]:
+    """List what a server may start with, but its operator should know."""
+    found: list[Concern] = []
+    exposed = not settings.is_dev and not is_loopback(settings.host)
+    if exposed and settings.tls_cert is None and not settings.trusted_proxies:
+        found.append(
+            Concern(
+                f"{settings.host} is served without TLS",
+                "tokens and messages cross the network readable",
+                "give --tls-cert and --tls-key, or --trusted-proxy for a proxy that ends TLS",
+            )
+        )
+    if not settings.is_dev and settings.limits == "off":
+        found.append(Concern("limits are off", "one client can use up the server", "leave --limits on"))
+    return found

@@ -1,0 +1,110 @@
+"""The settings as rows: what the model says about each, in a form that flags, environment, files and docs can use."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
+from msgspec import inspect
+
+from chatws.settings.model import Settings
+
+
+class Kind(Enum):
+    """How a value is written."""
+
+    TEXT = "text"
+    PATH = "a path"
+    CHOICE = "one of"
+    WHOLE = "a whole number"
+    NUMBER = "a number"
+    LIST = "a comma-separated list"
+
+
+class Setting(NamedTuple):
+    """One row: ``allowed`` says in words what ``parse_value`` accepts, ``environment`` lists variables, first wins."""
+
+    name: str
+    help: str
+    kind: Kind
+    allowed: str
+    environment: tuple[str, ...]
+    hint: Any
+    """The annotation as the model has it; only msgspec reads it."""
+
+
+_GUIDE_VARIABLES = {"cors_origin": ("WEBSOCKET_CORS_ORIGIN",)}
+"""Variables that the guide's Production Deployment names."""
+
+
+def parse_value(row: Setting, value: object, base: Path | None = None) -> object:
+    """Turn what a source says into the setting's type; text is read as the type wants it.
+
+    A relative path is taken from ``base`` when that is given.
+
+    Raises:
+        ValueError: it is not allowed.
+    """
+    if row.kind is Kind.LIST and isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    if row.kind is Kind.PATH and isinstance(value, str):
+        path = Path(value).expanduser()
+        return base / path if base else path
+    if row.kind is Kind.TEXT and isinstance(value, str):
+        return value
+    # Lax reading is for numbers in flags and variables: elsewhere it would turn the text "null" into None.
+    is_number_text = isinstance(value, str) and row.kind in {Kind.WHOLE, Kind.NUMBER}
+    try:
+        return msgspec.convert(value, row.hint, strict=not is_number_text)
+    except msgspec.ValidationError as problem:
+        raise ValueError(str(problem)) from None
+
+
+def _rows() -> dict[str, Setting]:
+    hints = get_type_hints(Settings, include_extras=True)
+    described = inspect.type_info(Settings)
+    assert isinstance(described, inspect.StructType)
+    return {field.name: _row(field.name, field.type, hints[field.name]) for field in described.fields}
+
+
+def _row(name: str, outer: inspect.Type, hint: object) -> Setting:
+    assert isinstance(outer, inspect.Metadata), f"setting {name} has no sentence"
+    assert outer.extra_json_schema is not None
+    kind, allowed = _describe(outer.type)
+    environment = (f"CHATWS_{name.upper()}", *_GUIDE_VARIABLES.get(name, ()))
+    return Setting(name, outer.extra_json_schema["description"], kind, allowed, environment, hint)
+
+
+def _describe(inner: inspect.Type) -> tuple[Kind, str]:
+    match inner:
+        case inspect.Metadata(type=plain):
+            described = _describe(plain)
+        case inspect.UnionType(types=types):
+            described = _describe(next(one for one in types if not isinstance(one, inspect.NoneType)))
+        case inspect.LiteralType(values=values):
+            described = Kind.CHOICE, "one of " + ", ".join(str(value) for value in values)
+        case inspect.IntType():
+            described = Kind.WHOLE, f"a whole number{_range(inner)}"
+        case inspect.FloatType():
+            described = Kind.NUMBER, f"a number{_range(inner)}"
+        case inspect.VarTupleType():
+            described = Kind.LIST, "a comma-separated list (an array in a file)"
+        case inspect.CustomType():
+            described = Kind.PATH, "a path"
+        case _:
+            described = Kind.TEXT, "text"
+    return described
+
+
+def _range(number: inspect.IntType | inspect.FloatType) -> str:
+    if number.ge is not None and number.le is not None:
+        return f" from {number.ge} to {number.le}"
+    if number.gt is not None:
+        return f" above {number.gt:g}"
+    return "" if number.ge is None else f", {number.ge} or more"
+
+
+TABLE: dict[str, Setting] = _rows()
+"""Every setting by name, in the model's order."""

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chatws.settings import Settings
+from chatws.settings.safety import is_loopback, refusals, warnings
+
+SAFE = Settings(mode="prod", host="0.0.0.0", tls_cert=Path("c"), tls_key=Path("k"))  # noqa: S104 - that is the case
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),  # noqa: S104 - that is the case
+        ("::", False),
+        ("example.org", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_the_defaults_and_a_complete_production_set_up_are_fine() -> None:
+    assert not refusals(Settings())
+    assert not warnings(Settings())
+    assert not refusals(SAFE)
+    assert not warnings(SAFE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        (Settings(host="0.0.0.0"), "development mode"),  # noqa: S104 - that is the case
+        (msgspec.structs.replace(SAFE, cors_origin=("*",)), "cors_origin"),
+        (msgspec.structs.replace(SAFE, tls_key=None), "TLS"),
+        (Settings(tls_key=Path("k")), "TLS"),
+        (Settings(jwt_algorithms=("HS256", "none")), "jwt_algorithms"),
+    ],
+)
+def test_an_unsafe_combination_is_refused(settings: Settings, word: str) -> None:
+    assert [word in concern.what for concern in refusals(settings)] == [True]
+
+
+def test_any_origin_is_fine_in_development() -> None:
+    assert not refusals(Settings(cors_origin=("*",)))
+
+
+def test_production_without_tls_or_trusted_proxy_is_warned_about() -> None:
+    plain = msgspec.structs.replace(SAFE, tls_cert=None, tls_key=None)
+    assert ["without TLS" in concern.what for concern in warnings(plain)] == [True]
+    assert not warnings(msgspec.structs.replace(plain, trusted_proxies=("10.0.0.1",)))
+    assert not warnings(msgspec.structs.replace(plain, host="127.0.0.1"))
+
+
+def test_production_without_limits_is_warned_about() -> None:
+    assert ["limits" in concern.what for concern in warnings(msgspec.structs.replace(SAFE, limits="off"))] == [True]
