@@ -5,52 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from chatws.protocol.entities import ConversationStatus, Message
 from chatws.protocol.ids import format_timestamp, new_id
 from chatws.store.port import Draft, IdempotencyConflict, NotFound, StaleVersion, Stored, StoreError
-from chatws.store.queries import conversations
-from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
-from chatws.store.schema import conversations as conversation_rows
-from chatws.store.schema import messages
+from chatws.store.queries import append_rows, conversations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ClientKey = tuple[str, str, str]
-"""Conversation, sender, and the sender's own id for the message."""
+    from sqlalchemy import Connection
 
-_PLACES = (
-    select(
-        conversation_rows.c.conversation_id,
-        conversation_rows.c.head_seq,
-        conversation_rows.c.status,
-        conversation_rows.c.version,
-    )
-    .where(conversation_rows.c.conversation_id.in_(bindparam("wanted_ids", expanding=True)))
-    .order_by(conversation_rows.c.conversation_id)
-    .with_for_update()
-)
-_CLIENT_KEY = tuple_(messages.c.conversation_id, messages.c.sender_id, messages.c.client_message_id)
-_KNOWN = select(*MESSAGE_COLUMNS).where(
-    _CLIENT_KEY.in_(bindparam("client_keys", expanding=True)), messages.c.client_message_id.is_not(None)
-)
-_INSERT = insert(messages)
-_SET_HEAD = (
-    update(conversation_rows)
-    .where(conversation_rows.c.conversation_id == bindparam("wanted_id"))
-    .values(head_seq=bindparam("new_head"), updated_at_ms=bindparam("now_ms"))
-)
-
-
-class _Place(Struct):
-    """Where a conversation stands while the batch is decided."""
-
-    head_seq: int
-    status: ConversationStatus
-    version: int
-    reopened: bool = False
+    from chatws.store.queries.append_rows import ClientKey
+    from chatws.store.queries.prepared import Values
 
 
 class _Decision(Struct):
@@ -84,9 +51,9 @@ class _Batch:
         self._now_ms = now_ms
         self._timestamp = format_timestamp(now_ms)
         self._reopen_status: ConversationStatus = reopen_status
-        self._places = _read_places(connection, drafts)
-        self._by_key = _read_known(connection, drafts)
-        self._rows: list[dict[str, str | int | None]] = []
+        self._places = append_rows.read_places(connection, {draft.conversation_id for draft in drafts})
+        self._by_key = append_rows.read_known(connection, {key for draft in drafts if (key := _client_key(draft))})
+        self._rows: list[Values] = []  # in the order of the columns
 
     def decide(self, draft: Draft) -> _Decision:
         place = self._places.get(draft.conversation_id)
@@ -104,6 +71,7 @@ class _Batch:
             place.version += 1
             place.reopened = True
         place.head_seq += 1
+        place.changed = True
         message = self._add(draft, place.head_seq)
         if key is not None:
             self._by_key[key] = message
@@ -112,32 +80,28 @@ class _Batch:
     def write(self, connection: Connection) -> None:
         if not self._rows:
             return
-        connection.execute(_INSERT, self._rows)
-        changed = {str(row["conversation_id"]) for row in self._rows}
-        heads = [
-            {"wanted_id": changed_id, "new_head": self._places[changed_id].head_seq, "now_ms": self._now_ms}
-            for changed_id in changed
-        ]
-        connection.execute(_SET_HEAD, heads)
-        for changed_id in changed:
-            if self._places[changed_id].reopened:
+        append_rows.insert_messages(connection, self._rows)
+        changed = [(changed_id, place) for changed_id, place in self._places.items() if place.changed]
+        append_rows.set_heads(connection, [(changed_id, place.head_seq, self._now_ms) for changed_id, place in changed])
+        for changed_id, place in changed:
+            if place.reopened:
                 conversations.change(connection, changed_id, self._reopen_status, None, self._now_ms)
 
     def _add(self, draft: Draft, seq: int) -> Message:
         message_id = new_id(self._now_ms)
         sender = draft.sender
         self._rows.append(
-            {
-                "conversation_id": draft.conversation_id,
-                "seq": seq,
-                "message_id": message_id,
-                "sender_id": sender.user_id,
-                "sender_name": sender.user_name,
-                "sender_role": sender.role,
-                "content": draft.content,
-                "client_message_id": draft.client_message_id,
-                "created_at_ms": self._now_ms,
-            }
+            (
+                draft.conversation_id,
+                seq,
+                message_id,
+                sender.user_id,
+                sender.user_name,
+                sender.role,
+                draft.content,
+                draft.client_message_id,
+                self._now_ms,
+            )
         )
         return Message(
             conversation_id=draft.conversation_id,
@@ -150,7 +114,7 @@ class _Batch:
         )
 
 
-def _client_key(draft: Draft) -> _ClientKey | None:
+def _client_key(draft: Draft) -> ClientKey | None:
     if draft.client_message_id is None:
         return None
     return draft.conversation_id, draft.sender.user_id, draft.client_message_id
@@ -169,19 +133,3 @@ def _answer(connection: Connection, draft: Draft, decision: _Decision) -> Stored
     if decision.message is not None:
         return Stored(decision.message, decision.duplicate, current)
     return StaleVersion(current or conversations.get(connection, draft.conversation_id))
-
-
-def _read_places(connection: Connection, drafts: Sequence[Draft]) -> dict[str, _Place]:
-    wanted_ids = list({draft.conversation_id for draft in drafts})
-    rows = connection.execute(_PLACES, {"wanted_ids": wanted_ids})
-    return {row[0]: _Place(row[1], row[2], row[3]) for row in rows}
-
-
-def _read_known(connection: Connection, drafts: Sequence[Draft]) -> dict[_ClientKey, Message]:
-    keys = list({key for draft in drafts if (key := _client_key(draft)) is not None})
-    if not keys:
-        return {}
-    messages_found = [message_of(*row) for row in connection.execute(_KNOWN, {"client_keys": keys})]
-    return {
-        (found.conversation_id, found.sender.user_id, str(found.client_message_id)): found for found in messages_found
-    }
