@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-T = TypeVar("T")
-J = TypeVar("J", bound="Job[object]")
+J = TypeVar("J", bound="Job")
 
 
-class Job(Generic[T]):
-    """Something a thread does for a coroutine that waits for ``future``."""
+class Job:
+    """Something a thread does for a coroutine that waits for ``future``; an outcome that is an exception is raised."""
 
     __slots__ = ("future", "outcome")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.future: asyncio.Future[T] = loop.create_future()
-        self.outcome: T | Exception = Unavailable("nobody did it")  # until a thread knows better
+        self.future: asyncio.Future[object] = loop.create_future()
+        self.outcome: object = Unavailable("nobody did it")  # until a thread knows better
 
     def settle(self) -> None:
         """Tell the coroutine, unless it was cancelled; runs in the event loop."""
@@ -36,12 +35,12 @@ class Job(Generic[T]):
             self.future.set_result(self.outcome)
 
 
-class Call(Job[T]):
+class Call(Job):
     """A query to run in a transaction."""
 
     __slots__ = ("query",)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, query: Callable[[Connection], T]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, query: Callable[[Connection], object]) -> None:
         super().__init__(loop)
         self.query = query
 
@@ -95,15 +94,15 @@ class Mailbox(Generic[J]):
             jobs.append(job)
         return jobs
 
-    def answer(self, jobs: Iterable[J]) -> None:
+    def answer(self, jobs: list[J]) -> None:
         """Settle jobs in the event loop, with one wake-up for all of them; called in a thread."""
         try:
-            self._loop.call_soon_threadsafe(_settle, list(jobs))
+            self._loop.call_soon_threadsafe(_settle, jobs)
         except RuntimeError:
             # The loop was closed without closing the store: nobody waits any more.
             return
 
 
-def _settle(jobs: list[Job[object]]) -> None:
+def _settle(jobs: Iterable[Job]) -> None:
     for job in jobs:
         job.settle()

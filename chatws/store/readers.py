@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from chatws.store.mailbox import Call, Mailbox
 from chatws.store.port import StoreError, Unavailable
@@ -28,7 +28,7 @@ class Readers:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self._mailbox: Mailbox[Call[object]] = Mailbox(self._loop, MAX_WAITING)
+        self._mailbox: Mailbox[Call] = Mailbox(self._loop, MAX_WAITING)
         self._threads = [
             threading.Thread(target=self._serve, name=f"store-reader-{number}", daemon=True)
             for number in range(READER_THREADS)
@@ -40,7 +40,7 @@ class Readers:
         """Run a query in one consistent snapshot."""
         job = Call(self._loop, query)
         self._mailbox.post(job)
-        return await job.future
+        return cast("T", await job.future)
 
     async def close(self) -> None:
         """Answer what waits, then end the threads."""
@@ -57,7 +57,7 @@ class Readers:
         kept.close()
 
 
-def _outcome(kept: KeptConnection, job: Call[object]) -> object:
+def _outcome(kept: KeptConnection, job: Call) -> object:
     try:
         with kept.transaction() as connection:
             return job.query(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from chatws.store.mailbox import Call, Job, Mailbox
 from chatws.store.port import Draft, Stored, StoreError, Unavailable
@@ -40,7 +40,7 @@ class Writer:
         self._reopen_status: ConversationStatus = reopen_status
         self._connection = KeptConnection(engine)
         self._loop = asyncio.get_running_loop()
-        self._mailbox: Mailbox[Job[object]] = Mailbox(self._loop, max_waiting)
+        self._mailbox: Mailbox[Job] = Mailbox(self._loop, max_waiting)
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -48,7 +48,7 @@ class Writer:
         """Append a message; durable when it returns."""
         job = _Append(self._loop, draft)
         self._mailbox.post(job)
-        return await job.future
+        return cast("Stored", await job.future)
 
     async def run(self, change: Callable[[Connection], T]) -> T:
         """Run a change in the next transaction. It must write nothing if it raises a ``StoreError``.
@@ -57,7 +57,7 @@ class Writer:
         """
         job = Call(self._loop, change)
         self._mailbox.post(job)
-        return await job.future
+        return cast("T", await job.future)
 
     async def close(self) -> None:
         """Commit what waits, then end the thread."""
@@ -75,7 +75,7 @@ class Writer:
             self._mailbox.answer(batch)
         self._connection.close()
 
-    def _attempt(self, batch: list[Job[object]]) -> str | None:
+    def _attempt(self, batch: list[Job]) -> str | None:
         """Set the outcome of every job; return why the database can not serve, None if it can."""
         try:
             self._transact(batch)
@@ -90,7 +90,7 @@ class Writer:
             return self._attempt_each(batch)
         return None
 
-    def _attempt_each(self, batch: list[Job[object]]) -> str | None:
+    def _attempt_each(self, batch: list[Job]) -> str | None:
         """Give every job its own transaction, so that only the one at fault fails."""
         for place, job in enumerate(batch):
             reason = self._attempt([job])
@@ -99,7 +99,7 @@ class Writer:
                 return reason
         return None
 
-    def _transact(self, batch: list[Job[object]]) -> None:
+    def _transact(self, batch: list[Job]) -> None:
         appends = [job for job in batch if isinstance(job, _Append)]
         calls = [job for job in batch if isinstance(job, Call)]
         with self._connection.transaction() as connection:
@@ -114,7 +114,7 @@ class Writer:
             job.outcome = outcome
 
 
-class _Append(Job[Stored]):
+class _Append(Job):
     """A message to append."""
 
     __slots__ = ("draft",)
@@ -124,13 +124,13 @@ class _Append(Job[Stored]):
         self.draft = draft
 
 
-def _run(call: Call[object], connection: Connection) -> object:
+def _run(call: Call, connection: Connection) -> object:
     try:
         return call.query(connection)
     except StoreError as refusal:
         return refusal
 
 
-def _refuse(jobs: list[Job[object]], reason: str) -> None:
+def _refuse(jobs: list[Job], reason: str) -> None:
     for job in jobs:
         job.outcome = Unavailable(reason)

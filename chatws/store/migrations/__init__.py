@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, String, column, insert, inspect, select, table
 
 from chatws.protocol.ids import new_secret_id
 from chatws.store import schema
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _VERSION_TABLE = "alembic_version"
+_REVISION = select(column("version_num", String)).select_from(table(_VERSION_TABLE))
 
 
 def revision(connection: Connection) -> str | None:
@@ -25,7 +26,7 @@ def revision(connection: Connection) -> str | None:
     """
     tables = inspect(connection).get_table_names()
     if _VERSION_TABLE in tables and schema.meta.name in tables:
-        return str(connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar_one())
+        return str(connection.execute(_REVISION).scalar_one())
     if tables:
         raise Damaged(connection.engine.url.database or "the database", "it holds tables of another program")
     return None

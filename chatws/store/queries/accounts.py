@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, case, select, update
 
 from chatws.protocol.entities import Role, User
 from chatws.store.port import Account, AlreadyExists, NotFound
-from chatws.store.queries.rows import insert_unless_taken
+from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import users
 
 _ACCOUNTS = select(
@@ -91,7 +91,7 @@ def revoke_tokens(connection: Connection, user_id: str, valid_after_ms: int) -> 
 
 
 def _insert(connection: Connection, user: User, email: str | None, password_hash: str | None, now_ms: int) -> bool:
-    row = {
+    row: NewRow = {
         "user_id": user.user_id,
         "user_name": user.user_name,
         "role": user.role,
@@ -108,7 +108,7 @@ def _existing(connection: Connection, user_id: str) -> Account:
     return _account(*connection.execute(_BY_ID, {"user_id": user_id}).one())
 
 
-def _account(
+def _account(  # noqa: PLR0917  called with a row
     user_id: str,
     user_name: str,
     role: Role,

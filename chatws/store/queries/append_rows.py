@@ -84,7 +84,7 @@ def read_known(connection: Connection, keys: Collection[ClientKey]) -> dict[Clie
     if not keys:
         return {}
     rows = cast("Iterable[_MessageRow]", _KNOWN.fetch(connection, (_json(keys),)))
-    return {(row[0], row[3], str(row[7])): message_of(*row) for row in rows if row[0] is not None}
+    return {(row[0], row[3], str(row[7])): message_of(*row) for row in rows if row[0]}
 
 
 def insert_messages(connection: Connection, rows: Sequence[Values]) -> None:

@@ -12,7 +12,7 @@ from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.protocol.ids import format_timestamp
 from chatws.store.port import BadCursor, ConversationFilter, NotFound, StaleVersion
 from chatws.store.queries import accounts
-from chatws.store.queries.rows import MESSAGE_COLUMNS, insert_unless_taken, message_of
+from chatws.store.queries.rows import MESSAGE_COLUMNS, NewRow, insert_unless_taken, message_of
 from chatws.store.schema import conversations, messages, users
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def create(
     if existing is not None:
         return existing, False
     accounts.ensure(connection, customer, None, now_ms)
-    row = {
+    row: NewRow = {
         "conversation_id": conversation_id,
         "customer_id": customer.user_id,
         "status": status,
@@ -174,7 +174,7 @@ def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def _conversation(row: Row[Any]) -> Conversation:
+def _conversation(row: Row[*tuple[Any, ...]]) -> Conversation:
     last = row[_LAST_MESSAGE]
     return Conversation(
         conversation_id=row.conversation_id,

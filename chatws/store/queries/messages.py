@@ -63,7 +63,7 @@ def _after(connection: Connection, conversation_id: str, after_seq: int, limit: 
     return _cut(rows, most)
 
 
-def _cut(rows: Iterable[Row[Any]], most: int) -> tuple[list[Message], bool]:
+def _cut(rows: Iterable[Row[*tuple[Any, ...]]], most: int) -> tuple[list[Message], bool]:
     found: list[Message] = []
     page_bytes = 0
     for row in rows:

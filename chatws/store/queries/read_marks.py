@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from chatws.protocol.entities import ReadMark
 from chatws.store.queries import conversations
-from chatws.store.queries.rows import insert_unless_taken
+from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import read_marks
 
 _OF_CONVERSATION = (
@@ -37,7 +37,7 @@ def move(connection: Connection, conversation_id: str, user_id: str, seq: int) -
     if reached < 1:
         return None
     values = {"wanted_id": conversation_id, "reader_id": user_id, "new_seq": reached}
-    row = {"conversation_id": conversation_id, "user_id": user_id, "seq": reached}
+    row: NewRow = {"conversation_id": conversation_id, "user_id": user_id, "seq": reached}
     if connection.execute(_FORWARD, values).rowcount or insert_unless_taken(connection, read_marks, row):
         return ReadMark(user_id=user_id, seq=reached)
     return None

@@ -12,9 +12,10 @@ from chatws.protocol.ids import format_timestamp
 from chatws.store.schema import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection, Table
+
+NewRow = dict[str, str | int | bool | None]
+"""A row to insert: its columns and their values."""
 
 MESSAGE_COLUMNS = (
     messages.c.conversation_id,
@@ -30,7 +31,7 @@ MESSAGE_COLUMNS = (
 """In the order of ``message_of``."""
 
 
-def message_of(
+def message_of(  # noqa: PLR0917  called with a row
     conversation_id: str,
     seq: int,
     message_id: str,
@@ -53,6 +54,6 @@ def message_of(
     )
 
 
-def insert_unless_taken(connection: Connection, table: Table, row: Mapping[str, str | int | bool | None]) -> bool:
+def insert_unless_taken(connection: Connection, table: Table, row: NewRow) -> bool:
     """Insert a row unless one of its unique values is taken; say whether it was inserted."""
     return connection.execute(dialect.insert(table).on_conflict_do_nothing(), row).rowcount == 1

@@ -43,7 +43,7 @@ def find(connection: Connection, session_id: str) -> Session | None:
     return None if row is None else _session(*row)
 
 
-def create(
+def create(  # noqa: PLR0917  the port's own arguments and the time
     connection: Connection,
     session_id: str,
     user: User,
