@@ -1,0 +1,49 @@
+"""What ``serve`` prints once it listens: the address, the commands to type next, and what was made."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from chatws.settings import default_data_dir
+from chatws_cli.defaults import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from chatws.settings import Settings
+
+
+class FirstRun(NamedTuple):
+    """What this start has made in the data directory."""
+
+    secret: bool
+    agent: bool
+
+
+def announcement(base_url: str, settings: Settings, made: FirstRun) -> str:
+    """Write the text; its first line is exactly ``listening on URL``, which programs wait for."""
+    lines = [f"listening on {base_url}", *_made(settings, made), "", *_commands(base_url, settings), ""]
+    lines += [f"  {name:<8}{base_url}{path}" for name, path in _PAGES]
+    if settings.is_dev:
+        lines += ["", "development mode: this machine only, any session id is accepted; use --prod for anything else"]
+    return "\n".join(lines)
+
+
+_PAGES = (("health", "/health"), ("REST", "/openapi.json"), ("metrics", "/metrics"))
+
+
+def _made(settings: Settings, made: FirstRun) -> list[str]:
+    names = [name for name, is_new in (("a secret", made.secret), ("the development agent", made.agent)) if is_new]
+    return [f"first run: made {' and '.join(names)} in {settings.data_dir}"] if names else []
+
+
+def _commands(base_url: str, settings: Settings) -> list[str]:
+    url = [] if base_url == DEFAULT_URL else ["--url", base_url]
+    data_dir = [] if settings.data_dir == default_data_dir() else ["--data-dir", str(settings.data_dir)]
+    trust = ["--ca-file", str(settings.tls_cert)] if settings.tls_cert and settings.is_dev else []
+    customer = shlex.join(["chatws", "customer", *url, *trust])
+    if settings.is_dev:
+        agent = [shlex.join(["chatws", "agent", *url, *data_dir, *trust])]
+    else:
+        make = shlex.join(["chatws", "token", "create", "--sub", "alice", *data_dir])
+        agent = [f"{make} > alice.token", shlex.join(["chatws", "agent", *url, "--token-file", "alice.token"])]
+    return ["talk, each in a terminal of its own:", *(f"  {line}" for line in [*agent, customer])]

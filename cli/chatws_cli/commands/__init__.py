@@ -1,0 +1,1 @@
+"""One module per command group; each holds an ``app`` and imports what it needs when it runs."""

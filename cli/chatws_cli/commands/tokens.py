@@ -1,0 +1,118 @@
+"""``chatws token``: make and read the tokens of agents."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.output import print_json
+from chatws_cli.secrets import find_secret
+from chatws_cli.settings import data_dir_option, help_of, load_settings
+from chatws_cli.tree import make_app
+
+app = make_app("Make and read the tokens of agents.")
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+DataDir = Annotated[Path | None, typer.Option(help=help_of("data_dir"))]
+
+
+@app.command(epilog="Example: chatws token create --sub alice --name Alice --ttl 1h")
+def create(  # noqa: PLR0917  these are options, never positional
+    sub: Annotated[str, typer.Option(help="Id of the agent: 1-64 of A-Z a-z 0-9 _ -.")],
+    role: Annotated[Literal["admin"], typer.Option(help="Role; tokens are for agents only.")] = "admin",
+    ttl: Annotated[str, typer.Option(help="Life of the token, for example 90s, 30m, 1h, 1d; at most 1d.")] = "1h",
+    name: Annotated[str | None, typer.Option(help="Name that customers see; the id by default.")] = None,
+    email: Annotated[str | None, typer.Option(help="Email address of the agent.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a signed token, and nothing else."""
+    from chatws.server.auth import tokens
+    from chatws.server.auth.keys import load_keys
+    from chatws.server.errors import StartError
+
+    del role
+    settings = load_settings(data_dir_option(data_dir)).settings
+    lifetime_s = _parse_ttl(ttl, tokens.MAX_LIFE_S)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sub):
+        raise CommandError(f"--sub can not be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
+    try:
+        keys = load_keys(settings, create=True)
+    except StartError as problem:
+        raise CommandError(problem.what, problem.why, problem.advice) from problem
+    print(tokens.mint(keys, settings, subject=sub, name=name or sub, email=email, ttl_s=lifetime_s))
+
+
+@app.command(epilog="Example: chatws token create --sub alice | chatws token inspect")
+def inspect(
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token; - is standard input.")] = None,
+    data_dir: DataDir = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what a token claims and whether this server's key accepts it.
+
+    The token comes from --token-file, CHATWS_TOKEN or standard input; exit code 4 when it is not accepted.
+    """
+    token = find_secret(token_file, "CHATWS_TOKEN") or sys.stdin.readline().strip()
+    if not token:
+        raise CommandError(
+            "there is no token", advice="give --token-file, CHATWS_TOKEN or standard input", code=ExitCode.USAGE
+        )
+    claims = _read_claims(token)
+    problem = _why_refused(token, data_dir)
+    if as_json:
+        print_json({"accepted": problem is None, "problem": problem, "claims": claims})
+    else:
+        print(_describe(claims))
+        print(f"accepted: {'yes' if problem is None else f'no, {problem}'}")
+    raise typer.Exit(ExitCode.DONE if problem is None else ExitCode.REFUSED)
+
+
+def _read_claims(token: str) -> dict[str, Any]:
+    import jwt
+
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError as problem:
+        raise CommandError("this is not a token", str(problem), code=ExitCode.REFUSED) from problem
+    return claims
+
+
+def _why_refused(token: str, data_dir: Path | None) -> str | None:
+    from chatws.server.auth import tokens
+    from chatws.server.auth.keys import load_keys
+    from chatws.server.errors import StartError
+
+    settings = load_settings(data_dir_option(data_dir)).settings
+    try:
+        tokens.verify(token, load_keys(settings, create=False), settings)
+    except tokens.TokenExpired:
+        return "it has expired"
+    except (tokens.TokenError, StartError) as problem:
+        return str(problem)
+    return None
+
+
+def _describe(claims: dict[str, Any]) -> str:
+    return "\n".join(f"{name}: {_readable(name, value)}" for name, value in claims.items())
+
+
+def _readable(name: str, value: object) -> str:
+    if name in {"exp", "iat", "nbf", "auth_time"} and isinstance(value, int | float):
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(value))
+    return ascii(value).strip("'")
+
+
+def _parse_ttl(text: str, longest_s: int) -> int:
+    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    seconds = int(found[1]) * _UNITS[found[2] or "s"] if found else 0
+    if not 1 <= seconds <= longest_s:
+        advice = "use a number and a unit, for example 90s, 30m, 1h; at most 1d"
+        raise CommandError(f"--ttl can not be {text!r}", advice=advice, code=ExitCode.USAGE)
+    return seconds

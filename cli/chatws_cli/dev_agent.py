@@ -1,0 +1,66 @@
+"""The development agent: an identity kept in the data directory, whose tokens are made when they are needed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatws.settings import Settings
+
+FILE_NAME = "dev-agent.json"
+TOKEN_TTL_S = 3_600
+
+
+class DevAgent(msgspec.Struct, frozen=True, rename="camel"):
+    """Who the development agent is."""
+
+    user_id: str = "agent"
+    user_name: str = "Agent"
+    email: str = "agent@localhost"
+
+
+def create_dev_agent(data_dir: Path) -> bool:
+    """Write the development agent down unless there is one; whether this call did."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = os.open(data_dir / FILE_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.encode(DevAgent()) + b"\n")
+    return True
+
+
+def read_dev_agent(data_dir: Path) -> DevAgent | None:
+    """Return the development agent, if a server has made one here."""
+    try:
+        return msgspec.json.decode((data_dir / FILE_NAME).read_bytes(), type=DevAgent)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def mint_dev_token(settings: Settings) -> str | None:
+    """Make a fresh token for the development agent; None without an agent in the data directory.
+
+    Raises:
+        chatws.server.StartError: the key is missing or unusable.
+    """
+    from chatws.server.auth import tokens
+    from chatws.server.auth.keys import load_keys
+
+    agent = read_dev_agent(settings.data_dir)
+    if agent is None:
+        return None
+    return tokens.mint(
+        load_keys(settings, create=False),
+        settings,
+        subject=agent.user_id,
+        name=agent.user_name,
+        email=agent.email,
+        ttl_s=TOKEN_TTL_S,
+    )

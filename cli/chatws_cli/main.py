@@ -1,0 +1,66 @@
+"""The entry point: global options, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from chatws import __version__
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.tree import LazyGroup
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: chatws serve",
+)
+DEBUG_VARIABLE = "CHATWS_DEBUG"
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it with the option's value
+    if wanted:
+        print(f"chatws {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def chatws(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (also CHATWS_DEBUG=1).")] = False,
+) -> None:
+    """Customer chat in real time: a server, and terminals to talk through it."""
+    del version
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+
+
+def run() -> None:
+    """Run the command that argv names and exit with its code."""
+    try:
+        app()
+    except CommandError as problem:
+        if _is_debugging():
+            raise
+        _fail(str(problem), problem.code)
+    except Exception as problem:  # the one place that turns a bug into a line
+        if _is_debugging():
+            raise
+        _fail(f"this is a bug: {type(problem).__name__}: {problem}; run it again with --debug", ExitCode.FAILED)
+
+
+def _is_debugging() -> bool:
+    return os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+
+
+def _fail(line: str, code: ExitCode) -> None:
+    print(f"chatws: {line}", file=sys.stderr)
+    sys.exit(code)

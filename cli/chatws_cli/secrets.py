@@ -1,0 +1,48 @@
+"""Where a secret comes from: a file or a variable, never the command line, which every user of the machine can read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from chatws_cli.errors import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def find_secret(file: Path | None, variable: str) -> str | None:
+    """Return the secret in ``file`` (``-``: the first line of standard input), else in the variable, else None.
+
+    Raises:
+        CommandError: the file is missing, unreadable or empty; exit code 2.
+    """
+    if file is None:
+        return os.environ.get(variable) or None
+    secret = sys.stdin.readline().strip() if str(file) == "-" else read_secret(file)
+    if not secret:
+        raise CommandError(f"{file} is empty", advice="write the secret into it", code=ExitCode.USAGE)
+    return secret
+
+
+def read_secret(file: Path) -> str:
+    """Return a file's content without the white space around it.
+
+    Raises:
+        CommandError: it can not be read; exit code 2.
+    """
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not text"
+        raise CommandError(f"{file} can not be read", reason or str(problem), code=ExitCode.USAGE) from problem
+
+
+def write_secret(file: Path, secret: str) -> None:
+    """Write a secret that only this user can read, all of it or nothing."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(f"{secret}\n")
+    temporary.replace(file)

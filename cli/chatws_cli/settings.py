@@ -1,0 +1,35 @@
+"""Loads settings for a command, with mistakes as usage errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatws.settings import Layer, Loaded, SettingsError, Value, load
+from chatws.settings.table import TABLE
+from chatws_cli.errors import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def load_settings(options: Layer | None = None, assignments: Sequence[str] = (), config: Path | None = None) -> Loaded:
+    """Find every setting's value.
+
+    Raises:
+        CommandError: a setting is wrong; exit code 2.
+    """
+    try:
+        return load(options, assignments, config_file=config)
+    except SettingsError as problem:
+        raise CommandError(str(problem), code=ExitCode.USAGE) from problem
+
+
+def data_dir_option(data_dir: Path | None) -> Layer:
+    """Return what ``--data-dir`` says."""
+    return {} if data_dir is None else {"data_dir": Value(str(data_dir), "option --data-dir")}
+
+
+def help_of(name: str) -> str:
+    """Return the sentence of a setting, for the option of the same name."""
+    return TABLE[name].help
