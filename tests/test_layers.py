@@ -22,6 +22,7 @@ from importlib import import_module
 package = import_module({package!r})
 for module in pkgutil.walk_packages(package.__path__, {package!r} + "."):
     import_module(module.name)
+assert package.__file__, "nothing was imported"
 print(*sorted(set(sys.modules) & set({IMPURE!r})))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -1,0 +1,50 @@
+"""Latency samples: exact percentiles of one run, and how far runs lie apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
+    """One distribution in milliseconds; all zero when ``count`` is."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """One number over repeated runs."""
+
+    low: float
+    median: float
+    high: float
+
+
+def percentiles(samples_s: Sequence[float]) -> Percentiles:
+    """Describe samples given in seconds; every percentile is a sample that occurred, never an interpolation."""
+    ordered = sorted(samples_s)
+    return Percentiles(
+        count=len(ordered),
+        p50_ms=_rank(ordered, 0.50) * 1_000,
+        p95_ms=_rank(ordered, 0.95) * 1_000,
+        p99_ms=_rank(ordered, 0.99) * 1_000,
+        max_ms=_rank(ordered, 1.0) * 1_000,
+    )
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Give the lowest, the middle and the highest of one number per run."""
+    ordered = sorted(values)
+    return Spread(low=ordered[0], median=ordered[len(ordered) // 2], high=ordered[-1])
+
+
+def _rank(ordered: Sequence[float], share: float) -> float:
+    if not ordered:
+        return 0.0
+    return ordered[max(1, math.ceil(share * len(ordered))) - 1]
