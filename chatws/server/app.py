@@ -1,0 +1,153 @@
+"""Puts the server together; the only place that names concrete parts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from chatws.bots import EchoBot
+from chatws.engine import EngineOptions, Namespace, Server
+from chatws.protocol.entities import Presence, User
+from chatws.protocol.events import TypingIndicator
+from chatws.server import rest
+from chatws.server.answering import BOT, Answering
+from chatws.server.auth.identity import Authenticator
+from chatws.server.auth.keys import load_keys
+from chatws.server.auth.passwords import PasswordChecker
+from chatws.server.background import Background
+from chatws.server.chat import Chat
+from chatws.server.clock import Clock, SystemClock
+from chatws.server.connections import Registry
+from chatws.server.drain import Drain
+from chatws.server.errors import StartError
+from chatws.server.handlers import ROUTES
+from chatws.server.hosting import Hosting
+from chatws.server.inbox import EVERY_INBOX, Inbox
+from chatws.server.metrics import Metrics
+from chatws.server.pipeline import Pipeline
+from chatws.server.presence import PresenceBook
+from chatws.server.service import WebSocketService
+from chatws.server.sockets import SocketAdapter
+from chatws.server.throttle import Failures
+from chatws.server.typing_board import TypingBoard
+from chatws.settings import Settings
+from chatws.store import BadUrl, StoreUnusable
+from chatws.store.factory import make_store
+
+SERVICE = web.AppKey("chatws.service", WebSocketService)
+"""Where an embedding program finds the guide's server-side API."""
+
+DRAIN = web.AppKey("chatws.drain", Drain)
+"""Ends the chat without loss; `run` calls it on SIGTERM, an embedding program calls it before its own clean-up."""
+
+ENGINE = web.AppKey("chatws.engine", Server)
+"""The Socket.IO server, for an embedding program's own namespaces."""
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
+    """Make the whole server as an aiohttp application.
+
+    The database is opened when the application starts, and closed by its clean-up.
+
+    Raises:
+        StartError: the settings name a database or a key that cannot be used.
+    """
+    app = web.Application(client_max_size=settings.max_frame_bytes)
+    server = Server(engine_options(settings))
+    chat = _make_chat(settings, server.of("/"), clock or SystemClock())
+    pipeline = Pipeline(chat, ROUTES)
+    SocketAdapter(chat, pipeline).attach(chat.namespace)
+    app[ENGINE] = server
+    app[SERVICE] = WebSocketService(chat)
+    app[DRAIN] = Drain(chat, server)
+    app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat))
+    rest.attach(app, rest.Api(chat, pipeline, server, app[SERVICE], app[DRAIN]))
+    server.attach(app)
+    return app
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """Translate the settings for the engine; ``limits=off`` lifts its counts and rates."""
+    counted = settings.limits == "on"
+    return EngineOptions(
+        ping_interval_s=settings.ping_interval_ms / 1000,
+        ping_timeout_s=settings.ping_timeout_ms / 1000,
+        admission_timeout_s=settings.authenticate_ms / 1000,
+        max_payload_bytes=settings.max_frame_bytes,
+        max_outbox_bytes=settings.max_outbox_bytes,
+        write_stall_s=settings.write_stall_ms / 1000,
+        send_buffer_bytes=settings.send_buffer_bytes,
+        allowed_origins="*" if "*" in settings.cors_origin else frozenset(settings.cors_origin),
+        trusted_proxies=settings.trusted_proxies,
+        max_sessions=settings.connections if counted else 0,
+        max_sessions_per_address=settings.connections_per_address if counted else 0,
+        max_unadmitted=settings.unauthenticated if counted else 0,
+        new_sessions_per_s=settings.new_per_s if counted else 0,
+        new_sessions_per_address_per_s=settings.new_per_address_per_s if counted else 0,
+    )
+
+
+def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
+    try:
+        store = make_store(settings.database, server=True, clock_ms=clock.now_ms)
+    except BadUrl as problem:
+        raise StartError("the database", str(problem), "check database_url") from None
+    metrics = Metrics()
+    registry = Registry(settings)
+    hosting = Hosting(namespace, store, metrics, lambda room: _typing_board(settings, namespace, registry, room))
+    answering = Answering(EchoBot())
+    chat = Chat(
+        settings=settings,
+        clock=clock,
+        store=store,
+        namespace=namespace,
+        metrics=metrics,
+        authenticator=Authenticator(settings, load_keys(settings), store, clock),
+        passwords=PasswordChecker(),
+        failures=Failures(settings.login_failures_per_minute if settings.limits == "on" else 0),
+        registry=registry,
+        hosting=hosting,
+        presence=PresenceBook(settings.presence_grace_ms, clock, functools.partial(_show_presence, namespace)),
+        inbox=Inbox(namespace, settings.inbox_update_ms),
+        answering=answering,
+    )
+    chat.inbox.join(chat.current)
+    answering.join(chat)
+    return chat
+
+
+def _typing_board(settings: Settings, namespace: Namespace, registry: Registry, room: str) -> TypingBoard:
+    conversation_id = room.removeprefix("conversation:")
+
+    def show(user: User, is_typing: bool) -> None:
+        event = TypingIndicator(
+            conversation_id=conversation_id, user_id=user.user_id, user_name=user.user_name, is_typing=is_typing
+        )
+        namespace.to(room).except_sockets(registry.sockets_of(user.user_id)).emit("typing_indicator", event)
+
+    return TypingBoard(settings, show)
+
+
+def _show_presence(namespace: Namespace, presence: Presence, rooms: list[str]) -> None:
+    namespace.to(EVERY_INBOX, *rooms).emit("presence_update", presence)
+
+
+async def _lifetime(app: web.Application, *, chat: Chat) -> AsyncIterator[None]:
+    try:
+        await chat.store.open()
+    except StoreUnusable as problem:
+        raise StartError("the database", str(problem), "see the reason") from None
+    await chat.store.ensure_user(BOT)
+    background = Background(chat)
+    chat.presence.on_gone(background.agent_gone)
+    background.start()
+    yield
+    await background.close()
+    await chat.answering.close()
+    await chat.hosting.close()
+    chat.presence.close()
+    chat.inbox.close()
+    chat.passwords.close()
+    await chat.store.close()

@@ -1,0 +1,135 @@
+"""Turns credentials into an identity, or says why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec import UNSET
+
+from chatws.protocol.commands import Authenticate
+from chatws.protocol.entities import ConversationStatus, User
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.ids import new_id
+from chatws.server.auth import tokens
+from chatws.server.auth.keys import Keys
+from chatws.server.clock import Clock
+from chatws.settings import Settings
+from chatws.store.port import Account, Session, Store
+
+MAX_SESSION_ID_CHARS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is behind a connection or a REST request; ``session_id`` is a secret and set for customers only."""
+
+    user: User
+    kind: Literal["token", "session"]
+    expires_at_ms: int
+    issued_at_ms: int
+    login_at_ms: int
+    session_id: str | None = field(default=None, repr=False)
+
+    @property
+    def user_id(self) -> str:
+        """The user's id."""
+        return self.user.user_id
+
+
+class Authenticator:
+    """Checks tokens and sessions against keys, settings and the store."""
+
+    def __init__(self, settings: Settings, keys: Keys, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._store = store
+        self._clock = clock
+
+    async def identify(self, credentials: Authenticate, *, first_status: ConversationStatus) -> Identity:
+        """Check exactly one credential.
+
+        Raises:
+            ChatError: ``bad_request`` for both or neither, ``unauthorized``, ``token_expired``, ``session_expired``.
+        """
+        token, session_id = credentials.token, credentials.session_id
+        if (token is UNSET) == (session_id is UNSET):
+            raise ChatError(ErrorCode.BAD_REQUEST, "Give either token or sessionId.")
+        if token is not UNSET:
+            return await self.identify_agent(token)
+        assert session_id is not UNSET
+        return await self.identify_customer(session_id, first_status=first_status)
+
+    async def identify_agent(self, token: str) -> Identity:
+        """Check a JWT; an agent nobody has heard of is made from its claims.
+
+        Raises:
+            ChatError: ``unauthorized`` or ``token_expired``.
+        """
+        now_ms = self._clock.now_ms()
+        try:
+            claims = tokens.verify(token, self._keys, self._settings, now_s=now_ms / 1000)
+        except tokens.TokenExpired:
+            raise ChatError(ErrorCode.TOKEN_EXPIRED) from None
+        except tokens.TokenError:
+            raise ChatError(ErrorCode.UNAUTHORIZED) from None
+        account = await self._account_of(claims)
+        if account.user.role != "admin" or is_barred(account, claims.issued_at_s * 1000):
+            raise ChatError(ErrorCode.UNAUTHORIZED)
+        return Identity(
+            user=account.user,
+            kind="token",
+            expires_at_ms=int(claims.expires_at_s * 1000),
+            issued_at_ms=int(claims.issued_at_s * 1000),
+            login_at_ms=int(claims.login_at_s * 1000),
+        )
+
+    async def _account_of(self, claims: tokens.Claims) -> Account:
+        account = await self._store.account(claims.subject)
+        if account is None:
+            user = User(user_id=claims.subject, user_name=claims.name, role="admin")
+            account = await self._store.ensure_user(user, claims.email)
+        return account
+
+    async def identify_customer(self, session_id: str, *, first_status: ConversationStatus) -> Identity:
+        """Look a session up and let it live on; in development mode any id is a session.
+
+        Raises:
+            ChatError: ``unauthorized`` or ``session_expired``.
+        """
+        if not 0 < len(session_id) <= MAX_SESSION_ID_CHARS:
+            raise ChatError(ErrorCode.UNAUTHORIZED)
+        now_ms = self._clock.now_ms()
+        expires_at_ms = now_ms + self._settings.session_ttl_s * 1000
+        session = await self._store.session(session_id)
+        if session is None:
+            session = await self._invent(session_id, expires_at_ms, first_status)
+        elif session.expires_at_ms <= now_ms:
+            raise ChatError(ErrorCode.SESSION_EXPIRED)
+        else:
+            await self._store.touch_session(session_id, expires_at_ms)
+        return Identity(
+            user=session.user,
+            kind="session",
+            expires_at_ms=max(expires_at_ms, session.expires_at_ms),
+            issued_at_ms=now_ms,
+            login_at_ms=now_ms,
+            session_id=session_id,
+        )
+
+    async def _invent(self, session_id: str, expires_at_ms: int, status: ConversationStatus) -> Session:
+        if not self._settings.is_dev:
+            raise ChatError(ErrorCode.UNAUTHORIZED)
+        user = new_customer(self._clock.now_ms())
+        return await self._store.create_session(session_id, user, expires_at_ms, None, status)
+
+
+def is_barred(account: Account, issued_at_ms: float) -> bool:
+    """Whether an account's tokens from that time are void: disabled, or logged out since."""
+    return account.disabled or issued_at_ms < account.tokens_valid_after_ms
+
+
+def new_customer(now_ms: int, name: str | None = None) -> User:
+    """Make a customer; without a name, one that agents can tell from others."""
+    user_id = new_id(now_ms)
+    return User(user_id=user_id, user_name=name or f"Customer {user_id[-4:]}", role="customer")

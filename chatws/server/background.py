@@ -1,0 +1,130 @@
+"""What the server does by the clock: heads for clients, the sweep, revocations, absent agents, its own lag."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from chatws.protocol.entities import User
+from chatws.server import gate
+from chatws.server.auth.identity import is_barred
+from chatws.server.chat import Chat
+from chatws.server.handlers.work import requeue
+from chatws.store.port import ConversationFilter, StoreError
+
+_log = logging.getLogger("chatws.background")
+
+POSITION_SLOTS = 30
+"""Connections get their heads in turn, a part of them at a time."""
+
+REVOCATION_POLL_S = 0.5
+"""A log-out on another server, or ``chatws user disable``, takes effect within a second."""
+
+LAG_PROBE_S = 0.5
+
+
+class Background:
+    """The tasks; each goes on after a failure of the store."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._absent: dict[str, asyncio.TimerHandle] = {}
+        """Agents who are offline, and when their conversations go back to the queue."""
+
+    def start(self) -> None:
+        """Begin."""
+        settings = self._chat.settings
+        slot_s = max(settings.positions_ms / 1000 / POSITION_SLOTS, 0.01)
+        slots = iter(range(1 << 62))
+        self._every(slot_s, lambda: self._send_positions(next(slots) % POSITION_SLOTS))
+        self._every(max(settings.sweep_ms / 1000, 0.01), self._chat.hosting.sweep)
+        self._every(REVOCATION_POLL_S, self._check_revocations)
+        self._spawn(self._watch_lag())
+        self._spawn(self._find_absent_agents())
+
+    async def close(self) -> None:
+        """End every task."""
+        for timer in self._absent.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def agent_gone(self, user: User) -> None:
+        """An agent went offline: after a while the assigned conversations are queued again."""
+        if user.role != "admin" or user.user_id in self._absent:
+            return
+        delay_s = self._chat.settings.assignee_offline_ms / 1000
+        self._absent[user.user_id] = asyncio.get_running_loop().call_later(delay_s, self._give_up, user.user_id)
+
+    def _give_up(self, user_id: str) -> None:
+        del self._absent[user_id]
+        self._spawn(self._requeue_all(user_id))
+
+    async def _requeue_all(self, user_id: str) -> None:
+        wanted = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
+        while not self._chat.presence.is_online(user_id):
+            try:
+                conversations, _ = await self._chat.store.conversations(wanted)
+                for conversation in conversations:
+                    await requeue(self._chat, conversation)
+            except StoreError as problem:
+                _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
+                await asyncio.sleep(1)
+                continue
+            if not conversations:
+                return
+
+    async def _find_absent_agents(self) -> None:
+        """Agents who were assigned when the server stopped and do not come back count as gone since its start."""
+        cursor: str | None = None
+        while True:
+            wanted = ConversationFilter(status="assigned", cursor=cursor, limit=100)
+            conversations, cursor = await self._chat.store.conversations(wanted)
+            for conversation in conversations:
+                assignee = conversation.assignee
+                if assignee is not None and not self._chat.presence.is_online(assignee.user_id):
+                    self.agent_gone(assignee)
+            if cursor is None:
+                return
+
+    async def _send_positions(self, slot: int) -> None:
+        for connection in self._chat.registry.all():
+            if connection.joined and connection.slot % POSITION_SLOTS == slot:
+                heads = {joined: hosted.delivered for joined, hosted in connection.joined.items()}
+                connection.socket.emit("positions", heads)
+
+    async def _check_revocations(self) -> None:
+        agents = self._chat.registry.agents()
+        if not agents:
+            return
+        for account in await self._chat.store.accounts_of(agents):
+            for connection in self._chat.registry.of_user(account.user.user_id):
+                if connection.identity is not None and is_barred(account, connection.identity.issued_at_ms):
+                    gate.revoke(self._chat, account.user.user_id)
+                    break
+
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(LAG_PROBE_S)
+            self._chat.metrics.loop_lag.observe(max(0.0, loop.time() - began - LAG_PROBE_S))
+
+    def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        self._spawn(self._repeat(period_s, work))
+
+    async def _repeat(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(period_s)
+            try:
+                await work()
+            except StoreError as problem:
+                _log.warning("background_failed", extra={"keys": {"error": str(problem)}})
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,114 @@
+"""The parts of one running server in one place, and what several handlers do with them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.protocol.events import ConversationUpdated
+from chatws.server.hosting import Hosting, room_name
+from chatws.server.logs import log_event
+from chatws.store.port import Draft, Stored
+
+if TYPE_CHECKING:
+    from chatws.engine import Namespace
+    from chatws.server.answering import Answering
+    from chatws.server.auth.identity import Authenticator, Identity
+    from chatws.server.auth.passwords import PasswordChecker
+    from chatws.server.clock import Clock
+    from chatws.server.connections import Connection, Registry
+    from chatws.server.inbox import Inbox
+    from chatws.server.metrics import Metrics
+    from chatws.server.presence import PresenceBook
+    from chatws.server.throttle import Failures, Throttle
+    from chatws.settings import Settings
+    from chatws.store.port import Store
+
+_log = logging.getLogger("chatws.messages")
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who asks: a socket's connection, or a REST request without one."""
+
+    identity: Identity | None
+    throttle: Throttle | None
+    """None when limits are off."""
+    connection: Connection | None = None
+
+    @property
+    def user(self) -> User:
+        """The user; only after the pipeline has checked that there is one."""
+        assert self.identity is not None
+        return self.identity.user
+
+
+@dataclass(slots=True)
+class Chat:
+    """What handlers work with."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    namespace: Namespace
+    metrics: Metrics
+    authenticator: Authenticator
+    passwords: PasswordChecker
+    failures: Failures
+    registry: Registry
+    hosting: Hosting
+    presence: PresenceBook
+    inbox: Inbox
+    answering: Answering
+    draining: bool = False
+
+    @property
+    def first_status(self) -> ConversationStatus:
+        """The status that new conversations begin with."""
+        return "queued" if self.settings.bot == "none" else "bot"
+
+    async def append(self, draft: Draft) -> Stored:
+        """Store a message, then hand it to the room; a repeat is neither stored nor shown again.
+
+        Raises:
+            StoreError: as `Store.append`.
+        """
+        before = self.hosting.get(draft.conversation_id)
+        was = before.conversation if before is not None and draft.reopen else None
+        began = self.clock.monotonic()
+        stored = await self.store.append(draft)
+        self.metrics.commit.observe(self.clock.monotonic() - began)
+        if stored.duplicate:
+            return stored
+        message = stored.message
+        self.hosting.deliver(message)
+        if stored.conversation is not None:
+            self.changed(was, stored.conversation)
+        else:
+            self.inbox.touch(draft.conversation_id)
+        if _log.isEnabledFor(logging.DEBUG):
+            log_event(
+                _log,
+                logging.DEBUG,
+                "message_sent",
+                conversationId=message.conversation_id,
+                senderId=message.sender.user_id,
+                contentLength=len(message.content),
+                seq=message.seq,
+            )
+        return stored
+
+    def changed(self, before: Conversation | None, after: Conversation) -> None:
+        """Tell members and inboxes of a new status or assignee."""
+        self.hosting.adopt(after)
+        update = ConversationUpdated(conversation=after)
+        self.namespace.to(room_name(after.conversation_id)).emit("conversation_updated", update)
+        self.inbox.touch(after.conversation_id, before)
+        self.answering.conversation_changed(after)
+
+    async def current(self, conversation_id: str) -> Conversation | None:
+        """Return a conversation as it is now, from memory when it is hosted here."""
+        hosted = self.hosting.get(conversation_id)
+        return hosted.current() if hosted is not None else await self.store.conversation(conversation_id)

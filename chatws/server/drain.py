@@ -1,0 +1,59 @@
+"""Stops a server without losing anything: no new work, finish the old, tell everybody, close in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from chatws.engine import Server
+from chatws.protocol.events import ServerDraining
+from chatws.server.chat import Chat
+from chatws.server.logs import log_event
+
+_log = logging.getLogger("chatws.drain")
+
+MAX_RETRY_AFTER_MS = 2_000
+"""Clients come back spread over this time, so that the next server is not overrun."""
+
+RETRY_AFTER_S = 1.0
+CLOSE_RESERVE_S = 2.0
+"""Of the time to drain, what is kept for closing connections and the database."""
+
+BATCH = 100
+BATCH_INTERVAL_S = 0.05
+
+
+class Drain:
+    """The end of a server's work."""
+
+    def __init__(self, chat: Chat, server: Server) -> None:
+        self._chat = chat
+        self._server = server
+
+    @property
+    def began(self) -> bool:
+        """Whether the server is stopping; ``/ready`` says so."""
+        return self._chat.draining
+
+    async def run(self) -> None:
+        """Refuse what is new, finish what is under way, then close every connection with code 1012.
+
+        Takes no longer than ``drain_ms``, also when a handler is stuck.
+        """
+        if self._chat.draining:
+            return
+        self._chat.draining = True
+        self._server.refuse_new(RETRY_AFTER_S)
+        connections = self._chat.registry.all()
+        log_event(_log, logging.INFO, "draining", connections=len(connections))
+        for connection in connections:
+            notice = ServerDraining(retry_after_ms=random.randrange(MAX_RETRY_AFTER_MS))  # noqa: S311  spreads load, hides nothing
+            connection.socket.emit("server_draining", notice)
+        budget_s = self._chat.settings.drain_ms / 1000
+        await self._server.handlers_idle(max(0.0, (budget_s - CLOSE_RESERVE_S) / 2))
+        batches = len(connections) / BATCH + 1
+        interval_s = min(BATCH_INTERVAL_S, max(0.0, (budget_s - CLOSE_RESERVE_S) / 2) / batches)
+        await self._server.close_all(code=1012, batch=BATCH, interval_s=interval_s)
+        await asyncio.sleep(0)
+        log_event(_log, logging.INFO, "drained")

@@ -1,0 +1,54 @@
+"""Sending a message."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from chatws.protocol.commands import SendMessage
+from chatws.protocol.content import normalise_content
+from chatws.protocol.entities import Conversation
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.replies import SendAck
+from chatws.server import policy
+from chatws.server.chat import Caller, Chat
+from chatws.server.handlers.work import take_over
+from chatws.store.port import Draft, Stored
+
+
+async def may_send(chat: Chat, caller: Caller, payload: SendMessage) -> tuple[Conversation, str]:
+    """Allow joined members to send well-formed content; returns it with line ends made LF.
+
+    Raises:
+        ChatError: ``draining``, ``too_large``, ``bad_request``, or as `policy.joined`.
+    """
+    if chat.draining:
+        raise ChatError(ErrorCode.DRAINING)
+    content = normalise_content(payload.content)
+    return await policy.joined(chat, caller, payload), content
+
+
+async def send_message(chat: Chat, caller: Caller, payload: SendMessage, place: tuple[Conversation, str]) -> SendAck:
+    """Store the message, show it to the room, then answer; the sender's typing ends with it."""
+    conversation, content = place
+    client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
+    draft = Draft(conversation.conversation_id, caller.user, content, client_message_id)
+    if caller.user.role == "admin" and conversation.status == "bot":
+        await take_over(chat, caller.user, conversation)
+    stored = await chat.append(draft)
+    hosted = chat.hosting.get(conversation.conversation_id)
+    if hosted is not None and caller.connection is not None:
+        hosted.board.end(caller.user.user_id, caller.connection)
+    if caller.user.role == "customer" and not stored.duplicate:
+        chat.answering.customer_wrote(stored.conversation or conversation, stored.message)
+    return acknowledge(stored)
+
+
+def acknowledge(stored: Stored) -> SendAck:
+    """Write the ack of a stored message."""
+    message = stored.message
+    return SendAck(
+        message_id=message.message_id,
+        seq=message.seq,
+        timestamp=message.timestamp,
+        duplicate=True if stored.duplicate else UNSET,
+    )

@@ -1,0 +1,14 @@
+"""The user's own choice of presence."""
+
+from __future__ import annotations
+
+from chatws.protocol.commands import SetPresence
+from chatws.protocol.replies import Ok
+from chatws.server.chat import Caller, Chat
+
+
+async def set_presence(chat: Chat, caller: Caller, payload: SetPresence, place: None) -> Ok:
+    """Online, away or busy; busy on one connection is busy for the user."""
+    assert caller.connection is not None
+    chat.presence.choose(caller.connection, payload.status)
+    return Ok()

@@ -1,0 +1,114 @@
+"""Agents' work on a conversation: claim, release, resolve, reopen, and the hand-off from the bot."""
+
+from __future__ import annotations
+
+import logging
+
+from chatws.protocol.commands import ChangeConversation, Handoff
+from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.protocol.errors import Conflict
+from chatws.protocol.replies import ConversationAck
+from chatws.server.chat import Caller, Chat
+from chatws.server.logs import log_event
+from chatws.store.port import StaleVersion
+
+_log = logging.getLogger("chatws.work")
+
+
+async def claim_conversation(
+    chat: Chat, caller: Caller, payload: ChangeConversation, conversation: Conversation
+) -> ConversationAck:
+    """Assign a waiting conversation to the caller; claiming what one already has changes nothing.
+
+    Raises:
+        Conflict: somebody else has it, it is closed, or it has another version.
+    """
+    if conversation.status == "assigned" and conversation.assignee == caller.user:
+        return ConversationAck(conversation=conversation)
+    _require(conversation, "bot", "queued")
+    return await _move(chat, conversation, payload.version, "assigned", caller.user.user_id)
+
+
+async def release_conversation(
+    chat: Chat, caller: Caller, payload: ChangeConversation, conversation: Conversation
+) -> ConversationAck:
+    """Put an assigned conversation back in the queue.
+
+    Raises:
+        Conflict: it is not assigned, or it has another version.
+    """
+    _require(conversation, "assigned")
+    return await _move(chat, conversation, payload.version, "queued", None)
+
+
+async def resolve_conversation(
+    chat: Chat, caller: Caller, payload: ChangeConversation, conversation: Conversation
+) -> ConversationAck:
+    """Close a conversation; the customer's next message opens it again.
+
+    Raises:
+        Conflict: it is closed already, or it has another version.
+    """
+    _require(conversation, "bot", "queued", "assigned")
+    return await _move(chat, conversation, payload.version, "resolved", None)
+
+
+async def reopen_conversation(
+    chat: Chat, caller: Caller, payload: ChangeConversation, conversation: Conversation
+) -> ConversationAck:
+    """Put a closed conversation in the queue.
+
+    Raises:
+        Conflict: it is not closed, or it has another version.
+    """
+    _require(conversation, "resolved")
+    return await _move(chat, conversation, payload.version, "queued", None)
+
+
+async def handoff(chat: Chat, caller: Caller, payload: Handoff, conversation: Conversation) -> ConversationAck:
+    """Take a conversation from the bot and queue it for the agents; a queued one stays as it is.
+
+    Raises:
+        Conflict: a human has it, or it is closed.
+    """
+    if conversation.status == "queued":
+        return ConversationAck(conversation=conversation)
+    _require(conversation, "bot")
+    return await _move(chat, conversation, conversation.version, "queued", None)
+
+
+async def take_over(chat: Chat, agent: User, conversation: Conversation) -> None:
+    """Assign a conversation from the bot to the agent who is writing; whoever was faster keeps it."""
+    try:
+        await _move(chat, conversation, conversation.version, "assigned", agent.user_id)
+    except StaleVersion:
+        pass
+
+
+async def requeue(chat: Chat, conversation: Conversation) -> None:
+    """Put a conversation whose agent has been offline for too long back in the queue, unless it has changed."""
+    try:
+        await _move(chat, conversation, conversation.version, "queued", None)
+    except StaleVersion:
+        pass
+
+
+def _require(conversation: Conversation, *statuses: ConversationStatus) -> None:
+    if conversation.status not in statuses:
+        raise Conflict(conversation)
+
+
+async def _move(
+    chat: Chat, before: Conversation, version: int, status: ConversationStatus, assignee_id: str | None
+) -> ConversationAck:
+    after = await chat.store.transition(before.conversation_id, version=version, status=status, assignee_id=assignee_id)
+    chat.changed(before, after)
+    log_event(
+        _log,
+        logging.INFO,
+        "conversation_changed",
+        conversationId=after.conversation_id,
+        status=status,
+        assignee=assignee_id,
+    )
+    return ConversationAck(conversation=after)

@@ -1,0 +1,170 @@
+"""The conversations that have a member here, and the delivery of their messages strictly by ``seq``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chatws.protocol.entities import Conversation, Message
+from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
+from chatws.server.logs import log_event
+from chatws.server.typing_board import TypingBoard
+from chatws.store.port import NotFound, Store, Unavailable
+
+if TYPE_CHECKING:
+    from chatws.engine import Namespace
+    from chatws.server.connections import Connection
+    from chatws.server.metrics import Metrics
+
+_log = logging.getLogger("chatws.hosting")
+
+HEADS_PER_QUERY = 500
+
+BoardMaker = Callable[[str], TypingBoard]
+"""Makes the typing board of a conversation's room, given the room's name."""
+
+
+def room_name(conversation_id: str) -> str:
+    """Name a conversation's room (guide, Conversation Rooms)."""
+    return f"conversation:{conversation_id}"
+
+
+class Hosted:
+    """One conversation that has a member on this server."""
+
+    __slots__ = ("board", "conversation", "delivered", "held", "last_message", "repair", "room")
+
+    def __init__(self, conversation: Conversation, board: TypingBoard) -> None:
+        self.conversation = conversation
+        """As the last change of status left it; head and last message are kept apart below."""
+        self.room = room_name(conversation.conversation_id)
+        self.delivered = conversation.head_seq
+        """The last ``seq`` handed to the room."""
+        self.last_message = conversation.last_message
+        self.held: dict[int, Message] = {}
+        """Messages that came before one that is still missing."""
+        self.repair: asyncio.Task[None] | None = None
+        """Set while a hole is waited for and read from the database."""
+        self.board = board
+
+    def current(self) -> Conversation:
+        """Return the conversation as it is now."""
+        last = self.last_message
+        if last is None or last.seq <= self.conversation.head_seq:
+            return self.conversation
+        return msgspec.structs.replace(
+            self.conversation, head_seq=last.seq, last_message=last, updated_at=last.timestamp
+        )
+
+
+class Hosting:
+    """All hosted conversations of this server."""
+
+    def __init__(self, namespace: Namespace, store: Store, metrics: Metrics, make_board: BoardMaker) -> None:
+        self._namespace = namespace
+        self._store = store
+        self._metrics = metrics
+        self._make_board = make_board
+        self._hosted: dict[str, Hosted] = {}
+
+    def __len__(self) -> int:
+        return len(self._hosted)
+
+    def get(self, conversation_id: str) -> Hosted | None:
+        """Return the conversation if it is hosted here."""
+        return self._hosted.get(conversation_id)
+
+    def enter(self, connection: Connection, conversation: Conversation) -> Hosted:
+        """Put a connection into the conversation's room; call it before the rows are read, so that nothing is missed.
+
+        ``conversation`` was read before the room is entered: what is stored after that read is delivered to the room.
+        """
+        hosted = self._hosted.get(conversation.conversation_id)
+        if hosted is None:
+            board = self._make_board(room_name(conversation.conversation_id))
+            hosted = self._hosted[conversation.conversation_id] = Hosted(conversation, board)
+        connection.socket.join(hosted.room)
+        connection.joined[conversation.conversation_id] = hosted
+        return hosted
+
+    def leave(self, connection: Connection, hosted: Hosted) -> None:
+        """Take a connection out; the last one ends the hosting."""
+        conversation_id = hosted.conversation.conversation_id
+        connection.joined.pop(conversation_id, None)
+        connection.socket.leave(hosted.room)
+        if not self._namespace.room_size(hosted.room) and self._hosted.pop(conversation_id, None) is not None:
+            hosted.board.close()
+            if hosted.repair is not None:
+                hosted.repair.cancel()
+
+    def adopt(self, conversation: Conversation) -> None:
+        """Take over a newer version of a conversation's status and assignee."""
+        hosted = self._hosted.get(conversation.conversation_id)
+        if hosted is not None and conversation.version > hosted.conversation.version:
+            hosted.conversation = conversation
+
+    def deliver(self, message: Message) -> None:
+        """Hand a stored message to the conversation's room, in order, once; a hole is waited for and then read."""
+        hosted = self._hosted.get(message.conversation_id)
+        if hosted is None or message.seq <= hosted.delivered:
+            return
+        if message.seq != hosted.delivered + 1:
+            hosted.held[message.seq] = message
+            if hosted.repair is None:
+                hosted.repair = asyncio.create_task(self._repair(hosted))
+            return
+        self._emit(hosted, message)
+        while hosted.held and (held := hosted.held.pop(hosted.delivered + 1, None)) is not None:
+            self._emit(hosted, held)
+
+    def _emit(self, hosted: Hosted, message: Message) -> None:
+        hosted.delivered = message.seq
+        hosted.last_message = message
+        self._namespace.to(hosted.room).emit("message_received", message)
+
+    async def _repair(self, hosted: Hosted) -> None:
+        await asyncio.sleep(GAP_WAIT_MS / 1000)
+        try:
+            if hosted.held:
+                self._metrics.gaps.inc()
+                await self._read_missing(hosted, max(hosted.held))
+        except (Unavailable, NotFound):
+            pass  # the sweep comes again
+        finally:
+            hosted.repair = None
+            hosted.held = {seq: held for seq, held in hosted.held.items() if seq > hosted.delivered}
+
+    async def _read_missing(self, hosted: Hosted, head: int) -> None:
+        conversation_id = hosted.conversation.conversation_id
+        while hosted.delivered < head and conversation_id in self._hosted:
+            page = await self._store.page_after(conversation_id, hosted.delivered, PAGE_MESSAGES)
+            if not page.messages:
+                return
+            for message in page.messages:
+                if message.seq == hosted.delivered + 1:
+                    hosted.held.pop(message.seq, None)
+                    self._emit(hosted, message)
+
+    async def sweep(self) -> None:
+        """Compare hosted heads with the database and deliver what is missing."""
+        ids = list(self._hosted)
+        for start in range(0, len(ids), HEADS_PER_QUERY):
+            heads = await self._store.heads(ids[start : start + HEADS_PER_QUERY])
+            await asyncio.sleep(0)  # messages committed before this read are delivered by now
+            for conversation_id, head in heads.items():
+                hosted = self._hosted.get(conversation_id)
+                if hosted is not None and hosted.repair is None and hosted.delivered < head:
+                    log_event(_log, logging.INFO, "gap_found", conversationId=conversation_id, head=head)
+                    self._metrics.gaps.inc()
+                    await self._read_missing(hosted, head)
+
+    async def close(self) -> None:
+        """End the repairs that are under way."""
+        repairs = [hosted.repair for hosted in self._hosted.values() if hosted.repair is not None]
+        for repair in repairs:
+            repair.cancel()
+        await asyncio.gather(*repairs, return_exceptions=True)

@@ -1,0 +1,74 @@
+"""Log lines: an event's name and its keys, as text for people or as JSON for machines; never contents or secrets."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Literal
+
+import msgspec
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+MAX_VALUE_CHARS = 200
+
+
+def log_event(logger: logging.Logger, level: int, name: str, **keys: object) -> None:
+    """Log an event by name with its keys."""
+    if logger.isEnabledFor(level):
+        logger.log(level, name, extra={"keys": keys})
+
+
+class TextFormatter(logging.Formatter):
+    """``2025-10-28T09:30:00.000Z info client_connected userId=agent-1``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line; control characters are escaped, so that no value can begin another."""
+        keys = "".join(f" {key}={_escape(value)}" for key, value in _keys(record).items())
+        line = f"{_timestamp(record)} {record.levelname.lower()} {_escape(record.getMessage())}{keys}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: ``time``, ``level``, ``event``, ``logger``, and the event's keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one object."""
+        row: dict[str, object] = {
+            "time": _timestamp(record),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        row.update({key: _shorten(value) for key, value in _keys(record).items()})
+        if record.exc_info:
+            row["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(row).decode()
+
+
+def configure_logging(level: str, style: Literal["text", "json"]) -> None:
+    """Send chatws's log to stderr; called once by the process that serves."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("chatws").setLevel(_LEVELS[level])
+
+
+def _keys(record: logging.LogRecord) -> dict[str, object]:
+    keys = getattr(record, "keys", None)
+    return keys if isinstance(keys, dict) else {}
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
+
+
+def _shorten(value: object) -> object:
+    return value if isinstance(value, int | float | bool | None) else str(value)[:MAX_VALUE_CHARS]
+
+
+def _escape(value: object) -> str:
+    text = str(value)[:MAX_VALUE_CHARS]
+    return text if text.isprintable() and " " not in text else repr(text)

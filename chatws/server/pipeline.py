@@ -1,0 +1,123 @@
+"""The one way of every request, from a socket or over REST: shape, identity, policy, rate, handler, outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from chatws.protocol import codec
+from chatws.protocol.errors import ChatError, Conflict, ErrorCode
+from chatws.protocol.replies import Ok, Refused
+from chatws.protocol.spec import CommandSpec
+from chatws.server.chat import Caller, Chat
+from chatws.store import port as store
+
+_log = logging.getLogger("chatws.pipeline")
+
+Policy = Callable[[Chat, Caller, Any], Awaitable[Any]]
+Handler = Callable[[Chat, Caller, Any, Any], Awaitable[Ok]]
+
+ANSWER_MARGIN_MS = 500
+"""The answer is sent this long before the deadline that was promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What stands behind an event: the rule, and the work. The rule's result is the handler's last argument."""
+
+    policy: Policy
+    handler: Handler
+
+
+class Pipeline:
+    """Runs requests; every rule, limit, metric and error of a request exists here once."""
+
+    def __init__(self, chat: Chat, routes: Mapping[str, Route]) -> None:
+        self._chat = chat
+        self._routes = routes
+        self._deadline_s = max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000
+
+    async def run(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok | Refused:
+        """Carry out a client's event; never raises for anything a client or the store did."""
+        return await self._measured(name, caller, lambda row: codec.decode_command(row, args))
+
+    async def run_json(self, caller: Caller, name: str, body: bytes) -> Ok | Refused:
+        """Carry out a request whose payload is a JSON document, as REST bodies are."""
+        return await self._measured(name, caller, lambda row: codec.decode_payload(row, body))
+
+    async def run_payload(self, caller: Caller, name: str, payload: object) -> Ok | Refused:
+        """Carry out a request whose payload was built by the caller."""
+        return await self._measured(name, caller, lambda _: payload)
+
+    async def _measured(self, name: str, caller: Caller, decode: Callable[[CommandSpec], Any]) -> Ok | Refused:
+        clock = self._chat.clock
+        began = clock.monotonic()
+        reply: Ok | Refused
+        try:
+            reply = await self._answer(name, caller, decode)
+            outcome = "ok"
+        except Exception as problem:  # noqa: BLE001  the one place where a handler's failure becomes an answer
+            error = translate(problem)
+            if error.code is ErrorCode.INTERNAL:
+                _log.exception("request_failed", extra={"keys": {"event": name}})
+            reply, outcome = refusal(error), error.code.value
+        self._chat.metrics.request(name, outcome, clock.monotonic() - began)
+        return reply
+
+    async def _answer(self, name: str, caller: Caller, decode: Callable[[CommandSpec], Any]) -> Ok:
+        row = codec.find_command(name)
+        payload = decode(row)
+        self._check_identity(row, caller)
+        now = self._chat.clock.monotonic()
+        if caller.throttle is not None:
+            caller.throttle.check_total(now)
+        route = self._routes[name]
+        async with asyncio.timeout(self._deadline_s):
+            place = await route.policy(self._chat, caller, payload)
+            if caller.throttle is not None:
+                caller.throttle.check(row.limit, now)
+            return await route.handler(self._chat, caller, payload, place)
+
+    def _check_identity(self, row: CommandSpec, caller: Caller) -> None:
+        if not row.roles:
+            if caller.identity is not None:
+                raise ChatError(ErrorCode.BAD_REQUEST, "Already authenticated.")
+            return
+        if caller.identity is None:
+            raise ChatError(ErrorCode.UNAUTHORIZED)
+        if caller.identity.user.role not in row.roles:
+            raise ChatError(ErrorCode.FORBIDDEN)
+        if caller.identity.expires_at_ms <= self._chat.clock.now_ms() and row.name != "refresh_token":
+            raise ChatError(ErrorCode.TOKEN_EXPIRED)
+
+
+def translate(problem: Exception) -> ChatError:
+    """Find the contract's error for what went wrong inside."""
+    match problem:
+        case ChatError():
+            return problem
+        case TimeoutError():
+            return ChatError(ErrorCode.TIMEOUT)
+        case store.StaleVersion(current=current):
+            return Conflict(current)
+        case store.IdempotencyConflict():
+            return ChatError(ErrorCode.IDEMPOTENCY_CONFLICT)
+        case store.NotFound():
+            return ChatError(ErrorCode.NOT_FOUND)
+        case store.BadCursor():
+            return ChatError(ErrorCode.BAD_REQUEST, "cursor: not one of ours")
+        case store.Unavailable():
+            return ChatError(ErrorCode.STORAGE_UNAVAILABLE)
+        case _:
+            return ChatError(ErrorCode.INTERNAL)
+
+
+def refusal(error: ChatError) -> Refused:
+    """Write an error as a reply; a lost race brings the conversation as it is now."""
+    return Refused(error=error.body, conversation=error.current if isinstance(error, Conflict) else UNSET)

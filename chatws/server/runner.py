@@ -1,0 +1,145 @@
+"""Runs the server as a process: descriptors, socket, TLS, signals, drain, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import resource
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+
+from aiohttp import web
+
+from chatws.server.app import DRAIN, create_app
+from chatws.server.errors import StartError
+from chatws.server.logs import configure_logging
+from chatws.settings import Settings
+
+_log = logging.getLogger("chatws.server")
+
+SPARE_DESCRIPTORS = 128
+"""For the database, the log, and REST requests beside the connections."""
+
+BACKLOG = 4096
+
+
+def run(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code; ``announce`` gets the base URL once it listens.
+
+    Raises:
+        StartError: it cannot listen, or a file or the database cannot be used.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    check_descriptors(settings)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, announce))
+
+
+def check_descriptors(settings: Settings) -> None:
+    """Raise the limit of open files to what the connections need.
+
+    Raises:
+        StartError: the system's hard limit is lower, and the settings ask for production.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = settings.connections + SPARE_DESCRIPTORS
+    if soft < need:
+        ceiling = need if hard == resource.RLIM_INFINITY else min(need, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, hard))
+        if ceiling < need and not settings.is_dev:
+            raise StartError(
+                f"{settings.connections} connections",
+                f"the system allows {hard} open files",
+                f"raise it (ulimit -Hn {need}) or set connections={hard - SPARE_DESCRIPTORS}",
+            )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
+    listener = _listen(settings)
+    try:
+        tls = _tls_context(settings)
+        app = create_app(settings)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+        await runner.setup()
+    except BaseException:
+        listener.close()
+        raise
+    try:
+        stop = _catch_signals()
+        await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
+        announce(_base_url(settings, listener.getsockname()[1]))
+        code = await stop
+        await app[DRAIN].run()
+    finally:
+        await runner.cleanup()
+    return code
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as problem:
+        listener.close()
+        raise _cannot_listen(settings, problem) from None
+    return listener
+
+
+def _cannot_listen(settings: Settings, problem: OSError) -> StartError:
+    what = f"port {settings.port} on {settings.host}"
+    if problem.errno == errno.EADDRINUSE:
+        return StartError(what, "is in use", f"try --port {settings.port + 1}, or --port 0 for any free one")
+    if problem.errno == errno.EACCES:
+        return StartError(what, "may not be opened by this user", "use a port from 1024 up")
+    return StartError(what, f"cannot be opened ({problem.strerror})", "check --host and --port")
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None and settings.tls_key is None:
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise StartError("TLS", "needs both a certificate and a key", "give --tls-cert and --tls-key")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as problem:
+        raise StartError("TLS", f"the certificate or key cannot be used ({problem})", "check both files") from None
+    return context
+
+
+def _catch_signals() -> asyncio.Future[int]:
+    """Return a future of the exit code; the first signal sets it, the second ends the process at once."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def caught(number: signal.Signals) -> None:
+        if stop.done():
+            sys.stderr.flush()
+            os._exit(128 + number)
+        stop.set_result(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, caught, number)
+    return stop
+
+
+def _base_url(settings: Settings, port: int) -> str:
+    scheme = "https" if settings.tls_cert is not None else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{port}"

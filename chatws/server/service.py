@@ -1,0 +1,51 @@
+"""The guide's server-side API for a program that embeds the server (guide, API Reference)."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from chatws.protocol.content import normalise_content
+from chatws.protocol.entities import Message, User
+from chatws.protocol.spec import EVENTS
+from chatws.server.answering import BOT
+from chatws.server.chat import Chat
+from chatws.server.gate import user_room
+from chatws.store.port import Draft
+from chatws.wire import RESERVED_EVENTS
+
+
+class WebSocketService:
+    """Speaks into conversations and to users from the server's side."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    async def send_message(
+        self, conversation_id: str, content: str, sender: User = BOT, *, client_message_id: str | None = None
+    ) -> Message:
+        """Store a message and broadcast it to the conversation's room; durable when it returns.
+
+        Raises:
+            ChatError: the content is not allowed.
+            StoreError: as `Store.append`.
+        """
+        await self._chat.store.ensure_user(sender)
+        draft = Draft(conversation_id, sender, normalise_content(content), client_message_id)
+        return (await self._chat.append(draft)).message
+
+    def send_to_user(self, user_id: str, event: str, payload: object = UNSET) -> int:
+        """Emit an event of any name that is not reserved to every connection of a user; returns how many there are.
+
+        Raises:
+            ValueError: the name is Socket.IO's own or the contract's.
+        """
+        if event in RESERVED_EVENTS or event in EVENTS:
+            raise ValueError(event)
+        sockets = self._chat.registry.sockets_of(user_id)
+        args = () if payload is UNSET else (payload,)
+        self._chat.namespace.to(user_room(user_id)).emit(event, *args)
+        return len(sockets)
+
+    def get_connection_count(self) -> int:
+        """Return how many authenticated connections there are."""
+        return len(self._chat.registry)

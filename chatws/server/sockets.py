@@ -1,0 +1,94 @@
+"""Binds the chat to the engine's namespace: connect, event, deadline, disconnect."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+
+from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
+from chatws.protocol.commands import Authenticate
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.replies import Refused
+from chatws.server import gate
+from chatws.server.chat import Caller, Chat
+from chatws.server.connections import Connection
+from chatws.server.logs import log_event
+from chatws.server.pipeline import Pipeline, translate
+from chatws.server.throttle import Throttle
+
+if TYPE_CHECKING:
+    from chatws.server.auth.identity import Identity
+
+_log = logging.getLogger("chatws.connections")
+_credentials = msgspec.json.Decoder(Authenticate)
+
+
+class SocketAdapter:
+    """The chat's side of every socket."""
+
+    def __init__(self, chat: Chat, pipeline: Pipeline) -> None:
+        self._chat = chat
+        self._pipeline = pipeline
+
+    def attach(self, namespace: Namespace) -> None:
+        """Take the namespace's events."""
+        namespace.on_connect(self.connected)
+        namespace.on_unadmitted(self.unadmitted)
+        namespace.on_disconnect(self.disconnected)
+        namespace.on_event(self.received)
+
+    async def connected(self, socket: Socket, auth: msgspec.Raw | None) -> None:
+        """Check the credentials that came with CONNECT; without any, ``authenticate`` has to follow."""
+        chat = self._chat
+        throttle = Throttle(chat.settings, chat.clock.monotonic()) if chat.settings.limits == "on" else None
+        connection = Connection(socket, throttle, chat.registry.next_slot())
+        socket.data = connection
+        try:
+            credentials = _read(auth)
+            if credentials is None:
+                socket.hold_admission()
+                return
+            identity = await gate.identify(chat, socket.handshake.address, credentials)
+            gate.admit(chat, connection, identity)
+        except Exception as problem:  # noqa: BLE001  whatever it was, the client gets the contract's refusal
+            raise self._refuse(socket, problem) from None
+
+    def _refuse(self, socket: Socket, problem: Exception) -> ConnectRefused:
+        error = translate(problem)
+        if error.code is ErrorCode.INTERNAL:
+            _log.error("connect_failed", exc_info=problem)
+        self._chat.metrics.request("authenticate", error.code.value, 0.0)
+        log_event(_log, logging.INFO, "client_refused", socketId=socket.id, code=error.code.value)
+        return ConnectRefused(error.message, msgspec.to_builtins(error.body))
+
+    async def received(self, socket: Socket, event: IncomingEvent) -> None:
+        """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
+        connection: Connection = socket.data
+        caller = Caller(connection.identity, connection.throttle, connection)
+        reply = await self._pipeline.run(caller, event.name, event.args)
+        if event.wants_ack:
+            event.reply(reply)
+        elif isinstance(reply, Refused):
+            error = ChatError(reply.error.code, reply.error.message)
+            socket.emit("error", gate.failure(error, event.name))
+
+    def unadmitted(self, socket: Socket) -> None:
+        """The time to authenticate is over."""
+        socket.emit("error", gate.failure(ChatError(ErrorCode.UNAUTHORIZED)))
+
+    def disconnected(self, socket: Socket, reason: str) -> None:
+        """Forget the connection."""
+        gate.depart(self._chat, socket.data, reason)
+
+
+def _read(auth: msgspec.Raw | None) -> Authenticate | None:
+    if auth is None:
+        return None
+    try:
+        credentials = _credentials.decode(auth)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"auth: {problem}") from None
+    return None if credentials.token is UNSET and credentials.session_id is UNSET else credentials

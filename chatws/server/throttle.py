@@ -1,0 +1,99 @@
+"""Token buckets: so much at once, so much per second, and how long to wait otherwise."""
+
+from __future__ import annotations
+
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.spec import Limit
+from chatws.settings import Settings
+
+
+class Bucket:
+    """One token bucket; full at the start."""
+
+    __slots__ = ("_capacity", "_per_s", "_tokens", "_updated_at")
+
+    def __init__(self, per_s: float, burst: int, now: float) -> None:
+        self._per_s = per_s
+        self._capacity = float(max(burst, 1))
+        self._tokens = self._capacity
+        self._updated_at = now
+
+    def take(self, now: float) -> float:
+        """Take a token; return 0.0, or without one how many seconds to wait for it."""
+        wait_s = self.wait_s(now)
+        if not wait_s:
+            self._tokens -= 1.0
+        return wait_s
+
+    def wait_s(self, now: float) -> float:
+        """Return how many seconds until a token is there; 0.0 if one is."""
+        self._tokens = min(self._capacity, self._tokens + (now - self._updated_at) * self._per_s)
+        self._updated_at = now
+        return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self._per_s
+
+
+class Throttle:
+    """The buckets of one socket or, over REST, of one user."""
+
+    __slots__ = ("_join", "_send", "_total")
+
+    def __init__(self, settings: Settings, now: float) -> None:
+        self._total = Bucket(settings.total_per_s, settings.total_burst, now)
+        self._send = Bucket(settings.send_per_s, settings.send_burst, now)
+        self._join = Bucket(settings.join_per_s, settings.join_burst, now)
+
+    def check_total(self, now: float) -> None:
+        """Count a request of any kind.
+
+        Raises:
+            ChatError: ``rate_limited`` with ``retryAfterMs``.
+        """
+        _refuse(self._total.take(now))
+
+    def check(self, limit: Limit, now: float) -> None:
+        """Count a request against the limit of its kind.
+
+        Typing is state, not events: it counts against the total only, and is coalesced where it is shown.
+
+        Raises:
+            ChatError: ``rate_limited`` with ``retryAfterMs``.
+        """
+        if limit is Limit.SEND:
+            _refuse(self._send.take(now))
+        elif limit is Limit.JOIN:
+            _refuse(self._join.take(now))
+
+
+def _refuse(wait_s: float) -> None:
+    if wait_s:
+        raise ChatError(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait_s * 1000) + 1)
+
+
+class Failures:
+    """Counts failed log-ins and guessed sessions by address; bounded, oldest forgotten first."""
+
+    MAX_ADDRESSES = 10_000
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._buckets: dict[str, Bucket] = {}
+
+    def check(self, address: str, now: float) -> None:
+        """Refuse an address that has failed too often.
+
+        Raises:
+            ChatError: ``rate_limited``.
+        """
+        bucket = self._buckets.get(address)
+        if bucket is not None:
+            _refuse(bucket.wait_s(now))
+
+    def count(self, address: str, now: float) -> None:
+        """Remember a failure."""
+        if not self._per_minute:
+            return
+        bucket = self._buckets.pop(address, None) or Bucket(self._per_minute / 60, self._per_minute, now)
+        bucket.take(now)
+        self._buckets[address] = bucket
+        if len(self._buckets) > self.MAX_ADDRESSES:
+            del self._buckets[next(iter(self._buckets))]

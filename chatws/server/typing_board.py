@@ -1,0 +1,114 @@
+"""Who is typing in one conversation: state per user and connection, shown to others only when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+
+from chatws.protocol.entities import User
+from chatws.server.throttle import Bucket
+from chatws.settings import Settings
+
+Show = Callable[[User, bool], None]
+"""Tells the others that a user began or stopped typing."""
+
+
+class Typist:
+    """One user's typing in one conversation."""
+
+    __slots__ = ("bucket", "expiries", "flush", "shown", "user")
+
+    def __init__(self, user: User, bucket: Bucket) -> None:
+        self.user = user
+        self.bucket = bucket
+        """Bounds how often changes are shown; the last state is shown in the end all the same."""
+        self.expiries: dict[Hashable, asyncio.TimerHandle] = {}
+        """The connections that are typing, and when they stop by themselves."""
+        self.shown = False
+        self.flush: asyncio.TimerHandle | None = None
+        """Set while a change waits for its turn."""
+
+
+class TypingBoard:
+    """The typists of one conversation."""
+
+    __slots__ = ("_expire_s", "_settings", "_show", "_typists")
+
+    def __init__(self, settings: Settings, show: Show) -> None:
+        self._settings = settings
+        self._expire_s = settings.typing_expire_ms / 1000
+        self._show = show
+        self._typists: dict[str, Typist] = {}
+
+    def start(self, user: User, source: Hashable) -> None:
+        """A connection types; it expires ``typing_expire_ms`` after the last call."""
+        loop = asyncio.get_running_loop()
+        typist = self._typists.get(user.user_id)
+        if typist is None:
+            settings = self._settings
+            typist = Typist(user, Bucket(settings.typing_per_s, settings.typing_burst, loop.time()))
+            self._typists[user.user_id] = typist
+        if (earlier := typist.expiries.get(source)) is not None:
+            earlier.cancel()
+        typist.expiries[source] = loop.call_later(self._expire_s, self.stop, user.user_id, source)
+        self._settle(typist)
+
+    def stop(self, user_id: str, source: Hashable) -> None:
+        """A connection does not type any more."""
+        typist = self._typists.get(user_id)
+        if typist is not None and (expiry := typist.expiries.pop(source, None)) is not None:
+            expiry.cancel()
+            self._settle(typist)
+
+    def end(self, user_id: str, source: Hashable) -> None:
+        """A connection has sent its message: shown at once, whatever the bound."""
+        typist = self._typists.get(user_id)
+        if typist is not None and (expiry := typist.expiries.pop(source, None)) is not None:
+            expiry.cancel()
+            if not typist.expiries:
+                self._show_now(typist)
+
+    def forget(self, user_id: str) -> None:
+        """The user has left the conversation with the last connection."""
+        typist = self._typists.pop(user_id, None)
+        if typist is None:
+            return
+        for expiry in typist.expiries.values():
+            expiry.cancel()
+        typist.expiries.clear()
+        self._show_now(typist)
+
+    def typing(self) -> list[str]:
+        """Return the ids of the users who are shown as typing."""
+        return [user_id for user_id, typist in self._typists.items() if typist.shown]
+
+    def close(self) -> None:
+        """Cancel every timer; nothing more is shown."""
+        for typist in self._typists.values():
+            for timer in (*typist.expiries.values(), typist.flush):
+                if timer is not None:
+                    timer.cancel()
+        self._typists.clear()
+
+    def _settle(self, typist: Typist) -> None:
+        if typist.shown is bool(typist.expiries) or typist.flush is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = typist.bucket.take(loop.time())
+        if not wait_s:
+            self._show_now(typist)
+        else:
+            typist.flush = loop.call_later(wait_s, self._flush, typist)
+
+    def _flush(self, typist: Typist) -> None:
+        typist.flush = None
+        self._settle(typist)
+
+    def _show_now(self, typist: Typist) -> None:
+        if typist.flush is not None:
+            typist.flush.cancel()
+            typist.flush = None
+        is_typing = bool(typist.expiries)
+        if typist.shown is not is_typing:
+            typist.shown = is_typing
+            self._show(typist.user, is_typing)
