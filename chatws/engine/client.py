@@ -1,0 +1,261 @@
+"""Socket.IO over one session: packets to sockets, connects and disconnects, attachments put together."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chatws.engine.codec import message_frames
+from chatws.engine.errors import ConnectRefused
+from chatws.engine.events import IncomingEvent
+from chatws.engine.link import Work
+from chatws.engine.reasons import Reason
+from chatws.engine.socket import Socket
+from chatws.wire import socketio
+from chatws.wire.errors import CloseCode, Fault, PacketError
+from chatws.wire.socketio import PacketType
+
+if TYPE_CHECKING:
+    from chatws.engine.namespace import Namespace
+    from chatws.engine.session import Session
+
+_GOODBYE_S = 0.5
+"""From the last packet to the end of the transport.
+
+npm's client reads CONNECT_ERROR and DISCONNECT one turn later than Engine.IO's CLOSE in the same poll; it would take
+the end for an accident and come back.
+"""
+
+
+class _Assembly:
+    """A binary packet whose attachments are not all there."""
+
+    __slots__ = ("buffers", "packet", "size", "timer")
+
+    def __init__(self, packet: socketio.Packet, timer: asyncio.TimerHandle) -> None:
+        self.packet = packet
+        self.timer = timer
+        self.buffers: list[bytes] = []
+        self.size = 0
+
+
+class Client:
+    """The receiver of a session that speaks Socket.IO."""
+
+    __slots__ = (
+        "_assembly",
+        "_departed",
+        "_is_ending",
+        "_max_attachments",
+        "_namespaces",
+        "calls",
+        "session",
+        "sockets",
+    )
+
+    def __init__(self, session: Session, namespaces: Mapping[str, Namespace]) -> None:
+        options = session.core.options
+        self.session = session
+        self.sockets: dict[str, Socket] = {}
+        """Connecting and connected sockets by namespace."""
+        self.calls = 0
+        """Calls that wait for the client's ack."""
+        self._namespaces = namespaces
+        self._max_attachments = options.max_attachments if options.allow_binary else 0
+        # Set while attachments are missing.
+        self._assembly: _Assembly | None = None
+        # Namespaces the server ended: what the client sent before it knew is no breach of the protocol.
+        self._departed: frozenset[str] = frozenset()
+        # Set when the transport is about to be closed: nothing more is taken.
+        self._is_ending = False
+
+    @property
+    def awaits_ack(self) -> bool:
+        """True while a call waits for the client's answer."""
+        return self.calls > 0
+
+    @property
+    def awaits_binary(self) -> bool:
+        """True while attachments are missing."""
+        return self._assembly is not None
+
+    def accept_text(self, message: str, at: int) -> Work | None:
+        """Read one packet; see ``Receiver``."""
+        if self._assembly is not None:
+            raise PacketError(Fault.BINARY, "text while attachments are missing")
+        packet = socketio.decode(message, at=at, max_attachments=self._max_attachments)
+        if packet.attachments:
+            timeout_s = self.session.core.options.attachments_timeout_s
+            timer = self.session.core.loop.call_later(timeout_s, self._attachments_late)
+            self._assembly = _Assembly(packet, timer)
+            return None
+        return self._accept(packet, ())
+
+    def accept_binary(self, message: bytes) -> Work | None:
+        """Take one attachment; see ``Receiver``."""
+        assembly = self._assembly
+        if assembly is None:
+            raise PacketError(Fault.BINARY, "binary that no packet announced")
+        assembly.buffers.append(message)
+        assembly.size += len(message)
+        if assembly.size > self.session.core.options.max_payload_bytes:
+            raise PacketError(Fault.OVERSIZE, "attachments are too large together")
+        if len(assembly.buffers) < assembly.packet.attachments:
+            return None
+        assembly.timer.cancel()
+        self._assembly = None
+        return self._accept(assembly.packet, tuple(assembly.buffers))
+
+    def deadline_passed(self) -> None:
+        """Say goodbye to sockets that were held, or end a session that never connected."""
+        held = [socket for socket in self.sockets.values() if socket.connected]
+        for socket in held:
+            socket.namespace.unadmitted(socket)
+            self.disconnect(socket, close=False)
+        if held:
+            self._end_soon(Reason.NOT_ADMITTED)
+        else:
+            self.session.close(Reason.NOT_ADMITTED, CloseCode.POLICY)
+
+    def closed(self, reason: Reason) -> None:
+        """Drop every socket."""
+        if self._assembly is not None:
+            self._assembly.timer.cancel()
+            self._assembly = None
+        for socket in list(self.sockets.values()):
+            self._drop(socket, reason)
+
+    def disconnect(self, socket: Socket, *, close: bool) -> None:
+        """Send DISCONNECT and drop the socket; with ``close`` the transport ends soon after."""
+        if self.sockets.get(socket.namespace.name) is not socket:
+            return
+        self.session.send(message_frames(socketio.encode_disconnect(socket.namespace.name)))
+        self._departed |= {socket.namespace.name}
+        self._drop(socket, Reason.SERVER_DISCONNECT)
+        if close:
+            self._end_soon(Reason.SERVER_DISCONNECT)
+
+    def _accept(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> Work | None:
+        if self._is_ending:
+            return None
+        kind = packet.type
+        if kind in (PacketType.EVENT, PacketType.BINARY_EVENT):
+            return self._event(packet, buffers)
+        if kind in (PacketType.ACK, PacketType.BINARY_ACK):
+            self._take_ack(packet, buffers)
+            return None
+        if kind is PacketType.CONNECT:
+            return self._connect(packet)
+        if kind is PacketType.DISCONNECT:
+            return self._client_disconnect(packet)
+        raise PacketError(Fault.ORDER, "a client does not send CONNECT_ERROR")
+
+    async def _event(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
+        socket = self._find(packet.namespace)
+        if socket is None:
+            return
+        name, args = socketio.split_event(packet.raw_json)
+        ack_id = packet.ack_id
+        send_ack = None if ack_id is None else partial(self._send_ack, socket, ack_id)
+        await socket.namespace.dispatch(socket, IncomingEvent(name, args, buffers, send_ack))
+
+    def _take_ack(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
+        socket = self._find(packet.namespace)
+        if socket is not None and packet.ack_id is not None:
+            socket.take_ack(packet.ack_id, packet.raw_json, buffers)
+
+    async def _connect(self, packet: socketio.Packet) -> None:
+        name = packet.namespace
+        if name in self.sockets:
+            raise PacketError(Fault.ORDER, "second CONNECT to a namespace")
+        namespace = self._namespaces.get(name)
+        if namespace is None:
+            self._refuse(name, ConnectRefused("Invalid namespace"))
+            return
+        socket = Socket(secrets.token_urlsafe(15), namespace, self)
+        self.sockets[name] = socket
+        self.session.core.enter_handler()
+        try:
+            await namespace.connect(socket, socketio.parse_object(packet.raw_json))
+        except ConnectRefused as refusal:
+            self._forget(socket, refusal)
+        except Exception as error:  # noqa: BLE001 - the program's fault is answered as a refusal
+            self.session.core.stats.handler_errors += 1
+            self.session.core.faults.error("engine.handler_failed", "connect", error)
+            self._forget(socket, ConnectRefused("Internal error", {"code": "internal"}))
+        else:
+            self._connected(socket)
+        finally:
+            self.session.core.leave_handler()
+
+    async def _client_disconnect(self, packet: socketio.Packet) -> None:
+        socket = self._find(packet.namespace)
+        if socket is None:
+            return
+        self._drop(socket, Reason.CLIENT_DISCONNECT)
+        if not self.sockets:
+            core = self.session.core
+            core.loop.call_later(core.options.admission_timeout_s, self._close_if_empty, Reason.CLIENT_DISCONNECT)
+
+    def _connected(self, socket: Socket) -> None:
+        namespace = socket.namespace
+        if self.sockets.get(namespace.name) is not socket:
+            # The session ended while the program decided; what it set up is undone by its own handler.
+            namespace.disconnected(socket, Reason.TRANSPORT_CLOSE)
+            return
+        self._departed -= {namespace.name}
+        namespace.sockets[socket.id] = socket
+        self.session.send(message_frames(socketio.encode_connect(namespace.name, {"sid": socket.id})))
+        socket.connect_answered()
+
+    def _drop(self, socket: Socket, reason: Reason) -> None:
+        namespace = socket.namespace
+        was_connected = socket.connected
+        self.sockets.pop(namespace.name, None)
+        namespace.sockets.pop(socket.id, None)
+        socket.end()
+        if was_connected:
+            namespace.disconnected(socket, reason)
+        socket.rooms.clear()
+
+    def _forget(self, socket: Socket, refusal: ConnectRefused) -> None:
+        socket.end()
+        socket.rooms.clear()
+        if self.sockets.get(socket.namespace.name) is socket:
+            del self.sockets[socket.namespace.name]
+            self._refuse(socket.namespace.name, refusal)
+            if not self.sockets:
+                self._end_soon(Reason.REFUSED)
+
+    def _refuse(self, namespace: str, refusal: ConnectRefused) -> None:
+        packet = socketio.encode_connect_error(refusal.message, refusal.details, namespace)
+        self.session.send(message_frames(packet))
+
+    def _find(self, namespace: str) -> Socket | None:
+        """Give the socket; None when the server ended it before.
+
+        Raises:
+            PacketError: the client never connected there.
+        """
+        socket = self.sockets.get(namespace)
+        if socket is None and namespace not in self._departed:
+            raise PacketError(Fault.ORDER, "packet for a namespace that is not connected")
+        return socket
+
+    def _send_ack(self, socket: Socket, ack_id: int, values: tuple[object, ...]) -> None:
+        if socket.connected:
+            self.session.send(socket.namespace.codec.ack(ack_id, values))
+
+    def _end_soon(self, reason: Reason) -> None:
+        self._is_ending = True
+        self.session.core.loop.call_later(_GOODBYE_S, self.session.close, reason)
+
+    def _close_if_empty(self, reason: Reason) -> None:
+        if not self.sockets:
+            self.session.close(reason)
+
+    def _attachments_late(self) -> None:
+        self.session.fail(PacketError(Fault.BINARY, "attachments did not come in time"))

@@ -1,0 +1,82 @@
+"""Events and acks of one namespace: values to ready frames, raw JSON to values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chatws.wire import attachments, socketio
+from chatws.wire.engineio import PacketType
+from chatws.wire.errors import Fault, PacketError
+from chatws.wire.frames import Opcode, server_frame
+
+_MESSAGE = PacketType.MESSAGE.value.encode()
+_build = msgspec.json.Decoder().decode
+
+
+class Codec:
+    """Writes frames that every receiver shares; with binary allowed, bytes in arguments become attachments."""
+
+    __slots__ = ("_allows_binary", "_namespace")
+
+    def __init__(self, namespace: str, *, allows_binary: bool) -> None:
+        self._namespace = namespace
+        self._allows_binary = allows_binary
+
+    def event(self, name: str, args: Sequence[object], ack_id: int | None = None) -> bytes:
+        """Write an event.
+
+        Raises:
+            TypeError: JSON has no form for an argument.
+        """
+        if self._allows_binary:
+            rest, buffers = _detach(args)
+            if buffers:
+                count = len(buffers)
+                packet = socketio.encode_event(name, rest, namespace=self._namespace, ack_id=ack_id, attachments=count)
+                return message_frames(packet, buffers)
+        return message_frames(socketio.encode_event(name, args, namespace=self._namespace, ack_id=ack_id))
+
+    def ack(self, ack_id: int, values: Sequence[object]) -> bytes:
+        """Write the answer to an event.
+
+        Raises:
+            TypeError: JSON has no form for a value.
+        """
+        if self._allows_binary:
+            rest, buffers = _detach(values)
+            if buffers:
+                count = len(buffers)
+                packet = socketio.encode_ack(ack_id, rest, namespace=self._namespace, attachments=count)
+                return message_frames(packet, buffers)
+        return message_frames(socketio.encode_ack(ack_id, values, namespace=self._namespace))
+
+    def build(self, values: Sequence[msgspec.Raw], buffers: Sequence[bytes]) -> list[object]:
+        """Build raw values as plain Python objects, with the attachments put back.
+
+        Raises:
+            PacketError: a value cannot be built, or placeholders and attachments do not match.
+        """
+        try:
+            built: object = [_build(value) for value in values]
+        except (msgspec.DecodeError, RecursionError):
+            raise PacketError(Fault.MALFORMED, "a value cannot be built") from None
+        if buffers:
+            built = attachments.attach(built, buffers)
+        assert isinstance(built, list)
+        return built
+
+
+def message_frames(packet: bytes, buffers: Sequence[bytes] = ()) -> bytes:
+    """Wrap a Socket.IO packet and its attachments into frames."""
+    text = server_frame(_MESSAGE + packet)
+    if not buffers:
+        return text
+    return text + b"".join(server_frame(buffer, Opcode.BINARY) for buffer in buffers)
+
+
+def _detach(values: Sequence[object]) -> tuple[list[object], list[bytes]]:
+    rest, buffers = attachments.detach(list(values))
+    assert isinstance(rest, list)
+    return rest, buffers

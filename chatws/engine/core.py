@@ -1,0 +1,82 @@
+"""What all sessions of one server share: options, counters, who is open, what is in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from chatws.engine.faultlog import FaultLog
+from chatws.engine.limits import Limits
+from chatws.engine.options import EngineOptions
+from chatws.engine.stall import StallWatch
+from chatws.engine.stats import Stats
+
+if TYPE_CHECKING:
+    from chatws.engine.session import Session
+
+
+class Core:
+    """One per server; made anywhere, used inside one event loop."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.options = options
+        self.stats = Stats()
+        self.faults = FaultLog()
+        self.limits = Limits(options)
+        self.sessions: dict[str, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        # Set while somebody waits for the handlers in flight.
+        self._idle: asyncio.Event | None = None
+
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of the first session."""
+        return asyncio.get_running_loop()
+
+    @cached_property
+    def stalls(self) -> StallWatch:
+        """The watch over slow readers."""
+        return StallWatch(self.loop, self.options.write_stall_s)
+
+    def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Start work that ``finish`` awaits or cancels."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for started work, then cancel what is left."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self.stalls.stop()
+
+    def enter_handler(self) -> None:
+        """Count a handler of the program that begins."""
+        self._in_flight += 1
+
+    def leave_handler(self) -> None:
+        """Count a handler that ended."""
+        self._in_flight -= 1
+        if self._idle is not None and not self._in_flight:
+            self._idle.set()
+
+    async def handlers_idle(self, timeout_s: float) -> bool:
+        """Wait until no handler runs; False when some still do after ``timeout_s``."""
+        if not self._in_flight:
+            return True
+        self._idle = asyncio.Event()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._idle = None
+        return True

@@ -1,0 +1,88 @@
+"""Handlers by event name, for programs that want values instead of raw JSON; every event is answered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chatws.engine.events import IncomingEvent
+from chatws.engine.faultlog import FaultLog
+from chatws.wire.errors import PacketError
+
+if TYPE_CHECKING:
+    from chatws.engine.socket import Socket
+
+EventHandler = Callable[..., Awaitable[Any]]
+"""Called with the socket and the event's values; what it returns is the ack: None nothing, a tuple several values."""
+
+
+class Failure(StrEnum):
+    """Why an event has no result of its own."""
+
+    UNKNOWN_EVENT = "unknown_event"
+    BAD_ARGUMENTS = "bad_request"
+    INTERNAL = "internal"
+
+
+_TEXTS: Mapping[Failure, str] = {
+    Failure.UNKNOWN_EVENT: "There is no event of this name.",
+    Failure.BAD_ARGUMENTS: "The event does not take these arguments.",
+    Failure.INTERNAL: "Something failed on the server.",
+}
+
+
+def default_failure_ack(failure: Failure) -> object:
+    """Give the ack of an event that failed."""
+    return {"success": False, "error": {"code": failure.value, "message": _TEXTS[failure]}}
+
+
+class _Entry(NamedTuple):
+    handler: EventHandler
+    signature: inspect.Signature
+
+
+class HandlerTable:
+    """Finds the handler, checks the number of values, answers in every case."""
+
+    def __init__(self, faults: FaultLog) -> None:
+        self.failure_ack: Callable[[Failure], object] = default_failure_ack
+        self._faults = faults
+        self._entries: dict[str, _Entry] = {}
+
+    def add(self, name: str, handler: EventHandler) -> None:
+        """Register the handler of an event.
+
+        Raises:
+            ValueError: it has one.
+        """
+        if name in self._entries:
+            raise ValueError(f"event {name!r} has a handler")
+        self._entries[name] = _Entry(handler, inspect.signature(handler))
+
+    async def run(self, socket: Socket, event: IncomingEvent) -> None:
+        """Handle one event to its ack."""
+        entry = self._entries.get(event.name)
+        if entry is None:
+            event.reply(self.failure_ack(Failure.UNKNOWN_EVENT))
+            return
+        try:
+            values = socket.namespace.codec.build(event.args, event.buffers)
+            entry.signature.bind(socket, *values)
+        except (PacketError, TypeError):
+            event.reply(self.failure_ack(Failure.BAD_ARGUMENTS))
+            return
+        try:
+            result = await entry.handler(socket, *values)
+            event.reply(*_as_values(result))
+        except Exception as error:  # noqa: BLE001 - a handler's fault costs its client an answer, never the connection
+            self._faults.error("engine.handler_failed", event.name, error)
+            if not event.is_answered:
+                event.reply(self.failure_ack(Failure.INTERNAL))
+
+
+def _as_values(result: object) -> tuple[object, ...]:
+    if result is None:
+        return ()
+    return result if isinstance(result, tuple) else (result,)

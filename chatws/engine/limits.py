@@ -1,0 +1,89 @@
+"""How many sessions may exist and how fast new ones may come."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from chatws.engine.options import EngineOptions
+
+_RETRY_AFTER_S = 2
+
+
+class Refused(Exception):
+    """No session now; ``reason`` is a counter's name."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class Limits:
+    """Counts sessions by address and new ones by second; costs nothing per session but its place in a counter."""
+
+    def __init__(self, options: EngineOptions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
+        self._clock = clock
+        self._open = 0
+        self._open_by_address: Counter[str] = Counter()
+        self.unadmitted = 0
+        self._second = 0
+        self._new = 0
+        self._new_by_address: Counter[str] = Counter()
+        # Set by the drain: what Retry-After says from then on.
+        self._closed_for_s: int | None = None
+
+    def refuse_new(self, retry_after_s: int) -> None:
+        """Refuse every new session from now on."""
+        self._closed_for_s = retry_after_s
+
+    def enter(self, address: str) -> None:
+        """Take a place for a new session; ``admitted`` and ``leave`` give it back.
+
+        Raises:
+            Refused: draining, or a limit is reached.
+        """
+        if self._closed_for_s is not None:
+            raise Refused("draining", self._closed_for_s)
+        self._start_second()
+        reason = self._reached(address)
+        if reason is not None:
+            raise Refused(reason, _RETRY_AFTER_S)
+        self._new += 1
+        self._new_by_address[address] += 1
+        self._open += 1
+        self._open_by_address[address] += 1
+        self.unadmitted += 1
+
+    def admitted(self) -> None:
+        """Count a session that is now known to be somebody."""
+        self.unadmitted -= 1
+
+    def leave(self, address: str, *, was_admitted: bool) -> None:
+        """Give a session's place back."""
+        self._open -= 1
+        self._open_by_address[address] -= 1
+        if not self._open_by_address[address]:
+            del self._open_by_address[address]
+        if not was_admitted:
+            self.unadmitted -= 1
+
+    def _start_second(self) -> None:
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._new = 0
+            self._new_by_address.clear()
+
+    def _reached(self, address: str) -> str | None:
+        options = self._options
+        rows = (
+            ("max_sessions", self._open, options.max_sessions),
+            ("max_sessions_per_address", self._open_by_address[address], options.max_sessions_per_address),
+            ("max_unadmitted", self.unadmitted, options.max_unadmitted),
+            ("new_sessions_per_s", self._new, options.new_sessions_per_s),
+            ("new_sessions_per_address_per_s", self._new_by_address[address], options.new_sessions_per_address_per_s),
+        )
+        return next((reason for reason, count, limit in rows if limit and count >= limit), None)

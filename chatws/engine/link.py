@@ -1,0 +1,62 @@
+"""What a session needs from a transport, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Literal, Protocol
+
+from chatws.engine.reasons import Reason
+
+Work = Coroutine[None, None, None]
+"""Handling of one received packet, to be awaited in order."""
+
+
+class Link(Protocol):
+    """One direction out to the client, and its end. Nothing here raises; a link that is gone drops what it gets."""
+
+    @property
+    def name(self) -> Literal["websocket", "polling"]:
+        """The transport's name."""
+
+    def write(self, chunk: bytes) -> None:
+        """Send whole unmasked WebSocket frames, in order; a poll carries the packets in them."""
+
+    def buffered_bytes(self) -> int:
+        """Bytes that wait for the client."""
+
+    def read_ahead(self) -> None:
+        """Look for acks although a handler of this session runs; asked for as often as needed."""
+
+    def close(self, code: int) -> None:
+        """Send what waits, say that it ends, and be gone soon."""
+
+    def abort(self) -> None:
+        """Be gone now."""
+
+
+class Receiver(Protocol):
+    """The protocol above Engine.IO."""
+
+    @property
+    def awaits_ack(self) -> bool:
+        """True while a call waits for the client's answer."""
+
+    @property
+    def awaits_binary(self) -> bool:
+        """True while attachments of a packet are missing."""
+
+    def accept_text(self, message: str, at: int) -> Work | None:
+        """Take the message that begins at index ``at``; what must run in order is given back.
+
+        Raises:
+            WireError: the client broke the protocol.
+        """
+
+    def accept_binary(self, message: bytes) -> Work | None:
+        """Take a binary message, as above."""
+
+    def deadline_passed(self) -> None:
+        """The session was not admitted in time and ends after this."""
+
+    def closed(self, reason: Reason) -> None:
+        """The session ended; told once."""

@@ -1,0 +1,53 @@
+"""Settings of a server; each limit is switched off by 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Transport = Literal["websocket", "polling"]
+Origins = frozenset[str] | Literal["*"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Everything a ``Server`` can be told; the defaults are those of the contract."""
+
+    path: str = "/socket.io/"
+    transports: tuple[Transport, ...] = ("websocket", "polling")
+
+    ping_interval_s: float = 25.0
+    ping_timeout_s: float = 20.0
+    admission_timeout_s: float = 10.0
+    """From the opening of the transport until a socket of it must be admitted."""
+    upgrade_timeout_s: float = 10.0
+    body_timeout_s: float = 15.0
+    """A polling POST whose body is not complete by then is refused and its session closed."""
+    linger_s: float = 1.0
+    """How long a closed WebSocket may still take its last bytes before it is aborted."""
+    polling_linger_s: float = 5.0
+    """How long a closed polling session keeps its last packets for the next poll."""
+
+    max_payload_bytes: int = 64 * 1024
+    """Largest WebSocket message and polling body that is accepted; advertised as ``maxPayload``."""
+    max_outbox_bytes: int = 256 * 1024
+    """What may wait for one slow reader before its connection is aborted."""
+    write_stall_s: float = 10.0
+    """A connection that takes no byte for so long while bytes wait is aborted."""
+    send_buffer_bytes: int = 128 * 1024
+    """SO_SNDBUF of accepted WebSocket connections; 0 leaves what the system gives."""
+
+    allow_binary: bool = False
+    max_attachments: int = 10
+    attachments_timeout_s: float = 10.0
+
+    allowed_origins: Origins = frozenset()
+    """Exact origins besides our own, such as ``https://shop.example``; ``"*"`` allows all."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose ``X-Forwarded-*`` headers are believed."""
+
+    max_sessions: int = 20_000
+    max_sessions_per_address: int = 1_000
+    max_unadmitted: int = 1_000
+    new_sessions_per_s: int = 1_000
+    new_sessions_per_address_per_s: int = 500

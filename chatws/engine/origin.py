@@ -1,0 +1,123 @@
+"""Who is on the other side of a request: its address, and whether a browser page of its origin may talk to us."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+from chatws.engine.options import Origins
+
+_FORWARDED_FOR = "X-Forwarded-For"
+_FORWARDED_HOST = "X-Forwarded-Host"
+_FORWARDED_PROTO = "X-Forwarded-Proto"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """Networks whose ``X-Forwarded-*`` headers are believed."""
+
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    @classmethod
+    def parse(cls, entries: Iterable[str]) -> TrustedProxies:
+        """Read addresses and networks such as ``10.0.0.0/8``.
+
+        Raises:
+            ValueError: an entry is neither.
+        """
+        return cls(tuple(ipaddress.ip_network(entry) for entry in entries))
+
+    def __contains__(self, address: str) -> bool:
+        if not self.networks:
+            return False
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.networks)
+
+
+def peer_address(request: web.BaseRequest, trusted: TrustedProxies) -> str:
+    """Address of the client: the peer's, or behind trusted proxies the last forwarded one that is not theirs."""
+    address = _connected_address(request)
+    if address not in trusted:
+        return address
+    for hop in reversed(",".join(request.headers.getall(_FORWARDED_FOR, [])).split(",")):
+        candidate = hop.strip()
+        if not _is_address(candidate):
+            return address
+        address = candidate
+        if candidate not in trusted:
+            return address
+    return address
+
+
+def own_origin(request: web.BaseRequest, trusted: TrustedProxies) -> str:
+    """Our origin as the client sees it, for example ``https://chat.example``."""
+    scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")
+    if _connected_address(request) in trusted:
+        scheme = _first(request, _FORWARDED_PROTO) or scheme
+        host = _first(request, _FORWARDED_HOST) or host
+    return _normalise(f"{scheme}://{host}")
+
+
+def origin_allowed(request: web.BaseRequest, allowed: Origins, trusted: TrustedProxies) -> bool:
+    """Tell whether the request's ``Origin`` is absent (no browser), our own, or in the exact list."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or allowed == "*" or origin in allowed:
+        return True
+    return _normalise(origin) == own_origin(request, trusted)
+
+
+def is_secure(request: web.BaseRequest, trusted: TrustedProxies) -> bool:
+    """Tell whether the client's own connection is encrypted."""
+    return own_origin(request, trusted).startswith("https://")
+
+
+def cors_headers(request: web.BaseRequest, allowed: Origins) -> dict[str, str]:
+    """Headers that let a listed origin's page read the response; nothing for our own origin, never credentials."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        return {}
+    if allowed == "*":
+        return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
+    if origin in allowed:
+        return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.VARY: hdrs.ORIGIN}
+    return {hdrs.VARY: hdrs.ORIGIN}
+
+
+def preflight_headers() -> dict[str, str]:
+    """What a listed origin's page may send, for the answer to OPTIONS."""
+    return {
+        hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Content-Type",
+        hdrs.ACCESS_CONTROL_MAX_AGE: "600",
+    }
+
+
+def _connected_address(request: web.BaseRequest) -> str:
+    transport = request.transport
+    peer = None if transport is None else transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _first(request: web.BaseRequest, header: str) -> str:
+    return request.headers.get(header, "").split(",")[0].strip()
+
+
+def _normalise(origin: str) -> str:
+    """Lower case, and without the scheme's own port, as browsers write an origin."""
+    text = origin.lower()
+    return text.removesuffix(_DEFAULT_PORTS.get(text.partition("://")[0], ""))

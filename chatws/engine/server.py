@@ -1,0 +1,179 @@
+"""The Socket.IO server: routes, handshakes, namespaces, the end of all sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+
+from chatws.engine.client import Client
+from chatws.engine.core import Core
+from chatws.engine.http import (
+    BadRequest,
+    Question,
+    RequestError,
+    error_response,
+    read_handshake,
+    read_question,
+    refused_response,
+)
+from chatws.engine.limits import Refused
+from chatws.engine.link import Receiver
+from chatws.engine.namespace import Namespace
+from chatws.engine.options import EngineOptions
+from chatws.engine.origin import (
+    TrustedProxies,
+    cors_headers,
+    origin_allowed,
+    peer_address,
+    preflight_headers,
+)
+from chatws.engine.reasons import Reason
+from chatws.engine.session import Session
+from chatws.engine.stats import Stats
+from chatws.engine.websocket import accept_websocket
+from chatws.wire.engineio import OpenPayload, PacketType
+from chatws.wire.errors import CloseCode
+from chatws.wire.frames import server_frame
+from chatws.wire.socketio import MAIN_NAMESPACE
+
+_SHUTDOWN_S = 5.0
+
+
+class Server:
+    """Serves Socket.IO v5 over Engine.IO v4 inside an aiohttp application."""
+
+    def __init__(
+        self, options: EngineOptions | None = None, *, make_receiver: Callable[[Session], Receiver] | None = None
+    ) -> None:
+        """Make a server; ``make_receiver`` replaces Socket.IO by another protocol above Engine.IO."""
+        self._core = Core(options or EngineOptions())
+        self._trusted = TrustedProxies.parse(self.options.trusted_proxies)
+        self._namespaces: dict[str, Namespace] = {}
+        self._make_receiver = make_receiver or (lambda session: Client(session, self._namespaces))
+
+    @property
+    def options(self) -> EngineOptions:
+        """What the server was told."""
+        return self._core.options
+
+    @property
+    def stats(self) -> Stats:
+        """Counters."""
+        return self._core.stats
+
+    @property
+    def session_count(self) -> int:
+        """Open sessions, admitted or not."""
+        return len(self._core.sessions)
+
+    @property
+    def unadmitted_count(self) -> int:
+        """Open sessions that are nobody yet."""
+        return self._core.limits.unadmitted
+
+    def outbox_bytes(self) -> tuple[int, int]:
+        """Sum and maximum of the bytes that wait for clients."""
+        waiting = [session.link.buffered_bytes() for session in self._core.sessions.values()]
+        return sum(waiting), max(waiting, default=0)
+
+    def of(self, name: str = MAIN_NAMESPACE) -> Namespace:
+        """Give a namespace, declaring it if needed; clients of undeclared ones are refused."""
+        namespace = self._namespaces.get(name)
+        if namespace is None:
+            namespace = self._namespaces[name] = Namespace(self._core, name)
+        return namespace
+
+    def attach(self, app: web.Application) -> None:
+        """Add the routes, with and without the last slash, and the end of all sessions at shutdown."""
+        bare = self.options.path.rstrip("/")
+        for path in (bare, f"{bare}/"):
+            app.router.add_route("*", path, self.handle)
+        app.on_shutdown.append(self._on_shutdown)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one HTTP request of a client."""
+        if not self.origin_allowed(request):
+            self._core.stats.refused_total["origin"] += 1
+            self._core.faults.warning("engine.origin_refused", "origin")
+            return error_response(RequestError(BadRequest.FORBIDDEN, 403), {})
+        headers = cors_headers(request, self.options.allowed_origins)
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={**headers, **preflight_headers()})
+        try:
+            return await self._answer(request, read_question(request, self.options))
+        except RequestError as failure:
+            return error_response(failure, headers)
+        except Refused as refused:
+            self._core.stats.refused_total[refused.reason] += 1
+            return refused_response(refused, headers)
+
+    def peer_address(self, request: web.BaseRequest) -> str:
+        """Give the client's own address, see ``origin.peer_address``."""
+        return peer_address(request, self._trusted)
+
+    def origin_allowed(self, request: web.BaseRequest) -> bool:
+        """Tell whether a page of the request's origin may talk to us, see ``origin.origin_allowed``."""
+        return origin_allowed(request, self.options.allowed_origins, self._trusted)
+
+    def refuse_new(self, retry_after_s: int) -> None:
+        """Answer every new handshake with 503 from now on; sessions that exist go on."""
+        self._core.limits.refuse_new(retry_after_s)
+
+    async def handlers_idle(self, timeout_s: float) -> bool:
+        """Wait until no handler of the program runs; False when some still do after ``timeout_s``."""
+        return await self._core.handlers_idle(timeout_s)
+
+    async def close_all(self, code: int = CloseCode.RESTART, *, batch: int = 100, interval_s: float = 0.05) -> None:
+        """Close all sessions without DISCONNECT, ``batch`` at a time: the clients reconnect by themselves."""
+        sessions = list(self._core.sessions.values())
+        for start in range(0, len(sessions), batch):
+            if start:
+                await asyncio.sleep(interval_s)
+            for session in sessions[start : start + batch]:
+                session.close(Reason.SHUTTING_DOWN, code)
+
+    async def close(self) -> None:
+        """Close what is open and wait for what runs; nothing of the server is left after it."""
+        self.refuse_new(1)
+        await self.close_all()
+        await self._core.finish(_SHUTDOWN_S)
+
+    async def _on_shutdown(self, _app: web.Application) -> None:
+        await self.close()
+
+    async def _answer(self, request: web.Request, question: Question) -> web.StreamResponse:
+        if question.sid is None:
+            return await self._open_websocket(request)
+        raise RequestError(BadRequest.SESSION_UNKNOWN)
+
+    async def _open_websocket(self, request: web.Request) -> web.StreamResponse:
+        session = self._new_session(request)
+        try:
+            link = await accept_websocket(self._core, request)
+        except BaseException:
+            self._core.limits.leave(session.handshake.address, was_admitted=False)
+            raise
+        session.open(link, self._make_receiver(session))
+        session.send(server_frame(self._open_packet(session, upgrades=[])))
+        await link.run(session)
+        return link.response
+
+    def _new_session(self, request: web.Request) -> Session:
+        handshake = read_handshake(request, self._trusted)
+        self._core.limits.enter(handshake.address)
+        return Session(self._core, secrets.token_urlsafe(15), handshake)
+
+    def _open_packet(self, session: Session, upgrades: list[str]) -> bytes:
+        options = self.options
+        payload = OpenPayload(
+            session.sid,
+            upgrades,
+            round(options.ping_interval_s * 1000),
+            round(options.ping_timeout_s * 1000),
+            options.max_payload_bytes,
+        )
+        return PacketType.OPEN.value.encode() + msgspec.json.encode(payload)

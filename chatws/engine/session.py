@@ -1,0 +1,180 @@
+"""An Engine.IO session: one client, whichever transport carries it, from the handshake to its one end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatws.engine.core import Core
+from chatws.engine.events import Handshake
+from chatws.engine.heartbeat import Heartbeat
+from chatws.engine.link import Link, Receiver, Work
+from chatws.engine.reasons import Reason
+from chatws.wire.engineio import PacketType, decode_packet
+from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
+from chatws.wire.frames import server_frame
+
+_MESSAGE = PacketType.MESSAGE.value
+_PING_FRAME = server_frame(PacketType.PING.value.encode())
+
+
+class Session:
+    """Made for an accepted handshake; ``open`` gives it its link and its receiver."""
+
+    __slots__ = (
+        "_deadline",
+        "_heartbeat",
+        "_running",
+        "core",
+        "handshake",
+        "is_admitted",
+        "is_closed",
+        "link",
+        "receiver",
+        "sid",
+    )
+
+    link: Link
+    receiver: Receiver
+    _heartbeat: Heartbeat
+
+    def __init__(self, core: Core, sid: str, handshake: Handshake) -> None:
+        self.core = core
+        self.sid = sid
+        self.handshake = handshake
+        self.is_admitted = False
+        self.is_closed = False
+        # Handlers of this session that run now; more than one only while an upgrade overlaps.
+        self._running = 0
+        # Set until the session is admitted or closed.
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def open(self, link: Link, receiver: Receiver) -> None:
+        """Begin: heartbeat, admission deadline, a place among the server's sessions."""
+        options = self.core.options
+        self.link = link
+        self.receiver = receiver
+        self.core.sessions[self.sid] = self
+        self.core.stats.opened_total[link.name] += 1
+        self._heartbeat = Heartbeat(self, self.core.loop, options.ping_interval_s, options.ping_timeout_s)
+        self._deadline = self.core.loop.call_later(options.admission_timeout_s, self._expire)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a handler of this session runs."""
+        return self._running > 0
+
+    def admit(self) -> None:
+        """The client is somebody now: its deadline no longer counts."""
+        if self.is_admitted or self.is_closed:
+            return
+        self.is_admitted = True
+        self.core.limits.admitted()
+        self._drop_deadline()
+
+    def send(self, chunk: bytes) -> None:
+        """Send whole frames on the transport of the moment."""
+        if self.is_closed:
+            return
+        stats = self.core.stats
+        stats.packets_out += 1
+        stats.bytes_out += len(chunk)
+        self.link.write(chunk)
+
+    def accept(self, message: str | bytes) -> Work | None:
+        """Take one packet as it came; PONG and acks are dealt with at once, the rest is given back to run in order.
+
+        Raises:
+            WireError: the client broke the protocol; give it to ``fail``.
+        """
+        stats = self.core.stats
+        stats.packets_in += 1
+        stats.bytes_in += len(message)
+        if isinstance(message, bytes):
+            return self.receiver.accept_binary(message)
+        if message[:1] == _MESSAGE:
+            return self.receiver.accept_text(message, 1)
+        self._accept_control(message)
+        return None
+
+    async def run(self, work: Work) -> None:
+        """Handle one packet to its end; a breach of the protocol found on the way closes the session."""
+        if self.is_closed:
+            work.close()
+            return
+        self._running += 1
+        if self.receiver.awaits_ack:
+            self.link.read_ahead()
+        try:
+            await work
+        except WireError as error:
+            self.fail(error)
+        finally:
+            self._running -= 1
+
+    def expect_ack(self) -> None:
+        """A call was sent: its ack must be read even if the handler that runs waits for it."""
+        if self._running:
+            self.link.read_ahead()
+
+    def fail(self, error: WireError) -> None:
+        """End the session because the client broke the protocol."""
+        if self.is_closed:
+            return
+        self.core.stats.protocol_errors[error.fault] += 1
+        self.core.faults.warning("engine.protocol_error", error.fault, detail=error.detail)
+        self.close(Reason.PARSE_ERROR, error.close_code)
+
+    def close(self, reason: Reason, code: int = CloseCode.NORMAL) -> None:
+        """End the session: what waits is still sent, the receiver is told, the transport goes soon after."""
+        if not self.is_closed:
+            self.link.close(code)
+            self._finish(reason)
+
+    def abort(self, reason: Reason) -> None:
+        """End the session and its transport at once; what waits is lost."""
+        if not self.is_closed:
+            self.link.abort()
+            self._finish(reason)
+
+    def send_ping(self) -> None:
+        """Send the heartbeat's PING."""
+        self.send(_PING_FRAME)
+
+    def pong_missing(self) -> None:
+        """The heartbeat found nobody."""
+        self.close(Reason.PING_TIMEOUT, CloseCode.GOING_AWAY)
+
+    def too_slow(self) -> None:
+        """The client does not take what is sent to it."""
+        if not self.is_closed:
+            self.core.stats.slow_closed += 1
+            self.core.faults.warning("engine.slow_client", self.link.name, address=self.handshake.address)
+            self.abort(Reason.SLOW)
+
+    def _accept_control(self, message: str) -> None:
+        kind = decode_packet(message).type
+        if kind is PacketType.PONG:
+            self._heartbeat.pong()
+        elif kind is PacketType.CLOSE:
+            self.close(Reason.TRANSPORT_CLOSE)
+        elif kind is not PacketType.NOOP:
+            raise PacketError(Fault.ORDER, "a client does not send this packet")
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self.receiver.deadline_passed()
+        self.close(Reason.NOT_ADMITTED)
+
+    def _drop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _finish(self, reason: Reason) -> None:
+        self.is_closed = True
+        self._heartbeat.stop()
+        self._drop_deadline()
+        self.core.sessions.pop(self.sid, None)
+        self.core.limits.leave(self.handshake.address, was_admitted=self.is_admitted)
+        self.core.stats.closed_total[reason] += 1
+        self.receiver.closed(reason)

@@ -1,0 +1,67 @@
+"""Notices connections that take no bytes while bytes wait for them, whatever else they say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+_TICK_S = 1.0
+
+
+class Writer(Protocol):
+    """A connection as the watch sees it."""
+
+    is_watched: bool
+    """Owned by the watch."""
+
+    written_bytes: int
+    """All that was ever handed to the transport."""
+
+    def buffered_bytes(self) -> int:
+        """Bytes the kernel has not taken yet."""
+
+    def stalled(self) -> None:
+        """No byte was taken for the time allowed."""
+
+
+class StallWatch:
+    """Looks once a second, and only at connections that were written to and have not drained since."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stall_s: float) -> None:
+        self._loop = loop
+        self._stall_s = stall_s
+        self._timer: asyncio.TimerHandle | None = None
+        # Bytes taken so far, and since when there were no more.
+        self._progress: dict[Writer, tuple[int, float]] = {}
+
+    def add(self, writer: Writer) -> None:
+        """Watch a connection until its buffer is empty."""
+        writer.is_watched = True
+        self._progress[writer] = (-1, self._loop.time())
+        if self._timer is None:
+            self._timer = self._loop.call_later(_TICK_S, self._tick)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._progress.clear()
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for writer, (best, since) in list(self._progress.items()):
+            buffered = writer.buffered_bytes()
+            taken = writer.written_bytes - buffered
+            if buffered == 0:
+                self._forget(writer)
+            elif taken > best:
+                self._progress[writer] = (taken, now)
+            elif self._stall_s and now - since >= self._stall_s:
+                self._forget(writer)
+                writer.stalled()
+        self._timer = self._loop.call_later(_TICK_S, self._tick) if self._progress else None
+
+    def _forget(self, writer: Writer) -> None:
+        writer.is_watched = False
+        del self._progress[writer]

@@ -1,0 +1,233 @@
+"""The WebSocket transport: frames written straight to the TCP transport, one loop that reads."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+
+from chatws.engine.core import Core
+from chatws.engine.reasons import Reason
+from chatws.wire.engineio import PacketType
+from chatws.wire.errors import CloseCode, Fault, FrameError, WireError
+from chatws.wire.frames import Opcode, close_frame, server_frame
+
+if TYPE_CHECKING:
+    from chatws.engine.session import Session
+
+_TEXT: Final = WSMsgType.TEXT
+_BINARY: Final = WSMsgType.BINARY
+_ACK_PREFIXES = ("43", "46", PacketType.PONG.value)
+_READ_AHEAD_BYTES = 64 * 1024
+_FRAME_FAULTS = {
+    WSCloseCode.MESSAGE_TOO_BIG: Fault.OVERSIZE,
+    WSCloseCode.INVALID_TEXT: Fault.ENCODING,
+}
+
+
+class Response(web.WebSocketResponse):
+    """aiohttp's side of the handshake and the frame parser; the end of the connection is the link's affair.
+
+    Its own ``close`` would answer a broken frame by cutting the connection, which can destroy the close frame on
+    its way, and would wait ten seconds for a peer that we have given up.
+    """
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        """Do nothing, see above."""
+        del code, message, drain
+        return False
+
+
+async def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
+    """Answer the upgrade request.
+
+    Raises:
+        web.HTTPBadRequest: it is not a valid WebSocket handshake.
+        ConnectionResetError: the client is gone already.
+    """
+    response = Response(
+        compress=False,
+        autoclose=False,
+        autoping=False,
+        # aiohttp refuses a message of exactly the size it is told.
+        max_msg_size=core.options.max_payload_bytes + 1,
+    )
+    await response.prepare(request)
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    _limit_send_buffer(transport, core.options.send_buffer_bytes)
+    return WebSocketLink(core, response, transport)
+
+
+class WebSocketLink:
+    """One WebSocket connection. Whoever awaits ``run`` owns it; ``read_ahead`` has its own short task."""
+
+    __slots__ = (
+        "_ahead",
+        "_core",
+        "_is_closing",
+        "_is_overfull",
+        "_session",
+        "_stash",
+        "_transport",
+        "is_watched",
+        "response",
+        "written_bytes",
+    )
+
+    name: Final = "websocket"
+
+    def __init__(self, core: Core, response: Response, transport: asyncio.Transport) -> None:
+        self.response = response
+        self.is_watched = False
+        self.written_bytes = 0
+        self._core = core
+        self._transport = transport
+        # Set when the link carries a session, which for an upgrade is after the probe.
+        self._session: Session | None = None
+        self._is_closing = False
+        self._is_overfull = False
+        # Set while acks are looked for during a handler.
+        self._ahead: asyncio.Task[None] | None = None
+        # What was read ahead and waits for its turn.
+        self._stash: deque[WSMessage] = deque()
+
+    def write(self, chunk: bytes) -> None:
+        """Hand frames to the TCP transport; too much waiting there ends the session, but not within this call."""
+        transport = self._transport
+        if self._is_closing or transport.is_closing():
+            return
+        transport.write(chunk)
+        self.written_bytes += len(chunk)
+        if not self.is_watched:
+            self._core.stalls.add(self)
+        limit = self._core.options.max_outbox_bytes
+        if limit and not self._is_overfull and transport.get_write_buffer_size() > limit:
+            # uvloop offers the bytes to the kernel after this turn of the loop: only then do they really wait.
+            self._is_overfull = True
+            self._core.loop.call_soon(self._check_outbox)
+
+    def buffered_bytes(self) -> int:
+        """Bytes the kernel has not taken yet."""
+        return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
+
+    def stalled(self) -> None:
+        """No byte was taken for the time allowed."""
+        if self._session is None or self._session.is_closed:
+            self.abort()
+        else:
+            self._session.too_slow()
+
+    def close(self, code: int) -> None:
+        """Send the close frame and leave the client a moment to take it; then the TCP connection is aborted."""
+        if self._is_closing or self._transport.is_closing():
+            return
+        self.write(close_frame(code))
+        self._is_closing = True
+        self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
+
+    def abort(self) -> None:
+        """Cut the TCP connection and free what waits."""
+        self._is_closing = True
+        self._transport.abort()
+
+    async def receive(self) -> WSMessage:
+        """Give the next message; WebSocket's own pings are answered on the way."""
+        while True:
+            message = await self.response.receive()
+            if message.type is WSMsgType.PING:
+                self.write(server_frame(bytes(message.data), Opcode.PONG))
+            elif message.type is not WSMsgType.PONG:
+                return message
+
+    async def run(self, session: Session) -> None:
+        """Read and handle until the connection ends; the session is closed when this returns."""
+        self._session = session
+        while True:
+            message = await self._next()
+            if message.type is not _TEXT and message.type is not _BINARY:
+                break
+            if session.is_closed:
+                continue
+            try:
+                work = session.accept(message.data)
+            except WireError as error:
+                session.fail(error)
+                continue
+            if work is not None:
+                await session.run(work)
+        await self._end(session, message)
+
+    def read_ahead(self) -> None:
+        """Start looking for acks, unless that is being done."""
+        if self._ahead is None:
+            self._ahead = self._core.start_task(self._read_acks())
+
+    async def _next(self) -> WSMessage:
+        if self._ahead is not None:
+            # Cancelling loses nothing: aiohttp takes a message from its queue only after its last await.
+            self._ahead.cancel()
+            await asyncio.wait({self._ahead})
+            self._ahead = None
+        if self._stash:
+            return self._stash.popleft()
+        return await self.receive()
+
+    async def _read_acks(self) -> None:
+        """Deal with acks and PONG at once and keep the rest, in order, while a handler runs.
+
+        A full stash stops the reading: TCP holds the client back and the call runs into its timeout.
+        """
+        session = self._session
+        assert session is not None
+        room = _READ_AHEAD_BYTES
+        while room > 0 and session.receiver.awaits_ack and not session.is_closed:
+            message = await self.receive()
+            try:
+                if _is_ack(message, awaits_binary=session.receiver.awaits_binary):
+                    session.accept(message.data)
+                    continue
+            except WireError as error:
+                session.fail(error)
+                return
+            self._stash.append(message)
+            if message.type is not _TEXT and message.type is not _BINARY:
+                return
+            room -= len(message.data)
+
+    async def _end(self, session: Session, message: WSMessage) -> None:
+        if isinstance(message.data, WebSocketError):
+            fault = _FRAME_FAULTS.get(WSCloseCode(message.data.code), Fault.MALFORMED)
+            session.fail(FrameError(fault, "broken WebSocket frame"))
+            # The parser is dead but aiohttp still discards what arrives, which keeps the close frame alive.
+            await asyncio.sleep(self._core.options.linger_s)
+        elif message.type is WSMsgType.ERROR:
+            session.close(Reason.TRANSPORT_ERROR)
+        else:
+            session.close(Reason.TRANSPORT_CLOSE, CloseCode.NORMAL)
+        self._is_closing = True
+        self._transport.close()
+        if self.buffered_bytes():
+            self._transport.abort()
+
+    def _check_outbox(self) -> None:
+        self._is_overfull = False
+        if self.buffered_bytes() > self._core.options.max_outbox_bytes:
+            self.stalled()
+
+
+def _is_ack(message: WSMessage, *, awaits_binary: bool) -> bool:
+    if message.type is _BINARY:
+        return awaits_binary
+    return message.type is _TEXT and message.data.startswith(_ACK_PREFIXES)
+
+
+def _limit_send_buffer(transport: asyncio.Transport, size: int) -> None:
+    """Keep the kernel from hiding how slow a client is: without a bound it takes megabytes."""
+    tcp = transport.get_extra_info("socket")
+    if size and tcp is not None:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
