@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from chatws.store.port import BadUrl, Damaged, Unavailable
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -105,8 +105,9 @@ def outage(error: BaseException) -> str | None:
 
     ``OperationalError`` is a lock, a full disk, I/O or a read-only file; a bare ``DatabaseError`` is corruption.
     """
-    if isinstance(error, OperationalError) or type(error) is DatabaseError:
-        return str(error.orig)
+    cause = _driver_error(error)
+    if isinstance(cause, sqlite3.OperationalError) or type(cause) is sqlite3.DatabaseError:
+        return str(cause)
     return None
 
 
@@ -115,10 +116,15 @@ def opening(path: Path | None) -> Iterator[None]:
     """Turn what SQLite raises while a database is opened into the store's errors."""
     try:
         yield
-    except OperationalError as error:
-        raise Unavailable(str(error.orig)) from error
-    except DBAPIError as error:
-        raise Damaged(str(path or "the database"), str(error.orig)) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = _driver_error(error)
+        if isinstance(cause, sqlite3.OperationalError):
+            raise Unavailable(str(cause)) from error
+        raise Damaged(str(path or "the database"), str(cause)) from error
+
+
+def _driver_error(error: BaseException) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 class KeptConnection:
@@ -139,7 +145,7 @@ class KeptConnection:
         try:
             with self._connection.begin():
                 yield self._connection
-        except DBAPIError:
+        except (DBAPIError, sqlite3.Error):
             self.close()
             raise
 
