@@ -41,8 +41,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         # Done when the server has accepted the credentials, or the connection has ended before.
         self.opened: asyncio.Future[None] = self._loop.create_future()
-        # Set when the connection has ended: why.
-        self.ended: str | None = None
+        # Done when the connection has ended, or has to: why.
+        self.ended: asyncio.Future[str] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         # The HTTP answer while it is incomplete; None from then on.
         self._http_head: bytes | None = b""
@@ -140,7 +140,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(frame)
 
     def _fail(self, reason: str) -> None:
-        self.ended = self.ended or reason
+        if not self.ended.done():
+            self.ended.set_result(reason)
         if not self.opened.done():
             self.opened.set_exception(ConnectionFailed(reason))
         if self._transport is not None:

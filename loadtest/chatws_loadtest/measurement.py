@@ -92,7 +92,7 @@ async def _measure(load: Load, subject: Subject) -> Run:
 
     connections: list[Connection] = [*idle, *(member for pair in pairs for member in pair.members)]
     rss_mb = procfs.resident_bytes(subject.pid) / 1e6
-    dropped = sum(connection.ended is not None for connection in connections)
+    dropped = sum(connection.ended.done() for connection in connections)
     for connection in connections:
         connection.close()
     ack, peer, lag = ledger.latencies()
