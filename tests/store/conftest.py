@@ -1,0 +1,51 @@
+"""A store of every backend, on a clock that moves when the test says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws.store.factory import make_store
+from tests.store.support import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from chatws.store import Store
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a test's database file goes."""
+    return tmp_path / "private" / "chat.db"
+
+
+@pytest.fixture(params=["sqlite-file", "sqlite-memory"])
+def url(request: pytest.FixtureRequest, path: Path) -> str:
+    """Give a fresh database of each backend; the contract holds for all of them."""
+    return {"sqlite-file": f"sqlite:///{path}", "sqlite-memory": "sqlite://"}[request.param]
+
+
+@pytest.fixture
+async def store(url: str, clock: Clock) -> AsyncIterator[Store]:
+    """Open a server's store of each backend."""
+    made = make_store(url, server=True, clock_ms=clock)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def file_store(path: Path, clock: Clock) -> AsyncIterator[Store]:
+    """Open a server's store in a file that waits for a lock only briefly."""
+    made = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=50)
+    await made.open()
+    yield made
+    await made.close()

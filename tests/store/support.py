@@ -1,0 +1,88 @@
+"""What the store's tests share: people, a clock, and a way to hold the writer between two batches."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from chatws.protocol.entities import User
+from chatws.store import Draft, Store, Stored
+
+if TYPE_CHECKING:
+    from chatws.protocol.entities import Message
+
+ANN = User(user_id="ann", user_name="Ann", role="customer")
+BEN = User(user_id="ben", user_name="Ben", role="customer")
+AGENT = User(user_id="agent", user_name="Agnes", role="admin")
+BOT = User(user_id="bot", user_name="Bot", role="bot")
+START_MS = 1_700_000_000_000
+
+
+class Clock:
+    """Time stands still until the test moves it; a closed gate stops the thread that reads it."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+        self.readings = 0
+        self._gate = threading.Event()
+        self._gate.set()
+        self._somebody_waits = threading.Event()
+
+    def __call__(self) -> int:
+        self.readings += 1
+        self._somebody_waits.set()
+        assert self._gate.wait(60)
+        return self.now_ms
+
+    def shut(self) -> None:
+        """Make the next reader wait."""
+        self._somebody_waits.clear()
+        self._gate.clear()
+
+    def open(self) -> None:
+        """Let the readers go on."""
+        self._gate.set()
+
+    async def reader_waits(self) -> None:
+        """Return when a reader stands at the gate."""
+        assert await asyncio.to_thread(self._somebody_waits.wait, 60)
+
+
+class OneBatch:
+    """Everything handed to the store inside this context is committed in one batch."""
+
+    def __init__(self, store: Store, clock: Clock, conversation_id: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._conversation_id = conversation_id
+        self._first: asyncio.Task[Stored] | None = None
+
+    async def __aenter__(self) -> None:
+        self._clock.shut()
+        first = Draft(self._conversation_id, BEN, "I hold the writer")
+        self._first = asyncio.create_task(self._store.append(first))
+        await self._clock.reader_waits()
+        self._clock.readings = 0
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0)  # lets the tasks made inside hand over their drafts
+        self._clock.open()
+        assert self._first is not None
+        await self._first
+
+
+async def new_conversation(store: Store, conversation_id: str = "room") -> str:
+    """Make a conversation of Ann's and return its id."""
+    await store.create_conversation(conversation_id, ANN, "queued")
+    return conversation_id
+
+
+async def all_messages(store: Store, conversation_id: str) -> list[Message]:
+    """Read a whole conversation, page by page."""
+    found: list[Message] = []
+    while True:
+        page = await store.page_after(conversation_id, found[-1].seq if found else 0, 300)
+        found += page.messages
+        if not page.has_more:
+            return found
