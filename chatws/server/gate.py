@@ -42,10 +42,8 @@ def admit(chat: Chat, connection: Connection, identity: Identity) -> None:
     """Bind an identity to a connection and greet it.
 
     Raises:
-        ChatError: ``connection_limit``; or ``unauthorized`` when the connection has ended or has an identity by now.
+        ChatError: ``connection_limit``.
     """
-    if connection.identity is not None or not connection.socket.connected:
-        raise ChatError(ErrorCode.BAD_REQUEST, "Already authenticated.")
     chat.registry.check_room_for(identity)
     connection.identity = identity
     chat.registry.add(connection)

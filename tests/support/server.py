@@ -125,14 +125,20 @@ class ServerProcess:
             body: SessionBody = json.load(response)
         return body
 
-    def run_command(self, *arguments: str) -> str:
-        """Run another ``chatws`` command to its end and return what it printed.
+    def run_command(self, *arguments: str, input_text: str = "") -> str:
+        """Run another ``chatws`` command to its end, ``input_text`` on its standard input, and return what it printed.
 
         Raises:
             AssertionError: it failed; the text holds what it wrote to standard error.
         """
         done = subprocess.run(
-            [CHATWS, *arguments], env=self._env, capture_output=True, text=True, timeout=60, check=False
+            [CHATWS, *arguments],
+            env=self._env,
+            input=input_text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, f"chatws {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}"
         return done.stdout

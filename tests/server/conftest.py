@@ -1,0 +1,31 @@
+"""Fixtures of the server's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chat import RunningChat
+
+StartChat = Callable[..., Awaitable[RunningChat]]
+
+
+@pytest.fixture
+async def start_chat(tmp_path: Path) -> AsyncIterator[StartChat]:
+    """Start servers with these settings; they end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(data_dir: Path | None = None, **settings: Any) -> RunningChat:
+            return await stack.enter_async_context(RunningChat(data_dir or tmp_path / "data", **settings))
+
+        yield start
+
+
+@pytest.fixture
+async def chat(start_chat: StartChat) -> RunningChat:
+    """A server with the default settings."""
+    return await start_chat()

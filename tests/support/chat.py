@@ -1,0 +1,105 @@
+"""A whole server inside the test's own event loop, on a real socket and a real database file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+
+from chatws.protocol.ids import new_id
+from chatws.server import ENGINE, SERVICE, WebSocketService, create_app
+from chatws.server.app import DRAIN
+from chatws.server.auth import tokens
+from chatws.server.auth.keys import load_keys
+from chatws.settings import Settings
+from tests.support.peer import Payload, Peer
+
+
+class RunningChat:
+    """The server, and short ways to be an agent or a customer on it."""
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        self.settings = Settings(data_dir=data_dir, port=0, **settings)
+        self.app = create_app(self.settings)
+        self.url = ""
+        self._runner = web.AppRunner(self.app, access_log=None)
+        self._peers: list[Peer] = []
+        self.http = aiohttp.ClientSession()
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for peer in self._peers:
+            await peer.close()
+        await self.http.close()
+        await self._runner.cleanup()
+
+    @property
+    def service(self) -> WebSocketService:
+        """The guide's server-side API."""
+        return self.app[SERVICE]
+
+    async def drain(self) -> None:
+        await self.app[DRAIN].run()
+
+    @property
+    def engine(self) -> Any:
+        return self.app[ENGINE]
+
+    def token(self, user_id: str = "agent-1", *, ttl_s: int = 3600, **claims: Any) -> str:
+        """Sign a token for an agent."""
+        name = claims.pop("name", user_id.title())
+        return tokens.mint(load_keys(self.settings), self.settings, subject=user_id, name=name, ttl_s=ttl_s, **claims)
+
+    async def connect(self, auth: Payload = None, **options: Any) -> Peer:
+        """Connect with these credentials; closed with the server."""
+        peer = await Peer.connect(self.url, auth, **options)
+        self._peers.append(peer)
+        return peer
+
+    async def agent(self, user_id: str = "agent-1", **options: Any) -> Peer:
+        return await self.connect({"token": self.token(user_id)}, **options)
+
+    async def customer(self, session_id: str | None = None, **options: Any) -> Peer:
+        """Connect a customer; in development mode any session id will do."""
+        return await self.connect({"sessionId": session_id or new_id(0)}, **options)
+
+    async def pair(self, conversation_id: str = "conv-1") -> tuple[Peer, Peer]:
+        """Return an agent and a customer in one conversation, with nothing left unread."""
+        customer = await self.customer()
+        assert (await customer.ask("join_conversation", conversation_id))["success"]
+        agent = await self.agent()
+        assert (await agent.ask("join_conversation", conversation_id))["success"]
+        await customer.settle()
+        for peer in (agent, customer):
+            peer.events.clear()
+        return agent, customer
+
+    async def get(self, path: str, **options: Any) -> tuple[int, Payload]:
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, body: Payload = None, **options: Any) -> tuple[int, Payload]:
+        return await self.request("POST", path, json={} if body is None else body, **options)
+
+    async def request(self, method: str, path: str, **options: Any) -> tuple[int, Payload]:
+        """Send a request and return status and JSON body."""
+        async with self.http.request(method, self.url + path, **options) as response:
+            return response.status, await response.json()
+
+
+async def until(condition: Any, timeout_s: float = 10) -> None:
+    """Wait until the condition holds; for states that no event announces."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,196 @@
+"""A Socket.IO client that shows everything: raw WebSocket and our packet codec, nothing repaired, nothing hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Self
+
+import aiohttp
+
+Payload = Any
+"""Parsed JSON; a test looks at it field by field."""
+
+
+class Closed(Exception):
+    """The connection ended; carries the WebSocket's close code, 1006 when there was none."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Refused(Exception):
+    """CONNECT_ERROR; carries its payload."""
+
+    def __init__(self, payload: Payload) -> None:
+        super().__init__(payload)
+        self.message = payload.get("message")
+        self.code = (payload.get("data") or {}).get("code")
+
+
+class Peer:
+    """One connection: ``ask`` waits for the ack, ``expect`` for an event, ``settle`` for all that was sent before."""
+
+    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._http = http
+        self._socket = socket
+        self._acks: dict[int, asyncio.Future[Payload]] = {}
+        self._next_ack = 0
+        self._arrived = asyncio.Condition()
+        self.events: list[tuple[str, Payload]] = []
+        """Every event so far, in order; ``expect`` takes what it finds out of it."""
+        self.disconnected = False
+        """Whether the server sent DISCONNECT."""
+        self.close_code: int | None = None
+        self.ended = asyncio.Event()
+        self.paused = asyncio.Event()
+        self.paused.set()
+        self._reader: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def connect(cls, url: str, auth: Payload = None, **options: Any) -> Self:
+        """Open a connection and CONNECT.
+
+        Raises:
+            Refused: CONNECT_ERROR.
+            Closed: the server closed instead.
+        """
+        peer = await cls.open(url, **options)
+        await peer.send_raw("40" + (json.dumps(auth) if auth is not None else ""))
+        while True:
+            frame = await peer.receive_raw()
+            if frame.startswith("44"):
+                await peer.close()
+                raise Refused(json.loads(frame[2:]))
+            if frame.startswith("40"):
+                break
+        peer._reader = asyncio.create_task(peer._read())
+        return peer
+
+    @classmethod
+    async def open(cls, url: str, *, read_bytes: int = 0, **options: Any) -> Self:
+        """Open the transport only; the Engine.IO handshake has been read when it returns."""
+        http = aiohttp.ClientSession(read_bufsize=read_bytes or 2**16)
+        try:
+            address = f"{url}/socket.io/?EIO=4&transport=websocket"
+            socket = await http.ws_connect(address, max_msg_size=0, **options)
+        except BaseException:
+            await http.close()
+            raise
+        peer = cls(http, socket)
+        assert (await peer.receive_raw()).startswith("0{")
+        return peer
+
+    async def send_raw(self, frame: str) -> None:
+        """Send a text frame as it is."""
+        await self._socket.send_str(frame)
+
+    async def receive_raw(self) -> str:
+        """Return the next text frame; only before `connect` has begun to read."""
+        message = await asyncio.wait_for(self._socket.receive(), 15)
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            raise Closed(self._socket.close_code)
+        text: str = message.data
+        return text
+
+    async def ask(self, name: str, *args: Payload, timeout_s: float = 15) -> Payload:
+        """Send an event with an ack id and return the ack's argument."""
+        return await asyncio.wait_for(await self.start(name, *args), timeout_s)
+
+    async def start(self, name: str, *args: Payload) -> asyncio.Future[Payload]:
+        """Send an event with an ack id; the future is its ack, or `Closed`."""
+        ack_id, self._next_ack = self._next_ack, self._next_ack + 1
+        future = self._acks[ack_id] = asyncio.get_running_loop().create_future()
+        await self.send_raw(f"42{ack_id}" + json.dumps([name, *args]))
+        return future
+
+    async def tell(self, name: str, *args: Payload) -> None:
+        """Send an event without an ack id."""
+        await self.send_raw("42" + json.dumps([name, *args]))
+
+    async def expect(self, name: str, *, timeout_s: float = 10, **fields: Payload) -> Payload:
+        """Wait for the event with these fields and take it out; events before it stay."""
+
+        def find() -> int | None:
+            for index, (event, payload) in enumerate(self.events):
+                if event == name and all(payload.get(key) == value for key, value in fields.items()):
+                    return index
+            return None
+
+        async with self._arrived:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    while (index := find()) is None:
+                        if self.ended.is_set():
+                            raise Closed(self.close_code)
+                        await self._arrived.wait()
+            except TimeoutError:
+                raise AssertionError(f"no {name} with {fields}; got {self.events}") from None
+        return self.events.pop(index)[1]
+
+    async def settle(self) -> None:
+        """Return when everything the server had sent until now has arrived: frames of one socket keep their order."""
+        await self.ask("set_presence", {"status": "invalid"})
+
+    def seen(self, name: str) -> list[Payload]:
+        """Return the payloads of all events of this name that ``expect`` did not take."""
+        return [payload for event, payload in self.events if event == name]
+
+    def pause_reading(self) -> None:
+        """Stop reading the socket, as a program does that hangs."""
+        self.paused.clear()
+
+    def resume_reading(self) -> None:
+        self.paused.set()
+
+    async def wait_closed(self, timeout_s: float = 15) -> int | None:
+        """Wait for the end and return the close code."""
+        await asyncio.wait_for(self.ended.wait(), timeout_s)
+        return self.close_code
+
+    def cut(self) -> None:
+        """End the TCP connection without a word."""
+        transport = self._socket._response.connection.transport  # type: ignore[union-attr]  # an open WebSocket has one
+        assert transport is not None
+        transport.abort()
+
+    async def close(self) -> None:
+        """End the connection and its reader."""
+        await self._socket.close()
+        if self._reader is not None:
+            self.resume_reading()
+            await self._reader
+        await self._http.close()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self.paused.wait()
+                message = await self._socket.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                await self._take(message.data)
+        finally:
+            self.close_code = self._socket.close_code
+            self.ended.set()
+            for future in self._acks.values():
+                if not future.done():
+                    future.set_exception(Closed(self.close_code))
+                    future.exception()
+            async with self._arrived:
+                self._arrived.notify_all()
+
+    async def _take(self, frame: str) -> None:
+        if frame == "2":
+            await self._socket.send_str("3")
+        elif frame.startswith("42"):
+            name, *args = json.loads(frame[2:])
+            async with self._arrived:
+                self.events.append((name, args[0] if args else None))
+                self._arrived.notify_all()
+        elif frame.startswith("43"):
+            opening = frame.index("[")
+            self._acks.pop(int(frame[2:opening])).set_result(json.loads(frame[opening:])[0])
+        elif frame.startswith("41"):
+            self.disconnected = True
