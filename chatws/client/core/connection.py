@@ -1,0 +1,162 @@
+"""The connection's state: who we are, whether there is a link, and what follows its end."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from chatws.client.core.backoff import reconnect_delay_s
+from chatws.client.core.effects import Connect, Deliver, Effect, LinkEnd
+from chatws.client.core.happenings import ConnectionChange, ConnectionState
+from chatws.client.core.names import Event
+from chatws.client.errors import CannotConnect, ClientError, Disconnected, Refused
+from chatws.protocol.errors import ERRORS, ErrorCode
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from chatws.protocol.events import Authenticated, Failed
+
+STABLE_AFTER_S = 5.0
+"""A link that lived this long starts the backoff anew; otherwise a server that accepts and drops would be hammered."""
+
+MAX_RETRY_AFTER_S = 60.0
+"""No server may send a client away for longer."""
+
+DRAIN_TIMEOUT_S = 15.0
+"""A draining server closes within 10 s (contract); after this the client does."""
+
+USER_REASON = "client disconnect"
+
+
+class Phase(Enum):
+    """Where the link stands."""
+
+    IDLE = auto()
+    """None, and none wanted."""
+    CONNECTING = auto()
+    """Being opened, or waiting for its turn."""
+    UP = auto()
+    CLOSING = auto()
+    """To be closed; its end has not been heard yet."""
+
+
+class Connection:
+    """Decides what follows each end of the link; `failure` holds the error once it is final."""
+
+    def __init__(self, rng: Random, *, renewable: bool, max_attempts: int | None, retry_first: bool) -> None:
+        self.phase = Phase.IDLE
+        self.state: ConnectionState = "disconnected"
+        self.reason = "not connected yet"
+        self.user: Authenticated | None = None
+        self.failure: ClientError | None = None
+        self.reconnects = 0
+        self.uptime_s = 0.0
+        self.opened_at: float | None = None
+        self.drain_after_s: float | None = None
+        """Set once the server said it is stopping: come back after this."""
+        self.drain_deadline: float | None = None
+        self._rng = rng
+        self._renewable = renewable
+        self._max_attempts = max_attempts
+        self._retry_first = retry_first
+        self._opened_once = False
+        self._stopping = False
+        self._attempt = 0
+        self._failures = 0
+        self._last_error: Failed | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether requests may leave."""
+        return self.phase is Phase.UP and self.drain_after_s is None
+
+    def start(self) -> list[Effect]:
+        """Begin to connect."""
+        self.phase, self.failure = Phase.CONNECTING, None
+        self._opened_once = self._stopping = False
+        self._attempt = self._failures = 0
+        return [Connect(0.0)]
+
+    def opened(self, user: Authenticated, now: float) -> list[Effect]:
+        """The server knows who we are."""
+        self.phase, self.user, self.opened_at = Phase.UP, user, now
+        self.reconnects += self._opened_once
+        self._opened_once = True
+        self._failures = 0
+        self._last_error = None
+        return self._change("connected", "connected")
+
+    def hear_error(self, event: Failed) -> None:
+        """Remember the server's last words: they explain a DISCONNECT."""
+        self._last_error = event
+
+    def hear_draining(self, retry_after_ms: int, now: float) -> None:
+        """The server stops: send nothing more, come back when it says."""
+        self.drain_after_s = min(retry_after_ms / 1000, MAX_RETRY_AFTER_S)
+        self.drain_deadline = now + DRAIN_TIMEOUT_S
+
+    def stopping(self) -> list[Effect]:
+        """The user wants no connection any more."""
+        self._stopping = True
+        self.failure = Disconnected(USER_REASON)
+        self.phase = Phase.IDLE if self.phase is Phase.IDLE else Phase.CLOSING
+        return self._change("disconnected", USER_REASON) if self.state != "disconnected" else []
+
+    def closing(self) -> None:
+        """The link is to be closed by us, and then opened again."""
+        self.phase, self.drain_deadline = Phase.CLOSING, None
+
+    def ended(self, end: LinkEnd, now: float) -> list[Effect]:
+        """Decide between another attempt and the end; then `failure` is set."""
+        lived_s = 0.0 if self.opened_at is None else now - self.opened_at
+        self.uptime_s += lived_s
+        if lived_s >= STABLE_AFTER_S:
+            self._attempt = 0
+        self.opened_at = None
+        if self._stopping:
+            self.phase = Phase.IDLE
+            return []
+        draining_s, self.drain_after_s, self.drain_deadline = self.drain_after_s, None, None
+        self.failure = self._judge(end, draining=draining_s is not None)
+        if self.failure is not None:
+            self.phase = Phase.IDLE
+            return self._change("disconnected", str(self.failure))
+        return self._again(end, draining_s)
+
+    def _again(self, end: LinkEnd, draining_s: float | None) -> list[Effect]:
+        delay_s = reconnect_delay_s(self._attempt, self._rng)
+        if draining_s is not None:
+            delay_s = draining_s
+        elif end.retry_after_s is not None:
+            delay_s = max(delay_s, min(end.retry_after_s, MAX_RETRY_AFTER_S))
+        self._attempt += 1
+        self._failures += 1
+        self.phase, self.state, self.reason = Phase.CONNECTING, "reconnecting", end.reason
+        change = ConnectionChange("reconnecting", end.reason, self._failures, delay_s)
+        return [Deliver(Event.CONNECTION_CHANGE, change), Connect(delay_s)]
+
+    def _judge(self, end: LinkEnd, *, draining: bool) -> ClientError | None:
+        """Say whether this end is final, and as which error; None means that another attempt makes sense."""
+        if end.by_server and not draining:
+            last = self._last_error
+            return Refused(ErrorCode.UNAUTHORIZED, end.reason) if last is None else Refused(last.code, last.message)
+        if end.code is not None and not self._may_pass(end.code):
+            return Refused(end.code, end.reason)
+        if not self._opened_once and not self._retry_first and not self._renews_first_token(end):
+            return CannotConnect(end.reason) if end.code is None else Refused(end.code, end.reason)
+        if self._max_attempts is not None and self._failures >= self._max_attempts:
+            return CannotConnect(f"gave up after {self._failures} attempts ({end.reason})")
+        return None
+
+    def _may_pass(self, code: ErrorCode) -> bool:
+        if code is ErrorCode.TOKEN_EXPIRED:
+            return self._renewable
+        return ERRORS[code].retryable or code is ErrorCode.INTERNAL
+
+    def _renews_first_token(self, end: LinkEnd) -> bool:
+        return end.code is ErrorCode.TOKEN_EXPIRED and self._failures == 0
+
+    def _change(self, state: ConnectionState, reason: str) -> list[Effect]:
+        self.state, self.reason = state, reason
+        return [Deliver(Event.CONNECTION_CHANGE, ConnectionChange(state, reason))]

@@ -1,0 +1,50 @@
+"""The names of the contract's table that the client itself acts on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Command(StrEnum):
+    """What the client sends."""
+
+    REFRESH_TOKEN = "refresh_token"
+    JOIN_CONVERSATION = "join_conversation"
+    LEAVE_CONVERSATION = "leave_conversation"
+    SEND_MESSAGE = "send_message"
+    TYPING_START = "typing_start"
+    TYPING_STOP = "typing_stop"
+    HISTORY = "history"
+    MARK_READ = "mark_read"
+    SET_PRESENCE = "set_presence"
+    SUBSCRIBE_INBOX = "subscribe_inbox"
+    CLAIM_CONVERSATION = "claim_conversation"
+    RELEASE_CONVERSATION = "release_conversation"
+    RESOLVE_CONVERSATION = "resolve_conversation"
+    REOPEN_CONVERSATION = "reopen_conversation"
+    HANDOFF = "handoff"
+
+
+class Event(StrEnum):
+    """What the user of the SDK hears; the names after the blank line are the SDK's own."""
+
+    AUTHENTICATED = "authenticated"
+    MESSAGE_RECEIVED = "message_received"
+    TYPING_INDICATOR = "typing_indicator"
+    PRESENCE_UPDATE = "presence_update"
+    MESSAGE_READ = "message_read"
+    CONVERSATION_UPDATED = "conversation_updated"
+    ERROR = "error"
+    POSITIONS = "positions"
+    AUTH_EXPIRING = "auth_expiring"
+    SERVER_DRAINING = "server_draining"
+
+    CONNECTION_CHANGE = "connection_change"
+    CONVERSATION_JOINED = "conversation_joined"
+    CONVERSATION_RELOADED = "conversation_reloaded"
+    INBOX_LOADED = "inbox_loaded"
+
+
+OWN_EVENTS = frozenset(
+    {Event.CONNECTION_CHANGE, Event.CONVERSATION_JOINED, Event.CONVERSATION_RELOADED, Event.INBOX_LOADED}
+)

@@ -1,0 +1,160 @@
+"""One joined conversation: where its reader stands, what is held back, and what has to be asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from chatws.protocol.commands import History, JoinConversation
+from chatws.protocol.limits import HISTORY_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from chatws.protocol.entities import Message
+    from chatws.protocol.replies import HistoryAck, JoinAck
+
+MAX_HELD = 1_000
+"""Messages held back behind a gap; later ones are dropped here and fetched again."""
+
+POSITION_GRACE_S = 1.0
+"""How long a head named by ``positions`` may outrun its own broadcast."""
+
+MAX_STALLS = 2
+"""Fetches without progress before the conversation is loaded anew."""
+
+
+class Room:
+    """The cursor of one conversation.
+
+    Promise: `release` gives every ``seq`` after the position exactly once and in order, whatever arrives, as long as
+    the position is valid; when it is not, `reloading` is set and the next history page starts a new one.
+    """
+
+    def __init__(self, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
+        self.conversation_id = conversation_id
+        self.last = after_seq
+        """Last seq released; None until the first join without a position."""
+        self.epoch = epoch
+        self.head = after_seq or 0
+        """Highest seq known to exist."""
+        self.joined = False
+        self.asking = False
+        """A join or a history request is under way."""
+        self.reloading = False
+        self.entered_before = False
+        self.not_before = 0.0
+        self.attempts = 0
+        self.waiters: list[int] = []
+        """Requests of the user that the next join decides."""
+        self.duplicates = 0
+        self.entry_head = 0
+        """The conversation's head when the room was entered: what is not newer was missed."""
+        self._claim: tuple[int, float] | None = None
+        self._held: dict[int, Message] = {}
+        self._stalls = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether history has to be asked for."""
+        return self.joined and (self.reloading or self.head > (self.last or 0))
+
+    def take(self, messages: Iterable[Message], *, bound: int | None = None) -> None:
+        """Accept messages in any order; those beyond ``bound`` held ones are left to a later history page."""
+        for message in messages:
+            if message.seq <= (self.last or 0) or message.seq in self._held:
+                self.duplicates += 1
+                continue
+            self.head = max(self.head, message.seq)
+            if bound is None or len(self._held) < bound or message.seq == (self.last or 0) + 1:
+                self._held[message.seq] = message
+
+    def hear_position(self, head: int, now: float) -> None:
+        """Note what the server says the head is; believed only when its broadcast stays away."""
+        if head > max(self.last or 0, self.head) and self._claim is None:
+            self._claim = (head, now + POSITION_GRACE_S)
+
+    def check_position(self, now: float) -> None:
+        """Believe a noted head whose time has come."""
+        if self._claim is not None and self._claim[1] <= now:
+            self.head = max(self.head, self._claim[0])
+            self._claim = None
+
+    def deadlines(self) -> Iterator[float]:
+        """When something is to be done here without any input."""
+        yield self.not_before
+        if self._claim is not None:
+            yield self._claim[1]
+
+    def release(self) -> list[Message]:
+        """Give what is next in order and move the position."""
+        due: list[Message] = []
+        if not self.joined or self.reloading or self.last is None:
+            return due
+        while (message := self._held.pop(self.last + 1, None)) is not None:
+            self.last = message.seq
+            due.append(message)
+        return due
+
+    def lost(self) -> None:
+        """The link is gone: only the position is kept."""
+        self.joined = self.asking = self.reloading = False
+        self.not_before = 0.0
+        self._held.clear()
+        self._claim = None
+        self.head = self.last or 0
+
+    def join_payload(self) -> JoinConversation | str:
+        """The guide's plain string without a position, the contract's object with one."""
+        if self.last is None:
+            return self.conversation_id
+        return JoinConversation(
+            conversation_id=self.conversation_id,
+            after_seq=self.last,
+            epoch=UNSET if self.epoch is None else self.epoch,
+        )
+
+    def history_payload(self) -> History:
+        """The page after the position, or the newest one for a reload."""
+        if self.reloading:
+            return History(conversation_id=self.conversation_id)
+        return History(conversation_id=self.conversation_id, after_seq=self.last or 0, limit=HISTORY_LIMIT)
+
+    def apply_join(self, ack: JoinAck) -> None:
+        """Take the join's answer (contract: Catching up, client rule)."""
+        had_position = self.last is not None
+        self.joined, self.asking, self.attempts, self._stalls = True, False, 0, 0
+        self.epoch = ack.epoch
+        self.entry_head = ack.conversation.head_seq
+        if had_position and ack.recovered:
+            self.reloading = False
+            self.take(ack.messages)
+            if ack.has_more:
+                self.head = max(self.head, ack.conversation.head_seq)
+            return
+        self.reloading = had_position
+        self._restart_at(ack.conversation.head_seq)
+
+    def apply_history(self, ack: HistoryAck) -> tuple[Message, ...] | None:
+        """Take a page; messages come back when they are a reload, which replaces all the reader had."""
+        self.asking, self.attempts = False, 0
+        if self.reloading:
+            self.reloading = False
+            self._restart_at(ack.messages[-1].seq if ack.messages else ack.head_seq)
+            return tuple(ack.messages)
+        self.take(ack.messages)
+        if (self.last or 0) + 1 in self._held:
+            self._stalls = 0
+            return None
+        if not self._held:
+            self.head = max(self.last or 0, ack.head_seq)
+        self._stalls = self._stalls + 1 if self.behind else 0
+        self.reloading = self._stalls >= MAX_STALLS
+        return None
+
+    def _restart_at(self, seq: int) -> None:
+        self.last = seq
+        self._stalls = 0
+        self._held = {held: message for held, message in self._held.items() if held > seq}
+        self.head = max([seq, *self._held])

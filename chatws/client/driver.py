@@ -1,0 +1,233 @@
+"""Runs a session on asyncio: carries out its effects and feeds it link, clock and user."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chatws.client.callbacks import Dispatcher
+from chatws.client.core import effects
+from chatws.client.core.connection import USER_REASON, Phase
+from chatws.client.core.session import Session, SessionOptions
+from chatws.client.errors import ClientError, Refused
+from chatws.client.link import Link
+from chatws.protocol.codec import convert_event, convert_reply
+from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
+from chatws.protocol.replies import Ok
+from chatws.protocol.replies import Refused as RefusedReply
+from chatws.protocol.spec import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chatws.client.options import ClientOptions
+    from chatws.protocol.events import Authenticated
+
+logger = logging.getLogger("chatws.client")
+
+Credentials = dict[str, str]
+
+
+class Driver:
+    """Owns the session, the task of the present link, the timer and the callbacks' queue."""
+
+    def __init__(
+        self, url: str, credentials: Callable[[], Awaitable[Credentials]], options: ClientOptions, *, renewable: bool
+    ) -> None:
+        self.session = Session(
+            random.SystemRandom(),
+            SessionOptions(
+                renewable=renewable,
+                max_attempts=options.max_attempts,
+                retry_first_connect=options.retry_first_connect,
+                max_outbox=options.max_outbox,
+            ),
+        )
+        self.dispatcher = Dispatcher(options.max_backlog)
+        self._url = url
+        self._credentials = credentials
+        self._options = options
+        self._tls = options.ssl_context()
+        self._link: Link | None = None
+        self._link_task: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._futures: dict[int, asyncio.Future[Ok | Authenticated]] = {}
+        self._left: set[int] = set()
+        """Requests of messages that were sent and are not settled."""
+        self._last_request_id = 0
+
+    def has_left(self, request_id: int) -> bool:
+        """Whether a message that is not settled was sent at least once."""
+        return request_id in self._left
+
+    def ask(
+        self, request: Callable[[int, float], list[effects.Effect]]
+    ) -> tuple[int, asyncio.Future[Ok | Authenticated]]:
+        """Make a request of the session; its future is done when the session settles it.
+
+        Raises:
+            OutboxFull: the session takes no more.
+        """
+        self._last_request_id += 1
+        request_id = self._last_request_id
+        todo = request(request_id, self.now())
+        future: asyncio.Future[Ok | Authenticated] = asyncio.get_running_loop().create_future()
+        # Whoever drops a future has said that the outcome does not matter.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._futures[request_id] = future
+        self.apply(todo)
+        return request_id, future
+
+    async def connect(self) -> Ok | Authenticated:
+        """Start, and wait for the first link or the error that ends it."""
+        self.dispatcher.start()
+        _, future = self.ask(self.session.start)
+        return await future
+
+    async def disconnect(self) -> None:
+        """End everything; returns when the link is closed and every queued callback was called."""
+        self.apply(self.session.stop(self.now()))
+        tasks = [task for task in (self._link_task, self._renewal) if task is not None]
+        if self._renewal is not None:
+            self._renewal.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self.dispatcher.stop()
+
+    def now(self) -> float:
+        """The session's clock."""
+        return asyncio.get_running_loop().time()
+
+    def apply(self, todo: list[effects.Effect]) -> None:
+        """Carry out effects in order, then set the timer anew."""
+        for effect in todo:
+            self._perform(effect)
+        self._rearm()
+
+    # LinkListener
+
+    def link_opened(self, user: Authenticated) -> None:
+        """See `LinkListener`."""
+        self.apply(self.session.link_opened(user, self.now()))
+
+    def link_event(self, name: str, payload: object) -> None:
+        """See `LinkListener`; a payload that is not the table's is dropped, and history repairs what it was."""
+        if name in EVENTS:
+            try:
+                payload = convert_event(name, payload)
+            except msgspec.ValidationError as problem:
+                logger.warning("event_unreadable", extra={"event": name, "problem": str(problem)})
+                return
+        self.apply(self.session.event(name, payload, self.now()))
+        if self.dispatcher.is_full and self._link is not None:
+            self._link.drop("callbacks do not keep up")
+
+    def link_ack(self, command_id: int, name: str, payload: object) -> None:
+        """See `LinkListener`; an answer that nobody can read is a refusal that cannot be repeated."""
+        reply: Ok | RefusedReply
+        try:
+            reply = convert_reply(name, payload)
+        except msgspec.ValidationError as problem:
+            logger.warning("reply_unreadable", extra={"event": name, "problem": str(problem)})
+            reply = _unreadable()
+        self.apply(self.session.ack(command_id, reply, self.now()))
+
+    # Effects
+
+    def _perform(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Emit(command_id, name, payload):
+                if self._link is not None:
+                    self._link.send(command_id, name, payload)
+            case effects.Deliver(name, payload):
+                self.dispatcher.put(name, payload)
+            case effects.MessageSent(request_id):
+                self._left.add(request_id)
+            case effects.Settle(request_id, outcome):
+                self._settle(request_id, outcome)
+            case effects.Connect(delay_s):
+                self._link_task = asyncio.create_task(self._run_link(delay_s))
+            case effects.Drop(reason):
+                self._drop(reason)
+            case effects.RenewToken():
+                self._renewal = asyncio.create_task(self._renew())
+
+    def _settle(self, request_id: int, outcome: Ok | Authenticated | ClientError) -> None:
+        self._left.discard(request_id)
+        future = self._futures.pop(request_id, None)
+        if future is None or future.done():
+            return
+        if isinstance(outcome, ClientError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    def _drop(self, reason: str) -> None:
+        if self._link is not None:
+            self._link.drop(reason, polite=reason == USER_REASON)
+        elif self._link_task is not None:
+            self._link_task.cancel()
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.session.next_deadline(self.now())
+        if deadline is not None:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.apply(self.session.tick(self.now()))
+
+    async def _run_link(self, delay_s: float) -> None:
+        end = effects.LinkEnd(USER_REASON)
+        try:
+            end = await self._open_link(delay_s)
+        except asyncio.CancelledError:
+            # Cancelled from outside, for example by a loop that shuts down: nothing may start again.
+            if self.session.connection.phase is not Phase.CLOSING:
+                self.apply(self.session.stop(self.now()))
+            raise
+        finally:
+            self._link = None
+            self.apply(self.session.link_ended(end, self.now()))
+
+    async def _open_link(self, delay_s: float) -> effects.LinkEnd:
+        await asyncio.sleep(delay_s)
+        await self.dispatcher.wait_for_room()
+        credentials = await self._get_credentials()
+        if isinstance(credentials, effects.LinkEnd):
+            return credentials
+        self._link = Link(self._url, self._options, self._tls, self)
+        return await self._link.run(credentials)
+
+    async def _get_credentials(self) -> Credentials | effects.LinkEnd:
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                return await self._credentials()
+        except Refused as refusal:
+            return effects.LinkEnd(refusal.message, code=refusal.code)
+        except Exception as problem:
+            # The user's code may raise anything; without a token there is only the next attempt.
+            logger.exception("token_unavailable")
+            return effects.LinkEnd(f"no token: {problem}")
+
+    async def _renew(self) -> None:
+        credentials = await self._get_credentials()
+        token = None if isinstance(credentials, effects.LinkEnd) else credentials.get("token")
+        self.apply(self.session.token_renewed(token, self.now()))
+
+
+def _unreadable() -> RefusedReply:
+    code = ErrorCode.INTERNAL
+    return RefusedReply(
+        error=ErrorBody(code=code, message="The server's answer could not be read.", retryable=ERRORS[code].retryable)
+    )

@@ -1,0 +1,167 @@
+"""The REST side: log in, sessions, lists, and sending without a socket (guide: FAQ, fallback)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import aiohttp
+import msgspec
+from msgspec import UNSET
+
+from chatws.client.errors import CannotConnect, Refused
+from chatws.client.options import ClientOptions
+from chatws.protocol.commands import Login, SendMessage, StartSession
+from chatws.protocol.errors import ErrorCode
+from chatws.protocol.limits import HISTORY_DEFAULT
+from chatws.protocol.replies import (
+    ConversationList,
+    HistoryAck,
+    LoginAck,
+    Ok,
+    SendAck,
+    SessionAck,
+)
+from chatws.protocol.replies import Refused as RefusedReply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from chatws.protocol.entities import ConversationStatus, Wire
+
+R = TypeVar("R", bound=Ok)
+
+
+class RestClient:
+    """One account's HTTP client; an async context manager.
+
+    Every call raises `Refused` with the server's code, or `CannotConnect` when no answer can be had.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        session_id: str | None = None,
+        options: ClientOptions | None = None,
+    ) -> None:
+        options = options or ClientOptions()
+        self.token = token
+        """Set by `login` and `refresh`."""
+        self.session_id = session_id
+        """Set by `create_session`."""
+        self._url = url.rstrip("/")
+        tls = options.ssl_context()
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector() if tls is None else aiohttp.TCPConnector(ssl=tls),
+            timeout=aiohttp.ClientTimeout(total=options.connect_timeout_s),
+            headers={"User-Agent": options.user_agent},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def login(self, email: str, password: str) -> LoginAck:
+        """Log an agent in; later calls use the token."""
+        ack = await self._ask("POST", "/api/auth/login", LoginAck, Login(email=email, password=password))
+        self.token = ack.token
+        return ack
+
+    async def refresh(self) -> LoginAck:
+        """Renew the token, up to 7 days from the login."""
+        ack = await self._ask("POST", "/api/auth/refresh", LoginAck)
+        self.token = ack.token
+        return ack
+
+    async def logout(self) -> None:
+        """End every connection and token of the agent."""
+        await self._ask("POST", "/api/auth/logout", Ok)
+        self.token = None
+
+    async def create_session(self, user_name: str | None = None) -> SessionAck:
+        """Start a customer's session; later calls use it."""
+        body = StartSession(user_name=UNSET if user_name is None else user_name)
+        ack = await self._ask("POST", "/api/sessions", SessionAck, body)
+        self.session_id = ack.session_id
+        return ack
+
+    async def current_session(self) -> SessionAck:
+        """Say whose session this is, and which conversation is its own."""
+        return await self._ask("GET", "/api/sessions/current", SessionAck)
+
+    async def conversations(
+        self, *, status: ConversationStatus | None = None, assignee: str | None = None, cursor: str | None = None
+    ) -> ConversationList:
+        """List a page of conversations; ``cursor`` is the previous page's."""
+        return await self._ask(
+            "GET",
+            "/api/conversations",
+            ConversationList,
+            query={"status": status, "assignee": assignee, "cursor": cursor},
+        )
+
+    async def messages(
+        self,
+        conversation_id: str,
+        *,
+        before_seq: int | None = None,
+        after_seq: int | None = None,
+        limit: int = HISTORY_DEFAULT,
+    ) -> HistoryAck:
+        """Read a page of messages; the newest without a position."""
+        query = {"beforeSeq": before_seq, "afterSeq": after_seq, "limit": limit}
+        return await self._ask("GET", f"/api/conversations/{conversation_id}/messages", HistoryAck, query=query)
+
+    async def send(self, conversation_id: str, content: str, *, client_message_id: str | None = None) -> SendAck:
+        """Send without a socket; after `CannotConnect` repeat with the same ``client_message_id``."""
+        body = SendMessage(
+            conversation_id=conversation_id,
+            content=content,
+            client_message_id=UNSET if client_message_id is None else client_message_id,
+        )
+        return await self._ask("POST", f"/api/conversations/{conversation_id}/messages", SendAck, body)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        reply: type[R],
+        body: Wire | None = None,
+        query: Mapping[str, str | int | None] | None = None,
+    ) -> R:
+        headers = {"Content-Type": "application/json"}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        elif self.session_id is not None:
+            headers["X-Session-Id"] = self.session_id
+        try:
+            async with self._http.request(
+                method,
+                self._url + path,
+                data=None if body is None else msgspec.json.encode(body),
+                params={name: str(value) for name, value in (query or {}).items() if value is not None},
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                return _read(response.status, await response.read(), reply)
+        except (aiohttp.ClientError, OSError) as problem:
+            raise CannotConnect(str(problem) or type(problem).__name__) from problem
+
+
+def _read(status: int, body: bytes, reply: type[R]) -> R:
+    try:
+        if status < 300:  # noqa: PLR2004  # HTTP's border between success and the rest
+            return msgspec.json.decode(body, type=reply)
+        raise Refused.from_reply(msgspec.json.decode(body, type=RefusedReply))
+    except msgspec.DecodeError:
+        raise Refused(ErrorCode.INTERNAL, f"the server answered HTTP {status} without a known body") from None
