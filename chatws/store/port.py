@@ -275,6 +275,10 @@ class Store(Protocol):
         """Return the accounts of agents (role ``admin``), oldest first."""
         ...
 
+    async def accounts_of(self, user_ids: Sequence[str]) -> list[Account]:
+        """Return these users' accounts, in no order; unknown ids are left out."""
+        ...
+
     async def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace the password's hash.
 

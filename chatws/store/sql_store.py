@@ -97,6 +97,10 @@ class SqlStore:
         """See the port."""
         return await self._database.read(accounts.agents)
 
+    async def accounts_of(self, user_ids: Sequence[str]) -> list[Account]:
+        """See the port."""
+        return await self._database.read(lambda c: accounts.find_all(c, user_ids))
+
     async def set_password(self, user_id: str, password_hash: str) -> None:
         """See the port."""
         await self._database.write(lambda c: accounts.set_password(c, user_id, password_hash))

@@ -53,6 +53,16 @@ async def test_ensure_user_leaves_out_an_email_of_somebody_else(store: Store) ->
     assert other.email is None
 
 
+async def test_accounts_of_finds_any_number_of_users_and_leaves_unknown_ones_out(store: Store) -> None:
+    await store.add_account(AGENT, None, "hash")
+    await store.ensure_user(ANN)
+    await store.set_disabled("agent", True)
+    many = ["agent", "ann", *(f"nobody-{number}" for number in range(2_500))]
+    found = {account.user.user_id: account.disabled for account in await store.accounts_of(many)}
+    assert found == {"agent": True, "ann": False}
+    assert await store.accounts_of([]) == []
+
+
 async def test_only_agents_are_listed_oldest_first(store: Store) -> None:
     await store.ensure_user(ANN)
     await store.add_account(AGENT, None, "hash")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, bindparam, case, select, update
 
 from chatws.protocol.entities import Role, User
@@ -20,6 +22,7 @@ _ACCOUNTS = select(
     users.c.created_at_ms,
 )
 _BY_ID = _ACCOUNTS.where(users.c.user_id == bindparam("user_id"))
+_BY_IDS = _ACCOUNTS.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _BY_EMAIL = _ACCOUNTS.where(users.c.email == bindparam("email"))
 _AGENTS = _ACCOUNTS.where(users.c.role == "admin").order_by(users.c.created_at_ms, users.c.user_id)
 _THIS_USER = users.c.user_id == bindparam("this_user")
@@ -36,6 +39,9 @@ _REVOKE_TOKENS = (
     )
 )
 
+_IDS_AT_ONCE = 1_000
+"""SQLite takes at most 32,766 parameters in a statement."""
+
 
 def find(connection: Connection, user_id: str) -> Account | None:
     """Return the account with this id."""
@@ -47,6 +53,15 @@ def find_by_email(connection: Connection, email: str) -> Account | None:
     """Return the account with this email."""
     row = connection.execute(_BY_EMAIL, {"email": _email_key(email)}).first()
     return None if row is None else _account(*row)
+
+
+def find_all(connection: Connection, user_ids: Sequence[str]) -> list[Account]:
+    """Return the accounts with these ids."""
+    found: list[Account] = []
+    for start in range(0, len(user_ids), _IDS_AT_ONCE):
+        some = user_ids[start : start + _IDS_AT_ONCE]
+        found.extend(_account(*row) for row in connection.execute(_BY_IDS, {"user_ids": some}))
+    return found
 
 
 def agents(connection: Connection) -> list[Account]:
