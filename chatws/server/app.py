@@ -121,7 +121,7 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
 def _typing_board(settings: Settings, namespace: Namespace, registry: Registry, room: str) -> TypingBoard:
     conversation_id = room.removeprefix("conversation:")
 
-    def show(user: User, is_typing: bool) -> None:
+    def show(user: User, is_typing: bool) -> None:  # noqa: FBT001  the state is what it says
         event = TypingIndicator(
             conversation_id=conversation_id, user_id=user.user_id, user_name=user.user_name, is_typing=is_typing
         )
@@ -134,7 +134,7 @@ def _show_presence(namespace: Namespace, presence: Presence, rooms: list[str]) -
     namespace.to(EVERY_INBOX, *rooms).emit("presence_update", presence)
 
 
-async def _lifetime(app: web.Application, *, chat: Chat) -> AsyncIterator[None]:
+async def _lifetime(_app: web.Application, *, chat: Chat) -> AsyncIterator[None]:
     try:
         await chat.store.open()
     except StoreUnusable as problem:

@@ -48,7 +48,7 @@ class Drain:
         connections = self._chat.registry.all()
         log_event(_log, logging.INFO, "draining", connections=len(connections))
         for connection in connections:
-            notice = ServerDraining(retry_after_ms=random.randrange(MAX_RETRY_AFTER_MS))  # noqa: S311  spreads load, hides nothing
+            notice = ServerDraining(retry_after_ms=random.randrange(MAX_RETRY_AFTER_MS))
             connection.socket.emit("server_draining", notice)
         share_s = self._chat.settings.drain_ms / 1000 / 4
         if connections:

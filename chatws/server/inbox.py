@@ -46,7 +46,7 @@ class Inbox:
     ) -> None:
         self._namespace = namespace
         self._update_s = update_ms / 1000
-        self._current: Current = _nothing
+        self._current: Current | None = None
         """Finds a conversation as it is now; set once, when the parts are joined together."""
         self._filters: dict[InboxFilter, int] = {}
         self._waiting: dict[str, _Update] = {}
@@ -117,6 +117,7 @@ class Inbox:
             del self._waiting[conversation_id]
 
     async def _emit(self, conversation_id: str, before: list[Conversation]) -> None:
+        assert self._current is not None
         conversation = await self._current(conversation_id)
         if conversation is None:
             return
@@ -124,10 +125,6 @@ class Inbox:
         rooms = [wanted.room for wanted in self._filters if any(wanted.matches(one) for one in seen)]
         if rooms:
             self._namespace.to(*rooms).emit("conversation_updated", ConversationUpdated(conversation=conversation))
-
-
-async def _nothing(conversation_id: str) -> Conversation | None:
-    return None
 
 
 class _Update:

@@ -43,7 +43,7 @@ class PresenceBook:
         self._grace_s = grace_ms / 1000
         self._clock = clock
         self._show = show
-        self._gone: Callable[[User], None] = lambda user: None
+        self._gone: Callable[[User], None] | None = None
         """Called when a user has gone offline for everybody; set once, when the server starts."""
         self._records: dict[str, Record] = {}
 
@@ -119,7 +119,8 @@ class PresenceBook:
         del self._records[record.user.user_id]
         record.status, record.since_ms = "offline", self._clock.now_ms()
         self._show(_presence(record), sorted(record.last_rooms))
-        self._gone(record.user)
+        if self._gone is not None:
+            self._gone(record.user)
 
     def _settle(self, record: Record) -> None:
         choices = {connection.choice for connection in record.connections}

@@ -61,7 +61,7 @@ def check_descriptors(settings: Settings) -> None:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415  not there on every platform
     except ImportError:
         return None
     return uvloop.new_event_loop

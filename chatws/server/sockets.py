@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
@@ -18,9 +17,6 @@ from chatws.server.connections import Connection
 from chatws.server.logs import log_event
 from chatws.server.pipeline import Pipeline, translate
 from chatws.server.throttle import Throttle
-
-if TYPE_CHECKING:
-    from chatws.server.auth.identity import Identity
 
 _log = logging.getLogger("chatws.connections")
 _credentials = msgspec.json.Decoder(Authenticate)

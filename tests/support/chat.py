@@ -101,5 +101,5 @@ class RunningChat:
 async def until(condition: Any, timeout_s: float = 10) -> None:
     """Wait until the condition holds; for states that no event announces."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  nobody announces it
             await asyncio.sleep(0.01)

@@ -21,7 +21,7 @@ async def history(chat: Chat, caller: Caller, payload: History, conversation: Co
         if payload.before_seq is not UNSET:
             raise ChatError(ErrorCode.BAD_REQUEST, "Give beforeSeq or afterSeq, not both.")
         page = await chat.store.page_after(conversation_id, payload.after_seq, payload.limit)
-        before, after = 0 < payload.after_seq and page.head_seq > 0, page.has_more
+        before, after = payload.after_seq > 0 and page.head_seq > 0, page.has_more
     else:
         before_seq = None if payload.before_seq is UNSET else payload.before_seq
         page = await chat.store.page_before(conversation_id, before_seq, payload.limit)

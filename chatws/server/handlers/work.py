@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from chatws.protocol.commands import ChangeConversation, Handoff
@@ -79,18 +80,14 @@ async def handoff(chat: Chat, caller: Caller, payload: Handoff, conversation: Co
 
 async def take_over(chat: Chat, agent: User, conversation: Conversation) -> None:
     """Assign a conversation from the bot to the agent who is writing; whoever was faster keeps it."""
-    try:
+    with contextlib.suppress(StaleVersion):
         await _move(chat, conversation, conversation.version, "assigned", agent.user_id)
-    except StaleVersion:
-        pass
 
 
 async def requeue(chat: Chat, conversation: Conversation) -> None:
     """Put a conversation whose agent has been offline for too long back in the queue, unless it has changed."""
-    try:
+    with contextlib.suppress(StaleVersion):
         await _move(chat, conversation, conversation.version, "queued", None)
-    except StaleVersion:
-        pass
 
 
 def _require(conversation: Conversation, *statuses: ConversationStatus) -> None:
