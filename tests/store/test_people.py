@@ -44,7 +44,7 @@ async def test_ensure_user_returns_the_existing_row_unchanged(store: Store) -> N
     renamed = msgspec.structs.replace(AGENT, user_name="Mallory", role="customer")
     assert await store.ensure_user(renamed, "m@example.org") == first
     rivals = await asyncio.gather(*(store.ensure_user(ANN) for _ in range(20)))
-    assert set(rival.user.user_name for rival in rivals) == {"Ann"}
+    assert {rival.user.user_name for rival in rivals} == {"Ann"}
 
 
 async def test_ensure_user_leaves_out_an_email_of_somebody_else(store: Store) -> None:

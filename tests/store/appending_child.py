@@ -1,0 +1,32 @@
+"""A process that appends until it is killed: each sender one message after the other, each ack printed as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+from chatws.protocol.entities import User
+from chatws.store import Draft, Store
+from chatws.store.factory import make_store
+
+
+async def _send(store: Store, sender: int, last_acked: int) -> None:
+    user = User(user_id=f"sender-{sender}", user_name="Sender", role="customer")
+    room = f"room-{sender % 3}"
+    await store.create_conversation(room, user, "queued")
+    number = last_acked
+    while True:
+        number += 1
+        await store.append(Draft(room, user, str(number), str(number)))
+        os.write(1, json.dumps([sender, number]).encode() + b"\n")
+
+
+async def _main(url: str, acked: list[int]) -> None:
+    store = make_store(url, server=True)
+    await store.open()
+    await asyncio.gather(*(_send(store, sender, last) for sender, last in enumerate(acked)))
+
+
+asyncio.run(_main(sys.argv[1], json.loads(sys.argv[2])))

@@ -1,0 +1,135 @@
+"""A held lock, a full disk, a corrupt file, kill -9: nothing acked is lost, and the store recovers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+import signal
+import sqlite3
+import sys
+from collections import defaultdict
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws.store import Draft, Store, Unavailable
+from chatws.store.factory import make_store
+from tests.store.support import ANN, Clock, all_messages, new_conversation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SENDERS = 8
+SEED = 20251028
+
+
+async def test_held_lock_is_unavailable_for_everybody_who_waits_and_over_when_released(
+    file_store: Store, path: Path
+) -> None:
+    room = await new_conversation(file_store)
+    with _locked(path):
+        attempts = [file_store.append(Draft(room, ANN, "hello", f"{number}")) for number in range(400)]
+        outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
+        with pytest.raises(Unavailable, match="locked"):
+            await file_store.ping()
+    await file_store.ping()
+    assert (await file_store.append(Draft(room, ANN, "hello", "0"))).message.seq == 1
+
+
+async def test_loop_and_reads_go_on_while_a_write_waits_for_a_lock(path: Path, clock: Clock) -> None:
+    store = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=60_000)
+    await store.open()
+    room = await new_conversation(store)
+    with _locked(path):
+        waiting = asyncio.create_task(store.append(Draft(room, ANN, "hello")))
+        for _ in range(20):
+            assert await store.conversation(room) is not None
+        assert not waiting.done()
+    assert (await waiting).message.seq == 1
+    await store.close()
+
+
+async def test_full_disk_is_unavailable_and_over_when_there_is_room(file_store: Store, path: Path) -> None:
+    room = await new_conversation(file_store)
+    acked = [(await file_store.append(Draft(room, ANN, "before"))).message]
+    with _file_size_limited(path.with_name(path.name + "-wal").stat().st_size + 20_000):
+        attempts = [file_store.append(Draft(room, ANN, "x" * 4_000, f"{number}")) for number in range(100)]
+        outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert any(isinstance(outcome, Unavailable) for outcome in outcomes)
+    acked += [outcome.message for outcome in outcomes if not isinstance(outcome, BaseException)]
+    retried = await asyncio.gather(
+        *(file_store.append(Draft(room, ANN, "x" * 4_000, f"{number}")) for number in range(100))
+    )
+    stored = await all_messages(file_store, room)
+    assert [message.seq for message in stored] == list(range(1, 102))
+    assert all(message in stored for message in [*acked, *(answer.message for answer in retried)])
+
+
+async def test_corruption_while_open_is_unavailable_not_a_dead_writer(file_store: Store, path: Path) -> None:
+    room = await new_conversation(file_store)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE messages RENAME TO elsewhere")
+    with pytest.raises(Unavailable):
+        await file_store.append(Draft(room, ANN, "hello"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE elsewhere RENAME TO messages")
+    assert (await file_store.append(Draft(room, ANN, "hello"))).message.seq == 1
+
+
+async def test_kill_9_while_appending_loses_nothing_acked_and_leaves_no_hole(path: Path) -> None:
+    chance = random.Random(SEED)
+    acked = [0] * SENDERS
+    for _ in range(4):
+        await _append_until_killed(path, acked, after_acks=chance.randrange(1, 400))
+        store = make_store(f"sqlite:///{path}", server=True)
+        await store.open()
+        by_sender: defaultdict[str, list[int]] = defaultdict(list)
+        for room in ("room-0", "room-1", "room-2"):
+            messages = await all_messages(store, room)
+            assert [message.seq for message in messages] == list(range(1, len(messages) + 1))
+            for message in messages:
+                assert message.content == message.client_message_id
+                by_sender[message.sender.user_id].append(int(message.content))
+        for sender, last in enumerate(acked):
+            # Each sender sends 1, 2, 3 … and repeats what was not acked: all once, at most one more than acked.
+            assert by_sender[f"sender-{sender}"] in (list(range(1, last + 1)), list(range(1, last + 2)))
+        await store.close()
+
+
+async def _append_until_killed(path: Path, acked: list[int], *, after_acks: int) -> None:
+    command = (sys.executable, "-m", "tests.store.appending_child", f"sqlite:///{path}", json.dumps(acked))
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert child.stdout is not None
+    count = 0
+    async for line in child.stdout:
+        sender, number = json.loads(line)
+        acked[sender] = max(acked[sender], number)
+        count += 1
+        if count == after_acks:
+            child.kill()
+    assert await child.wait() == -signal.SIGKILL
+    assert count >= after_acks
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _file_size_limited(max_bytes: int) -> Iterator[None]:
+    """Let the kernel refuse every write beyond this size, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,0 +1,170 @@
+"""The database file: who may read it, who may open it, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from chatws.store import AlreadyRunning, BadUrl, Damaged, Draft, SchemaMismatch, Store, Unavailable, migrations, schema
+from chatws.store.factory import make_store
+from chatws.store.sqlite import make_engine, make_private
+from tests.store.support import AGENT, ANN, all_messages, new_conversation
+
+STATEMENTS_OF_A_MIGRATION = (1, 6, 14, 20)
+
+
+async def test_file_and_its_logs_are_private(file_store: Store, path: Path) -> None:
+    await new_conversation(file_store)
+    modes = {entry.name: entry.stat().st_mode & 0o777 for entry in path.parent.iterdir()}
+    assert modes == dict.fromkeys(["chat.db", "chat.db-wal", "chat.db-shm", "chat.db.lock"], 0o600)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_open_closes_an_existing_file_to_other_users(path: Path) -> None:
+    path.parent.mkdir(mode=0o755)
+    path.touch(mode=0o644)
+    _open_and_close(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_every_commit_is_synced_to_a_write_ahead_log(path: Path) -> None:
+    make_private(path)
+    with make_engine(path).connect() as connection:
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+            assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
+
+
+async def test_second_server_is_told_who_runs(file_store: Store, path: Path) -> None:
+    second = make_store(f"sqlite:///{path}", server=True)
+    with pytest.raises(AlreadyRunning) as caught:
+        await second.open()
+    assert caught.value.pid == os.getpid()
+    assert str(os.getpid()) in str(caught.value)
+    await file_store.close()
+    await second.open()
+    await second.close()
+
+
+async def test_command_works_beside_a_server(file_store: Store, path: Path) -> None:
+    command = make_store(f"sqlite:///{path}", server=False)
+    await command.open()
+    assert command.epoch == file_store.epoch
+    await command.add_account(AGENT, None, "hash")
+    await command.close()
+    assert await file_store.account("agent") is not None
+
+
+def test_killed_server_leaves_no_lock(path: Path) -> None:
+    make_private(path)
+    holding = "import sys, time; from pathlib import Path; from chatws.store.lock import ServerLock; "
+    holding += "ServerLock(Path(sys.argv[1])).acquire(); print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", holding, path], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(AlreadyRunning) as caught:
+            _open_and_close(path)
+        assert caught.value.pid == holder.pid
+        holder.kill()
+    _open_and_close(path)
+
+
+async def test_content_survives_a_restart_and_so_does_the_epoch(file_store: Store, path: Path) -> None:
+    room = await new_conversation(file_store)
+    stored = await file_store.append(Draft(room, ANN, "hello"))
+    await file_store.close()
+    again = make_store(f"sqlite:///{path}", server=True)
+    await again.open()
+    assert again.epoch == file_store.epoch
+    assert await all_messages(again, room) == [stored.message]
+    await again.close()
+
+
+def test_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"my diary " * 1_000)
+    with pytest.raises(Damaged, match="not a database"):
+        _open_and_close(path)
+    assert path.read_bytes() == b"my diary " * 1_000
+
+
+def test_database_of_another_program_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE diary (entry TEXT)")
+    with pytest.raises(Damaged, match="another program"):
+        _open_and_close(path)
+
+
+async def test_corrupt_page_is_found_when_a_server_opens(file_store: Store, path: Path) -> None:
+    room = await new_conversation(file_store)
+    for number in range(50):
+        await file_store.append(Draft(room, ANN, f"{number} " * 500))
+    await file_store.close()
+    with path.open("r+b") as file:
+        file.seek(-40 * 4096, os.SEEK_END)
+        file.write(b"\xff" * 30 * 4096)
+    with pytest.raises(Damaged):
+        await make_store(f"sqlite:///{path}", server=True).open()
+
+
+def test_database_of_a_newer_program_is_refused(path: Path) -> None:
+    _open_and_close(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaMismatch, match="newer"):
+        _open_and_close(path)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://host/db", "mysql://x", "nonsense", "sqlite:///a.db?mode=ro", "sqlite://host/a.db"]
+)
+def test_url_without_a_store_is_refused(url: str) -> None:
+    with pytest.raises(BadUrl):
+        make_store(url, server=True)
+
+
+async def test_directory_that_can_not_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable):
+        await make_store(f"sqlite:///{tmp_path}/file/chat.db", server=True).open()
+
+
+def test_migrations_make_exactly_the_schema(path: Path) -> None:
+    _open_and_close(path)
+    with make_engine(path, writes=False).connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        scripts = ScriptDirectory.from_config(migrations.alembic_config(connection))
+    assert scripts.get_heads() == [schema.REVISION]
+
+
+@pytest.mark.parametrize("statements", STATEMENTS_OF_A_MIGRATION)
+def test_kill_9_in_a_migration_leaves_nothing_half_done(path: Path, statements: int) -> None:
+    path.parent.mkdir()
+    command = [sys.executable, "-m", "tests.store.migrating_child", f"sqlite:///{path}", str(statements)]
+    killed = subprocess.run(command, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    _open_and_close(path)
+
+
+def _open_and_close(path: Path) -> None:
+    """Open a server's store with a loop of its own."""
+
+    async def run() -> None:
+        store = make_store(f"sqlite:///{path}", server=True)
+        await store.open()
+        await store.close()
+
+    asyncio.run(run())
