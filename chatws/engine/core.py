@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from chatws.engine.faultlog import FaultLog
 from chatws.engine.limits import Limits
 from chatws.engine.options import EngineOptions
+from chatws.engine.parked import ParkedPolls
 from chatws.engine.stall import StallWatch
 from chatws.engine.stats import Stats
 
 if TYPE_CHECKING:
+    from chatws.engine.polling import PollingLink
     from chatws.engine.session import Session
 
 
@@ -26,6 +28,8 @@ class Core:
         self.faults = FaultLog()
         self.limits = Limits(options)
         self.sessions: dict[str, Session] = {}
+        self.last_polls: dict[str, PollingLink] = {}
+        """Closed polling sessions whose last packets wait for a poll."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         # Set while somebody waits for the handlers in flight.
@@ -40,6 +44,11 @@ class Core:
     def stalls(self) -> StallWatch:
         """The watch over slow readers."""
         return StallWatch(self.loop, self.options.write_stall_s)
+
+    @cached_property
+    def parked(self) -> ParkedPolls:
+        """The watch over polls that wait."""
+        return ParkedPolls(self.loop)
 
     def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Start work that ``finish`` awaits or cancels."""
@@ -56,6 +65,7 @@ class Core:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self.stalls.stop()
+        self.parked.stop()
 
     def enter_handler(self) -> None:
         """Count a handler of the program that begins."""

@@ -27,7 +27,7 @@ class Link(Protocol):
     def read_ahead(self) -> None:
         """Look for acks although a handler of this session runs; asked for as often as needed."""
 
-    def close(self, code: int) -> None:
+    def close(self, reason: Reason, code: int) -> None:
         """Send what waits, say that it ends, and be gone soon."""
 
     def abort(self) -> None:

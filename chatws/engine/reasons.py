@@ -21,3 +21,9 @@ class Reason(StrEnum):
     """No socket of the session connected, or was admitted, in time."""
     REFUSED = "refused"
     """The program refused the CONNECT."""
+
+
+OUR_DECISION = frozenset(
+    {Reason.SERVER_DISCONNECT, Reason.FORCED_CLOSE, Reason.SHUTTING_DOWN, Reason.NOT_ADMITTED, Reason.REFUSED}
+)
+"""The client is well and waits for its last packets."""

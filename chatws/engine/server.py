@@ -31,9 +31,12 @@ from chatws.engine.origin import (
     peer_address,
     preflight_headers,
 )
+from chatws.engine.polling import PollingLink
+from chatws.engine.polling_http import answer_poll, take_post, text_response
 from chatws.engine.reasons import Reason
 from chatws.engine.session import Session
 from chatws.engine.stats import Stats
+from chatws.engine.upgrade import upgrade
 from chatws.engine.websocket import accept_websocket
 from chatws.wire.engineio import OpenPayload, PacketType
 from chatws.wire.errors import CloseCode
@@ -104,12 +107,15 @@ class Server:
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={**headers, **preflight_headers()})
         try:
-            return await self._answer(request, read_question(request, self.options))
+            return await self._answer(request, read_question(request, self.options), headers)
         except RequestError as failure:
             return error_response(failure, headers)
         except Refused as refused:
             self._core.stats.refused_total[refused.reason] += 1
             return refused_response(refused, headers)
+        except ConnectionError:
+            # Nobody is there to read it.
+            return error_response(RequestError(BadRequest.BAD_REQUEST), headers)
 
     def peer_address(self, request: web.BaseRequest) -> str:
         """Give the client's own address, see ``origin.peer_address``."""
@@ -145,10 +151,26 @@ class Server:
     async def _on_shutdown(self, _app: web.Application) -> None:
         await self.close()
 
-    async def _answer(self, request: web.Request, question: Question) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, question: Question, headers: dict[str, str]) -> web.StreamResponse:
+        is_polling = question.transport == "polling"
         if question.sid is None:
-            return await self._open_websocket(request)
-        raise RequestError(BadRequest.SESSION_UNKNOWN)
+            return self._open_polling(request, headers) if is_polling else await self._open_websocket(request)
+        session = self._core.sessions.get(question.sid)
+        if session is not None and not is_polling:
+            return await upgrade(self._core, session, request)
+        link = self._core.last_polls.get(question.sid) if session is None else session.link
+        if link is None or (session is None and question.method != "GET"):
+            raise RequestError(BadRequest.SESSION_UNKNOWN)
+        if not is_polling or not isinstance(link, PollingLink):
+            raise RequestError(BadRequest.BAD_REQUEST)
+        answer = answer_poll if question.method == "GET" else take_post
+        return await answer(self._core, link, request, headers)
+
+    def _open_polling(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+        session = self._new_session(request)
+        session.open(PollingLink(self._core, session), self._make_receiver(session))
+        upgrades = ["websocket"] if "websocket" in self.options.transports else []
+        return text_response(self._open_packet(session, upgrades), headers)
 
     async def _open_websocket(self, request: web.Request) -> web.StreamResponse:
         session = self._new_session(request)
@@ -157,6 +179,7 @@ class Server:
         except BaseException:
             self._core.limits.leave(session.handshake.address, was_admitted=False)
             raise
+        link.carry(session)
         session.open(link, self._make_receiver(session))
         session.send(server_frame(self._open_packet(session, upgrades=[])))
         await link.run(session)

@@ -127,7 +127,7 @@ class Session:
     def close(self, reason: Reason, code: int = CloseCode.NORMAL) -> None:
         """End the session: what waits is still sent, the receiver is told, the transport goes soon after."""
         if not self.is_closed:
-            self.link.close(code)
+            self.link.close(reason, code)
             self._finish(reason)
 
     def abort(self, reason: Reason) -> None:

@@ -122,8 +122,9 @@ class WebSocketLink:
         else:
             self._session.too_slow()
 
-    def close(self, code: int) -> None:
+    def close(self, reason: Reason, code: int) -> None:
         """Send the close frame and leave the client a moment to take it; then the TCP connection is aborted."""
+        del reason
         if self._is_closing or self._transport.is_closing():
             return
         self.write(close_frame(code))
@@ -135,6 +136,12 @@ class WebSocketLink:
         self._is_closing = True
         self._transport.abort()
 
+    async def wait_closed(self) -> None:
+        """Discard what comes until the connection ends, which ``close`` has bounded."""
+        while (await self.receive()).type in (_TEXT, _BINARY):
+            pass
+        self._transport.close()
+
     async def receive(self) -> WSMessage:
         """Give the next message; WebSocket's own pings are answered on the way."""
         while True:
@@ -144,9 +151,12 @@ class WebSocketLink:
             elif message.type is not WSMsgType.PONG:
                 return message
 
+    def carry(self, session: Session) -> None:
+        """Belong to a session from now on."""
+        self._session = session
+
     async def run(self, session: Session) -> None:
         """Read and handle until the connection ends; the session is closed when this returns."""
-        self._session = session
         while True:
             message = await self._next()
             if message.type is not _TEXT and message.type is not _BINARY:

@@ -17,6 +17,8 @@ from chatws.wire.errors import Fault, PacketError
 SEPARATOR = "\x1e"
 PROBE = "probe"
 BINARY_PREFIX = "b"
+_SEPARATOR_BYTES = SEPARATOR.encode()
+_BINARY_PREFIX_BYTES = BINARY_PREFIX.encode()
 
 
 class PacketType(StrEnum):
@@ -70,22 +72,39 @@ def encode_packet(packet: Packet) -> str | bytes:
     return packet.type.value + packet.payload
 
 
+def split_payload(body: bytes) -> list[str | bytes]:
+    """Cut the body of a polling request or response into what a WebSocket would have carried, message by message.
+
+    Raises:
+        PacketError: it is not UTF-8, or a binary packet is not base64.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise PacketError(Fault.ENCODING, "polling payload is not UTF-8") from None
+    return [_read_part(part) for part in text.split(SEPARATOR)]
+
+
 def decode_payload(body: bytes) -> list[Packet]:
     """Read the body of a polling request or response.
 
     Raises:
         PacketError: it is empty, not UTF-8, or any packet in it is not well formed; then none of it counts.
     """
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise PacketError(Fault.ENCODING, "polling payload is not UTF-8") from None
-    return [_decode_payload_packet(part) for part in text.split(SEPARATOR)]
+    return [
+        decode_packet(part) if isinstance(part, str) else Packet(PacketType.MESSAGE, part)
+        for part in split_payload(body)
+    ]
 
 
 def encode_payload(packets: Iterable[Packet]) -> bytes:
     """Write packets as the body of a polling request or response."""
-    return SEPARATOR.join(map(_encode_payload_packet, packets)).encode()
+    return join_payload(encode_packet(packet) for packet in packets)
+
+
+def join_payload(messages: Iterable[str | bytes]) -> bytes:
+    """Join messages, as a WebSocket would carry them, to the body of a polling request or response."""
+    return _SEPARATOR_BYTES.join(map(_write_part, messages))
 
 
 def decode_open(packet: Packet) -> OpenPayload:
@@ -102,16 +121,16 @@ def decode_open(packet: Packet) -> OpenPayload:
         raise PacketError(Fault.MALFORMED, "OPEN without a valid handshake") from None
 
 
-def _decode_payload_packet(part: str) -> Packet:
+def _read_part(part: str) -> str | bytes:
     if part[:1] != BINARY_PREFIX:
-        return decode_packet(part)
+        return part
     try:
-        return Packet(PacketType.MESSAGE, base64.b64decode(part[1:], validate=True))
+        return base64.b64decode(part[1:], validate=True)
     except (binascii.Error, ValueError):
         raise PacketError(Fault.MALFORMED, "binary packet is not base64") from None
 
 
-def _encode_payload_packet(packet: Packet) -> str:
-    if isinstance(packet.payload, bytes):
-        return BINARY_PREFIX + base64.b64encode(packet.payload).decode("ascii")
-    return packet.type.value + packet.payload
+def _write_part(message: str | bytes) -> bytes:
+    if isinstance(message, bytes):
+        return _BINARY_PREFIX_BYTES + base64.b64encode(message)
+    return message.encode()

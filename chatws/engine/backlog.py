@@ -1,0 +1,73 @@
+"""Packets of a polling session that wait to be handled in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from chatws.engine.link import Work
+
+if TYPE_CHECKING:
+    from chatws.engine.session import Session
+
+
+class Backlog:
+    """Handled one after the other by a task that exists only while there is something to handle.
+
+    The bound is soft by one body: a POST is answered only when less than ``max_bytes`` wait, and a client has one POST
+    at a time.
+    """
+
+    __slots__ = ("_bytes", "_max_bytes", "_session", "_task", "_wake", "_works")
+
+    def __init__(self, session: Session, max_bytes: int) -> None:
+        self._session = session
+        self._max_bytes = max_bytes
+        self._works: deque[tuple[Work, int]] = deque()
+        self._bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        # Set while somebody waits for room or for the end.
+        self._wake: asyncio.Event | None = None
+
+    def add(self, work: Work, size: int) -> None:
+        """Let work of a packet of ``size`` bytes wait its turn."""
+        self._works.append((work, size))
+        self._bytes += size
+        if self._task is None:
+            self._task = self._session.core.start_task(self._run())
+
+    async def room(self) -> None:
+        """Wait until less than the bound waits."""
+        while self._bytes > self._max_bytes:
+            await self._progress()
+
+    async def drained(self) -> None:
+        """Wait until nothing waits or runs."""
+        while self._task is not None:
+            await self._progress()
+
+    async def _progress(self) -> None:
+        if self._wake is None:
+            self._wake = asyncio.Event()
+        await self._wake.wait()
+
+    async def _run(self) -> None:
+        try:
+            while self._works:
+                work, size = self._works.popleft()
+                await self._session.run(work)
+                self._bytes -= size
+                self._notify()
+        finally:
+            for work, _ in self._works:
+                work.close()
+            self._works.clear()
+            self._bytes = 0
+            self._task = None
+            self._notify()
+
+    def _notify(self) -> None:
+        if self._wake is not None:
+            self._wake.set()
+            self._wake = None

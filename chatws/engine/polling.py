@@ -1,0 +1,166 @@
+"""The long-polling transport: what waits for the next poll, and the poll that waits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from chatws.engine.backlog import Backlog
+from chatws.engine.core import Core
+from chatws.engine.reasons import OUR_DECISION, Reason
+from chatws.wire.engineio import PacketType, join_payload
+from chatws.wire.frames import Opcode, iter_server_frames, server_frame
+
+if TYPE_CHECKING:
+    from chatws.engine.session import Session
+
+_NOOP_FRAME = server_frame(PacketType.NOOP.value.encode())
+_CLOSE_FRAME = server_frame(PacketType.CLOSE.value.encode())
+
+
+class PollingLink:
+    """The two halves of long-polling for one session: an outbox for GET and a backlog for POST."""
+
+    __slots__ = (
+        "_core",
+        "_is_gone",
+        "_is_overfull",
+        "_outbox",
+        "_outbox_bytes",
+        "_releases_polls",
+        "_transport",
+        "_waiter",
+        "backlog",
+        "is_posting",
+        "is_upgrading",
+        "session",
+    )
+
+    name: Final = "polling"
+
+    def __init__(self, core: Core, session: Session) -> None:
+        self.session = session
+        self.backlog = Backlog(session, core.options.max_payload_bytes)
+        self.is_posting = False
+        """True while the body of a POST is read."""
+        self.is_upgrading = False
+        """True while a WebSocket tries to replace this link."""
+        # Set from the probe to the end of the upgrade: polls are answered at once.
+        self._releases_polls = False
+        self._core = core
+        self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
+        self._is_overfull = False
+        self._is_gone = False
+        # Set while a poll is open: its connection, and while it is parked, what wakes it.
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def write(self, chunk: bytes) -> None:
+        """Put frames into the outbox; too much there ends the session, but not within this call."""
+        if self._is_gone:
+            return
+        self._outbox.append(chunk)
+        self._outbox_bytes += len(chunk)
+        self._wake()
+        limit = self._core.options.max_outbox_bytes
+        if limit and not self._is_overfull and self._outbox_bytes > limit:
+            self._is_overfull = True
+            self._core.loop.call_soon(self._check_outbox)
+
+    def buffered_bytes(self) -> int:
+        """Bytes that wait for a poll."""
+        return self._outbox_bytes
+
+    def read_ahead(self) -> None:
+        """Do nothing: acks are read from every POST while handlers run."""
+
+    def close(self, reason: Reason, code: int) -> None:
+        """Answer the parked poll; where the client is well, keep what waits for the next poll a while."""
+        del code
+        self.write(_NOOP_FRAME if reason is Reason.TRANSPORT_CLOSE else _CLOSE_FRAME)
+        self._is_gone = True
+        if reason in OUR_DECISION and self._transport is None:
+            self._core.last_polls[self.session.sid] = self
+            self._core.loop.call_later(self._core.options.polling_linger_s, self._forget)
+
+    def abort(self) -> None:
+        """Cut the connection of the open poll and drop what waits."""
+        self._is_gone = True
+        self._outbox.clear()
+        self._outbox_bytes = 0
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()
+
+    @property
+    def is_polled(self) -> bool:
+        """True while a poll is open."""
+        return self._transport is not None
+
+    def begin_poll(self, transport: asyncio.Transport) -> None:
+        """Note the connection of a new poll."""
+        self._transport = transport
+
+    def end_poll(self) -> None:
+        """Note that the poll was answered or its connection lost."""
+        self._transport = None
+
+    async def next_body(self) -> bytes:
+        """Wait until something is to be said and take all of it as the body of the poll's answer."""
+        if not self._outbox and not self._releases_polls and not self._is_gone:
+            self._waiter = self._core.loop.create_future()
+            self._core.parked.add(self)
+            try:
+                await self._waiter
+            finally:
+                self._core.parked.discard(self)
+                self._waiter = None
+        return _as_body(self.take() or [_NOOP_FRAME])
+
+    def take(self) -> list[bytes]:
+        """Take everything out of the outbox."""
+        chunks, self._outbox = self._outbox, []
+        self._outbox_bytes = 0
+        self._core.last_polls.pop(self.session.sid, None)
+        return chunks
+
+    def release_polls(self, *, at_once: bool = True) -> None:
+        """Answer the parked poll, so that the client can stop polling, and the next ones at once; or stop that."""
+        self._releases_polls = at_once
+        if at_once:
+            self._wake()
+
+    def give_up(self) -> list[bytes]:
+        """Give everything that waits to the link that replaces this one."""
+        self._is_gone = True
+        self._wake()
+        return self.take()
+
+    def is_cancelled(self) -> bool:
+        """Tell whether the connection of the parked poll is gone."""
+        return self._transport is not None and self._transport.is_closing()
+
+    def cancelled(self) -> None:
+        """End the session: its packets may have been lost with the poll, and official clients come back anew."""
+        self.session.abort(Reason.TRANSPORT_CLOSE)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _check_outbox(self) -> None:
+        self._is_overfull = False
+        if self._outbox_bytes > self._core.options.max_outbox_bytes:
+            self.session.too_slow()
+
+    def _forget(self) -> None:
+        self._core.last_polls.pop(self.session.sid, None)
+
+
+def _as_body(chunks: list[bytes]) -> bytes:
+    messages: list[str | bytes] = []
+    for chunk in chunks:
+        for opcode, payload in iter_server_frames(chunk):
+            messages.append(payload.decode() if opcode is Opcode.TEXT else payload)
+    return join_payload(messages)

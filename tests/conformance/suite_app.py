@@ -1,0 +1,98 @@
+"""The server that the official protocol suites expect: ``python tests/conformance/suite_app.py socketio --port 3000``.
+
+Source: the server configurations printed in the two protocol documents of socketio/socket.io.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+from aiohttp import web
+
+from chatws.engine import EngineOptions, Server, Socket
+from chatws.engine.link import Work
+from chatws.engine.reasons import Reason
+from chatws.engine.session import Session
+from chatws.wire.frames import Opcode, server_frame
+
+
+def options(path: str) -> EngineOptions:
+    """Give the suites' timings and sizes."""
+    return EngineOptions(
+        path=path,
+        ping_interval_s=0.3,
+        ping_timeout_s=0.2,
+        admission_timeout_s=1.0,
+        max_payload_bytes=1_000_000,
+        allow_binary=True,
+        allowed_origins="*",
+    )
+
+
+def make_socketio() -> Server:
+    """Make the Socket.IO suite's server."""
+    io = Server(options("/socket.io/"))
+    for name in ("/", "/custom"):
+        namespace = io.of(name)
+
+        @namespace.on_connect
+        async def connect(socket: Socket, auth: msgspec.Raw | None) -> None:
+            socket.emit("auth", {} if auth is None else auth)
+
+    main = io.of("/")
+
+    @main.on("message")
+    async def message(socket: Socket, *args: object) -> None:
+        socket.emit("message-back", *args)
+
+    @main.on("message-with-ack")
+    async def message_with_ack(_socket: Socket, *args: object) -> tuple[object, ...]:
+        return args
+
+    return io
+
+
+class Echo:
+    """Sends every Engine.IO message back."""
+
+    awaits_ack = False
+    awaits_binary = False
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def accept_text(self, message: str, at: int) -> Work | None:
+        del at
+        self._session.send(server_frame(message.encode()))
+        return None
+
+    def accept_binary(self, message: bytes) -> Work | None:
+        self._session.send(server_frame(message, Opcode.BINARY))
+        return None
+
+    def deadline_passed(self) -> None:
+        self._session.close(Reason.NOT_ADMITTED)
+
+    def closed(self, reason: Reason) -> None:
+        del reason
+
+
+def make_engineio() -> Server:
+    """Make the Engine.IO suite's server."""
+    return Server(options("/engine.io/"), make_receiver=Echo)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="server for the official protocol suites")
+    parser.add_argument("protocol", choices=("socketio", "engineio"))
+    parser.add_argument("--port", type=int, default=3000)
+    arguments = parser.parse_args()
+    io = make_socketio() if arguments.protocol == "socketio" else make_engineio()
+    app = web.Application()
+    io.attach(app)
+    web.run_app(app, host="localhost", port=arguments.port, print=None)
+
+
+if __name__ == "__main__":
+    main()
