@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatws.wire.engineio import (
+    OpenPayload,
+    Packet,
+    PacketType,
+    decode_open,
+    decode_packet,
+    decode_payload,
+    encode_packet,
+    encode_payload,
+    split_payload,
+)
+from chatws.wire.errors import Fault, PacketError
+
+text_packets = st.builds(
+    Packet, st.sampled_from(PacketType), st.text(st.characters(codec="utf-8", exclude_characters="\x1e"))
+)
+binary_packets = st.builds(Packet, st.just(PacketType.MESSAGE), st.binary())
+
+
+@given(st.lists(text_packets | binary_packets, min_size=1))
+def test_payload_survives_the_way_there_and_back(packets: list[Packet]) -> None:
+    assert decode_payload(encode_payload(packets)) == packets
+
+
+@given(st.binary())
+def test_any_body_is_packets_or_a_packet_error(body: bytes) -> None:
+    try:
+        decode_payload(body)
+    except PacketError:
+        return
+
+
+def test_payload_of_the_protocol_page_is_read() -> None:
+    assert decode_payload(b"4hello\x1ebAQIDBA==") == [
+        Packet(PacketType.MESSAGE, "hello"),
+        Packet(PacketType.MESSAGE, b"\x01\x02\x03\x04"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"", Fault.MALFORMED),
+        (b"4a\x1e", Fault.MALFORMED),
+        (b"7", Fault.MALFORMED),
+        (b"\xff", Fault.ENCODING),
+        (b"4\xed\xa0\x80", Fault.ENCODING),
+        (b"bAQID%BA==", Fault.MALFORMED),
+        (b"bAQI", Fault.MALFORMED),
+        ("4\u0664\x1e\u0664".encode(), Fault.MALFORMED),
+    ],
+)
+def test_malformed_body_is_refused_whole(body: bytes, fault: Fault) -> None:
+    with pytest.raises(PacketError) as raised:
+        decode_payload(body)
+    assert raised.value.fault is fault
+
+
+def test_binary_message_is_bare_bytes_in_a_websocket() -> None:
+    assert encode_packet(Packet(PacketType.MESSAGE, b"\x00")) == b"\x00"
+    assert encode_packet(Packet(PacketType.PING, "probe")) == "2probe"
+
+
+def test_split_payload_gives_what_a_websocket_would_carry() -> None:
+    assert split_payload(b"4a\x1ebAA==\x1e2") == ["4a", b"\x00", "2"]
+
+
+def test_open_packet_tells_the_timings() -> None:
+    packet = decode_packet('0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}')
+    assert decode_open(packet) == OpenPayload("x", [], 25000, 20000, 65536)
+
+
+@pytest.mark.parametrize("text", ["4{}", "0", "0[]", '0{"sid":1}', "0" + "[" * 100_000])
+def test_anything_but_a_handshake_is_refused_as_open_packet(text: str) -> None:
+    with pytest.raises(PacketError):
+        decode_open(decode_packet(text))

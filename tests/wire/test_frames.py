@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatws.wire.errors import CloseCode, FrameError
+from chatws.wire.frames import (
+    Opcode,
+    apply_mask,
+    client_frame,
+    close_frame,
+    close_payload,
+    iter_server_frames,
+    server_frame,
+)
+from chatws.wire.reader import FrameReader, Message, Role, parse_close
+
+SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000]
+texts = st.text(st.characters(codec="utf-8"))
+messages = texts | st.binary(max_size=300)
+
+
+def make_frame(message: str | bytes, role: Role) -> bytes:
+    payload, opcode = (message.encode(), Opcode.TEXT) if isinstance(message, str) else (message, Opcode.BINARY)
+    if role is Role.SERVER:
+        return client_frame(payload, b"\x01\x80\xfe\x33", opcode)
+    return server_frame(payload, opcode)
+
+
+@given(st.lists(messages, max_size=5), st.sampled_from(Role), st.integers(1, 9))
+def test_messages_survive_being_cut_anywhere(sent: list[str | bytes], role: Role, step: int) -> None:
+    stream = b"".join(make_frame(message, role) for message in sent)
+    reader = FrameReader(role, max_message_bytes=10_000)
+    got = [m for at in range(0, len(stream), step) for m in reader.feed(stream[at : at + step])]
+    assert [message.payload for message in got] == sent
+
+
+@given(st.binary(max_size=200), st.sampled_from(Role))
+def test_any_bytes_are_messages_or_a_frame_error(stream: bytes, role: Role) -> None:
+    try:
+        FrameReader(role, max_message_bytes=100).feed(stream)
+    except FrameError:
+        return
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_length_form_is_written_and_read(size: int) -> None:
+    payload = os.urandom(size)
+    assert FrameReader(Role.CLIENT, max_message_bytes=size).feed(server_frame(payload, Opcode.BINARY)) == [
+        Message(Opcode.BINARY, payload)
+    ]
+    assert FrameReader(Role.SERVER, max_message_bytes=size).feed(client_frame(payload, b"abcd", Opcode.BINARY)) == [
+        Message(Opcode.BINARY, payload)
+    ]
+
+
+def test_joined_server_frames_come_apart_again() -> None:
+    parts = [(Opcode.BINARY, bytes(size)) for size in SIZES] + [(Opcode.TEXT, b"x")]
+    chunk = b"".join(server_frame(payload, opcode) for opcode, payload in parts)
+    assert list(iter_server_frames(chunk)) == parts
+
+
+@given(st.binary(max_size=50), st.binary(min_size=4, max_size=4))
+def test_mask_is_its_own_inverse(payload: bytes, mask: bytes) -> None:
+    masked = apply_mask(payload, mask)
+    assert apply_mask(masked, mask) == payload
+    assert list(masked) == [byte ^ mask[index % 4] for index, byte in enumerate(payload)]
+
+
+def test_control_frames_pass_between_fragments() -> None:
+    stream = (
+        server_frame(b"hel", is_last=False)
+        + server_frame(b"?", Opcode.PING)
+        + server_frame(b"", Opcode.CONTINUATION, is_last=False)
+        + server_frame(b"lo", Opcode.CONTINUATION)
+    )
+    assert FrameReader(Role.CLIENT, max_message_bytes=5).feed(stream) == [
+        Message(Opcode.PING, b"?"),
+        Message(Opcode.TEXT, "hello"),
+    ]
+
+
+def test_character_split_over_fragments_is_whole_again() -> None:
+    euro = "€".encode()
+    stream = server_frame(euro[:1], is_last=False) + server_frame(euro[1:], Opcode.CONTINUATION)
+    assert FrameReader(Role.CLIENT, max_message_bytes=5).feed(stream) == [Message(Opcode.TEXT, "€")]
+
+
+@pytest.mark.parametrize(
+    ("stream", "code"),
+    [
+        (b"\xc1\x00", CloseCode.PROTOCOL_ERROR),
+        (b"\x91\x00", CloseCode.PROTOCOL_ERROR),
+        (b"\x83\x00", CloseCode.PROTOCOL_ERROR),
+        (client_frame(b"x", b"abcd"), CloseCode.PROTOCOL_ERROR),
+        (server_frame(b"x", Opcode.PING, is_last=False), CloseCode.PROTOCOL_ERROR),
+        (server_frame(bytes(126), Opcode.PING), CloseCode.PROTOCOL_ERROR),
+        (server_frame(b"x", Opcode.CONTINUATION), CloseCode.PROTOCOL_ERROR),
+        (server_frame(b"x", is_last=False) + server_frame(b"y"), CloseCode.PROTOCOL_ERROR),
+        (server_frame(b"\xff"), CloseCode.INVALID_TEXT),
+        (server_frame(b"\xed\xa0\x80"), CloseCode.INVALID_TEXT),
+        (server_frame(bytes(101)), CloseCode.TOO_BIG),
+        (server_frame(bytes(60), is_last=False) + server_frame(bytes(60), Opcode.CONTINUATION), CloseCode.TOO_BIG),
+        (b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff", CloseCode.TOO_BIG),
+    ],
+)
+def test_broken_frame_is_refused_with_its_close_code(stream: bytes, code: CloseCode) -> None:
+    reader = FrameReader(Role.CLIENT, max_message_bytes=100)
+    with pytest.raises(FrameError) as raised:
+        reader.feed(stream)
+    assert raised.value.close_code is code
+    with pytest.raises(FrameError):
+        reader.feed(server_frame(b"fine"))
+
+
+def test_server_refuses_unmasked_frames() -> None:
+    with pytest.raises(FrameError):
+        FrameReader(Role.SERVER, max_message_bytes=100).feed(server_frame(b"x"))
+
+
+def test_oversize_is_refused_before_its_bytes_arrive() -> None:
+    with pytest.raises(FrameError):
+        FrameReader(Role.CLIENT, max_message_bytes=100).feed(server_frame(bytes(1000))[:4])
+
+
+def test_close_frame_tells_code_and_reason() -> None:
+    (message,) = FrameReader(Role.CLIENT, max_message_bytes=0).feed(close_frame(CloseCode.RESTART, "bye"))
+    assert isinstance(message.payload, bytes)
+    assert parse_close(message.payload) == (1012, "bye")
+    assert parse_close(b"").code == CloseCode.NO_STATUS
+    assert parse_close(close_payload(4000)).code == 4000
+
+
+@given(st.text())
+def test_reason_of_any_length_fits_a_control_frame(reason: str) -> None:
+    payload = close_payload(1000, reason.encode("utf-8", "ignore").decode() * 3)
+    assert len(payload) <= 125
+    parse_close(payload)
+
+
+@pytest.mark.parametrize("payload", [b"\x03", b"\x03\xed", b"\x00\x00", b"\x13\x88", b"\x03\xe8\xff"])
+def test_close_frame_nobody_may_send_is_refused(payload: bytes) -> None:
+    with pytest.raises(FrameError):
+        parse_close(payload)
