@@ -1,0 +1,65 @@
+"""No query of the running chat reads a whole table: its cost must not grow with the history."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws.store import Draft, Store
+from chatws.store.queries import append, conversations, messages, read_marks, sessions
+from chatws.store.sqlite import make_engine
+from tests.store.support import AGENT, ANN, BEN, START_MS, new_conversation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+
+def _append(connection: Connection) -> None:
+    drafts = [Draft("room", sender, "hello", str(number)) for number, sender in enumerate((ANN, BEN) * 20)]
+    append.append_batch(connection, drafts, now_ms=START_MS, reopen_status="queued")
+
+
+def _transition(connection: Connection) -> None:
+    conversations.transition(
+        connection, "room", version=1, status="assigned", assignee_id=AGENT.user_id, now_ms=START_MS
+    )
+
+
+QUERIES: dict[str, Callable[[Connection], object]] = {
+    "append": _append,
+    "transition": _transition,
+    "heads": lambda connection: conversations.heads(connection, ["room", "other"]),
+    "snapshot": lambda connection: messages.snapshot(connection, "room", 0),
+    "page before": lambda connection: messages.page_before(connection, "room", None, 50),
+    "mark read": lambda connection: read_marks.move(connection, "room", "ann", 1),
+    "session": lambda connection: sessions.find(connection, "secret"),
+    "new session": lambda connection: sessions.create(connection, "new", BEN, 1, "other", "queued", START_MS),
+    "touch session": lambda connection: sessions.touch(connection, "secret", 1),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_every_row_is_found_by_an_index(file_store: Store, path: Path, name: str) -> None:
+    await new_conversation(file_store)
+    await file_store.ensure_user(AGENT)
+    await file_store.create_session("secret", ANN, 1, None, "queued")
+    await file_store.append(Draft("room", ANN, "hello", "id"))
+    statements: list[str] = []
+    engine = make_engine(path)
+    with engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(statements.append)
+        QUERIES[name](connection)
+        driver.set_trace_callback(None)
+        explainable = [statement for statement in statements if statement.startswith(("SELECT", "UPDATE", "INSERT"))]
+        assert explainable
+        for statement in explainable:
+            for *_, step in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement.replace("%", "%%")):
+                assert not re.match(r"SCAN (messages|conversations|users|customer|assignee|sessions|read_marks)", step)
+    engine.dispose()
