@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT_S = 2.0
 """How long a polite farewell may take."""
 
+CUT_TIMEOUT_S = 0.1
+"""How long the close handshake of a link that is given up may hold up the next one."""
+
 CONNECT_FAULTS = (
     socketio.exceptions.SocketIOError,
     engineio.exceptions.EngineIOError,
@@ -201,6 +204,10 @@ class Link:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if eio.ws is not None:
+            with suppress(TimeoutError, *CONNECT_FAULTS):
+                async with asyncio.timeout(CUT_TIMEOUT_S):
+                    await eio.ws.close()
         # A cancelled read loop leaves its client in the library's list of live ones for ever.
         with suppress(ValueError):
             engineio.base_client.connected_clients.remove(eio)

@@ -1,0 +1,65 @@
+"""Collects what a client tells its callbacks, so that tests can wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from chatws.client import AgentClient, ClientOptions, ConnectionChange, CustomerClient, Event, MessageReceived
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+C = TypeVar("C", AgentClient, CustomerClient)
+
+
+class Listener(Generic[C]):
+    """A client and everything it has said, in order."""
+
+    def __init__(self, client: C) -> None:
+        self.client: C = client
+        self.events: list[tuple[str, object]] = []
+        self._grew = asyncio.Event()
+        client.on_event(self._note)
+
+    @staticmethod
+    def customer(url: str, session_id: str, options: ClientOptions | None = None) -> Listener[CustomerClient]:
+        return Listener(CustomerClient(url, session_id, options=options))
+
+    @staticmethod
+    def agent(
+        url: str, token: str | Callable[[], str | Awaitable[str]], options: ClientOptions | None = None
+    ) -> Listener[AgentClient]:
+        return Listener(AgentClient(url, token, options=options))
+
+    def of(self, name: str) -> list[object]:
+        """Payloads of all events of a name."""
+        return [payload for event, payload in self.events if event == name]
+
+    @property
+    def messages(self) -> list[MessageReceived]:
+        return [payload for payload in self.of(Event.MESSAGE_RECEIVED) if isinstance(payload, MessageReceived)]
+
+    @property
+    def contents(self) -> list[str]:
+        return [message.content for message in self.messages]
+
+    @property
+    def states(self) -> list[str]:
+        return [change.state for change in self.of(Event.CONNECTION_CHANGE) if isinstance(change, ConnectionChange)]
+
+    async def wait_for(self, condition: Callable[[Self], bool]) -> None:
+        """Return once what was heard fulfils a condition."""
+        async with asyncio.timeout(20):
+            while not condition(self):
+                self._grew.clear()
+                await self._grew.wait()
+
+    async def wait_messages(self, count: int) -> list[str]:
+        """Wait for so many messages and give their contents."""
+        await self.wait_for(lambda heard: len(heard.messages) >= count)
+        return self.contents
+
+    def _note(self, name: str, payload: object) -> None:
+        self.events.append((name, payload))
+        self._grew.set()

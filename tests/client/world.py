@@ -1,0 +1,256 @@
+"""A chat without a network: one session, a server's memory, and two pipes that a test may break at any point."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from random import Random
+from typing import TYPE_CHECKING
+
+from chatws.client.core import effects
+from chatws.client.core.happenings import MessageReceived
+from chatws.client.core.names import Command, Event
+from chatws.client.core.session import Session, SessionOptions
+from chatws.protocol.codec import convert_reply
+from chatws.protocol.commands import History, JoinConversation, SendMessage
+from chatws.protocol.entities import Message, User
+from chatws.protocol.events import Authenticated, Timers
+from chatws.protocol.ids import format_timestamp
+from tests.client.chat_server import NOW, person, refusal
+
+if TYPE_CHECKING:
+    from chatws.client.core.effects import Effect
+    from chatws.protocol.entities import Wire
+
+PAGE = 3
+IDENTITY = Authenticated(
+    user_id="ann",
+    user_name="Ann",
+    role="customer",
+    expires_at=NOW,
+    server_time=NOW,
+    epoch="e1",
+    timers=Timers(typing_resend_ms=2000, typing_expire_ms=3000, presence_grace_ms=5000, positions_ms=30000),
+)
+
+Reply = dict[str, object]
+
+
+class World:
+    """Every method is one thing that can happen; the session's effects are carried out at once."""
+
+    def __init__(self, **options: int) -> None:
+        self.session = Session(Random(1), SessionOptions(retry_first_connect=True, **options))
+        self.now = 1000.0
+        self.stored: list[Message] = []
+        self.delivered: list[Message] = []
+        self.settled: Counter[int] = Counter()
+        self.outcomes: dict[int, object] = {}
+        self.posted: dict[int, str] = {}
+        self.told: list[tuple[str, object]] = []
+        self.up = False
+        self.connect_at: float | None = None
+        self.refusals: deque[Reply] = deque()
+        self.to_server: deque[effects.Emit] = deque()
+        self.to_client: deque[tuple[int, str, Reply] | Message] = deque()
+        self._in_room = False
+        self._requests = 0
+
+    def ask(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def start(self) -> None:
+        self.do(self.session.start(self.ask(), self.now))
+        self.do(self.session.join(self.ask(), "c", 0, None, self.now))
+
+    # What people do
+
+    def post(self) -> None:
+        request_id = self.ask()
+        self.posted[request_id] = f"id-{request_id}"
+        self.do(self.session.post(request_id, "c", f"mine {request_id}", f"id-{request_id}", self.now))
+
+    def other_says(self) -> None:
+        self._store("agent-1", "theirs", None)
+
+    # What the network does
+
+    def connect(self) -> None:
+        """The link opens, if the session wants one."""
+        if self.connect_at is not None:
+            self.now = max(self.now, self.connect_at)
+            self.connect_at, self.up, self._in_room = None, True, False
+            self.do(self.session.link_opened(IDENTITY, self.now))
+
+    def fail_to_connect(self) -> None:
+        if self.connect_at is not None:
+            self.connect_at = None
+            self.do(self.session.link_ended(effects.LinkEnd("nobody"), self.now))
+
+    def cut(self) -> None:
+        """The link ends; what is in the pipes is lost, also what the server has already done."""
+        if self.up:
+            self.up = False
+            self.to_server.clear()
+            self.to_client.clear()
+            self.do(self.session.link_ended(effects.LinkEnd("cut"), self.now))
+
+    def server_reads(self) -> None:
+        """The server answers the next request."""
+        if self.to_server:
+            emit = self.to_server.popleft()
+            self.to_client.append((emit.command_id, emit.name, self._answer(emit)))
+
+    def client_reads(self) -> None:
+        if self.to_client:
+            self._hear(self.to_client.popleft())
+
+    def lose_next(self) -> None:
+        """What comes next to the client is lost although the link lives."""
+        if self.to_client:
+            self.to_client.popleft()
+
+    def repeat_next(self) -> None:
+        if self.to_client:
+            self.to_client.appendleft(self.to_client[0])
+
+    def delay_next(self) -> None:
+        """What comes next is overtaken by everything behind it."""
+        self.to_client.rotate(-1)
+
+    def refuse_next(self) -> None:
+        self.refusals.append(refusal("rate_limited", retryable=True, retry_after_ms=50))
+
+    def lose_outcome(self) -> None:
+        """The next send is stored, and called unavailable."""
+        self.refusals.append({"stored": True, **refusal("storage_unavailable", retryable=True)})
+
+    def wait(self, seconds: float = 3.0) -> None:
+        """Time passes, with a tick whenever one is due."""
+        end = self.now + seconds
+        for _ in range(10_000):
+            deadline = self.session.next_deadline(self.now)
+            if deadline is None or deadline > end:
+                self.now = end
+                return
+            self.now = max(self.now, deadline)
+            self.do(self.session.tick(self.now))
+        raise AssertionError("the session wants to be called without end")
+
+    def heal(self) -> None:
+        """Everything works again, until nothing more happens."""
+        self.refusals.clear()
+        for _ in range(1000):
+            self.connect()
+            self.server_reads()
+            self.client_reads()
+            if self._is_idle():
+                self.do(self.session.event(Event.POSITIONS, {"c": len(self.stored)}, self.now))
+                self.wait(60)
+                if self._is_idle():
+                    return
+        raise AssertionError("no rest after the faults have ended")
+
+    # Parts
+
+    def _is_idle(self) -> bool:
+        return self.up and not self.to_server and not self.to_client
+
+    def do(self, todo: list[Effect]) -> None:
+        for effect in todo:
+            match effect:
+                case effects.Emit():
+                    assert self.up, "sent without a link"
+                    self.to_server.append(effect)
+                case effects.Deliver(_, MessageReceived() as received):
+                    self.delivered.append(received.message)
+                case effects.Deliver(name, payload):
+                    self.told.append((name, payload))
+                case effects.Settle(request_id, outcome):
+                    self.settled[request_id] += 1
+                    self.outcomes[request_id] = outcome
+                case effects.Connect(delay_s):
+                    self.connect_at = self.now + delay_s
+                case effects.Drop():
+                    self.cut()
+                case _:
+                    pass
+
+    def _hear(self, item: tuple[int, str, Reply] | Message) -> None:
+        if isinstance(item, Message):
+            self.do(self.session.event(Event.MESSAGE_RECEIVED, item, self.now))
+        else:
+            command_id, name, reply = item
+            self.do(self.session.ack(command_id, convert_reply(name, reply), self.now))
+
+    def _answer(self, emit: effects.Emit) -> Reply:
+        if self.refusals and emit.name in (Command.SEND_MESSAGE, Command.JOIN_CONVERSATION, Command.HISTORY):
+            reply = self.refusals.popleft()
+            if "stored" in reply and emit.name == Command.SEND_MESSAGE:
+                self._append(emit.payload)
+            return reply
+        if emit.name == Command.SEND_MESSAGE:
+            message = self._append(emit.payload)
+            return {"success": True, "messageId": message.message_id, "seq": message.seq, "timestamp": NOW}
+        if emit.name == Command.JOIN_CONVERSATION:
+            return self._join(emit.payload)
+        if emit.name == Command.HISTORY:
+            return self._history(emit.payload)
+        return {"success": True}
+
+    def _append(self, payload: Wire | str) -> Message:
+        assert isinstance(payload, SendMessage)
+        known = [message for message in self.stored if message.client_message_id == payload.client_message_id]
+        return known[0] if known else self._store("ann", payload.content, str(payload.client_message_id))
+
+    def _store(self, sender: str, content: str, client_message_id: str | None) -> Message:
+        seq = len(self.stored) + 1
+        message = Message(
+            conversation_id="c",
+            content=content,
+            sender=User(user_id=sender, user_name=sender, role="admin"),
+            timestamp=format_timestamp(seq),
+            message_id=f"m{seq}",
+            seq=seq,
+            **({} if client_message_id is None else {"client_message_id": client_message_id}),
+        )
+        self.stored.append(message)
+        if self._in_room and self.up:
+            self.to_client.append(message)
+        return message
+
+    def _join(self, payload: Wire | str) -> Reply:
+        assert isinstance(payload, JoinConversation)
+        self._in_room = True
+        after = payload.after_seq
+        assert isinstance(after, int)
+        missed = self.stored[after:]
+        return {
+            "success": True,
+            "conversation": {
+                "conversationId": "c",
+                "status": "queued",
+                "version": 1,
+                "customer": person("ann"),
+                "assignee": None,
+                "createdAt": NOW,
+                "updatedAt": NOW,
+                "headSeq": len(self.stored),
+                "lastMessage": None,
+            },
+            "epoch": "e1",
+            "recovered": True,
+            "messages": missed[:PAGE],
+            "hasMore": len(missed) > PAGE,
+            "readMarks": [],
+            "typing": [],
+            "presence": [],
+        }
+
+    def _history(self, payload: Wire | str) -> Reply:
+        assert isinstance(payload, History)
+        assert isinstance(payload.after_seq, int)
+        page = self.stored[payload.after_seq : payload.after_seq + PAGE]
+        more = payload.after_seq + len(page) < len(self.stored)
+        head = len(self.stored)
+        return {"success": True, "messages": page, "hasMoreBefore": False, "hasMoreAfter": more, "headSeq": head}
