@@ -8,10 +8,11 @@ import msgspec
 
 from chatws.protocol import replies
 from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.operations import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
 
 _COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(row.payload, strict=True) for name, row in COMMANDS.items()
+    name: msgspec.json.Decoder(row.payload, strict=True) for name, row in (COMMANDS | REST_COMMANDS).items()
 }
 _EVENT_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()
@@ -52,6 +53,18 @@ def decode_payload(row: CommandSpec, raw: msgspec.Raw | bytes | str) -> Any:
         return _COMMAND_DECODERS[row.name].decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as problem:
         raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {_describe(problem)}") from None
+
+
+def convert_fields(row: CommandSpec, fields: dict[str, str]) -> Any:
+    """Build a payload from fields that are all text, as a query string's are.
+
+    Raises:
+        ChatError: ``bad_request`` naming the field.
+    """
+    try:
+        return msgspec.convert(fields, row.payload, strict=False)
+    except msgspec.ValidationError as problem:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {problem}") from None
 
 
 def decode_event(name: str, raw: bytes | str) -> Any:

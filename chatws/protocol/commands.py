@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -86,6 +86,34 @@ class Handoff(Wire, frozen=True, kw_only=True):
     reason: ShortText | UnsetType = UNSET
 
 
+class Nothing(Wire, frozen=True, kw_only=True):
+    """REST: a request that says everything by its place."""
+
+
+class ConversationRef(Wire, frozen=True, kw_only=True):
+    """REST: one conversation."""
+
+    conversation_id: Id
+
+
+class ListConversations(Wire, frozen=True, kw_only=True):
+    """REST: a page of conversations, last changed first; ``cursor`` is what the page before returned."""
+
+    status: ConversationStatus | UnsetType = UNSET
+    assignee: Id | UnsetType = UNSET
+    cursor: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    limit: PageLimit = HISTORY_DEFAULT
+
+
+class LoadMessages(Wire, frozen=True, kw_only=True):
+    """REST: the guide's initial load; without a conversation, the session's own."""
+
+    conversation_id: Id | UnsetType = UNSET
+    before_seq: Seq | UnsetType = UNSET
+    after_seq: Seq | UnsetType = UNSET
+    limit: PageLimit = HISTORY_DEFAULT
+
+
 class StartConversation(Wire, frozen=True, kw_only=True):
     """REST: an agent starts a conversation with a customer."""
 
@@ -103,8 +131,9 @@ class BotQuestion(Wire, frozen=True, kw_only=True):
 class Notify(Wire, frozen=True, kw_only=True):
     """REST: an event for every connection of one user (guide: ``sendToUser``)."""
 
+    user_id: Id
     event: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_:.-]{1,64}\Z")]
-    payload: object = None
+    payload: Any = None
 
 
 class Login(Wire, frozen=True, kw_only=True):

@@ -28,3 +28,15 @@ def normalise_content(content: str) -> str:
     if not text.isascii() and len(text.encode()) > MAX_CONTENT_BYTES:
         raise ChatError(ErrorCode.TOO_LARGE, f"A message has at most {MAX_CONTENT_BYTES} bytes.")
     return text
+
+
+def normalise_name(name: str) -> str:
+    """Trim a name that others will see.
+
+    Raises:
+        ChatError: ``bad_request`` when nothing is left, or for a control character or a line end.
+    """
+    text = name.strip()
+    if not text or "\n" in text or "\t" in text or _FORBIDDEN.search(text):
+        raise ChatError(ErrorCode.BAD_REQUEST, "A name is one line of visible characters.")
+    return text

@@ -128,6 +128,29 @@ class BotAck(Ok, frozen=True, kw_only=True):
     reply: Message | UnsetType = UNSET
 
 
+class SocketHealth(Wire, frozen=True, kw_only=True):
+    """REST: the socket part of ``/health`` (guide, Monitoring)."""
+
+    connections: int
+    status: Literal["healthy"] = "healthy"
+
+
+class Health(Wire, frozen=True, kw_only=True):
+    """REST: ``/health``; whoever reads it knows that the process is alive."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    uptime_s: int
+    websocket: SocketHealth
+
+
+class Ready(Wire, frozen=True, kw_only=True):
+    """REST: ``/ready``, and what each part it depends on says."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, str]
+
+
 class NotifyAck(Ok, frozen=True, kw_only=True):
     """REST: how many of this server's connections the event was handed to."""
 

@@ -20,13 +20,14 @@ class Limit(StrEnum):
 
 EVERYBODY: frozenset[Role] = frozenset({"admin", "customer"})
 AGENTS: frozenset[Role] = frozenset({"admin"})
+CUSTOMERS: frozenset[Role] = frozenset({"customer"})
 NOBODY_YET: frozenset[Role] = frozenset()
 """For requests that come before an identity."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """One client-to-server event."""
+    """One request: a client-to-server event, or an operation of the REST table."""
 
     name: str
     payload: object

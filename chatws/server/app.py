@@ -30,7 +30,7 @@ from chatws.server.pipeline import Pipeline
 from chatws.server.presence import PresenceBook
 from chatws.server.service import WebSocketService
 from chatws.server.sockets import SocketAdapter
-from chatws.server.throttle import Failures
+from chatws.server.throttle import AddressLimit
 from chatws.server.typing_board import TypingBoard
 from chatws.settings import Settings
 from chatws.store import BadUrl, StoreUnusable
@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Applica
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
     chat = _make_chat(settings, server.of("/"), clock or SystemClock())
-    pipeline = Pipeline(chat, ROUTES)
+    pipeline = Pipeline(chat, {**ROUTES, **rest.ROUTES})
     SocketAdapter(chat, pipeline).attach(chat.namespace)
     app[ENGINE] = server
     app[SERVICE] = WebSocketService(chat)
@@ -106,7 +106,8 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
         metrics=metrics,
         authenticator=Authenticator(settings, load_keys(settings), store, clock),
         passwords=PasswordChecker(),
-        failures=Failures(settings.login_failures_per_minute if settings.limits == "on" else 0),
+        failures=_limit(settings, settings.login_failures_per_minute / 60, settings.login_failures_per_minute),
+        session_starts=_limit(settings, settings.sessions_per_s, settings.connections_per_address),
         registry=registry,
         hosting=hosting,
         presence=PresenceBook(settings.presence_grace_ms, clock, functools.partial(_show_presence, namespace)),
@@ -116,6 +117,10 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
     chat.inbox.join(chat.current)
     answering.join(chat)
     return chat
+
+
+def _limit(settings: Settings, per_s: float, burst: int) -> AddressLimit:
+    return AddressLimit(per_s if settings.limits == "on" else 0, burst)
 
 
 def _typing_board(settings: Settings, namespace: Namespace, registry: Registry, room: str) -> TypingBoard:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chatws.server.inbox import Inbox
     from chatws.server.metrics import Metrics
     from chatws.server.presence import PresenceBook
-    from chatws.server.throttle import Failures, Throttle
+    from chatws.server.throttle import AddressLimit, Throttle
     from chatws.settings import Settings
     from chatws.store.port import Store
 
@@ -37,6 +37,8 @@ class Caller:
     throttle: Throttle | None
     """None when limits are off."""
     connection: Connection | None = None
+    address: str = ""
+    """Where a REST request comes from; a socket's handshake has its own."""
 
     @property
     def user(self) -> User:
@@ -56,7 +58,9 @@ class Chat:
     metrics: Metrics
     authenticator: Authenticator
     passwords: PasswordChecker
-    failures: Failures
+    failures: AddressLimit
+    """Failed log-ins and guessed sessions."""
+    session_starts: AddressLimit
     registry: Registry
     hosting: Hosting
     presence: PresenceBook

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from chatws.protocol.errors import ErrorCode
+from chatws.protocol.operations import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
 
 LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -28,7 +29,7 @@ class Metrics:
             buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
         )
-        names = (*COMMANDS, UNKNOWN_EVENT)
+        names = (*COMMANDS, *REST_COMMANDS, UNKNOWN_EVENT)
         outcomes = ("ok", *ErrorCode)
         self._outcome = {(name, outcome): requests.labels(name, outcome) for name in names for outcome in outcomes}
         self._seconds = {name: seconds.labels(name) for name in names}
@@ -53,6 +54,6 @@ class Metrics:
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request that was answered."""
-        name = event if event in COMMANDS else UNKNOWN_EVENT
+        name = event if event in self._seconds else UNKNOWN_EVENT
         self._outcome[name, outcome].inc()
         self._seconds[name].observe(seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ _log = logging.getLogger("chatws.pipeline")
 
 Policy = Callable[[Chat, Caller, Any], Awaitable[Any]]
 Handler = Callable[[Chat, Caller, Any, Any], Awaitable[Ok]]
+Prepare = Callable[[], Awaitable[tuple[Caller, object]]]
+"""Reads a REST request: who asks, and the payload."""
 
 ANSWER_MARGIN_MS = 500
 """The answer is sent this long before the deadline that was promised."""
@@ -45,22 +47,18 @@ class Pipeline:
 
     async def run(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok | Refused:
         """Carry out a client's event; never raises for anything a client or the store did."""
-        return await self._measured(name, caller, lambda row: codec.decode_command(row, args))
+        return await self._measured(name, self._run_event(caller, name, args))
 
-    async def run_json(self, caller: Caller, name: str, body: bytes) -> Ok | Refused:
-        """Carry out a request whose payload is a JSON document, as REST bodies are."""
-        return await self._measured(name, caller, lambda row: codec.decode_payload(row, body))
+    async def run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok | Refused:
+        """Carry out a REST operation; ``prepare`` reads the request, within the deadline."""
+        return await self._measured(row.name, self._run_operation(row, prepare))
 
-    async def run_payload(self, caller: Caller, name: str, payload: object) -> Ok | Refused:
-        """Carry out a request whose payload was built by the caller."""
-        return await self._measured(name, caller, lambda _: payload)
-
-    async def _measured(self, name: str, caller: Caller, decode: Callable[[CommandSpec], Any]) -> Ok | Refused:
+    async def _measured(self, name: str, answer: Coroutine[Any, Any, Ok]) -> Ok | Refused:
         clock = self._chat.clock
         began = clock.monotonic()
         reply: Ok | Refused
         try:
-            reply = await self._answer(name, caller, decode)
+            reply = await answer
             outcome = "ok"
         except Exception as problem:  # noqa: BLE001  the one place where a handler's failure becomes an answer
             error = translate(problem)
@@ -70,19 +68,27 @@ class Pipeline:
         self._chat.metrics.request(name, outcome, clock.monotonic() - began)
         return reply
 
-    async def _answer(self, name: str, caller: Caller, decode: Callable[[CommandSpec], Any]) -> Ok:
+    async def _run_event(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok:
         row = codec.find_command(name)
-        payload = decode(row)
+        payload = codec.decode_command(row, args)
+        async with asyncio.timeout(self._deadline_s):
+            return await self._answer(row, caller, payload)
+
+    async def _run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok:
+        async with asyncio.timeout(self._deadline_s):
+            caller, payload = await prepare()
+            return await self._answer(row, caller, payload)
+
+    async def _answer(self, row: CommandSpec, caller: Caller, payload: object) -> Ok:
         self._check_identity(row, caller)
         now = self._chat.clock.monotonic()
         if caller.throttle is not None:
             caller.throttle.check_total(now)
-        route = self._routes[name]
-        async with asyncio.timeout(self._deadline_s):
-            place = await route.policy(self._chat, caller, payload)
-            if caller.throttle is not None:
-                caller.throttle.check(row.limit, now)
-            return await route.handler(self._chat, caller, payload, place)
+        route = self._routes[row.name]
+        place = await route.policy(self._chat, caller, payload)
+        if caller.throttle is not None:
+            caller.throttle.check(row.limit, now)
+        return await route.handler(self._chat, caller, payload, place)
 
     def _check_identity(self, row: CommandSpec, caller: Caller) -> None:
         if not row.roles:

@@ -39,7 +39,7 @@ class WebSocketService:
         Raises:
             ValueError: the name is Socket.IO's own or the contract's.
         """
-        if event in RESERVED_EVENTS or event in EVENTS:
+        if not is_free_name(event):
             raise ValueError(event)
         sockets = self._chat.registry.sockets_of(user_id)
         args = () if payload is UNSET else (payload,)
@@ -49,3 +49,8 @@ class WebSocketService:
     def get_connection_count(self) -> int:
         """Return how many authenticated connections there are."""
         return len(self._chat.registry)
+
+
+def is_free_name(event: str) -> bool:
+    """Whether an event name is neither Socket.IO's own nor the contract's."""
+    return event not in RESERVED_EVENTS and event not in EVENTS

@@ -25,6 +25,10 @@ class Bucket:
             self._tokens -= 1.0
         return wait_s
 
+    def give_back(self) -> None:
+        """Undo a `take`."""
+        self._tokens = min(self._capacity, self._tokens + 1.0)
+
     def wait_s(self, now: float) -> float:
         """Return how many seconds until a token is there; 0.0 if one is."""
         self._tokens = min(self._capacity, self._tokens + (now - self._updated_at) * self._per_s)
@@ -69,17 +73,35 @@ def _refuse(wait_s: float) -> None:
         raise ChatError(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait_s * 1000) + 1)
 
 
-class Failures:
-    """Counts failed log-ins and guessed sessions by address; bounded, oldest forgotten first."""
+MAX_ADDRESSES = 10_000
+"""Addresses that are remembered; the one that was counted longest ago is forgotten first."""
 
-    MAX_ADDRESSES = 10_000
 
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
+class AddressLimit:
+    """A bucket for each address; without a rate it limits nothing."""
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
         self._buckets: dict[str, Bucket] = {}
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, address: str, now: float) -> None:
+        """Count a request.
+
+        Raises:
+            ChatError: ``rate_limited``.
+        """
+        _refuse(self.count(address, now))
+
+    def count(self, address: str, now: float) -> float:
+        """Count something that has happened; return how many seconds too early it was."""
+        return self._touch(address, now).take(now) if self._per_s else 0.0
+
     def check(self, address: str, now: float) -> None:
-        """Refuse an address that has failed too often.
+        """Refuse an address that has nothing left, without counting.
 
         Raises:
             ChatError: ``rate_limited``.
@@ -88,12 +110,15 @@ class Failures:
         if bucket is not None:
             _refuse(bucket.wait_s(now))
 
-    def count(self, address: str, now: float) -> None:
-        """Remember a failure."""
-        if not self._per_minute:
-            return
-        bucket = self._buckets.pop(address, None) or Bucket(self._per_minute / 60, self._per_minute, now)
-        bucket.take(now)
+    def give_back(self, address: str) -> None:
+        """Take back one count."""
+        bucket = self._buckets.get(address)
+        if bucket is not None:
+            bucket.give_back()
+
+    def _touch(self, address: str, now: float) -> Bucket:
+        bucket = self._buckets.pop(address, None) or Bucket(self._per_s, self._burst, now)
         self._buckets[address] = bucket
-        if len(self._buckets) > self.MAX_ADDRESSES:
+        if len(self._buckets) > MAX_ADDRESSES:
             del self._buckets[next(iter(self._buckets))]
+        return bucket

@@ -80,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     login_failures_per_minute: Annotated[
         Count, _help("Failed log-ins and unknown sessions per minute and address.")
     ] = 10
+    sessions_per_s: Annotated[
+        Rate, _help("New customer sessions per second and address; at once as many as its connections.")
+    ] = 10
     connections_per_session: Annotated[Count, _help("Connections of one customer session.")] = 5
     connections_per_agent: Annotated[Count, _help("Connections of one agent.")] = 10
     connections_per_address: Annotated[Count, _help("Connections from one address.")] = 1_000

@@ -84,6 +84,28 @@ class Authenticator:
             login_at_ms=int(claims.login_at_s * 1000),
         )
 
+    def issue(self, user: User, login_at_ms: int) -> tuple[str, int]:
+        """Sign a token for an agent who logged in then; returns it with the Unix time, milliseconds, of its end.
+
+        Raises:
+            ChatError: ``forbidden`` where the server holds a public key only and somebody else signs.
+        """
+        if not self._keys.can_sign:
+            raise ChatError(ErrorCode.FORBIDDEN, "This server only verifies tokens; log in where they are issued.")
+        now_ms = self._clock.now_ms()
+        renewable_s = login_at_ms // 1000 + self._settings.login_ttl_s - now_ms // 1000
+        expires_at_s = now_ms // 1000 + min(self._settings.token_ttl_s, renewable_s)
+        token = tokens.mint(
+            self._keys,
+            self._settings,
+            subject=user.user_id,
+            name=user.user_name,
+            ttl_s=expires_at_s - now_ms // 1000,
+            login_at_s=login_at_ms / 1000,
+            now_s=now_ms / 1000,
+        )
+        return token, expires_at_s * 1000
+
     async def _account_of(self, claims: tokens.Claims) -> Account:
         account = await self._store.account(claims.subject)
         if account is None:

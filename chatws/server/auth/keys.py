@@ -33,6 +33,11 @@ class Keys:
     current: Key
     previous: Key | None = None
 
+    @property
+    def can_sign(self) -> bool:
+        """Whether tokens can be made, not only checked."""
+        return b"PUBLIC KEY" not in self.current.material
+
     def candidates(self, key_id: str | None) -> list[Key]:
         """Return the keys that may verify a token with this ``kid``; all of them when the token names none."""
         known = [key for key in (self.current, self.previous) if key is not None]

@@ -84,6 +84,14 @@ async def take_over(chat: Chat, agent: User, conversation: Conversation) -> None
         await _move(chat, conversation, conversation.version, "assigned", agent.user_id)
 
 
+async def give_to_bot(chat: Chat, conversation: Conversation) -> Conversation:
+    """Let the bot have a conversation, unless it has changed; return it as it is now."""
+    try:
+        return (await _move(chat, conversation, conversation.version, "bot", None)).conversation
+    except StaleVersion as stale:
+        return stale.current
+
+
 async def requeue(chat: Chat, conversation: Conversation) -> None:
     """Put a conversation whose agent has been offline for too long back in the queue, unless it has changed."""
     with contextlib.suppress(StaleVersion):

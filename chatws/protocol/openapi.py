@@ -1,0 +1,98 @@
+"""Describes the REST table in OpenAPI 3.1, for other people's tools."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from chatws.protocol import replies
+from chatws.protocol.operations import OPERATIONS, Operation
+from chatws.protocol.spec import AGENTS, CUSTOMERS, CommandSpec
+
+Json = dict[str, Any]
+
+PAGES: tuple[tuple[str, str, type | None], ...] = (
+    ("/health", "Is the process alive?", replies.Health),
+    ("/ready", "Are requests welcome? 503 when not.", replies.Ready),
+    ("/metrics", "Metrics in Prometheus's text format.", None),
+    ("/openapi.json", "This description.", None),
+)
+"""The operator's pages: path, summary, and the body if it is JSON of ours."""
+
+_REF = "#/components/schemas/{name}"
+_SECURITY: Json = {
+    "agent": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "customer": {"type": "apiKey", "in": "header", "name": "X-Session-Id"},
+}
+
+
+def describe(version: str) -> Json:
+    """Build the document for this version of the server."""
+    types = [operation.command.payload for operation in OPERATIONS]
+    types += [operation.command.reply for operation in OPERATIONS]
+    types += [page for _, _, page in PAGES if page is not None]
+    _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), replies.Refused], ref_template=_REF)
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+    for path, summary, body in PAGES:
+        paths[path] = {"get": {"summary": summary, "security": [], "responses": {"200": _page(body)}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "chatws", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
+    }
+
+
+def _operation(operation: Operation, schemas: dict[str, Json]) -> Json:
+    row = operation.command
+    in_path = re.findall(r"{(\w+)}", operation.path)
+    described: Json = {
+        "summary": row.summary,
+        "operationId": row.name,
+        "security": _security(row),
+        "responses": {"200": _json_body("Done.", row.reply), "default": _json_body("Refused.", replies.Refused)},
+    }
+    fields = schemas[_name(row.payload)]
+    parameters = [_parameter(name, "path", fields, required=True) for name in in_path]
+    others = {name: schema for name, schema in fields["properties"].items() if name not in in_path}
+    if operation.method == "GET":
+        required = fields.get("required", [])
+        parameters += [_parameter(name, "query", fields, required=name in required) for name in others]
+    elif others:
+        described["requestBody"] = _request_body(others, fields, in_path)
+    if parameters:
+        described["parameters"] = parameters
+    return described
+
+
+def _parameter(name: str, place: str, fields: Json, *, required: bool) -> Json:
+    return {"name": name, "in": place, "required": required, "schema": fields["properties"][name]}
+
+
+def _request_body(properties: Json, fields: Json, in_path: list[str]) -> Json:
+    required = [name for name in fields.get("required", []) if name not in in_path]
+    schema: Json = {"type": "object", "properties": properties, "required": required}
+    return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
+
+
+def _security(row: CommandSpec) -> list[Json]:
+    schemes = (("agent", AGENTS), ("customer", CUSTOMERS))
+    return [{name: []} for name, roles in schemes if roles <= row.roles]
+
+
+def _json_body(text: str, body: type) -> Json:
+    content = {"application/json": {"schema": {"$ref": _REF.format(name=_name(body))}}}
+    return {"description": text, "content": content}
+
+
+def _page(body: type | None) -> Json:
+    return {"description": "The page."} if body is None else _json_body("The page.", body)
+
+
+def _name(payload: object) -> str:
+    assert isinstance(payload, type)
+    return payload.__name__

@@ -1,0 +1,26 @@
+"""The REST side of the chat: the contract's operations, the operator's pages, and who may reach them."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from chatws.protocol.operations import OPERATIONS
+from chatws.server.rest.access import Access
+from chatws.server.rest.api import Api
+from chatws.server.rest.callers import Callers
+from chatws.server.rest.endpoint import Endpoint
+from chatws.server.rest.routes import ROUTES
+from chatws.server.rest.site import add_site
+from chatws.server.rest.status import StatusPages
+
+__all__ = ["ROUTES", "Api", "attach"]
+
+
+def attach(app: web.Application, api: Api) -> None:
+    """Add every route and the rules of access; call it before the engine is attached, whose path begins like ours."""
+    app.middlewares.append(Access(api).middleware)
+    callers = Callers(api)
+    for operation in OPERATIONS:
+        app.router.add_route(operation.method, operation.path, Endpoint(api, callers, operation).handle)
+    StatusPages(api).add_routes(app.router)
+    add_site(app.router)

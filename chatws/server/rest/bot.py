@@ -1,0 +1,83 @@
+"""The guide's chat API: a customer's message, and the bot's answer in the same response."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import UNSET
+
+from chatws.protocol.commands import BotQuestion
+from chatws.protocol.content import normalise_content
+from chatws.protocol.entities import Conversation, Message
+from chatws.protocol.ids import new_id
+from chatws.protocol.replies import BotAck
+from chatws.server import policy
+from chatws.server.answering import ANSWER_TIMEOUT_S
+from chatws.server.chat import Caller, Chat
+from chatws.server.handlers.work import give_to_bot
+from chatws.server.rest.sessions import own_session
+from chatws.store.port import Draft, Stored
+
+
+async def may_ask(chat: Chat, caller: Caller, payload: BotQuestion) -> tuple[Conversation, str]:
+    """Allow customers in their conversations; returns the conversation and the content to store.
+
+    Raises:
+        ChatError: ``too_large`` or ``bad_request`` for the content, or as `policy.member`.
+    """
+    content = normalise_content(payload.message)
+    if payload.conversation_id is not UNSET:
+        return await policy.member(chat, caller, payload.conversation_id), content
+    own_id = (await own_session(chat, caller)).conversation_id
+    if own_id is None:
+        return await _first_conversation(chat, caller), content
+    return policy.check_member(caller.user, await chat.current(own_id)), content
+
+
+async def ask_bot(chat: Chat, caller: Caller, payload: BotQuestion, place: tuple[Conversation, str]) -> BotAck:
+    """Store the message, show it to the room, and wait for the bot if it is the bot's turn.
+
+    A repeat of a ``clientMessageId`` gets the first ids, and the answer if it has been given by then; it is not asked
+    again.
+    """
+    conversation, content = place
+    client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
+    conversation = await _give_to_bot(chat, conversation)
+    stored = await chat.append(Draft(conversation.conversation_id, caller.user, content, client_message_id))
+    if stored.duplicate:
+        reply = await _answer_to(chat, stored.message)
+    else:
+        reply = await _ask(chat, stored.conversation or conversation, stored)
+    return BotAck(
+        message_id=stored.message.message_id, answered=reply is not None, reply=UNSET if reply is None else reply
+    )
+
+
+async def _first_conversation(chat: Chat, caller: Caller) -> Conversation:
+    conversation_id = new_id(chat.clock.now_ms())
+    conversation, _ = await chat.store.create_conversation(conversation_id, caller.user, "bot")
+    chat.inbox.touch(conversation_id)
+    return conversation
+
+
+async def _give_to_bot(chat: Chat, conversation: Conversation) -> Conversation:
+    """Let the bot have a conversation that nobody has written in yet; whoever asks here wants the bot."""
+    if conversation.status != "queued" or conversation.head_seq:
+        return conversation
+    return await give_to_bot(chat, conversation)
+
+
+async def _ask(chat: Chat, conversation: Conversation, stored: Stored) -> Message | None:
+    """Return the bot's answer, or None when a human has the conversation or the bot takes too long."""
+    if conversation.status != "bot":
+        return None
+    task = chat.answering.ask(conversation, stored.message)
+    if task is None:
+        return None
+    await asyncio.wait({task}, timeout=ANSWER_TIMEOUT_S)
+    return task.result() if task.done() and not task.cancelled() else None
+
+
+async def _answer_to(chat: Chat, question: Message) -> Message | None:
+    page = await chat.store.page_after(question.conversation_id, question.seq, 1)
+    return next((message for message in page.messages if message.sender.role == "bot"), None)

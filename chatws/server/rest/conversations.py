@@ -1,0 +1,89 @@
+"""Conversations and their messages, for those who read before they connect."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from chatws.protocol.commands import ConversationRef, History, ListConversations, LoadMessages, StartConversation
+from chatws.protocol.entities import Conversation, User
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.ids import new_id
+from chatws.protocol.replies import ConversationAck, ConversationList, HistoryAck
+from chatws.server import policy
+from chatws.server.chat import Caller, Chat
+from chatws.server.handlers.reading import history
+from chatws.server.handlers.work import take_over
+from chatws.server.rest.sessions import own_session
+from chatws.store.port import ConversationFilter
+
+
+async def list_conversations(chat: Chat, caller: Caller, payload: ListConversations, place: None) -> ConversationList:
+    """Read a page: an agent sees every conversation, a customer the own ones."""
+    wanted = ConversationFilter(
+        status=None if payload.status is UNSET else payload.status,
+        assignee_id=None if payload.assignee is UNSET else payload.assignee,
+        customer_id=caller.user.user_id if caller.user.role == "customer" else None,
+        cursor=None if payload.cursor is UNSET else payload.cursor,
+        limit=payload.limit,
+    )
+    conversations, cursor = await chat.store.conversations(wanted)
+    return ConversationList(conversations=conversations, cursor=cursor)
+
+
+async def may_start(chat: Chat, caller: Caller, payload: StartConversation) -> User:
+    """Allow conversations with customers; returns the customer.
+
+    Raises:
+        ChatError: ``not_found``.
+    """
+    account = await chat.store.account(payload.customer_id)
+    if account is None or account.user.role != "customer":
+        raise ChatError(ErrorCode.NOT_FOUND)
+    return account.user
+
+
+async def start_conversation(chat: Chat, caller: Caller, payload: StartConversation, customer: User) -> ConversationAck:
+    """Make a conversation and give it to the agent who asked."""
+    conversation_id = new_id(chat.clock.now_ms())
+    conversation, _ = await chat.store.create_conversation(conversation_id, customer, "queued")
+    await take_over(chat, caller.user, conversation)
+    return ConversationAck(conversation=await chat.current(conversation_id) or conversation)
+
+
+async def get_conversation(
+    chat: Chat, caller: Caller, payload: ConversationRef, conversation: Conversation
+) -> ConversationAck:
+    """Tell one conversation as it is now."""
+    return ConversationAck(conversation=conversation)
+
+
+async def may_load(chat: Chat, caller: Caller, payload: LoadMessages) -> Conversation | None:
+    """Find the conversation: the one that is named, or the session's own, or None before there is one.
+
+    Raises:
+        ChatError: as `policy.member`; ``bad_request`` for an agent who names none.
+    """
+    conversation_id = payload.conversation_id
+    if conversation_id is UNSET:
+        if caller.user.role == "admin":
+            raise ChatError(ErrorCode.BAD_REQUEST, "Name the conversation: ?conversationId=")
+        own_id = (await own_session(chat, caller)).conversation_id
+        if own_id is None:
+            return None
+        conversation_id = own_id
+    return policy.check_member(caller.user, await chat.current(conversation_id))
+
+
+async def load_messages(
+    chat: Chat, caller: Caller, payload: LoadMessages, conversation: Conversation | None
+) -> HistoryAck:
+    """Read a page as ``history`` does; there are no messages before there is a conversation."""
+    if conversation is None:
+        return HistoryAck(messages=[], has_more_before=False, has_more_after=False, head_seq=0)
+    wanted = History(
+        conversation_id=conversation.conversation_id,
+        before_seq=payload.before_seq,
+        after_seq=payload.after_seq,
+        limit=payload.limit,
+    )
+    return await history(chat, caller, wanted, conversation)

@@ -1,0 +1,68 @@
+"""Customers' sessions."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from chatws.protocol.commands import Nothing, StartSession
+from chatws.protocol.content import normalise_name
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.ids import format_timestamp, new_id, new_secret_id
+from chatws.protocol.replies import SessionAck
+from chatws.server.auth.identity import new_customer
+from chatws.server.chat import Caller, Chat
+from chatws.store.port import Session
+
+
+async def may_start(chat: Chat, caller: Caller, payload: StartSession) -> str | None:
+    """Allow an address so many customers; returns the name as it will be shown.
+
+    Raises:
+        ChatError: ``rate_limited``, or ``bad_request`` for a name that is not one.
+    """
+    chat.session_starts.take(caller.address, chat.clock.monotonic())
+    return None if payload.user_name is UNSET else normalise_name(payload.user_name)
+
+
+async def start_session(chat: Chat, caller: Caller, payload: StartSession, name: str | None) -> SessionAck:
+    """Make a customer with a session and a conversation."""
+    now_ms = chat.clock.now_ms()
+    session_id, conversation_id = new_secret_id(), new_id(now_ms)
+    expires_at_ms = now_ms + chat.settings.session_ttl_s * 1000
+    session = await chat.store.create_session(
+        session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, chat.first_status
+    )
+    chat.inbox.touch(conversation_id)
+    return _describe(session_id, session, expires_at_ms)
+
+
+async def current_session(chat: Chat, caller: Caller, payload: Nothing, place: None) -> SessionAck:
+    """Tell the customer's own session; asking has just made it live longer."""
+    identity = caller.identity
+    assert identity is not None
+    assert identity.session_id is not None
+    return _describe(identity.session_id, await own_session(chat, caller), identity.expires_at_ms)
+
+
+async def own_session(chat: Chat, caller: Caller) -> Session:
+    """Read the session of a customer.
+
+    Raises:
+        ChatError: ``unauthorized`` when it was taken away meanwhile.
+    """
+    assert caller.identity is not None
+    assert caller.identity.session_id is not None
+    session = await chat.store.session(caller.identity.session_id)
+    if session is None:
+        raise ChatError(ErrorCode.UNAUTHORIZED)
+    return session
+
+
+def _describe(session_id: str, session: Session, expires_at_ms: int) -> SessionAck:
+    return SessionAck(
+        session_id=session_id,
+        user_id=session.user.user_id,
+        user_name=session.user.user_name,
+        conversation_id=session.conversation_id,
+        expires_at=format_timestamp(expires_at_ms),
+    )

@@ -1,0 +1,24 @@
+"""Events for one user from a program outside (guide: sendToUser)."""
+
+from __future__ import annotations
+
+from chatws.protocol.commands import Notify
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.replies import NotifyAck
+from chatws.server.chat import Caller, Chat
+from chatws.server.service import WebSocketService, is_free_name
+
+
+async def may_notify(chat: Chat, caller: Caller, payload: Notify) -> None:
+    """Allow names that mean nothing to the protocol and the contract.
+
+    Raises:
+        ChatError: ``bad_request``.
+    """
+    if not is_free_name(payload.event):
+        raise ChatError(ErrorCode.BAD_REQUEST, "This event name is taken.")
+
+
+async def notify_user(chat: Chat, caller: Caller, payload: Notify, place: None) -> NotifyAck:
+    """Emit the event to every connection of the user."""
+    return NotifyAck(connections=WebSocketService(chat).send_to_user(payload.user_id, payload.event, payload.payload))
