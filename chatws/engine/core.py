@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chatws.engine.faultlog import FaultLog
+from chatws.engine.flusher import Flusher
 from chatws.engine.limits import Limits
 from chatws.engine.options import EngineOptions
 from chatws.engine.parked import ParkedPolls
@@ -44,6 +45,11 @@ class Core:
     def stalls(self) -> StallWatch:
         """The watch over slow readers."""
         return StallWatch(self.loop, self.options.write_stall_s)
+
+    @cached_property
+    def flusher(self) -> Flusher:
+        """What writes once per turn."""
+        return Flusher(self.loop)
 
     @cached_property
     def parked(self) -> ParkedPolls:

@@ -24,6 +24,13 @@ class Link(Protocol):
     def buffered_bytes(self) -> int:
         """Bytes that wait for the client."""
 
+    @property
+    def is_full(self) -> bool:
+        """True when the client should take what waits before it is served further."""
+
+    async def room(self) -> None:
+        """Wait until the client has taken most of what waits, or is gone."""
+
     def read_ahead(self) -> None:
         """Look for acks although a handler of this session runs; asked for as often as needed."""
 

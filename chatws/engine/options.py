@@ -31,7 +31,7 @@ class EngineOptions:
     max_payload_bytes: int = 64 * 1024
     """Largest WebSocket message and polling body that is accepted; advertised as ``maxPayload``."""
     max_outbox_bytes: int = 256 * 1024
-    """What may wait for one slow reader before its connection is aborted."""
+    """When more than this waits for a client and something is added, or twice this after it, the client is cut off."""
     write_stall_s: float = 10.0
     """A connection that takes no byte for so long while bytes wait is aborted."""
     send_buffer_bytes: int = 128 * 1024

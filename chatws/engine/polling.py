@@ -28,6 +28,7 @@ class PollingLink:
         "_outbox",
         "_outbox_bytes",
         "_releases_polls",
+        "_taken",
         "_transport",
         "_waiter",
         "backlog",
@@ -52,6 +53,8 @@ class PollingLink:
         self._outbox_bytes = 0
         self._is_overfull = False
         self._is_gone = False
+        # Set while a handler waits for room.
+        self._taken: asyncio.Event | None = None
         # Set while a poll is open: its connection, and while it is parked, what wakes it.
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -60,17 +63,29 @@ class PollingLink:
         """Put frames into the outbox; too much there ends the session, but not within this call."""
         if self._is_gone:
             return
+        limit = self._core.options.max_outbox_bytes
+        waiting = self._outbox_bytes
         self._outbox.append(chunk)
         self._outbox_bytes += len(chunk)
         self._wake()
-        limit = self._core.options.max_outbox_bytes
-        if limit and not self._is_overfull and self._outbox_bytes > limit:
+        if limit and not self._is_overfull and (waiting > limit or self._outbox_bytes > 2 * limit):
             self._is_overfull = True
-            self._core.loop.call_soon(self._check_outbox)
+            self._core.loop.call_soon(self.session.too_slow)
 
     def buffered_bytes(self) -> int:
         """Bytes that wait for a poll."""
         return self._outbox_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """True when a quarter of what may wait does."""
+        return 0 < self._core.options.max_outbox_bytes < 4 * self._outbox_bytes
+
+    async def room(self) -> None:
+        """Wait until a poll takes what waits."""
+        while self.is_full and not self._is_gone:
+            self._taken = self._taken or asyncio.Event()
+            await self._taken.wait()
 
     def read_ahead(self) -> None:
         """Do nothing: acks are read from every POST while handlers run."""
@@ -80,6 +95,7 @@ class PollingLink:
         del code
         self.write(_NOOP_FRAME if reason is Reason.TRANSPORT_CLOSE else _CLOSE_FRAME)
         self._is_gone = True
+        self._make_room()
         if reason in OUR_DECISION and self._transport is None:
             self._core.last_polls[self.session.sid] = self
             self._core.loop.call_later(self._core.options.polling_linger_s, self._forget)
@@ -92,6 +108,7 @@ class PollingLink:
         if self._transport is not None:
             self._transport.abort()
         self._wake()
+        self._make_room()
 
     @property
     def is_polled(self) -> bool:
@@ -123,6 +140,7 @@ class PollingLink:
         chunks, self._outbox = self._outbox, []
         self._outbox_bytes = 0
         self._core.last_polls.pop(self.session.sid, None)
+        self._make_room()
         return chunks
 
     def release_polls(self, *, at_once: bool = True) -> None:
@@ -149,10 +167,10 @@ class PollingLink:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _check_outbox(self) -> None:
-        self._is_overfull = False
-        if self._outbox_bytes > self._core.options.max_outbox_bytes:
-            self.session.too_slow()
+    def _make_room(self) -> None:
+        if self._taken is not None:
+            self._taken.set()
+            self._taken = None
 
     def _forget(self) -> None:
         self._core.last_polls.pop(self.session.sid, None)

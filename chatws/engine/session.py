@@ -97,7 +97,10 @@ class Session:
         return None
 
     async def run(self, work: Work) -> None:
-        """Handle one packet to its end; a breach of the protocol found on the way closes the session."""
+        """Handle one packet to its end; a breach of the protocol found on the way closes the session.
+
+        A client that asks faster than it reads the answers is slowed down here, never cut off for its own answers.
+        """
         if self.is_closed:
             work.close()
             return
@@ -106,6 +109,8 @@ class Session:
             self.link.read_ahead()
         try:
             await work
+            if self.link.is_full:
+                await self.link.room()
         except WireError as error:
             self.fail(error)
         finally:

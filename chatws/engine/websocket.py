@@ -1,4 +1,4 @@
-"""The WebSocket transport: frames written straight to the TCP transport, one loop that reads."""
+"""The WebSocket transport: frames written to the TCP transport once per turn, one loop that reads."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _ACK_PREFIXES = ("43", "46", PacketType.PONG.value)
 _READ_AHEAD_BYTES = 64 * 1024
+_ROOM_POLL_S = 0.02
 _FRAME_FAULTS = {
     WSCloseCode.MESSAGE_TOO_BIG: Fault.OVERSIZE,
     WSCloseCode.INVALID_TEXT: Fault.ENCODING,
@@ -70,7 +71,8 @@ class WebSocketLink:
         "_ahead",
         "_core",
         "_is_closing",
-        "_is_overfull",
+        "_pending",
+        "_pending_bytes",
         "_session",
         "_stash",
         "_transport",
@@ -90,30 +92,59 @@ class WebSocketLink:
         # Set when the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
         self._is_closing = False
-        self._is_overfull = False
+        # Written in this turn of the loop.
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
         # Set while acks are looked for during a handler.
         self._ahead: asyncio.Task[None] | None = None
         # What was read ahead and waits for its turn.
         self._stash: deque[WSMessage] = deque()
 
     def write(self, chunk: bytes) -> None:
-        """Hand frames to the TCP transport; too much waiting there ends the session, but not within this call."""
-        transport = self._transport
-        if self._is_closing or transport.is_closing():
+        """Send frames at the end of this turn of the loop; nothing is closed within this call."""
+        if self._is_closing:
             return
+        if not self._pending:
+            self._core.flusher.add(self)
+        self._pending.append(chunk)
+        self._pending_bytes += len(chunk)
+
+    def flush(self) -> None:
+        """Hand what was written to the TCP transport; a client for whom too much waits is cut off."""
+        if not self._pending:
+            return
+        chunk = self._take_pending()
+        transport = self._transport
+        if transport.is_closing():
+            return
+        waiting = transport.get_write_buffer_size()
         transport.write(chunk)
         self.written_bytes += len(chunk)
+        buffered = transport.get_write_buffer_size()
+        if not buffered:
+            return
         if not self.is_watched:
             self._core.stalls.add(self)
         limit = self._core.options.max_outbox_bytes
-        if limit and not self._is_overfull and transport.get_write_buffer_size() > limit:
-            # uvloop offers the bytes to the kernel after this turn of the loop: only then do they really wait.
-            self._is_overfull = True
-            self._core.loop.call_soon(self._check_outbox)
+        if limit and (waiting > limit or buffered > 2 * limit):
+            self.stalled()
 
     def buffered_bytes(self) -> int:
         """Bytes the kernel has not taken yet."""
-        return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
+        return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size() + self._pending_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """True when a quarter of what may wait does."""
+        limit = self._core.options.max_outbox_bytes
+        return 0 < limit < 4 * (self._pending_bytes + self._transport.get_write_buffer_size())
+
+    async def room(self) -> None:
+        """Wait until less waits, or the stall watch or the client ended the connection."""
+        self.flush()
+        while self.is_full and not self._is_closing and not self._transport.is_closing():  # noqa: ASYNC110
+            # aiohttp keeps the transport's resume signal to itself; this is no common case.
+            await asyncio.sleep(_ROOM_POLL_S)
 
     def stalled(self) -> None:
         """No byte was taken for the time allowed."""
@@ -125,15 +156,18 @@ class WebSocketLink:
     def close(self, reason: Reason, code: int) -> None:
         """Send the close frame and leave the client a moment to take it; then the TCP connection is aborted."""
         del reason
-        if self._is_closing or self._transport.is_closing():
+        if self._is_closing:
             return
         self.write(close_frame(code))
+        self.flush()
         self._is_closing = True
         self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
     def abort(self) -> None:
         """Cut the TCP connection and free what waits."""
         self._is_closing = True
+        self._pending.clear()
+        self._pending_bytes = 0
         self._transport.abort()
 
     async def wait_closed(self) -> None:
@@ -224,10 +258,12 @@ class WebSocketLink:
         if self.buffered_bytes():
             self._transport.abort()
 
-    def _check_outbox(self) -> None:
-        self._is_overfull = False
-        if self.buffered_bytes() > self._core.options.max_outbox_bytes:
-            self.stalled()
+    def _take_pending(self) -> bytes:
+        pending = self._pending
+        chunk = pending[0] if len(pending) == 1 else b"".join(pending)
+        pending.clear()
+        self._pending_bytes = 0
+        return chunk
 
 
 def _is_ack(message: WSMessage, *, awaits_binary: bool) -> bool:
