@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -77,6 +78,10 @@ class Server:
     def unadmitted_count(self) -> int:
         """Open sessions that are nobody yet."""
         return self._core.limits.unadmitted
+
+    def sessions_by_transport(self) -> Counter[str]:
+        """Count the open sessions by the transport of the moment."""
+        return Counter(session.link.name for session in self._core.sessions.values())
 
     def outbox_bytes(self) -> tuple[int, int]:
         """Sum and maximum of the bytes that wait for clients."""

@@ -93,10 +93,14 @@ class Answering:
             try:
                 text = normalise_content(await self._compose(Turn(conversation_id, message)))
                 draft = Draft(conversation_id, BOT, text, expected_version=conversation.version, reopen=False)
-                return (await self._chat.append(draft)).message
+                answer = (await self._chat.append(draft)).message
+                self._chat.metrics.bot_answers["stored"].inc()
+                return answer
             except StaleVersion:
+                self._chat.metrics.bot_answers["dropped"].inc()
                 return None
             except Exception as problem:  # noqa: BLE001  a bot's failure is the operator's, never the customer's
+                self._chat.metrics.bot_answers["failed"].inc()
                 self._report(conversation_id, problem)
                 return None
             finally:

@@ -57,6 +57,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Applica
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
     chat = _make_chat(settings, server.of("/"), clock or SystemClock())
+    chat.metrics.watch(chat, server)
     pipeline = Pipeline(chat, {**ROUTES, **rest.ROUTES})
     SocketAdapter(chat, pipeline).attach(chat.namespace)
     app[ENGINE] = server

@@ -87,6 +87,7 @@ class Chat:
         if stored.duplicate:
             return stored
         message = stored.message
+        self.metrics.messages[message.sender.role].inc()
         self.hosting.deliver(message)
         if stored.conversation is not None:
             self.changed(was, stored.conversation)

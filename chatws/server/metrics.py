@@ -1,17 +1,28 @@
-"""Every metric of the server, declared once; counters that others keep are read when Prometheus asks."""
+"""Every metric of the server, declared once; what others keep is read when Prometheus asks."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from chatws.protocol.errors import ErrorCode
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from chatws import __version__
 from chatws.protocol.operations import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
+
+if TYPE_CHECKING:
+    from chatws.engine import Server
+    from chatws.server.chat import Chat
 
 LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 UNKNOWN_EVENT = "unknown"
 """Label of every event name that is not in the table, so that clients cannot make labels."""
+
+_NAMES = frozenset({*COMMANDS, *REST_COMMANDS})
 
 
 class Metrics:
@@ -19,41 +30,99 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        requests = Counter(
-            "chatws_events_total", "Requests by event and outcome.", ["event", "outcome"], registry=self.registry
+        ProcessCollector(registry=self.registry)
+        self._requests = self._counter("chatws_events_total", "Requests by event and outcome.", "event", "outcome")
+        self._seconds = self._histogram("chatws_event_seconds", "Time to answer a request, by event.", "event")
+        self._bound: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        """Children by event and outcome, made at first use: all of them at once would be 120 kB a scrape."""
+        messages = self._counter("chatws_messages_total", "Messages stored and delivered, by sender.", "role")
+        self.messages = {role: messages.labels(role) for role in ("admin", "customer", "bot")}
+        answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
+        self.bot_answers = {outcome: answers.labels(outcome) for outcome in ("stored", "dropped", "failed")}
+        self.commit = self._histogram(
+            "chatws_commit_seconds", "Time from handing a message to the store until it is durable."
         )
-        seconds = Histogram(
-            "chatws_event_seconds",
-            "Time to answer a request, by event.",
-            ["event"],
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
-        names = (*COMMANDS, *REST_COMMANDS, UNKNOWN_EVENT)
-        outcomes = ("ok", *ErrorCode)
-        self._outcome = {(name, outcome): requests.labels(name, outcome) for name in names for outcome in outcomes}
-        self._seconds = {name: seconds.labels(name) for name in names}
-        self.commit = Histogram(
-            "chatws_commit_seconds",
-            "Time from handing a message to the store until it is durable.",
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.gaps = Counter(
-            "chatws_delivery_gaps_total", "Holes in delivery that were found and repaired.", registry=self.registry
-        )
-        self.reconnects = Counter(
-            "chatws_reconnections_total", "Users who came back within the presence grace.", registry=self.registry
-        )
-        self.loop_lag = Histogram(
-            "chatws_loop_lag_seconds",
-            "How late the event loop ran a timer.",
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
-        )
+        self.gaps = self._counter("chatws_delivery_gaps_total", "Holes in delivery that were found and repaired.")
+        self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
+        self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
+
+    def watch(self, chat: Chat, server: Server) -> None:
+        """Have the numbers of these parts in the registry, too."""
+        self.registry.register(Watched(chat, server))
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request that was answered."""
-        name = event if event in self._seconds else UNKNOWN_EVENT
-        self._outcome[name, outcome].inc()
-        self._seconds[name].observe(seconds)
+        bound = self._bound.get((event, outcome)) or self._bind(event, outcome)
+        bound[0].inc()
+        bound[1].observe(seconds)
+
+    def _bind(self, event: str, outcome: str) -> tuple[Counter, Histogram]:
+        name = event if event in _NAMES else UNKNOWN_EVENT
+        bound = self._requests.labels(name, outcome), self._seconds.labels(name)
+        if name == event:
+            self._bound[event, outcome] = bound
+        return bound
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=LATENCY_BUCKETS_S, registry=self.registry)
+
+
+class Watched(Collector):
+    """What the engine and the chat know about themselves anyway."""
+
+    def __init__(self, chat: Chat, server: Server) -> None:
+        self._chat = chat
+        self._server = server
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything, now."""
+        yield from self._gauges()
+        yield from self._counters()
+
+    def _gauges(self) -> Iterator[Metric]:
+        chat, server = self._chat, self._server
+        authenticated = len(chat.registry)
+        states = {"authenticated": authenticated, "unauthenticated": max(0, server.session_count - authenticated)}
+        waiting, most = server.outbox_bytes()
+        yield _gauge("chatws_info", "The version that runs.", "version", {__version__: 1})
+        yield _gauge("chatws_connections", "Open connections.", "state", states)
+        yield _gauge(
+            "chatws_transports", "Open connections, by transport.", "transport", server.sessions_by_transport()
+        )
+        yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", chat.namespace.room_count)
+        yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(chat.hosting))
+        yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes that wait for clients.", waiting)
+        yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes that wait for the slowest client.", most)
+        yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(chat.draining))
+
+    def _counters(self) -> Iterator[Metric]:
+        stats = self._server.stats
+        packets, sizes = (
+            {"in": stats.packets_in, "out": stats.packets_out},
+            {"in": stats.bytes_in, "out": stats.bytes_out},
+        )
+        yield _counter("chatws_opened", "Connections by their first transport.", "transport", stats.opened_total)
+        yield _counter("chatws_closed", "Connections by the reason of their end.", "reason", stats.closed_total)
+        yield _counter("chatws_refused", "Handshakes refused, by reason.", "reason", stats.refused_total)
+        yield _counter("chatws_protocol_errors", "Connections that broke the protocol.", "kind", stats.protocol_errors)
+        yield _counter("chatws_packets", "Packets by direction.", "direction", packets)
+        yield _counter("chatws_bytes", "Payload bytes by direction.", "direction", sizes)
+        yield CounterMetricFamily("chatws_upgrades", "Upgrades from polling to WebSocket.", stats.upgrades)
+        yield CounterMetricFamily("chatws_slow_closed", "Connections that read too slowly.", stats.slow_closed)
+
+
+def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([str(value)], number)
+    return family
+
+
+def _counter(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([str(value)], number)
+    return family
