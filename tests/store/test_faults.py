@@ -41,6 +41,19 @@ async def test_held_lock_is_unavailable_for_everybody_who_waits_and_over_when_re
     assert (await file_store.append(Draft(room, ANN, "hello", "0"))).message.seq == 1
 
 
+async def test_whoever_waits_behind_a_lock_is_refused_together(path: Path, clock: Clock) -> None:
+    store = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=500)
+    await store.open()
+    room = await new_conversation(store)
+    with _locked(path):
+        waiting = [asyncio.create_task(store.append(Draft(room, ANN, "hello"))) for _ in range(1_000)]
+        # One busy timeout for all of them, not one for each batch.
+        refused, still_waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert still_waiting == set()
+    assert all(isinstance(task.exception(), Unavailable) for task in refused)
+    await store.close()
+
+
 async def test_loop_and_reads_go_on_while_a_write_waits_for_a_lock(path: Path, clock: Clock) -> None:
     store = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=60_000)
     await store.open()
