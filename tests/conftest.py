@@ -44,6 +44,15 @@ def server(start_server: StartServer) -> ServerProcess:
 
 
 @pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One real server for all tests that leave it running and use conversations of their own: it starts only once."""
+    server = ServerProcess(tmp_path_factory.mktemp("shared-server"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def node() -> NodeRunner:
     """Run scenarios of ``tests/node`` with the official JavaScript client."""
     runner = NodeRunner(require_tool("node", "apt install nodejs"))

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--duration", type=float, default=20.0, help="seconds measured (20)")
     add("--warmup", type=float, default=3.0, help="seconds before that (3)")
     add("--repeats", type=int, default=3, help="runs, each with a fresh server (3)")
-    add("--agents", type=int, default=10, help="agents who share the conversations (10)")
+    add("--agents", type=int, default=5, help="agents who share the conversations (5)")
     add("--content-chars", type=int, default=80, help="length of a message (80)")
     add("--seed", type=int, default=1, help="of the schedule's random phases (1)")
     add("--data-root", type=Path, help="where the servers keep their data meanwhile (the system's temporary folder)")

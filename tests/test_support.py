@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.tools import require_tool
+
+if TYPE_CHECKING:
+    from tests.conftest import StartServer
+    from tests.support.node import NodeRunner
+    from tests.support.server import ServerProcess
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def health(server: ServerProcess) -> str:
+    with urllib.request.urlopen(f"{server.url}/health", timeout=10) as response:  # noqa: S310 - our own server
+        status: str = json.load(response)["websocket"]["status"]
+    return status
+
+
+def test_missing_program_fails_on_a_build_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="apt install no-such-program"):
+        require_tool("no-such-program", "apt install no-such-program")
+
+
+def test_missing_program_skips_elsewhere_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="apt install no-such-program"):
+        require_tool("no-such-program", "apt install no-such-program")
+
+
+def test_killed_server_comes_back_on_its_port_with_its_data(server: ServerProcess) -> None:
+    port, first_pid = server.port, server.pid
+    token = server.agent_token()
+    server.kill()
+    assert not is_listening(port)
+    server.start()
+    assert (server.port, health(server)) == (port, "healthy")
+    assert server.pid != first_pid
+    assert server.run_command("token", "inspect", "--data-dir", str(server.data_dir), input_text=token)
+
+
+def test_terminated_server_is_gone(server: ServerProcess) -> None:
+    server.terminate()
+    assert not is_listening(server.port)
+
+
+def test_server_that_cannot_start_says_why(start_server: StartServer) -> None:
+    with pytest.raises(AssertionError, match="no-such-option"):
+        start_server("--no-such-option")
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_official_client_connects_and_is_refused(
+    shared_server: ServerProcess, node: NodeRunner, transport: str
+) -> None:
+    session = json.dumps({"sessionId": shared_server.new_session()["sessionId"]})
+    accepted = await node.run("connect.mjs", shared_server.url, transport, session)
+    assert accepted == [{"event": "connect", "transport": transport}]
+    [refused] = await node.run("connect.mjs", shared_server.url, transport, json.dumps({"token": "not-a-token"}))
+    assert refused["event"] == "connect_error"
+    assert '"unauthorized"' in json.dumps(refused["data"])
+
+
+async def test_official_client_reports_a_port_nobody_listens_on(node: NodeRunner) -> None:
+    [failed] = await node.run("connect.mjs", f"http://127.0.0.1:{free_port()}", "websocket")
+    assert failed["event"] == "connect_error"
