@@ -1,4 +1,8 @@
-"""What lasts: one port over SQL, with users, sessions, conversations, messages and read marks behind it."""
+"""What lasts: one port over SQL, with users, sessions, conversations, messages and read marks behind it.
+
+A store is made by ``chatws.store.factory.make_store``; work on whole databases is in ``chatws.store.maintenance``. Both
+are imported from there, because they bring SQLAlchemy and this package's names do not.
+"""
 
 from __future__ import annotations
 

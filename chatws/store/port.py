@@ -313,7 +313,8 @@ class Store(Protocol):
     ) -> Session:
         """Make the user, the session and, when an id is given, the conversation in one transaction.
 
-        An existing session is returned unchanged and nothing is made. The session id is stored as SHA-256 only.
+        An existing session is returned unchanged and nothing is made; an existing conversation stays its owner's. The
+        session id is stored as SHA-256 only.
         """
         ...
 

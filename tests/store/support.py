@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chatws.protocol.entities import User
 from chatws.store import Draft, Store, Stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chatws.protocol.entities import Message
 
 ANN = User(user_id="ann", user_name="Ann", role="customer")
@@ -86,3 +90,14 @@ async def all_messages(store: Store, conversation_id: str) -> list[Message]:
         found += page.messages
         if not page.has_more:
             return found
+
+
+@contextmanager
+def file_size_limited(max_bytes: int) -> Iterator[None]:
+    """Let the kernel refuse every write beyond this size, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

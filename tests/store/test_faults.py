@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import resource
 import signal
 import sqlite3
 import sys
@@ -17,7 +16,7 @@ import pytest
 
 from chatws.store import Draft, Store, Unavailable
 from chatws.store.factory import make_store
-from tests.store.support import ANN, Clock, all_messages, new_conversation
+from tests.store.support import ANN, Clock, all_messages, file_size_limited, new_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +69,7 @@ async def test_loop_and_reads_go_on_while_a_write_waits_for_a_lock(path: Path, c
 async def test_full_disk_is_unavailable_and_over_when_there_is_room(file_store: Store, path: Path) -> None:
     room = await new_conversation(file_store)
     acked = [(await file_store.append(Draft(room, ANN, "before"))).message]
-    with _file_size_limited(path.with_name(path.name + "-wal").stat().st_size + 20_000):
+    with file_size_limited(path.with_name(path.name + "-wal").stat().st_size + 20_000):
         attempts = [file_store.append(Draft(room, ANN, "x" * 4_000, f"{number}")) for number in range(100)]
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
     assert any(isinstance(outcome, Unavailable) for outcome in outcomes)
@@ -135,14 +134,3 @@ def _locked(path: Path) -> Iterator[None]:
         connection.execute("BEGIN EXCLUSIVE")
         yield
         connection.execute("ROLLBACK")
-
-
-@contextmanager
-def _file_size_limited(max_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse every write beyond this size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

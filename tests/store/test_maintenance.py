@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.store import AlreadyExists, AlreadyRunning, BadUrl, Damaged, Draft, SchemaMismatch, Store, maintenance
+from chatws.store import (
+    AlreadyExists,
+    AlreadyRunning,
+    BadUrl,
+    Damaged,
+    Draft,
+    SchemaMismatch,
+    Store,
+    Unavailable,
+    maintenance,
+)
 from chatws.store.factory import make_store
 from chatws.store.schema import REVISION
-from tests.store.support import ANN, all_messages, new_conversation
+from tests.store.support import ANN, all_messages, file_size_limited, new_conversation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,6 +108,21 @@ async def test_restore_refuses_what_is_no_backup_and_changes_nothing(
     async with _opened(path) as unchanged:
         assert unchanged.epoch == file_store.epoch
         assert await unchanged.conversation(room) is not None
+
+
+async def test_restore_that_runs_out_of_disk_changes_nothing(file_store: Store, path: Path, tmp_path: Path) -> None:
+    room = await new_conversation(file_store)
+    await asyncio.gather(*(file_store.append(Draft(room, ANN, "x" * 4_000)) for _ in range(200)))
+    maintenance.backup(f"sqlite:///{path}", tmp_path / "copy.db")
+    stored = await file_store.append(Draft(room, ANN, "after"))
+    await file_store.close()
+    # Room for the scratch file, not for the log through which the content is replaced: a frame is more than its page.
+    with file_size_limited((tmp_path / "copy.db").stat().st_size + 1_000), pytest.raises(Unavailable):
+        maintenance.restore(f"sqlite:///{path}", tmp_path / "copy.db")
+    assert _names(path.parent) == ["chat.db", "chat.db.lock"]
+    async with _opened(path) as unchanged:
+        assert unchanged.epoch == file_store.epoch
+        assert (await all_messages(unchanged, room))[-1] == stored.message
 
 
 async def test_restore_refuses_a_newer_backup(file_store: Store, path: Path, tmp_path: Path) -> None:
