@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 
 from chatws.protocol.commands import Authenticate
@@ -14,6 +15,7 @@ from chatws.server.chat import Chat
 from chatws.server.connections import Connection
 from chatws.server.handlers.rooms import leave_room
 from chatws.server.logs import log_event
+from chatws.store.port import StoreError
 
 _log = logging.getLogger("chatws.connections")
 
@@ -87,6 +89,21 @@ def renew(chat: Chat, connection: Connection, identity: Identity) -> None:
     connection.identity = identity
     if connection.socket.connected:
         watch_expiry(chat, connection)
+
+
+async def slide_session(chat: Chat, connection: Connection) -> None:
+    """Let a session live on because it is used; stored when a tenth of its life has passed, not at each event."""
+    identity = connection.identity
+    if identity is None or identity.session_id is None:
+        return
+    now_ms, life_ms = chat.clock.now_ms(), chat.settings.session_ttl_s * 1000
+    if not now_ms < identity.expires_at_ms < now_ms + life_ms * 0.9:
+        return
+    connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + life_ms)
+    try:
+        await chat.store.touch_session(identity.session_id, now_ms + life_ms)
+    except StoreError:
+        connection.identity = identity  # the next event tries again
 
 
 def watch_expiry(chat: Chat, connection: Connection) -> None:

@@ -25,6 +25,8 @@ Handler = Callable[[Chat, Caller, Any, Any], Awaitable[Ok]]
 Prepare = Callable[[], Awaitable[tuple[Caller, object]]]
 """Reads a REST request: who asks, and the payload."""
 
+_EXPIRED = {"token": ErrorCode.TOKEN_EXPIRED, "session": ErrorCode.SESSION_EXPIRED}
+
 ANSWER_MARGIN_MS = 500
 """The answer is sent this long before the deadline that was promised."""
 
@@ -100,7 +102,7 @@ class Pipeline:
         if caller.identity.user.role not in row.roles:
             raise ChatError(ErrorCode.FORBIDDEN)
         if caller.identity.expires_at_ms <= self._chat.clock.now_ms() and row.name != "refresh_token":
-            raise ChatError(ErrorCode.TOKEN_EXPIRED)
+            raise ChatError(_EXPIRED[caller.identity.kind])
 
 
 def translate(problem: Exception) -> ChatError:

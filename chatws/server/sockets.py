@@ -63,6 +63,7 @@ class SocketAdapter:
     async def received(self, socket: Socket, event: IncomingEvent) -> None:
         """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
         connection: Connection = socket.data
+        await gate.slide_session(self._chat, connection)
         caller = Caller(connection.identity, connection.throttle, connection)
         reply = await self._pipeline.run(caller, event.name, event.args)
         if event.wants_ack:

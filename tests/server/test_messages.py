@@ -114,7 +114,12 @@ async def test_order_is_kept_through_draining(start_chat: StartChat) -> None:
 
 async def test_server_sets_sender_role_and_time_whatever_the_client_says(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    forged = {"sender": {"userId": "agent-1", "role": "admin"}, "role": "admin", "userId": "x", "timestamp": "1999"}
+    forged: dict[str, Any] = {
+        "sender": {"userId": "agent-1", "role": "admin"},
+        "role": "admin",
+        "userId": "x",
+        "timestamp": "1999",
+    }
     await customer.ask("send_message", message("forged", **forged))
     received = await agent.expect("message_received", content="forged")
     assert received["sender"]["role"] == "customer"
@@ -160,15 +165,16 @@ async def test_customer_cannot_tell_foreign_from_missing(start_chat: StartChat) 
     chat = await start_chat()
     await chat.pair()
     stranger = await chat.customer("stranger")
-    for ask in (
+    asks: list[tuple[str, Any]] = [
         ("join_conversation", "conv-1"),
         ("send_message", message()),
         ("history", {"conversationId": "conv-1"}),
-    ):
-        foreign = await stranger.ask(*ask)
-        assert foreign["error"]["code"] == "forbidden"
+    ]
     missing = await stranger.ask("history", {"conversationId": "nothing-here"})
-    assert missing["error"] == foreign["error"]
+    assert missing["error"]["code"] == "forbidden"
+    for name, payload in asks:
+        foreign = await stranger.ask(name, payload)
+        assert foreign["error"] == missing["error"]
 
 
 async def test_failed_request_without_ack_gets_an_error_event(chat: RunningChat) -> None:

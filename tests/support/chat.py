@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,8 +17,28 @@ from chatws.server import ENGINE, SERVICE, WebSocketService, create_app
 from chatws.server.app import DRAIN
 from chatws.server.auth import tokens
 from chatws.server.auth.keys import load_keys
+from chatws.server.chat import Chat
+from chatws.server.clock import SystemClock
 from chatws.settings import Settings
+from chatws.store import Store
+from chatws.store.factory import make_store
 from tests.support.peer import Payload, Peer
+
+
+class MovableClock(SystemClock):
+    """The machine's clocks, moved on when a test says so; timers that already run do not notice."""
+
+    def __init__(self) -> None:
+        self._moved_s = 0.0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + round(self._moved_s * 1000)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._moved_s
+
+    def advance(self, seconds: float) -> None:
+        self._moved_s += seconds
 
 
 class RunningChat:
@@ -24,7 +46,8 @@ class RunningChat:
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.settings = Settings(data_dir=data_dir, port=0, **settings)
-        self.app = create_app(self.settings)
+        self.clock = MovableClock()
+        self.app = create_app(self.settings, clock=self.clock)
         self.url = ""
         self._runner = web.AppRunner(self.app, access_log=None)
         self._peers: list[Peer] = []
@@ -50,6 +73,21 @@ class RunningChat:
         """The guide's server-side API."""
         return self.app[SERVICE]
 
+    @property
+    def parts(self) -> Chat:
+        """The server's inside, for what no client can bring about."""
+        return self.app[SERVICE]._chat
+
+    @asynccontextmanager
+    async def other_store(self) -> AsyncIterator[Store]:
+        """Open the same database once more, as another process does."""
+        store = make_store(self.settings.database, server=False, clock_ms=self.clock.now_ms)
+        await store.open()
+        try:
+            yield store
+        finally:
+            await store.close()
+
     async def drain(self) -> None:
         await self.app[DRAIN].run()
 
@@ -58,9 +96,10 @@ class RunningChat:
         return self.app[ENGINE]
 
     def token(self, user_id: str = "agent-1", *, ttl_s: int = 3600, **claims: Any) -> str:
-        """Sign a token for an agent."""
+        """Sign a token for an agent, by the server's clock."""
         name = claims.pop("name", user_id.title())
-        return tokens.mint(load_keys(self.settings), self.settings, subject=user_id, name=name, ttl_s=ttl_s, **claims)
+        options = {"now_s": self.clock.now_ms() / 1000, **claims}
+        return tokens.mint(load_keys(self.settings), self.settings, subject=user_id, name=name, ttl_s=ttl_s, **options)
 
     async def connect(self, auth: Payload = None, **options: Any) -> Peer:
         """Connect with these credentials; closed with the server."""

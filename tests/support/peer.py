@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import Callable
 from typing import Any, Self
 
 import aiohttp
@@ -58,20 +60,25 @@ class Peer:
         """
         peer = await cls.open(url, **options)
         await peer.send_raw("40" + (json.dumps(auth) if auth is not None else ""))
-        while True:
-            frame = await peer.receive_raw()
-            if frame.startswith("44"):
-                await peer.close()
-                raise Refused(json.loads(frame[2:]))
-            if frame.startswith("40"):
-                break
+        try:
+            answer = await peer.receive_raw()
+        except BaseException:
+            await peer.close()
+            raise
+        if answer.startswith("44"):
+            await peer.close()
+            raise Refused(json.loads(answer[2:]))
         peer._reader = asyncio.create_task(peer._read())
         return peer
 
     @classmethod
-    async def open(cls, url: str, *, read_bytes: int = 0, **options: Any) -> Self:
-        """Open the transport only; the Engine.IO handshake has been read when it returns."""
-        http = aiohttp.ClientSession(read_bufsize=read_bytes or 2**16)
+    async def open(cls, url: str, *, buffer_bytes: int = 0, **options: Any) -> Self:
+        """Open the transport only; the Engine.IO handshake has been read when it returns.
+
+        ``buffer_bytes`` bounds what this side takes while nobody reads, in the kernel and above it.
+        """
+        connector = aiohttp.TCPConnector(socket_factory=_small_socket(buffer_bytes)) if buffer_bytes else None
+        http = aiohttp.ClientSession(connector=connector, read_bufsize=buffer_bytes or 2**16)
         try:
             address = f"{url}/socket.io/?EIO=4&transport=websocket"
             socket = await http.ws_connect(address, max_msg_size=0, **options)
@@ -93,6 +100,17 @@ class Peer:
             raise Closed(self._socket.close_code)
         text: str = message.data
         return text
+
+    async def rest_of_frames(self, timeout_s: float = 15) -> list[str]:
+        """Return every frame until the transport is closed; for connections that get no further."""
+        frames = []
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    frames.append(await self.receive_raw())
+        except Closed as end:
+            self.close_code = end.code
+            return frames
 
     async def ask(self, name: str, *args: Payload, timeout_s: float = 15) -> Payload:
         """Send an event with an ack id and return the ack's argument."""
@@ -194,3 +212,13 @@ class Peer:
             self._acks.pop(int(frame[2:opening])).set_result(json.loads(frame[opening:])[0])
         elif frame.startswith("41"):
             self.disconnected = True
+
+
+def _small_socket(size: int) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
+    def make(address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        return made
+
+    return make

@@ -1,0 +1,96 @@
+"""The end of a token's life on a live connection: warned, refused, renewed or closed."""
+
+from __future__ import annotations
+
+import jwt
+import pytest
+
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.peer import Peer
+
+MESSAGE = {"conversationId": "conv-1", "content": "hello"}
+
+
+def short_token(chat: RunningChat, life_s: float = 0.3) -> str:
+    now = chat.clock.now_ms() / 1000
+    claims = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + life_s}
+    return jwt.encode(claims, (chat.settings.data_dir / "secret").read_bytes().strip())
+
+
+async def in_room(chat: RunningChat, token: str) -> Peer:
+    await (await chat.customer()).ask("join_conversation", "conv-1")
+    agent = await chat.connect({"token": token})
+    await agent.ask("join_conversation", "conv-1")
+    return agent
+
+
+async def test_warning_comes_before_the_end(start_chat: StartChat) -> None:
+    chat = await start_chat(token_expiring_ms=200)
+    agent = await chat.connect({"token": short_token(chat, 0.4)})
+    warning = await agent.expect("auth_expiring")
+    assert 0 < warning["inMs"] <= 200
+
+
+async def test_token_with_less_life_than_the_warning_is_warned_at_once(chat: RunningChat) -> None:
+    agent = await chat.connect({"token": short_token(chat, 30)})
+    assert 0 < (await agent.expect("auth_expiring"))["inMs"] <= 30_000
+
+
+async def test_connection_is_closed_after_the_grace_and_may_come_back(start_chat: StartChat) -> None:
+    chat = await start_chat(token_grace_ms=100)
+    agent = await chat.connect({"token": short_token(chat)})
+    assert (await agent.expect("error"))["code"] == "token_expired"
+    await agent.wait_closed()
+    assert not agent.disconnected
+    await chat.agent()
+
+
+async def test_sends_after_expiry_are_refused_and_the_connection_lives_on(chat: RunningChat) -> None:
+    agent = await in_room(chat, chat.token(ttl_s=60))
+    chat.clock.advance(61)
+    refusal = await agent.ask("send_message", MESSAGE)
+    assert refusal["error"]["code"] == "token_expired"
+    assert refusal["error"]["retryable"] is True
+    assert (await agent.ask("refresh_token", {"token": chat.token()}))["success"]
+    assert (await agent.ask("send_message", MESSAGE))["success"]
+
+
+async def test_renewed_connection_is_not_closed_at_the_old_end(start_chat: StartChat) -> None:
+    chat = await start_chat(token_grace_ms=100)
+    token = short_token(chat)
+    renewed, other = await in_room(chat, token), await chat.connect({"token": token})
+    ack = await renewed.ask("refresh_token", {"token": chat.token()})
+    assert ack["success"]
+    assert ack["userId"] == "agent-1"
+    await other.wait_closed()
+    assert (await renewed.ask("send_message", MESSAGE))["success"]
+    assert not renewed.seen("error")
+
+
+async def test_renewal_wants_a_token_of_the_same_user(chat: RunningChat) -> None:
+    agent = await chat.agent("agent-1")
+    refusal = await agent.ask("refresh_token", {"token": chat.token("agent-2")})
+    assert refusal["error"]["code"] == "unauthorized"
+    assert (await agent.ask("subscribe_inbox", {}))["success"]
+
+
+@pytest.mark.parametrize(("change", "code"), [("nonsense", "unauthorized"), ("expired", "token_expired")])
+async def test_renewal_wants_a_good_token(chat: RunningChat, change: str, code: str) -> None:
+    expired = chat.token(ttl_s=10)
+    agent = await chat.agent()
+    chat.clock.advance(20)
+    refusal = await agent.ask("refresh_token", {"token": expired if change == "expired" else change})
+    assert refusal["error"]["code"] == code
+
+
+async def test_logged_out_agent_cannot_renew(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    token = chat.token()
+    await chat.parts.store.revoke_tokens("agent-1", chat.clock.now_ms() + 1000)
+    assert (await agent.ask("refresh_token", {"token": token}))["error"]["code"] == "unauthorized"
+
+
+async def test_customers_have_no_token_to_renew(chat: RunningChat) -> None:
+    customer = await chat.customer()
+    assert (await customer.ask("refresh_token", {"token": chat.token()}))["error"]["code"] == "forbidden"
