@@ -1,0 +1,51 @@
+"""The official JavaScript client completes the guide's flows on every transport."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.support.node import NodeRunner
+
+
+@pytest.mark.parametrize(
+    ("transports", "ends_on"),
+    [("websocket", "websocket"), ("polling", "polling"), ("polling,websocket", "websocket")],
+)
+async def test_npm_client_completes_the_guides_flows(
+    node: NodeRunner, start_server: StartServer, transports: str, ends_on: str
+) -> None:
+    server = start_server("--set", "presence_grace_ms=500")
+    session = server.new_session()
+    conversation = session["conversationId"]
+    rows = await node.run(
+        "guide_flow.mjs", server.url, transports, session["sessionId"], server.agent_token(), conversation
+    )
+    steps = {str(row.pop("step")): row for row in rows}
+
+    assert steps["customer authenticated"]["role"] == "customer"
+    assert steps["customer authenticated"]["userId"] == session["userId"]
+    assert steps["agent authenticated"]["role"] == "admin"
+    assert steps["customer joined"] == {"conversationId": conversation}
+    assert steps["customer sees agent"]["status"] == "online"
+    assert steps["agent sees typing"]["isTyping"] is True
+    assert steps["agent sees typing"]["userName"] == session["userName"]
+    assert steps["customer acked"]["success"] is True
+    received = steps["agent received"]
+    assert received == steps["customer received own"]
+    assert received["content"] == "Hello! \U0001f44b äöü"
+    assert received["sender"] == {"userId": session["userId"], "userName": session["userName"], "role": "customer"}
+    assert received["timestamp"] == steps["customer acked"]["timestamp"]
+    assert steps["agent sees typing gone"]["isTyping"] is False
+    assert [steps[step]["seq"] for step in ("customer acked", "agent acked", "customer received without ack")] == [
+        1,
+        2,
+        3,
+    ]
+    assert steps["customer told of an error"]["message"]
+    assert (
+        steps["customer told of an error"]["event"] == "join_conversation" or steps["customer told of an error"]["code"]
+    )
+    assert steps["customer left"] == {"conversationId": conversation}
+    assert steps["agent sees customer offline"]["userId"] == session["userId"]
+    assert steps["transports"] == {"customer": ends_on, "agent": ends_on}
