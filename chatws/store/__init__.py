@@ -6,28 +6,21 @@ are imported from there, because they bring SQLAlchemy and this package's names 
 
 from __future__ import annotations
 
-from chatws.store.port import (
-    Account,
+from chatws.store.errors import (
     AlreadyExists,
     AlreadyRunning,
     BadCursor,
     BadUrl,
-    ConversationFilter,
     Damaged,
-    Draft,
     IdempotencyConflict,
     NotFound,
-    Page,
     SchemaMismatch,
-    Session,
-    Snapshot,
     StaleVersion,
-    Store,
-    Stored,
     StoreError,
     StoreUnusable,
     Unavailable,
 )
+from chatws.store.port import Account, ConversationFilter, Draft, Page, Session, Snapshot, Store, Stored
 
 __all__ = [
     "Account",

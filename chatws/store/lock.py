@@ -6,7 +6,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from chatws.store.port import AlreadyRunning, Unavailable
+from chatws.store.errors import AlreadyRunning, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from chatws.store.port import Unavailable
+from chatws.store.errors import Unavailable
 
 if TYPE_CHECKING:
     import asyncio

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, update
 
 from chatws.protocol.ids import new_secret_id
 from chatws.store import migrations, sqlite
+from chatws.store.errors import AlreadyExists, BadUrl, Damaged, SchemaMismatch, Unavailable
 from chatws.store.lock import ServerLock
-from chatws.store.port import AlreadyExists, BadUrl, Damaged, SchemaMismatch, Unavailable
 from chatws.store.schema import EPOCH, REVISION, meta
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from chatws.store.errors import StoreError, Unavailable
 from chatws.store.mailbox import Call, Mailbox
-from chatws.store.port import StoreError, Unavailable
 from chatws.store.sqlite import KeptConnection, outage
 
 if TYPE_CHECKING:

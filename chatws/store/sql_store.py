@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import update
 
-from chatws.store.port import Unavailable
+from chatws.store.errors import Unavailable
 from chatws.store.queries import accounts, conversations, messages, read_marks, sessions
 from chatws.store.schema import EPOCH, meta
 

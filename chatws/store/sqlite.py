@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from chatws.store.port import BadUrl, Damaged, Unavailable
+from chatws.store.errors import BadUrl, Damaged, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

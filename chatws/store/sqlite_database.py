@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import select
 
 from chatws.store import migrations, sqlite
+from chatws.store.errors import SchemaMismatch, Unavailable
 from chatws.store.lock import ServerLock
-from chatws.store.port import Draft, SchemaMismatch, Stored, Unavailable
+from chatws.store.port import Draft, Stored
 from chatws.store.readers import Readers
 from chatws.store.schema import EPOCH, REVISION, meta
 from chatws.store.writer import Writer

@@ -6,8 +6,9 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from chatws.store.errors import StoreError, Unavailable
 from chatws.store.mailbox import Call, Job, Mailbox
-from chatws.store.port import Draft, Stored, StoreError, Unavailable
+from chatws.store.port import Draft, Stored
 from chatws.store.queries.append import append_batch
 from chatws.store.sqlite import KeptConnection, outage
 

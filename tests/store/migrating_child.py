@@ -1,4 +1,4 @@
-"""A process that opens a new database and kills itself before the n-th statement of the migration's changes."""
+"""A process that opens a new database and kills itself before the n-th change of the migration, or its commit."""
 
 from __future__ import annotations
 

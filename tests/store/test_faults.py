@@ -96,8 +96,8 @@ async def test_corruption_while_open_is_unavailable_not_a_dead_writer(file_store
 async def test_kill_9_while_appending_loses_nothing_acked_and_leaves_no_hole(path: Path) -> None:
     chance = random.Random(SEED)
     acked = [0] * SENDERS
-    for _ in range(4):
-        await _append_until_killed(path, acked, after_acks=chance.randrange(1, 400))
+    for _ in range(3):
+        await _append_until_killed(path, acked, after_acks=chance.randrange(1, 250))
         store = make_store(f"sqlite:///{path}", server=True)
         await store.open()
         by_sender: defaultdict[str, list[int]] = defaultdict(list)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, String, column, insert, inspect, select, tabl
 
 from chatws.protocol.ids import new_secret_id
 from chatws.store import schema
-from chatws.store.port import Damaged, SchemaMismatch
+from chatws.store.errors import Damaged, SchemaMismatch
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, case, select, update
 
 from chatws.protocol.entities import Role, User
-from chatws.store.port import Account, AlreadyExists, NotFound
+from chatws.store.errors import AlreadyExists, NotFound
+from chatws.store.port import Account
 from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import users
 

@@ -8,7 +8,8 @@ from msgspec import UNSET, Struct
 
 from chatws.protocol.entities import ConversationStatus, Message
 from chatws.protocol.ids import format_timestamp, new_id
-from chatws.store.port import Draft, IdempotencyConflict, NotFound, StaleVersion, Stored, StoreError
+from chatws.store.errors import IdempotencyConflict, NotFound, StaleVersion, StoreError
+from chatws.store.port import Draft, Stored
 from chatws.store.queries import append_rows, conversations
 
 if TYPE_CHECKING:

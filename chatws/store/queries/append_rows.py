@@ -15,7 +15,7 @@ from chatws.store.schema import conversations, messages
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection, TableValuedAlias
+    from sqlalchemy import ColumnElement, Connection, TableValuedAlias
 
 ClientKey = tuple[str, str, str]
 """Conversation, sender, and the sender's own id for the message."""
@@ -41,15 +41,21 @@ _PLACES = Prepared(
     ["wanted_ids"],
 )
 _wanted_keys = _json_rows("client_keys")
+
+
+def _part(number: int) -> ColumnElement[str]:
+    return func.json_extract(_wanted_keys.c.value, literal_column(f"'$[{number}]'"))
+
+
 _KNOWN = Prepared(
     select(*MESSAGE_COLUMNS).select_from(
         # An outer join fixes the order: keys first, then the index. SQLite scans the whole index for
         # (a, b, c) IN (VALUES ...), and for a plain join it may begin with the messages.
         _wanted_keys.outerjoin(
             messages,
-            (messages.c.conversation_id == _wanted_keys.c.value.op("->>")(literal_column("0")))
-            & (messages.c.sender_id == _wanted_keys.c.value.op("->>")(literal_column("1")))
-            & (messages.c.client_message_id == _wanted_keys.c.value.op("->>")(literal_column("2"))),
+            (messages.c.conversation_id == _part(0))
+            & (messages.c.sender_id == _part(1))
+            & (messages.c.client_message_id == _part(2)),
         )
     ),
     ["client_keys"],

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.protocol.ids import format_timestamp
-from chatws.store.port import BadCursor, ConversationFilter, NotFound, StaleVersion
+from chatws.store.errors import BadCursor, NotFound, StaleVersion
+from chatws.store.port import ConversationFilter
 from chatws.store.queries import accounts
 from chatws.store.queries.rows import MESSAGE_COLUMNS, NewRow, insert_unless_taken, message_of
 from chatws.store.schema import conversations, messages, users

@@ -7,7 +7,8 @@ import hashlib
 from sqlalchemy import Connection, bindparam, case, insert, select, update
 
 from chatws.protocol.entities import ConversationStatus, Role, User
-from chatws.store.port import NotFound, Session
+from chatws.store.errors import NotFound
+from chatws.store.port import Session
 from chatws.store.queries import accounts, conversations
 from chatws.store.schema import conversations as conversation_rows
 from chatws.store.schema import sessions, users
