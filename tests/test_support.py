@@ -21,10 +21,11 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def health(server: ServerProcess) -> str:
-    with urllib.request.urlopen(f"{server.url}/health", timeout=10) as response:  # noqa: S310 - our own server
-        status: str = json.load(response)["websocket"]["status"]
-    return status
+def user_of(server: ServerProcess, session_id: str) -> str:
+    request = urllib.request.Request(f"{server.url}/api/sessions/current", headers={"X-Session-Id": session_id})  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - as above
+        user_id: str = json.load(response)["userId"]
+    return user_id
 
 
 def test_missing_program_fails_on_a_build_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,14 +41,13 @@ def test_missing_program_skips_elsewhere_and_says_what_to_install(monkeypatch: p
 
 
 def test_killed_server_comes_back_on_its_port_with_its_data(server: ServerProcess) -> None:
-    port, first_pid = server.port, server.pid
-    token = server.agent_token()
+    port, first_pid, session = server.port, server.pid, server.new_session()
     server.kill()
     assert not is_listening(port)
     server.start()
-    assert (server.port, health(server)) == (port, "healthy")
+    assert server.port == port
     assert server.pid != first_pid
-    assert server.run_command("token", "inspect", "--data-dir", str(server.data_dir), input_text=token)
+    assert user_of(server, session["sessionId"]) == session["userId"]
 
 
 def test_terminated_server_is_gone(server: ServerProcess) -> None:
