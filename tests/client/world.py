@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chatws.client.core import effects
 from chatws.client.core.happenings import MessageReceived
 from chatws.client.core.names import Command, Event
+from chatws.client.core.requests import ACK_TIMEOUT_S
 from chatws.client.core.session import Session, SessionOptions
 from chatws.protocol.codec import convert_reply
 from chatws.protocol.commands import History, JoinConversation, SendMessage
@@ -38,8 +39,8 @@ Reply = dict[str, object]
 class World:
     """Every method is one thing that can happen; the session's effects are carried out at once."""
 
-    def __init__(self, **options: int) -> None:
-        self.session = Session(Random(1), SessionOptions(retry_first_connect=True, **options))
+    def __init__(self) -> None:
+        self.session = Session(Random(1), SessionOptions(retry_first_connect=True))
         self.now = 1000.0
         self.stored: list[Message] = []
         self.delivered: list[Message] = []
@@ -52,6 +53,8 @@ class World:
         self.refusals: deque[Reply] = deque()
         self.to_server: deque[effects.Emit] = deque()
         self.to_client: deque[tuple[int, str, Reply] | Message] = deque()
+        self.unanswered: dict[str, float] = {}
+        """When a message left on this link that has no answer yet, by clientMessageId."""
         self._in_room = False
         self._requests = 0
 
@@ -62,6 +65,12 @@ class World:
     def start(self) -> None:
         self.do(self.session.start(self.ask(), self.now))
         self.do(self.session.join(self.ask(), "c", 0, None, self.now))
+
+    def settle_in(self) -> None:
+        """Connect and let the join be answered."""
+        self.connect()
+        self.server_reads()
+        self.client_reads()
 
     # What people do
 
@@ -93,6 +102,7 @@ class World:
             self.up = False
             self.to_server.clear()
             self.to_client.clear()
+            self.unanswered.clear()
             self.do(self.session.link_ended(effects.LinkEnd("cut"), self.now))
 
     def server_reads(self) -> None:
@@ -161,6 +171,7 @@ class World:
             match effect:
                 case effects.Emit():
                     assert self.up, "sent without a link"
+                    self._check_send(effect)
                     self.to_server.append(effect)
                 case effects.Deliver(_, MessageReceived() as received):
                     self.delivered.append(received.message)
@@ -176,11 +187,21 @@ class World:
                 case _:
                     pass
 
+    def _check_send(self, emit: effects.Emit) -> None:
+        if isinstance(emit.payload, SendMessage):
+            assert self._in_room, "sent before the join"
+            message_id = str(emit.payload.client_message_id)
+            assert self.now >= self.unanswered.get(message_id, 0) + ACK_TIMEOUT_S, "repeated without a reason"
+            self.unanswered[message_id] = self.now
+            assert len(self.unanswered) == 1, "a message overtook one that has no answer"
+
     def _hear(self, item: tuple[int, str, Reply] | Message) -> None:
         if isinstance(item, Message):
             self.do(self.session.event(Event.MESSAGE_RECEIVED, item, self.now))
         else:
             command_id, name, reply = item
+            if name == Command.SEND_MESSAGE:
+                self.unanswered.clear()
             self.do(self.session.ack(command_id, convert_reply(name, reply), self.now))
 
     def _answer(self, emit: effects.Emit) -> Reply:
