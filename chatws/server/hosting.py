@@ -127,27 +127,30 @@ class Hosting:
         self._namespace.to(hosted.room).emit("message_received", message)
 
     async def _repair(self, hosted: Hosted) -> None:
-        await asyncio.sleep(GAP_WAIT_MS / 1000)
         try:
-            if hosted.held:
-                self._metrics.gaps.inc()
-                await self._read_missing(hosted, max(hosted.held))
+            while hosted.held:
+                await asyncio.sleep(GAP_WAIT_MS / 1000)
+                if hosted.held:
+                    self._metrics.gaps.inc()
+                    if not await self._read_missing(hosted, max(hosted.held)):
+                        break  # the sweep comes again
         except (Unavailable, NotFound):
-            pass  # the sweep comes again
+            pass  # likewise
         finally:
             hosted.repair = None
-            hosted.held = {seq: held for seq, held in hosted.held.items() if seq > hosted.delivered}
 
-    async def _read_missing(self, hosted: Hosted, head: int) -> None:
+    async def _read_missing(self, hosted: Hosted, head: int) -> bool:
+        """Deliver what the database has up to ``head``; False when it had not all of it."""
         conversation_id = hosted.conversation.conversation_id
-        while hosted.delivered < head and conversation_id in self._hosted:
+        while hosted.delivered < head:
             page = await self._store.page_after(conversation_id, hosted.delivered, PAGE_MESSAGES)
-            if not page.messages:
-                return
+            if not page.messages or self._hosted.get(conversation_id) is not hosted:
+                return False
             for message in page.messages:
                 if message.seq == hosted.delivered + 1:
-                    hosted.held.pop(message.seq, None)
                     self._emit(hosted, message)
+        hosted.held = {seq: held for seq, held in hosted.held.items() if seq > hosted.delivered}
+        return True
 
     async def sweep(self) -> None:
         """Compare hosted heads with the database and deliver what is missing."""

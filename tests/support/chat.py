@@ -63,6 +63,10 @@ class RunningChat:
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End the server and every connection to it; the data stays. May be repeated."""
         for peer in self._peers:
             await peer.close()
         await self.http.close()

@@ -1,0 +1,175 @@
+"""Joining and catching up: nothing missing, nothing out of order, whatever happens at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import chain
+from typing import Any
+
+from chatws.protocol.limits import PAGE_BYTES
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.messages import fill, seqs
+from tests.support.peer import Peer
+
+
+async def catch_up(peer: Peer, after_seq: int, conversation_id: str = "conv-1") -> list[Any]:
+    """Join again and again until there is no more, as our clients do; return all pages."""
+    pages = []
+    while True:
+        ack = await peer.ask("join_conversation", {"conversationId": conversation_id, "afterSeq": after_seq})
+        assert ack["success"], ack
+        pages.append(ack["messages"])
+        if not ack["hasMore"]:
+            return pages
+        after_seq = ack["messages"][-1]["seq"]
+
+
+async def test_join_answers_with_the_state_and_without_messages(chat: RunningChat) -> None:
+    await fill(chat, 3)
+    agent = await chat.agent()
+    ack = await agent.ask("join_conversation", "conv-1")
+    assert ack["conversation"]["headSeq"] == 3
+    assert ack["conversation"]["lastMessage"]["seq"] == 3
+    assert ack["conversation"]["customer"] == {"userId": "ann", "userName": "Ann", "role": "customer"}
+    assert ack["epoch"] == chat.parts.store.epoch
+    assert (ack["recovered"], ack["messages"], ack["hasMore"]) == (True, [], False)
+    assert (ack["readMarks"], ack["typing"]) == ([], [])
+
+
+async def test_gap_comes_whole_and_in_order(chat: RunningChat) -> None:
+    await fill(chat, 20)
+    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 5})
+    assert seqs(ack["messages"]) == list(range(6, 21))
+    assert (ack["recovered"], ack["hasMore"]) == (True, False)
+
+
+async def test_nothing_is_missed_at_the_head(chat: RunningChat) -> None:
+    await fill(chat, 2)
+    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 2})
+    assert (ack["recovered"], ack["messages"], ack["hasMore"]) == (True, [], False)
+
+
+async def test_after_seq_zero_gives_the_whole_conversation(chat: RunningChat) -> None:
+    await fill(chat, 4)
+    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    assert seqs(ack["messages"]) == [1, 2, 3, 4]
+
+
+async def test_pages_end_at_300_messages(chat: RunningChat) -> None:
+    await fill(chat, 700)
+    pages = await catch_up(await chat.agent(), 50)
+    assert [len(page) for page in pages] == [300, 300, 50]
+    assert seqs(chain.from_iterable(pages)) == list(range(51, 701))
+
+
+async def test_pages_end_at_128_kib(chat: RunningChat) -> None:
+    await fill(chat, 80, "\N{GRINNING FACE}" * 1000)
+    pages = await catch_up(await chat.agent(), 0)
+    assert len(pages) > 2
+    assert all(
+        len(json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode()) <= PAGE_BYTES for page in pages
+    )
+    assert seqs(chain.from_iterable(pages)) == list(range(1, 81))
+
+
+async def test_position_beyond_the_head_is_not_recovered(chat: RunningChat) -> None:
+    await fill(chat, 3)
+    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 4})
+    assert (ack["recovered"], ack["messages"], ack["conversation"]["headSeq"]) == (False, [], 3)
+
+
+async def test_position_of_another_database_is_not_recovered(chat: RunningChat) -> None:
+    await fill(chat, 3)
+    agent = await chat.agent()
+    foreign = {"conversationId": "conv-1", "afterSeq": 1, "epoch": "another"}
+    ack = await agent.ask("join_conversation", foreign)
+    assert (ack["recovered"], ack["messages"], ack["hasMore"]) == (False, [], False)
+    own = await agent.ask("join_conversation", {**foreign, "epoch": ack["epoch"]})
+    assert (own["recovered"], seqs(own["messages"])) == (True, [2, 3])
+
+
+async def test_joining_again_changes_nothing_but_answers_anew(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    again = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    assert again["success"]
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": "once"})
+    await agent.settle()
+    assert len(agent.seen("message_received")) == 1
+    await customer.settle()
+    assert not customer.seen("presence_update")
+
+
+async def test_nothing_is_missing_between_the_ack_and_the_events_of_a_join(start_chat: StartChat) -> None:
+    chat = await start_chat(limits="off")
+    agent, customer = await chat.pair()
+    last = 0
+    for _ in range(40):
+        await agent.ask("leave_conversation", "conv-1")
+        agent.events.clear()
+        sends = [await customer.start("send_message", {"conversationId": "conv-1", "content": "a"}) for _ in range(3)]
+        join = await agent.start("join_conversation", {"conversationId": "conv-1", "afterSeq": last})
+        sends += [await customer.start("send_message", {"conversationId": "conv-1", "content": "b"}) for _ in range(3)]
+        head = max(seqs(await asyncio.gather(*sends)))
+        caught_up = seqs((await join)["messages"])
+        await agent.settle()
+        buffered = [seq for seq in seqs(agent.seen("message_received")) if seq > (caught_up or [last])[-1]]
+        assert caught_up + buffered == list(range(last + 1, head + 1))
+        last = head
+
+
+async def test_room_is_entered_before_rows_are_read(chat: RunningChat) -> None:
+    """What is stored while the rows are read reaches the client as an event: here all of it, as reading takes long."""
+    agent, customer = await chat.pair()
+    await agent.ask("leave_conversation", "conv-1")
+    store, read_rows = chat.parts.store, asyncio.Event()
+    snapshot = store.snapshot
+
+    async def slow_snapshot(conversation_id: str, after_seq: int | None) -> Any:
+        rows = await snapshot(conversation_id, after_seq)
+        await read_rows.wait()
+        return rows
+
+    store.snapshot = slow_snapshot  # type: ignore[method-assign]  # no database can be made to pause here
+    join = await agent.start("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": "meanwhile"})
+    read_rows.set()
+    ack = await join
+    await agent.expect("message_received", content="meanwhile")
+    assert ack["messages"] == []
+
+
+async def test_pages_larger_than_the_outbox_reach_a_client_that_reads_slowly(start_chat: StartChat) -> None:
+    chat = await start_chat(send_buffer_bytes=4096, max_outbox_bytes=65_536)
+    names = [f"conv-{number}" for number in range(8)]
+    for name in names:
+        await fill(chat, 40, "x" * 3900, name)
+    agent = await chat.agent(buffer_bytes=4096)
+    agent.pause_reading()
+    joins = [await agent.start("join_conversation", {"conversationId": name, "afterSeq": 0}) for name in names]
+    pages = [await agent.start("history", {"conversationId": name, "afterSeq": 0, "limit": 100}) for name in names]
+    await asyncio.sleep(0.3)  # the server has answered all it dares to
+    agent.resume_reading()
+    for ack in await asyncio.gather(*joins, *pages):
+        assert seqs(ack["messages"]) == list(range(1, len(ack["messages"]) + 1))
+        assert len(ack["messages"]) > 30
+
+
+async def test_leaving_a_room_ends_its_messages_and_sending(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    assert await agent.ask("leave_conversation", "conv-1") == {"success": True}
+    assert agent.seen("left_conversation") == [{"conversationId": "conv-1"}]
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": "gone?"})
+    await agent.settle()
+    assert not agent.seen("message_received")
+    assert (await agent.ask("leave_conversation", "conv-1"))["error"]["code"] == "not_joined"
+
+
+async def test_positions_name_the_heads_of_joined_conversations(start_chat: StartChat) -> None:
+    chat = await start_chat(positions_ms=300)
+    await fill(chat, 7)
+    agent = await chat.agent()
+    await agent.ask("join_conversation", "conv-1")
+    await chat.customer()
+    assert await agent.expect("positions") == {"conv-1": 7}

@@ -1,0 +1,102 @@
+"""Delivery strictly by ``seq``: holes are waited for, then read; what nobody announced is found by the sweep."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatws.protocol.entities import Message
+from chatws.store.port import Draft
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.messages import ANN, seqs
+from tests.support.peer import Peer
+
+
+async def received(peer: Peer, count: int) -> list[int]:
+    """Wait for this many messages and return their numbers in the order they came."""
+    return [(await peer.expect("message_received"))["seq"] for _ in range(count)]
+
+
+async def stored_unannounced(chat: RunningChat, count: int) -> list[Message]:
+    """Store messages that the server hears nothing of, as another server's are when the bus is down."""
+    return [(await chat.parts.store.append(Draft("conv-1", ANN, f"text {n}"))).message for n in range(count)]
+
+
+async def test_sweep_delivers_what_another_process_stored(start_chat: StartChat) -> None:
+    chat = await start_chat(sweep_ms=50)
+    agent, _ = await chat.pair()
+    async with chat.other_store() as store:
+        for number in range(5):
+            await store.append(Draft("conv-1", ANN, f"text {number}"))
+    assert await received(agent, 5) == [1, 2, 3, 4, 5]
+
+
+async def test_sweep_delivers_more_than_a_page(start_chat: StartChat) -> None:
+    chat = await start_chat(sweep_ms=50)
+    agent, _ = await chat.pair()
+    await asyncio.gather(*(chat.parts.store.append(Draft("conv-1", ANN, "text")) for _ in range(650)))
+    assert await received(agent, 650) == list(range(1, 651))
+
+
+async def test_own_message_after_a_hole_waits_for_it(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    await stored_unannounced(chat, 2)
+    ack = await customer.ask("send_message", {"conversationId": "conv-1", "content": "third"})
+    assert ack["seq"] == 3
+    assert await received(agent, 3) == [1, 2, 3]
+
+
+async def test_out_of_order_messages_are_put_in_order(chat: RunningChat) -> None:
+    agent, _ = await chat.pair()
+    messages = await stored_unannounced(chat, 4)
+    for index in (2, 3, 1, 0):
+        chat.parts.hosting.deliver(messages[index])
+    await agent.settle()
+    assert seqs(agent.seen("message_received")) == [1, 2, 3, 4]
+
+
+async def test_hole_that_stays_is_read_from_the_database(chat: RunningChat) -> None:
+    agent, _ = await chat.pair()
+    messages = await stored_unannounced(chat, 6)
+    for index in (2, 5):
+        chat.parts.hosting.deliver(messages[index])
+    assert await received(agent, 6) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_repeated_delivery_is_shown_once(chat: RunningChat) -> None:
+    agent, _ = await chat.pair()
+    for message in await stored_unannounced(chat, 2) * 2:
+        chat.parts.hosting.deliver(message)
+    await agent.settle()
+    assert seqs(agent.seen("message_received")) == [1, 2]
+
+
+async def test_message_that_comes_while_a_hole_is_read_is_not_lost(start_chat: StartChat) -> None:
+    chat = await start_chat(sweep_ms=60_000)
+    agent, _ = await chat.pair()
+    messages = await stored_unannounced(chat, 6)
+    store, hosting = chat.parts.store, chat.parts.hosting
+    page_after = store.page_after
+
+    async def page_while_more_comes(conversation_id: str, after_seq: int, limit: int) -> object:
+        page = await page_after(conversation_id, after_seq, min(limit, 2))
+        hosting.deliver(messages[5])
+        return page
+
+    store.page_after = page_while_more_comes  # type: ignore[assignment, method-assign]  # no timing can be sure of this
+    hosting.deliver(messages[2])
+    assert await received(agent, 6) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_repair_ends_with_the_last_member(start_chat: StartChat) -> None:
+    chat = await start_chat(sweep_ms=60_000)
+    agent, customer = await chat.pair()
+    messages = await stored_unannounced(chat, 3)
+    chat.parts.hosting.deliver(messages[2])
+    for peer in (agent, customer):
+        await peer.ask("leave_conversation", "conv-1")
+    ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    assert seqs(ack["messages"]) == [1, 2, 3]
+    await customer.ask("join_conversation", "conv-1")
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": "fourth"})
+    assert await received(agent, 1) == [4]

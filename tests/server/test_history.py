@@ -1,0 +1,87 @@
+"""Pages of history: both directions, their bounds, and what lies beyond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.messages import fill, seqs
+
+
+async def page(chat: RunningChat, **wanted: Any) -> tuple[list[int], bool, bool]:
+    """Ask for a page of a conversation of ten messages; return its numbers and what lies before and after."""
+    await fill(chat, 10)
+    ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1", **wanted})
+    assert ack["success"], ack
+    assert ack["headSeq"] == 10
+    return seqs(ack["messages"]), ack["hasMoreBefore"], ack["hasMoreAfter"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, (list(range(1, 11)), False, False)),
+        ({"limit": 3}, ([8, 9, 10], True, False)),
+        ({"beforeSeq": 8, "limit": 3}, ([5, 6, 7], True, True)),
+        ({"beforeSeq": 3, "limit": 3}, ([1, 2], False, True)),
+        ({"beforeSeq": 1}, ([], False, True)),
+        ({"beforeSeq": 0}, ([], False, True)),
+        ({"beforeSeq": 11, "limit": 1}, ([10], True, False)),
+        ({"beforeSeq": 2**53 - 1, "limit": 2}, ([9, 10], True, False)),
+        ({"afterSeq": 0, "limit": 3}, ([1, 2, 3], False, True)),
+        ({"afterSeq": 3, "limit": 3}, ([4, 5, 6], True, True)),
+        ({"afterSeq": 7, "limit": 3}, ([8, 9, 10], True, False)),
+        ({"afterSeq": 10}, ([], True, False)),
+        ({"afterSeq": 2**53 - 1}, ([], True, False)),
+    ],
+)
+async def test_page_is_ascending_and_says_what_lies_around_it(
+    chat: RunningChat, wanted: dict[str, int], expected: tuple[list[int], bool, bool]
+) -> None:
+    assert await page(chat, **wanted) == expected
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"beforeSeq": 5, "afterSeq": 1},
+        {"limit": 0},
+        {"limit": 101},
+        {"limit": -1},
+        {"beforeSeq": -1},
+        {"afterSeq": 1.5},
+        {"afterSeq": "1"},
+        {"afterSeq": 2**53},
+        {"beforeSeq": None},
+    ],
+)
+async def test_impossible_page_is_a_bad_request(chat: RunningChat, wanted: dict[str, Any]) -> None:
+    await fill(chat, 1)
+    ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1", **wanted})
+    assert ack["error"]["code"] == "bad_request"
+
+
+async def test_empty_conversation_has_no_history(chat: RunningChat) -> None:
+    await fill(chat, 0)
+    ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1"})
+    assert (ack["messages"], ack["hasMoreBefore"], ack["hasMoreAfter"], ack["headSeq"]) == ([], False, False, 0)
+
+
+async def test_history_needs_no_join_only_membership(chat: RunningChat) -> None:
+    await fill(chat, 2)
+    assert (await (await chat.agent()).ask("history", {"conversationId": "conv-1"}))["success"]
+    stranger = await chat.customer()
+    assert (await stranger.ask("history", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
+
+
+async def test_history_survives_a_restart(start_chat: StartChat) -> None:
+    first = await start_chat()
+    await fill(first, 5)
+    await first.stop()
+    second = await start_chat()
+    ack = await (await second.agent()).ask("history", {"conversationId": "conv-1"})
+    assert seqs(ack["messages"]) == [1, 2, 3, 4, 5]
+    assert second.parts.store.epoch == first.parts.store.epoch
