@@ -53,9 +53,10 @@ class IncomingEvent:
 
         Raises:
             AlreadyAnswered: it was called before.
+            TypeError: JSON has no form for a value; the event is still unanswered.
         """
         if self._is_answered:
             raise AlreadyAnswered(self.name)
-        self._is_answered = True
         if self._send_ack is not None:
             self._send_ack(values)
+        self._is_answered = True

@@ -56,9 +56,10 @@ class Heartbeat:
             self._schedule(self._next_at)
         elif not self._is_waiting:
             self._is_waiting = True
-            self._next_at = now + self._timeout_s
+            # The client counts from the handshake and from its own PONGs, so lateness is not added up.
+            self._next_at = (now if fires_late else self._next_at) + self._timeout_s
             self._patient.send_ping()
-            self._schedule(now + min(self._timeout_s, self._interval_s))
+            self._schedule(min(self._next_at, now + self._interval_s))
         elif fires_late or self._patient.is_busy:
             # The loop stood still or a handler holds up the reader: the PONG may be there unread.
             self._schedule(now + _GRACE_S)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatws.engine.backlog import Backlog
 from chatws.engine.core import Core
-from chatws.engine.reasons import OUR_DECISION, Reason
+from chatws.engine.reasons import OUR_DECISION, QUIET_ENDS, Reason
 from chatws.wire.engineio import PacketType, join_payload
 from chatws.wire.frames import Opcode, iter_server_frames, server_frame
 
@@ -93,10 +93,12 @@ class PollingLink:
     def close(self, reason: Reason, code: int) -> None:
         """Answer the parked poll; where the client is well, keep what waits for the next poll a while."""
         del code
-        self.write(_NOOP_FRAME if reason is Reason.TRANSPORT_CLOSE else _CLOSE_FRAME)
+        if reason not in QUIET_ENDS:
+            self.write(_CLOSE_FRAME)
         self._is_gone = True
+        self._wake()
         self._make_room()
-        if reason in OUR_DECISION and self._transport is None:
+        if reason in OUR_DECISION and self._outbox and self._transport is None:
             self._core.last_polls[self.session.sid] = self
             self._core.loop.call_later(self._core.options.polling_linger_s, self._forget)
 

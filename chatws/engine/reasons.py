@@ -23,6 +23,9 @@ class Reason(StrEnum):
     """The program refused the CONNECT."""
 
 
+QUIET_ENDS = frozenset({Reason.TRANSPORT_CLOSE, Reason.FORCED_CLOSE, Reason.SHUTTING_DOWN})
+"""A poll is told nothing and the next one fails: python-socketio's client would take CLOSE there as final."""
+
 OUR_DECISION = frozenset(
     {Reason.SERVER_DISCONNECT, Reason.FORCED_CLOSE, Reason.SHUTTING_DOWN, Reason.NOT_ADMITTED, Reason.REFUSED}
 )

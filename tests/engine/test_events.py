@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+import socketio
+
+from chatws.engine import AckTimeout, AlreadyAnswered, Disconnected, EngineOptions, IncomingEvent, Server, Socket
+from tests.engine.support import PATIENCE_S, Recorder, Running, serve
+
+
+async def test_values_come_back_as_the_ack(
+    running: Running, client: socketio.AsyncClient, transports: list[str]
+) -> None:
+    await client.connect(running.url, transports=transports)
+    assert await client.call("echo", (1, "zwei", {"drei": [True, None]})) == (1, "zwei", {"drei": [True, None]})
+    assert await client.call("echo", "€ \x1e") == "€ \x1e"
+
+
+async def test_events_of_one_socket_are_handled_in_order_whatever_handlers_await(
+    client: socketio.AsyncClient, transports: list[str]
+) -> None:
+    handled = Recorder()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("step")
+        async def step(_socket: Socket, number: int) -> None:
+            await asyncio.sleep(0.002 * (number % 3))
+            handled.add(number)
+
+    async with serve(prepare=prepare) as running:
+        await client.connect(running.url, transports=transports)
+        for number in range(60):
+            await client.emit("step", number)
+        assert await handled.count(60) == list(range(60))
+        await client.disconnect()
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wait_for"])
+async def test_handler_can_call_its_own_client_and_later_events_wait(
+    client: socketio.AsyncClient, transports: list[str], wrapped: bool
+) -> None:
+    """``asyncio.wait_for`` runs the call in another task than the one that reads."""
+    order = Recorder()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("ask")
+        async def ask(socket: Socket) -> object:
+            call = socket.call("question", 40, timeout_s=PATIENCE_S)
+            (answer,) = await (asyncio.wait_for(call, PATIENCE_S) if wrapped else call)
+            order.add("asked")
+            return answer
+
+        @io.of("/").on("later")
+        async def later(_socket: Socket, number: int) -> None:
+            order.add(number)
+
+    async with serve(prepare=prepare) as running:
+        client.on("question", lambda number: number + 2)
+        await client.connect(running.url, transports=transports)
+        answers = Recorder()
+        await client.emit("ask", callback=answers.add)
+        for number in range(5):
+            await client.emit("later", number)
+        assert await order.count(6) == ["asked", 0, 1, 2, 3, 4]
+        assert await answers.count(1) == [42]
+        await client.disconnect()
+
+
+async def test_call_from_elsewhere_is_answered_while_a_handler_of_that_socket_runs(
+    client: socketio.AsyncClient, transports: list[str]
+) -> None:
+    sockets = Recorder()
+    release = asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("busy")
+        async def busy(socket: Socket) -> None:
+            sockets.add(socket)
+            await release.wait()
+
+    async with serve(prepare=prepare) as running:
+        client.on("question", lambda: "yes")
+        await client.connect(running.url, transports=transports)
+        await client.emit("busy")
+        (socket,) = await sockets.count(1)
+        assert await socket.call("question", timeout_s=PATIENCE_S) == ["yes"]
+        release.set()
+        # The client, asked to leave while its POST is open, would sit out its poll.
+        socket.close_transport()
+        await running.ended.count(1)
+
+
+async def test_call_without_answer_times_out_and_the_socket_goes_on(running: Running) -> None:
+    websocket = await running.open_websocket()
+    (socket,) = running.io.of("/").sockets.values()
+    with pytest.raises(AckTimeout):
+        await socket.call("question", timeout_s=0.01)
+    assert await websocket.receive_str() == '421["question"]'
+    await websocket.send_str("431[1]")
+    await websocket.send_str('427["echo",1]')
+    assert await websocket.receive_str() == "437[1]"
+
+
+async def test_call_fails_at_once_when_the_client_goes(running: Running) -> None:
+    websocket = await running.open_websocket()
+    (socket,) = running.io.of("/").sockets.values()
+    pending = asyncio.create_task(socket.call("question", timeout_s=PATIENCE_S))
+    assert await websocket.receive_str() == '421["question"]'
+    await websocket.close()
+    with pytest.raises(Disconnected):
+        await pending
+    with pytest.raises(Disconnected):
+        await socket.call("question")
+
+
+async def test_flood_behind_a_call_is_held_back_and_handled_in_order_after_it() -> None:
+    """More than is read ahead: the call runs into its timeout, nothing is lost, the client stays."""
+    handled = Recorder()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("ask")
+        async def ask(socket: Socket) -> None:
+            with pytest.raises(AckTimeout):
+                await socket.call("question", timeout_s=0.2)
+            handled.add("asked")
+
+        @io.of("/").on("later")
+        async def later(_socket: Socket, number: int, _text: str) -> None:
+            handled.add(number)
+
+    async with serve(prepare=prepare) as running:
+        websocket = await running.open_websocket()
+        await websocket.send_str('42["ask"]')
+        for number in range(20):
+            await websocket.send_str(f'42["later",{number},"{"x" * 10_000}"]')
+        await websocket.send_str("431[1]")
+        assert await handled.count(21) == ["asked", *range(20)]
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        ('["nobody"]', "unknown_event"),
+        ('["two",1]', "bad_request"),
+        ('["two",1,2,3]', "bad_request"),
+        ('["two",1' + "0" * 5000 + ",2]", "bad_request"),
+        ('["broken"]', "internal"),
+        ('["unserialisable"]', "internal"),
+    ],
+)
+async def test_every_event_that_wants_an_ack_gets_one(event: str, code: str) -> None:
+    def prepare(io: Server) -> None:
+        main = io.of("/")
+
+        @main.on("two")
+        async def two(_socket: Socket, _first: object, _second: object) -> None:
+            pass
+
+        @main.on("broken")
+        async def broken(_socket: Socket) -> None:
+            raise RuntimeError
+
+        @main.on("unserialisable")
+        async def unserialisable(_socket: Socket) -> object:
+            return object()
+
+    async with serve(prepare=prepare) as running:
+        websocket = await running.open_websocket()
+        for _ in range(2):
+            await websocket.send_str(f"4217{event}")
+            answer = await websocket.receive_str(timeout=PATIENCE_S)
+            (body,) = msgspec.json.decode(answer.removeprefix("4317"))
+            assert (body["success"], body["error"]["code"]) == (False, code)
+
+
+async def test_raw_handler_gets_unbuilt_arguments_and_may_fail(client: socketio.AsyncClient) -> None:
+    seen: list[tuple[str, list[bytes], bool]] = []
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on_event
+        async def handle(_socket: Socket, event: IncomingEvent) -> None:
+            seen.append((event.name, [bytes(arg) for arg in event.args], event.wants_ack))
+            if event.name == "fail":
+                raise RuntimeError
+            event.reply({"ok": True})
+            with pytest.raises(AlreadyAnswered):
+                event.reply()
+
+    async with serve(prepare=prepare) as running:
+        await client.connect(running.url, transports=["websocket"])
+        await client.emit("fail", 1)
+        assert await client.call("say", {"a": 1}) == {"ok": True}
+        assert seen == [("fail", [b"1"], False), ("say", [b'{"a":1}'], True)]
+        assert running.io.stats.handler_errors == 1
+        await client.disconnect()
+
+
+async def test_handler_in_flight_runs_to_its_end_when_the_client_goes(transports: list[str]) -> None:
+    started, finished, release = Recorder(), Recorder(), asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("slow")
+        async def slow(socket: Socket) -> str:
+            started.add(socket)
+            await release.wait()
+            socket.join("room")
+            finished.add(socket.connected)
+            return "nobody hears this"
+
+    async with serve(prepare=prepare) as running:
+        client = socketio.AsyncClient(reconnection=False)
+        await client.connect(running.url, transports=transports)
+        await client.emit("slow")
+        (socket,) = await started.count(1)
+        assert not await running.io.handlers_idle(0.0)
+        socket.disconnect()
+        release.set()
+        assert await finished.count(1) == [False]
+        assert await running.io.handlers_idle(PATIENCE_S)
+        assert running.io.of("/").room_count == 0
+        await client.disconnect()
+        await client.shutdown()
+
+
+async def test_attachments_travel_both_ways(
+    binary: Running, client: socketio.AsyncClient, transports: list[str]
+) -> None:
+    received = Recorder()
+    client.on("*", lambda *values: received.add(values))
+    await client.connect(binary.url, transports=transports)
+    assert await client.call("echo", (b"\x00\xff", {"deep": [b"two"]})) == (b"\x00\xff", {"deep": [b"two"]})
+    binary.io.of("/").emit("file", b"\x1e", "name")
+    assert await received.count(1) == [("file", b"\x1e", "name")]
+
+
+def test_sync_client_connects_calls_and_leaves() -> None:
+    """python-socketio's threaded client, against a server in this thread's loop."""
+
+    def talk(url: str, transports: list[str]) -> Any:
+        client = socketio.Client(reconnection=False)
+        client.connect(url, transports=transports)
+        try:
+            return client.call("echo", {"n": 1})
+        finally:
+            client.disconnect()
+
+    async def run() -> None:
+        for transports in (["websocket"], ["polling"]):
+            async with serve(EngineOptions()) as running:
+                assert await asyncio.to_thread(talk, running.url, transports) == {"n": 1}
+                await running.ended.count(1)
+
+    asyncio.run(run())
