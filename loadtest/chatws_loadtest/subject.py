@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
@@ -21,12 +22,11 @@ class SubjectFailed(Exception):
     """The server did not start, or refused what a load needs; the text holds what it wrote."""
 
 
-class Session:
+class Session(NamedTuple):
     """A customer's credentials and conversation."""
 
-    def __init__(self, session_id: str, conversation_id: str) -> None:
-        self.session_id = session_id
-        self.conversation_id = conversation_id
+    session_id: str
+    conversation_id: str
 
 
 class Subject:
