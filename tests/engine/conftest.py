@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import socketio
+from aiohttp import ClientSession
 
 from chatws.engine import EngineOptions
 from tests.engine.support import Running, serve
@@ -35,22 +38,22 @@ def transports(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture
 async def client() -> AsyncIterator[socketio.AsyncClient]:
     """python-socketio's client, to be connected by the test."""
-    made = socketio.AsyncClient(reconnection=False)
-    yield made
-    await put_away(made)
+    async with give_client(reconnection=False) as made:
+        yield made
 
 
 @pytest.fixture
 async def faithful() -> AsyncIterator[socketio.AsyncClient]:
     """The same, coming back at once whenever it thinks it should."""
-    made = socketio.AsyncClient(reconnection=True, reconnection_delay=0, reconnection_delay_max=0)
-    yield made
-    await put_away(made)
+    async with give_client(reconnection=True, reconnection_delay=0, reconnection_delay_max=0) as made:
+        yield made
 
 
-async def put_away(client: socketio.AsyncClient) -> None:
-    """Leave nothing of a client, not even the HTTP session it forgets on some ways out."""
-    await client.disconnect()
-    await client.shutdown()
-    if client.eio.http is not None:
-        await client.eio.http.close()
+@asynccontextmanager
+async def give_client(**options: Any) -> AsyncIterator[socketio.AsyncClient]:
+    """Make a client; the HTTP session is ours because it forgets to close its own when it reconnects."""
+    async with ClientSession() as http:
+        made = socketio.AsyncClient(http_session=http, **options)
+        yield made
+        await made.disconnect()
+        await made.shutdown()
