@@ -60,7 +60,7 @@ class Access:
         except web.HTTPException as problem:
             return http_error_response(problem)
         except Exception:  # noqa: BLE001  whatever it was, its text stays here
-            _log.exception("rest_failed", extra={"keys": {"path": request.path}})
+            _log.exception("rest_failed", extra={"keys": {"route": _route_name(request)}})
             return error_response(ChatError(ErrorCode.INTERNAL))
 
     def _finish(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
@@ -71,6 +71,12 @@ class Access:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if self._origins == "*" else origin
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = hdrs.RETRY_AFTER
         return response
+
+
+def _route_name(request: web.Request) -> str:
+    """Name the route as it was declared: what a client wrote into the path is no business of the log."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
 
 
 def not_local(request: web.Request) -> str | None:

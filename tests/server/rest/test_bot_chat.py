@@ -1,0 +1,175 @@
+"""POST /api/coze/chat: the guide's chat API with the built-in echo bot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chatws.bots import EchoBot, Turn
+from tests.server.conftest import StartChat
+from tests.server.rest.support import bearer, code_of, new_session
+from tests.support.chat import RunningChat, until
+
+
+class HeldBot(EchoBot):
+    """Answers when it is allowed to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+
+    async def answer(self, turn: Turn) -> AsyncIterator[str]:
+        self.asked.append(turn.message.content)
+        await self.may_answer.wait()
+        yield "answer to " + turn.message.content
+
+
+def hold_bot(chat: RunningChat) -> HeldBot:
+    """Replace the server's bot by one that waits."""
+    bot = HeldBot()
+    chat.parts.answering._bot = bot
+    return bot
+
+
+async def ask(chat: RunningChat, header: dict[str, str], message: str, **fields: Any) -> tuple[int, Any]:
+    return await chat.post("/api/coze/chat", {"message": message, **fields}, headers=header)
+
+
+async def test_question_and_answer_are_stored_and_broadcast_to_the_room(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    agent = await chat.agent()
+    await agent.ask("join_conversation", session["conversationId"])
+    status, body = await ask(chat, header, "hello")
+    assert (status, body["answered"]) == (200, True)
+    assert body["reply"]["content"] == "hello"
+    assert body["reply"]["sender"]["role"] == "bot"
+    question = await agent.expect("message_received", messageId=body["messageId"])
+    answer = await agent.expect("message_received", messageId=body["reply"]["messageId"])
+    assert (question["seq"], answer["seq"], answer["sender"]["role"]) == (1, 2, "bot")
+    _, page = await chat.get("/api/messages", headers=header)
+    assert [message["messageId"] for message in page["messages"]] == [body["messageId"], body["reply"]["messageId"]]
+
+
+async def test_each_question_is_answered_exactly_once(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    customer = await chat.customer(session["sessionId"])
+    await customer.ask("join_conversation", session["conversationId"])
+    for number in range(3):
+        assert (await ask(chat, header, f"q{number}"))[1]["answered"]
+    _, page = await chat.get("/api/messages", headers=header)
+    spoken = [(message["sender"]["role"], message["content"]) for message in page["messages"]]
+    assert spoken == [(role, f"q{number}") for number in range(3) for role in ("customer", "bot")]
+
+
+async def test_typing_of_the_bot_is_shown_until_it_has_answered(chat: RunningChat) -> None:
+    bot = hold_bot(chat)
+    session, header = await new_session(chat)
+    agent = await chat.agent()
+    await agent.ask("join_conversation", session["conversationId"])
+    asking = asyncio.create_task(ask(chat, header, "hello"))
+    await agent.expect("typing_indicator", userId="bot", isTyping=True)
+    bot.may_answer.set()
+    await agent.expect("typing_indicator", userId="bot", isTyping=False)
+    assert (await asking)[1]["reply"]["content"] == "answer to hello"
+
+
+async def test_repeated_client_message_id_gets_the_first_ids_and_no_second_answer(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    _, first = await ask(chat, header, "hello", clientMessageId="m1")
+    status, again = await ask(chat, header, "hello", clientMessageId="m1")
+    assert status == 200
+    assert again == first
+    _, page = await chat.get("/api/messages", headers=header)
+    assert page["headSeq"] == 2
+
+
+async def test_repeat_while_the_bot_still_thinks_asks_it_only_once(chat: RunningChat) -> None:
+    bot = hold_bot(chat)
+    _, header = await new_session(chat)
+    first = asyncio.create_task(ask(chat, header, "hello", clientMessageId="m1"))
+    await until(lambda: bot.asked)
+    _, again = await ask(chat, header, "hello", clientMessageId="m1")
+    assert again["answered"] is False
+    bot.may_answer.set()
+    assert (await first)[1]["messageId"] == again["messageId"]
+    assert bot.asked == ["hello"]
+
+
+async def test_while_a_human_holds_the_conversation_the_message_is_stored_unanswered(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    agent = await chat.agent()
+    await agent.ask("claim_conversation", {"conversationId": session["conversationId"], "version": 1})
+    status, body = await ask(chat, header, "anybody there?")
+    assert (status, body["answered"], "reply" in body) == (200, False, False)
+    _, page = await chat.get("/api/messages", headers=header)
+    assert [message["messageId"] for message in page["messages"]] == [body["messageId"]]
+
+
+async def test_answer_is_dropped_when_a_human_takes_over_meanwhile(chat: RunningChat) -> None:
+    bot = hold_bot(chat)
+    session, header = await new_session(chat)
+    agent = await chat.agent()
+    asking = asyncio.create_task(ask(chat, header, "hello"))
+    await until(lambda: bot.asked)
+    _, now = await chat.get(f"/api/conversations/{session['conversationId']}", headers=bearer(chat.token()))
+    claim = {"conversationId": session["conversationId"], "version": now["conversation"]["version"]}
+    assert (await agent.ask("claim_conversation", claim))["success"]
+    bot.may_answer.set()
+    status, body = await asking
+    assert (status, body["answered"]) == (200, False)
+    _, page = await chat.get("/api/messages", headers=header)
+    assert page["headSeq"] == 1
+
+
+async def test_queued_conversation_with_messages_stays_with_the_people(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    path = f"/api/conversations/{session['conversationId']}"
+    await chat.post(f"{path}/messages", {"content": "for a human"}, headers=header)
+    _, body = await ask(chat, header, "and now?")
+    assert body["answered"] is False
+    assert (await chat.get(path, headers=header))[1]["conversation"]["status"] == "queued"
+
+
+async def test_crash_of_the_bot_is_no_answer(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(turn: Turn) -> AsyncIterator[str]:
+        raise RuntimeError(turn)
+
+    monkeypatch.setattr(hold_bot(chat), "answer", crash)
+    _, header = await new_session(chat)
+    status, body = await ask(chat, header, "hello")
+    assert (status, body["answered"]) == (200, False)
+    assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 1
+
+
+async def test_session_without_a_conversation_gets_one_with_its_first_question(chat: RunningChat) -> None:
+    header = {"X-Session-Id": "test-session"}
+    _, first = await ask(chat, header, "one")
+    _, second = await ask(chat, header, "two")
+    assert first["reply"]["conversationId"] == second["reply"]["conversationId"]
+    assert second["reply"]["seq"] == 4
+
+
+async def test_chat_api_is_for_customers_in_their_own_conversations(chat: RunningChat) -> None:
+    session, _ = await new_session(chat)
+    _, stranger = await new_session(chat)
+    status, body = await ask(chat, bearer(chat.token()), "hi")
+    assert (status, code_of(body)) == (403, "forbidden")
+    status, body = await ask(chat, stranger, "hi", conversationId=session["conversationId"])
+    assert (status, code_of(body)) == (403, "forbidden")
+
+
+async def test_conversations_begin_with_the_bot_when_the_settings_say_so(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo")
+    session, header = await new_session(chat)
+    status, _ = await chat.post(
+        f"/api/conversations/{session['conversationId']}/messages", {"content": "hello"}, headers=header
+    )
+    assert status == 200
+    customer = await chat.customer(session["sessionId"])
+    ack = await customer.ask("join_conversation", {"conversationId": session["conversationId"], "afterSeq": 0})
+    if len(ack["messages"]) < 2:
+        await customer.expect("message_received", seq=2)
+    assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2

@@ -1,0 +1,195 @@
+"""What every operation refuses before it begins: credentials, bodies, methods; and that nothing leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+from typing import Any
+
+import pytest
+from aiohttp import hdrs
+
+from chatws.protocol.operations import OPERATIONS
+from tests.server.conftest import StartChat
+from tests.server.rest.support import bearer, code_of, fetch, new_session, session_header
+from tests.support.chat import RunningChat
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_operations_for_somebody_refuse_nobody(chat: RunningChat) -> None:
+    for operation in OPERATIONS:
+        if not operation.command.roles:
+            continue
+        path = operation.path.replace("{conversationId}", "c").replace("{userId}", "u")
+        body = {"content": "x", "message": "x", "event": "x", "customerId": "x"} if operation.method == "POST" else None
+        options: dict[str, Any] = {} if body is None else {"json": body}
+        response, text = await fetch(chat, operation.method, path, **options)
+        assert (response.status, code_of(json.loads(text))) == (401, "unauthorized"), operation
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_credentials_in_path_and_query_are_not_looked_at(chat: RunningChat) -> None:
+    session, _ = await new_session(chat)
+    for query in (f"token={chat.token()}", f"sessionId={session['sessionId']}", f"X-Session-Id={session['sessionId']}"):
+        assert (await chat.get(f"/api/messages?{query}"))[0] == 401
+
+
+async def test_credentials_given_twice_or_in_another_form_are_a_bad_request(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    token = chat.token()
+    for headers in (
+        bearer(token) | header,
+        [("Authorization", f"Bearer {token}")] * 2,
+        [("X-Session-Id", session["sessionId"])] * 2,
+        {"Authorization": token},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic YTpi"},
+    ):
+        status, body = await chat.get("/api/messages", headers=headers)
+        assert (status, code_of(body)) == (400, "bad_request"), headers
+
+
+async def test_expired_session_and_expired_token_say_so(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    token = chat.token(ttl_s=60)
+    chat.clock.advance(chat.settings.session_ttl_s)
+    status, body = await chat.get("/api/messages", headers=header)
+    assert (status, code_of(body)) == (401, "session_expired")
+    status, body = await chat.get("/api/messages", headers=bearer(token))
+    assert (status, code_of(body)) == (401, "token_expired")
+
+
+async def test_body_that_is_not_the_payload_is_a_bad_request(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    path = f"/api/conversations/{session['conversationId']}/messages"
+    hostile = [
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{}",
+        b'{"content": null}',
+        b'{"content": "\xff"}',
+        b'{"content": "\\ud800"}',
+        b"[" * 60_000,
+        b'{"content":' * 5_000,
+        b'{"content": "x", "clientMessageId": ""}',
+    ]
+    for body in hostile:
+        for target in (path, "/api/coze/chat"):
+            response, text = await fetch(chat, "POST", target, data=body, headers=header | JSON)
+            assert (response.status, code_of(json.loads(text))) == (400, "bad_request"), body[:40]
+    assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 0
+
+
+async def test_body_over_64_kib_is_too_large_however_it_is_sent(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    body = json.dumps({"message": "x", "padding": "x" * 65_536}).encode()
+
+    async def in_pieces() -> Any:
+        for start in range(0, len(body), 8_192):
+            yield body[start : start + 8_192]
+
+    for payload in (body, in_pieces()):
+        response, text = await fetch(chat, "POST", "/api/coze/chat", data=payload, headers=header | JSON)
+        assert (response.status, code_of(json.loads(text))) == (413, "too_large")
+
+
+async def test_compressed_or_mistyped_body_is_an_unsupported_media_type(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    body = json.dumps({"message": "x"}).encode()
+    for data, headers in (
+        (gzip.compress(body), JSON | {"Content-Encoding": "gzip"}),
+        (body, {"Content-Type": "text/plain"}),
+        (b"message=x", {"Content-Type": "application/x-www-form-urlencoded"}),
+    ):
+        response, text = await fetch(chat, "POST", "/api/coze/chat", data=data, headers=header | headers)
+        assert (response.status, code_of(json.loads(text))) == (415, "bad_request")
+
+
+async def test_unknown_path_and_wrong_method_have_the_shape_of_every_error(chat: RunningChat) -> None:
+    status, body = await chat.get("/api/no-such-thing")
+    assert (status, code_of(body)) == (404, "not_found")
+    response, text = await fetch(chat, "PUT", "/api/sessions")
+    assert (response.status, code_of(json.loads(text))) == (405, "bad_request")
+    assert response.headers["Allow"] == "POST"
+
+
+async def test_ids_of_a_path_are_checked_like_any_other(chat: RunningChat) -> None:
+    header = bearer(chat.token())
+    for path in ("/api/conversations/a%2Fb", "/api/conversations/%ED%A0%80", "/api/conversations/" + "x" * 65):
+        response, text = await fetch(chat, "GET", path, headers=header)
+        assert (response.status, code_of(json.loads(text))) == (400, "bad_request"), path
+        response, text = await fetch(chat, "POST", path + "/messages", json={"content": "x"}, headers=header)
+        assert (response.status, code_of(json.loads(text))) == (400, "bad_request"), path
+
+
+async def test_writes_are_refused_while_draining_and_reads_go_on(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    await chat.drain()
+    path = f"/api/conversations/{session['conversationId']}/messages"
+    response, text = await fetch(chat, "POST", path, json={"content": "late"}, headers=header)
+    assert (response.status, code_of(json.loads(text))) == (503, "draining")
+    assert int(response.headers["Retry-After"]) >= 1
+    assert (await chat.get(path, headers=header))[0] == 200
+
+
+async def test_body_that_never_ends_is_given_up(start_chat: StartChat) -> None:
+    chat = await start_chat(ack_deadline_ms=600)
+    host, port = chat.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        "POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    writer.write(head.encode())
+    status = await asyncio.wait_for(reader.readline(), 10)
+    assert b"504" in status
+    writer.close()
+
+
+async def test_failure_inside_shows_no_text_of_its_own(
+    chat: RunningChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("SELECT secret FROM /var/lib")
+
+    monkeypatch.setattr(chat.parts.store, "conversations", fail)
+    response, text = await fetch(chat, "GET", "/api/conversations", headers=bearer(chat.token()))
+    assert (response.status, code_of(json.loads(text))) == (500, "internal")
+    assert "SELECT" not in text
+    monkeypatch.setattr(chat.service, "get_connection_count", lambda: 1 // 0)
+    response, text = await fetch(chat, "GET", "/health")
+    assert (response.status, code_of(json.loads(text))) == (500, "internal")
+    assert [record.levelno for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_secrets_and_contents_stay_out_of_the_log(chat: RunningChat, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    session, header = await new_session(chat)
+    token = chat.token("agnes")
+    await chat.post("/api/coze/chat", {"message": "my secret question"}, headers=header)
+    await chat.get("/api/messages", headers=session_header("guessed-session-id"))
+    await chat.get("/api/messages", headers=bearer(token[:-4]))
+    await chat.get(f"/api/messages?token={token}")
+    await chat.post("/api/auth/login", {"email": "a@b.c", "password": "hunter-hunter"})
+    await chat.post("/api/auth/logout", headers=bearer(token))
+    written = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records if _is_ours(record))
+    assert "conversation_changed" in written
+    secrets = (session["sessionId"], token, token[:-4], "guessed-session-id", "hunter-hunter", "secret question")
+    for secret in secrets:
+        assert secret not in written
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.startswith(("chatws", "aiohttp"))
+
+
+async def test_rest_requests_count_by_operation_and_outcome(chat: RunningChat) -> None:
+    await new_session(chat)
+    await chat.get("/api/messages")
+    _, text = await fetch(chat, hdrs.METH_GET, "/metrics")
+    assert 'chatws_events_total{event="start_session",outcome="ok"} 1.0' in text
+    assert 'chatws_events_total{event="load_messages",outcome="unauthorized"} 1.0' in text

@@ -1,0 +1,177 @@
+"""GET /health, /ready, /metrics, /openapi.json."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from chatws import __version__
+from chatws.protocol.operations import OPERATIONS, REST_COMMANDS
+from chatws.server.rest import ROUTES
+from chatws.store import Unavailable
+from tests.server.conftest import StartChat
+from tests.server.rest.support import code_of, fetch, new_session
+from tests.support.chat import RunningChat
+
+
+async def samples(chat: RunningChat) -> dict[str, float]:
+    """Scrape, and return every sample by its name with labels."""
+    _, text = await fetch(chat, "GET", "/metrics")
+    return {
+        sample.name + "".join(f",{key}={value}" for key, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_connection_fails_curl_health_shows_that_the_server_runs(chat: RunningChat) -> None:
+    await chat.agent()
+    status, body = await chat.get("/health")
+    assert status == 200
+    assert body["uptimeS"] >= 0
+    assert body | {"uptimeS": 0} == {
+        "status": "ok",
+        "version": __version__,
+        "uptimeS": 0,
+        "websocket": {"connections": 1, "status": "healthy"},
+    }
+
+
+async def test_ready_names_the_part_that_is_not(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await chat.get("/ready") == (200, {"status": "ready", "checks": {"database": "ok", "server": "ok"}})
+    chat.clock.advance(1)
+
+    async def fail() -> None:
+        raise Unavailable("disk full")
+
+    monkeypatch.setattr(chat.parts.store, "ping", fail)
+    status, body = await chat.get("/ready")
+    assert (status, body["status"], body["checks"]["database"]) == (503, "not_ready", "unavailable")
+    assert (await chat.get("/health"))[0] == 200
+
+
+async def test_ready_does_not_wait_for_a_store_that_hangs(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatws.server.rest.status.PING_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(chat.parts.store, "ping", asyncio.Event().wait)
+    status, body = await chat.get("/ready")
+    assert (status, body["checks"]["database"]) == (503, "timeout")
+
+
+async def test_many_readiness_checks_at_once_cost_one_commit(
+    chat: RunningChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings = 0
+
+    async def ping() -> None:
+        nonlocal pings
+        pings += 1
+
+    monkeypatch.setattr(chat.parts.store, "ping", ping)
+    answers = await asyncio.gather(*(chat.get("/ready") for _ in range(20)))
+    assert {status for status, _ in answers} == {200}
+    assert pings == 1
+
+
+async def test_draining_server_is_alive_and_not_ready(chat: RunningChat) -> None:
+    await chat.drain()
+    status, body = await chat.get("/ready")
+    assert (status, body["checks"]["server"]) == (503, "draining")
+    assert (await chat.get("/health"))[0] == 200
+
+
+async def test_metrics_show_what_the_guide_asks_to_be_monitored(chat: RunningChat) -> None:
+    _, customer = await chat.pair()
+    await chat.connect()
+    for content in ("one", "two"):
+        await customer.ask("send_message", {"conversationId": "conv-1", "content": content})
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": ""})
+    await customer.ask("no_such_event")
+    seen = await samples(chat)
+    assert seen["chatws_connections,state=authenticated"] == 2
+    assert seen["chatws_connections,state=unauthenticated"] == 1
+    assert seen["chatws_transports,transport=websocket"] == 3
+    assert seen["chatws_conversations"] == 1
+    assert seen["chatws_rooms"] >= 1
+    assert seen["chatws_messages_total,role=customer"] == 2
+    assert seen["chatws_commit_seconds_count"] == 2
+    assert seen["chatws_events_total,event=send_message,outcome=ok"] == 2
+    assert seen["chatws_events_total,event=send_message,outcome=bad_request"] == 1
+    assert seen["chatws_events_total,event=unknown,outcome=unknown_event"] == 1
+    assert seen["chatws_event_seconds_count,event=send_message"] == 3
+    assert seen["process_resident_memory_bytes"] > 1_000_000
+    assert seen["chatws_outbox_bytes"] >= seen["chatws_outbox_max_bytes"] >= 0
+    assert seen["chatws_packets_total,direction=in"] > 0
+    assert seen["chatws_draining"] == 0
+
+
+async def test_reconnections_and_endings_are_counted(chat: RunningChat) -> None:
+    session, _ = await new_session(chat)
+    first = await chat.customer(session["sessionId"])
+    await first.close()
+    await chat.customer(session["sessionId"])
+    seen = await samples(chat)
+    assert seen["chatws_reconnections_total"] == 1
+    assert sum(value for name, value in seen.items() if name.startswith("chatws_closed_total,")) == 1
+
+
+async def test_answers_of_the_bot_are_counted(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    await chat.post("/api/coze/chat", {"message": "hi"}, headers=header)
+    seen = await samples(chat)
+    assert (seen["chatws_bot_answers_total,outcome=stored"], seen["chatws_messages_total,role=bot"]) == (1, 1)
+
+
+async def test_clients_cannot_make_labels(chat: RunningChat) -> None:
+    peer = await chat.agent()
+    for number in range(20):
+        await peer.ask(f"invented_{number}")
+    before = await samples(chat)
+    assert not [name for name in before if "invented" in name]
+    assert before["chatws_events_total,event=unknown,outcome=unknown_event"] == 20
+
+
+async def test_metrics_are_for_those_whom_the_settings_allow(start_chat: StartChat) -> None:
+    hidden = await start_chat(metrics="off")
+    status, body = await hidden.get("/metrics")
+    assert (status, code_of(body)) == (404, "not_found")
+
+
+async def test_local_metrics_are_for_peers_on_this_machine(start_chat: StartChat) -> None:
+    chat = await start_chat(mode="prod", metrics="local", trusted_proxies=("127.0.0.1",))
+    assert (await fetch(chat, "GET", "/metrics"))[0].status == 200
+    response, _ = await fetch(chat, "GET", "/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
+    assert response.status == 403
+
+
+async def test_openapi_describes_every_operation_and_nothing_dangles(chat: RunningChat) -> None:
+    response, text = await fetch(chat, "GET", "/openapi.json")
+    document = await response.json()
+    assert document["openapi"] == "3.1.0"
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert described >= {(operation.method, operation.path) for operation in OPERATIONS}
+    assert described >= {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"), ("GET", "/openapi.json")}
+    schemas = document["components"]["schemas"]
+    assert set(re.findall(r"#/components/schemas/(\w+)", text)) <= set(schemas)
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            declared = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+            assert declared == set(re.findall(r"{(\w+)}", path))
+
+
+async def test_openapi_takes_fields_from_the_path_out_of_the_body(chat: RunningChat) -> None:
+    _, document = await chat.get("/openapi.json")
+    send = document["paths"]["/api/conversations/{conversationId}/messages"]["post"]
+    schema = send["requestBody"]["content"]["application/json"]["schema"]
+    assert set(schema["properties"]) == {"content", "clientMessageId"}
+    assert schema["required"] == ["content"]
+    history = document["paths"]["/api/conversations/{conversationId}/messages"]["get"]
+    assert {one["name"] for one in history["parameters"] if one["in"] == "query"} == {"beforeSeq", "afterSeq", "limit"}
+
+
+def test_every_row_of_the_rest_table_has_its_route() -> None:
+    assert set(ROUTES) == set(REST_COMMANDS)
+    named = {operation.command.name for operation in OPERATIONS}
+    assert named == set(REST_COMMANDS) | {"send_message", "history"}
