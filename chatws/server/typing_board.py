@@ -61,7 +61,7 @@ class TypingBoard:
             self._settle(typist)
 
     def end(self, user_id: str, source: Hashable) -> None:
-        """A connection has sent its message: shown at once, whatever the bound."""
+        """A connection has sent its message or left: shown at once, whatever the bound."""
         typist = self._typists.get(user_id)
         if typist is not None and (expiry := typist.expiries.pop(source, None)) is not None:
             expiry.cancel()

@@ -111,7 +111,7 @@ async def leave_conversation(chat: Chat, caller: Caller, payload: str, conversat
 
 def leave_room(chat: Chat, connection: Connection, hosted: Hosted) -> None:
     """Take a connection out of a room; the user's typing ends with the user's last connection in it."""
-    hosted.board.stop(connection.user_id, connection)
+    hosted.board.end(connection.user_id, connection)
     connection.joined.pop(hosted.conversation.conversation_id, None)
     if not _is_there(chat, connection, hosted.conversation.conversation_id):
         hosted.board.forget(connection.user_id)

@@ -1,0 +1,184 @@
+"""Presence: one status per user over all connections, offline after a grace, told to those whom it concerns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.peer import Peer
+
+
+async def in_room(chat: RunningChat, user_id: str = "agent-1", conversation_id: str = "conv-1") -> Peer:
+    agent = await chat.agent(user_id)
+    assert (await agent.ask("join_conversation", conversation_id))["success"]
+    return agent
+
+
+def statuses(peer: Peer, user_id: str = "agent-1") -> list[str]:
+    return [event["status"] for event in peer.seen("presence_update") if event["userId"] == user_id]
+
+
+def snapshot(ack: Any) -> dict[str, str]:
+    """Return the statuses of an ack by user; every user is there once."""
+    found = {one["userId"]: one["status"] for one in ack["presence"]}
+    assert len(found) == len(ack["presence"])
+    return found
+
+
+async def test_members_hear_who_comes_and_after_the_grace_who_is_gone(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=100)
+    agent, customer = await chat.pair()
+    await agent.close()
+    gone = await customer.expect("presence_update", userId="agent-1")
+    assert gone["status"] == "offline"
+    await in_room(chat)
+    assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "online"
+
+
+async def test_offline_waits_for_the_last_of_two_tabs(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    agent, customer = await chat.pair()
+    tab = await in_room(chat)
+    await agent.close()
+    await in_room(chat, "agent-2")
+    await customer.expect("presence_update", userId="agent-2")
+    assert statuses(customer) == []
+    await tab.close()
+    assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
+
+
+async def test_who_comes_back_within_the_grace_was_never_gone(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=60_000)
+    agent, customer = await chat.pair()
+    agent.cut()
+    await agent.wait_closed()
+    await in_room(chat)
+    await customer.settle()
+    assert set(statuses(customer)) <= {"online"}
+    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "online"
+
+
+async def test_choice_survives_a_reconnect_within_the_grace(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=60_000)
+    agent, customer = await chat.pair()
+    await agent.ask("set_presence", {"status": "busy"})
+    agent.cut()
+    await agent.wait_closed()
+    await in_room(chat)
+    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "busy"
+
+
+async def test_busy_goes_before_online_and_online_before_away(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    tab = await in_room(chat)
+    for peer, choice in [(agent, "away"), (tab, "away"), (agent, "busy"), (tab, "online"), (agent, "away")]:
+        assert (await peer.ask("set_presence", {"status": choice}))["success"]
+    await tab.ask("set_presence", {"status": "away"})
+    await customer.settle()
+    assert statuses(customer) == ["away", "busy", "online", "away"]
+
+
+async def test_closing_the_busy_tab_leaves_the_other_ones_choice(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    await in_room(chat)
+    await agent.ask("set_presence", {"status": "busy"})
+    await customer.expect("presence_update", status="busy")
+    await agent.close()
+    await customer.expect("presence_update", userId="agent-1", status="online")
+
+
+@pytest.mark.parametrize("status", ["offline", "invisible", "", None, 1])
+async def test_other_choices_are_a_bad_request(chat: RunningChat, status: Any) -> None:
+    agent, customer = await chat.pair()
+    assert (await agent.ask("set_presence", {"status": status}))["error"]["code"] == "bad_request"
+    await customer.settle()
+    assert not statuses(customer)
+
+
+async def test_the_same_choice_again_is_not_told(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    for _ in range(3):
+        await agent.ask("set_presence", {"status": "busy"})
+    await customer.settle()
+    assert statuses(customer) == ["busy"]
+
+
+async def test_timestamp_says_when_the_status_began(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    await agent.ask("set_presence", {"status": "busy"})
+    told = await customer.expect("presence_update", status="busy")
+    chat.clock.advance(100)
+    ack = await customer.ask("join_conversation", "conv-1")
+    assert told in ack["presence"]
+
+
+async def test_join_answers_with_everybody_in_the_conversation(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    customer = await chat.customer()
+    user_id = (await customer.expect("authenticated"))["userId"]
+    await customer.ask("join_conversation", "conv-1")
+    await customer.close()
+    first = await in_room(chat)
+    await first.ask("set_presence", {"status": "away"})
+    second = await chat.agent("agent-2")
+    found = snapshot(await second.ask("join_conversation", "conv-1"))
+    assert found == {user_id: "offline", "agent-1": "away", "agent-2": "online"}
+
+
+async def test_inbox_answers_with_agents_and_customers_and_hears_of_both(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=100)
+    customer = await chat.customer()
+    user_id = (await customer.expect("authenticated"))["userId"]
+    await customer.ask("join_conversation", "conv-1")
+    follower = await chat.agent("agent-2")
+    found = snapshot(await follower.ask("subscribe_inbox", {}))
+    assert found == {user_id: "online", "agent-2": "online"}
+    await chat.agent("agent-1")
+    assert (await follower.expect("presence_update", userId="agent-1"))["status"] == "online"
+    await customer.close()
+    assert (await follower.expect("presence_update", userId=user_id))["status"] == "offline"
+
+
+async def test_strangers_hear_nothing(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    agent, customer = await chat.pair()
+    stranger = await chat.customer()
+    await stranger.ask("join_conversation", "conv-2")
+    unsubscribed = await chat.agent("agent-2")
+    await agent.ask("set_presence", {"status": "busy"})
+    await agent.close()
+    await customer.expect("presence_update", status="offline")
+    for peer in (stranger, unsubscribed):
+        await peer.settle()
+        assert not peer.seen("presence_update")
+
+
+async def test_snapshot_of_a_join_names_nobody_else(chat: RunningChat) -> None:
+    await chat.pair("conv-1")
+    await chat.agent("agent-2")
+    other = await chat.customer()
+    user_id = (await other.expect("authenticated"))["userId"]
+    assert set(snapshot(await other.ask("join_conversation", "conv-2"))) == {user_id}
+
+
+async def test_members_of_a_room_that_was_left_hear_nothing_more(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    agent, customer = await chat.pair()
+    await agent.ask("leave_conversation", "conv-1")
+    await customer.settle()
+    customer.events.clear()
+    await agent.ask("set_presence", {"status": "busy"})
+    await customer.settle()
+    assert not statuses(customer)
+
+
+async def test_connection_that_never_authenticated_is_nobody(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1, authenticate_ms=50)
+    follower = await chat.agent()
+    await follower.ask("subscribe_inbox", {})
+    await (await chat.connect()).wait_closed()
+    await follower.settle()
+    assert not follower.seen("presence_update")
