@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import CustomerClient, Event, Refused, RestClient
+from chatws.client import CustomerClient, Refused, RestClient
 from chatws.protocol.errors import ErrorCode
 from tests.client.listener import Listener
 from tests.support.chat import RunningChat

@@ -270,8 +270,8 @@ class World:
 
     def _history(self, payload: Wire | str) -> Reply:
         assert isinstance(payload, History)
-        assert isinstance(payload.after_seq, int)
-        page = self.stored[payload.after_seq : payload.after_seq + PAGE]
-        more = payload.after_seq + len(page) < len(self.stored)
         head = len(self.stored)
+        after = payload.after_seq if isinstance(payload.after_seq, int) else max(0, head - PAGE)
+        page = self.stored[after : after + PAGE]
+        more = after + len(page) < head
         return {"success": True, "messages": page, "hasMoreBefore": False, "hasMoreAfter": more, "headSeq": head}

@@ -101,7 +101,9 @@ class Connection:
         self._stopping = True
         self.failure = Disconnected(USER_REASON)
         self.phase = Phase.IDLE if self.phase is Phase.IDLE else Phase.CLOSING
-        return self._change("disconnected", USER_REASON) if self.state != "disconnected" else []
+        told = self.state != "disconnected"
+        change = self._change("disconnected", USER_REASON)
+        return change if told else []
 
     def closing(self) -> None:
         """The link is to be closed by us, and then opened again."""

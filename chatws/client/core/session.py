@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatws.client.core.answers import Answers
-from chatws.client.core.connection import Connection, Phase
+from chatws.client.core.connection import USER_REASON, Connection, Phase
 from chatws.client.core.effects import Deliver, Drop, Effect, Emit, LinkEnd, MessageSent, RenewToken, Settle
 from chatws.client.core.names import Command, Event
 from chatws.client.core.outbox import Entry, Outbox
@@ -173,7 +173,7 @@ class Session:
             self._drop("the server did not finish draining")
         for flight in self._flights.take_overdue(now):
             # Anything heard is proof of life: silence since the request left means a dead link, not a slow server.
-            if self._last_heard < flight.sent_at:
+            if self._last_heard <= flight.sent_at:
                 self._drop("no answer from the server")
             self._out += self._answers.missing(flight, now)
         return self._finish(now)
@@ -201,9 +201,9 @@ class Session:
         had_link = self.connection.phase in (Phase.CONNECTING, Phase.UP)
         self._out += self._rooms.others.forget_typing()
         self._out += self.connection.stopping()
-        self._fail_everything(Disconnected(self.connection.reason))
+        self._fail_everything(Disconnected(USER_REASON))
         if had_link:
-            self._out.append(Drop(self.connection.reason))
+            self._out.append(Drop(USER_REASON))
         return self._finish(now)
 
     def join(

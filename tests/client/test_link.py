@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from chatws.client import CannotConnect, ClientOptions, CustomerClient, Refused
+from chatws.client.core.effects import LinkEnd
+from chatws.client.link import Link
+from chatws.protocol.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from chatws.protocol.events import Authenticated
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Serve = Callable[[Handler], Awaitable[str]]
+
+OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}'
+
+
+class Silent:
+    """Hears a link and does nothing."""
+
+    def link_opened(self, user: Authenticated) -> None:
+        pass
+
+    def link_event(self, name: str, payload: object) -> None:
+        pass
+
+    def link_ack(self, command_id: int, name: str, payload: object) -> None:
+        pass
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Start HTTP servers that answer everything with one handler."""
+    runners: list[web.AppRunner] = []
+
+    async def start(handler: Handler) -> str:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
+        runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def end_of(url: str, **options: float) -> LinkEnd:
+    link = Link(url, ClientOptions(transports=("websocket",), **options), None, Silent())  # type: ignore[arg-type]  # only numbers are given here
+    return await link.run({"sessionId": "s"})
+
+
+def websocket(*frames: str, then: str = "close") -> Handler:
+    """Send these frames and close, abort or stay silent."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for frame in frames:
+            await socket.send_str(frame)
+        if then == "abort":
+            assert request.transport is not None
+            request.transport.abort()
+        elif then == "silence":
+            async for _ in socket:
+                pass
+        else:
+            await socket.close()
+        return socket
+
+    return handler
+
+
+async def test_busy_server_says_when_to_come_back(serve: Serve) -> None:
+    async def busy(_: web.Request) -> web.Response:
+        return web.Response(status=503, headers={"Retry-After": "7"}, text="draining")
+
+    end = await end_of(await serve(busy))
+    assert end == LinkEnd("the server answered HTTP 503", retry_after_s=7.0)
+
+
+@pytest.mark.parametrize("frames", [(), (OPEN,), ("garbage",), ("0{}",), ("0not json",), (OPEN, "40", "9" * 100)])
+@pytest.mark.parametrize("then", ["close", "abort"])
+async def test_server_that_ends_before_it_authenticates_ends_the_link(
+    serve: Serve, frames: tuple[str, ...], then: str
+) -> None:
+    end = await end_of(await serve(websocket(*frames, then=then)))
+    assert end.reason
+    assert end.code is None
+    assert not end.by_server
+
+
+@pytest.mark.parametrize("frames", [(), (OPEN,), (OPEN, '40{"sid":"s"}')])
+async def test_server_that_falls_silent_is_given_up(serve: Serve, frames: tuple[str, ...]) -> None:
+    end = await end_of(await serve(websocket(*frames, then="silence")), connect_timeout_s=0.2)
+    assert end.reason == "no answer within 0.2 s"
+
+
+async def test_identity_that_is_not_the_contracts_ends_the_link(serve: Serve) -> None:
+    frames = (OPEN, '40{"sid":"s"}', '42["authenticated",{"userId":7}]')
+    end = await end_of(await serve(websocket(*frames, then="silence")))
+    assert end.reason.startswith("the server does not speak this protocol")
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ('{"message":"m","data":{"code":"connection_limit"}}', ErrorCode.CONNECTION_LIMIT),
+        ('{"message":"m","data":{"code":"from the future"}}', ErrorCode.UNAUTHORIZED),
+        ('{"message":"m","data":7}', ErrorCode.UNAUTHORIZED),
+        ('{"message":"m"}', ErrorCode.UNAUTHORIZED),
+        ('"m"', ErrorCode.UNAUTHORIZED),
+    ],
+)
+async def test_refusal_at_connect_is_read_whatever_its_form(serve: Serve, payload: str, code: ErrorCode) -> None:
+    end = await end_of(await serve(websocket(OPEN, f"44{payload}", then="silence")))
+    assert end == LinkEnd("m", code=code)
+
+
+async def test_disconnect_by_the_server_is_told_apart_from_a_lost_transport(serve: Serve) -> None:
+    end = await end_of(await serve(websocket(OPEN, '40{"sid":"s"}', "41", then="silence")))
+    assert end == LinkEnd("server disconnect", by_server=True)
+    end = await end_of(await serve(websocket(OPEN, '40{"sid":"s"}', "1", then="silence")))
+    assert not end.by_server
+
+
+async def test_proxy_without_websocket_is_passed_by_polling(serve: Serve) -> None:
+    seen: list[str] = []
+
+    async def proxy(request: web.Request) -> web.Response:
+        seen.append(request.query["transport"])
+        if request.query["transport"] == "websocket":
+            return web.Response(status=400)
+        if request.method == "GET" and "sid" not in request.query:
+            return web.Response(text=OPEN)
+        if request.method == "GET":
+            return web.Response(text='44{"message":"reached","data":{"code":"forbidden"}}')
+        return web.Response(text="ok")
+
+    with pytest.raises(Refused) as caught:
+        await CustomerClient(await serve(proxy), "s").connect()
+    assert caught.value.message == "reached"
+    assert seen[:2] == ["websocket", "polling"]
+
+
+async def test_web_server_that_is_no_chat_is_cannot_connect(serve: Serve) -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html>hello</html>")
+
+    with pytest.raises(CannotConnect):
+        await CustomerClient(await serve(page), "s").connect()
+
+
+async def test_link_is_left_at_once_when_the_user_disconnects_while_connecting(serve: Serve) -> None:
+    client = CustomerClient(await serve(websocket(OPEN, then="silence")), "s")
+    connecting = asyncio.create_task(client.connect())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(client.disconnect(), 5)
+    with pytest.raises(Exception, match="client disconnect"):
+        await connecting
