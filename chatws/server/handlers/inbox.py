@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET
 
 from chatws.protocol.commands import SubscribeInbox
+from chatws.protocol.entities import Conversation
+from chatws.protocol.limits import PAGE_BYTES
 from chatws.protocol.replies import InboxAck
 from chatws.server.chat import Caller, Chat
 from chatws.server.inbox import InboxFilter
 from chatws.store.port import ConversationFilter
 
 FIRST_PAGE = 100
-"""Conversations in the answer; older ones come over REST."""
+"""Most conversations in the answer, which also ends at ``PAGE_BYTES``; older ones come over REST."""
+
+_encode = msgspec.json.Encoder().encode
 
 
 async def subscribe_inbox(chat: Chat, caller: Caller, payload: SubscribeInbox, place: None) -> InboxAck:
@@ -22,6 +27,16 @@ async def subscribe_inbox(chat: Chat, caller: Caller, payload: SubscribeInbox, p
     assignee_id = None if payload.assignee is UNSET else payload.assignee
     chat.inbox.subscribe(connection, InboxFilter(status, assignee_id))
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
-    conversations, _ = await chat.store.conversations(wanted)
+    conversations = _cut((await chat.store.conversations(wanted))[0])
     people = [conversation.customer.user_id for conversation in conversations]
     return InboxAck(conversations=conversations, presence=chat.presence.of_all(people + chat.presence.agents()))
+
+
+def _cut(conversations: list[Conversation]) -> list[Conversation]:
+    """Keep what fits into the outbox: a hundred last messages can be six times as much."""
+    page_bytes = 0
+    for place, conversation in enumerate(conversations):
+        page_bytes += len(_encode(conversation)) + 1
+        if place and page_bytes > PAGE_BYTES:
+            return conversations[:place]
+    return conversations

@@ -1,0 +1,187 @@
+"""The inbox: the list, then every change of it, each conversation at most once in its time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from chatws.protocol.limits import PAGE_BYTES
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.messages import ANN, fill
+from tests.support.peer import Peer
+
+
+async def follow(chat: RunningChat, user_id: str = "follower", **wanted: str) -> tuple[Peer, list[str]]:
+    """Subscribe an agent; return it and the ids on its list."""
+    agent = await chat.agent(user_id)
+    ack = await agent.ask("subscribe_inbox", wanted)
+    assert ack["success"], ack
+    return agent, [conversation["conversationId"] for conversation in ack["conversations"]]
+
+
+async def updated(peer: Peer, **fields: Any) -> Any:
+    """Wait for an update whose conversation has these fields."""
+    while True:
+        conversation = (await peer.expect("conversation_updated"))["conversation"]
+        if all(conversation[name] == value for name, value in fields.items()):
+            return conversation
+
+
+async def claim(chat: RunningChat, agent: Peer, conversation_id: str = "conv-1") -> Any:
+    conversation = await chat.parts.store.conversation(conversation_id)
+    assert conversation is not None
+    payload = {"conversationId": conversation_id, "version": conversation.version}
+    return await agent.ask("claim_conversation", payload)
+
+
+async def test_list_has_the_conversations_last_changed_first(chat: RunningChat) -> None:
+    for name in ("conv-1", "conv-2", "conv-3"):
+        await fill(chat, 1, conversation_id=name)
+        await asyncio.sleep(0.002)
+    await fill(chat, 1, conversation_id="conv-1")
+    _, listed = await follow(chat)
+    assert listed == ["conv-1", "conv-3", "conv-2"]
+
+
+async def test_payload_may_be_left_out(chat: RunningChat) -> None:
+    assert (await (await chat.agent()).ask("subscribe_inbox"))["success"]
+
+
+async def test_follower_hears_of_new_conversations_and_messages(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=10)
+    follower, listed = await follow(chat)
+    assert listed == []
+    customer = await chat.customer()
+    await customer.ask("join_conversation", "conv-1")
+    assert (await updated(follower))["headSeq"] == 0
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    conversation = await updated(follower, headSeq=1)
+    assert conversation["lastMessage"]["content"] == "hello"
+    assert not follower.seen("message_received")
+
+
+async def test_agents_who_did_not_subscribe_hear_nothing(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=1)
+    bystander = await chat.agent("bystander")
+    follower, _ = await follow(chat)
+    _, customer = await chat.pair()
+    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await updated(follower, headSeq=1)
+    await bystander.settle()
+    assert [name for name, _ in bystander.events] == ["authenticated"]
+
+
+async def test_customers_have_no_inbox(chat: RunningChat) -> None:
+    assert (await (await chat.customer()).ask("subscribe_inbox", {}))["error"]["code"] == "forbidden"
+
+
+async def test_updates_of_one_conversation_are_bounded_and_the_last_state_is_shown(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=300, limits="off")
+    follower, _ = await follow(chat)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    _, customer = await chat.pair()
+    for number in range(30):
+        await customer.ask("send_message", {"conversationId": "conv-1", "content": str(number)})
+    heads = [0]
+    while heads[-1] < 30:
+        heads.append((await follower.expect("conversation_updated"))["conversation"]["headSeq"])
+    assert len(heads) - 1 <= (loop.time() - began) / 0.3 + 1
+    await follower.settle()
+    assert not follower.seen("conversation_updated")
+
+
+async def test_bound_counts_for_each_conversation_alone(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=60_000)
+    follower, _ = await follow(chat)
+    for name in ("conv-1", "conv-2", "conv-3"):
+        await (await chat.customer()).ask("join_conversation", name)
+    seen = {(await updated(follower))["conversationId"] for _ in range(3)}
+    assert seen == {"conv-1", "conv-2", "conv-3"}
+
+
+async def test_status_filter_lists_and_shows_only_its_own(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=1)
+    await fill(chat, 1, conversation_id="conv-1")
+    await fill(chat, 1, conversation_id="conv-2")
+    agent = await chat.agent()
+    assert (await claim(chat, agent, "conv-2"))["success"]
+    queued, listed = await follow(chat, "queue-watcher", status="queued")
+    assert listed == ["conv-1"]
+    assigned, listed = await follow(chat, "assigned-watcher", status="assigned")
+    assert listed == ["conv-2"]
+    await agent.ask("join_conversation", "conv-2")
+    await agent.ask("send_message", {"conversationId": "conv-2", "content": "hello"})
+    assert (await updated(assigned, headSeq=2))["conversationId"] == "conv-2"
+    await queued.settle()
+    assert not queued.seen("conversation_updated")
+
+
+async def test_who_followed_the_old_state_hears_of_the_new_one(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=1)
+    await fill(chat, 1)
+    queued, _ = await follow(chat, "queue-watcher", status="queued")
+    mine, _ = await follow(chat, "agent-1", assignee="agent-1")
+    theirs, _ = await follow(chat, "agent-2", assignee="agent-2")
+    assert (await claim(chat, mine))["success"]
+    for peer in (queued, mine):
+        assert (await updated(peer))["status"] == "assigned"
+    await theirs.settle()
+    assert not theirs.seen("conversation_updated")
+
+
+async def test_change_within_the_bound_still_reaches_who_followed_the_old_state(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=200)
+    queued, _ = await follow(chat, "queue-watcher", status="queued")
+    customer = await chat.customer()
+    await customer.ask("join_conversation", "conv-1")
+    await updated(queued, status="queued")
+    assert (await claim(chat, await chat.agent()))["success"]
+    assert (await updated(queued))["status"] == "assigned"
+
+
+async def test_second_subscription_replaces_the_first(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=1)
+    follower, _ = await follow(chat)
+    await follower.ask("subscribe_inbox", {"status": "resolved"})
+    witness, _ = await follow(chat, "witness")
+    await (await chat.customer()).ask("join_conversation", "conv-1")
+    await updated(witness)
+    await follower.settle()
+    assert not follower.seen("conversation_updated")
+
+
+async def test_list_of_long_messages_is_cut_to_a_page(start_chat: StartChat) -> None:
+    """A hundred conversations whose last messages are as long as they may be; REST has the rest."""
+    chat = await start_chat(send_buffer_bytes=4096)
+    for number in range(100):
+        await fill(chat, 1, "\N{GRINNING FACE}" * 3990, f"conv-{number}")
+    agent = await chat.agent(buffer_bytes=4096)
+    conversations = (await agent.ask("subscribe_inbox", {}))["conversations"]
+    assert len(conversations) > 5
+    assert len(json.dumps(conversations, ensure_ascii=False, separators=(",", ":")).encode()) <= PAGE_BYTES
+    assert [one["updatedAt"] for one in conversations] == sorted(
+        (one["updatedAt"] for one in conversations), reverse=True
+    )
+
+
+@pytest.mark.parametrize("wanted", [{"status": "open"}, {"assignee": "a b"}, {"status": None}, "queued", [], 7])
+async def test_impossible_filter_is_a_bad_request(chat: RunningChat, wanted: Any) -> None:
+    assert (await (await chat.agent()).ask("subscribe_inbox", wanted))["error"]["code"] == "bad_request"
+
+
+async def test_nothing_falls_between_the_list_and_the_updates(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=1, limits="off")
+    await chat.parts.store.create_conversation("conv-0", ANN, "queued")
+    customers = [await chat.customer() for _ in range(10)]
+    joins = [await peer.start("join_conversation", f"conv-{n}") for n, peer in enumerate(customers, 1)]
+    follower, listed = await follow(chat)
+    await asyncio.gather(*joins)
+    await asyncio.sleep(0)
+    await follower.settle()
+    shown = {event["conversation"]["conversationId"] for event in follower.seen("conversation_updated")}
+    assert shown | set(listed) >= {f"conv-{n}" for n in range(11)}
