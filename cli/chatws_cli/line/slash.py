@@ -1,0 +1,65 @@
+"""What people type after a slash."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Slash(NamedTuple):
+    """One command of the line mode: its argument in words (empty: none) and what it does."""
+
+    argument: str
+    summary: str
+    for_agents: bool = False
+
+
+COMMANDS: dict[str, Slash] = {
+    "list": Slash("", "list conversations", for_agents=True),
+    "join": Slash("N or ID", "go to another conversation", for_agents=True),
+    "claim": Slash("", "take this conversation", for_agents=True),
+    "release": Slash("", "put it back in the queue", for_agents=True),
+    "resolve": Slash("", "close it", for_agents=True),
+    "reopen": Slash("", "put it back in the queue after it was closed", for_agents=True),
+    "handoff": Slash("[why]", "hand it from the bot to an agent"),
+    "history": Slash("", "show older messages"),
+    "read": Slash("", "mark everything as read"),
+    "status": Slash("online, away or busy", "choose how others see you"),
+    "who": Slash("", "show who is here"),
+    "quit": Slash("", "leave (also Ctrl-D)"),
+    "help": Slash("", "show this list"),
+}
+
+
+class Typed(NamedTuple):
+    """A line that is a command."""
+
+    name: str
+    argument: str
+
+
+def parse(line: str, *, is_agent: bool) -> Typed | str | None:
+    """Return the command a line holds, a sentence when it is none of ours, None when it is a message.
+
+    Two slashes begin a message that starts with one.
+    """
+    if not line.startswith("/") or line.startswith("//"):
+        return None
+    name, _, argument = line[1:].strip().partition(" ")
+    known = COMMANDS.get(name)
+    if known is None or (known.for_agents and not is_agent):
+        return f"there is no /{name}; /help lists the commands, // begins a message with a slash"
+    return Typed(name, argument.strip())
+
+
+def message_of(line: str) -> str:
+    """Return the message a line stands for."""
+    return line[1:] if line.startswith("//") else line
+
+
+def help_lines(*, is_agent: bool) -> list[str]:
+    """Describe every command that this role has."""
+    return [
+        f"/{name} {command.argument}".ljust(28) + command.summary
+        for name, command in COMMANDS.items()
+        if is_agent or not command.for_agents
+    ]
