@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -78,11 +79,12 @@ class Link:
         self._outgoing: asyncio.Queue[tuple[int, str, object]] = asyncio.Queue()
         """Bounded by its user: the session has a limited number of requests under way."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._upgrades: list[aiohttp.ClientResponse] = []
+        """WebSockets whose handshake succeeded: python-engineio forgets one that says nonsense without closing it."""
 
     async def run(self, auth: dict[str, str]) -> LinkEnd:
         """Connect, live, and say why it ended; never raises for anything the network or the server does."""
-        connector = aiohttp.TCPConnector() if self._tls is None else aiohttp.TCPConnector(ssl=self._tls)
-        http = aiohttp.ClientSession(connector=connector, headers={"User-Agent": self._options.user_agent})
+        http = self._make_http()
         sio = self._make_client(http)
         try:
             return await self._live(sio, auth)
@@ -100,6 +102,7 @@ class Link:
 
     async def _live(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> LinkEnd:
         opening = asyncio.create_task(self._open(sio, auth))
+        self._tasks.append(opening)
         timeout_s = self._options.connect_timeout_s
         waited: set[asyncio.Future[None] | asyncio.Future[LinkEnd]] = {opening, self._ended}
         await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +118,7 @@ class Link:
         except CONNECT_FAULTS as fault:
             self._end(_describe(fault))
             return
-        self._tasks = [asyncio.create_task(self._watch(sio)), asyncio.create_task(self._write(sio))]
+        self._tasks += [asyncio.create_task(self._watch(sio)), asyncio.create_task(self._write(sio))]
         await self._authenticated.wait()
 
     async def _connect(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> None:
@@ -132,6 +135,18 @@ class Link:
                     raise
             else:
                 return
+
+    def _make_http(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector() if self._tls is None else aiohttp.TCPConnector(ssl=self._tls)
+        tracing = aiohttp.TraceConfig()
+
+        async def keep_upgrade(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+            if params.response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                self._upgrades.append(params.response)
+
+        tracing.on_request_end.append(keep_upgrade)
+        headers = {"User-Agent": self._options.user_agent}
+        return aiohttp.ClientSession(connector=connector, headers=headers, trace_configs=[tracing])
 
     def _make_client(self, http: aiohttp.ClientSession) -> socketio.AsyncClient:
         sio = socketio.AsyncClient(
@@ -208,6 +223,8 @@ class Link:
             with suppress(TimeoutError, *CONNECT_FAULTS):
                 async with asyncio.timeout(CUT_TIMEOUT_S):
                     await eio.ws.close()
+        for response in self._upgrades:
+            response.close()
         # A cancelled read loop leaves its client in the library's list of live ones for ever.
         with suppress(ValueError):
             engineio.base_client.connected_clients.remove(eio)

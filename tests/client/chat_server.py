@@ -10,6 +10,7 @@ import socketio
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 NOW = "2025-10-28T09:30:00.000Z"
@@ -53,7 +54,7 @@ class ChatServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
         """Listen, on the same port as the last time."""
         self._sio = socketio.AsyncServer(async_mode="aiohttp", logger=False, ping_interval=25, ping_timeout=20)
         self._sio.on("connect", self._connect)
@@ -63,7 +64,7 @@ class ChatServer:
         self._sio.attach(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import subprocess
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from chatws.client import (
 from chatws.protocol.errors import ErrorCode
 from tests.client.chat_server import ChatServer, refusal
 from tests.client.listener import Listener
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -430,6 +433,25 @@ def client_tasks() -> list[str]:
     coroutines = [task.get_coro() for task in asyncio.all_tasks()]
     files = [(coro.__qualname__, coro.cr_code.co_filename) for coro in coroutines if isinstance(coro, CoroutineType)]
     return sorted(name for name, file in files if "chatws/client" in file or "async_client" in file)
+
+
+async def test_server_with_a_certificate_of_our_own_is_trusted_by_its_file_only(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    openssl = require_tool("openssl", "apt install openssl")
+    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(subprocess.run, [*request, *names], check=True, capture_output=True)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    chat = ChatServer()
+    await chat.start(tls)
+    url = f"https://127.0.0.1:{chat.port}"
+    with pytest.raises(CannotConnect, match="CERTIFICATE_VERIFY_FAILED"):
+        await CustomerClient(url, "ann").connect()
+    async with CustomerClient(url, "ann", options=ClientOptions(ca_file=certificate)) as client:
+        await client.join_conversation("c1")
+        assert (await client.send_message("c1", "in private")).seq == 1
+    await chat.stop()
 
 
 async def test_missing_certificates_fail_before_any_connection(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ class Session:
         if self.connection.phase is not Phase.CONNECTING:
             return []
         self._last_heard = now
-        self._out += self.connection.opened(user, now)
+        self._out += [*self.connection.opened(user, now), Deliver(Event.AUTHENTICATED, user)]
         self._typing.resend_s = user.timers.typing_resend_ms / 1000
         if self._connecting is not None:
             self._out.append(Settle(self._connecting, user))
@@ -137,8 +137,10 @@ class Session:
                 self._out += self._rooms.others.hear_read(payload)
             case events.AuthExpiring():
                 self._renew()
+                self._out.append(Deliver(name, payload))
             case events.ServerDraining():
                 self.connection.hear_draining(payload.retry_after_ms, now)
+                self._out.append(Deliver(name, payload))
             case events.Failed():
                 self._tally.errors += 1
                 self.connection.hear_error(payload)
@@ -173,7 +175,8 @@ class Session:
             self._drop("the server did not finish draining")
         for flight in self._flights.take_overdue(now):
             # Anything heard is proof of life: silence since the request left means a dead link, not a slow server.
-            if self._last_heard <= flight.sent_at:
+            # Requests nobody waits for prove nothing, a server may leave them unanswered.
+            if flight.subject is not None and self._last_heard <= flight.sent_at:
                 self._drop("no answer from the server")
             self._out += self._answers.missing(flight, now)
         return self._finish(now)
