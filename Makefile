@@ -22,11 +22,12 @@ demo: $(VENV)/.installed ## watch an agent and a customer play a short conversat
 test: system check ## install what tests need, then run every check and every test
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.installed-dev ## style, types, import layers
+check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m chatws.protocol.reference --check
 
 bench: $(VENV)/.installed-dev ## load a server on one core and print what it took (OUT=DIR keeps the JSON)
 	@exec $(BIN)/python -m chatws_loadtest.raw $(if $(OUT),--out "$(OUT)") $(ARGS)

@@ -1,0 +1,47 @@
+"""The reference page beside the tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chatws.protocol import reference
+from chatws.protocol.errors import ErrorCode
+from chatws.protocol.operations import OPERATIONS
+from chatws.protocol.spec import COMMANDS, EVENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_reference_page_is_current() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.write_page(), (
+        "run: python -m chatws.protocol.reference"
+    )
+
+
+def test_every_name_of_the_tables_has_its_row() -> None:
+    page = reference.write_page()
+    for name in (*COMMANDS, *EVENTS, *ErrorCode, *(operation.path for operation in OPERATIONS)):
+        assert re.search(rf"^\| .*`{re.escape(name)}`", page, re.MULTILINE), name
+
+
+def test_every_link_of_the_page_leads_to_one_heading() -> None:
+    page = reference.write_page()
+    headings = [heading.lower() for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)]
+    for target in re.findall(r"\]\(#([^)]+)\)", page):
+        assert headings.count(target) == 1, target
+
+
+def test_check_tells_a_stale_page_from_a_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reference, "PAGE", tmp_path / "reference.md")
+    assert reference.main(["--check"]) == 1
+    assert reference.main([]) == 0
+    assert reference.main(["--check"]) == 0
+    reference.PAGE.write_text("old")
+    assert reference.main(["--check"]) == 1
+    assert "python -m chatws.protocol.reference" in capsys.readouterr().err
