@@ -1,16 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-import subprocess
-from types import CoroutineType
-from typing import TYPE_CHECKING
 
-import engineio
 import pytest
 
 from chatws.client import (
-    CannotConnect,
     ClientOptions,
     ConnectionLost,
     ConversationReloaded,
@@ -23,10 +17,6 @@ from chatws.client import (
 from chatws.protocol.errors import ErrorCode
 from tests.client.chat_server import ChatServer, refusal
 from tests.client.listener import Listener
-from tests.support.tools import require_tool
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_message_is_acked_and_echoed_as_own(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
@@ -160,106 +150,6 @@ async def test_client_connects_again_after_a_disconnect_and_goes_on_where_it_was
     await chat.say("c1", "meanwhile")
     await ann.client.connect()
     assert await ann.wait_messages(1) == ["meanwhile"]
-
-
-async def test_nobody_listening_is_cannot_connect(chat: ChatServer) -> None:
-    await chat.kill()
-    with pytest.raises(CannotConnect):
-        await CustomerClient(chat.url, "ann").connect()
-
-
-async def test_first_connect_may_be_patient(chat: ChatServer) -> None:
-    await chat.kill()
-    ann = Listener.customer(chat.url, "ann", ClientOptions(retry_first_connect=True))
-    connecting = asyncio.create_task(ann.client.connect())
-    await ann.wait_for(lambda heard: "reconnecting" in heard.states)
-    await chat.start()
-    assert (await connecting).user_id == "ann"
-    await ann.client.disconnect()
-
-
-async def test_given_number_of_attempts_is_the_end(chat: ChatServer) -> None:
-    ann = Listener.customer(chat.url, "ann", ClientOptions(max_attempts=2))
-    await ann.client.connect()
-    pending = ann.client.join_conversation("c1")
-    await pending
-    await chat.kill()
-    lost = ann.client.post_message("c1", "never sent")
-    with pytest.raises(CannotConnect):
-        await lost.done
-    assert ann.client.state == "disconnected"
-    await ann.client.disconnect()
-
-
-async def test_bad_credentials_are_refused_and_not_tried_again(chat: ChatServer) -> None:
-    chat.refuse_connect = [{"message": "no", "data": {"code": "session_expired"}}]
-    with pytest.raises(Refused) as caught:
-        await CustomerClient(chat.url, "ann").connect()
-    assert caught.value.code is ErrorCode.SESSION_EXPIRED
-    assert len(chat.auths) == 1
-
-
-async def test_crowded_server_is_tried_again(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
-    chat.refuse_connect = [{"message": "full", "data": {"code": "connection_limit"}}]
-    chat.cut()
-    await ann.wait_for(lambda heard: heard.states.count("reconnecting") == 2)
-    await ann.wait_for(lambda heard: heard.states[-1] == "connected")
-
-
-async def test_expired_token_is_asked_for_again(chat: ChatServer) -> None:
-    tokens = iter(["old", "new"])
-    chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
-    agent = Listener.agent(chat.url, lambda: next(tokens))
-    user = await agent.client.connect()
-    assert user.user_id == "agent-new"
-    assert chat.auths == [{"token": "old"}, {"token": "new"}]
-    await agent.client.disconnect()
-
-
-async def test_expired_token_is_final_when_there_is_no_other(chat: ChatServer) -> None:
-    chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
-    with pytest.raises(Refused) as caught:
-        await Listener.agent(chat.url, "old").client.connect()
-    assert caught.value.code is ErrorCode.TOKEN_EXPIRED
-
-
-async def test_token_is_renewed_on_the_live_connection(chat: ChatServer) -> None:
-    tokens = iter(["first", "second"])
-
-    async def fetch() -> str:
-        return next(tokens)
-
-    agent = Listener.agent(chat.url, fetch)
-    await agent.client.connect()
-    await chat.tell_all("auth_expiring", {"inMs": 60000})
-    assert await chat.heard("refresh_token") == [{"token": "second"}]
-    await agent.client.disconnect()
-
-
-async def test_disconnect_by_the_server_is_final_and_fails_what_is_pending(
-    chat: ChatServer, ann: Listener[CustomerClient]
-) -> None:
-    chat.swallow_acks = 1
-    pending = ann.client.post_message("c1", "a")
-    await chat.heard("send_message")
-    await chat.log_out_all()
-    with pytest.raises(Refused) as caught:
-        await pending.done
-    assert caught.value.code is ErrorCode.UNAUTHORIZED
-    assert ann.client.state == "disconnected"
-    assert len(chat.auths) == 1
-
-
-async def test_draining_server_gets_no_more_and_the_client_comes_back(
-    chat: ChatServer, ann: Listener[CustomerClient]
-) -> None:
-    await chat.tell_all("server_draining", {"retryAfterMs": 30})
-    await chat.tell_all("notification", {})
-    await ann.wait_for(lambda heard: bool(heard.of("notification")))
-    pending = ann.client.post_message("c1", "for the next server")
-    assert pending.state == "queued"
-    chat.cut()
-    assert (await pending.done).seq == 1
 
 
 async def test_claim_lost_under_way_is_reported_and_not_repeated(chat: ChatServer) -> None:
@@ -400,60 +290,3 @@ async def test_left_conversation_is_not_joined_again(chat: ChatServer, ann: List
     await ann.wait_for(lambda heard: heard.states.count("connected") == 2)
     await ann.client.mark_read("c1", 1)
     assert len(chat.of("join_conversation")) == 1
-
-
-@pytest.mark.parametrize("transports", [("polling",), ("polling", "websocket"), ("websocket",)])
-async def test_every_transport_carries_a_conversation(chat: ChatServer, transports: tuple[str, ...]) -> None:
-    ann = Listener.customer(chat.url, "ann", ClientOptions(transports=transports))  # type: ignore[arg-type]  # parameters are plain strings
-    await ann.client.connect()
-    await ann.client.join_conversation("c1")
-    await ann.client.send_message("c1", "hello")
-    assert await ann.wait_messages(1) == ["hello"]
-    chat.cut()
-    await chat.say("c1", "meanwhile")
-    assert await ann.wait_messages(2) == ["hello", "meanwhile"]
-    await ann.client.disconnect()
-
-
-async def test_nothing_is_left_behind_after_many_reconnections(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
-    before = client_tasks()
-    for count in range(2, 6):
-        chat.cut()
-        await ann.wait_for(lambda heard, count=count: heard.states.count("connected") == count)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        await ann.client.send_message("c1", "still here")
-    assert client_tasks() == before
-    assert len(engineio.base_client.connected_clients) == 1
-    await ann.client.disconnect()
-    assert client_tasks() == []
-    assert engineio.base_client.connected_clients == []
-
-
-def client_tasks() -> list[str]:
-    """Names of the coroutines that belong to clients, not to the test's server."""
-    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
-    files = [(coro.__qualname__, coro.cr_code.co_filename) for coro in coroutines if isinstance(coro, CoroutineType)]
-    return sorted(name for name, file in files if "chatws/client" in file or "async_client" in file)
-
-
-async def test_server_with_a_certificate_of_our_own_is_trusted_by_its_file_only(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    openssl = require_tool("openssl", "apt install openssl")
-    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    await asyncio.to_thread(subprocess.run, [*request, *names], check=True, capture_output=True)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
-    chat = ChatServer()
-    await chat.start(tls)
-    url = f"https://127.0.0.1:{chat.port}"
-    with pytest.raises(CannotConnect, match="CERTIFICATE_VERIFY_FAILED"):
-        await CustomerClient(url, "ann").connect()
-    async with CustomerClient(url, "ann", options=ClientOptions(ca_file=certificate)) as client:
-        await client.join_conversation("c1")
-        assert (await client.send_message("c1", "in private")).seq == 1
-    await chat.stop()
-
-
-async def test_missing_certificates_fail_before_any_connection(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        CustomerClient("https://127.0.0.1:1", "ann", options=ClientOptions(ca_file=tmp_path / "absent.pem"))
