@@ -87,9 +87,7 @@ class Answering:
         assert self._chat is not None
         conversation_id = conversation.conversation_id
         async with self._turns.setdefault(conversation_id, asyncio.Lock()):
-            hosted = self._chat.hosting.get(conversation_id)
-            if hosted is not None:
-                hosted.board.start(BOT, self)
+            typing = asyncio.create_task(self._show_typing(self._chat, conversation_id))
             try:
                 text = normalise_content(await self._compose(Turn(conversation_id, message)))
                 draft = Draft(conversation_id, BOT, text, expected_version=conversation.version, reopen=False)
@@ -104,8 +102,19 @@ class Answering:
                 self._report(conversation_id, problem)
                 return None
             finally:
-                if hosted is not None:
-                    hosted.board.end(BOT.user_id, self)
+                typing.cancel()
+                await asyncio.wait({typing})
+
+    async def _show_typing(self, chat: Chat, conversation_id: str) -> None:
+        """Until cancelled; an indicator expires by itself, so that it is repeated as a client's is."""
+        try:
+            while True:
+                if (hosted := chat.hosting.get(conversation_id)) is not None:
+                    hosted.board.start(BOT, self)
+                await asyncio.sleep(chat.settings.typing_resend_ms / 1000)
+        finally:
+            if (hosted := chat.hosting.get(conversation_id)) is not None:
+                hosted.board.end(BOT.user_id, self)
 
     async def _compose(self, turn: Turn) -> str:
         text = ""

@@ -23,6 +23,9 @@ REVOCATION_POLL_S = 0.5
 
 LAG_PROBE_S = 0.5
 
+RETRY_S = 1.0
+"""Before work that the store has refused is tried again."""
+
 
 class Background:
     """The tasks; each goes on after a failure of the store."""
@@ -54,8 +57,10 @@ class Background:
 
     def agent_gone(self, user: User) -> None:
         """An agent went offline: after a while the assigned conversations are queued again."""
-        if user.role != "admin" or user.user_id in self._absent:
+        if user.role != "admin":
             return
+        if (earlier := self._absent.get(user.user_id)) is not None:
+            earlier.cancel()  # the agent was back meanwhile: only this absence counts
         delay_s = self._chat.settings.assignee_offline_ms / 1000
         self._absent[user.user_id] = asyncio.get_running_loop().call_later(delay_s, self._give_up, user.user_id)
 
@@ -72,7 +77,7 @@ class Background:
                     await requeue(self._chat, conversation)
             except StoreError as problem:
                 _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
-                await asyncio.sleep(1)
+                await asyncio.sleep(RETRY_S)
                 continue
             if not conversations:
                 return
@@ -82,7 +87,12 @@ class Background:
         cursor: str | None = None
         while True:
             wanted = ConversationFilter(status="assigned", cursor=cursor, limit=100)
-            conversations, cursor = await self._chat.store.conversations(wanted)
+            try:
+                conversations, cursor = await self._chat.store.conversations(wanted)
+            except StoreError as problem:
+                _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
+                await asyncio.sleep(RETRY_S)
+                continue
             for conversation in conversations:
                 assignee = conversation.assignee
                 if assignee is not None and not self._chat.presence.is_online(assignee.user_id):

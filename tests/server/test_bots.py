@@ -1,0 +1,204 @@
+"""The bot answers while a conversation is the bot's, and says nothing any more once a human has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chatws.bots import BotError, Turn
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.peer import Peer
+
+
+class ScriptedBot:
+    """Answers when the test lets it."""
+
+    name = "scripted"
+
+    def __init__(self, *pieces: str, problem: Exception | None = None) -> None:
+        self.pieces = pieces
+        self.problem = problem
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.was_closed = False
+
+    async def answer(self, turn: Turn) -> AsyncIterator[str]:
+        del turn
+        self.asked.set()
+        try:
+            await self.may_answer.wait()
+            if self.problem is not None:
+                raise self.problem
+            for piece in self.pieces:
+                yield piece
+        finally:
+            self.was_closed = True
+
+
+@pytest.fixture
+async def chat(start_chat: StartChat) -> RunningChat:
+    """A server whose new conversations are the bot's."""
+    return await start_chat(bot="echo")
+
+
+async def bots_customer(chat: RunningChat) -> Peer:
+    customer = await chat.customer()
+    ack = await customer.ask("join_conversation", "conv-1")
+    assert ack["conversation"]["status"] == "bot"
+    customer.events.clear()
+    return customer
+
+
+def install(chat: RunningChat, bot: ScriptedBot) -> ScriptedBot:
+    chat.parts.answering._bot = bot
+    return bot
+
+
+async def say(peer: Peer, content: str, **fields: str) -> Any:
+    ack = await peer.ask("send_message", {"conversationId": "conv-1", "content": content, **fields})
+    assert ack["success"], ack
+    return ack
+
+
+async def test_echo_bot_answers_in_the_room_with_its_own_role(chat: RunningChat) -> None:
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await customer.expect("message_received", seq=1)
+    answer = await customer.expect("message_received", seq=2)
+    assert answer["content"] == "hello?"
+    assert answer["sender"] == {"userId": "bot", "userName": "AI", "role": "bot"}
+    await customer.settle()
+    history = await customer.ask("history", {"conversationId": "conv-1"})
+    assert [message["sender"]["role"] for message in history["messages"]] == ["customer", "bot"]
+
+
+async def test_bot_is_shown_typing_until_it_has_answered(chat: RunningChat) -> None:
+    bot = install(chat, ScriptedBot("well, ", "yes"))
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    shown = await customer.expect("typing_indicator", isTyping=True)
+    assert (shown["userId"], shown["userName"]) == ("bot", "AI")
+    bot.may_answer.set()
+    await customer.expect("message_received", content="well, yes")
+    await customer.expect("typing_indicator", isTyping=False)
+
+
+async def test_bot_is_shown_typing_for_as_long_as_it_takes(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo", typing_expire_ms=300, typing_resend_ms=50)
+    bot = install(chat, ScriptedBot("yes"))
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await asyncio.sleep(0.6)
+    await customer.settle()
+    assert [event["isTyping"] for event in customer.seen("typing_indicator")] == [True]
+    bot.may_answer.set()
+    await customer.expect("typing_indicator", isTyping=False)
+
+
+@pytest.mark.parametrize("how", ["handoff", "claim", "agent writes"])
+async def test_answer_under_way_is_dropped_when_a_human_takes_over(chat: RunningChat, how: str) -> None:
+    bot = install(chat, ScriptedBot("too late"))
+    customer = await bots_customer(chat)
+    agent = await chat.agent()
+    version = (await agent.ask("join_conversation", "conv-1"))["conversation"]["version"]
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    match how:
+        case "handoff":
+            assert (await customer.ask("handoff", {"conversationId": "conv-1"}))["success"]
+        case "claim":
+            payload = {"conversationId": "conv-1", "version": version}
+            assert (await agent.ask("claim_conversation", payload))["success"]
+        case _:
+            await say(agent, "I take this")
+    bot.may_answer.set()
+    await customer.expect("typing_indicator", isTyping=False)
+    await say(customer, "thank you")
+    await customer.settle()
+    assert bot.was_closed
+    assert all(message["sender"]["role"] != "bot" for message in customer.seen("message_received"))
+
+
+async def test_answer_is_dropped_when_another_process_took_the_conversation(chat: RunningChat) -> None:
+    bot = install(chat, ScriptedBot("too late"))
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    async with chat.other_store() as store:
+        await store.transition("conv-1", version=1, status="queued", assignee_id=None)
+    bot.may_answer.set()
+    await customer.expect("typing_indicator", isTyping=False)
+    history = await customer.ask("history", {"conversationId": "conv-1"})
+    assert [message["sender"]["role"] for message in history["messages"]] == ["customer"]
+
+
+async def test_bot_answers_one_question_after_the_other(chat: RunningChat) -> None:
+    customer = await bots_customer(chat)
+    for number in range(5):
+        await say(customer, str(number))
+    answers: list[str] = []
+    while len(answers) < 5:
+        message = await customer.expect("message_received")
+        if message["sender"]["role"] == "bot":
+            answers.append(message["content"])
+    assert answers == ["0", "1", "2", "3", "4"]
+
+
+async def test_repeated_question_is_answered_once(chat: RunningChat) -> None:
+    customer = await bots_customer(chat)
+    for _ in range(3):
+        await say(customer, "hello?", clientMessageId="m-1")
+    await customer.expect("message_received", seq=2)
+    await say(customer, "bye")
+    await customer.expect("message_received", content="bye", sender={"userId": "bot", "userName": "AI", "role": "bot"})
+    assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 4
+
+
+async def test_bot_does_not_answer_agents_or_conversations_of_humans(chat: RunningChat) -> None:
+    bot = install(chat, ScriptedBot("never"))
+    customer = await bots_customer(chat)
+    await customer.ask("handoff", {"conversationId": "conv-1"})
+    await say(customer, "a human, please")
+    agent = await chat.agent()
+    await agent.ask("join_conversation", "conv-1")
+    await say(agent, "here I am")
+    assert not bot.asked.is_set()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "problem"),
+    [((), BotError("away")), ((), KeyError("a bug")), ((), None), ((" \n",), None), (("\x00",), None)],
+    ids=["refuses", "crashes", "says nothing", "says white space", "says control characters"],
+)
+async def test_bot_that_fails_costs_the_customer_only_the_answer(
+    chat: RunningChat, pieces: tuple[str, ...], problem: Exception | None
+) -> None:
+    bot = install(chat, ScriptedBot(*pieces, problem=problem))
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    bot.may_answer.set()
+    await customer.expect("typing_indicator", isTyping=False)
+    await say(customer, "still there")
+    assert not customer.seen("error")
+
+
+async def test_endless_answer_is_cut_to_one_message(chat: RunningChat) -> None:
+    bot = install(chat, ScriptedBot(*["x" * 1000] * 10))
+    bot.may_answer.set()
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    answer = await customer.expect("message_received", seq=2)
+    assert answer["content"] == "x" * 4000
+    assert bot.was_closed
+
+
+async def test_server_ends_while_the_bot_thinks(chat: RunningChat) -> None:
+    bot = install(chat, ScriptedBot("never"))
+    await say(await bots_customer(chat), "hello?")
+    await bot.asked.wait()
+    await chat.stop()
+    assert bot.was_closed

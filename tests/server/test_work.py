@@ -1,0 +1,214 @@
+"""Agents' work: one winner of every race, everybody concerned told, nothing stuck with an agent who is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chatws.protocol.entities import ConversationStatus, User
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat
+from tests.support.messages import fill
+from tests.support.peer import Peer
+
+
+async def change(peer: Peer, event: str, version: int, conversation_id: str = "conv-1") -> Any:
+    return await peer.ask(event, {"conversationId": conversation_id, "version": version})
+
+
+async def conversation(chat: RunningChat, conversation_id: str = "conv-1") -> Any:
+    found = await chat.parts.store.conversation(conversation_id)
+    assert found is not None
+    return found
+
+
+async def set_status(chat: RunningChat, status: ConversationStatus) -> int:
+    """Bring a new conversation into this status behind everybody's back; return its version."""
+    await fill(chat, 0)
+    assignee = None
+    if status == "assigned":
+        assignee = "holder"
+        await chat.parts.store.ensure_user(User(user_id="holder", user_name="Holder", role="admin"))
+    version = (await conversation(chat)).version
+    changed = await chat.parts.store.transition("conv-1", version=version, status=status, assignee_id=assignee)
+    return changed.version
+
+
+async def test_claim_race_has_one_winner_and_nine_conflicts(start_chat: StartChat) -> None:
+    chat = await start_chat(limits="off")
+    await fill(chat, 0)
+    version = (await conversation(chat)).version
+    agents = [await chat.agent(f"agent-{number}") for number in range(10)]
+    answers = await asyncio.gather(*(change(agent, "claim_conversation", version) for agent in agents))
+    winners = [answer["conversation"]["assignee"]["userId"] for answer in answers if answer["success"]]
+    lost = [answer for answer in answers if not answer["success"]]
+    assert len(winners) == 1
+    assert {answer["error"]["code"] for answer in lost} == {"conflict"}
+    for answer in lost:
+        assert answer["conversation"]["assignee"]["userId"] == winners[0]
+        assert answer["conversation"]["version"] == version + 1
+
+
+async def test_claim_of_what_one_has_changes_nothing(chat: RunningChat) -> None:
+    await fill(chat, 0)
+    agent = await chat.agent()
+    first = await change(agent, "claim_conversation", 1)
+    again = await change(agent, "claim_conversation", 1)
+    assert again == first
+
+
+async def test_stale_version_is_a_conflict_with_the_conversation_as_it_is(chat: RunningChat) -> None:
+    await fill(chat, 0)
+    agent = await chat.agent()
+    refusal = await change(agent, "claim_conversation", 99)
+    assert refusal["error"]["code"] == "conflict"
+    assert refusal["conversation"]["status"] == "queued"
+    assert (await change(agent, "claim_conversation", refusal["conversation"]["version"]))["success"]
+
+
+ALLOWED = {
+    "claim_conversation": ({"bot", "queued"}, "assigned"),
+    "release_conversation": ({"assigned"}, "queued"),
+    "resolve_conversation": ({"bot", "queued", "assigned"}, "resolved"),
+    "reopen_conversation": ({"resolved"}, "queued"),
+}
+
+
+@pytest.mark.parametrize("event", ALLOWED)
+@pytest.mark.parametrize("status", ["bot", "queued", "assigned", "resolved"])
+async def test_change_is_allowed_from(chat: RunningChat, event: str, status: ConversationStatus) -> None:
+    version = await set_status(chat, status)
+    answer = await change(await chat.agent(), event, version)
+    allowed, becomes = ALLOWED[event]
+    assert answer["success"] is (status in allowed)
+    assert answer["conversation"]["status"] == (becomes if answer["success"] else status)
+    if not answer["success"]:
+        assert answer["error"]["code"] == "conflict"
+    elif becomes == "assigned":
+        assert answer["conversation"]["assignee"]["userId"] == "agent-1"
+    else:
+        assert answer["conversation"]["assignee"] is None
+
+
+@pytest.mark.parametrize(
+    ("status", "becomes"), [("bot", "queued"), ("queued", "queued"), ("assigned", None), ("resolved", None)]
+)
+async def test_handoff_takes_it_from_the_bot_only(
+    chat: RunningChat, status: ConversationStatus, becomes: str | None
+) -> None:
+    await set_status(chat, status)
+    answer = await (await chat.agent()).ask("handoff", {"conversationId": "conv-1", "reason": "needs a human"})
+    assert answer["success"] is (becomes is not None)
+    assert answer["conversation"]["status"] == (becomes or status)
+
+
+async def test_customer_may_ask_for_a_human_but_do_no_agents_work(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo")
+    customer = await chat.customer()
+    ack = await customer.ask("join_conversation", "conv-1")
+    assert ack["conversation"]["status"] == "bot"
+    for event in ALLOWED:
+        assert (await change(customer, event, ack["conversation"]["version"]))["error"]["code"] == "forbidden"
+    assert (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]["status"] == "queued"
+    stranger = await chat.customer()
+    assert (await stranger.ask("handoff", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
+
+
+async def test_members_are_told_of_status_and_assignee(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    outsider = await chat.agent("agent-2")
+    claimed = await change(outsider, "claim_conversation", 1)
+    for member in (agent, customer):
+        update = await member.expect("conversation_updated")
+        assert update["conversation"] == claimed["conversation"]
+    await outsider.settle()
+    assert not outsider.seen("conversation_updated")
+
+
+async def test_unknown_conversation_is_not_found_to_agents(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    for event in ALLOWED:
+        assert (await change(agent, event, 1, "nothing-here"))["error"]["code"] == "not_found"
+
+
+async def test_conversation_of_an_agent_who_stays_away_is_queued_again(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=50)
+    agent, customer = await chat.pair()
+    assert (await change(agent, "claim_conversation", 1))["success"]
+    await customer.expect("conversation_updated")
+    await agent.close()
+    update = await customer.expect("conversation_updated")
+    assert update["conversation"]["status"] == "queued"
+    assert update["conversation"]["assignee"] is None
+
+
+async def test_agent_who_comes_back_in_time_keeps_the_conversation(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=800)
+    agent, other = await chat.agent(), await chat.agent("agent-2")
+    for name, claimer in (("conv-1", agent), ("conv-2", other)):
+        customer = await chat.customer()
+        await customer.ask("join_conversation", name)
+        assert (await change(claimer, "claim_conversation", 1, name))["success"]
+    witness = await chat.agent("witness")
+    await witness.ask("join_conversation", "conv-2")
+    await agent.close()
+    await other.close()
+    await chat.agent()
+    await witness.expect("conversation_updated")
+    assert (await conversation(chat)).status == "assigned"
+
+
+async def test_each_absence_counts_from_its_own_beginning(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=1000)
+    agent, customer = await chat.pair()
+    assert (await change(agent, "claim_conversation", 1))["success"]
+    follower = await chat.agent("follower")
+    await follower.ask("subscribe_inbox", {})
+    loop = asyncio.get_running_loop()
+    await agent.close()
+    await follower.expect("presence_update", userId="agent-1", status="offline")
+    await asyncio.sleep(0.5)
+    await (await chat.agent()).close()
+    await follower.expect("presence_update", userId="agent-1", status="online")
+    await follower.expect("presence_update", userId="agent-1", status="offline")
+    began = loop.time()
+    await customer.expect("conversation_updated", timeout_s=10)
+    while (await conversation(chat)).status == "assigned":
+        await customer.expect("conversation_updated")
+    assert loop.time() - began > 0.9
+
+
+async def test_agent_who_does_not_come_back_after_a_restart_loses_the_conversation(start_chat: StartChat) -> None:
+    first = await start_chat()
+    agent, _ = await first.pair()
+    assert (await change(agent, "claim_conversation", 1))["success"]
+    await first.stop()
+    second = await start_chat(assignee_offline_ms=50)
+    watcher = await second.agent("watcher")
+    ack = await watcher.ask("join_conversation", "conv-1")
+    if ack["conversation"]["status"] == "assigned":
+        update = await watcher.expect("conversation_updated")
+        assert update["conversation"]["status"] == "queued"
+    assert (await conversation(second)).status == "queued"
+
+
+async def test_conversation_of_an_agent_with_another_tab_stays(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=1)
+    agent, customer = await chat.pair()
+    await chat.agent()
+    assert (await change(agent, "claim_conversation", 1))["success"]
+    await agent.close()
+    await (await chat.agent("agent-2")).ask("join_conversation", "conv-1")
+    await customer.settle()
+    assert (await conversation(chat)).status == "assigned"
+
+
+async def test_agents_message_takes_a_conversation_from_the_bot(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo")
+    agent, customer = await chat.pair()
+    await agent.ask("send_message", {"conversationId": "conv-1", "content": "I am human"})
+    update = await customer.expect("conversation_updated")
+    assert update["conversation"]["status"] == "assigned"
+    assert update["conversation"]["assignee"]["userId"] == "agent-1"
