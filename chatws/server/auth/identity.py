@@ -94,7 +94,7 @@ class Authenticator:
             raise ChatError(ErrorCode.FORBIDDEN, "This server only verifies tokens; log in where they are issued.")
         now_ms = self._clock.now_ms()
         renewable_s = login_at_ms // 1000 + self._settings.login_ttl_s - now_ms // 1000
-        expires_at_s = now_ms // 1000 + min(self._settings.token_ttl_s, renewable_s)
+        expires_at_s = now_ms // 1000 + max(1, min(self._settings.token_ttl_s, renewable_s))
         token = tokens.mint(
             self._keys,
             self._settings,

@@ -23,6 +23,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     hdrs.CACHE_CONTROL: "no-store",
     "Referrer-Policy": "no-referrer",
+    hdrs.SERVER: "chatws",
 }
 
 PREFLIGHT_HEADERS = {

@@ -98,6 +98,7 @@ async def test_every_answer_carries_the_security_headers(chat: RunningChat) -> N
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Server"] == "chatws", "versions of what it is built on are nobody's business"
 
 
 async def test_browser_addresses_say_that_there_is_no_browser_side(chat: RunningChat) -> None:
