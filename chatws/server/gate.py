@@ -19,6 +19,9 @@ from chatws.store.port import StoreError
 
 _log = logging.getLogger("chatws.connections")
 
+SLIDE_TIMEOUT_S = 0.25
+"""A session's life is not worth a request's deadline."""
+
 
 def user_room(user_id: str) -> str:
     """Name the room of all of a user's sockets."""
@@ -101,8 +104,9 @@ async def slide_session(chat: Chat, connection: Connection) -> None:
         return
     connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + life_ms)
     try:
-        await chat.store.touch_session(identity.session_id, now_ms + life_ms)
-    except StoreError:
+        async with asyncio.timeout(SLIDE_TIMEOUT_S):
+            await chat.store.touch_session(identity.session_id, now_ms + life_ms)
+    except (StoreError, TimeoutError):
         connection.identity = identity  # the next event tries again
 
 

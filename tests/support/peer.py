@@ -118,9 +118,13 @@ class Peer:
 
     async def start(self, name: str, *args: Payload) -> asyncio.Future[Payload]:
         """Send an event with an ack id; the future is its ack, or `Closed`."""
+        return await self.start_raw(json.dumps([name, *args]))
+
+    async def start_raw(self, event: str) -> asyncio.Future[Payload]:
+        """Send an event, given as JSON text, with an ack id; a second ack of it ends the reader with an error."""
         ack_id, self._next_ack = self._next_ack, self._next_ack + 1
         future = self._acks[ack_id] = asyncio.get_running_loop().create_future()
-        await self.send_raw(f"42{ack_id}" + json.dumps([name, *args]))
+        await self.send_raw(f"42{ack_id}{event}")
         return future
 
     async def tell(self, name: str, *args: Payload) -> None:

@@ -1,0 +1,244 @@
+"""Every request gets exactly one answer, whatever it holds and whatever breaks behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, NoReturn
+
+import pytest
+
+from chatws.protocol.errors import ERRORS, ErrorCode
+from chatws.protocol.spec import COMMANDS
+from chatws.server.handlers import ROUTES
+from chatws.store.port import Unavailable
+from tests.server.conftest import StartChat
+from tests.support.chat import RunningChat, until
+from tests.support.peer import Peer
+
+BREACHES = {
+    "connect": '["connect"]',
+    "disconnect": '["disconnect"]',
+    "connect_error": '["connect_error"]',
+    "no name": "[7]",
+    "empty": "[]",
+    "object": "{}",
+    "cut off": '["history",{"conversationId":',
+    "no JSON": '["history",nul]',
+    "deep list": '["history",' + "[" * 20_000 + "]" * 20_001,
+    "deep object": '["history",' + '{"conversationId":' * 3000 + "1" + "}" * 3000 + "]",
+}
+HOSTILE = {
+    "nothing": None,
+    "null": "null",
+    "whole number": "7",
+    "huge number": "1" + "0" * 400,
+    "fraction": "-1.5e300",
+    "true": "true",
+    "empty text": '""',
+    "text that is no id": '"a b"',
+    "text of 65 characters": json.dumps("a" * 65),
+    "text with a null": '"a\\u0000"',
+    "list": "[]",
+    "list of an id": '["conv-1"]',
+    "empty object": "{}",
+    "id of another type": '{"conversationId":{"a":1},"content":"x","seq":1,"version":1,"status":7,"token":1}',
+    "id that is a pattern": '{"conversationId":"..%2f*","content":"x","seq":1,"version":1,"status":"x","token":1}',
+    "null fields": '{"conversationId":null,"content":null,"seq":null,"version":null,"status":null,"token":null}',
+    "huge fields": '{"conversationId":1e999,"content":1e999,"seq":1e999,"version":1e999,"status":1e999,"token":1e999}',
+    "key twice": '{"conversationId":"a","conversationId":7,"content":7,"seq":"7","version":"7","status":7,"token":7}',
+    "polluted prototype": '{"__proto__":{"conversationId":"a"},"status":"x","token":1}',
+    "placeholder of an attachment": '{"_placeholder":true,"num":0,"status":"x","token":1}',
+}
+HARMLESS = {("subscribe_inbox", name) for name in ("nothing", "empty object")}
+"""An inbox without a filter."""
+
+
+def test_every_event_of_the_table_has_a_route_and_no_other_has() -> None:
+    assert ROUTES.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("role", ["agent", "customer", "nobody"])
+async def test_hostile_payload_gets_exactly_one_bad_request(start_chat: StartChat, role: str) -> None:
+    chat = await start_chat(limits="off")
+    agent, customer = await chat.pair()
+    peer = {"agent": agent, "customer": customer}.get(role) or await chat.connect()
+    wrong: dict[tuple[str, str], Any] = {}
+    for name in COMMANDS:
+        for kind, raw in HOSTILE.items():
+            ack = await (await peer.start_raw(f'["{name}"]' if raw is None else f'["{name}",{raw}]'))
+            if (name, kind) not in HARMLESS and ack.get("error", {}).get("code") != "bad_request":
+                wrong[name, kind] = ack
+    assert wrong == {}
+    await peer.settle()
+    assert not peer.seen("error")
+    assert chat.service.get_connection_count() == 2
+
+
+async def test_further_arguments_and_unknown_fields_are_ignored(chat: RunningChat) -> None:
+    agent, _ = await chat.pair()
+    ack = await agent.ask(
+        "send_message", {"conversationId": "conv-1", "content": "x", "mood": {"a": [1]}}, "more", [None]
+    )
+    assert ack["success"]
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "__proto__", "constructor", "Send_Message", "é" * 5000])
+async def test_unknown_event_is_refused_by_name(chat: RunningChat, name: str) -> None:
+    agent, _ = await chat.pair()
+    ack = await agent.ask(name, {"conversationId": "conv-1"})
+    assert ack["error"] == {
+        "code": "unknown_event",
+        "message": ERRORS[ErrorCode.UNKNOWN_EVENT].text,
+        "retryable": False,
+    }
+    assert chat.service.get_connection_count() == 2
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+async def test_event_that_is_none_of_the_protocol_closes_the_transport(chat: RunningChat, breach: str) -> None:
+    agent, customer = await chat.pair()
+    await agent.send_raw(f"421{BREACHES[breach]}")
+    assert await agent.wait_closed() == 1002
+    assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
+
+
+async def test_events_of_the_server_mean_nothing_from_a_client(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    for name in ("message_received", "authenticated", "presence_update", "conversation_updated", "positions", "error"):
+        assert (await customer.ask(name, {"conversationId": "conv-1"}))["error"]["code"] == "unknown_event"
+    await agent.settle()
+    assert not agent.events
+
+
+async def test_refused_request_without_ack_gets_one_error_event_that_names_it(chat: RunningChat) -> None:
+    _, customer = await chat.pair()
+    await customer.tell("nonsense")
+    await customer.tell("mark_read", 7)
+    await customer.settle()
+    errors = [(error["event"], error["code"]) for error in customer.seen("error")]
+    assert errors == [("nonsense", "unknown_event"), ("mark_read", "bad_request")]
+
+
+async def test_successful_request_without_ack_gets_no_error(chat: RunningChat) -> None:
+    _, customer = await chat.pair()
+    await customer.tell("mark_read", {"conversationId": "conv-1", "seq": 0})
+    await customer.settle()
+    assert not customer.seen("error")
+
+
+def broken(problem: Exception) -> Any:
+    async def fail(*args: object, **options: object) -> NoReturn:
+        del args, options
+        raise problem
+
+    return fail
+
+
+async def stuck(*args: object, **options: object) -> None:
+    """Stand in for a store that neither answers nor fails."""
+    del args, options
+    await asyncio.Event().wait()
+
+
+async def send(peer: Peer) -> Any:
+    return await peer.ask("send_message", {"conversationId": "conv-1", "content": "x"})
+
+
+async def test_handler_that_crashes_costs_one_internal_answer(
+    chat: RunningChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent, customer = await chat.pair()
+    chat.parts.store.append = broken(KeyError("the inside of the server"))  # type: ignore[method-assign]  # a bug
+    ack = await send(customer)
+    assert ack == {
+        "success": False,
+        "error": {"code": "internal", "message": ERRORS[ErrorCode.INTERNAL].text, "retryable": False},
+    }
+    assert "the inside of the server" in caplog.text
+    await agent.settle()
+    assert not agent.events
+    assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
+
+
+async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat) -> None:
+    chat = await start_chat(ack_deadline_ms=700)
+    _, customer = await chat.pair()
+    chat.parts.store.append = stuck  # type: ignore[assignment, method-assign]  # no database hangs on demand
+    ack = await send(customer)
+    assert (ack["error"]["code"], ack["error"]["retryable"]) == ("timeout", True)
+    assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
+
+
+async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
+    chat = await start_chat(ack_deadline_ms=700)
+    agent, customer = await chat.pair()
+    await agent.ask("leave_conversation", "conv-1")
+    snapshot, chat.parts.store.snapshot = chat.parts.store.snapshot, stuck  # type: ignore[method-assign]  # as above
+    assert (await agent.ask("join_conversation", "conv-1"))["error"]["code"] == "timeout"
+    chat.parts.store.snapshot = snapshot  # type: ignore[method-assign]  # it works again
+    agent.events.clear()
+    await send(customer)
+    await agent.settle()
+    assert not agent.events
+    assert (await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0}))["messages"]
+
+
+async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    append = chat.parts.store.append
+    chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # the disk has room
+    payload = {"conversationId": "conv-1", "content": "x", "clientMessageId": "m-1"}
+    ack = await customer.ask("send_message", payload)
+    assert (ack["error"]["code"], ack["error"]["retryable"]) == ("storage_unavailable", True)
+    assert "disk" not in ack["error"]["message"]
+    chat.parts.store.append = append  # type: ignore[method-assign]  # it works again
+    assert (await customer.ask("send_message", payload))["seq"] == 1
+    await agent.settle()
+    assert len(agent.seen("message_received")) == 1
+
+
+async def test_closed_store_refuses_what_needs_it_and_the_connection_lives(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    await chat.parts.store.close()
+    for name, payload in (
+        ("history", {"conversationId": "conv-1"}),
+        ("mark_read", {"conversationId": "conv-1", "seq": 1}),
+    ):
+        assert (await customer.ask(name, payload))["error"]["code"] == "storage_unavailable"
+    assert (await send(customer))["error"]["code"] == "storage_unavailable"
+    assert (await customer.ask("typing_start", "conv-1"))["success"]
+    await agent.expect("typing_indicator", isTyping=True)
+
+
+async def test_connect_is_refused_as_retryable_while_the_store_is_away(chat: RunningChat) -> None:
+    await chat.parts.store.close()
+    peer = await Peer.open(chat.url)
+    await peer.send_raw("40" + json.dumps({"token": chat.token()}))
+    refusal = json.loads((await peer.receive_raw()).removeprefix("44"))
+    assert (refusal["data"]["code"], refusal["data"]["retryable"]) == ("storage_unavailable", True)
+    await peer.close()
+
+
+async def test_connection_that_ends_during_a_request_leaves_nothing_behind(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    agent, customer = await chat.pair()
+    snapshot, gate = chat.parts.store.snapshot, asyncio.Event()
+
+    async def slow(conversation_id: str, after_seq: int | None) -> Any:
+        await gate.wait()
+        return await snapshot(conversation_id, after_seq)
+
+    chat.parts.store.snapshot = slow  # type: ignore[method-assign]  # so that the end falls into the request
+    late = await chat.agent("agent-2")
+    await late.tell("join_conversation", "conv-1")
+    await until(lambda: chat.parts.namespace.room_size("conversation:conv-1") == 3)
+    late.cut()
+    await late.wait_closed()
+    gate.set()
+    await until(lambda: chat.parts.namespace.room_size("conversation:conv-1") == 2)
+    assert (await agent.ask("join_conversation", "conv-1"))["success"]
+    found = (await customer.ask("join_conversation", "conv-1"))["presence"]
+    assert all(one["status"] == "offline" for one in found if one["userId"] == "agent-2")
+    assert chat.service.get_connection_count() == 2
+    assert chat.parts.namespace.room_size("conversation:conv-1") == 2
