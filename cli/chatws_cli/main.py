@@ -10,6 +10,7 @@ import typer
 
 from chatws import __version__
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.output import abandon_stdout
 from chatws_cli.tree import LazyGroup
 
 app = typer.Typer(
@@ -51,6 +52,9 @@ def run() -> None:
         if _is_debugging():
             raise
         _fail(str(problem), problem.code)
+    except BrokenPipeError:
+        abandon_stdout()
+        sys.exit(ExitCode.FAILED)
     except Exception as problem:  # the one place that turns a bug into a line
         if _is_debugging():
             raise

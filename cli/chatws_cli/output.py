@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
-
-import msgspec
 
 
 def print_json(value: object) -> None:
     """Write one JSON object as one line, at once: a program may be waiting for it."""
+    import msgspec  # costs 25 ms, which --version need not pay
+
     sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
     sys.stdout.flush()
+
+
+def abandon_stdout() -> None:
+    """Write nowhere from now on: who read our output has gone, and the interpreter's last flush would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def hint(text: str) -> None:

@@ -28,7 +28,11 @@ MODULES: Final = {
 
 def make_app(summary: str | None = None) -> typer.Typer:
     """Make the app of one module: a group if ``summary`` says what its commands have in common."""
-    return typer.Typer(help=summary, no_args_is_help=summary is not None, add_completion=False, rich_markup_mode=None)
+    app = typer.Typer(no_args_is_help=summary is not None, add_completion=False, rich_markup_mode=None)
+    if summary is not None:
+        # With a callback Typer keeps a group of one command a group.
+        app.callback(help=summary)(lambda: None)
+    return app
 
 
 class LazyGroup(TyperGroup):

@@ -110,7 +110,7 @@ def _prepare(settings: Settings) -> FirstRun:
 
 
 def _explain(problem: StartError, settings: Settings) -> CommandError:
-    cause = problem.__cause__
+    cause = problem.__context__
     if not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
         return CommandError(problem.what, problem.why, problem.advice)
     from chatws_cli.listeners import find_listener

@@ -59,7 +59,7 @@ def message_of(line: str) -> str:
 def help_lines(*, is_agent: bool) -> list[str]:
     """Describe every command that this role has."""
     return [
-        f"/{name} {command.argument}".ljust(28) + command.summary
+        f"/{name} {command.argument}".ljust(34) + command.summary
         for name, command in COMMANDS.items()
         if is_agent or not command.for_agents
     ]

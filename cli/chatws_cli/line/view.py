@@ -60,6 +60,8 @@ class View:
         self._zone = zone
         self._names: dict[str, str] = {}
         self._presence: dict[str, str] = {}
+        self._people: set[str] = set()
+        """Who belongs to this conversation; the presence of others is not shown."""
         self._typing: set[str] = set()
         self._own_seqs: list[int] = []
         """Own messages nobody has read yet, ascending."""
@@ -71,9 +73,8 @@ class View:
     def open(self, conversation: Conversation, history: Iterable[Message]) -> list[Line]:
         """Begin with a conversation and its newest messages."""
         self.conversation_id, self.last_seq, self.first_seq = conversation.conversation_id, 0, None
-        self._typing.clear()
-        self._own_seqs.clear()
-        self._read.clear()
+        for known in (self._typing, self._own_seqs, self._read, self._people):
+            known.clear()
         lines = [self._notice(f"conversation {conversation.conversation_id} with {self._name(conversation.customer)}")]
         lines += self._note_conversation(conversation)
         for message in history:
@@ -114,7 +115,8 @@ class View:
 
     def who(self) -> list[Line]:
         """Say who is here and how they are."""
-        others = [(user_id, status) for user_id, status in self._presence.items() if user_id != self._own_id]
+        here = sorted(self._people - {self._own_id})
+        others = [(user_id, self._presence[user_id]) for user_id in here if user_id in self._presence]
         if not others:
             return [self._notice("nobody else is here")]
         return [self._notice(f"{self._names.get(user_id, user_id)} is {status}") for user_id, status in others]
@@ -132,6 +134,7 @@ class View:
 
     def _message(self, message: Message) -> list[Line]:
         self._typing.discard(message.sender.user_id)
+        self._people.add(message.sender.user_id)
         self._seen(message.seq)
         if message.sender.user_id == self._own_id:
             self._own_seqs.append(message.seq)
@@ -188,7 +191,7 @@ class View:
     def _present(self, presence: Presence) -> list[Line]:
         known = self._presence.get(presence.user_id)
         self._presence[presence.user_id] = presence.status
-        if presence.user_id == self._own_id or known == presence.status:
+        if presence.user_id == self._own_id or presence.user_id not in self._people or known == presence.status:
             return []
         if known is None and presence.status == "offline":
             return []
@@ -203,6 +206,7 @@ class View:
         assignee = "nobody" if conversation.assignee is None else self._name(conversation.assignee)
         if conversation.conversation_id != self.conversation_id:
             return []
+        self._people.add(conversation.customer.user_id)
         before, self.conversation = self.conversation, conversation
         is_same = before is not None and before.conversation_id == conversation.conversation_id
         if is_same and before is not None and before.version == conversation.version:
@@ -214,7 +218,10 @@ class View:
 
     @apply.register
     def _back(self, joined: ConversationJoined) -> list[Line]:
-        if not joined.again or joined.conversation_id != self.conversation_id:
+        if joined.conversation_id != self.conversation_id:
+            return []
+        self._people.update(presence.user_id for presence in joined.ack.presence)
+        if not joined.again:
             return []
         lines = self._note_conversation(joined.ack.conversation)
         if joined.ack.recovered:

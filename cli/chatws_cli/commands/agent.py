@@ -1,0 +1,101 @@
+"""``chatws agent``: talk as an agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from chatws.settings.safety import is_loopback
+from chatws_cli.connecting import (
+    AsJson,
+    CaFile,
+    ConversationId,
+    History,
+    Plain,
+    TransportChoice,
+    Url,
+    Wait,
+    client_options,
+    stay,
+    wishes,
+)
+from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.dev_agent import mint_dev_token
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.secrets import find_secret, read_secret
+from chatws_cli.settings import data_dir_option, help_of, load_settings
+from chatws_cli.tree import make_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatws.client import AgentClient
+    from chatws_cli.line.talk import Wishes
+
+app = make_app()
+
+
+@app.command(epilog="Example: chatws agent --conversation CONVERSATION-ID")
+def agent(  # noqa: PLR0917  these are options, never positional
+    url: Url = DEFAULT_URL,
+    conversation: ConversationId = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File that holds the token; else CHATWS_TOKEN.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_dir"))] = None,
+    wait: Wait = 0,
+    history: History = None,
+    ca_file: CaFile = None,
+    transport: TransportChoice = "auto",
+    *,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer customers; without --conversation the newest open one, or the first to come.
+
+    On the server's own machine, in development mode, the development agent's token is found by itself.
+    """
+    del plain
+    token = _token(url, token_file, data_dir)
+    options = client_options(ca_file, transport)
+
+    async def make() -> tuple[AgentClient, Wishes]:
+        from chatws.client import AgentClient
+
+        client = AgentClient(url, token, options=options)
+        return client, wishes(conversation, wait, history, as_json=as_json)
+
+    raise typer.Exit(stay(url, make, as_json=as_json))
+
+
+def _token(url: str, token_file: Path | None, data_dir: Path | None) -> str | Callable[[], str]:
+    given = find_secret(token_file, "CHATWS_TOKEN")
+    if given is not None:
+        # A file is read again at each connection: somebody may have put a fresh token there.
+        return given if token_file is None or str(token_file) == "-" else lambda: read_secret(token_file)
+    return _dev_token(url, data_dir)
+
+
+def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
+    from chatws.server.errors import StartError
+
+    advice = "make one with 'chatws token create' and give it by --token-file or CHATWS_TOKEN"
+    if not is_loopback(urlsplit(url).hostname or ""):
+        raise CommandError("there is no token", advice=advice, code=ExitCode.USAGE)
+    settings = load_settings(data_dir_option(data_dir)).settings
+
+    def mint() -> str:
+        token = mint_dev_token(settings)
+        if token is None:
+            why = f"no server has made a development agent in {settings.data_dir}"
+            raise CommandError("there is no token", why, advice, code=ExitCode.USAGE)
+        return token
+
+    try:
+        mint()
+    except StartError as problem:
+        raise CommandError(problem.what, problem.why, problem.advice) from problem
+    return mint

@@ -1,0 +1,66 @@
+"""``chatws customer``: talk as a customer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatws_cli.connecting import (
+    AsJson,
+    CaFile,
+    ConversationId,
+    History,
+    Plain,
+    TransportChoice,
+    Url,
+    Wait,
+    client_options,
+    stay,
+    wishes,
+)
+from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.kept_session import find_session, kept_file, obtain_session
+from chatws_cli.settings import data_dir_option, help_of, load_settings
+from chatws_cli.tree import make_app
+
+if TYPE_CHECKING:
+    from chatws.client import CustomerClient
+    from chatws_cli.line.talk import Wishes
+
+app = make_app()
+
+
+@app.command(epilog="Example: echo hello | chatws customer --json")
+def customer(  # noqa: PLR0917  these are options, never positional
+    url: Url = DEFAULT_URL,
+    conversation: ConversationId = None,
+    session_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File that holds the session; made if missing. Else CHATWS_SESSION."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name that agents see, for a new session.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_dir"))] = None,
+    wait: Wait = 0,
+    history: History = None,
+    ca_file: CaFile = None,
+    transport: TransportChoice = "auto",
+    *,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write to the agents; the session is kept, so the next time the conversation goes on."""
+    del plain
+    options = client_options(ca_file, transport)
+    kept = kept_file(load_settings(data_dir_option(data_dir)).settings.data_dir, url)
+    found = find_session(session_file, kept)
+
+    async def make() -> tuple[CustomerClient, Wishes]:
+        from chatws.client import CustomerClient
+
+        session = await obtain_session(url, options, found, name)
+        client = CustomerClient(url, session.session_id, options=options)
+        return client, wishes(conversation or session.conversation_id, wait, history, as_json=as_json)
+
+    raise typer.Exit(stay(url, make, as_json=as_json))

@@ -1,0 +1,107 @@
+"""What ``agent`` and ``customer`` share: the options of a connection, and how a stay begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from chatws.client import CannotConnect, ClientError, ClientOptions, Refused
+from chatws.protocol.errors import ErrorCode
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.line.json_talk import JsonTalk
+from chatws_cli.line.plain import PlainTalk
+from chatws_cli.line.sources import Pipe
+from chatws_cli.line.talk import Wishes
+from chatws_cli.line.terminal import Terminal, is_capable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chatws.client import AgentClient, CustomerClient
+
+Url = Annotated[str, typer.Option(help="Address of the server.", envvar="CHATWS_URL")]
+ConversationId = Annotated[
+    str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to enter.")
+]
+Plain = Annotated[bool, typer.Option("--plain", help="Lines of text; what a pipe and a dumb terminal get anyway.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, out and in.")]
+Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Go on listening after the end of the input.")]
+History = Annotated[
+    int | None, typer.Option(metavar="N", min=0, max=100, help="Messages shown at first; 20, with --json none.")
+]
+CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust instead of the system's.")]
+TransportChoice = Annotated[Literal["auto", "websocket", "polling"], typer.Option(help="Transport to use.")]
+
+_PLAIN_HISTORY = 20
+
+
+def client_options(ca_file: Path | None, transport: Literal["auto", "websocket", "polling"]) -> ClientOptions:
+    """Return the SDK's options.
+
+    Raises:
+        CommandError: the certificate file can not be used; exit code 2.
+    """
+    options = ClientOptions(
+        ca_file=ca_file,
+        transports=("websocket", "polling") if transport == "auto" else (transport,),
+        user_agent="chatws-terminal",
+    )
+    try:
+        options.ssl_context()
+    except OSError as problem:
+        raise CommandError(
+            f"--ca-file {ca_file} can not be used", str(problem), "give a PEM file", code=ExitCode.USAGE
+        ) from problem
+    return options
+
+
+def wishes(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> Wishes:
+    """Complete what the command line asks for."""
+    shown = history if history is not None else 0 if as_json else _PLAIN_HISTORY
+    return Wishes(conversation_id=conversation_id, linger_s=linger_s, history=shown)
+
+
+def stay(url: str, make: Callable[[], Awaitable[tuple[AgentClient | CustomerClient, Wishes]]], *, as_json: bool) -> int:
+    """Run a whole stay and return its exit code; ``make`` runs on the stay's event loop.
+
+    Raises:
+        CommandError: it could not begin; exit code 3 or 4.
+    """
+    try:
+        return asyncio.run(_stay(make, as_json=as_json))
+    except ClientError as problem:
+        raise explain(url, problem) from problem
+
+
+def explain(url: str, problem: ClientError) -> CommandError:
+    """Turn a failure of the SDK into what a command prints and its exit code."""
+    if isinstance(problem, CannotConnect):
+        advice = "is the server running? 'chatws serve' starts one"
+        return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
+    if isinstance(problem, Refused):
+        advice = _ADVICE.get(problem.code, "")
+        return CommandError(f"{url} refused", problem.message.rstrip("."), advice, code=ExitCode.REFUSED)
+    return CommandError(str(problem))
+
+
+_ADVICE = {
+    ErrorCode.UNAUTHORIZED: "check whose token or session this is",
+    ErrorCode.TOKEN_EXPIRED: "make a new token with 'chatws token create'",
+    ErrorCode.SESSION_EXPIRED: "start a new session with 'chatws session create'",
+    ErrorCode.FORBIDDEN: "check the conversation's id",
+}
+
+
+async def _stay(make: Callable[[], Awaitable[tuple[AgentClient | CustomerClient, Wishes]]], *, as_json: bool) -> int:
+    client, wanted = await make()
+    if as_json:
+        return await JsonTalk(client, Pipe(), wanted).run()
+    if not is_capable():
+        return await PlainTalk(client, Pipe(), wanted).run()
+    with contextlib.ExitStack() as stack:
+        terminal = stack.enter_context(Terminal())
+        return await PlainTalk(client, terminal, wanted).run()
