@@ -12,8 +12,9 @@ import msgspec
 
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.entities import Message
+from chatws.protocol.replies import JoinAck
 from chatws_loadtest.connection import Connection, connect
-from chatws_loadtest.ledger import MEMBERS, Ledger
+from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.subject import HOST, Session, Subject
 
 OPENING_AT_ONCE = 20
@@ -23,6 +24,9 @@ LATE_SENDS_PER_TURN = 50
 """A generator that is behind still reads between this many sends."""
 
 SETTLE_TIMEOUT_S = 10.0
+
+MEMBERS = 2
+"""A conversation of the load has a customer (0) and an agent (1)."""
 
 clock_s = time.perf_counter
 
@@ -57,6 +61,7 @@ class Ack(msgspec.Struct, frozen=True):
     error: AckError = AckError()
 
 
+_decode_join = msgspec.json.Decoder(JoinAck).decode
 _decode_ack = msgspec.json.Decoder(Ack).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
@@ -70,6 +75,7 @@ class Pair:
         self._ledger = ledger
         self._content_chars = content_chars
         self.members: list[Connection] = []
+        ledger.open_room(index, MEMBERS)
 
     async def join(self, subject: Subject, credentials: Iterable[dict[str, str]]) -> None:
         """Connect the customer, then the agent, and enter the conversation.
@@ -83,11 +89,12 @@ class Pair:
             answer = await connection.request("join_conversation", self._conversation_id)
             if not _decode_ack(answer).success:
                 raise LoadFailed(f"join_conversation: {bytes(answer)!r}")
+            self._ledger.enter(self._index, member, _decode_join(answer).conversation.head_seq, clock_s())
 
     def say(self, sender: int, intended_s: float) -> None:
         """Send the next message of one member; its latency counts from ``intended_s``."""
-        number = self._ledger.send(sender, intended_s, clock_s())
-        content = f"{number} ".ljust(self._content_chars, ".")
+        number = self._ledger.send(self._index, sender, intended_s, clock_s())
+        content = f"{sender} {number} ".ljust(self._content_chars, ".")
         message = SendMessage(
             conversation_id=self._conversation_id, content=content, client_message_id=f"bench-{number}"
         )
@@ -104,8 +111,10 @@ class Pair:
         def on_event(name: str, raw: msgspec.Raw) -> None:
             if name == "message_received":
                 message = _decode_message(raw)
-                number = int(message.content.partition(" ")[0])
-                self._ledger.receive(self._index, member, number, message.seq, clock_s())
+                sender, number, _ = message.content.split(" ", 2)
+                self._ledger.receive(
+                    self._index, member, sender=int(sender), number=int(number), seq=message.seq, now_s=clock_s()
+                )
 
         return on_event
 

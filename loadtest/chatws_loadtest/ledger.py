@@ -1,120 +1,194 @@
-"""The account of every message: sent, acked, delivered, so that none is lost, doubled or swapped unseen."""
+"""The account of every message: sent, acked, received, so that none is lost, doubled or swapped unseen."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
-from chatws_loadtest.samples import Percentiles, percentiles
-
-MEMBERS = 2
-"""A conversation of the load has a customer (0) and an agent (1)."""
+from chatws_loadtest.members import Member
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of all messages; the last four are faults of the server.
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of all messages; everything from ``unanswered`` on is a fault.
 
-    ``unanswered``: neither acked nor refused. ``lost``: acked, but some member never received it. ``duplicated``: a
-    member received it again. ``reordered``: a member received it after one with a higher ``seq``.
+    ``unanswered``: neither acked nor refused. ``lost``: acked, but some member never received it, live or by catching
+    up. ``gaps``: left out of a live stream that went on, and found by catching up. ``duplicated``: a member received it
+    twice on one connection. ``reordered``: a member received it after a later one. ``deaf``: members who came back and
+    then received nothing, although messages were acked; what they missed does not count as lost.
     """
 
-    sent: int
-    acked: int
-    refused: dict[str, int]
-    delivered: int
-    unanswered: int
-    lost: int
-    duplicated: int
-    reordered: int
+    sent: int = 0
+    acked: int = 0
+    refused: dict[str, int] = {}
+    delivered: int = 0
+    unanswered: int = 0
+    lost: int = 0
+    gaps: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    deaf: int = 0
 
     @property
     def is_clean(self) -> bool:
-        return not (self.refused or self.unanswered or self.lost or self.duplicated or self.reordered)
+        faults = self.unanswered, self.lost, self.gaps, self.duplicated, self.reordered, self.deaf
+        return not self.refused and not any(faults)
+
+    def plus(self, other: Balance) -> Balance:
+        """Add another account of other messages."""
+        sums = {
+            name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "refused"
+        }
+        return Balance(refused=dict(Counter(self.refused) + Counter(other.refused)), **sums)
 
 
 @dataclass(slots=True)
 class Entry:
-    """One message on its way."""
+    """One message on its way; it is forgotten once it is acked and with everybody."""
 
+    room: int
     sender: int
     intended_s: float
-    seq: int = 0  # set by the ack
-    refused: bool = False
-    copies: list[int] = field(default_factory=lambda: [0] * MEMBERS)
+    sent_s: float
+    missing: int
+    """One bit for each member who has not received it."""
+    acked: bool = False
+
+
+class Samples:
+    """Latencies in microseconds by metric, since they were last taken."""
+
+    def __init__(self) -> None:
+        self._lists: dict[str, list[int]] = {}
+
+    def add(self, metric: str, seconds: float) -> None:
+        """Note one; rounded to whole microseconds, never below zero."""
+        self._lists.setdefault(metric, []).append(max(0, round(seconds * 1e6)))
+
+    def take(self) -> dict[str, list[int]]:
+        """Hand over what was noted and start anew."""
+        taken, self._lists = self._lists, {}
+        return taken
 
 
 class Ledger:
     """Books what happens; times are of one clock, in seconds, and latencies count from the *intended* time of sending.
 
-    Messages intended before ``measure_from_s`` (the warm-up) are booked but not timed.
+    Messages intended before ``measure_from_s`` or from ``measure_until_s`` on are booked but not timed. A ``seq`` of 0
+    is that of a server which has none: order is then known per sender only.
     """
 
     def __init__(self) -> None:
         self.measure_from_s = 0.0
+        self.measure_until_s = float("inf")
+        self.samples = Samples()
         self.acked = 0
-        self._entries: list[Entry] = []
-        # Highest seq each member of each conversation has received.
-        self._heads: dict[tuple[int, int], int] = {}
+        self.sent = 0
+        self.stored: dict[int, list[tuple[int, int]]] = {}
+        """Per room, (seq, number) of everything the server said it had stored."""
+        self._entries: dict[int, Entry] = {}
+        self._members: dict[int, list[Member]] = {}
         self._refused: Counter[str] = Counter()
-        self._reordered = 0
-        self._to_ack_s: list[float] = []
-        self._to_peer_s: list[float] = []
-        self._lag_s: list[float] = []
+        self._delivered = 0
 
-    def send(self, sender: int, intended_s: float, now_s: float) -> int:
+    def open_room(self, room: int, members: int) -> None:
+        """Begin to book a conversation of this many members, numbered from 0."""
+        self._members[room] = [Member() for _ in range(members)]
+        self.stored[room] = []
+
+    def enter(self, room: int, member: int, head: int, now_s: float) -> None:
+        """Book that a member is in the room, on a new connection; ``head`` is the newest ``seq`` at that moment."""
+        self._members[room][member].enter(head, now_s)
+
+    def drop(self, room: int, member: int) -> None:
+        """Book that a member's connection has ended: no live message is due to it until it enters again."""
+        self._members[room][member].drop()
+
+    def send(self, room: int, sender: int, intended_s: float, now_s: float) -> int:
         """Book a message that leaves now and return its number."""
-        self._entries.append(Entry(sender, intended_s))
-        if intended_s >= self.measure_from_s:
-            self._lag_s.append(now_s - intended_s)
-        return len(self._entries) - 1
+        number, self.sent = self.sent, self.sent + 1
+        everybody = (1 << len(self._members[room])) - 1
+        self._entries[number] = Entry(room, sender, intended_s, now_s, everybody)
+        if self._is_measured(intended_s):
+            self.samples.add("send_lag", now_s - intended_s)
+        return number
 
     def ack(self, number: int, seq: int, now_s: float) -> None:
         """Book the server's promise that the message is stored."""
         entry = self._entries[number]
-        entry.seq = seq
+        entry.acked = True
         self.acked += 1
-        if entry.intended_s >= self.measure_from_s:
-            self._to_ack_s.append(now_s - entry.intended_s)
+        self.stored[entry.room].append((seq, number))
+        if self._is_measured(entry.intended_s):
+            self.samples.add("ack", now_s - entry.intended_s)
+        self._retire(number, entry)
 
     def refuse(self, number: int, code: str) -> None:
-        """Book the server's refusal."""
-        self._entries[number].refused = True
+        """Book the server's final refusal."""
+        del self._entries[number]
         self._refused[code] += 1
 
-    def receive(self, conversation: int, member: int, number: int, seq: int, now_s: float) -> None:
-        """Book a copy that reached a member, the sender's own included."""
-        entry = self._entries[number]
-        entry.copies[member] += 1
-        if entry.copies[member] > 1:
-            return
-        if seq <= self._heads.get((conversation, member), 0):
-            self._reordered += 1
+    def receive(self, room: int, member: int, *, sender: int, number: int, seq: int, now_s: float) -> None:
+        """Book a live copy that reached a member, the sender's own included."""
+        entry = self._entries.get(number)
+        is_new = entry is not None and bool(entry.missing >> member & 1)
+        listener = self._members[room][member]
+        if seq:
+            listener.hear(seq, is_new=is_new)
         else:
-            self._heads[conversation, member] = seq
-        if member != entry.sender and entry.intended_s >= self.measure_from_s:
-            self._to_peer_s.append(now_s - entry.intended_s)
+            listener.hear_unnumbered(sender, number, is_new=is_new)
+        if entry is not None and is_new:
+            self._deliver(number, entry, member, now_s)
+
+    def catch_up(self, room: int, member: int, number: int, seq: int, now_s: float) -> None:
+        """Book a copy that a member received by asking: with its join, or as a page of history."""
+        self._members[room][member].fetch(seq)
+        entry = self._entries.get(number)
+        if entry is not None and entry.missing >> member & 1:
+            self._deliver(number, entry, member, now_s)
 
     @property
     def is_settled(self) -> bool:
         """Whether every message is answered, and every acked one with every member."""
-        return all(entry.refused or (entry.seq and all(entry.copies)) for entry in self._entries)
+        return not self._entries
 
-    def counts(self) -> Counts:
+    def balance(self) -> Balance:
         """Draw the balance; call it once nothing more can arrive."""
-        entries = self._entries
-        return Counts(
-            sent=len(entries),
+        members = [member for room in self._members.values() for member in room]
+        lost = 0
+        deaf: set[tuple[int, int]] = set()
+        for entry in self._entries.values():
+            if not entry.acked:
+                continue
+            missing = [index for index in range(entry.missing.bit_length()) if entry.missing >> index & 1]
+            unhearing = [index for index in missing if self._members[entry.room][index].is_deaf_since(entry.sent_s)]
+            deaf.update((entry.room, index) for index in unhearing)
+            lost += len(unhearing) < len(missing)
+        return Balance(
+            sent=self.sent,
             acked=self.acked,
             refused=dict(self._refused),
-            delivered=sum(entry.copies[1 - entry.sender] > 0 for entry in entries),
-            unanswered=sum(not entry.seq and not entry.refused for entry in entries),
-            lost=sum(entry.seq > 0 and not all(entry.copies) for entry in entries),
-            duplicated=sum(copies - 1 for entry in entries for copies in entry.copies if copies > 1),
-            reordered=self._reordered,
+            delivered=self._delivered,
+            unanswered=sum(not entry.acked for entry in self._entries.values()),
+            lost=lost,
+            gaps=sum(member.gaps for member in members),
+            duplicated=sum(member.duplicated for member in members),
+            reordered=sum(member.reordered for member in members),
+            deaf=len(deaf),
         )
 
-    def latencies(self) -> tuple[Percentiles, Percentiles, Percentiles]:
-        """Describe, over the measured messages: time to the ack, time to the peer, and the generator's own lag."""
-        return percentiles(self._to_ack_s), percentiles(self._to_peer_s), percentiles(self._lag_s)
+    def _deliver(self, number: int, entry: Entry, member: int, now_s: float) -> None:
+        entry.missing &= ~(1 << member)
+        if member != entry.sender:
+            self._delivered += 1
+            if self._is_measured(entry.intended_s):
+                self.samples.add("message", now_s - entry.intended_s)
+        self._retire(number, entry)
+
+    def _retire(self, number: int, entry: Entry) -> None:
+        if entry.acked and not entry.missing:
+            del self._entries[number]
+
+    def _is_measured(self, intended_s: float) -> bool:
+        return self.measure_from_s <= intended_s < self.measure_until_s

@@ -11,8 +11,8 @@ import msgspec
 from chatws_loadtest import procfs
 from chatws_loadtest.chat_load import Load, clock_s, open_idle, open_pairs, settle, talk
 from chatws_loadtest.connection import Connection
-from chatws_loadtest.ledger import Counts, Ledger
-from chatws_loadtest.samples import Percentiles
+from chatws_loadtest.ledger import Balance, Ledger
+from chatws_loadtest.samples import Percentiles, percentiles
 from chatws_loadtest.subject import Subject, start_subject
 
 MAX_LAG_P99_MS = 20.0
@@ -24,7 +24,7 @@ SETTLE_RSS_S = 1.0
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What one run measured; CPU in cores is time used per second of the window."""
 
-    counts: Counts
+    counts: Balance
     dropped_connections: int
     ack: Percentiles
     peer: Percentiles
@@ -95,15 +95,15 @@ async def _measure(load: Load, subject: Subject) -> Run:
     dropped = sum(connection.ended.done() for connection in connections)
     for connection in connections:
         connection.close()
-    ack, peer, lag = ledger.latencies()
+    samples = ledger.samples.take()
     window_s = end.at_s - begin.at_s
     server_s, generator_s = end.server_s - begin.server_s, end.generator_s - begin.generator_s
     return Run(
-        counts=ledger.counts(),
+        counts=ledger.balance(),
         dropped_connections=dropped,
-        ack=ack,
-        peer=peer,
-        lag=lag,
+        ack=percentiles(samples.get("ack", [])),
+        peer=percentiles(samples.get("message", [])),
+        lag=percentiles(samples.get("send_lag", [])),
         server_us_per_message=server_s / max(1, acked) * 1e6,
         server_cores=server_s / window_s,
         generator_cores=generator_s / window_s,

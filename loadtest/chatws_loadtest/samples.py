@@ -26,15 +26,15 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
-def percentiles(samples_s: Sequence[float]) -> Percentiles:
-    """Describe samples given in seconds; every percentile is a sample that occurred, never an interpolation."""
-    ordered = sorted(samples_s)
+def percentiles(samples_us: Sequence[int]) -> Percentiles:
+    """Describe samples given in microseconds; every percentile is one that occurred, never an interpolation."""
+    ordered = sorted(samples_us)
     return Percentiles(
         count=len(ordered),
-        p50_ms=_rank(ordered, 0.50) * 1_000,
-        p95_ms=_rank(ordered, 0.95) * 1_000,
-        p99_ms=_rank(ordered, 0.99) * 1_000,
-        max_ms=_rank(ordered, 1.0) * 1_000,
+        p50_ms=_rank(ordered, 0.50) / 1_000,
+        p95_ms=_rank(ordered, 0.95) / 1_000,
+        p99_ms=_rank(ordered, 0.99) / 1_000,
+        max_ms=_rank(ordered, 1.0) / 1_000,
     )
 
 
@@ -44,7 +44,7 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(low=ordered[0], median=ordered[len(ordered) // 2], high=ordered[-1])
 
 
-def _rank(ordered: Sequence[float], share: float) -> float:
+def _rank(ordered: Sequence[int], share: float) -> float:
     if not ordered:
         return 0.0
     return ordered[max(1, math.ceil(share * len(ordered))) - 1]

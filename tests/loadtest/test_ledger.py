@@ -1,83 +1,173 @@
 from __future__ import annotations
 
-from chatws_loadtest.ledger import Ledger
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatws_loadtest.ledger import Balance, Ledger
 
 CUSTOMER, AGENT = 0, 1
+ROOM = 0
 
 
-def deliver(ledger: Ledger, number: int, seq: int, now_s: float = 1.0) -> None:
-    ledger.receive(0, CUSTOMER, number, seq, now_s)
-    ledger.receive(0, AGENT, number, seq, now_s)
+@pytest.fixture
+def ledger() -> Ledger:
+    return open_ledger()
 
 
-def test_acked_and_delivered_to_both_is_clean() -> None:
+def open_ledger() -> Ledger:
+    """Give a ledger of two rooms in which both members are."""
     ledger = Ledger()
-    number = ledger.send(CUSTOMER, 0.0, 0.0)
-    ledger.ack(number, 1, 0.5)
-    deliver(ledger, number, 1)
+    for room in (0, 1):
+        ledger.open_room(room, 2)
+        for member in (CUSTOMER, AGENT):
+            ledger.enter(room, member, 0, 0.0)
+    return ledger
+
+
+def send(ledger: Ledger, *, seq: int, room: int = ROOM, at_s: float = 1.0) -> int:
+    """Send a message of the customer that the server stores as ``seq``."""
+    number = ledger.send(room, CUSTOMER, at_s, at_s)
+    ledger.ack(number, seq, at_s)
+    return number
+
+
+def deliver(ledger: Ledger, number: int, seq: int, *members: int, room: int = ROOM, now_s: float = 1.0) -> None:
+    for member in members or (CUSTOMER, AGENT):
+        ledger.receive(room, member, sender=CUSTOMER, number=number, seq=seq, now_s=now_s)
+
+
+def test_acked_and_delivered_to_both_is_clean(ledger: Ledger) -> None:
+    deliver(ledger, send(ledger, seq=1), 1)
     assert ledger.is_settled
-    assert ledger.counts().is_clean
-    assert ledger.counts().delivered == 1
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
+    assert ledger.balance().is_clean
 
 
-def test_acked_message_that_one_member_misses_is_lost() -> None:
-    ledger = Ledger()
-    number = ledger.send(CUSTOMER, 0.0, 0.0)
-    ledger.ack(number, 1, 0.5)
-    ledger.receive(0, CUSTOMER, number, 1, 0.6)
-    assert not ledger.is_settled
-    assert ledger.counts().lost == 1
-
-
-def test_message_without_any_answer_is_unanswered_and_not_lost() -> None:
-    ledger = Ledger()
-    ledger.send(CUSTOMER, 0.0, 0.0)
-    counts = ledger.counts()
-    assert (counts.unanswered, counts.lost) == (1, 0)
-    assert not counts.is_clean
-
-
-def test_refusals_are_counted_by_code() -> None:
-    ledger = Ledger()
-    for _ in range(2):
-        ledger.refuse(ledger.send(AGENT, 0.0, 0.0), "rate_limited")
-    assert ledger.counts().refused == {"rate_limited": 2}
-    assert not ledger.counts().is_clean
-
-
-def test_second_copy_to_one_member_is_duplicated() -> None:
-    ledger = Ledger()
-    number = ledger.send(CUSTOMER, 0.0, 0.0)
-    ledger.ack(number, 1, 0.5)
+def test_broadcast_before_the_ack_is_as_good(ledger: Ledger) -> None:
+    number = ledger.send(ROOM, CUSTOMER, 0.0, 0.0)
     deliver(ledger, number, 1)
-    ledger.receive(0, AGENT, number, 1, 2.0)
-    assert ledger.counts().duplicated == 1
+    ledger.ack(number, 1, 0.5)
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
 
 
-def test_lower_seq_after_a_higher_one_is_reordered() -> None:
-    ledger = Ledger()
-    first, second = ledger.send(CUSTOMER, 0.0, 0.0), ledger.send(AGENT, 0.0, 0.0)
+def test_acked_message_that_one_member_misses_is_lost(ledger: Ledger) -> None:
+    deliver(ledger, send(ledger, seq=1), 1, CUSTOMER)
+    assert not ledger.is_settled
+    assert ledger.balance() == Balance(sent=1, acked=1, lost=1)
+
+
+def test_message_left_out_of_the_stream_and_then_fetched_is_a_gap_and_not_lost(ledger: Ledger) -> None:
+    first, second = send(ledger, seq=1), send(ledger, seq=2)
+    deliver(ledger, first, 1, CUSTOMER)
     deliver(ledger, second, 2)
-    deliver(ledger, first, 1)
-    assert ledger.counts().reordered == 2
+    ledger.catch_up(ROOM, AGENT, first, 1, 3.0)
+    assert ledger.balance() == Balance(sent=2, acked=2, delivered=2, gaps=1)
 
 
-def test_order_is_kept_apart_for_each_conversation() -> None:
-    ledger = Ledger()
-    first, second = ledger.send(CUSTOMER, 0.0, 0.0), ledger.send(CUSTOMER, 0.0, 0.0)
-    ledger.receive(0, AGENT, first, 9, 1.0)
-    ledger.receive(1, AGENT, second, 1, 1.0)
-    assert ledger.counts().reordered == 0
+def test_message_missed_while_away_and_fetched_on_return_is_no_fault(ledger: Ledger) -> None:
+    ledger.drop(ROOM, AGENT)
+    missed = send(ledger, seq=1)
+    deliver(ledger, missed, 1, CUSTOMER)
+    ledger.enter(ROOM, AGENT, 1, 2.0)
+    ledger.catch_up(ROOM, AGENT, missed, 1, 2.0)
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
 
 
-def test_latency_counts_from_the_intended_time_and_leaves_out_the_warm_up() -> None:
-    ledger = Ledger()
-    ledger.measure_from_s = 10.0
-    for intended_s in (9.0, 10.0):
-        number = ledger.send(CUSTOMER, intended_s, intended_s + 0.25)
-        ledger.ack(number, number + 1, intended_s + 0.5)
-        deliver(ledger, number, number + 1, intended_s + 1.0)
-    to_ack, to_peer, lag = ledger.latencies()
-    assert (to_ack.count, to_ack.p50_ms) == (1, 500.0)
-    assert (to_peer.count, to_peer.max_ms) == (1, 1000.0)
-    assert (lag.count, lag.p99_ms) == (1, 250.0)
+def test_live_copy_of_what_the_join_brought_is_no_duplicate(ledger: Ledger) -> None:
+    ledger.drop(ROOM, AGENT)
+    missed = send(ledger, seq=1)
+    ledger.enter(ROOM, AGENT, 1, 2.0)
+    ledger.catch_up(ROOM, AGENT, missed, 1, 2.0)
+    deliver(ledger, missed, 1)
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
+
+
+def test_message_without_any_answer_is_unanswered_and_not_lost(ledger: Ledger) -> None:
+    ledger.send(ROOM, CUSTOMER, 0.0, 0.0)
+    assert ledger.balance() == Balance(sent=1, unanswered=1)
+
+
+def test_refusals_are_counted_by_code(ledger: Ledger) -> None:
+    for _ in range(2):
+        ledger.refuse(ledger.send(ROOM, AGENT, 0.0, 0.0), "rate_limited")
+    assert ledger.balance() == Balance(sent=2, refused={"rate_limited": 2})
+    assert not ledger.balance().is_clean
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_second_copy_to_one_member_is_duplicated(ledger: Ledger, is_numbered: bool) -> None:
+    seq = 1 if is_numbered else 0
+    number = send(ledger, seq=seq)
+    deliver(ledger, number, seq)
+    deliver(ledger, number, seq, AGENT)
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1, duplicated=1)
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_earlier_message_after_a_later_one_is_reordered(ledger: Ledger, is_numbered: bool) -> None:
+    seqs = (1, 2) if is_numbered else (0, 0)
+    first, second = (send(ledger, seq=seq) for seq in seqs)
+    deliver(ledger, first, seqs[0], CUSTOMER)
+    deliver(ledger, second, seqs[1])
+    deliver(ledger, first, seqs[0], AGENT)
+    assert ledger.balance() == Balance(sent=2, acked=2, delivered=2, reordered=1)
+
+
+def test_order_is_kept_apart_for_each_conversation(ledger: Ledger) -> None:
+    deliver(ledger, send(ledger, seq=1), 1)
+    deliver(ledger, send(ledger, seq=1, room=1), 1, room=1)
+    assert ledger.balance() == Balance(sent=2, acked=2, delivered=2)
+
+
+def test_member_who_came_back_and_hears_nothing_is_deaf_and_its_messages_are_not_lost(ledger: Ledger) -> None:
+    ledger.drop(ROOM, AGENT)
+    ledger.enter(ROOM, AGENT, 0, 2.0)
+    for seq in (1, 2):
+        deliver(ledger, send(ledger, seq=seq, at_s=3.0), seq, CUSTOMER)
+    assert ledger.balance() == Balance(sent=2, acked=2, deaf=1)
+
+
+def test_member_who_came_back_and_misses_one_of_two_has_lost_it(ledger: Ledger) -> None:
+    ledger.drop(ROOM, AGENT)
+    ledger.enter(ROOM, AGENT, 0, 2.0)
+    deliver(ledger, send(ledger, seq=1, at_s=3.0), 1)
+    deliver(ledger, send(ledger, seq=2, at_s=3.0), 2, CUSTOMER)
+    assert ledger.balance() == Balance(sent=2, acked=2, delivered=1, lost=1)
+
+
+def test_latency_counts_from_the_intended_time_and_leaves_out_what_is_not_measured(ledger: Ledger) -> None:
+    ledger.measure_from_s, ledger.measure_until_s = 10.0, 11.0
+    for seq, intended_s in enumerate((9.0, 10.0, 11.0), start=1):
+        number = ledger.send(ROOM, CUSTOMER, intended_s, intended_s + 0.25)
+        ledger.ack(number, seq, intended_s + 0.5)
+        deliver(ledger, number, seq, now_s=intended_s + 1.0)
+    assert ledger.samples.take() == {"ack": [500_000], "message": [1_000_000], "send_lag": [250_000]}
+    assert ledger.samples.take() == {}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.permutations(range(6)), st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)))
+def test_whatever_is_dropped_is_lost_and_whatever_is_late_is_reordered(
+    order: list[int], dropped: set[int], doubled: set[int]
+) -> None:
+    ledger = open_ledger()
+    numbers = [send(ledger, seq=index + 1) for index in range(6)]
+    for number in numbers:
+        deliver(ledger, number, number + 1, CUSTOMER)
+    arrived: list[int] = []
+    late = 0
+    for index in order:
+        if index in dropped:
+            continue
+        late += any(before > index for before in arrived)
+        arrived.append(index)
+        deliver(ledger, numbers[index], index + 1, *[AGENT] * (1 + (index in doubled)))
+    assert ledger.balance() == Balance(
+        sent=6,
+        acked=6,
+        delivered=len(arrived),
+        lost=len(dropped),
+        reordered=late,
+        duplicated=len(doubled - dropped),
+    )

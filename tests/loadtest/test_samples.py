@@ -4,13 +4,13 @@ from chatws_loadtest.samples import percentiles, spread
 
 
 def test_percentile_is_the_sample_that_this_share_does_not_exceed() -> None:
-    hundred = [number / 1_000 for number in range(1, 101)]
+    hundred = [number * 1_000 for number in range(1, 101)]
     result = percentiles(hundred[::-1])
     assert (result.count, result.p50_ms, result.p95_ms, result.p99_ms, result.max_ms) == (100, 50, 95, 99, 100)
 
 
 def test_single_sample_is_every_percentile() -> None:
-    result = percentiles([0.25])
+    result = percentiles([250_000])
     assert (result.p50_ms, result.p99_ms, result.max_ms) == (250, 250, 250)
 
 

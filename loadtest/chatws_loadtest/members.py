@@ -1,0 +1,74 @@
+"""What one member of a conversation has seen: the order of its live messages, and what was left out of them."""
+
+from __future__ import annotations
+
+
+class Member:
+    """One member's live stream; a new connection begins a new one.
+
+    Live copies of messages that the join's answer brought as well are no duplicates: the room is entered before the
+    history is read, and clients drop what they have.
+    """
+
+    def __init__(self) -> None:
+        self.gaps = 0
+        self.duplicated = 0
+        self.reordered = 0
+        self._entered_before = False
+        # Set when the member enters again: since when it is back, and how much it has heard since then.
+        self._back_since_s: float | None = None
+        self._heard_since = 0
+        # None outside of the room: what arrives then is not judged by its place.
+        self._head: int | None = None
+        self._entry_head = 0
+        self._holes: set[int] = set()
+        # Highest number heard of each sender, for servers without seq.
+        self._last_numbers: dict[int, int] = {}
+
+    def enter(self, head: int, now_s: float) -> None:
+        """Begin a stream after ``head``."""
+        if self._entered_before:
+            self._back_since_s, self._heard_since = now_s, 0
+        self._entered_before = True
+        self._head = self._entry_head = head
+        self._holes.clear()
+        self._last_numbers.clear()
+
+    def drop(self) -> None:
+        """End the stream: the connection is gone."""
+        self._head = None
+        self._holes.clear()
+
+    def hear(self, seq: int, *, is_new: bool) -> None:
+        """Judge a live message by its ``seq``; ``is_new`` says that no copy of it has come before."""
+        self._heard_since += 1
+        if self._head is None or seq <= self._entry_head:
+            return
+        if seq > self._head:
+            self._holes.update(range(self._head + 1, seq))
+            self._head = seq
+        elif seq in self._holes:
+            self._holes.remove(seq)
+            self.reordered += 1
+        elif not is_new:
+            self.duplicated += 1
+
+    def hear_unnumbered(self, sender: int, number: int, *, is_new: bool) -> None:
+        """Judge a live message of a server without ``seq``: a sender's messages keep the order they were sent in."""
+        self._heard_since += 1
+        if not is_new:
+            self.duplicated += 1
+        elif number < self._last_numbers.get(sender, -1):
+            self.reordered += 1
+        else:
+            self._last_numbers[sender] = number
+
+    def fetch(self, seq: int) -> None:
+        """Note a message that had to be asked for."""
+        if seq in self._holes:
+            self._holes.remove(seq)
+            self.gaps += 1
+
+    def is_deaf_since(self, sent_s: float) -> bool:
+        """Whether this member came back before ``sent_s`` and has heard nothing since."""
+        return self._back_since_s is not None and self._back_since_s <= sent_s and not self._heard_since

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatws_loadtest.targets import DEFAULTS, TargetError, combine, default_targets, parse_target, read_targets
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "limit"),
+    [
+        ("message.p95<100ms", "message.p95", 100_000),
+        (" reconnect.p99.9 <= 2.5 s ", "reconnect.p99.9", 2_500_000),
+        ("ack.max<900us", "ack.max", 900),
+        ("connections>=500", "connections", 500),
+        ("errors<0.1%", "errors", 0.001),
+        ("lost==0", "lost", 0),
+    ],
+)
+def test_target_has_its_limit_in_one_unit(text: str, name: str, limit: float) -> None:
+    target = parse_target(text)
+    assert target.name == name
+    assert target.limit == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "message<100ms",
+        "message.p95<100",
+        "message.p95<100%",
+        "message.p42<100ms",
+        "message.p95=100ms",
+        "latency.p95<1s",
+        "lost==0ms",
+        "lost.p95==0",
+        "errors<1",
+        "message.p95<-1ms",
+        "message.p95<1ms; lost==0",
+    ],
+)
+def test_anything_else_is_refused_with_what_was_written(text: str) -> None:
+    with pytest.raises(TargetError) as refusal:
+        parse_target(text)
+    assert repr(text) in str(refusal.value)
+
+
+def test_every_default_is_a_target() -> None:
+    assert [target.text for target in default_targets()] == list(DEFAULTS)
+
+
+@pytest.mark.parametrize(("statistic", "samples"), [("p50", 20), ("p95", 200), ("p99", 1_000), ("max", 1)])
+def test_rarer_percentiles_need_more_samples(statistic: str, samples: int) -> None:
+    assert parse_target(f"ack.{statistic}<1s").samples_needed == samples
+
+
+def test_comparison_is_strict_and_unrounded() -> None:
+    target = parse_target("message.p95<100ms")
+    assert target.is_met(99_999)
+    assert not target.is_met(100_000)
+    assert not target.is_met(100_001)
+
+
+def test_later_layer_replaces_targets_of_the_same_name_only() -> None:
+    given = [parse_target("message.p95<40ms"), parse_target("message.p99<90ms")]
+    combined = [target.text for target in combine(default_targets(), given)]
+    assert "message.p95<100ms" not in combined
+    assert {"message.p95<40ms", "message.p99<90ms", "typing.p95<50ms"} <= set(combined)
+
+
+def test_file_holds_one_condition_or_several_for_a_metric(tmp_path: Path) -> None:
+    file = tmp_path / "targets.toml"
+    file.write_text('[targets]\nmessage = ["p95 < 100ms", "p99 < 1s"]\nlost = "== 0"\nerrors = "< 1%"\n')
+    assert [target.text for target in read_targets(file)] == [
+        "message.p95<100ms",
+        "message.p99<1s",
+        "lost==0",
+        "errors<1%",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[targets", "[target]\nlost = '== 0'", "[targets]\nlost = 0", "[targets]\nlost = [1]", "a = 1\n[targets]"],
+)
+def test_file_with_anything_else_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "targets.toml"
+    file.write_text(content)
+    with pytest.raises(TargetError, match=r"targets\.toml"):
+        read_targets(file)

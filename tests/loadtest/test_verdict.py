@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatws_loadtest.histogram import Histogram
+from chatws_loadtest.targets import parse_target
+from chatws_loadtest.verdict import Health, Outcome, Verdict, judge, worst
+
+WELL = Health(
+    offered=1_000, sent=1_000, send_lag_p99_us=900, loop_lag_p99_us=900, cpu_cores=0.3, busy_seconds_share=0.0
+)
+FAST = Histogram.of([10_000] * 1_000)
+SLOW = Histogram.of([160_000] * 1_000)
+
+
+def judge_message(histogram: Histogram, *, lost: int = 0, **health: float) -> Verdict:
+    targets = [parse_target("message.p95<100ms"), parse_target("lost==0")]
+    return judge(targets, {"message": histogram}, {"lost": lost}, msgspec.structs.replace(WELL, **health))
+
+
+def test_met_targets_pass() -> None:
+    verdict = judge_message(FAST)
+    assert (verdict.outcome, verdict.notes) == (Outcome.PASS, ())
+
+
+def test_missed_target_of_an_idle_generator_fails_alone() -> None:
+    verdict = judge_message(SLOW)
+    assert verdict.outcome is Outcome.FAIL
+    assert [row.target for row in verdict.missed] == ["message.p95<100ms"]
+
+
+def test_missed_target_of_a_late_generator_is_invalid_and_says_why() -> None:
+    verdict = judge_message(SLOW, send_lag_p99_us=60_000)
+    assert verdict.outcome is Outcome.INVALID
+    assert not verdict.missed
+    assert "send lag was 60.0 ms" in verdict.invalid_because[0]
+
+
+def test_met_target_of_a_late_generator_passes_with_a_note() -> None:
+    verdict = judge_message(FAST, send_lag_p99_us=60_000)
+    assert verdict.outcome is Outcome.PASS
+    assert "send lag" in verdict.notes[0]
+
+
+def test_busy_generator_is_invalid_too() -> None:
+    assert judge_message(SLOW, cpu_cores=0.97).outcome is Outcome.INVALID
+    assert judge_message(SLOW, busy_seconds_share=0.2).outcome is Outcome.INVALID
+
+
+def test_delivery_fault_fails_whatever_the_generator_did() -> None:
+    verdict = judge_message(SLOW, lost=1, send_lag_p99_us=60_000)
+    assert verdict.outcome is Outcome.FAIL
+    assert [row.target for row in verdict.missed] == ["lost==0"]
+
+
+def test_load_that_was_not_sent_is_invalid_even_when_all_else_is_well() -> None:
+    assert judge_message(FAST, sent=979).outcome is Outcome.INVALID
+    assert judge_message(FAST, sent=980).outcome is Outcome.PASS
+
+
+def test_lost_worker_is_invalid() -> None:
+    assert judge_message(FAST, workers_lost=1).outcome is Outcome.INVALID
+
+
+def test_rate_limited_run_is_invalid_with_advice() -> None:
+    verdict = judge_message(FAST, rate_limited=3)
+    assert verdict.outcome is Outcome.INVALID
+    assert "--limits off" in verdict.invalid_because[0]
+
+
+def test_too_few_samples_never_pass() -> None:
+    verdict = judge_message(Histogram.of([10] * 199))
+    assert verdict.outcome is Outcome.INVALID
+    assert verdict.rows[0].value is None
+    assert "199 samples, 200 needed" in verdict.invalid_because[0]
+
+
+def test_unrounded_value_is_compared() -> None:
+    assert judge_message(Histogram.of([100_600] * 1_000)).outcome is Outcome.FAIL
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 400), st.integers(1, 400_000), st.integers(0, 200_000), st.floats(0, 1))
+def test_no_pass_without_enough_samples_and_no_latency_failure_beside_a_limit(
+    count: int, us: int, lag_us: int, cpu: float
+) -> None:
+    verdict = judge_message(Histogram.of([us] * count), send_lag_p99_us=lag_us, cpu_cores=cpu)
+    if count < 200:
+        assert verdict.outcome is Outcome.INVALID
+    if lag_us > 10_000 or cpu > 0.85:
+        assert verdict.outcome is not Outcome.FAIL
+    if verdict.outcome is Outcome.PASS:
+        assert us < 100_000
+
+
+def test_worst_of_several_runs_counts() -> None:
+    assert worst([Outcome.PASS, Outcome.INVALID, Outcome.FAIL]) is Outcome.FAIL
+    assert worst([Outcome.PASS, Outcome.INVALID]) is Outcome.INVALID
+    assert worst([Outcome.PASS]) is Outcome.PASS
