@@ -29,6 +29,9 @@ npm's client reads CONNECT_ERROR and DISCONNECT one turn later than Engine.IO's 
 the end for an accident and come back.
 """
 
+_LARGE_ACK_BYTES = 16 * 1024
+"""Such an ack does not count against the outbox, or a page of history would cut off the client that asked for it."""
+
 
 class _Assembly:
     """A binary packet whose attachments are not all there."""
@@ -246,8 +249,12 @@ class Client:
         return socket
 
     def _send_ack(self, socket: Socket, ack_id: int, values: tuple[object, ...]) -> None:
-        if socket.connected:
-            self.session.send(socket.namespace.codec.ack(ack_id, values))
+        if not socket.connected:
+            return
+        chunk = socket.namespace.codec.ack(ack_id, values)
+        if len(chunk) > _LARGE_ACK_BYTES:
+            self.session.link.grant(len(chunk))
+        self.session.send(chunk)
 
     def _end_soon(self, reason: Reason) -> None:
         self._is_ending = True

@@ -62,7 +62,11 @@ class HandlerTable:
         self._entries[name] = _Entry(handler, inspect.signature(handler))
 
     async def run(self, socket: Socket, event: IncomingEvent) -> None:
-        """Handle one event to its ack."""
+        """Handle one event to its ack.
+
+        Raises:
+            PacketError: attachments and placeholders do not match.
+        """
         entry = self._entries.get(event.name)
         if entry is None:
             event.reply(self.failure_ack(Failure.UNKNOWN_EVENT))
@@ -70,7 +74,9 @@ class HandlerTable:
         try:
             values = socket.namespace.codec.build(event.args, event.buffers)
             entry.signature.bind(socket, *values)
-        except (PacketError, TypeError):
+        except (PacketError, TypeError) as error:
+            if event.buffers and isinstance(error, PacketError):
+                raise
             event.reply(self.failure_ack(Failure.BAD_ARGUMENTS))
             return
         try:

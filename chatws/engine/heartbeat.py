@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 _GRACE_S = 1.0
+_JITTER_S = 0.05
 
 
 class Patient(Protocol):
@@ -22,6 +23,26 @@ class Patient(Protocol):
         """The peer is gone."""
 
 
+class Timer(Protocol):
+    """A scheduled call."""
+
+    def when(self) -> float:
+        """Time it is due."""
+
+    def cancel(self) -> None:
+        """Forget it."""
+
+
+class Scheduler(Protocol):
+    """The part of an event loop that a heartbeat uses."""
+
+    def time(self) -> float:
+        """Monotonic time in seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
+        """Call back at a time."""
+
+
 class Heartbeat:
     """Sends PING ``interval_s`` after the last PONG and waits ``timeout_s`` for the answer.
 
@@ -30,7 +51,7 @@ class Heartbeat:
 
     __slots__ = ("_interval_s", "_is_waiting", "_loop", "_next_at", "_patient", "_timeout_s", "_timer")
 
-    def __init__(self, patient: Patient, loop: asyncio.AbstractEventLoop, interval_s: float, timeout_s: float) -> None:
+    def __init__(self, patient: Patient, loop: Scheduler, interval_s: float, timeout_s: float) -> None:
         self._patient = patient
         self._loop = loop
         self._interval_s = interval_s
@@ -56,8 +77,9 @@ class Heartbeat:
             self._schedule(self._next_at)
         elif not self._is_waiting:
             self._is_waiting = True
-            # The client counts from the handshake and from its own PONGs, so lateness is not added up.
-            self._next_at = (now if fires_late else self._next_at) + self._timeout_s
+            # A client counts from its side, so the timer's own jitter is not added up.
+            is_punctual = now - self._next_at < _JITTER_S
+            self._next_at = (self._next_at if is_punctual else now) + self._timeout_s
             self._patient.send_ping()
             self._schedule(min(self._next_at, now + self._interval_s))
         elif fires_late or self._patient.is_busy:

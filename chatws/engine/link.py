@@ -21,6 +21,9 @@ class Link(Protocol):
     def write(self, chunk: bytes) -> None:
         """Send whole unmasked WebSocket frames, in order; a poll carries the packets in them."""
 
+    def grant(self, size: int) -> None:
+        """Let that many bytes more wait: the client asked for them itself."""
+
     def buffered_bytes(self) -> int:
         """Bytes that wait for the client."""
 

@@ -14,6 +14,7 @@ from chatws.engine.events import IncomingEvent
 from chatws.engine.handlers import EventHandler, Failure, HandlerTable
 from chatws.engine.reasons import Reason
 from chatws.engine.rooms import Rooms
+from chatws.wire.errors import WireError
 
 if TYPE_CHECKING:
     from chatws.engine.socket import Socket
@@ -107,10 +108,16 @@ class Namespace:
             await self._connect_handler(socket, auth)
 
     async def dispatch(self, socket: Socket, event: IncomingEvent) -> None:
-        """For the engine: hand one event to the program; its failure is logged and the socket goes on."""
+        """For the engine: hand one event to the program; its failure is logged and the socket goes on.
+
+        Raises:
+            WireError: the event breaks the protocol after all.
+        """
         self._core.enter_handler()
         try:
             await self._event_handler(socket, event)
+        except WireError:
+            raise
         except Exception as error:  # noqa: BLE001 - the program's fault must not cost its client the connection
             self._report("event", error)
         finally:

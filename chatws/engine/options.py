@@ -31,7 +31,10 @@ class EngineOptions:
     max_payload_bytes: int = 64 * 1024
     """Largest WebSocket message and polling body that is accepted; advertised as ``maxPayload``."""
     max_outbox_bytes: int = 256 * 1024
-    """When more than this waits for a client and something is added, or twice this after it, the client is cut off."""
+    """When more than this waits for a client and something is added, or twice this after it, the client is cut off.
+
+    Large acks do not count: the client asked for them, and is served no further until it took them.
+    """
     write_stall_s: float = 10.0
     """A connection that takes no byte for so long while bytes wait is aborted."""
     send_buffer_bytes: int = 128 * 1024

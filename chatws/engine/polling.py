@@ -23,6 +23,7 @@ class PollingLink:
 
     __slots__ = (
         "_core",
+        "_granted_bytes",
         "_is_gone",
         "_is_overfull",
         "_outbox",
@@ -51,6 +52,8 @@ class PollingLink:
         self._core = core
         self._outbox: list[bytes] = []
         self._outbox_bytes = 0
+        # What of it the client asked for itself.
+        self._granted_bytes = 0
         self._is_overfull = False
         self._is_gone = False
         # Set while a handler waits for room.
@@ -68,9 +71,14 @@ class PollingLink:
         self._outbox.append(chunk)
         self._outbox_bytes += len(chunk)
         self._wake()
-        if limit and not self._is_overfull and (waiting > limit or self._outbox_bytes > 2 * limit):
+        excess = max(waiting, self._outbox_bytes - limit) - self._granted_bytes
+        if limit and not self._is_overfull and excess > limit:
             self._is_overfull = True
             self._core.loop.call_soon(self.session.too_slow)
+
+    def grant(self, size: int) -> None:
+        """Let that many bytes more wait until the next poll."""
+        self._granted_bytes += size
 
     def buffered_bytes(self) -> int:
         """Bytes that wait for a poll."""
@@ -141,6 +149,7 @@ class PollingLink:
         """Take everything out of the outbox."""
         chunks, self._outbox = self._outbox, []
         self._outbox_bytes = 0
+        self._granted_bytes = 0
         self._core.last_polls.pop(self.session.sid, None)
         self._make_room()
         return chunks

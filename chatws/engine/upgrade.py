@@ -72,6 +72,9 @@ def _switch(core: Core, session: Session, polling: PollingLink, link: WebSocketL
     core.stats.upgrades += 1
     for chunk in polling.give_up():
         link.write(chunk)
+    if session.receiver.awaits_ack:
+        # A handler that was begun by a POST waits for an ack that now comes this way.
+        session.expect_ack()
 
 
 def _is_text(message: WSMessage, text: str) -> bool:

@@ -22,7 +22,7 @@ _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _ACK_PREFIXES = ("43", "46", PacketType.PONG.value)
 _READ_AHEAD_BYTES = 64 * 1024
-_ROOM_POLL_S = 0.02
+_POLL_S = 0.02
 _FRAME_FAULTS = {
     WSCloseCode.MESSAGE_TOO_BIG: Fault.OVERSIZE,
     WSCloseCode.INVALID_TEXT: Fault.ENCODING,
@@ -70,6 +70,7 @@ class WebSocketLink:
     __slots__ = (
         "_ahead",
         "_core",
+        "_granted_bytes",
         "_is_closing",
         "_pending",
         "_pending_bytes",
@@ -92,6 +93,8 @@ class WebSocketLink:
         # Set when the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
         self._is_closing = False
+        # What of the waiting bytes the client asked for itself.
+        self._granted_bytes = 0
         # Written in this turn of the loop.
         self._pending: list[bytes] = []
         self._pending_bytes = 0
@@ -126,8 +129,14 @@ class WebSocketLink:
         if not self.is_watched:
             self._core.stalls.add(self)
         limit = self._core.options.max_outbox_bytes
-        if limit and (waiting > limit or buffered > 2 * limit):
+        if limit and max(waiting, buffered - limit) - self._granted_bytes > limit:
             self.stalled()
+
+    def grant(self, size: int) -> None:
+        """Let that many bytes more wait until nothing does."""
+        if not self.buffered_bytes():
+            self._granted_bytes = 0
+        self._granted_bytes += size
 
     def buffered_bytes(self) -> int:
         """Bytes the kernel has not taken yet."""
@@ -144,7 +153,7 @@ class WebSocketLink:
         self.flush()
         while self.is_full and not self._is_closing and not self._transport.is_closing():  # noqa: ASYNC110
             # aiohttp keeps the transport's resume signal to itself; this is no common case.
-            await asyncio.sleep(_ROOM_POLL_S)
+            await asyncio.sleep(_POLL_S)
 
     def stalled(self) -> None:
         """No byte was taken for the time allowed."""
@@ -248,7 +257,8 @@ class WebSocketLink:
             fault = _FRAME_FAULTS.get(WSCloseCode(message.data.code), Fault.MALFORMED)
             session.fail(FrameError(fault, "broken WebSocket frame"))
             # The parser is dead but aiohttp still discards what arrives, which keeps the close frame alive.
-            await asyncio.sleep(self._core.options.linger_s)
+            while not self._transport.is_closing():  # noqa: ASYNC110 - aiohttp does not say; ``close`` bounds it
+                await asyncio.sleep(_POLL_S)
         elif message.type is WSMsgType.ERROR:
             session.close(Reason.TRANSPORT_ERROR)
         else:
