@@ -49,6 +49,8 @@ class ChatServer:
         self._runner: web.AppRunner | None = None
         self._sio: socketio.AsyncServer | None = None
         self._sids: set[str] = set()
+        self.emptied = asyncio.Event()
+        """Set when the last connection has gone."""
 
     @property
     def url(self) -> str:
@@ -145,6 +147,8 @@ class ChatServer:
 
     def _disconnect(self, sid: str, _reason: str) -> None:
         self._sids.discard(sid)
+        if not self._sids:
+            self.emptied.set()
 
     async def _hear(self, name: str, sid: str, payload: Json = None) -> Json:
         async with self._heard:

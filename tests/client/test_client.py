@@ -247,7 +247,9 @@ async def test_slow_callbacks_bound_what_is_kept_and_lose_nothing(chat: ChatServ
     ann.client.on_message_received(wait)
     for number in range(40):
         await chat.say("c1", f"m{number}")
-    await ann.client.send_typing_start("c1")
+    await chat.tell_all("notification", {})
+    await asyncio.wait_for(chat.emptied.wait(), 10)
+    assert len(chat.auths) == 1, "came back before the callbacks were through"
     gate.set()
     assert await ann.wait_messages(40) == [f"m{number}" for number in range(40)]
     assert ann.client.stats().reconnects >= 1

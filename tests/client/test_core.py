@@ -5,7 +5,7 @@ from random import Random
 import msgspec
 import pytest
 
-from chatws.client import CannotConnect, ClientError, ConnectionChange, ConversationReloaded, Refused
+from chatws.client import CannotConnect, ClientError, ConnectionChange, ConnectionLost, ConversationReloaded, Refused
 from chatws.client.core import effects
 from chatws.client.core.backoff import reconnect_delay_s, retry_delay_s
 from chatws.client.core.effects import LinkEnd
@@ -14,9 +14,12 @@ from chatws.client.core.own_typing import OwnTyping
 from chatws.client.core.requests import ACK_TIMEOUT_S
 from chatws.client.core.room import MAX_HELD
 from chatws.client.core.session import Session, SessionOptions
+from chatws.protocol.commands import ChangeConversation
 from chatws.protocol.errors import ErrorCode
-from chatws.protocol.events import AuthExpiring, Failed, ServerDraining
+from chatws.protocol.events import AuthExpiring, Failed, MessageRead, ServerDraining
+from chatws.protocol.replies import SendAck
 from chatws.protocol.spec import COMMANDS, EVENTS
+from tests.client.chat_server import NOW, refusal
 from tests.client.world import IDENTITY, World
 
 
@@ -136,6 +139,49 @@ def test_draining_server_that_never_closes_is_left(world: World) -> None:
     assert not world.up
     world.heal()
     assert len(world.stored) == 1
+
+
+def test_draining_server_decides_when_the_client_comes_back(world: World) -> None:
+    world.do(world.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=7_000), world.now))
+    world.cut()
+    assert world.connect_at == world.now + 7.0
+
+
+def test_claim_whose_answer_is_lost_fails_and_is_not_sent_again(world: World) -> None:
+    request_id = world.ask()
+    claim = ChangeConversation(conversation_id="c", version=1)
+    world.do(world.session.call(request_id, Command.CLAIM_CONVERSATION, claim, world.now, repeat=False))
+    world.cut()
+    assert isinstance(world.outcomes[request_id], ConnectionLost)
+    world.connect()
+    assert [emit.name for emit in world.to_server] == [Command.JOIN_CONVERSATION]
+
+
+def test_room_the_server_does_not_know_of_is_joined_again_before_the_message_is_repeated(world: World) -> None:
+    world.refusals.append(refusal("not_joined", retryable=False))
+    world.post()
+    world.server_reads()
+    world.client_reads()
+    assert [emit.name for emit in world.to_server] == [Command.JOIN_CONVERSATION]
+    world.heal()
+    assert len(world.stored) == 1
+    assert isinstance(world.outcomes[next(iter(world.posted))], SendAck)
+
+
+def test_typing_is_said_anew_on_a_new_link(world: World) -> None:
+    world.do(world.session.typing("c", world.now, is_typing=True))
+    world.cut()
+    world.settle_in()
+    world.do(world.session.typing("c", world.now, is_typing=True))
+    assert [emit.name for emit in world.to_server] == [Command.TYPING_START]
+
+
+def test_read_mark_that_moves_backwards_is_not_told(world: World) -> None:
+    for seq in (5, 3, 5, 6):
+        read = MessageRead(conversation_id="c", user_id="agent-1", seq=seq, timestamp=NOW)
+        world.do(world.session.event(Event.MESSAGE_READ, read, world.now))
+    told = [payload.seq for _, payload in world.told if isinstance(payload, MessageRead)]
+    assert told == [5, 6]
 
 
 def test_logged_out_client_fails_what_waits_with_the_servers_words(world: World) -> None:
