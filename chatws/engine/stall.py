@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-_TICK_S = 1.0
+_MAX_TICK_S = 1.0
+_TICKS_PER_STALL = 10
 
 
 class Writer(Protocol):
@@ -25,11 +26,12 @@ class Writer(Protocol):
 
 
 class StallWatch:
-    """Looks once a second, and only at connections that were written to and have not drained since."""
+    """Looks now and then, at least once a second, at connections that were written to and have not drained since."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stall_s: float) -> None:
         self._loop = loop
         self._stall_s = stall_s
+        self._tick_s = min(_MAX_TICK_S, stall_s / _TICKS_PER_STALL) or _MAX_TICK_S
         self._timer: asyncio.TimerHandle | None = None
         # Bytes taken so far, and since when there were no more.
         self._progress: dict[Writer, tuple[int, float]] = {}
@@ -39,7 +41,7 @@ class StallWatch:
         writer.is_watched = True
         self._progress[writer] = (-1, self._loop.time())
         if self._timer is None:
-            self._timer = self._loop.call_later(_TICK_S, self._tick)
+            self._timer = self._loop.call_later(self._tick_s, self._tick)
 
     def stop(self) -> None:
         """Look no more."""
@@ -60,7 +62,7 @@ class StallWatch:
             elif self._stall_s and now - since >= self._stall_s:
                 self._forget(writer)
                 writer.stalled()
-        self._timer = self._loop.call_later(_TICK_S, self._tick) if self._progress else None
+        self._timer = self._loop.call_later(self._tick_s, self._tick) if self._progress else None
 
     def _forget(self, writer: Writer) -> None:
         writer.is_watched = False

@@ -9,7 +9,7 @@ from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
 from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
 
-SMALL = EngineOptions(send_buffer_bytes=4096, max_outbox_bytes=64 * 1024, write_stall_s=1.0)
+SMALL = EngineOptions(send_buffer_bytes=4096, max_outbox_bytes=64 * 1024, write_stall_s=0.3)
 UPGRADE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -67,7 +67,7 @@ async def test_client_that_reads_slowly_but_steadily_stays() -> None:
         running.io.of("/").emit("note", "x" * 60_000)
         for _ in range(12):
             await loop.sock_recv(deaf, 4096)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.05)
         assert not running.ended.items
         while running.io.outbox_bytes()[0]:
             await loop.sock_recv(deaf, 65536)
@@ -103,7 +103,7 @@ async def test_polling_client_for_whom_too_much_waits_is_closed() -> None:
 
 
 async def test_poll_answer_that_is_not_read_ends_the_connection() -> None:
-    options = EngineOptions(max_outbox_bytes=0, write_stall_s=1.0)
+    options = EngineOptions(max_outbox_bytes=0, write_stall_s=0.3)
     async with serve(options) as running:
         sid = await running.open_polling()
         for _ in range(100):
