@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatws.settings import Layer, Loaded, SettingsError, Value, load
+from chatws.settings import Layer, Loaded, SettingsError, load
 from chatws.settings.table import TABLE
 from chatws_cli.errors import CommandError, ExitCode
 
@@ -23,11 +23,6 @@ def load_settings(options: Layer | None = None, assignments: Sequence[str] = (),
         return load(options, assignments, config_file=config)
     except SettingsError as problem:
         raise CommandError(str(problem), code=ExitCode.USAGE) from problem
-
-
-def data_dir_option(data_dir: Path | None) -> Layer:
-    """Return what ``--data-dir`` says."""
-    return {} if data_dir is None else {"data_dir": Value(str(data_dir), "option --data-dir")}
 
 
 def help_of(name: str) -> str:

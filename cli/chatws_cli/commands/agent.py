@@ -25,8 +25,8 @@ from chatws_cli.connecting import (
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.dev_agent import mint_dev_token
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.secrets import find_secret, read_secret
-from chatws_cli.settings import data_dir_option, help_of, load_settings
 from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def agent(  # noqa: PLR0917  these are options, never positional
     token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File that holds the token; else CHATWS_TOKEN.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_dir"))] = None,
+    data_dir: DataDir = None,
     wait: Wait = 0,
     history: History = None,
     ca_file: CaFile = None,
@@ -85,7 +85,7 @@ def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
     advice = "make one with 'chatws token create' and give it by --token-file or CHATWS_TOKEN"
     if not is_loopback(urlsplit(url).hostname or ""):
         raise CommandError("there is no token", advice=advice, code=ExitCode.USAGE)
-    settings = load_settings(data_dir_option(data_dir)).settings
+    settings = data_dir_settings(data_dir)
 
     def mint() -> str:
         token = mint_dev_token(settings)

@@ -22,7 +22,7 @@ from chatws_cli.connecting import (
 )
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.kept_session import find_session, kept_file, obtain_session
-from chatws_cli.settings import data_dir_option, help_of, load_settings
+from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
         typer.Option(metavar="FILE", help="File that holds the session; made if missing. Else CHATWS_SESSION."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name that agents see, for a new session.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_dir"))] = None,
+    data_dir: DataDir = None,
     wait: Wait = 0,
     history: History = None,
     ca_file: CaFile = None,
@@ -53,7 +53,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
     """Write to the agents; the session is kept, so the next time the conversation goes on."""
     del plain
     options = client_options(ca_file, transport)
-    kept = kept_file(load_settings(data_dir_option(data_dir)).settings.data_dir, url)
+    kept = kept_file(data_dir_settings(data_dir).data_dir, url)
     found = find_session(session_file, kept)
 
     async def make() -> tuple[CustomerClient, Wishes]:

@@ -11,15 +11,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
 from chatws_cli.secrets import find_secret
-from chatws_cli.settings import data_dir_option, help_of, load_settings
 from chatws_cli.tree import make_app
 
 app = make_app("Make and read the tokens of agents.")
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-DataDir = Annotated[Path | None, typer.Option(help=help_of("data_dir"))]
 
 
 @app.command(epilog="Example: chatws token create --sub alice --name Alice --ttl 1h")
@@ -37,7 +36,7 @@ def create(  # noqa: PLR0917  these are options, never positional
     from chatws.server.errors import StartError
 
     del role
-    settings = load_settings(data_dir_option(data_dir)).settings
+    settings = data_dir_settings(data_dir)
     lifetime_s = _parse_ttl(ttl, tokens.MAX_LIFE_S)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sub):
         raise CommandError(f"--sub can not be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
@@ -89,7 +88,7 @@ def _why_refused(token: str, data_dir: Path | None) -> str | None:
     from chatws.server.auth.keys import load_keys
     from chatws.server.errors import StartError
 
-    settings = load_settings(data_dir_option(data_dir)).settings
+    settings = data_dir_settings(data_dir)
     try:
         tokens.verify(token, load_keys(settings, create=False), settings)
     except tokens.TokenExpired:

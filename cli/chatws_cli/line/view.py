@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatws.client.core.happenings import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
 from chatws.protocol.entities import Conversation, Message, Presence, User
 from chatws.protocol.events import ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
+from chatws.protocol.replies import InboxAck
 from chatws_cli.line.text import clean, clean_line, excerpt
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ _STATUS_LINES = {
     "assigned": "{assignee} has taken the conversation",
     "resolved": "the conversation is closed; a message of the customer reopens it",
 }
+_STRANGER = "an agent"
+
+_TOLD_ATTEMPTS = frozenset({1, 2, 3, 5})
+_TELL_EVERY = 10
+"""An outage of hours should not scroll the conversation away."""
 
 
 class Kind(Enum):
@@ -60,8 +66,8 @@ class View:
         self._zone = zone
         self._names: dict[str, str] = {}
         self._presence: dict[str, str] = {}
-        self._people: set[str] = set()
-        """Who belongs to this conversation; the presence of others is not shown."""
+        self._elsewhere: set[str] = set()
+        """Customers of other conversations, whom an inbox tells of; their presence is not shown."""
         self._typing: set[str] = set()
         self._own_seqs: list[int] = []
         """Own messages nobody has read yet, ascending."""
@@ -73,7 +79,7 @@ class View:
     def open(self, conversation: Conversation, history: Iterable[Message]) -> list[Line]:
         """Begin with a conversation and its newest messages."""
         self.conversation_id, self.last_seq, self.first_seq = conversation.conversation_id, 0, None
-        for known in (self._typing, self._own_seqs, self._read, self._people):
+        for known in (self._typing, self._own_seqs, self._read):
             known.clear()
         lines = [self._notice(f"conversation {conversation.conversation_id} with {self._name(conversation.customer)}")]
         lines += self._note_conversation(conversation)
@@ -115,11 +121,11 @@ class View:
 
     def who(self) -> list[Line]:
         """Say who is here and how they are."""
-        here = sorted(self._people - {self._own_id})
-        others = [(user_id, self._presence[user_id]) for user_id in here if user_id in self._presence]
+        hidden = {self._own_id, *self._elsewhere}
+        others = [(user_id, status) for user_id, status in self._presence.items() if user_id not in hidden]
         if not others:
             return [self._notice("nobody else is here")]
-        return [self._notice(f"{self._names.get(user_id, user_id)} is {status}") for user_id, status in others]
+        return [self._notice(f"{self._known(user_id)} is {status}") for user_id, status in others]
 
     @apply.register
     def _received(self, event: MessageReceived) -> list[Line]:
@@ -134,7 +140,6 @@ class View:
 
     def _message(self, message: Message) -> list[Line]:
         self._typing.discard(message.sender.user_id)
-        self._people.add(message.sender.user_id)
         self._seen(message.seq)
         if message.sender.user_id == self._own_id:
             self._own_seqs.append(message.seq)
@@ -184,18 +189,21 @@ class View:
         for user_id, seq in self._read.items():
             if self._own_seqs and self._own_seqs[0] <= seq:
                 self._own_seqs = [own for own in self._own_seqs if own > seq]
-                return [Line(Kind.OWN, f"{_MARGIN}✓ read by {self._names.get(user_id, user_id)}")]
+                return [Line(Kind.OWN, f"{_MARGIN}✓ read by {self._known(user_id)}")]
         return []
 
     @apply.register
     def _present(self, presence: Presence) -> list[Line]:
         known = self._presence.get(presence.user_id)
         self._presence[presence.user_id] = presence.status
-        if presence.user_id == self._own_id or presence.user_id not in self._people or known == presence.status:
+        is_news = known != presence.status and (known is not None or presence.status != "offline")
+        if presence.user_id == self._own_id or presence.user_id in self._elsewhere or not is_news:
             return []
-        if known is None and presence.status == "offline":
-            return []
-        return [self._notice(f"{self._names.get(presence.user_id, presence.user_id)} is {presence.status}")]
+        return [self._notice(f"{self._known(presence.user_id)} is {presence.status}")]
+
+    @apply.register
+    def _inbox(self, event: InboxAck) -> list[Line]:
+        return [line for conversation in event.conversations for line in self._note_conversation(conversation)]
 
     @apply.register
     def _updated(self, event: ConversationUpdated) -> list[Line]:
@@ -205,8 +213,9 @@ class View:
         self._name(conversation.customer)
         assignee = "nobody" if conversation.assignee is None else self._name(conversation.assignee)
         if conversation.conversation_id != self.conversation_id:
+            self._elsewhere.add(conversation.customer.user_id)
             return []
-        self._people.add(conversation.customer.user_id)
+        self._elsewhere.discard(conversation.customer.user_id)
         before, self.conversation = self.conversation, conversation
         is_same = before is not None and before.conversation_id == conversation.conversation_id
         if is_same and before is not None and before.version == conversation.version:
@@ -220,7 +229,6 @@ class View:
     def _back(self, joined: ConversationJoined) -> list[Line]:
         if joined.conversation_id != self.conversation_id:
             return []
-        self._people.update(presence.user_id for presence in joined.ack.presence)
         if not joined.again:
             return []
         lines = self._note_conversation(joined.ack.conversation)
@@ -258,8 +266,10 @@ class View:
     @apply.register
     def _link(self, change: ConnectionChange) -> list[Line]:
         if change.state == "reconnecting":
-            reason = clean_line(change.reason)
-            return [self._notice(f"connection lost ({reason}), trying again (attempt {change.attempt})")]
+            reason = f" ({clean_line(change.reason)})" if change.attempt == 1 else ""
+            if change.attempt in _TOLD_ATTEMPTS or change.attempt % _TELL_EVERY == 0:
+                return [self._notice(f"connection lost{reason}, trying again (attempt {change.attempt})")]
+            return []
         if change.state == "disconnected":
             return [self._notice(f"disconnected: {clean_line(change.reason)}")]
         return []
@@ -272,6 +282,10 @@ class View:
         name = clean_line(user.user_name) or user.user_id
         self._names[user.user_id] = name
         return name
+
+    def _known(self, user_id: str) -> str:
+        # Presence comes without names; a conversation's customer is always known, so it is a colleague or our agent.
+        return self._names.get(user_id, _STRANGER)
 
     def _moment(self, timestamp: str) -> datetime:
         return datetime.fromisoformat(timestamp).astimezone(self._zone)

@@ -1,0 +1,28 @@
+"""``chatws demo``: watch an agent and a customer talk."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatws_cli.tree import make_app
+
+app = make_app()
+
+
+@app.command(epilog="Example: chatws demo")
+def demo(
+    typing: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long each message is typed.")] = 1.0,
+) -> None:
+    """Play a short conversation between two clients and a server that restarts in the middle.
+
+    Everything is real, on a free port and in a temporary directory; nothing of it stays.
+    """
+    from chatws_cli.demo.play import play
+
+    with tempfile.TemporaryDirectory(prefix="chatws-demo-") as directory:
+        asyncio.run(play(Path(directory), typing, lambda line: print(line, flush=True)))

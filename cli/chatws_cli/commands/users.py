@@ -1,0 +1,130 @@
+"""``chatws user``: the agents who may log in."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chatws.protocol.entities import User
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.options import DatabaseUrl, DataDir, database_settings
+from chatws_cli.output import print_json, table
+from chatws_cli.storing import with_store
+from chatws_cli.tree import make_app
+
+if TYPE_CHECKING:
+    from chatws.store import Account, Store
+
+app = make_app("Keep the agents who may log in; works while the server runs.")
+
+UserId = Annotated[str, typer.Argument(metavar="ID", help="Id of the agent.", show_default=False)]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+_MIN_PASSWORD = 8
+
+
+@app.command(epilog="Example: chatws user add alice --name Alice --email alice@example.org")
+def add(
+    user_id: UserId,
+    email: Annotated[str, typer.Option(help="Email address to log in with.")],
+    name: Annotated[str | None, typer.Option(help="Name that customers see; the id by default.")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    *,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Add an agent; the password is asked for."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", user_id):
+        raise CommandError(f"the id can not be {user_id!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
+    settings = database_settings(data_dir, database_url)
+    password_hash = _ask_hash(from_stdin=password_stdin)
+    user = User(user_id=user_id, user_name=name or user_id, role="admin")
+    with_store(settings, lambda store: store.add_account(user, email, password_hash))
+    print(f"added {user_id}")
+
+
+@app.command("list", epilog="Example: chatws user list --json")
+def list_users(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """List the agents."""
+    accounts = with_store(database_settings(data_dir, database_url), lambda store: store.accounts())
+    if as_json:
+        for account in accounts:
+            print_json(_described(account))
+    else:
+        print(table([("ID", "NAME", "EMAIL", "STATE"), *(_row(account) for account in accounts)]))
+
+
+@app.command(epilog="Example: chatws user passwd alice")
+def passwd(
+    user_id: UserId,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    *,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Give an agent another password."""
+    settings = database_settings(data_dir, database_url)
+    password_hash = _ask_hash(from_stdin=password_stdin)
+    with_store(settings, lambda store: store.set_password(user_id, password_hash))
+    print(f"changed the password of {user_id}")
+
+
+@app.command(epilog="Example: chatws user disable alice")
+def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Bar an agent: log-in and tokens are refused, open connections end within a second."""
+
+    async def bar(store: Store) -> None:
+        await store.set_disabled(user_id, disabled=True)
+        await store.revoke_tokens(user_id, time.time_ns() // 1_000_000)
+
+    with_store(database_settings(data_dir, database_url), bar)
+    print(f"disabled {user_id}")
+
+
+@app.command(epilog="Example: chatws user enable alice")
+def enable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Admit a disabled agent again, with a new log-in."""
+    with_store(database_settings(data_dir, database_url), lambda store: store.set_disabled(user_id, disabled=False))
+    print(f"enabled {user_id}")
+
+
+def _ask_hash(*, from_stdin: bool) -> str:
+    from chatws.server.auth.passwords import hash_password
+
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    else:
+        raise CommandError(
+            "there is no terminal to ask for a password", advice="use --password-stdin", code=ExitCode.USAGE
+        )
+    if len(password) < _MIN_PASSWORD:
+        raise CommandError(
+            "the password is too short", advice=f"use {_MIN_PASSWORD} characters or more", code=ExitCode.USAGE
+        )
+    return hash_password(password)
+
+
+def _described(account: Account) -> dict[str, object]:
+    return {
+        "userId": account.user.user_id,
+        "userName": account.user.user_name,
+        "email": account.email,
+        "disabled": account.disabled,
+        "hasPassword": account.password_hash is not None,
+    }
+
+
+def _row(account: Account) -> tuple[str, str, str, str]:
+    state = "disabled" if account.disabled else "active" if account.password_hash else "active, tokens only"
+    return account.user.user_id, ascii(account.user.user_name).strip("'"), account.email or "-", state

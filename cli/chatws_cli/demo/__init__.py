@@ -1,0 +1,1 @@
+"""``chatws demo``: a short conversation, played by real clients against a real server."""

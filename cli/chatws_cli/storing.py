@@ -1,0 +1,50 @@
+"""Commands on the database: open the store the settings name, and turn its errors into lines."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from chatws.settings import mask_password
+from chatws.store import AlreadyRunning, Store, StoreError
+from chatws.store.factory import make_store
+from chatws_cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from chatws.settings import Settings
+
+T = TypeVar("T")
+
+
+def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Run ``work`` on the settings' database, beside a server that may have it open.
+
+    Raises:
+        CommandError: the database or the work failed; exit code 1.
+    """
+    with store_errors(settings):
+        return asyncio.run(_run(settings, work))
+
+
+@contextmanager
+def store_errors(settings: Settings) -> Iterator[None]:
+    """Turn the store's errors into a command's."""
+    try:
+        yield
+    except AlreadyRunning as problem:
+        raise CommandError(str(problem)) from problem
+    except StoreError as problem:
+        where = mask_password(settings.database)
+        raise CommandError(str(problem), advice=f"the database is {where}") from problem
+
+
+async def _run(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    store = make_store(settings.database, server=False)
+    await store.open()
+    try:
+        return await work(store)
+    finally:
+        await store.close()
