@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 from typing import Literal
 
-import msgspec
-
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_VALUE_CHARS = 200
+
+_OWN_ATTRIBUTES = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+"""What every record has; the rest came as ``extra``."""
 
 
 def log_event(logger: logging.Logger, level: int, name: str, **keys: object) -> None:
@@ -30,7 +32,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: ``time``, ``level``, ``event``, ``logger``, and the event's keys."""
+    """One JSON object per line: ``time``, ``level``, ``event``, ``logger``, and the event's keys beside them."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one object."""
@@ -40,10 +42,11 @@ class JsonFormatter(logging.Formatter):
             "event": record.getMessage(),
             "logger": record.name,
         }
-        row.update({key: _shorten(value) for key, value in _keys(record).items()})
         if record.exc_info:
             row["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(row).decode()
+        for key, value in _keys(record).items():
+            row.setdefault(key, _shorten(value))
+        return json.dumps(row)  # in ASCII: no value can end the line, not even for readers that know U+2028
 
 
 def configure_logging(level: str, style: Literal["text", "json"]) -> None:
@@ -57,8 +60,11 @@ def configure_logging(level: str, style: Literal["text", "json"]) -> None:
 
 
 def _keys(record: logging.LogRecord) -> dict[str, object]:
+    """Return what `log_event` put beside the name, or what other parts gave as ``extra``."""
     keys = getattr(record, "keys", None)
-    return keys if isinstance(keys, dict) else {}
+    if isinstance(keys, dict):
+        return keys
+    return {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
 
 
 def _timestamp(record: logging.LogRecord) -> str:

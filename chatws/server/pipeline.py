@@ -65,7 +65,7 @@ class Pipeline:
         except Exception as problem:  # noqa: BLE001  the one place where a handler's failure becomes an answer
             error = translate(problem)
             if error.code is ErrorCode.INTERNAL:
-                _log.exception("request_failed", extra={"keys": {"event": name}})
+                _log.exception("request_failed", extra={"keys": {"request": name}})
             reply, outcome = refusal(error), error.code.value
         self._chat.metrics.request(name, outcome, clock.monotonic() - began)
         return reply

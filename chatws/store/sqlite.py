@@ -69,6 +69,7 @@ def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, wr
         URL.create("sqlite+pysqlite", database=None if path is None else str(path)),
         poolclass=StaticPool if path is None else NullPool,
         connect_args={"timeout": busy_timeout_ms / 1000, "check_same_thread": False},
+        hide_parameters=True,  # an error's text reaches the log, what somebody wrote does not
     )
 
     @event.listens_for(engine, "connect")
