@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import asyncio
+
+from chatws.client.callbacks import Dispatcher
+
+
+async def test_producer_waits_until_half_of_the_bound_is_free() -> None:
+    dispatcher = Dispatcher(4)
+    heard: list[object] = []
+    turn = asyncio.Semaphore(0)
+
+    async def take(payload: object) -> None:
+        await turn.acquire()
+        heard.append(payload)
+
+    dispatcher.on("event", take)
+    for number in range(6):
+        dispatcher.put("event", number)
+    assert dispatcher.is_full
+    dispatcher.start()
+    waiting = asyncio.create_task(dispatcher.wait_for_room())
+    for _ in range(3):
+        assert not waiting.done()
+        turn.release()
+        await asyncio.sleep(0)
+    await asyncio.wait_for(waiting, 10)
+    assert len(heard) >= 3
+    for _ in range(3):
+        turn.release()
+    await dispatcher.stop()
+    assert heard == list(range(6))
