@@ -18,8 +18,8 @@ class Handshake:
     """The client's own address, see ``origin.peer_address``."""
     headers: Mapping[str, str]
     """``origin`` and ``user-agent``, where sent."""
-    is_secure: bool
-    opened_at: float
+    secure: bool
+    time: float
     """Unix time in seconds."""
 
 

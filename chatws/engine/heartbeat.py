@@ -26,9 +26,6 @@ class Patient(Protocol):
 class Timer(Protocol):
     """A scheduled call."""
 
-    def when(self) -> float:
-        """Time it is due."""
-
     def cancel(self) -> None:
         """Forget it."""
 
@@ -49,7 +46,7 @@ class Heartbeat:
     A PONG only notes the time: the timer looks when it fires, so no timer is cancelled and made per PONG.
     """
 
-    __slots__ = ("_interval_s", "_is_waiting", "_loop", "_next_at", "_patient", "_timeout_s", "_timer")
+    __slots__ = ("_due_at", "_interval_s", "_is_waiting", "_loop", "_next_at", "_patient", "_timeout_s", "_timer")
 
     def __init__(self, patient: Patient, loop: Scheduler, interval_s: float, timeout_s: float) -> None:
         self._patient = patient
@@ -59,7 +56,9 @@ class Heartbeat:
         self._is_waiting = False
         # When the next PING is due, or while waiting, when the PONG is overdue.
         self._next_at = loop.time() + interval_s
-        self._timer = loop.call_at(self._next_at, self._fire)
+        # When the timer fires; uvloop's own handle has forgotten it by then.
+        self._due_at = self._next_at
+        self._timer = loop.call_at(self._due_at, self._fire)
 
     def pong(self) -> None:
         """Note that the peer answered."""
@@ -72,7 +71,7 @@ class Heartbeat:
 
     def _fire(self) -> None:
         now = self._loop.time()
-        fires_late = now - self._timer.when() > _GRACE_S
+        fires_late = now - self._due_at > _GRACE_S
         if now < self._next_at:
             self._schedule(self._next_at)
         elif not self._is_waiting:
@@ -89,4 +88,5 @@ class Heartbeat:
             self._patient.pong_missing()
 
     def _schedule(self, when: float) -> None:
+        self._due_at = when
         self._timer = self._loop.call_at(when, self._fire)
