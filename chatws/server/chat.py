@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from chatws.store.port import Draft, Stored
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace
+    from chatws.server.answer import Answer
     from chatws.server.answering import Answering
     from chatws.server.auth.identity import Authenticator, Identity
     from chatws.server.auth.passwords import PasswordChecker
@@ -39,6 +41,8 @@ class Caller:
     connection: Connection | None = None
     address: str = ""
     """Where a REST request comes from; a socket's handshake has its own."""
+    follow: Callable[[Answer], None] | None = None
+    """Takes the bot's answer for a REST request that reads it while it is written, and so is not to wait for it."""
 
     @property
     def user(self) -> User:
@@ -87,7 +91,7 @@ class Chat:
         if stored.duplicate:
             return stored
         message = stored.message
-        self.metrics.messages[message.sender.role].inc()
+        self.metrics.messages[message.sender.role] += 1
         self.hosting.deliver(message)
         if stored.conversation is not None:
             self.changed(was, stored.conversation)

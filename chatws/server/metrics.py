@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from chatws import __version__
+from chatws.protocol.entities import Role
 from chatws.protocol.operations import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
+from chatws.server.tally import BOUNDS_S, RequestTally, Timing
 
 if TYPE_CHECKING:
     from chatws.engine import Server
     from chatws.server.chat import Chat
-
-LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 UNKNOWN_EVENT = "unknown"
 """Label of every event name that is not in the table, so that clients cannot make labels."""
@@ -26,22 +26,19 @@ _NAMES = frozenset({*COMMANDS, *REST_COMMANDS})
 
 
 class Metrics:
-    """The server's own counters, with children bound once: an unbound lookup costs three times the count."""
+    """The server's own counters."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._requests = self._counter("chatws_events_total", "Requests by event and outcome.", "event", "outcome")
-        self._seconds = self._histogram("chatws_event_seconds", "Time to answer a request, by event.", "event")
-        self._bound: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        """Children by event and outcome, made at first use: all of them at once would be 120 kB a scrape."""
-        messages = self._counter("chatws_messages_total", "Messages stored and delivered, by sender.", "role")
-        self.messages = {role: messages.labels(role) for role in ("admin", "customer", "bot")}
+        self.requests = RequestTally()
+        self.messages: dict[Role, int] = {"admin": 0, "customer": 0, "bot": 0}
+        """Messages stored and delivered, by sender."""
+        self.commit = Timing()
+        """From handing a message to the store until it is durable."""
         answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
-        self.bot_answers = {outcome: answers.labels(outcome) for outcome in ("stored", "dropped", "failed")}
-        self.commit = self._histogram(
-            "chatws_commit_seconds", "Time from handing a message to the store until it is durable."
-        )
+        outcomes = ("stored", "dropped", "failed", "handed_off")
+        self.bot_answers = {outcome: answers.labels(outcome) for outcome in outcomes}
         self.gaps = self._counter("chatws_delivery_gaps_total", "Holes in delivery that were found and repaired.")
         self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
@@ -52,22 +49,13 @@ class Metrics:
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request that was answered."""
-        bound = self._bound.get((event, outcome)) or self._bind(event, outcome)
-        bound[0].inc()
-        bound[1].observe(seconds)
-
-    def _bind(self, event: str, outcome: str) -> tuple[Counter, Histogram]:
-        name = event if event in _NAMES else UNKNOWN_EVENT
-        bound = self._requests.labels(name, outcome), self._seconds.labels(name)
-        if name == event:
-            self._bound[event, outcome] = bound
-        return bound
+        self.requests.add(event if event in _NAMES else UNKNOWN_EVENT, outcome, seconds)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(name, text, labels, buckets=LATENCY_BUCKETS_S, registry=self.registry)
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(name, text, buckets=BOUNDS_S, registry=self.registry)
 
 
 class Watched(Collector):
@@ -81,6 +69,7 @@ class Watched(Collector):
         """Read everything, now."""
         yield from self._gauges()
         yield from self._counters()
+        yield from self._tallies()
 
     def _gauges(self) -> Iterator[Metric]:
         chat, server = self._chat, self._server
@@ -97,6 +86,16 @@ class Watched(Collector):
         yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes that wait for clients.", waiting)
         yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes that wait for the slowest client.", most)
         yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(chat.draining))
+
+    def _tallies(self) -> Iterator[Metric]:
+        metrics = self._chat.metrics
+        yield from metrics.requests.collect()
+        yield _counter("chatws_messages", "Messages stored and delivered, by sender.", "role", metrics.messages)
+        commit = HistogramMetricFamily(
+            "chatws_commit_seconds", "Time from handing a message to the store until it is durable."
+        )
+        metrics.commit.add_to(commit)
+        yield commit
 
     def _counters(self) -> Iterator[Metric]:
         stats = self._server.stats

