@@ -17,6 +17,10 @@ _COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 _EVENT_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()
 }
+_REPLY_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(row.reply) for name, row in COMMANDS.items()
+}
+_decode_refusal = msgspec.json.Decoder(replies.Refused).decode
 _NOTHING = msgspec.Raw(b"{}")
 
 
@@ -91,6 +95,19 @@ def convert_reply(name: str, payload: object) -> replies.Ok | replies.Refused:
     if isinstance(payload, dict) and payload.get("success") is True:
         return msgspec.convert(payload, COMMANDS[name].reply)
     return msgspec.convert(payload, replies.Refused)
+
+
+def decode_reply(name: str, raw: msgspec.Raw) -> replies.Ok | replies.Refused:
+    """Like `convert_reply`, from JSON.
+
+    Raises:
+        msgspec.DecodeError: it is neither the command's reply nor a refusal.
+    """
+    try:
+        reply: replies.Ok = _REPLY_DECODERS[name].decode(raw)
+    except msgspec.ValidationError:
+        return _decode_refusal(raw)
+    return reply
 
 
 def _describe(problem: Exception) -> str:

@@ -1,0 +1,52 @@
+"""Where a load generator connects: a URL, looked up once."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chatws.client.errors import CannotConnect
+
+_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_SECURE = frozenset({"https", "wss"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server's address, ready to connect to without asking anybody."""
+
+    host: str
+    port: int
+    path: str
+    """Prefix of ``/socket.io/``, usually empty."""
+    family: int
+    sockaddr: tuple[object, ...]
+    tls: ssl.SSLContext | None
+
+    @property
+    def authority(self) -> str:
+        """What the ``Host`` header says."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{name}:{self.port}"
+
+
+def find_address(url: str, ca_file: Path | None = None) -> Address:
+    """Look a server up; ``ca_file`` holds certificates to trust instead of the system's.
+
+    Raises:
+        CannotConnect: the URL is none of HTTP or WebSocket, or its host has no address.
+    """
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise CannotConnect(f"{url} is no address of a server")
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as problem:
+        raise CannotConnect(f"{url}: {problem}") from problem
+    family, _, _, _, sockaddr = found[0]
+    tls = ssl.create_default_context(cafile=ca_file) if parts.scheme in _SECURE else None
+    return Address(parts.hostname, port, parts.path.rstrip("/"), family, sockaddr, tls)
