@@ -1,17 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import socketio
+import uvloop
 from aiohttp import ClientSession
 
 from chatws.engine import EngineOptions
 from tests.engine.support import Running, serve
 
+ON_BOTH_LOOPS = {"test_heartbeat", "test_slow_readers", "test_drain"}
 TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on the loop the server runs on, and what depends on a loop's timers and buffers on the standard one too."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.stem in ON_BOTH_LOOPS:
+        factories["asyncio"] = asyncio.new_event_loop
+    return factories
 
 
 @pytest.fixture
