@@ -66,7 +66,7 @@ class Receiver(Protocol):
         """Take a binary message, as above."""
 
     def deadline_passed(self) -> None:
-        """The session was not admitted in time and ends after this."""
+        """End the session, which was not admitted in time."""
 
     def closed(self, reason: Reason) -> None:
         """The session ended; told once."""

@@ -131,8 +131,11 @@ class Session:
 
     def close(self, reason: Reason, code: int = CloseCode.NORMAL) -> None:
         """End the session: what waits is still sent, the receiver is told, the transport goes soon after."""
+        if self.is_closed:
+            return
+        self.link.close(reason, code)
+        # Sending the last bytes may have shown that the client takes none, which has ended the session already.
         if not self.is_closed:
-            self.link.close(reason, code)
             self._finish(reason)
 
     def abort(self, reason: Reason) -> None:
@@ -168,7 +171,6 @@ class Session:
     def _expire(self) -> None:
         self._deadline = None
         self.receiver.deadline_passed()
-        self.close(Reason.NOT_ADMITTED)
 
     def _drop_deadline(self) -> None:
         if self._deadline is not None:

@@ -126,6 +126,20 @@ async def test_session_that_is_not_admitted_in_time_is_closed(packet: str | None
         assert running.io.unadmitted_count == 0
 
 
+async def test_held_polling_client_reads_its_disconnect_before_the_transport_ends() -> None:
+    """In one poll together npm's client would see the end first, and come back."""
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on_connect
+        async def connect(socket: Socket, _auth: msgspec.Raw | None) -> None:
+            socket.hold_admission()
+
+    async with serve(EngineOptions(admission_timeout_s=0.1), prepare) as running:
+        sid = await running.open_polling()
+        assert await running.poll(sid) == ["41"]
+        assert await running.poll(sid) == ["1"]
+
+
 async def test_admitted_session_outlives_the_deadline() -> None:
     deadline = Recorder()
 

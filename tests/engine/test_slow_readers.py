@@ -136,3 +136,16 @@ async def test_client_that_reads_hears_everything(limit: int) -> None:
             await asyncio.sleep(0)
         await heard.count(50)
         reading.cancel()
+
+
+async def test_close_that_finds_the_client_too_slow_ends_it_once() -> None:
+    async with serve(SMALL) as running:
+        deaf = await open_deaf(running)
+        (slow,) = running.io.of("/").sockets.values()
+        for _ in range(50):
+            slow.emit("note", "x" * 10_000)
+        slow.close_transport()
+        assert [reason for _, reason in running.ended.items] == ["slow"]
+        assert running.io.stats.closed_total.total() == 1
+        assert running.io._core.limits._open == 0
+        deaf.close()
