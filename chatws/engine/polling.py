@@ -106,7 +106,9 @@ class PollingLink:
         self._is_gone = True
         self._wake()
         self._make_room()
-        if reason in OUR_DECISION and self._outbox and self._transport is None:
+        # A client that sends CLOSE has often sent its last GET at the same time, on another connection.
+        has_last_words = reason is Reason.TRANSPORT_CLOSE or (reason in OUR_DECISION and bool(self._outbox))
+        if has_last_words and self._transport is None:
             self._core.last_polls[self.session.sid] = self
             self._core.loop.call_later(self._core.options.polling_linger_s, self._forget)
 

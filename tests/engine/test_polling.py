@@ -188,6 +188,21 @@ async def test_disconnect_waits_for_a_client_between_two_polls(running: Running)
         assert response.status == 400
 
 
+@pytest.mark.parametrize("poll_first", [True, False])
+async def test_last_poll_of_a_client_that_closes_is_answered_whichever_comes_first(
+    running: Running, poll_first: bool
+) -> None:
+    sid = await running.open_polling()
+    (session,) = running.io._core.sessions.values()
+    poll = asyncio.create_task(running.poll(sid)) if poll_first else None
+    if poll_first:
+        await eventually(lambda: getattr(session.link, "is_polled", False))
+    async with await running.post(sid, "1") as response:
+        assert await response.text() == "ok"
+    assert await (poll or running.poll(sid)) == ["6"]
+    assert await is_gone(running, sid)
+
+
 async def test_acks_in_a_post_count_while_a_handler_waits_and_events_queue_behind(client: socketio.AsyncClient) -> None:
     handled = Recorder()
 
