@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from chatws.bots.port import Turn
+from chatws.bots.port import HandOff, Turn
 
 
 class EchoBot:
     """Answers every message with its own text."""
 
     name = "echo"
+    reads_history = False
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str]:
+    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
         """Yield the customer's text."""
         yield turn.message.content
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -73,7 +73,7 @@ class SubscribeInbox(Wire, frozen=True, kw_only=True):
 
 
 class ChangeConversation(Wire, frozen=True, kw_only=True):
-    """Claim, release, resolve or reopen the ``version`` of a conversation that the agent has seen."""
+    """Claim, release, resolve, reopen, or give to the bot the ``version`` of a conversation that the agent has seen."""
 
     conversation_id: Id
     version: Version

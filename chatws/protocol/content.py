@@ -30,6 +30,15 @@ def normalise_content(content: str) -> str:
     return text
 
 
+def fit_content(text: str) -> str:
+    """Make what a machine wrote fit for a message: line ends, no control characters, trimmed, cut to its length.
+
+    Empty when nothing is left.
+    """
+    plain = _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return plain.strip()[:MAX_CONTENT_CHARS].rstrip()
+
+
 def normalise_name(name: str) -> str:
     """Trim a name that others will see.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import UNSET, UnsetType
 
 from chatws.protocol.entities import Conversation, Role, Timestamp, Wire
@@ -75,6 +77,15 @@ class ServerDraining(Wire, frozen=True, kw_only=True):
     """This server stops; the connection will be closed, come back after ``retryAfterMs``."""
 
     retry_after_ms: int
+
+
+class BotNotice(Wire, frozen=True, kw_only=True):
+    """The bot had no answer (``reason`` is one word), or a conversation left it for a human, and why if it is known."""
+
+    conversation_id: str
+    kind: Literal["failed", "handed_off"]
+    timestamp: Timestamp
+    reason: str | UnsetType = UNSET
 
 
 class Failed(Wire, frozen=True, kw_only=True):

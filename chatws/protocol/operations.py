@@ -55,7 +55,7 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "ask_bot",
             commands.BotQuestion,
             replies.BotAck,
-            "Send a message and wait for the bot's answer.",
+            "Send a message and wait for the bot's answer; as an event stream with `Accept: text/event-stream`.",
             roles=CUSTOMERS,
             limit=Limit.SEND,
         ),

@@ -133,6 +133,13 @@ COMMANDS: dict[str, CommandSpec] = {
             replies.ConversationAck,
             "Hand a conversation from the bot to the agents' queue.",
         ),
+        CommandSpec(
+            "assign_bot",
+            commands.ChangeConversation,
+            replies.ConversationAck,
+            "Hand a queued or assigned conversation to the bot, which answers what was asked last.",
+            roles=AGENTS,
+        ),
     )
 }
 
@@ -148,6 +155,7 @@ EVENTS: dict[str, EventSpec] = {
         EventSpec("error", events.Failed, "A request without ack failed, or the connection ends.", in_guide=True),
         EventSpec("message_read", events.MessageRead, "A member's read mark moved."),
         EventSpec("conversation_updated", events.ConversationUpdated, "A conversation changed."),
+        EventSpec("bot_notice", events.BotNotice, "For inboxes: the bot failed, or handed a conversation off."),
         EventSpec("positions", events.Positions, "Heads of the joined conversations, every 30 s."),
         EventSpec("auth_expiring", events.AuthExpiring, "The token runs out within a minute."),
         EventSpec("server_draining", events.ServerDraining, "The server is stopping."),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from chatws.bots import EchoBot
+from chatws.bots import KEY_VARIABLE, BadBot, make_bot
 from chatws.engine import EngineOptions, Namespace, Server
 from chatws.protocol.entities import Presence, User
 from chatws.protocol.events import TypingIndicator
@@ -52,7 +53,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Applica
     The database is opened when the application starts, and closed by its clean-up.
 
     Raises:
-        StartError: the settings name a database or a key that cannot be used.
+        StartError: the settings name a database, a key or a bot that cannot be used.
     """
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
@@ -64,6 +65,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Applica
     app[SERVICE] = WebSocketService(chat)
     app[DRAIN] = Drain(chat, server)
     app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat))
+    app.on_shutdown.append(functools.partial(_end_answers, chat=chat))
     rest.attach(app, rest.Api(chat, pipeline, server, app[SERVICE], app[DRAIN]))
     server.attach(app)
     return app
@@ -98,7 +100,7 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
     metrics = Metrics()
     registry = Registry(settings)
     hosting = Hosting(namespace, store, metrics, lambda room: _typing_board(settings, namespace, registry, room))
-    answering = Answering(EchoBot())
+    answering = _make_answering(settings)
     chat = Chat(
         settings=settings,
         clock=clock,
@@ -120,6 +122,13 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
     return chat
 
 
+def _make_answering(settings: Settings) -> Answering:
+    try:
+        return Answering(make_bot(settings, os.environ.get(KEY_VARIABLE)), settings)
+    except BadBot as problem:
+        raise StartError(f"the bot {settings.bot}", problem.why, problem.advice) from None
+
+
 def _limit(settings: Settings, per_s: float, burst: int) -> AddressLimit:
     return AddressLimit(per_s if settings.limits == "on" else 0, burst)
 
@@ -138,6 +147,11 @@ def _typing_board(settings: Settings, namespace: Namespace, registry: Registry, 
 
 def _show_presence(namespace: Namespace, presence: Presence, rooms: list[str]) -> None:
     namespace.to(EVERY_INBOX, *rooms).emit("presence_update", presence)
+
+
+async def _end_answers(_app: web.Application, *, chat: Chat) -> None:
+    """Let those who read an answer while it is written see its end: aiohttp waits for them after this."""
+    await chat.answering.close()
 
 
 async def _lifetime(_app: web.Application, *, chat: Chat) -> AsyncIterator[None]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "chatws.toml"
 _PREFIX = "CHATWS_"
-_OTHER_VARIABLES = frozenset({"CHATWS_TOKEN", "CHATWS_SESSION", "CHATWS_DEBUG", "CHATWS_URL"})
+_OTHER_VARIABLES = frozenset({"CHATWS_TOKEN", "CHATWS_SESSION", "CHATWS_DEBUG", "CHATWS_URL", "CHATWS_BOT_KEY"})
 """Variables of the commands that are not settings of the server."""
 
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@|(?<=[?&])(password=)[^&\s]*", re.IGNORECASE)

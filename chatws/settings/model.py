@@ -52,8 +52,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_format: Annotated[Literal["text", "json"], _help("Lines for people or one JSON object per line.")] = "text"
     metrics: Annotated[Literal["on", "local", "off"], _help("Who may read /metrics: anyone, loopback, nobody.")] = "on"
     bot: Annotated[
-        Literal["none", "echo"], _help("Bot that new conversations start with; the chat API answers with echo if none.")
+        Literal["none", "echo", "rules", "webhook", "openai", "coze"],
+        _help("Bot that new conversations start with; the chat API answers with echo if none."),
     ] = "none"
+    bot_rules: Annotated[Path | None, _help("YAML file of the rules bot.")] = None
+    bot_url: Annotated[
+        str | None, _help("Address of the webhook bot, or base URL of the OpenAI-compatible service or of Coze.")
+    ] = None
+    bot_model: Annotated[str | None, _help("Model of the OpenAI-compatible service.")] = None
+    bot_prompt: Annotated[
+        str | None, _help("What that model is told first; [[handoff]] in its answer hands off to a human.")
+    ] = None
+    bot_id: Annotated[str | None, _help("Coze's id of the bot.")] = None
+    bot_timeout_ms: Annotated[int, Meta(ge=1), _help("Time for one answer of the bot, from question to end.")] = 30_000
+    bot_history_messages: Annotated[
+        int, Meta(ge=0, le=contract.HISTORY_LIMIT), _help("Earlier messages that the bot is given.")
+    ] = 20
+    bot_history_chars: Annotated[Count, _help("Characters that these have together, at most.")] = 8_000
+    bot_failure_text: Annotated[str, _help("What the customer reads when the bot has no answer.")] = (
+        "Sorry, I cannot answer that right now. Please try again, or ask for a human."
+    )
+    bot_on_failure: Annotated[
+        Literal["stay", "handoff"], _help("Whether a conversation stays with a bot that has no answer.")
+    ] = "stay"
+    bot_handoff_words: Annotated[
+        tuple[str, ...], _help("Words and phrases with which a customer leaves the bot for a human.")
+    ] = ("human", "real person", "live agent", "speak to an agent", "talk to an agent")
+    bot_handoff_text: Annotated[str, _help("What the customer reads then, and when the bot hands off silently.")] = (
+        "I am passing you on to a colleague, who will answer here."
+    )
 
     jwt_algorithms: Annotated[tuple[str, ...], _help("Accepted JWT algorithms, pinned.")] = ("HS256",)
     jwt_key_file: Annotated[

@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from chatws.bots import BotError, Turn
+from chatws.bots import BotError, Trouble
 from tests.server.conftest import StartChat
+from tests.support.bots import ScriptedBot, install
 from tests.support.chat import RunningChat
 from tests.support.peer import Peer
-
-
-class ScriptedBot:
-    """Answers when the test lets it."""
-
-    name = "scripted"
-
-    def __init__(self, *pieces: str, problem: Exception | None = None) -> None:
-        self.pieces = pieces
-        self.problem = problem
-        self.asked = asyncio.Event()
-        self.may_answer = asyncio.Event()
-        self.was_closed = False
-
-    async def answer(self, turn: Turn) -> AsyncIterator[str]:
-        del turn
-        self.asked.set()
-        try:
-            await self.may_answer.wait()
-            if self.problem is not None:
-                raise self.problem
-            for piece in self.pieces:
-                yield piece
-        finally:
-            self.was_closed = True
 
 
 @pytest.fixture
@@ -51,11 +26,6 @@ async def bots_customer(chat: RunningChat) -> Peer:
     assert ack["conversation"]["status"] == "bot"
     customer.events.clear()
     return customer
-
-
-def install(chat: RunningChat, bot: ScriptedBot) -> ScriptedBot:
-    chat.parts.answering._bot = bot
-    return bot
 
 
 async def say(peer: Peer, content: str, **fields: str) -> Any:
@@ -77,7 +47,8 @@ async def test_echo_bot_answers_in_the_room_with_its_own_role(chat: RunningChat)
 
 
 async def test_bot_is_shown_typing_until_it_has_answered(chat: RunningChat) -> None:
-    bot = install(chat, ScriptedBot("well, ", "yes"))
+    bot = ScriptedBot("well, ", "yes")
+    install(chat, bot)
     customer = await bots_customer(chat)
     await say(customer, "hello?")
     shown = await customer.expect("typing_indicator", isTyping=True)
@@ -89,7 +60,8 @@ async def test_bot_is_shown_typing_until_it_has_answered(chat: RunningChat) -> N
 
 async def test_bot_is_shown_typing_for_as_long_as_it_takes(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", typing_expire_ms=300, typing_resend_ms=50)
-    bot = install(chat, ScriptedBot("yes"))
+    bot = ScriptedBot("yes")
+    install(chat, bot)
     customer = await bots_customer(chat)
     await say(customer, "hello?")
     await asyncio.sleep(0.6)
@@ -101,7 +73,8 @@ async def test_bot_is_shown_typing_for_as_long_as_it_takes(start_chat: StartChat
 
 @pytest.mark.parametrize("how", ["handoff", "claim", "agent writes"])
 async def test_answer_under_way_is_dropped_when_a_human_takes_over(chat: RunningChat, how: str) -> None:
-    bot = install(chat, ScriptedBot("too late"))
+    bot = ScriptedBot("too late")
+    install(chat, bot)
     customer = await bots_customer(chat)
     agent = await chat.agent()
     version = (await agent.ask("join_conversation", "conv-1"))["conversation"]["version"]
@@ -124,7 +97,8 @@ async def test_answer_under_way_is_dropped_when_a_human_takes_over(chat: Running
 
 
 async def test_answer_is_dropped_when_another_process_took_the_conversation(chat: RunningChat) -> None:
-    bot = install(chat, ScriptedBot("too late"))
+    bot = ScriptedBot("too late")
+    install(chat, bot)
     customer = await bots_customer(chat)
     await say(customer, "hello?")
     await bot.asked.wait()
@@ -159,7 +133,8 @@ async def test_repeated_question_is_answered_once(chat: RunningChat) -> None:
 
 
 async def test_bot_does_not_answer_agents_or_conversations_of_humans(chat: RunningChat) -> None:
-    bot = install(chat, ScriptedBot("never"))
+    bot = ScriptedBot("never")
+    install(chat, bot)
     customer = await bots_customer(chat)
     await customer.ask("handoff", {"conversationId": "conv-1"})
     await say(customer, "a human, please")
@@ -170,24 +145,119 @@ async def test_bot_does_not_answer_agents_or_conversations_of_humans(chat: Runni
 
 
 @pytest.mark.parametrize(
-    ("pieces", "problem"),
-    [((), BotError("away")), ((), KeyError("a bug")), ((), None), ((" \n",), None), (("\x00",), None)],
-    ids=["refuses", "crashes", "says nothing", "says white space", "says control characters"],
+    ("pieces", "problem", "reason"),
+    [
+        (("half an ans",), BotError("away", Trouble.CUT), "cut"),
+        ((), BotError("later", Trouble.RATE_LIMITED), "rate_limited"),
+        ((), KeyError("a bug"), "crashed"),
+        ((), None, "empty"),
+        ((" \n",), None, "empty"),
+        (("\x00\x07",), None, "empty"),
+    ],
+    ids=["breaks off", "refuses", "crashes", "says nothing", "says white space", "says control characters"],
 )
-async def test_bot_that_fails_costs_the_customer_only_the_answer(
-    chat: RunningChat, pieces: tuple[str, ...], problem: Exception | None
+async def test_bot_without_an_answer_leaves_the_customer_a_line_and_the_agents_a_notice(
+    chat: RunningChat, pieces: tuple[str, ...], problem: Exception | None, reason: str
 ) -> None:
-    bot = install(chat, ScriptedBot(*pieces, problem=problem))
+    bot = ScriptedBot(*pieces, problem=problem)
+    install(chat, bot)
+    agent = await chat.agent()
+    await agent.ask("subscribe_inbox")
     customer = await bots_customer(chat)
     await say(customer, "hello?")
     bot.may_answer.set()
+    line = await customer.expect("message_received", seq=2)
+    assert (line["content"], line["sender"]["role"]) == (chat.settings.bot_failure_text, "bot")
     await customer.expect("typing_indicator", isTyping=False)
+    notice = await agent.expect("bot_notice")
+    assert (notice["conversationId"], notice["kind"], notice["reason"]) == ("conv-1", "failed", reason)
+    assert not customer.seen("bot_notice")
     await say(customer, "still there")
     assert not customer.seen("error")
 
 
+async def test_bot_that_takes_too_long_is_given_up(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo", bot_timeout_ms=50)
+    bot = ScriptedBot("never")
+    install(chat, bot)
+    agent = await chat.agent()
+    await agent.ask("subscribe_inbox")
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await customer.expect("message_received", seq=2, content=chat.settings.bot_failure_text)
+    assert (await agent.expect("bot_notice"))["reason"] == "timeout"
+    assert bot.was_closed
+
+
+async def test_conversation_of_a_bot_that_fails_goes_to_the_agents_if_settings_say_so(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo", bot_on_failure="handoff", bot_failure_text="A colleague will look at this.")
+    bot = ScriptedBot(problem=BotError("away"))
+    bot.may_answer.set()
+    install(chat, bot)
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await customer.expect("message_received", seq=2, content="A colleague will look at this.")
+    updated = await customer.expect("conversation_updated")
+    assert updated["conversation"]["status"] == "queued"
+
+
+async def test_failure_line_is_not_said_either_once_a_human_has_the_conversation(chat: RunningChat) -> None:
+    bot = ScriptedBot(problem=BotError("away"))
+    install(chat, bot)
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    async with chat.other_store() as store:
+        await store.transition("conv-1", version=1, status="queued", assignee_id=None)
+    bot.may_answer.set()
+    await customer.expect("typing_indicator", isTyping=False)
+    assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 1
+
+
+async def test_control_characters_of_a_bot_are_left_out(chat: RunningChat) -> None:
+    bot = ScriptedBot("\x1b[31mred\r\nnext\x07 line ")
+    bot.may_answer.set()
+    install(chat, bot)
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    assert (await customer.expect("message_received", seq=2))["content"] == "[31mred\nnext line"
+
+
+async def test_bot_is_given_the_latest_history_within_its_bounds(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo", bot_history_messages=4, bot_history_chars=10)
+    customer = await bots_customer(chat)
+    for number in range(3):
+        await say(customer, f"say {number}")
+        await customer.expect("message_received", seq=2 * number + 2)
+    bot = ScriptedBot("yes")
+    bot.may_answer.set()
+    install(chat, bot)
+    await say(customer, "hello?")
+    await customer.expect("message_received", seq=8)
+    (turn,) = bot.turns
+    assert turn.message.content == "hello?"
+    assert [(message.seq, message.content) for message in turn.history] == [(5, "say 2"), (6, "say 2")]
+
+
+async def test_questions_beyond_what_may_wait_are_left_to_the_agents(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo", limits="off")
+    bot = ScriptedBot("yes")
+    install(chat, bot)
+    agent = await chat.agent()
+    await agent.ask("subscribe_inbox")
+    customer = await bots_customer(chat)
+    for number in range(12):
+        await say(customer, f"q{number}")
+    assert (await agent.expect("bot_notice"))["reason"] == "overrun"
+    assert (await agent.expect("bot_notice"))["reason"] == "overrun"
+    bot.may_answer.set()
+    await customer.expect("message_received", seq=22)
+    assert [turn.message.content for turn in bot.turns] == [f"q{number}" for number in range(10)]
+
+
 async def test_endless_answer_is_cut_to_one_message(chat: RunningChat) -> None:
-    bot = install(chat, ScriptedBot(*["x" * 1000] * 10))
+    bot = ScriptedBot(*["x" * 1000] * 10)
+    install(chat, bot)
     bot.may_answer.set()
     customer = await bots_customer(chat)
     await say(customer, "hello?")
@@ -197,7 +267,8 @@ async def test_endless_answer_is_cut_to_one_message(chat: RunningChat) -> None:
 
 
 async def test_server_ends_while_the_bot_thinks(chat: RunningChat) -> None:
-    bot = install(chat, ScriptedBot("never"))
+    bot = ScriptedBot("never")
+    install(chat, bot)
     await say(await bots_customer(chat), "hello?")
     await bot.asked.wait()
     await chat.stop()

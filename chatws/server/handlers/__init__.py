@@ -27,6 +27,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "resolve_conversation": Route(policy.member, work.resolve_conversation),
         "reopen_conversation": Route(policy.member, work.reopen_conversation),
         "handoff": Route(policy.member, work.handoff),
+        "assign_bot": Route(policy.member, work.assign_bot),
     }
 )
 """Every event of the table; a test keeps them equal."""

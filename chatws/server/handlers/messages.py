@@ -39,7 +39,9 @@ async def send_message(chat: Chat, caller: Caller, payload: SendMessage, place: 
     if hosted is not None and caller.connection is not None:
         hosted.board.end(caller.user.user_id, caller.connection)
     if caller.user.role == "customer" and not stored.duplicate:
-        chat.answering.customer_wrote(stored.conversation or conversation, stored.message)
+        # It may have become the bot's, or a human's, while the message was being stored.
+        now = stored.conversation or (conversation if hosted is None else hosted.conversation)
+        chat.answering.customer_wrote(now, stored.message)
     return acknowledge(stored)
 
 

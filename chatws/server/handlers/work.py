@@ -1,4 +1,4 @@
-"""Agents' work on a conversation: claim, release, resolve, reopen, and the hand-off from the bot."""
+"""Agents' work on a conversation: claim, release, resolve, reopen, and the hand-off from the bot and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from chatws.protocol.commands import ChangeConversation, Handoff
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.protocol.errors import Conflict
 from chatws.protocol.replies import ConversationAck
+from chatws.server.bot_notices import tell_inboxes
 from chatws.server.chat import Caller, Chat
 from chatws.server.logs import log_event
 from chatws.store.port import StaleVersion
@@ -75,7 +76,23 @@ async def handoff(chat: Chat, caller: Caller, payload: Handoff, conversation: Co
     if conversation.status == "queued":
         return ConversationAck(conversation=conversation)
     _require(conversation, "bot")
-    return await _move(chat, conversation, conversation.version, "queued", None)
+    ack = await _move(chat, conversation, conversation.version, "queued", None)
+    tell_inboxes(chat, conversation.conversation_id, "handed_off", payload.reason or None)
+    return ack
+
+
+async def assign_bot(
+    chat: Chat, caller: Caller, payload: ChangeConversation, conversation: Conversation
+) -> ConversationAck:
+    """Hand a queued or assigned conversation to the bot, which answers what the customer said last.
+
+    Raises:
+        Conflict: the bot has it already, it is closed, or it has another version.
+    """
+    _require(conversation, "queued", "assigned")
+    ack = await _move(chat, conversation, payload.version, "bot", None)
+    chat.answering.resume(ack.conversation)
+    return ack
 
 
 async def take_over(chat: Chat, agent: User, conversation: Conversation) -> None:
@@ -93,7 +110,7 @@ async def give_to_bot(chat: Chat, conversation: Conversation) -> Conversation:
 
 
 async def requeue(chat: Chat, conversation: Conversation) -> None:
-    """Put a conversation whose agent has been offline for too long back in the queue, unless it has changed."""
+    """Put a conversation that its agent or the bot gives up back in the queue, unless it has changed."""
     with contextlib.suppress(StaleVersion):
         await _move(chat, conversation, conversation.version, "queued", None)
 

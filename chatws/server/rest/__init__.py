@@ -7,6 +7,7 @@ from aiohttp import web
 from chatws.protocol.operations import OPERATIONS
 from chatws.server.rest.access import Access
 from chatws.server.rest.api import Api
+from chatws.server.rest.bot_stream import BotEndpoint
 from chatws.server.rest.callers import Callers
 from chatws.server.rest.endpoint import Endpoint
 from chatws.server.rest.routes import ROUTES
@@ -18,9 +19,12 @@ __all__ = ["ROUTES", "Api", "attach"]
 
 def attach(app: web.Application, api: Api) -> None:
     """Add every route and the rules of access; call it before the engine is attached, whose path begins like ours."""
-    app.middlewares.append(Access(api).middleware)
+    access = Access(api)
+    app.middlewares.append(access.middleware)
     callers = Callers(api)
     for operation in OPERATIONS:
-        app.router.add_route(operation.method, operation.path, Endpoint(api, callers, operation).handle)
+        is_bot = operation.command.name == "ask_bot"
+        endpoint = BotEndpoint(api, callers, operation, access) if is_bot else Endpoint(api, callers, operation)
+        app.router.add_route(operation.method, operation.path, endpoint.handle)
     StatusPages(api).add_routes(app.router)
     add_site(app.router)

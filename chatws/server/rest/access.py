@@ -46,10 +46,10 @@ class Access:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let a request through, or say why not."""
         if self._api.chat.settings.is_dev and (why := not_local(request)):
-            return self._finish(request, error_response(ChatError(ErrorCode.FORBIDDEN, why)))
+            return self.finish(request, error_response(ChatError(ErrorCode.FORBIDDEN, why)))
         if request.path in self._engine_paths:
             return await handler(request)
-        return self._finish(request, await self._answer(request, handler))
+        return self.finish(request, await self._answer(request, handler))
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._api.server.origin_allowed(request):
@@ -64,7 +64,8 @@ class Access:
             _log.exception("rest_failed", extra={"keys": {"route": _route_name(request)}})
             return error_response(ChatError(ErrorCode.INTERNAL))
 
-    def _finish(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    def finish(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        """Add the headers that every response has; one that is sent in pieces needs them before its first."""
         response.headers.update(SECURITY_HEADERS)
         response.headers[hdrs.VARY] = hdrs.ORIGIN
         origin = request.headers.get(hdrs.ORIGIN)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from msgspec import UNSET
 
 from chatws.protocol.commands import BotQuestion
 from chatws.protocol.content import normalise_content
 from chatws.protocol.entities import Conversation, Message
 from chatws.protocol.ids import new_id
+from chatws.protocol.limits import PAGE_MESSAGES
 from chatws.protocol.replies import BotAck
 from chatws.server import policy
-from chatws.server.answering import ANSWER_TIMEOUT_S
 from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.work import give_to_bot
 from chatws.server.rest.sessions import own_session
 from chatws.store.port import Draft, Stored
+
+MARGIN_MS = 2_000
+"""Of a request's time, left for everything but waiting for the bot."""
 
 
 async def may_ask(chat: Chat, caller: Caller, payload: BotQuestion) -> tuple[Conversation, str]:
@@ -35,7 +36,9 @@ async def may_ask(chat: Chat, caller: Caller, payload: BotQuestion) -> tuple[Con
 
 
 async def ask_bot(chat: Chat, caller: Caller, payload: BotQuestion, place: tuple[Conversation, str]) -> BotAck:
-    """Store the message, show it to the room, and wait for the bot if it is the bot's turn.
+    """Store the message, show it to the room, and wait for the bot if it is the bot's turn, or let the caller follow.
+
+    The bot may need longer than a request may take: then its answer comes to the room only.
 
     A repeat of a ``clientMessageId`` gets the first ids, and the answer if it has been given by then; it is not asked
     again.
@@ -47,10 +50,13 @@ async def ask_bot(chat: Chat, caller: Caller, payload: BotQuestion, place: tuple
     if stored.duplicate:
         reply = await _answer_to(chat, stored.message)
     else:
-        reply = await _ask(chat, stored.conversation or conversation, stored)
-    return BotAck(
-        message_id=stored.message.message_id, answered=reply is not None, reply=UNSET if reply is None else reply
-    )
+        reply = await _ask(chat, caller, stored.conversation or conversation, stored)
+    return write_ack(stored.message.message_id, reply)
+
+
+def write_ack(message_id: str, reply: Message | None) -> BotAck:
+    """Write the reply to a question; without a message of the bot it is not answered."""
+    return BotAck(message_id=message_id, answered=reply is not None, reply=UNSET if reply is None else reply)
 
 
 async def _first_conversation(chat: Chat, caller: Caller) -> Conversation:
@@ -67,17 +73,20 @@ async def _give_to_bot(chat: Chat, conversation: Conversation) -> Conversation:
     return await give_to_bot(chat, conversation)
 
 
-async def _ask(chat: Chat, conversation: Conversation, stored: Stored) -> Message | None:
+async def _ask(chat: Chat, caller: Caller, conversation: Conversation, stored: Stored) -> Message | None:
     """Return the bot's answer, or None when a human has the conversation or the bot takes too long."""
     if conversation.status != "bot":
         return None
-    task = chat.answering.ask(conversation, stored.message)
-    if task is None:
+    answer = chat.answering.ask(conversation, stored.message)
+    if answer is None:
         return None
-    await asyncio.wait({task}, timeout=ANSWER_TIMEOUT_S)
-    return task.result() if task.done() and not task.cancelled() else None
+    if caller.follow is not None:
+        caller.follow(answer)
+        return None
+    return await answer.wait_done(max(chat.settings.ack_deadline_ms - MARGIN_MS, 0) / 1000)
 
 
 async def _answer_to(chat: Chat, question: Message) -> Message | None:
-    page = await chat.store.page_after(question.conversation_id, question.seq, 1)
-    return next((message for message in page.messages if message.sender.role == "bot"), None)
+    """Find the bot's answer, which carries the question's id."""
+    page = await chat.store.page_after(question.conversation_id, question.seq, PAGE_MESSAGES)
+    return next((message for message in page.messages if message.client_message_id == question.message_id), None)

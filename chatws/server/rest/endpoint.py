@@ -26,15 +26,24 @@ class Endpoint:
         self._callers = callers
         self._operation = operation
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         if not is_plain_json(request):
             problem = ChatError(ErrorCode.BAD_REQUEST, "Send application/json, not compressed.")
             return error_response(problem, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-        reply = await self._api.pipeline.run_operation(self._operation.command, lambda: self._prepare(request))
+        return await self.answer(request)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request whose form is right."""
+        reply = await self._api.pipeline.run_operation(self._operation.command, lambda: self.prepare(request))
         return reply_response(reply)
 
-    async def _prepare(self, request: web.Request) -> tuple[Caller, object]:
+    async def prepare(self, request: web.Request) -> tuple[Caller, object]:
+        """Read the request: who asks, and the payload.
+
+        Raises:
+            ChatError: either cannot be read or is not valid.
+        """
         row = self._operation.command
         if self._operation.method == "GET":
             payload = codec.convert_fields(row, _query_fields(request) | request.match_info)

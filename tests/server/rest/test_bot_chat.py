@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import EchoBot, Turn
+from chatws.bots import EchoBot, HandOff, Turn
 from tests.server.conftest import StartChat
 from tests.server.rest.support import bearer, code_of, new_session
 from tests.support.chat import RunningChat, until
@@ -21,7 +21,7 @@ class HeldBot(EchoBot):
         self.asked: list[str] = []
         self.may_answer = asyncio.Event()
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str]:
+    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
         self.asked.append(turn.message.content)
         await self.may_answer.wait()
         yield "answer to " + turn.message.content
@@ -133,15 +133,17 @@ async def test_queued_conversation_with_messages_stays_with_the_people(chat: Run
     assert (await chat.get(path, headers=header))[1]["conversation"]["status"] == "queued"
 
 
-async def test_crash_of_the_bot_is_no_answer(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(turn: Turn) -> AsyncIterator[str]:
+async def test_bot_that_crashes_replies_with_the_failure_line(
+    chat: RunningChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(turn: Turn) -> AsyncIterator[str | HandOff]:
         raise RuntimeError(turn)
 
     monkeypatch.setattr(hold_bot(chat), "answer", crash)
     _, header = await new_session(chat)
     status, body = await ask(chat, header, "hello")
-    assert (status, body["answered"]) == (200, False)
-    assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 1
+    assert (status, body["reply"]["content"]) == (200, chat.settings.bot_failure_text)
+    assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2
 
 
 async def test_session_without_a_conversation_gets_one_with_its_first_question(chat: RunningChat) -> None:

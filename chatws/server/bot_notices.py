@@ -1,0 +1,87 @@
+"""Tells agents and operators what becomes of the bot's work: ``bot_notice`` to every inbox, and the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import UNSET
+
+from chatws.bots import BotError
+from chatws.protocol.events import BotNotice
+from chatws.protocol.ids import format_timestamp
+from chatws.server.inbox import EVERY_INBOX
+from chatws.server.logs import log_event
+
+if TYPE_CHECKING:
+    from chatws.server.chat import Chat
+
+_log = logging.getLogger("chatws.bot")
+
+LOG_INTERVAL_S = 1.0
+"""A service that is down fails every question: one line a second tells as much."""
+
+
+class Notices:
+    """Speaks of one bot."""
+
+    def __init__(self, chat: Chat, bot: str) -> None:
+        self._chat = chat
+        self._bot = bot
+        self._next_line_at = 0.0
+        self._suppressed = 0
+
+    def failed(self, conversation_id: str, problem: Exception) -> None:
+        """The bot had no answer."""
+        match problem:
+            case BotError():
+                reason = problem.trouble.value
+            case TimeoutError():
+                reason = "timeout"
+            case _:
+                reason = "crashed"
+                _log.error("bot_crashed", exc_info=problem)
+        tell_inboxes(self._chat, conversation_id, "failed", reason)
+        self._warn(conversation_id, reason, str(problem))
+
+    def overrun(self, conversation_id: str) -> None:
+        """A question was left to the agents, because too many wait."""
+        self._chat.metrics.bot_answers["failed"].inc()
+        tell_inboxes(self._chat, conversation_id, "failed", "overrun")
+        self._warn(conversation_id, "overrun", "")
+
+    def handed_off(self, conversation_id: str, reason: str) -> None:
+        """A conversation left the bot."""
+        self._chat.metrics.bot_answers["handed_off"].inc()
+        tell_inboxes(self._chat, conversation_id, "handed_off", reason)
+
+    def _warn(self, conversation_id: str, reason: str, detail: str) -> None:
+        now = self._chat.clock.monotonic()
+        if now < self._next_line_at:
+            self._suppressed += 1
+            return
+        suppressed, self._suppressed = self._suppressed, 0
+        self._next_line_at = now + LOG_INTERVAL_S
+        log_event(
+            _log,
+            logging.WARNING,
+            "bot_failed",
+            bot=self._bot,
+            conversationId=conversation_id,
+            reason=reason,
+            detail=detail,
+            suppressed=suppressed,
+        )
+
+
+def tell_inboxes(
+    chat: Chat, conversation_id: str, kind: Literal["failed", "handed_off"], reason: str | None = None
+) -> None:
+    """Emit the notice to every agent who follows an inbox."""
+    notice = BotNotice(
+        conversation_id=conversation_id,
+        kind=kind,
+        timestamp=format_timestamp(chat.clock.now_ms()),
+        reason=reason or UNSET,
+    )
+    chat.namespace.to(EVERY_INBOX).emit("bot_notice", notice)

@@ -1,0 +1,157 @@
+"""POST /api/coze/chat with Accept: text/event-stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from chatws.bots import BotError, EchoBot, HandOff, Trouble, Turn
+from chatws.bots.sse import EventStream
+from tests.server.conftest import StartChat
+from tests.server.rest.support import code_of, new_session
+from tests.support.bots import ScriptedBot, install
+from tests.support.chat import RunningChat
+
+
+class StepBot(EchoBot):
+    """Says a piece each time the test lets it."""
+
+    def __init__(self) -> None:
+        self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+        del turn
+        while (piece := await self.pieces.get()) is not None:
+            yield piece
+
+
+class Reader:
+    """Reads the events of one response, one by one."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+        self._stream = EventStream()
+        self._events: list[tuple[str, Any]] = []
+
+    async def next(self) -> tuple[str, Any]:
+        while not self._events:
+            chunk = await asyncio.wait_for(self.response.content.readany(), 10)
+            assert chunk, "the stream has ended"
+            self._events += [(event.name, json.loads(event.data)) for event in self._stream.feed(chunk)]
+        return self._events.pop(0)
+
+    async def rest(self) -> list[tuple[str, Any]]:
+        chunk = await asyncio.wait_for(self.response.read(), 10)
+        return self._events + [(event.name, json.loads(event.data)) for event in self._stream.feed(chunk)]
+
+
+@asynccontextmanager
+async def ask(chat: RunningChat, header: dict[str, str], message: str, **fields: Any) -> AsyncIterator[Reader]:
+    headers = {**header, "Accept": "text/event-stream"}
+    body = {"message": message, **fields}
+    async with chat.http.post(f"{chat.url}/api/coze/chat", json=body, headers=headers) as response:
+        yield Reader(response)
+
+
+async def test_answer_comes_piece_by_piece_and_then_as_the_stored_message(chat: RunningChat) -> None:
+    bot = StepBot()
+    install(chat, bot)
+    _, header = await new_session(chat)
+    async with ask(chat, header, "hello") as reader:
+        assert (reader.response.status, reader.response.content_type) == (200, "text/event-stream")
+        name, accepted = await reader.next()
+        assert (name, accepted["success"], accepted["answered"]) == ("accepted", True, False)
+        for piece in ("Grüß ", "Gott\n\n", "😀"):
+            bot.pieces.put_nowait(piece)
+            assert await reader.next() == ("delta", {"content": piece})
+        bot.pieces.put_nowait(None)
+        ((name, done),) = await reader.rest()
+    assert (name, done["messageId"], done["answered"]) == ("done", accepted["messageId"], True)
+    assert (done["reply"]["content"], done["reply"]["sender"]["role"]) == ("Grüß Gott\n\n😀", "bot")
+    _, page = await chat.get("/api/messages", headers=header)
+    assert page["messages"][1] == done["reply"]
+
+
+async def test_bot_that_breaks_off_ends_with_the_line_that_counts(chat: RunningChat) -> None:
+    bot = ScriptedBot("half an", problem=BotError("gone", Trouble.CUT))
+    bot.may_answer.set()
+    install(chat, bot)
+    _, header = await new_session(chat)
+    async with ask(chat, header, "hello") as reader:
+        events = await reader.rest()
+    assert [name for name, _ in events] == ["accepted", "delta", "done"]
+    assert events[1][1] == {"content": "half an"}
+    assert events[2][1]["reply"]["content"] == chat.settings.bot_failure_text
+
+
+async def test_human_who_takes_over_ends_the_stream_unanswered(chat: RunningChat) -> None:
+    bot = StepBot()
+    install(chat, bot)
+    session, header = await new_session(chat)
+    agent = await chat.agent()
+    async with ask(chat, header, "hello") as reader:
+        await reader.next()
+        bot.pieces.put_nowait("I ")
+        await reader.next()
+        assert (await agent.ask("join_conversation", session["conversationId"]))["success"]
+        await agent.ask("send_message", {"conversationId": session["conversationId"], "content": "I do this"})
+        ((name, done),) = await reader.rest()
+    assert (name, done["answered"], "reply" in done) == ("done", False, False)
+
+
+async def test_repeat_gets_the_stored_answer_without_asking_again(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    async with ask(chat, header, "hello", clientMessageId="m1") as reader:
+        first = (await reader.rest())[-1]
+    async with ask(chat, header, "hello", clientMessageId="m1") as reader:
+        again = await reader.rest()
+    assert again[-1] == first
+    assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2
+
+
+async def test_refusal_is_json_with_its_status(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    async with ask(chat, header, " ") as reader:
+        assert reader.response.status == 400
+        assert code_of(await reader.response.json()) == "bad_request"
+    async with ask(chat, {}, "hello") as reader:
+        assert reader.response.status == 401
+
+
+async def test_pages_of_allowed_origins_may_read_the_stream(start_chat: StartChat) -> None:
+    chat = await start_chat(cors_origin=("https://shop.example",))
+    _, header = await new_session(chat)
+    async with ask(chat, {**header, "Origin": "https://shop.example"}, "hello") as reader:
+        assert reader.response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert reader.response.headers["Cache-Control"] == "no-store"
+        await reader.rest()
+
+
+async def test_reader_that_goes_away_costs_only_itself_the_answer(chat: RunningChat) -> None:
+    bot = StepBot()
+    install(chat, bot)
+    session, header = await new_session(chat)
+    agent = await chat.agent()
+    await agent.ask("join_conversation", session["conversationId"])
+    async with ask(chat, header, "hello") as reader:
+        await reader.next()
+        reader.response.close()
+    for piece in ("one ", "two", None):
+        bot.pieces.put_nowait(piece)
+    assert (await agent.expect("message_received", seq=2))["content"] == "one two"
+
+
+async def test_server_that_stops_ends_the_stream_properly(chat: RunningChat) -> None:
+    install(chat, StepBot())
+    _, header = await new_session(chat)
+    async with ask(chat, header, "hello") as reader:
+        await reader.next()
+        stopping = asyncio.create_task(chat._runner.cleanup())
+        ((name, done),) = await reader.rest()
+        assert (name, done["answered"]) == ("done", False)
+        await stopping

@@ -1,0 +1,206 @@
+"""From the bot to a human and back: by word, by the bot, by an agent; and never both at once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chatws.bots import EchoBot, HandOff, Turn
+from tests.server.conftest import StartChat
+from tests.support.bots import ScriptedBot, install
+from tests.support.chat import RunningChat, until
+from tests.support.peer import Peer
+
+INTERLEAVINGS = 100
+
+
+@pytest.fixture
+async def chat(start_chat: StartChat) -> RunningChat:
+    """A server whose new conversations are the bot's."""
+    return await start_chat(bot="echo", limits="off")
+
+
+async def joined(chat: RunningChat, conversation_id: str = "conv-1") -> Peer:
+    customer = await chat.customer()
+    assert (await customer.ask("join_conversation", conversation_id))["success"]
+    return customer
+
+
+async def say(peer: Peer, content: str, conversation_id: str = "conv-1") -> Any:
+    ack = await peer.ask("send_message", {"conversationId": conversation_id, "content": content})
+    assert ack["success"], ack
+    return ack
+
+
+async def change(agent: Peer, event: str, version: int, conversation_id: str = "conv-1") -> Any:
+    return await agent.ask(event, {"conversationId": conversation_id, "version": version})
+
+
+async def spoken(peer: Peer, conversation_id: str = "conv-1") -> list[tuple[str, str]]:
+    page = await peer.ask("history", {"conversationId": conversation_id, "limit": 100})
+    return [(message["sender"]["role"], message["content"]) for message in page["messages"]]
+
+
+class UnevenBot(EchoBot):
+    """Takes a random number of the loop's turns for each piece."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+
+    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+        del turn
+        for word in ("one", "two", "three"):
+            for _ in range(self._chance.randrange(40)):
+                await asyncio.sleep(0)
+            yield f"{word} "
+
+
+async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance: random.Random) -> int:
+    """Ask the bot and take the conversation from it at any moment; returns how often the bot was heard."""
+    await customer.ask("join_conversation", name)
+    await agent.ask("join_conversation", name)
+    await say(customer, "hello?", name)
+    for _ in range(chance.randrange(160)):
+        await asyncio.sleep(0)
+    match chance.choice(["claim", "handoff", "other process"]):
+        case "claim":
+            taken = (await change(agent, "claim_conversation", 1, name))["conversation"]
+        case "handoff":
+            taken = (await customer.ask("handoff", {"conversationId": name}))["conversation"]
+        case _:
+            async with chat.other_store() as store:
+                await store.transition(name, version=1, status="queued", assignee_id=None)
+                after = await store.conversation(name)
+                assert after is not None
+                taken = {"version": after.version, "headSeq": after.head_seq}
+    await say(agent, "I am human", name)
+    await until(lambda: not chat.parts.answering._answers)
+    page = await customer.ask("history", {"conversationId": name})
+    bots = [message["seq"] for message in page["messages"] if message["sender"]["role"] == "bot"]
+    assert all(seq <= taken["headSeq"] for seq in bots), (name, bots, taken)
+    live = [message["sender"]["role"] for message in customer.seen("message_received")]
+    assert "bot" not in live[live.index("admin") :], name
+    customer.events.clear()
+    return len(bots)
+
+
+async def test_bot_never_speaks_once_a_human_has_the_conversation_in_100_interleavings(chat: RunningChat) -> None:
+    chance = random.Random(20251028)
+    install(chat, UnevenBot(chance))
+    customer, agent = await joined(chat, "warm-up"), await chat.agent()
+    heard = 0
+    for number in range(INTERLEAVINGS):
+        name = f"race-{number}"
+        heard += await race(chat, customer, agent, name, chance)
+        for peer in (customer, agent):
+            await peer.ask("leave_conversation", name)
+    assert 0 < heard < INTERLEAVINGS, "the race was always won by the same side"
+
+
+async def test_customer_leaves_the_bot_by_a_word(chat: RunningChat) -> None:
+    bot = ScriptedBot("never asked")
+    install(chat, bot)
+    agent = await chat.agent()
+    await agent.ask("subscribe_inbox")
+    customer = await joined(chat)
+    await say(customer, "Please let me talk to a HUMAN!")
+    line = await customer.expect("message_received", seq=2)
+    assert (line["content"], line["sender"]["role"]) == (chat.settings.bot_handoff_text, "bot")
+    assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
+    notice = await agent.expect("bot_notice", kind="handed_off")
+    assert (notice["conversationId"], notice["reason"]) == ("conv-1", "the customer asked for a human")
+    assert not bot.asked.is_set()
+    await say(customer, "are you there?")
+    await customer.settle()
+    assert len(await spoken(customer)) == 3
+
+
+async def test_word_for_a_human_does_not_wait_for_the_answer_under_way(chat: RunningChat) -> None:
+    bot = ScriptedBot("never said")
+    install(chat, bot)
+    customer = await joined(chat)
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    await say(customer, "human")
+    await customer.expect("conversation_updated")
+    assert bot.was_closed
+    assert [role for role, _ in await spoken(customer)] == ["customer", "customer", "bot"]
+
+
+@pytest.mark.parametrize("pieces", [("Let me get somebody.",), ()], ids=["with words of its own", "silently"])
+async def test_bot_hands_off_after_its_last_words(chat: RunningChat, pieces: tuple[str, ...]) -> None:
+    bot = ScriptedBot(*pieces, HandOff("too hard"), "never said")
+    bot.may_answer.set()
+    install(chat, bot)
+    agent = await chat.agent()
+    await agent.ask("subscribe_inbox")
+    customer = await joined(chat)
+    await say(customer, "a riddle")
+    expected = "".join(pieces) or chat.settings.bot_handoff_text
+    assert (await customer.expect("message_received", seq=2))["content"] == expected
+    assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
+    assert (await agent.expect("bot_notice"))["reason"] == "too hard"
+
+
+async def test_agents_are_told_why_a_customer_pressed_the_button(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    await agent.ask("subscribe_inbox")
+    customer = await joined(chat)
+    assert (await customer.ask("handoff", {"conversationId": "conv-1", "reason": "a refund"}))["success"]
+    notice = await agent.expect("bot_notice")
+    assert (notice["kind"], notice["reason"]) == ("handed_off", "a refund")
+
+
+async def test_agent_gives_a_conversation_to_the_bot_which_answers_what_was_asked_last(chat: RunningChat) -> None:
+    bot = ScriptedBot("welcome back")
+    bot.may_answer.set()
+    install(chat, bot)
+    agent, customer = await chat.agent(), await joined(chat)
+    claimed = (await change(agent, "claim_conversation", 1))["conversation"]
+    await say(customer, "when do you open?")
+    given = (await change(agent, "assign_bot", claimed["version"]))["conversation"]
+    assert (given["status"], given["assignee"]) == ("bot", None)
+    assert (await customer.expect("message_received", seq=2))["content"] == "welcome back"
+    assert [turn.message.content for turn in bot.turns] == ["when do you open?"]
+    await say(customer, "thanks")
+    await customer.expect("message_received", seq=4)
+
+
+async def test_bot_that_is_given_an_answered_conversation_waits_for_the_next_question(chat: RunningChat) -> None:
+    agent, customer = await chat.agent(), await joined(chat)
+    await agent.ask("join_conversation", "conv-1")
+    await say(agent, "hello")
+    assert (await change(agent, "assign_bot", 2))["success"]
+    await say(customer, "bye")
+    await customer.expect("message_received", seq=3)
+    assert await spoken(customer) == [("admin", "hello"), ("customer", "bye"), ("bot", "bye")]
+
+
+async def test_answer_begun_before_a_hand_off_and_back_is_said_once_only(chat: RunningChat) -> None:
+    bot = ScriptedBot("late")
+    install(chat, bot)
+    agent, customer = await chat.agent(), await joined(chat)
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    queued = (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]
+    await change(agent, "assign_bot", queued["version"])
+    bot.may_answer.set()
+    await customer.expect("message_received", seq=2)
+    await say(customer, "thanks")
+    await customer.expect("message_received", seq=4)
+    assert [role for role, _ in await spoken(customer)] == ["customer", "bot", "customer", "bot"]
+
+
+async def test_giving_to_the_bot_obeys_version_status_and_role(chat: RunningChat) -> None:
+    agent, customer = await chat.agent(), await joined(chat)
+    already = await change(agent, "assign_bot", 1)
+    assert already["error"]["code"] == "conflict"
+    queued = (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]
+    assert (await change(agent, "assign_bot", queued["version"] - 1))["error"]["code"] == "conflict"
+    assert (await change(customer, "assign_bot", queued["version"]))["error"]["code"] == "forbidden"
+    resolved = (await change(agent, "resolve_conversation", queued["version"]))["conversation"]
+    assert (await change(agent, "assign_bot", resolved["version"]))["error"]["code"] == "conflict"

@@ -1,0 +1,45 @@
+"""Bots under a test's control."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from chatws.bots import Bot, HandOff, Turn
+from tests.support.chat import RunningChat
+
+
+class ScriptedBot:
+    """Answers when the test lets it: all pieces, then a problem if there is one."""
+
+    name = "scripted"
+    reads_history = True
+
+    def __init__(self, *pieces: str | HandOff, problem: Exception | None = None) -> None:
+        self.pieces = pieces
+        self.problem = problem
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.was_closed = False
+        """Whether its last answer has ended."""
+        self.turns: list[Turn] = []
+
+    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+        self.turns.append(turn)
+        self.asked.set()
+        try:
+            await self.may_answer.wait()
+            for piece in self.pieces:
+                yield piece
+            if self.problem is not None:
+                raise self.problem
+        finally:
+            self.was_closed = True
+
+    async def close(self) -> None:
+        pass
+
+
+def install(chat: RunningChat, bot: Bot) -> None:
+    """Put the bot in place of the one of the settings."""
+    chat.parts.answering._bot = bot
