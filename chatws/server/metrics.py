@@ -120,7 +120,7 @@ def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metri
     return family
 
 
-def _counter(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _counter(name: str, text: str, label: str, values: Mapping[str, int] | Mapping[Role, int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=[label])
     for value, number in values.items():
         family.add_metric([str(value)], number)

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
 from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.replies import Refused
+from chatws.protocol.replies import Ok, Refused
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection
@@ -19,6 +19,7 @@ from chatws.server.pipeline import Pipeline, translate
 from chatws.server.throttle import Throttle
 
 _log = logging.getLogger("chatws.connections")
+_UNANSWERED = frozenset({ErrorCode.TIMEOUT, ErrorCode.STORAGE_UNAVAILABLE})
 _credentials = msgspec.json.Decoder(Authenticate)
 
 
@@ -63,14 +64,19 @@ class SocketAdapter:
     async def received(self, socket: Socket, event: IncomingEvent) -> None:
         """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
         connection: Connection = socket.data
-        await gate.slide_session(self._chat, connection)
-        caller = Caller(connection.identity, connection.throttle, connection)
-        reply = await self._pipeline.run(caller, event.name, event.args)
+        reply = connection.stuck or await self._run(connection, event)
+        if isinstance(reply, Refused) and reply.error.code in _UNANSWERED:
+            connection.refuse_waiting(reply)
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):
             error = ChatError(reply.error.code, reply.error.message)
             socket.emit("error", gate.failure(error, event.name))
+
+    async def _run(self, connection: Connection, event: IncomingEvent) -> Ok | Refused:
+        await gate.slide_session(self._chat, connection)
+        caller = Caller(connection.identity, connection.throttle, connection)
+        return await self._pipeline.run(caller, event.name, event.args)
 
     def unadmitted(self, socket: Socket) -> None:
         """The time to authenticate is over."""

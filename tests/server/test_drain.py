@@ -83,7 +83,7 @@ async def test_request_under_way_is_finished_and_answered(chat: RunningChat) -> 
 
 
 async def test_stuck_request_does_not_hold_the_drain(start_chat: StartChat) -> None:
-    chat = await start_chat(drain_ms=1000)
+    chat = await start_chat(drain_ms=1000, ack_deadline_ms=3000)
     _, customer = await chat.pair()
     began = asyncio.Event()
 

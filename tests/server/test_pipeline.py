@@ -170,6 +170,27 @@ async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat
     assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
 
 
+async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: StartChat) -> None:
+    """Each alone would wait as long again: the third would be answered after three deadlines."""
+    chat = await start_chat(ack_deadline_ms=1500)
+    _, customer = await chat.pair()
+    calls = []
+
+    async def counted(draft: object) -> None:
+        calls.append(draft)
+        await asyncio.Event().wait()
+
+    append, chat.parts.store.append = chat.parts.store.append, counted  # type: ignore[assignment, method-assign]  # as above
+    payload = {"conversationId": "conv-1", "content": "x"}
+    futures = [await customer.start("send_message", {**payload, "clientMessageId": f"m-{n}"}) for n in range(5)]
+    acks = await asyncio.gather(*futures)
+    assert [ack["error"]["code"] for ack in acks] == ["timeout"] * 5
+    assert len(calls) == 1
+    chat.parts.store.append = append  # type: ignore[method-assign]  # it works again
+    again = [await customer.ask("send_message", {**payload, "clientMessageId": f"m-{n}"}) for n in range(5)]
+    assert [ack["seq"] for ack in again] == [1, 2, 3, 4, 5]
+
+
 async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
     chat = await start_chat(ack_deadline_ms=700)
     agent, customer = await chat.pair()
