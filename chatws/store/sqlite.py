@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
+CACHE_KIB = 32 * 1024
+"""Page cache of a connection; SQLite's 2 MiB are read again and again once the indexes outgrow them."""
+
 BUSY_TIMEOUT_MS = 5_000
 """How long a statement waits for another process's lock."""
 
@@ -79,6 +82,7 @@ def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, wr
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         if not writes:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()

@@ -87,11 +87,12 @@ def _create_messages() -> None:
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.conversation_id"], name="fk_messages_conversation_id"
         ),
+        sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_messages_conversation_id_sender_id_client_message_id",
+        "ix_messages_client_message_id_conversation_id_sender_id",
         "messages",
-        ["conversation_id", "sender_id", "client_message_id"],
+        ["client_message_id", "conversation_id", "sender_id"],
         unique=True,
         sqlite_where=sa.text("client_message_id IS NOT NULL"),
         postgresql_where=sa.text("client_message_id IS NOT NULL"),
