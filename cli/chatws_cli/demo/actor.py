@@ -28,7 +28,10 @@ class Actor:
         self._view = View("")
         self._lines: list[str] = []
         self._more = asyncio.Event()
-        client.on_event(self._heard)
+        self._held: list[object] | None = []
+        """What happened before the conversation was entered; None afterwards."""
+        self._marks: set[asyncio.Task[object]] = set()
+        self._stop_listening = client.on_event(self._heard)
 
     async def enter(self, conversation_id: str) -> None:
         """Connect and join."""
@@ -37,6 +40,14 @@ class Actor:
         ack = await self.client.join_conversation(conversation_id)
         self.conversation_id = conversation_id
         self._show(self._view.open(ack.conversation, []))
+        held, self._held = self._held, None
+        for happening in held or []:
+            self._react(happening)
+
+    async def leave(self) -> None:
+        """Disconnect."""
+        self._stop_listening()
+        await self.client.disconnect()
 
     async def type(self, text: str, seconds: float) -> None:
         """Type a message and send it."""
@@ -75,11 +86,19 @@ class Actor:
 
     def _heard(self, name: str, happening: object) -> None:
         del name
-        if self.client.user is None:
-            return
+        if self._held is None:
+            self._react(happening)
+        else:
+            self._held.append(happening)
+
+    def _react(self, happening: object) -> None:
         self._show(self._view.apply(happening))
         if isinstance(happening, MessageReceived) and not happening.own:
-            self._marking = asyncio.create_task(self.client.mark_read(happening.conversation_id, happening.seq))
+            mark: asyncio.Task[object] = asyncio.create_task(
+                self.client.mark_read(happening.conversation_id, happening.seq)
+            )
+            self._marks.add(mark)
+            mark.add_done_callback(self._marks.discard)
 
     def _show(self, lines: list[Line]) -> None:
         for line in lines:

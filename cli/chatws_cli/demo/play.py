@@ -43,8 +43,8 @@ async def play(data_dir: Path, typing_s: float, write: Callable[[str], None]) ->
         await _restart(stage, customer, agent, write)
         await _part(customer, agent, typing_s)
     finally:
-        await customer.client.disconnect()
-        await agent.client.disconnect()
+        await customer.leave()
+        await agent.leave()
         await stage.stop()
 
 
@@ -79,7 +79,7 @@ async def _part(customer: Actor, agent: Actor, typing_s: float) -> None:
     await customer.sees("arrives today.")
     await customer.type("Thank you!", typing_s)
     await agent.sees("Thank you!")
-    await customer.client.disconnect()
+    await customer.leave()
     await agent.sees("is offline")
 
 

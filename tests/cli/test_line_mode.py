@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.commands import run_chatws
+from tests.support.output import OutputLines
+from tests.support.server import CHATWS, environment_of_children
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import OpenTerminal
+    from tests.support.server import ServerProcess
+
+
+@pytest.fixture
+def customer(server: ServerProcess, tmp_path: Path) -> list[str]:
+    return ["customer", "--url", server.url, "--session-file", str(tmp_path / "session"), "--name", "Grace"]
+
+
+@pytest.fixture
+def agent(server: ServerProcess) -> list[str]:
+    return ["agent", "--url", server.url, "--data-dir", str(server.data_dir)]
+
+
+def records(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_a_line_in_a_pipe_is_stored_and_acked_before_the_end(customer: list[str]) -> None:
+    done = run_chatws(*customer, "--json", stdin="hello\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    (ack,) = [record for record in records(done.stdout) if record["event"] == "ack"]
+    assert (ack["command"], ack["data"]["seq"]) == ("send_message", 1)
+
+
+def test_history_is_there_after_a_restart_of_both_sides(server: ServerProcess, customer: list[str]) -> None:
+    run_chatws(*customer, stdin="first\nsecond\n")
+    server.restart()
+    done = run_chatws(*customer)
+    assert done.returncode == 0
+    assert [line.split("  ")[1] for line in done.stdout.splitlines() if "you: " in line] == [
+        "you: first",
+        "you: second",
+    ]
+
+
+def test_requests_and_mistakes_are_answered_line_by_line(customer: list[str], agent: list[str]) -> None:
+    run_chatws(*customer, stdin="question\n")
+    requests = [
+        {"content": "answer", "clientMessageId": "id-1"},
+        {"command": "mark_read", "data": {"seq": 1}},
+        {"command": "claim_conversation", "data": {"version": 1}},
+        {"command": "claim_conversation", "data": {"version": 1}},
+        {"command": "mark_read", "data": {"seq": "x"}},
+        {"command": "shutdown"},
+        {"contents": "x"},
+    ]
+    done = run_chatws(*agent, "--json", stdin="\n".join(map(json.dumps, requests)))
+    shown = records(done.stdout)
+    acked = [record["command"] for record in shown if record["event"] == "ack"]
+    refused = [(record["command"], record["error"]["code"]) for record in shown if record["event"] == "refused"]
+    assert done.returncode == 1
+    assert sorted(acked) == ["claim_conversation", "mark_read", "send_message"]
+    assert sorted(refused) == [
+        ("", "bad_request"),
+        ("claim_conversation", "conflict"),
+        ("mark_read", "bad_request"),
+        ("shutdown", "bad_request"),
+    ]
+
+
+def test_a_message_that_can_not_be_sent_fails_the_command(customer: list[str]) -> None:
+    done = run_chatws(*customer, stdin="x" * 4_001 + "\nshort\n")
+    assert done.returncode == 1
+    assert "! not sent" in done.stdout
+    assert "you: short ✓ stored" in done.stdout
+
+
+def test_more_lines_than_the_outbox_holds_arrive_in_order(server: ServerProcess, tmp_path: Path) -> None:
+    del server
+    lines = [f"line {number}" for number in range(1_200)]
+    options = ["--port", "0", "--limits", "off", "--data-dir", str(tmp_path / "fast")]
+    with subprocess.Popen(
+        [CHATWS, "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as fast:
+        assert fast.stdout is not None
+        url = fast.stdout.readline().split()[-1]
+        done = run_chatws("customer", "--url", url, "--session-file", str(tmp_path / "s"), stdin="\n".join(lines))
+        fast.kill()
+    sent = [line.split("you: ")[1] for line in done.stdout.splitlines() if "you: " in line]
+    assert (done.returncode, sent) == (0, [f"{line} ✓ stored" for line in lines])
+
+
+@pytest.mark.parametrize("command", ["customer", "agent"])
+def test_nobody_there_is_exit_code_3(command: str, tmp_path: Path) -> None:
+    done = run_chatws(command, "--url", "http://127.0.0.1:9", "--data-dir", str(tmp_path), env={"CHATWS_TOKEN": "t"})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "cannot connect to http://127.0.0.1:9" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_credentials_that_are_refused_are_exit_code_4(agent: list[str]) -> None:
+    done = run_chatws(*agent, env={"CHATWS_TOKEN": "not a token"})
+    assert (done.returncode, done.stdout) == (4, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_conversation_of_somebody_else_is_exit_code_4(customer: list[str], agent: list[str]) -> None:
+    run_chatws(*customer, stdin="mine\n")
+    listed = run_chatws(*agent, stdin="/list\n").stdout
+    conversation_id = listed.rpartition("[")[2].partition("]")[0]
+    done = run_chatws("customer", *customer[1:3], "--conversation", conversation_id, "--session-file", "/dev/null")
+    assert done.returncode in {2, 4}
+    own = run_chatws("session", "create", *customer[1:3], "--json")
+    env = {"CHATWS_SESSION": json.loads(own.stdout)["sessionId"]}
+    done = run_chatws("customer", *customer[1:3], "--conversation", conversation_id, env=env)
+    assert (done.returncode, "mine" in done.stdout) == (4, False)
+
+
+def test_an_agent_without_a_token_is_told_how_to_get_one(server: ServerProcess, tmp_path: Path) -> None:
+    done = run_chatws("agent", "--url", server.url, "--data-dir", str(tmp_path / "other"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "chatws token create" in done.stderr
+
+
+def test_a_development_token_never_leaves_this_machine(server: ServerProcess) -> None:
+    done = run_chatws("agent", "--url", "http://192.0.2.1:3000", "--data-dir", str(server.data_dir))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no token" in done.stderr
+
+
+def test_a_kept_session_that_is_over_is_replaced(server: ServerProcess, tmp_path: Path) -> None:
+    options = ["customer", "--url", server.url, "--data-dir", str(tmp_path / "home")]
+    run_chatws(*options, stdin="before\n")
+    (kept,) = (tmp_path / "home" / "sessions").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_text("x" * 200)  # longer than any session id, so unknown also in development mode
+    done = run_chatws(*options, stdin="after\n")
+    assert done.returncode == 0
+    assert "starting a new one" in done.stderr
+    assert "you: after ✓ stored" in done.stdout
+
+
+def test_the_first_conversation_is_waited_for(customer: list[str], agent: list[str]) -> None:
+    with subprocess.Popen(
+        [CHATWS, *agent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment_of_children(), text=True
+    ) as waiting:
+        assert waiting.stdin is not None
+        assert waiting.stdout is not None
+        lines = OutputLines(waiting.stdout)
+        lines.wait_for("waiting for the first one", 20)
+        run_chatws(*customer, stdin="is anybody there?\n")
+        lines.wait_for(r"Grace \(customer\): is anybody there\?", 20)
+        waiting.stdin.close()
+        assert waiting.wait(timeout=20) == 0
+        lines.join()
+
+
+def test_typing_messages_and_read_marks_pass_between_two_terminals(
+    open_terminal: OpenTerminal, customer: list[str], agent: list[str]
+) -> None:
+    grace = open_terminal(*customer)
+    grace.sees("waiting for an agent")
+    ada = open_terminal(*agent)
+    ada.sees("with Grace")
+    grace.press("Grüße")
+    ada.sees("Grace is typing…")
+    ada.sees("Grace stopped typing")
+    grace.press(" 漢\x7f字\r")
+    ada.sees(r"Grace \(customer\): Grüße 字")
+    grace.sees("you: Grüße 字 ✓ stored")
+    grace.sees("✓ read by")
+    ada.press("half")
+    grace.sees("is typing…")
+    grace.press("and more\r")
+    ada.sees(r"Grace \(customer\): and more\r\n> half$")
+    ada.press("\x15/claim\r")
+    grace.sees("Agent has taken the conversation")
+    ada.press("/quit\r")
+    assert ada.wait() == 0
+    grace.press("\x04")
+    assert grace.wait() == 0
+    assert grace.is_line_mode
+    assert ada.is_line_mode
+
+
+def test_a_message_typed_while_the_server_is_away_arrives_once(
+    open_terminal: OpenTerminal, server: ServerProcess, customer: list[str], agent: list[str]
+) -> None:
+    grace = open_terminal(*customer)
+    grace.sees("waiting for an agent")
+    ada = open_terminal(*agent)
+    ada.sees("with Grace")
+    server.kill()
+    grace.sees(r"connection lost .* trying again \(attempt 1\)")
+    grace.press("sent while away\r")
+    grace.sees("… queued: sent while away")
+    server.start()
+    grace.sees("back, nothing was missed")
+    grace.sees("✓ stored: sent while away")
+    grace.press("and after\r")
+    ada.sees(r"Grace \(customer\): and after")
+    assert ada.text.count("Grace (customer): sent while away") == 1
+    assert ada.text.index("sent while away") < ada.text.index("and after")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=["TERM", "HUP", "INT"]
+)
+def test_the_terminal_is_restored_when_a_signal_ends_the_program(
+    open_terminal: OpenTerminal, customer: list[str], number: signal.Signals, code: int
+) -> None:
+    grace = open_terminal(*customer)
+    grace.sees("waiting for an agent")
+    grace.press("half typed")
+    grace.sees("half typed")
+    assert not grace.is_line_mode
+    grace.signal(number)
+    assert grace.wait() == code
+    assert grace.is_line_mode
+    assert grace.raw.endswith("\x1b[?2004l")
+
+
+def test_a_remote_message_can_not_steer_the_terminal(
+    open_terminal: OpenTerminal, server: ServerProcess, customer: list[str], agent: list[str]
+) -> None:
+    grace = open_terminal(*customer, NO_COLOR="1")
+    grace.sees("waiting for an agent")
+    run_chatws(*agent, "--json", stdin=json.dumps({"content": "pay\u202e me\u2066\nnow"}))
+    grace.sees(r"pay me\r\n {7}now")
+    assert "\u202e" not in grace.raw
+    assert "\x1b[2m" not in grace.raw
+    assert server.pid

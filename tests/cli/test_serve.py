@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.commands import run_chatws
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Invoke
+    from tests.conftest import StartServer
+
+
+def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(data_dir=tmp_path / "d")
+    server.stdout.wait_for("development mode", 10)
+    text = server.stdout.text
+    assert server.stdout.lines[0] == f"listening on {server.url}"
+    assert f"chatws agent --url {server.url} --data-dir {tmp_path / 'd'}" in text
+    assert f"chatws customer --url {server.url}" in text
+    with urllib.request.urlopen(f"{server.url}/health", timeout=10) as response:  # noqa: S310 - our own
+        assert json.load(response)["websocket"]["connections"] == 0
+
+
+def test_the_first_run_makes_secret_and_agent_once_and_says_so(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(data_dir=tmp_path / "d")
+    server.stdout.wait_for("first run: made a secret and the development agent", 10)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "d").iterdir()}
+    assert modes["secret"] == modes["dev-agent.json"] == 0o600
+    assert server.terminate() == 143
+    server.start()
+    server.stdout.wait_for("development mode", 10)
+    assert "first run" not in server.stdout.text
+
+
+def test_a_taken_port_is_named_with_its_holder_and_the_next_step(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server()
+    done = run_chatws("serve", "--port", str(server.port), "--data-dir", str(tmp_path / "second"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"chatws: port {server.port} is in use by process {server.pid}; "
+        f"try --port {server.port + 1}, or --port 0 for any free one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--host", "192.0.2.1"], "development mode does not listen on 192.0.2.1"),
+        (["--prod", "--cors-origin", "*"], "cors_origin * is refused in production"),
+        (["--tls-cert", "cert.pem"], "TLS is half set"),
+        (["--set", "jwt_algorithms=none"], "jwt_algorithms may not hold none"),
+        (["--port", "70000"], "allowed is a whole number from 0 to 65535"),
+        (["--bot", "clever"], "setting bot (from option --bot) can not be 'clever'; allowed is one of"),
+    ],
+)
+def test_unsafe_or_wrong_settings_open_no_port(chatws: Invoke, tmp_path: Path, options: list[str], why: str) -> None:
+    done = chatws("serve", "--port", "0", "--data-dir", str(tmp_path / "d"), *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(("secret", "mode"), [("short", 0o600), ("x" * 40, 0o644)])
+def test_a_weak_or_readable_secret_opens_no_port(chatws: Invoke, tmp_path: Path, secret: str, mode: int) -> None:
+    (tmp_path / "secret").write_text(secret)
+    os.chmod(tmp_path / "secret", mode)  # noqa: PTH101 - the tested call of a careless user
+    done = chatws("serve", "--port", "0", "--data-dir", str(tmp_path), "--prod")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(tmp_path / "secret") in done.stderr
+
+
+def test_production_beyond_this_machine_without_tls_is_warned_about(start_server: StartServer) -> None:
+    server = start_server("--prod", "--host", "0.0.0.0", "--set", "connections=100")  # noqa: S104 - that is the case
+    server.stderr.wait_for("WARNING: 0.0.0.0 is served without TLS", 10)
+    server.stdout.wait_for("chatws token create", 10)
+    assert "development mode" not in server.stdout.text
+    assert not (server.data_dir / "dev-agent.json").exists()

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws import __version__
+from chatws_cli.tree import MODULES
+from tests.support.commands import run_chatws
+from tests.support.server import CHATWS
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Invoke
+
+HEAVY = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "msgspec", "asyncio")
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version_imports_nothing_heavy(option: str) -> None:
+    script = (
+        "import json, sys; from chatws_cli.main import run\n"
+        f"sys.argv = ['chatws', {option!r}]\n"
+        "try: run()\nexcept SystemExit as end: code = end.code\n"
+        f"print(json.dumps([code or 0, [name for name in {HEAVY!r} if name in sys.modules]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    version, imported = done.stdout.splitlines()
+    assert version == f"chatws {__version__}"
+    assert json.loads(imported) == [0, []]
+
+
+def test_help_names_every_command_and_the_first_step() -> None:
+    done = run_chatws("-h")
+    assert done.returncode == 0
+    assert all(f"\n  {name} " in done.stdout for name in MODULES)
+    assert "chatws serve" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve", "agent", "customer", "demo", "token create", "token inspect", "session create", "user add",
+        "user list", "user passwd", "user disable", "user enable", "db upgrade", "db backup", "db restore",
+        "config show", "config reference",
+    ],
+)  # fmt: skip
+def test_every_command_explains_itself_with_an_example(chatws: Invoke, command: str) -> None:
+    done = chatws(*command.split(), "--help")
+    assert done.returncode == 0
+    assert "Example: " in done.stdout
+    assert f"chatws {command}" in done.stdout
+
+
+def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(chatws: Invoke) -> None:
+    done = chatws("sevre")
+    assert done.returncode == 2
+    assert "Did you mean 'serve'" in done.stderr
+
+
+def test_an_error_is_one_line_and_debug_shows_the_traceback() -> None:
+    arguments = ("config", "show", "--set", "prot=1")
+    done = run_chatws(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "chatws: prot (in --set) is not a setting; did you mean port?\n"
+    assert "Traceback" in run_chatws("--debug", *arguments).stderr
+    assert "Traceback" in run_chatws(*arguments, env={"CHATWS_DEBUG": "1"}).stderr
+
+
+def test_config_show_names_values_and_sources_and_masks_passwords(chatws: Invoke) -> None:
+    env = {"CHATWS_DATABASE_URL": "postgresql://me:hunter2@db/chat", "WEBSOCKET_CORS_ORIGIN": "https://a.example"}
+    done = chatws("config", "show", "--json", env=env)
+    shown = json.loads(done.stdout)
+    assert shown["database_url"]["value"] == "postgresql://me:***@db/chat"
+    assert shown["cors_origin"]["value"] == ["https://a.example"]
+    assert shown["cors_origin"]["source"] == "environment variable WEBSOCKET_CORS_ORIGIN"
+    plain = chatws("config", "show", env=env).stdout
+    assert "hunter2" not in plain
+    assert "https://a.example" in plain
+
+
+def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
+    child = subprocess.Popen([CHATWS, "config", "reference"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    assert child.wait(timeout=30) == 1
+    assert child.stderr.read() == ""
+    child.stderr.close()
+
+
+def test_demo_plays_to_its_end() -> None:
+    done = run_chatws("demo", "--typing", "0")
+    assert done.returncode == 0, done.stderr
+    for line in ("is typing…", "✓ read by Ada", "connection lost", "… queued:", "back, ", "Grace is offline"):
+        assert line in done.stdout
+    assert done.stdout.count("Grace (customer): It should have come on Monday.") == 1

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Invoke
+
+
+def create(chatws: Invoke, data_dir: Path, *options: str) -> str:
+    done = chatws("token", "create", "--sub", "alice", "--data-dir", str(data_dir), *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_create_prints_the_token_alone_and_keeps_the_secret_private(chatws: Invoke, tmp_path: Path) -> None:
+    token = create(chatws, tmp_path / "new", "--name", "Alice", "--email", "a@example.org", "--ttl", "90s")
+    claims = jwt.decode(token.strip(), options={"verify_signature": False})
+    assert token.count("\n") == 1
+    assert (claims["sub"], claims["name"], claims["role"]) == ("alice", "Alice", "admin")
+    assert claims["email"] == "a@example.org"
+    assert abs(claims["exp"] - claims["iat"] - 90) <= 1
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("ttl", ["0", "25h", "1w", "-1h", ""])
+def test_a_life_out_of_bounds_is_a_usage_error(chatws: Invoke, tmp_path: Path, ttl: str) -> None:
+    done = chatws("token", "create", "--sub", "alice", f"--ttl={ttl}", "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--ttl" in done.stderr
+
+
+def test_a_sub_that_is_no_id_is_a_usage_error(chatws: Invoke, tmp_path: Path) -> None:
+    done = chatws("token", "create", "--sub", "a b", "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("way", ["stdin", "file", "variable"])
+def test_inspect_reads_a_token_from_anywhere_but_the_arguments(chatws: Invoke, tmp_path: Path, way: str) -> None:
+    token = create(chatws, tmp_path)
+    file = tmp_path / "alice.token"
+    file.write_text(token)
+    options = ["--token-file", str(file)] if way == "file" else []
+    env = {"CHATWS_TOKEN": token.strip()} if way == "variable" else {}
+    done = chatws(
+        "token", "inspect", "--json", "--data-dir", str(tmp_path), *options,
+        stdin=token if way == "stdin" else "", env=env,
+    )  # fmt: skip
+    shown = json.loads(done.stdout)
+    assert (done.returncode, shown["accepted"], shown["claims"]["sub"]) == (0, True, "alice")
+
+
+def test_inspect_says_why_a_token_is_not_accepted(chatws: Invoke, tmp_path: Path) -> None:
+    token = create(chatws, tmp_path / "one")
+    create(chatws, tmp_path / "other")
+    done = chatws("token", "inspect", "--data-dir", str(tmp_path / "other"), stdin=token)
+    assert done.returncode == 4
+    assert "sub: alice" in done.stdout
+    assert "accepted: no" in done.stdout
+
+
+@pytest.mark.parametrize(("stdin", "code"), [("garbage\n", 4), ("", 2)])
+def test_inspect_without_a_token_fails(chatws: Invoke, tmp_path: Path, stdin: str, code: int) -> None:
+    done = chatws("token", "inspect", "--data-dir", str(tmp_path), stdin=stdin)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws.client import Refused, RestClient
+from tests.support.commands import run_chatws
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Invoke
+    from tests.conftest import StartServer
+    from tests.support.server import ServerProcess
+
+
+def test_agents_are_added_changed_and_barred_while_the_server_runs(chatws: Invoke, server: ServerProcess) -> None:
+    def user(*arguments: str, stdin: str = "") -> str:
+        done = chatws("user", *arguments, "--data-dir", str(server.data_dir), stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def log_in(password: str) -> str:
+        return asyncio.run(_log_in(server.url, password))
+
+    alice = ["alice", "--name", "Alice", "--email", "alice@example.org"]
+    user("add", *alice, "--password-stdin", stdin="first-pw\n")
+    assert log_in("first-pw") == "Alice"
+    user("passwd", "alice", "--password-stdin", stdin="second-pw\n")
+    with pytest.raises(Refused):
+        log_in("first-pw")
+    assert log_in("second-pw") == "Alice"
+    user("disable", "alice")
+    with pytest.raises(Refused):
+        log_in("second-pw")
+    (listed,) = [json.loads(line) for line in user("list", "--json").splitlines()]
+    assert (listed["userId"], listed["disabled"], listed["hasPassword"]) == ("alice", True, True)
+    user("enable", "alice")
+    assert log_in("second-pw") == "Alice"
+
+
+async def _log_in(url: str, password: str) -> str:
+    async with RestClient(url) as rest:
+        return (await rest.login("ALICE@example.org", password)).user.user_name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "why"),
+    [
+        (["add", "a b", "--email", "x@y"], "", 2, "the id can not be"),
+        (["add", "alice", "--email", "x@y"], "", 2, "use --password-stdin"),
+        (["add", "alice", "--email", "x@y", "--password-stdin"], "short\n", 2, "too short"),
+        (["passwd", "nobody", "--password-stdin"], "long enough\n", 1, "no such account"),
+        (["disable", "nobody"], "", 1, "no such account"),
+    ],
+)
+def test_what_can_not_be_done_is_one_line(
+    chatws: Invoke, tmp_path: Path, arguments: list[str], stdin: str, code: int, why: str
+) -> None:
+    done = chatws("user", *arguments, "--data-dir", str(tmp_path), stdin=stdin)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_backup_brings_the_conversation_back(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(data_dir=tmp_path / "d")
+    data_dir = ["--data-dir", str(tmp_path / "d")]
+    session_file = ["--session-file", str(tmp_path / "session"), "--url", server.url]
+    run_chatws("customer", *session_file, stdin="kept\n")
+    assert run_chatws("db", "backup", str(tmp_path / "copy.db"), *data_dir).returncode == 0
+    run_chatws("customer", *session_file, stdin="lost\n")
+    refused = run_chatws("db", "restore", str(tmp_path / "copy.db"), *data_dir)
+    assert refused.returncode == 1
+    assert f"process {server.pid}" in refused.stderr
+    server.kill()
+    assert run_chatws("db", "restore", str(tmp_path / "copy.db"), *data_dir).returncode == 0
+    server.start()
+    shown = run_chatws("customer", *session_file).stdout
+    assert "you: kept" in shown
+    assert "lost" not in shown

@@ -1,0 +1,27 @@
+"""Runs ``chatws`` as people and scripts do."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.support.server import CHATWS, environment_of_children
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run_chatws(
+    *arguments: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [CHATWS, *arguments],
+        input=stdin,
+        env={**environment_of_children(), **(env or {})},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
