@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from chatws.client.base import ChatClient
-from chatws.client.core.names import Command
+from chatws.client.core.names import Command, Event
 from chatws.client.options import ClientOptions
 from chatws.protocol.commands import ChangeConversation, RefreshToken, SubscribeInbox
 from chatws.protocol.replies import AuthAck, ConversationAck, InboxAck
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from chatws.protocol.entities import Conversation, ConversationStatus
+    from chatws.protocol.events import BotNotice
 
 
 class AgentClient(ChatClient):
@@ -59,6 +60,14 @@ class AgentClient(ChatClient):
     async def reopen_conversation(self, conversation_id: str, version: int) -> Conversation:
         """Put a closed conversation back in the queue; errors as for `claim_conversation`."""
         return await self._change(Command.REOPEN_CONVERSATION, conversation_id, version)
+
+    async def assign_bot(self, conversation_id: str, version: int) -> Conversation:
+        """Hand a conversation to the bot, which answers what was asked last; errors as for `claim_conversation`."""
+        return await self._change(Command.ASSIGN_BOT, conversation_id, version)
+
+    def on_bot_notice(self, callback: Callable[[BotNotice], object]) -> Callable[[], None]:
+        """The bot failed or handed a conversation off; only for those who follow the inbox."""
+        return self._driver.dispatcher.on(Event.BOT_NOTICE, callback)
 
     async def refresh_token(self, token: str) -> AuthAck:
         """Give the live connection a fresh token of the same user; later connections use it, too.

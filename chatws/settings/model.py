@@ -53,7 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: Annotated[Literal["on", "local", "off"], _help("Who may read /metrics: anyone, loopback, nobody.")] = "on"
     bot: Annotated[
         Literal["none", "echo", "rules", "webhook", "openai", "coze"],
-        _help("Bot that new conversations start with; the chat API answers with echo if none."),
+        _help(
+            "Bot that new conversations start with: none, echo, rules, webhook, openai, coze. "
+            "With none, only the chat API has one: echo."
+        ),
     ] = "none"
     bot_rules: Annotated[Path | None, _help("YAML file of the rules bot.")] = None
     bot_url: Annotated[

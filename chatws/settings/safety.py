@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from chatws.settings.model import Settings
@@ -65,6 +66,18 @@ def warnings(settings: Settings) -> list[Concern]:
                 "give --tls-cert and --tls-key, or --trusted-proxy for a proxy that ends TLS",
             )
         )
+    if settings.bot_url and settings.bot_url.startswith("http:") and not is_loopback(_host_of(settings.bot_url)):
+        found.append(
+            Concern(
+                f"the bot at {_host_of(settings.bot_url)} is asked without TLS",
+                "its key and what customers write cross the network readable",
+                "use its https address, unless the network is yours",
+            )
+        )
     if not settings.is_dev and settings.limits == "off":
         found.append(Concern("limits are off", "one client can use up the server", "leave --limits on"))
     return found
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""

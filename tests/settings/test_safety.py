@@ -63,3 +63,10 @@ def test_production_without_tls_or_trusted_proxy_is_warned_about() -> None:
 
 def test_production_without_limits_is_warned_about() -> None:
     assert ["limits" in concern.what for concern in warnings(msgspec.structs.replace(SAFE, limits="off"))] == [True]
+
+
+def test_a_remote_bot_without_tls_is_warned_about() -> None:
+    remote = msgspec.structs.replace(SAFE, bot="webhook", bot_url="http://bot.example/answers")
+    assert ["without TLS" in concern.what for concern in warnings(remote)] == [True]
+    assert not warnings(msgspec.structs.replace(remote, bot_url="https://bot.example/answers"))
+    assert not warnings(msgspec.structs.replace(remote, bot_url="http://127.0.0.1:9000/"))

@@ -23,6 +23,7 @@ class Command(StrEnum):
     RESOLVE_CONVERSATION = "resolve_conversation"
     REOPEN_CONVERSATION = "reopen_conversation"
     HANDOFF = "handoff"
+    ASSIGN_BOT = "assign_bot"
 
 
 class Event(StrEnum):
@@ -34,6 +35,7 @@ class Event(StrEnum):
     PRESENCE_UPDATE = "presence_update"
     MESSAGE_READ = "message_read"
     CONVERSATION_UPDATED = "conversation_updated"
+    BOT_NOTICE = "bot_notice"
     ERROR = "error"
     POSITIONS = "positions"
     AUTH_EXPIRING = "auth_expiring"

@@ -35,7 +35,7 @@ def serve(  # noqa: PLR0917  these are options, never positional
     log_level: Annotated[str | None, typer.Option(help=help_of("log_level"), metavar="LEVEL")] = None,
     log_format: Annotated[str | None, typer.Option(help=help_of("log_format"), metavar="FORMAT")] = None,
     limits: Annotated[str | None, typer.Option(help=help_of("limits"), metavar="on|off")] = None,
-    bot: Annotated[str | None, typer.Option(help=help_of("bot"), metavar="none|echo")] = None,
+    bot: Annotated[str | None, typer.Option(help=help_of("bot"), metavar="NAME")] = None,
     metrics: Annotated[str | None, typer.Option(help=help_of("metrics"), metavar="on|local|off")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).", metavar="FILE")] = None,
     assignments: Annotated[

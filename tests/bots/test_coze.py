@@ -1,0 +1,125 @@
+"""The bot of Coze, against the stream its API v3 really sends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chatws.bots import BotError, HandOff, Trouble
+from chatws.bots.coze import CozeBot
+from chatws.bots.remote import Remote
+from tests.bots.service import (
+    Script,
+    Service,
+    answer,
+    ask_about,
+    event_bytes,
+    pieces_of,
+    said,
+    stream,
+    text_of,
+)
+
+IDS = {"conversation_id": "7507", "bot_id": "7497", "chat_id": "75071", "section_id": "7507"}
+
+
+def chat(status: str, code: int = 0, text: str = "") -> bytes:
+    body = {"id": "75071", **IDS, "last_error": {"code": code, "msg": text}, "status": status, "usage": {}}
+    return event_bytes(body, f"conversation.chat.{status}")
+
+
+def message(kind: str, content: str, name: str = "delta", message_id: str = "m-1", **fields: Any) -> bytes:
+    body = {"id": message_id, **IDS, "role": "assistant", "type": kind, "content": content, "content_type": "text"}
+    return event_bytes({**body, **fields}, f"conversation.message.{name}")
+
+
+BEGIN = (chat("created"), chat("in_progress"))
+END = (chat("completed"), event_bytes('"[DONE]"', "done"))
+
+
+@pytest.fixture
+async def bot(service: Service) -> AsyncIterator[CozeBot]:
+    bot = CozeBot(Remote(service.url, "pat_secret"), "7497")
+    yield bot
+    await bot.close()
+
+
+async def test_only_answers_are_for_the_customer(service: Service, bot: CozeBot) -> None:
+    service.script = stream(
+        *BEGIN,
+        message("function_call", '{"name":"search"}', "completed", "m-0"),
+        message("tool_response", "a secret of the tool", "completed", "m-0"),
+        message("answer", "", reasoning_content="thinking"),
+        message("answer", "对话"),
+        message("answer", "流程"),
+        message("answer", "对话流程", "completed"),
+        message("verbose", '{"msg_type":"generate_answer_finish"}', "completed", "m-2"),
+        message("follow_up", "What else?", "completed", "m-3"),
+        *END,
+    )
+    assert await pieces_of(bot, ask_about("hi")) == ["对话", "流程"]
+
+
+async def test_request_is_what_the_api_wants(service: Service, bot: CozeBot) -> None:
+    service.script = stream(*BEGIN, message("answer", "ok"), *END)
+    await pieces_of(bot, ask_about("when?", said("hello", "bot")))
+    assert service.paths == ["/v3/chat"]
+    assert service.headers[0]["Authorization"] == "Bearer pat_secret"
+    assert service.bodies[0] == {
+        "bot_id": "7497",
+        "user_id": "customer-1",
+        "stream": True,
+        "auto_save_history": False,
+        "additional_messages": [
+            {"role": "assistant", "type": "answer", "content": "hello", "content_type": "text"},
+            {"role": "user", "type": "question", "content": "when?", "content_type": "text"},
+        ],
+    }
+
+
+async def test_answers_that_come_whole_are_taken_and_kept_apart(service: Service, bot: CozeBot) -> None:
+    service.script = stream(
+        *BEGIN,
+        message("answer", "first", "completed", "m-1"),
+        message("answer", '[{"type":"image"}]', "completed", "m-2", content_type="object_string"),
+        message("answer", "second", "completed", "m-3"),
+        *END,
+    )
+    assert text_of(await pieces_of(bot, ask_about("hi"))) == "first\n\nsecond"
+
+
+async def test_stream_may_be_cut_anywhere(service: Service, bot: CozeBot) -> None:
+    whole = b"".join((*BEGIN, message("answer", "流程 😀"), *END))
+    for size in (1, 7, 50):
+        service.script = stream(*[whole[at : at + size] for at in range(0, len(whole), size)])
+        assert text_of(await pieces_of(bot, ask_about("hi"))) == "流程 😀"
+
+
+async def test_marker_becomes_a_hand_off(service: Service, bot: CozeBot) -> None:
+    service.script = stream(*BEGIN, message("answer", "[["), message("answer", "handoff]]"), *END)
+    (piece,) = await pieces_of(bot, ask_about("hi"))
+    assert isinstance(piece, HandOff)
+
+
+FAILURES: list[tuple[str, Script, Trouble]] = [
+    ("bad token with 200", answer(200, {"code": 4100, "msg": "authentication is invalid"}), Trouble.FAILED),
+    ("rate limit with 200", answer(200, {"code": 4013, "msg": "too frequent"}), Trouble.RATE_LIMITED),
+    ("rate limit with 429", answer(429, {}), Trouble.RATE_LIMITED),
+    ("chat failed", stream(*BEGIN, chat("failed", 5000, "internal"), END[1]), Trouble.FAILED),
+    ("chat limited", stream(*BEGIN, chat("failed", 4013, "too frequent"), END[1]), Trouble.RATE_LIMITED),
+    ("needs a tool", stream(*BEGIN, chat("requires_action"), END[1]), Trouble.FAILED),
+    ("error event", stream(event_bytes({"code": 4000, "msg": "bad bot_id"}, "error")), Trouble.FAILED),
+    ("cut in the middle", stream(*BEGIN, message("answer", "half"), end="cut"), Trouble.CUT),
+    ("ends without finishing", stream(*BEGIN, message("answer", "half")), Trouble.CUT),
+    ("garbage", stream(*BEGIN, event_bytes("{]", "conversation.message.delta")), Trouble.UNREADABLE),
+]
+
+
+@pytest.mark.parametrize(("script", "trouble"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+async def test_whatever_goes_wrong_is_named(service: Service, bot: CozeBot, script: Script, trouble: Trouble) -> None:
+    service.script = script
+    with pytest.raises(BotError) as caught:
+        await pieces_of(bot, ask_about("hi"))
+    assert caught.value.trouble is trouble, caught.value

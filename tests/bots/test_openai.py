@@ -1,0 +1,168 @@
+"""The bot of OpenAI-compatible services, against the stream they really send."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chatws.bots import BotError, HandOff, Trouble
+from chatws.bots.openai import DEFAULT_PROMPT, OpenAIBot
+from chatws.bots.remote import Remote
+from tests.bots.service import (
+    Script,
+    Service,
+    answer,
+    ask_about,
+    drop,
+    event_bytes,
+    pieces_of,
+    said,
+    stream,
+    text_of,
+)
+
+KEY = "sk-very-secret"
+DONE = b"data: [DONE]\n\n"
+
+
+def chunk(content: str | None = None, finish: str | None = None, **delta: Any) -> bytes:
+    text = {} if content is None else {"content": content}
+    choice = {"index": 0, "delta": {**delta, **text}, "logprobs": None, "finish_reason": finish}
+    return event_bytes(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1730106000,
+            "model": "small",
+            "system_fingerprint": None,
+            "choices": [choice],
+        }
+    )
+
+
+USAGE = event_bytes({"id": "chatcmpl-1", "choices": [], "usage": {"total_tokens": 3}})
+
+
+@pytest.fixture
+async def bot(service: Service) -> AsyncIterator[OpenAIBot]:
+    bot = OpenAIBot(Remote(f"{service.url}/v1/", KEY), "small")
+    yield bot
+    await bot.close()
+
+
+async def test_answer_is_the_deltas_in_order(service: Service, bot: OpenAIBot) -> None:
+    service.script = stream(
+        chunk("", role="assistant", refusal=None), chunk("Hello"), chunk(" 世界"), chunk(finish="stop"), USAGE, DONE
+    )
+    assert await pieces_of(bot, ask_about("hi")) == ["Hello", " 世界"]
+
+
+async def test_request_is_what_the_api_wants(service: Service, bot: OpenAIBot) -> None:
+    service.script = stream(chunk("ok", "stop"), DONE)
+    history = (said("hi", seq=1), said("hello", "bot", 2), said("I am Ann", "admin", 3))
+    await pieces_of(bot, ask_about("when?", *history))
+    assert service.paths == ["/v1/chat/completions"]
+    assert service.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert service.bodies[0] == {
+        "model": "small",
+        "stream": True,
+        "messages": [
+            {"role": "system", "content": DEFAULT_PROMPT},
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "hello"},
+            {"role": "assistant", "content": "I am Ann"},
+            {"role": "user", "content": "when?"},
+        ],
+    }
+
+
+async def test_stream_may_be_cut_into_single_bytes(service: Service, bot: OpenAIBot) -> None:
+    whole = chunk("日本語 😀") + chunk(" ü", "stop") + DONE
+    service.script = stream(*[whole[at : at + 1] for at in range(len(whole))])
+    assert text_of(await pieces_of(bot, ask_about("hi"))) == "日本語 😀 ü"
+
+
+async def test_comments_and_services_without_done_are_understood(service: Service, bot: OpenAIBot) -> None:
+    service.script = stream(b": OPENROUTER PROCESSING\n\n", chunk("yes"), b":\n\n", chunk(finish="stop"))
+    assert await pieces_of(bot, ask_about("hi")) == ["yes"]
+
+
+async def test_service_that_does_not_stream_is_understood(service: Service, bot: OpenAIBot) -> None:
+    message = {"role": "assistant", "content": "all at once"}
+    service.script = answer(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    assert await pieces_of(bot, ask_about("hi")) == ["all at once"]
+
+
+async def test_marker_becomes_a_hand_off_wherever_it_is_cut(service: Service, bot: OpenAIBot) -> None:
+    service.script = stream(chunk("One moment. [[ha"), chunk("nd"), chunk("off]] ignored"), chunk(finish="stop"), DONE)
+    pieces = await pieces_of(bot, ask_about("a human"))
+    assert text_of(pieces) == "One moment. "
+    assert isinstance(pieces[-1], HandOff)
+
+
+FAILURES: list[tuple[str, Script, Trouble]] = [
+    (
+        "rate limit",
+        answer(429, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}),
+        Trouble.RATE_LIMITED,
+    ),
+    ("bad key", answer(401, {"error": {"message": f"Incorrect API key: {KEY}"}}), Trouble.REFUSED),
+    ("server error", answer(500, "oops"), Trouble.FAILED),
+    ("overloaded", answer(503, {"error": "busy"}), Trouble.FAILED),
+    ("gateway timeout", answer(504, ""), Trouble.TIMEOUT),
+    ("redirect", answer(302, "", Location="http://127.0.0.1:1/"), Trouble.REFUSED),
+    ("error object with 200", answer(200, {"error": {"message": "no", "type": "server_error"}}), Trouble.FAILED),
+    ("not JSON", answer(200, "<html>"), Trouble.UNREADABLE),
+    ("JSON of another shape", answer(200, {"choices": "none"}), Trouble.UNREADABLE),
+    ("endless body", answer(200, '"' + "x" * 300_000), Trouble.UNREADABLE),
+    ("no response", drop, Trouble.CUT),
+    ("cut in the middle", stream(chunk("half"), end="cut"), Trouble.CUT),
+    ("cut inside an event", stream(chunk("half"), b'data: {"choices": [{"del', end="cut"), Trouble.CUT),
+    ("ends without finishing", stream(chunk("half")), Trouble.CUT),
+    ("ends at once", stream(), Trouble.CUT),
+    ("garbage in the stream", stream(chunk("half"), b"data: {]\n\n"), Trouble.UNREADABLE),
+    ("not UTF-8", stream(b"data: \xff\xfe\n\n"), Trouble.UNREADABLE),
+    ("deeply nested", stream(b'data: {"choices":' + b"[" * 100_000 + b"\n\n"), Trouble.UNREADABLE),
+    ("endless event", stream(*[b"data: " + b"x" * 60_000 + b"\n"] * 6), Trouble.UNREADABLE),
+    (
+        "error in the stream",
+        stream(chunk("half"), event_bytes({"error": {"message": "too many", "code": 429}})),
+        Trouble.RATE_LIMITED,
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "trouble"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+async def test_whatever_goes_wrong_is_named_and_the_key_is_not(
+    service: Service, bot: OpenAIBot, script: Script, trouble: Trouble
+) -> None:
+    service.script = script
+    with pytest.raises(BotError) as caught:
+        await pieces_of(bot, ask_about("hi"))
+    assert caught.value.trouble is trouble, caught.value
+    assert KEY not in str(caught.value)
+
+
+async def test_wait_that_a_rate_limit_names_is_in_the_detail(service: Service, bot: OpenAIBot) -> None:
+    service.script = answer(429, {}, **{"Retry-After": "17"})
+    with pytest.raises(BotError, match="retry after 17"):
+        await pieces_of(bot, ask_about("hi"))
+
+
+async def test_service_that_is_not_there_is_unreachable(service: Service) -> None:
+    bot = OpenAIBot(Remote("http://127.0.0.1:1/v1", None), "small")
+    with pytest.raises(BotError) as caught:
+        await pieces_of(bot, ask_about("hi"))
+    await bot.close()
+    assert caught.value.trouble is Trouble.UNREACHABLE
+    assert service.bodies == []
+
+
+async def test_reader_who_leaves_ends_the_request(service: Service, bot: OpenAIBot) -> None:
+    service.script = stream(chunk("half"), end="hang")
+    pieces = bot.answer(ask_about("hi"))
+    assert await anext(pieces) == "half"
+    await pieces.aclose()  # type: ignore[attr-defined]  # a bot's iterator is a generator
+    await service.reader_gone.wait()

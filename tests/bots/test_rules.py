@@ -1,0 +1,87 @@
+"""The bot that answers from a file, and the words it looks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatws.bots import HandOff, Phrases
+from chatws.bots.rules import RulesBot, read_rules
+from tests.bots.service import ask_about, pieces_of
+
+BOOK = """
+answers:
+  - when: [opening hours, when do you open, 营业时间]
+    say: We are open from 9 to 5.
+  - when: [refund]
+    say: I cannot decide that.
+    handoff: true
+fallback: I do not know that. Write "human" to reach one.
+handoff: [human, real person]
+"""
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> RulesBot:
+    return RulesBot(read_rules(write(tmp_path, BOOK)))
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "rules.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("asked", ["When do you open?", "your OPENING  \n hours", "请问营业时间是几点"])
+async def test_first_rule_that_fits_answers(bot: RulesBot, asked: str) -> None:
+    assert await pieces_of(bot, ask_about(asked)) == ["We are open from 9 to 5."]
+
+
+async def test_what_no_rule_knows_gets_the_fallback(bot: RulesBot) -> None:
+    assert await pieces_of(bot, ask_about("refunds")) == ['I do not know that. Write "human" to reach one.']
+
+
+async def test_rule_may_pass_the_customer_on(bot: RulesBot) -> None:
+    assert await pieces_of(bot, ask_about("I want a refund!")) == ["I cannot decide that.", HandOff("rule: refund")]
+
+
+async def test_words_for_a_human_come_before_every_rule(bot: RulesBot) -> None:
+    (piece,) = await pieces_of(bot, ask_about("A human about opening hours, please"))
+    assert isinstance(piece, HandOff)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fallback: [",
+        "answers: []\nfallback: x",
+        "answers:\n  - when: []\n    say: x\nfallback: x",
+        "answers:\n  - when: [yes]\n    say: x\nfallback: x",
+        "answers:\n  - when: [a]\n    say: x",
+        "answers:\n  - when: [a]\n    sya: x\nfallback: x",
+        "answers:\n  - when: [a]\n    say: !!python/object/apply:os.getcwd []\nfallback: x",
+        "\x00",
+        "",
+    ],
+)
+def test_file_that_is_no_rule_book_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_rules(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "found"),
+    [
+        ("agent", "an Agent, please", True),
+        ("agent", "agents", False),
+        ("agent", "reagent", False),
+        ("straße", "STRASSE", True),
+        ("café", "cafe\u0301", True),
+        ("c++", "do you know C++?", True),
+        ("人工", "我要人工客服", True),
+        (" ", "anything", False),
+    ],
+)
+def test_phrases_are_whole_words_in_any_form(phrase: str, text: str, found: bool) -> None:
+    assert Phrases([phrase]).found_in(text) is found
