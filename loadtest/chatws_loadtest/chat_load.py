@@ -15,7 +15,8 @@ from chatws.protocol.entities import Message
 from chatws.protocol.replies import JoinAck
 from chatws_loadtest.connection import Connection, connect
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.subject import HOST, Session, Subject
+from chatws_loadtest.people import Customer, mint_tokens
+from chatws_loadtest.subject import HOST, Subject
 
 OPENING_AT_ONCE = 20
 """Handshakes in flight: enough to keep the server busy, few enough that its queue is not what is measured."""
@@ -119,11 +120,11 @@ class Pair:
         return on_event
 
 
-async def open_idle(subject: Subject, sessions: list[Session]) -> list[Connection]:
+async def open_idle(subject: Subject, sessions: list[Customer]) -> list[Connection]:
     """Connect customers who then only answer heartbeats."""
     connections: list[Connection] = []
 
-    async def open_one(session: Session) -> None:
+    async def open_one(session: Customer) -> None:
         credentials = {"sessionId": session.session_id}
         connections.append(await connect(HOST, subject.port, credentials, lambda _name, _raw: None))
 
@@ -131,12 +132,12 @@ async def open_idle(subject: Subject, sessions: list[Session]) -> list[Connectio
     return connections
 
 
-async def open_pairs(load: Load, subject: Subject, sessions: list[Session], ledger: Ledger) -> list[Pair]:
+async def open_pairs(load: Load, subject: Subject, sessions: list[Customer], ledger: Ledger) -> list[Pair]:
     """Connect both members of every conversation; the agents share the work evenly, a connection per conversation."""
-    tokens = [await subject.agent_token(f"bench-agent-{number}") for number in range(load.agents)]
+    tokens = mint_tokens(subject.keys, [f"bench-agent-{number}" for number in range(load.agents)])
     pairs: list[Pair] = []
 
-    async def open_one(session: Session) -> None:
+    async def open_one(session: Customer) -> None:
         token = tokens[len(pairs) % load.agents]
         pair = Pair(len(pairs), session.conversation_id, ledger, load.content_chars)
         pairs.append(pair)
@@ -177,10 +178,10 @@ def _schedule(load: Load, pairs: list[Pair], start_s: float) -> Iterator[tuple[f
             yield start_s + (beat + phase) / load.rate, pairs[index], (beat + index) % MEMBERS
 
 
-async def _few_at_once(open_one: Callable[[Session], Awaitable[None]], sessions: Iterable[Session]) -> None:
+async def _few_at_once(open_one: Callable[[Customer], Awaitable[None]], sessions: Iterable[Customer]) -> None:
     gate = asyncio.Semaphore(OPENING_AT_ONCE)
 
-    async def pass_gate(session: Session) -> None:
+    async def pass_gate(session: Customer) -> None:
         async with gate:
             await open_one(session)
 

@@ -35,7 +35,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         faults = self.unanswered, self.lost, self.gaps, self.duplicated, self.reordered, self.deaf
         return not self.refused and not any(faults)
 
-    def plus(self, other: Balance) -> Balance:
+    def __add__(self, other: Balance) -> Balance:
         """Add another account of other messages."""
         sums = {
             name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "refused"

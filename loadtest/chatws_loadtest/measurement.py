@@ -12,8 +12,9 @@ from chatws_loadtest import procfs
 from chatws_loadtest.chat_load import Load, clock_s, open_idle, open_pairs, settle, talk
 from chatws_loadtest.connection import Connection
 from chatws_loadtest.ledger import Balance, Ledger
+from chatws_loadtest.people import start_sessions
 from chatws_loadtest.samples import Percentiles, percentiles
-from chatws_loadtest.subject import Subject, start_subject
+from chatws_loadtest.subject import Subject
 
 MAX_LAG_P99_MS = 20.0
 """A generator later than this in one send of a hundred measures itself."""
@@ -60,9 +61,10 @@ async def run_once(load: Load, data_dir: Path, core: int | None) -> Run:
     """Start a server (on one core if one is given), put the load on it, and measure.
 
     Raises:
-        SubjectFailed, ConnectionFailed, LoadFailed: the load could not be built up.
+        SubjectFailed, PeopleMissing, ConnectionFailed, LoadFailed: the load could not be built up.
     """
-    subject = await start_subject(data_dir, core)
+    subject = Subject(data_dir, core)
+    await subject.start()
     try:
         return await _measure(load, subject)
     finally:
@@ -70,7 +72,7 @@ async def run_once(load: Load, data_dir: Path, core: int | None) -> Run:
 
 
 async def _measure(load: Load, subject: Subject) -> Run:
-    sessions = await subject.new_sessions(load.idle + load.conversations)
+    sessions = await start_sessions(subject.url, load.idle + load.conversations)
     rss_before, cpu_before = procfs.resident_bytes(subject.pid), procfs.cpu_seconds(subject.pid)
     idle = await open_idle(subject, sessions[: load.idle])
     cpu_idle_s = procfs.cpu_seconds(subject.pid) - cpu_before

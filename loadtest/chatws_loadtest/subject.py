@@ -1,17 +1,17 @@
-"""The server under test: started alone on one core, with the accounts a load needs."""
+"""The server under test: started alone on one core, killed and started again at the same place."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
 import os
 import re
 import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import NamedTuple
+
+from chatws.server.auth.keys import Keys, load_keys
+from chatws.settings import Settings
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
@@ -19,75 +19,73 @@ STOP_TIMEOUT_S = 15.0
 
 
 class SubjectFailed(Exception):
-    """The server did not start, or refused what a load needs; the text holds what it wrote."""
-
-
-class Session(NamedTuple):
-    """A customer's credentials and conversation."""
-
-    session_id: str
-    conversation_id: str
+    """The server did not start; the text holds what it wrote."""
 
 
 class Subject:
-    """A running ``chatws serve``; its log goes to ``data_dir/server.log``."""
+    """A ``chatws serve`` with rates and counts lifted; its log goes to ``data_dir/server.log``."""
 
-    def __init__(self, child: asyncio.subprocess.Process, port: int, data_dir: Path) -> None:
-        self._child = child
-        self.port = port
+    def __init__(self, data_dir: Path, core: int | None) -> None:
         self.data_dir = data_dir
+        self.port = 0
+        """Chosen by the system at the first start, and kept."""
+        self._core = core
+        self._child: asyncio.subprocess.Process | None = None
 
     @property
     def pid(self) -> int:
+        assert self._child is not None, "the server has not been started"
         return self._child.pid
 
-    async def agent_token(self, user_id: str) -> str:
-        """Make a token that is valid for the whole run.
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def keys(self) -> Keys:
+        """The key that its tokens are signed with."""
+        return load_keys(Settings(data_dir=self.data_dir), create=False)
+
+    async def start(self) -> None:
+        """Start it and return once it listens.
 
         Raises:
-            SubjectFailed: the command failed.
+            SubjectFailed: it did not come up.
         """
-        options = ["--sub", user_id, "--role", "admin", "--ttl", "24h", "--data-dir", str(self.data_dir)]
-        child = await asyncio.create_subprocess_exec(
-            *_chatws("token", "create", *options), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        stdout, stderr = await child.communicate()
-        if child.returncode != 0:
-            raise SubjectFailed(f"chatws token create: {stderr.decode()}")
-        return stdout.decode().strip()
+        options = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--limits", "off"]
+        command = [str(Path(sys.executable).with_name("chatws")), "serve", *options, "--log-level", "warning"]
+        if self._core is not None:
+            command = ["taskset", "--cpu-list", str(self._core), *command]
+        log = self.data_dir / "server.log"
+        with log.open("ab") as stderr:
+            child = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.PIPE, stderr=stderr, start_new_session=True
+            )
+        self._child = child
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                self.port = await _read_port(child)
+        except (SubjectFailed, TimeoutError):
+            await self.kill()
+            raise SubjectFailed(f"chatws serve did not start:\n{log.read_text()}") from None
 
-    async def new_sessions(self, count: int) -> list[Session]:
-        """Start customer sessions over REST.
-
-        Raises:
-            SubjectFailed: the server refused one.
-        """
-        return await asyncio.to_thread(self._new_sessions, count)
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self._child is not None, "the server has not been started"
+        if self._child.returncode is None:
+            self._child.kill()
+        await self._child.wait()
 
     async def stop(self) -> None:
-        """End the server: politely, then not."""
+        """End it: politely, then not."""
+        assert self._child is not None, "the server has not been started"
         if self._child.returncode is None:
             self._child.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._child.wait()
         except TimeoutError:
-            self._child.kill()
-            await self._child.wait()
-
-    def _new_sessions(self, count: int) -> list[Session]:
-        client = http.client.HTTPConnection(HOST, self.port, timeout=START_TIMEOUT_S)
-        sessions: list[Session] = []
-        for _ in range(count):
-            client.request("POST", "/api/sessions", body=b"{}", headers={"Content-Type": "application/json"})
-            response = client.getresponse()
-            body = response.read()
-            if response.status not in (200, 201):
-                raise SubjectFailed(f"POST /api/sessions: {response.status} {body[:200]!r}")
-            fields = json.loads(body)
-            sessions.append(Session(fields["sessionId"], fields["conversationId"]))
-        client.close()
-        return sessions
+            await self.kill()
 
 
 def reserve_core() -> int | None:
@@ -102,36 +100,9 @@ def reserve_core() -> int | None:
     return cores[0]
 
 
-async def start_subject(data_dir: Path, core: int | None) -> Subject:
-    """Start a server with rates and counts lifted, on one core if one is given.
-
-    Raises:
-        SubjectFailed: it did not come up.
-    """
-    command = _chatws("serve", "--port", "0", "--data-dir", str(data_dir), "--limits", "off", "--log-level", "warning")
-    if core is not None:
-        command = ["taskset", "--cpu-list", str(core), *command]
-    log = data_dir / "server.log"
-    with log.open("wb") as stderr:
-        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=stderr)
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            port = await _read_port(child)
-    except (SubjectFailed, TimeoutError):
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
-        raise SubjectFailed(f"chatws serve did not start:\n{log.read_text()}") from None
-    return Subject(child, port, data_dir)
-
-
 async def _read_port(child: asyncio.subprocess.Process) -> int:
     assert child.stdout is not None
     async for line in child.stdout:
         if match := re.search(rb"listening on http://[^ ]+:(\d+)", line):
             return int(match[1])
     raise SubjectFailed("its output ended")
-
-
-def _chatws(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("chatws")), *arguments]

@@ -1,0 +1,265 @@
+"""One scenario under way: its people, its load processes, the server if it is ours, and what is observed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chatws_loadtest import orders, procfs
+from chatws_loadtest.crew import Crew
+from chatws_loadtest.ledger import Balance
+from chatws_loadtest.orders import Done, Habits, Plan, Room
+from chatws_loadtest.people import Credentials, make_rooms
+from chatws_loadtest.recorder import Recorder
+from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
+from chatws_loadtest.stored import NotReadable, count_unstored
+from chatws_loadtest.subject import Subject
+from chatws_loadtest.targets import FAULTS, Target
+from chatws_loadtest.verdict import judge
+
+READY_EXTRA_S: Final = 30.0
+WATCH_S: Final = 1.0
+STEP_S: Final = 0.05
+GUIDE_UNCHECKED: Final = {
+    "gaps": "messages carry no seq, so that a hole in a stream cannot be seen",
+    "unstored": "there is no history to compare acks with",
+}
+
+now_s = time.perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    users: int
+    rate: float
+    duration_s: float
+    warmup_s: float
+    connects_per_s: float
+    processes: int
+    seed: int
+    csv_dir: Path | None
+    ca_file: Path | None
+
+
+class Arena:
+    """Set up with `open`, taken down with `close`; scenarios use what is in between."""
+
+    def __init__(
+        self, scenario: str, url: str, credentials: Credentials, options: Options, subject: Subject | None
+    ) -> None:
+        self.scenario = scenario
+        self.options = options
+        self.subject = subject
+        self.recorder = Recorder(options.processes)
+        self.marks: list[Mark] = []
+        self.steps: list[Step] = []
+        self.findings: list[str] = []
+        self.phase = "starting"
+        """What is going on, for people who watch."""
+        self._url = url
+        self._credentials = credentials
+        self._tag = f"lt{secrets.token_hex(4)}"
+        self._rooms: list[Room] = []
+        self._crew: Crew | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._watched: _Watched | None = None
+
+    @property
+    def crew(self) -> Crew:
+        assert self._crew is not None, "the arena is not open"
+        return self._crew
+
+    @property
+    def users(self) -> int:
+        return sum(len(room.members) for room in self._rooms)
+
+    async def open(self, habits: Habits, members: int = 2) -> None:
+        """Find the people and connect everybody.
+
+        Raises:
+            PeopleMissing: there are not enough credentials.
+            LoadRefused: not everybody could connect.
+        """
+        options = self.options
+        self.phase = "preparing users"
+        self._rooms = await make_rooms(self._url, self._credentials, max(1, options.users // members), members)
+        self.phase = "connecting"
+        self._crew = Crew([self._plan(index, habits) for index in range(options.processes)], self.recorder)
+        await self._crew.start()
+        self._watcher = asyncio.create_task(self._watch_server())
+        await self._crew.ready(self.users / options.connects_per_s + READY_EXTRA_S)
+
+    async def talk(self, warmup_s: float) -> None:
+        """Let everybody talk, and measure from the end of the warm-up on."""
+        begin_s = now_s() + STEP_S
+        self.recorder.begin_s = begin_s
+        self.recorder.measure_from_s = begin_s + warmup_s
+        self.crew.order(orders.Measure(begin_s + warmup_s, float(10**9)))
+        self.crew.order(orders.Go(begin_s))
+        self.phase = "warming up"
+        await asyncio.sleep(warmup_s + STEP_S)
+        self.phase = "measuring"
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for something to be observed; false when it was not in time."""
+        deadline_s = now_s() + timeout_s
+        while not condition():
+            if now_s() > deadline_s:
+                return False
+            await asyncio.sleep(STEP_S)
+        return True
+
+    def mark(self, what: str) -> float:
+        """Note that something is done now; the moment."""
+        at_s = now_s()
+        self.marks.append(Mark(at=round(at_s - self.recorder.begin_s, 3), what=what))
+        return at_s
+
+    async def conclude(self, targets: Sequence[Target], feeds: frozenset[str], drain_s: float = 10.0) -> ScenarioResult:
+        """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures."""
+        self.phase = "finishing"
+        ended_s = now_s()
+        self.recorder.measure_until_s = ended_s
+        done = await self.crew.finish(drain_s)
+        away = sum(end.away for end in done)
+        if away:
+            self.findings.append(f"{away} users were not connected at the end")
+        unchecked = dict(GUIDE_UNCHECKED) if self.crew.guide_only else {}
+        account = await self._draw(done, unchecked)
+        judged = [target for target in targets if target.metric in feeds and target.metric not in unchecked]
+        histograms = {name: self.recorder.latency(name) for name in sorted({*feeds, *self.recorder.latencies})}
+        latencies = {name: found for name, found in histograms.items() if name not in account.numbers}
+        health = self.recorder.health(done, self.crew.lost)
+        subject = self._watched
+        return ScenarioResult(
+            scenario=self.scenario,
+            users=self.users,
+            processes=self.options.processes,
+            duration_s=round(ended_s - self.recorder.measure_from_s, 3),
+            rate=self.options.rate,
+            verdict=judge(judged, latencies, account.numbers, health),
+            latencies={name: Latency.of(histogram) for name, histogram in latencies.items()},
+            numbers={name: value for name, value in account.numbers.items() if name not in unchecked},
+            balance=account.balance,
+            failures=account.failures,
+            health=health,
+            generator_us_per_message=self._per_message(self.recorder.generator_cpu_s()),
+            generator_rss_bytes=self.recorder.rss_bytes,
+            server_us_per_message=None if subject is None else self._per_message(subject.cpu_s_while_measured),
+            server_rss_bytes=None if subject is None else subject.rss_bytes,
+            series=self.recorder.series(),
+            marks=self.marks,
+            unchecked=[f"{name}: {reason}" for name, reason in unchecked.items()],
+            findings=self.findings,
+            steps=self.steps,
+        )
+
+    async def close(self) -> None:
+        """End the load processes."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._crew is not None:
+            await self._crew.stop()
+            if self._crew.lost:
+                self.findings += self._crew.complaints
+        self.phase = "done"
+
+    def _plan(self, index: int, habits: Habits) -> Plan:
+        options = self.options
+        prefix = "locust" if options.processes == 1 else f"locust-{index}"
+        return Plan(
+            url=self._url,
+            ca_file=None if options.ca_file is None else str(options.ca_file),
+            rooms=self._rooms[index :: options.processes],
+            habits=habits,
+            tag=f"{self._tag}p{index}",
+            connects_per_s=options.connects_per_s / options.processes,
+            seed=options.seed,
+            csv_prefix=None if options.csv_dir is None else str(options.csv_dir / f"{self.scenario}-{prefix}"),
+        )
+
+    async def _draw(self, done: Sequence[Done], unchecked: dict[str, str]) -> _Account:
+        balance = sum((end.balance for end in done), Balance())
+        failures = dict(sum((Counter(end.failures) for end in done), Counter[str]()))
+        faults = {name: float(getattr(balance, name)) for name in FAULTS if name != "unstored"}
+        unstored = 0
+        if "unstored" not in unchecked:
+            try:
+                unstored = await self._count_unstored()
+            except NotReadable as problem:
+                unchecked["unstored"] = str(problem)
+        failed = sum(failures.values()) + balance.unanswered
+        numbers = {
+            **faults,
+            "unstored": float(unstored),
+            "connections": float(self.recorder.fewest_connections),
+            "sent": float(balance.sent),
+            "errors": failed / max(1, self.recorder.requests),
+        }
+        return _Account(balance, failures, numbers)
+
+    async def _count_unstored(self) -> int:
+        shares = [
+            count_unstored(self._url, self._rooms[index :: self.options.processes], end.stored, f"{self._tag}p{index}")
+            for index, end in self.crew.done.items()
+        ]
+        return sum(await asyncio.gather(*shares))
+
+    def _per_message(self, cpu_s: float) -> float:
+        return round(cpu_s / max(1, self.recorder.acked_while_measured()) * 1e6, 1)
+
+    async def _watch_server(self) -> None:
+        """Observe the server's CPU and memory, across its restarts."""
+        if self.subject is None:
+            return
+        watched = self._watched = _Watched()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            at_s = now_s()
+            try:
+                cpu_s, rss_bytes = procfs.cpu_seconds(self.subject.pid), procfs.resident_bytes(self.subject.pid)
+            except OSError:
+                # It was killed a moment ago.
+                continue
+            is_measured = self.recorder.measure_from_s <= at_s < self.recorder.measure_until_s
+            cores = watched.note(self.subject.pid, at_s, cpu_s, rss_bytes, is_measured=is_measured)
+            if cores is not None:
+                self.recorder.watch_server(at_s, cores, rss_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What is known at the end."""
+
+    balance: Balance
+    failures: dict[str, int]
+    numbers: dict[str, float]
+
+
+class _Watched:
+    """The server's use of CPU, process by process."""
+
+    def __init__(self) -> None:
+        self.cpu_s_while_measured = 0.0
+        self.rss_bytes = 0
+        self._last: tuple[int, float, float] | None = None
+
+    def note(self, pid: int, at_s: float, cpu_s: float, rss_bytes: int, *, is_measured: bool) -> float | None:
+        """Add a reading; the cores used since the last one of the same process."""
+        last, self._last = self._last, (pid, at_s, cpu_s)
+        self.rss_bytes = rss_bytes
+        if last is None or last[0] != pid:
+            return None
+        used_s = cpu_s - last[2]
+        if is_measured:
+            self.cpu_s_while_measured += used_s
+        return used_s / max(1e-6, at_s - last[1])

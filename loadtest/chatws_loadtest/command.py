@@ -1,0 +1,231 @@
+"""The ``chatws loadtest`` command: its options, and the exit code that says what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import resource
+import signal
+import socket
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+from rich.console import Console
+
+from chatws_loadtest.arena import Options
+from chatws_loadtest.crew import LoadRefused
+from chatws_loadtest.people import Credentials, PeopleMissing, read_key, read_lines, read_sessions
+from chatws_loadtest.results import Report, write_json
+from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
+from chatws_loadtest.session import Request, run
+from chatws_loadtest.subject import SubjectFailed
+from chatws_loadtest.summary import describe
+from chatws_loadtest.targets import Target, TargetError, combine, default_targets, parse_target, read_targets
+from chatws_loadtest.verdict import Outcome
+
+GUIDE_USERS: Final = 500
+FILES_BESIDE: Final = 64
+"""Open files that a load process needs beside its connections."""
+
+
+class ExitCode(IntEnum):
+    """What the exit code means (contract: Exit codes)."""
+
+    DONE = 0
+    USAGE = 2
+    CANNOT_CONNECT = 3
+    REFUSED = 4
+    INVALID = 98
+    MISSED = 99
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+CODES: Final = {Outcome.PASS: ExitCode.DONE, Outcome.INVALID: ExitCode.INVALID, Outcome.FAIL: ExitCode.MISSED}
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+class Stop(Exception):
+    """The command ends with a line and a code."""
+
+    def __init__(self, line: str, code: ExitCode) -> None:
+        super().__init__(line, code)
+        self.line = line
+        self.code = code
+
+
+def main() -> None:
+    """Run the command that argv asks for and exit with its code."""
+    try:
+        app(prog_name="chatws loadtest")
+    except Stop as stop:
+        print(f"chatws loadtest: {stop.line}", file=sys.stderr)
+        sys.exit(stop.code)
+
+
+@app.command(epilog="Example: chatws loadtest --users 100 --target 'message.p99<200ms' --report out")
+def loadtest(  # noqa: PLR0917  these are options, never positional
+    url: Annotated[str | None, typer.Option(help="Server to test; without it one is started on a free port.")] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help=f"What to do: {', '.join(SCENARIOS)}; may be repeated.", metavar="NAME")
+    ] = None,
+    users: Annotated[int, typer.Option(min=2, help="Connections; each is one user.")] = GUIDE_USERS,
+    rate: Annotated[float, typer.Option(min=0.01, max=100, help="Messages per second of each user.")] = 1.0,
+    duration: Annotated[float, typer.Option(min=1, help="Seconds that are measured.")] = 30.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds of talk before that.")] = 5.0,
+    connects: Annotated[float, typer.Option(min=1, max=1000, help="New connections per second.")] = 100.0,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that make the load.")] = 1,
+    target: Annotated[
+        list[str] | None, typer.Option(help="What to reach, e.g. message.p95<100ms; may be repeated.")
+    ] = None,
+    targets: Annotated[Path | None, typer.Option(help="File of targets (TOML).", metavar="FILE")] = None,
+    jwt_secret_file: Annotated[
+        Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
+    ] = None,
+    tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
+    sessions: Annotated[
+        Path | None, typer.Option(help="Customers: SESSION [CONVERSATION] per line; else over REST.", metavar="FILE")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust.", metavar="FILE")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder to write report.json and the rest to.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, max=50, help="How often to run each scenario.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the users' random choices.")] = 1,
+    *,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
+) -> None:
+    """Put a chat server under load, and say whether it keeps its targets.
+
+    Exit codes: 0 all targets met, 99 a target missed, 98 the run says nothing (the generator was the limit, or there
+    were too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused.
+    """
+    if url is not None and not allow_remote:
+        _refuse_public(url)
+    _raise_file_limit(users // processes)
+    wanted = _find_targets(target or [], targets, users)
+    scenarios = _find_scenarios(scenario, wanted if target or targets else [])
+    csv_dir = None if report is None else report
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+    options = Options(
+        users=users,
+        rate=rate,
+        duration_s=duration,
+        warmup_s=warmup,
+        connects_per_s=connects,
+        processes=processes,
+        seed=seed,
+        csv_dir=csv_dir,
+        ca_file=ca_file,
+    )
+    try:
+        credentials = _find_credentials(jwt_secret_file, tokens, sessions)
+    except PeopleMissing as problem:
+        raise Stop(str(problem), ExitCode.USAGE) from problem
+    request = Request(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
+    result = _run(request, quiet=quiet or as_json)
+    if report is not None:
+        (report / "report.json").write_bytes(write_json(result))
+    print(msgspec.json.encode(result).decode() if as_json else describe(result))
+    raise typer.Exit(CODES[result.outcome])
+
+
+def _run(request: Request, *, quiet: bool) -> Report:
+    try:
+        return asyncio.run(_run_interruptibly(request, quiet=quiet))
+    except SubjectFailed as problem:
+        raise Stop(str(problem), ExitCode.CANNOT_CONNECT) from problem
+    except PeopleMissing as problem:
+        raise Stop(str(problem), ExitCode.USAGE) from problem
+    except LoadRefused as problem:
+        code = ExitCode.CANNOT_CONNECT if problem.code is None else ExitCode.REFUSED
+        raise Stop(f"the users could not connect: {problem}", code) from problem
+
+
+async def _run_interruptibly(request: Request, *, quiet: bool) -> Report:
+    """Run; SIGINT and SIGTERM end it in order, with every process it started."""
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[ExitCode] = []
+
+    def stop(code: ExitCode) -> None:
+        received.append(code)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stop, ExitCode.INTERRUPTED)
+    loop.add_signal_handler(signal.SIGTERM, stop, ExitCode.TERMINATED)
+    try:
+        return await run(request, Console(stderr=True), quiet=quiet)
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise Stop("stopped before the end; there is no result", received[0]) from None
+
+
+def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Target]:
+    try:
+        given = combine(read_targets(file) if file is not None else [], map(parse_target, texts))
+        # The guide's 500 connections are a promise about load; a smaller load is held to its own size.
+        own_size = [parse_target(f"connections>={users - users % 2}")] if users < GUIDE_USERS else []
+        return combine(default_targets(), own_size, given)
+    except TargetError as problem:
+        raise Stop(str(problem), ExitCode.USAGE) from problem
+
+
+def _find_scenarios(names: list[str] | None, given: list[Target]) -> list[str]:
+    chosen = list(names or DEFAULT_SCENARIOS)
+    unknown = [name for name in chosen if name not in SCENARIOS]
+    if unknown:
+        raise Stop(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}", ExitCode.USAGE)
+    fed = frozenset().union(*(SCENARIOS[name].feeds for name in chosen))
+    is_default = {target.text for target in default_targets()}
+    unused = [target.text for target in given if target.metric not in fed and target.text not in is_default]
+    if unused:
+        raise Stop(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)
+    return chosen
+
+
+def _find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path | None) -> Credentials:
+    tag = f"lt{os.getpid()}"
+    return Credentials(
+        keys=None if key_file is None else read_key(key_file),
+        tokens=() if tokens is None else read_lines(tokens),
+        sessions=() if sessions is None else read_sessions(sessions, tag),
+        tag=tag,
+    )
+
+
+def _refuse_public(url: str) -> None:
+    """Refuse to put load on machines that are probably somebody else's."""
+    host = urlsplit(url).hostname
+    if not host or not re.match(r"https?://", url):
+        raise Stop(f"{url} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        raise Stop(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
+    addresses = {ipaddress.ip_address(str(row[4][0])) for row in found}
+    public = [str(address) for address in addresses if not address.is_private]
+    if public:
+        raise Stop(
+            f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
+        )
+
+
+def _raise_file_limit(users: int) -> None:
+    """Make sure that a load process can open its connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    needed = users + FILES_BESIDE
+    if hard < needed:
+        raise Stop(f"{needed} open files are needed and {hard} allowed; see ulimit -n", ExitCode.USAGE)

@@ -1,0 +1,159 @@
+"""The load processes: started together, ordered together, read until the last one is done."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from chatws_loadtest import orders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatws_loadtest.orders import Done, Order, Plan
+    from chatws_loadtest.recorder import Recorder
+
+T = TypeVar("T")
+LONGEST_LINE_BYTES: Final = 512 * 1024 * 1024
+"""A long run's account of stored messages is one line."""
+
+END_TIMEOUT_S: Final = 15.0
+STDERR_LINES: Final = 30
+
+
+class LoadRefused(Exception):
+    """The load could not be built up: what a load process said, and the server's code if it refused."""
+
+    def __init__(self, reason: str, code: str | None = None) -> None:
+        super().__init__(reason, code)
+        self.reason = reason
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Crew:
+    """One process for each plan; what they report goes to the recorder."""
+
+    def __init__(self, plans: Sequence[Plan], recorder: Recorder) -> None:
+        self.lost = 0
+        """Processes that ended before they were told to."""
+        self.guide_only = False
+        self.done: dict[int, Done] = {}
+        """What the processes reported at their end."""
+        self._plans = plans
+        self._recorder = recorder
+        self._children: list[asyncio.subprocess.Process] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        self._ready: list[asyncio.Future[None]] = [loop.create_future() for _ in plans]
+        self._done: list[asyncio.Future[Done | None]] = [loop.create_future() for _ in plans]
+        self._complaints: deque[str] = deque(maxlen=STDERR_LINES)
+
+    async def start(self) -> None:
+        """Start the processes; they begin to connect at once."""
+        for index, plan in enumerate(self._plans):
+            child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "chatws_loadtest.load"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=LONGEST_LINE_BYTES,
+                # Ctrl-C is for the command, which ends its processes in order.
+                start_new_session=True,
+            )
+            self._children.append(child)
+            assert child.stdin is not None
+            child.stdin.write(orders.encode(plan) + b"\n")
+            self._tasks.append(asyncio.create_task(self._read_reports(index, child)))
+            self._tasks.append(asyncio.create_task(self._read_complaints(child)))
+
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until every user is in its room.
+
+        Raises:
+            LoadRefused: somebody can never be, or was not in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*self._ready)
+        except TimeoutError:
+            expected = sum(plan.users for plan in self._plans)
+            raise LoadRefused(
+                f"after {timeout_s:.0f} s only {self._recorder.connections} of {expected} users were connected"
+            ) from None
+
+    def order(self, order: Order) -> None:
+        """Tell all processes something."""
+        line = orders.encode(order) + b"\n"
+        for child in self._children:
+            if child.stdin is not None and not child.stdin.is_closing():
+                child.stdin.write(line)
+
+    async def finish(self, drain_s: float) -> list[Done]:
+        """Let everybody fall silent and report; a process that does not is lost."""
+        self.order(orders.Finish(drain_s))
+        waiting = asyncio.gather(*self._done)
+        try:
+            async with asyncio.timeout(drain_s + END_TIMEOUT_S):
+                reported = await waiting
+        except TimeoutError:
+            reported = [future.result() if future.done() and not future.cancelled() else None for future in self._done]
+        self.done = {index: report for index, report in enumerate(reported) if report is not None}
+        self.lost = len(self._plans) - len(self.done)
+        return list(self.done.values())
+
+    async def stop(self) -> None:
+        """End what still runs."""
+        for child in self._children:
+            if child.stdin is not None:
+                child.stdin.close()
+        for child in self._children:
+            try:
+                async with asyncio.timeout(END_TIMEOUT_S):
+                    await child.wait()
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for future in self._ready:
+            # One that nobody waited for must not complain about its exception.
+            if future.done() and not future.cancelled():
+                future.exception()
+
+    async def _read_reports(self, index: int, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout is not None
+        ready, done = self._ready[index], self._done[index]
+        async for line in child.stdout:
+            match orders.decode_report.decode(line):
+                case orders.Tick() as tick:
+                    self._recorder.take(index, tick)
+                case orders.Ready(guide_only):
+                    self.guide_only = self.guide_only or guide_only
+                    _set(ready, None)
+                case orders.Done() as report:
+                    _set(done, report)
+                case orders.Failed(reason, code):
+                    if not ready.done():
+                        ready.set_exception(LoadRefused(reason, code))
+        if not ready.done():
+            ready.set_exception(LoadRefused("a load process ended:\n" + "\n".join(self._complaints)))
+        _set(done, None)
+
+    async def _read_complaints(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stderr is not None
+        async for line in child.stderr:
+            self._complaints.append(line.decode(errors="replace").rstrip())
+
+    @property
+    def complaints(self) -> list[str]:
+        """The last lines that the processes wrote to standard error."""
+        return list(self._complaints)
+
+
+def _set(future: asyncio.Future[T], value: T) -> None:
+    if not future.done():
+        future.set_result(value)

@@ -1,0 +1,138 @@
+"""The load process of ``chatws loadtest``: a plan and orders come in on standard input, reports go out."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.socket import wait_read
+from locust.env import Environment
+from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
+
+from chatws.client.errors import ClientError, Refused
+from chatws.client.gevent.address import find_address
+from chatws_loadtest import orders
+from chatws_loadtest.ledger import Ledger
+from chatws_loadtest.load.pulse import TICK_S, feel_lag, take_tick
+from chatws_loadtest.load.stage import Stage
+from chatws_loadtest.load.users import ChatUser, ShownSamples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatws_loadtest.orders import Report
+
+STDIN, STDOUT = 0, 1
+SETTLE_STEP_S = 0.05
+
+
+def main() -> int:
+    """Run one plan to its end; 0 unless the load could not be built up."""
+    lines = _read_lines()
+    plan = orders.decode_plan(next(lines))
+    _raise_file_limit()
+    try:
+        address = find_address(plan.url, None if plan.ca_file is None else Path(plan.ca_file))
+    except ClientError as problem:
+        _tell(orders.Failed(str(problem)))
+        return 1
+    environment = Environment(user_classes=[ChatUser])
+    ledger = Ledger()
+    stage = ChatUser.stage = Stage(plan, ledger, address)
+    runner = environment.create_local_runner()
+    if plan.csv_prefix is not None:
+        ledger.samples = ShownSamples(environment)
+        writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, plan.csv_prefix, full_history=True)
+        gevent.spawn(writer)
+    gevent.spawn(feel_lag, stage)
+    gevent.spawn(_tick_on, stage)
+    runner.start(plan.users, spawn_rate=plan.users)
+    gevent.spawn(_announce, stage)
+    for line in lines:
+        order = orders.decode_order(line)
+        if isinstance(order, orders.Finish):
+            _finish(stage, order.drain_s)
+            break
+        _obey(stage, order)
+    runner.quit()
+    return 0
+
+
+def _obey(stage: Stage, order: orders.Order) -> None:
+    match order:
+        case orders.Go(at_s):
+            stage.go(at_s)
+        case orders.Measure(from_s, until_s):
+            stage.books.ledger.measure_from_s = from_s
+            stage.books.ledger.measure_until_s = until_s
+        case orders.SetRate(rate):
+            stage.rate = rate
+        case orders.Cut():
+            stage.cut()
+
+
+def _announce(stage: Stage) -> None:
+    problem = stage.join_all()
+    if problem is None:
+        _tell(orders.Ready(any(chatter.is_guide_only for chatter in stage.chatters)))
+    else:
+        _tell(orders.Failed(str(problem), problem.code if isinstance(problem, Refused) else None))
+
+
+def _finish(stage: Stage, drain_s: float) -> None:
+    stage.silence()
+    ledger = stage.books.ledger
+    for _ in range(int(drain_s / SETTLE_STEP_S)):
+        if ledger.is_settled:
+            break
+        gevent.sleep(SETTLE_STEP_S)
+    away = sum(not chatter.is_up for chatter in stage.chatters)
+    _tell(take_tick(stage))
+    _tell(
+        orders.Done(
+            balance=ledger.balance(),
+            stored={stage.books.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
+            failures=dict(stage.books.failures),
+            came_back=stage.books.came_back,
+            away=away,
+        )
+    )
+    for chatter in stage.chatters:
+        chatter.close()
+
+
+def _tick_on(stage: Stage) -> None:
+    while True:
+        gevent.sleep(TICK_S)
+        _tell(take_tick(stage))
+
+
+def _read_lines() -> Iterator[bytes]:
+    """Give the lines of standard input while the hub runs on."""
+    received = b""
+    while True:
+        wait_read(STDIN)
+        piece = os.read(STDIN, 1 << 20)
+        if not piece:
+            return
+        *lines, received = (received + piece).split(b"\n")
+        yield from lines
+
+
+def _tell(report: Report) -> None:
+    # One write for each line; the parent always reads.
+    sys.stdout.buffer.write(orders.encode(report) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _raise_file_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Where the users of one load process play: their seats, when they enter, when and how often they speak."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import gevent
+import gevent.event
+
+from chatws_loadtest.load.chatter import Books, Chatter, Room, now_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatws.client.errors import ClientError
+    from chatws.client.gevent.address import Address
+    from chatws_loadtest.ledger import Ledger
+    from chatws_loadtest.orders import Plan
+
+TYPING_LEAD_S = 0.3
+"""How long before a message its typing begins; with more than one message a second, this share of their distance."""
+
+
+class Stage:
+    """All users of one process; Locust gives each a greenlet, which `play` is run in."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, address: Address) -> None:
+        self.books = Books(plan, ledger)
+        self.chatters: list[Chatter] = []
+        self.rate = plan.habits.rate
+        self._missed = 0
+        self._address = address
+        self._seats = self._deal()
+        self._entered_s = now_s()
+        self._go: gevent.event.AsyncResult = gevent.event.AsyncResult()
+        # Set when nobody may say anything more.
+        self._over_s: float | None = None
+
+    @property
+    def offered(self) -> int:
+        """Messages that were due so far, said or not."""
+        return self.books.ledger.sent + self._missed
+
+    def go(self, at_s: float) -> None:
+        """Let everybody talk from ``at_s`` on."""
+        if not self._go.ready():
+            self._go.set(at_s)
+
+    def silence(self) -> None:
+        """Let nobody say anything more."""
+        self._over_s = now_s()
+
+    def cut(self) -> None:
+        """Cut every connection."""
+        for chatter in self.chatters:
+            chatter.cut()
+
+    def join_all(self) -> ClientError | None:
+        """Wait until everybody is in a room; the error if somebody can never be."""
+        while len(self.chatters) < self.books.plan.users:
+            gevent.sleep(0.01)
+        for chatter in self.chatters:
+            problem: ClientError | None = chatter.joined.get()
+            if problem is not None:
+                return problem
+        return None
+
+    def play(self) -> None:
+        """Be one user, until everything is over."""
+        room, member, auth = next(self._seats)
+        chatter = Chatter(self.books, room, member, auth, self._address)
+        turn = len(self.chatters)
+        self.chatters.append(chatter)
+        # Spread evenly: Locust starts a second's users in one instant, and that herd would be what is measured.
+        gevent.sleep(max(0.0, self._entered_s + turn / self.books.plan.connects_per_s - now_s()))
+        chatter.connect()
+        talkers = self.books.plan.habits.talkers
+        if talkers is None or member < talkers:
+            self._talk(chatter, Random(f"{self.books.plan.seed}/{turn}/talk"), self._go.get())
+
+    def _talk(self, chatter: Chatter, rng: Random, begin_s: float) -> None:
+        """Say everything at its time, whatever the server does; what is late goes out at once."""
+        habits = self.books.plan.habits
+        intended_s = begin_s + rng.random() / self.rate
+        while True:
+            typing_s = intended_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
+            if rng.random() < habits.typing_share:
+                if not self._wait(typing_s):
+                    break
+                chatter.type(typing_s)
+            if not self._wait(intended_s):
+                break
+            chatter.say(intended_s)
+            if rng.random() < habits.read_share:
+                chatter.mark_read()
+            if rng.random() < habits.history_share:
+                chatter.read_history()
+            intended_s += 1 / self.rate
+        assert self._over_s is not None
+        self._missed += max(0, int((self._over_s - intended_s) * self.rate) + (self._over_s >= intended_s))
+
+    def _wait(self, at_s: float) -> bool:
+        """Let the others run until a moment, also when that has passed; false once all is over."""
+        gevent.sleep(max(0.0, at_s - now_s()))
+        return self._over_s is None
+
+    def _deal(self) -> Iterator[tuple[Room, int, dict[str, str]]]:
+        for index, planned in enumerate(self.books.plan.rooms):
+            self.books.ledger.open_room(index, len(planned.members))
+            room = Room(index, planned.conversation_id)
+            for member, auth in enumerate(planned.members):
+                yield room, member, auth

@@ -1,0 +1,51 @@
+"""The Locust side: a user class whose users play on a stage, and Locust's own statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import gevent.event
+from locust import User, task
+from locust.env import Environment
+
+from chatws_loadtest.ledger import Samples
+
+if TYPE_CHECKING:
+    from chatws_loadtest.load.stage import Stage
+
+SHOWN = frozenset({"connect", "message", "ack", "typing"})
+"""Metrics that Locust's statistics show, too."""
+
+
+class ChatUser(User):
+    """One connection that talks on an open schedule."""
+
+    stage: ClassVar[Stage]
+    """Set before the first user starts; a process has one."""
+
+    @task
+    def chat(self) -> None:
+        """Play until the end of the run, then idle until Locust stops the user."""
+        self.stage.play()
+        gevent.event.Event().wait()
+
+
+class ShownSamples(Samples):
+    """Samples that Locust counts as well, for its CSV files and its web page."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self._fire = environment.events.request.fire
+
+    def add(self, metric: str, seconds: float) -> None:
+        """See `Samples`."""
+        super().add(metric, seconds)
+        if metric in SHOWN:
+            self._fire(  # type: ignore[no-untyped-call]  # Locust's hooks take anything
+                request_type="chat",
+                name=metric,
+                response_time=seconds * 1000,
+                response_length=0,
+                exception=None,
+                context={},
+            )

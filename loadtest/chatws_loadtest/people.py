@@ -1,0 +1,161 @@
+"""Who takes part in a load: tokens of agents, sessions and conversations of customers."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from chatws.server.auth import tokens
+from chatws.server.auth.keys import Key, Keys
+from chatws.settings import Settings
+from chatws_loadtest.orders import Room
+
+AGENT_CONVERSATIONS: Final = 10
+"""Connections that an agent may have (contract: limits); each conversation of the load takes one of its agent's."""
+
+TOKEN_LIFE_S: Final = 24 * 3600
+TIMEOUT_S: Final = 30.0
+_CREATED = frozenset({200, 201})
+
+
+class PeopleMissing(Exception):
+    """There are too few credentials, or the server gives none; the text says what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer's credentials and conversation."""
+
+    session_id: str
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What credentials there are: a key to sign tokens with, or tokens; sessions, or a server that starts them."""
+
+    keys: Keys | None = None
+    tokens: Sequence[str] = ()
+    sessions: Sequence[Customer] = ()
+    tag: str = field(default="load")
+
+    def agents(self, count: int) -> Iterator[str]:
+        """Give tokens of at least one agent, round and round.
+
+        Raises:
+            PeopleMissing: there is neither a key nor a token.
+        """
+        if self.keys is not None:
+            return cycle(mint_tokens(self.keys, [f"{self.tag}-agent-{number}" for number in range(max(1, count))]))
+        if not self.tokens:
+            raise PeopleMissing("there are no agents; give --jwt-secret-file or --tokens")
+        return cycle(self.tokens)
+
+
+def mint_tokens(keys: Keys, names: Sequence[str]) -> list[str]:
+    """Sign a token for each agent, good for the whole run."""
+    return [tokens.mint(keys, Settings(), subject=name, name=name, ttl_s=TOKEN_LIFE_S) for name in names]
+
+
+def read_key(path: Path) -> Keys:
+    """Read the key that a server's tokens are signed with (HS256).
+
+    Raises:
+        PeopleMissing: it cannot be read, or is empty.
+    """
+    try:
+        material = path.read_bytes().strip()
+    except OSError as problem:
+        raise PeopleMissing(f"{path}: {problem.strerror}") from problem
+    if not material:
+        raise PeopleMissing(f"{path} is empty")
+    return Keys(("HS256",), Key(None, material))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read a file of one secret per line.
+
+    Raises:
+        PeopleMissing: it cannot be read, or holds none.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise PeopleMissing(f"{path}: {problem}") from problem
+    if not lines:
+        raise PeopleMissing(f"{path} is empty")
+    return lines
+
+
+def read_sessions(path: Path, tag: str) -> list[Customer]:
+    """Read a file of sessions: ``SESSION [CONVERSATION]`` per line; without one the conversation's name is made up.
+
+    Raises:
+        PeopleMissing: it cannot be read, or holds none.
+    """
+    customers = []
+    for number, line in enumerate(read_lines(path)):
+        session_id, _, conversation_id = line.partition(" ")
+        customers.append(Customer(session_id, conversation_id.strip() or f"{tag}-{number}"))
+    return customers
+
+
+async def make_rooms(url: str, credentials: Credentials, rooms: int, members: int) -> list[Room]:
+    """Put a customer and its agents into each room.
+
+    Raises:
+        PeopleMissing: there are too few of them.
+    """
+    customers = list(credentials.sessions[:rooms]) or await start_sessions(url, rooms)
+    if len(customers) < rooms:
+        raise PeopleMissing(f"there are {len(customers)} sessions, {rooms} are needed; each customer is one connection")
+    agents = credentials.agents(rooms * (members - 1) // AGENT_CONVERSATIONS)
+    return [
+        Room(
+            customer.conversation_id,
+            [{"sessionId": customer.session_id}, *({"token": token} for token in islice(agents, members - 1))],
+        )
+        for customer in customers
+    ]
+
+
+async def start_sessions(url: str, count: int) -> list[Customer]:
+    """Start customer sessions over REST.
+
+    Raises:
+        PeopleMissing: the server starts none.
+    """
+    return await asyncio.to_thread(_start_sessions, url, count)
+
+
+def open_http(url: str) -> http.client.HTTPConnection:
+    """Open a connection for REST calls."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+
+
+def _start_sessions(url: str, count: int) -> list[Customer]:
+    client = open_http(url)
+    customers: list[Customer] = []
+    try:
+        for _ in range(count):
+            client.request("POST", "/api/sessions", body=b"{}", headers={"Content-Type": "application/json"})
+            response = client.getresponse()
+            body = response.read()
+            if response.status not in _CREATED:
+                raise PeopleMissing(f"POST /api/sessions answered {response.status}; give --sessions FILE")
+            fields = json.loads(body)
+            customers.append(Customer(fields["sessionId"], fields["conversationId"]))
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as problem:
+        raise PeopleMissing(f"POST /api/sessions failed ({problem!r}); give --sessions FILE") from problem
+    finally:
+        client.close()
+    return customers

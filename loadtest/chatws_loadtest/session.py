@@ -1,0 +1,101 @@
+"""A whole run: the scenarios one after another, on the bundled server or on somebody's, into one report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chatws_loadtest import procfs
+from chatws_loadtest.arena import Arena, Options
+from chatws_loadtest.live import watch
+from chatws_loadtest.people import Credentials
+from chatws_loadtest.results import Report, ScenarioResult
+from chatws_loadtest.scenarios import SCENARIOS
+from chatws_loadtest.subject import Subject, reserve_core
+from chatws_loadtest.targets import Target
+from chatws_loadtest.verdict import worst
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PACKAGES: Final = ("chatws", "locust", "gevent", "hdrhistogram", "msgspec")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run; without a URL the bundled server is started for each scenario."""
+
+    scenarios: Sequence[str]
+    options: Options
+    targets: Sequence[Target]
+    url: str | None
+    credentials: Credentials
+    command: list[str]
+    repeat: int = 1
+
+
+async def run(request: Request, console: Console, *, quiet: bool) -> Report:
+    """Run every scenario.
+
+    Raises:
+        SubjectFailed: the bundled server did not start.
+        PeopleMissing: there are not enough credentials.
+        LoadRefused: the users could not connect.
+    """
+    started_at = datetime.now(UTC)
+    core = reserve_core() if request.url is None and _spare_cores() >= request.options.processes else None
+    results: list[ScenarioResult] = []
+    for _ in range(request.repeat):
+        for name in request.scenarios:
+            results.append(await _run_scenario(request, name, core, console, quiet=quiet))  # noqa: PERF401  one at a time
+    return Report(
+        started_at=started_at,
+        command=request.command,
+        url=request.url or "bundled",
+        bundled_server=request.url is None,
+        machine=describe_machine(),
+        versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
+        seed=request.options.seed,
+        outcome=worst(result.verdict.outcome for result in results),
+        targets=[target.text for target in request.targets],
+        scenarios=results,
+    )
+
+
+def describe_machine() -> dict[str, str]:
+    """Describe what a result depends on."""
+    return {
+        "cpu": procfs.cpu_model(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+async def _run_scenario(
+    request: Request, name: str, core: int | None, console: Console, *, quiet: bool
+) -> ScenarioResult:
+    async with AsyncExitStack() as stack:
+        subject: Subject | None = None
+        url, credentials = request.url, request.credentials
+        if url is None:
+            data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatws-loadtest-"))
+            subject = Subject(Path(data_dir), core)
+            await subject.start()
+            stack.push_async_callback(subject.stop)
+            url, credentials = subject.url, Credentials(keys=subject.keys)
+        arena = Arena(name, url, credentials, request.options, subject)
+        stack.push_async_callback(arena.close)
+        await stack.enter_async_context(watch(arena, console, quiet=quiet))
+        return await SCENARIOS[name].play(arena, request.targets)
+
+
+def _spare_cores() -> int:
+    return len(os.sched_getaffinity(0)) - 1

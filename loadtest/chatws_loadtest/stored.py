@@ -1,0 +1,71 @@
+"""Whether what the server said it had stored is there, read over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from chatws_loadtest.orders import Room
+from chatws_loadtest.people import open_http
+
+PAGE: Final = 100
+READERS: Final = 4
+
+
+class NotReadable(Exception):
+    """The server does not offer its history over REST."""
+
+
+async def count_unstored(
+    url: str, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
+) -> int:
+    """Count messages that were acked as (seq, number) and are not in their conversation's history in that place.
+
+    Raises:
+        NotReadable: the history cannot be read.
+    """
+    shares = [rooms[start::READERS] for start in range(READERS)]
+    counts = await asyncio.gather(*(asyncio.to_thread(_count, url, share, acked, tag) for share in shares))
+    return sum(counts)
+
+
+def _count(url: str, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str) -> int:
+    client = open_http(url)
+    missing = 0
+    try:
+        for room in rooms:
+            expected = acked.get(room.conversation_id, ())
+            if expected:
+                stored = _read(client, room, tag, last=max(seq for seq, _ in expected))
+                missing += sum(stored.get(seq) != number for seq, number in expected)
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as problem:
+        raise NotReadable(f"the history could not be read over REST: {problem!r}") from problem
+    finally:
+        client.close()
+    return missing
+
+
+def _read(client: http.client.HTTPConnection, room: Room, tag: str, *, last: int) -> dict[int, int]:
+    """Read a conversation up to ``last``; our messages' numbers by seq."""
+    numbers: dict[int, int] = {}
+    headers = {"X-Session-Id": room.members[0]["sessionId"]}
+    position, more = 0, True
+    while more and position < last:
+        path = f"/api/conversations/{quote(room.conversation_id)}/messages?afterSeq={position}&limit={PAGE}"
+        client.request("GET", path, headers=headers)
+        response = client.getresponse()
+        body = response.read()
+        if response.status != http.client.OK:
+            raise NotReadable(f"GET /api/conversations/…/messages answered {response.status}")
+        page = json.loads(body)
+        for message in page["messages"]:
+            position = message["seq"]
+            ours, _, rest = message["content"].partition("-")
+            if ours == tag:
+                numbers[position] = int(rest.split("-", 2)[1])
+        more = page["hasMoreAfter"]
+    return numbers

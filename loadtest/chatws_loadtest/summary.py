@@ -1,0 +1,84 @@
+"""A result in words: the table of targets, what was delivered, and how the generator did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chatws_loadtest.targets import METRICS, Kind
+from chatws_loadtest.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatws_loadtest.results import Report, ScenarioResult
+    from chatws_loadtest.verdict import Row
+
+WORDS: Final = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.INVALID: "INVALID"}
+
+
+def format_value(metric: str, value: float | None) -> str:
+    """Write a metric's value in its unit; ``-`` for none."""
+    if value is None:
+        return "-"
+    match METRICS[metric][0]:
+        case Kind.LATENCY:
+            return f"{value / 1000:.1f} ms"
+        case Kind.SHARE:
+            return f"{value:.3%}"
+        case Kind.COUNT:
+            return f"{value:,.0f}"
+
+
+def describe(report: Report) -> str:
+    """Describe a whole run for a terminal."""
+    blocks = ["\n".join(_describe_scenario(scenario)) for scenario in report.scenarios]
+    return "\n\n".join([*blocks, f"result: {WORDS[report.outcome]}"])
+
+
+def _describe_scenario(result: ScenarioResult) -> Iterator[str]:
+    users = f"{result.users} users, {result.rate:g} messages/s each"
+    yield f"{result.scenario}: {users}, measured for {result.duration_s:.0f} s"
+    yield from _align([("target", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
+    yield ""
+    header = ("latency, ms", "p50", "p95", "p99", "max", "samples")
+    rows = [
+        (name, *(f"{us / 1000:.2f}" for us in (row.p50, row.p95, row.p99, row.max)), str(row.count))
+        for name, row in result.latencies.items()
+        if row.count
+    ]
+    yield from _align([header, *rows])
+    yield ""
+    balance, health = result.balance, result.health
+    yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
+    if result.failures:
+        yield "failures: " + ", ".join(f"{count} {what}" for what, count in sorted(result.failures.items()))
+    yield (
+        f"generator: {health.cpu_cores:.2f} of a core, send lag p99 {health.send_lag_p99_us / 1000:.1f} ms, "
+        f"{result.generator_us_per_message:.0f} µs per message"
+    )
+    if result.server_us_per_message is not None and result.server_rss_bytes is not None:
+        memory = f"{result.server_rss_bytes / 1e6:.0f} MB"
+        yield f"server: {result.server_us_per_message:.0f} µs of CPU per message, {memory}"
+    for step in result.steps:
+        yield f"  {step.rate:,.0f} messages/s: p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
+    notes = (
+        *(f"invalid because {reason}" for reason in result.verdict.invalid_because),
+        *(f"note: {note}" for note in result.verdict.notes),
+        *(f"note: {finding}" for finding in result.findings),
+        *(f"not checked: {reason}" for reason in result.unchecked),
+    )
+    yield from notes
+
+
+def _row(row: Row) -> tuple[str, str, str, str]:
+    verdict = WORDS[row.outcome] if not row.reason else f"{WORDS[row.outcome]} ({row.reason})"
+    samples = str(row.samples) if row.statistic is not None else ""
+    return row.target, format_value(row.metric, row.value), samples, verdict
+
+
+def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Align columns: the first to the left, the last as it is, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
+        yield "  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]])
