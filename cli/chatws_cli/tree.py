@@ -22,6 +22,7 @@ MODULES: Final = {
     "user": "users",
     "db": "database",
     "config": "config",
+    "loadtest": "loadtest",
 }
 """Command → module of ``chatws_cli.commands`` that holds its ``app``; help lists them in this order."""
 

@@ -50,7 +50,12 @@ class ExitCode(IntEnum):
 
 CODES: Final = {Outcome.PASS: ExitCode.DONE, Outcome.INVALID: ExitCode.INVALID, Outcome.FAIL: ExitCode.MISSED}
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 class Stop(Exception):

@@ -1,0 +1,28 @@
+"""``chatws loadtest``: hands over to the load test, which is a program of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+import typer
+
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.tree import make_app
+
+app = make_app()
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def loadtest(ctx: typer.Context) -> None:
+    """Put a server under load, and say whether it keeps its targets."""
+    if find_spec("locust") is None or find_spec("hdrh") is None:
+        raise CommandError(
+            "the load test is not installed", advice="pip install 'chatws[loadtest]'", code=ExitCode.USAGE
+        )
+    # In place of this process: its signals, its terminal and its exit code are the command's.
+    os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest", *ctx.args])  # noqa: S606 - no shell is wanted
