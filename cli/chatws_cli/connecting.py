@@ -1,13 +1,10 @@
-"""What ``agent`` and ``customer`` share: the options of a connection, and how a stay begins and ends."""
+"""How a stay of ``agent`` or ``customer`` begins and ends."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Literal
 
 from chatws.client import CannotConnect, ClientError, ClientOptions, Refused
 from chatws.protocol.errors import ErrorCode
@@ -20,21 +17,9 @@ from chatws_cli.line.terminal import Terminal, is_capable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from chatws.client import AgentClient, CustomerClient
-
-Url = Annotated[str, typer.Option(help="Address of the server.", envvar="CHATWS_URL")]
-ConversationId = Annotated[
-    str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to enter.")
-]
-Plain = Annotated[bool, typer.Option("--plain", help="Lines of text; what a pipe and a dumb terminal get anyway.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, out and in.")]
-Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Go on listening after the end of the input.")]
-History = Annotated[
-    int | None, typer.Option(metavar="N", min=0, max=100, help="Messages shown at first; 20, with --json none.")
-]
-CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust instead of the system's.")]
-TransportChoice = Annotated[Literal["auto", "websocket", "polling"], typer.Option(help="Transport to use.")]
 
 _PLAIN_HISTORY = 20
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,19 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_dir"))]
 DatabaseUrl = Annotated[str | None, typer.Option(metavar="URL", help=help_of("database_url"))]
+
+Url = Annotated[str, typer.Option(help="Address of the server.", envvar="CHATWS_URL")]
+ConversationId = Annotated[
+    str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to enter.")
+]
+Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, also on a terminal.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, out and in.")]
+Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Go on listening after the end of the input.")]
+History = Annotated[
+    int | None, typer.Option(metavar="N", min=0, max=100, help="Messages shown at first; 20, with --json none.")
+]
+CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust instead of the system's.")]
+TransportChoice = Annotated[Literal["auto", "websocket", "polling"], typer.Option(help="Transport to use.")]
 
 
 def data_dir_settings(data_dir: Path | None) -> Settings:

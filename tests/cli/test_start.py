@@ -15,21 +15,31 @@ from tests.support.server import CHATWS
 if TYPE_CHECKING:
     from tests.cli.conftest import Invoke
 
-HEAVY = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "msgspec", "asyncio")
+LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2")
+HEAVY = (*LIBRARIES, "msgspec", "asyncio")
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_version_imports_nothing_heavy(option: str) -> None:
+    version, code, imported = run_and_list_imports(option, HEAVY)
+    assert (version, code, imported) == (f"chatws {__version__}", 0, [])
+
+
+def test_help_imports_nothing_that_a_command_needs() -> None:
+    assert run_and_list_imports("--help", LIBRARIES)[1:] == (0, [])
+
+
+def run_and_list_imports(option: str, modules: tuple[str, ...]) -> tuple[str, int, list[str]]:
     script = (
         "import json, sys; from chatws_cli.main import run\n"
         f"sys.argv = ['chatws', {option!r}]\n"
         "try: run()\nexcept SystemExit as end: code = end.code\n"
-        f"print(json.dumps([code or 0, [name for name in {HEAVY!r} if name in sys.modules]]))"
+        f"print(json.dumps([code or 0, [name for name in {modules!r} if name in sys.modules]]))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    version, imported = done.stdout.splitlines()
-    assert version == f"chatws {__version__}"
-    assert json.loads(imported) == [0, []]
+    first, *_, last = done.stdout.splitlines()
+    code, imported = json.loads(last)
+    return first, code, imported
 
 
 def test_help_names_every_command_and_the_first_step() -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.client import Refused, RestClient
-from tests.support.commands import run_chatws
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,7 @@ async def _log_in(url: str, password: str) -> str:
         (["disable", "nobody"], "", 1, "no such account"),
     ],
 )
-def test_what_can_not_be_done_is_one_line(
+def test_what_can_not_be_done_is_one_line(  # noqa: PLR0917 - fixtures and a table
     chatws: Invoke, tmp_path: Path, arguments: list[str], stdin: str, code: int, why: str
 ) -> None:
     done = chatws("user", *arguments, "--data-dir", str(tmp_path), stdin=stdin)
@@ -66,19 +65,19 @@ def test_what_can_not_be_done_is_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_backup_brings_the_conversation_back(start_server: StartServer, tmp_path: Path) -> None:
+def test_a_backup_brings_the_conversation_back(chatws: Invoke, start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(data_dir=tmp_path / "d")
     data_dir = ["--data-dir", str(tmp_path / "d")]
     session_file = ["--session-file", str(tmp_path / "session"), "--url", server.url]
-    run_chatws("customer", *session_file, stdin="kept\n")
-    assert run_chatws("db", "backup", str(tmp_path / "copy.db"), *data_dir).returncode == 0
-    run_chatws("customer", *session_file, stdin="lost\n")
-    refused = run_chatws("db", "restore", str(tmp_path / "copy.db"), *data_dir)
+    chatws("customer", *session_file, stdin="kept\n")
+    assert chatws("db", "backup", str(tmp_path / "copy.db"), *data_dir).returncode == 0
+    chatws("customer", *session_file, stdin="lost\n")
+    refused = chatws("db", "restore", str(tmp_path / "copy.db"), *data_dir)
     assert refused.returncode == 1
     assert f"process {server.pid}" in refused.stderr
     server.kill()
-    assert run_chatws("db", "restore", str(tmp_path / "copy.db"), *data_dir).returncode == 0
+    assert chatws("db", "restore", str(tmp_path / "copy.db"), *data_dir).returncode == 0
     server.start()
-    shown = run_chatws("customer", *session_file).stdout
+    shown = chatws("customer", *session_file).stdout
     assert "you: kept" in shown
     assert "lost" not in shown

@@ -9,30 +9,27 @@ from urllib.parse import urlsplit
 import typer
 
 from chatws.settings.safety import is_loopback
-from chatws_cli.connecting import (
+from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.dev_agent import mint_dev_token
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.options import (
     AsJson,
     CaFile,
     ConversationId,
+    DataDir,
     History,
     Plain,
     TransportChoice,
     Url,
     Wait,
-    client_options,
-    stay,
-    wishes,
+    data_dir_settings,
 )
-from chatws_cli.defaults import DEFAULT_URL
-from chatws_cli.dev_agent import mint_dev_token
-from chatws_cli.errors import CommandError, ExitCode
-from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.secrets import find_secret, read_secret
 from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws.client import AgentClient
     from chatws_cli.line.talk import Wishes
 
 app = make_app()
@@ -54,17 +51,19 @@ def agent(  # noqa: PLR0917  these are options, never positional
     plain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
-    """Answer customers; without --conversation the newest open one, or the first to come.
+    """Answer customers.
 
-    On the server's own machine, in development mode, the development agent's token is found by itself.
+    Without --conversation it enters the newest open one, or waits for the first. On the server's own machine, in
+    development mode, the development agent's token is found by itself.
     """
+    from chatws.client import AgentClient
+    from chatws_cli.connecting import client_options, stay, wishes
+
     del plain
     token = _token(url, token_file, data_dir)
     options = client_options(ca_file, transport)
 
     async def make() -> tuple[AgentClient, Wishes]:
-        from chatws.client import AgentClient
-
         client = AgentClient(url, token, options=options)
         return client, wishes(conversation, wait, history, as_json=as_json)
 

@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatws_cli.connecting import (
+from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.options import (
     AsJson,
     CaFile,
     ConversationId,
+    DataDir,
     History,
     Plain,
     TransportChoice,
     Url,
     Wait,
-    client_options,
-    stay,
-    wishes,
+    data_dir_settings,
 )
-from chatws_cli.defaults import DEFAULT_URL
-from chatws_cli.kept_session import find_session, kept_file, obtain_session
-from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
-    from chatws.client import CustomerClient
     from chatws_cli.line.talk import Wishes
 
 app = make_app()
@@ -50,15 +46,20 @@ def customer(  # noqa: PLR0917  these are options, never positional
     plain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write to the agents; the session is kept, so the next time the conversation goes on."""
+    """Write to the agents.
+
+    The session is kept for each server, so the conversation goes on the next time.
+    """
+    from chatws.client import CustomerClient
+    from chatws_cli.connecting import client_options, stay, wishes
+    from chatws_cli.kept_session import find_session, kept_file, obtain_session
+
     del plain
     options = client_options(ca_file, transport)
     kept = kept_file(data_dir_settings(data_dir).data_dir, url)
     found = find_session(session_file, kept)
 
     async def make() -> tuple[CustomerClient, Wishes]:
-        from chatws.client import CustomerClient
-
         session = await obtain_session(url, options, found, name)
         client = CustomerClient(url, session.session_id, options=options)
         return client, wishes(conversation or session.conversation_id, wait, history, as_json=as_json)

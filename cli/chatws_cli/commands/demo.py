@@ -18,9 +18,9 @@ app = make_app()
 def demo(
     typing: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long each message is typed.")] = 1.0,
 ) -> None:
-    """Play a short conversation between two clients and a server that restarts in the middle.
+    """Watch an agent and a customer talk.
 
-    Everything is real, on a free port and in a temporary directory; nothing of it stays.
+    Two real clients and a real server that restarts in the middle, on a free port and in a temporary directory.
     """
     from chatws_cli.demo.play import play
 

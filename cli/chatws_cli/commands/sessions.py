@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatws_cli.connecting import CaFile, Url, client_options, explain
 from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.options import CaFile, Url
 from chatws_cli.output import print_json, table
 from chatws_cli.tree import make_app
 
@@ -29,6 +29,7 @@ def create(
 ) -> None:
     """Start a session on a running server and print it; the session id is a secret."""
     from chatws.client import ClientError
+    from chatws_cli.connecting import client_options, explain
 
     try:
         made = asyncio.run(_create(url, client_options(ca_file, "auto"), name))

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatws.protocol.entities import User
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.output import print_json, table
-from chatws_cli.storing import with_store
 from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.store import Account, Store
 
-app = make_app("Keep the agents who may log in; works while the server runs.")
+app = make_app("Keep the agents who may log in.")
 
 UserId = Annotated[str, typer.Argument(metavar="ID", help="Id of the agent.", show_default=False)]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
@@ -38,6 +36,9 @@ def add(
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add an agent; the password is asked for."""
+    from chatws.protocol.entities import User
+    from chatws_cli.storing import with_store
+
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", user_id):
         raise CommandError(f"the id can not be {user_id!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     settings = database_settings(data_dir, database_url)
@@ -55,6 +56,8 @@ def list_users(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List the agents."""
+    from chatws_cli.storing import with_store
+
     accounts = with_store(database_settings(data_dir, database_url), lambda store: store.accounts())
     if as_json:
         for account in accounts:
@@ -72,6 +75,8 @@ def passwd(
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Give an agent another password."""
+    from chatws_cli.storing import with_store
+
     settings = database_settings(data_dir, database_url)
     password_hash = _ask_hash(from_stdin=password_stdin)
     with_store(settings, lambda store: store.set_password(user_id, password_hash))
@@ -81,6 +86,7 @@ def passwd(
 @app.command(epilog="Example: chatws user disable alice")
 def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bar an agent: log-in and tokens are refused, open connections end within a second."""
+    from chatws_cli.storing import with_store
 
     async def bar(store: Store) -> None:
         await store.set_disabled(user_id, disabled=True)
@@ -93,6 +99,8 @@ def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl
 @app.command(epilog="Example: chatws user enable alice")
 def enable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Admit a disabled agent again, with a new log-in."""
+    from chatws_cli.storing import with_store
+
     with_store(database_settings(data_dir, database_url), lambda store: store.set_disabled(user_id, disabled=False))
     print(f"enabled {user_id}")
 
