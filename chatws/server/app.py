@@ -12,7 +12,7 @@ from chatws.bots import KEY_VARIABLE, BadBot, make_bot
 from chatws.engine import EngineOptions, Namespace, Server
 from chatws.protocol.entities import Presence, User
 from chatws.protocol.events import TypingIndicator
-from chatws.server import rest
+from chatws.server import rest, site
 from chatws.server.answering import BOT, Answering
 from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.keys import load_keys
@@ -67,6 +67,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Applica
     app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat))
     app.on_shutdown.append(functools.partial(_end_answers, chat=chat))
     rest.attach(app, rest.Api(chat, pipeline, server, app[SERVICE], app[DRAIN]))
+    site.attach(app, chat)
     server.attach(app)
     return app
 

@@ -42,6 +42,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origin: Annotated[
         tuple[str, ...], _help("Origins that may use the server beside its own, exact; * only in development.")
     ] = ()
+    widget_origins: Annotated[
+        tuple[str, ...], _help("Origins whose pages may frame the widget, beside the server's own and cors_origin.")
+    ] = ()
+    test_page: Annotated[
+        Literal["auto", "on", "off"], _help("Serve /websocket-test.html; auto: in development only.")
+    ] = "auto"
     trusted_proxies: Annotated[
         tuple[str, ...], _help("Addresses or networks whose X-Forwarded-* headers are believed.")
     ] = ()

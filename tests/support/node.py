@@ -16,8 +16,8 @@ SCENARIO_TIMEOUT_S = 60.0
 class NodeRunner:
     """Runs the scenarios of ``tests/node``: modules that print one JSON object per line."""
 
-    def __init__(self, node: str) -> None:
-        self._node = node
+    def __init__(self, program: str) -> None:
+        self.program = program
 
     async def run(self, scenario: str, *arguments: str) -> list[dict[str, object]]:
         """Run ``tests/node/<scenario>`` to its end and return the objects it printed.
@@ -26,7 +26,7 @@ class NodeRunner:
             AssertionError: it failed or did not end; the text holds what it wrote to standard error.
         """
         child = await asyncio.create_subprocess_exec(
-            self._node,
+            self.program,
             NODE_DIR / scenario,
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,

@@ -11,7 +11,6 @@ from chatws.server.rest.bot_stream import BotEndpoint
 from chatws.server.rest.callers import Callers
 from chatws.server.rest.endpoint import Endpoint
 from chatws.server.rest.routes import ROUTES
-from chatws.server.rest.site import add_site
 from chatws.server.rest.status import StatusPages
 
 __all__ = ["ROUTES", "Api", "attach"]
@@ -27,4 +26,3 @@ def attach(app: web.Application, api: Api) -> None:
         endpoint = BotEndpoint(api, callers, operation, access) if is_bot else Endpoint(api, callers, operation)
         app.router.add_route(operation.method, operation.path, endpoint.handle)
     StatusPages(api).add_routes(app.router)
-    add_site(app.router)

@@ -66,7 +66,8 @@ class Access:
 
     def finish(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         """Add the headers that every response has; one that is sent in pieces needs them before its first."""
-        response.headers.update(SECURITY_HEADERS)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
         response.headers[hdrs.VARY] = hdrs.ORIGIN
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and (self._origins == "*" or origin in self._origins):

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientResponse
+
+from chatws.server.site import official
+from chatws.server.site.files import VENDOR, catalogue
+from tests.support.chat import RunningChat
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+async def fetch(chat: RunningChat, path: str, **headers: str) -> tuple[ClientResponse, bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with chat.http.get(chat.url + path, headers=named, allow_redirects=False) as response:
+        return response, await response.read()
+
+
+def missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Make the server believe that it was built without npm."""
+    files = {address: file for address, file in catalogue().items() if file.path.parent != VENDOR}
+    compiled = [address for address in files if address.startswith("/admin/src/")]
+    for address in compiled:
+        del files[address]
+    monkeypatch.setattr("chatws.server.site.pages.catalogue", lambda: files)
+    monkeypatch.setattr("chatws.server.site.pages.VENDOR", tmp_path)
+
+
+def policy_of(response: ClientResponse) -> dict[str, list[str]]:
+    parts = [part.split() for part in response.headers["Content-Security-Policy"].split(";")]
+    return {name: values for name, *values in parts}
+
+
+async def test_official_client_is_served_under_the_names_of_nodes_server(chat: RunningChat) -> None:
+    for name in sorted(official.NAMES):
+        response, body = await fetch(chat, f"/socket.io/{name}")
+        assert (response.status, len(body) > 30_000) == (200, True), name
+        assert response.content_type == ("application/json" if name.endswith(".map") else "text/javascript")
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_pinned_release_and_integrity_are_those_of_the_build() -> None:
+    hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["hooks"]["custom"]
+    assert hook["packages"]["socket.io-client"]["version"] == official.VERSION
+    digest = hashlib.sha384((VENDOR / "socket.io.min.js").read_bytes()).digest()
+    assert f"sha384-{base64.b64encode(digest).decode()}" == official.MINIFIED_SRI
+    assert (VENDOR / "LICENSE.socket.io-client").exists()
+
+
+async def test_known_etag_gets_304_and_an_old_one_the_content(chat: RunningChat) -> None:
+    for path in ("/core/chat.js", "/websocket-test.html", "/socket.io/socket.io.min.js"):
+        first, body = await fetch(chat, path)
+        again, nothing = await fetch(chat, path, If_None_Match=first.headers["ETag"])
+        assert (again.status, nothing) == (304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+        old, whole = await fetch(chat, path, If_None_Match='"something-else"')
+        assert (old.status, whole) == (200, body)
+        assert first.headers["Cache-Control"] == "no-cache"
+
+
+async def test_pages_allow_no_inline_script_and_no_foreign_source(chat: RunningChat) -> None:
+    for path in ("/websocket-test.html", "/widget/chatbot-iframe.html", "/admin/"):
+        response, body = await fetch(chat, path)
+        policy = policy_of(response)
+        assert policy["default-src"] == ["'none'"]
+        assert policy["script-src"] == ["'self'"]
+        assert policy["require-trusted-types-for"] == ["'script'"]
+        text = body.decode()
+        assert not re.search(r"<script(?![^>]*\bsrc=)", text), path
+        assert not re.search(r"(?:src|href)=.?(?:https?:)?//", text), path
+        assert not re.search(r"\sstyle=|\son\w+=", text), path
+
+
+async def test_only_the_widget_may_be_framed_and_only_by_listed_origins(tmp_path: Path) -> None:
+    settings = {"cors_origin": ("https://a.example",), "widget_origins": ("https://b.example",)}
+    async with RunningChat(tmp_path, **settings) as chat:
+        widget, _ = await fetch(chat, "/widget/chatbot-iframe.html")
+        assert policy_of(widget)["frame-ancestors"] == ["'self'", "https://a.example", "https://b.example"]
+        for path in ("/websocket-test.html", "/admin/"):
+            page, _ = await fetch(chat, path)
+            assert policy_of(page)["frame-ancestors"] == ["'none'"]
+
+
+async def test_without_assets_pages_take_the_client_from_a_cdn_with_integrity_and_say_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing(monkeypatch, tmp_path)
+    async with RunningChat(tmp_path / "chat") as chat:
+        page, body = await fetch(chat, "/websocket-test.html")
+        text = body.decode()
+        assert official.cdn_tag() in text
+        assert official.LOCAL_TAG not in text
+        assert "comes from a CDN" in text
+        assert policy_of(page)["script-src"] == ["'self'", official.CDN_ORIGIN]
+        moved, _ = await fetch(chat, "/socket.io/socket.io.js")
+        assert (moved.status, moved.headers["Location"]) == (302, official.cdn_url("socket.io.js"))
+        dashboard, words = await fetch(chat, "/admin/")
+        assert dashboard.status == 404
+        assert b"npm" in words
+
+
+async def test_test_page_is_off_in_production_unless_turned_on(tmp_path: Path) -> None:
+    async with RunningChat(tmp_path / "a", mode="prod") as chat:
+        page, words = await fetch(chat, "/websocket-test.html")
+        assert page.status == 404
+        assert b"test_page=on" in words
+    async with RunningChat(tmp_path / "b", mode="prod", test_page="on") as chat:
+        page, body = await fetch(chat, "/websocket-test.html")
+        assert page.status == 200
+        assert b'data-mode="prod"' in body
+
+
+async def test_nothing_but_the_listed_files_can_be_had(chat: RunningChat) -> None:
+    for path in (
+        "/core/",
+        "/core/../../pyproject.toml",
+        "/core/%2e%2e/%2e%2e/chat.py",
+        "/vendor/socket.io.js",
+        "/tsconfig.json",
+        "/core/protocol.d.ts",
+        "/admin/src/services/websocket-client.ts",
+        "/socket.io/stamp.json",
+    ):
+        response, _ = await fetch(chat, path)
+        assert response.status == 404, path
+
+
+async def test_development_token_is_for_own_pages_only_and_never_in_production(tmp_path: Path) -> None:
+    async with RunningChat(tmp_path / "a", cors_origin=("*",)) as chat:
+        status, reply = await chat.post("/api/dev/token", headers={"Origin": chat.url})
+        assert status == 200
+        agent = await chat.connect({"token": reply["token"]})
+        assert (await agent.ask("subscribe_inbox"))["success"]
+        for foreign in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            status, reply = await chat.post("/api/dev/token", headers=foreign)
+            assert (status, reply["error"]["code"]) == (403, "forbidden")
+    async with RunningChat(tmp_path / "b", mode="prod") as chat:
+        assert (await chat.post("/api/dev/token"))[0] == 404

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from chatws.protocol import typescript
+from tests.support.node import NODE_DIR, NodeRunner
+
+WEB = Path(typescript.FILE).parent.parent
+
+
+def test_types_are_those_of_the_protocol_table() -> None:
+    assert typescript.FILE.read_text() == typescript.write_declarations(), "run: python -m chatws.protocol.typescript"
+
+
+def test_browser_sources_pass_the_strict_type_check(node: NodeRunner) -> None:
+    compiler = NODE_DIR / "node_modules" / "typescript" / "bin" / "tsc"
+    done = subprocess.run(
+        [node.program, compiler, "--project", WEB / "tsconfig.json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
