@@ -71,6 +71,7 @@ class Pipeline:
         return reply
 
     async def _run_event(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok:
+        self._count(caller)
         row = codec.find_command(name)
         payload = codec.decode_command(row, args)
         return await self._deadline.keep(self._answer(row, caller, payload))
@@ -80,18 +81,21 @@ class Pipeline:
 
     async def _read_and_answer(self, row: CommandSpec, prepare: Prepare) -> Ok:
         caller, payload = await prepare()
+        self._count(caller)
         return await self._answer(row, caller, payload)
 
     async def _answer(self, row: CommandSpec, caller: Caller, payload: object) -> Ok:
         self._check_identity(row, caller)
-        now = self._chat.clock.monotonic()
-        if caller.throttle is not None:
-            caller.throttle.check_total(now)
         route = self._routes[row.name]
         place = await route.policy(self._chat, caller, payload)
         if caller.throttle is not None:
-            caller.throttle.check(row.limit, now)
+            caller.throttle.check(row.limit, self._chat.clock.monotonic())
         return await route.handler(self._chat, caller, payload, place)
+
+    def _count(self, caller: Caller) -> None:
+        """Count a request against the total before anything else, so that nonsense is bounded, too."""
+        if caller.throttle is not None:
+            caller.throttle.check_total(self._chat.clock.monotonic())
 
     def _check_identity(self, row: CommandSpec, caller: Caller) -> None:
         if not row.roles:

@@ -252,3 +252,10 @@ async def test_limits_off_keeps_what_a_message_and_a_frame_may_be(start_chat: St
     assert await codes(customer, "send_message", {**MESSAGE, "content": "x" * 4001}, 1) == ["too_large"]
     await customer.tell("send_message", {**MESSAGE, "padding": "p" * 70_000})
     assert await customer.wait_closed() == 1009
+
+
+async def test_nonsense_counts_against_the_total_too(start_chat: StartChat) -> None:
+    chat = await start_chat(total_per_s=1, total_burst=5)
+    customer = await chat.customer()
+    answers = [await customer.ask("no_such_event") for _ in range(7)]
+    assert [answer["error"]["code"] for answer in answers] == ["unknown_event"] * 5 + ["rate_limited"] * 2
