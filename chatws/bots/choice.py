@@ -59,7 +59,8 @@ def _rules(settings: Settings) -> RulesBot:
     except OSError as problem:
         raise BadBot(f"{settings.bot_rules}: {problem.strerror}", "check bot_rules") from None
     except ValueError as problem:
-        raise BadBot(f"{settings.bot_rules}: {problem}", "correct the file; the README has an example") from None
+        where = " ".join(str(problem).split())  # YAML's own errors take several lines
+        raise BadBot(f"{settings.bot_rules}: {where}", "correct the file; the README has an example") from None
 
 
 def _openai(settings: Settings, key: str | None) -> OpenAIBot:

@@ -41,6 +41,7 @@ class Answering:
         self._answers: dict[str, list[Answer]] = {}
         """Those under way, by conversation, in the order of their questions."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._chat: Chat | None = None
         """Set once, with the notices, when the parts are joined together."""
         self._notices: Notices | None = None
@@ -64,9 +65,11 @@ class Answering:
     def ask(self, conversation: Conversation, question: Message) -> Answer | None:
         """Begin to answer, or return the answer to this question that is under way.
 
-        Returns None when too many questions wait already; the agents are told.
+        Returns None when too many questions wait already, and the agents are told; or when the server ends.
         """
         assert self._notices is not None
+        if self._is_closed:
+            return None
         waiting = self._answers.setdefault(conversation.conversation_id, [])
         for answer in waiting:
             if answer.question.message_id == question.message_id and answer.version == conversation.version:
@@ -89,7 +92,8 @@ class Answering:
             _withdraw(self._answers.get(conversation.conversation_id, ()))
 
     async def close(self) -> None:
-        """End every answer that is under way; may be repeated."""
+        """End every answer that is under way; may be repeated. The next server resumes them."""
+        self._is_closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

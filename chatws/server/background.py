@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from chatws.protocol.entities import User
+from chatws.protocol.ids import format_timestamp
 from chatws.server import gate
 from chatws.server.auth.identity import is_barred
 from chatws.server.chat import Chat
@@ -22,6 +23,9 @@ REVOCATION_POLL_S = 0.5
 """A log-out on another server, or ``chatws user disable``, takes effect within a second."""
 
 LAG_PROBE_S = 0.5
+
+RESUME_WITHIN_MS = 600_000
+"""Questions older than this stay unanswered when a server starts."""
 
 RETRY_S = 1.0
 """Before work that the store has refused is tried again."""
@@ -46,6 +50,7 @@ class Background:
         self._every(REVOCATION_POLL_S, self._check_revocations)
         self._spawn(self._watch_lag())
         self._spawn(self._find_absent_agents())
+        self._spawn(self._resume_bot())
 
     async def close(self) -> None:
         """End every task."""
@@ -97,6 +102,24 @@ class Background:
                 assignee = conversation.assignee
                 if assignee is not None and not self._chat.presence.is_online(assignee.user_id):
                     self.agent_gone(assignee)
+            if cursor is None:
+                return
+
+    async def _resume_bot(self) -> None:
+        """Have the bot answer what it had not when the server stopped; after a while nobody waits for it any more."""
+        oldest = format_timestamp(self._chat.clock.now_ms() - RESUME_WITHIN_MS)
+        cursor: str | None = None
+        while True:
+            try:
+                wanted = ConversationFilter(status="bot", cursor=cursor, limit=100)
+                conversations, cursor = await self._chat.store.conversations(wanted)
+            except StoreError as problem:
+                _log.warning("resume_failed", extra={"keys": {"error": str(problem)}})
+                return
+            for conversation in conversations:
+                if conversation.updated_at < oldest:
+                    return
+                self._chat.answering.resume(conversation)
             if cursor is None:
                 return
 

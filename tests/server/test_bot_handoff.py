@@ -170,6 +170,29 @@ async def test_agent_gives_a_conversation_to_the_bot_which_answers_what_was_aske
     await customer.expect("message_received", seq=4)
 
 
+async def test_question_that_meets_the_hand_back_is_answered_once_in_any_order(chat: RunningChat) -> None:
+    chance = random.Random(4)
+    agent, customer = await chat.agent(), await joined(chat, "warm-up")
+    for number in range(40):
+        name = f"back-{number}"
+        await customer.ask("join_conversation", name)
+        version = (await change(agent, "claim_conversation", 1, name))["conversation"]["version"]
+        requests = [
+            (customer, "send_message", {"conversationId": name, "content": "q"}),
+            (agent, "assign_bot", {"conversationId": name, "version": version}),
+        ]
+        chance.shuffle(requests)
+        acks = []
+        for peer, event, payload in requests:
+            acks.append(await peer.start(event, payload))
+            for _ in range(chance.randrange(8)):
+                await asyncio.sleep(0)
+        assert all(ack["success"] for ack in await asyncio.gather(*acks))
+        await until(lambda: not chat.parts.answering._answers)
+        assert await spoken(customer, name) == [("customer", "q"), ("bot", "q")], number
+        await customer.ask("leave_conversation", name)
+
+
 async def test_bot_that_is_given_an_answered_conversation_waits_for_the_next_question(chat: RunningChat) -> None:
     agent, customer = await chat.agent(), await joined(chat)
     await agent.ask("join_conversation", "conv-1")

@@ -266,6 +266,27 @@ async def test_endless_answer_is_cut_to_one_message(chat: RunningChat) -> None:
     assert bot.was_closed
 
 
+async def test_question_that_a_restart_interrupted_is_answered_once(start_chat: StartChat) -> None:
+    chat = await start_chat(bot="echo")
+    bot = ScriptedBot("never")
+    install(chat, bot)
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    await chat.stop()
+    for _ in range(2):
+        chat = await start_chat(bot="echo")
+        agent = await chat.agent()
+        ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+        if len(ack["messages"]) == 1:
+            await agent.expect("message_received", seq=2, content="hello?")
+        await chat.stop()
+    chat = await start_chat(bot="echo")
+    agent = await chat.agent()
+    history = await agent.ask("history", {"conversationId": "conv-1"})
+    assert [message["sender"]["role"] for message in history["messages"]] == ["customer", "bot"]
+
+
 async def test_server_ends_while_the_bot_thinks(chat: RunningChat) -> None:
     bot = ScriptedBot("never")
     install(chat, bot)
