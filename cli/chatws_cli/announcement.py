@@ -22,13 +22,17 @@ class FirstRun(NamedTuple):
 def announcement(base_url: str, settings: Settings, made: FirstRun) -> str:
     """Write the text; its first line is exactly ``listening on URL``, which programs wait for."""
     lines = [f"listening on {base_url}", *_made(settings, made), "", *_commands(base_url, settings), ""]
-    lines += [f"  {name:<8}{base_url}{path}" for name, path in _PAGES]
+    lines += [f"  {name:<10} {base_url}{path}" for name, path in _pages(settings)]
     if settings.is_dev:
         lines += ["", "development mode: this machine only, any session id is accepted; use --prod for anything else"]
     return "\n".join(lines)
 
 
-_PAGES = (("health", "/health"), ("REST", "/openapi.json"), ("metrics", "/metrics"))
+def _pages(settings: Settings) -> list[tuple[str, str]]:
+    has_test_page = settings.test_page == "on" or (settings.test_page == "auto" and settings.is_dev)
+    test_page = [("test page", "/websocket-test.html")] if has_test_page else []
+    metrics = [] if settings.metrics == "off" else [("metrics", "/metrics")]
+    return [*test_page, ("dashboard", "/admin/"), ("health", "/health"), ("REST", "/openapi.json"), *metrics]
 
 
 def _made(settings: Settings, made: FirstRun) -> list[str]:

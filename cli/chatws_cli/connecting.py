@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Literal
 
 from chatws.client import CannotConnect, ClientError, ClientOptions, Refused
 from chatws.protocol.errors import ErrorCode
+from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.line.json_talk import JsonTalk
 from chatws_cli.line.plain import PlainTalk
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
 _PLAIN_HISTORY = 20
 
 
-def client_options(ca_file: Path | None, transport: Literal["auto", "websocket", "polling"]) -> ClientOptions:
-    """Return the SDK's options.
+def client_options(
+    url: str, ca_file: Path | None, transport: Literal["auto", "websocket", "polling"] = "auto"
+) -> ClientOptions:
+    """Return the SDK's options for a server.
 
     Raises:
-        CommandError: the certificate file can not be used; exit code 2.
+        CommandError: the address or the certificate file can not be used; exit code 2.
     """
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        raise CommandError(f"{url!r} is no server's address", advice=f"use one like {DEFAULT_URL}", code=ExitCode.USAGE)
     options = ClientOptions(
         ca_file=ca_file,
         transports=("websocket", "polling") if transport == "auto" else (transport,),
@@ -66,6 +72,8 @@ def explain(url: str, problem: ClientError) -> CommandError:
     """Turn a failure of the SDK into what a command prints and its exit code."""
     if isinstance(problem, CannotConnect):
         advice = "is the server running? 'chatws serve' starts one"
+        if "CERTIFICATE_VERIFY_FAILED" in problem.reason:
+            advice = "if the certificate is your own, name it with --ca-file"
         return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
     if isinstance(problem, Refused):
         advice = _ADVICE.get(problem.code, "")

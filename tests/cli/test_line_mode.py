@@ -125,6 +125,22 @@ def test_nobody_there_is_exit_code_3(chatws: Invoke, command: str, tmp_path: Pat
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_polling_carries_everything_too(chatws: Invoke, customer: list[str]) -> None:
+    done = chatws(*customer, "--transport", "polling", stdin="one\ntwo\n")
+    assert done.returncode == 0
+    assert [line.split("you: ")[1] for line in done.stdout.splitlines() if "you: " in line] == [
+        "one ✓ stored",
+        "two ✓ stored",
+    ]
+
+
+def test_what_is_no_address_is_a_usage_error(chatws: Invoke, tmp_path: Path) -> None:
+    for address in ("ws://127.0.0.1:3000", "localhost", "http://"):
+        done = chatws("customer", "--url", address, "--data-dir", str(tmp_path))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert repr(address) in done.stderr
+
+
 def test_credentials_that_are_refused_are_exit_code_4(chatws: Invoke, agent: list[str]) -> None:
     done = chatws(*agent, env={"CHATWS_TOKEN": "not a token"})
     assert (done.returncode, done.stdout) == (4, "")

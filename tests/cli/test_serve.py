@@ -24,6 +24,7 @@ def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartS
     assert server.stdout.lines[0] == f"listening on {server.url}"
     assert f"chatws agent --url {server.url} --data-dir {tmp_path / 'd'}" in text
     assert f"chatws customer --url {server.url}" in text
+    assert f"test page  {server.url}/websocket-test.html" in text
     with urllib.request.urlopen(f"{server.url}/health", timeout=10) as response:  # noqa: S310 - our own
         assert json.load(response)["websocket"]["connections"] == 0
 

@@ -60,8 +60,8 @@ def agent(  # noqa: PLR0917  these are options, never positional
     from chatws_cli.connecting import client_options, stay, wishes
 
     del plain
+    options = client_options(url, ca_file, transport)
     token = _token(url, token_file, data_dir)
-    options = client_options(ca_file, transport)
 
     async def make() -> tuple[AgentClient, Wishes]:
         client = AgentClient(url, token, options=options)

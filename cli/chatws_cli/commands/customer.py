@@ -55,7 +55,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
     from chatws_cli.kept_session import find_session, kept_file, obtain_session
 
     del plain
-    options = client_options(ca_file, transport)
+    options = client_options(url, ca_file, transport)
     kept = kept_file(data_dir_settings(data_dir).data_dir, url)
     found = find_session(session_file, kept)
 

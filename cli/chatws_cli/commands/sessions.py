@@ -32,7 +32,7 @@ def create(
     from chatws_cli.connecting import client_options, explain
 
     try:
-        made = asyncio.run(_create(url, client_options(ca_file, "auto"), name))
+        made = asyncio.run(_create(url, client_options(url, ca_file), name))
     except ClientError as problem:
         raise explain(url, problem) from problem
     session = {

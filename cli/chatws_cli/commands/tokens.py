@@ -58,7 +58,7 @@ def inspect(
 
     The token comes from --token-file, CHATWS_TOKEN or standard input; exit code 4 when it is not accepted.
     """
-    token = find_secret(token_file, "CHATWS_TOKEN") or sys.stdin.readline().strip()
+    token = find_secret(token_file, "CHATWS_TOKEN") or _ask_token()
     if not token:
         raise CommandError(
             "there is no token", advice="give --token-file, CHATWS_TOKEN or standard input", code=ExitCode.USAGE
@@ -71,6 +71,12 @@ def inspect(
         print(_describe(claims))
         print(f"accepted: {'yes' if problem is None else f'no, {problem}'}")
     raise typer.Exit(ExitCode.DONE if problem is None else ExitCode.REFUSED)
+
+
+def _ask_token() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Token", hide_input=True, err=True)).strip()
+    return sys.stdin.readline().strip()
 
 
 def _read_claims(token: str) -> dict[str, Any]:

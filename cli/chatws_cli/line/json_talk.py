@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from chatws.client import Pending
     from chatws.protocol.replies import JoinAck
     from chatws_cli.line.editor import Changed
+
+MAX_CALLS = 100
+"""Requests under way at once; further lines of the input wait."""
 
 Call = Callable[[dict[str, Any]], Awaitable[object]]
 """A request with the fields of its payload, in the wire's spelling."""
@@ -60,6 +64,8 @@ class JsonTalk(Talk):
         if request.content is not None:
             await self.send(self.conversation_id, request.content, request.client_message_id)
         else:
+            while len(self._tasks) >= MAX_CALLS:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self.spawn(self._call(request))
 
     async def _call(self, request: Request) -> None:

@@ -1,0 +1,79 @@
+"""How the blocks of a conversation become rows of a width: pure text and the names of styles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from chatws_cli.line.text import width
+from chatws_cli.screen.entries import MARKS, Day, Entry, EntryState, NewLine, Notice
+from chatws_cli.screen.wrap import wrap
+
+if TYPE_CHECKING:
+    from chatws_cli.screen.entries import Block
+
+StyleName = Literal["time", "mark", "own", "admin", "customer", "bot", "text", "notice", "problem", "rule", "new"]
+
+GUTTER: Final = len("12:34 ✓✓ ")
+_NARROW_COLUMNS: Final = 60
+_NARROW_INDENT: Final = 2
+
+
+class Span(NamedTuple):
+    """Text in one style."""
+
+    style: StyleName
+    text: str
+
+
+Rows = tuple[str, ...]
+"""The text of a block, wrapped; labels, times and rules are added by `spans`."""
+
+
+def lay_out(block: Block, columns: int) -> Rows:
+    """Wrap a block for a width; the number of rows is its height."""
+    if isinstance(block, Entry):
+        indent = _indent(columns)
+        return tuple(wrap(block.text, columns - indent, columns - GUTTER - width(block.label) - 2))
+    if isinstance(block, Notice):
+        return tuple(wrap(block.text, columns - _indent(columns)))
+    return ("",)
+
+
+def spans(block: Block, rows: Rows, index: int, columns: int, state: EntryState | None) -> list[Span]:
+    """Return one row of a block; ``state`` is that of an own message."""
+    if isinstance(block, Day):
+        return [Span("rule", rule(block.text, columns))]
+    if isinstance(block, NewLine):
+        return [Span("new", rule(block.text, columns))]
+    indent = " " * _indent(columns)
+    if isinstance(block, Notice):
+        return [Span("problem" if block.is_problem else "notice", f"{indent}{rows[index]}")]
+    if index:
+        return [Span("text", f"{indent}{rows[index]}")]
+    moment = "--:--" if block.moment is None else f"{block.moment:%H:%M}"
+    mark = "  " if state is None else MARKS[state]
+    return [
+        Span("time", f"{moment} "),
+        Span("problem" if state == "failed" else "mark", f"{mark} "),
+        Span("own" if block.is_own else block.role, f"{block.label}: "),
+        Span("text", rows[0]),
+    ]
+
+
+def rule(text: str, columns: int) -> str:
+    """Draw a line with words in it."""
+    words = f" {text} "
+    left = max(2, (columns - width(words)) // 2)
+    return ("─" * left + words + "─" * max(0, columns - left - width(words)))[:columns]
+
+
+def plain(block: Block, columns: int, state: EntryState | None) -> str:
+    """Return a block as text, as a transcript has it."""
+    rows = lay_out(block, columns)
+    return "\n".join(
+        "".join(span.text for span in spans(block, rows, index, columns, state)).rstrip() for index in range(len(rows))
+    )
+
+
+def _indent(columns: int) -> int:
+    return GUTTER if columns >= _NARROW_COLUMNS else _NARROW_INDENT
