@@ -16,6 +16,7 @@ from chatws.engine.reasons import Reason
 from chatws.engine.socket import Socket
 from chatws.wire import socketio
 from chatws.wire.errors import CloseCode, Fault, PacketError
+from chatws.wire.shape import check_shape
 from chatws.wire.socketio import PacketType
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ class Client:
         """Read one packet; see ``Receiver``."""
         if self._assembly is not None:
             raise PacketError(Fault.BINARY, "text while attachments are missing")
+        options = self.session.core.options
         packet = socketio.decode(message, at=at, max_attachments=self._max_attachments)
+        check_shape(packet.raw_json, max_depth=options.max_json_depth, max_values=options.max_json_values)
         if packet.attachments:
-            timeout_s = self.session.core.options.attachments_timeout_s
-            timer = self.session.core.loop.call_later(timeout_s, self._attachments_late)
+            timer = self.session.core.loop.call_later(options.attachments_timeout_s, self._attachments_late)
             self._assembly = _Assembly(packet, timer)
             return None
         return self._accept(packet, ())

@@ -16,7 +16,8 @@ from chatws.engine.options import EngineOptions
 from chatws.engine.origin import TrustedProxies, is_secure, peer_address
 
 _PROTOCOL_REVISION = "4"
-_MAX_HEADER_CHARS = 256
+MAX_HEADER_CHARS = 256
+"""More of a header is neither kept nor logged."""
 
 
 class BadRequest(IntEnum):
@@ -84,7 +85,7 @@ def read_question(request: web.Request, options: EngineOptions) -> Question:
 def read_handshake(request: web.Request, trusted: TrustedProxies) -> Handshake:
     """Note how the client comes."""
     kept: dict[str, str] = {
-        name.lower(): request.headers[name][:_MAX_HEADER_CHARS]
+        name.lower(): request.headers[name][:MAX_HEADER_CHARS]
         for name in (hdrs.ORIGIN, hdrs.USER_AGENT)
         if name in request.headers
     }

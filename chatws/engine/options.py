@@ -30,6 +30,9 @@ class EngineOptions:
 
     max_payload_bytes: int = 64 * 1024
     """Largest WebSocket message and polling body that is accepted; advertised as ``maxPayload``."""
+    max_json_depth: int = 32
+    max_json_values: int = 1_000
+    """How deep and how wide the JSON of one packet may be; more is a breach of the protocol, see ``wire.shape``."""
     max_outbox_bytes: int = 256 * 1024
     """When more than this waits for a client and something is added, or twice this after it, the client is cut off.
 

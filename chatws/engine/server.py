@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from chatws.engine.client import Client
 from chatws.engine.core import Core
 from chatws.engine.http import (
+    MAX_HEADER_CHARS,
     BadRequest,
     Question,
     RequestError,
@@ -106,7 +107,9 @@ class Server:
         """Answer one HTTP request of a client."""
         if not self.origin_allowed(request):
             self._core.stats.refused_total["origin"] += 1
-            self._core.faults.warning("engine.origin_refused", "origin")
+            self._core.faults.warning_once(
+                "engine.origin_refused", "origin", request.headers[hdrs.ORIGIN][:MAX_HEADER_CHARS]
+            )
             return error_response(RequestError(BadRequest.FORBIDDEN, 403), {})
         headers = cors_headers(request, self.options.allowed_origins)
         if request.method == "OPTIONS":

@@ -7,6 +7,7 @@ from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import make_mocked_request
 
 from chatws.engine import EngineOptions
+from chatws.engine.faultlog import FaultLog
 from chatws.engine.origin import TrustedProxies, peer_address
 from tests.engine.support import serve
 
@@ -94,14 +95,29 @@ async def test_star_allows_all_without_reflecting() -> None:
         assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-async def test_refused_origins_write_one_log_line_without_their_name(caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused_origin_is_named_in_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "chatws.engine")
     async with serve() as running:
         for _ in range(5):
             async with await running.get(headers={"Origin": "https://evil.example"}) as response:
                 assert response.status == 403
         assert running.io.stats.refused_total["origin"] == 5
+    assert [vars(record)["origin"] for record in caplog.records] == ["https://evil.example"]
+
+
+def test_many_refused_origins_are_one_line_a_second_and_a_bounded_number_in_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 1000.0
+    faults = FaultLog(lambda: now)
+    for number in range(50):
+        faults.warning_once("engine.origin_refused", "origin", f"https://{number}.example")
     assert len(caplog.records) == 1
+    for number in range(1000):
+        now += 2.0
+        faults.warning_once("engine.origin_refused", "origin", f"https://{number}.example")
+    names = [vars(record)["origin"] for record in caplog.records]
+    assert len(names) == len(set(names)) == 256
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""A hundred thousand damaged packets: each is read, or refused with the codec's own error."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from chatws.wire import engineio, frames, reader, socketio
+from chatws.wire.errors import WireError
+from chatws.wire.shape import check_shape
+from tests.support.mutations import mutate
+
+SEED = 20251028
+PACKETS = 90_000
+STREAMS = 10_000
+ATTACHMENTS = 10
+
+
+def read_packet(text: str) -> str:
+    """Read as the engine does, from the Engine.IO packet down to raw arguments; gives what it was."""
+    packet = engineio.decode_packet(text)
+    if packet.type is not engineio.PacketType.MESSAGE:
+        return packet.type.name
+    inner = socketio.decode(text, at=1, max_attachments=ATTACHMENTS)
+    check_shape(inner.raw_json, max_depth=32, max_values=1000)
+    assert 0 <= (inner.ack_id or 0) <= socketio.MAX_ACK_ID
+    assert inner.attachments <= ATTACHMENTS
+    assert len(inner.namespace) <= socketio.MAX_NAMESPACE_CHARS
+    if inner.type in (socketio.PacketType.EVENT, socketio.PacketType.BINARY_EVENT):
+        name, _ = socketio.split_event(inner.raw_json)
+        assert name not in socketio.RESERVED_EVENTS
+    elif inner.type in (socketio.PacketType.ACK, socketio.PacketType.BINARY_ACK):
+        socketio.split_ack(inner.raw_json)
+    return inner.type.name
+
+
+def test_every_mutated_packet_is_read_or_refused_by_name() -> None:
+    dice = random.Random(SEED)
+    seen: Counter[str] = Counter()
+    for _ in range(PACKETS):
+        body = mutate(dice)
+        try:
+            for message in engineio.split_payload(body):
+                seen[read_packet(message) if isinstance(message, str) else "attachment"] += 1
+        except WireError as error:
+            seen[f"refused: {error.fault}"] += 1
+    refused = {"malformed", "encoding", "binary", "reserved_name"}
+    assert {kind.removeprefix("refused: ") for kind in seen if kind.startswith("refused")} == refused
+    assert {"EVENT", "ACK", "CONNECT", "DISCONNECT", "BINARY_EVENT", "PONG", "attachment"} <= seen.keys()
+
+
+def test_every_mutated_stream_of_frames_is_read_or_refused_by_name() -> None:
+    dice = random.Random(SEED)
+    seen: Counter[str] = Counter()
+    for _ in range(STREAMS):
+        stream = bytearray(
+            frames.client_frame(mutate(dice), dice.randbytes(4), dice.choice(list(frames.Opcode)))
+            + frames.client_frame(b"3", dice.randbytes(4))
+        )
+        stream[dice.randrange(len(stream))] = dice.randrange(256)
+        incoming = reader.FrameReader(reader.Role.SERVER, max_message_bytes=60)
+        try:
+            for at in range(0, len(stream), 16):
+                seen["read"] += len(incoming.feed(bytes(stream[at : at + 16])))
+        except WireError as error:
+            seen[error.fault] += 1
+        assert len(incoming._buffer) <= len(stream)
+    assert {"read", "malformed", "encoding", "oversize"} <= seen.keys()
