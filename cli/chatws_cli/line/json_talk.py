@@ -111,6 +111,7 @@ class JsonTalk(Talk):
                 "release_conversation": _change(client.release_conversation),
                 "resolve_conversation": _change(client.resolve_conversation),
                 "reopen_conversation": _change(client.reopen_conversation),
+                "assign_bot": _change(client.assign_bot),
             }
         return calls
 

@@ -49,6 +49,7 @@ class PlainTalk(Talk):
             "resolve": self._changes("resolve_conversation"),
             "reopen": self._changes("reopen_conversation"),
             "handoff": self._handoff,
+            "bot": self._changes("assign_bot"),
             "history": self._older,
             "read": self._read,
             "status": self._status,

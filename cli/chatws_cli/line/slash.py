@@ -21,6 +21,7 @@ COMMANDS: dict[str, Slash] = {
     "resolve": Slash("", "close it", for_agents=True),
     "reopen": Slash("", "put it back in the queue after it was closed", for_agents=True),
     "handoff": Slash("[why]", "hand it from the bot to an agent"),
+    "bot": Slash("", "hand it to the bot", for_agents=True),
     "history": Slash("", "show older messages"),
     "read": Slash("", "mark everything as read"),
     "status": Slash("online, away or busy", "choose how others see you"),

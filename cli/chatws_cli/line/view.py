@@ -7,9 +7,11 @@ from enum import Enum, auto
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import UNSET
+
 from chatws.client.core.happenings import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
 from chatws.protocol.entities import Conversation, Message, Presence, User
-from chatws.protocol.events import ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
+from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
 from chatws.protocol.replies import InboxAck
 from chatws_cli.line.text import clean, clean_line, excerpt
 
@@ -200,6 +202,14 @@ class View:
         if presence.user_id == self._own_id or presence.user_id in self._elsewhere or not is_news:
             return []
         return [self._notice(f"{self._known(presence.user_id)} is {presence.status}")]
+
+    @apply.register
+    def _bot_notice(self, event: BotNotice) -> list[Line]:
+        if event.conversation_id != self.conversation_id:
+            return []
+        reason = "" if event.reason is UNSET else f": {clean_line(event.reason)}"
+        what = "the bot has no answer" if event.kind == "failed" else "left the bot"
+        return [self._notice(f"{what}{reason}")]
 
     @apply.register
     def _inbox(self, event: InboxAck) -> list[Line]:

@@ -9,7 +9,7 @@ import pytest
 from chatws.client import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
 from chatws.protocol.entities import Conversation, ConversationStatus, Message, Presence, User
 from chatws.protocol.errors import ErrorCode
-from chatws.protocol.events import ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
+from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
 from chatws.protocol.replies import InboxAck, JoinAck
 from chatws_cli.line.view import View
 
@@ -223,3 +223,13 @@ def test_older_messages_are_set_off(view: View) -> None:
 def test_what_the_server_says_is_shown(view: View) -> None:
     assert texts(view, ServerDraining(retry_after_ms=1)) == ["the server is restarting"]
     assert texts(view, Failed(message="no\x1b", code=ErrorCode.INTERNAL)) == ["the server says: no"]
+
+
+def test_what_became_of_the_bot_is_shown_in_its_conversation(view: View) -> None:
+    view.open(conversation(), [])
+    failed = BotNotice(conversation_id="c", kind="failed", timestamp=MOMENT, reason="timeout")
+    assert texts(view, failed) == ["the bot has no answer: timeout"]
+    left = BotNotice(conversation_id="c", kind="handed_off", timestamp=MOMENT, reason="a\x1b refund")
+    assert texts(view, left) == ["left the bot: a refund"]
+    assert texts(view, msgspec.structs.replace(left, reason=msgspec.UNSET)) == ["left the bot"]
+    assert texts(view, msgspec.structs.replace(left, conversation_id="other")) == []
