@@ -42,6 +42,7 @@ class Options:
     rate: float
     duration_s: float
     warmup_s: float
+    drain_s: float
     connects_per_s: float
     processes: int
     seed: int
@@ -123,12 +124,12 @@ class Arena:
         self.marks.append(Mark(at=round(at_s - self.recorder.begin_s, 3), what=what))
         return at_s
 
-    async def conclude(self, targets: Sequence[Target], feeds: frozenset[str], drain_s: float = 10.0) -> ScenarioResult:
+    async def conclude(self, targets: Sequence[Target], feeds: frozenset[str]) -> ScenarioResult:
         """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures."""
         self.phase = "finishing"
         ended_s = now_s()
         self.recorder.measure_until_s = ended_s
-        done = await self.crew.finish(drain_s)
+        done = await self.crew.finish(self.options.drain_s)
         away = sum(end.away for end in done)
         if away:
             self.findings.append(f"{away} users were not connected at the end")

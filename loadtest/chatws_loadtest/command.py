@@ -86,12 +86,13 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="Messages per second of each user.")] = 1.0,
     duration: Annotated[float, typer.Option(min=1, help="Seconds that are measured.")] = 30.0,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of talk before that.")] = 5.0,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds to wait at the end for what is still missing.")] = 10.0,
     connects: Annotated[float, typer.Option(min=1, max=1000, help="New connections per second.")] = 100.0,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that make the load.")] = 1,
-    target: Annotated[
-        list[str] | None, typer.Option(help="What to reach, e.g. message.p95<100ms; may be repeated.")
+    target: Annotated[list[str] | None, typer.Option(help="Another target, e.g. ack.p99<1s; may be repeated.")] = None,
+    targets: Annotated[
+        Path | None, typer.Option(help="File of targets (TOML) in place of the defaults.", metavar="FILE")
     ] = None,
-    targets: Annotated[Path | None, typer.Option(help="File of targets (TOML).", metavar="FILE")] = None,
     jwt_secret_file: Annotated[
         Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
     ] = None,
@@ -117,7 +118,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         _refuse_public(url)
     _raise_file_limit(users // processes)
     wanted = _find_targets(target or [], targets, users)
-    scenarios = _find_scenarios(scenario, wanted if target or targets else [])
+    scenarios = _find_scenarios(scenario, [parse_target(text) for text in target or []])
     csv_dir = None if report is None else report
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
@@ -126,6 +127,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         rate=rate,
         duration_s=duration,
         warmup_s=warmup,
+        drain_s=drain,
         connects_per_s=connects,
         processes=processes,
         seed=seed,
@@ -179,10 +181,10 @@ async def _run_interruptibly(request: Request, *, quiet: bool) -> Report:
 
 def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Target]:
     try:
-        given = combine(read_targets(file) if file is not None else [], map(parse_target, texts))
         # The guide's 500 connections are a promise about load; a smaller load is held to its own size.
         own_size = [parse_target(f"connections>={users - users % 2}")] if users < GUIDE_USERS else []
-        return combine(default_targets(), own_size, given)
+        base = combine(default_targets(), own_size) if file is None else read_targets(file)
+        return combine(base, map(parse_target, texts))
     except TargetError as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
 
@@ -193,8 +195,7 @@ def _find_scenarios(names: list[str] | None, given: list[Target]) -> list[str]:
     if unknown:
         raise Stop(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}", ExitCode.USAGE)
     fed = frozenset().union(*(SCENARIOS[name].feeds for name in chosen))
-    is_default = {target.text for target in default_targets()}
-    unused = [target.text for target in given if target.metric not in fed and target.text not in is_default]
+    unused = [target.text for target in given if target.metric not in fed]
     if unused:
         raise Stop(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)
     return chosen

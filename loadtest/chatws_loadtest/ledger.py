@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from chatws_loadtest.members import Member
+from chatws_loadtest.members import Excuse, Member
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of all messages; everything from ``unanswered`` on is a fault.
+    """What became of all messages; what is named from ``unanswered`` on is a fault.
 
     ``unanswered``: neither acked nor refused. ``lost``: acked, but some member never received it, live or by catching
     up. ``gaps``: left out of a live stream that went on, and found by catching up. ``duplicated``: a member received it
     twice on one connection. ``reordered``: a member received it after a later one. ``deaf``: members who came back and
-    then received nothing, although messages were acked; what they missed does not count as lost.
+    then received nothing, although messages were acked; what they missed does not count as lost. ``excused`` is no
+    fault: missed while away from a server that has no catching up.
     """
 
     sent: int = 0
@@ -29,6 +30,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     duplicated: int = 0
     reordered: int = 0
     deaf: int = 0
+    excused: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -97,8 +99,11 @@ class Ledger:
         self._members[room] = [Member() for _ in range(members)]
         self.stored[room] = []
 
-    def enter(self, room: int, member: int, head: int, now_s: float) -> None:
-        """Book that a member is in the room, on a new connection; ``head`` is the newest ``seq`` at that moment."""
+    def enter(self, room: int, member: int, head: int | None, now_s: float) -> None:
+        """Book that a member is in the room, on a new connection.
+
+        ``head`` is the newest ``seq`` at that moment; None on a server without.
+        """
         self._members[room][member].enter(head, now_s)
 
     def drop(self, room: int, member: int) -> None:
@@ -156,15 +161,16 @@ class Ledger:
     def balance(self) -> Balance:
         """Draw the balance; call it once nothing more can arrive."""
         members = [member for room in self._members.values() for member in room]
-        lost = 0
+        lost = excused = 0
         deaf: set[tuple[int, int]] = set()
         for entry in self._entries.values():
             if not entry.acked:
                 continue
             missing = [index for index in range(entry.missing.bit_length()) if entry.missing >> index & 1]
-            unhearing = [index for index in missing if self._members[entry.room][index].is_deaf_since(entry.sent_s)]
-            deaf.update((entry.room, index) for index in unhearing)
-            lost += len(unhearing) < len(missing)
+            excuses = [self._members[entry.room][index].excuse(entry.sent_s) for index in missing]
+            deaf.update((entry.room, index) for index, why in zip(missing, excuses, strict=True) if why is Excuse.DEAF)
+            lost += None in excuses
+            excused += Excuse.AWAY in excuses
         return Balance(
             sent=self.sent,
             acked=self.acked,
@@ -176,6 +182,7 @@ class Ledger:
             duplicated=sum(member.duplicated for member in members),
             reordered=sum(member.reordered for member in members),
             deaf=len(deaf),
+            excused=excused,
         )
 
     def _deliver(self, number: int, entry: Entry, member: int, now_s: float) -> None:

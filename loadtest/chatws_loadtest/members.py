@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
+
+class Excuse(Enum):
+    """Why a member may lack a message that was acked."""
+
+    AWAY = auto()
+    """It was away, and the server has nothing to catch up from."""
+    DEAF = auto()
+    """It came back and has heard nothing at all since: that is the fault, not this one message."""
+
 
 class Member:
     """One member's live stream; a new connection begins a new one.
@@ -15,6 +26,7 @@ class Member:
         self.duplicated = 0
         self.reordered = 0
         self._entered_before = False
+        self._is_unnumbered = False
         # Set when the member enters again: since when it is back, and how much it has heard since then.
         self._back_since_s: float | None = None
         self._heard_since = 0
@@ -25,12 +37,13 @@ class Member:
         # Highest number heard of each sender, for servers without seq.
         self._last_numbers: dict[int, int] = {}
 
-    def enter(self, head: int, now_s: float) -> None:
-        """Begin a stream after ``head``."""
+    def enter(self, head: int | None, now_s: float) -> None:
+        """Begin a stream after ``head``; None on a server without ``seq``."""
+        self._is_unnumbered = head is None
         if self._entered_before:
             self._back_since_s, self._heard_since = now_s, 0
         self._entered_before = True
-        self._head = self._entry_head = head
+        self._head = self._entry_head = head or 0
         self._holes.clear()
         self._last_numbers.clear()
 
@@ -69,6 +82,10 @@ class Member:
             self._holes.remove(seq)
             self.gaps += 1
 
-    def is_deaf_since(self, sent_s: float) -> bool:
-        """Whether this member came back before ``sent_s`` and has heard nothing since."""
-        return self._back_since_s is not None and self._back_since_s <= sent_s and not self._heard_since
+    def excuse(self, sent_s: float) -> Excuse | None:
+        """Say why this member may lack a message; None when it has no excuse."""
+        if self._back_since_s is None:
+            return None
+        if sent_s < self._back_since_s:
+            return Excuse.AWAY if self._is_unnumbered else None
+        return None if self._heard_since else Excuse.DEAF

@@ -50,6 +50,8 @@ def _describe_scenario(result: ScenarioResult) -> Iterator[str]:
     yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
+    if balance.excused:
+        yield f"not judged: {balance.excused} messages missed while away from a server that has no catching up"
     if result.failures:
         yield "failures: " + ", ".join(f"{count} {what}" for what, count in sorted(result.failures.items()))
     yield (

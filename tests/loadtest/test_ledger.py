@@ -136,6 +136,14 @@ def test_member_who_came_back_and_misses_one_of_two_has_lost_it(ledger: Ledger) 
     assert ledger.balance() == Balance(sent=2, acked=2, delivered=1, lost=1)
 
 
+def test_message_missed_while_away_is_excused_only_where_there_is_no_catching_up(ledger: Ledger) -> None:
+    for room, seq, head in ((0, 1, 1), (1, 0, None)):
+        ledger.drop(room, AGENT)
+        deliver(ledger, send(ledger, seq=seq, room=room), seq, CUSTOMER, room=room)
+        ledger.enter(room, AGENT, head, 2.0)
+    assert ledger.balance() == Balance(sent=2, acked=2, lost=1, excused=1)
+
+
 def test_latency_counts_from_the_intended_time_and_leaves_out_what_is_not_measured(ledger: Ledger) -> None:
     ledger.measure_from_s, ledger.measure_until_s = 10.0, 11.0
     for seq, intended_s in enumerate((9.0, 10.0, 11.0), start=1):

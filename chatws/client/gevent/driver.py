@@ -134,7 +134,13 @@ class Driver:
         if self.guide is not None and name == "joined_conversation":
             self._answer_join(self.guide, raw, heard_s)
         if name not in EVENTS or payload is not raw:
-            self.apply(self.session.event(name, payload, heard_s))
+            todo = self.session.event(name, payload, heard_s)
+            if name == Event.MESSAGE_RECEIVED and not any(isinstance(effect, effects.Emit) for effect in todo):
+                # The usual case sets nothing in motion, and looking for a deadline costs more than all the rest.
+                for effect in todo:
+                    self._perform(effect)
+            else:
+                self.apply(todo)
 
     def link_ack(self, ack_id: int, args: list[msgspec.Raw]) -> None:
         """See `LinkListener`; an answer that nobody can read is a refusal that cannot be repeated."""

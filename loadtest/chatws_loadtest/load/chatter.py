@@ -165,11 +165,11 @@ class Chatter:
         match reply:
             case JoinAck():
                 # A guide's server has no seq, and its synthetic one says nothing of what was missed.
-                head = 0 if self.is_guide_only else reply.conversation.head_seq
+                head = None if self.is_guide_only else reply.conversation.head_seq
                 self._ledger.enter(self._room.index, self._member, head, heard_s)
                 for message in reply.messages:
                     self._hear(message, heard_s, live=False)
-                self._note_return(head, heard_s)
+                self._note_return(head or 0, heard_s)
             case HistoryAck():
                 for message in reply.messages:
                     self._hear(message, heard_s, live=False)

@@ -14,8 +14,8 @@ from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.replies import JoinAck, SendAck
 from tests.client.chat_server import ChatServer
-from tests.client.gevent.guide_server import GuideOnlyServer
 from tests.client.gevent.witness import Witnessed
+from tests.support.guide_server import GuideOnlyServer
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:

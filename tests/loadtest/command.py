@@ -1,0 +1,110 @@
+"""``chatws loadtest`` run as a user runs it, and what it says at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from chatws_loadtest.results import Report, ScenarioResult, read_json
+
+CHATWS = Path(sys.executable).with_name("chatws")
+TIMEOUT_S = 90.0
+
+SMALL = ("--users=20", "--rate=5", "--duration=4", "--warmup=0.5", "--connects=500", "--drain=2", "--quiet")
+"""A load of 100 messages a second: enough samples for a p95 of messages in four seconds."""
+
+TARGETS = """
+[targets]
+message = "p95 < 100ms"
+reconnect = "p50 < 2s"
+connections = ">= 20"
+lost = "== 0"
+duplicated = "== 0"
+reordered = "== 0"
+gaps = "== 0"
+deaf = "== 0"
+unstored = "== 0"
+unanswered = "== 0"
+errors = "< 0.1%"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    report: Report | None
+
+    @property
+    def scenario(self) -> ScenarioResult:
+        """The only scenario of the report."""
+        assert self.report is not None, self.stderr
+        [scenario] = self.report.scenarios
+        return scenario
+
+    @property
+    def missed(self) -> list[str]:
+        return [row.metric for row in self.scenario.verdict.missed]
+
+
+class Loadtest:
+    """Runs the command with files in a folder of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.targets = folder / "targets.toml"
+        self.targets.write_text(TARGETS)
+
+    async def start(self, *options: str) -> asyncio.subprocess.Process:
+        """Start it; the report goes to the folder ``report``."""
+        return await asyncio.create_subprocess_exec(
+            *(
+                str(CHATWS),
+                "loadtest",
+                "--targets",
+                str(self.targets),
+                "--report",
+                str(self.folder / "report"),
+                *options,
+            ),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def finish(self, child: asyncio.subprocess.Process) -> Outcome:
+        """Wait for its end."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                stdout, stderr = await child.communicate()
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        file = self.folder / "report" / "report.json"
+        report = read_json(file.read_bytes()) if file.exists() else None
+        assert child.returncode is not None
+        return Outcome(child.returncode, stdout.decode(), stderr.decode(), report)
+
+    async def run(self, *options: str) -> Outcome:
+        """Run it to its end."""
+        return await self.finish(await self.start(*options))
+
+    def people(self, count: int) -> tuple[str, ...]:
+        """Make files of sessions and tokens, as a server that checks neither takes them, and give the options."""
+        sessions, tokens = self.folder / "sessions", self.folder / "tokens"
+        sessions.write_text("".join(f"customer-{number} conv-{number}\n" for number in range(count)))
+        tokens.write_text("".join(f"agent-{number}\n" for number in range(count)))
+        return ("--sessions", str(sessions), "--tokens", str(tokens))
+
+
+def raw_report(folder: Path) -> dict[str, object]:
+    """Read ``report.json`` as a program that knows nothing of ours."""
+    fields: dict[str, object] = msgspec.json.decode((folder / "report" / "report.json").read_bytes())
+    return fields
