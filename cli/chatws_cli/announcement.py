@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatws.settings import default_data_dir
@@ -10,6 +13,9 @@ from chatws_cli.defaults import DEFAULT_URL
 
 if TYPE_CHECKING:
     from chatws.settings import Settings
+
+
+PROGRAM = "chatws"
 
 
 class FirstRun(NamedTuple):
@@ -44,10 +50,21 @@ def _commands(base_url: str, settings: Settings) -> list[str]:
     url = [] if base_url == DEFAULT_URL else ["--url", base_url]
     data_dir = [] if settings.data_dir == default_data_dir() else ["--data-dir", str(settings.data_dir)]
     trust = ["--ca-file", str(settings.tls_cert)] if settings.tls_cert and settings.is_dev else []
-    customer = shlex.join(["chatws", "customer", *url, *trust])
+    chatws = program_name()
+    customer = shlex.join([chatws, "customer", *url, *trust])
     if settings.is_dev:
-        agent = [shlex.join(["chatws", "agent", *url, *data_dir, *trust])]
+        agent = [shlex.join([chatws, "agent", *url, *data_dir, *trust])]
     else:
-        make = shlex.join(["chatws", "token", "create", "--sub", "alice", *data_dir])
-        agent = [f"{make} > alice.token", shlex.join(["chatws", "agent", *url, "--token-file", "alice.token"])]
+        make = shlex.join([chatws, "token", "create", "--sub", "alice", *data_dir])
+        agent = [f"{make} > alice.token", shlex.join([chatws, "agent", *url, "--token-file", "alice.token"])]
     return ["talk, each in a terminal of its own:", *(f"  {line}" for line in [*agent, customer])]
+
+
+def program_name() -> str:
+    """Say how to call this program from another terminal: by name if the shell would find it, otherwise by path."""
+    program = Path(sys.argv[0])
+    found = shutil.which(program.name)
+    if program.name != PROGRAM or (found is not None and Path(found).resolve() == program.resolve()):
+        return PROGRAM
+    path = program.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import shutil
 import stat
 import urllib.request
 from typing import TYPE_CHECKING
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Invoke
     from tests.conftest import StartServer
+    from tests.support.server import ServerProcess
 
 
 def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartServer, tmp_path: Path) -> None:
@@ -27,6 +31,14 @@ def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartS
     assert f"test page  {server.url}/websocket-test.html" in text
     with urllib.request.urlopen(f"{server.url}/health", timeout=10) as response:  # noqa: S310 - our own
         assert json.load(response)["websocket"]["connections"] == 0
+
+
+def test_the_printed_commands_name_a_program_that_is_there(server: ServerProcess) -> None:
+    text = server.stdout.text
+    for command in re.findall(r"^  (.* (?:agent|customer) .*)$", text, re.MULTILINE):
+        program = shlex.split(command)[0]
+        assert shutil.which(program), command
+    assert len(re.findall(r"^  .* (?:agent|customer) --url", text, re.MULTILINE)) == 2
 
 
 def test_the_first_run_makes_secret_and_agent_once_and_says_so(start_server: StartServer, tmp_path: Path) -> None:

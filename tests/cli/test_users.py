@@ -28,7 +28,10 @@ def test_agents_are_added_changed_and_barred_while_the_server_runs(chatws: Invok
     alice = ["alice", "--name", "Alice", "--email", "alice@example.org"]
     user("add", *alice, "--password-stdin", stdin="first-pw\n")
     assert log_in("first-pw") == "Alice"
+    token = asyncio.run(_token(server.url, "first-pw"))
     user("passwd", "alice", "--password-stdin", stdin="second-pw\n")
+    with pytest.raises(Refused):
+        asyncio.run(_list_conversations(server.url, token))
     with pytest.raises(Refused):
         log_in("first-pw")
     assert log_in("second-pw") == "Alice"
@@ -39,6 +42,16 @@ def test_agents_are_added_changed_and_barred_while_the_server_runs(chatws: Invok
     assert (listed["userId"], listed["disabled"], listed["hasPassword"]) == ("alice", True, True)
     user("enable", "alice")
     assert log_in("second-pw") == "Alice"
+
+
+async def _token(url: str, password: str) -> str:
+    async with RestClient(url) as rest:
+        return (await rest.login("alice@example.org", password)).token
+
+
+async def _list_conversations(url: str, token: str) -> None:
+    async with RestClient(url, token=token) as rest:
+        await rest.conversations()
 
 
 async def _log_in(url: str, password: str) -> str:

@@ -74,12 +74,17 @@ def passwd(
     *,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Give an agent another password."""
+    """Give an agent another password; tokens from before are void and open connections end within a second."""
     from chatws_cli.storing import with_store
 
     settings = database_settings(data_dir, database_url)
     password_hash = _ask_hash(from_stdin=password_stdin)
-    with_store(settings, lambda store: store.set_password(user_id, password_hash))
+
+    async def change(store: Store) -> None:
+        await store.set_password(user_id, password_hash)
+        await store.revoke_tokens(user_id, time.time_ns() // 1_000_000)
+
+    with_store(settings, change)
     print(f"changed the password of {user_id}")
 
 

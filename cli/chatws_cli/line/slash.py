@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -38,7 +39,7 @@ class Typed(NamedTuple):
     argument: str
 
 
-def parse(line: str, *, is_agent: bool) -> Typed | str | None:
+def parse(line: str, *, is_agent: bool, commands: Mapping[str, Slash] = COMMANDS) -> Typed | str | None:
     """Return the command a line holds, a sentence when it is none of ours, None when it is a message.
 
     Two slashes begin a message that starts with one.
@@ -46,7 +47,7 @@ def parse(line: str, *, is_agent: bool) -> Typed | str | None:
     if not line.startswith("/") or line.startswith("//"):
         return None
     name, _, argument = line[1:].strip().partition(" ")
-    known = COMMANDS.get(name)
+    known = commands.get(name)
     if known is None or (known.for_agents and not is_agent):
         return f"there is no /{name}; /help lists the commands, // begins a message with a slash"
     return Typed(name, argument.strip())
@@ -57,10 +58,10 @@ def message_of(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
-def help_lines(*, is_agent: bool) -> list[str]:
+def help_lines(*, is_agent: bool, commands: Mapping[str, Slash] = COMMANDS) -> list[str]:
     """Describe every command that this role has."""
     return [
         f"/{name} {command.argument}".ljust(34) + command.summary
-        for name, command in COMMANDS.items()
+        for name, command in commands.items()
         if is_agent or not command.for_agents
     ]
