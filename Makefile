@@ -29,8 +29,8 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 	$(BIN)/lint-imports
 	$(BIN)/python -m chatws.protocol.reference --check
 
-bench: $(VENV)/.installed-dev ## load a server on one core and print what it took (OUT=DIR keeps the JSON)
-	@exec $(BIN)/python -m chatws_loadtest.raw $(if $(OUT),--out "$(OUT)") $(ARGS)
+bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
+	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 system:
 	@.ci/system-packages
