@@ -22,7 +22,10 @@ from rich.console import Console
 from chatws_loadtest.arena import Options
 from chatws_loadtest.crew import LoadRefused
 from chatws_loadtest.people import Credentials, PeopleMissing, read_key, read_lines, read_sessions
-from chatws_loadtest.results import Report, write_json
+from chatws_loadtest.report.compare import compare as compare_reports
+from chatws_loadtest.report.compare import describe_changes
+from chatws_loadtest.report.files import write_report
+from chatws_loadtest.results import Report, read_json
 from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
 from chatws_loadtest.session import Request, run
 from chatws_loadtest.subject import SubjectFailed
@@ -31,6 +34,7 @@ from chatws_loadtest.targets import Target, TargetError, combine, default_target
 from chatws_loadtest.verdict import Outcome
 
 GUIDE_USERS: Final = 500
+PROBE_TIMEOUT_S: Final = 5.0
 FILES_BESIDE: Final = 64
 """Open files that a load process needs beside its connections."""
 
@@ -102,6 +106,10 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     ] = None,
     ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust.", metavar="FILE")] = None,
     report: Annotated[Path | None, typer.Option(help="Folder to write report.json and the rest to.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="An older report.json: print what changed, fail if it got worse.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="Percent by which a number may get worse.")] = 25.0,
     repeat: Annotated[int, typer.Option(min=1, max=50, help="How often to run each scenario.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the users' random choices.")] = 1,
     *,
@@ -116,6 +124,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     """
     if url is not None and not allow_remote:
         _refuse_public(url)
+    older = None if compare is None else _read_older(compare)
     _raise_file_limit(users // processes)
     wanted = _find_targets(target or [], targets, users)
     scenarios = _find_scenarios(scenario, [parse_target(text) for text in target or []])
@@ -139,11 +148,26 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     except PeopleMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
     request = Request(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
+    if url is not None:
+        _probe(url)
     result = _run(request, quiet=quiet or as_json)
     if report is not None:
-        (report / "report.json").write_bytes(write_json(result))
+        write_report(result, report)
     print(msgspec.json.encode(result).decode() if as_json else describe(result))
-    raise typer.Exit(CODES[result.outcome])
+    code = CODES[result.outcome]
+    if older is not None:
+        changes = compare_reports(older, result, tolerance / 100)
+        print(describe_changes(changes), file=sys.stderr if as_json else sys.stdout)
+        if code is ExitCode.DONE and any(change.is_regression for change in changes):
+            code = ExitCode.MISSED
+    raise typer.Exit(code)
+
+
+def _read_older(path: Path) -> Report:
+    try:
+        return read_json(path.read_bytes())
+    except (OSError, msgspec.DecodeError) as problem:
+        raise Stop(f"{path} is no report: {problem}", ExitCode.USAGE) from problem
 
 
 def _run(request: Request, *, quiet: bool) -> Report:
@@ -226,6 +250,16 @@ def _refuse_public(url: str) -> None:
         raise Stop(
             f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
         )
+
+
+def _probe(url: str) -> None:
+    """Find out whether anybody listens before hundreds ask."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), PROBE_TIMEOUT_S).close()
+    except OSError as problem:
+        raise Stop(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem
 
 
 def _raise_file_limit(users: int) -> None:

@@ -1,0 +1,42 @@
+"""``bench.json``: numbers for tools that follow them over time, smaller being better: ``[{name, unit, value}]``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chatws_loadtest.targets import METRICS, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatws_loadtest.results import Report, ScenarioResult
+
+
+class Benchmark(msgspec.Struct, frozen=True):
+    """One number; CPU figures survive a noisy machine best, so follow those first."""
+
+    name: str
+    unit: str
+    value: float
+
+
+def benchmarks(report: Report) -> list[Benchmark]:
+    """Give the numbers of a report."""
+    return [number for scenario in report.scenarios for number in _of_scenario(scenario)]
+
+
+def write_bench(report: Report) -> bytes:
+    """Write the file."""
+    return msgspec.json.format(msgspec.json.encode(benchmarks(report))) + b"\n"
+
+
+def _of_scenario(result: ScenarioResult) -> Iterator[Benchmark]:
+    if result.server_us_per_message is not None:
+        yield Benchmark(f"{result.scenario}: server CPU per message", "µs", result.server_us_per_message)
+    yield Benchmark(f"{result.scenario}: generator CPU per message", "µs", result.generator_us_per_message)
+    for name, latency in result.latencies.items():
+        if name in METRICS and METRICS[name][0] is Kind.LATENCY and latency.count:
+            yield Benchmark(f"{result.scenario}: {name} p50", "ms", latency.p50 / 1000)
+            yield Benchmark(f"{result.scenario}: {name} p95", "ms", latency.p95 / 1000)

@@ -1,0 +1,193 @@
+"""``report.html``: one file that needs nothing else, the verdict first."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from chatws_loadtest.report.svg import Line, Plot, draw
+from chatws_loadtest.summary import WORDS, format_value
+from chatws_loadtest.targets import METRICS, Kind
+
+if TYPE_CHECKING:
+    from chatws_loadtest.results import Latency, Report, ScenarioResult
+
+STYLE: Final = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 2px solid var(--line); padding-top: 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; }
+th, td { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child, td.text { text-align: left; }
+.pass { color: #1a7f37; } .fail { color: #cf222e; font-weight: 700; } .invalid { color: #9a6700; font-weight: 700; }
+.verdict { font-size: 1.4rem; padding: .6rem 1rem; background: var(--soft); border-left: .4rem solid; }
+figure { margin: 1.5rem 0; } figcaption { font-weight: 600; } svg { width: 100%; } svg text { font-size: 11px; }
+svg text, svg .grid { fill: currentColor; } svg .grid { stroke: var(--line); }
+svg .line { fill: none; stroke-width: 2; }
+svg .limit { stroke: #cf222e; stroke-dasharray: 4 3; } svg text.limit { stroke: none; fill: #cf222e; }
+svg .mark { stroke: currentColor; stroke-dasharray: 1 2; } svg.key { width: 24px; height: 12px; stroke-width: 2; }
+code { overflow-wrap: anywhere; }
+""".strip()
+
+
+def write_html(report: Report) -> str:
+    """Write the page."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
+    title = f"Load test of {report.url}: {WORDS[report.outcome]}"
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
+            f"<h1>{escape(title)}</h1>",
+            f'<p class="verdict {report.outcome}">{_sentence(report)}</p>',
+            *(part for scenario in report.scenarios for part in _scenario(scenario)),
+            *_circumstances(report),
+            "</body></html>\n",
+        ]
+    )
+
+
+def _sentence(report: Report) -> str:
+    missed = [f"{row.target} ({result.scenario})" for result in report.scenarios for row in result.verdict.missed]
+    reasons = [reason for result in report.scenarios for reason in result.verdict.invalid_because]
+    if missed:
+        return f"FAIL: missed {escape(', '.join(missed))}"
+    if reasons:
+        return f"INVALID, this run says nothing about the server: {escape('; '.join(reasons))}"
+    return f"pass: every target was met in {len(report.scenarios)} scenario(s)"
+
+
+def _scenario(result: ScenarioResult) -> Iterator[str]:
+    yield f"<h2>{escape(result.scenario)}</h2>"
+    yield (
+        f"<p>{result.users} users in {result.processes} process(es), {result.rate:g} messages/s each, measured for "
+        f"{result.duration_s:.0f} s</p>"
+    )
+    yield _table("Targets", ("target", "measured", "samples", "verdict"), _target_rows(result))
+    yield _table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
+    yield _table("Account", ("", "number"), _number_rows(result))
+    yield from _notes(result)
+    yield from (draw(plot) for plot in _plots(result))
+
+
+def _target_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
+    for row in result.verdict.rows:
+        words = f"{WORDS[row.outcome]} {row.reason}".strip()
+        samples = str(row.samples) if row.statistic is not None else ""
+        value = format_value(row.metric, row.value)
+        yield escape(row.target), value, samples, f'<span class="{row.outcome}">{escape(words)}</span>'
+
+
+def _latency_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
+    for name, row in result.latencies.items():
+        if row.count:
+            values = (row.p50, row.p90, row.p95, row.p99, row.max)
+            yield name, *(f"{us / 1000:.2f}" for us in values), str(row.count)
+
+
+def _number_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
+    for name, value in result.numbers.items():
+        yield f"{name} ({METRICS[name][1]})", format_value(name, value)
+    for name, count in sorted(result.failures.items()):
+        yield f"failure: {escape(name)}", str(count)
+    health = result.health
+    yield "generator, CPU in cores", f"{health.cpu_cores:.2f}"
+    yield "generator, send lag p99", f"{health.send_lag_p99_us / 1000:.2f} ms"
+    yield "generator, CPU per message", f"{result.generator_us_per_message:.0f} µs"
+    if result.server_us_per_message is not None and result.server_rss_bytes is not None:
+        yield "server, CPU per message", f"{result.server_us_per_message:.0f} µs"
+        yield "server, memory", f"{result.server_rss_bytes / 1e6:.0f} MB"
+
+
+def _notes(result: ScenarioResult) -> Iterator[str]:
+    notes = [
+        *(f"invalid because {reason}" for reason in result.verdict.invalid_because),
+        *result.verdict.notes,
+        *result.findings,
+        *(f"not checked: {reason}" for reason in result.unchecked),
+        *(
+            f"{step.rate:,.0f} messages/s: message p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
+            for step in result.steps
+        ),
+    ]
+    if notes:
+        yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>"
+
+
+def _plots(result: ScenarioResult) -> Iterator[Plot]:
+    series = result.series
+    xs = [second.at for second in series]
+    marks = [(mark.what, mark.at) for mark in result.marks]
+
+    def over_time(title: str, unit: str, lines: list[Line], limits: Iterable[tuple[str, float]] = ()) -> Plot:
+        return Plot(title, xs, lines, "seconds of talking", unit, list(limits), marks)
+
+    yield over_time(
+        "Message latency over time",
+        "ms",
+        [
+            Line("p50", [_ms(second.message_p50) for second in series]),
+            Line("p95", [_ms(second.message_p95) for second in series]),
+            Line("generator's worst send lag", [_ms(second.send_lag_max) for second in series]),
+        ],
+        _limits(result, "message"),
+    )
+    yield _curve(result.latencies)
+    yield over_time("Connections", "open", [Line("connections", [second.connections for second in series])])
+    rates = [Line("sent", [second.sent for second in series]), Line("acked", [second.acked for second in series])]
+    yield over_time("Rate", "messages per second", rates)
+    yield over_time(
+        "CPU",
+        "cores",
+        [
+            Line("generator", [second.generator_cpu for second in series]),
+            Line("server", [second.server_cpu for second in series]),
+        ],
+    )
+
+
+def _curve(latencies: dict[str, Latency]) -> Plot:
+    shown = [name for name in ("message", "ack", "typing", "connect", "reconnect") if name in latencies]
+    drawn = {name: latencies[name].curve for name in shown if latencies[name].curve}
+    percents = [point.percentile for point in next(iter(drawn.values()))] if drawn else []
+    return Plot(
+        "Percentiles",
+        list(range(len(percents))),
+        [Line(name, [point.us / 1000 for point in curve]) for name, curve in drawn.items()],
+        "percent of samples at or below",
+        "ms",
+        x_labels=[f"{percent:g}" for percent in percents],
+    )
+
+
+def _limits(result: ScenarioResult, metric: str) -> Iterator[tuple[str, float]]:
+    for row in result.verdict.rows:
+        if row.metric == metric and METRICS[metric][0] is Kind.LATENCY:
+            yield row.target, row.limit / 1000
+
+
+def _circumstances(report: Report) -> Iterator[str]:
+    rows = [
+        ("started", report.started_at.isoformat(timespec="seconds")),
+        ("command", " ".join(["chatws", "loadtest", *report.command])),
+        ("seed", str(report.seed)),
+        *report.machine.items(),
+        *report.versions.items(),
+    ]
+    yield _table("Circumstances", ("", ""), [(escape(name), f"<code>{escape(value)}</code>") for name, value in rows])
+
+
+def _table(caption: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    header = "".join(f"<th>{cell}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><caption>{caption}</caption><tr>{header}</tr>{body}</table>"
+
+
+def _ms(us: int | None) -> float | None:
+    return None if us is None else us / 1000

@@ -1,0 +1,52 @@
+"""``junit.xml``: a suite for each scenario, a case for each target, for the readers of continuous integration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from chatws_loadtest.summary import format_value
+from chatws_loadtest.verdict import Outcome
+
+if TYPE_CHECKING:
+    from chatws_loadtest.results import Report, ScenarioResult
+    from chatws_loadtest.verdict import Row
+
+
+def write_junit(report: Report) -> bytes:
+    """Write the file: a missed target is a failure, one that says nothing an error; "skipped" would look green."""
+    root = ET.Element("testsuites", name="chatws loadtest")
+    for scenario in report.scenarios:
+        root.append(_suite(scenario))
+    ET.indent(root)
+    xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return xml
+
+
+def _suite(result: ScenarioResult) -> ET.Element:
+    rows = result.verdict.rows
+    broken = result.verdict.outcome is Outcome.INVALID and all(row.outcome is Outcome.PASS for row in rows)
+    suite = ET.Element(
+        "testsuite",
+        name=result.scenario,
+        tests=str(len(rows) + broken),
+        failures=str(sum(row.outcome is Outcome.FAIL for row in rows)),
+        errors=str(sum(row.outcome is Outcome.INVALID for row in rows) + broken),
+        time=f"{result.duration_s:.3f}",
+    )
+    for row in rows:
+        suite.append(_case(result.scenario, row))
+    if broken:
+        case = ET.SubElement(suite, "testcase", classname=f"loadtest.{result.scenario}", name="valid")
+        ET.SubElement(case, "error", message="; ".join(result.verdict.invalid_because))
+    return suite
+
+
+def _case(scenario: str, row: Row) -> ET.Element:
+    case = ET.Element("testcase", classname=f"loadtest.{scenario}", name=row.target)
+    measured = f"measured {format_value(row.metric, row.value)}, {row.samples} samples"
+    if row.outcome is not Outcome.PASS:
+        kind = "failure" if row.outcome is Outcome.FAIL else "error"
+        ET.SubElement(case, kind, message=f"{row.reason}: {measured}")
+    ET.SubElement(case, "system-out").text = measured
+    return case

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from tests.loadtest.command import SMALL, Loadtest
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from tests.support.server import ServerProcess
+
+PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED = 0, 2, 3, 4, 130
+
+
+async def test_bundled_server_is_started_killed_and_passes_in_two_processes(loadtest: Loadtest) -> None:
+    outcome = await loadtest.run("--scenario=reconnect", "--processes=2", *SMALL)
+    assert outcome.code == PASS, outcome.stdout + outcome.stderr
+    scenario = outcome.scenario
+    assert [mark.what for mark in scenario.marks] == ["server killed", "server listening again", "all connections cut"]
+    assert scenario.latencies["reconnect"].count == 2 * scenario.users
+    assert scenario.numbers["unstored"] == 0
+    assert scenario.balance.acked == scenario.balance.delivered == scenario.balance.sent
+    files = {path.name for path in (loadtest.folder / "report").iterdir()}
+    assert {"report.json", "report.html", "junit.xml", "bench.json", "reconnect-locust-1_stats.csv"} <= files
+
+
+async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
+    loadtest: Loadtest, shared_server: ServerProcess
+) -> None:
+    key = shared_server.data_dir / "secret"
+    options = ("--url", shared_server.url, "--jwt-secret-file", str(key), "--scenario=steady", "--rate=1")
+    outcome = await loadtest.run(*options, "--users=10", "--duration=2", "--connects=50", "--quiet", "--json")
+    report = msgspec.json.decode(outcome.stdout)
+    assert report["url"] == shared_server.url
+    [scenario] = report["scenarios"]
+    assert scenario["balance"]["sent"] == scenario["balance"]["delivered"] > 0
+    assert scenario["unchecked"] == []
+    assert scenario["failures"] == {}
+
+
+async def test_server_that_limits_rates_makes_a_run_invalid_with_advice(
+    loadtest: Loadtest, shared_server: ServerProcess
+) -> None:
+    key = shared_server.data_dir / "secret"
+    options = ("--url", shared_server.url, "--jwt-secret-file", str(key), "--scenario=steady", "--rate=40")
+    outcome = await loadtest.run(*options, "--users=2", "--duration=2", "--warmup=0", "--drain=0", "--quiet")
+    assert outcome.scenario.health.rate_limited > 0
+    assert "chatws serve --limits off" in outcome.stdout
+
+
+async def test_nobody_listening_says_so(loadtest: Loadtest) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    outcome = await loadtest.run("--url", url, *loadtest.people(1), "--users=2", "--quiet")
+    assert outcome.code == CANNOT_CONNECT
+    assert "Connection refused" in outcome.stderr
+
+
+async def test_refused_credentials_say_so(loadtest: Loadtest, shared_server: ServerProcess) -> None:
+    outcome = await loadtest.run("--url", shared_server.url, *loadtest.people(1), "--users=2", "--quiet")
+    assert outcome.code == REFUSED
+    assert "credentials" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--target", "message.p95<fast"), "is no target"),
+        (("--scenario", "nonsense"), "there is no scenario 'nonsense'"),
+        (("--scenario", "steady", "--target", "reconnect.p95<1s"), "none of steady measures that"),
+        (("--url", "http://93.184.216.34"), "--allow-remote"),
+        (("--url", "example"), "no address of a server"),
+        (("--tokens", "/nowhere/tokens"), "/nowhere/tokens"),
+        (("--compare", "/nowhere/report.json"), "is no report"),
+        (("--users", "0"), "--users"),
+    ],
+)
+async def test_mistake_is_named_before_anything_is_started(
+    loadtest: Loadtest, options: tuple[str, ...], words: str
+) -> None:
+    outcome = await loadtest.run(*options)
+    assert (outcome.code, outcome.report) == (USAGE, None)
+    assert words in outcome.stderr
+
+
+async def test_interrupted_run_leaves_no_process_behind(loadtest: Loadtest) -> None:
+    child = await loadtest.start("--scenario=steady", "--users=10", "--duration=60")
+    assert child.stderr is not None
+    line = await child.stderr.readline()
+    assert b"connections" in line
+    started = descendants(child.pid)
+    assert len(started) >= 2
+    child.send_signal(signal.SIGINT)
+    outcome = await loadtest.finish(child)
+    assert outcome.code == INTERRUPTED
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]  # noqa: ASYNC240 - the kernel answers at once
+
+
+def descendants(pid: int) -> list[int]:
+    """Give the processes that a process has started, and theirs."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [grandchild for child in children for grandchild in descendants(child)]
