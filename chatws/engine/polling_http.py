@@ -11,6 +11,7 @@ from chatws.engine.core import Core
 from chatws.engine.http import BadRequest, RequestError
 from chatws.engine.polling import PollingLink
 from chatws.engine.reasons import Reason
+from chatws.engine.unsent import unsent_bytes
 from chatws.wire.engineio import split_payload
 from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
 
@@ -28,7 +29,7 @@ class _Answer:
 
     def buffered_bytes(self) -> int:
         """Bytes the kernel has not taken yet."""
-        return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
+        return unsent_bytes(self._transport)
 
     def stalled(self) -> None:
         """No byte was taken for the time allowed."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Protocol
 
 _MAX_TICK_S = 1.0
 _TICKS_PER_STALL = 10
+_NOTHING_YET = -sys.maxsize
+"""Less than any count of bytes taken, which encryption's own bytes can make negative."""
 
 
 class Writer(Protocol):
@@ -39,7 +42,7 @@ class StallWatch:
     def add(self, writer: Writer) -> None:
         """Watch a connection until its buffer is empty."""
         writer.is_watched = True
-        self._progress[writer] = (-1, self._loop.time())
+        self._progress[writer] = (_NOTHING_YET, self._loop.time())
         if self._timer is None:
             self._timer = self._loop.call_later(self._tick_s, self._tick)
 

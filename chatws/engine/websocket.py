@@ -11,6 +11,7 @@ from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from chatws.engine.core import Core
 from chatws.engine.reasons import Reason
+from chatws.engine.unsent import is_encrypted, unsent_bytes
 from chatws.wire.engineio import PacketType
 from chatws.wire.errors import CloseCode, Fault, FrameError, WireError
 from chatws.wire.frames import Opcode, close_frame, server_frame
@@ -72,6 +73,7 @@ class WebSocketLink:
         "_core",
         "_granted_bytes",
         "_is_closing",
+        "_is_encrypted",
         "_pending",
         "_pending_bytes",
         "_session",
@@ -93,6 +95,8 @@ class WebSocketLink:
         # Set when the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
         self._is_closing = False
+        # Only the kernel knows what waits then; the watch asks it.
+        self._is_encrypted = is_encrypted(transport)
         # What of the waiting bytes the client asked for itself.
         self._granted_bytes = 0
         # Written in this turn of the loop.
@@ -124,7 +128,7 @@ class WebSocketLink:
         transport.write(chunk)
         self.written_bytes += len(chunk)
         buffered = transport.get_write_buffer_size()
-        if not buffered:
+        if not buffered and not self._is_encrypted:
             return
         if not self.is_watched:
             self._core.stalls.add(self)
@@ -140,7 +144,7 @@ class WebSocketLink:
 
     def buffered_bytes(self) -> int:
         """Bytes the kernel has not taken yet."""
-        return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size() + self._pending_bytes
+        return 0 if self._transport.is_closing() else unsent_bytes(self._transport) + self._pending_bytes
 
     @property
     def is_full(self) -> bool:

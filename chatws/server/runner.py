@@ -13,11 +13,11 @@ import ssl
 import sys
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import http_parser, web
 
 from chatws.server.app import DRAIN, create_app
 from chatws.server.errors import StartError
-from chatws.server.logs import configure_logging
+from chatws.server.logs import configure_logging, log_event
 from chatws.settings import Settings
 
 _log = logging.getLogger("chatws.server")
@@ -26,6 +26,9 @@ SPARE_DESCRIPTORS = 128
 """For the database, the log, and REST requests beside the connections."""
 
 BACKLOG = 4096
+
+LINGERING_S = 2.0
+"""How long the body of a request that was refused before its end is still read, so that the client sees the answer."""
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
@@ -36,6 +39,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     """
     configure_logging(settings.log_level, settings.log_format)
     check_descriptors(settings)
+    check_parser(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, announce))
 
@@ -59,6 +63,19 @@ def check_descriptors(settings: Settings) -> None:
             )
 
 
+def check_parser(settings: Settings) -> None:
+    """Make sure that aiohttp reads HTTP with its parser in C: the one in Python is slow, and laxer about smuggling.
+
+    Raises:
+        StartError: it is missing, and the settings ask for production.
+    """
+    if http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy:
+        return
+    if not settings.is_dev:
+        raise StartError("aiohttp", "has no C parser here", "install its wheel, and unset AIOHTTP_NO_EXTENSIONS")
+    log_event(_log, logging.WARNING, "slow_http_parser")
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415  not there on every platform
@@ -72,7 +89,9 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
     try:
         tls = _tls_context(settings)
         app = create_app(settings)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=2.0, lingering_time=LINGERING_S
+        )
         await runner.setup()
     except BaseException:
         listener.close()

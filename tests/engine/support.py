@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -113,7 +114,10 @@ async def close_code(websocket: ClientWebSocketResponse) -> int | None:
 
 @asynccontextmanager
 async def serve(
-    options: EngineOptions | None = None, prepare: Callable[[Server], None] = lambda _io: None
+    options: EngineOptions | None = None,
+    prepare: Callable[[Server], None] = lambda _io: None,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Running]:
     """Run a server that echoes ``echo`` and notes every disconnect."""
     io = Server(options or EngineOptions())
@@ -133,12 +137,12 @@ async def serve(
     io.attach(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     port = runner.addresses[0][1]
     try:
         async with ClientSession(connector=TCPConnector(limit=0)) as http:
-            yield Running(io, f"http://127.0.0.1:{port}", port, http, ended)
+            yield Running(io, f"{'https' if tls else 'http'}://127.0.0.1:{port}", port, http, ended)
     finally:
         await runner.cleanup()
         assert io.session_count == 0

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
 from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
+from tests.support.certificate import make_certificate
 
 SMALL = EngineOptions(send_buffer_bytes=4096, max_outbox_bytes=64 * 1024, write_stall_s=0.3)
 UPGRADE = (
@@ -57,6 +60,41 @@ async def test_client_that_pongs_but_takes_nothing_is_cut_off() -> None:
             await asyncio.sleep(0.05)
         assert running.ended.items[0][1] == "slow"
         deaf.close()
+
+
+def open_deaf_over_tls(running: Running, trust: ssl.SSLContext) -> ssl.SSLSocket:
+    """Connect like ``open_deaf``; blocks."""
+    bare = socket.socket()
+    bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    bare.connect(("127.0.0.1", running.port))
+    deaf = trust.wrap_socket(bare, server_hostname="localhost")
+    deaf.sendall(UPGRADE)
+    assert deaf.recv(4096)
+    deaf.sendall(client_frame(b"40", b"abcd"))
+    return deaf
+
+
+async def test_client_that_pongs_but_takes_nothing_is_cut_off_under_tls(tmp_path: Path) -> None:
+    """What waits is hidden below the encryption: only the kernel can tell."""
+    certificate = make_certificate(tmp_path)
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_side.load_cert_chain(certificate.cert, certificate.key)
+    trust = ssl.create_default_context(cafile=certificate.cert)
+    async with serve(SMALL, tls=server_side) as running:
+        deaf = await asyncio.to_thread(open_deaf_over_tls, running, trust)
+        neighbour = await asyncio.to_thread(open_deaf_over_tls, running, trust)
+        await eventually(lambda: len(running.io.of("/").sockets) == 2)
+        running.io.of("/").emit("note", "x" * 30_000)
+        taken = 0
+        while not running.ended.items:
+            await asyncio.to_thread(deaf.sendall, client_frame(b"3", b"abcd"))
+            taken += len(await asyncio.to_thread(neighbour.recv, 1000)) if taken < 30_000 else 0
+            await asyncio.sleep(0.01)
+        assert [reason for _, reason in running.ended.items] == ["slow"]
+        assert running.io.session_count == 1
+        assert not running.io._core.stalls._progress
+        deaf.close()
+        neighbour.close()
 
 
 async def test_client_that_reads_slowly_but_steadily_stays() -> None:

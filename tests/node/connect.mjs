@@ -1,8 +1,14 @@
-// Connects once and prints how that went: node connect.mjs URL TRANSPORTS [AUTH_JSON]
+// Connects once and prints how that went: node connect.mjs URL TRANSPORTS [AUTH_JSON [CA_FILE]]
+import { readFileSync } from "node:fs";
 import { io } from "socket.io-client";
 
-const [url, transports, auth = "{}"] = process.argv.slice(2);
-const socket = io(url, { transports: transports.split(","), auth: JSON.parse(auth), reconnection: false });
+const [url, transports, auth = "{}", caFile] = process.argv.slice(2);
+const socket = io(url, {
+  transports: transports.split(","),
+  auth: JSON.parse(auth),
+  reconnection: false,
+  ...(caFile ? { ca: readFileSync(caFile) } : {}),
+});
 
 const finish = (result) => {
   console.log(JSON.stringify(result));

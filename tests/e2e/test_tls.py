@@ -1,0 +1,63 @@
+"""https and wss: the real server with a certificate, the SDK and the official client that check it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from chatws.client import CannotConnect, ClientOptions, CustomerClient
+from tests.conftest import StartServer
+from tests.support.certificate import Certificate, make_certificate
+from tests.support.node import NodeRunner
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def secure_url(start_server: StartServer, certificate: Certificate) -> str:
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    return f"https://localhost:{server.port}"
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_sdk_talks_over_tls_to_a_server_it_was_told_to_trust(
+    secure_url: str, certificate: Certificate, transport: Literal["websocket", "polling"]
+) -> None:
+    options = ClientOptions(ca_file=certificate.cert, transports=(transport,))
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with CustomerClient(secure_url, "session-1", options=options) as customer:
+        customer.on_message_received(lambda received: heard.put_nowait(received.message.content))
+        await customer.join_conversation("conv-1")
+        for content in ("x" * 4_000, "second"):
+            await customer.send_message("conv-1", content)
+        assert [len(await asyncio.wait_for(heard.get(), 10)) for _ in range(2)] == [4_000, 6]
+
+
+async def test_sdk_refuses_a_server_it_has_no_reason_to_trust(secure_url: str) -> None:
+    with pytest.raises(CannotConnect):
+        await CustomerClient(secure_url, "session-1").connect()
+
+
+@pytest.mark.parametrize("transports", ["websocket", "polling"])
+async def test_npm_client_talks_over_tls(
+    node: NodeRunner, secure_url: str, certificate: Certificate, transports: str
+) -> None:
+    auth = '{"sessionId":"session-npm"}'
+    (row,) = await node.run("connect.mjs", secure_url, transports, auth, str(certificate.cert))
+    assert row == {"event": "connect", "transport": transports}
+    (row,) = await node.run("connect.mjs", secure_url, transports, auth)
+    assert row["event"] == "connect_error"
+
+
+def test_certificate_that_does_not_fit_its_key_opens_no_port(
+    start_server: StartServer, certificate: Certificate, tmp_path: Path
+) -> None:
+    other = make_certificate(tmp_path)
+    with pytest.raises(AssertionError, match="TLS"):
+        start_server("--tls-cert", str(certificate.cert), "--tls-key", str(other.key))
