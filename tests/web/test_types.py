@@ -13,9 +13,9 @@ def test_types_are_those_of_the_protocol_table() -> None:
     assert typescript.FILE.read_text() == typescript.write_declarations(), "run: python -m chatws.protocol.typescript"
 
 
-def test_browser_sources_pass_the_strict_type_check(node: NodeRunner) -> None:
+def test_browser_sources_and_the_guides_typescript_pass_the_strict_type_check(node: NodeRunner) -> None:
     compiler = NODE_DIR / "node_modules" / "typescript" / "bin" / "tsc"
-    done = subprocess.run(
-        [node.program, compiler, "--project", WEB / "tsconfig.json"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+    for project in (WEB, Path(__file__).parent / "guide"):
+        command = [node.program, str(compiler), "--project", str(project)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout

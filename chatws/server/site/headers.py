@@ -8,7 +8,7 @@ from aiohttp import hdrs
 
 from chatws.server.site.official import CDN_ORIGIN
 
-ASSET_HEADERS = {
+ASSET_HEADERS: dict[str, str] = {
     # Kept, but asked for again each time: an update of the server is seen at once, and costs a 304 otherwise.
     hdrs.CACHE_CONTROL: "no-cache",
 }

@@ -10,6 +10,7 @@ import { Thread } from "../ui/thread.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
 const FIRST_PAGE = 50;
+const OLDER_PAGE = 100;
 
 /** What can be done in each status. @type {Record<Conversation["status"], string[]>} */
 const ACTIONS = {
@@ -111,7 +112,7 @@ export class ConversationPane {
       label: "Messages",
       empty: "Nothing has been said yet.",
       me: () => this.#me,
-      older: (beforeSeq) => adminWebSocket.history(conversationId, { beforeSeq }),
+      older: (beforeSeq) => adminWebSocket.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
       read: (seq) => {
         adminWebSocket.markRead(conversationId, seq);
         this.#desk.onRead(conversationId, seq);

@@ -9,6 +9,8 @@ import { durationOf, initialsOf } from "../ui/format.js";
 import { showPresence, showStatus } from "../ui/status.js";
 import { Thread } from "../ui/thread.js";
 
+const OLDER_PAGE = 100;
+
 export class Side {
   #role;
   #chat;
@@ -49,7 +51,7 @@ export class Side {
       label: `${role}'s messages`,
       empty: "Nothing said yet. Write on either side.",
       me: () => chat.identity?.userId,
-      older: (beforeSeq) => chat.history(conversationId, { beforeSeq }),
+      older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
       read: (seq) => chat.markRead(conversationId, seq),
     });
     new Composer(panel, {

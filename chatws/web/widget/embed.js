@@ -41,7 +41,7 @@
   const ICON = "M4 3h16a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-8.6L6 22.4V18H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zm3 6v2h10V9H7zm0 4v2h7v-2H7z";
 
   const host = document.createElement("chatws-widget");
-  const shadow = host.attachShadow({ mode: "closed" });
+  const shadow = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(RULES);
   shadow.adoptedStyleSheets = [sheet];
@@ -61,11 +61,16 @@
 
   /** Made when it is opened for the first time: until then the page loads nothing but this script. @type {HTMLIFrameElement | null} */
   let frame = null;
+  /** The frame's own page is there and listens. */
+  let isReady = false;
   show(false);
   button.addEventListener("click", () => show(!frame || Boolean(frame.hidden)));
   window.addEventListener("message", (event) => {
     if (!frame || event.source !== frame.contentWindow || event.origin !== page.origin) return;
-    if (event.data?.chatws === "ready") tell();
+    if (event.data?.chatws === "ready") {
+      isReady = true;
+      tell();
+    }
     if (event.data?.chatws === "unread") badge(Number(event.data.unread) || 0);
     if (event.data?.chatws === "close") {
       show(false);
@@ -86,12 +91,13 @@
     if (frame) frame.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
     badge(0);
-    if (open) frame?.focus();
     tell();
   }
 
   function tell() {
-    frame?.contentWindow?.postMessage({ chatws: frame.hidden ? "closed" : "open" }, page.origin);
+    if (!frame || !isReady) return;
+    if (!frame.hidden) frame.focus();
+    frame.contentWindow?.postMessage({ chatws: frame.hidden ? "closed" : "open" }, page.origin);
   }
 
   /** @param {number} unread */

@@ -4,6 +4,7 @@ export class Frame {
   /** Whether the customer can see it; a page of its own always is. */
   isOpen = true;
   #unread = 0;
+  #wasOpened = false;
   /** @type {Array<() => void>} */
   #openers = [];
 
@@ -22,6 +23,7 @@ export class Frame {
   /** @param {() => void} listener called whenever the customer opens the frame */
   onOpen(listener) {
     this.#openers.push(listener);
+    if (this.#wasOpened && this.isOpen) listener();
   }
 
   /** A message arrived. */
@@ -36,6 +38,7 @@ export class Frame {
     if (word !== "open" && word !== "closed") return;
     this.isOpen = word === "open";
     if (!this.isOpen) return;
+    this.#wasOpened = true;
     this.#unread = 0;
     for (const listener of this.#openers) listener();
   }

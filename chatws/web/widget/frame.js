@@ -12,6 +12,7 @@ import { openSession } from "./session.js";
 import { WidgetWebSocketHandler } from "./websocket-handler.js";
 
 const FIRST_PAGE = 50;
+const OLDER_PAGE = 100;
 
 const options = new URLSearchParams(location.search);
 const status = find("#status", HTMLElement);
@@ -63,7 +64,7 @@ function show(ws, { conversationId, userId }) {
     label: "Messages",
     empty: options.get("greeting")?.slice(0, 300) || "Hello! How can we help?",
     me: () => userId,
-    older: (beforeSeq) => chat.history(conversationId, { beforeSeq }),
+    older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
     read: (seq) => frame.isOpen && chat.markRead(conversationId, seq),
   });
   const composer = new Composer(root, {

@@ -1,0 +1,44 @@
+"""Somebody else's web site, on another origin: where the widget is embedded, and where dashboards of others live."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+
+class OtherSite:
+    """Serves the pages it is given, by path; it has no policy of its own unless the test sets one."""
+
+    def __init__(self, policy: str = "") -> None:
+        self.pages: dict[str, str] = {}
+        self.url = ""
+        self._policy = policy
+        app = web.Application()
+        app.router.add_get("/{name:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    def embed(self, server: str, **attributes: str) -> str:
+        """Make a page with the one-line snippet and return its address."""
+        given = " ".join(f'data-{name}="{value}"' for name, value in attributes.items())
+        snippet = f'<script src="{server}/widget/embed.js" {given} async></script>'
+        icon = '<link rel="icon" href="data:,">'
+        self.pages["shop"] = f'<!doctype html><html lang="en"><title>Shop</title>{icon}<h1>Shop</h1>{snippet}'
+        return f"{self.url}/shop"
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": self._policy} if self._policy else {}
+        kind = "text/javascript" if request.path.endswith(".js") else "text/html"
+        return web.Response(text=self.pages[request.match_info["name"]], content_type=kind, headers=headers)
