@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -60,6 +61,12 @@ class Driver:
         self._left: set[int] = set()
         """Requests of messages that were sent and are not settled."""
         self._last_request_id = 0
+        self._expires_as_token = False
+        """Whether the present link was opened with a token, not with a session."""
+        self._hurry = asyncio.Event()
+        """Set when the user does not want to wait for the next attempt."""
+        self._away_until = 0.0
+        """Before this no link is opened: the user wants to see what an outage is like."""
 
     def has_left(self, request_id: int) -> bool:
         """Whether a message that is not settled was sent at least once."""
@@ -110,6 +117,29 @@ class Driver:
         for effect in todo:
             self._perform(effect)
         self._rearm()
+
+    def reconnect_now(self) -> None:
+        """Make the attempt that is being waited for at once."""
+        self._away_until = 0.0
+        self._hurry.set()
+
+    # Faults on purpose
+
+    def cut_link(self, away_s: float) -> None:
+        """Cut the link without a farewell, and open none for ``away_s``."""
+        self._away_until = self.now() + away_s
+        if self._link is not None:
+            self._link.drop("cut on request")
+
+    def freeze_link(self, seconds: float) -> bool:
+        """Let nothing in or out for a time; false without a WebSocket to freeze."""
+        return self._link is not None and self._link.freeze(seconds)
+
+    def expire_credentials(self) -> None:
+        """End the link as the server does when token or session are over."""
+        if self._link is not None:
+            code = ErrorCode.TOKEN_EXPIRED if self._expires_as_token else ErrorCode.SESSION_EXPIRED
+            self._link.expire(code)
 
     # LinkListener
 
@@ -201,13 +231,24 @@ class Driver:
             self.apply(self.session.link_ended(end, self.now()))
 
     async def _open_link(self, delay_s: float) -> effects.LinkEnd:
-        await asyncio.sleep(delay_s)
+        await self._wait(delay_s)
+        if self.now() < self._away_until:
+            return effects.LinkEnd("cut on request")
         await self.dispatcher.wait_for_room()
         credentials = await self._get_credentials()
         if isinstance(credentials, effects.LinkEnd):
             return credentials
+        self._expires_as_token = "token" in credentials
         self._link = Link(self._url, self._options, self._tls, self)
         return await self._link.run(credentials)
+
+    async def _wait(self, delay_s: float) -> None:
+        self._hurry.clear()
+        if not delay_s:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._hurry.wait()
 
     async def _get_credentials(self) -> Credentials | effects.LinkEnd:
         try:

@@ -18,7 +18,7 @@ from chatws.client.core.effects import LinkEnd
 from chatws.client.core.names import Event
 from chatws.protocol.codec import convert_event
 from chatws.protocol.entities import Wire
-from chatws.protocol.errors import ErrorCode
+from chatws.protocol.errors import ERRORS, ErrorCode
 
 if TYPE_CHECKING:
     import ssl
@@ -79,6 +79,8 @@ class Link:
         self._outgoing: asyncio.Queue[tuple[int, str, object]] = asyncio.Queue()
         """Bounded by its user: the session has a limited number of requests under way."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._frozen: asyncio.Event | None = None
+        """Set when the freeze is over; None when there is none."""
         self._upgrades: list[aiohttp.ClientResponse] = []
         """WebSockets whose handshake succeeded: python-engineio forgets one that says nonsense without closing it."""
 
@@ -99,6 +101,28 @@ class Link:
         """End the link, ``polite``ly with a DISCONNECT; a link believed dead is cut."""
         self._polite = polite
         self._end(LinkEnd(reason))
+
+    def expire(self, code: ErrorCode) -> None:
+        """End the link as if the server had refused the credentials with this code."""
+        self._end(LinkEnd(ERRORS[code].text, code=code))
+
+    def freeze(self, seconds: float) -> bool:
+        """Neither read nor write for a time, as on a network that swallows everything; false without a WebSocket."""
+        connection = self._upgrades[-1].connection if self._upgrades else None
+        transport = None if connection is None else connection.transport
+        if not isinstance(transport, asyncio.ReadTransport) or self._frozen is not None:
+            return False
+        self._frozen = asyncio.Event()
+        transport.pause_reading()
+        asyncio.get_running_loop().call_later(seconds, self._thaw, transport)
+        return True
+
+    def _thaw(self, transport: asyncio.ReadTransport) -> None:
+        if self._frozen is not None:
+            self._frozen.set()
+            self._frozen = None
+        if not transport.is_closing():
+            transport.resume_reading()
 
     async def _live(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> LinkEnd:
         opening = asyncio.create_task(self._open(sio, auth))
@@ -196,6 +220,8 @@ class Link:
     async def _write(self, sio: socketio.AsyncClient) -> None:
         while True:
             command_id, name, payload = await self._outgoing.get()
+            if self._frozen is not None:
+                await self._frozen.wait()
             # A link that is gone raises; its end is reported by `_watch`.
             with suppress(socketio.exceptions.SocketIOError):
                 await sio.emit(name, payload, callback=partial(self._hear_ack, command_id, name))
