@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING, Literal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from chatws.client import CannotConnect, ClientError, ClientOptions, Refused
 from chatws.protocol.errors import ErrorCode
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.kept_session import server_name
 from chatws_cli.line.json_talk import JsonTalk
 from chatws_cli.line.plain import PlainTalk
 from chatws_cli.line.sources import Pipe
@@ -18,7 +21,6 @@ from chatws_cli.line.talk import Wishes
 from chatws_cli.line.terminal import Terminal, is_capable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from chatws.client import AgentClient, CustomerClient
@@ -56,14 +58,26 @@ def wishes(conversation_id: str | None, linger_s: float, history: int | None, *,
     return Wishes(conversation_id=conversation_id, linger_s=linger_s, history=shown)
 
 
-def stay(url: str, make: Callable[[], Awaitable[tuple[AgentClient | CustomerClient, Wishes]]], *, as_json: bool) -> int:
-    """Run a whole stay and return its exit code; ``make`` runs on the stay's event loop.
+class Manner(NamedTuple):
+    """How a stay looks; ``data_dir`` keeps what a full screen has not sent."""
+
+    data_dir: Path
+    plain: bool = False
+    as_json: bool = False
+
+
+Make = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", Wishes]]]
+"""Makes the client, on the stay's event loop."""
+
+
+def stay(url: str, make: Make, manner: Manner) -> int:
+    """Run a whole stay and return its exit code.
 
     Raises:
         CommandError: it could not begin; exit code 3 or 4.
     """
     try:
-        return asyncio.run(_stay(make, as_json=as_json))
+        return asyncio.run(_stay(url, make, manner))
     except ClientError as problem:
         raise explain(url, problem) from problem
 
@@ -89,12 +103,25 @@ _ADVICE = {
 }
 
 
-async def _stay(make: Callable[[], Awaitable[tuple[AgentClient | CustomerClient, Wishes]]], *, as_json: bool) -> int:
+async def _stay(url: str, make: Make, manner: Manner) -> int:
+    # Textual draws on standard error.
+    if not (manner.as_json or manner.plain) and is_capable() and sys.stderr.isatty():
+        return await _stay_on_screen(url, make, manner.data_dir)
     client, wanted = await make()
-    if as_json:
+    if manner.as_json:
         return await JsonTalk(client, Pipe(), wanted).run()
     if not is_capable():
         return await PlainTalk(client, Pipe(), wanted).run()
     with contextlib.ExitStack() as stack:
         terminal = stack.enter_context(Terminal())
         return await PlainTalk(client, terminal, wanted).run()
+
+
+async def _stay_on_screen(url: str, make: Make, data_dir: Path) -> int:
+    from chatws_cli.tui.app import run_screen
+    from chatws_cli.tui.desk import Desk
+    from chatws_cli.tui.preferences import load_preferences
+
+    preferences = load_preferences()
+    client, wanted = await make()
+    return await run_screen([Desk(client, wanted.conversation_id, data_dir, server_name(url))], preferences)

@@ -40,9 +40,13 @@ class Found(NamedTuple):
 
 def kept_file(data_dir: Path, url: str) -> Path:
     """Return where the session for one server is kept."""
+    return data_dir / "sessions" / server_name(url)
+
+
+def server_name(url: str) -> str:
+    """Return a file's name for what is kept for one server."""
     parts = urlsplit(url)
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", f"{parts.scheme}_{parts.netloc}{parts.path.rstrip('/')}")
-    return data_dir / "sessions" / name
+    return re.sub(r"[^A-Za-z0-9.-]", "_", f"{parts.scheme}_{parts.netloc}{parts.path.rstrip('/')}")
 
 
 def find_session(file: Path | None, kept: Path) -> Found:

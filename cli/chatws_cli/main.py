@@ -10,7 +10,7 @@ import typer
 
 from chatws import __version__
 from chatws_cli.errors import CommandError, ExitCode
-from chatws_cli.output import abandon_stdout
+from chatws_cli.output import abandon_stdout, open_missing_streams
 from chatws_cli.tree import LazyGroup
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ def chatws(
 
 def run() -> None:
     """Run the command that argv names and exit with its code."""
+    open_missing_streams()
     try:
         app()
     except CommandError as problem:
@@ -55,6 +56,10 @@ def run() -> None:
     except BrokenPipeError:
         abandon_stdout()
         sys.exit(ExitCode.FAILED)
+    except OSError as problem:
+        if _is_debugging() or problem.filename is None:
+            raise
+        _fail(f"{problem.filename} can not be used: {problem.strerror}", ExitCode.FAILED)
     except Exception as problem:  # the one place that turns a bug into a line
         if _is_debugging():
             raise

@@ -19,6 +19,16 @@ def abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def open_missing_streams() -> None:
+    """Read and write nowhere where the caller has closed a standard stream.
+
+    Python leaves None in its place, and the next file that is opened, the database perhaps, would take its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we run
+
+
 def hint(text: str) -> None:
     """Tell the person at the terminal something that is not the command's result."""
     print(text, file=sys.stderr)

@@ -40,9 +40,18 @@ def read_secret(file: Path) -> str:
 
 
 def write_secret(file: Path, secret: str) -> None:
-    """Write a secret that only this user can read, all of it or nothing."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write a secret that only this user can read, all of it or nothing.
+
+    Raises:
+        CommandError: the file system refuses; exit code 1.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(f"{secret}\n")
-    temporary.replace(file)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(f"{secret}\n")
+        temporary.replace(file)
+    except OSError as problem:
+        advice = "name a place that can be written with --data-dir"
+        raise CommandError(f"{file} can not be written", problem.strerror or str(problem), advice) from problem

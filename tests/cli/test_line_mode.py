@@ -200,9 +200,9 @@ def test_the_first_conversation_is_waited_for(server: ServerProcess, tmp_path: P
 def test_typing_messages_and_read_marks_pass_between_two_terminals(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:
-    grace = open_terminal(*customer)
+    grace = open_terminal(*customer, "--plain")
     grace.sees("waiting for an agent")
-    ada = open_terminal(*agent)
+    ada = open_terminal(*agent, "--plain")
     ada.sees("with Grace")
     grace.press("Grüße")
     ada.sees("Grace is typing…")
@@ -229,9 +229,9 @@ def test_a_message_typed_while_the_server_is_away_arrives_once(
     open_terminal: OpenTerminal, server: ServerProcess, tmp_path: Path
 ) -> None:
     customer, agent = customer_of(server, tmp_path), agent_of(server)
-    grace = open_terminal(*customer)
+    grace = open_terminal(*customer, "--plain")
     grace.sees("waiting for an agent")
-    ada = open_terminal(*agent)
+    ada = open_terminal(*agent, "--plain")
     ada.sees("with Grace")
     server.kill()
     grace.sees(r"connection lost .* trying again \(attempt 1\)")
@@ -252,7 +252,7 @@ def test_a_message_typed_while_the_server_is_away_arrives_once(
 def test_the_terminal_is_restored_when_a_signal_ends_the_program(
     open_terminal: OpenTerminal, customer: list[str], number: signal.Signals, code: int
 ) -> None:
-    grace = open_terminal(*customer)
+    grace = open_terminal(*customer, "--plain")
     grace.sees("waiting for an agent")
     grace.press("half typed")
     grace.sees("half typed")
@@ -266,7 +266,7 @@ def test_the_terminal_is_restored_when_a_signal_ends_the_program(
 def test_a_remote_message_can_not_steer_the_terminal(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:
-    grace = open_terminal(*customer, NO_COLOR="1")
+    grace = open_terminal(*customer, "--plain", NO_COLOR="1")
     grace.sees("waiting for an agent")
     run_chatws(*agent, "--json", stdin=json.dumps({"content": "pay\u202e me\u2066\nnow"}))
     grace.sees(r"pay me\r\n {7}now")

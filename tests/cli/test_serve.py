@@ -62,6 +62,33 @@ def test_a_taken_port_is_named_with_its_holder_and_the_next_step(start_server: S
     )
 
 
+def test_a_taken_database_is_named_with_its_holder(start_server: StartServer) -> None:
+    server = start_server()
+    done = run_chatws("serve", "--port", "0", "--data-dir", str(server.data_dir))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"chatws: the database: {server.data_dir / 'chatws.db'} is in use by a server (process {server.pid}); "
+        "stop it, or give this one its own database"
+    )
+
+
+def test_a_data_directory_that_can_not_be_made_is_named(chatws: Invoke) -> None:
+    done = chatws("serve", "--port", "0", "--data-dir", "/proc/no")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "chatws: the token key /proc/no/secret: cannot be made (No such file or directory); choose another data_dir\n"
+    )
+
+
+def test_a_database_that_can_not_be_made_is_named(chatws: Invoke, tmp_path: Path) -> None:
+    options = ["--data-dir", str(tmp_path), "--database-url", "sqlite:////proc/no/chatws.db"]
+    done = chatws("serve", "--port", "0", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "chatws: the database: the store is unavailable: /proc/no/chatws.db: No such file or directory\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +14,10 @@ from tests.support.commands import run_chatws
 from tests.support.server import CHATWS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Invoke
+    from tests.support.server import ServerProcess
 
 LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2")
 HEAVY = (*LIBRARIES, "msgspec", "asyncio")
@@ -99,6 +103,21 @@ def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
     assert child.wait(timeout=30) == 1
     assert child.stderr.read() == ""
     child.stderr.close()
+
+
+def test_closed_standard_streams_are_no_obstacle(shared_server: ServerProcess, tmp_path: Path) -> None:
+    options = ["--url", shared_server.url, "--session-file", str(tmp_path / "session")]
+    script = f"exec {shlex.join([str(CHATWS), 'customer', *options])} "
+    for closed in ("<&-", ">&-"):
+        done = subprocess.run(["bash", "-c", script + closed], input="", capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, ""), closed
+
+
+def test_a_session_that_can_not_be_kept_is_said_in_one_line(shared_server: ServerProcess) -> None:
+    done = run_chatws("customer", "--url", shared_server.url, "--session-file", "/proc/no/session")
+    assert done.returncode == 1
+    assert done.stderr.startswith("chatws: /proc/no/session can not be written: No such file or directory; ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_demo_plays_to_its_end() -> None:

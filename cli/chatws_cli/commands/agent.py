@@ -57,9 +57,8 @@ def agent(  # noqa: PLR0917  these are options, never positional
     development mode, the development agent's token is found by itself.
     """
     from chatws.client import AgentClient
-    from chatws_cli.connecting import client_options, stay, wishes
+    from chatws_cli.connecting import Manner, client_options, stay, wishes
 
-    del plain
     options = client_options(url, ca_file, transport)
     token = _token(url, token_file, data_dir)
 
@@ -67,7 +66,8 @@ def agent(  # noqa: PLR0917  these are options, never positional
         client = AgentClient(url, token, options=options)
         return client, wishes(conversation, wait, history, as_json=as_json)
 
-    raise typer.Exit(stay(url, make, as_json=as_json))
+    manner = Manner(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    raise typer.Exit(stay(url, make, manner))
 
 
 def _token(url: str, token_file: Path | None, data_dir: Path | None) -> str | Callable[[], str]:

@@ -51,17 +51,16 @@ def customer(  # noqa: PLR0917  these are options, never positional
     The session is kept for each server, so the conversation goes on the next time.
     """
     from chatws.client import CustomerClient
-    from chatws_cli.connecting import client_options, stay, wishes
+    from chatws_cli.connecting import Manner, client_options, stay, wishes
     from chatws_cli.kept_session import find_session, kept_file, obtain_session
 
-    del plain
     options = client_options(url, ca_file, transport)
-    kept = kept_file(data_dir_settings(data_dir).data_dir, url)
-    found = find_session(session_file, kept)
+    manner = Manner(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    found = find_session(session_file, kept_file(manner.data_dir, url))
 
     async def make() -> tuple[CustomerClient, Wishes]:
         session = await obtain_session(url, options, found, name)
         client = CustomerClient(url, session.session_id, options=options)
         return client, wishes(conversation or session.conversation_id, wait, history, as_json=as_json)
 
-    raise typer.Exit(stay(url, make, as_json=as_json))
+    raise typer.Exit(stay(url, make, manner))

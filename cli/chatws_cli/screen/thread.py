@@ -38,7 +38,7 @@ class Thread:
         self.draft = ""
         self._items: list[Item] = []
         self._pending: dict[str, Entry] = {}
-        self._read_seq = 0
+        self.read_seq = 0
         """The newest message that somebody else has read."""
 
     @property
@@ -72,7 +72,7 @@ class Thread:
     def reload(self, entries: Iterable[Entry], *, has_more_before: bool) -> None:
         """Forget what is stored and take these instead."""
         self._items.clear()
-        self.last_seq = self.own_mark = self._read_seq = 0
+        self.last_seq = self.own_mark = self.read_seq = 0
         self.new_after = None
         self.merge(entries, has_more_before=has_more_before)
 
@@ -124,13 +124,13 @@ class Thread:
 
     def read_by_others(self, seq: int) -> None:
         """Somebody else has read up to ``seq``."""
-        self._read_seq = max(self._read_seq, seq)
+        self.read_seq = max(self.read_seq, seq)
 
     def state_of(self, entry: Entry) -> EntryState | None:
         """Return an own message's state; None for the others'."""
         if not entry.is_own or entry.state is not None:
             return entry.state
-        return "read" if entry.seq <= self._read_seq else "stored"
+        return "read" if entry.seq <= self.read_seq else "stored"
 
     def seen(self) -> None:
         """The reader has seen everything."""

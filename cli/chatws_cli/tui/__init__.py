@@ -1,0 +1,1 @@
+"""The full-screen terminals: Textual around the state of ``chatws_cli.screen``."""

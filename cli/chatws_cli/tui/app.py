@@ -1,0 +1,119 @@
+"""The Textual application around one desk or several, and how it begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.containers import Horizontal
+
+from chatws_cli.errors import ExitCode
+from chatws_cli.screen.keys import keys_of
+from chatws_cli.tui.styles import CSS as STYLE_SHEET
+from chatws_cli.tui.view import ChatView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from textual.driver import Driver
+    from textual.screen import Screen
+
+    from chatws_cli.tui.desk import Desk
+    from chatws_cli.tui.preferences import Preferences
+
+_SIGNALS = {
+    signal.SIGINT: int(ExitCode.INTERRUPTED),
+    signal.SIGTERM: int(ExitCode.TERMINATED),
+    signal.SIGHUP: 128 + int(signal.SIGHUP),
+}
+
+
+class ChatApp(App[int]):
+    """Several desks stand side by side; it ends when one of them does."""
+
+    CSS = STYLE_SHEET
+    TITLE = "chatws"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar = []
+
+    def __init__(
+        self, desks: Sequence[Desk], preferences: Preferences, driver_class: type[Driver] | None = None
+    ) -> None:
+        super().__init__(driver_class=driver_class, ansi_color=True)
+        self.theme = "ansi-dark"
+        self.problem: BaseException | None = None
+        """What has gone wrong; raised once the terminal is itself again."""
+        self._desks = desks
+        self._preferences = preferences
+
+    def compose(self) -> ComposeResult:
+        """Put the desks side by side."""
+        with Horizontal():
+            for desk in self._desks:
+                yield ChatView(desk, self._preferences)
+
+    def on_mount(self) -> None:
+        """Begin every stay, and end with the first that ends."""
+        self.set_keymap(self._preferences.keys)
+        loop = asyncio.get_running_loop()
+        for number, code in _SIGNALS.items():
+            loop.add_signal_handler(number, self._desks[0].end, code)
+        for desk in self._desks:
+            desk.over.add_done_callback(self._stay_ended)
+            desk.begin()
+        self.query(ChatView).first().box.focus()
+
+    def on_app_focus(self) -> None:
+        """Somebody looks at the terminal again."""
+        for view in self.query(ChatView):
+            view.look()
+
+    def on_app_blur(self) -> None:
+        """Nobody looks any more."""
+        for view in self.query(ChatView):
+            view.look()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """List in the palette what the keys do for whoever has the focus."""
+        del screen
+        focused = self.focused
+        view = next((one for one in self.query(ChatView) if focused in {one.box, None}), None)
+        if view is None:
+            return
+        for key in keys_of(is_agent=view.desk.is_agent):
+            if key.in_palette and key.action:
+                run = partial(self.run_action, key.action, default_namespace=view)
+                yield SystemCommand(key.summary.capitalize(), f"also {key.keys}", run)
+
+    def _fatal_error(self) -> None:
+        # Textual would print a traceback with every local variable in it, the token among them.
+        self.problem = self._exception
+        self._close_messages_no_wait()
+
+    def _stay_ended(self, over: asyncio.Future[int]) -> None:
+        problem = over.exception()
+        if problem is None:
+            self.exit(over.result())
+        else:
+            self.problem = problem
+            self.exit(int(ExitCode.FAILED))
+
+
+async def run_screen(desks: Sequence[Desk], preferences: Preferences) -> int:
+    """Show the desks until one of them ends, and return its exit code; the terminal is restored whatever happens.
+
+    Raises:
+        Exception: what ended it.
+    """
+    app = ChatApp(desks, preferences)
+    try:
+        code = await app.run_async(mouse=preferences.mouse)
+    finally:
+        for desk in desks:
+            await desk.close()
+    if app.problem is not None:
+        raise app.problem
+    return int(ExitCode.DONE) if code is None else code

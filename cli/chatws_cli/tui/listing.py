@@ -1,0 +1,81 @@
+"""The list of conversations beside the messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from chatws_cli.line.text import width
+from chatws_cli.screen.roster import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.events import Click
+
+    from chatws_cli.screen.roster import Row
+
+_ROWS_EACH = 2
+_NUMBERED = 9
+
+
+class ConversationList(ScrollView, can_focus=False):
+    """Two rows for each conversation: number, presence, name, unread count; then status, waiting time, last words."""
+
+    ALLOW_SELECT = False
+
+    class Chosen(Message):
+        """Somebody has clicked on a conversation."""
+
+        def __init__(self, conversation_id: str) -> None:
+            super().__init__()
+            self.conversation_id = conversation_id
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heading = ""
+        self._rows: Sequence[Row] = ()
+
+    def show(self, heading: str, rows: Sequence[Row]) -> None:
+        """Draw the list as it is now, the open conversation in sight."""
+        if (heading, rows) == (self._heading, self._rows):
+            return
+        self._heading, self._rows = heading, rows
+        self.virtual_size = Size(self.size.width, 1 + len(rows) * _ROWS_EACH)
+        place = next((index for index, row in enumerate(rows) if row.is_current), 0)
+        top = 1 + place * _ROWS_EACH
+        if top < self.scroll_offset.y or top + _ROWS_EACH > self.scroll_offset.y + self.size.height:
+            self.scroll_to(y=top - 1, animate=False, immediate=True)
+        self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        """Choose the conversation under the mouse."""
+        place = (self.scroll_offset.y + event.y - 1) // _ROWS_EACH
+        if 0 <= place < len(self._rows):
+            self.post_message(self.Chosen(self._rows[place].conversation_id))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one row."""
+        columns = self.size.width
+        text = self._text(self.scroll_offset.y + y, columns)
+        return Strip(text.render(self.app.console), text.cell_len).crop_extend(0, columns, self.rich_style)
+
+    def _text(self, line: int, columns: int) -> Text:
+        if line == 0:
+            return Text(fit(self._heading, columns), Style(bold=True), end="")
+        place, is_second = divmod(line - 1, _ROWS_EACH)
+        if place >= len(self._rows):
+            return Text("", end="")
+        row = self._rows[place]
+        style = Style(reverse=row.is_current, bold=bool(row.unread), dim=bool(is_second) and not row.is_current)
+        if is_second:
+            return Text(fit(f"   {row.details}", columns), style, end="")
+        number = f"{place + 1}" if place < _NUMBERED else " "
+        count = f" {row.unread} new" if row.unread else ""
+        return Text(fit(f"{number} {row.title}", columns - width(count)) + count, style, end="")

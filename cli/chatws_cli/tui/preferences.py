@@ -1,0 +1,64 @@
+"""What a user may choose for the full screen: ``chatws/terminal.toml`` in the XDG configuration directory.
+
+bell = false            # no sound for messages that come while nobody looks
+mouse = false           # leave the mouse to the terminal
+enter = "newline"       # Enter breaks the line, Alt+Enter or Ctrl+J sends; "send" by default
+[keys]
+quit = "ctrl+d"         # by the id that `chatws agent` shows under F1 in brackets
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.screen.keys import KEYS
+
+
+class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The choices, and their defaults."""
+
+    bell: bool = True
+    mouse: bool = True
+    enter: Literal["send", "newline"] = "send"
+    keys: dict[str, str] = {}
+
+    def keys_for(self, key_id: str) -> frozenset[str]:
+        """Return the keys that do one thing."""
+        if self.enter == "newline" and key_id in {"send", "newline"} and key_id not in self.keys:
+            key_id = "newline" if key_id == "send" else "send"
+        default = next(key.keys for key in KEYS if key.id == key_id)
+        return frozenset(self.keys.get(key_id, default).split(","))
+
+
+def preferences_file() -> Path:
+    """Return where the choices are looked for."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "chatws" / "terminal.toml"
+
+
+def load_preferences(file: Path | None = None) -> Preferences:
+    """Read the choices; the defaults without a file.
+
+    Raises:
+        CommandError: the file holds something else; exit code 2.
+    """
+    file = file or preferences_file()
+    try:
+        chosen = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Preferences)
+    except FileNotFoundError:
+        return Preferences()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
+        raise CommandError(f"{file} can not be used", str(problem), code=ExitCode.USAGE) from problem
+    unknown = sorted(set(chosen.keys) - {key.id for key in KEYS})
+    if unknown:
+        known = ", ".join(key.id for key in KEYS)
+        raise CommandError(
+            f"{file} can not be used", f"there is no key {unknown[0]!r}", f"known are {known}", code=ExitCode.USAGE
+        )
+    return chosen
