@@ -34,7 +34,7 @@ from chatws.server.sockets import SocketAdapter
 from chatws.server.throttle import AddressLimit
 from chatws.server.typing_board import TypingBoard
 from chatws.settings import Settings
-from chatws.store import BadUrl, StoreUnusable
+from chatws.store import BadUrl, StoreError
 from chatws.store.factory import make_store
 
 SERVICE = web.AppKey("chatws.service", WebSocketService)
@@ -158,9 +158,10 @@ async def _end_answers(_app: web.Application, *, chat: Chat) -> None:
 async def _lifetime(_app: web.Application, *, chat: Chat) -> AsyncIterator[None]:
     try:
         await chat.store.open()
-    except StoreUnusable as problem:
-        raise StartError("the database", str(problem), "see the reason") from None
-    await chat.store.ensure_user(BOT)
+        await chat.store.ensure_user(BOT)
+    except StoreError as problem:
+        await chat.store.close()
+        raise StartError("the database", str(problem)) from None
     background = Background(chat)
     chat.presence.on_gone(background.agent_gone)
     background.start()

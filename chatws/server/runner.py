@@ -32,7 +32,7 @@ LINGERING_S = 2.0
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
-    """Serve until SIGTERM or SIGINT and return the exit code; ``announce`` gets the base URL once it listens.
+    """Serve until SIGTERM, SIGINT or SIGHUP and return the exit code; ``announce`` gets the base URL once it listens.
 
     Raises:
         StartError: it cannot listen, or a file or the database cannot be used.
@@ -148,12 +148,15 @@ def _catch_signals() -> asyncio.Future[int]:
     stop: asyncio.Future[int] = loop.create_future()
 
     def caught(number: signal.Signals) -> None:
-        if stop.done():
+        if not stop.done():
+            stop.set_result(128 + number)
+        elif number != signal.SIGHUP:  # a shell that ends passes on to its jobs what they have heard themselves
             sys.stderr.flush()
             os._exit(128 + number)
-        stop.set_result(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A terminal that is closed ends the server as well as SIGTERM does; under nohup it is not to hear of it.
+    hang_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    for number in (signal.SIGTERM, signal.SIGINT, *hang_up):
         loop.add_signal_handler(number, caught, number)
     return stop
 

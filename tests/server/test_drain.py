@@ -167,6 +167,17 @@ async def test_second_signal_ends_the_process_at_once(
         await peer.close()
 
 
+async def test_closed_terminal_ends_the_server_as_gently(start_server: StartServer) -> None:
+    server = await asyncio.to_thread(start_server)
+    peer, _ = await customer_of(server, 1)
+    os.kill(server.pid, signal.SIGHUP)
+    await peer.expect("server_draining")
+    os.kill(server.pid, signal.SIGHUP)
+    assert await peer.wait_closed() == 1012
+    assert await asyncio.to_thread(server.wait_end) == 129
+    await peer.close()
+
+
 async def test_sigterm_without_connections_ends_the_process(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     assert await asyncio.to_thread(server.terminate) == 143

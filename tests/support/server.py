@@ -105,6 +105,10 @@ class ServerProcess:
         self._running.terminate()
         return self._wait()
 
+    def wait_end(self) -> int:
+        """Wait until the server has ended by itself, and return its exit code."""
+        return self._wait()
+
     def restart(self) -> None:
         """Kill the server and start it again on the same port and data."""
         self.kill()

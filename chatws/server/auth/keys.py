@@ -48,7 +48,7 @@ def load_keys(settings: Settings, *, create: bool = True) -> Keys:
     """Read the keys that the settings name; without any, the data directory's secret, made at first use.
 
     Raises:
-        StartError: a file is missing, readable by others, or holds too short a secret.
+        StartError: a file is missing, readable by others, or holds too short a secret; or the secret cannot be made.
     """
     path = settings.jwt_key_file or settings.data_dir / SECRET_FILE
     if settings.jwt_key_file is None and create and not path.exists():
@@ -61,11 +61,14 @@ def load_keys(settings: Settings, *, create: bool = True) -> Keys:
 
 
 def _make_secret(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
+    except OSError as problem:
+        if path.exists():
+            return
+        what = f"the token key {path}"
+        raise StartError(what, f"cannot be made ({problem.strerror})", "choose another data_dir") from None
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_urlsafe(48) + "\n")
 
