@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench system
+.PHONY: help serve demo test check bench bench-ci system
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
 	@exec $(BIN)/chatws serve $(ARGS)
@@ -31,6 +31,9 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 
 bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
 	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)
+	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)
 
 system:
 	@.ci/system-packages

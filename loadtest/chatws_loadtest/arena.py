@@ -21,11 +21,14 @@ from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
 from chatws_loadtest.stored import NotReadable, count_unstored
 from chatws_loadtest.subject import Subject
 from chatws_loadtest.targets import FAULTS, Target
-from chatws_loadtest.verdict import judge
+from chatws_loadtest.verdict import Health, judge
 
 READY_EXTRA_S: Final = 30.0
 WATCH_S: Final = 1.0
 STEP_S: Final = 0.05
+SETTLE_S: Final = 2.0
+"""Answers to the last messages of a step, and the report that brings them, are in after this."""
+
 GUIDE_UNCHECKED: Final = {
     "gaps": "messages carry no seq, so that a hole in a stream cannot be seen",
     "unstored": "there is no history to compare acks with",
@@ -40,7 +43,8 @@ class Options:
 
     users: int
     rate: float
-    duration_s: float
+    duration_s: float | None
+    """Seconds measured; None: what suits the scenario."""
     warmup_s: float
     drain_s: float
     connects_per_s: float
@@ -82,6 +86,11 @@ class Arena:
     def users(self) -> int:
         return sum(len(room.members) for room in self._rooms)
 
+    @property
+    def server_rss_bytes(self) -> int | None:
+        """The server's memory now; None for a server that is not ours."""
+        return None if self._watched is None else self._watched.rss_bytes
+
     async def open(self, habits: Habits, members: int = 2) -> None:
         """Find the people and connect everybody.
 
@@ -109,6 +118,14 @@ class Arena:
         await asyncio.sleep(warmup_s + STEP_S)
         self.phase = "measuring"
 
+    async def measure(self, seconds: float) -> None:
+        """Forget what was measured before and measure for so long; returns when the last answers can be in."""
+        from_s = now_s()
+        self.recorder.restart()
+        self.recorder.measure_from_s, self.recorder.measure_until_s = from_s, from_s + seconds
+        self.crew.order(orders.Measure(from_s, from_s + seconds))
+        await asyncio.sleep(seconds + SETTLE_S)
+
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for something to be observed; false when it was not in time."""
         deadline_s = now_s() + timeout_s
@@ -117,6 +134,10 @@ class Arena:
                 return False
             await asyncio.sleep(STEP_S)
         return True
+
+    def health(self) -> Health:
+        """Say how the generator is doing."""
+        return self.recorder.health([], self.crew.lost)
 
     def mark(self, what: str) -> float:
         """Note that something is done now; the moment."""
@@ -128,7 +149,7 @@ class Arena:
         """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures."""
         self.phase = "finishing"
         ended_s = now_s()
-        self.recorder.measure_until_s = ended_s
+        self.recorder.measure_until_s = min(ended_s, self.recorder.measure_until_s)
         done = await self.crew.finish(self.options.drain_s)
         away = sum(end.away for end in done)
         if away:
@@ -144,7 +165,7 @@ class Arena:
             scenario=self.scenario,
             users=self.users,
             processes=self.options.processes,
-            duration_s=round(ended_s - self.recorder.measure_from_s, 3),
+            duration_s=round(self.recorder.measure_until_s - self.recorder.measure_from_s, 3),
             rate=self.options.rate,
             verdict=judge(judged, latencies, account.numbers, health),
             latencies={name: Latency.of(histogram) for name, histogram in latencies.items()},

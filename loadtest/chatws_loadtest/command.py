@@ -88,7 +88,9 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     ] = None,
     users: Annotated[int, typer.Option(min=2, help="Connections; each is one user.")] = GUIDE_USERS,
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="Messages per second of each user.")] = 1.0,
-    duration: Annotated[float, typer.Option(min=1, help="Seconds that are measured.")] = 30.0,
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Seconds that are measured; 30, soak 1800, each step of ramp 8.")
+    ] = None,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of talk before that.")] = 5.0,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to wait at the end for what is still missing.")] = 10.0,
     connects: Annotated[float, typer.Option(min=1, max=1000, help="New connections per second.")] = 100.0,

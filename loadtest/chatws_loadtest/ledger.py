@@ -91,6 +91,7 @@ class Ledger:
         """Per room, (seq, number) of everything the server said it had stored."""
         self._entries: dict[int, Entry] = {}
         self._members: dict[int, list[Member]] = {}
+        self._open: Counter[int] = Counter()
         self._refused: Counter[str] = Counter()
         self._delivered = 0
 
@@ -113,6 +114,7 @@ class Ledger:
     def send(self, room: int, sender: int, intended_s: float, now_s: float) -> int:
         """Book a message that leaves now and return its number."""
         number, self.sent = self.sent, self.sent + 1
+        self._open[room] += 1
         everybody = (1 << len(self._members[room])) - 1
         self._entries[number] = Entry(room, sender, intended_s, now_s, everybody)
         if self._is_measured(intended_s):
@@ -131,7 +133,7 @@ class Ledger:
 
     def refuse(self, number: int, code: str) -> None:
         """Book the server's final refusal."""
-        del self._entries[number]
+        self._open[self._entries.pop(number).room] -= 1
         self._refused[code] += 1
 
     def receive(self, room: int, member: int, *, sender: int, number: int, seq: int, now_s: float) -> None:
@@ -152,6 +154,10 @@ class Ledger:
         entry = self._entries.get(number)
         if entry is not None and entry.missing >> member & 1:
             self._deliver(number, entry, member, now_s)
+
+    def is_room_settled(self, room: int) -> bool:
+        """Whether nothing of this room is on its way."""
+        return not self._open[room]
 
     @property
     def is_settled(self) -> bool:
@@ -196,6 +202,7 @@ class Ledger:
     def _retire(self, number: int, entry: Entry) -> None:
         if entry.acked and not entry.missing:
             del self._entries[number]
+            self._open[entry.room] -= 1
 
     def _is_measured(self, intended_s: float) -> bool:
         return self.measure_from_s <= intended_s < self.measure_until_s

@@ -26,6 +26,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     read_share: float = 0.1
     history_share: float = 0.02
     content_chars: int = 80
+    visit_s: float | None = None
+    """Everybody in a room leaves after about so long, and comes again; None: they stay."""
     talkers: int | None = None
     """Members of a room who send; None: all."""
 

@@ -34,7 +34,6 @@ class Recorder:
         self.begin_s = float("inf")
         self.measure_from_s = float("inf")
         self.measure_until_s = float("inf")
-        self._first: list[Tick | None] = [None] * processes
         self._last: list[Tick | None] = [None] * processes
         self._measured_from: list[Tick | None] = [None] * processes
         self._measured_to: list[Tick | None] = [None] * processes
@@ -55,9 +54,17 @@ class Recorder:
         self.outages += tick.outages
         before = self._last[process]
         self._last[process] = tick
-        self._first[process] = self._first[process] or tick
         if before is not None:
             self._note_second(process, before, tick, is_measured=is_measured)
+
+    def restart(self) -> None:
+        """Forget the measurements so far, but not the account: another step of the same scenario begins."""
+        processes = len(self._last)
+        self.latencies = {}
+        self._measured_from = [None] * processes
+        self._measured_to = [None] * processes
+        self._cpu_seconds = [[] for _ in range(processes)]
+        self._fewest_connections = None
 
     def watch_server(self, at_s: float, cores: float, rss_bytes: int) -> None:
         """Add what the server used in the last second."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatws_loadtest.arena import Arena
-from chatws_loadtest.orders import Cut, Habits
+from chatws_loadtest.orders import Cut, Habits, SetRate
+from chatws_loadtest.ramp import ramp
 from chatws_loadtest.results import ScenarioResult
 from chatws_loadtest.targets import FAULTS, Target
 
@@ -17,6 +18,13 @@ RETURN_TIMEOUT_S: Final = 30.0
 
 LULL_S: Final = 3.0
 """Undisturbed talk around each disturbance."""
+
+TALK_S: Final = 30.0
+SOAK_S: Final = 1800.0
+SPIKE_FACTOR: Final = 5
+FANOUT_MEMBERS: Final = 50
+FANOUT_TALKERS: Final = 2
+VISIT_S: Final = 6.0
 
 _DELIVERY: Final = frozenset(FAULTS)
 _TALK: Final = frozenset({"connect", "message", "ack", "typing", "connections", "errors", "sent"}) | _DELIVERY
@@ -35,11 +43,53 @@ class Scenario:
 
 
 async def _steady(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
-    options = arena.options
-    await arena.open(Habits(rate=options.rate))
-    await arena.talk(options.warmup_s)
-    await asyncio.sleep(options.duration_s)
+    await arena.open(Habits(rate=arena.options.rate))
+    await arena.talk(arena.options.warmup_s)
+    await asyncio.sleep(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["steady"].feeds)
+
+
+async def _soak(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+    await arena.open(Habits(rate=arena.options.rate))
+    await arena.talk(arena.options.warmup_s)
+    duration_s = arena.options.duration_s or SOAK_S
+    await asyncio.sleep(duration_s / 4)
+    before = arena.server_rss_bytes
+    await asyncio.sleep(duration_s * 3 / 4)
+    if before is not None and arena.server_rss_bytes is not None:
+        after = arena.server_rss_bytes
+        arena.findings.append(
+            f"the server's memory went from {before / 1e6:.1f} MB after a quarter of the time to {after / 1e6:.1f} MB"
+        )
+    return await arena.conclude(targets, SCENARIOS["soak"].feeds)
+
+
+async def _spike(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+    rate, third_s = arena.options.rate, (arena.options.duration_s or TALK_S) / 3
+    await arena.open(Habits(rate=rate))
+    await arena.talk(arena.options.warmup_s)
+    await asyncio.sleep(third_s)
+    arena.mark(f"{SPIKE_FACTOR} times the rate")
+    arena.crew.order(SetRate(rate * SPIKE_FACTOR))
+    await asyncio.sleep(third_s)
+    arena.mark("the usual rate")
+    arena.crew.order(SetRate(rate))
+    await asyncio.sleep(third_s)
+    return await arena.conclude(targets, SCENARIOS["spike"].feeds)
+
+
+async def _fanout(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+    await arena.open(Habits(rate=arena.options.rate, talkers=FANOUT_TALKERS), members=FANOUT_MEMBERS)
+    await arena.talk(arena.options.warmup_s)
+    await asyncio.sleep(arena.options.duration_s or TALK_S)
+    return await arena.conclude(targets, SCENARIOS["fanout"].feeds)
+
+
+async def _churn(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+    await arena.open(Habits(rate=arena.options.rate, visit_s=VISIT_S))
+    await arena.talk(arena.options.warmup_s)
+    await asyncio.sleep(arena.options.duration_s or TALK_S)
+    return await arena.conclude(targets, SCENARIOS["churn"].feeds)
 
 
 async def _reconnect(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
@@ -91,6 +141,11 @@ SCENARIOS: Final = {
             frozenset({"reconnect", "detect", "catchup"}) | _DELIVERY,
             _reconnect,
         ),
+        Scenario("ramp", "the rate rises in steps until a target breaks", _TALK - {"connections"}, ramp),
+        Scenario("spike", f"{SPIKE_FACTOR} times the rate for a third of the time", _TALK, _spike),
+        Scenario("soak", "steady for half an hour, and what that does to the server's memory", _TALK, _soak),
+        Scenario("fanout", f"rooms of {FANOUT_MEMBERS}, in which {FANOUT_TALKERS} talk", _TALK, _fanout),
+        Scenario("churn", "everybody comes, talks for some seconds and leaves", _TALK - {"connections"}, _churn),
     )
 }
 """Every scenario by its name, in the order that help lists them."""

@@ -90,7 +90,7 @@ def _finish(stage: Stage, drain_s: float) -> None:
         if ledger.is_settled:
             break
         gevent.sleep(SETTLE_STEP_S)
-    away = sum(not chatter.is_up for chatter in stage.chatters)
+    away = sum(chatter.is_away for chatter in stage.chatters)
     _tell(take_tick(stage))
     _tell(
         orders.Done(

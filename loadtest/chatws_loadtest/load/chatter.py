@@ -45,11 +45,18 @@ class Books:
 
 
 class Room:
-    """One conversation of the load, and who types in it since when."""
+    """One conversation of the load: who is in it, until when, and who types since when."""
 
-    def __init__(self, index: int, conversation_id: str) -> None:
+    def __init__(self, index: int, conversation_id: str, members: int) -> None:
         self.index = index
         self.conversation_id = conversation_id
+        self.members = members
+        self.present: set[int] = set()
+        self.silent: set[int] = set()
+        """Members who will say nothing more before they leave."""
+        self.visits = 0
+        self.leave_at_s: float | None = None
+        """When everybody falls silent, to leave once all is settled."""
         self.typing_since_s: dict[str, float] = {}
 
 
@@ -60,10 +67,11 @@ class Chatter:
         self.joined: gevent.event.AsyncResult = gevent.event.AsyncResult()
         """Set by the first join: None, or the error that made it impossible."""
         self.is_up = False
+        self._has_left = False
         self._books = books
         self._ledger = books.ledger
+        self.member = member
         self._room = room
-        self._member = member
         self._user_id = ""
         self._last_seq = 0
         self._rng = Random(f"{books.plan.seed}/{room.index}/{member}")
@@ -72,6 +80,11 @@ class Chatter:
         self._ended_s: float | None = None
         self._rejoined_s = 0.0
         self._missed_until: int | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the connection was lost and is not back."""
+        return self._ended_s is not None
 
     @property
     def is_guide_only(self) -> bool:
@@ -88,16 +101,18 @@ class Chatter:
 
     def close(self) -> None:
         """Leave for good."""
+        self._has_left = True
         self._driver.close()
+        self._room.present.discard(self.member)
         if self.is_up:
             self._go_down()
 
     def say(self, intended_s: float) -> None:
         """Send a message that should have left at ``intended_s``."""
         ledger, plan = self._ledger, self._books.plan
-        number = ledger.send(self._room.index, self._member, intended_s, now_s())
+        number = ledger.send(self._room.index, self.member, intended_s, now_s())
         self._books.requests += 1
-        content = f"{plan.tag}-{self._member}-{number}-".ljust(plan.habits.content_chars, ".")
+        content = f"{plan.tag}-{self.member}-{number}-".ljust(plan.habits.content_chars, ".")
         own_id = f"{plan.tag}-{number}"
         session, conversation_id = self._driver.session, self._room.conversation_id
         try:
@@ -138,6 +153,8 @@ class Chatter:
 
     def saw_ended(self, end: LinkEnd, ended_s: float) -> None:
         """See `Witness`."""
+        if self._has_left:
+            return
         if not self.is_up:
             self._books.failures["connect"] += 1
             self._books.requests += 1
@@ -166,7 +183,8 @@ class Chatter:
             case JoinAck():
                 # A guide's server has no seq, and its synthetic one says nothing of what was missed.
                 head = None if self.is_guide_only else reply.conversation.head_seq
-                self._ledger.enter(self._room.index, self._member, head, heard_s)
+                self._ledger.enter(self._room.index, self.member, head, heard_s)
+                self._room.present.add(self.member)
                 for message in reply.messages:
                     self._hear(message, heard_s, live=False)
                 self._note_return(head or 0, heard_s)
@@ -192,10 +210,10 @@ class Chatter:
         self._last_seq = max(self._last_seq, seq)
         if live:
             self._ledger.receive(
-                self._room.index, self._member, sender=int(sender), number=int(number), seq=seq, now_s=heard_s
+                self._room.index, self.member, sender=int(sender), number=int(number), seq=seq, now_s=heard_s
             )
         else:
-            self._ledger.catch_up(self._room.index, self._member, int(number), seq, heard_s)
+            self._ledger.catch_up(self._room.index, self.member, int(number), seq, heard_s)
         if self._missed_until is not None and seq >= self._missed_until:
             self._end_outage(heard_s)
 
@@ -218,7 +236,7 @@ class Chatter:
         self.is_up = False
         self._books.connections -= 1
         self._room.typing_since_s.pop(self._user_id, None)
-        self._ledger.drop(self._room.index, self._member)
+        self._ledger.drop(self._room.index, self.member)
 
     def _is_measured(self, intended_s: float) -> bool:
         return self._ledger.measure_from_s <= intended_s < self._ledger.measure_until_s

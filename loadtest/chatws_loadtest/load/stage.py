@@ -11,7 +11,7 @@ import gevent.event
 from chatws_loadtest.load.chatter import Books, Chatter, Room, now_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chatws.client.errors import ClientError
     from chatws.client.gevent.address import Address
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TYPING_LEAD_S = 0.3
 """How long before a message its typing begins; with more than one message a second, this share of their distance."""
+
+POLL_S = 0.01
+"""How often a user looks whether the others have come or gone."""
 
 
 class Stage:
@@ -69,21 +72,54 @@ class Stage:
     def play(self) -> None:
         """Be one user, until everything is over."""
         room, member, auth = next(self._seats)
-        chatter = Chatter(self.books, room, member, auth, self._address)
         turn = len(self.chatters)
+        habits = self.books.plan.habits
+        is_talker = habits.talkers is None or member < habits.talkers
+        chatter = Chatter(self.books, room, member, auth, self._address)
         self.chatters.append(chatter)
         # Spread evenly: Locust starts a second's users in one instant, and that herd would be what is measured.
         gevent.sleep(max(0.0, self._entered_s + turn / self.books.plan.connects_per_s - now_s()))
         chatter.connect()
-        talkers = self.books.plan.habits.talkers
-        if talkers is None or member < talkers:
-            self._talk(chatter, Random(f"{self.books.plan.seed}/{turn}/talk"), self._go.get())
+        rng = Random(f"{self.books.plan.seed}/{turn}/talk")
+        begin_s = self._go.get()
+        if habits.visit_s is None:
+            if is_talker:
+                self._talk(chatter, rng, begin_s, float("inf"))
+            return
+        while self._over_s is None:
+            self._visit(room, chatter, rng, habits.visit_s)
+            if self._over_s is None:
+                chatter = self.chatters[turn] = Chatter(self.books, room, member, auth, self._address)
+                chatter.connect()
 
-    def _talk(self, chatter: Chatter, rng: Random, begin_s: float) -> None:
+    def _visit(self, room: Room, chatter: Chatter, rng: Random, visit_s: float) -> None:
+        """Talk while everybody is in the room; leave together, when nobody waits for anything any more."""
+        self._wait_for(lambda: len(room.present) == room.members)
+        if room.leave_at_s is None:
+            room.visits += 1
+            length = Random(f"{self.books.plan.seed}/{room.index}/{room.visits}").uniform(0.5, 1.5) * visit_s
+            room.leave_at_s = now_s() + length
+        self._talk(chatter, rng, now_s(), room.leave_at_s)
+        room.silent.add(chatter.member)
+        ledger = self.books.ledger
+        self._wait_for(lambda: len(room.silent) == room.members and ledger.is_room_settled(room.index))
+        if self._over_s is not None:
+            return
+        chatter.close()
+        self._wait_for(lambda: not room.present)
+        room.leave_at_s = None
+        room.silent.clear()
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        """Let the others run until something is so, or all is over."""
+        while not condition() and self._over_s is None:
+            gevent.sleep(POLL_S)
+
+    def _talk(self, chatter: Chatter, rng: Random, begin_s: float, until_s: float) -> None:
         """Say everything at its time, whatever the server does; what is late goes out at once."""
         habits = self.books.plan.habits
         intended_s = begin_s + rng.random() / self.rate
-        while True:
+        while intended_s < until_s:
             typing_s = intended_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
             if rng.random() < habits.typing_share:
                 if not self._wait(typing_s):
@@ -97,8 +133,8 @@ class Stage:
             if rng.random() < habits.history_share:
                 chatter.read_history()
             intended_s += 1 / self.rate
-        assert self._over_s is not None
-        self._missed += max(0, int((self._over_s - intended_s) * self.rate) + (self._over_s >= intended_s))
+        end_s = until_s if self._over_s is None else min(until_s, self._over_s)
+        self._missed += max(0, int((end_s - intended_s) * self.rate) + (end_s >= intended_s))
 
     def _wait(self, at_s: float) -> bool:
         """Let the others run until a moment, also when that has passed; false once all is over."""
@@ -108,6 +144,6 @@ class Stage:
     def _deal(self) -> Iterator[tuple[Room, int, dict[str, str]]]:
         for index, planned in enumerate(self.books.plan.rooms):
             self.books.ledger.open_room(index, len(planned.members))
-            room = Room(index, planned.conversation_id)
+            room = Room(index, planned.conversation_id, len(planned.members))
             for member, auth in enumerate(planned.members):
                 yield room, member, auth

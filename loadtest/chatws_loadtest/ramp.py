@@ -1,0 +1,101 @@
+"""The ramp: the highest rate that keeps the targets, found in steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from chatws_loadtest.orders import Habits, SetRate
+from chatws_loadtest.results import Step
+from chatws_loadtest.targets import FAULTS, Kind, Target
+from chatws_loadtest.verdict import Outcome, Verdict, judge
+
+if TYPE_CHECKING:
+    from chatws_loadtest.arena import Arena
+    from chatws_loadtest.histogram import Histogram
+    from chatws_loadtest.results import ScenarioResult
+
+STEP_S: Final = 8.0
+HIGHEST_RATE: Final = 100.0
+"""Messages per second of one user; far beyond what a person types."""
+
+REFINEMENTS: Final = 2
+"""Steps between the last rate that held and the first that did not."""
+
+JUDGED: Final = frozenset({"message", "ack", "typing"})
+FEEDS: Final = frozenset({"connect", "message", "ack", "typing", "errors", "sent", *FAULTS})
+
+
+async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+    """Double the rate until a target breaks or the generator is the limit, then look in between."""
+    await arena.open(Habits(rate=arena.options.rate))
+    await arena.talk(arena.options.warmup_s)
+    connects = arena.recorder.latency("connect")
+    wanted = [target for target in targets if target.metric in JUDGED and target.kind is Kind.LATENCY]
+    holds, breaks, best, why = 0.0, 0.0, None, ""
+    rate = arena.options.rate
+    for _ in range(_steps_at_most(rate)):
+        verdict = await _try(arena, rate, wanted)
+        if verdict.outcome is Outcome.PASS:
+            holds, best = rate, arena.recorder.latencies
+        else:
+            breaks, why = rate, _reason(verdict)
+        if holds and breaks and len(arena.steps) >= _first_break(arena) + REFINEMENTS:
+            break
+        if not holds:
+            break
+        rate = (holds + breaks) / 2 if breaks else rate * 2
+        if rate > HIGHEST_RATE:
+            break
+    arena.crew.order(SetRate(arena.options.rate))
+    await asyncio.sleep(1.0)
+    _restore(arena, best, connects)
+    arena.findings.append(_knee(holds * arena.users, why))
+    return await arena.conclude(targets, FEEDS)
+
+
+async def _try(arena: Arena, rate: float, targets: Sequence[Target]) -> Verdict:
+    total = rate * arena.users
+    arena.phase = f"{total:,.0f} messages/s"
+    arena.mark(f"{total:,.0f}/s")
+    arena.crew.order(SetRate(rate))
+    # The first second still holds slots of the old rate.
+    await asyncio.sleep(1.0)
+    await arena.measure(arena.options.duration_s or STEP_S)
+    latencies = {metric: arena.recorder.latency(metric) for metric in JUDGED}
+    verdict = judge(targets, latencies, {}, arena.health())
+    p95 = arena.recorder.latency("message").percentile(95)
+    arena.steps.append(Step(rate=round(total, 1), message_p95=p95, outcome=verdict.outcome))
+    return verdict
+
+
+def _restore(arena: Arena, best: dict[str, Histogram] | None, connects: Histogram) -> None:
+    """Judge the run by its best step; without one, by the last."""
+    if best is not None:
+        arena.recorder.latencies = dict(best)
+    arena.recorder.latencies["connect"] = connects
+
+
+def _first_break(arena: Arena) -> int:
+    outcomes = [step.outcome for step in arena.steps]
+    return 1 + next(index for index, outcome in enumerate(outcomes) if outcome is not Outcome.PASS)
+
+
+def _steps_at_most(rate: float) -> int:
+    steps = 1 + REFINEMENTS
+    while rate <= HIGHEST_RATE:
+        rate, steps = rate * 2, steps + 1
+    return steps
+
+
+def _reason(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.INVALID:
+        return "beyond it the generator was the limit: this is a floor; try --processes"
+    return f"beyond it {', '.join(row.target for row in verdict.missed)} broke"
+
+
+def _knee(rate: float, why: str) -> str:
+    if not rate:
+        return f"no rate kept the targets; {why.removeprefix('beyond it ')}"
+    return f"highest rate that kept the targets: {rate:,.0f} messages/s; {why or 'no step broke them'}"
