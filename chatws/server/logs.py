@@ -6,10 +6,14 @@ import json
 import logging
 import sys
 import time
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TextIO
+
+from aiohttp.http import HttpProcessingError
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_VALUE_CHARS = 200
+_QUIET_S = 1.0
 
 _OWN_ATTRIBUTES = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 """What every record has; the rest came as ``extra``."""
@@ -49,12 +53,44 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(row)  # in ASCII: no value can end the line, not even for readers that know U+2028
 
 
+class BadRequestFilter(logging.Filter):
+    """Turns what aiohttp writes about bytes that are no HTTP, a page of traceback each, into one line a second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._next_at = 0.0
+        self._suppressed = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record, or drop it; all others pass as they are."""
+        problem = record.exc_info[1] if record.exc_info else None
+        if record.name != "aiohttp.server" or not isinstance(problem, HttpProcessingError):
+            return True
+        now = self._clock()
+        if now < self._next_at:
+            self._suppressed += 1
+            return False
+        self._next_at = now + _QUIET_S
+        record.msg, record.args, record.exc_info = "bad_http", (), None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.keys = {"suppressed": self._suppressed}
+        self._suppressed = 0
+        return True
+
+
+def make_handler(stream: TextIO, style: Literal["text", "json"]) -> logging.Handler:
+    """Make what writes the server's log."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.addFilter(BadRequestFilter())
+    return handler
+
+
 def configure_logging(level: str, style: Literal["text", "json"]) -> None:
     """Send chatws's log to stderr; called once by the process that serves."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [make_handler(sys.stderr, style)]
     root.setLevel(logging.WARNING)
     logging.getLogger("chatws").setLevel(_LEVELS[level])
 

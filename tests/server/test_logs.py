@@ -11,8 +11,9 @@ from contextlib import closing
 from io import StringIO
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 
-from chatws.server.logs import JsonFormatter, TextFormatter, log_event
+from chatws.server.logs import BadRequestFilter, JsonFormatter, TextFormatter, log_event, make_handler
 from tests.server.conftest import StartChat
 from tests.support.peer import Refused
 
@@ -171,3 +172,22 @@ def test_level_that_is_off_costs_nothing(log: StringIO) -> None:
     logging.getLogger("chatws").setLevel(logging.WARNING)
     log_event(logging.getLogger("chatws.test"), logging.INFO, "quiet")
     assert not log.getvalue()
+
+
+def test_bytes_that_are_no_http_cost_one_line_a_second_without_traceback() -> None:
+    now, written = 1000.0, StringIO()
+    handler = make_handler(written, "text")
+    handler.filters[:] = [BadRequestFilter(lambda: now)]
+
+    def log(problem: Exception) -> None:
+        exc_info = (type(problem), problem, None)
+        handler.handle(logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, "Error %s", ("6.6.6.6",), exc_info))
+
+    for _ in range(1_000):
+        now += 0.0025
+        log(BadHttpMessage("secret-header: x"))
+    lines = written.getvalue().splitlines()
+    assert len(lines) == 3
+    assert all(" warning bad_http suppressed=" in line and "secret" not in line for line in lines)
+    log(ValueError("our own fault"))
+    assert "ValueError: our own fault" in written.getvalue()

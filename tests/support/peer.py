@@ -89,9 +89,13 @@ class Peer:
         assert (await peer.receive_raw()).startswith("0{")
         return peer
 
-    async def send_raw(self, frame: str) -> None:
-        """Send a text frame as it is."""
-        await self._socket.send_str(frame)
+    async def send_raw(self, frame: str | bytes) -> None:
+        """Send a text or binary frame as it is."""
+        await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
+
+    def write_bytes(self, stream: bytes) -> None:
+        """Write to the TCP connection what need not be a WebSocket frame."""
+        self._transport.write(stream)
 
     async def receive_raw(self) -> str:
         """Return the next text frame; only before `connect` has begun to read."""
@@ -173,9 +177,13 @@ class Peer:
 
     def cut(self) -> None:
         """End the TCP connection without a word."""
+        self._transport.abort()
+
+    @property
+    def _transport(self) -> asyncio.Transport:
         transport = self._socket._response.connection.transport  # type: ignore[union-attr]  # an open WebSocket has one
         assert transport is not None
-        transport.abort()
+        return transport
 
     async def close(self) -> None:
         """End the connection and its reader."""
