@@ -12,6 +12,7 @@ from chatws.server import gate
 from chatws.server.auth.identity import is_barred
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
+from chatws.server.quiet_log import QuietLog
 from chatws.store.port import ConversationFilter, StoreError
 
 _log = logging.getLogger("chatws.background")
@@ -32,10 +33,11 @@ RETRY_S = 1.0
 
 
 class Background:
-    """The tasks; each goes on after a failure of the store."""
+    """The tasks; each goes on after a failure."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
+        self._lines = QuietLog(_log, chat.clock.monotonic)
         self._tasks: set[asyncio.Task[None]] = set()
         self._absent: dict[str, asyncio.TimerHandle] = {}
         """Agents who are offline, and when their conversations go back to the queue."""
@@ -155,7 +157,9 @@ class Background:
             try:
                 await work()
             except StoreError as problem:
-                _log.warning("background_failed", extra={"keys": {"error": str(problem)}})
+                self._lines.write(logging.WARNING, "background_failed", "store", error=str(problem))
+            except Exception as problem:  # noqa: BLE001  log-outs are looked for here: no bug may end that for good
+                self._lines.write(logging.ERROR, "background_failed", "bug", problem=problem)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -11,15 +11,12 @@ from chatws.bots import BotError
 from chatws.protocol.events import BotNotice
 from chatws.protocol.ids import format_timestamp
 from chatws.server.inbox import EVERY_INBOX
-from chatws.server.logs import log_event
+from chatws.server.quiet_log import QuietLog
 
 if TYPE_CHECKING:
     from chatws.server.chat import Chat
 
 _log = logging.getLogger("chatws.bot")
-
-LOG_INTERVAL_S = 1.0
-"""A service that is down fails every question: one line a second tells as much."""
 
 
 class Notices:
@@ -28,8 +25,7 @@ class Notices:
     def __init__(self, chat: Chat, bot: str) -> None:
         self._chat = chat
         self._bot = bot
-        self._next_line_at = 0.0
-        self._suppressed = 0
+        self._lines = QuietLog(_log, chat.clock.monotonic)
 
     def failed(self, conversation_id: str, problem: Exception) -> None:
         """The bot had no answer."""
@@ -40,7 +36,7 @@ class Notices:
                 reason = "timeout"
             case _:
                 reason = "crashed"
-                _log.error("bot_crashed", exc_info=problem)
+                self._lines.write(logging.ERROR, "bot_crashed", "crash", problem=problem)
         tell_inboxes(self._chat, conversation_id, "failed", reason)
         self._warn(conversation_id, reason, str(problem))
 
@@ -56,21 +52,14 @@ class Notices:
         tell_inboxes(self._chat, conversation_id, "handed_off", reason)
 
     def _warn(self, conversation_id: str, reason: str, detail: str) -> None:
-        now = self._chat.clock.monotonic()
-        if now < self._next_line_at:
-            self._suppressed += 1
-            return
-        suppressed, self._suppressed = self._suppressed, 0
-        self._next_line_at = now + LOG_INTERVAL_S
-        log_event(
-            _log,
+        self._lines.write(
             logging.WARNING,
             "bot_failed",
+            "failure",
             bot=self._bot,
             conversationId=conversation_id,
             reason=reason,
             detail=detail,
-            suppressed=suppressed,
         )
 
 

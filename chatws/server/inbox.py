@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatws.protocol.entities import Conversation, ConversationStatus
 from chatws.protocol.events import ConversationUpdated
+from chatws.store.port import StoreError
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace
@@ -102,23 +103,32 @@ class Inbox:
             task.cancel()
 
     def _show(self, conversation_id: str, update: _Update) -> None:
-        update.pending = False
+        update.pending, update.is_showing = False, True
         before, update.before = update.before, []
         update.timer = asyncio.get_running_loop().call_later(self._update_s, self._next, conversation_id)
-        task = asyncio.create_task(self._emit(conversation_id, before))
+        task = asyncio.create_task(self._emit(conversation_id, update, before))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _next(self, conversation_id: str) -> None:
         update = self._waiting[conversation_id]
-        if update.pending:
+        if update.is_showing:
+            update.timer = asyncio.get_running_loop().call_later(self._update_s, self._next, conversation_id)
+        elif update.pending:
             self._show(conversation_id, update)
         else:
             del self._waiting[conversation_id]
 
-    async def _emit(self, conversation_id: str, before: list[Conversation]) -> None:
+    async def _emit(self, conversation_id: str, update: _Update, before: list[Conversation]) -> None:
         assert self._current is not None
-        conversation = await self._current(conversation_id)
+        try:
+            conversation = await self._current(conversation_id)
+        except StoreError:
+            update.pending = True  # shown as soon as the store is back
+            update.before += before
+            return
+        finally:
+            update.is_showing = False
         if conversation is None:
             return
         seen = [conversation, *before]
@@ -130,9 +140,12 @@ class Inbox:
 class _Update:
     """A conversation that was shown less than a second ago."""
 
-    __slots__ = ("before", "pending", "timer")
+    __slots__ = ("before", "is_showing", "pending", "timer")
 
     def __init__(self, before: list[Conversation]) -> None:
         self.before = before
         self.pending = False
+        """Whether it has changed again, or could not be read."""
+        self.is_showing = False
+        """Set while it is read; the store may take longer than the second."""
         self.timer: asyncio.TimerHandle | None = None

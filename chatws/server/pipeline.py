@@ -16,6 +16,7 @@ from chatws.protocol.replies import Ok, Refused
 from chatws.protocol.spec import CommandSpec
 from chatws.server.chat import Caller, Chat
 from chatws.server.deadline import Deadline
+from chatws.server.quiet_log import QuietLog
 from chatws.store import port as store
 
 _log = logging.getLogger("chatws.pipeline")
@@ -26,6 +27,8 @@ Prepare = Callable[[], Awaitable[tuple[Caller, object]]]
 """Reads a REST request: who asks, and the payload."""
 
 _EXPIRED = {"token": ErrorCode.TOKEN_EXPIRED, "session": ErrorCode.SESSION_EXPIRED}
+
+_NOT_SERVED = frozenset({ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.TIMEOUT})
 
 ANSWER_MARGIN_MS = 1_000
 """A request is ended this long before the deadline that was promised, so that the answer is in time."""
@@ -45,6 +48,7 @@ class Pipeline:
     def __init__(self, chat: Chat, routes: Mapping[str, Route]) -> None:
         self._chat = chat
         self._routes = routes
+        self._lines = QuietLog(_log, chat.clock.monotonic)
         self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
     async def run(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok | Refused:
@@ -64,11 +68,17 @@ class Pipeline:
             outcome = "ok"
         except Exception as problem:  # noqa: BLE001  the one place where a handler's failure becomes an answer
             error = translate(problem)
-            if error.code is ErrorCode.INTERNAL:
-                _log.exception("request_failed", extra={"keys": {"request": name}})
+            self._report(name, problem, error.code)
             reply, outcome = refusal(error), error.code.value
         self._chat.metrics.request(name, outcome, clock.monotonic() - began)
         return reply
+
+    def _report(self, name: str, problem: Exception, code: ErrorCode) -> None:
+        """Tell the operator of what is not the client's fault."""
+        if code is ErrorCode.INTERNAL:
+            self._lines.write(logging.ERROR, "request_failed", code, problem=problem, request=name)
+        elif code in _NOT_SERVED:
+            self._lines.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
     async def _run_event(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok:
         self._count(caller)

@@ -14,6 +14,9 @@ from chatws.server.hosting import room_name
 if TYPE_CHECKING:
     from chatws.server.connections import Connection
 
+MAX_LAST_ROOMS = 200
+"""Somebody who never goes offline passes through any number of rooms."""
+
 Show = Callable[[Presence, list[str]], None]
 """Tells the members of these rooms, and the inbox, of a user's presence."""
 
@@ -30,8 +33,8 @@ class Record:
         """The user's latest choice; a connection that comes back within the grace takes it over."""
         self.status: PresenceStatus = "offline"
         self.since_ms = now_ms
-        self.last_rooms: set[str] = set()
-        """Rooms of connections that have gone within the grace; their members hear of the departure."""
+        self.last_rooms: dict[str, None] = {}
+        """Rooms of connections that have gone, the latest last; their members hear of the departure, too."""
         self.departure: asyncio.TimerHandle | None = None
         """Set during the grace after the last connection has gone."""
 
@@ -71,7 +74,11 @@ class PresenceBook:
         if record is None or connection not in record.connections:
             return
         record.connections.discard(connection)
-        record.last_rooms.update(room_name(conversation_id) for conversation_id in connection.joined)
+        for room in map(room_name, connection.joined):
+            record.last_rooms.pop(room, None)
+            record.last_rooms[room] = None
+        for room in list(record.last_rooms)[:-MAX_LAST_ROOMS]:
+            del record.last_rooms[room]
         if record.connections:
             self._settle(record)
         elif record.departure is None:
@@ -129,7 +136,7 @@ class PresenceBook:
             return
         record.status, record.since_ms = status, self._clock.now_ms()
         rooms = {room_name(joined) for connection in record.connections for joined in connection.joined}
-        self._show(_presence(record), sorted(rooms | record.last_rooms))
+        self._show(_presence(record), sorted(rooms | record.last_rooms.keys()))
 
 
 def _presence(record: Record) -> Presence:

@@ -14,8 +14,8 @@ from chatws.protocol.replies import Ok, Refused
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection
-from chatws.server.logs import log_event
 from chatws.server.pipeline import Pipeline, translate
+from chatws.server.quiet_log import QuietLog
 from chatws.server.throttle import Throttle
 
 _log = logging.getLogger("chatws.connections")
@@ -29,6 +29,7 @@ class SocketAdapter:
     def __init__(self, chat: Chat, pipeline: Pipeline) -> None:
         self._chat = chat
         self._pipeline = pipeline
+        self._lines = QuietLog(_log, chat.clock.monotonic)
 
     def attach(self, namespace: Namespace) -> None:
         """Take the namespace's events."""
@@ -56,9 +57,9 @@ class SocketAdapter:
     def _refuse(self, socket: Socket, problem: Exception) -> ConnectRefused:
         error = translate(problem)
         if error.code is ErrorCode.INTERNAL:
-            _log.error("connect_failed", exc_info=problem)
+            self._lines.write(logging.ERROR, "connect_failed", "failure", problem=problem)
         self._chat.metrics.request("authenticate", error.code.value, 0.0)
-        log_event(_log, logging.INFO, "client_refused", socketId=socket.id, code=error.code.value)
+        self._lines.write(logging.INFO, "client_refused", error.code, socketId=socket.id, code=error.code)
         return ConnectRefused(error.message, msgspec.to_builtins(error.body))
 
     async def received(self, socket: Socket, event: IncomingEvent) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+
+import pytest
 
 from chatws.protocol.entities import Message
-from chatws.store.port import Draft
+from chatws.store.port import Draft, Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import ANN, seqs
@@ -100,3 +103,21 @@ async def test_repair_ends_with_the_last_member(start_chat: StartChat) -> None:
     await customer.ask("join_conversation", "conv-1")
     await customer.ask("send_message", {"conversationId": "conv-1", "content": "fourth"})
     assert await received(agent, 1) == [4]
+
+
+@pytest.mark.parametrize("problem", [Unavailable("locked"), KeyError("a bug")])
+async def test_sweep_goes_on_after_it_has_failed(start_chat: StartChat, problem: Exception) -> None:
+    chat = await start_chat(sweep_ms=20)
+    agent, _ = await chat.pair()
+    heads, failed = chat.parts.store.heads, asyncio.Event()
+
+    async def failing(conversation_ids: Sequence[str]) -> dict[str, int]:
+        del conversation_ids
+        failed.set()
+        raise problem
+
+    chat.parts.store.heads = failing  # type: ignore[method-assign]  # no database fails on demand
+    await stored_unannounced(chat, 1)
+    await failed.wait()
+    chat.parts.store.heads = heads  # type: ignore[method-assign]  # as it was
+    assert await received(agent, 1) == [1]

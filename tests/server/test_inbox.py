@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chatws.protocol.limits import PAGE_BYTES
+from chatws.store.port import Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import ANN, fill
@@ -93,6 +94,24 @@ async def test_updates_of_one_conversation_are_bounded_and_the_last_state_is_sho
     assert len(heads) - 1 <= (loop.time() - began) / 0.3 + 1
     await follower.settle()
     assert not follower.seen("conversation_updated")
+
+
+async def test_change_that_could_not_be_read_is_shown_when_the_store_is_back(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=10)
+    follower, _ = await follow(chat)
+    await fill(chat, 1)
+    read = chat.parts.store.conversation
+    failures = iter(range(3))
+
+    async def failing(conversation_id: str) -> Any:
+        if next(failures, None) is not None:
+            raise Unavailable("locked")
+        return await read(conversation_id)
+
+    chat.parts.store.conversation = failing  # type: ignore[method-assign]  # no database fails on demand
+    chat.parts.inbox.touch("conv-1")
+    assert (await updated(follower, conversationId="conv-1"))["headSeq"] == 1
+    assert next(failures, None) is None
 
 
 async def test_bound_counts_for_each_conversation_alone(start_chat: StartChat) -> None:

@@ -219,6 +219,23 @@ async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -
     assert len(agent.seen("message_received")) == 1
 
 
+async def test_operator_is_told_of_a_store_that_fails_at_most_once_a_second(
+    chat: RunningChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, customer = await chat.pair()
+    chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # the disk has room
+    for _ in range(2):
+        for _ in range(5):
+            assert not (await send(customer))["success"]
+        chat.clock.advance(1)
+    told = [record.keys for record in caplog.records if record.msg == "request_not_served"]  # type: ignore[attr-defined]  # ours
+    error = "the store is unavailable: disk full"
+    assert told == [
+        {"request": "send_message", "error": error},
+        {"request": "send_message", "error": error, "suppressed": 4},
+    ]
+
+
 async def test_closed_store_refuses_what_needs_it_and_the_connection_lives(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await chat.parts.store.close()

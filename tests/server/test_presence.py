@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from chatws.server.hosting import room_name
+from chatws.server.presence import MAX_LAST_ROOMS
 from tests.server.conftest import StartChat
-from tests.support.chat import RunningChat
+from tests.support.chat import RunningChat, until
+from tests.support.messages import ANN
 from tests.support.peer import Peer
 
 
@@ -182,3 +185,18 @@ async def test_connection_that_never_authenticated_is_nobody(start_chat: StartCh
     await (await chat.connect()).wait_closed()
     await follower.settle()
     assert not follower.seen("presence_update")
+
+
+async def test_rooms_of_connections_that_are_gone_are_remembered_up_to_a_bound(start_chat: StartChat) -> None:
+    chat = await start_chat(limits="off")
+    await chat.agent()
+    record = chat.parts.presence._records["agent-1"]
+    for start in range(0, MAX_LAST_ROOMS + 100, 100):
+        tab = await chat.agent()
+        for number in range(start, start + 100):
+            await chat.parts.store.create_conversation(f"conv-{number}", ANN, "queued")
+            assert (await tab.ask("join_conversation", f"conv-{number}"))["success"]
+        await tab.close()
+        await until(lambda: len(record.connections) == 1)
+    assert len(record.last_rooms) == MAX_LAST_ROOMS
+    assert room_name(f"conv-{MAX_LAST_ROOMS + 99}") in record.last_rooms

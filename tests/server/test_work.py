@@ -212,3 +212,25 @@ async def test_agents_message_takes_a_conversation_from_the_bot(start_chat: Star
     update = await customer.expect("conversation_updated")
     assert update["conversation"]["status"] == "assigned"
     assert update["conversation"]["assignee"]["userId"] == "agent-1"
+
+
+async def test_claim_during_another_agents_join_is_known_to_the_room(chat: RunningChat) -> None:
+    """The conversation is read, claimed by somebody, and only then entered."""
+    await fill(chat, 0)
+    winner, joining = await chat.agent("winner"), await chat.agent("joining")
+    read, was_read, may_go_on = chat.parts.store.conversation, asyncio.Event(), asyncio.Event()
+
+    async def slow_read(conversation_id: str) -> Any:
+        found = await read(conversation_id)
+        was_read.set()
+        await may_go_on.wait()
+        return found
+
+    chat.parts.store.conversation = slow_read  # type: ignore[method-assign]  # so that the claim falls in between
+    joined = await joining.start("join_conversation", "conv-1")
+    await was_read.wait()
+    chat.parts.store.conversation = read  # type: ignore[method-assign]  # as it was
+    assert (await change(winner, "claim_conversation", 1))["success"]
+    may_go_on.set()
+    assert (await joined)["conversation"]["status"] == "assigned"
+    assert (await change(winner, "release_conversation", 2))["success"]

@@ -78,6 +78,7 @@ async def _catch_up(chat: Chat, hosted: Hosted, payload: str | JoinConversation)
     snapshot = await chat.store.snapshot(hosted.conversation.conversation_id, wanted)
     if snapshot is None:
         raise ChatError(ErrorCode.NOT_FOUND)
+    chat.hosting.adopt(snapshot.conversation)  # it may have changed between the look at the caller and the room
     recovered = same_epoch and (wanted is None or wanted <= snapshot.conversation.head_seq)
     return JoinAck(
         conversation=snapshot.conversation,

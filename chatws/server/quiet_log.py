@@ -1,0 +1,33 @@
+"""Log lines that somebody outside can cause: at most one a second of each kind, the rest is counted."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+INTERVAL_S = 1.0
+
+
+class QuietLog:
+    """Writes through one logger; ``clock`` gives monotonic seconds."""
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float]) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._next_at: dict[str, float] = {}
+        self._suppressed: Counter[str] = Counter()
+
+    def write(self, level: int, name: str, kind: str, *, problem: BaseException | None = None, **keys: object) -> None:
+        """Log an event with its keys and how many of the kind came since its last line; ``kind`` is one of a few.
+
+        ``problem`` is a fault of our own: its traceback is logged, too.
+        """
+        now = self._clock()
+        if now < self._next_at.get(kind, 0.0):
+            self._suppressed[kind] += 1
+            return
+        self._next_at[kind] = now + INTERVAL_S
+        suppressed = self._suppressed.pop(kind, 0)
+        shown = {**keys, "suppressed": suppressed} if suppressed else keys
+        self._logger.log(level, name, extra={"keys": shown}, exc_info=problem)
