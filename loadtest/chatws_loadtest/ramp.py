@@ -23,6 +23,9 @@ HIGHEST_RATE: Final = 100.0
 REFINEMENTS: Final = 2
 """Steps between the last rate that held and the first that did not."""
 
+SETTLE_S: Final = 1.5
+BACKLOG_TIMEOUT_S: Final = 30.0
+
 JUDGED: Final = frozenset({"message", "ack", "typing"})
 FEEDS: Final = frozenset({"connect", "message", "ack", "typing", "errors", "sent", *FAULTS})
 
@@ -41,6 +44,7 @@ async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
             holds, best = rate, arena.recorder.latencies
         else:
             breaks, why = rate, _reason(verdict)
+            await _calm(arena)
         if holds and breaks and len(arena.steps) >= _first_break(arena) + REFINEMENTS:
             break
         if not holds:
@@ -48,8 +52,7 @@ async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
         rate = (holds + breaks) / 2 if breaks else rate * 2
         if rate > HIGHEST_RATE:
             break
-    arena.crew.order(SetRate(arena.options.rate))
-    await asyncio.sleep(1.0)
+    await _calm(arena)
     _restore(arena, best, connects)
     arena.findings.append(_knee(holds * arena.users, why))
     return await arena.conclude(targets, FEEDS)
@@ -68,6 +71,15 @@ async def _try(arena: Arena, rate: float, targets: Sequence[Target]) -> Verdict:
     p95 = arena.recorder.latency("message").percentile(95)
     arena.steps.append(Step(rate=round(total, 1), message_p95=p95, outcome=verdict.outcome))
     return verdict
+
+
+async def _calm(arena: Arena) -> None:
+    """Let the server work off what a step too many has left: it must not count against the next one."""
+    arena.phase = "waiting for the backlog"
+    arena.crew.order(SetRate(arena.options.rate))
+    recorder = arena.recorder
+    await asyncio.sleep(SETTLE_S)
+    await arena.until(lambda: recorder.sent - recorder.acked <= arena.users, BACKLOG_TIMEOUT_S)
 
 
 def _restore(arena: Arena, best: dict[str, Histogram] | None, connects: Histogram) -> None:
