@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci system
+.PHONY: help serve demo test check bench bench-ci screenshots system
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
 	@exec $(BIN)/chatws serve $(ARGS)
@@ -28,6 +28,7 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m chatws.protocol.reference --check
+	$(BIN)/python -m chatws.protocol.typescript --check
 
 bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
 	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
@@ -35,16 +36,22 @@ bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers
 bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)
 
+screenshots: system $(VENV)/.installed-dev ## take pictures of every page into build/screenshots, and the README's
+	@exec $(BIN)/python -m tests.web.screenshots
+
 system:
 	@.ci/system-packages
 
-# The stamps: a target that finds them newer than pyproject.toml starts at once.
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+# What the package is built from beside the Python that an editable install reads in place.
+BUILT_FROM := pyproject.toml hatch_build.py $(wildcard chatws/web/admin/src/*/*.ts)
+
+# The stamps: a target that finds them newer than these starts at once.
+$(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
 	@echo "installing chatws into $(VENV)" >&2
 	@$(PIP_INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+$(VENV)/.installed-dev: $(BUILT_FROM) | $(BIN)/python
 	@echo "installing chatws and its development tools into $(VENV)" >&2
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed

@@ -214,8 +214,8 @@ async def test_reconnection_events_live_on_the_manager(start_site: StartChat, vi
                   window.calls.length = 0;
                   const more = { auth: { sessionId: "s-1" }, forceNew: true };
                   const withSession = (address, options) => io(address, { ...options, ...more });
-                  await run(code, { url, io: withSession, currentConversationId: "conv-1", showError: helper("failed") },
-                    "window.socket = socket");
+                  const names = { url, io: withSession, currentConversationId: "conv-1", showError: helper("failed") };
+                  await run(code, names, "window.socket = socket");
                   await new Promise((resolve) => socket.once("authenticated", resolve));
                   socket.once("joined_conversation", () => calls.push(["joined"]));
                   socket.once("authenticated", () => calls.push(["back", name]));

@@ -248,7 +248,7 @@ export class Connection {
    * @param {number | null} drainAfterMs
    */
   #again(reason, drainAfterMs) {
-    const delayMs = drainAfterMs ?? reconnectDelayMs(this.#attempt, this.#options.random);
+    const delayMs = this.#suspended ? 0 : (drainAfterMs ?? reconnectDelayMs(this.#attempt, this.#options.random));
     this.#attempt += 1;
     this.failures += 1;
     this.#waiting = true;

@@ -75,7 +75,7 @@ export class Side {
       this.#thread.offline(state !== "connected");
       const wait = detail.delayMs ? `, next attempt in ${durationOf(detail.delayMs)}` : "";
       this.#write(state, `${detail.reason}${wait}`);
-      if (state !== "connected") showPresence(this.#presence, "offline");
+      if (state !== "connected") showPresence(this.#presence, null);
     });
     chat.on("queued", (entry) => {
       this.#sentAt.set(entry.clientMessageId, performance.now());
@@ -139,6 +139,6 @@ export class Side {
       `${pending} waiting`,
       `${reconnects} reconnections`,
     ];
-    this.#numbers.textContent = parts.join(" · ");
+    this.#numbers.textContent = parts.map((part) => part.replaceAll(" ", "\u00a0")).join(" · ");
   }
 }

@@ -16,9 +16,9 @@ export function showStatus(pill, state, detail) {
 
 /**
  * @param {HTMLElement} label
- * @param {import("../core/protocol.js").Presence["status"]} status
+ * @param {import("../core/protocol.js").Presence["status"] | null} status null while nobody knows
  */
 export function showPresence(label, status) {
-  label.dataset.presence = status;
-  label.textContent = { online: "Online", away: "Away", busy: "Busy", offline: "Offline" }[status];
+  label.dataset.presence = status ?? "";
+  label.textContent = { online: "Online", away: "Away", busy: "Busy", offline: "Offline", "": "unknown" }[status ?? ""];
 }

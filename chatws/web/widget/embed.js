@@ -6,7 +6,7 @@
  */
 (() => {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
-  const { title = "Chat", greeting = "", accent = "#4338ca", position = "right", label = "Open chat" } = script.dataset;
+  const { title = "Chat", greeting = "", accent = "", position = "right", label = "Open chat" } = script.dataset;
   const page = new URL("chatbot-iframe.html", script.src);
   page.search = new URLSearchParams({ title, greeting, accent }).toString();
 

@@ -72,10 +72,15 @@ function show(ws, { conversationId, userId }) {
     onSend: (text) => void ws.sendMessage(text),
     onTyping: (isTyping) => (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
   });
+  const explain = () => {
+    if (chat.state !== "reconnecting") return say("");
+    const words = "No connection. What you write is sent as soon as it is back.";
+    return say(chat.stats().restFallback ? "Connected the slow way: answers take a few seconds." : words);
+  };
   chat.on("connection", (state, detail) => {
     showStatus(status, state, detail);
     thread.offline(state !== "connected");
-    say(state === "reconnecting" ? "No connection. What you write is sent as soon as it is back." : "");
+    explain();
     // This one was refused for good: what is written would go nowhere.
     if (state === "disconnected") composer.enable(false);
   });
@@ -92,7 +97,7 @@ function show(ws, { conversationId, userId }) {
   chat.on("typing", (indicator) => thread.typing(indicator));
   chat.on("read", (mark) => thread.mark(mark));
   chat.on("presence", (presence) => presence.userId !== userId && showAgents(presence));
-  chat.on("fallback", (active) => say(active ? "Connected the slow way: answers take a few seconds." : ""));
+  chat.on("fallback", explain);
   chat.on("error", (failed) => {
     if (chat.state === "disconnected") say(`${failed.message} Reload the page to start again.`);
   });

@@ -1,0 +1,126 @@
+"""The build hook: what it takes from npm, what it refuses, and that nobody needs npm to install."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import hatch_build
+from chatws.server.site.files import ROOT, VENDOR
+
+NPM = """#!/bin/sh
+echo "$@" >> "{calls}"
+for argument in "$@"; do case "$argument" in --pack-destination=*) cp "{tarball}" "${{argument#*=}}/";; esac; done
+echo '[{{"filename": "client.tgz"}}]'
+"""
+FILES = {"dist/io.js": "io.js"}
+
+
+class Registry:
+    """A program called npm that hands out one tarball and writes down how it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        self._tarball = folder / "client.tgz"
+        self._calls = folder / "calls"
+        program = self.bin / "npm"
+        program.write_text(NPM.format(tarball=self._tarball, calls=self._calls))
+        program.chmod(0o755)
+
+    def offer(self, **members: str) -> dict[str, Any]:
+        """Hold this archive ready; returns what pins it."""
+        with tarfile.open(self._tarball, "w:gz") as archive:
+            for name, content in members.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content.encode()))
+        digest = base64.b64encode(hashlib.sha512(self._tarball.read_bytes()).digest()).decode()
+        return {"client": {"version": "1.0.0", "integrity": f"sha512-{digest}", "files": FILES}}
+
+    def calls(self) -> list[str]:
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    registry = Registry(tmp_path)
+    monkeypatch.setenv("PATH", f"{registry.bin}:{os.environ['PATH']}")
+    return registry
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Make a source tree without assets."""
+    root = tmp_path / "tree"
+    (root / hatch_build.TYPESCRIPT).mkdir(parents=True)
+    return root
+
+
+def hook(root: Path, packages: dict[str, Any], warnings: list[str]) -> hatch_build.WebAssetsHook:
+    app: Any = SimpleNamespace(display_warning=warnings.append)
+    nothing: Any = None
+    return hatch_build.WebAssetsHook(str(root), {"packages": packages}, nothing, nothing, str(root), "wheel", app)
+
+
+def test_named_files_are_taken_once_and_the_stamp_spares_the_next_build(registry: Registry, root: Path) -> None:
+    packages = registry.offer(**{"package/dist/io.js": "client();", "package/dist/other.js": "", "../escaped": "x"})
+    for _ in range(2):
+        hatch_build.ensure_assets(root, packages)
+    vendor = root / hatch_build.VENDOR
+    assert (vendor / "io.js").read_text() == "client();"
+    assert sorted(path.name for path in vendor.iterdir()) == ["io.js", "stamp.json"]
+    assert len(registry.calls()) == 1
+    assert "--ignore-scripts" in registry.calls()[0]
+
+
+def test_another_pin_is_fetched_again(registry: Registry, root: Path) -> None:
+    hatch_build.ensure_assets(root, registry.offer(**{"package/dist/io.js": "old"}))
+    hatch_build.ensure_assets(root, registry.offer(**{"package/dist/io.js": "new"}))
+    assert (root / hatch_build.VENDOR / "io.js").read_text() == "new"
+
+
+def test_tarball_that_is_not_the_pinned_one_is_refused(registry: Registry, root: Path) -> None:
+    packages = registry.offer(**{"package/dist/io.js": "client();"})
+    registry.offer(**{"package/dist/io.js": "steal();"})
+    with pytest.raises(hatch_build.AssetsMissing, match="not what was pinned"):
+        hatch_build.ensure_assets(root, packages)
+    assert not (root / hatch_build.VENDOR / "io.js").exists()
+
+
+def test_without_npm_the_build_warns_and_goes_on_unless_assets_are_required(
+    registry: Registry, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = registry.offer()
+    monkeypatch.setenv("PATH", str(root))
+    warnings: list[str] = []
+    hook(root, packages, warnings).initialize("standard", {})
+    assert len(warnings) == 1
+    assert "npm is not installed" in warnings[0]
+    monkeypatch.setenv(hatch_build.REQUIRE, "1")
+    with pytest.raises(hatch_build.AssetsMissing):
+        hook(root, packages, warnings).initialize("standard", {})
+
+
+def test_npm_that_fails_is_no_reason_to_fail_the_build(registry: Registry, root: Path) -> None:
+    packages = registry.offer()
+    (registry.bin / "npm").write_text("#!/bin/sh\nexit 1\n")
+    warnings: list[str] = []
+    hook(root, packages, warnings).initialize("standard", {})
+    assert "npm could not fetch client" in warnings[0]
+
+
+def test_compiled_dashboard_client_is_that_of_these_sources() -> None:
+    stamp = json.loads((VENDOR / "stamp.json").read_text())
+    for source in (ROOT / "admin" / "src").rglob("*.ts"):
+        assert stamp[source.name] == hashlib.sha256(source.read_bytes()).hexdigest(), "pip install -e . compiles it"
+        assert source.with_suffix(".js").exists()
