@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -72,12 +73,18 @@ class Mailbox(Generic[J]):
             self._closed = True
             self._queue.put(None)
 
-    def take(self, most: int) -> list[J]:
-        """Wait for a job and return it with those right behind it; an empty list is the end."""
+    def take(self, most: int, gather_s: float = 0.0) -> list[J]:
+        """Wait for a job and return it with those right behind it; an empty list is the end.
+
+        A thread that finds jobs waiting when it comes back is busy: it waits ``gather_s`` for more to take at once.
+        """
+        is_busy = not self._queue.empty()
         first = self._queue.get()
         if first is None:
             self._queue.put(None)  # for the other threads
             return []
+        if is_busy and gather_s:
+            time.sleep(gather_s)
         return [first, *self.take_waiting(most - 1)]
 
     def take_waiting(self, most: int | None = None) -> list[J]:
