@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
@@ -27,11 +28,17 @@ class FirstRun(NamedTuple):
 
 def announcement(base_url: str, settings: Settings, made: FirstRun) -> str:
     """Write the text; its first line is exactly ``listening on URL``, which programs wait for."""
-    lines = [f"listening on {base_url}", *_made(settings, made), "", *_commands(base_url, settings), ""]
-    lines += [f"  {name:<10} {base_url}{path}" for name, path in _pages(settings)]
+    url = _reachable(base_url)
+    lines = [f"listening on {base_url}", *_made(settings, made), "", *_commands(url, settings), ""]
+    lines += [f"  {name:<10} {url}{path}" for name, path in _pages(settings)]
     if settings.is_dev:
         lines += ["", "development mode: this machine only, any session id is accepted; use --prod for anything else"]
     return "\n".join(lines)
+
+
+def _reachable(base_url: str) -> str:
+    """Name this machine where the address stands for all of its addresses: no certificate is made out to that."""
+    return re.sub(r"//(0\.0\.0\.0|\[::\]):", "//localhost:", base_url)
 
 
 def _pages(settings: Settings) -> list[tuple[str, str]]:
@@ -56,7 +63,7 @@ def _commands(base_url: str, settings: Settings) -> list[str]:
         agent = [shlex.join([chatws, "agent", *url, *data_dir, *trust])]
     else:
         make = shlex.join([chatws, "token", "create", "--sub", "alice", *data_dir])
-        agent = [f"{make} > alice.token", shlex.join([chatws, "agent", *url, "--token-file", "alice.token"])]
+        agent = [f"(umask 077; {make} > alice.token)", shlex.join([chatws, "agent", *url, "--token-file", "alice.token"])]
     return ["talk, each in a terminal of its own:", *(f"  {line}" for line in [*agent, customer])]
 
 

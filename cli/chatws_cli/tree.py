@@ -23,6 +23,7 @@ MODULES: Final = {
     "db": "database",
     "config": "config",
     "loadtest": "loadtest",
+    "check": "check",
 }
 """Command → module of ``chatws_cli.commands`` that holds its ``app``; help lists them in this order."""
 

@@ -120,6 +120,7 @@ def test_a_weak_or_readable_secret_opens_no_port(chatws: Invoke, tmp_path: Path,
 def test_production_beyond_this_machine_without_tls_is_warned_about(start_server: StartServer) -> None:
     server = start_server("--prod", "--host", "0.0.0.0", "--set", "connections=100")  # noqa: S104 - that is the case
     server.stderr.wait_for("WARNING: 0.0.0.0 is served without TLS", 10)
-    server.stdout.wait_for("chatws token create", 10)
+    server.stdout.wait_for(r"\(umask 077; .*chatws token create .*> alice.token\)", 10)
+    server.stdout.wait_for(f"chatws customer --url http://localhost:{server.port}", 10)
     assert "development mode" not in server.stdout.text
     assert not (server.data_dir / "dev-agent.json").exists()

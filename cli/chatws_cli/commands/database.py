@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from chatws_cli.errors import CommandError
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.tree import make_app
 
@@ -31,12 +32,15 @@ def backup(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Copy the database into a file, also while a server writes to it."""
-    from chatws.store import maintenance
+    from chatws.store import AlreadyExists, maintenance
     from chatws_cli.storing import store_errors
 
     settings = database_settings(data_dir, database_url)
     with store_errors(settings):
-        maintenance.backup(settings.database, target)
+        try:
+            maintenance.backup(settings.database, target)
+        except AlreadyExists as problem:
+            raise CommandError(f"{target} is there already", advice="choose another name") from problem
     print(f"wrote {target}")
 
 
@@ -47,10 +51,13 @@ def restore(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Replace the database's content by a backup; the server must be stopped, clients load everything anew."""
-    from chatws.store import maintenance
+    from chatws.store import Damaged, maintenance
     from chatws_cli.storing import store_errors
 
     settings = database_settings(data_dir, database_url)
     with store_errors(settings):
-        epoch = maintenance.restore(settings.database, source)
+        try:
+            epoch = maintenance.restore(settings.database, source)
+        except Damaged as problem:
+            raise CommandError(f"{source} is no whole backup", problem.reason) from problem
     print(f"restored {source} (epoch {epoch})")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from chatws_cli.screen.state import Screen
 
 _SEPARATOR = " │ "
+_WORDS = {"bot": "with the bot", "queued": "waiting for an agent", "assigned": "with an agent", "resolved": "closed"}
+"""Where a conversation stands, for its customer."""
 
 
 def typing_line(screen: Screen, below: int, columns: int) -> str:
@@ -52,8 +54,7 @@ def conversation_words(screen: Screen) -> str:
     assert thread is not None
     conversation = thread.conversation
     if screen.role == "customer":
-        return (
-            conversation.status if conversation.assignee is None else screen.people.name(conversation.assignee.user_id)
-        )
+        words = _WORDS[conversation.status]
+        return words if conversation.assignee is None else f"with {screen.people.meet(conversation.assignee)}"
     owner = "" if conversation.assignee is None else f" by {screen.people.name(conversation.assignee.user_id)}"
     return f"{screen.people.meet(conversation.customer)}, {conversation.status}{owner}"

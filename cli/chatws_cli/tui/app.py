@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import App, ComposeResult, SystemCommand
 from textual.containers import Horizontal
@@ -31,13 +31,12 @@ _SIGNALS = {
 }
 
 
-class ChatApp(App[int]):
+class ChatApp(App[int], inherit_bindings=False):
     """Several desks stand side by side; it ends when one of them does."""
 
     CSS = STYLE_SHEET
     TITLE = "chatws"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar = []
 
     def __init__(
         self, desks: Sequence[Desk], preferences: Preferences, driver_class: type[Driver] | None = None
@@ -66,21 +65,22 @@ class ChatApp(App[int]):
             desk.begin()
         self.query(ChatView).first().box.focus()
 
+    def on_unmount(self) -> None:
+        """Leave signals as they were."""
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
     def on_app_focus(self) -> None:
         """Somebody looks at the terminal again."""
-        for view in self.query(ChatView):
-            view.look()
+        self._look()
 
     def on_app_blur(self) -> None:
         """Nobody looks any more."""
-        for view in self.query(ChatView):
-            view.look()
+        self._look()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """List in the palette what the keys do for whoever has the focus."""
-        del screen
-        focused = self.focused
-        view = next((one for one in self.query(ChatView) if focused in {one.box, None}), None)
+        view = next((one for one in screen.query(ChatView) if screen.focused in {one.box, None}), None)
         if view is None:
             return
         for key in keys_of(is_agent=view.desk.is_agent):
@@ -92,6 +92,10 @@ class ChatApp(App[int]):
         # Textual would print a traceback with every local variable in it, the token among them.
         self.problem = self._exception
         self._close_messages_no_wait()
+
+    def _look(self) -> None:
+        for view in self.screen_stack[0].query(ChatView):
+            view.look()
 
     def _stay_ended(self, over: asyncio.Future[int]) -> None:
         problem = over.exception()

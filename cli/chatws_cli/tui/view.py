@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,6 +24,8 @@ from chatws_cli.tui.orders import Orders
 from chatws_cli.tui.pane import MessagePane
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.events import Resize
 
     from chatws_cli.tui.desk import Desk
@@ -42,6 +45,7 @@ class ChatView(Actions, Vertical):
     def __init__(self, desk: Desk, preferences: Preferences) -> None:
         super().__init__()
         self.desk = desk
+        self.clock: Callable[[], datetime] = partial(datetime.now, UTC)
         self.orders = Orders(desk, self.show_page)
         self.preferences = preferences
         self.listing = ConversationList()
@@ -64,9 +68,9 @@ class ChatView(Actions, Vertical):
             with Vertical(classes="talk"):
                 yield self.pane
                 yield self._typing_bar
-                with Horizontal(classes="box"):
-                    yield Static("> ", markup=False, classes="prompt")
-                    yield self.box
+        with Horizontal(classes="box"):
+            yield Static("> ", markup=False, classes="prompt")
+            yield self.box
         yield self._status_bar
 
     def on_mount(self) -> None:
@@ -145,9 +149,7 @@ class ChatView(Actions, Vertical):
         self._exchange_drafts()
         self.pane.show(screen.current)
         if self.desk.is_agent:
-            rows = screen.roster.rows(
-                screen.own_id, screen.threads, screen.people, screen.current_id, datetime.now(UTC)
-            )
+            rows = screen.roster.rows(screen.own_id, screen.threads, screen.people, screen.current_id, self.clock())
             words = f" ({screen.roster.words})" if screen.roster.words else ""
             self.listing.show(f"{screen.roster.filter}{words}: {len(rows)}", rows)
         columns = self.size.width

@@ -1,0 +1,21 @@
+"""``chatws check``: hands over to the checks of a server, which are a program of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from chatws_cli.tree import make_app
+
+app = make_app()
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def check(ctx: typer.Context) -> None:
+    """Check whether a server keeps the guide, and which additions it offers."""
+    os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest.check", *ctx.args])  # noqa: S606 - no shell is wanted

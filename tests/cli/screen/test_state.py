@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from chatws.client import ConnectionChange, ConversationReloaded
+from chatws.protocol.entities import Presence, ReadMark
+from chatws.protocol.errors import ErrorCode
+from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, TypingIndicator
+from chatws.protocol.replies import InboxAck
+from chatws_cli.screen.bars import status_line, typing_line
+from chatws_cli.screen.entries import Day, Entry, NewLine, Notice
+from chatws_cli.screen.state import Screen
+from chatws_cli.screen.thread import MAX_ITEMS
+from tests.cli.screen.happenings import ADA, BOB, GRACE, NOON, at, conversation, joined, message, received, screen_of
+
+
+def shown(screen: Screen) -> list[str]:
+    """Describe the open conversation's blocks in short."""
+    assert screen.current is not None
+    words = []
+    for block in screen.current.blocks():
+        match block:
+            case Day():
+                words.append("day")
+            case NewLine():
+                words.append("new")
+            case Notice():
+                words.append(f"-- {block.text}")
+            case Entry():
+                words.append(f"{screen.current.state_of(block) or ''} {block.label}: {block.text}".strip())
+    return words
+
+
+def test_messages_stand_by_seq_once_each_however_they_arrive() -> None:
+    screen = screen_of(ADA, conversation())
+    for seq in (3, 1, 2, 2):
+        screen.apply(received(seq, f"m{seq}"), 0.0)
+    screen.load("c1", [message(1, "m1"), message(2, "m2")], has_more_before=True)
+    assert shown(screen) == ["day", *(f"Grace (customer): m{n}" for n in (1, 2, 3))]
+
+
+def test_a_day_line_stands_above_each_days_first_message() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.load("c1", [message(1), message(24 * 60)], has_more_before=False)
+    assert shown(screen) == ["day", "Grace (customer): text", "day", "Grace (customer): text"]
+
+
+def test_an_own_message_goes_from_queued_to_sent_to_stored_to_read() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.post("c1", "hello", "id-1", NOON)
+    assert shown(screen)[-1] == "queued you: hello"
+    screen.threads["c1"].set_state("id-1", "sent")
+    assert (shown(screen)[-1], screen.queued) == ("sent you: hello", 1)
+    screen.stored("c1", "hello", "id-1", 1, at(1))
+    assert (shown(screen)[-1], screen.queued) == ("stored you: hello", 0)
+    screen.apply(MessageRead(conversation_id="c1", user_id="ada", seq=1, timestamp=at(2)), 0.0)
+    assert shown(screen)[-1] == "stored you: hello", "the own mark is nobody else's"
+    screen.apply(MessageRead(conversation_id="c1", user_id="grace", seq=1, timestamp=at(2)), 0.0)
+    assert shown(screen)[-1] == "read you: hello"
+
+
+def test_an_own_message_is_shown_once_whether_event_or_ack_comes_first() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.post("c1", "one", "id-1", NOON)
+    screen.apply(received(1, "one", ADA, own_id="id-1"), 0.0)
+    screen.stored("c1", "one", "id-1", 1, at(1))
+    screen.post("c1", "two", "id-2", NOON)
+    screen.stored("c1", "two", "id-2", 2, at(2))
+    screen.apply(received(2, "two", ADA, own_id="id-2"), 0.0)
+    assert shown(screen) == ["day", "stored you: one", "stored you: two"]
+
+
+def test_what_waits_stands_last_and_a_refused_message_says_why() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.post("c1", "no", "id-1", NOON)
+    screen.apply(received(1, "in between"), 0.0)
+    screen.failed("c1", "id-1", "Too\x1b[2J rude.")
+    assert shown(screen)[1:] == ["Grace (customer): in between", "-- not sent: Too[2J rude.", "failed you: no"]
+    assert [entry.text for entry in screen.threads["c1"].take_failed()] == ["no"]
+    assert "failed you: no" not in shown(screen)
+
+
+def test_what_comes_while_nobody_looks_is_counted_marked_as_new_and_rings() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.apply(received(1, "seen"), 0.0)
+    screen.look(is_looking=False)
+    screen.apply(received(2, "missed"), 0.0)
+    screen.apply(received(3, "missed too"), 0.0)
+    assert (screen.threads["c1"].unread, screen.rings) == (2, 2)
+    screen.look(is_looking=True)
+    assert screen.threads["c1"].unread == 0
+    assert shown(screen)[2] == "new", "the line stays while the new ones are read"
+    screen.post("c1", "an answer", "id-1", NOON)
+    assert "new" not in shown(screen)
+
+
+def test_another_conversation_counts_from_the_own_read_mark_and_opens_at_its_new_messages() -> None:
+    screen = screen_of(ADA, conversation())
+    other = conversation("c2", newest=message(5, conversation_id="c2"))
+    screen.apply(joined(other, ReadMark(user_id="ada", seq=3)), 0.0)
+    assert screen.unread == 2
+    screen.apply(received(6, "more", conversation_id="c2"), 0.0)
+    assert screen.unread == 3
+    screen.open("c2")
+    screen.load("c2", [message(seq, f"m{seq}", conversation_id="c2") for seq in range(1, 7)], has_more_before=False)
+    assert shown(screen).index("new") == 4, "a day, three messages that were read"
+    assert screen.unread == 0
+
+
+def test_typing_is_shown_until_it_ends_by_message_stop_or_lost_link() -> None:
+    screen = screen_of(ADA, conversation())
+    start = TypingIndicator(conversation_id="c1", user_id="grace", user_name="Gra\x07ce", is_typing=True)
+    screen.apply(start, 0.0)
+    assert typing_line(screen, 0, 80) == "Grace is typing…"
+    screen.apply(received(1), 0.0)
+    assert typing_line(screen, 0, 80) == ""
+    screen.apply(start, 0.0)
+    screen.apply(ConnectionChange("reconnecting", "gone", 1, 2.0), 0.0)
+    assert typing_line(screen, 0, 80) == ""
+    screen.apply(start, 0.0)
+    screen.apply(TypingIndicator(conversation_id="c1", user_id="grace", user_name="Grace", is_typing=False), 0.0)
+    assert typing_line(screen, 2, 80) == "▼ 2 new below (Ctrl+End)"
+
+
+def test_the_bar_tells_state_attempt_countdown_and_what_waits_and_drops_what_does_not_fit() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.apply(ConnectionChange("connected", "connected"), 0.0)
+    screen.link.latency_s = 0.0123
+    assert status_line(screen, 0.0, 100) == "● connected 12 ms │ Grace, queued │ Ada │ F1 help"
+    screen.apply(ConnectionChange("reconnecting", "gone", 2, 2.5), 10.0)
+    screen.post("c1", "x", "id-1", NOON)
+    assert status_line(screen, 10.1, 100).startswith("○ reconnecting in 3 s (try 2) │ 1 queued │ Grace")
+    assert status_line(screen, 20.0, 100).startswith("○ reconnecting now (try 2)")
+    assert status_line(screen, 10.1, 40) == "○ reconnecting in 3 s (try 2) │ 1 queued"
+
+
+def test_losing_and_finding_the_server_is_said_once_each() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.apply(ConnectionChange("connected", "connected"), 0.0)
+    for attempt in (1, 2, 3):
+        screen.apply(ConnectionChange("reconnecting", "transport\x1b close", attempt, 1.0), 0.0)
+    screen.apply(ConnectionChange("connected", "connected"), 0.0)
+    assert shown(screen) == [
+        "-- connection lost (transport close); what you write now is kept and sent later",
+        "-- back; nothing is lost",
+    ]
+
+
+def test_status_and_presence_of_the_people_here_are_told_and_old_versions_are_not() -> None:
+    screen = screen_of(ADA, conversation())
+    taken = conversation(status="assigned", version=2, assignee=BOB)
+    screen.apply(ConversationUpdated(conversation=taken), 0.0)
+    screen.apply(ConversationUpdated(conversation=conversation()), 0.0)
+    screen.apply(ConversationUpdated(conversation=conversation(status="assigned", version=3, assignee=ADA)), 0.0)
+    screen.apply(Presence(user_id="grace", status="online", timestamp=at(0)), 0.0)
+    screen.apply(Presence(user_id="grace", status="online", timestamp=at(0)), 0.0)
+    screen.apply(Presence(user_id="somebody", status="away", timestamp=at(0)), 0.0)
+    assert shown(screen) == [
+        "-- Bob has taken the conversation",
+        "-- you have taken the conversation",
+        "-- Grace is online",
+    ]
+
+
+def test_a_reloaded_conversation_forgets_what_was_there_but_not_what_waits() -> None:
+    screen = screen_of(ADA, conversation())
+    screen.apply(received(7, "of the old database"), 0.0)
+    screen.post("c1", "waits", "id-1", NOON)
+    screen.apply(ConversationReloaded("c1", (message(1, "of the new"),), has_more_before=True), 0.0)
+    assert shown(screen)[1] == "Grace (customer): of the new"
+    assert shown(screen)[-1] == "queued you: waits"
+    assert screen.threads["c1"].can_load_older
+
+
+def test_complaints_and_the_bots_notices_are_shown_where_people_look() -> None:
+    screen = screen_of(ADA)
+    screen.apply(Failed(message="no\x1b", code=ErrorCode.INTERNAL), 0.0)
+    assert typing_line(screen, 0, 80) == "the server says: no"
+    screen = screen_of(ADA, conversation())
+    screen.apply(BotNotice(conversation_id="c1", kind="handed_off", timestamp=at(1), reason="asked"), 0.0)
+    screen.apply(BotNotice(conversation_id="c1", kind="failed", timestamp=at(1)), 0.0)
+    assert shown(screen) == ["-- the bot handed over to an agent: asked", "-- the bot had no answer"]
+
+
+def test_a_thread_is_bounded_and_knows_that_there_is_more() -> None:
+    screen = screen_of(ADA, conversation())
+    for seq in range(1, MAX_ITEMS + 11):
+        screen.apply(received(seq), 0.0)
+    thread = screen.threads["c1"]
+    assert (len(thread.entries()), thread.first_seq, thread.has_more_before) == (MAX_ITEMS, 11, True)
+
+
+def test_the_inbox_brings_presence_and_conversations_that_nobody_follows_yet() -> None:
+    screen = screen_of(ADA)
+    online = Presence(user_id="grace", status="online", timestamp=at(0))
+    screen.apply(InboxAck(conversations=[conversation(newest=message(3))], presence=[online]), 0.0)
+    (row,) = screen.roster.rows("ada", screen.threads, screen.people, None, NOON)
+    assert (row.title, row.details, row.unread) == ("● Grace", "waits 0s  text", 0)
+    screen.apply(received(4), 0.0)
+    assert screen.threads == {}
+
+
+def test_who_we_are_decides_what_is_called_ours() -> None:
+    screen = screen_of(GRACE, conversation(assignee=ADA, status="assigned"))
+    screen.apply(received(1, "hi", ADA), 0.0)
+    screen.apply(received(2, "hello", GRACE), 0.0)
+    assert shown(screen)[1:] == ["Ada (agent): hi", "stored you: hello"]
+    assert "with Ada" in status_line(screen, 0.0, 80)

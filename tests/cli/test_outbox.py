@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws_cli.errors import CommandError
+from chatws_cli.line.slash import COMMANDS as LINE_COMMANDS
+from chatws_cli.outbox import Kept, KeptOutbox, outbox_file
+from chatws_cli.screen.commands import COMMANDS
+from chatws_cli.tui.preferences import Preferences, load_preferences
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_messages_are_kept_in_order_until_they_are_removed(tmp_path: Path) -> None:
+    file = outbox_file(tmp_path, "server", "../ada")
+    one, two = Kept("b", "c1", "first"), Kept("a", "c1", "second\n'; DROP TABLE message")
+    with KeptOutbox(file) as outbox:
+        for kept in (one, two, one):
+            outbox.add(kept)
+    with KeptOutbox(file) as outbox, KeptOutbox(file) as other_terminal:
+        assert outbox.waiting() == other_terminal.waiting() == [one, two]
+        other_terminal.remove("b")
+        assert outbox.waiting() == [two]
+    assert file.parent == tmp_path / "outbox"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_preferences_are_read_and_mistakes_named(tmp_path: Path) -> None:
+    file = tmp_path / "terminal.toml"
+    assert load_preferences(file) == Preferences()
+    file.write_text('bell = false\nenter = "newline"\n[keys]\nquit = "ctrl+d"\n')
+    chosen = load_preferences(file)
+    assert not chosen.bell
+    assert chosen.keys_for("send") == {"alt+enter", "ctrl+j"}
+    assert chosen.keys_for("quit") == {"ctrl+d"}
+    for text, why in (("bel = 1", "bel"), ('[keys]\nqit = "x"', "qit"), ("=", "terminal.toml"), ('enter="x"', "enter")):
+        file.write_text(text)
+        with pytest.raises(CommandError, match=why):
+            load_preferences(file)
+
+
+def test_the_full_screen_knows_every_command_of_the_line_mode() -> None:
+    assert set(LINE_COMMANDS) < set(COMMANDS)

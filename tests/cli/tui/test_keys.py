@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from chatws_cli.screen.keys import KEYS
+from chatws_cli.tui import outside
+from chatws_cli.tui.help import HelpScreen
+from chatws_cli.tui.preferences import Preferences
+from tests.cli.tui.seat import Seat, agent_desk
+from tests.support.chat import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.tui.conftest import Sit
+    from tests.support.chat import RunningChat
+
+Test = TypeVar("Test")
+TESTED: set[str] = set()
+
+
+def presses(*ids: str) -> Callable[[Test], Test]:
+    """Note which keys of the table a test presses."""
+    TESTED.update(ids)
+    return lambda test: test
+
+
+@pytest.fixture
+async def desk_of_three(chat: RunningChat, sit: Sit, tmp_path: Path) -> Seat:
+    """An agent with three conversations; the newest one, Cem's, is open."""
+    for number, name in enumerate(("ann", "bea", "cem"), 1):
+        peer = await chat.customer(f"ses-{name}")
+        await peer.ask("join_conversation", f"conv-{name}")
+        await peer.ask("send_message", {"conversationId": f"conv-{name}", "content": f"I am {name} {number}"})
+    seat = await sit(agent_desk(chat, tmp_path))
+    await seat.sees(r"\(customer\): I am cem")
+    await until(lambda: len(seat.desk.screen.threads) == 3)
+    return seat
+
+
+def test_every_key_of_the_table_is_pressed_by_a_test() -> None:
+    assert {key.id for key in KEYS} == TESTED
+
+
+def test_no_key_is_a_prefix_of_a_terminal_multiplexer() -> None:
+    assert not {"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+space"} & {name for key in KEYS for name in key.keys.split(",")}
+
+
+@presses("next", "previous", "unread", *(f"go-{n}" for n in range(1, 10)))
+async def test_keys_lead_from_conversation_to_conversation(desk_of_three: Seat) -> None:
+    seat, screen = desk_of_three, desk_of_three.desk.screen
+    await seat.press("alt+a")
+    await until(lambda: screen.current_id != "conv-cem")
+    await seat.press("alt+a")
+    await until(lambda: screen.unread == 0)
+    assert screen.current_id != "conv-cem"
+    await seat.press("alt+a")
+    await seat.sees("nothing else is unread")
+    order = [one.conversation_id for one in screen.roster.visible(screen.own_id, screen.threads, None)]
+    for number in range(1, 10):
+        await seat.press(f"alt+{number}")
+        wanted = order[min(number, 3) - 1]
+        await until(lambda wanted=wanted: screen.current_id == wanted)
+    await seat.press("alt+down")
+    await until(lambda: screen.current_id == order[0])
+    await seat.press("alt+up")
+    await until(lambda: screen.current_id == order[2])
+
+
+@presses("claim", "release", "resolve", "reopen", "filter", "presence")
+async def test_keys_do_an_agents_work(ada: Seat) -> None:
+    await ada.press("f2")
+    await ada.sees("you have taken the conversation")
+    await ada.press("f3")
+    await ada.sees("waiting for an agent")
+    await ada.press("f4")
+    await ada.sees("the conversation is closed")
+    await ada.press("f6")
+    await ada.sees("waiting for an agent(.|\n)*waiting for an agent")
+    for name in ("mine", "queue", "all", "open"):
+        await ada.press("f7")
+        await ada.sees(f"{name}: 1")
+    for status in ("away", "busy", "online"):
+        await ada.press("f10")
+        await ada.sees(f"others see you as {status}")
+
+
+@presses("list")
+async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: Seat) -> None:
+    assert "open: 1" in ada.text
+    await ada.press("f9")
+    await ada.sees_no_more("open: 1")
+    await ada.press("f9")
+    await ada.sees("open: 1")
+    await ada.pilot.resize_terminal(40, 12)
+    await ada.sees_no_more("open: 1")
+    await ada.sees("Where is my")
+    await ada.press("f9")
+    await ada.sees("open: 1")
+    await ada.press("alt+1")
+    await ada.sees_no_more("open: 1")
+    await ada.pilot.resize_terminal(200, 50)
+    await ada.sees("open: 1")
+
+
+@presses("send", "newline", "recall")
+async def test_enter_sends_other_keys_break_the_line_and_up_brings_the_text_back(ada: Seat) -> None:
+    await ada.press("a", "alt+enter", "b", "ctrl+j", "c")
+    assert ada.view.box.text == "a\nb\nc"
+    await ada.press("enter")
+    await ada.sees(r"you: a *\n.*b *\n.*c")
+    assert ada.view.box.text == ""
+    await ada.press("up")
+    assert ada.view.box.text == "a\nb\nc"
+
+
+async def test_enter_and_new_line_can_change_places(chat: RunningChat, sit: Sit, tmp_path: Path) -> None:
+    seat = await sit(agent_desk(chat, tmp_path), preferences=Preferences(enter="newline"))
+    await seat.press("a", "enter", "b")
+    assert seat.view.box.text == "a\nb"
+
+
+async def test_a_paste_of_many_lines_stays_whole_and_the_box_grows_to_six_rows(ada: Seat) -> None:
+    pasted = "\n".join(f"line {number}" for number in range(30))
+    ada.view.box.insert(pasted)
+    await until(lambda: ada.view.box.size.height == 6)
+    await ada.press("enter")
+    await ada.sees("line 29")
+    assert ada.desk.screen.threads["conv-1"].entries()[-1].text == pasted
+    await until(lambda: ada.view.box.size.height == 1)
+
+
+@presses("page-up", "page-down", "top", "bottom", "mark-up", "mark-down", "copy")
+async def test_keys_scroll_mark_and_copy(ada: Seat) -> None:
+    pane = ada.view.pane
+    ada.view.box.insert("\n".join(f"row {number}" for number in range(60)))
+    await ada.press("enter")
+    await ada.write("the last one")
+    await ada.sees("the last one")
+    await ada.press("pageup")
+    await until(lambda: not pane.is_at_end)
+    await ada.press("pagedown")
+    await until(lambda: pane.is_at_end)
+    await ada.press("ctrl+home")
+    assert pane.scroll_offset.y == 0
+    await ada.press("ctrl+end")
+    await until(lambda: pane.is_at_end)
+    await ada.press("ctrl+y")
+    assert ada.app.clipboard == "the last one"
+    await ada.press("ctrl+up", "ctrl+up", "ctrl+up")
+    await ada.press("ctrl+y")
+    assert ada.app.clipboard == "Where is my parcel?"
+    assert pane.scroll_offset.y < 3
+    await ada.press("ctrl+down", "ctrl+down", "ctrl+y")
+    assert ada.app.clipboard == "the last one"
+
+
+@presses("retry", "reconnect")
+async def test_nothing_to_retry_and_nothing_to_reconnect_are_said(ada: Seat) -> None:
+    await ada.press("f5")
+    await ada.sees("nothing has failed here")
+    await ada.press("ctrl+r")
+    await ada.sees("connected already")
+
+
+@presses("transcript", "editor")
+async def test_pager_and_editor_get_the_text_in_a_private_file(
+    ada: Seat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    mode = tmp_path / "mode"
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\nls -ld "$(dirname "$1")" > {mode}; cat "$1" > {copy}; printf "edited\\n" > "$1"\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PAGER", str(program))
+    monkeypatch.setenv("VISUAL", str(program))
+    monkeypatch.setattr(ada.app._driver, "_can_suspend", True, raising=False)
+    monkeypatch.setattr(type(ada.app._driver), "can_suspend", True)
+    await ada.press("f8")
+    await until(copy.exists)
+    await until(lambda: "Where is my parcel?" in copy.read_text())
+    copy.unlink()
+    ada.view.box.insert("draft")
+    await ada.press("ctrl+e")
+    await until(lambda: ada.view.box.text == "edited")
+    assert copy.read_text() == "draft"
+    monkeypatch.setenv("PAGER", "/nowhere/pager")
+    await ada.press("f8")
+    await ada.sees("the pager did not work; set PAGER")
+    assert mode.read_text().startswith("drwx------")
+
+
+def test_without_a_choice_a_usual_program_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PAGER", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert outside.find_program("pager") is None
+    monkeypatch.setenv("EDITOR", "code --wait")
+    assert outside.find_program("editor") == ["code", "--wait"]
+
+
+@presses("help", "palette")
+async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: Seat) -> None:
+    await ada.press("f1")
+    await until(lambda: isinstance(ada.app.screen, HelpScreen))
+    await ada.sees(r"Alt\+1 … Alt\+9 +conversation by its place")
+    await ada.press("escape")
+    await until(lambda: not isinstance(ada.app.screen, HelpScreen))
+    await ada.press("ctrl+p")
+    await ada.press(*"take this")
+    await ada.sees("Take this conversation")
+    await ada.press("down", "enter")
+    await ada.sees("you have taken the conversation")
+
+
+@presses("quit", "interrupt")
+@pytest.mark.parametrize(("key", "code"), [("ctrl+q", 0), ("ctrl+c", 130)])
+async def test_keys_leave_with_their_exit_code(grace: Seat, key: str, code: int) -> None:
+    await grace.press(key)
+    await until(lambda: grace.app.return_value is not None)
+    assert grace.app.return_value == code
+
+
+async def test_the_users_own_keys_take_the_place_of_ours(chat: RunningChat, sit: Sit, tmp_path: Path) -> None:
+    seat = await sit(agent_desk(chat, tmp_path), preferences=Preferences(keys={"quit": "f12"}))
+    await seat.press("ctrl+q")
+    assert seat.app.return_value is None
+    await seat.press("f12")
+    await until(lambda: seat.app.return_value == 0)
