@@ -63,7 +63,10 @@ def _commands(base_url: str, settings: Settings) -> list[str]:
         agent = [shlex.join([chatws, "agent", *url, *data_dir, *trust])]
     else:
         make = shlex.join([chatws, "token", "create", "--sub", "alice", *data_dir])
-        agent = [f"(umask 077; {make} > alice.token)", shlex.join([chatws, "agent", *url, "--token-file", "alice.token"])]
+        agent = [
+            f"(umask 077; {make} > alice.token)",
+            shlex.join([chatws, "agent", *url, "--token-file", "alice.token"]),
+        ]
     return ["talk, each in a terminal of its own:", *(f"  {line}" for line in [*agent, customer])]
 
 

@@ -94,3 +94,14 @@ def test_a_backup_brings_the_conversation_back(chatws: Invoke, start_server: Sta
     shown = chatws("customer", *session_file).stdout
     assert "you: kept" in shown
     assert "lost" not in shown
+
+
+def test_backups_that_are_there_already_or_not_at_all_are_named(chatws: Invoke, tmp_path: Path) -> None:
+    data_dir = ["--data-dir", str(tmp_path / "d")]
+    chatws("user", "list", *data_dir)
+    copy, missing = tmp_path / "copy.db", tmp_path / "missing.db"
+    assert chatws("db", "backup", str(copy), *data_dir).returncode == 0
+    again = chatws("db", "backup", str(copy), *data_dir)
+    assert (again.returncode, again.stderr) == (1, f"chatws: {copy} is there already; choose another name\n")
+    absent = chatws("db", "restore", str(missing), *data_dir)
+    assert (absent.returncode, absent.stderr) == (1, f"chatws: {missing} is no whole backup: there is no such file\n")

@@ -15,6 +15,10 @@ _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)
 
 _MAX_SEQUENCE = 32
 _MAX_PASTE = 64 * 1024
+"""The rest of a longer paste is dropped: taken for typed, each of its lines would be sent."""
+
+_MAYBE_END = 1 - len(_PASTE_END)
+"""From here on a text may hold the beginning of the end's sequence."""
 
 
 class Key(NamedTuple):
@@ -30,15 +34,19 @@ class KeyDecoder:
     def __init__(self) -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
+        self._paste: str | None = None
+        """Set while a paste goes on."""
 
     def feed(self, received: bytes) -> list[Key]:
         """Return the keys that are complete."""
         self._rest += self._utf8.decode(received)
         keys: list[Key] = []
         while self._rest:
-            if self._rest.startswith(_PASTE_BEGIN):
+            if self._paste is not None:
                 if not self._take_paste(keys):
                     break
+            elif self._rest.startswith(_PASTE_BEGIN):
+                self._paste, self._rest = "", self._rest.removeprefix(_PASTE_BEGIN)
             elif self._rest[0] == "\x1b":
                 if not self._take_sequence():
                     break
@@ -48,11 +56,15 @@ class KeyDecoder:
         return keys
 
     def _take_paste(self, keys: list[Key]) -> bool:
-        end = self._rest.find(_PASTE_END)
-        if end < 0 and len(self._rest) < _MAX_PASTE:
+        """Take what has come of a paste; whether it is complete."""
+        text, end, after = self._rest.partition(_PASTE_END)
+        if not end:
+            text, after = self._rest[:_MAYBE_END], self._rest[_MAYBE_END:]
+        self._paste, self._rest = f"{self._paste}{text}"[:_MAX_PASTE], after
+        if not end:
             return False
-        pasted, self._rest = (self._rest, "") if end < 0 else (self._rest[:end], self._rest[end + len(_PASTE_END) :])
-        keys.append(Key(pasted.removeprefix(_PASTE_BEGIN).replace("\r\n", "\n").replace("\r", "\n"), pasted=True))
+        keys.append(Key(self._paste.replace("\r\n", "\n").replace("\r", "\n"), pasted=True))
+        self._paste = None
         return True
 
     def _take_sequence(self) -> bool:

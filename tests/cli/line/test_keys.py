@@ -73,3 +73,18 @@ def test_end_of_input_needs_an_empty_line() -> None:
 def test_a_long_line_shows_its_end_in_one_row() -> None:
     editor, _ = edit(b"0123456789" * 10)
     assert editor.row(20) == "> " + ("0123456789" * 10)[-17:]
+
+
+def test_a_huge_paste_is_cut_and_never_becomes_keys() -> None:
+    pasted = b"\x1b[200~" + b"a line\r" * 20_000 + b"\x1b[201~b"
+    keys = decode(*(pasted[start : start + 4096] for start in range(0, len(pasted), 4096)))
+    assert [key.pasted for key in keys] == [True, False]
+    assert keys[0].text.startswith("a line\na line\n")
+    assert len(keys[0].text) == 64 * 1024
+    assert keys[1].text == "b"
+
+
+@given(st.integers(0, 20))
+def test_a_paste_survives_any_division_into_reads(cut: int) -> None:
+    pasted = b"\x1b[200~ab\x1b[20c\x1b[201~"
+    assert decode(pasted[:cut], pasted[cut:]) == [Key("ab\x1b[20c", pasted=True)]
