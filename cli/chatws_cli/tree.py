@@ -16,6 +16,8 @@ MODULES: Final = {
     "serve": "serve",
     "agent": "agent",
     "customer": "customer",
+    "send": "send",
+    "tail": "tail",
     "demo": "demo",
     "token": "tokens",
     "session": "sessions",
@@ -24,6 +26,8 @@ MODULES: Final = {
     "config": "config",
     "loadtest": "loadtest",
     "check": "check",
+    "doctor": "doctor",
+    "completion": "completion",
 }
 """Command → module of ``chatws_cli.commands`` that holds its ``app``; help lists them in this order."""
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import os
-import re
 import resource
 import signal
-import socket
 import sys
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -21,7 +15,8 @@ from rich.console import Console
 
 from chatws_loadtest.arena import Options
 from chatws_loadtest.crew import LoadRefused
-from chatws_loadtest.people import Credentials, PeopleMissing, read_key, read_lines, read_sessions
+from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
+from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
 from chatws_loadtest.report.files import write_report
@@ -34,22 +29,8 @@ from chatws_loadtest.targets import Target, TargetError, combine, default_target
 from chatws_loadtest.verdict import Outcome
 
 GUIDE_USERS: Final = 500
-PROBE_TIMEOUT_S: Final = 5.0
 FILES_BESIDE: Final = 64
 """Open files that a load process needs beside its connections."""
-
-
-class ExitCode(IntEnum):
-    """What the exit code means (contract: Exit codes)."""
-
-    DONE = 0
-    USAGE = 2
-    CANNOT_CONNECT = 3
-    REFUSED = 4
-    INVALID = 98
-    MISSED = 99
-    INTERRUPTED = 130
-    TERMINATED = 143
 
 
 CODES: Final = {Outcome.PASS: ExitCode.DONE, Outcome.INVALID: ExitCode.INVALID, Outcome.FAIL: ExitCode.MISSED}
@@ -60,15 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Stop(Exception):
-    """The command ends with a line and a code."""
-
-    def __init__(self, line: str, code: ExitCode) -> None:
-        super().__init__(line, code)
-        self.line = line
-        self.code = code
 
 
 def main() -> None:
@@ -125,7 +97,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     were too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused.
     """
     if url is not None and not allow_remote:
-        _refuse_public(url)
+        refuse_public(url)
     older = None if compare is None else _read_older(compare)
     _raise_file_limit(users // processes)
     wanted = _find_targets(target or [], targets, users)
@@ -146,12 +118,12 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         ca_file=ca_file,
     )
     try:
-        credentials = _find_credentials(jwt_secret_file, tokens, sessions)
+        credentials = find_credentials(jwt_secret_file, tokens, sessions)
     except PeopleMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
     request = Request(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
     if url is not None:
-        _probe(url)
+        probe(url)
     result = _run(request, quiet=quiet or as_json)
     if report is not None:
         write_report(result, report)
@@ -225,43 +197,6 @@ def _find_scenarios(names: list[str] | None, given: list[Target]) -> list[str]:
     if unused:
         raise Stop(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)
     return chosen
-
-
-def _find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path | None) -> Credentials:
-    tag = f"lt{os.getpid()}"
-    return Credentials(
-        keys=None if key_file is None else read_key(key_file),
-        tokens=() if tokens is None else read_lines(tokens),
-        sessions=() if sessions is None else read_sessions(sessions, tag),
-        tag=tag,
-    )
-
-
-def _refuse_public(url: str) -> None:
-    """Refuse to put load on machines that are probably somebody else's."""
-    host = urlsplit(url).hostname
-    if not host or not re.match(r"https?://", url):
-        raise Stop(f"{url} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as problem:
-        raise Stop(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
-    addresses = {ipaddress.ip_address(str(row[4][0])) for row in found}
-    public = [str(address) for address in addresses if not address.is_private]
-    if public:
-        raise Stop(
-            f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
-        )
-
-
-def _probe(url: str) -> None:
-    """Find out whether anybody listens before hundreds ask."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), PROBE_TIMEOUT_S).close()
-    except OSError as problem:
-        raise Stop(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem
 
 
 def _raise_file_limit(users: int) -> None:

@@ -1,0 +1,110 @@
+"""The ``chatws check`` command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+from xml.etree import ElementTree as ET
+
+import msgspec
+import typer
+
+from chatws_loadtest.check.runner import all_checks, run_checks
+from chatws_loadtest.check.table import Check, Finding, Result
+from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
+from chatws_loadtest.people import Credentials, PeopleMissing, make_rooms
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command that argv asks for and exit with its code."""
+    try:
+        app(prog_name="chatws check")
+    except Stop as stop:
+        print(f"chatws check: {stop.line}", file=sys.stderr)
+        sys.exit(stop.code)
+
+
+@app.command(epilog="Example: chatws check http://127.0.0.1:3000 --jwt-secret-file ~/.local/share/chatws/secret")
+def check(  # noqa: PLR0917  these are options, never positional
+    url: Annotated[str, typer.Argument(help="The server.", metavar="URL")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="Beginning of the checks' names, e.g. auth; may be repeated.")
+    ] = None,
+    jwt_secret_file: Annotated[
+        Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
+    ] = None,
+    tokens: Annotated[Path | None, typer.Option(help="Tokens of two agents, one per line.", metavar="FILE")] = None,
+    sessions: Annotated[
+        Path | None,
+        typer.Option(help="Customers: SESSION [CONVERSATION] per line; else over REST.", metavar="FILE"),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="File to write as JUnit XML.", metavar="FILE")] = None,
+    *,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check whether a server keeps the guide, and which of our additions it offers.
+
+    It writes into two conversations. Exit codes: 0 nothing failed, 1 something did, 2 wrong usage, 3 cannot connect.
+    """
+    if not allow_remote:
+        refuse_public(url)
+    wanted = [row for row in all_checks() if not only or row.name.startswith(tuple(only))]
+    if not wanted:
+        raise Stop(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
+    try:
+        credentials = find_credentials(jwt_secret_file, tokens, sessions)
+        probe(url)
+        findings = asyncio.run(_run(url.rstrip("/"), credentials, wanted, quiet=as_json))
+    except PeopleMissing as problem:
+        raise Stop(str(problem), ExitCode.USAGE) from problem
+    if junit is not None:
+        junit.write_bytes(_write_junit(url, findings))
+    counts = {result: sum(finding.result is result for finding in findings) for result in Result}
+    if as_json:
+        print(msgspec.json.encode({"url": url, "counts": counts, "checks": findings}).decode())
+    else:
+        print(f"\n{url}: " + ", ".join(f"{count} {result}" for result, count in counts.items()))
+    raise typer.Exit(ExitCode.FAILED if counts[Result.FAIL] else ExitCode.DONE)
+
+
+async def _run(url: str, credentials: Credentials, wanted: list[Check], *, quiet: bool) -> list[Finding]:
+    rooms = await make_rooms(url, credentials, 2, 2)
+    return await run_checks(url, rooms, wanted, (lambda _: None) if quiet else _print)
+
+
+def _print(finding: Finding) -> None:
+    print(f"{finding.result:<11}  {finding.name:<24}  {finding.what}")
+    if finding.reason:
+        print(f"{'':<39}{finding.reason}")
+    if finding.advice:
+        print(f"{'':<39}try: {finding.advice}")
+    sys.stdout.flush()
+
+
+def _write_junit(url: str, findings: list[Finding]) -> bytes:
+    failed = sum(finding.result is Result.FAIL for finding in findings)
+    skipped = sum(finding.result is Result.NOT_OFFERED for finding in findings)
+    root = ET.Element("testsuites", name="chatws check")
+    suite = ET.SubElement(
+        root, "testsuite", name=url, tests=str(len(findings)), failures=str(failed), skipped=str(skipped)
+    )
+    for finding in findings:
+        group, _, name = finding.name.partition(".")
+        case = ET.SubElement(suite, "testcase", classname=f"check.{group}", name=name, time=f"{finding.duration_s:.3f}")
+        if finding.result is Result.FAIL:
+            ET.SubElement(case, "failure", message=finding.reason).text = finding.advice
+        elif finding.result is Result.NOT_OFFERED:
+            ET.SubElement(case, "skipped", message=finding.reason)
+    ET.indent(root)
+    xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return xml

@@ -1,0 +1,73 @@
+"""Runs the checks one after another: several of them listen for what must not come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+
+from chatws_loadtest.check import catchup, identity, people, rooms, transports
+from chatws_loadtest.check.peer import Missing, Refused
+from chatws_loadtest.check.table import ADVICE, CHECKS, Check, Finding, NotOffered, Result, Wrong
+from chatws_loadtest.check.world import World
+
+if TYPE_CHECKING:
+    from chatws_loadtest.orders import Room
+
+MODULES = (transports, identity, rooms, people, catchup)
+"""Importing them fills the table."""
+
+BROKEN = (
+    Wrong,
+    Missing,
+    Refused,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+    msgspec.DecodeError,
+    LookupError,
+    TypeError,
+)
+"""Everything a server can do wrong with the checks' own code as it is."""
+
+
+async def run_checks(
+    url: str, room_list: list[Room], wanted: Iterable[Check], on_finding: Callable[[Finding], None]
+) -> list[Finding]:
+    """Run checks, and tell each result at once."""
+    findings = []
+    for check in wanted:
+        finding = await _run(check, url, room_list)
+        on_finding(finding)
+        findings.append(finding)
+    return findings
+
+
+def all_checks() -> list[Check]:
+    """Give every check, those of one concern together."""
+    order = list(ADVICE)
+    return sorted(CHECKS.values(), key=lambda check: order.index(check.name.partition(".")[0]))
+
+
+async def _run(check: Check, url: str, room_list: list[Room]) -> Finding:
+    begin_s = time.monotonic()
+    result, reason = Result.PASS, ""
+    try:
+        async with World(url, room_list) as world:
+            await check.body(world)
+    except NotOffered as absence:
+        result, reason = Result.NOT_OFFERED, str(absence)
+    except BROKEN as problem:
+        result, reason = Result.FAIL, str(problem) or type(problem).__name__
+    return Finding(
+        name=check.name,
+        what=check.what,
+        in_guide=check.in_guide,
+        result=result,
+        reason=reason,
+        advice=ADVICE[check.name.partition(".")[0]] if result is Result.FAIL else "",
+        duration_s=round(time.monotonic() - begin_s, 3),
+    )

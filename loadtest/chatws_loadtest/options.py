@@ -1,0 +1,89 @@
+"""What the commands of this package share: exit codes, how they stop, credentials, addresses they may load."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from chatws_loadtest.people import Credentials, read_key, read_lines, read_sessions
+
+PROBE_TIMEOUT_S: Final = 5.0
+
+
+class ExitCode(IntEnum):
+    """What the exit code means (contract: Exit codes)."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    CANNOT_CONNECT = 3
+    REFUSED = 4
+    INVALID = 98
+    MISSED = 99
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Stop(Exception):
+    """The command ends with a line and a code."""
+
+    def __init__(self, line: str, code: ExitCode) -> None:
+        super().__init__(line, code)
+        self.line = line
+        self.code = code
+
+
+def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path | None) -> Credentials:
+    """Read what the options name.
+
+    Raises:
+        PeopleMissing: a file cannot be read.
+    """
+    tag = f"lt{os.getpid()}"
+    return Credentials(
+        keys=None if key_file is None else read_key(key_file),
+        tokens=() if tokens is None else read_lines(tokens),
+        sessions=() if sessions is None else read_sessions(sessions, tag),
+        tag=tag,
+    )
+
+
+def refuse_public(url: str) -> None:
+    """Refuse to put load on machines that are probably somebody else's.
+
+    Raises:
+        Stop: the address is public, or none.
+    """
+    host = urlsplit(url).hostname
+    if not host or not re.match(r"https?://", url):
+        raise Stop(f"{url} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        raise Stop(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
+    addresses = {ipaddress.ip_address(str(row[4][0])) for row in found}
+    public = [str(address) for address in addresses if not address.is_private]
+    if public:
+        raise Stop(
+            f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
+        )
+
+
+def probe(url: str) -> None:
+    """Find out whether anybody listens before hundreds ask.
+
+    Raises:
+        Stop: nobody does.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), PROBE_TIMEOUT_S).close()
+    except OSError as problem:
+        raise Stop(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem

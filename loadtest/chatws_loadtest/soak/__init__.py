@@ -1,0 +1,1 @@
+"""What a server holds, for how long, and whether it gives it back: ``make soak`` prints the figures."""
