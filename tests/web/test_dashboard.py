@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -142,3 +144,16 @@ async def test_small_screen_shows_list_or_conversation(site: RunningChat, visito
     assert await desk.evaluate("document.documentElement.scrollWidth") <= 320
     await desk.get_by_role("button", name="Back to the list").click()
     await expect(desk.locator(".row")).to_be_visible()
+
+
+async def test_older_conversations_than_the_first_page_are_fetched_on_demand(
+    start_site: StartChat, visitors: Visitors
+) -> None:
+    site = await start_site(sessions_per_s=1_000)
+    await asyncio.gather(*(site.post("/api/sessions", {"userName": f"Customer {number}"}) for number in range(130)))
+    desk = await dashboard(await visitors.open(f"{site.url}/admin/"))
+    shown = await desk.locator(".row").count()
+    assert 0 < shown < 130
+    await desk.get_by_role("button", name="Show older conversations").click()
+    await expect(desk.locator(".row")).to_have_count(130)
+    await expect(desk.get_by_role("button", name="Show older conversations")).to_be_hidden()

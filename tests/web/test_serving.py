@@ -71,6 +71,8 @@ async def test_pages_allow_no_inline_script_and_no_foreign_source(chat: RunningC
         assert policy["default-src"] == ["'none'"]
         assert policy["script-src"] == ["'self'"]
         assert policy["require-trusted-types-for"] == ["'script'"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
         text = body.decode()
         assert not re.search(r"<script(?![^>]*\bsrc=)", text), path
         assert not re.search(r"(?:src|href)=.?(?:https?:)?//", text), path

@@ -1,10 +1,13 @@
 /** The list of conversations: newest first, with what is unread and who is there. */
 
-/** @import {Conversation, InboxAck, Presence} from "../core/protocol.js" */
+/** @import {Conversation, ConversationList, InboxAck, Presence, Refused} from "../core/protocol.js" */
 
 import { find, make } from "../ui/dom.js";
 import { initialsOf, shortTimeOf } from "../ui/format.js";
 import adminWebSocket from "./src/services/websocket-client.js";
+
+/** Most conversations in one answer; the subscription's has as many. */
+const PAGE = 100;
 
 /** @type {Record<string, (conversation: Conversation, me: string) => boolean>} */
 const FILTERS = {
@@ -27,6 +30,9 @@ export class Inbox {
   #me;
   #onOpen;
   #list = find("#list", HTMLUListElement);
+  #more = find("#list-more", HTMLButtonElement);
+  /** Leads to the next older page; null at the end. @type {string | null | undefined} */
+  #cursor;
   /** @type {Map<string, HTMLLIElement>} */
   #rows = new Map();
 
@@ -40,6 +46,7 @@ export class Inbox {
     this.#marks = new ReadMarks(me);
     const filters = find("#filters", HTMLElement);
     filters.replaceChildren(...Object.keys(FILTERS).map((name) => this.#filterButton(name)));
+    this.#more.onclick = () => void this.#loadOlder();
     adminWebSocket.onInbox((inbox) => this.#load(inbox));
   }
 
@@ -82,6 +89,24 @@ export class Inbox {
   #load(inbox) {
     this.#conversations = new Map(inbox.conversations.map((one) => [one.conversationId, one]));
     for (const presence of inbox.presence) this.#presences.set(presence.userId, presence.status);
+    this.#cursor = undefined;
+    this.#render();
+    // The subscription's page may be cut short, and says nothing of what is older.
+    void this.#loadOlder();
+  }
+
+  async #loadOlder() {
+    this.#more.disabled = true;
+    const query = { limit: PAGE, cursor: this.#cursor ?? undefined };
+    /** @type {ConversationList | Refused | null} */
+    const page = await adminWebSocket.chat.rest.get("/api/conversations", query).catch(() => null);
+    this.#more.disabled = false;
+    if (!page?.success) return;
+    // The live ones are newer than any page.
+    const older = page.conversations.filter((one) => !this.#conversations.has(one.conversationId));
+    for (const one of older) this.#conversations.set(one.conversationId, one);
+    this.#cursor = page.cursor;
+    this.#more.hidden = page.cursor === null;
     this.#render();
   }
 

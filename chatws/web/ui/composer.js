@@ -62,9 +62,9 @@ export class Composer {
   #send(event) {
     event.preventDefault();
     if (this.#button.disabled) return;
-    const text = this.#area.value;
+    // First: what cannot be queued stays in the field.
+    this.#options.onSend(this.#area.value);
     this.clear();
-    this.#options.onSend(text);
     this.#area.focus();
   }
 
