@@ -1,0 +1,113 @@
+"""The official JavaScript client with the options its users rely on, straight and through proxies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from chatws.engine import ConnectRefused, IncomingEvent, Server, Socket
+from tests.engine.support import serve
+from tests.support.node import NodeRunner
+from tests.support.proxy import Proxy
+
+
+class Program:
+    """The server's side of ``delivery.mjs``; notes what reached it."""
+
+    def __init__(self) -> None:
+        self.heard: list[list[Any]] = []
+        self.visits: list[int] = []
+
+    def prepare(self, io: Server) -> None:
+        main = io.of("/")
+        main.on_connect(self._greet)
+        main.on_event(self._answer)
+        admin = io.of("/admin")
+        admin.on_connect(self._check)
+
+        @admin.on("echo")
+        async def echo(_socket: Socket, value: object) -> list[object]:
+            return ["admin", value]
+
+    async def _greet(self, _socket: Socket, auth: msgspec.Raw | None) -> None:
+        if auth is not None and "visit" in (given := msgspec.json.decode(auth)):
+            self.visits.append(given["visit"])
+
+    async def _check(self, _socket: Socket, auth: msgspec.Raw | None) -> None:
+        if auth is None or msgspec.json.decode(auth) != {"key": "right"}:
+            raise ConnectRefused("not you", {"code": "forbidden"})
+
+    async def _answer(self, socket: Socket, event: IncomingEvent) -> None:
+        values = [msgspec.json.decode(value) for value in event.args]
+        self.heard.append([event.name, *values])
+        if event.name == "drop":
+            socket.close_transport()
+        elif event.name == "echo" or (event.name == "flaky" and self.heard.count(["flaky", *values]) == 3):
+            event.reply(*values)
+
+
+def check(rows: list[dict[str, object]], program: Program, *, ends_on: str) -> None:
+    steps = {str(row.pop("step")): row for row in rows}
+    assert steps["retries"] == {"answers": ["one", "two"]}
+    flaky = [heard for heard in program.heard if heard[0] == "flaky"]
+    assert flaky == [["flaky", "one"]] * 3 + [["flaky", "two"]] * 3, "what waits behind keeps its order"
+    assert steps["retries used up"] == {"error": "operation has timed out", "behind": "behind"}
+    assert program.heard.count(["silent", "gone"]) == 4
+    assert steps["timeout"] == {"late": "operation has timed out", "echo": "after"}
+    assert steps["away"] == {"echo": "back"}
+    assert [heard for heard in program.heard if heard[0] == "note"] == [["note", "buffered"]]
+    assert steps["dropped"]["reason"] in ("transport close", "transport error")
+    assert steps["came back"] == {"is_new": True, "echo": "again"}
+    assert steps["namespace"] == {"admin": ["admin", 1], "main": 2}
+    assert steps["namespace left"] == {"main": 3}
+    assert steps["namespace entered again"] == {"admin": ["admin", 4]}
+    assert steps["refused"] == {
+        "message": "not you",
+        "data": {"code": "forbidden"},
+        "missing": "Invalid namespace",
+    }
+    assert program.visits == [1, 2, 3], "the function was asked anew for each connection"
+    assert steps["transport"] == {"name": ends_on, "visits": 3}
+
+
+WAYS: dict[str, tuple[str, str, Callable[[int], Proxy]]] = {
+    "websocket": ("websocket", "websocket", Proxy),
+    "polling": ("polling", "polling", Proxy),
+    "upgrade": ("polling,websocket", "websocket", Proxy),
+    "upgrade refused by a proxy": ("polling,websocket", "polling", lambda port: Proxy(port, refuses_upgrade=True)),
+    "websocket refused by a proxy": ("websocket,polling", "polling", lambda port: Proxy(port, refuses_upgrade=True)),
+    "proxy that cuts everything small": ("polling,websocket", "websocket", lambda port: Proxy(port, segment_bytes=3)),
+}
+
+
+@pytest.mark.parametrize(("transports", "ends_on", "make_proxy"), WAYS.values(), ids=WAYS)
+async def test_npm_clients_options_keep_their_promises(
+    node: NodeRunner, transports: str, ends_on: str, make_proxy: Callable[[int], Proxy]
+) -> None:
+    program = Program()
+    async with serve(prepare=program.prepare) as running, make_proxy(running.port).running() as proxy:
+        rows = await node.run("delivery.mjs", proxy.url, transports)
+        check(rows, program, ends_on=ends_on)
+        assert bool(proxy.refused) is proxy.refuses_upgrade
+
+
+async def test_npm_client_that_lost_its_websocket_to_a_proxy_comes_back_by_polling(node: NodeRunner) -> None:
+    """The proxy is replaced by one that knows no WebSocket while the client is connected."""
+    connected = asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on_connect
+        async def greet(_socket: Socket, _auth: msgspec.Raw | None) -> None:
+            connected.set()
+
+    async with serve(prepare=prepare) as running, Proxy(running.port).running() as proxy:
+        client = asyncio.create_task(node.run("fallback.mjs", proxy.url))
+        await asyncio.wait_for(connected.wait(), 30)
+        proxy.refuses_upgrade = True
+        await proxy.cut()
+        rows = await client
+        assert rows == [{"transport": "websocket"}, {"transport": "polling", "echo": "still here"}]
