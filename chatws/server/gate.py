@@ -10,7 +10,7 @@ from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import Authenticated, AuthExpiring, Failed, Timers
 from chatws.protocol.ids import format_timestamp
-from chatws.server.auth.identity import Identity
+from chatws.server.auth.identity import Identity, is_to_slide
 from chatws.server.chat import Chat
 from chatws.server.connections import Connection
 from chatws.server.handlers.rooms import leave_room
@@ -95,12 +95,12 @@ def renew(chat: Chat, connection: Connection, identity: Identity) -> None:
 
 
 async def slide_session(chat: Chat, connection: Connection) -> None:
-    """Let a session live on because it is used; stored when a tenth of its life has passed, not at each event."""
+    """Let a session live on because it is used (`is_to_slide`)."""
     identity = connection.identity
     if identity is None or identity.session_id is None:
         return
     now_ms, life_ms = chat.clock.now_ms(), chat.settings.session_ttl_s * 1000
-    if not now_ms < identity.expires_at_ms < now_ms + life_ms * 0.9:
+    if not is_to_slide(identity.expires_at_ms, now_ms, life_ms):
         return
     connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + life_ms)
     try:

@@ -30,6 +30,7 @@ BACKLOG = 4096
 
 LINGERING_S = 2.0
 """How long the body of a request that was refused before its end is still read, so that the client sees the answer."""
+
 COLLECT_AFTER = 20_000
 """New objects after which Python looks for cyclic garbage.
 

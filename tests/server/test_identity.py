@@ -229,6 +229,16 @@ async def test_session_slides_and_expires_at_last(start_chat: StartChat) -> None
     assert (await refused(chat, {"sessionId": "s-1"})).code == "session_expired"
 
 
+async def test_connecting_again_within_a_tenth_of_its_life_leaves_a_session_as_it_is(start_chat: StartChat) -> None:
+    chat = await start_chat(session_ttl_s=100)
+    first = await (await chat.customer("s-1")).expect("authenticated")
+    chat.clock.advance(9)
+    soon = await (await chat.customer("s-1")).expect("authenticated")
+    chat.clock.advance(2)
+    later = await (await chat.customer("s-1")).expect("authenticated")
+    assert first["expiresAt"] == soon["expiresAt"] < later["expiresAt"]
+
+
 async def test_session_slides_while_it_is_used_on_one_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
