@@ -39,6 +39,17 @@ def read_secret(file: Path) -> str:
         raise CommandError(f"{file} can not be read", reason or str(problem), code=ExitCode.USAGE) from problem
 
 
+def ask_secret(prompt: str, *, twice: bool = False) -> str:
+    """Ask for a secret at the terminal, without showing it."""
+    import typer
+
+    try:
+        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    except typer.Abort:
+        # Ctrl-C; Typer's own answer is exit code 1.
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
 def write_secret(file: Path, secret: str) -> None:
     """Write a secret that only this user can read, all of it or nothing.
 

@@ -11,7 +11,7 @@ import pytest
 from chatws import __version__
 from chatws_cli.tree import MODULES
 from tests.support.commands import run_chatws
-from tests.support.server import CHATWS
+from tests.support.server import CHATWS, environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,8 @@ def test_help_names_every_command_and_the_first_step() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "serve", "agent", "customer", "demo", "token create", "token inspect", "session create", "user add",
+        "serve", "agent", "customer", "send", "tail", "demo", "doctor", "completion", "token create",
+        "token inspect", "session create", "user add",
         "user list", "user passwd", "user disable", "user enable", "db upgrade", "db backup", "db restore",
         "config show", "config reference",
     ],
@@ -127,3 +128,15 @@ def test_demo_plays_to_its_end() -> None:
     for line in ("is typing…", "✓ read by Ada", "connection lost", "… queued:", "back, ", "Grace is offline"):
         assert line in done.stdout
     assert done.stdout.count("Grace (customer): It should have come on Monday.") == 1
+
+
+def test_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    env = {**environment_of_children(), "TMPDIR": str(tmp_path)}
+    child = subprocess.Popen([CHATWS, "demo"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert list(tmp_path.iterdir())
+    child.terminate()
+    _, errors = child.communicate(timeout=30)
+    assert (child.returncode, errors) == (143, "")
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from chatws.client import Refused, RestClient
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import Invoke, OpenTerminal
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
@@ -105,3 +105,10 @@ def test_backups_that_are_there_already_or_not_at_all_are_named(chatws: Invoke, 
     assert (again.returncode, again.stderr) == (1, f"chatws: {copy} is there already; choose another name\n")
     absent = chatws("db", "restore", str(missing), *data_dir)
     assert (absent.returncode, absent.stderr) == (1, f"chatws: {missing} is no whole backup: there is no such file\n")
+
+
+def test_ctrl_c_at_the_password_is_an_interruption(open_terminal: OpenTerminal, tmp_path: Path) -> None:
+    terminal = open_terminal("user", "add", "alice", "--email", "a@b.example", "--data-dir", str(tmp_path))
+    terminal.sees("Password: ")
+    terminal.press("\x03")
+    assert terminal.wait() == 130

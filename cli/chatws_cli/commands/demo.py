@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from chatws_cli.errors import ExitCode
 from chatws_cli.tree import make_app
 
 app = make_app()
@@ -24,5 +27,12 @@ def demo(
     """
     from chatws_cli.demo.play import play
 
+    signal.signal(signal.SIGTERM, _terminate)
     with tempfile.TemporaryDirectory(prefix="chatws-demo-") as directory:
         asyncio.run(play(Path(directory), typing, lambda line: print(line, flush=True)))
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    """End as at an exception, so that server, clients and the directory are cleaned up."""
+    del number, frame
+    sys.exit(ExitCode.TERMINATED)

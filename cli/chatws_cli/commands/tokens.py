@@ -13,7 +13,7 @@ import typer
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
-from chatws_cli.secrets import find_secret
+from chatws_cli.secrets import ask_secret, find_secret
 from chatws_cli.tree import make_app
 
 app = make_app("Make and read the tokens of agents.")
@@ -75,7 +75,7 @@ def inspect(
 
 def _ask_token() -> str:
     if sys.stdin.isatty():
-        return str(typer.prompt("Token", hide_input=True, err=True)).strip()
+        return ask_secret("Token").strip()
     return sys.stdin.readline().strip()
 
 

@@ -12,6 +12,7 @@ import typer
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.output import print_json, table
+from chatws_cli.secrets import ask_secret
 from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _ask_hash(*, from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        password = ask_secret("Password", twice=True)
     else:
         raise CommandError(
             "there is no terminal to ask for a password", advice="use --password-stdin", code=ExitCode.USAGE

@@ -1,0 +1,51 @@
+"""The agent's token: given, or the development agent's, made when it is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from chatws.settings.safety import is_loopback
+from chatws_cli.dev_agent import mint_dev_token
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.options import data_dir_settings
+from chatws_cli.secrets import find_secret, read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def find_agent_token(url: str, token_file: Path | None, data_dir: Path | None) -> str | Callable[[], str]:
+    """Look into ``token_file`` and CHATWS_TOKEN; on the server's own machine, make one for the development agent.
+
+    Raises:
+        CommandError: there is none.
+    """
+    given = find_secret(token_file, "CHATWS_TOKEN")
+    if given is not None:
+        # A file is read again at each connection: somebody may have put a fresh token there.
+        return given if token_file is None or str(token_file) == "-" else lambda: read_secret(token_file)
+    return _dev_token(url, data_dir)
+
+
+def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
+    from chatws.server.errors import StartError
+
+    advice = "make one with 'chatws token create' and give it by --token-file or CHATWS_TOKEN"
+    if not is_loopback(urlsplit(url).hostname or ""):
+        raise CommandError("there is no token", advice=advice, code=ExitCode.USAGE)
+    settings = data_dir_settings(data_dir)
+
+    def mint() -> str:
+        token = mint_dev_token(settings)
+        if token is None:
+            why = f"no server has made a development agent in {settings.data_dir}"
+            raise CommandError("there is no token", why, advice, code=ExitCode.USAGE)
+        return token
+
+    try:
+        mint()
+    except StartError as problem:
+        raise CommandError(problem.what, problem.why, problem.advice) from problem
+    return mint

@@ -1,0 +1,39 @@
+"""``chatws doctor``: what stands in the way of a good start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chatws_cli.errors import ExitCode
+from chatws_cli.options import DataDir, data_dir_settings
+from chatws_cli.output import print_json
+from chatws_cli.tree import make_app
+
+app = make_app()
+
+
+@app.command(epilog="Example: chatws doctor --port 3000")
+def doctor(
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port the server shall use.")] = None,
+    data_dir: DataDir = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look at port, data directory, database, secret, browser assets and terminal; exit code 1 if something is broken.
+
+    It changes nothing.
+    """
+    from chatws_cli.diagnosis import diagnose
+
+    settings = data_dir_settings(data_dir)
+    findings = diagnose(settings, settings.port if port is None else port)
+    is_well = all(finding.state != "broken" for finding in findings)
+    if as_json:
+        print_json({"ok": is_well, "findings": [finding._asdict() for finding in findings]})
+    else:
+        for finding in findings:
+            advice = f"; {finding.advice}" if finding.advice else ""
+            print(f"{finding.state:<7} {finding.name:<15} {finding.what}{advice}")
+    raise typer.Exit(int(ExitCode.DONE if is_well else ExitCode.FAILED))

@@ -1,0 +1,75 @@
+"""``chatws send``: one message."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.errors import CommandError
+from chatws_cli.identity import As, Identity, SecretFile, choose_conversation, make_speaker
+from chatws_cli.options import CaFile, ConversationId, DataDir, Url
+from chatws_cli.output import print_json
+from chatws_cli.tree import make_app
+
+if TYPE_CHECKING:
+    from chatws.client import ClientOptions
+    from chatws.protocol.replies import SendAck
+
+app = make_app()
+
+
+class Draft(NamedTuple):
+    """What is to be sent where; None: to the speaker's own conversation."""
+
+    conversation_id: str | None
+    content: str
+
+
+@app.command(epilog='Example: chatws send "Where is my parcel?"')
+def send(  # noqa: PLR0917  these are options, never positional
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="The message; without it standard input.", show_default=False)
+    ] = None,
+    url: Url = DEFAULT_URL,
+    conversation: ConversationId = None,
+    role: As = "customer",
+    secret_file: SecretFile = None,
+    data_dir: DataDir = None,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait for the server's ack.")
+    ] = 15.0,
+    ca_file: CaFile = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the ack as one JSON object.")] = False,
+) -> None:
+    """Send one message and wait until the server has stored it; exit code 1 when it does not say so."""
+    from chatws.client import ClientError
+    from chatws_cli.connecting import client_options, explain
+
+    content = sys.stdin.read().rstrip("\n") if text is None else text
+    identity = Identity(role, secret_file, data_dir)
+    try:
+        options = client_options(url, ca_file)
+        ack = asyncio.run(_send(url, options, identity, Draft(conversation, content), timeout_s))
+    except TimeoutError as problem:
+        why = f"no ack within {timeout_s:g} s; it may be stored all the same"
+        raise CommandError("the message is not acked", why, "look with 'chatws tail'") from problem
+    except ClientError as problem:
+        raise explain(url, problem) from problem
+    if as_json:
+        print_json(ack)
+    else:
+        print(f"stored as message {ack.seq} ({ack.message_id})")
+
+
+async def _send(url: str, options: ClientOptions, identity: Identity, draft: Draft, timeout_s: float) -> SendAck:
+    async with asyncio.timeout(timeout_s):
+        client, own = await make_speaker(url, options, identity)
+        wanted = choose_conversation(draft.conversation_id, own)
+        async with client:
+            await client.join_conversation(wanted)
+            return await client.send_message(wanted, draft.content)

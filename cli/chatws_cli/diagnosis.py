@@ -1,0 +1,125 @@
+"""What ``doctor`` looks at: each part is looked at alone, changes nothing, and gets one line with one advice."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import stat
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from chatws_cli.listeners import find_listener
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatws.settings import Settings
+
+State = Literal["ok", "note", "broken"]
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SMALLEST = (40, 12)
+
+
+class Finding(NamedTuple):
+    """``note``: works, but better known; ``broken``: will not work."""
+
+    name: str
+    state: State
+    what: str
+    advice: str = ""
+
+
+def diagnose(settings: Settings, port: int) -> list[Finding]:
+    """Look at everything."""
+    return [
+        look_at_port(settings.host, port),
+        look_at_directory(settings.data_dir),
+        look_at_database(settings),
+        look_at_secret(settings),
+        look_at_assets(),
+        look_at_terminal(),
+    ]
+
+
+def look_at_port(host: str, port: int) -> Finding:
+    """Try to listen."""
+    try:
+        with socket.create_server((host, port)):
+            return Finding("port", "ok", f"{port} is free")
+    except OSError as problem:
+        pid = find_listener(port)
+        if pid is not None:
+            what = f"{port} is in use by process {pid}"
+            return Finding("port", "note", what, f"if that is not your server, use another: --port {port + 1}")
+        return Finding("port", "broken", f"{port} can not be used: {problem.strerror}", "choose another with --port")
+
+
+def look_at_directory(directory: Path) -> Finding:
+    """See whether the server can write there and nobody else can read."""
+    if not directory.exists():
+        return Finding("data directory", "ok", f"{directory} will be made at the first start")
+    if not directory.is_dir() or not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        advice = "give it to your user, or choose another with --data-dir"
+        return Finding("data directory", "broken", f"{directory} can not be written", advice)
+    if directory.stat().st_mode & stat.S_IWOTH:
+        return Finding("data directory", "broken", f"everybody can write to {directory}", f"chmod 700 {directory}")
+    return Finding("data directory", "ok", str(directory))
+
+
+def look_at_database(settings: Settings) -> Finding:
+    """Open an SQLite file without writing, and let SQLite check it."""
+    prefix, _, path = settings.database.partition(":///")
+    if not prefix.startswith("sqlite"):
+        return Finding("database", "note", "is not a file here", "`chatws db upgrade` tries to reach it")
+    if not os.path.exists(path):  # noqa: PTH110  the path comes out of a URL
+        return Finding("database", "ok", "will be made at the first start")
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (messages,) = connection.execute("SELECT count(*) FROM messages").fetchone()
+    except sqlite3.Error as problem:
+        return Finding("database", "broken", f"{path}: {problem}", "restore a copy with `chatws db restore`")
+    if answer != "ok":
+        return Finding("database", "broken", f"{path} is damaged", "restore a copy with `chatws db restore`")
+    return Finding("database", "ok", f"{path}, {messages} messages")
+
+
+def look_at_secret(settings: Settings) -> Finding:
+    """See whether the key that signs tokens is there, and private."""
+    from chatws.server.auth.keys import load_keys
+    from chatws.server.errors import StartError
+
+    if settings.jwt_key_file is None and not (settings.data_dir / "secret").exists():
+        return Finding("secret", "ok", "will be made at the first start")
+    try:
+        load_keys(settings, create=False)
+    except StartError as problem:
+        return Finding("secret", "broken", f"{problem.what}: {problem.why}", problem.advice)
+    return Finding("secret", "ok", "is there, and only you can read it")
+
+
+def look_at_assets() -> Finding:
+    """See whether the pages have the official client beside them."""
+    from chatws.server.site.files import VENDOR
+
+    if (VENDOR / "socket.io.min.js").exists():
+        return Finding("browser assets", "ok", "the official client is served from here")
+    advice = "to serve it yourself, install chatws again where npm can be found"
+    return Finding("browser assets", "note", "the pages load the official client from a CDN", advice)
+
+
+def look_at_terminal() -> Finding:
+    """See which of the terminals this one can show."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        return Finding("terminal", "note", "input or output is not a terminal", "the line mode is used")
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return Finding("terminal", "note", "TERM is dumb", "the line mode is used; set TERM for the full screen")
+    columns, rows = os.get_terminal_size()
+    if (columns, rows) < _SMALLEST or rows < _SMALLEST[1]:
+        what = f"{columns} x {rows} is small"
+        return Finding("terminal", "note", what, f"{_SMALLEST[0]} x {_SMALLEST[1]} are enough; or use --plain")
+    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+        return Finding("terminal", "note", f"the encoding is {sys.stdout.encoding}", "set LANG to a UTF-8 locale")
+    return Finding("terminal", "ok", f"{os.environ['TERM']}, {columns} x {rows}")

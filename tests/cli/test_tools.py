@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.output import OutputLines
+from tests.support.server import CHATWS, ServerProcess, environment_of_children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Invoke
+
+
+class Tail:
+    """``chatws tail`` in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.child = subprocess.Popen(
+            [CHATWS, "tail", *arguments], stdout=subprocess.PIPE, text=True, env=environment_of_children()
+        )
+        assert self.child.stdout is not None
+        self.lines = OutputLines(self.child.stdout)
+
+    def close(self) -> None:
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        self.lines.join()
+
+
+@pytest.fixture
+def me(shared_server: ServerProcess, tmp_path: Path) -> list[str]:
+    """Options of a customer of one's own."""
+    session = shared_server.new_session()
+    file = tmp_path / "session"
+    file.write_text(session["sessionId"])
+    return ["--url", shared_server.url, "--secret-file", str(file)]
+
+
+@pytest.fixture
+def tails() -> Iterator[list[Tail]]:
+    opened: list[Tail] = []
+    yield opened
+    for one in opened:
+        one.close()
+
+
+def agent_options(server: ServerProcess) -> list[str]:
+    return ["--url", server.url, "--data-dir", str(server.data_dir), "--as", "agent"]
+
+
+def test_send_waits_for_the_ack_and_says_where_the_message_is(chatws: Invoke, me: list[str]) -> None:
+    done = chatws("send", "hello", *me)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("stored as message 1 (")
+    ack = json.loads(chatws("send", "--json", *me, stdin="two\nlines\n").stdout)
+    assert (ack["success"], ack["seq"]) == (True, 2)
+
+
+def test_send_fails_with_one_line_for_each_reason(
+    chatws: Invoke, me: list[str], shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    assert chatws("send", "  ", *me).returncode == 4
+    nobody = chatws("send", "x", "--url", "http://127.0.0.1:9", "--data-dir", str(tmp_path))
+    assert (nobody.returncode, len(nobody.stderr.splitlines())) == (3, 1)
+    lost = chatws("send", "x", *agent_options(shared_server))
+    assert (lost.returncode, "--conversation" in lost.stderr) == (2, True)
+
+
+def test_send_without_an_ack_in_time_is_exit_code_1(chatws: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("token")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        options = ["--as", "agent", "--secret-file", str(file), "--conversation", "c1", "--timeout", "0.3"]
+        done = chatws("send", "x", "--url", url, *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no ack within 0.3 s; it may be stored all the same" in done.stderr
+
+
+def test_tail_follows_a_conversation_as_lines(chatws: Invoke, me: list[str], tails: list[Tail]) -> None:
+    chatws("send", "earlier", *me)
+    tails.append(Tail("--as", "customer", *me, "--count", "1"))
+    tails[0].lines.wait_for("you: earlier", 20)
+    chatws("send", "now", *me)
+    tails[0].lines.wait_for("you: now", 20)
+    assert tails[0].child.wait(20) == 0
+
+
+def test_tail_follows_the_inbox_as_json_until_a_signal(
+    chatws: Invoke, me: list[str], shared_server: ServerProcess, tails: list[Tail]
+) -> None:
+    tails.append(Tail(*agent_options(shared_server), "--json"))
+    tails[0].lines.wait_for("authenticated", 20)
+    chatws("send", "for the inbox", *me)
+    found = tails[0].lines.wait_for('.*"conversation_updated".*for the inbox.*', 20)
+    record: dict[str, Any] = json.loads(found[0])
+    assert record["data"]["conversation"]["lastMessage"]["content"] == "for the inbox"
+    tails[0].child.send_signal(signal.SIGTERM)
+    assert tails[0].child.wait(20) == 143
+
+
+def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(chatws: Invoke, tmp_path: Path) -> None:
+    done = chatws("doctor", "--data-dir", str(tmp_path / "new"), "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["ok"]) == (0, True)
+    assert [finding["name"] for finding in report["findings"]] == [
+        "port",
+        "data directory",
+        "database",
+        "secret",
+        "browser assets",
+        "terminal",
+    ]
+    assert not (tmp_path / "new").exists()
+
+
+def test_doctor_names_the_process_on_the_port_and_looks_into_a_live_database(
+    chatws: Invoke, shared_server: ServerProcess
+) -> None:
+    done = chatws("doctor", "--data-dir", str(shared_server.data_dir), "--port", str(shared_server.port))
+    assert done.returncode == 0
+    assert f"{shared_server.port} is in use by process {shared_server.pid}" in done.stdout
+    assert "chatws.db, " in done.stdout
+
+
+def test_doctor_finds_what_is_broken_with_an_advice_for_each(chatws: Invoke, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    (tmp_path / "secret").write_text("short")
+    (tmp_path / "chatws.db").write_text("not a database, " * 100)
+    done = chatws("doctor", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    broken = [line for line in done.stdout.splitlines() if line.startswith("broken")]
+    assert [line.split()[1] for line in broken] == ["data", "database", "secret"]
+    assert all("; " in line for line in broken)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_each_shell(chatws: Invoke, shell: str) -> None:
+    done = chatws("completion", shell)
+    assert done.returncode == 0
+    assert "_CHATWS_COMPLETE" in done.stdout
+
+
+def test_tab_completes_commands_and_options() -> None:
+    script = f"source <({CHATWS} completion bash); COMP_WORDS=(chatws do); COMP_CWORD=1; _chatws_completion {CHATWS}; "
+    done = subprocess.run(
+        ["bash", "-c", script + 'echo "${COMPREPLY[@]}"'], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["doctor"]
