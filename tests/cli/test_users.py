@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,5 +111,5 @@ def test_backups_that_are_there_already_or_not_at_all_are_named(chatws: Invoke, 
 def test_ctrl_c_at_the_password_is_an_interruption(open_terminal: OpenTerminal, tmp_path: Path) -> None:
     terminal = open_terminal("user", "add", "alice", "--email", "a@b.example", "--data-dir", str(tmp_path))
     terminal.sees("Password: ")
-    terminal.press("\x03")
+    terminal.signal(signal.SIGINT)
     assert terminal.wait() == 130

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from chatws.protocol.replies import JoinAck
 
 
+PEOPLE_KEPT = 10_000
+"""People whose presence is remembered; who was not heard of for the longest time is told again."""
+
+
 class Others:
     """Typing, presence and read marks; each `Deliver` is a change the user has not been told."""
 
@@ -36,8 +40,10 @@ class Others:
 
     def hear_presence(self, presence: Presence) -> list[Deliver]:
         """Take a presence; one that changes nothing is not told."""
-        known = self._presence.get(presence.user_id)
+        known = self._presence.pop(presence.user_id, None)
         self._presence[presence.user_id] = presence
+        if len(self._presence) > PEOPLE_KEPT:
+            del self._presence[next(iter(self._presence))]
         if known is not None and known.status == presence.status:
             return []
         return [Deliver(Event.PRESENCE_UPDATE, presence)]
@@ -74,6 +80,11 @@ class Others:
         """Nobody types any more as far as this client can see: the room was left, or the link is gone."""
         gone = [e for key, e in list(self._typing.items()) if conversation_id is None or key[0] == conversation_id]
         return [change for event in gone for change in self.hear_typing(_stopped(event))]
+
+    def forget(self, conversation_id: str) -> list[Deliver]:
+        """The room was left: its read marks come with the next join."""
+        self._read = {key: seq for key, seq in self._read.items() if key[0] != conversation_id}
+        return self.forget_typing(conversation_id)
 
     def _replace_read(self, conversation_id: str, marks: Iterable[ReadMark], timestamp: str) -> list[Deliver]:
         # A database restored from a copy may have lower marks: the snapshot counts, not the maximum.

@@ -53,7 +53,7 @@ class Rooms:
         self._duplicates_of_left_rooms += room.duplicates
         outcome = error or Disconnected("the conversation was left")
         settled: list[Effect] = [Settle(waiter, outcome) for waiter in room.waiters]
-        return [*settled, *self.others.forget_typing(conversation_id)]
+        return [*settled, *self.others.forget(conversation_id)]
 
     def note_own(self, client_message_id: str) -> None:
         """Remember an id of this process's own messages."""
