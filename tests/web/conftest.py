@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
+from chatws.server.site.files import VENDOR
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool
 from tests.web.support import Visitors
@@ -45,8 +47,16 @@ async def site(start_site: StartChat) -> RunningChat:
     return await start_site()
 
 
+@pytest.fixture(scope="session")
+def assets() -> None:
+    """Need what the build brings: the official client, and the dashboard compiled."""
+    if not (VENDOR / "stamp.json").exists():
+        require_tool("npm", "apt install npm")
+        pytest.fail("chatws was installed without npm; install it again: pip install -e .")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def browser(assets: None) -> AsyncIterator[Browser]:
     """Start the system's Chromium once."""
     expect.set_options(timeout=PATIENCE_MS)
     program = require_tool("chromium", "apt install chromium")

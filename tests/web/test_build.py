@@ -119,6 +119,7 @@ def test_npm_that_fails_is_no_reason_to_fail_the_build(registry: Registry, root:
     assert "npm could not fetch client" in warnings[0]
 
 
+@pytest.mark.usefixtures("assets")
 def test_compiled_dashboard_client_is_that_of_these_sources() -> None:
     stamp = json.loads((VENDOR / "stamp.json").read_text())
     for source in (ROOT / "admin" / "src").rglob("*.ts"):

@@ -13,6 +13,8 @@ from chatws.server.site import official
 from chatws.server.site.files import VENDOR, catalogue
 from tests.support.chat import RunningChat
 
+pytestmark = pytest.mark.usefixtures("assets")
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.conftest import StartServer
+from tests.server.rest.support import EMAIL, PASSWORD, add_agent
 from tests.support.chat import RunningChat
 from tests.web.conftest import StartChat
 from tests.web.support import Visitors, Window, sides
@@ -94,12 +95,18 @@ async def test_server_killed_and_started_again_with_a_message_queued(
 async def test_in_production_the_page_asks_who_is_there(start_site: StartChat, visitors: Visitors) -> None:
     visitors.network_fails = True  # the refused log-in is a failed request
     site = await start_site(mode="prod", test_page="on")
+    await add_agent(site)
     page = await visitors.open(f"{site.url}/websocket-test.html")
-    await page.get_by_label("Agent's email").fill("nobody@example.org")
+    await page.get_by_label("Agent's email").fill(EMAIL)
     await page.get_by_label("Password").fill("guess")
     await page.get_by_role("button", name="Start").click()
     await expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
     assert await page.locator(".side").count() == 0
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Start").click()
+    customer, agent = await sides(page)
+    await agent.say("Good day")
+    await customer.shows("Good day")
 
 
 @pytest.mark.parametrize("width", [320, 768, 1280])

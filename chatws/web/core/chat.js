@@ -133,13 +133,11 @@ export class ChatClient {
     this.#connection.start();
   }
 
-  /** Disconnect for good: joins that wait are rejected; messages that wait are kept by the storage only. */
+  /** Disconnect for good: what waits for the server, joins and messages, is told that it will not happen. */
   disconnect() {
     globalThis.removeEventListener?.("online", this.#hurry);
-    this.#fallback.stop();
-    clearTimeout(this.#alarm);
     this.#connection.stop();
-    this.#rooms.close();
+    this.#end();
   }
 
   /** Cut the link as a broken network would, until `resume`. */
@@ -270,7 +268,16 @@ export class ChatClient {
   #changed(state, detail) {
     this.#listeners.emit("connection", state, detail);
     if (state === "reconnecting") this.#fallback.consider(detail.attempt);
-    if (state === "disconnected") this.#fallback.stop();
+    if (state === "disconnected") this.#end();
+  }
+
+  #end() {
+    const { failure } = this.#connection;
+    if (!failure) return;
+    clearTimeout(this.#alarm);
+    this.#fallback.stop();
+    this.#rooms.close(failure.message);
+    this.#mail.fail(failure);
   }
 
   /**

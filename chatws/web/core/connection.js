@@ -39,6 +39,8 @@ export class Connection {
   reason = "not connected yet";
   /** @type {Authenticated | null} */
   identity = null;
+  /** Why there will be no other link; null as long as there may be one. @type {Failed | null} */
+  failure = null;
   reconnects = 0;
   /** Attempts without success since the last link. */
   failures = 0;
@@ -90,6 +92,7 @@ export class Connection {
   /** Begin to connect, for ever or until `stop`. */
   start() {
     this.#wanted = true;
+    this.failure = null;
     this.#socket = this.#options.io(this.#options.url, {
       ...this.#options.socketOptions,
       auth: (/** @type {(auth: object) => void} */ give) => give(this.#options.auth()),
@@ -105,6 +108,7 @@ export class Connection {
   /** Disconnect for good. */
   stop() {
     this.#wanted = false;
+    this.failure = { message: "The connection was closed.", code: "timeout" };
     clearTimeout(this.#timer);
     this.#socket?.disconnect();
     if (this.state !== "disconnected") this.#change("disconnected", "client disconnect");
@@ -214,9 +218,9 @@ export class Connection {
     if (!this.#wanted) return;
     if (await this.#isFinal(end, drainAfterMs !== null)) {
       this.#wanted = false;
+      this.failure = this.#explain(end);
       this.#change("disconnected", end.reason);
-      const message = this.#lastError?.message ?? end.reason;
-      this.#owner.event("error", { message, code: this.#lastError?.code ?? end.code ?? "unauthorized" });
+      this.#owner.event("error", this.failure);
       return;
     }
     if (this.#wanted) this.#again(end.reason, drainAfterMs);
@@ -232,6 +236,16 @@ export class Connection {
     if (end.code === "token_expired") return !(await this.#renewed());
     if (end.code && !PASSING.has(end.code)) return true;
     return this.failures >= this.#options.maxAttempts;
+  }
+
+  /**
+   * The server's last words, if it had any.
+   * @param {LinkEnd} end
+   * @returns {Failed}
+   */
+  #explain(end) {
+    if (end.byServer) return this.#lastError ?? { message: end.reason, code: "unauthorized" };
+    return { message: end.reason, code: end.code ?? "timeout" };
   }
 
   async #renewed() {

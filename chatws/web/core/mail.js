@@ -96,6 +96,20 @@ export class Mail {
     this.#wire.pump();
   }
 
+  /**
+   * Nothing will be sent any more: whoever waits for an answer hears that.
+   * @param {import("./protocol.js").Failed} failed
+   */
+  fail({ message, code }) {
+    for (const { conversationId, clientMessageId, done } of this.outbox.clear()) {
+      this.tally.failed += 1;
+      /** @type {SendResult} */
+      const result = { success: false, error: { message, code, retryable: false }, clientMessageId };
+      this.#wire.emit("settled", result, conversationId);
+      done?.(result);
+    }
+  }
+
   /** @param {Entry} entry */
   async #post(entry) {
     const { conversationId, content, clientMessageId } = entry;

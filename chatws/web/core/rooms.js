@@ -90,9 +90,9 @@ export class Rooms {
     this.#settle(conversationId, ({ reject }) => reject(reason));
   }
 
-  /** Nothing will be joined any more. */
-  close() {
-    for (const id of [...this.#waiters.keys()]) this.#settle(id, ({ reject }) => reject(new Error("disconnected")));
+  /** Nothing will be joined any more. @param {string} why */
+  close(why) {
+    for (const id of [...this.#waiters.keys()]) this.#settle(id, ({ reject }) => reject(new Error(why)));
   }
 
   /** The link is gone: positions stay, nobody is seen typing. */

@@ -124,6 +124,26 @@ test("a refusal at CONNECT ends the tries unless the code says that it passes", 
   assert.equal(world.socket.opened, 2);
 });
 
+test("messages that wait for a connection the server refuses for good are told why", async () => {
+  const { client } = await connected();
+  const acks = [];
+  world.connectErrors = [{ code: "session_expired" }];
+  world.cut();
+  client.send("c", "hello?", (ack) => acks.push([ack.success, ack.error.code]));
+  await world.advance(2_000);
+  assert.deepEqual(acks, [[false, "session_expired"]]);
+  assert.equal(client.stats().pending, 0);
+});
+
+test("the guide's number of attempts, once asked for, is kept to", async () => {
+  world.reachable = false;
+  const client = world.client({ maxAttempts: 5 });
+  client.connect();
+  await world.advance(60_000);
+  assert.equal(world.socket.opened, 6);
+  assert.equal(client.state, "disconnected");
+});
+
 test("an expired token is renewed and the connection opened with the new one", async () => {
   world.connectErrors = [{ code: "token_expired" }];
   let token = "old";
@@ -221,13 +241,16 @@ test("nothing is typed into a dead link", async () => {
   assert.equal(named("typing_start").length, 1);
 });
 
-test("disconnect is final: joins that wait are rejected, no timer is left to reconnect", async () => {
+test("disconnect is final: joins and messages that wait are told, no timer is left to reconnect", async () => {
   world.reachable = false;
   const client = world.client();
   client.connect();
   const joining = client.join("c");
+  const acks = [];
+  client.send("c", "too late", (ack) => acks.push(ack.error?.code));
   client.disconnect();
-  await assert.rejects(joining, /disconnected/);
+  await assert.rejects(joining, /closed/);
+  assert.deepEqual(acks, ["timeout"]);
   world.reachable = true;
   await world.advance(20_000);
   assert.equal(client.state, "disconnected");
