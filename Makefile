@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci screenshots system
+.PHONY: help serve demo test check bench bench-ci soak screenshots system
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 
 bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
 	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+soak: $(VENV)/.installed-dev ## starve, drop and churn a server for a quarter of an hour (OUT=DIR keeps soak.json)
+	@exec $(BIN)/python -m chatws_loadtest.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)

@@ -14,10 +14,14 @@ from chatws.engine.options import EngineOptions
 from chatws.engine.parked import ParkedPolls
 from chatws.engine.stall import StallWatch
 from chatws.engine.stats import Stats
+from chatws.engine.turns import Turns
 
 if TYPE_CHECKING:
     from chatws.engine.polling import PollingLink
     from chatws.engine.session import Session
+
+_DEPARTURES_PER_TURN = 32
+"""Some 5 ms of work: when thousands of connections break at once, everybody else is still served meanwhile."""
 
 
 class Core:
@@ -50,6 +54,11 @@ class Core:
     def flusher(self) -> Flusher:
         """What writes once per turn."""
         return Flusher(self.loop)
+
+    @cached_property
+    def departures(self) -> Turns:
+        """Where sessions whose connection ended wait for their own end."""
+        return Turns(self.loop, _DEPARTURES_PER_TURN)
 
     @cached_property
     def parked(self) -> ParkedPolls:

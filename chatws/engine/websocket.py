@@ -257,6 +257,8 @@ class WebSocketLink:
             room -= len(message.data)
 
     async def _end(self, session: Session, message: WSMessage) -> None:
+        if not session.is_closed:
+            await self._core.departures.take()
         if isinstance(message.data, WebSocketError):
             fault = _FRAME_FAULTS.get(WSCloseCode(message.data.code), Fault.MALFORMED)
             session.fail(FrameError(fault, "broken WebSocket frame"))

@@ -108,7 +108,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
         stop = _catch_signals()
         await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
         announce(_base_url(settings, listener.getsockname()[1]))
-        _collect_seldom()
+        collect_seldom()
         code = await stop
         await app[DRAIN].run()
     finally:
@@ -116,7 +116,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
     return code
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Look for cyclic garbage seldom, and never among what the start has made."""
     gc.collect()
     gc.freeze()

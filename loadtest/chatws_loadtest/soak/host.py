@@ -17,6 +17,7 @@ from aiohttp import web
 
 from chatws.server import ENGINE, create_app
 from chatws.server.logs import configure_logging
+from chatws.server.runner import collect_seldom
 from chatws.settings import Settings
 from chatws_loadtest.procfs import cpu_seconds, resident_bytes
 from chatws_loadtest.soak.census import CENSUS_PATH, Census
@@ -78,6 +79,7 @@ async def _serve(settings: Settings) -> None:
     await runner.setup()
     site = web.TCPSite(runner, settings.host, 0, backlog=4096)
     await site.start()
+    collect_seldom()
     print(f"listening on {runner.addresses[0][1]}", flush=True)
     await stalls.run()
 
