@@ -13,6 +13,7 @@ from textual.containers import Horizontal
 from chatws_cli.errors import ExitCode
 from chatws_cli.screen.keys import keys_of
 from chatws_cli.tui.styles import CSS as STYLE_SHEET
+from chatws_cli.tui.terminal_keys import learn_alt_enter
 from chatws_cli.tui.view import ChatView
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ async def run_screen(desks: Sequence[Desk], preferences: Preferences) -> int:
     Raises:
         Exception: what ended it.
     """
+    learn_alt_enter()
     app = ChatApp(desks, preferences)
     try:
         code = await app.run_async(mouse=preferences.mouse)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.server import CHATWS
+from tests.support.tmux import Tmux
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.server import ServerProcess
+    from tests.support.tmux import Window
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    running = Tmux(tmp_path)
+    yield running
+    running.close()
+
+
+def start_customer(window: Window, server: ServerProcess, tmp_path: Path) -> None:
+    options = ["--url", server.url, "--data-dir", str(tmp_path / "grace"), "--name", "Grace"]
+    window.start(str(CHATWS), "customer", *options)
+
+
+def start_agent(window: Window, server: ServerProcess, tmp_path: Path, name: str) -> None:
+    token = tmp_path / f"{name}.token"
+    token.write_text(server.sign_token(name))
+    options = ["--url", server.url, "--data-dir", str(tmp_path / name), "--token-file", str(token)]
+    window.start(str(CHATWS), "agent", *options)
+
+
+def end(window: Window, key: str, code: int) -> None:
+    """Leave, and find the shell's screen as it was."""
+    window.press(key)
+    window.sees(f"exit code {code}")
+    assert window.is_clean
+
+
+def test_a_whole_support_case_by_keys_alone(server: ServerProcess, tmux: Tmux, tmp_path: Path) -> None:
+    ada, bob, grace = tmux.open("ada"), tmux.open("bob"), tmux.open("grace", 80, 24)
+    start_agent(ada, server, tmp_path, "ada")
+    ada.sees("no open conversation yet, waiting for the first one")
+    start_customer(grace, server, tmp_path)
+    grace.sees("│ waiting for an agent")
+    grace.paste("Where is my parcel?\nIt is number 7.")
+    grace.sees(r"> Where is my parcel\?\n +It is number 7\.")
+    grace.press("Enter")
+    # List, open, reply.
+    ada.sees(r"1 [●○] Grace(.|\n)*Grace \(customer\): Where is my parcel\?")
+    grace.sees("✓✓ you: Where is my parcel")
+    ada.write("Let me look")
+    grace.sees("ada is typing…")
+    grace.sees_no_more("is typing")
+    ada.press("Enter")
+    grace.sees(r"ada \(agent\): Let me look")
+    ada.sees("✓✓ you: Let me look")
+    # Claim race.
+    start_agent(bob, server, tmp_path, "bob")
+    bob.sees("Let me look")
+    ada.press("F2")
+    ada.sees("you have taken the conversation")
+    bob.sees("ada has taken the conversation")
+    bob.press("F2")
+    bob.sees("that did not work|bob has taken|you have taken")
+    # Offline, queued, back.
+    server.kill()
+    grace.sees(r"○ reconnecting .*\(try \d+\)")
+    grace.write("Are you there?")
+    grace.press("Enter")
+    grace.sees("…  you: Are you there")
+    grace.sees("1 queued")
+    server.start()
+    ada.sees("Are you there")
+    grace.sees("✓✓? +you: Are you there")
+    assert ada.text.count(": Are you there?") == 1
+    # Narrow and back.
+    ada.resize(40, 12)
+    ada.sees_no_more("open: 1")
+    ada.sees("Are you there")
+    ada.resize(110, 30)
+    ada.sees("open: 1")
+    # Resolve, reopen.
+    ada.press("F4")
+    grace.sees("the conversation is closed")
+    grace.write("One more thing")
+    grace.press("Enter")
+    ada.sees(r"Grace \(customer\): One more thing")
+    for window, key, code in ((ada, "C-q", 0), (bob, "C-c", 130), (grace, "C-q", 0)):
+        end(window, key, code)
+
+
+def test_alt_keys_control_keys_and_the_editor_arrive_through_tmux(
+    server: ServerProcess, tmux: Tmux, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf "from the editor" > "$1"\n')
+    editor.chmod(0o700)
+    grace = tmux.open("grace")
+    grace.write(f"export EDITOR={editor} PAGER=cat")
+    grace.press("Enter")
+    start_customer(grace, server, tmp_path)
+    grace.sees("│ waiting for an agent")
+    grace.write("a")
+    grace.press("M-Enter")
+    grace.write("b")
+    grace.press("C-j")
+    grace.write("c")
+    grace.sees(r"> a\n +b\n +c")
+    grace.press("Enter")
+    grace.sees(r"you: a\n +b\n +c")
+    grace.press("C-e")
+    grace.sees("> from the editor")
+    grace.press("Enter")
+    grace.sees("✓.*you: from the editor")
+    grace.press("F1")
+    grace.sees("write the message in")
+    grace.press("Escape")
+    grace.sees_no_more("write the message in")
+    end(grace, "C-q", 0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_leave_a_clean_terminal_and_their_exit_code(
+    shared_server: ServerProcess, tmux: Tmux, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    grace = tmux.open("grace")
+    start_customer(grace, shared_server, tmp_path)
+    grace.sees("│ waiting for an agent")
+    grace.signal(number)
+    grace.sees(f"exit code {code}")
+    assert grace.is_clean
+
+
+def test_a_dead_server_a_refused_token_and_an_expired_session_end_in_one_line(
+    shared_server: ServerProcess, tmux: Tmux, tmp_path: Path
+) -> None:
+    window = tmux.open("one", 160, 24)
+    token = tmp_path / "token"
+    token.write_text("not-a-token")
+    window.start(str(CHATWS), "agent", "--url", "http://127.0.0.1:9", "--token-file", str(token))
+    window.sees("chatws: cannot connect to http://127.0.0.1:9(.|\n)*exit code 3")
+    window.clear()
+    window.start(str(CHATWS), "agent", "--url", shared_server.url, "--token-file", str(token))
+    window.sees("chatws: http://127.0.0.1:[0-9]+ refused(.|\n)*exit code 4")
+    assert "not-a-token" not in window.text
+    window.clear()
+    start_customer(window, shared_server, tmp_path)
+    window.sees("│ waiting for an agent")
+    window.write("/expire")
+    window.press("Enter")
+    window.sees("chatws: the server ended the connection: session_expired.*(.|\n)*exit code 4")
+    assert window.is_clean
