@@ -56,7 +56,7 @@ def assets() -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(assets: None) -> AsyncIterator[Browser]:
+async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  the pages need them
     """Start the system's Chromium once."""
     expect.set_options(timeout=PATIENCE_MS)
     program = require_tool("chromium", "apt install chromium")
