@@ -20,7 +20,7 @@ demo: $(VENV)/.installed ## watch an agent and a customer play a short conversat
 	@exec $(BIN)/chatws demo $(ARGS)
 
 test: system check ## install what tests need, then run every check and every test
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec .ci/run-tests $(BIN)/python $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 	$(BIN)/ruff check .
