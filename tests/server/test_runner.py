@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartServer
-from tests.support.server import ServerProcess
+from tests.support.server import CHATWS, ServerProcess, environment_of_children
 
 PURE_PYTHON = {"AIOHTTP_NO_EXTENSIONS": "1"}
 
@@ -26,6 +29,28 @@ def test_development_says_that_the_c_parser_is_missing(tmp_path: Path) -> None:
         server.stderr.wait_for("slow_http_parser", 10)
     finally:
         server.stop()
+
+
+def test_production_refuses_more_connections_than_files_may_be_open(tmp_path: Path) -> None:
+    serve = shlex.join([str(CHATWS), "serve", "--prod", "--port", "0", "--data-dir", str(tmp_path)])
+    command = ["bash", "-c", f"ulimit -n 300; exec {serve}"]
+    env = environment_of_children()
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "chatws: 20000 connections: the system allows 300 open files; "
+        "raise it (ulimit -Hn 20128) or set connections=172\n"
+    )
+
+
+def test_limit_of_open_files_is_raised_as_far_as_the_connections_need(start_server: StartServer) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        server = start_server("--set", "connections=300")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (428, hard)
 
 
 async def test_refused_body_that_never_comes_does_not_hold_its_connection(start_server: StartServer) -> None:

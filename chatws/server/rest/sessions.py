@@ -37,7 +37,7 @@ async def start_session(chat: Chat, caller: Caller, payload: StartSession, name:
 
 
 async def current_session(chat: Chat, caller: Caller, payload: Nothing, place: None) -> SessionAck:
-    """Tell the customer's own session; asking has just made it live longer."""
+    """Tell the customer's own session; asking keeps it alive, as every use does."""
     identity = caller.identity
     assert identity is not None
     assert identity.session_id is not None

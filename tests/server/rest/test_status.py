@@ -105,6 +105,7 @@ async def test_metrics_show_what_the_guide_asks_to_be_monitored(chat: RunningCha
     assert seen["chatws_outbox_bytes"] >= seen["chatws_outbox_max_bytes"] >= 0
     assert seen["chatws_packets_total,direction=in"] > 0
     assert seen["chatws_draining"] == 0
+    assert {"chatws_loop_lag_seconds_count", "chatws_slow_closed_total", "chatws_delivery_gaps_total"} <= seen.keys()
 
 
 async def test_reconnections_and_endings_are_counted(chat: RunningChat) -> None:
