@@ -69,7 +69,9 @@ class Arena:
         self.findings: list[str] = []
         self.phase = "starting"
         """What is going on, for people who watch."""
-        self._url = url
+        self.url = url
+        self.url_of_users = url
+        """Where the users connect, if something stands between them and the server."""
         self._credentials = credentials
         self._tag = f"lt{secrets.token_hex(4)}"
         self._rooms: list[Room] = []
@@ -100,7 +102,7 @@ class Arena:
         """
         options = self.options
         self.phase = "preparing users"
-        self._rooms = await make_rooms(self._url, self._credentials, max(1, options.users // members), members)
+        self._rooms = await make_rooms(self.url, self._credentials, max(1, options.users // members), members)
         self.phase = "connecting"
         self._crew = Crew([self._plan(index, habits) for index in range(options.processes)], self.recorder)
         await self._crew.start()
@@ -199,7 +201,7 @@ class Arena:
         options = self.options
         prefix = "locust" if options.processes == 1 else f"locust-{index}"
         return Plan(
-            url=self._url,
+            url=self.url_of_users,
             ca_file=None if options.ca_file is None else str(options.ca_file),
             rooms=self._rooms[index :: options.processes],
             habits=habits,
@@ -231,7 +233,7 @@ class Arena:
 
     async def _count_unstored(self) -> int:
         shares = [
-            count_unstored(self._url, self._rooms[index :: self.options.processes], end.stored, f"{self._tag}p{index}")
+            count_unstored(self.url, self._rooms[index :: self.options.processes], end.stored, f"{self._tag}p{index}")
             for index, end in self.crew.done.items()
         ]
         return sum(await asyncio.gather(*shares))

@@ -61,7 +61,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     users: Annotated[int, typer.Option(min=2, help="Connections; each is one user.")] = GUIDE_USERS,
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="Messages per second of each user.")] = 1.0,
     duration: Annotated[
-        float | None, typer.Option(min=1, help="Seconds that are measured; 30, soak 1800, each step of ramp 8.")
+        float | None, typer.Option(min=1, help="Seconds of talk; else 30, soak 1800, faults 48, each step of ramp 8.")
     ] = None,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of talk before that.")] = 5.0,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to wait at the end for what is still missing.")] = 10.0,

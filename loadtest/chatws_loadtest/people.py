@@ -132,17 +132,11 @@ async def start_sessions(url: str, count: int) -> list[Customer]:
     Raises:
         PeopleMissing: the server starts none.
     """
-    return await asyncio.to_thread(_start_sessions, url, count)
+    return await asyncio.to_thread(start_sessions_now, url, count)
 
 
-def open_http(url: str) -> http.client.HTTPConnection:
-    """Open a connection for REST calls."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-
-
-def _start_sessions(url: str, count: int) -> list[Customer]:
+def start_sessions_now(url: str, count: int) -> list[Customer]:
+    """Like `start_sessions`, without an event loop."""
     client = open_http(url)
     customers: list[Customer] = []
     try:
@@ -159,3 +153,10 @@ def _start_sessions(url: str, count: int) -> list[Customer]:
     finally:
         client.close()
     return customers
+
+
+def open_http(url: str) -> http.client.HTTPConnection:
+    """Open a connection for REST calls."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)

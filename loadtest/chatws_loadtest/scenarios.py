@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatws_loadtest.arena import Arena
+from chatws_loadtest.faults import FEEDS as FAULT_FEEDS
+from chatws_loadtest.faults import faults
 from chatws_loadtest.orders import Cut, Habits, SetRate
 from chatws_loadtest.ramp import ramp
 from chatws_loadtest.results import ScenarioResult
@@ -145,6 +147,7 @@ SCENARIOS: Final = {
         Scenario("spike", f"{SPIKE_FACTOR} times the rate for a third of the time", _TALK, _spike),
         Scenario("soak", "steady for half an hour, and what that does to the server's memory", _TALK, _soak),
         Scenario("fanout", f"rooms of {FANOUT_MEMBERS}, in which {FANOUT_TALKERS} talk", _TALK, _fanout),
+        Scenario("faults", "a network and a server that fail, through a proxy of ours", FAULT_FEEDS, faults),
         Scenario("churn", "everybody comes, talks for some seconds and leaves", _TALK - {"connections"}, _churn),
     )
 }

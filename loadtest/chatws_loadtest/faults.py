@@ -1,0 +1,108 @@
+"""The fault scenario: users talk through a network and a server that fail, and no message may suffer for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from chatws_loadtest.orders import Cut, Habits
+from chatws_loadtest.proxy import Proxy
+from chatws_loadtest.targets import FAULTS, Target
+
+if TYPE_CHECKING:
+    from chatws_loadtest.arena import Arena
+    from chatws_loadtest.results import ScenarioResult
+
+FEEDS: Final = frozenset(FAULTS)
+DURATION_S: Final = 48.0
+PHASES: Final = 12
+"""Faults and the lulls after them, in units of `_phase_s`."""
+
+RETURN_TIMEOUT_S: Final = 60.0
+KILLS: Final = 3
+SLOW_SHARE: Final = 0.1
+DELAY_S: Final = 0.2
+RESETS_PER_S: Final = 0.02
+
+Fault = Callable[["Arena", Proxy], Awaitable[None]]
+
+
+async def faults(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+    """Let every fault happen while everybody talks, wait until all are back, and draw the balance."""
+    parts = urlsplit(arena.url)
+    async with Proxy(parts.hostname or "", parts.port or 80, seed=arena.options.seed) as proxy:
+        arena.url_of_users = proxy.url
+        await arena.open(Habits(rate=arena.options.rate))
+        await arena.talk(arena.options.warmup_s)
+        for what, fault in INVARIANTS.items():
+            if fault is _kills and arena.subject is None:
+                arena.findings.append("the server is not ours to kill; that fault was left out")
+                continue
+            arena.mark(what.partition(":")[0])
+            arena.phase = what
+            await fault(arena, proxy)
+            await asyncio.sleep(_phase_s(arena) / 2)
+            arena.findings.append(what)
+        everybody = await arena.until(lambda: arena.recorder.connections >= arena.users, RETURN_TIMEOUT_S)
+        if not everybody:
+            arena.findings.append(f"only {arena.recorder.connections} of {arena.users} users came back")
+        return await arena.conclude(targets, FEEDS)
+
+
+def _phase_s(arena: Arena) -> float:
+    return (arena.options.duration_s or DURATION_S) / PHASES
+
+
+async def _freeze(arena: Arena, proxy: Proxy) -> None:
+    proxy.freeze(down=True)
+    await asyncio.sleep(_phase_s(arena))
+    proxy.thaw()
+
+
+async def _slow_readers(arena: Arena, proxy: Proxy) -> None:
+    proxy.freeze(down=True, share=SLOW_SHARE)
+    await asyncio.sleep(_phase_s(arena))
+    proxy.thaw()
+
+
+async def _weak_network(arena: Arena, proxy: Proxy) -> None:
+    proxy.delay_s, proxy.resets_per_s = DELAY_S, RESETS_PER_S
+    await asyncio.sleep(2 * _phase_s(arena))
+    proxy.delay_s = proxy.resets_per_s = 0.0
+
+
+async def _half_open(arena: Arena, proxy: Proxy) -> None:
+    proxy.swallow()
+    await asyncio.sleep(_phase_s(arena))
+    proxy.reset_all()
+
+
+async def _swallowed_acks(arena: Arena, proxy: Proxy) -> None:
+    # Requests reach the server, answers do not come back; then the connections end.
+    proxy.freeze(down=True)
+    await asyncio.sleep(_phase_s(arena) / 4)
+    arena.crew.order(Cut())
+    proxy.reset_all()
+
+
+async def _kills(arena: Arena, _: Proxy) -> None:
+    assert arena.subject is not None
+    rng = Random(arena.options.seed)
+    for _number in range(KILLS):
+        await asyncio.sleep(rng.uniform(0.2, 0.2 + _phase_s(arena)))
+        await arena.subject.kill()
+        await arena.subject.start()
+
+
+INVARIANTS: Final[dict[str, Fault]] = {
+    "one-way freeze: what was held back arrives once and in order": _freeze,
+    "slow readers: they and the others lose nothing": _slow_readers,
+    "200 ms and resets: what is repeated is stored once": _weak_network,
+    "half-open: silence is noticed, or the end of it, and what was missed is fetched": _half_open,
+    "acks swallowed after the store: the repeat is the same message": _swallowed_acks,
+    "kill -9 at random times: what was acked is there afterwards": _kills,
+}
+"""What happens, and what has to hold in spite of it."""

@@ -1,0 +1,35 @@
+"""The load test for pytest: ``testing.loadtest("--url", url)``; ``proxy.Proxy`` makes the network fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from chatws_loadtest.options import ExitCode
+from chatws_loadtest.results import Report, read_json
+
+JUDGED: Final = frozenset({ExitCode.DONE, ExitCode.INVALID, ExitCode.MISSED})
+
+
+class LoadtestFailed(Exception):
+    """The load test came to no result; the text holds what it wrote."""
+
+
+def loadtest(*options: str, timeout_s: float = 600.0) -> Report:
+    """Run ``chatws loadtest`` with these options, in a process of its own, and give its report.
+
+    Assert on ``report.outcome``, or on single numbers of ``report.scenarios``.
+
+    Raises:
+        LoadtestFailed: there is no report.
+        subprocess.TimeoutExpired: it did not end in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="chatws-loadtest-") as folder:
+        command = [sys.executable, "-m", "chatws_loadtest", *options, "--quiet", "--report", folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        if done.returncode not in JUDGED:
+            raise LoadtestFailed(done.stderr)
+        return read_json((Path(folder) / "report.json").read_bytes())

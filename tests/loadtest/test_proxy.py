@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chatws_loadtest.proxy import Proxy
+from tests.support.ports import free_port
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[int]:
+    """A server that says everything back; its port."""
+
+    async def say_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(1024):
+                writer.write(piece)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(say_back, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.fixture
+async def proxy(echo: int) -> AsyncIterator[Proxy]:
+    async with Proxy("127.0.0.1", echo) as made:
+        yield made
+
+
+@pytest.fixture
+async def ends(proxy: Proxy) -> AsyncIterator[Ends]:
+    """A connection through the proxy that has been used once."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"
+    yield reader, writer
+    writer.close()
+
+
+async def test_frozen_bytes_arrive_after_the_thaw(proxy: Proxy, ends: Ends) -> None:
+    reader, writer = ends
+    proxy.freeze(down=True)
+    writer.write(b"later")
+    waiting = asyncio.create_task(reader.readexactly(5))
+    assert not (await asyncio.wait([waiting], timeout=0.1))[0]
+    proxy.thaw()
+    assert await waiting == b"later"
+
+
+async def test_swallowed_bytes_never_arrive_and_new_connections_work(proxy: Proxy, ends: Ends) -> None:
+    reader, writer = ends
+    proxy.swallow()
+    writer.write(b"gone")
+    fresh_reader, fresh_writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    fresh_writer.write(b"here")
+    assert await fresh_reader.readexactly(4) == b"here"
+    fresh_writer.close()
+    waiting = asyncio.create_task(reader.read(1))
+    assert not (await asyncio.wait([waiting], timeout=0.1))[0]
+    proxy.reset_all()
+    with pytest.raises(ConnectionResetError):
+        await waiting
+
+
+async def test_every_connection_is_reset_sooner_or_later(proxy: Proxy, ends: Ends) -> None:
+    reader, _ = ends
+    proxy.resets_per_s = 10.0
+    with pytest.raises(ConnectionResetError):
+        await reader.read(1)
+    assert proxy.reset_count == 1
+
+
+async def test_server_that_is_gone_is_gone_through_the_proxy_too() -> None:
+    async with Proxy("127.0.0.1", free_port()) as made:
+        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        assert await reader.read(1) == b""
+        writer.close()
