@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -29,26 +30,28 @@ class _StallMeter:
     """Notes the longest time between two turns of the event loop."""
 
     def __init__(self) -> None:
-        self._worst_s = 0.0
+        self._worst_s = self._worst_cpu_s = 0.0
 
     async def run(self) -> None:
         """Measure until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began, cpu_began = loop.time(), time.thread_time()
             await asyncio.sleep(_TICK_S)
+            self._worst_cpu_s = max(self._worst_cpu_s, time.thread_time() - cpu_began)
             self._worst_s = max(self._worst_s, loop.time() - began - _TICK_S)
 
-    def take_ms(self) -> float:
-        """Give the longest since the last call."""
-        worst_s, self._worst_s = self._worst_s, 0.0
-        return worst_s * 1000
+    def take_ms(self) -> tuple[float, float]:
+        """Give the longest since the last call: by the clock, and by CPU."""
+        worst = self._worst_s * 1000, self._worst_cpu_s * 1000
+        self._worst_s = self._worst_cpu_s = 0.0
+        return worst
 
 
 def _count(app: web.Application, stalls: _StallMeter, *, thoroughly: bool) -> Census:
     engine = app[ENGINE]
     main = engine.of("/")
-    worst_stall_ms = stalls.take_ms()
+    worst_stall_ms, worst_cpu_ms = stalls.take_ms()
     timers = 0
     if thoroughly:
         gc.collect()
@@ -64,6 +67,7 @@ def _count(app: web.Application, stalls: _StallMeter, *, thoroughly: bool) -> Ce
         rss_bytes=resident_bytes(os.getpid()),
         cpu_s=cpu_seconds(os.getpid()),
         worst_stall_ms=worst_stall_ms,
+        worst_cpu_ms=worst_cpu_ms,
     )
 
 
