@@ -31,7 +31,7 @@ BACKLOG = 4096
 LINGERING_S = 2.0
 """How long the body of a request that was refused before its end is still read, so that the client sees the answer."""
 
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 10_000
 """New objects after which Python looks for cyclic garbage.
 
 Requests in flight hold thousands of objects, none of them garbage; with Python's own 700 a fifth of the server's CPU

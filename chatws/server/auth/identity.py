@@ -157,7 +157,7 @@ def is_barred(account: Account, issued_at_ms: float) -> bool:
 def is_to_slide(expires_at_ms: int, now_ms: int, life_ms: int) -> bool:
     """Whether a session that is used has its new end stored: when a tenth of its life has passed, not at each use.
 
-    A commit for every connection was a third of what a connection cost.
+    A commit for each connection was a tenth of what a connection cost.
     """
     return now_ms < expires_at_ms < now_ms + life_ms * 0.9
 

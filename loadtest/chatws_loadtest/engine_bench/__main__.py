@@ -35,7 +35,7 @@ EXIT_CANNOT_START = 3
 EXIT_INVALID = 98
 
 FULL = Plan(window_s=8, idle=1_000, pairs_per_s=2_000, growth_steps=(0, 1_000, 5_000, 10_000), growth_window_s=25)
-QUICK = Plan(window_s=3, warmup_s=1, idle=500, pairs_per_s=2_000, growth_steps=(0, 1_000), growth_window_s=5)
+QUICK = Plan(window_s=2, warmup_s=1, idle=500, pairs_per_s=2_000, growth_steps=(0, 1_000), growth_window_s=3)
 FULL_ROUNDS = 3
 
 
