@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from chatws.protocol.entities import User
 from chatws.store.port import Draft
+from tests.server.rest.support import bearer
 from tests.support.chat import RunningChat
 from tests.web.conftest import StartChat
 from tests.web.other_site import OtherSite
@@ -216,6 +217,18 @@ async def test_customer_and_agent_in_different_browsers(site: RunningChat, visit
     await agent.say("Good morning")
     await customer.shows("Hello?", "Good morning")
     await expect(desk.locator(".message.out .message-state")).to_have_text("Seen")
+
+
+async def test_customer_leaves_the_bot_for_a_human(start_site: StartChat, visitors: Visitors) -> None:
+    site = await start_site(bot="echo")
+    page, window = await open_widget(visitors, site)
+    await window.say("Hello, bot")
+    await expect(window.texts).to_have_count(2)
+    await expect(window.root.locator(".message.bot")).to_have_count(1)
+    await page.get_by_role("button", name="Talk to a human").click()
+    await expect(page.get_by_role("button", name="Talk to a human")).to_be_hidden()
+    _, reply = await site.get(f"/api/conversations/{await conversation_of(site, page)}", headers=bearer(site.token()))
+    assert reply["conversation"]["status"] == "queued"
 
 
 async def test_session_that_has_ended_is_replaced_by_a_new_one(start_site: StartChat, visitors: Visitors) -> None:

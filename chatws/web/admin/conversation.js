@@ -45,7 +45,7 @@ export class ConversationPane {
   /**
    * @param {HTMLElement} root
    * @param {string} me
-   * @param {{onClose: () => void, onRead: (conversationId: string, seq: number) => void, say: (text: string) => void}} desk
+   * @param {{onClose: () => void, onRead: (conversationId: string, seq: number) => void, warn: (text: string) => void}} desk
    */
   constructor(root, me, desk) {
     this.#root = root;
@@ -152,7 +152,7 @@ export class ConversationPane {
       button.disabled = false;
       // A lost race brings the conversation as it is now, too.
       if (reply?.conversation) this.hear(reply.conversation);
-      this.#desk.say(reply?.success ? "" : (reply?.error.message ?? "No connection: try again when it is back."));
+      this.#desk.warn(reply?.success ? "" : (reply?.error.message ?? "No connection: try again when it is back."));
     });
     return button;
   }

@@ -13,6 +13,8 @@ import adminWebSocket from "./src/services/websocket-client.js";
 const TOKEN_KEY = "auth_token";
 const USER_KEY = "auth_user";
 const SOUND_KEY = "chatws.sound";
+/** How long a problem that is over stays on the screen. */
+const WARNING_MS = 8_000;
 
 const rest = new Rest("", authorization);
 const banner = find("#banner", HTMLElement);
@@ -85,7 +87,7 @@ function openDesk() {
   const pane = new ConversationPane(find("#conversation", HTMLElement), me, {
     onClose: () => (panes.dataset.shows = "list"),
     onRead: (conversationId, seq) => inbox.read(conversationId, seq),
-    say,
+    warn,
   });
   const inbox = new Inbox(me, (conversation) => {
     panes.dataset.shows = "conversation";
@@ -105,7 +107,7 @@ function openDesk() {
     pane.hear(conversation);
   });
   adminWebSocket.onError((failed) => {
-    if (adminWebSocket.chat.state !== "disconnected") return say(failed.message);
+    if (adminWebSocket.chat.state !== "disconnected") return warn(failed.message);
     endLogin();
     showLogin(failed.message);
   });
@@ -121,6 +123,12 @@ function ring() {
 function say(text) {
   banner.textContent = text;
   banner.hidden = !text;
+}
+
+/** Say what went wrong, for a while. @param {string} text */
+function warn(text) {
+  say(text);
+  if (text) setTimeout(() => banner.textContent === text && say(""), WARNING_MS);
 }
 
 /** @param {boolean} on */

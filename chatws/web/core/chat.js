@@ -303,7 +303,8 @@ export class ChatClient {
     if (!this.#connection.up) return;
     const now = this.#now();
     this.#rooms.pump(now);
-    this.#mail.pump(now, (id) => this.#rooms.isOpen(id));
+    // After a reload the page has yet to join what it wrote to before; without, the server says that it should.
+    this.#mail.pump(now, (head) => this.#rooms.isOpen(head.conversationId, !head.restored));
     const later = [...this.#mail.outbox.deadlines(), ...this.#rooms.deadlines()].filter((time) => time > now);
     clearTimeout(this.#alarm);
     if (later.length) this.#alarm = setTimeout(() => this.#pump(), Math.min(...later) - now);

@@ -43,7 +43,7 @@ export class Mail {
    */
   queue(conversationId, content, done) {
     const clientMessageId = newId();
-    this.outbox.add({ conversationId, content, clientMessageId, attempts: 0, done });
+    this.outbox.add({ conversationId, content, clientMessageId, attempts: 0, done, restored: false });
     this.#noteOwn(clientMessageId);
     this.tally.sent += 1;
     this.#wire.emit("queued", { conversationId, content, clientMessageId });
@@ -61,7 +61,7 @@ export class Mail {
   /**
    * Let every message leave whose turn it is.
    * @param {number} now
-   * @param {(conversationId: string) => boolean} isOpen
+   * @param {(head: Entry) => boolean} isOpen
    */
   pump(now, isOpen) {
     for (const entry of this.outbox.takeReady(now, isOpen)) void this.#post(entry);

@@ -6,7 +6,8 @@
  * @property {string} content
  * @property {string} clientMessageId kept however often the message is repeated
  * @property {number} attempts
- * @property {((ack: import("./chat.js").SendResult) => void) | null} done null for one restored after a reload
+ * @property {((ack: import("./chat.js").SendResult) => void) | null} done
+ * @property {boolean} restored written before the page was loaded again
  *
  * @typedef {{entries: Entry[], underWay: boolean, notBefore: number}} Lane
  */
@@ -39,7 +40,7 @@ export class Outbox {
     this.#storage = storage;
     this.#key = key;
     for (const [conversationId, content, clientMessageId] of this.#restored()) {
-      this.#lane(conversationId).entries.push({ conversationId, content, clientMessageId, attempts: 0, done: null });
+      this.#lane(conversationId).entries.push({ conversationId, content, clientMessageId, attempts: 0, done: null, restored: true });
     }
   }
 
@@ -66,12 +67,12 @@ export class Outbox {
   /**
    * Take the head of every lane that may send now; each counts as under way until settled or postponed.
    * @param {number} now
-   * @param {(conversationId: string) => boolean} isOpen
+   * @param {(head: Entry) => boolean} isOpen
    */
   takeReady(now, isOpen) {
     const ready = [];
-    for (const [conversationId, lane] of this.#lanes) {
-      if (lane.underWay || lane.notBefore > now || !isOpen(conversationId)) continue;
+    for (const lane of this.#lanes.values()) {
+      if (lane.underWay || lane.notBefore > now || !isOpen(lane.entries[0])) continue;
       lane.underWay = true;
       lane.entries[0].attempts += 1;
       ready.push(lane.entries[0]);

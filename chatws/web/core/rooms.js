@@ -42,11 +42,12 @@ export class Rooms {
   }
 
   /**
-   * Whether a message may leave: the room is joined, or nobody asked to be in it.
+   * Whether a message may leave: the room is joined, or nobody asked to be in it; `unasked` says what that means.
    * @param {string} conversationId
+   * @param {boolean} unasked
    */
-  isOpen(conversationId) {
-    return this.#rooms.get(conversationId)?.joined ?? true;
+  isOpen(conversationId, unasked = true) {
+    return this.#rooms.get(conversationId)?.joined ?? unasked;
   }
 
   /**

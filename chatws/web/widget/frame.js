@@ -3,6 +3,7 @@
 /** @import {HistoryAck, Presence} from "../core/protocol.js" */
 /** @import {CustomerSession} from "./session.js" */
 
+import { Rest } from "../core/rest.js";
 import { Composer } from "../ui/composer.js";
 import { find, make } from "../ui/dom.js";
 import { showStatus } from "../ui/status.js";
@@ -94,6 +95,9 @@ function show(ws, { conversationId, userId }) {
     if (message.sender.userId !== userId) frame.hear();
   });
   chat.on("reloaded", (_id, messages, hasOlder) => thread.reset(messages, hasOlder, chat.pending));
+  const human = find("#human", HTMLButtonElement);
+  human.addEventListener("click", () => void ws.handoff());
+  chat.on("conversation", (conversation) => (human.hidden = conversation.status !== "bot"));
   chat.on("typing", (indicator) => thread.typing(indicator));
   chat.on("read", (mark) => thread.mark(mark));
   chat.on("presence", (presence) => presence.userId !== userId && showAgents(presence));
@@ -110,23 +114,23 @@ async function start() {
   const ws = new WidgetWebSocketHandler();
   const session = await openSession(say);
   say("");
+  const page = await firstPage(session);
+  const messages = page?.messages ?? [];
   ws.connect(session.sessionId, location.origin);
   const thread = show(ws, session);
-  const page = await firstPage(ws, session.conversationId);
-  const messages = page?.messages ?? [];
   thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
   // From where the page ends, so that nothing falls between the two.
   await ws.joinConversation(session.conversationId, page ? (messages.at(-1)?.seq ?? 0) : undefined);
 }
 
 /**
- * @param {WidgetWebSocketHandler} ws
- * @param {string} conversationId
+ * @param {CustomerSession} session
  * @returns {Promise<HistoryAck | null>}
  */
-async function firstPage(ws, conversationId) {
+async function firstPage({ sessionId, conversationId }) {
+  const rest = new Rest("", () => ({ "X-Session-Id": sessionId }));
   const path = `/api/conversations/${conversationId}/messages`;
-  const reply = await ws.chat.rest.get(path, { limit: FIRST_PAGE }).catch(() => null);
+  const reply = await rest.get(path, { limit: FIRST_PAGE }).catch(() => null);
   return reply?.success ? reply : null;
 }
 

@@ -36,6 +36,18 @@ test("a message sent while offline is delivered once, in order, after the re-joi
   assert.ok(order.lastIndexOf("join_conversation") < order.indexOf("send_message"));
 });
 
+test("a message restored after a reload waits for the join instead of being refused", async () => {
+  const storage = { getItem: () => JSON.stringify([["c", "written before", "id-1"]]), setItem() {}, removeItem() {} };
+  const client = world.client({ storage });
+  client.connect();
+  await world.advance(1_000);
+  assert.equal(client.state, "connected");
+  assert.deepEqual(named("send_message"), []);
+  client.join("c");
+  await settle();
+  assert.deepEqual(world.rows.map((row) => [row.content, row.clientMessageId]), [["written before", "id-1"]]);
+});
+
 test("a lost ack is repeated under the same id and stored once", async () => {
   const { client, heard } = await connected();
   world.loseAcks = 2;
