@@ -94,12 +94,14 @@ class Driver:
         self._last_request_id += 1
         todo = request(self._last_request_id, now_s())
         self._waiting[self._last_request_id] = on_outcome
-        self.apply(todo)
+        self._perform_all(todo)
+        # What a request sets in motion is due later than whatever the timer runs for already.
+        if self._timer_due_s is None:
+            self._set_timer()
 
     def apply(self, todo: list[effects.Effect]) -> None:
         """Carry out effects in order, then set the timer."""
-        for effect in todo:
-            self._perform(effect)
+        self._perform_all(todo)
         self._set_timer()
 
     def cut(self) -> None:
@@ -135,12 +137,7 @@ class Driver:
             self._answer_join(self.guide, raw, heard_s)
         if name not in EVENTS or payload is not raw:
             todo = self.session.event(name, payload, heard_s)
-            if name == Event.MESSAGE_RECEIVED and not any(isinstance(effect, effects.Emit) for effect in todo):
-                # The usual case sets nothing in motion, and looking for a deadline costs more than all the rest.
-                for effect in todo:
-                    self._perform(effect)
-            else:
-                self.apply(todo)
+            self._apply_answer(todo, is_usual=name == Event.MESSAGE_RECEIVED)
 
     def link_ack(self, ack_id: int, args: list[msgspec.Raw]) -> None:
         """See `LinkListener`; an answer that nobody can read is a refusal that cannot be repeated."""
@@ -168,6 +165,10 @@ class Driver:
         self.apply(self.session.link_ended(end, ended_s))
 
     # Effects
+
+    def _perform_all(self, todo: list[effects.Effect]) -> None:
+        for effect in todo:
+            self._perform(effect)
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
@@ -209,7 +210,14 @@ class Driver:
     def _settle_reply(self, command_id: int, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
         self._names.pop(command_id, None)
         self._witness.saw_reply(name, reply, heard_s)
-        self.apply(self.session.ack(command_id, reply, heard_s))
+        self._apply_answer(self.session.ack(command_id, reply, heard_s), is_usual=isinstance(reply, Ok))
+
+    def _apply_answer(self, todo: list[effects.Effect], *, is_usual: bool) -> None:
+        """Like `apply`; what usually happens sets nothing in motion, and looking for a deadline would cost the most."""
+        if is_usual and not any(isinstance(effect, effects.Emit) for effect in todo):
+            self._perform_all(todo)
+        else:
+            self.apply(todo)
 
     def _answer_join(self, guide: GuideServer, raw: msgspec.Raw, heard_s: float) -> None:
         answered = guide.joined(raw)
