@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,21 +81,28 @@ async def test_client_that_pongs_but_takes_nothing_is_cut_off_under_tls(tmp_path
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_side.load_cert_chain(certificate.cert, certificate.key)
     trust = ssl.create_default_context(cafile=certificate.cert)
-    async with serve(SMALL, tls=server_side) as running:
-        deaf = await asyncio.to_thread(open_deaf_over_tls, running, trust)
-        neighbour = await asyncio.to_thread(open_deaf_over_tls, running, trust)
-        await eventually(lambda: len(running.io.of("/").sockets) == 2)
-        running.io.of("/").emit("note", "x" * 30_000)
-        taken = 0
-        while not running.ended.items:
-            await asyncio.to_thread(deaf.sendall, client_frame(b"3", b"abcd"))
-            taken += len(await asyncio.to_thread(neighbour.recv, 1000)) if taken < 30_000 else 0
-            await asyncio.sleep(0.01)
-        assert [reason for _, reason in running.ended.items] == ["slow"]
-        assert running.io.session_count == 1
-        assert not running.io._core.stalls._progress
-        deaf.close()
-        neighbour.close()
+    # Slower than the others: the neighbour's bytes pass through threads, which a busy machine lets wait.
+    async with serve(replace(SMALL, write_stall_s=2.0), tls=server_side) as running:
+        with (
+            await asyncio.to_thread(open_deaf_over_tls, running, trust) as deaf,
+            await asyncio.to_thread(open_deaf_over_tls, running, trust) as neighbour,
+        ):
+            await eventually(lambda: len(running.io.of("/").sockets) == 2)
+            running.io.of("/").emit("note", "x" * 30_000)
+            reading = asyncio.create_task(asyncio.to_thread(read_bytes, neighbour, 30_000))
+            while not running.ended.items:
+                await asyncio.to_thread(deaf.sendall, client_frame(b"3", b"abcd"))
+                await asyncio.sleep(0.05)
+            await reading
+            assert [reason for _, reason in running.ended.items] == ["slow"]
+            assert running.io.session_count == 1
+            await eventually(lambda: not running.io._core.stalls._progress)
+
+
+def read_bytes(reader: ssl.SSLSocket, size: int) -> None:
+    """Read so many bytes and more; blocks."""
+    while size > 0:
+        size -= len(reader.recv(65_536))
 
 
 async def test_client_that_reads_slowly_but_steadily_stays() -> None:
