@@ -42,6 +42,8 @@ class Books:
         self.came_back = 0
         self.failures: Counter[str] = Counter()
         self.outages: list[Outage] = []
+        # One for all: a generator's state is 2.5 kB, a tenth of what a user may cost.
+        self.backoff_rng = Random(plan.seed)
 
 
 class Room:
@@ -74,8 +76,7 @@ class Chatter:
         self._room = room
         self._user_id = ""
         self._last_seq = 0
-        self._rng = Random(f"{books.plan.seed}/{room.index}/{member}")
-        self._driver = Driver(address, lambda: auth, self, self._rng, timeout_s=books.plan.connect_timeout_s)
+        self._driver = Driver(address, lambda: auth, self, books.backoff_rng, timeout_s=books.plan.connect_timeout_s)
         # Set while the connection is gone: since when; and, once it is back, which seq ends the catching up.
         self._ended_s: float | None = None
         self._rejoined_s = 0.0
