@@ -16,7 +16,7 @@ help: ## list the targets
 serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
 	@exec $(BIN)/chatws serve $(ARGS)
 
-demo: $(VENV)/.installed ## watch an agent and a customer play a short conversation
+demo: $(VENV)/.installed ## be customer and agent side by side, with a server of its own
 	@exec $(BIN)/chatws demo $(ARGS)
 
 test: system check ## install what tests need, then run every check and every test
@@ -40,6 +40,7 @@ bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)
 
 screenshots: system $(VENV)/.installed-dev ## take pictures of every page into build/screenshots, and the README's
+	@$(BIN)/python -m tests.support.scene docs/images/terminal.svg
 	@exec $(BIN)/python -m tests.web.screenshots
 
 system:

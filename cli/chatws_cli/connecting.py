@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -18,7 +17,7 @@ from chatws_cli.line.json_talk import JsonTalk
 from chatws_cli.line.plain import PlainTalk
 from chatws_cli.line.sources import Pipe
 from chatws_cli.line.talk import Wishes
-from chatws_cli.line.terminal import Terminal, is_capable
+from chatws_cli.line.terminal import Terminal, can_show_screen, is_capable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +103,7 @@ _ADVICE = {
 
 
 async def _stay(url: str, make: Make, manner: Manner) -> int:
-    # Textual draws on standard error.
-    if not (manner.as_json or manner.plain) and is_capable() and sys.stderr.isatty():
+    if not (manner.as_json or manner.plain) and can_show_screen():
         return await _stay_on_screen(url, make, manner.data_dir)
     client, wanted = await make()
     if manner.as_json:

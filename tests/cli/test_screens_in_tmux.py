@@ -156,3 +156,24 @@ def test_a_dead_server_a_refused_token_and_an_expired_session_end_in_one_line(
     window.press("Enter")
     window.sees("chatws: the server ended the connection: session_expired.*(.|\n)*exit code 4")
     assert window.is_clean
+
+
+def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
+    window = tmux.open("demo", 140, 24)
+    window.start(str(CHATWS), "demo")
+    window.sees("Tab goes to the other one")
+    window.sees("with Grace|Grace, queued")
+    window.write("hello agent")
+    window.sees("Grace is typing…")
+    window.press("Enter")
+    window.sees("✓✓ you: hello agent")
+    window.sees(r"│.*Grace \(customer\): hello agent")
+    window.press("Tab")
+    window.write("hello customer")
+    window.press("Enter")
+    window.sees(r"Ada \(agent\): hello customer")
+    window.sees("│.*✓✓ you: hello customer")
+    window.write("/drop 1")
+    window.press("Enter")
+    window.sees("connection lost(.|\n)*back; nothing is lost")
+    end(window, "C-q", 0)

@@ -32,6 +32,11 @@ def is_capable() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def can_show_screen() -> bool:
+    """Whether a full screen has all it needs; Textual draws on standard error."""
+    return is_capable() and sys.stderr.isatty()
+
+
 class Terminal:
     """Use as a context manager on a running event loop; leaving restores the terminal, whatever happened."""
 

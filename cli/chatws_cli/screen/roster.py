@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatws_cli.line.text import clean_line, excerpt, width
+from chatws_cli.line.text import clean_line, excerpt, head, width
 from chatws_cli.screen.people import DOTS
 
 if TYPE_CHECKING:
@@ -143,5 +143,5 @@ def waiting(now: datetime, since: str) -> str:
 
 def fit(text: str, columns: int) -> str:
     """Cut or fill a text to exactly that many columns."""
-    cut = text if width(text) <= columns else excerpt(text, columns)
+    cut = text if width(text) <= columns else head(text, columns - 1) + "…"
     return cut + " " * max(0, columns - width(cut))

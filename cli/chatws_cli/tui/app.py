@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from chatws_cli.errors import ExitCode
@@ -38,6 +39,11 @@ class ChatApp(App[int], inherit_bindings=False):
     CSS = STYLE_SHEET
     TITLE = "chatws"
     ENABLE_COMMAND_PALETTE = True
+    # With priority, so that what is typed at once after Tab goes to the other side.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "focus_next", "the other side", show=False, priority=True),
+        Binding("shift+tab", "focus_previous", "the other side", show=False, priority=True),
+    ]
 
     def __init__(
         self, desks: Sequence[Desk], preferences: Preferences, driver_class: type[Driver] | None = None
@@ -52,8 +58,8 @@ class ChatApp(App[int], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         """Put the desks side by side."""
         with Horizontal():
-            for desk in self._desks:
-                yield ChatView(desk, self._preferences)
+            for place, desk in enumerate(self._desks):
+                yield ChatView(desk, self._preferences).set_class(place > 0, "-second")
 
     def on_mount(self) -> None:
         """Begin every stay, and end with the first that ends."""

@@ -41,6 +41,8 @@ class Desk:
         self.screen = Screen("admin" if isinstance(client, AgentClient) else "customer")
         self.changed: Callable[[], None] = lambda: None
         self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.welcome = ""
+        """What is said when the first conversation is open."""
         self._wanted = wanted
         self._data_dir = data_dir
         self._server = server
@@ -226,6 +228,8 @@ class Desk:
             self.tell("no open conversation yet, waiting for the first one")
         else:
             await self.open(wanted)
+            if self.welcome:
+                self.tell(self.welcome)
         self._watch()
 
     async def _restore(self) -> None:

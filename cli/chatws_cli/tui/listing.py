@@ -68,14 +68,21 @@ class ConversationList(ScrollView, can_focus=False):
 
     def _text(self, line: int, columns: int) -> Text:
         if line == 0:
-            return Text(fit(self._heading, columns), Style(bold=True), end="")
+            return _styled(fit(self._heading, columns), Style(bold=True))
         place, is_second = divmod(line - 1, _ROWS_EACH)
         if place >= len(self._rows):
-            return Text("", end="")
+            return Text(end="")
         row = self._rows[place]
         style = Style(reverse=row.is_current, bold=bool(row.unread), dim=bool(is_second) and not row.is_current)
         if is_second:
-            return Text(fit(f"   {row.details}", columns), style, end="")
+            return _styled(fit(f"   {row.details}", columns), style)
         number = f"{place + 1}" if place < _NUMBERED else " "
         count = f" {row.unread} new" if row.unread else ""
-        return Text(fit(f"{number} {row.title}", columns - width(count)) + count, style, end="")
+        return _styled(fit(f"{number} {row.title}", columns - width(count)) + count, style)
+
+
+def _styled(words: str, style: Style) -> Text:
+    text = Text(words, end="")
+    # A Text of one style renders without it.
+    text.stylize(style)
+    return text

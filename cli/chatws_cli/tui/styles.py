@@ -32,6 +32,7 @@ CSS: Final = """
 }
 Screen, ChatView, MessagePane, ConversationList, ComposeBox, Static { background: ansi_default; color: ansi_default; }
 ChatView { width: 1fr; height: 1fr; }
+ChatView.-second { border-left: solid ansi_bright_black; }
 ChatView .middle { height: 1fr; }
 ChatView .talk { width: 1fr; }
 MessagePane { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }

@@ -8,7 +8,7 @@ from chatws_cli.screen.entries import Day, Entry, Notice
 from chatws_cli.screen.layout import lay_out, plain, rule, spans
 from chatws_cli.screen.roster import fit, waiting
 from chatws_cli.screen.wrap import wrap
-from tests.cli.screen.happenings import NOON, at
+from tests.support.happenings import NOON, at
 
 ENTRY = Entry(1, "Grace (customer)", "customer", False, "Where is the parcel that I ordered?", NOON)
 

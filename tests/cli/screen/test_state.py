@@ -9,7 +9,7 @@ from chatws_cli.screen.bars import status_line, typing_line
 from chatws_cli.screen.entries import Day, Entry, NewLine, Notice
 from chatws_cli.screen.state import Screen
 from chatws_cli.screen.thread import MAX_ITEMS
-from tests.cli.screen.happenings import ADA, BOB, GRACE, NOON, at, conversation, joined, message, received, screen_of
+from tests.support.happenings import ADA, BOB, GRACE, NOON, at, conversation, joined, message, received, screen_of
 
 
 def shown(screen: Screen) -> list[str]:

@@ -1,0 +1,36 @@
+"""What the screens look like, as text. After a change: ``CHATWS_SNAPSHOTS=write pytest tests/cli/tui``, then look."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws_cli.tui.app import ChatApp
+from chatws_cli.tui.preferences import Preferences
+from tests.cli.tui.seat import text_of
+from tests.support.scene import agents_desk, customers_desk, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chatws_cli.tui.desk import Desk
+
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 50)], ids=lambda size: str(size[0]))
+@pytest.mark.parametrize("make", [agents_desk, customers_desk], ids=["agent", "customer"])
+async def test_screens_look_as_they_were_looked_at(make: Callable[[], Desk], size: tuple[int, int]) -> None:
+    desk = make()
+    app = ChatApp([desk], Preferences())
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        text = text_of(app) + "\n"
+    await desk.close()
+    file = SNAPSHOTS / f"{desk.screen.role}-{size[0]}.txt"
+    if os.environ.get("CHATWS_SNAPSHOTS") == "write":
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")

@@ -1,0 +1,130 @@
+"""A full screen in the middle of a day's work, without a server: for snapshots, the README's picture, the benchmark.
+
+``python -m tests.support.scene FILE.svg`` draws the picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatws.client import AgentClient, ConnectionChange, CustomerClient
+from chatws.protocol.entities import ConversationStatus, Message, Presence, PresenceStatus, ReadMark, User
+from chatws.protocol.events import ConversationUpdated, MessageRead, TypingIndicator
+from chatws_cli.screen.state import Screen
+from chatws_cli.tui.app import ChatApp
+from chatws_cli.tui.desk import Desk
+from chatws_cli.tui.preferences import Preferences
+from chatws_cli.tui.view import ChatView
+from tests.support.happenings import ADA, BOB, GRACE, NOON, at, authenticated, conversation, joined, message, received
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+NOWHERE = Path("/nonexistent")
+PICTURE_SIZE = (104, 26)
+
+
+class StillDesk(Desk):
+    """A desk that connects to nobody."""
+
+    def begin(self) -> None:
+        """Begin nothing."""
+
+    def refresh(self) -> None:
+        """Leave the latency as the scene has it."""
+
+    def mark_read(self) -> None:
+        """Tell nobody."""
+
+
+def agents_desk() -> StillDesk:
+    """Return Ada's desk: five customers, one of them typing, a message of hers not sent yet."""
+    desk = StillDesk(AgentClient("http://localhost", "token"), None, NOWHERE, "nowhere")
+    desk.screen = screen = Screen("admin", UTC)
+    screen.apply(authenticated(ADA), 0.0)
+    screen.apply(ConnectionChange("connected", "connected"), 0.0)
+    screen.link.latency_s = 0.004
+    _people(screen)
+    taken = conversation(status="assigned", version=2, assignee=ADA, newest=message(4))
+    screen.apply(joined(taken), 0.0)
+    screen.open("c1")
+    screen.load("c1", _talk(), has_more_before=False)
+    screen.apply(MessageRead(conversation_id="c1", user_id="grace", seq=3, timestamp=at(4)), 0.0)
+    screen.apply(received(5, "That would be lovely 😀 — 日本語でも大丈夫です"), 0.0)
+    screen.post("c1", "Of course. I write to the depot now.", "id-6", NOON + timedelta(minutes=6))
+    screen.apply(TypingIndicator(conversation_id="c1", user_id="grace", user_name="Grace", is_typing=True), 0.0)
+    return desk
+
+
+def customers_desk() -> StillDesk:
+    """Return Grace's desk, whose server is away."""
+    desk = StillDesk(CustomerClient("http://localhost", "session"), None, NOWHERE, "nowhere")
+    desk.screen = screen = Screen("customer", UTC)
+    screen.apply(authenticated(GRACE), 0.0)
+    screen.apply(ConnectionChange("connected", "connected"), 0.0)
+    screen.apply(joined(conversation(status="assigned", version=2, assignee=ADA)), 0.0)
+    screen.open("c1")
+    screen.load("c1", _talk(), has_more_before=False)
+    screen.apply(ConnectionChange("reconnecting", "transport close", 2, None), 0.0)
+    screen.post("c1", "Are you still there?", "id-6", NOON + timedelta(minutes=6))
+    return desk
+
+
+async def settle(app: ChatApp, pilot: Pilot[int]) -> None:
+    """Hold the clock still and let everything be drawn."""
+    view = app.query(ChatView).first()
+    view.clock = lambda: NOON + timedelta(minutes=7)
+    view.box.cursor_blink = False
+    await pilot.pause()
+    view.invalidate()
+    await pilot.pause()
+    await pilot.pause()
+
+
+def _people(screen: Screen) -> None:
+    others: list[tuple[str, str, ConversationStatus, User | None, str, int]] = [
+        ("linus", "Linus", "queued", None, "The link in the mail does not work", 3),
+        ("margaret", "Margaret", "assigned", BOB, "Thank you!", 1),
+        ("yuki", "雪子", "queued", None, "こんにちは", 2),
+        ("edsger", "Edsger", "bot", None, "Is there an invoice?", 0),
+    ]
+    presence: dict[str, PresenceStatus] = {"grace": "online", "linus": "online", "yuki": "away", "ada": "online"}
+    for user_id, status in presence.items():
+        screen.people.note(Presence(user_id=user_id, status=status, timestamp=at(0)))
+    for user_id, name, state, assignee, words, unread in others:
+        user = User(user_id=user_id, user_name=name, role="customer")
+        newest = message(4 + unread, words, user, conversation_id=user_id)
+        one = conversation(user_id, state, customer=user, assignee=assignee, newest=newest)
+        screen.apply(ConversationUpdated(conversation=one), 0.0)
+        screen.apply(joined(one, ReadMark(user_id="ada", seq=4)), 0.0)
+
+
+def _talk() -> list[Message]:
+    return [
+        message(1, "Good morning! My parcel should have come on Monday. Its number is 7-4711, and I am at home today."),
+        message(2, "Good morning Grace, let me look.", ADA),
+        message(3, "It is in the van and arrives between two and four.\nShall I ask the driver to ring?", ADA),
+    ]
+
+
+def main() -> None:
+    """Write the picture."""
+    Path(sys.argv[1]).write_text(asyncio.run(_picture()), encoding="utf-8")
+
+
+async def _picture() -> str:
+    desk = agents_desk()
+    app = ChatApp([desk], Preferences())
+    async with app.run_test(size=PICTURE_SIZE) as pilot:
+        await settle(app, pilot)
+        picture = app.export_screenshot(title="chatws agent")
+    await desk.close()
+    return picture
+
+
+if __name__ == "__main__":
+    main()
