@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci soak screenshots system
+.PHONY: help serve demo test check bench bench-ci bench-terminal soak screenshots system
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
 	@exec $(BIN)/chatws serve $(ARGS)
@@ -32,6 +32,9 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 
 bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
 	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, first paint, memory; exit code 99 over a target
+	@exec $(BIN)/python -m tests.support.terminal_bench
 
 soak: $(VENV)/.installed-dev ## starve, drop and churn a server for a quarter of an hour (OUT=DIR keeps soak.json)
 	@exec $(BIN)/python -m chatws_loadtest.soak $(if $(OUT),--out "$(OUT)") $(ARGS)

@@ -1,5 +1,9 @@
 """The client SDK: a chat connection that keeps its promises across lost links and restarted servers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from chatws.client.agent import AgentClient
 from chatws.client.core.happenings import (
     ConnectionChange,
@@ -14,7 +18,9 @@ from chatws.client.customer import CustomerClient
 from chatws.client.errors import CannotConnect, ClientError, ConnectionLost, Disconnected, OutboxFull, Refused
 from chatws.client.options import ClientOptions
 from chatws.client.pending import Pending
-from chatws.client.rest import RestClient
+
+if TYPE_CHECKING:
+    from chatws.client.rest import RestClient
 
 __all__ = [
     "AgentClient",
@@ -36,3 +42,12 @@ __all__ = [
     "RestClient",
     "Stats",
 ]
+
+
+def __getattr__(name: str) -> type[RestClient]:
+    # aiohttp takes 200 ms to import, which a program that paints before it connects need not wait for.
+    if name == "RestClient":
+        from chatws.client.rest import RestClient  # noqa: PLC0415
+
+        return RestClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,6 @@ from chatws.client.core import effects
 from chatws.client.core.connection import USER_REASON, Phase
 from chatws.client.core.session import Session, SessionOptions
 from chatws.client.errors import ClientError, Refused
-from chatws.client.link import Link
 from chatws.protocol.codec import convert_event, convert_reply
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
 from chatws.protocol.replies import Ok
@@ -25,6 +24,7 @@ from chatws.protocol.spec import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from chatws.client.link import Link
     from chatws.client.options import ClientOptions
     from chatws.protocol.events import Authenticated
 
@@ -231,6 +231,9 @@ class Driver:
             self.apply(self.session.link_ended(end, self.now()))
 
     async def _open_link(self, delay_s: float) -> effects.LinkEnd:
+        # python-socketio takes 120 ms to import, which a program's first paint need not wait for.
+        from chatws.client.link import Link  # noqa: PLC0415
+
         await self._wait(delay_s)
         if self.now() < self._away_until:
             return effects.LinkEnd("cut on request")

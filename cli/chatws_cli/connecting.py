@@ -12,7 +12,6 @@ from chatws.client import CannotConnect, ClientError, ClientOptions, Refused
 from chatws.protocol.errors import ErrorCode
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError, ExitCode
-from chatws_cli.kept_session import server_name
 from chatws_cli.line.json_talk import JsonTalk
 from chatws_cli.line.plain import PlainTalk
 from chatws_cli.line.sources import Pipe
@@ -116,6 +115,7 @@ async def _stay(url: str, make: Make, manner: Manner) -> int:
 
 
 async def _stay_on_screen(url: str, make: Make, data_dir: Path) -> int:
+    from chatws_cli.outbox import server_name
     from chatws_cli.tui.app import run_screen
     from chatws_cli.tui.desk import Desk
     from chatws_cli.tui.preferences import load_preferences

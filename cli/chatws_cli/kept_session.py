@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from chatws.client import Refused, RestClient
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.ids import new_id
+from chatws_cli.outbox import server_name
 from chatws_cli.output import hint
 from chatws_cli.secrets import find_secret, read_secret, write_secret
 
@@ -41,12 +40,6 @@ class Found(NamedTuple):
 def kept_file(data_dir: Path, url: str) -> Path:
     """Return where the session for one server is kept."""
     return data_dir / "sessions" / server_name(url)
-
-
-def server_name(url: str) -> str:
-    """Return a file's name for what is kept for one server."""
-    parts = urlsplit(url)
-    return re.sub(r"[^A-Za-z0-9.-]", "_", f"{parts.scheme}_{parts.netloc}{parts.path.rstrip('/')}")
 
 
 def find_session(file: Path | None, kept: Path) -> Found:

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,12 @@ class Kept(NamedTuple):
 def outbox_file(data_dir: Path, server: str, user_id: str) -> Path:
     """Return where the messages of one user on one server are kept; ``server`` is a file's name."""
     return data_dir / "outbox" / f"{server}_{re.sub(r'[^A-Za-z0-9_-]', '_', user_id)}.db"
+
+
+def server_name(url: str) -> str:
+    """Return a file's name for what is kept for one server."""
+    parts = urlsplit(url)
+    return re.sub(r"[^A-Za-z0-9.-]", "_", f"{parts.scheme}_{parts.netloc}{parts.path.rstrip('/')}")
 
 
 class KeptOutbox:

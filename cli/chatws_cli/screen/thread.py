@@ -139,13 +139,13 @@ class Thread:
     def blocks(self) -> list[Block]:
         """Everything in the order it is shown, with day lines and the line above what is new."""
         blocks: list[Block] = []
-        day: str | None = None
+        day = 0
         new_after = NO_SEQ if self.new_after is None else self.new_after
         for item in [*self._items, *self._pending.values()]:
             if isinstance(item, Entry):
-                if item.moment is not None and (today := f"{item.moment:%A, %d %B %Y}") != day:
+                if item.moment is not None and (today := item.moment.toordinal()) != day:
                     day = today
-                    blocks.append(Day(today))
+                    blocks.append(Day(f"{item.moment:%A, %d %B %Y}"))
                 if item.seq > new_after and not item.is_own:
                     blocks.append(NewLine())
                     new_after = NO_SEQ

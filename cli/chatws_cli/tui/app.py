@@ -69,7 +69,7 @@ class ChatApp(App[int], inherit_bindings=False):
             loop.add_signal_handler(number, self._desks[0].end, code)
         for desk in self._desks:
             desk.over.add_done_callback(self._stay_ended)
-            desk.begin()
+            self.call_after_refresh(desk.begin)
         self.query(ChatView).first().box.focus()
 
     def on_unmount(self) -> None:

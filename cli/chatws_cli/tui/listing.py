@@ -41,12 +41,14 @@ class ConversationList(ScrollView, can_focus=False):
         super().__init__()
         self._heading = ""
         self._rows: Sequence[Row] = ()
+        self._style = Style()
 
     def show(self, heading: str, rows: Sequence[Row]) -> None:
         """Draw the list as it is now, the open conversation in sight."""
         if (heading, rows) == (self._heading, self._rows):
             return
         self._heading, self._rows = heading, rows
+        self._style = self.rich_style
         self.virtual_size = Size(self.size.width, 1 + len(rows) * _ROWS_EACH)
         place = next((index for index, row in enumerate(rows) if row.is_current), 0)
         top = 1 + place * _ROWS_EACH
@@ -64,7 +66,7 @@ class ConversationList(ScrollView, can_focus=False):
         """Draw one row."""
         columns = self.size.width
         text = self._text(self.scroll_offset.y + y, columns)
-        return Strip(text.render(self.app.console), text.cell_len).crop_extend(0, columns, self.rich_style)
+        return Strip(text.render(self.app.console), text.cell_len).crop_extend(0, columns, self._style)
 
     def _text(self, line: int, columns: int) -> Text:
         if line == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+from rich.style import Style
 from rich.text import Text
 from textual.geometry import Size
 from textual.message import Message
@@ -53,6 +54,8 @@ class MessagePane(ScrollView, can_focus=False):
         """The row at which each block begins."""
         self._laid: dict[Block, Rows] = {}
         self._columns = 0
+        self._style = Style()
+        """The widget's own style, which takes longer to find than a row to draw."""
         self._drawn = _Drawn(None, [], 0, Size(0, 0))
         """What `show` has drawn last: a screen that is redrawn for nothing costs 10 kB each time, over SSH too."""
 
@@ -67,6 +70,7 @@ class MessagePane(ScrollView, can_focus=False):
         if drawn == self._drawn:
             return
         self._drawn = drawn
+        self._style = self.rich_style
         stays_at_end = self.is_at_end or thread is not self._thread
         anchor = self._anchor()
         if thread is not self._thread:
@@ -125,7 +129,7 @@ class MessagePane(ScrollView, can_focus=False):
         columns = self.size.width
         row = self.scroll_offset.y + y
         if row >= self.virtual_size.height or not self._blocks:
-            return Strip.blank(columns, self.rich_style)
+            return Strip.blank(columns, self._style)
         text = self._text(row)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(row)) is not None:
@@ -133,7 +137,7 @@ class MessagePane(ScrollView, can_focus=False):
             style = self.screen.get_component_rich_style("screen--selection")
             text.stylize(style, start, len(text) if end == -1 else end)
         strip = Strip(text.render(self.app.console), text.cell_len)
-        return strip.crop_extend(0, columns, self.rich_style).apply_offsets(0, row)
+        return strip.crop_extend(0, columns, self._style).apply_offsets(0, row)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the text the mouse has selected."""

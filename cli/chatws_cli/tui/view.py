@@ -164,7 +164,7 @@ class ChatView(Actions, Vertical):
     def _write(self, bar: Static, text: str) -> None:
         if self._bars.get(bar) != text:
             self._bars[bar] = text
-            bar.update(text)
+            bar.update(text, layout=False)
 
     def _exchange_drafts(self) -> None:
         screen = self.desk.screen
