@@ -177,3 +177,31 @@ def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
     window.press("Enter")
     window.sees("connection lost(.|\n)*back; nothing is lost")
     end(window, "C-q", 0)
+
+
+def test_a_closed_window_ends_the_program(shared_server: ServerProcess, tmux: Tmux, tmp_path: Path) -> None:
+    grace = tmux.open("grace")
+    start_customer(grace, shared_server, tmp_path)
+    grace.sees("│ waiting for an agent")
+    child = grace.child
+    grace.close()
+    grace.wait_until_gone(child)
+
+
+@pytest.mark.parametrize("setting", ["TERM=dumb", "LINES=24"])
+def test_a_dumb_terminal_gets_lines_and_a_usual_one_the_full_screen(
+    shared_server: ServerProcess, tmux: Tmux, tmp_path: Path, setting: str
+) -> None:
+    grace = tmux.open("grace")
+    grace.write(f"export {setting}")
+    grace.press("Enter")
+    start_customer(grace, shared_server, tmp_path)
+    if setting == "TERM=dumb":
+        grace.sees("connected as Grace; /help lists the commands")
+        assert grace.is_clean
+        grace.press("C-d")
+        grace.sees("exit code 0")
+    else:
+        grace.sees("│ waiting for an agent")
+        assert not grace.is_clean
+        end(grace, "C-q", 0)

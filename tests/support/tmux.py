@@ -79,11 +79,31 @@ class Window:
         self.press("Enter")
         self.sees_no_more("exit code")
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send the program in the window a signal."""
+    @property
+    def child(self) -> int:
+        """The process id of the program in the window."""
         shell = int(self._tmux.run("display-message", "-p", "-t", self._name, "#{pane_pid}"))
         (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        os.kill(int(child), number)
+        return int(child)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the program in the window a signal."""
+        os.kill(self.child, number)
+
+    def close(self) -> None:
+        """Close the window under the program."""
+        self._tmux.run("kill-session", "-t", self._name)
+
+    def wait_until_gone(self, process: int, timeout_s: float = 20.0) -> None:
+        """Wait for the end of a process that is not a child of this one.
+
+        Raises:
+            AssertionError: it lives on.
+        """
+        deadline = time.monotonic() + timeout_s
+        while Path(f"/proc/{process}").exists():
+            assert time.monotonic() < deadline, f"process {process} lives on"
+            time.sleep(_POLL_S)
 
     def press(self, *keys: str) -> None:
         """Press keys by tmux's names."""
