@@ -82,7 +82,7 @@ def test_a_whole_support_case_by_keys_alone(server: ServerProcess, tmux: Tmux, t
     # Narrow and back.
     ada.resize(40, 12)
     ada.sees_no_more("open: 1")
-    ada.sees("Are you there")
+    ada.sees(r"Are you\n +there\?")
     ada.resize(110, 30)
     ada.sees("open: 1")
     # Resolve, reopen.

@@ -54,6 +54,8 @@ class MessagePane(ScrollView, can_focus=False):
         """The row at which each block begins."""
         self._laid: dict[Block, Rows] = {}
         self._columns = 0
+        self._follows = True
+        """The reader was at the end when the window last moved; a smaller window or more text is no move."""
         self._style = Style()
         """The widget's own style, which takes longer to find than a row to draw."""
         self._drawn = _Drawn(None, [], 0, Size(0, 0))
@@ -71,7 +73,7 @@ class MessagePane(ScrollView, can_focus=False):
             return
         self._drawn = drawn
         self._style = self.rich_style
-        stays_at_end = self.is_at_end or thread is not self._thread
+        stays_at_end = self._follows or thread is not self._thread
         anchor = self._anchor()
         if thread is not self._thread:
             self._thread, self.marked = thread, None
@@ -84,6 +86,7 @@ class MessagePane(ScrollView, can_focus=False):
 
     def to_end(self) -> None:
         """Show the newest message."""
+        self._follows = True
         self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     def page(self, direction: int) -> None:
@@ -115,6 +118,7 @@ class MessagePane(ScrollView, can_focus=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Tell who keeps count of what was seen, and who brings older messages."""
         super().watch_scroll_y(old_value, new_value)
+        self._follows = self.is_at_end
         self.post_message(self.Moved())
         if new_value <= _OLDER_WITHIN_ROWS and new_value < old_value:
             self.post_message(self.NearTop())

@@ -106,6 +106,20 @@ async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: Seat)
     await ada.sees("open: 1")
 
 
+async def test_a_window_that_shrinks_keeps_a_reader_at_the_end_and_one_further_up_in_place(ada: Seat) -> None:
+    ada.view.box.insert("\n".join(f"row {number}" for number in range(60)))
+    await ada.press("enter")
+    await ada.sees("row 59")
+    for size in ((40, 12), (200, 50), (100, 14)):
+        await ada.pilot.resize_terminal(*size)
+        await ada.sees("row 59")
+    assert ada.desk.screen.is_looking
+    await ada.press("pageup", "pageup")
+    await until(lambda: not ada.view.pane.is_at_end)
+    await ada.pilot.resize_terminal(100, 12)
+    await ada.sees_no_more("row 59")
+
+
 @presses("send", "newline", "recall")
 async def test_enter_sends_other_keys_break_the_line_and_up_brings_the_text_back(ada: Seat) -> None:
     await ada.press("a", "alt+enter", "b", "ctrl+j", "c")
