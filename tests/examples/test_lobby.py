@@ -1,4 +1,4 @@
-"""The example keeps what the README says of it, for a client that uses it beside the chat."""
+"""The example keeps what docs/embedding.md says of it, for a client that uses it beside the chat."""
 
 from __future__ import annotations
 
@@ -46,4 +46,4 @@ async def test_own_namespace_refuses_whom_it_likes(url: str) -> None:
 def test_readme_shows_the_example_as_it_is() -> None:
     root = Path(__file__).parents[2]
     program = (root / "tests/examples/lobby.py").read_text().partition("\n\n")[2]
-    assert program in (root / "README.md").read_text()
+    assert program in (root / "docs" / "embedding.md").read_text()
