@@ -49,7 +49,7 @@ class RunningChat:
         self.clock = MovableClock()
         self.app = create_app(self.settings, clock=self.clock)
         self.url = ""
-        self._runner = web.AppRunner(self.app, access_log=None)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=2.0)
         self._peers: list[Peer] = []
         self.http = aiohttp.ClientSession()
 

@@ -175,6 +175,10 @@ class ServerProcess:
 
 
 def environment_of_children() -> dict[str, str]:
-    """Return this process's environment without the settings a developer may have exported for the server."""
+    """Return this process's environment without the settings a developer may have exported for the server.
+
+    The size of this process's terminal stays out, too: a child on a terminal of its own would believe it.
+    """
     ours = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    sizes = ("COLUMNS", "LINES")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours) and name not in sizes}
