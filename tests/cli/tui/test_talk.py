@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -73,8 +74,11 @@ async def test_a_message_typed_offline_survives_a_restart_of_the_terminal(
 
 
 async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: Seat) -> None:
+    echoed = asyncio.Event()
+    ada.desk.client.on_message_received(lambda _: echoed.set())
     ada.desk._post(Kept("same-id", "conv-1", "first"))
     await ada.sees("✓ .*you: first")
+    await echoed.wait()  # it settles what has its id, and the next one has the same
     ada.desk._post(Kept("same-id", "conv-1", "second"))
     await ada.sees("! .*you: second")
     await ada.sees("not sent: This clientMessageId was used")
