@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from chatws.server.site.files import VENDOR
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool
-from tests.web.support import Visitors
+from tests.web.support import CLOSE_TIMEOUT_S, Visitors
 
 PATIENCE_MS = 20_000
 """For what a busy machine does late; no test waits for it to pass."""
@@ -64,7 +64,8 @@ async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  the 
         # Containers have no user namespaces for its sandbox; only our own pages are opened.
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
-        await browser.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(browser.close(), CLOSE_TIMEOUT_S)
         # Its pipes are closed by the loop's next turns.
         await asyncio.sleep(0)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Locator, Page, expect
+
+CLOSE_TIMEOUT_S = 10.0
 
 NETWORK_COMPLAINT = re.compile(r"net::ERR_|WebSocket connection to|Failed to load resource")
 """What the browser itself writes when a request fails; no page can prevent it."""
@@ -35,8 +39,10 @@ class Visitors:
         return page
 
     async def close(self) -> None:
+        """Close every profile; Chromium at times never answers, and then its own end takes the profile along."""
         for context in self._contexts:
-            await context.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(context.close(), CLOSE_TIMEOUT_S)
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"}:
