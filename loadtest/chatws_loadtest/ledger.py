@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -16,8 +16,9 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     ``unanswered``: neither acked nor refused. ``lost``: acked, but some member never received it, live or by catching
     up. ``gaps``: left out of a live stream that went on, and found by catching up. ``duplicated``: a member received it
     twice on one connection. ``reordered``: a member received it after a later one. ``deaf``: members who came back and
-    then received nothing, although messages were acked; what they missed does not count as lost. ``excused`` is no
-    fault: missed while away from a server that has no catching up.
+    then received nothing, although messages were acked; what they missed does not count as lost. Two are no faults of
+    a server that knows only the guide: ``excused``, missed while away where there is no catching up, and ``repeated``,
+    sent again for want of an ack and shown twice where a send cannot be told from its repeat.
     """
 
     sent: int = 0
@@ -31,6 +32,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     reordered: int = 0
     deaf: int = 0
     excused: int = 0
+    repeated: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -56,6 +58,19 @@ class Entry:
     missing: int
     """One bit for each member who has not received it."""
     acked: bool = False
+
+
+@dataclass(slots=True)
+class Repeats:
+    """How often a message was sent again, and the second copies that members received of it since."""
+
+    sent: int = 0
+    copies: Counter[int] = field(default_factory=Counter)
+
+    def explain(self, member: int) -> bool:
+        """Note one more copy; whether the member got no more of them than were sent."""
+        self.copies[member] += 1
+        return self.copies[member] <= self.sent
 
 
 class Samples:
@@ -94,6 +109,7 @@ class Ledger:
         self._open: Counter[int] = Counter()
         self._refused: Counter[str] = Counter()
         self._delivered = 0
+        self._repeats: dict[int, Repeats] = {}
 
     def open_room(self, room: int, members: int) -> None:
         """Begin to book a conversation of this many members, numbered from 0."""
@@ -121,6 +137,10 @@ class Ledger:
             self.samples.add("send_lag", now_s - intended_s)
         return number
 
+    def send_again(self, number: int) -> None:
+        """Book that a message leaves once more, to a server that cannot tell it from another one."""
+        self._repeats.setdefault(number, Repeats()).sent += 1
+
     def ack(self, number: int, seq: int, now_s: float) -> None:
         """Book the server's promise that the message is stored."""
         entry = self._entries[number]
@@ -144,7 +164,8 @@ class Ledger:
         if seq:
             listener.hear(seq, is_new=is_new)
         else:
-            listener.hear_unnumbered(sender, number, is_new=is_new)
+            is_repeat = not is_new and number in self._repeats and self._repeats[number].explain(member)
+            listener.hear_unnumbered(sender, number, is_new=is_new, is_repeat=is_repeat)
         if entry is not None and is_new:
             self._deliver(number, entry, member, now_s)
 
@@ -189,6 +210,7 @@ class Ledger:
             reordered=sum(member.reordered for member in members),
             deaf=len(deaf),
             excused=excused,
+            repeated=sum(bool(repeats.copies) for repeats in self._repeats.values()),
         )
 
     def _deliver(self, number: int, entry: Entry, member: int, now_s: float) -> None:

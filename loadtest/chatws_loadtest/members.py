@@ -66,11 +66,14 @@ class Member:
         elif not is_new:
             self.duplicated += 1
 
-    def hear_unnumbered(self, sender: int, number: int, *, is_new: bool) -> None:
-        """Judge a live message of a server without ``seq``: a sender's messages keep the order they were sent in."""
+    def hear_unnumbered(self, sender: int, number: int, *, is_new: bool, is_repeat: bool = False) -> None:
+        """Judge a live message of a server without ``seq``: a sender's messages keep the order they were sent in.
+
+        ``is_repeat``: it was sent as often as it came.
+        """
         self._heard_since += 1
         if not is_new:
-            self.duplicated += 1
+            self.duplicated += not is_repeat
         elif number < self._last_numbers.get(sender, -1):
             self.reordered += 1
         else:

@@ -10,6 +10,7 @@ from chatws_loadtest.verdict import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from chatws_loadtest.ledger import Balance
     from chatws_loadtest.results import Report, ScenarioResult
     from chatws_loadtest.verdict import Row
 
@@ -35,6 +36,14 @@ def describe(report: Report) -> str:
     return "\n\n".join([*blocks, f"result: {WORDS[report.outcome]}"])
 
 
+def not_judged(balance: Balance) -> Iterator[str]:
+    """Say what would be a fault of a server that offers more than the guide."""
+    if balance.excused:
+        yield f"{balance.excused} messages missed while away from a server that has no catching up"
+    if balance.repeated:
+        yield f"{balance.repeated} messages sent again after a cut and shown twice by a server without idempotent send"
+
+
 def _describe_scenario(result: ScenarioResult) -> Iterator[str]:
     users = f"{result.users} users, {result.rate:g} messages/s each"
     yield f"{result.scenario}: {users}, measured for {result.duration_s:.0f} s"
@@ -50,8 +59,7 @@ def _describe_scenario(result: ScenarioResult) -> Iterator[str]:
     yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
-    if balance.excused:
-        yield f"not judged: {balance.excused} messages missed while away from a server that has no catching up"
+    yield from (f"not judged: {count}" for count in not_judged(balance))
     if result.failures:
         yield "failures: " + ", ".join(f"{count} {what}" for what, count in sorted(result.failures.items()))
     yield (

@@ -67,6 +67,17 @@ async def test_load_test_runs_on_the_official_server(
     assert outcome.scenario.failures == {}
 
 
+async def test_message_whose_ack_was_lost_comes_twice_from_the_official_server_and_is_not_judged(
+    loadtest: Loadtest, node_server: str, people: tuple[str, ...]
+) -> None:
+    faults = ("--scenario=faults", "--users=20", "--rate=5", "--duration=6", "--warmup=0", "--quiet")
+    outcome = await loadtest.run("--url", node_server, *people, *faults)
+    balance = outcome.scenario.balance
+    assert outcome.missed == [], outcome.stdout + outcome.stderr
+    assert balance.repeated > 0
+    assert f"not judged: {balance.repeated} messages sent again" in outcome.stdout
+
+
 async def test_checks_tell_our_server_from_one_that_knows_only_the_guide(
     node_server: str, people: tuple[str, ...], shared_server: ServerProcess
 ) -> None:

@@ -104,6 +104,30 @@ def test_second_copy_to_one_member_is_duplicated(ledger: Ledger, is_numbered: bo
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1, duplicated=1)
 
 
+def test_second_copy_of_a_message_sent_again_is_a_fault_only_where_messages_are_numbered(ledger: Ledger) -> None:
+    for room, seq in ((0, 0), (1, 1)):
+        number = send(ledger, seq=seq, room=room)
+        ledger.send_again(number)
+        deliver(ledger, number, seq, room=room)
+        deliver(ledger, number, seq, room=room)
+    assert ledger.balance() == Balance(sent=2, acked=2, delivered=2, duplicated=2, repeated=1)
+
+
+def test_more_copies_than_were_sent_are_duplicated(ledger: Ledger) -> None:
+    number = send(ledger, seq=0)
+    ledger.send_again(number)
+    for _ in range(3):
+        deliver(ledger, number, 0)
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1, duplicated=2, repeated=1)
+
+
+def test_message_sent_again_and_shown_once_is_no_repeat(ledger: Ledger) -> None:
+    number = send(ledger, seq=0)
+    ledger.send_again(number)
+    deliver(ledger, number, 0)
+    assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
+
+
 @pytest.mark.parametrize("is_numbered", [True, False])
 def test_earlier_message_after_a_later_one_is_reordered(ledger: Ledger, is_numbered: bool) -> None:
     seqs = (1, 2) if is_numbered else (0, 0)

@@ -46,6 +46,7 @@ def test_benchmark_accounts_for_every_message_and_writes_it_down(tmp_path: Path)
         "reordered": 0,
         "deaf": 0,
         "excused": 0,
+        "repeated": 0,
     }
     assert run["ack"]["count"] == run["peer"]["count"] == 10
     assert run["dropped_connections"] == 0

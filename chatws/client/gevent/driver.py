@@ -17,6 +17,7 @@ from chatws.client.errors import ClientError
 from chatws.client.gevent.guide import GuideServer
 from chatws.client.gevent.link import Link
 from chatws.protocol.codec import decode_event, decode_reply
+from chatws.protocol.commands import SendMessage
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
 from chatws.protocol.events import Authenticated
 from chatws.protocol.replies import Ok
@@ -49,6 +50,9 @@ class Witness(Protocol):
 
     def saw_reply(self, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
         """An answer arrived."""
+
+    def saw_repeat(self, message: SendMessage) -> None:
+        """A message leaves again, to a server that knows only the guide and cannot tell it from another."""
 
     def delivered(self, name: str, payload: object) -> None:
         """The session tells its user."""
@@ -201,6 +205,8 @@ class Driver:
             self._link.send(name, payload, command_id)
             return
         reply = self.guide.prepare(command_id, name, payload)
+        if isinstance(payload, SendMessage) and self.guide.is_repeat(payload):
+            self._witness.saw_repeat(payload)
         if not isinstance(reply, RefusedReply):
             self._link.send(name, self.guide.payload(payload), command_id)
         if reply is not None:

@@ -92,6 +92,8 @@ class GuideServer:
         self._heads: dict[str, int] = {}
         # Joins that were sent and not answered: conversation → command id.
         self._joins: dict[str, int] = {}
+        # The last message that left, by conversation: the next one with its id is its repeat.
+        self._last_ids: dict[str, str] = {}
         self._translators: dict[str, Callable[[msgspec.Raw], object]] = {
             Event.MESSAGE_RECEIVED: self._message,
             Event.TYPING_INDICATOR: self._typing,
@@ -135,6 +137,12 @@ class GuideServer:
         if name == Command.SEND_MESSAGE:
             return None
         return Ok() if name in ANSWERED_HERE else refuse(ErrorCode.UNKNOWN_EVENT)
+
+    def is_repeat(self, message: SendMessage) -> bool:
+        """Note that a message leaves; whether it has left before, which this server has no means to know."""
+        last_id = self._last_ids.get(message.conversation_id)
+        self._last_ids[message.conversation_id] = str(message.client_message_id)
+        return last_id == message.client_message_id
 
     def payload(self, payload: Wire | str) -> object:
         """Give a request's payload in the guide's form."""

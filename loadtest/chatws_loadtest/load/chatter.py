@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chatws.client.gevent.address import Address
     from chatws.client.gevent.driver import Outcome
     from chatws.client.gevent.link import Times
+    from chatws.protocol.commands import SendMessage
     from chatws_loadtest.ledger import Ledger
     from chatws_loadtest.orders import Plan
 
@@ -196,6 +197,11 @@ class Chatter:
                 self._books.failures[reply.error.code] += 1
         if name == Command.JOIN_CONVERSATION:
             self._books.requests += 1
+
+    def saw_repeat(self, message: SendMessage) -> None:
+        """See `Witness`."""
+        _, _, number = str(message.client_message_id).rpartition("-")
+        self._ledger.send_again(int(number))
 
     def delivered(self, name: str, payload: object) -> None:
         """See `Witness`; what the session repairs is of no interest here."""

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.report.svg import Line, Plot, draw
-from chatws_loadtest.summary import WORDS, format_value
+from chatws_loadtest.summary import WORDS, format_value, not_judged
 from chatws_loadtest.targets import METRICS, Kind
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _notes(result: ScenarioResult) -> Iterator[str]:
         *result.verdict.notes,
         *result.findings,
         *(f"not checked: {reason}" for reason in result.unchecked),
+        *(f"not judged: {count}" for count in not_judged(result.balance)),
         *(
             f"{step.rate:,.0f} messages/s: message p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
             for step in result.steps

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from chatws.client.core.effects import Effect, LinkEnd
     from chatws.client.gevent.link import Times
+    from chatws.protocol.commands import SendMessage
     from chatws.protocol.replies import Ok, Refused
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Witnessed:
         self.ends: list[LinkEnd] = []
         self.events: list[tuple[str, object]] = []
         self.replies: list[tuple[str, Ok | Refused]] = []
+        self.repeated: list[str] = []
         self.told: list[object] = []
         self._happened = gevent.event.Event()
         self.driver = Driver(find_address(url), lambda: auth, self, Random(1), **options)  # type: ignore[arg-type]  # only timeout_s
@@ -54,6 +56,9 @@ class Witnessed:
         del heard_s
         self.replies.append((name, reply))
         self._happened.set()
+
+    def saw_repeat(self, message: SendMessage) -> None:
+        self.repeated.append(message.content)
 
     def delivered(self, name: str, payload: object) -> None:
         del name
