@@ -1,0 +1,114 @@
+"""What servers tell each other: one struct for each kind of note, and the envelope that carries it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from chatws.protocol.entities import Conversation, Id, Message, PresenceStatus, User
+from chatws.protocol.events import MessageRead
+
+MAX_NOTE_BYTES = 256 * 1024
+"""Largest note in JSON; a conversation before and after, each with the longest message, has about 70 KiB."""
+
+INBOX = "inbox"
+"""The channel of every server where somebody follows the list of conversations."""
+
+EventName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_:.-]{1,64}\Z")]
+UnixMs = Annotated[int, Meta(ge=0)]
+
+
+def conversation_channel(conversation_id: str) -> str:
+    """Name the channel of every server that hosts the conversation."""
+    return f"conversation:{conversation_id}"
+
+
+def user_channel(user_id: str) -> str:
+    """Name the channel of every server that the user is connected to."""
+    return f"user:{user_id}"
+
+
+class BaseNote(msgspec.Struct, frozen=True, rename="camel", tag_field="kind", kw_only=True):
+    """Base of the notes; unknown fields are ignored, so that servers of two releases understand each other."""
+
+
+class MessageStored(BaseNote, frozen=True, tag="message", kw_only=True):
+    """A message was committed."""
+
+    message: Message
+
+
+class ConversationChanged(BaseNote, frozen=True, tag="conversation", kw_only=True):
+    """A conversation's status or assignee changed; ``before`` is missing where it was not known."""
+
+    before: Conversation | None
+    after: Conversation
+
+
+class ConversationTouched(BaseNote, frozen=True, tag="touched", kw_only=True):
+    """Something that the list of conversations shows changed; followers read it from the database."""
+
+    conversation_id: Id
+
+
+class TypingChanged(BaseNote, frozen=True, tag="typing", kw_only=True):
+    """Somebody types, still types (the same note again), or stopped, as seen by the note's origin."""
+
+    conversation_id: Id
+    user: User
+    is_typing: bool
+
+
+class ReadMoved(BaseNote, frozen=True, tag="read", kw_only=True):
+    """A member has read further."""
+
+    read: MessageRead
+
+
+class PresencePart(BaseNote, frozen=True, tag="presence", kw_only=True):
+    """What one server contributes to a user's presence.
+
+    ``offline`` says that the user has no connection left there. ``rooms`` are the ids of the conversations that the
+    user's connections there have joined.
+    """
+
+    user: User
+    status: PresenceStatus
+    since_ms: UnixMs
+    rooms: tuple[str, ...] = ()
+
+
+class UserEvent(BaseNote, frozen=True, tag="event", kw_only=True):
+    """An event for every connection of one user (guide: ``sendToUser``); the payload crosses as it is."""
+
+    user_id: Id
+    name: EventName
+    payload: msgspec.Raw
+
+
+class Revoked(BaseNote, frozen=True, tag="revoked", kw_only=True):
+    """The user's connections are to be closed: logged out, disabled or erased."""
+
+    user_id: Id
+
+
+Note = (
+    MessageStored
+    | ConversationChanged
+    | ConversationTouched
+    | TypingChanged
+    | ReadMoved
+    | PresencePart
+    | UserEvent
+    | Revoked
+)
+
+
+class Envelope(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A note with the server it comes from and when that server published it (Unix milliseconds)."""
+
+    origin: Id
+    sent_ms: UnixMs
+    note: Note
