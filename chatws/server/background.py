@@ -13,6 +13,7 @@ from chatws.server.auth.identity import is_barred
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
 from chatws.server.quiet_log import QuietLog
+from chatws.server.sweep import Sweep
 from chatws.store.port import ConversationFilter, StoreError
 
 _log = logging.getLogger("chatws.background")
@@ -38,6 +39,7 @@ class Background:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
         self._lines = QuietLog(_log, chat.clock.monotonic)
+        self._sweep = Sweep(chat)
         self._tasks: set[asyncio.Task[None]] = set()
         self._absent: dict[str, asyncio.TimerHandle] = {}
         """Agents who are offline, and when their conversations go back to the queue."""
@@ -48,7 +50,7 @@ class Background:
         slot_s = max(settings.positions_ms / 1000 / POSITION_SLOTS, 0.01)
         slots = iter(range(1 << 62))
         self._every(slot_s, lambda: self._send_positions(next(slots) % POSITION_SLOTS))
-        self._every(max(settings.sweep_ms / 1000, 0.01), self._chat.hosting.sweep)
+        self._every(max(settings.sweep_ms / 1000, 0.01), self._sweep.run)
         self._every(REVOCATION_POLL_S, self._check_revocations)
         self._spawn(self._watch_lag())
         self._spawn(self._find_absent_agents())

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatws.protocol.entities import Conversation, ConversationStatus, User
-from chatws.protocol.events import ConversationUpdated
-from chatws.server.hosting import Hosting, room_name
+from chatws.server.hosting import Hosting
 from chatws.server.logs import log_event
-from chatws.store.port import Draft, Stored
+from chatws.store.port import Draft, Stored, StoreError
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace
@@ -112,10 +111,28 @@ class Chat:
     def changed(self, before: Conversation | None, after: Conversation) -> None:
         """Tell members and inboxes of a new status or assignee."""
         self.hosting.adopt(after)
-        update = ConversationUpdated(conversation=after)
-        self.namespace.to(room_name(after.conversation_id)).emit("conversation_updated", update)
         self.inbox.touch(after.conversation_id, before)
         self.answering.conversation_changed(after)
+
+    def remembered(self, conversation: Conversation, stored: Stored) -> Conversation | None:
+        """Return the conversation as an append found it; None when that is newer than what is known here.
+
+        ``conversation`` is what the caller went by, for one that is not hosted.
+        """
+        hosted = self.hosting.get(conversation.conversation_id)
+        known = stored.conversation or (conversation if hosted is None else hosted.conversation)
+        return known if known.version >= stored.version else None
+
+    async def relearn(self, conversation: Conversation) -> Conversation:
+        """Read a conversation that was changed elsewhere unheard, and tell of the change; as known if it cannot be."""
+        try:
+            after = await self.store.conversation(conversation.conversation_id)
+        except StoreError:
+            after = None  # the sweep comes again
+        if after is None:
+            return conversation
+        self.changed(conversation, after)
+        return after
 
     async def current(self, conversation_id: str) -> Conversation | None:
         """Return a conversation as it is now, from memory when it is hosted here."""

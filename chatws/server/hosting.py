@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from chatws.protocol.entities import Conversation, Message
+from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
-from chatws.server.logs import log_event
 from chatws.server.typing_board import TypingBoard
 from chatws.store.port import NotFound, Store, Unavailable
 
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from chatws.engine import Namespace
     from chatws.server.connections import Connection
     from chatws.server.metrics import Metrics
-
-_log = logging.getLogger("chatws.hosting")
-
-HEADS_PER_QUERY = 500
 
 BoardMaker = Callable[[str], TypingBoard]
 """Makes the typing board of a conversation's room, given the room's name."""
@@ -74,6 +69,10 @@ class Hosting:
     def __len__(self) -> int:
         return len(self._hosted)
 
+    def ids(self) -> list[str]:
+        """Return the ids of all of them."""
+        return list(self._hosted)
+
     def get(self, conversation_id: str) -> Hosted | None:
         """Return the conversation if it is hosted here."""
         return self._hosted.get(conversation_id)
@@ -102,10 +101,11 @@ class Hosting:
                 hosted.repair.cancel()
 
     def adopt(self, conversation: Conversation) -> None:
-        """Take over a newer version of a conversation's status and assignee."""
+        """Take over a newer version of a conversation's status and assignee, and tell the members of it, once."""
         hosted = self._hosted.get(conversation.conversation_id)
         if hosted is not None and conversation.version > hosted.conversation.version:
             hosted.conversation = conversation
+            self._namespace.to(hosted.room).emit("conversation_updated", ConversationUpdated(conversation=conversation))
 
     def deliver(self, message: Message) -> None:
         """Hand a stored message to the conversation's room, in order, once; a hole is waited for and then read."""
@@ -132,14 +132,14 @@ class Hosting:
                 await asyncio.sleep(GAP_WAIT_MS / 1000)
                 if hosted.held:
                     self._metrics.gaps.inc()
-                    if not await self._read_missing(hosted, max(hosted.held)):
+                    if not await self.read_missing(hosted, max(hosted.held)):
                         break  # the sweep comes again
         except (Unavailable, NotFound):
             pass  # likewise
         finally:
             hosted.repair = None
 
-    async def _read_missing(self, hosted: Hosted, head: int) -> bool:
+    async def read_missing(self, hosted: Hosted, head: int) -> bool:
         """Deliver what the database has up to ``head``; False when it had not all of it."""
         conversation_id = hosted.conversation.conversation_id
         while hosted.delivered < head:
@@ -151,19 +151,6 @@ class Hosting:
                     self._emit(hosted, message)
         hosted.held = {seq: held for seq, held in hosted.held.items() if seq > hosted.delivered}
         return True
-
-    async def sweep(self) -> None:
-        """Compare hosted heads with the database and deliver what is missing."""
-        ids = list(self._hosted)
-        for start in range(0, len(ids), HEADS_PER_QUERY):
-            heads = await self._store.heads(ids[start : start + HEADS_PER_QUERY])
-            await asyncio.sleep(0)  # messages committed before this read are delivered by now
-            for conversation_id, head in heads.items():
-                hosted = self._hosted.get(conversation_id)
-                if hosted is not None and hosted.repair is None and hosted.delivered < head:
-                    log_event(_log, logging.INFO, "gap_found", conversationId=conversation_id, head=head)
-                    self._metrics.gaps.inc()
-                    await self._read_missing(hosted, head)
 
     async def close(self) -> None:
         """End the repairs that are under way."""

@@ -20,7 +20,7 @@ from chatws.store.errors import (
     StoreUnusable,
     Unavailable,
 )
-from chatws.store.port import Account, ConversationFilter, Draft, Page, Session, Snapshot, Store, Stored
+from chatws.store.port import Account, ConversationFilter, Draft, Head, Page, Session, Snapshot, Store, Stored
 
 __all__ = [
     "Account",
@@ -31,6 +31,7 @@ __all__ = [
     "ConversationFilter",
     "Damaged",
     "Draft",
+    "Head",
     "IdempotencyConflict",
     "NotFound",
     "Page",

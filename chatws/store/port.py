@@ -5,7 +5,7 @@ Its errors are part of it; they are told apart in ``chatws.store.errors``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,6 +37,7 @@ __all__ = [
     "ConversationFilter",
     "Damaged",
     "Draft",
+    "Head",
     "IdempotencyConflict",
     "NotFound",
     "Page",
@@ -87,11 +88,22 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """An appended message; ``conversation`` is set when this append changed its status."""
+    """An appended message; ``conversation`` is set when this append changed its status.
+
+    ``version`` is the conversation's after the append: who remembers a lower one has missed a change.
+    """
 
     message: Message
     duplicate: bool
     conversation: Conversation | None
+    version: int
+
+
+class Head(NamedTuple):
+    """What tells whether anything of a conversation was missed: its last sequence number, and its version."""
+
+    seq: int
+    version: int
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -308,8 +320,8 @@ class Store(Protocol):
         """
         ...
 
-    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, int]:
-        """Return the last sequence number of each; unknown conversations are left out."""
+    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
+        """Return the last sequence number and the version of each; unknown conversations are left out."""
         ...
 
     async def mark_read(self, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:

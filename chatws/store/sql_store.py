@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chatws.protocol.entities import Conversation, ConversationStatus, ReadMark, User
-    from chatws.store.port import Account, ConversationFilter, Draft, Page, Session, Snapshot, Stored
+    from chatws.store.port import Account, ConversationFilter, Draft, Head, Page, Session, Snapshot, Stored
 
 T = TypeVar("T")
 
@@ -181,7 +181,7 @@ class SqlStore:
         """See the port."""
         return await self._database.read(lambda c: messages.page_before(c, conversation_id, before_seq, limit))
 
-    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, int]:
+    async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
         """See the port."""
         return await self._database.read(lambda c: conversations.heads(c, conversation_ids))
 

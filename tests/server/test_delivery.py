@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from chatws.protocol.entities import Message
-from chatws.store.port import Draft, Unavailable
+from chatws.store.port import Draft, Head, Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import ANN, seqs
@@ -111,7 +111,7 @@ async def test_sweep_goes_on_after_it_has_failed(start_chat: StartChat, problem:
     agent, _ = await chat.pair()
     heads, failed = chat.parts.store.heads, asyncio.Event()
 
-    async def failing(conversation_ids: Sequence[str]) -> dict[str, int]:
+    async def failing(conversation_ids: Sequence[str]) -> dict[str, Head]:
         del conversation_ids
         failed.set()
         raise problem

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from chatws.protocol.entities import Message
 from chatws.protocol.limits import PAGE_BYTES, PAGE_MESSAGES
-from chatws.store import Draft, IdempotencyConflict, NotFound, StaleVersion, Store
+from chatws.store import Draft, Head, IdempotencyConflict, NotFound, StaleVersion, Store
 from tests.store.support import AGENT, ANN, BEN, BOT, Clock, all_messages, new_conversation
 
 
@@ -31,7 +31,7 @@ async def test_sequence_numbers_begin_at_one_in_each_conversation_and_have_no_ho
     stored = await asyncio.gather(*(store.append(draft) for draft in drafts))
     for room in rooms:
         assert [message.seq for message in await all_messages(store, room)] == list(range(1, 101))
-    assert await store.heads([*rooms, "unknown"]) == dict.fromkeys(rooms, 100)
+    assert await store.heads([*rooms, "unknown"]) == dict.fromkeys(rooms, Head(100, 1))
     # Handed over in order, stored in order: the list is what one sender sees.
     seqs = [answer.message.seq for answer in stored if answer.message.conversation_id == rooms[0]]
     assert seqs == sorted(seqs)
@@ -44,7 +44,7 @@ async def test_second_send_with_same_id_returns_first_message(store: Store, cloc
     await store.append(Draft(room, ANN, "between"))
     again = await store.append(Draft(room, ANN, "hello", "id"))
     assert (again.message, again.duplicate) == (first.message, True)
-    assert (await store.heads([room]))[room] == 2
+    assert (await store.heads([room]))[room].seq == 2
 
 
 async def test_same_id_with_other_content_is_refused_and_stores_nothing(store: Store) -> None:
@@ -52,7 +52,7 @@ async def test_same_id_with_other_content_is_refused_and_stores_nothing(store: S
     await store.append(Draft(room, ANN, "hello", "id"))
     with pytest.raises(IdempotencyConflict):
         await store.append(Draft(room, ANN, "goodbye", "id"))
-    assert (await store.heads([room]))[room] == 1
+    assert (await store.heads([room]))[room].seq == 1
 
 
 async def test_client_ids_are_separate_for_each_sender_and_conversation(store: Store) -> None:
@@ -102,7 +102,7 @@ async def test_bots_draft_is_dropped_once_somebody_took_over(store: Store) -> No
             await store.append(Draft("room", BOT, "too late", f"b{version}", expected_version=version))
         assert (caught.value.current.status, caught.value.current.version) == ("queued", 2)
     assert (await store.append(Draft("room", BOT, "I can help", "a", expected_version=1))).message == answer.message
-    assert (await store.heads(["room"]))["room"] == 1
+    assert (await store.heads(["room"]))["room"].seq == 1
 
 
 @pytest.mark.parametrize("content", ["x" * 4_000, "𝄞" * 4_000, '"' * 4_000])
@@ -183,10 +183,20 @@ async def test_read_mark_moves_forward_only_and_at_most_to_the_head(store: Store
         await store.mark_read("nowhere", ANN.user_id, 1)
 
 
+async def test_heads_and_appends_tell_the_version(store: Store) -> None:
+    room = await new_conversation(store)
+    assert (await store.append(Draft(room, ANN, "first", "id"))).version == 1
+    await store.transition(room, version=1, status="resolved", assignee_id=None)
+    assert await store.heads([room]) == {room: Head(1, 2)}
+    assert (await store.append(Draft(room, ANN, "first", "id"))).version == 2
+    assert (await store.append(Draft(room, ANN, "opens it again"))).version == 3
+    assert await store.heads([room]) == {room: Head(2, 3)}
+
+
 async def test_heads_of_more_conversations_than_a_statement_takes_parameters(store: Store) -> None:
     room = await new_conversation(store)
     await store.append(Draft(room, ANN, "hello"))
-    assert await store.heads([f"unknown-{number}" for number in range(40_000)] + [room]) == {room: 1}
+    assert await store.heads([f"unknown-{number}" for number in range(40_000)] + [room]) == {room: Head(1, 1)}
     assert await store.heads([]) == {}
 
 

@@ -38,10 +38,13 @@ async def send_message(chat: Chat, caller: Caller, payload: SendMessage, place: 
     hosted = chat.hosting.get(conversation.conversation_id)
     if hosted is not None and caller.connection is not None:
         hosted.board.end(caller.user.user_id, caller.connection)
-    if caller.user.role == "customer" and not stored.duplicate:
-        # It may have become the bot's, or a human's, while the message was being stored.
-        now = stored.conversation or (conversation if hosted is None else hosted.conversation)
-        chat.answering.customer_wrote(now, stored.message)
+    if not stored.duplicate:
+        # It may have become the bot's, or a human's, while the message was being stored, or on another server.
+        now = chat.remembered(conversation, stored) or await chat.relearn(conversation)
+        if caller.user.role == "customer":
+            chat.answering.customer_wrote(now, stored.message)
+        elif now.status == "bot":
+            await take_over(chat, caller.user, now)
     return acknowledge(stored)
 
 

@@ -27,6 +27,7 @@ class _Decision(Struct):
     message: Message | None = None
     error: StoreError | None = None
     duplicate: bool = False
+    version: int = 0
     conversation_wanted: bool = False
 
 
@@ -63,7 +64,7 @@ class _Batch:
         key = _client_key(draft)
         first = None if key is None else self._by_key.get(key)
         if first is not None:
-            return _repeat(draft, first)
+            return _repeat(draft, first, place.version)
         if draft.expected_version is not None and (place.status, place.version) != ("bot", draft.expected_version):
             return _Decision(conversation_wanted=True)
         reopens = place.status == "resolved" and draft.reopen and draft.sender.role == "customer"
@@ -76,7 +77,7 @@ class _Batch:
         message = self._add(draft, place.head_seq)
         if key is not None:
             self._by_key[key] = message
-        return _Decision(message, conversation_wanted=reopens)
+        return _Decision(message, version=place.version, conversation_wanted=reopens)
 
     def write(self, connection: Connection) -> None:
         if not self._rows:
@@ -121,10 +122,10 @@ def _client_key(draft: Draft) -> ClientKey | None:
     return draft.conversation_id, draft.sender.user_id, draft.client_message_id
 
 
-def _repeat(draft: Draft, first: Message) -> _Decision:
+def _repeat(draft: Draft, first: Message, version: int) -> _Decision:
     if first.content != draft.content:
         return _Decision(error=IdempotencyConflict(draft.client_message_id or ""))
-    return _Decision(first, duplicate=True)
+    return _Decision(first, duplicate=True, version=version)
 
 
 def _answer(connection: Connection, draft: Draft, decision: _Decision) -> Stored | StoreError:
@@ -132,5 +133,5 @@ def _answer(connection: Connection, draft: Draft, decision: _Decision) -> Stored
         return decision.error
     current = conversations.get(connection, draft.conversation_id) if decision.conversation_wanted else None
     if decision.message is not None:
-        return Stored(decision.message, decision.duplicate, current)
+        return Stored(decision.message, decision.duplicate, current, decision.version)
     return StaleVersion(current or conversations.get(connection, draft.conversation_id))

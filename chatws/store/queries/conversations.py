@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.protocol.ids import format_timestamp
 from chatws.store.errors import BadCursor, NotFound, StaleVersion
-from chatws.store.port import ConversationFilter
+from chatws.store.port import ConversationFilter, Head
 from chatws.store.queries import accounts
 from chatws.store.queries.rows import MESSAGE_COLUMNS, NewRow, insert_unless_taken, message_of
 from chatws.store.schema import conversations, messages, users
@@ -62,7 +62,7 @@ _TRANSITION = (
     )
 )
 _HEAD = select(conversations.c.head_seq).where(conversations.c.conversation_id == bindparam("wanted_id"))
-_HEADS = select(conversations.c.conversation_id, conversations.c.head_seq).where(
+_HEADS = select(conversations.c.conversation_id, conversations.c.head_seq, conversations.c.version).where(
     conversations.c.conversation_id.in_(bindparam("wanted_ids", expanding=True))
 )
 _HEADS_AT_ONCE = 1_000
@@ -166,12 +166,12 @@ def head(connection: Connection, conversation_id: str) -> int:
     return seq
 
 
-def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, int]:
-    """Return the last sequence number of each conversation that exists."""
-    found: dict[str, int] = {}
+def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, Head]:
+    """Return the last sequence number and the version of each conversation that exists."""
+    found: dict[str, Head] = {}
     for start in range(0, len(conversation_ids), _HEADS_AT_ONCE):
         some = conversation_ids[start : start + _HEADS_AT_ONCE]
-        found.update((row[0], row[1]) for row in connection.execute(_HEADS, {"wanted_ids": some}))
+        found.update((row[0], Head(row[1], row[2])) for row in connection.execute(_HEADS, {"wanted_ids": some}))
     return found
 
 

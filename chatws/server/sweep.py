@@ -1,0 +1,55 @@
+"""Compares what is hosted here with the database, and repairs what no other server's word has brought."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from chatws.server.logs import log_event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatws.server.chat import Chat
+    from chatws.server.hosting import Hosted
+    from chatws.store.port import Head
+
+_log = logging.getLogger("chatws.hosting")
+
+HEADS_PER_QUERY = 500
+
+
+class Sweep:
+    """The repair that needs no bus: the database is the truth."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    async def run(self) -> None:
+        """Compare every hosted conversation.
+
+        Raises:
+            StoreError: as `Store.heads`; what was not compared is so the next time.
+        """
+        ids = self._chat.hosting.ids()
+        for start in range(0, len(ids), HEADS_PER_QUERY):
+            await self.compare(ids[start : start + HEADS_PER_QUERY])
+
+    async def compare(self, conversation_ids: Sequence[str]) -> None:
+        """Deliver the messages of these conversations that are missing, and tell of changes that were missed."""
+        heads = await self._chat.store.heads(conversation_ids)
+        await asyncio.sleep(0)  # what was committed before this read is delivered by now
+        for conversation_id, head in heads.items():
+            hosted = self._chat.hosting.get(conversation_id)
+            if hosted is not None:
+                await self._repair(hosted, head)
+
+    async def _repair(self, hosted: Hosted, head: Head) -> None:
+        known = hosted.conversation
+        if hosted.repair is None and hosted.delivered < head.seq:
+            log_event(_log, logging.INFO, "gap_found", conversationId=known.conversation_id, head=head.seq)
+            self._chat.metrics.gaps.inc()
+            await self._chat.hosting.read_missing(hosted, head.seq)
+        if known.version < head.version and hosted.conversation is known:
+            await self._chat.relearn(known)
