@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from chatws.server.errors import StartError
     from chatws.server.runner import run
     from chatws.server.service import WebSocketService
+    from chatws.server.workers import run_workers
 
-__all__ = ["DRAIN", "ENGINE", "SERVICE", "StartError", "WebSocketService", "create_app", "run"]
+__all__ = ["DRAIN", "ENGINE", "SERVICE", "StartError", "WebSocketService", "create_app", "run", "run_workers"]
 
 _HOMES = {
     "DRAIN": "app",
@@ -24,6 +25,7 @@ _HOMES = {
     "WebSocketService": "service",
     "create_app": "app",
     "run": "runner",
+    "run_workers": "workers",
 }
 
 

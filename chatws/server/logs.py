@@ -28,15 +28,23 @@ def log_event(logger: logging.Logger, level: int, name: str, **keys: object) -> 
 class TextFormatter(logging.Formatter):
     """``2025-10-28T09:30:00.000Z info client_connected userId=agent-1``."""
 
+    def __init__(self, server: int | None = None) -> None:
+        super().__init__()
+        self._server = server
+
     def format(self, record: logging.LogRecord) -> str:
         """Write one line; control characters are escaped, so that no value can begin another."""
-        keys = "".join(f" {key}={_escape(value)}" for key, value in _keys(record).items())
+        keys = "".join(f" {key}={_escape(value)}" for key, value in _keys(record, self._server).items())
         line = f"{_timestamp(record)} {record.levelname.lower()} {_escape(record.getMessage())}{keys}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: ``time``, ``level``, ``event``, ``logger``, and the event's keys beside them."""
+
+    def __init__(self, server: int | None = None) -> None:
+        super().__init__()
+        self._server = server
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one object."""
@@ -48,7 +56,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             row["exception"] = self.formatException(record.exc_info)
-        for key, value in _keys(record).items():
+        for key, value in _keys(record, self._server).items():
             row.setdefault(key, _shorten(value))
         return json.dumps(row)  # in ASCII: no value can end the line, not even for readers that know U+2028
 
@@ -79,28 +87,28 @@ class BadRequestFilter(logging.Filter):
         return True
 
 
-def make_handler(stream: TextIO, style: Literal["text", "json"]) -> logging.Handler:
-    """Make what writes the server's log."""
+def make_handler(stream: TextIO, style: Literal["text", "json"], server: int | None = None) -> logging.Handler:
+    """Make what writes the server's log; ``server`` is its number where there are several."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(server) if style == "json" else TextFormatter(server))
     handler.addFilter(BadRequestFilter())
     return handler
 
 
-def configure_logging(level: str, style: Literal["text", "json"]) -> None:
+def configure_logging(level: str, style: Literal["text", "json"], server: int | None = None) -> None:
     """Send chatws's log to stderr; called once by the process that serves."""
     root = logging.getLogger()
-    root.handlers[:] = [make_handler(sys.stderr, style)]
+    root.handlers[:] = [make_handler(sys.stderr, style, server)]
     root.setLevel(logging.WARNING)
     logging.getLogger("chatws").setLevel(_LEVELS[level])
 
 
-def _keys(record: logging.LogRecord) -> dict[str, object]:
-    """Return what `log_event` put beside the name, or what other parts gave as ``extra``."""
+def _keys(record: logging.LogRecord, server: int | None) -> dict[str, object]:
+    """Return what `log_event` put beside the name, or what other parts gave as ``extra``, after the server's number."""
     keys = getattr(record, "keys", None)
-    if isinstance(keys, dict):
-        return keys
-    return {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
+    if not isinstance(keys, dict):
+        keys = {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
+    return keys if server is None else {"server": server, **keys}
 
 
 def _timestamp(record: logging.LogRecord) -> str:

@@ -6,12 +6,9 @@ import asyncio
 import errno
 import gc
 import logging
-import os
 import resource
-import signal
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 
 from aiohttp import http_parser, web
@@ -19,6 +16,7 @@ from aiohttp import http_parser, web
 from chatws.server.app import DRAIN, create_app
 from chatws.server.errors import StartError
 from chatws.server.logs import configure_logging, log_event
+from chatws.server.signals import catch_signals, watch_lifeline
 from chatws.settings import Settings
 
 _log = logging.getLogger("chatws.server")
@@ -39,17 +37,25 @@ went into looking at them again and again.
 """
 
 
-def run(settings: Settings, announce: Callable[[str], None]) -> int:
+def run(
+    settings: Settings, announce: Callable[[str], None], *, number: int | None = None, lifeline: int | None = None
+) -> int:
     """Serve until SIGTERM, SIGINT or SIGHUP and return the exit code; ``announce`` gets the base URL once it listens.
+
+    Args:
+        settings: Of this one process; ``workers`` does not count here.
+        announce: Called once.
+        number: Which of several servers this is; its log says so.
+        lifeline: A descriptor whose end of file ends the server, too.
 
     Raises:
         StartError: it cannot listen, or a file or the database cannot be used.
     """
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, number)
     check_descriptors(settings)
     check_parser(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, announce))
+        return runner.run(_serve(settings, announce, lifeline))
 
 
 def check_descriptors(settings: Settings) -> None:
@@ -92,7 +98,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
+async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: int | None) -> int:
     listener = _listen(settings)
     try:
         tls = _tls_context(settings)
@@ -105,7 +111,9 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> int:
         listener.close()
         raise
     try:
-        stop = _catch_signals()
+        stop = catch_signals()
+        if lifeline is not None:
+            watch_lifeline(lifeline, stop)
         await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
         announce(_base_url(settings, listener.getsockname()[1]))
         collect_seldom()
@@ -156,25 +164,6 @@ def _tls_context(settings: Settings) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as problem:
         raise StartError("TLS", f"the certificate or key cannot be used ({problem})", "check both files") from None
     return context
-
-
-def _catch_signals() -> asyncio.Future[int]:
-    """Return a future of the exit code; the first signal sets it, the second ends the process at once."""
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[int] = loop.create_future()
-
-    def caught(number: signal.Signals) -> None:
-        if not stop.done():
-            stop.set_result(128 + number)
-        elif number != signal.SIGHUP:  # a shell that ends passes on to its jobs what they have heard themselves
-            sys.stderr.flush()
-            os._exit(128 + number)
-
-    # A terminal that is closed ends the server as well as SIGTERM does; under nohup it is not to hear of it.
-    hang_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    for number in (signal.SIGTERM, signal.SIGINT, *hang_up):
-        loop.add_signal_handler(number, caught, number)
-    return stop
 
 
 def _base_url(settings: Settings, port: int) -> str:

@@ -32,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535), _help("Port to listen on; 0 picks a free one.")] = 3000
+    workers: Annotated[
+        int, Meta(ge=1, le=256), _help("Server processes, on consecutive ports; several need PostgreSQL and Redis.")
+    ] = 1
     mode: Annotated[Literal["dev", "prod"], _help("dev: loopback only, no set-up; prod: everything checked.")] = "dev"
     data_dir: Annotated[Path, _help("Directory of the database, the secret and the development agent.")] = (
         msgspec.field(default_factory=default_data_dir)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from chatws.settings.model import Settings
 
+LAST_PORT = 65_535
+
 
 class Concern(NamedTuple):
     """What is wrong, why it matters, and what to do."""
@@ -51,7 +53,7 @@ def refusals(settings: Settings) -> list[Concern]:
         )
     if any(name.lower() == "none" for name in settings.jwt_algorithms):
         found.append(Concern("jwt_algorithms may not hold none", "anybody could sign tokens", "use HS256"))
-    return found
+    return found + _refused_workers(settings)
 
 
 def warnings(settings: Settings) -> list[Concern]:
@@ -76,6 +78,24 @@ def warnings(settings: Settings) -> list[Concern]:
         )
     if not settings.is_dev and settings.limits == "off":
         found.append(Concern("limits are off", "one client can use up the server", "leave --limits on"))
+    return found
+
+
+def _refused_workers(settings: Settings) -> list[Concern]:
+    if settings.workers == 1:
+        return []
+    found: list[Concern] = []
+    what = f"{settings.workers} workers"
+    if settings.database.startswith("sqlite"):
+        found.append(
+            Concern(
+                f"{what} on SQLite",
+                "one process alone may write its file",
+                "give --database-url postgresql://... and --redis-url redis://... ('chatws db copy' moves the data)",
+            )
+        )
+    if settings.port and settings.port + settings.workers - 1 > LAST_PORT:
+        found.append(Concern(f"{what} from port {settings.port} on", "there are not as many ports", "give a lower one"))
     return found
 
 

@@ -8,11 +8,14 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from chatws.settings import default_data_dir
 from chatws_cli.defaults import DEFAULT_URL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatws.settings import Settings
 
 
@@ -26,10 +29,11 @@ class FirstRun(NamedTuple):
     agent: bool
 
 
-def announcement(base_url: str, settings: Settings, made: FirstRun) -> str:
-    """Write the text; its first line is exactly ``listening on URL``, which programs wait for."""
-    url = _reachable(base_url)
-    lines = [f"listening on {base_url}", *_made(settings, made), "", *_commands(url, settings), ""]
+def announcement(base_urls: Sequence[str], settings: Settings, made: FirstRun) -> str:
+    """Write the text; its first lines are exactly ``listening on URL``, one for each server: programs wait for them."""
+    url = _reachable(base_urls[0])
+    lines = [*(f"listening on {base_url}" for base_url in base_urls), *_made(settings, made)]
+    lines += ["", *_commands(url, settings), "", *_proxy(base_urls, settings)]
     lines += [f"  {name:<10} {url}{path}" for name, path in _pages(settings)]
     if settings.is_dev:
         lines += ["", "development mode: this machine only, any session id is accepted; use --prod for anything else"]
@@ -46,6 +50,18 @@ def _pages(settings: Settings) -> list[tuple[str, str]]:
     test_page = [("test page", "/websocket-test.html")] if has_test_page else []
     metrics = [] if settings.metrics == "off" else [("metrics", "/metrics")]
     return [*test_page, ("dashboard", "/admin/"), ("health", "/health"), ("REST", "/openapi.json"), *metrics]
+
+
+def _proxy(base_urls: Sequence[str], settings: Settings) -> list[str]:
+    if len(base_urls) == 1:
+        return []
+    scheme = ["--upstream-tls"] if settings.tls_cert else []
+    upstreams = [word for url in base_urls for word in ("--upstream", urlsplit(_reachable(url)).netloc)]
+    return [
+        "one address for all of them:",
+        f"  {shlex.join([program_name(), 'proxy-config', 'nginx', *upstreams, *scheme])}",
+        "",
+    ]
 
 
 def _made(settings: Settings, made: FirstRun) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +62,21 @@ def load_keys(settings: Settings, *, create: bool = True) -> Keys:
 
 
 def _make_secret(path: Path) -> None:
+    """Make the secret appear complete or not at all: another server may be starting beside this one."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        draft.touch(0o600, exist_ok=False)
+        draft.write_text(secrets.token_urlsafe(48) + "\n")
+        path.hardlink_to(draft)
     except OSError as problem:
         if path.exists():
             return
         what = f"the token key {path}"
         raise StartError(what, f"cannot be made ({problem.strerror})", "choose another data_dir") from None
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(48) + "\n")
+    finally:
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _read(path: Path, algorithms: tuple[str, ...]) -> bytes:

@@ -37,6 +37,7 @@ def serve(  # noqa: PLR0917  these are options, never positional
     limits: Annotated[str | None, typer.Option(help=help_of("limits"), metavar="on|off")] = None,
     bot: Annotated[str | None, typer.Option(help=help_of("bot"), metavar="NAME")] = None,
     metrics: Annotated[str | None, typer.Option(help=help_of("metrics"), metavar="on|local|off")] = None,
+    workers: Annotated[str | None, typer.Option(help=help_of("workers"), metavar="N")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).", metavar="FILE")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -63,6 +64,7 @@ def serve(  # noqa: PLR0917  these are options, never positional
         "limits": limits,
         "bot": bot,
         "metrics": metrics,
+        "workers": workers,
         "mode": None if prod is None else "prod" if prod else "dev",
     }
     settings = load_settings(_layer(given), assignments or [], config).settings
@@ -89,12 +91,14 @@ def _refuse_unsafe(settings: Settings) -> None:
 
 
 def _run(settings: Settings) -> int:
-    from chatws.server import StartError, run
+    from chatws.server import StartError, run, run_workers
     from chatws_cli.announcement import announcement
 
     try:
         made = _prepare(settings)
-        return run(settings, lambda base_url: print(announcement(base_url, settings, made), flush=True))
+        if settings.workers > 1:
+            return run_workers(settings, lambda urls: print(announcement(urls, settings, made), flush=True))
+        return run(settings, lambda url: print(announcement([url], settings, made), flush=True))
     except StartError as problem:
         raise _explain(problem, settings) from problem
 

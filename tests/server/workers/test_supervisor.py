@@ -1,0 +1,124 @@
+"""Several servers under one parent: started again, ended together, given up with a reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.workers import Workers, is_healthy, is_running, wait_until
+
+LOG_TIMEOUT_S = 30.0
+
+
+class StartWorkers(Protocol):
+    def __call__(self, count: int, **settings: object) -> Workers: ...
+
+
+@pytest.fixture
+def start_workers(tmp_path: Path) -> Iterator[StartWorkers]:
+    started: list[Workers] = []
+
+    def start(count: int, **settings: object) -> Workers:
+        started.append(Workers(tmp_path, count, **settings))
+        return started[-1]
+
+    yield start
+    for workers in started:
+        workers.stop()
+
+
+def listens(taker: socket.socket, port: int) -> bool:
+    """Take a port; the kernel frees that of a killed process a moment after its end."""
+    try:
+        taker.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    taker.listen()
+    return True
+
+
+def test_server_that_dies_is_started_again_at_its_place_and_all_drain_together(start_workers: StartWorkers) -> None:
+    workers = start_workers(2)
+    urls = workers.urls()
+    first = workers.pids()
+    assert len(set(urls)) == len(set(first.values())) == 2
+    os.kill(first[1], signal.SIGKILL)
+    workers.log.wait_for("server_ended server=1 code=-9", LOG_TIMEOUT_S)
+    wait_until(lambda: workers.pids()[1] != first[1], "the server was not started again")
+    assert workers.pids()[2] == first[2]
+    assert all(is_healthy(url) for url in urls)
+
+    workers.send(signal.SIGINT, to_group=True)  # as Ctrl-C does
+    assert workers.wait_end() == 130
+    for number in (1, 2):
+        workers.log.wait_for(rf"drained server={number}$", LOG_TIMEOUT_S)
+    assert not any(is_running(pid) for pid in workers.pids().values())
+
+
+def test_servers_end_with_a_parent_that_was_killed(start_workers: StartWorkers) -> None:
+    workers = start_workers(2)
+    workers.urls()
+    pids = workers.pids()
+    workers.send(signal.SIGKILL)
+    workers.wait_end()
+    wait_until(lambda: not any(is_running(pid) for pid in pids.values()), "a server outlived its parent")
+    workers.log.wait_for(r"drained server=2$", LOG_TIMEOUT_S)
+
+
+def test_second_signal_ends_a_server_that_cannot_drain(start_workers: StartWorkers) -> None:
+    workers = start_workers(1)
+    workers.urls()
+    (pid,) = workers.pids().values()
+    os.kill(pid, signal.SIGSTOP)
+    workers.send(signal.SIGTERM)
+    workers.log.wait_for("draining servers=1", LOG_TIMEOUT_S)
+    assert is_running(pid)
+    workers.send(signal.SIGTERM)
+    assert workers.wait_end() == 143
+    wait_until(lambda: not is_running(pid), "a server outlived the second signal")
+
+
+def test_server_that_does_not_end_in_time_is_killed(start_workers: StartWorkers) -> None:
+    workers = start_workers(1, drain_ms=300)
+    workers.urls()
+    os.kill(workers.pids()[1], signal.SIGSTOP)
+    workers.send(signal.SIGTERM)
+    assert workers.wait_end() == 143
+    workers.log.wait_for("servers_killed count=1", LOG_TIMEOUT_S)
+    assert not is_running(workers.pids()[1])
+
+
+def test_server_that_dies_at_every_start_is_given_up_and_the_others_drain(start_workers: StartWorkers) -> None:
+    workers = start_workers(2)
+    port = urlsplit(workers.urls()[0]).port
+    assert port
+    other = workers.pids()[2]
+    with socket.socket() as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        os.kill(workers.pids()[1], signal.SIGKILL)
+        wait_until(lambda: listens(thief, port), "the port of a killed server stays taken")
+        assert workers.wait_end() == 1
+    workers.log.wait_for(rf"server 1 \(http://127.0.0.1:{port}\): ended 3 times in a row", LOG_TIMEOUT_S)
+    workers.log.wait_for(f"server_not_started server=1 why='port {port} on 127.0.0.1: is in use'", LOG_TIMEOUT_S)
+    workers.log.wait_for(r"drained server=2$", LOG_TIMEOUT_S)
+    assert not is_running(other)
+
+
+def test_no_server_stays_when_one_cannot_start(start_workers: StartWorkers) -> None:
+    first = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first + 1))
+        taken.listen()
+        workers = start_workers(2, port=first)
+        assert workers.wait_end() == 1
+    workers.log.wait_for(f"port {first + 1} on 127.0.0.1: is in use; try --port {first + 2}", LOG_TIMEOUT_S)
+    assert not workers.stdout.lines
+    assert not is_healthy(f"http://127.0.0.1:{first}")
