@@ -30,19 +30,32 @@ def make_store(
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,
 ) -> Store:
-    """Make a store for ``sqlite:///PATH`` or ``sqlite://`` (in memory); it is opened with ``open``.
+    """Make a store for ``sqlite:///PATH``, ``sqlite://`` (in memory) or ``postgresql://…``; it is opened with ``open``.
 
     Args:
         url: The database.
-        server: A server's store: alone on its file, checks it, and migrates it.
+        server: A server's store: it migrates the database; SQLite's is also alone on its file, and checks it.
         clock_ms: The time of day in Unix milliseconds.
         reopen_status: What a resolved conversation becomes when its customer writes.
-        busy_timeout_ms: How long a write waits for another process's lock.
+        busy_timeout_ms: How long a write waits for another process's lock; PostgreSQL's whole answer.
         max_waiting: Most writes that wait; further ones are refused at once.
 
     Raises:
         BadUrl: there is no store for this URL.
     """
+    if not sqlite.is_sqlite(url):
+        # Imported here: the driver costs start-up time that servers on SQLite need not pay.
+        from chatws.store.postgres_database import PostgresDatabase  # noqa: PLC0415
+
+        postgres = PostgresDatabase(
+            url,
+            server=server,
+            clock_ms=clock_ms,
+            reopen_status=reopen_status,
+            timeout_s=busy_timeout_ms / 1_000,
+            max_waiting=max_waiting,
+        )
+        return SqlStore(postgres, clock_ms)
     database = SqliteDatabase(
         sqlite.file_of(url),
         server=server,

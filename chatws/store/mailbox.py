@@ -1,4 +1,4 @@
-"""Handing jobs from the event loop to threads, and their outcomes back."""
+"""Jobs that a database does for coroutines, and handing them from the event loop to threads and back."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from chatws.store.port import Draft
+
 J = TypeVar("J", bound="Job")
 
 
 class Job:
-    """Something a thread does for a coroutine that waits for ``future``; an outcome that is an exception is raised."""
+    """Something done for a coroutine that waits for ``future``; an outcome that is an exception is raised."""
 
     __slots__ = ("future", "outcome")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.future: asyncio.Future[object] = loop.create_future()
-        self.outcome: object = Unavailable("nobody did it")  # until a thread knows better
+        self.outcome: object = Unavailable("nobody did it")  # until who does it knows better
 
     def settle(self) -> None:
         """Tell the coroutine, unless it was cancelled; runs in the event loop."""
@@ -44,6 +46,16 @@ class Call(Job):
     def __init__(self, loop: asyncio.AbstractEventLoop, query: Callable[[Connection], object]) -> None:
         super().__init__(loop)
         self.query = query
+
+
+class Append(Job):
+    """A message to append."""
+
+    __slots__ = ("draft",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, draft: Draft) -> None:
+        super().__init__(loop)
+        self.draft = draft
 
 
 class Mailbox(Generic[J]):

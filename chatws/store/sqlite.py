@@ -29,6 +29,11 @@ _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 
 
+def is_sqlite(url: str) -> bool:
+    """Tell a URL that is SQLite's business (or nobody's) from one of PostgreSQL."""
+    return not url.startswith(("postgresql:", "postgresql+", "postgres:", "postgres+"))
+
+
 def file_of(url: str) -> Path | None:
     """Return the database file a URL names, None for a database in memory.
 
@@ -38,9 +43,11 @@ def file_of(url: str) -> Path | None:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BadUrl("the database URL is malformed; use sqlite:///PATH") from error
+        raise BadUrl("the database URL is malformed; use sqlite:///PATH or postgresql://…") from error
     if parsed.get_backend_name() != "sqlite":
-        raise BadUrl(f"there is no store for {parsed.get_backend_name()!r} databases; use sqlite:///PATH")
+        raise BadUrl(
+            f"there is no store for {parsed.get_backend_name()!r} databases; use sqlite:///PATH or postgresql://…"
+        )
     if parsed.query or parsed.host:
         raise BadUrl("an SQLite URL is sqlite:///PATH, without host and options")
     if parsed.database in {None, "", ":memory:"}:

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from chatws.store.errors import StoreError, Unavailable
-from chatws.store.mailbox import Call, Job, Mailbox
+from chatws.store.mailbox import Append, Call, Job, Mailbox
 from chatws.store.port import Draft, Stored
 from chatws.store.queries.append import append_batch
 from chatws.store.sqlite import KeptConnection, outage
@@ -53,7 +53,7 @@ class Writer:
 
     async def append(self, draft: Draft) -> Stored:
         """Append a message; durable when it returns."""
-        job = _Append(self._loop, draft)
+        job = Append(self._loop, draft)
         self._mailbox.post(job)
         return cast("Stored", await job.future)
 
@@ -107,7 +107,7 @@ class Writer:
         return None
 
     def _transact(self, batch: list[Job]) -> None:
-        appends = [job for job in batch if isinstance(job, _Append)]
+        appends = [job for job in batch if isinstance(job, Append)]
         calls = [job for job in batch if isinstance(job, Call)]
         with self._connection.transaction() as connection:
             outcomes: list[object] = []
@@ -119,16 +119,6 @@ class Writer:
         # Only now is it durable: a commit that failed has not come here.
         for job, outcome in zip([*appends, *calls], outcomes, strict=True):
             job.outcome = outcome
-
-
-class _Append(Job):
-    """A message to append."""
-
-    __slots__ = ("draft",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, draft: Draft) -> None:
-        super().__init__(loop)
-        self.draft = draft
 
 
 def _run(call: Call, connection: Connection) -> object:

@@ -7,30 +7,36 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.store.factory import make_store
-from tests.store.support import Clock
+from tests.store.support import Clock, PostgresClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from chatws.store import Store
+    from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgres"])
+def url(request: pytest.FixtureRequest, path: Path) -> str:
+    """Give a fresh database of each backend; the contract holds for all of them."""
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return server.new_database()
+    return {"sqlite-file": f"sqlite:///{path}", "sqlite-memory": "sqlite://"}[request.param]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(request: pytest.FixtureRequest) -> Clock:
+    """Give a clock by which a test can hold the writer of its store."""
+    database = request.getfixturevalue("url") if "url" in request.fixturenames else ""
+    return PostgresClock(database) if database.startswith("postgresql:") else Clock()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where a test's database file goes."""
     return tmp_path / "private" / "chat.db"
-
-
-@pytest.fixture(params=["sqlite-file", "sqlite-memory"])
-def url(request: pytest.FixtureRequest, path: Path) -> str:
-    """Give a fresh database of each backend; the contract holds for all of them."""
-    return {"sqlite-file": f"sqlite:///{path}", "sqlite-memory": "sqlite://"}[request.param]
 
 
 @pytest.fixture

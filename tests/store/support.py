@@ -6,7 +6,9 @@ import asyncio
 import resource
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
 
 from chatws.protocol.entities import User
 from chatws.store import Draft, Store, Stored
@@ -39,18 +41,39 @@ class Clock:
         assert self._gate.wait(60)
         return self.now_ms
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         """Make the next reader wait."""
         self._somebody_waits.clear()
         self._gate.clear()
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Let the readers go on."""
         self._gate.set()
 
     async def reader_waits(self) -> None:
         """Return when a reader stands at the gate."""
         assert await asyncio.to_thread(self._somebody_waits.wait, 60)
+
+
+class PostgresClock(Clock):
+    """Holds the writer by a lock on its table: the reader of this clock is the event loop, which must not wait."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self._holder: Any = None  # a connection, while shut
+
+    async def shut(self) -> None:
+        self._holder = await asyncpg.connect(self._url)
+        await self._holder.execute("BEGIN; LOCK TABLE messages IN SHARE MODE")
+
+    async def open(self) -> None:
+        await self._holder.close()
+
+    async def reader_waits(self) -> None:
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'messages'::regclass)"
+        while not await self._holder.fetchval(waits):
+            pass
 
 
 class OneBatch:
@@ -63,7 +86,7 @@ class OneBatch:
         self._first: asyncio.Task[Stored] | None = None
 
     async def __aenter__(self) -> None:
-        self._clock.shut()
+        await self._clock.shut()
         first = Draft(self._conversation_id, BEN, "I hold the writer")
         self._first = asyncio.create_task(self._store.append(first))
         await self._clock.reader_waits()
@@ -71,7 +94,7 @@ class OneBatch:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.sleep(0)  # lets the tasks made inside hand over their drafts
-        self._clock.open()
+        await self._clock.open()
         assert self._first is not None
         await self._first
 

@@ -128,7 +128,7 @@ def test_database_of_a_newer_program_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://host/db", "mysql://x", "nonsense", "sqlite:///a.db?mode=ro", "sqlite://host/a.db"]
+    "url", ["mysql://host/db", "mysql://x", "nonsense", "sqlite:///a.db?mode=ro", "sqlite://host/a.db"]
 )
 def test_url_without_a_store_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):

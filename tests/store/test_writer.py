@@ -121,12 +121,12 @@ async def test_full_queue_refuses_at_once_and_takes_more_later(url: str, clock: 
 
 async def test_close_finishes_what_was_handed_over_and_refuses_the_rest(store: Store, clock: Clock) -> None:
     room = await new_conversation(store)
-    clock.shut()
+    await clock.shut()
     waiting = [asyncio.create_task(store.append(Draft(room, ANN, str(number)))) for number in range(300)]
     await clock.reader_waits()
     closing = asyncio.create_task(store.close())
     await asyncio.sleep(0)
-    clock.open()
+    await clock.open()
     await closing
     assert [answer.message.seq for answer in await asyncio.gather(*waiting)] == list(range(1, 301))
     await store.close()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from sqlalchemy import Text, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import Text, bindparam, insert, literal_column, select, update
 
 from chatws.protocol.entities import ConversationStatus, Message, Role
+from chatws.store.queries.json_sql import json_item, json_rows
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
 from chatws.store.schema import conversations, messages
@@ -23,9 +24,9 @@ ClientKey = tuple[str, str, str]
 _MessageRow = tuple[str, int, str, str, str, Role, str, str | None, int]
 
 
-def _json_rows(name: str) -> TableValuedAlias:
+def _rows_of(name: str) -> TableValuedAlias:
     """Read the elements of a JSON array as rows: one parameter however many there are, so one statement for ever."""
-    return func.json_each(bindparam(name, type_=Text)).table_valued("value", name=name)
+    return json_rows(bindparam(name, type_=Text)).table_valued("value", name=name)
 
 
 _PLACES = Prepared(
@@ -35,16 +36,17 @@ _PLACES = Prepared(
         conversations.c.status,
         conversations.c.version,
     )
-    .where(conversations.c.conversation_id.in_(select(_json_rows("wanted_ids").c.value)))
+    .where(conversations.c.conversation_id.in_(select(_rows_of("wanted_ids").c.value)))
     .order_by(conversations.c.conversation_id)
-    .with_for_update(),
+    # Not the key: rows that only refer to the conversation are no reason to wait.
+    .with_for_update(key_share=True),
     ["wanted_ids"],
 )
-_wanted_keys = _json_rows("client_keys")
+_wanted_keys = _rows_of("client_keys")
 
 
 def _part(number: int) -> ColumnElement[str]:
-    return func.json_extract(_wanted_keys.c.value, literal_column(f"'$[{number}]'"))
+    return json_item(_wanted_keys.c.value, literal_column(str(number)))
 
 
 _KNOWN = Prepared(

@@ -49,7 +49,9 @@ _LAST_MESSAGE = slice(-len(MESSAGE_COLUMNS), None)
 _BY_ID = _VIEW.where(conversations.c.conversation_id == bindparam("wanted_id"))
 _ORDER = (conversations.c.updated_at_ms.desc(), conversations.c.conversation_id.desc())
 _VERSION = (
-    select(conversations.c.version).where(conversations.c.conversation_id == bindparam("wanted_id")).with_for_update()
+    select(conversations.c.version)
+    .where(conversations.c.conversation_id == bindparam("wanted_id"))
+    .with_for_update(key_share=True)
 )
 _TRANSITION = (
     update(conversations)

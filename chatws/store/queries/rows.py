@@ -1,11 +1,11 @@
-"""Between rows and entities, and the one kind of statement whose spelling depends on the backend."""
+"""Between rows and entities, and inserts of rows that may be there already."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import sqlalchemy.dialects.sqlite as dialect
 from msgspec import UNSET
+from sqlalchemy.dialects import postgresql, sqlite
 
 from chatws.protocol.entities import Message, Role, User
 from chatws.protocol.ids import format_timestamp
@@ -56,4 +56,9 @@ def message_of(  # noqa: PLR0917  called with a row
 
 def insert_unless_taken(connection: Connection, table: Table, row: NewRow) -> bool:
     """Insert a row unless one of its unique values is taken; say whether it was inserted."""
-    return connection.execute(dialect.insert(table).on_conflict_do_nothing(), row).rowcount == 1
+    return connection.execute(upsert(connection, table).on_conflict_do_nothing(), row).rowcount == 1
+
+
+def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Return the backend's INSERT that can say what happens when the row is there."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import Connection, bindparam, case, insert, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 
 from chatws.protocol.entities import ConversationStatus, Role, User
 from chatws.store.errors import NotFound
 from chatws.store.port import Session
 from chatws.store.queries import accounts, conversations
+from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import conversations as conversation_rows
 from chatws.store.schema import sessions, users
 
@@ -25,7 +26,6 @@ _BY_HASH = (
     .join_from(sessions, users)
     .where(sessions.c.session_sha256 == bindparam("sha256"))
 )
-_INSERT = insert(sessions)
 _TOUCH = (
     update(sessions)
     .where(sessions.c.session_sha256 == bindparam("sha256"))
@@ -58,14 +58,14 @@ def create(  # noqa: PLR0917  the port's own arguments and the time
     if existing is not None:
         return existing
     customer = accounts.ensure(connection, user, None, now_ms).user
-    row = {
+    row: NewRow = {
         "session_sha256": _sha256(session_id),
         "user_id": customer.user_id,
         "expires_at_ms": expires_at_ms,
         "created_at_ms": now_ms,
     }
-    connection.execute(_INSERT, row)
-    if conversation_id is not None:
+    # Two servers may meet the same session for the first time at once; the second makes nothing.
+    if insert_unless_taken(connection, sessions, row) and conversation_id is not None:
         conversations.create(connection, conversation_id, customer, status, now_ms)
     return _session(*connection.execute(_BY_HASH, {"sha256": row["session_sha256"]}).one())
 

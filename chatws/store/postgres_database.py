@@ -1,0 +1,151 @@
+"""One open PostgreSQL database, which other servers may have open as well."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from sqlalchemy import BigInteger, bindparam, func, select
+
+from chatws.store import migrations
+from chatws.store.errors import SchemaMismatch, StoreError, Unavailable
+from chatws.store.mailbox import Append, Call
+from chatws.store.port import Draft, Stored
+from chatws.store.postgres import KeptConnection, dsn_of, opening_error
+from chatws.store.postgres_lanes import Lane
+from chatws.store.queries.append import append_batch
+from chatws.store.schema import EPOCH, REVISION, meta
+from chatws.store.writer import MAX_BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from chatws.protocol.entities import ConversationStatus
+
+T = TypeVar("T")
+
+READERS = 4
+CHANGERS = 4
+"""Connections for reads, and for writes that are no messages; with the one for messages a server uses at most nine."""
+
+MIGRATION_LOCK = 0x63_68_61_74
+"""Key of the advisory lock under which the schema changes."""
+
+_EPOCH = select(meta.c.value).where(meta.c.name == EPOCH)
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("key", MIGRATION_LOCK, BigInteger)))
+
+
+class PostgresDatabase:
+    """A database on a PostgreSQL server.
+
+    Messages are written by one task, many in a transaction that first locks their conversations' rows in the order of
+    their ids: servers wait for each other, and never in a circle. Other changes have transactions of their own.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        server: bool,
+        clock_ms: Callable[[], int],
+        reopen_status: ConversationStatus,
+        timeout_s: float,
+        max_waiting: int,
+    ) -> None:
+        self._dsn = dsn_of(url)
+        self._server = server
+        self._clock_ms = clock_ms
+        self._reopen_status: ConversationStatus = reopen_status
+        self._timeout_s = timeout_s
+        self._max_waiting = max_waiting
+        self._appends: Lane[Append] | None = None  # while open, like the other two
+        self._changes: Lane[Call] | None = None
+        self._reads: Lane[Call] | None = None
+
+    async def open(self) -> str:
+        """Open the database and return its epoch."""
+        try:
+            epoch = await self._prepare()
+        except StoreError:
+            raise
+        except Exception as error:
+            raise opening_error(error) from error
+        self._appends = Lane(self._connections(1), self._append_all, most=MAX_BATCH, max_waiting=self._max_waiting)
+        self._changes = Lane(self._connections(CHANGERS), _run, most=1, max_waiting=self._max_waiting)
+        readers = self._connections(READERS, writes=False)
+        self._reads = Lane(readers, _run, most=1, max_waiting=self._max_waiting)
+        return epoch
+
+    async def close(self) -> None:
+        """Finish what was handed over, then close."""
+        for lane in (self._reads, self._changes, self._appends):
+            if lane is not None:
+                await lane.close()
+
+    async def append(self, draft: Draft) -> Stored:
+        """Append a message through the group commit."""
+        job = Append(asyncio.get_running_loop(), draft)
+        _opened(self._appends).post(job)
+        return cast("Stored", await job.future)
+
+    async def write(self, change: Callable[[Connection], T]) -> T:
+        """Run a change in a transaction of its own; it may run again if it lost a race."""
+        job = Call(asyncio.get_running_loop(), change)
+        _opened(self._changes).post(job)
+        return cast("T", await job.future)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query in one snapshot."""
+        job = Call(asyncio.get_running_loop(), query)
+        _opened(self._reads).post(job)
+        return cast("T", await job.future)
+
+    def _connections(self, count: int, *, writes: bool = True) -> list[KeptConnection]:
+        return [KeptConnection(self._dsn, writes=writes, timeout_s=self._timeout_s) for _ in range(count)]
+
+    def _append_all(self, connection: Connection, jobs: list[Append]) -> list[Stored | StoreError]:
+        drafts = [job.draft for job in jobs]
+        return append_batch(connection, drafts, now_ms=self._clock_ms(), reopen_status=self._reopen_status)
+
+    async def _prepare(self) -> str:
+        found, epoch = await _once(self._dsn, _look, timeout_s=self._timeout_s)
+        # A command must not change the schema under a running server, so it only makes new databases.
+        if found is not None and found != REVISION and not self._server:
+            raise SchemaMismatch(found, REVISION)
+        return await upgrade(self._dsn) if epoch is None or found != REVISION else epoch
+
+
+async def upgrade(dsn: str) -> str:
+    """Make the tables if needed, run the missing migrations, and return the epoch; servers take turns."""
+    return await _once(dsn, _upgrade, timeout_s=None)
+
+
+async def _once(dsn: str, work: Callable[[Connection], T], *, timeout_s: float | None) -> T:
+    kept = KeptConnection(dsn, writes=True, timeout_s=timeout_s)
+    try:
+        return await kept.run(work)
+    finally:
+        await kept.close()
+
+
+def _look(connection: Connection) -> tuple[str | None, str | None]:
+    found = migrations.revision(connection)
+    return found, None if found is None else connection.execute(_EPOCH).scalar_one_or_none()
+
+
+def _upgrade(connection: Connection) -> str:
+    connection.execute(_LOCK)
+    migrations.upgrade(connection)
+    return str(connection.execute(_EPOCH).scalar_one())
+
+
+def _run(connection: Connection, calls: list[Call]) -> list[object]:
+    return [call.query(connection) for call in calls]
+
+
+def _opened(lane: Lane[T] | None) -> Lane[T]:  # type: ignore[type-var]
+    if lane is None:
+        raise Unavailable("closed")
+    return lane

@@ -1,0 +1,144 @@
+"""A real PostgreSQL of the tests' own: started on a free port, with databases to use up, to stop, freeze and kill."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_DEBIAN = Path("/usr/lib/postgresql")
+_ACCOUNT = "postgres"
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "120",
+    "shared_buffers": "32MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    # What a killed process wrote is the kernel's, so only a power cut could tell the difference.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "log_min_messages": "warning",
+}
+
+
+class PostgresServer:
+    """A server with a data directory of its own; ``start`` again after ``stop`` or ``kill`` keeps what it holds."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._programs = _find_programs()
+        self._directory = Path(tempfile.mkdtemp(prefix="chatws-postgres-"))
+        self._data = self._directory / "data"
+        self._process: subprocess.Popen[bytes] | None = None  # while it runs
+        self._numbers = itertools.count(1)
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            account = pwd.getpwnam(_ACCOUNT)
+            os.chown(self._directory, account.pw_uid, account.pw_gid)
+        self._run("initdb", "--pgdata", str(self._data), "--username=chat", "--auth=trust", "--no-sync", "--locale=C")
+
+    def url(self) -> str:
+        """Return the URL of the server's own, always empty database."""
+        return f"postgresql://chat@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        log_path = self._directory / "log"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), *settings],
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                start_new_session=True,
+                **_as_account(),
+            )
+        ready = [str(self._programs / "pg_isready"), "--host=127.0.0.1", f"--port={self.port}", "--quiet"]
+        while subprocess.run(ready, check=False).returncode != 0:
+            if self._process.poll() is not None:
+                pytest.fail(f"PostgreSQL did not start:\n{log_path.read_text(errors='replace')[-2_000:]}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT breaks connections off and writes everything down, SIGQUIT leaves it as a crash would."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(how)
+            process.wait(60)
+
+    def close(self) -> None:
+        """End it and remove its data."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every one of its processes where it stands: connections stay open, new ones are taken, none answers."""
+        pids = self._pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def new_database(self) -> str:
+        """Return the URL of a new, empty database: a schema, which the driver makes in a tenth of the time."""
+        name = f"chat_{next(self._numbers)}"
+        asyncio.run(self.execute(f"CREATE SCHEMA {name}"))
+        return f"{self.url()}?search_path={name}"
+
+    async def execute(self, statement: str, url: str | None = None) -> None:
+        """Run a statement that returns nothing."""
+        connection: Any = await asyncpg.connect(url or self.url())
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _pids(self) -> list[int]:
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii")
+        return [self._process.pid, *(int(pid) for pid in children.split())]
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        done = subprocess.run(command, cwd=self._directory, capture_output=True, check=False, **_as_account())
+        if done.returncode != 0:
+            pytest.fail(f"{program} failed:\n{done.stderr.decode(errors='replace')}")
+
+
+def _find_programs() -> Path:
+    """Find the directory of ``postgres``, which Debian keeps off the PATH; skip where there is none, fail in CI."""
+    found: Sequence[Path] = sorted(_DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    path = shutil.which("postgres") or (str(found[-1]) if found else None)
+    if path is not None:
+        return Path(path).resolve().parent
+    reason = "postgres is not installed (apt install postgresql)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _as_account() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    return {"user": _ACCOUNT, "group": _ACCOUNT, "extra_groups": []}
