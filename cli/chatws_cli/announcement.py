@@ -8,7 +8,6 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from chatws.settings import default_data_dir
 from chatws_cli.defaults import DEFAULT_URL
@@ -33,7 +32,7 @@ def announcement(base_urls: Sequence[str], settings: Settings, made: FirstRun) -
     """Write the text; its first lines are exactly ``listening on URL``, one for each server: programs wait for them."""
     url = _reachable(base_urls[0])
     lines = [*(f"listening on {base_url}" for base_url in base_urls), *_made(settings, made)]
-    lines += ["", *_commands(url, settings), "", *_proxy(base_urls, settings)]
+    lines += ["", *_commands(url, settings), "", *_proxy(base_urls)]
     lines += [f"  {name:<10} {url}{path}" for name, path in _pages(settings)]
     if settings.is_dev:
         lines += ["", "development mode: this machine only, any session id is accepted; use --prod for anything else"]
@@ -52,16 +51,12 @@ def _pages(settings: Settings) -> list[tuple[str, str]]:
     return [*test_page, ("dashboard", "/admin/"), ("health", "/health"), ("REST", "/openapi.json"), *metrics]
 
 
-def _proxy(base_urls: Sequence[str], settings: Settings) -> list[str]:
+def _proxy(base_urls: Sequence[str]) -> list[str]:
     if len(base_urls) == 1:
         return []
-    scheme = ["--upstream-tls"] if settings.tls_cert else []
-    upstreams = [word for url in base_urls for word in ("--upstream", urlsplit(_reachable(url)).netloc)]
-    return [
-        "one address for all of them:",
-        f"  {shlex.join([program_name(), 'proxy-config', 'nginx', *upstreams, *scheme])}",
-        "",
-    ]
+    plain = [url.removeprefix("http://") for url in map(_reachable, base_urls)]
+    options = [word for url in plain for word in ("--upstream", url)]
+    return ["one address for all of them:", f"  {shlex.join([program_name(), 'proxy-config', 'nginx', *options])}", ""]
 
 
 def _made(settings: Settings, made: FirstRun) -> list[str]:

@@ -24,6 +24,7 @@ MODULES: Final = {
     "user": "users",
     "db": "database",
     "config": "config",
+    "proxy-config": "proxy_config",
     "loadtest": "loadtest",
     "check": "check",
     "doctor": "doctor",

@@ -9,12 +9,12 @@ import pytest
 
 
 def require_tool(name: str, how_to_install: str) -> str:
-    """Return the path of a program that the calling test cannot do without.
+    """Return the path of a program that the calling test cannot do without; Debian keeps some off users' PATH.
 
     Where it is missing the test is skipped with ``how_to_install``; with ``CI=true`` it fails instead, so that a
     build machine without the program cannot be green.
     """
-    path = shutil.which(name)
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if path is not None:
         return path
     reason = f"{name} is not installed ({how_to_install})"
