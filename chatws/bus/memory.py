@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatws.bus.errors import Away
@@ -109,10 +109,10 @@ class MemoryBus:
         else:
             self._stats.dropped += 1
 
-    def subscribe(self, channel: str) -> Awaitable[None]:
+    def subscribe(self, channel: str) -> asyncio.Future[None]:
         """Hear a channel from now on."""
         self._channels.add(channel)
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
 

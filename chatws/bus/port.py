@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -90,13 +91,16 @@ class Bus(Protocol):
         """Live figures."""
 
     async def open(self, receiver: Receiver) -> None:
-        """Start; returns after the first attempt to reach the broker, whether it succeeded or not.
+        """Start; returns after the first attempt to reach the broker, a few seconds at most, whatever came of it.
 
         Later the link is opened and renewed in the background, so a broker that is away is not an error.
         """
 
     async def close(self) -> None:
-        """End; the others learn at once that this server is gone. Nothing is received after it returns."""
+        """End; nothing is received after it returns.
+
+        The others learn that this server is gone without waiting for its lease to run out.
+        """
 
     def publish(self, channel: str, note: Note) -> None:
         """Have a note sent; never waits.
@@ -105,7 +109,7 @@ class Bus(Protocol):
         take for some seconds: by then the database has told.
         """
 
-    def subscribe(self, channel: str) -> Awaitable[None]:
+    def subscribe(self, channel: str) -> asyncio.Future[None]:
         """Hear a channel; done when the broker has confirmed it, which may take as long as the broker is away.
 
         Subscribing twice is the same as once. Unsubscribing cancels what is still waited for.

@@ -42,6 +42,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: Annotated[
         str | None, _help("SQLAlchemy URL of the database; SQLite in the data directory by default.")
     ] = None
+    redis_url: Annotated[
+        str | None, _help("URL of the Redis through which several servers of one database talk; none by default.")
+    ] = None
+    redis_prefix: Annotated[str, _help("Begins every key and channel in Redis: installations can share one.")] = (
+        "chatws"
+    )
     cors_origin: Annotated[
         tuple[str, ...], _help("Origins that may use the server beside its own, exact; * only in development.")
     ] = ()

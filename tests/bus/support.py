@@ -53,6 +53,10 @@ class Recorder:
         self.gone.append(origin)
         self._notify()
 
+    async def resumed_by(self, times: int = 1) -> None:
+        """Wait until the bus has resumed so many times."""
+        await self.until(lambda: self.resumes >= times)
+
     async def until(self, reached: Callable[[], bool]) -> None:
         """Wait until something received makes this true."""
         async with asyncio.timeout(PATIENCE_S), self._changed:

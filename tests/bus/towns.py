@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from chatws.bus import MemoryHub
+from chatws.bus.redis import RedisBus
+from chatws.bus.redis.address import parse_address
+from chatws.bus.redis.bus import Timing
 from tests.bus.support import Recorder
+from tests.support.relay import Relay
 
 if TYPE_CHECKING:
     from chatws.bus import Bus, MemoryBus
+    from tests.support.redis import RedisServer
+
+FAST = Timing(lease=1.0, beat=0.2, timeout=0.5, retry=0.1)
+"""A clockwork ten times as fast as the real one."""
 
 
 class Member:
@@ -60,3 +68,41 @@ class MemoryTown:
     async def close(self) -> None:
         for bus in self._buses.values():
             await bus.close()
+
+
+class RedisTown:
+    """Members around one Redis, each over a path of its own."""
+
+    def __init__(self, server: RedisServer, prefix: str, timing: Timing = FAST) -> None:
+        self._server = server
+        self._prefix = prefix
+        self._timing = timing
+        self._relays: dict[str, Relay] = {}
+        self._buses: list[RedisBus] = []
+
+    @property
+    def port(self) -> int:
+        """The Redis without a path that can be cut."""
+        return self._server.port
+
+    async def member(self) -> Member:
+        relay = Relay(self._server.port)
+        await relay.mend()
+        bus = RedisBus(parse_address(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
+        self._relays[bus.origin] = relay
+        self._buses.append(bus)
+        heard = Recorder()
+        await bus.open(heard)
+        return Member(bus, heard)
+
+    async def cut(self, member: Member) -> None:
+        await self._relays[member.origin].cut()
+
+    async def restore(self, member: Member) -> None:
+        await self._relays[member.origin].mend()
+
+    async def close(self) -> None:
+        for bus in self._buses:
+            await bus.close()
+        for relay in self._relays.values():
+            await relay.cut()

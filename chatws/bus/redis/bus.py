@@ -1,0 +1,286 @@
+"""The bus over Redis: one link that listens, one that sends and asks, and what happens when either is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chatws.bus.errors import Away
+from chatws.bus.port import BusStats, Held, Receiver
+from chatws.bus.quiet_log import QuietLog
+from chatws.bus.redis.address import Address
+from chatws.bus.redis.keys import Keys
+from chatws.bus.redis.lease import Lease
+from chatws.bus.redis.link import Link, open_link
+from chatws.bus.redis.listener import Listener
+from chatws.bus.redis.outbox import Outbox
+from chatws.bus.redis.resp import Command, Refusal, Reply
+from chatws.bus.redis.subscriptions import Subscriptions
+from chatws.protocol.ids import new_id
+
+if TYPE_CHECKING:
+    from chatws.bus.notes import Note, PresencePart
+
+BATCH_NOTES = 500
+
+NOT_CONNECTED = "not connected"
+
+_log = logging.getLogger("chatws.bus")
+
+
+class Timing(NamedTuple):
+    """The clockwork, in seconds.
+
+    A crashed server's users are offline for the others after a lease, a beat and the grace: 17 s of the 20 promised.
+    """
+
+    lease: float = 10.0
+    beat: float = 2.0
+    """How often the lease is renewed and those of the others are looked at."""
+    timeout: float = 1.0
+    """Redis has this long to answer."""
+    retry: float = 1.0
+    """Longest pause before the next attempt to reach it."""
+
+
+def unix_ms() -> int:
+    """Return the time of day in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class RedisBus:
+    """One server's place among those that share a Redis and a prefix.
+
+    Its task owns both links. A fault of either ends the session; the next begins with all subscriptions and all
+    presence written again, since Redis may have come back empty.
+    """
+
+    def __init__(self, address: Address, prefix: str, timing: Timing | None = None) -> None:
+        self._address = address
+        self._timing = timing or Timing()
+        self._origin = new_id(unix_ms())
+        self._stats = BusStats()
+        self._lines = QuietLog()
+        keys = Keys(prefix)
+        self._channel = keys.channel
+        self._outbox = Outbox(self._origin, self._stats, unix_ms)
+        self._subscriptions = Subscriptions()
+        self._listener = Listener(
+            self._origin, keys, self._subscriptions, self._stats, lines=self._lines, take=self._received
+        )
+        self._lease = Lease(self._origin, keys, self._timing.lease)
+        self._writing = asyncio.Lock()
+        """Held while presence is written, so that the whole and its changes do not overtake each other."""
+        self._wake = asyncio.Event()
+        """Set when there may be something to send."""
+        self._receiver: Receiver | None = None
+        """Set between open and close."""
+        self._link: Link | None = None
+        """The link that sends and asks; set while the bus is connected."""
+        self._task: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
+        """Set after the first attempt to connect."""
+
+    @property
+    def origin(self) -> str:
+        """The server's id."""
+        return self._origin
+
+    @property
+    def stats(self) -> BusStats:
+        """Live figures."""
+        return self._stats
+
+    async def open(self, receiver: Receiver) -> None:
+        """Start; returns when Redis is reached or has not answered in time."""
+        self._receiver = receiver
+        self._task = asyncio.create_task(self._run())
+        await self._tried.wait()
+
+    async def close(self) -> None:
+        """Send what waits, give the lease back, end."""
+        self._receiver = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._subscriptions.close()
+
+    def publish(self, channel: str, note: Note) -> None:
+        """Queue a note."""
+        self._outbox.put(self._channel(channel), note)
+        self._wake.set()
+
+    def subscribe(self, channel: str) -> asyncio.Future[None]:
+        """Hear a channel."""
+        confirmed, is_new = self._subscriptions.want(channel)
+        if is_new:
+            self._listener.subscribe([channel])
+        return confirmed
+
+    def unsubscribe(self, channel: str) -> None:
+        """Hear a channel no more."""
+        if self._subscriptions.drop(channel):
+            self._listener.unsubscribe(channel)
+
+    def hold(self, part: PresencePart) -> None:
+        """Keep a user's part in Redis; it is there before any note that is published after this call."""
+        self._lease.shelf.put(part)
+        self._wake.set()
+
+    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[Held]]:
+        """Read these users' parts."""
+        found: dict[str, list[Held]] = {user_id: [] for user_id in user_ids}
+        for held in await self._lease.parts_of(self._connected(), list(found)) if found else []:
+            if held.part.user.user_id in found:
+                found[held.part.user.user_id].append(held)
+        return found
+
+    async def agents(self) -> list[Held]:
+        """Read the agents' parts."""
+        return await self._lease.agents(self._connected())
+
+    async def ping(self) -> bool:
+        """Whether Redis answers; a link that is lost meanwhile ends the wait."""
+        try:
+            await self._connected().demand(("PING",))
+        except Away:
+            return False
+        return True
+
+    def _connected(self) -> Link:
+        if self._link is None:
+            raise Away(NOT_CONNECTED)
+        return self._link
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._live()
+            except Away as problem:
+                self._lines.warning("bus_away", redis=str(self._address), reason=problem.reason)
+            except Exception as problem:  # noqa: BLE001  without its bus a server is slow: no bug may end it for good
+                self._lines.error("bus_failed", problem)
+            finally:
+                self._tried.set()
+            await asyncio.sleep(random.uniform(0.5, 1.0) * self._timing.retry)
+
+    async def _live(self) -> None:
+        """Connect and serve until a link is lost.
+
+        Raises:
+            Away: that is how it always ends.
+        """
+        async with contextlib.AsyncExitStack() as links:
+            link = await open_link(self._address, self._timing.timeout)
+            links.callback(link.lose, NOT_CONNECTED)
+            listening = await open_link(self._address, self._timing.timeout)
+            links.callback(listening.lose, NOT_CONNECTED)
+            links.callback(self._disconnected)
+            gone = await self._lease.begin(link)
+            await self._listener.begin(listening)
+            self._connected_by(link, gone)
+            await self._serve(link, listening)
+
+    def _connected_by(self, link: Link, gone: list[str]) -> None:
+        self._link = link
+        self._stats.connected = True
+        _log.info("bus_connected", extra={"keys": {"redis": str(self._address), "origin": self._origin}})
+        for origin in gone:
+            self._gone(origin)
+        if self._tried.is_set():
+            self._stats.reconnects += 1
+            self._tell(lambda receiver: receiver.resumed())
+        self._tried.set()
+
+    def _disconnected(self) -> None:
+        self._link = None
+        self._stats.connected = False
+        self._listener.end()
+
+    async def _serve(self, link: Link, listening: Link) -> None:
+        tasks = [asyncio.create_task(self._send_all(link)), asyncio.create_task(self._beat(link))]
+        any_of: list[asyncio.Future[Any]] = [*tasks, link.lost, listening.lost]
+        try:
+            await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            endings = await asyncio.gather(*tasks, return_exceptions=True)
+            if self._receiver is None:
+                await self._say_goodbye(link)
+        for ending in endings:
+            if isinstance(ending, Exception):
+                raise ending
+        raise Away(next(each.result() for each in (listening.lost, link.lost) if each.done()))
+
+    async def _say_goodbye(self, link: Link) -> None:
+        with contextlib.suppress(Away, TimeoutError):
+            async with asyncio.timeout(self._timing.timeout):
+                while await self._send_some(link):
+                    pass
+                await self._lease.end(link)
+
+    async def _send_all(self, link: Link) -> None:
+        while True:
+            self._wake.clear()
+            while await self._send_some(link):
+                pass
+            await self._wake.wait()
+
+    async def _send_some(self, link: Link) -> bool:
+        """Send changes of presence, then notes, at once; whether there was anything."""
+        async with self._writing:
+            changes = self._lease.shelf.changes()
+            notes = self._outbox.take(BATCH_NOTES)
+            if not changes and not notes:
+                return False
+            published: list[Command] = [("PUBLISH", channel, note) for channel, note in notes]
+            try:
+                replies = await link.ask(*changes, *published)
+            except (Away, asyncio.CancelledError):
+                self._stats.dropped += len(notes)
+                raise
+        self._count(replies[: len(changes)], replies[len(changes) :])
+        return True
+
+    def _count(self, changed: list[Reply], published: list[Reply]) -> None:
+        refused = [reply for reply in published if isinstance(reply, Refusal)]
+        self._stats.published += len(published) - len(refused)
+        self._stats.dropped += len(refused)
+        # Nobody else would ever write these again, except the next session.
+        if unwritten := [reply for reply in changed if isinstance(reply, Refusal)]:
+            raise Away(f"it refused: {unwritten[0]}")
+        if refused:
+            self._lines.warning("bus_note_refused", reason=refused[0], notes=len(refused))
+
+    async def _beat(self, link: Link) -> None:
+        while True:
+            await asyncio.sleep(self._timing.beat)
+            async with self._writing:
+                renewal = await self._lease.renew(link)
+            for origin in renewal.gone:
+                self._gone(origin)
+            if not renewal.was_held:
+                _log.warning("bus_lease_lost", extra={"keys": {"redis": str(self._address)}})
+                self._tell(lambda receiver: receiver.resumed())
+
+    def _received(self, channel: str, origin: str, note: Note) -> None:
+        self._lease.peers.heard(origin)
+        self._tell(lambda receiver: receiver.received(channel, origin, note))
+
+    def _gone(self, origin: str) -> None:
+        self._tell(lambda receiver: receiver.server_gone(origin))
+
+    def _tell(self, tell: Callable[[Receiver], None]) -> None:
+        if self._receiver is None:
+            return
+        try:
+            tell(self._receiver)
+        except Exception as problem:  # noqa: BLE001  one note's fault must not cost the link and all the others
+            self._lines.error("bus_receiver_failed", problem)
