@@ -95,6 +95,12 @@ class PollingLink:
             self._taken = self._taken or asyncio.Event()
             await self._taken.wait()
 
+    async def emptied(self) -> None:
+        """Wait until a poll has taken everything that waits."""
+        while self._outbox and not self._is_gone:
+            self._taken = self._taken or asyncio.Event()
+            await self._taken.wait()
+
     def read_ahead(self) -> None:
         """Do nothing: acks are read from every POST while handlers run."""
 

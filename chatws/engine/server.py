@@ -141,6 +141,17 @@ class Server:
         """Wait until no handler of the program runs; False when some still do after ``timeout_s``."""
         return await self._core.handlers_idle(timeout_s)
 
+    async def polls_taken(self, timeout_s: float) -> bool:
+        """Wait until no client has something to fetch by a poll; False when one still has after ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                for session in list(self._core.sessions.values()):
+                    if isinstance(session.link, PollingLink):
+                        await session.link.emptied()
+        except TimeoutError:
+            return False
+        return True
+
     async def close_all(self, code: int = CloseCode.RESTART, *, batch: int = 100, interval_s: float = 0.05) -> None:
         """Close all sessions without DISCONNECT, ``batch`` at a time: the clients reconnect by themselves."""
         sessions = list(self._core.sessions.values())

@@ -53,7 +53,10 @@ class Drain:
         share_s = self._chat.settings.drain_ms / 1000 / 4
         if connections:
             await asyncio.sleep(min(NOTICE_S, share_s))
+        until = asyncio.get_running_loop().time() + share_s
         await self._server.handlers_idle(share_s)
+        # A client may well take longer than the notice to come back for it, and nobody answers once the process ended.
+        await self._server.polls_taken(until - asyncio.get_running_loop().time())
         batches = len(connections) / BATCH + 1
         await self._server.close_all(code=1012, batch=BATCH, interval_s=min(BATCH_INTERVAL_S, share_s / batches))
         log_event(_log, logging.INFO, "drained")

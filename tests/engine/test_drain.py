@@ -6,6 +6,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
+from chatws.engine.reasons import Reason
 from tests.engine.support import Recorder, close_code, eventually, serve
 
 
@@ -66,6 +67,19 @@ async def test_waiting_for_handlers_ends_with_the_last_one() -> None:
         assert not await running.io.handlers_idle(0.01)
         waiting = asyncio.create_task(running.io.handlers_idle(10))
         release.set()
+        assert await waiting
+
+
+async def test_waiting_for_polls_ends_when_everything_was_taken_or_its_client_is_gone() -> None:
+    async with serve() as running:
+        taken, left = await running.open_polling(), await running.open_polling()
+        assert await running.io.polls_taken(10)
+        running.io.of("/").emit("server_draining")
+        assert not await running.io.polls_taken(0.01)
+        waiting = asyncio.create_task(running.io.polls_taken(10))
+        assert await running.poll(taken) == ['42["server_draining"]']
+        assert not waiting.done()
+        running.io._core.sessions[left].abort(Reason.SLOW)
         assert await waiting
 
 

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+from argon2 import extract_parameters
+from argon2.exceptions import VerifyMismatchError
+
+from chatws.server.auth import passwords
+
+
+def test_account_that_does_not_exist_costs_as_much_as_a_wrong_password() -> None:
+    assert extract_parameters(passwords._NOBODY) == extract_parameters(passwords.hash_password("a password"))
+    with pytest.raises(VerifyMismatchError):  # one that cannot be read would be refused at once
+        passwords._hasher.verify(passwords._NOBODY, "a password")
+
+
+async def test_account_that_does_not_exist_has_no_password() -> None:
+    checker = passwords.PasswordChecker()
+    assert not await checker.matches("", None)
+    assert await checker.matches("a password", passwords.hash_password("a password"))
+    checker.close()
