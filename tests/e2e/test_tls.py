@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -12,17 +13,21 @@ from chatws.client import CannotConnect, ClientOptions, CustomerClient
 from tests.conftest import StartServer
 from tests.support.certificate import Certificate, make_certificate
 from tests.support.node import NodeRunner
+from tests.support.server import ServerProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture
-def secure_url(start_server: StartServer, certificate: Certificate) -> str:
-    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
-    return f"https://localhost:{server.port}"
+@pytest.fixture(scope="module")
+def secure_url(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[str]:
+    files = ("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    server = ServerProcess(tmp_path_factory.mktemp("secure-server"), *files)
+    server.start()
+    yield f"https://localhost:{server.port}"
+    server.stop()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
@@ -31,11 +36,12 @@ async def test_sdk_talks_over_tls_to_a_server_it_was_told_to_trust(
 ) -> None:
     options = ClientOptions(ca_file=certificate.cert, transports=(transport,))
     heard: asyncio.Queue[str] = asyncio.Queue()
-    async with CustomerClient(secure_url, "session-1", options=options) as customer:
+    conversation_id = f"conv-{transport}"
+    async with CustomerClient(secure_url, f"session-{transport}", options=options) as customer:
         customer.on_message_received(lambda received: heard.put_nowait(received.message.content))
-        await customer.join_conversation("conv-1")
+        await customer.join_conversation(conversation_id)
         for content in ("x" * 4_000, "second"):
-            await customer.send_message("conv-1", content)
+            await customer.send_message(conversation_id, content)
         assert [len(await asyncio.wait_for(heard.get(), 10)) for _ in range(2)] == [4_000, 6]
 
 
