@@ -9,7 +9,7 @@ import msgspec
 from chatws.wire import attachments, socketio
 from chatws.wire.engineio import PacketType
 from chatws.wire.errors import Fault, PacketError
-from chatws.wire.frames import Opcode, server_frame
+from chatws.wire.frames import Opcode, server_frame, text_frame
 
 _MESSAGE = PacketType.MESSAGE.value.encode()
 _build = msgspec.json.Decoder().decode
@@ -36,7 +36,7 @@ class Codec:
                 count = len(buffers)
                 packet = socketio.encode_event(name, rest, namespace=self._namespace, ack_id=ack_id, attachments=count)
                 return message_frames(packet, buffers)
-        return message_frames(socketio.encode_event(name, args, namespace=self._namespace, ack_id=ack_id))
+        return text_frame(_MESSAGE + socketio.encode_event(name, args, namespace=self._namespace, ack_id=ack_id))
 
     def ack(self, ack_id: int, values: Sequence[object]) -> bytes:
         """Write the answer to an event.
@@ -50,7 +50,7 @@ class Codec:
                 count = len(buffers)
                 packet = socketio.encode_ack(ack_id, rest, namespace=self._namespace, attachments=count)
                 return message_frames(packet, buffers)
-        return message_frames(socketio.encode_ack(ack_id, values, namespace=self._namespace))
+        return text_frame(_MESSAGE + socketio.encode_ack(ack_id, values, namespace=self._namespace))
 
     def build(self, values: Sequence[msgspec.Raw], buffers: Sequence[bytes]) -> list[object]:
         """Build raw values as plain Python objects, with the attachments put back.
@@ -70,7 +70,7 @@ class Codec:
 
 def message_frames(packet: bytes, buffers: Sequence[bytes] = ()) -> bytes:
     """Wrap a Socket.IO packet and its attachments into frames."""
-    text = server_frame(_MESSAGE + packet)
+    text = text_frame(_MESSAGE + packet)
     if not buffers:
         return text
     return text + b"".join(server_frame(buffer, Opcode.BINARY) for buffer in buffers)

@@ -14,10 +14,9 @@ def new_id(now_ms: int) -> str:
 
     The random part is unique, not secret: the system's generator costs a system call for each.
     """
-    noise = _random.getrandbits(74)
-    value = (now_ms & (2**48 - 1)) << 80 | 0x7 << 76 | (noise >> 62) << 64 | 0x2 << 62 | noise & (2**62 - 1)
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    time, noise = f"{now_ms & (2**48 - 1):012x}", _random.getrandbits(74)
+    version, variant = 0x7000 | noise >> 62, 0x8000 | (noise >> 48) & 0x3FFF
+    return f"{time[:8]}-{time[8:]}-{version:04x}-{variant:04x}-{noise & (2**48 - 1):012x}"
 
 
 def new_secret_id() -> str:

@@ -44,6 +44,8 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
     raw_json: str = ""
 
 
+_EVENT = PacketType.EVENT
+_EVENT_DIGIT = str(_EVENT.value)
 _TYPES: dict[str, PacketType] = {str(member.value): member for member in PacketType}
 _BINARY_TYPES = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
 _ARRAY_TYPES = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
@@ -65,11 +67,12 @@ def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> Packet:
     Raises:
         PacketError: anything is not as the protocol says.
     """
-    kind = _TYPES.get(text[at : at + 1])
-    if kind is PacketType.EVENT:
+    digit = text[at : at + 1]
+    if digit == _EVENT_DIGIT:
         packet = _decode_plain_event(text, at + 1)
         if packet is not None:
             return packet
+    kind = _TYPES.get(digit)
     if kind is None:
         raise PacketError(Fault.MALFORMED, "unknown Socket.IO packet type")
     head = _HEAD.match(text, at + 1)
@@ -162,8 +165,11 @@ def encode_event(
     Raises:
         TypeError: JSON has no form for a value.
     """
+    payload = [name, *args]
+    if namespace == MAIN_NAMESPACE and attachments is None:
+        return (b"2" if ack_id is None else b"2%d" % ack_id) + _encode_json(payload)
     kind = PacketType.EVENT if attachments is None else PacketType.BINARY_EVENT
-    return _encode(kind, namespace, ack_id, attachments, [name, *args])
+    return _encode(kind, namespace, ack_id, attachments, payload)
 
 
 def encode_ack(
@@ -174,6 +180,8 @@ def encode_ack(
     Raises:
         TypeError: JSON has no form for a value.
     """
+    if namespace == MAIN_NAMESPACE and attachments is None:
+        return b"3%d" % ack_id + _encode_json(values)
     kind = PacketType.ACK if attachments is None else PacketType.BINARY_ACK
     return _encode(kind, namespace, ack_id, attachments, list(values))
 
@@ -198,14 +206,14 @@ def _encode(
 def _decode_plain_event(text: str, at: int) -> Packet | None:
     """Read an event of the main namespace, the packet nearly all traffic consists of; None: take the long way."""
     bracket = text.find("[", at, at + 17)
+    if bracket == at:
+        return Packet(_EVENT, MAIN_NAMESPACE, None, 0, text[at:])
     if bracket < 0:
         return None
-    if bracket == at:
-        return Packet(PacketType.EVENT, MAIN_NAMESPACE, None, 0, text[at:])
     digits = text[at:bracket]
     if not (digits.isascii() and digits.isdigit()) or int(digits) > MAX_ACK_ID:
         return None
-    return Packet(PacketType.EVENT, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
+    return Packet(_EVENT, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
 
 
 def _count_attachments(kind: PacketType, digits: str | None, limit: int) -> int:
