@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from types import TracebackType
+from typing import Any
 
 CHECKS_PER_LIMIT = 20
 """A request is ended at most a twentieth of the limit late."""
 
 
 class Deadline:
-    """One limit for all requests; each runs in a task of its own, as the engine and aiohttp run them."""
+    """One limit for all requests: ``with`` it around each, which runs in a task of its own; not to be nested.
+
+    Raises:
+        TimeoutError: out of the ``with``, when it took longer and was cancelled.
+    """
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -24,30 +26,31 @@ class Deadline:
         """When each running request has to end, in the event loop's time."""
         self._overdue: set[asyncio.Task[Any]] = set()
         """Tasks that were cancelled here and have not noticed yet."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop of the first request."""
         self._timer: asyncio.TimerHandle | None = None
         """Set while requests run."""
 
-    async def keep(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await the work, but no longer than the limit; not to be nested.
-
-        Raises:
-            TimeoutError: it took longer and was cancelled.
-        """
-        loop = asyncio.get_running_loop()
+    def __enter__(self) -> None:
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None
         self._due[task] = loop.time() + self._limit_s
         if self._timer is None:
             self._timer = loop.call_later(self._limit_s / CHECKS_PER_LIMIT, self._check, loop)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if task not in self._overdue or task.uncancel():
-                raise
-            raise TimeoutError from None
-        finally:
-            del self._due[task]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        del self._due[task]
+        if task in self._overdue:
             self._overdue.discard(task)
+            if not task.uncancel() and kind is asyncio.CancelledError:
+                raise TimeoutError from None
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

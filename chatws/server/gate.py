@@ -94,14 +94,20 @@ def renew(chat: Chat, connection: Connection, identity: Identity) -> None:
         watch_expiry(chat, connection)
 
 
-async def slide_session(chat: Chat, connection: Connection) -> None:
-    """Let a session live on because it is used (`is_to_slide`)."""
+def is_session_to_slide(chat: Chat, connection: Connection) -> bool:
+    """Whether a session stands behind the connection whose new end is to be stored (`is_to_slide`)."""
     identity = connection.identity
     if identity is None or identity.session_id is None:
-        return
+        return False
+    return is_to_slide(identity.expires_at_ms, chat.clock.now_ms(), chat.settings.session_ttl_s * 1000)
+
+
+async def slide_session(chat: Chat, connection: Connection) -> None:
+    """Let a session live on because it is used."""
+    identity = connection.identity
+    assert identity is not None
+    assert identity.session_id is not None
     now_ms, life_ms = chat.clock.now_ms(), chat.settings.session_ttl_s * 1000
-    if not is_to_slide(identity.expires_at_ms, now_ms, life_ms):
-        return
     connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + life_ms)
     try:
         async with asyncio.timeout(SLIDE_TIMEOUT_S):

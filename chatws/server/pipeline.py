@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,30 +48,43 @@ class Pipeline:
     def __init__(self, chat: Chat, routes: Mapping[str, Route]) -> None:
         self._chat = chat
         self._routes = routes
+        self._monotonic = chat.clock.monotonic
         self._lines = QuietLog(_log, chat.clock.monotonic)
         self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
     async def run(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok | Refused:
         """Carry out a client's event; never raises for anything a client or the store did."""
-        return await self._measured(name, self._run_event(caller, name, args))
+        began = self._monotonic()
+        try:
+            self._count(caller)
+            row = codec.find_command(name)
+            payload = codec.decode_command(row, args)
+            with self._deadline:
+                reply = await self._answer(row, caller, payload)
+        except Exception as problem:  # noqa: BLE001  here and below a handler's failure becomes an answer
+            return self._refused(name, problem, began)
+        self._chat.metrics.request(name, "ok", self._monotonic() - began)
+        return reply
 
     async def run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok | Refused:
         """Carry out a REST operation; ``prepare`` reads the request, within the deadline."""
-        return await self._measured(row.name, self._run_operation(row, prepare))
-
-    async def _measured(self, name: str, answer: Coroutine[Any, Any, Ok]) -> Ok | Refused:
-        clock = self._chat.clock
-        began = clock.monotonic()
-        reply: Ok | Refused
+        began = self._monotonic()
         try:
-            reply = await answer
-            outcome = "ok"
-        except Exception as problem:  # noqa: BLE001  the one place where a handler's failure becomes an answer
-            error = translate(problem)
-            self._report(name, problem, error.code)
-            reply, outcome = refusal(error), error.code.value
-        self._chat.metrics.request(name, outcome, clock.monotonic() - began)
+            with self._deadline:
+                caller, payload = await prepare()
+                self._count(caller)
+                reply = await self._answer(row, caller, payload)
+        except Exception as problem:  # noqa: BLE001  as above
+            return self._refused(row.name, problem, began)
+        self._chat.metrics.request(row.name, "ok", self._monotonic() - began)
         return reply
+
+    def _refused(self, name: str, problem: Exception, began: float) -> Refused:
+        """Turn what went wrong into the answer, and tell the operator if it is to be known."""
+        error = translate(problem)
+        self._report(name, problem, error.code)
+        self._chat.metrics.request(name, error.code.value, self._monotonic() - began)
+        return refusal(error)
 
     def _report(self, name: str, problem: Exception, code: ErrorCode) -> None:
         """Tell the operator of what is not the client's fault."""
@@ -80,32 +93,18 @@ class Pipeline:
         elif code in _NOT_SERVED:
             self._lines.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
-    async def _run_event(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok:
-        self._count(caller)
-        row = codec.find_command(name)
-        payload = codec.decode_command(row, args)
-        return await self._deadline.keep(self._answer(row, caller, payload))
-
-    async def _run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok:
-        return await self._deadline.keep(self._read_and_answer(row, prepare))
-
-    async def _read_and_answer(self, row: CommandSpec, prepare: Prepare) -> Ok:
-        caller, payload = await prepare()
-        self._count(caller)
-        return await self._answer(row, caller, payload)
-
     async def _answer(self, row: CommandSpec, caller: Caller, payload: object) -> Ok:
         self._check_identity(row, caller)
         route = self._routes[row.name]
         place = await route.policy(self._chat, caller, payload)
         if caller.throttle is not None:
-            caller.throttle.check(row.limit, self._chat.clock.monotonic())
+            caller.throttle.check(row.limit, self._monotonic())
         return await route.handler(self._chat, caller, payload, place)
 
     def _count(self, caller: Caller) -> None:
         """Count a request against the total before anything else, so that nonsense is bounded, too."""
         if caller.throttle is not None:
-            caller.throttle.check_total(self._chat.clock.monotonic())
+            caller.throttle.check_total(self._monotonic())
 
     def _check_identity(self, row: CommandSpec, caller: Caller) -> None:
         if not row.roles:

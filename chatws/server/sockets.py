@@ -65,7 +65,12 @@ class SocketAdapter:
     async def received(self, socket: Socket, event: IncomingEvent) -> None:
         """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
         connection: Connection = socket.data
-        reply = connection.stuck or await self._run(connection, event)
+        reply: Ok | Refused | None = connection.stuck
+        if reply is None:
+            if gate.is_session_to_slide(self._chat, connection):
+                await gate.slide_session(self._chat, connection)
+            caller = Caller(connection.identity, connection.throttle, connection)
+            reply = await self._pipeline.run(caller, event.name, event.args)
         if isinstance(reply, Refused) and reply.error.code in _UNANSWERED:
             connection.refuse_waiting(reply)
         if event.wants_ack:
@@ -73,11 +78,6 @@ class SocketAdapter:
         elif isinstance(reply, Refused):
             error = ChatError(reply.error.code, reply.error.message)
             socket.emit("error", gate.failure(error, event.name))
-
-    async def _run(self, connection: Connection, event: IncomingEvent) -> Ok | Refused:
-        await gate.slide_session(self._chat, connection)
-        caller = Caller(connection.identity, connection.throttle, connection)
-        return await self._pipeline.run(caller, event.name, event.args)
 
     def unadmitted(self, socket: Socket) -> None:
         """The time to authenticate is over."""
