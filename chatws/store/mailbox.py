@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from queue import Empty, SimpleQueue
+from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from chatws.store.errors import Unavailable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from chatws.store.port import Draft
 
 J = TypeVar("J", bound="Job")
+
+MAX_WAKES = 2
+"""Most threads that a turn's jobs wake: no mailbox has more of them."""
 
 
 class Job:
@@ -59,12 +63,18 @@ class Append(Job):
 
 
 class Mailbox(Generic[J]):
-    """A bounded queue from one event loop to one or more threads. Full means refused, at once."""
+    """A bounded queue from one event loop to one or more threads. Full means refused, at once.
+
+    What is posted in one turn of the loop wakes a thread once, at the turn's end: waking one costs as much as
+    everything else about a job.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_waiting: int) -> None:
         self._loop = loop
         self._max_waiting = max_waiting
-        self._queue: SimpleQueue[J | None] = SimpleQueue()  # None ends the threads
+        self._jobs: deque[J] = deque()
+        self._wakes: SimpleQueue[None] = SimpleQueue()  # one entry for each job or turn's jobs; too many do no harm
+        self._posted = 0  # in this turn of the loop
         self._closed = False
 
     def post(self, job: J) -> None:
@@ -75,43 +85,47 @@ class Mailbox(Generic[J]):
         """
         if self._closed:
             raise Unavailable("closed")
-        if self._queue.qsize() >= self._max_waiting:
+        if len(self._jobs) >= self._max_waiting:
             raise Unavailable("too many requests are waiting")
-        self._queue.put(job)
+        if not self._posted:
+            self._loop.call_soon(self._wake)
+        self._posted += 1
+        self._jobs.append(job)
 
     def close(self) -> None:
         """Accept nothing more; the threads finish what waits, then see the end."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._wakes.put(None)
 
     def take(self, most: int, gather_s: float = 0.0) -> list[J]:
         """Wait for a job and return it with those right behind it; an empty list is the end.
 
         A thread that finds jobs waiting when it comes back is busy: it waits ``gather_s`` for more to take at once.
         """
-        is_busy = not self._queue.empty()
-        first = self._queue.get()
-        if first is None:
-            self._queue.put(None)  # for the other threads
-            return []
-        if is_busy and gather_s:
+        if self._jobs and gather_s:
             time.sleep(gather_s)
-        return [first, *self.take_waiting(most - 1)]
+        while not (jobs := self.take_waiting(most)):
+            if self._closed:
+                self._wakes.put(None)  # for the other threads
+                return []
+            self._wakes.get()
+        return jobs
 
     def take_waiting(self, most: int | None = None) -> list[J]:
         """Return what waits right now, without waiting."""
         jobs: list[J] = []
         while most is None or len(jobs) < most:
             try:
-                job = self._queue.get_nowait()
-            except Empty:
+                jobs.append(self._jobs.popleft())
+            except IndexError:
                 break
-            if job is None:
-                self._queue.put(None)
-                break
-            jobs.append(job)
         return jobs
+
+    def _wake(self) -> None:
+        posted, self._posted = self._posted, 0
+        for _ in range(min(posted, MAX_WAKES)):
+            self._wakes.put(None)
 
     def answer(self, jobs: list[J]) -> None:
         """Settle jobs in the event loop, with one wake-up for all of them; called in a thread."""

@@ -11,7 +11,7 @@ from chatws.store.queries import accounts, conversations, messages, read_marks, 
 from chatws.store.schema import EPOCH, meta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from sqlalchemy import Connection
 
@@ -165,9 +165,9 @@ class SqlStore:
             )
         )
 
-    async def append(self, draft: Draft) -> Stored:
-        """See the port."""
-        return await self._database.append(draft)
+    def append(self, draft: Draft) -> Coroutine[None, None, Stored]:
+        """See the port; what is awaited is the database's own, as a message passes here."""
+        return self._database.append(draft)
 
     async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:
         """See the port."""

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from chatws.store.mailbox import Call, Mailbox
+from chatws.store.mailbox import MAX_WAKES, Call, Mailbox
 
 GATHER_S = 0.002
 
@@ -36,15 +36,37 @@ async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.Monke
     mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
     job = _job()
 
-    class WaitedFor(SimpleQueue[Call | None]):
+    class WaitedFor(SimpleQueue[None]):
         """Empty until somebody waits for it."""
 
-        def get(self, block: bool = True, timeout: float | None = None) -> Call | None:
-            self.put(job)
-            return super().get(block, timeout)
+        def get(self, block: bool = True, timeout: float | None = None) -> None:
+            assert block
+            assert timeout is None
+            mailbox.post(job)
 
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr(mailbox, "_queue", WaitedFor())
+    monkeypatch.setattr(mailbox, "_wakes", WaitedFor())
     assert mailbox.take(1, GATHER_S) == [job]
     assert pauses == []
+
+
+async def test_jobs_of_one_turn_wake_a_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
+    wakes: SimpleQueue[None] = SimpleQueue()
+    monkeypatch.setattr(mailbox, "_wakes", wakes)
+    jobs = [_job() for _ in range(5)]
+    for job in jobs:
+        mailbox.post(job)
+    assert wakes.empty()
+    await asyncio.sleep(0)
+    assert 0 < wakes.qsize() <= MAX_WAKES
+    assert mailbox.take(10) == jobs
+
+
+async def test_jobs_posted_before_the_end_are_taken_before_it() -> None:
+    mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
+    job = _job()
+    mailbox.post(job)
+    mailbox.close()
+    assert [mailbox.take(1), mailbox.take(1), mailbox.take(1)] == [[job], [], []]
