@@ -193,9 +193,7 @@ class WebSocketLink:
         """Give the next message; WebSocket's own pings are answered on the way."""
         while True:
             message = await self.response.receive()
-            if message.type is WSMsgType.PING:
-                self.write(server_frame(bytes(message.data), Opcode.PONG))
-            elif message.type is not WSMsgType.PONG:
+            if not self._answers_ping(message):
                 return message
 
     def carry(self, session: Session) -> None:
@@ -204,9 +202,13 @@ class WebSocketLink:
 
     async def run(self, session: Session) -> None:
         """Read and handle until the connection ends; the session is closed when this returns."""
+        receive = self.response.receive
         while True:
-            message = await self._next()
+            is_plain = self._ahead is None and not self._stash
+            message = await (receive() if is_plain else self._next())
             if message.type is not _TEXT and message.type is not _BINARY:
+                if self._answers_ping(message):
+                    continue
                 break
             if session.is_closed:
                 continue
@@ -273,6 +275,12 @@ class WebSocketLink:
         self._transport.close()
         if self.buffered_bytes():
             self._transport.abort()
+
+    def _answers_ping(self, message: WSMessage) -> bool:
+        """Deal with WebSocket's own heartbeat; False when the message is something else."""
+        if message.type is WSMsgType.PING:
+            self.write(server_frame(bytes(message.data), Opcode.PONG))
+        return message.type in (WSMsgType.PING, WSMsgType.PONG)
 
     def _take_pending(self) -> bytes:
         pending = self._pending
