@@ -23,6 +23,7 @@ MODULES: Final = {
     "session": "sessions",
     "user": "users",
     "db": "database",
+    "top": "top",
     "config": "config",
     "proxy-config": "proxy_config",
     "loadtest": "loadtest",

@@ -45,9 +45,10 @@ def nginx(  # noqa: PLR0917  these are options, never positional
 ) -> None:
     """Print a configuration for nginx: sticky polling, upgrades, streams, timeouts, TLS, clients' real addresses."""
     from chatws_cli.nginx import Proxy, write
+    from chatws_cli.own_servers import own_servers
 
     settings = load_settings(None, (), config).settings
-    scheme, upstreams = _read_upstreams(upstream or _own_servers(settings))
+    scheme, upstreams = _read_upstreams(upstream or own_servers(settings))
     certificate = _certificate(tls_cert, tls_key)
     where = _checked(_LISTEN, listen or ("443" if certificate else "80"), "--listen", "a port, or address:port")
     proxy = Proxy(
@@ -60,13 +61,6 @@ def nginx(  # noqa: PLR0917  these are options, never positional
         max_body_bytes=2 * settings.max_frame_bytes,
     )
     print(write(proxy), end="")
-
-
-def _own_servers(settings: Settings) -> list[str]:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  to reach, not to listen on
-    scheme = "https" if settings.tls_cert else "http"
-    return [f"{scheme}://{host}:{settings.port + index}" for index in range(settings.workers)]
 
 
 def _read_upstreams(texts: Sequence[str]) -> tuple[str, list[str]]:

@@ -1,0 +1,40 @@
+"""``chatws top``: what the servers do at this moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from chatws_cli.options import CaFile
+from chatws_cli.tree import make_app
+
+app = make_app()
+
+
+@app.command(epilog="Example: chatws top 10.0.0.5:3000 10.0.0.6:3000 --interval 5")
+def top(
+    urls: Annotated[
+        list[str] | None, typer.Argument(metavar="[URL]...", help="Servers; those of the settings by default.")
+    ] = None,
+    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Time between two looks.")] = 2.0,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many looks.")] = None,
+    ca_file: CaFile = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per look.")] = False,
+) -> None:
+    """Watch servers through their /metrics: connections, messages, latencies, what waits, per server and in all.
+
+    Each server is asked itself, not through a proxy. In a pipe it writes one line per look. Ctrl-C ends it.
+    """
+    from chatws_cli.connecting import client_options
+    from chatws_cli.own_servers import own_servers
+    from chatws_cli.settings import load_settings
+    from chatws_cli.top.watch import watch
+
+    named = [url if "://" in url else f"http://{url}" for url in urls or []]
+    servers = named or own_servers(load_settings().settings)
+    options = [client_options(url, ca_file) for url in servers]
+    looking = watch(servers, options[0].ssl_context(), interval_s=interval, limit=count, as_json=as_json)
+    raise typer.Exit(asyncio.run(looking))
