@@ -94,6 +94,14 @@ def _refused_workers(settings: Settings) -> list[Concern]:
                 "give --database-url postgresql://... and --redis-url redis://... ('chatws db copy' moves the data)",
             )
         )
+    elif settings.redis_url is None:
+        found.append(
+            Concern(
+                f"{what} without Redis",
+                "people on different servers would see each other's messages seconds late, and never who is typing",
+                "give --redis-url redis://...",
+            )
+        )
     if settings.port and settings.port + settings.workers - 1 > LAST_PORT:
         found.append(Concern(f"{what} from port {settings.port} on", "there are not as many ports", "give a lower one"))
     return found

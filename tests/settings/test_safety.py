@@ -10,6 +10,8 @@ from chatws.settings.safety import is_loopback, refusals, warnings
 
 SAFE = Settings(mode="prod", host="0.0.0.0", tls_cert=Path("c"), tls_key=Path("k"))  # noqa: S104 - that is the case
 
+CLUSTER = Settings(workers=3, database_url="postgresql://chat@127.0.0.1/chat", redis_url="redis://127.0.0.1")
+
 
 @pytest.mark.parametrize(
     ("host", "expected"),
@@ -34,6 +36,7 @@ def test_the_defaults_and_a_complete_production_set_up_are_fine() -> None:
     assert not warnings(Settings())
     assert not refusals(SAFE)
     assert not warnings(SAFE)
+    assert not refusals(CLUSTER)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,10 @@ def test_the_defaults_and_a_complete_production_set_up_are_fine() -> None:
         (msgspec.structs.replace(SAFE, tls_key=None), "TLS"),
         (Settings(tls_key=Path("k")), "TLS"),
         (Settings(jwt_algorithms=("HS256", "none")), "jwt_algorithms"),
+        (Settings(workers=2), "2 workers on SQLite"),
+        (Settings(workers=2, redis_url="redis://127.0.0.1"), "2 workers on SQLite"),
+        (Settings(workers=2, database_url="postgresql://chat@127.0.0.1/chat"), "2 workers without Redis"),
+        (msgspec.structs.replace(CLUSTER, port=65_534), "3 workers from port 65534 on"),
     ],
 )
 def test_an_unsafe_combination_is_refused(settings: Settings, word: str) -> None:
