@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from chatws.protocol.entities import Conversation, Id, Message, PresenceStatus, User
-from chatws.protocol.events import MessageRead
+from chatws.protocol.events import BotNotice, MessageRead
 
 MAX_NOTE_BYTES = 256 * 1024
 """Largest note in JSON; a conversation before and after, each with the longest message, has about 70 KiB."""
@@ -81,17 +81,29 @@ class PresencePart(BaseNote, frozen=True, tag="presence", kw_only=True):
 
 
 class UserEvent(BaseNote, frozen=True, tag="event", kw_only=True):
-    """An event for every connection of one user (guide: ``sendToUser``); the payload crosses as it is."""
+    """An event for every connection of one user (guide: ``sendToUser``); a payload crosses as it is."""
 
     user_id: Id
     name: EventName
-    payload: msgspec.Raw
+    payload: msgspec.Raw | UnsetType = UNSET
 
 
 class Revoked(BaseNote, frozen=True, tag="revoked", kw_only=True):
     """The user's connections are to be closed: logged out, disabled or erased."""
 
     user_id: Id
+
+
+class HostingBegan(BaseNote, frozen=True, tag="hosting", kw_only=True):
+    """The origin has begun to host a conversation: the others that do tell it who is there, and who types."""
+
+    conversation_id: Id
+
+
+class BotNoticed(BaseNote, frozen=True, tag="bot", kw_only=True):
+    """A notice about a bot for every agent who follows an inbox."""
+
+    notice: BotNotice
 
 
 Note = (
@@ -103,6 +115,8 @@ Note = (
     | PresencePart
     | UserEvent
     | Revoked
+    | HostingBegan
+    | BotNoticed
 )
 
 

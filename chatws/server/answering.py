@@ -210,8 +210,8 @@ class Answering:
         assert self._notices is not None
         conversation = await chat.current(answer.question.conversation_id)
         if conversation is not None and (conversation.status, conversation.version) == ("bot", answer.version):
-            await requeue(chat, conversation)
-            self._notices.handed_off(conversation.conversation_id, ending.reason)
+            if await requeue(chat, conversation):
+                self._notices.handed_off(conversation.conversation_id, ending.reason)
 
     async def _show_typing(self, chat: Chat, conversation_id: str) -> None:
         """Until cancelled; an indicator expires by itself, so that it is repeated as a client's is."""
@@ -219,10 +219,14 @@ class Answering:
             while True:
                 if (hosted := chat.hosting.get(conversation_id)) is not None:
                     hosted.board.start(BOT, self)
+                else:
+                    chat.neighbours.typing(conversation_id, BOT, is_typing=True)
                 await asyncio.sleep(self._settings.typing_resend_ms / 1000)
         finally:
             if (hosted := chat.hosting.get(conversation_id)) is not None:
                 hosted.board.end(BOT.user_id, self)
+            else:
+                chat.neighbours.typing(conversation_id, BOT, is_typing=False)
 
 
 def _withdraw(answers: list[Answer] | tuple[()]) -> None:

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from chatws.bots import KEY_VARIABLE, BadBot, make_bot
+from chatws.bus import Bus, MemoryBus
 from chatws.engine import EngineOptions, Namespace, Server
-from chatws.protocol.entities import Presence, User
+from chatws.protocol.entities import User
 from chatws.protocol.events import TypingIndicator
 from chatws.server import rest, site
 from chatws.server.answering import BOT, Answering
+from chatws.server.audience import LocalAudience
 from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.keys import load_keys
 from chatws.server.auth.passwords import PasswordChecker
@@ -25,8 +27,10 @@ from chatws.server.drain import Drain
 from chatws.server.errors import StartError
 from chatws.server.handlers import ROUTES
 from chatws.server.hosting import Hosting
-from chatws.server.inbox import EVERY_INBOX, Inbox
+from chatws.server.inbox import Inbox
+from chatws.server.listener import Listener
 from chatws.server.metrics import Metrics
+from chatws.server.neighbours import Neighbours
 from chatws.server.pipeline import Pipeline
 from chatws.server.presence import PresenceBook
 from chatws.server.service import WebSocketService
@@ -34,7 +38,7 @@ from chatws.server.sockets import SocketAdapter
 from chatws.server.throttle import AddressLimit
 from chatws.server.typing_board import TypingBoard
 from chatws.settings import Settings
-from chatws.store import BadUrl, StoreError
+from chatws.store import BadUrl, Store, StoreError
 from chatws.store.factory import make_store
 
 SERVICE = web.AppKey("chatws.service", WebSocketService)
@@ -47,24 +51,33 @@ ENGINE = web.AppKey("chatws.engine", Server)
 """The Socket.IO server, for an embedding program's own namespaces."""
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, store: Store | None = None, bus: Bus | None = None
+) -> web.Application:
     """Make the whole server as an aiohttp application.
 
-    The database is opened when the application starts, and closed by its clean-up.
+    The database and the bus are opened when the application starts, and closed by its clean-up.
+
+    Args:
+        settings: What the parts are made from.
+        clock: Another one than the machine's.
+        store: Another one than the settings name, not opened yet.
+        bus: Likewise, such as a place at a ``MemoryHub`` for several servers in one program.
 
     Raises:
         StartError: the settings name a database, a key or a bot that cannot be used.
     """
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
-    chat = _make_chat(settings, server.of("/"), clock or SystemClock())
+    clock, bus = clock or SystemClock(), bus or MemoryBus()
+    chat = _make_chat(settings, server.of("/"), clock, store or _open_store(settings, clock), bus)
     chat.metrics.watch(chat, server)
     pipeline = Pipeline(chat, {**ROUTES, **rest.ROUTES})
     SocketAdapter(chat, pipeline).attach(chat.namespace)
     app[ENGINE] = server
     app[SERVICE] = WebSocketService(chat)
     app[DRAIN] = Drain(chat, server)
-    app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat))
+    app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat, bus=bus))
     app.on_shutdown.append(functools.partial(_end_answers, chat=chat))
     rest.attach(app, rest.Api(chat, pipeline, server, app[SERVICE], app[DRAIN]))
     site.attach(app, chat)
@@ -93,14 +106,21 @@ def engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
+def _open_store(settings: Settings, clock: Clock) -> Store:
     try:
-        store = make_store(settings.database, server=True, clock_ms=clock.now_ms)
+        return make_store(settings.database, server=True, clock_ms=clock.now_ms)
     except BadUrl as problem:
         raise StartError("the database", str(problem), "check database_url") from None
+
+
+def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Chat:
     metrics = Metrics()
     registry = Registry(settings)
-    hosting = Hosting(namespace, store, metrics, lambda room: _typing_board(settings, namespace, registry, room))
+    neighbours = Neighbours(bus, settings.inbox_update_ms)
+    boards = functools.partial(_typing_board, settings, namespace, registry, neighbours)
+    hosting = Hosting(namespace, store, metrics, neighbours, boards)
+    inbox = Inbox(namespace, settings.inbox_update_ms, neighbours)
+    audience = LocalAudience(namespace, registry, hosting, inbox)
     answering = _make_answering(settings)
     chat = Chat(
         settings=settings,
@@ -114,9 +134,10 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock) -> Chat:
         session_starts=_limit(settings, settings.sessions_per_s, settings.connections_per_address),
         registry=registry,
         hosting=hosting,
-        presence=PresenceBook(settings.presence_grace_ms, clock, functools.partial(_show_presence, namespace)),
-        inbox=Inbox(namespace, settings.inbox_update_ms),
+        presence=PresenceBook(settings.presence_grace_ms, clock, audience, neighbours),
+        inbox=inbox,
         answering=answering,
+        neighbours=neighbours,
     )
     chat.inbox.join(chat.current)
     answering.join(chat)
@@ -134,7 +155,9 @@ def _limit(settings: Settings, per_s: float, burst: int) -> AddressLimit:
     return AddressLimit(per_s if settings.limits == "on" else 0, burst)
 
 
-def _typing_board(settings: Settings, namespace: Namespace, registry: Registry, room: str) -> TypingBoard:
+def _typing_board(
+    settings: Settings, namespace: Namespace, registry: Registry, neighbours: Neighbours, room: str
+) -> TypingBoard:
     conversation_id = room.removeprefix("conversation:")
 
     def show(user: User, is_typing: bool) -> None:  # noqa: FBT001  the state is what it says
@@ -143,11 +166,10 @@ def _typing_board(settings: Settings, namespace: Namespace, registry: Registry, 
         )
         namespace.to(room).except_sockets(registry.sockets_of(user.user_id)).emit("typing_indicator", event)
 
-    return TypingBoard(settings, show)
+    def tell(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
+        neighbours.typing(conversation_id, user, is_typing=is_typing)
 
-
-def _show_presence(namespace: Namespace, presence: Presence, rooms: list[str]) -> None:
-    namespace.to(EVERY_INBOX, *rooms).emit("presence_update", presence)
+    return TypingBoard(settings, show, tell)
 
 
 async def _end_answers(_app: web.Application, *, chat: Chat) -> None:
@@ -155,7 +177,7 @@ async def _end_answers(_app: web.Application, *, chat: Chat) -> None:
     await chat.answering.close()
 
 
-async def _lifetime(_app: web.Application, *, chat: Chat) -> AsyncIterator[None]:
+async def _lifetime(_app: web.Application, *, chat: Chat, bus: Bus) -> AsyncIterator[None]:
     try:
         await chat.store.open()
         await chat.store.ensure_user(BOT)
@@ -164,6 +186,8 @@ async def _lifetime(_app: web.Application, *, chat: Chat) -> AsyncIterator[None]
         raise StartError("the database", str(problem)) from None
     background = Background(chat)
     chat.presence.on_gone(background.agent_gone)
+    chat.hosting.on_late(background.compare)
+    await bus.open(Listener(chat, background))
     background.start()
     yield
     await background.close()
@@ -171,5 +195,7 @@ async def _lifetime(_app: web.Application, *, chat: Chat) -> AsyncIterator[None]
     await chat.hosting.close()
     chat.presence.close()
     chat.inbox.close()
+    chat.neighbours.close()
+    await bus.close()
     chat.passwords.close()
     await chat.store.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from chatws.protocol.entities import User
 from chatws.protocol.ids import format_timestamp
 from chatws.server import gate
-from chatws.server.auth.identity import is_barred
+from chatws.server.amends import make_amends
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
 from chatws.server.quiet_log import QuietLog
@@ -29,6 +30,9 @@ LAG_PROBE_S = 0.5
 RESUME_WITHIN_MS = 600_000
 """Questions older than this stay unanswered when a server starts."""
 
+STRANGERS_WAIT_S = 0.05
+"""Members of a conversation introduce themselves together."""
+
 RETRY_S = 1.0
 """Before work that the store has refused is tried again."""
 
@@ -41,6 +45,10 @@ class Background:
         self._lines = QuietLog(_log, chat.clock.monotonic)
         self._sweep = Sweep(chat)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._amends: asyncio.Task[None] | None = None
+        """Set while, or after, what the bus may have lost is made good."""
+        self._strangers: set[str] = set()
+        """Users of whom another server has told for the first time; asked about together."""
         self._absent: dict[str, asyncio.TimerHandle] = {}
         """Agents who are offline, and when their conversations go back to the queue."""
 
@@ -73,13 +81,42 @@ class Background:
         delay_s = self._chat.settings.assignee_offline_ms / 1000
         self._absent[user.user_id] = asyncio.get_running_loop().call_later(delay_s, self._give_up, user.user_id)
 
+    def make_good(self) -> None:
+        """The bus is back: compare with the database at once, and with the other servers."""
+        if self._amends is not None:
+            self._amends.cancel()
+        self._amends = asyncio.create_task(self._make_good())
+        self._own(self._amends)
+
+    def compare(self, conversation_id: str) -> None:
+        """Compare one conversation with the database."""
+        self._spawn(self._try(lambda: self._sweep.compare([conversation_id])))
+
+    def close_barred(self, user_id: str) -> None:
+        """Another server has voided a user's credentials: look, and do not wait for the next round."""
+        self._spawn(self._close_barred(user_id))
+
+    def ask_about(self, user_id: str) -> None:
+        """Another server has told of a user who was not known: ask the others, too."""
+        self._strangers.add(user_id)
+        if len(self._strangers) == 1:
+            self._spawn(self._ask_about_strangers())
+
+    def take_over_work(self) -> None:
+        """Another server is gone: its agents may be, and questions to the bot that it was answering."""
+        self._spawn(self._find_absent_agents())
+        self._spawn(self._resume_bot())
+
     def _give_up(self, user_id: str) -> None:
         del self._absent[user_id]
         self._spawn(self._requeue_all(user_id))
 
     async def _requeue_all(self, user_id: str) -> None:
         wanted = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
-        while not self._chat.presence.is_online(user_id):
+        while not (online := await self._chat.presence.is_online_anywhere(user_id)):
+            if online is None:
+                await asyncio.sleep(RETRY_S)  # nobody knows while the bus is away, and an agent at work keeps the work
+                continue
             try:
                 conversations, _ = await self._chat.store.conversations(wanted)
                 for conversation in conversations:
@@ -134,14 +171,22 @@ class Background:
                 connection.socket.emit("positions", heads)
 
     async def _check_revocations(self) -> None:
-        agents = self._chat.registry.agents()
-        if not agents:
-            return
-        for account in await self._chat.store.accounts_of(agents):
-            for connection in self._chat.registry.of_user(account.user.user_id):
-                if connection.identity is not None and is_barred(account, connection.identity.issued_at_ms):
-                    gate.revoke(self._chat, account.user.user_id)
-                    break
+        await gate.close_barred(self._chat, self._chat.registry.agents())
+
+    async def _close_barred(self, user_id: str) -> None:
+        try:
+            await gate.close_barred(self._chat, [user_id])
+        except StoreError:
+            gate.revoke(self._chat, user_id)  # the other server has committed it
+
+    async def _make_good(self) -> None:
+        await self._try(self._sweep.run)
+        await make_amends(self._chat)
+
+    async def _ask_about_strangers(self) -> None:
+        await asyncio.sleep(STRANGERS_WAIT_S)
+        asked, self._strangers = self._strangers, set()
+        self._chat.presence.correct(await self._chat.neighbours.presence_of(asked) or {})
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -156,14 +201,19 @@ class Background:
     async def _repeat(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(period_s)
-            try:
-                await work()
-            except StoreError as problem:
-                self._lines.write(logging.WARNING, "background_failed", "store", error=str(problem))
-            except Exception as problem:  # noqa: BLE001  log-outs are looked for here: no bug may end that for good
-                self._lines.write(logging.ERROR, "background_failed", "bug", problem=problem)
+            await self._try(work)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except StoreError as problem:
+            self._lines.write(logging.WARNING, "background_failed", "store", error=str(problem))
+        except Exception as problem:  # noqa: BLE001  log-outs are looked for here: no bug may end that for good
+            self._lines.write(logging.ERROR, "background_failed", "bug", problem=problem)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._own(asyncio.create_task(work))
+
+    def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

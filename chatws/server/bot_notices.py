@@ -74,3 +74,4 @@ def tell_inboxes(
         reason=reason or UNSET,
     )
     chat.namespace.to(EVERY_INBOX).emit("bot_notice", notice)
+    chat.neighbours.tell_inboxes(notice)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chatws.server.connections import Connection, Registry
     from chatws.server.inbox import Inbox
     from chatws.server.metrics import Metrics
+    from chatws.server.neighbours import Neighbours
     from chatws.server.presence import PresenceBook
     from chatws.server.throttle import AddressLimit, Throttle
     from chatws.settings import Settings
@@ -69,6 +70,7 @@ class Chat:
     presence: PresenceBook
     inbox: Inbox
     answering: Answering
+    neighbours: Neighbours
     draining: bool = False
 
     @property
@@ -87,15 +89,16 @@ class Chat:
         began = self.clock.monotonic()
         stored = await self.store.append(draft)
         self.metrics.commit.observe(self.clock.monotonic() - began)
-        if stored.duplicate:
-            return stored
         message = stored.message
-        self.metrics.messages[message.sender.role] += 1
         self.hosting.deliver(message)
+        self.neighbours.message(message)
+        if stored.duplicate:
+            return stored  # told all the same: the server that stored it may have died before it did
+        self.metrics.messages[message.sender.role] += 1
         if stored.conversation is not None:
             self.changed(was, stored.conversation)
         else:
-            self.inbox.touch(draft.conversation_id)
+            self.touched(draft.conversation_id)
         if _log.isEnabledFor(logging.DEBUG):
             log_event(
                 _log,
@@ -109,10 +112,20 @@ class Chat:
         return stored
 
     def changed(self, before: Conversation | None, after: Conversation) -> None:
-        """Tell members and inboxes of a new status or assignee."""
+        """Tell members and inboxes, here and on other servers, of a new status or assignee."""
+        self.show_change(before, after)
+        self.neighbours.changed(before, after)
+
+    def show_change(self, before: Conversation | None, after: Conversation) -> None:
+        """Tell members and inboxes here of a new status or assignee."""
         self.hosting.adopt(after)
         self.inbox.touch(after.conversation_id, before)
         self.answering.conversation_changed(after)
+
+    def touched(self, conversation_id: str) -> None:
+        """Tell inboxes, here and on other servers, of a conversation that is new or has a new message."""
+        self.inbox.touch(conversation_id)
+        self.neighbours.touched(conversation_id)
 
     def remembered(self, conversation: Conversation, stored: Stored) -> Conversation | None:
         """Return the conversation as an append found it; None when that is newer than what is known here.
@@ -131,7 +144,7 @@ class Chat:
             after = None  # the sweep comes again
         if after is None:
             return conversation
-        self.changed(conversation, after)
+        self.show_change(conversation, after)
         return after
 
     async def current(self, conversation_id: str) -> Conversation | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import Authenticated, AuthExpiring, Failed, Timers
 from chatws.protocol.ids import format_timestamp
-from chatws.server.auth.identity import Identity, is_to_slide
+from chatws.server.auth.identity import Identity, is_barred, is_to_slide
 from chatws.server.chat import Chat
 from chatws.server.connections import Connection
 from chatws.server.handlers.rooms import leave_room
@@ -152,6 +153,21 @@ def revoke(chat: Chat, user_id: str) -> None:
         connection.socket.disconnect(close=True)
 
 
+async def close_barred(chat: Chat, user_ids: Sequence[str]) -> None:
+    """Close the connections of those among these users whose credentials the database says are void.
+
+    Raises:
+        StoreError: as `Store.accounts_of`.
+    """
+    if not user_ids:
+        return
+    for account in await chat.store.accounts_of(user_ids):
+        for connection in chat.registry.of_user(account.user.user_id):
+            if connection.identity is not None and is_barred(account, connection.identity.issued_at_ms):
+                revoke(chat, account.user.user_id)
+                break
+
+
 def depart(chat: Chat, connection: Connection, reason: str) -> None:
     """Undo everything a connection was part of; costs no more than its own rooms."""
     if connection.expiry is not None:
@@ -160,7 +176,8 @@ def depart(chat: Chat, connection: Connection, reason: str) -> None:
     if connection.identity is None:
         return
     chat.presence.depart(connection)
-    chat.inbox.unsubscribe(connection)
+    if chat.inbox.unsubscribe(connection):
+        chat.presence.inbox_ended()
     for hosted in list(connection.joined.values()):
         leave_room(chat, connection, hosted)
     chat.registry.remove(connection)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chatws.engine import Namespace
     from chatws.server.connections import Connection
     from chatws.server.metrics import Metrics
+    from chatws.server.neighbours import Neighbours
 
 BoardMaker = Callable[[str], TypingBoard]
 """Makes the typing board of a conversation's room, given the room's name."""
@@ -31,9 +32,9 @@ def room_name(conversation_id: str) -> str:
 class Hosted:
     """One conversation that has a member on this server."""
 
-    __slots__ = ("board", "conversation", "delivered", "held", "last_message", "repair", "room")
+    __slots__ = ("board", "conversation", "delivered", "heard", "held", "is_late", "last_message", "repair", "room")
 
-    def __init__(self, conversation: Conversation, board: TypingBoard) -> None:
+    def __init__(self, conversation: Conversation, board: TypingBoard, heard: asyncio.Future[None]) -> None:
         self.conversation = conversation
         """As the last change of status left it; head and last message are kept apart below."""
         self.room = room_name(conversation.conversation_id)
@@ -45,6 +46,10 @@ class Hosted:
         self.repair: asyncio.Task[None] | None = None
         """Set while a hole is waited for and read from the database."""
         self.board = board
+        self.heard = heard
+        """Done when what other servers say of the conversation arrives here."""
+        self.is_late = False
+        """Set when rows were read before that: something in between may have been missed."""
 
     def current(self) -> Conversation:
         """Return the conversation as it is now."""
@@ -59,12 +64,21 @@ class Hosted:
 class Hosting:
     """All hosted conversations of this server."""
 
-    def __init__(self, namespace: Namespace, store: Store, metrics: Metrics, make_board: BoardMaker) -> None:
+    def __init__(
+        self, namespace: Namespace, store: Store, metrics: Metrics, neighbours: Neighbours, make_board: BoardMaker
+    ) -> None:
         self._namespace = namespace
         self._store = store
         self._metrics = metrics
+        self._neighbours = neighbours
         self._make_board = make_board
+        self._compare: Callable[[str], None] | None = None
+        """Compares a conversation with the database in the background; set once, when the server starts."""
         self._hosted: dict[str, Hosted] = {}
+
+    def on_late(self, compare: Callable[[str], None]) -> None:
+        """Have this called with a conversation's id when other servers' word of it began to arrive after its rows."""
+        self._compare = compare
 
     def __len__(self) -> int:
         return len(self._hosted)
@@ -85,20 +99,38 @@ class Hosting:
         hosted = self._hosted.get(conversation.conversation_id)
         if hosted is None:
             board = self._make_board(room_name(conversation.conversation_id))
-            hosted = self._hosted[conversation.conversation_id] = Hosted(conversation, board)
+            heard = self._neighbours.hear_conversation(conversation.conversation_id)
+            hosted = self._hosted[conversation.conversation_id] = Hosted(conversation, board, heard)
+            heard.add_done_callback(lambda done: self._heard(hosted, done))
         connection.socket.join(hosted.room)
         connection.joined[conversation.conversation_id] = hosted
         return hosted
 
-    def leave(self, connection: Connection, hosted: Hosted) -> None:
-        """Take a connection out; the last one ends the hosting."""
+    async def until_heard(self, hosted: Hosted) -> None:
+        """Wait, for a moment at most, until nothing that other servers say of the conversation can be missed."""
+        if not await self._neighbours.wait_heard(hosted.heard):
+            hosted.is_late = True
+
+    def _heard(self, hosted: Hosted, heard: asyncio.Future[None]) -> None:
+        conversation_id = hosted.conversation.conversation_id
+        if heard.cancelled() or self._hosted.get(conversation_id) is not hosted:
+            return
+        self._neighbours.hosting_began(conversation_id)
+        if hosted.is_late and self._compare is not None:
+            self._compare(conversation_id)
+
+    def leave(self, connection: Connection, hosted: Hosted) -> bool:
+        """Take a connection out; the last one ends the hosting, and only then is it true."""
         conversation_id = hosted.conversation.conversation_id
         connection.joined.pop(conversation_id, None)
         connection.socket.leave(hosted.room)
         if not self._namespace.room_size(hosted.room) and self._hosted.pop(conversation_id, None) is not None:
             hosted.board.close()
+            self._neighbours.ignore_conversation(conversation_id)
             if hosted.repair is not None:
                 hosted.repair.cancel()
+            return True
+        return False
 
     def adopt(self, conversation: Conversation) -> None:
         """Take over a newer version of a conversation's status and assignee, and tell the members of it, once."""
@@ -150,6 +182,7 @@ class Hosting:
                 if message.seq == hosted.delivered + 1:
                     self._emit(hosted, message)
         hosted.held = {seq: held for seq, held in hosted.held.items() if seq > hosted.delivered}
+        self._metrics.gaps_repaired.inc()
         return True
 
     async def close(self) -> None:

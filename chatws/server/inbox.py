@@ -13,6 +13,7 @@ from chatws.store.port import StoreError
 if TYPE_CHECKING:
     from chatws.engine import Namespace
     from chatws.server.connections import Connection
+    from chatws.server.neighbours import Neighbours
 
 Current = Callable[[str], Coroutine[Any, Any, Conversation | None]]
 
@@ -44,12 +45,16 @@ class Inbox:
         self,
         namespace: Namespace,
         update_ms: int,
+        neighbours: Neighbours,
     ) -> None:
         self._namespace = namespace
+        self._neighbours = neighbours
         self._update_s = update_ms / 1000
         self._current: Current | None = None
         """Finds a conversation as it is now; set once, when the parts are joined together."""
         self._filters: dict[InboxFilter, int] = {}
+        self._heard: asyncio.Future[None] | None = None
+        """Set with the first follower; done when what other servers say of inboxes arrives here."""
         self._waiting: dict[str, _Update] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,23 +64,42 @@ class Inbox:
 
     def subscribe(self, connection: Connection, wanted: InboxFilter) -> None:
         """Follow; a second subscription replaces the first."""
-        self.unsubscribe(connection)
+        if not self._filters:
+            self._heard = self._neighbours.hear_inboxes()
+        self._filters[wanted] = self._filters.get(wanted, 0) + 1
+        if connection.inbox is not None:
+            self._remove_filter(connection, connection.inbox)
         connection.inbox = wanted
         connection.socket.join(EVERY_INBOX)
         connection.socket.join(wanted.room)
-        self._filters[wanted] = self._filters.get(wanted, 0) + 1
 
-    def unsubscribe(self, connection: Connection) -> None:
-        """Follow no more."""
-        wanted = connection.inbox
-        if wanted is None:
-            return
+    def unsubscribe(self, connection: Connection) -> bool:
+        """Follow no more; true when that was the last follower here."""
+        if connection.inbox is None:
+            return False
+        self._remove_filter(connection, connection.inbox)
         connection.inbox = None
         connection.socket.leave(EVERY_INBOX)
+        if self._filters:
+            return False
+        self._neighbours.ignore_inboxes()
+        return True
+
+    def _remove_filter(self, connection: Connection, wanted: InboxFilter) -> None:
         connection.socket.leave(wanted.room)
         self._filters[wanted] -= 1
         if not self._filters[wanted]:
             del self._filters[wanted]
+
+    @property
+    def has_followers(self) -> bool:
+        """Whether somebody here follows."""
+        return bool(self._filters)
+
+    async def until_heard(self) -> None:
+        """Wait, for a moment at most, until no change that other servers tell of can be missed."""
+        if self._heard is not None:
+            await self._neighbours.wait_heard(self._heard)
 
     def touch(self, conversation_id: str, before: Conversation | None = None) -> None:
         """A conversation changed: show it now, or when its second is over.

@@ -39,7 +39,10 @@ class Metrics:
         answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
         outcomes = ("stored", "dropped", "failed", "handed_off")
         self.bot_answers = {outcome: answers.labels(outcome) for outcome in outcomes}
-        self.gaps = self._counter("chatws_delivery_gaps_total", "Holes in delivery that were found and repaired.")
+        self.gaps = self._counter("chatws_delivery_gaps_total", "Holes in delivery that were found.")
+        self.gaps_repaired = self._counter(
+            "chatws_delivery_gaps_repaired_total", "Holes in delivery that were filled from the database."
+        )
         self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
 
@@ -86,6 +89,10 @@ class Watched(Collector):
         yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes that wait for clients.", waiting)
         yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes that wait for the slowest client.", most)
         yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(chat.draining))
+        bus = chat.neighbours.stats
+        yield GaugeMetricFamily("chatws_bus_connected", "1 while other servers can be heard.", int(bus.connected))
+        yield GaugeMetricFamily("chatws_bus_queued", "Notes that wait to be published.", bus.queued)
+        yield GaugeMetricFamily("chatws_bus_lag_seconds", "Age of the last note when it arrived.", bus.lag_ms / 1000)
 
     def _tallies(self) -> Iterator[Metric]:
         metrics = self._chat.metrics
@@ -111,6 +118,18 @@ class Watched(Collector):
         yield _counter("chatws_bytes", "Payload bytes by direction.", "direction", sizes)
         yield CounterMetricFamily("chatws_upgrades", "Upgrades from polling to WebSocket.", stats.upgrades)
         yield CounterMetricFamily("chatws_slow_closed", "Connections that read too slowly.", stats.slow_closed)
+        bus = self._chat.neighbours.stats
+        notes = {
+            "published": bus.published,
+            "received": bus.received,
+            "dropped": bus.dropped,
+            "malformed": bus.malformed,
+        }
+        yield _counter("chatws_bus_notes", "Notes between servers, by what became of them.", "fate", notes)
+        yield CounterMetricFamily("chatws_bus_reconnects", "How often the bus's link came back.", bus.reconnects)
+        yield CounterMetricFamily(
+            "chatws_bus_lag_seconds_sum", "Ages of all received notes together.", bus.lag_total_ms / 1000
+        )
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:

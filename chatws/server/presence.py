@@ -1,72 +1,90 @@
-"""Who is online: one status per user over all of the user's connections, offline only after a grace."""
+"""Who is online: one status per user over all connections on all servers, offline only after a grace."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
 
-from chatws.protocol.entities import Presence, PresenceChoice, PresenceStatus, User
+from chatws.bus import PresencePart
+from chatws.protocol.entities import Presence, PresenceChoice, User
 from chatws.protocol.ids import format_timestamp
 from chatws.server.clock import Clock
-from chatws.server.hosting import room_name
+from chatws.server.elsewhere import Elsewhere
+from chatws.server.presence_record import Record, merge
 
 if TYPE_CHECKING:
+    from chatws.bus import Held
     from chatws.server.connections import Connection
+    from chatws.server.neighbours import Neighbours
 
 MAX_LAST_ROOMS = 200
 """Somebody who never goes offline passes through any number of rooms."""
 
-Show = Callable[[Presence, list[str]], None]
-"""Tells the members of these rooms, and the inbox, of a user's presence."""
 
+class Audience(Protocol):
+    """The clients of this server who are told of a presence; conversations are named by their ids."""
 
-class Record:
-    """One user who is online or was a moment ago."""
+    def show_change(self, presence: Presence, rooms: Iterable[str]) -> None:
+        """A status changed: for members of these conversations, and for inboxes."""
 
-    __slots__ = ("choice", "connections", "departure", "last_rooms", "since_ms", "status", "user")
+    def show_arrival(self, presence: Presence, room: str) -> None:
+        """Somebody joined a conversation: for its other members."""
 
-    def __init__(self, user: User, now_ms: int) -> None:
-        self.user = user
-        self.connections: set[Connection] = set()
-        self.choice: PresenceChoice = "online"
-        """The user's latest choice; a connection that comes back within the grace takes it over."""
-        self.status: PresenceStatus = "offline"
-        self.since_ms = now_ms
-        self.last_rooms: dict[str, None] = {}
-        """Rooms of connections that have gone, the latest last; their members hear of the departure, too."""
-        self.departure: asyncio.TimerHandle | None = None
-        """Set during the grace after the last connection has gone."""
+    def is_hosted(self, room: str) -> bool:
+        """Whether the conversation has a member here."""
+
+    def has_followers(self) -> bool:
+        """Whether somebody here follows an inbox."""
 
 
 class PresenceBook:
-    """The presence of every user who is connected to this server."""
+    """The presence of every user whom somebody here may see."""
 
-    def __init__(self, grace_ms: int, clock: Clock, show: Show) -> None:
+    def __init__(self, grace_ms: int, clock: Clock, audience: Audience, neighbours: Neighbours) -> None:
         self._grace_s = grace_ms / 1000
         self._clock = clock
-        self._show = show
+        self._audience = audience
+        self._neighbours = neighbours
+        self._elsewhere = Elsewhere()
         self._gone: Callable[[User], None] | None = None
         """Called when a user has gone offline for everybody; set once, when the server starts."""
         self._records: dict[str, Record] = {}
+        self._expected: dict[str, int] = {}
+        """Users whose connections are about to arrive, and how many."""
+        self._lost_servers: dict[str, asyncio.TimerHandle] = {}
+        """Servers that have gone, during the grace that their users have to come back elsewhere."""
 
     def on_gone(self, gone: Callable[[User], None]) -> None:
         """Have this called when a user has gone offline."""
         self._gone = gone
 
+    @asynccontextmanager
+    async def expecting(self, user_id: str) -> AsyncIterator[None]:
+        """Hear of a user, and learn where the user stands, before a connection arrives inside the block."""
+        self._expected[user_id] = self._expected.get(user_id, 0) + 1
+        try:
+            if not self._is_here(user_id):
+                await self._neighbours.wait_heard(self._neighbours.hear_user(user_id))
+                self._take(await self._neighbours.presence_of([user_id]) or {})
+            yield
+        finally:
+            self._expected[user_id] -= 1
+            if not self._expected[user_id]:
+                del self._expected[user_id]
+            self._ignore_stranger(user_id)
+
     def arrive(self, connection: Connection) -> None:
         """A user's connection was authenticated."""
         assert connection.identity is not None
-        user = connection.identity.user
-        record = self._records.get(user.user_id)
-        if record is None:
-            record = self._records[user.user_id] = Record(user, self._clock.now_ms())
+        record = self._record_of(connection.identity.user)
         if record.departure is not None:
             record.departure.cancel()
             record.departure = None
         connection.choice = "online" if record.connections else record.choice
         record.connections.add(connection)
-        self._settle(record)
+        self._settle_here(record)
 
     def depart(self, connection: Connection) -> None:
         """A connection has gone; call it before its rooms are forgotten."""
@@ -74,70 +92,246 @@ class PresenceBook:
         if record is None or connection not in record.connections:
             return
         record.connections.discard(connection)
-        for room in map(room_name, connection.joined):
+        for room in connection.joined:
             record.last_rooms.pop(room, None)
             record.last_rooms[room] = None
         for room in list(record.last_rooms)[:-MAX_LAST_ROOMS]:
             del record.last_rooms[room]
         if record.connections:
-            self._settle(record)
+            self._settle_here(record)
         elif record.departure is None:
             loop = asyncio.get_running_loop()
             record.departure = loop.call_later(self._grace_s, self._leave, record)
+
+    def joined(self, user_id: str, room: str) -> None:
+        """A user's first connection here has joined a conversation."""
+        record = self._records.get(user_id)
+        if record is None:
+            return  # gone again already
+        if user_id not in self._elsewhere.users_in(room):
+            self._audience.show_arrival(record.presence(), room)
+        self._neighbours.presence_in(room, record.part(), also_to_user=bool(self._elsewhere.parts_of(user_id)))
+
+    def left(self, user_id: str, room: str) -> None:
+        """A user's last connection here has left a conversation, and stays connected."""
+        if (record := self._records.get(user_id)) is not None:
+            self._neighbours.presence_in(room, record.part(), also_to_user=bool(self._elsewhere.parts_of(user_id)))
 
     def choose(self, connection: Connection, choice: PresenceChoice) -> None:
         """The user chose online, away or busy on this connection."""
         record = self._records[connection.user_id]
         connection.choice = record.choice = choice
-        self._settle(record)
+        self._settle_here(record)
 
     def of(self, user_id: str) -> Presence:
         """Return a user's presence; offline since now for somebody not known here."""
         record = self._records.get(user_id)
         if record is None:
             return Presence(user_id=user_id, status="offline", timestamp=format_timestamp(self._clock.now_ms()))
-        return _presence(record)
+        return record.presence()
 
-    def of_all(self, user_ids: Iterable[str]) -> list[Presence]:
-        """Return the presence of several users, each once."""
-        return [self.of(user_id) for user_id in dict.fromkeys(user_ids)]
+    async def of_all(self, user_ids: Iterable[str], room: str | None = None) -> list[Presence]:
+        """Return the presence of several users, each once, and of those who are in a conversation on other servers.
+
+        Users who are not known here are asked for; while that is not possible they count as offline.
+        """
+        wanted = dict.fromkeys(user_ids)
+        if room is not None:
+            wanted.update(dict.fromkeys(self._elsewhere.users_in(room)))
+        unknown = [user_id for user_id in wanted if user_id not in self._records]
+        found = await self._neighbours.presence_of(unknown) or {}
+        self._take(found)
+        return [self._of_stranger(user_id, found.get(user_id)) or self.of(user_id) for user_id in wanted]
+
+    async def learn_agents(self) -> None:
+        """Learn of the agents on other servers, for somebody who begins to follow an inbox."""
+        for held in await self._neighbours.agents() or ():
+            self._hear_answer(held)
 
     def agents(self) -> list[str]:
-        """Return the ids of the agents who are not offline."""
+        """Return the ids of the agents who are known not to be offline."""
         return [user_id for user_id, record in self._records.items() if record.user.role == "admin"]
 
     def is_online(self, user_id: str) -> bool:
-        """Whether the user is connected, or was within the grace."""
+        """Whether the user is known to be connected, or was within the grace."""
         return user_id in self._records
+
+    async def is_online_anywhere(self, user_id: str) -> bool | None:
+        """Whether the user is connected to any server; None when the others cannot be asked now."""
+        if user_id in self._records:
+            return True
+        found = await self._neighbours.presence_of([user_id])
+        return None if found is None else bool(found[user_id])
 
     def is_waiting(self, user_id: str) -> bool:
         """Whether the user's last connection has just gone and the grace is running."""
         record = self._records.get(user_id)
         return record is not None and record.departure is not None
 
+    def hear(self, origin: str, part: PresencePart) -> bool:
+        """Another server says where a user stands there; returns whether nothing was known of the user before."""
+        user_id = part.user.user_id
+        known = self._elsewhere.parts_of(user_id).get(origin)
+        if known is not None and known.since_ms > part.since_ms:
+            return False
+        if not self._matters(part):
+            self._elsewhere.remove(origin, user_id)
+            self._forget_unseen(user_id)
+            return False
+        is_stranger = user_id not in self._records
+        record = self._record_of(part.user)
+        before = record.rooms() | self._elsewhere.rooms_of(user_id)
+        self._elsewhere.put(origin, part)
+        if not self._settle(record, before) and part.status != "offline":
+            for room in part.rooms:
+                if room not in before and self._audience.is_hosted(room):
+                    self._audience.show_arrival(record.presence(), room)
+        return is_stranger
+
+    def server_gone(self, origin: str) -> None:
+        """Another server has ended: its users are offline, unless they come back somewhere within the grace."""
+        lost = list(self._elsewhere.of_server(origin))
+        if lost:
+            if (earlier := self._lost_servers.pop(origin, None)) is not None:
+                earlier.cancel()
+            loop = asyncio.get_running_loop()
+            self._lost_servers[origin] = loop.call_later(self._grace_s, self._drop_lost, origin, lost)
+
+    def parts_of(self, user_ids: Iterable[str]) -> list[PresencePart]:
+        """Return this server's parts of these users."""
+        found = (self._records.get(user_id) for user_id in dict.fromkeys(user_ids))
+        return [record.part() for record in found if record is not None and record.here != "offline"]
+
+    def parts(self) -> list[PresencePart]:
+        """Return this server's parts of all its users."""
+        return self.parts_of(list(self._records))
+
+    def known_elsewhere(self) -> list[str]:
+        """Return the users of whom other servers have told."""
+        return self._elsewhere.users()
+
+    def correct(self, found: dict[str, list[Held]]) -> None:
+        """Take the others' present answer in place of what was known of these users."""
+        for user_id, held in found.items():
+            origins = {one.origin for one in held}
+            for origin, part in list(self._elsewhere.parts_of(user_id).items()):
+                if origin not in origins:
+                    self._drop(origin, [part])
+            for one in held:
+                self.hear(one.origin, one.part)
+
+    def room_ended(self, room: str) -> None:
+        """The last member of a conversation here has left it."""
+        for user_id in self._elsewhere.users_in(room):
+            self._forget_unseen(user_id)
+
+    def inbox_ended(self) -> None:
+        """The last follower of an inbox here has gone."""
+        for user_id in self._elsewhere.users():
+            self._forget_unseen(user_id)
+
     def close(self) -> None:
         """Cancel the timers; nothing more is shown."""
         for record in self._records.values():
             if record.departure is not None:
                 record.departure.cancel()
+        for timer in self._lost_servers.values():
+            timer.cancel()
         self._records.clear()
 
+    def _is_here(self, user_id: str) -> bool:
+        record = self._records.get(user_id)
+        return record is not None and record.here != "offline"
+
+    def _matters(self, part: PresencePart) -> bool:
+        """Whether somebody here may see the user."""
+        user_id = part.user.user_id
+        if self._audience.has_followers() or user_id in self._expected or self._is_here(user_id):
+            return True
+        return any(map(self._audience.is_hosted, {*part.rooms, *self._elsewhere.rooms_of(user_id)}))
+
+    def _record_of(self, user: User) -> Record:
+        record = self._records.get(user.user_id)
+        if record is None:
+            record = self._records[user.user_id] = Record(user, self._clock.now_ms())
+        return record
+
+    def _take(self, found: Mapping[str, list[Held]]) -> None:
+        for held in found.values():
+            for one in held:
+                self._hear_answer(one)
+
+    def _hear_answer(self, held: Held) -> None:
+        """Take an answer, unless a note that is as young has come meanwhile; who was not known is no news."""
+        user = held.part.user
+        if user.user_id in self._records:
+            known = self._elsewhere.parts_of(user.user_id).get(held.origin)
+            if known is None or known.since_ms < held.part.since_ms:
+                self.hear(held.origin, held.part)
+        elif self._matters(held.part):
+            self._elsewhere.put(held.origin, held.part)
+            self._record_of(user).merge([held.part], self._clock.now_ms())
+
+    def _of_stranger(self, user_id: str, found: list[Held] | None) -> Presence | None:
+        """Write the presence of somebody whom nobody here may see but who asked just now."""
+        if user_id in self._records or not found:
+            return None
+        status, since_ms = merge((held.part.status, held.part.since_ms) for held in found)
+        return Presence(user_id=user_id, status=status, timestamp=format_timestamp(since_ms))
+
+    def _settle_here(self, record: Record) -> None:
+        rooms = record.rooms() | self._elsewhere.rooms_of(record.user.user_id)
+        if record.contribute(self._clock.now_ms()):
+            self._neighbours.presence(record.part(), rooms)
+        self._settle(record, rooms)
+
+    def _settle(self, record: Record, rooms: Collection[str]) -> bool:
+        """Show what the user's status has become, if it has changed; ``rooms`` are those that knew the one before."""
+        user_id = record.user.user_id
+        is_news = record.merge(self._elsewhere.parts_of(user_id).values(), self._clock.now_ms())
+        if record.status == "offline":
+            del self._records[user_id]
+        if is_news:
+            self._audience.show_change(record.presence(), {*rooms, *self._elsewhere.rooms_of(user_id)})
+            if record.status == "offline" and self._gone is not None:
+                self._gone(record.user)
+        return is_news
+
     def _leave(self, record: Record) -> None:
-        del self._records[record.user.user_id]
-        record.status, record.since_ms = "offline", self._clock.now_ms()
-        self._show(_presence(record), sorted(record.last_rooms))
-        if self._gone is not None:
-            self._gone(record.user)
+        """The grace is over."""
+        rooms = record.rooms() | self._elsewhere.rooms_of(record.user.user_id)
+        record.departure = None
+        record.contribute(self._clock.now_ms())
+        self._neighbours.presence(record.part(), rooms)
+        record.last_rooms.clear()
+        self._settle(record, rooms)
+        self._ignore_stranger(record.user.user_id)
 
-    def _settle(self, record: Record) -> None:
-        choices = {connection.choice for connection in record.connections}
-        status: PresenceStatus = "busy" if "busy" in choices else "online" if "online" in choices else "away"
-        if status == record.status:
+    def _drop_lost(self, origin: str, parts: list[PresencePart]) -> None:
+        del self._lost_servers[origin]
+        self._drop(origin, parts)
+
+    def _drop(self, origin: str, parts: Iterable[PresencePart]) -> None:
+        """Forget parts of a server that it has not renewed since."""
+        for part in parts:
+            user_id = part.user.user_id
+            if self._elsewhere.parts_of(user_id).get(origin) is part:
+                record = self._records[user_id]
+                rooms = record.rooms() | self._elsewhere.rooms_of(user_id)
+                self._elsewhere.remove(origin, user_id)
+                self._settle(record, rooms)
+
+    def _ignore_stranger(self, user_id: str) -> None:
+        """Hear no more of a user who is neither connected here nor about to be."""
+        if user_id not in self._expected and not self._is_here(user_id):
+            self._neighbours.ignore_user(user_id)
+            self._forget_unseen(user_id)
+
+    def _forget_unseen(self, user_id: str) -> None:
+        """Forget what others have told of a user whom nobody here may see any more; there is nobody to show it to."""
+        parts = self._elsewhere.parts_of(user_id)
+        if any(map(self._matters, parts.values())):
             return
-        record.status, record.since_ms = status, self._clock.now_ms()
-        rooms = {room_name(joined) for connection in record.connections for joined in connection.joined}
-        self._show(_presence(record), sorted(rooms | record.last_rooms.keys()))
-
-
-def _presence(record: Record) -> Presence:
-    return Presence(user_id=record.user.user_id, status=record.status, timestamp=format_timestamp(record.since_ms))
+        self._elsewhere.forget(user_id)
+        if not self._is_here(user_id):
+            self._records.pop(user_id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET
 
 from chatws.protocol.content import normalise_content
@@ -34,7 +35,9 @@ class WebSocketService:
         return (await self._chat.append(draft)).message
 
     def send_to_user(self, user_id: str, event: str, payload: object = UNSET) -> int:
-        """Emit an event of any name that is not reserved to every connection of a user; returns how many there are.
+        """Emit an event of any name that is not reserved to every connection of a user; returns how many are here.
+
+        Connections to other servers get it over the bus, which is quick but may lose it.
 
         Raises:
             ValueError: the name is Socket.IO's own or the contract's.
@@ -44,6 +47,8 @@ class WebSocketService:
         sockets = self._chat.registry.sockets_of(user_id)
         args = () if payload is UNSET else (payload,)
         self._chat.namespace.to(user_room(user_id)).emit(event, *args)
+        crossing = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
+        self._chat.neighbours.tell_user(user_id, event, crossing)
         return len(sockets)
 
     def get_connection_count(self) -> int:

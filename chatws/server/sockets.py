@@ -50,7 +50,8 @@ class SocketAdapter:
                 socket.hold_admission()
                 return
             identity = await gate.identify(chat, socket.handshake.address, credentials)
-            gate.admit(chat, connection, identity)
+            async with chat.presence.expecting(identity.user_id):
+                gate.admit(chat, connection, identity)
         except Exception as problem:  # noqa: BLE001  whatever it was, the client gets the contract's refusal
             raise self._refuse(socket, problem) from None
 

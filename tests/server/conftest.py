@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.chat import RunningChat
+from tests.support.cluster import Cluster
 
 StartChat = Callable[..., Awaitable[RunningChat]]
+StartCluster = Callable[..., Awaitable[Cluster]]
 
 
 @pytest.fixture
@@ -21,6 +23,21 @@ async def start_chat(tmp_path: Path) -> AsyncIterator[StartChat]:
 
         async def start(data_dir: Path | None = None, **settings: Any) -> RunningChat:
             return await stack.enter_async_context(RunningChat(data_dir or tmp_path / "data", **settings))
+
+        yield start
+
+
+@pytest.fixture
+async def start_cluster(tmp_path: Path) -> AsyncIterator[StartCluster]:
+    """Start two servers with these settings, joined by a bus; they end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Cluster:
+            cluster = Cluster(tmp_path / "data", **settings)
+            stack.push_async_callback(cluster.close)
+            for _ in range(2):
+                await cluster.start()
+            return cluster
 
         yield start
 

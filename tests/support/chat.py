@@ -12,6 +12,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from chatws.bus import Bus
 from chatws.protocol.ids import new_id
 from chatws.server import ENGINE, SERVICE, WebSocketService, create_app
 from chatws.server.app import DRAIN
@@ -44,10 +45,10 @@ class MovableClock(SystemClock):
 class RunningChat:
     """The server, and short ways to be an agent or a customer on it."""
 
-    def __init__(self, data_dir: Path, **settings: Any) -> None:
+    def __init__(self, data_dir: Path, store: Store | None = None, bus: Bus | None = None, **settings: Any) -> None:
         self.settings = Settings(data_dir=data_dir, port=0, **settings)
         self.clock = MovableClock()
-        self.app = create_app(self.settings, clock=self.clock)
+        self.app = create_app(self.settings, clock=self.clock, store=store, bus=bus)
         self.url = ""
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=2.0)
         self._peers: list[Peer] = []

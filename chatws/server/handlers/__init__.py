@@ -22,12 +22,12 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "mark_read": Route(policy.member, reading.mark_read),
         "set_presence": Route(policy.anyone, presence.set_presence),
         "subscribe_inbox": Route(policy.anyone, inbox.subscribe_inbox),
-        "claim_conversation": Route(policy.member, work.claim_conversation),
-        "release_conversation": Route(policy.member, work.release_conversation),
-        "resolve_conversation": Route(policy.member, work.resolve_conversation),
-        "reopen_conversation": Route(policy.member, work.reopen_conversation),
-        "handoff": Route(policy.member, work.handoff),
-        "assign_bot": Route(policy.member, work.assign_bot),
+        "claim_conversation": Route(work.may_change, work.claim_conversation),
+        "release_conversation": Route(work.may_change, work.release_conversation),
+        "resolve_conversation": Route(work.may_change, work.resolve_conversation),
+        "reopen_conversation": Route(work.may_change, work.reopen_conversation),
+        "handoff": Route(work.may_change, work.handoff),
+        "assign_bot": Route(work.may_change, work.assign_bot),
     }
 )
 """Every event of the table; a test keeps them equal."""

@@ -15,9 +15,10 @@ async def authenticate(chat: Chat, caller: Caller, payload: Authenticate, place:
     """Give an anonymous connection its identity."""
     assert caller.connection is not None
     identity = await gate.identify(chat, caller.connection.socket.handshake.address, payload)
-    if not caller.connection.socket.connected:
-        raise ChatError(ErrorCode.UNAUTHORIZED, "The connection has ended.")
-    gate.admit(chat, caller.connection, identity)
+    async with chat.presence.expecting(identity.user_id):
+        if not caller.connection.socket.connected:
+            raise ChatError(ErrorCode.UNAUTHORIZED, "The connection has ended.")
+        gate.admit(chat, caller.connection, identity)
     return _acknowledge(identity)
 
 

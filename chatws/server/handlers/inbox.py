@@ -26,10 +26,12 @@ async def subscribe_inbox(chat: Chat, caller: Caller, payload: SubscribeInbox, p
     status = None if payload.status is UNSET else payload.status
     assignee_id = None if payload.assignee is UNSET else payload.assignee
     chat.inbox.subscribe(connection, InboxFilter(status, assignee_id))
+    await chat.inbox.until_heard()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
     conversations = _cut((await chat.store.conversations(wanted))[0])
     people = [conversation.customer.user_id for conversation in conversations]
-    return InboxAck(conversations=conversations, presence=chat.presence.of_all(people + chat.presence.agents()))
+    await chat.presence.learn_agents()
+    return InboxAck(conversations=conversations, presence=await chat.presence.of_all(people + chat.presence.agents()))
 
 
 def _cut(conversations: list[Conversation]) -> list[Conversation]:

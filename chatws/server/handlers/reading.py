@@ -43,4 +43,5 @@ async def mark_read(chat: Chat, caller: Caller, payload: MarkRead, conversation:
         timestamp=format_timestamp(chat.clock.now_ms()),
     )
     chat.namespace.to(room_name(conversation_id)).emit("message_read", event)
+    chat.neighbours.read(event)
     return MarkAck(seq=moved.seq)

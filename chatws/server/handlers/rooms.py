@@ -27,7 +27,7 @@ async def may_join(chat: Chat, caller: Caller, payload: str | JoinConversation) 
     if conversation is None and chat.settings.is_dev and caller.user.role == "customer":
         conversation, created = await chat.store.create_conversation(conversation_id, caller.user, chat.first_status)
         if created:
-            chat.inbox.touch(conversation_id)
+            chat.touched(conversation_id)
     conversation = policy.check_member(caller.user, conversation)
     assert caller.connection is not None
     if chat.settings.limits == "on" and conversation_id not in caller.connection.joined:
@@ -55,15 +55,15 @@ async def join_conversation(
     was_there = _is_there(chat, connection, conversation.conversation_id)
     hosted = chat.hosting.enter(connection, conversation)
     try:
+        await chat.hosting.until_heard(hosted)
         ack = await _catch_up(chat, hosted, payload)
     except BaseException:
         if not was_joined:
-            chat.hosting.leave(connection, hosted)
+            _leave_hosted(chat, connection, hosted)
         raise
     connection.socket.emit("joined_conversation", JoinedConversation(conversation_id=conversation.conversation_id))
     if not was_there:
-        others = chat.namespace.to(hosted.room).except_sockets(chat.registry.sockets_of(connection.user_id))
-        others.emit("presence_update", chat.presence.of(connection.user_id))
+        chat.presence.joined(connection.user_id, conversation.conversation_id)
     return ack
 
 
@@ -79,6 +79,7 @@ async def _catch_up(chat: Chat, hosted: Hosted, payload: str | JoinConversation)
     if snapshot is None:
         raise ChatError(ErrorCode.NOT_FOUND)
     chat.hosting.adopt(snapshot.conversation)  # it may have changed between the look at the caller and the room
+    presence = await chat.presence.of_all(_people(chat, hosted, snapshot), snapshot.conversation.conversation_id)
     recovered = same_epoch and (wanted is None or wanted <= snapshot.conversation.head_seq)
     return JoinAck(
         conversation=snapshot.conversation,
@@ -88,7 +89,7 @@ async def _catch_up(chat: Chat, hosted: Hosted, payload: str | JoinConversation)
         has_more=snapshot.has_more,
         read_marks=snapshot.read_marks,
         typing=hosted.board.typing(),
-        presence=chat.presence.of_all(_people(chat, hosted, snapshot)),
+        presence=presence,
     )
 
 
@@ -106,6 +107,8 @@ async def leave_conversation(chat: Chat, caller: Caller, payload: str, conversat
     connection = caller.connection
     assert connection is not None
     leave_room(chat, connection, connection.joined[conversation.conversation_id])
+    if not _is_there(chat, connection, conversation.conversation_id):
+        chat.presence.left(connection.user_id, conversation.conversation_id)
     connection.socket.emit("left_conversation", LeftConversation(conversation_id=conversation.conversation_id))
     return Ok()
 
@@ -116,4 +119,9 @@ def leave_room(chat: Chat, connection: Connection, hosted: Hosted) -> None:
     connection.joined.pop(hosted.conversation.conversation_id, None)
     if not _is_there(chat, connection, hosted.conversation.conversation_id):
         hosted.board.forget(connection.user_id)
-    chat.hosting.leave(connection, hosted)
+    _leave_hosted(chat, connection, hosted)
+
+
+def _leave_hosted(chat: Chat, connection: Connection, hosted: Hosted) -> None:
+    if chat.hosting.leave(connection, hosted):
+        chat.presence.room_ended(hosted.conversation.conversation_id)

@@ -9,12 +9,22 @@ from chatws.protocol.commands import ChangeConversation, Handoff
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.protocol.errors import Conflict
 from chatws.protocol.replies import ConversationAck
+from chatws.server import policy
 from chatws.server.bot_notices import tell_inboxes
 from chatws.server.chat import Caller, Chat
 from chatws.server.logs import log_event
 from chatws.store.port import StaleVersion
 
 _log = logging.getLogger("chatws.work")
+
+
+async def may_change(chat: Chat, caller: Caller, payload: ChangeConversation | Handoff) -> Conversation:
+    """Allow those who may see the conversation; read it, because what is remembered may be older than the caller's.
+
+    Raises:
+        ChatError: as `policy.member`.
+    """
+    return policy.check_member(caller.user, await chat.store.conversation(payload.conversation_id))
 
 
 async def claim_conversation(
@@ -109,10 +119,13 @@ async def give_to_bot(chat: Chat, conversation: Conversation) -> Conversation:
         return stale.current
 
 
-async def requeue(chat: Chat, conversation: Conversation) -> None:
-    """Put a conversation that its agent or the bot gives up back in the queue, unless it has changed."""
-    with contextlib.suppress(StaleVersion):
+async def requeue(chat: Chat, conversation: Conversation) -> bool:
+    """Put a conversation that its agent or the bot gives up back in the queue, unless it has changed; says whether."""
+    try:
         await _move(chat, conversation, conversation.version, "queued", None)
+    except StaleVersion:
+        return False
+    return True
 
 
 def _require(conversation: Conversation, *statuses: ConversationStatus) -> None:

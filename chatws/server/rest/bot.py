@@ -62,7 +62,7 @@ def write_ack(message_id: str, reply: Message | None) -> BotAck:
 async def _first_conversation(chat: Chat, caller: Caller) -> Conversation:
     conversation_id = new_id(chat.clock.now_ms())
     conversation, _ = await chat.store.create_conversation(conversation_id, caller.user, "bot")
-    chat.inbox.touch(conversation_id)
+    chat.touched(conversation_id)
     return conversation
 
 

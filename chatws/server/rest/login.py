@@ -58,6 +58,7 @@ async def logout(chat: Chat, caller: Caller, payload: Nothing, place: None) -> O
     valid_after_ms = max(chat.clock.now_ms(), caller.identity.issued_at_ms + 1)
     await chat.store.revoke_tokens(caller.user.user_id, valid_after_ms)
     gate.revoke(chat, caller.user.user_id)
+    chat.neighbours.revoked(caller.user.user_id)
     return Ok()
 
 

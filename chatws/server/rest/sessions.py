@@ -32,7 +32,7 @@ async def start_session(chat: Chat, caller: Caller, payload: StartSession, name:
     session = await chat.store.create_session(
         session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, chat.first_status
     )
-    chat.inbox.touch(conversation_id)
+    chat.touched(conversation_id)
     return _describe(session_id, session, expires_at_ms)
 
 

@@ -1,0 +1,194 @@
+"""Presence is one over all servers: merged, told once, offline only when nobody has a connection of the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.server.conftest import StartCluster
+from tests.support.chat import until
+from tests.support.cluster import crossed
+from tests.support.messages import ANN
+from tests.support.peer import Peer
+
+
+def statuses(peer: Peer, user_id: str = "agent-1") -> list[str]:
+    return [event["status"] for event in peer.seen("presence_update") if event["userId"] == user_id]
+
+
+def snapshot(ack: Any) -> dict[str, str]:
+    """Return the statuses of an ack by user; every user is there once."""
+    found = {one["userId"]: one["status"] for one in ack["presence"]}
+    assert len(found) == len(ack["presence"])
+    return found
+
+
+async def test_each_change_is_seen_once_whatever_channels_carry_it(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=50)
+    agent, customer = await cluster.pair()
+    follower = await cluster.servers[1].agent("agent-2")
+    await follower.ask("subscribe_inbox", {})
+    await follower.ask("join_conversation", "conv-1")
+    await crossed(agent, customer, follower)
+    for peer in (customer, follower):
+        peer.events.clear()
+    for status in ("busy", "away", "online"):
+        await agent.ask("set_presence", {"status": status})
+    await crossed(agent, customer, follower)
+    for peer in (customer, follower):
+        assert statuses(peer) == ["busy", "away", "online"]
+    await agent.close()
+    for peer in (customer, follower):
+        await peer.expect("presence_update", userId="agent-1", status="offline")
+
+
+async def test_user_on_two_servers_is_offline_after_the_last_of_them(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=50)
+    agent, customer = await cluster.pair()
+    tab = await cluster.servers[1].agent()
+    await tab.ask("join_conversation", "conv-1")
+    await agent.ask("set_presence", {"status": "busy"})
+    await crossed(agent, tab, customer)
+    customer.events.clear()
+    await agent.close()
+    assert (await customer.expect("presence_update"))["status"] == "online"
+    await tab.close()
+    assert (await customer.expect("presence_update"))["status"] == "offline"
+    assert not customer.seen("presence_update")
+
+
+async def test_busy_on_a_server_that_has_no_part_in_the_conversation_counts(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    agent, customer = await cluster.pair()
+    tab = await cluster.servers[1].agent()
+    await tab.ask("set_presence", {"status": "busy"})
+    assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
+    await agent.ask("set_presence", {"status": "away"})
+    await crossed(agent, tab, customer)
+    assert statuses(customer) == []
+
+
+async def test_who_moves_to_another_server_within_the_grace_was_never_gone(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=300)
+    agent, customer = await cluster.pair()
+    await agent.close()
+    tab = await cluster.servers[1].agent()
+    await tab.ask("join_conversation", "conv-1")
+    first = cluster.servers[0].parts.presence
+    await until(lambda: not first.is_online("agent-1"))
+    await crossed(tab, customer)
+    assert set(statuses(customer)) <= {"online"}
+    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "online"
+
+
+async def test_snapshots_hold_who_is_on_the_other_server(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    customer = await cluster.servers[1].customer()
+    user_id = (await customer.expect("authenticated"))["userId"]
+    await customer.ask("join_conversation", "conv-1")
+    away = await cluster.servers[1].agent("agent-2")
+    await away.ask("set_presence", {"status": "away"})
+    agent = await cluster.servers[0].agent()
+    assert snapshot(await agent.ask("join_conversation", "conv-1")) == {user_id: "online", "agent-1": "online"}
+    follower = await cluster.servers[0].agent("agent-3")
+    found = snapshot(await follower.ask("subscribe_inbox", {}))
+    assert found == {user_id: "online", "agent-1": "online", "agent-2": "away", "agent-3": "online"}
+    assert set(statuses(agent, user_id)) <= {"online"}
+
+
+async def test_observers_on_another_server_are_known_to_a_newcomer(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    await cluster.pair()
+    observer = await cluster.servers[1].agent("agent-2")
+    await observer.ask("join_conversation", "conv-1")
+    newcomer = await cluster.servers[0].agent("agent-3")
+    await crossed(observer)
+    found = snapshot(await newcomer.ask("join_conversation", "conv-1"))
+    assert found["agent-2"] == "online"
+
+
+async def test_server_that_begins_to_host_is_told_who_is_there(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    observer = await cluster.servers[1].agent("agent-2")
+    await cluster.servers[1].parts.store.create_conversation("conv-1", ANN, "queued")
+    await observer.ask("join_conversation", "conv-1")
+    agent = await cluster.servers[0].agent()
+    await agent.ask("join_conversation", "conv-1")
+    await agent.expect("presence_update", userId="agent-2", status="online")
+
+
+async def test_users_of_a_server_that_is_gone_are_offline_unless_they_come_back(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=200)
+    _, customer = await cluster.pair()
+    other = await cluster.servers[0].agent("agent-2")
+    await other.ask("join_conversation", "conv-1")
+    await customer.expect("presence_update", userId="agent-2")
+    cluster.buses[0].cut()
+    back = await cluster.servers[1].agent("agent-2")
+    await back.ask("join_conversation", "conv-1")
+    assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
+    await crossed(back, customer)
+    assert "offline" not in statuses(customer, "agent-2")
+
+
+async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=20)
+    agent, customer = await cluster.pair()
+    other = await cluster.servers[0].agent("agent-2")
+    await other.ask("join_conversation", "conv-1")
+    await customer.expect("presence_update", userId="agent-2")
+    cluster.buses[1].freeze()
+    await agent.ask("set_presence", {"status": "busy"})
+    await other.close()
+    await until(lambda: not cluster.servers[0].parts.presence.is_online("agent-2"))
+    known = snapshot(await customer.ask("join_conversation", "conv-1"))
+    assert (known["agent-1"], known["agent-2"]) == ("online", "online")
+    cluster.buses[1].restore()
+    assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
+    assert (await customer.expect("presence_update", userId="agent-2"))["status"] == "offline"
+
+
+async def test_agent_who_is_connected_elsewhere_keeps_the_conversation(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=20, assignee_offline_ms=100)
+    agent, customer = await cluster.pair()
+    claim = {"conversationId": "conv-1", "version": 1}
+    assert (await agent.ask("claim_conversation", claim))["success"]
+    await customer.expect("conversation_updated")
+    tab = await cluster.servers[1].agent()
+    first = cluster.servers[0]
+    await agent.close()
+    await until(lambda: not first.parts.registry.is_connected("agent-1"))
+    assert await first.parts.presence.is_online_anywhere("agent-1")
+    await tab.close()
+    told = await customer.expect("conversation_updated")
+    assert (told["conversation"]["status"], told["conversation"]["version"]) == ("queued", 3)
+    await crossed(customer)
+    assert not customer.seen("conversation_updated")
+
+
+async def test_conversations_of_a_server_that_is_gone_are_queued_again(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=20, assignee_offline_ms=100)
+    agent, customer = await cluster.pair()
+    await agent.ask("claim_conversation", {"conversationId": "conv-1", "version": 1})
+    await agent.ask("leave_conversation", "conv-1")  # so that nobody on the other server sees the agent
+    await customer.expect("conversation_updated")
+    cluster.buses[0].cut()
+    assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
+
+
+async def test_what_nobody_here_may_see_is_forgotten(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=20)
+    agent, customer = await cluster.pair()
+    second = cluster.servers[1].parts.presence
+    assert second.known_elsewhere() == ["agent-1"]
+    await customer.ask("leave_conversation", "conv-1")
+    assert second.known_elsewhere() == []
+    await customer.ask("join_conversation", "conv-1")
+    assert second.known_elsewhere() == ["agent-1"]
+    await agent.ask("leave_conversation", "conv-1")
+    await until(lambda: second.known_elsewhere() == [])
+    follower = await cluster.servers[1].agent("agent-2")
+    await follower.ask("subscribe_inbox", {})
+    assert second.known_elsewhere() == ["agent-1"]
+    await follower.close()
+    await until(lambda: second.known_elsewhere() == [])
+    assert not second.is_online("agent-1")

@@ -1,0 +1,307 @@
+"""Several servers are one chat: an agent on one, a customer on the other, and every event crosses once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatws.bus import MessageStored
+from tests.server.conftest import StartCluster
+from tests.server.rest.support import bearer
+from tests.support.cluster import crossed
+from tests.support.messages import seqs
+from tests.support.peer import Peer
+
+
+def text(content: str, conversation_id: str = "conv-1") -> dict[str, str]:
+    return {"conversationId": conversation_id, "content": content}
+
+
+def change(version: int) -> dict[str, str | int]:
+    return {"conversationId": "conv-1", "version": version}
+
+
+async def received(peer: Peer, count: int) -> list[int]:
+    """Wait for this many messages and return their numbers in the order they came."""
+    return [(await peer.expect("message_received"))["seq"] for _ in range(count)]
+
+
+async def test_messages_of_both_sides_reach_both_once_and_in_order(start_cluster: StartCluster) -> None:
+    agent, customer = await (await start_cluster(limits="off", sweep_ms=60_000)).pair()
+    sends = [peer.ask("send_message", text(f"text {number}")) for number in range(30) for peer in (agent, customer)]
+    acks = await asyncio.gather(*sends)
+    assert all(ack["success"] for ack in acks)
+    assert sorted(seqs(acks)) == list(range(1, 61))
+    for peer in (agent, customer):
+        assert await received(peer, 60) == list(range(1, 61))
+    await crossed(agent, customer)
+    assert not agent.seen("message_received") + customer.seen("message_received")
+
+
+async def test_hole_that_the_bus_left_is_filled_when_the_next_message_comes(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000)
+    agent, customer = await cluster.pair()
+    cluster.buses[1].lost = (MessageStored,)
+    for number in range(3):
+        await customer.ask("send_message", text(f"lost {number}"))
+    cluster.buses[1].lost = ()
+    await customer.ask("send_message", text("not lost"))
+    assert await received(agent, 4) == [1, 2, 3, 4]
+    await crossed(agent)
+    assert not agent.seen("message_received")
+
+
+async def test_sweep_brings_what_the_bus_lost_and_nothing_twice(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=50)
+    agent, customer = await cluster.pair()
+    cluster.buses[1].lost = (MessageStored,)
+    for number in range(3):
+        await customer.ask("send_message", text(f"lost {number}"))
+    assert await received(agent, 3) == [1, 2, 3]
+    await crossed(agent)
+    assert not agent.seen("message_received")
+
+
+async def test_link_that_is_back_brings_messages_and_changes_without_waiting(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000)
+    agent, customer = await cluster.pair()
+    for bus in cluster.buses:
+        bus.freeze()
+    await customer.ask("send_message", text("while nothing crosses"))
+    await agent.ask("claim_conversation", change(1))
+    await crossed(agent, customer)
+    assert not agent.seen("message_received") + customer.seen("conversation_updated")
+    for bus in cluster.buses:
+        bus.restore()
+    assert await received(agent, 1) == [1]
+    assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
+    await crossed(agent, customer)
+    assert not customer.seen("conversation_updated")
+
+
+async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=50)
+    agent, customer = await cluster.pair()
+    follower = await cluster.servers[1].agent("agent-2")
+    await follower.ask("subscribe_inbox", {"status": "queued"})
+    cluster.buses[0].cut()
+    await agent.ask("claim_conversation", change(1))
+    for peer in (customer, follower):
+        assert (await peer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
+
+
+async def test_join_hears_what_is_stored_while_it_reads(start_cluster: StartCluster) -> None:
+    agent, customer = await (await start_cluster(sweep_ms=60_000)).pair()
+    await agent.ask("leave_conversation", "conv-1")
+    sends = [await customer.start("send_message", text(f"text {number}")) for number in range(10)]
+    ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    await asyncio.gather(*sends)
+    await agent.ask("send_message", text("last"))
+    await agent.expect("message_received", seq=11)
+    late = [seq for seq in seqs(agent.seen("message_received")) if seq > len(ack["messages"])]
+    assert seqs(ack["messages"]) + late == list(range(1, 11))
+
+
+async def test_repeat_through_another_server_gets_the_first_ack_and_is_shown_once(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000)
+    agent, customer = await cluster.pair()
+    tab = await cluster.servers[1].agent()
+    await tab.ask("join_conversation", "conv-1")
+    message = {**text("once"), "clientMessageId": "id-1"}
+    first = await agent.ask("send_message", message)
+    again = await tab.ask("send_message", message)
+    assert (again["seq"], again["messageId"], again["duplicate"]) == (first["seq"], first["messageId"], True)
+    for peer in (agent, tab, customer):
+        assert await received(peer, 1) == [1]
+    await crossed(agent, tab, customer)
+    assert not any(peer.seen("message_received") for peer in (agent, tab, customer))
+
+
+async def test_typing_crosses_ends_with_the_message_and_expires(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(typing_expire_ms=500)
+    agent, customer = await cluster.pair()
+    await agent.ask("typing_start", "conv-1")
+    assert (await customer.expect("typing_indicator"))["isTyping"] is True
+    await agent.ask("send_message", text("sent"))
+    assert (await customer.expect("typing_indicator"))["isTyping"] is False
+    await agent.ask("typing_start", "conv-1")
+    assert (await customer.expect("typing_indicator"))["isTyping"] is True
+    assert (await customer.ask("join_conversation", "conv-1"))["typing"] == ["agent-1"]
+    cluster.buses[0].freeze()  # the end is not told, so that it has to expire
+    assert (await customer.expect("typing_indicator"))["isTyping"] is False
+    await crossed(agent, customer)
+    assert not customer.seen("typing_indicator") + agent.seen("typing_indicator")
+
+
+async def test_typing_goes_on_while_either_of_a_users_two_servers_says_so(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    agent, customer = await cluster.pair()
+    tab = await cluster.servers[1].agent()
+    await tab.ask("join_conversation", "conv-1")
+    await agent.ask("typing_start", "conv-1")
+    await customer.expect("typing_indicator", isTyping=True)
+    await tab.ask("typing_start", "conv-1")
+    await agent.ask("leave_conversation", "conv-1")
+    await crossed(agent, tab, customer)
+    assert not customer.seen("typing_indicator")
+    await tab.close()
+    await customer.expect("typing_indicator", isTyping=False)
+    assert not tab.seen("typing_indicator")
+
+
+async def test_newcomer_on_another_server_learns_who_types(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(typing_expire_ms=60_000)
+    customer = await cluster.servers[1].customer()
+    await customer.ask("join_conversation", "conv-1")
+    await customer.ask("typing_start", "conv-1")
+    agent = await cluster.servers[0].agent()
+    await agent.ask("join_conversation", "conv-1")
+    await agent.expect("typing_indicator", isTyping=True)
+
+
+async def test_read_marks_cross(start_cluster: StartCluster) -> None:
+    agent, customer = await (await start_cluster()).pair()
+    await customer.ask("send_message", text("read me"))
+    await received(agent, 1)
+    await agent.ask("mark_read", {"conversationId": "conv-1", "seq": 1})
+    for peer in (agent, customer):
+        mark = await peer.expect("message_read")
+        assert (mark["userId"], mark["seq"]) == ("agent-1", 1)
+    await crossed(agent, customer)
+    assert not agent.seen("message_read") + customer.seen("message_read")
+
+
+async def test_race_for_a_conversation_has_one_winner_whom_everybody_sees(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    agent, customer = await cluster.pair()
+    rival = await cluster.servers[1].agent("agent-2")
+    acks = await asyncio.gather(*(peer.ask("claim_conversation", change(1)) for peer in (agent, rival)))
+    winners = [ack["conversation"]["assignee"]["userId"] for ack in acks if ack["success"]]
+    losers = [ack for ack in acks if not ack["success"]]
+    assert len(winners) == len(losers) == 1
+    assert losers[0]["error"]["code"] == "conflict"
+    assert losers[0]["conversation"]["assignee"]["userId"] == winners[0]
+    for peer in (agent, customer):
+        told = await peer.expect("conversation_updated")
+        assert told["conversation"]["assignee"]["userId"] == winners[0]
+    await crossed(agent, customer, rival)
+    assert not agent.seen("conversation_updated") + customer.seen("conversation_updated")
+
+
+async def test_change_that_was_not_told_is_no_reason_to_refuse(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000)
+    agent, _ = await cluster.pair()
+    rival = await cluster.servers[1].agent("agent-2")
+    for bus in cluster.buses:
+        bus.freeze()
+    assert (await agent.ask("claim_conversation", change(1)))["success"]
+    assert (await rival.ask("release_conversation", change(2)))["success"]
+    again = await agent.ask("claim_conversation", change(3))
+    assert again["conversation"]["version"] == 4
+
+
+async def test_bots_turn_that_was_not_told_is_noticed_with_the_message(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000, bot="echo")
+    agent, customer = await cluster.pair()
+    assert (await agent.ask("claim_conversation", change(1)))["success"]
+    await customer.expect("conversation_updated", timeout_s=5)
+    for bus in cluster.buses:
+        bus.freeze()
+    assert (await agent.ask("assign_bot", change(2)))["success"]
+    await customer.ask("send_message", text("to the bot"))
+    assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "bot"
+    await customer.expect("message_received", content="to the bot")
+    assert (await customer.expect("message_received"))["sender"]["role"] == "bot"
+    await agent.ask("send_message", text("human again"))
+    await customer.ask("send_message", text("to a human"))
+    assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
+
+
+async def test_inbox_hears_of_other_servers_conversations_at_a_bounded_rate(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(inbox_update_ms=300)
+    _, customer = await cluster.pair()
+    follower = await cluster.servers[0].agent("agent-2")
+    await follower.ask("subscribe_inbox", {})
+    loop = asyncio.get_running_loop()
+    began, heads = loop.time(), [0]
+    for number in range(10):
+        await customer.ask("send_message", text(f"text {number}"))
+    while heads[-1] < 10:
+        heads.append((await follower.expect("conversation_updated"))["conversation"]["headSeq"])
+    assert len(heads) - 1 <= (loop.time() - began) / 0.3 + 1
+    assert heads == sorted(heads)
+
+
+async def test_filtered_inbox_hears_that_another_server_took_a_conversation_away(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    agent, _ = await cluster.pair()
+    follower = await cluster.servers[1].agent("agent-2")
+    assert len((await follower.ask("subscribe_inbox", {"status": "queued"}))["conversations"]) == 1
+    await agent.ask("claim_conversation", change(1))
+    told = await follower.expect("conversation_updated")
+    assert told["conversation"]["status"] == "assigned"
+    await crossed(agent, follower)
+    assert not follower.seen("conversation_updated")
+
+
+async def test_servers_hear_only_of_what_concerns_their_clients(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    first, second = cluster.servers
+    stranger = await second.customer()
+    await stranger.ask("join_conversation", "conv-2")
+    heard = second.parts.neighbours.stats.received
+    loner = await first.customer()
+    await loner.ask("join_conversation", "conv-3")
+    await loner.ask("send_message", text("hello", "conv-3"))
+    await loner.ask("typing_start", "conv-3")
+    await crossed(loner, stranger)
+    assert second.parts.neighbours.stats.received == heard
+    follower = await second.agent()
+    await follower.ask("subscribe_inbox", {})
+    await loner.ask("send_message", text("hello", "conv-3"))
+    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
+
+
+async def test_notification_reaches_the_users_connections_on_every_server(start_cluster: StartCluster) -> None:
+    first, second = (await start_cluster()).servers
+    mine, other = [await first.agent(), await second.agent()], await second.agent("agent-2")
+    path, body = "/api/users/agent-1/notifications", {"event": "notification", "payload": {"title": "new"}}
+    status, answer = await first.post(path, body, headers=bearer(first.token("agent-3")))
+    assert (status, answer["connections"]) == (200, 1)
+    for peer in mine:
+        assert await peer.expect("notification") == {"title": "new"}
+    first.service.send_to_user("agent-1", "nudge")
+    for peer in mine:
+        assert await peer.expect("nudge") is None
+    await crossed(*mine, other)
+    assert not any(peer.seen("notification") for peer in (*mine, other))
+
+
+async def test_log_out_closes_the_agents_connections_on_every_server(start_cluster: StartCluster) -> None:
+    first, second = (await start_cluster()).servers
+    peer, bystander = await second.agent(), await second.agent("agent-2")
+    first.clock.advance(1)
+    assert (await first.post("/api/auth/logout", headers=bearer(first.token())))[0] == 200
+    await peer.wait_closed()
+    assert peer.disconnected
+    await bystander.settle()
+
+
+async def test_log_out_is_noticed_without_the_bus(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    first, second = cluster.servers
+    peer = await second.agent()
+    for bus in cluster.buses:
+        bus.freeze()
+    first.clock.advance(1)
+    assert (await first.post("/api/auth/logout", headers=bearer(first.token())))[0] == 200
+    await peer.wait_closed()
+    assert peer.disconnected
+
+
+async def test_agents_hear_of_the_bot_on_another_server(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(bot="echo")
+    _, customer = await cluster.pair()
+    follower = await cluster.servers[0].agent("agent-2")
+    await follower.ask("subscribe_inbox", {})
+    await customer.ask("handoff", {"conversationId": "conv-1"})
+    assert (await follower.expect("bot_notice"))["kind"] == "handed_off"

@@ -1,0 +1,76 @@
+"""Several whole servers in the test's event loop, over one database file and one bus."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from chatws.bus import MemoryBus, MemoryHub, Note
+from chatws.settings import Settings
+from chatws.store.factory import make_store
+from tests.support.chat import RunningChat
+from tests.support.peer import Peer
+
+
+class LossyBus(MemoryBus):
+    """A place at a hub that loses the kinds of notes a test names, as a broker may."""
+
+    def __init__(self, hub: MemoryHub) -> None:
+        super().__init__(hub)
+        self.lost: tuple[type[Note], ...] = ()
+
+    def publish(self, channel: str, note: Note) -> None:
+        if not isinstance(note, self.lost):
+            super().publish(channel, note)
+
+    def freeze(self) -> None:
+        """Lose the link without anybody taking this server for gone, as when the broker itself is away."""
+        self._hub._members.pop(self.origin)
+        self._stats.connected = False
+
+
+class Cluster:
+    """Starts servers that share a database; the first one checks and migrates it. All end with ``close``."""
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        self.data_dir = data_dir
+        self.servers: list[RunningChat] = []
+        self.buses: list[LossyBus] = []
+        self._settings = settings
+        self._hub = MemoryHub()
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> RunningChat:
+        """Start one more server."""
+        bus = LossyBus(self._hub)
+        database = Settings(data_dir=self.data_dir, **self._settings).database
+        # A database file belongs to one server; a second one may open it as other programs do.
+        store = make_store(database, server=not self.servers)
+        server = await self._stack.enter_async_context(RunningChat(self.data_dir, store, bus, **self._settings))
+        self.buses.append(bus)
+        self.servers.append(server)
+        return server
+
+    async def pair(self, conversation_id: str = "conv-1") -> tuple[Peer, Peer]:
+        """Return an agent on the first server and a customer on the second, joined and with nothing left unread."""
+        customer = await self.servers[1].customer()
+        assert (await customer.ask("join_conversation", conversation_id))["success"]
+        agent = await self.servers[0].agent()
+        assert (await agent.ask("join_conversation", conversation_id))["success"]
+        await customer.expect("presence_update", userId="agent-1")
+        for peer in (agent, customer):
+            await peer.settle()
+            peer.events.clear()
+        return agent, customer
+
+    async def close(self) -> None:
+        """End every server."""
+        await self._stack.aclose()
+
+
+async def crossed(*peers: Peer) -> None:
+    """Return when what these clients have caused has arrived everywhere: in one event loop that takes a few turns."""
+    for _ in range(3):
+        for peer in peers:
+            await peer.settle()
