@@ -209,9 +209,10 @@ class Answering:
     async def _hand_off(self, chat: Chat, answer: Answer, ending: HandOff) -> None:
         assert self._notices is not None
         conversation = await chat.current(answer.question.conversation_id)
-        if conversation is not None and (conversation.status, conversation.version) == ("bot", answer.version):
-            if await requeue(chat, conversation):
-                self._notices.handed_off(conversation.conversation_id, ending.reason)
+        if conversation is None or (conversation.status, conversation.version) != ("bot", answer.version):
+            return
+        if await requeue(chat, conversation):
+            self._notices.handed_off(conversation.conversation_id, ending.reason)
 
     async def _show_typing(self, chat: Chat, conversation_id: str) -> None:
         """Until cancelled; an indicator expires by itself, so that it is repeated as a client's is."""

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from chatws.bots import KEY_VARIABLE, BadBot, make_bot
-from chatws.bus import Bus, MemoryBus
+from chatws.bus import BadBusUrl, Bus
+from chatws.bus.factory import make_bus
 from chatws.engine import EngineOptions, Namespace, Server
 from chatws.protocol.entities import User
 from chatws.protocol.events import TypingIndicator
@@ -69,7 +70,7 @@ def create_app(
     """
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
-    clock, bus = clock or SystemClock(), bus or MemoryBus()
+    clock, bus = clock or SystemClock(), bus or _make_bus(settings)
     chat = _make_chat(settings, server.of("/"), clock, store or _open_store(settings, clock), bus)
     chat.metrics.watch(chat, server)
     pipeline = Pipeline(chat, {**ROUTES, **rest.ROUTES})
@@ -111,6 +112,13 @@ def _open_store(settings: Settings, clock: Clock) -> Store:
         return make_store(settings.database, server=True, clock_ms=clock.now_ms)
     except BadUrl as problem:
         raise StartError("the database", str(problem), "check database_url") from None
+
+
+def _make_bus(settings: Settings) -> Bus:
+    try:
+        return make_bus(settings)
+    except BadBusUrl as problem:
+        raise StartError("Redis", str(problem), "check redis_url") from None
 
 
 def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Chat:

@@ -76,6 +76,14 @@ def warnings(settings: Settings) -> list[Concern]:
                 "use its https address, unless the network is yours",
             )
         )
+    if settings.redis_url is None and not settings.database.startswith("sqlite"):
+        found.append(
+            Concern(
+                "there is no Redis",
+                "other servers of this database would show what happens here only after a few seconds",
+                "give --redis-url when there is more than one",
+            )
+        )
     if not settings.is_dev and settings.limits == "off":
         found.append(Concern("limits are off", "one client can use up the server", "leave --limits on"))
     return found

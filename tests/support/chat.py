@@ -45,7 +45,7 @@ class MovableClock(SystemClock):
 class RunningChat:
     """The server, and short ways to be an agent or a customer on it."""
 
-    def __init__(self, data_dir: Path, store: Store | None = None, bus: Bus | None = None, **settings: Any) -> None:
+    def __init__(self, data_dir: Path, store: Store | None = None, bus: Bus | None = None, /, **settings: Any) -> None:
         self.settings = Settings(data_dir=data_dir, port=0, **settings)
         self.clock = MovableClock()
         self.app = create_app(self.settings, clock=self.clock, store=store, bus=bus)

@@ -52,11 +52,13 @@ class StatusPages:
 
     async def ready(self, request: web.Request) -> web.Response:
         """Say whether requests are welcome: 503 while the server drains or nothing can be stored."""
-        database = await self._store_state()
-        server = "draining" if self._api.drain.began else "ok"
-        is_ready = database == server == "ok"
-        body = Ready(status="ready" if is_ready else "not_ready", checks={"database": database, "server": server})
-        return _json(body, 200 if is_ready else 503)
+        checks = {"database": await self._store_state(), "server": "draining" if self._api.drain.began else "ok"}
+        is_ready = set(checks.values()) == {"ok"}
+        if self._api.chat.settings.redis_url is not None:
+            # Shown, not judged: without Redis messages are stored, acked and, a little later, delivered. If it made
+            # servers unready, its outage would take all of them out of the proxy at once.
+            checks["redis"] = "ok" if await self._api.chat.neighbours.is_there() else "away"
+        return _json(Ready(status="ready" if is_ready else "not_ready", checks=checks), 200 if is_ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Write the metrics in Prometheus's format, for those whom the settings allow."""
