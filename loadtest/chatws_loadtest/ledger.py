@@ -106,6 +106,7 @@ class Ledger:
         """Per room, (seq, number) of everything the server said it had stored."""
         self._entries: dict[int, Entry] = {}
         self._members: dict[int, list[Member]] = {}
+        self._present: dict[int, int] = {}
         self._open: Counter[int] = Counter()
         self._refused: Counter[str] = Counter()
         self._delivered = 0
@@ -114,6 +115,7 @@ class Ledger:
     def open_room(self, room: int, members: int) -> None:
         """Begin to book a conversation of this many members, numbered from 0."""
         self._members[room] = [Member() for _ in range(members)]
+        self._present[room] = (1 << members) - 1
         self.stored[room] = []
 
     def enter(self, room: int, member: int, head: int | None, now_s: float) -> None:
@@ -127,12 +129,20 @@ class Ledger:
         """Book that a member's connection has ended: no live message is due to it until it enters again."""
         self._members[room][member].drop()
 
+    def leave(self, room: int, member: int) -> None:
+        """Book that a member is gone for good: nothing is due to it any more."""
+        self.drop(room, member)
+        self._present[room] &= ~(1 << member)
+        for number, entry in list(self._entries.items()):
+            if entry.room == room:
+                entry.missing &= ~(1 << member)
+                self._retire(number, entry)
+
     def send(self, room: int, sender: int, intended_s: float, now_s: float) -> int:
         """Book a message that leaves now and return its number."""
         number, self.sent = self.sent, self.sent + 1
         self._open[room] += 1
-        everybody = (1 << len(self._members[room])) - 1
-        self._entries[number] = Entry(room, sender, intended_s, now_s, everybody)
+        self._entries[number] = Entry(room, sender, intended_s, now_s, self._present[room])
         if self._is_measured(intended_s):
             self.samples.add("send_lag", now_s - intended_s)
         return number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -46,14 +47,15 @@ class Credentials:
     sessions: Sequence[Customer] = ()
     tag: str = field(default="load")
 
-    def agents(self, count: int) -> Iterator[str]:
-        """Give tokens of at least one agent, round and round.
+    def agents(self, places: int) -> Iterator[str]:
+        """Give tokens of agents round and round: two at least, and enough of them for so many places.
 
         Raises:
             PeopleMissing: there is neither a key nor a token.
         """
         if self.keys is not None:
-            return cycle(mint_tokens(self.keys, [f"{self.tag}-agent-{number}" for number in range(max(1, count))]))
+            count = max(2, math.ceil(places / AGENT_CONVERSATIONS))
+            return cycle(mint_tokens(self.keys, [f"{self.tag}-agent-{number}" for number in range(count)]))
         if not self.tokens:
             raise PeopleMissing("there are no agents; give --jwt-secret-file or --tokens")
         return cycle(self.tokens)
@@ -116,7 +118,7 @@ async def make_rooms(url: str, credentials: Credentials, rooms: int, members: in
     customers = list(credentials.sessions[:rooms]) or await start_sessions(url, rooms)
     if len(customers) < rooms:
         raise PeopleMissing(f"there are {len(customers)} sessions, {rooms} are needed; each customer is one connection")
-    agents = credentials.agents(rooms * (members - 1) // AGENT_CONVERSATIONS)
+    agents = credentials.agents(rooms * (members - 1))
     return [
         Room(
             customer.conversation_id,

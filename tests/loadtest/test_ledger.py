@@ -178,6 +178,15 @@ def test_latency_counts_from_the_intended_time_and_leaves_out_what_is_not_measur
     assert ledger.samples.take() == {}
 
 
+def test_nothing_is_due_to_a_member_who_has_left_for_good(ledger: Ledger) -> None:
+    before = send(ledger, seq=1)
+    deliver(ledger, before, 1, CUSTOMER)
+    ledger.leave(ROOM, AGENT)
+    assert ledger.is_settled
+    deliver(ledger, send(ledger, seq=2), 2, CUSTOMER)
+    assert ledger.balance() == Balance(sent=2, acked=2)
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.permutations(range(6)), st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)))
 def test_whatever_is_dropped_is_lost_and_whatever_is_late_is_reordered(

@@ -12,25 +12,39 @@ import msgspec
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
+USAGE = 2
 LOADTEST_DIR = Path(__file__).parent.parent.parent / "loadtest"
 
 
-async def test_packaged_locustfile_runs_under_locusts_own_command(shared_server: ServerProcess) -> None:
+async def test_packaged_locustfile_runs_under_locusts_own_command_with_master_and_workers(
+    shared_server: ServerProcess,
+) -> None:
+    key = shared_server.data_dir / "secret"
+    options = ("--processes", "2", "-u", "7", "-r", "4", "-t", "4s", "--jwt-secret-file", key)
+    account = await locust(0, "--headless", "--host", shared_server.url, *options)
+    assert account["sent"] == account["acked"] == account["delivered"] > 0
+    assert account["unanswered"] == account["lost"] == account["gaps"] == 0
+
+
+async def test_locust_ends_with_a_reason_when_it_has_no_credentials(shared_server: ServerProcess) -> None:
+    assert await locust(USAGE, "--headless", "--host", shared_server.url, "-u", "2", "-t", "1m") == {}
+
+
+async def locust(expected: int, *options: object) -> dict[str, int]:
+    """Run Locust's own command on the packaged file, and give the account that it printed."""
     spec = find_spec("chatws_loadtest")
     assert spec is not None
     assert spec.origin is not None
     file = Path(spec.origin).parent / "load" / "locustfile.py"
-    key = shared_server.data_dir / "secret"
     child = await asyncio.create_subprocess_exec(
-        *(Path(sys.executable).with_name("locust"), "-f", file, "--headless", "--host", shared_server.url),
-        *("-u", "6", "-r", "6", "-t", "3s", "--jwt-secret-file", key),
+        *(str(Path(sys.executable).with_name("locust")), "-f", str(file), *map(str, options)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     _, stderr = await child.communicate()
-    assert child.returncode == 0, stderr.decode()
-    [account] = [json.loads(line) for line in stderr.splitlines() if line.startswith(b'{"sent"')]
-    assert account["sent"] == account["acked"] == account["delivered"] > 0
+    assert child.returncode == expected, stderr.decode()
+    accounts = [json.loads(line.partition(b"account: ")[2]) for line in stderr.splitlines() if b"account: " in line]
+    return accounts[0] if accounts else {}
 
 
 def test_workflow_to_copy_is_one_and_lets_an_invalid_run_pass_with_a_warning() -> None:

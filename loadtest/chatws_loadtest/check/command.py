@@ -79,6 +79,8 @@ def check(  # noqa: PLR0917  these are options, never positional
 
 async def _run(url: str, credentials: Credentials, wanted: list[Check], *, quiet: bool) -> list[Finding]:
     rooms = await make_rooms(url, credentials, 2, 2)
+    if rooms[0].members[1] == rooms[1].members[1]:
+        raise PeopleMissing("there is one agent, two are needed; --tokens takes one per line")
     return await run_checks(url, rooms, wanted, (lambda _: None) if quiet else _print)
 
 

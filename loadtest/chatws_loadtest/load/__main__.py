@@ -42,7 +42,7 @@ def main() -> int:
         return 1
     environment = Environment(user_classes=[ChatUser])
     ledger = Ledger()
-    stage = ChatUser.stage = Stage(plan, ledger, address)
+    ChatUser.stage = stage = Stage(plan, ledger, address)
     runner = environment.create_local_runner()
     if plan.csv_prefix is not None:
         ledger.samples = ShownSamples(environment)

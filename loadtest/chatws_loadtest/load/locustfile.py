@@ -1,36 +1,52 @@
 """For ``locust -f``: the same users under Locust's own command, with its web page, its master and its workers.
 
 Example: ``locust -f locustfile.py --host http://127.0.0.1:3000 --jwt-secret-file secret -u 100 -r 100``. Everybody
-talks as soon as it is in its room. At the end the account is printed; a delivery fault makes the exit code 99.
+talks as soon as both are in a room. After each test the account is printed; a delivery fault makes the exit code 99.
 """
 
 from __future__ import annotations
 
-import os
-import sys
+import logging
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import msgspec
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import MasterRunner, WorkerRunner
 
+from chatws.client.errors import CannotConnect
 from chatws.client.gevent.address import find_address
-from chatws_loadtest.ledger import Ledger
+from chatws_loadtest.ledger import Balance, Ledger
+from chatws_loadtest.load import users
 from chatws_loadtest.load.chatter import now_s
 from chatws_loadtest.load.stage import POLL_S, Stage
-from chatws_loadtest.load.users import ChatUser, ShownSamples
 from chatws_loadtest.options import ExitCode, find_credentials
 from chatws_loadtest.orders import Habits, Plan, Room
-from chatws_loadtest.people import start_sessions_now
+from chatws_loadtest.people import PeopleMissing, start_sessions_now
 
-__all__ = ["ChatUser"]
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 DRAIN_S: Final = 2.0
+REPORT_KEY: Final = "chatws"
+"""Under which workers report their account to the master."""
+
+_log = logging.getLogger("chatws_loadtest")
+_accounts: dict[str, Balance] = {}
+"""The account of each worker; this process's own is under the empty name."""
+
+
+class Talker(users.ChatUser):
+    """A user that Locust may stop at any time."""
+
+    def on_stop(self) -> None:
+        """Leave so that nobody waits for this user any more."""
+        if self.stage is not None and self.turn is not None:
+            self.stage.leave(self.turn, DRAIN_S)
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -42,18 +58,84 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--message-rate", type=float, default=1.0, help="Messages per second of each user.")
 
 
-def prepare(environment: Environment, **_: object) -> None:
-    """Find the people, and set the stage for the users of this process."""
+def begin(environment: Environment, **_: object) -> None:
+    """Find the people, and set the stage for the users of this process; a test that lacks them ends."""
     options = environment.parsed_options
     if isinstance(environment.runner, MasterRunner) or options is None:
         return
     url = environment.host or options.host or "http://127.0.0.1:3000"
+    try:
+        plan = _plan(environment, url, options)
+        ledger = Ledger()
+        ledger.samples = users.ShownSamples(environment)
+        users.ChatUser.stage = Stage(plan, ledger, find_address(url))
+    except (PeopleMissing, CannotConnect) as problem:
+        _log.error("%s", problem)
+        users.ChatUser.stage = None
+        environment.process_exit_code = ExitCode.USAGE
+        if environment.runner is not None:
+            gevent.spawn(environment.runner.quit)
+        return
+    users.ChatUser.stage.go(now_s())
+
+
+def end(environment: Environment, **_: object) -> None:
+    """Let nobody say anything more, wait for what is on its way, and draw the balance."""
+    stage = users.ChatUser.stage
+    if isinstance(environment.runner, MasterRunner) or stage is None:
+        return
+    stage.silence()
+    ledger = stage.books.ledger
+    deadline_s = now_s() + DRAIN_S
+    while not ledger.is_settled and now_s() < deadline_s:
+        gevent.sleep(POLL_S)
+    _accounts[""] = ledger.balance()
+    if not isinstance(environment.runner, WorkerRunner):
+        judge(environment)
+
+
+def judge(environment: Environment, **_: object) -> None:
+    """Print the account of all processes; Locust's exit code tells of a fault."""
+    balance = sum(_accounts.values(), Balance())
+    _accounts.clear()
+    if not balance.sent:
+        return
+    _log.info("account: %s", msgspec.json.encode(balance).decode())
+    if balance.lost or balance.duplicated or balance.reordered or balance.gaps or balance.deaf:
+        environment.process_exit_code = ExitCode.MISSED
+
+
+def finish(environment: Environment, **_: object) -> None:
+    """End a test that still runs, as after Ctrl-C, and judge what the workers reported last."""
+    if environment.runner is not None:
+        environment.runner.quit()
+    if isinstance(environment.runner, MasterRunner):
+        judge(environment)
+
+
+def report(data: dict[str, Any], **_: object) -> None:
+    """Tell the master this worker's account."""
+    if "" in _accounts:
+        data[REPORT_KEY] = msgspec.to_builtins(_accounts[""])
+
+
+def note_report(client_id: str, data: dict[str, Any], **_: object) -> None:
+    """Keep a worker's account."""
+    if REPORT_KEY in data:
+        _accounts[client_id] = msgspec.convert(data[REPORT_KEY], Balance)
+
+
+def _plan(environment: Environment, url: str, options: Namespace) -> Plan:
     files = (Path(name) if name else None for name in (options.jwt_secret_file, options.tokens, options.sessions))
     credentials = find_credentials(*files)
     pairs = max(1, min(options.seats, options.num_users or options.seats) // 2)
-    customers = list(credentials.sessions[:pairs]) or start_sessions_now(url, pairs)
-    agents = islice(credentials.agents(pairs // 10), len(customers))
-    plan = Plan(
+    first = max(0, getattr(environment.runner, "worker_index", 0)) * pairs
+    customers = list(credentials.sessions[first : first + pairs])
+    if credentials.sessions and not customers:
+        raise PeopleMissing(f"there are {len(credentials.sessions)} sessions; this process needs those from {first} on")
+    customers = customers or start_sessions_now(url, pairs)
+    agents = islice(credentials.agents(len(customers)), len(customers))
+    return Plan(
         url=url,
         ca_file=None,
         rooms=[
@@ -61,34 +143,17 @@ def prepare(environment: Environment, **_: object) -> None:
             for customer, token in zip(customers, agents, strict=True)
         ],
         habits=Habits(rate=options.message_rate),
-        tag=f"lf{os.getpid()}",
+        tag=credentials.tag,
         connects_per_s=1_000.0,
     )
-    ledger = Ledger()
-    ledger.samples = ShownSamples(environment)
-    stage = ChatUser.stage = Stage(plan, ledger, find_address(url))
-    stage.go(now_s())
-
-
-def settle(environment: Environment, **_: object) -> None:
-    """Print the account."""
-    stage: Stage | None = getattr(ChatUser, "stage", None)
-    if stage is None:
-        return
-    stage.silence()
-    ledger = stage.books.ledger
-    deadline_s = now_s() + DRAIN_S
-    while not ledger.is_settled and now_s() < deadline_s:
-        gevent.sleep(POLL_S)
-    balance = ledger.balance()
-    print(msgspec.json.encode(balance).decode(), file=sys.stderr)
-    if balance.lost or balance.duplicated or balance.reordered or balance.gaps or balance.deaf:
-        environment.process_exit_code = ExitCode.MISSED
 
 
 for hook, listener in (
     (events.init_command_line_parser, add_options),
-    (events.init, prepare),
-    (events.quitting, settle),
+    (events.test_start, begin),
+    (events.test_stopping, end),
+    (events.quitting, finish),
+    (events.report_to_master, report),
+    (events.worker_report, note_report),
 ):
     hook.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's hooks take anything

@@ -25,6 +25,10 @@ POLL_S = 0.01
 """How often a user looks whether the others have come or gone."""
 
 
+Seat = tuple[Room, int, dict[str, str]]
+"""A room, a member's number in it, and the credentials."""
+
+
 class Stage:
     """All users of one process; Locust gives each a greenlet, which `play` is run in."""
 
@@ -35,6 +39,7 @@ class Stage:
         self._missed = 0
         self._address = address
         self._seats = self._deal()
+        self._taken: list[Seat] = []
         self._entered_s = now_s()
         self._go: gevent.event.AsyncResult = gevent.event.AsyncResult()
         # Set when nobody may say anything more.
@@ -69,19 +74,39 @@ class Stage:
                 return problem
         return None
 
-    def play(self) -> None:
+    def enter(self) -> int | None:
+        """Take the next place; None when there is no more."""
+        seat = next(self._seats, None)
+        if seat is None:
+            return None
+        self._taken.append(seat)
+        self.chatters.append(Chatter(self.books, *seat, self._address))
+        return len(self.chatters) - 1
+
+    def leave(self, turn: int, patience_s: float) -> None:
+        """Go for good, once what is on its way in the room has arrived, or patience has ended."""
+        room, member, _ = self._taken[turn]
+        deadline_s = now_s() + patience_s
+        while not self.books.ledger.is_room_settled(room.index) and now_s() < deadline_s:
+            gevent.sleep(POLL_S)
+        self.chatters[turn].close()
+        self.books.ledger.leave(room.index, member)
+
+    def play(self, turn: int) -> None:
         """Be one user, until everything is over."""
-        room, member, auth = next(self._seats)
-        turn = len(self.chatters)
+        room, member, auth = self._taken[turn]
+        chatter = self.chatters[turn]
         habits = self.books.plan.habits
         is_talker = habits.talkers is None or member < habits.talkers
-        chatter = Chatter(self.books, room, member, auth, self._address)
-        self.chatters.append(chatter)
         # Spread evenly: Locust starts a second's users in one instant, and that herd would be what is measured.
         gevent.sleep(max(0.0, self._entered_s + turn / self.books.plan.connects_per_s - now_s()))
         chatter.connect()
         rng = Random(f"{self.books.plan.seed}/{turn}/talk")
         begin_s = self._go.get()
+        if len(room.present) < room.members:
+            # Under Locust's own command users come one by one; who is alone has nobody to talk to.
+            self._wait_for(lambda: len(room.present) == room.members)
+            begin_s = now_s()
         if habits.visit_s is None:
             if is_talker:
                 self._talk(chatter, rng, begin_s, float("inf"))
@@ -141,7 +166,7 @@ class Stage:
         gevent.sleep(max(0.0, at_s - now_s()))
         return self._over_s is None
 
-    def _deal(self) -> Iterator[tuple[Room, int, dict[str, str]]]:
+    def _deal(self) -> Iterator[Seat]:
         for index, planned in enumerate(self.books.plan.rooms):
             self.books.ledger.open_room(index, len(planned.members))
             room = Room(index, planned.conversation_id, len(planned.members))

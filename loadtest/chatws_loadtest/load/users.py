@@ -20,13 +20,19 @@ SHOWN = frozenset({"connect", "message", "ack", "typing"})
 class ChatUser(User):
     """One connection that talks on an open schedule."""
 
-    stage: ClassVar[Stage]
+    stage: ClassVar[Stage | None] = None
     """Set before the first user starts; a process has one."""
+
+    turn: int | None = None
+    """This user's place on the stage; None when all were taken."""
 
     @task
     def chat(self) -> None:
         """Play until the end of the run, then idle until Locust stops the user."""
-        self.stage.play()
+        if self.stage is not None:
+            self.turn = self.stage.enter()
+            if self.turn is not None:
+                self.stage.play(self.turn)
         gevent.event.Event().wait()
 
 

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from chatws.server.auth.keys import Key, Keys
+from chatws_loadtest.people import AGENT_CONVERSATIONS, Credentials, PeopleMissing
+
+KEYS = Keys(("HS256",), Key(None, b"k" * 32))
+
+
+@pytest.mark.parametrize(("places", "agents"), [(1, 2), (2, 2), (20, 2), (21, 3), (250, 25)])
+def test_key_gives_two_agents_at_least_and_none_more_places_than_it_may_have(places: int, agents: int) -> None:
+    tokens = list(islice(Credentials(keys=KEYS).agents(places), max(2, places)))
+    assert len(set(tokens)) == agents
+    assert max(map(tokens.count, tokens)) <= AGENT_CONVERSATIONS
+
+
+def test_without_key_and_tokens_nobody_can_be_an_agent() -> None:
+    with pytest.raises(PeopleMissing, match="--jwt-secret-file"):
+        Credentials().agents(2)
