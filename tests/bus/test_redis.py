@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+import uvloop
 
 from chatws.bus import INBOX, Away, conversation_channel
 from chatws.bus.notes import MAX_NOTE_BYTES, Envelope
@@ -257,6 +258,22 @@ async def test_over_tls_only_a_known_authority_is_believed(tmp_path: Path) -> No
         await wary.bus.close()
     finally:
         server.kill()
+
+
+async def test_it_works_on_uvloop_as_the_server_runs_it(shared_redis: RedisServer) -> None:
+    prefix = new_secret_id()
+
+    async def talk() -> list[object]:
+        one, two = await connect(shared_redis.url, prefix), await connect(shared_redis.url, prefix)
+        await two.bus.subscribe(ROOM)
+        one.bus.publish(ROOM, note(1))
+        await two.heard.until(lambda: bool(two.heard.notes))
+        await one.bus.close()
+        await two.heard.until(lambda: bool(two.heard.gone))
+        await two.bus.close()
+        return [*two.heard.notes, *two.heard.gone]
+
+    assert len(await asyncio.to_thread(uvloop.run, talk())) == 2
 
 
 async def test_installations_with_different_prefixes_do_not_hear_each_other(shared_redis: RedisServer) -> None:

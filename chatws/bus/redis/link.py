@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from chatws.bus.errors import Away
 from chatws.bus.redis.address import Address
@@ -101,10 +102,9 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to watch."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not of asyncio's classes
         if self.lost.done():  # given up while it was being made
-            transport.abort()
+            self._transport.abort()
             return
         self._plan_watch()
 
@@ -163,13 +163,13 @@ async def open_link(address: Address, timeout_s: float) -> Link:
     """Connect, log in and choose the database.
 
     Raises:
-        Away: that was not possible within ``timeout_s`` for each step.
+        Away: that was not possible within twice ``timeout_s``.
     """
     link = Link(timeout_s)
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(2 * timeout_s):
             await _connect(address, link)
-        await _enter(link, address)
+            await _enter(link, address)
     except TimeoutError:
         link.lose("no connection in time")
         raise Away("no connection in time") from None
