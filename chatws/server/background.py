@@ -171,7 +171,10 @@ class Background:
                 connection.socket.emit("positions", heads)
 
     async def _check_revocations(self) -> None:
-        await gate.close_barred(self._chat, self._chat.registry.agents())
+        registry = self._chat.registry
+        if registry:
+            erased = [user_id for user_id in await self._chat.store.erased_lately() if registry.is_connected(user_id)]
+            await gate.close_barred(self._chat, [*registry.agents(), *erased])
 
     async def _close_barred(self, user_id: str) -> None:
         try:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from chatws.store import sqlite, writer
-from chatws.store.sql_store import SqlStore
+from chatws.store.sql_store import Database, SqlStore
 from chatws.store.sqlite_database import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -43,21 +43,8 @@ def make_store(
     Raises:
         BadUrl: there is no store for this URL.
     """
-    if not sqlite.is_sqlite(url):
-        # Imported here: the driver costs start-up time that servers on SQLite need not pay.
-        from chatws.store.postgres_database import PostgresDatabase  # noqa: PLC0415
-
-        postgres = PostgresDatabase(
-            url,
-            server=server,
-            clock_ms=clock_ms,
-            reopen_status=reopen_status,
-            timeout_s=busy_timeout_ms / 1_000,
-            max_waiting=max_waiting,
-        )
-        return SqlStore(postgres, clock_ms)
-    database = SqliteDatabase(
-        sqlite.file_of(url),
+    database = make_database(
+        url,
         server=server,
         clock_ms=clock_ms,
         reopen_status=reopen_status,
@@ -65,3 +52,35 @@ def make_store(
         max_waiting=max_waiting,
     )
     return SqlStore(database, clock_ms)
+
+
+def make_database(
+    url: str,
+    *,
+    server: bool,
+    clock_ms: Callable[[], int] = unix_ms,
+    reopen_status: ConversationStatus = "queued",
+    busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
+    max_waiting: int = writer.MAX_WAITING,
+) -> Database:
+    """Make what a store runs its queries on; arguments and errors as in ``make_store``."""
+    if sqlite.is_sqlite(url):
+        return SqliteDatabase(
+            sqlite.file_of(url),
+            server=server,
+            clock_ms=clock_ms,
+            reopen_status=reopen_status,
+            busy_timeout_ms=busy_timeout_ms,
+            max_waiting=max_waiting,
+        )
+    # Imported here: the driver costs start-up time that servers on SQLite need not pay.
+    from chatws.store.postgres_database import PostgresDatabase  # noqa: PLC0415
+
+    return PostgresDatabase(
+        url,
+        server=server,
+        clock_ms=clock_ms,
+        reopen_status=reopen_status,
+        timeout_s=busy_timeout_ms / 1_000,
+        max_waiting=max_waiting,
+    )

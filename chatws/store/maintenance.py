@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sqlite3
@@ -28,11 +29,45 @@ def upgrade(url: str) -> str:
         AlreadyRunning: a server has it open.
         StoreUnusable: it is damaged, another program's, or newer than this one.
     """
-    path = _file(url)
+    if not sqlite.is_sqlite(url):
+        # Imported here: the driver costs start-up time that commands on SQLite need not pay.
+        from chatws.store import postgres_database  # noqa: PLC0415
+
+        asyncio.run(postgres_database.upgrade(url))
+        return REVISION
+    path = file_of(url)
     sqlite.make_private(path)
-    with _held(path), sqlite.opening(path), _transaction(path) as connection:
+    with held(path), sqlite.opening(path), transaction(path) as connection:
         migrations.upgrade(connection)
     return REVISION
+
+
+def renew_epoch(url: str) -> str:
+    """Give the database a new epoch after something else than ``restore`` brought it back, and return that.
+
+    Clients load everything anew; without it, sequence numbers of before and after would be taken for each other. No
+    server may have it open; for SQLite that is seen to.
+
+    Raises:
+        AlreadyRunning: a server has it open.
+        Damaged: there is no chatws database.
+    """
+    epoch = new_secret_id()
+    if sqlite.is_sqlite(url):
+        path = file_of(url)
+        verify(path)
+        with held(path), sqlite.opening(path), transaction(path) as connection:
+            set_epoch(connection, epoch)
+    else:
+        from chatws.store import postgres  # noqa: PLC0415  as above
+
+        asyncio.run(postgres.once(url, lambda connection: set_epoch(connection, epoch)))
+    return epoch
+
+
+def set_epoch(connection: Connection, epoch: str) -> None:
+    """Replace the database's epoch."""
+    connection.execute(update(meta).where(meta.c.name == EPOCH), {"value": epoch})
 
 
 def backup(url: str, target: Path) -> None:
@@ -43,10 +78,10 @@ def backup(url: str, target: Path) -> None:
         Damaged: there is no chatws database at the URL.
         Unavailable: it can not be read, or the target not be written.
     """
-    path = _file(url)
+    path = file_of(url)
     if target.exists():
         raise AlreadyExists("file")
-    _verify(path)
+    verify(path)
     with _errors(target), _scratch_beside(target) as scratch:
         _copy(path, scratch)
         _put(scratch, target)
@@ -64,15 +99,15 @@ def restore(url: str, source: Path) -> str:
         SchemaMismatch: the source was made by a newer chatws.
         Unavailable: files can not be read or written.
     """
-    path = _file(url)
-    _verify(source)
+    path = file_of(url)
+    verify(source)
     epoch = new_secret_id()
     sqlite.make_private(path)
-    with _held(path), _errors(path), _scratch_beside(path) as scratch:
+    with held(path), _errors(path), _scratch_beside(path) as scratch:
         _copy(source, scratch)
-        with sqlite.opening(scratch), _transaction(scratch) as connection:
+        with sqlite.opening(scratch), transaction(scratch) as connection:
             migrations.upgrade(connection)
-            connection.execute(update(meta).where(meta.c.name == EPOCH), {"value": epoch})
+            set_epoch(connection, epoch)
         try:
             _copy(scratch, path)
         except sqlite3.DatabaseError as error:
@@ -83,7 +118,16 @@ def restore(url: str, source: Path) -> str:
     return epoch
 
 
-def _file(url: str) -> Path:
+def file_of(url: str) -> Path:
+    """Return the file of an SQLite database.
+
+    Raises:
+        BadUrl: it has none.
+    """
+    if not sqlite.is_sqlite(url):
+        raise BadUrl(
+            "PostgreSQL has programs of its own for this: use pg_dump and pg_restore, then 'chatws db new-epoch'"
+        )
     path = sqlite.file_of(url)
     if path is None:
         raise BadUrl("a database in memory has no file; use sqlite:///PATH")
@@ -91,7 +135,12 @@ def _file(url: str) -> Path:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[None]:
+    """Keep servers off the file.
+
+    Raises:
+        AlreadyRunning: one has it open.
+    """
     lock = ServerLock(path)
     lock.acquire()
     try:
@@ -101,7 +150,8 @@ def _held(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _transaction(path: Path) -> Iterator[Connection]:
+def transaction(path: Path) -> Iterator[Connection]:
+    """Run one transaction on the file."""
     engine = sqlite.make_engine(path)
     try:
         with engine.begin() as connection:
@@ -122,8 +172,13 @@ def _errors(path: Path) -> Iterator[None]:
         raise Unavailable(f"{error.filename or path}: {error.strerror}") from error
 
 
-def _verify(path: Path) -> None:
-    """See that a file is a whole chatws database, of this revision or an older one."""
+def verify(path: Path) -> None:
+    """See that a file is a whole chatws database, of this revision or an older one.
+
+    Raises:
+        Damaged: it is not.
+        SchemaMismatch: a newer chatws made it.
+    """
     if not path.is_file():
         raise Damaged(str(path), "there is no such file")
     with _errors(path), closing(_read_only(path)) as connection:

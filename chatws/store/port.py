@@ -223,6 +223,10 @@ class Store(Protocol):
         """
         ...
 
+    async def erased_lately(self) -> list[str]:
+        """Return the ids of the users who were erased last: their connections have to be closed."""
+        ...
+
     async def create_session(
         self,
         session_id: str,

@@ -113,7 +113,7 @@ def reason_of(error: BaseException) -> str:
     return f"PostgreSQL: {words.splitlines()[0]}"
 
 
-def opening_error(error: BaseException) -> StoreError:
+def _opening_error(error: BaseException) -> StoreError:
     """Return what a failure while opening means for the one who starts the server."""
     reason = reason_of(error)
     state: str = getattr(_driver_error(error), "sqlstate", None) or ""
@@ -230,3 +230,21 @@ class KeptConnection:
         self._was_cut = True
         if self._raw is not None:
             self._raw.terminate()
+
+
+async def once(url: str, work: Callable[[Connection], T], *, writes: bool = True, timeout_s: float | None = None) -> T:
+    """Run one transaction on a connection of its own, which may take as long as it wants.
+
+    Raises:
+        StoreUnusable: somebody has to act first.
+        Unavailable: PostgreSQL can not be reached, or the transaction failed.
+    """
+    kept = KeptConnection(dsn_of(url), writes=writes, timeout_s=timeout_s)
+    try:
+        return await kept.run(work)
+    except StoreError:
+        raise
+    except Exception as error:
+        raise _opening_error(error) from error
+    finally:
+        await kept.close()

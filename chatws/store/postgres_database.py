@@ -11,7 +11,7 @@ from chatws.store import migrations
 from chatws.store.errors import SchemaMismatch, StoreError, Unavailable
 from chatws.store.mailbox import Append, Call
 from chatws.store.port import Draft, Stored
-from chatws.store.postgres import KeptConnection, dsn_of, opening_error
+from chatws.store.postgres import KeptConnection, dsn_of, once
 from chatws.store.postgres_lanes import Lane
 from chatws.store.queries.append import append_batch
 from chatws.store.schema import EPOCH, REVISION, meta
@@ -66,12 +66,7 @@ class PostgresDatabase:
 
     async def open(self) -> str:
         """Open the database and return its epoch."""
-        try:
-            epoch = await self._prepare()
-        except StoreError:
-            raise
-        except Exception as error:
-            raise opening_error(error) from error
+        epoch = await self._prepare()
         self._appends = Lane(self._connections(1), self._append_all, most=MAX_BATCH, max_waiting=self._max_waiting)
         self._changes = Lane(self._connections(CHANGERS), _run, most=1, max_waiting=self._max_waiting)
         readers = self._connections(READERS, writes=False)
@@ -110,24 +105,20 @@ class PostgresDatabase:
         return append_batch(connection, drafts, now_ms=self._clock_ms(), reopen_status=self._reopen_status)
 
     async def _prepare(self) -> str:
-        found, epoch = await _once(self._dsn, _look, timeout_s=self._timeout_s)
+        found, epoch = await once(self._dsn, _look, timeout_s=self._timeout_s)
         # A command must not change the schema under a running server, so it only makes new databases.
         if found is not None and found != REVISION and not self._server:
             raise SchemaMismatch(found, REVISION)
         return await upgrade(self._dsn) if epoch is None or found != REVISION else epoch
 
 
-async def upgrade(dsn: str) -> str:
-    """Make the tables if needed, run the missing migrations, and return the epoch; servers take turns."""
-    return await _once(dsn, _upgrade, timeout_s=None)
+async def upgrade(url: str) -> str:
+    """Make the tables if needed, run the missing migrations, and return the epoch; servers take turns.
 
-
-async def _once(dsn: str, work: Callable[[Connection], T], *, timeout_s: float | None) -> T:
-    kept = KeptConnection(dsn, writes=True, timeout_s=timeout_s)
-    try:
-        return await kept.run(work)
-    finally:
-        await kept.close()
+    Raises:
+        StoreUnusable: somebody has to act first.
+    """
+    return await once(url, _upgrade)
 
 
 def _look(connection: Connection) -> tuple[str | None, str | None]:
@@ -135,8 +126,13 @@ def _look(connection: Connection) -> tuple[str | None, str | None]:
     return found, None if found is None else connection.execute(_EPOCH).scalar_one_or_none()
 
 
-def _upgrade(connection: Connection) -> str:
+def lock_schema(connection: Connection) -> None:
+    """Keep other servers from changing the schema until the transaction ends; wait while one of them does."""
     connection.execute(_LOCK)
+
+
+def _upgrade(connection: Connection) -> str:
+    lock_schema(connection)
     migrations.upgrade(connection)
     return str(connection.execute(_EPOCH).scalar_one())
 

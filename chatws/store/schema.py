@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """Newest migration; kept here so that opening a current database need not import alembic (430 ms)."""
 
 EPOCH = "epoch"
@@ -59,7 +59,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("session_sha256", String(64), primary_key=True),
-    Column("user_id", String(64), ForeignKey("users.user_id"), nullable=False),
+    Column("user_id", String(64), ForeignKey("users.user_id"), nullable=False, index=True),
     Column("expires_at_ms", BigInteger, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
 )

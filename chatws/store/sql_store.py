@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from sqlalchemy import update
 
 from chatws.store.errors import Unavailable
-from chatws.store.queries import accounts, conversations, messages, read_marks, sessions
+from chatws.store.queries import accounts, conversations, erasure, messages, read_marks, sessions
 from chatws.store.schema import EPOCH, meta
 
 if TYPE_CHECKING:
@@ -112,6 +112,10 @@ class SqlStore:
     async def revoke_tokens(self, user_id: str, valid_after_ms: int) -> None:
         """See the port."""
         await self._database.write(lambda c: accounts.revoke_tokens(c, user_id, valid_after_ms))
+
+    async def erased_lately(self) -> list[str]:
+        """See the port."""
+        return await self._database.read(erasure.erased_lately)
 
     async def create_session(
         self,

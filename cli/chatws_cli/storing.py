@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chatws.settings import mask_password
 from chatws.store import AlreadyRunning, Store, StoreError
-from chatws.store.factory import make_store
+from chatws.store.factory import make_database, make_store
 from chatws_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from chatws.settings import Settings
+    from chatws.store.sql_store import Database
 
 T = TypeVar("T")
+
+_PATIENCE_MS = 60_000
+"""How long work on many rows waits for a lock; there is no client behind it."""
 
 
 def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
@@ -27,6 +31,16 @@ def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     """
     with store_errors(settings):
         return asyncio.run(_run(settings, work))
+
+
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run ``work`` on the settings' database below the store, beside servers that may have it open; it may take long.
+
+    Raises:
+        CommandError: the database or the work failed; exit code 1.
+    """
+    with store_errors(settings):
+        return asyncio.run(_run_below(settings, work))
 
 
 @contextmanager
@@ -48,3 +62,12 @@ async def _run(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
         return await work(store)
     finally:
         await store.close()
+
+
+async def _run_below(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = make_database(settings.database, server=False, busy_timeout_ms=_PATIENCE_MS)
+    await database.open()
+    try:
+        return await work(database)
+    finally:
+        await database.close()

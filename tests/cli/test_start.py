@@ -58,8 +58,8 @@ def test_help_names_every_command_and_the_first_step() -> None:
     [
         "serve", "agent", "customer", "send", "tail", "demo", "doctor", "completion", "token create",
         "token inspect", "session create", "user add",
-        "user list", "user passwd", "user disable", "user enable", "db upgrade", "db backup", "db restore",
-        "config show", "config reference",
+        "user list", "user passwd", "user disable", "user enable", "user erase", "db upgrade",
+        "db backup", "db restore", "db new-epoch", "db copy", "db prune", "config show", "config reference",
     ],
 )  # fmt: skip
 def test_every_command_explains_itself_with_an_example(chatws: Invoke, command: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from chatws.protocol.entities import User
 from chatws.protocol.ids import new_secret_id
+from chatws.store import keeping
+from chatws.store.factory import make_database
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.peer import Closed, Peer, Refused
@@ -182,6 +184,21 @@ async def test_log_out_or_disable_by_another_process_closes_every_socket_of_the_
         assert peer.disconnected
     assert (await other.ask("subscribe_inbox", {}))["success"]
     assert chat.service.get_connection_count() == 1
+
+
+async def test_erasing_a_person_closes_their_sockets_whoever_they_are(chat: RunningChat) -> None:
+    agent, customer = await chat.agent(), await chat.customer()
+    customer_id = (await customer.expect("authenticated"))["userId"]
+    bystander = await chat.agent("agent-2")
+    database = make_database(chat.settings.database, server=False)
+    await database.open()
+    for user_id, peer in (("agent-1", agent), (customer_id, customer)):
+        await keeping.erase(database, user_id, chat.clock.now_ms(), notice_s=0)
+        assert (await peer.expect("error"))["code"] == "unauthorized"
+        await peer.wait_closed()
+    await database.close()
+    assert (await bystander.ask("subscribe_inbox", {}))["success"]
+    assert (await refused(chat, {"token": chat.token()})).code == "unauthorized"
 
 
 async def test_session_is_one_customer_wherever_it_connects(chat: RunningChat) -> None:

@@ -26,6 +26,15 @@ def url(request: pytest.FixtureRequest, path: Path) -> str:
     return {"sqlite-file": f"sqlite:///{path}", "sqlite-memory": "sqlite://"}[request.param]
 
 
+@pytest.fixture(params=["sqlite-file", "postgres"])
+def lasting_url(request: pytest.FixtureRequest, path: Path) -> str:
+    """Give a fresh database of each backend that a command can open beside a server."""
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return server.new_database()
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture
 def clock(request: pytest.FixtureRequest) -> Clock:
     """Give a clock by which a test can hold the writer of its store."""

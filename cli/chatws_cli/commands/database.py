@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatws_cli.durations import parse_duration
 from chatws_cli.errors import CommandError
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.tree import make_app
 
-app = make_app("Upgrade, back up and restore the database.")
+if TYPE_CHECKING:
+    from chatws.store.queries.retention import Pruned
+    from chatws.store.sql_store import Database
+
+app = make_app("Upgrade, back up, restore, copy and prune the database.")
 
 
 @app.command(epilog="Example: chatws db upgrade")
@@ -61,3 +67,64 @@ def restore(
         except Damaged as problem:
             raise CommandError(f"{source} is no whole backup", problem.reason) from problem
     print(f"restored {source} (epoch {epoch})")
+
+
+@app.command("new-epoch", epilog="Example: chatws db new-epoch")
+def new_epoch(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Have clients load everything anew, after other tools restored the database; servers must be stopped."""
+    from chatws.store import maintenance
+    from chatws_cli.storing import store_errors
+
+    settings = database_settings(data_dir, database_url)
+    with store_errors(settings):
+        print(f"epoch {maintenance.renew_epoch(settings.database)}")
+
+
+@app.command(epilog="Example: CHATWS_DATABASE_URL=postgresql://chat@db/chat chatws db copy --from sqlite:///chatws.db")
+def copy(
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="Database to read; by default SQLite's of the data dir.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="Empty database to fill; by default database_url.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Copy everything from SQLite to PostgreSQL, or back; all or nothing, with every server stopped."""
+    import asyncio
+
+    from chatws.store import copying
+    from chatws_cli.copy_progress import CopyProgress
+    from chatws_cli.storing import store_errors
+
+    settings = database_settings(data_dir, target)
+    with store_errors(settings), CopyProgress() as progress:
+        read = source or f"sqlite:///{settings.data_dir / 'chatws.db'}"
+        counts = asyncio.run(copying.copy(read, settings.database, progress.show))
+    print("copied " + ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items()))
+
+
+@app.command(epilog="Example: chatws db prune --older-than 90d --dry-run")
+def prune(
+    older_than: Annotated[str, typer.Option(metavar="TIME", help="Age of what is deleted, for example 90d.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+) -> None:
+    """Delete resolved conversations without activity since, ended sessions, and customers left with neither.
+
+    Servers may go on. Open and assigned conversations stay, however old they are.
+    """
+    from chatws.store import keeping
+    from chatws_cli.storing import with_database
+
+    before_ms = (int(time.time()) - parse_duration("--older-than", older_than)) * 1_000
+    work = keeping.count_old if dry_run else keeping.prune
+
+    async def run(database: Database) -> Pruned:
+        return await work(database, before_ms)
+
+    counts = with_database(database_settings(data_dir, database_url), run)
+    listed = ", ".join(f"{count} {name}" for name, count in counts._asdict().items())
+    print(f"{'would delete' if dry_run else 'deleted'} {listed}")

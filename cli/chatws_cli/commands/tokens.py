@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from chatws_cli.durations import parse_duration
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
@@ -17,8 +18,6 @@ from chatws_cli.secrets import ask_secret, find_secret
 from chatws_cli.tree import make_app
 
 app = make_app("Make and read the tokens of agents.")
-
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @app.command(epilog="Example: chatws token create --sub alice --name Alice --ttl 1h")
@@ -37,7 +36,7 @@ def create(  # noqa: PLR0917  these are options, never positional
 
     del role
     settings = data_dir_settings(data_dir)
-    lifetime_s = _parse_ttl(ttl, tokens.MAX_LIFE_S)
+    lifetime_s = parse_duration("--ttl", ttl, tokens.MAX_LIFE_S)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sub):
         raise CommandError(f"--sub can not be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     try:
@@ -112,12 +111,3 @@ def _readable(name: str, value: object) -> str:
     if name in {"exp", "iat", "nbf", "auth_time"} and isinstance(value, int | float):
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(value))
     return ascii(value).strip("'")
-
-
-def _parse_ttl(text: str, longest_s: int) -> int:
-    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
-    seconds = int(found[1]) * _UNITS[found[2] or "s"] if found else 0
-    if not 1 <= seconds <= longest_s:
-        advice = "use a number and a unit, for example 90s, 30m, 1h; at most 1d"
-        raise CommandError(f"--ttl can not be {text!r}", advice=advice, code=ExitCode.USAGE)
-    return seconds

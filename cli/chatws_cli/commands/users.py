@@ -1,4 +1,4 @@
-"""``chatws user``: the agents who may log in."""
+"""``chatws user``: the agents who may log in, and the end of what is known of anybody."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.store import Account, Store
+    from chatws.store.sql_store import Database
 
-app = make_app("Keep the agents who may log in.")
+app = make_app("Keep the agents who may log in, and erase people.")
 
 UserId = Annotated[str, typer.Argument(metavar="ID", help="Id of the agent.", show_default=False)]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
@@ -109,6 +110,26 @@ def enable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl 
 
     with_store(database_settings(data_dir, database_url), lambda store: store.set_disabled(user_id, disabled=False))
     print(f"enabled {user_id}")
+
+
+@app.command(epilog="Example: chatws user erase 019a2b3c4d5e7f60a1b2c3d4e5f60718")
+def erase(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="Id of an agent or a customer.", show_default=False)],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Forget a person for good: name, email, password, sessions and the text of every message; nothing brings it back.
+
+    Servers may go on; the person's connections end within a second. Conversations keep their order.
+    """
+    from chatws.store import keeping
+    from chatws_cli.storing import with_database
+
+    async def run(database: Database) -> keeping.Erased:
+        return await keeping.erase(database, user_id, time.time_ns() // 1_000_000)
+
+    erased = with_database(database_settings(data_dir, database_url), run)
+    print(f"erased {user_id}: {erased.messages} messages, {erased.sessions} sessions")
 
 
 def _ask_hash(*, from_stdin: bool) -> str:

@@ -1,0 +1,118 @@
+"""Moving a database between SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chatws.store import AlreadyRunning, BadUrl, ConversationFilter, Damaged, Draft, Store, StoreUnusable, maintenance
+from chatws.store.copying import Counts, copy
+from chatws.store.factory import make_store
+from tests.store.support import AGENT, ANN, all_messages, new_conversation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.postgres import PostgresServer
+
+EXPECTED: Counts = {"users": 2, "conversations": 2, "messages": 1_501, "read_marks": 1, "sessions": 1}
+
+
+@pytest.fixture
+def target(postgres: PostgresServer) -> str:
+    return postgres.new_database()
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    store = make_store(url, server=True)
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def fill(url: str) -> str:
+    """Put a bit of everything into a database and return its epoch."""
+    async with opened(url) as store:
+        await store.add_account(AGENT, "agent@example.org", "hash")
+        await store.set_disabled("agent", disabled=True)
+        await store.create_session("secret", ANN, 1, "room", "queued")
+        await new_conversation(store, "short")
+        drafts = [Draft("room", ANN, f"Grüße {number} 👋", f"id-{number}") for number in range(1_500)]
+        await asyncio.gather(*(store.append(draft) for draft in drafts))
+        await store.append(Draft("short", AGENT, "hello"))
+        await store.mark_read("room", "agent", 7)
+        return store.epoch
+
+
+async def test_copy_there_and_back_keeps_everything_and_goes_on_where_it_ended(
+    path: Path, target: str, tmp_path: Path
+) -> None:
+    source, back = f"sqlite:///{path}", f"sqlite:///{tmp_path / 'back.db'}"
+    epoch = await fill(source)
+    told: list[tuple[str, int, int]] = []
+    assert await copy(source, target, lambda *row: told.append(row)) == EXPECTED
+    assert [row for row in told if row[0] == "messages"] == [("messages", 1_000, 1_501), ("messages", 1_501, 1_501)]
+    assert await copy(target, back, lambda *_: None) == EXPECTED
+    async with opened(source) as one, opened(target) as other, opened(back) as third:
+        assert {one.epoch, other.epoch, third.epoch} == {epoch}
+        for store in (other, third):
+            assert await store.conversations(ConversationFilter()) == await one.conversations(ConversationFilter())
+            for room in ("room", "short"):
+                assert await all_messages(store, room) == await all_messages(one, room)
+                assert await store.read_marks(room) == await one.read_marks(room)
+            assert await store.account("agent") == await one.account("agent")
+            assert await store.session("secret") == await one.session("secret")
+        repeated = await other.append(Draft("room", ANN, "Grüße 7 👋", "id-7"))
+        assert (repeated.duplicate, repeated.message.seq) == (True, 8)
+        assert (await other.append(Draft("room", ANN, "next", "id-1500"))).message.seq == 1_501
+
+
+async def test_refused_copy_changes_nothing(path: Path, target: str, tmp_path: Path) -> None:
+    source = f"sqlite:///{path}"
+    async with opened(source) as store:
+        await new_conversation(store)
+        with pytest.raises(AlreadyRunning):
+            await copy(source, target, lambda *_: None)
+    with pytest.raises(BadUrl, match="one has to be"):
+        await copy(source, f"sqlite:///{tmp_path / 'other.db'}", lambda *_: None)
+    with pytest.raises(Damaged, match="no such file"):
+        await copy(f"sqlite:///{tmp_path / 'nothing.db'}", target, lambda *_: None)
+
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE conversations SET head_seq = 3")
+    with pytest.raises(StoreUnusable, match="do not end with their last message"):
+        await copy(source, target, lambda *_: None)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE conversations SET head_seq = 0")
+
+    await copy(source, target, lambda *_: None)  # the refused ones left nothing
+    with pytest.raises(StoreUnusable, match="not empty"):
+        await copy(source, target, lambda *_: None)
+
+
+async def test_new_epoch_is_seen_at_the_next_start(lasting_url: str) -> None:
+    async with opened(lasting_url) as store:
+        first = store.epoch
+    epoch = await asyncio.to_thread(maintenance.renew_epoch, lasting_url)
+    async with opened(lasting_url) as store:
+        assert store.epoch == epoch != first
+
+
+@pytest.mark.parametrize("work", [maintenance.backup, maintenance.restore])
+def test_backup_of_postgres_is_left_to_its_own_programs(work: object, tmp_path: Path) -> None:
+    assert callable(work)
+    with pytest.raises(BadUrl, match="pg_dump and pg_restore"):
+        work("postgresql://chat@db/chat", tmp_path / "backup")
+
+
+async def test_upgrade_makes_the_tables_and_may_be_repeated(target: str) -> None:
+    for _ in range(2):
+        await asyncio.to_thread(maintenance.upgrade, target)
+    async with opened(target) as store:
+        assert await store.accounts() == []
