@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.node import NodeRunner, install_packages
 from tests.support.postgres import PostgresServer
+from tests.support.redis import RedisServer
 from tests.support.server import ServerProcess
 from tests.support.tools import require_tool
 
@@ -62,6 +63,24 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis for the tests that leave it running, under prefixes of their own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of the test's own, to be killed, stopped and emptied."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from chatws.protocol.entities import User
+from chatws.protocol.entities import Conversation, User
 from chatws.protocol.ids import format_timestamp
 from chatws.server import gate
 from chatws.server.amends import make_amends
+from chatws.server.answering import BOT
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
 from chatws.server.quiet_log import QuietLog
@@ -105,7 +107,7 @@ class Background:
     def take_over_work(self) -> None:
         """Another server is gone: its agents may be, and questions to the bot that it was answering."""
         self._spawn(self._find_absent_agents())
-        self._spawn(self._resume_bot())
+        self._spawn(self._resume_bot_of_another())
 
     def _give_up(self, user_id: str) -> None:
         del self._absent[user_id]
@@ -160,9 +162,19 @@ class Background:
             for conversation in conversations:
                 if conversation.updated_at < oldest:
                     return
-                self._chat.answering.resume(conversation)
+                if not self._is_being_answered(conversation):
+                    self._chat.answering.resume(conversation)
             if cursor is None:
                 return
+
+    async def _resume_bot_of_another(self) -> None:
+        """Leave other servers the time to answer what they were asked; where several resume, one answer is stored."""
+        await asyncio.sleep(self._chat.settings.presence_grace_ms / 1000 * random.uniform(1.0, 1.5))
+        await self._resume_bot()
+
+    def _is_being_answered(self, conversation: Conversation) -> bool:
+        hosted = self._chat.hosting.get(conversation.conversation_id)
+        return hosted is not None and BOT.user_id in hosted.board.typing()
 
     async def _send_positions(self, slot: int) -> None:
         for connection in self._chat.registry.all():

@@ -1,4 +1,4 @@
-"""Towns of every kind of bus, and a Redis for them."""
+"""Towns of every kind of bus."""
 
 from __future__ import annotations
 
@@ -8,30 +8,12 @@ import pytest
 
 from chatws.protocol.ids import new_secret_id
 from tests.bus.towns import MemoryTown, RedisTown
-from tests.support.redis import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from tests.bus.towns import Town
-
-
-@pytest.fixture(scope="session")
-def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One Redis for the tests that leave it as it is."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis of the test's own, to be killed, stopped and emptied."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
+    from tests.support.redis import RedisServer
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.chat import RunningChat
-from tests.support.cluster import Cluster
+from tests.support.cluster import HubCluster
 
 StartChat = Callable[..., Awaitable[RunningChat]]
-StartCluster = Callable[..., Awaitable[Cluster]]
+StartCluster = Callable[..., Awaitable[HubCluster]]
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ async def start_cluster(tmp_path: Path) -> AsyncIterator[StartCluster]:
     """Start two servers with these settings, joined by a bus; they end with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: Any) -> Cluster:
-            cluster = Cluster(tmp_path / "data", **settings)
+        async def start(**settings: Any) -> HubCluster:
+            cluster = HubCluster(tmp_path / "data", **settings)
             stack.push_async_callback(cluster.close)
             for _ in range(2):
                 await cluster.start()

@@ -1,4 +1,4 @@
-"""Several whole servers in the test's event loop, over one database file and one bus."""
+"""Several whole servers in the test's event loop, over one database and one bus."""
 
 from __future__ import annotations
 
@@ -13,42 +13,18 @@ from tests.support.chat import RunningChat
 from tests.support.peer import Peer
 
 
-class LossyBus(MemoryBus):
-    """A place at a hub that loses the kinds of notes a test names, as a broker may."""
-
-    def __init__(self, hub: MemoryHub) -> None:
-        super().__init__(hub)
-        self.lost: tuple[type[Note], ...] = ()
-
-    def publish(self, channel: str, note: Note) -> None:
-        if not isinstance(note, self.lost):
-            super().publish(channel, note)
-
-    def freeze(self) -> None:
-        """Lose the link without anybody taking this server for gone, as when the broker itself is away."""
-        self._hub._members.pop(self.origin)
-        self._stats.connected = False
-
-
 class Cluster:
-    """Starts servers that share a database; the first one checks and migrates it. All end with ``close``."""
+    """Starts servers whose settings name what they share; all end with ``close``."""
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.data_dir = data_dir
         self.servers: list[RunningChat] = []
-        self.buses: list[LossyBus] = []
         self._settings = settings
-        self._hub = MemoryHub()
         self._stack = AsyncExitStack()
 
     async def start(self) -> RunningChat:
         """Start one more server."""
-        bus = LossyBus(self._hub)
-        database = Settings(data_dir=self.data_dir, **self._settings).database
-        # A database file belongs to one server; a second one may open it as other programs do.
-        store = make_store(database, server=not self.servers)
-        server = await self._stack.enter_async_context(RunningChat(self.data_dir, store, bus, **self._settings))
-        self.buses.append(bus)
+        server = await self._stack.enter_async_context(self._make())
         self.servers.append(server)
         return server
 
@@ -68,9 +44,46 @@ class Cluster:
         """End every server."""
         await self._stack.aclose()
 
+    def _make(self) -> RunningChat:
+        return RunningChat(self.data_dir, **self._settings)
+
+
+class LossyBus(MemoryBus):
+    """A place at a hub that loses the kinds of notes a test names, as a broker may."""
+
+    def __init__(self, hub: MemoryHub) -> None:
+        super().__init__(hub)
+        self.lost: tuple[type[Note], ...] = ()
+
+    def publish(self, channel: str, note: Note) -> None:
+        if not isinstance(note, self.lost):
+            super().publish(channel, note)
+
+    def freeze(self) -> None:
+        """Lose the link without anybody taking this server for gone, as when the broker itself is away."""
+        self._hub._members.pop(self.origin)
+        self._stats.connected = False
+
+
+class HubCluster(Cluster):
+    """Servers on one SQLite file and a hub: quick, and notes are lost exactly when a test wants it."""
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        super().__init__(data_dir, **settings)
+        self.buses: list[LossyBus] = []
+        self._hub = MemoryHub()
+
+    def _make(self) -> RunningChat:
+        bus = LossyBus(self._hub)
+        self.buses.append(bus)
+        database = Settings(data_dir=self.data_dir, **self._settings).database
+        # A database file belongs to one server; a second one may open it as other programs do.
+        store = make_store(database, server=not self.servers)
+        return RunningChat(self.data_dir, store, bus, **self._settings)
+
 
 async def crossed(*peers: Peer) -> None:
-    """Return when what these clients have caused has arrived everywhere: in one event loop that takes a few turns."""
+    """Return when what these clients have caused has crossed a hub: in one event loop that takes a few turns."""
     for _ in range(3):
         for peer in peers:
             await peer.settle()
