@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from tests.support.chat import RunningChat
-from tests.support.cluster import HubCluster
+from tests.support.cluster import Cluster, HubCluster
+from tests.support.postgres import PostgresServer
+from tests.support.redis import RedisServer
 
 StartChat = Callable[..., Awaitable[RunningChat]]
 StartCluster = Callable[..., Awaitable[HubCluster]]
+StartRealCluster = Callable[..., Awaitable[Cluster]]
 
 
 @pytest.fixture
@@ -34,6 +37,29 @@ async def start_cluster(tmp_path: Path) -> AsyncIterator[StartCluster]:
 
         async def start(**settings: Any) -> HubCluster:
             cluster = HubCluster(tmp_path / "data", **settings)
+            stack.push_async_callback(cluster.close)
+            for _ in range(2):
+                await cluster.start()
+            return cluster
+
+        yield start
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> str:
+    """A database of the test's own."""
+    return postgres.new_database()
+
+
+@pytest.fixture
+async def start_real_cluster(tmp_path: Path, database_url: str, redis: RedisServer) -> AsyncIterator[StartRealCluster]:
+    """Start two servers with these settings on PostgreSQL and the test's own ``redis``; they end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Cluster:
+            # Heads sent by the clock would be between what a test looks at.
+            shared = {"database_url": database_url, "redis_url": redis.url, "positions_ms": 3_600_000}
+            cluster = Cluster(tmp_path / "data", **shared, **settings)
             stack.push_async_callback(cluster.close)
             for _ in range(2):
                 await cluster.start()
