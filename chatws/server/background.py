@@ -201,7 +201,7 @@ class Background:
     async def _ask_about_strangers(self) -> None:
         await asyncio.sleep(STRANGERS_WAIT_S)
         asked, self._strangers = self._strangers, set()
-        self._chat.presence.correct(await self._chat.neighbours.presence_of(asked) or {})
+        await self._chat.presence.ask_about(asked)
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatws.protocol.entities import Conversation, ConversationStatus
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chatws.server.neighbours import Neighbours
 
 Current = Callable[[str], Coroutine[Any, Any, Conversation | None]]
+
+MAX_SHOWN = 2_000
 
 EVERY_INBOX = "inbox"
 """Room of all who follow an inbox, whatever they filter."""
@@ -55,6 +57,8 @@ class Inbox:
         self._filters: dict[InboxFilter, int] = {}
         self._heard: asyncio.Future[None] | None = None
         """Set with the first follower; done when what other servers say of inboxes arrives here."""
+        self.shown: dict[str, Conversation] = {}
+        """What followers were shown last, the latest last, so that a sweep finds what they were not."""
         self._waiting: dict[str, _Update] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -83,6 +87,7 @@ class Inbox:
         if self._filters:
             return False
         self._neighbours.ignore_inboxes()
+        self.shown.clear()
         return True
 
     def _remove_filter(self, connection: Connection, wanted: InboxFilter) -> None:
@@ -100,6 +105,14 @@ class Inbox:
         """Wait, for a moment at most, until no change that other servers tell of can be missed."""
         if self._heard is not None:
             await self._neighbours.wait_heard(self._heard)
+
+    def remember(self, conversations: Iterable[Conversation]) -> None:
+        """Followers have seen these."""
+        for conversation in conversations:
+            self.shown.pop(conversation.conversation_id, None)
+            self.shown[conversation.conversation_id] = conversation
+        while len(self.shown) > MAX_SHOWN:
+            del self.shown[next(iter(self.shown))]
 
     def touch(self, conversation_id: str, before: Conversation | None = None) -> None:
         """A conversation changed: show it now, or when its second is over.
@@ -155,6 +168,7 @@ class Inbox:
             update.is_showing = False
         if conversation is None:
             return
+        self.remember([conversation])
         seen = [conversation, *before]
         rooms = [wanted.room for wanted in self._filters if any(wanted.matches(one) for one in seen)]
         if rooms:

@@ -143,10 +143,16 @@ class PresenceBook:
         self._take(found)
         return [self._of_stranger(user_id, found.get(user_id)) or self.of(user_id) for user_id in wanted]
 
+    async def ask_about(self, user_ids: Collection[str]) -> None:
+        """Learn what other servers hold of users who have just been heard of."""
+        self._take(await self._neighbours.presence_of(user_ids) or {})
+
     async def learn_agents(self) -> None:
         """Learn of the agents on other servers, for somebody who begins to follow an inbox."""
+        found: dict[str, list[Held]] = {}
         for held in await self._neighbours.agents() or ():
-            self._hear_answer(held)
+            found.setdefault(held.part.user.user_id, []).append(held)
+        self._take(found)
 
     def agents(self) -> list[str]:
         """Return the ids of the agents who are known not to be offline."""
@@ -174,14 +180,14 @@ class PresenceBook:
         known = self._elsewhere.parts_of(user_id).get(origin)
         if known is not None and known.since_ms > part.since_ms:
             return False
-        if not self._matters(part):
-            self._elsewhere.remove(origin, user_id)
+        is_stranger = user_id not in self._records
+        before = self._elsewhere.rooms_of(user_id)
+        self._elsewhere.put(origin, part)
+        if not self._matters(user_id, before if part.status == "offline" else self._elsewhere.rooms_of(user_id)):
             self._forget_unseen(user_id)
             return False
-        is_stranger = user_id not in self._records
         record = self._record_of(part.user)
-        before = record.rooms() | self._elsewhere.rooms_of(user_id)
-        self._elsewhere.put(origin, part)
+        before |= record.rooms()
         if not self._settle(record, before) and part.status != "offline":
             for room in part.rooms:
                 if room not in before and self._audience.is_hosted(room):
@@ -210,12 +216,12 @@ class PresenceBook:
         """Return the users of whom other servers have told."""
         return self._elsewhere.users()
 
-    def correct(self, found: dict[str, list[Held]]) -> None:
-        """Take the others' present answer in place of what was known of these users."""
+    def correct(self, found: Mapping[str, list[Held]], servers: Collection[str] | None = None) -> None:
+        """Take the others' present answer in place of what these servers, by default all, had told of the users."""
         for user_id, held in found.items():
             origins = {one.origin for one in held}
             for origin, part in list(self._elsewhere.parts_of(user_id).items()):
-                if origin not in origins:
+                if origin not in origins and (servers is None or origin in servers):
                     self._drop(origin, [part])
             for one in held:
                 self.hear(one.origin, one.part)
@@ -243,12 +249,11 @@ class PresenceBook:
         record = self._records.get(user_id)
         return record is not None and record.here != "offline"
 
-    def _matters(self, part: PresencePart) -> bool:
-        """Whether somebody here may see the user."""
-        user_id = part.user.user_id
+    def _matters(self, user_id: str, rooms: Iterable[str]) -> bool:
+        """Whether somebody here may see a user who is in these conversations on other servers."""
         if self._audience.has_followers() or user_id in self._expected or self._is_here(user_id):
             return True
-        return any(map(self._audience.is_hosted, {*part.rooms, *self._elsewhere.rooms_of(user_id)}))
+        return any(map(self._audience.is_hosted, rooms))
 
     def _record_of(self, user: User) -> Record:
         record = self._records.get(user.user_id)
@@ -256,21 +261,27 @@ class PresenceBook:
             record = self._records[user.user_id] = Record(user, self._clock.now_ms())
         return record
 
-    def _take(self, found: Mapping[str, list[Held]]) -> None:
-        for held in found.values():
-            for one in held:
-                self._hear_answer(one)
+    def _take(self, found: Mapping[str, Iterable[Held]]) -> None:
+        """Take answers, unless notes that are as young have come meanwhile; who was not known before is no news."""
+        for user_id, parts in found.items():
+            is_known = user_id in self._records
+            for held in parts:
+                known = self._elsewhere.parts_of(user_id).get(held.origin)
+                if not is_known:
+                    self._elsewhere.put(held.origin, held.part)
+                elif known is None or known.since_ms < held.part.since_ms:
+                    self.hear(held.origin, held.part)
+            if not is_known:
+                self._learn(user_id)
 
-    def _hear_answer(self, held: Held) -> None:
-        """Take an answer, unless a note that is as young has come meanwhile; who was not known is no news."""
-        user = held.part.user
-        if user.user_id in self._records:
-            known = self._elsewhere.parts_of(user.user_id).get(held.origin)
-            if known is None or known.since_ms < held.part.since_ms:
-                self.hear(held.origin, held.part)
-        elif self._matters(held.part):
-            self._elsewhere.put(held.origin, held.part)
-            self._record_of(user).merge([held.part], self._clock.now_ms())
+    def _learn(self, user_id: str) -> None:
+        """Begin to know a user who is on other servers only."""
+        parts = self._elsewhere.parts_of(user_id).values()
+        if parts and self._matters(user_id, self._elsewhere.rooms_of(user_id)):
+            user = next(iter(parts)).user
+            self._record_of(user).merge(parts, self._clock.now_ms())
+        else:
+            self._elsewhere.forget(user_id)
 
     def _of_stranger(self, user_id: str, found: list[Held] | None) -> Presence | None:
         """Write the presence of somebody whom nobody here may see but who asked just now."""
@@ -329,9 +340,7 @@ class PresenceBook:
 
     def _forget_unseen(self, user_id: str) -> None:
         """Forget what others have told of a user whom nobody here may see any more; there is nobody to show it to."""
-        parts = self._elsewhere.parts_of(user_id)
-        if any(map(self._matters, parts.values())):
+        if self._matters(user_id, self._elsewhere.rooms_of(user_id)):
             return
         self._elsewhere.forget(user_id)
-        if not self._is_here(user_id):
-            self._records.pop(user_id, None)
+        self._records.pop(user_id, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.server.conftest import StartCluster
 from tests.support.chat import until
 from tests.support.cluster import crossed
@@ -130,7 +132,10 @@ async def test_users_of_a_server_that_is_gone_are_offline_unless_they_come_back(
     assert "offline" not in statuses(customer, "agent-2")
 
 
-async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after(start_cluster: StartCluster) -> None:
+async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after(
+    start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatws.server.amends.SILENCE_S", 0.1)
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     other = await cluster.servers[0].agent("agent-2")

@@ -89,6 +89,38 @@ async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartClu
         assert (await peer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
 
 
+async def test_sweep_shows_inboxes_what_the_bus_lost_once(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=50, inbox_update_ms=20)
+    follower = await cluster.servers[0].agent("agent-2")
+    await follower.ask("subscribe_inbox", {})
+    customer = await cluster.servers[1].customer()
+    await customer.ask("join_conversation", "conv-1")
+    await follower.expect("conversation_updated")
+    for bus in cluster.buses:
+        bus.freeze()
+    await customer.ask("send_message", text("unheard"))
+    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 1
+    await customer.ask("join_conversation", "conv-2")
+    assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-2"
+    await crossed(customer, follower)
+    assert not follower.seen("conversation_updated")
+
+
+async def test_confirmation_that_comes_late_has_the_conversation_compared(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=60_000)
+    first, second = cluster.servers
+    customer = await second.customer()
+    await customer.ask("join_conversation", "conv-1")
+    cluster.buses[0].confirms_late = True
+    agent = await first.agent()
+    await agent.ask("join_conversation", "conv-1")
+    await customer.ask("send_message", text("not heard yet"))
+    await crossed(customer, agent)
+    assert not agent.seen("message_received")
+    cluster.buses[0].confirm()
+    assert await received(agent, 1) == [1]
+
+
 async def test_join_hears_what_is_stored_while_it_reads(start_cluster: StartCluster) -> None:
     agent, customer = await (await start_cluster(sweep_ms=60_000)).pair()
     await agent.ask("leave_conversation", "conv-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,21 @@ class LossyBus(MemoryBus):
     def __init__(self, hub: MemoryHub) -> None:
         super().__init__(hub)
         self.lost: tuple[type[Note], ...] = ()
+        self.confirms_late = False
+        """Whether channels are heard, and confirmed, only after ``confirm``."""
+        self._unconfirmed: dict[str, asyncio.Future[None]] = {}
+
+    def subscribe(self, channel: str) -> asyncio.Future[None]:
+        if not self.confirms_late:
+            return super().subscribe(channel)
+        return self._unconfirmed.setdefault(channel, asyncio.get_running_loop().create_future())
+
+    def confirm(self) -> None:
+        """Hear what was subscribed."""
+        self.confirms_late = False
+        for channel, done in self._unconfirmed.items():
+            self._channels.add(channel)
+            done.set_result(None)
 
     def publish(self, channel: str, note: Note) -> None:
         if not isinstance(note, self.lost):

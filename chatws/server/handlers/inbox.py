@@ -29,6 +29,7 @@ async def subscribe_inbox(chat: Chat, caller: Caller, payload: SubscribeInbox, p
     await chat.inbox.until_heard()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
     conversations = _cut((await chat.store.conversations(wanted))[0])
+    chat.inbox.remember(conversations)
     people = [conversation.customer.user_id for conversation in conversations]
     await chat.presence.learn_agents()
     return InboxAck(conversations=conversations, presence=await chat.presence.of_all(people + chat.presence.agents()))
