@@ -40,7 +40,7 @@ async def join_both(
 
 
 async def test_killed_server_costs_neither_messages_nor_order_nor_any_work(server: ServerProcess) -> None:
-    session, token = await asyncio.to_thread(server.new_session), await asyncio.to_thread(server.agent_token)
+    session, token = await asyncio.to_thread(server.new_session), server.sign_token("agent-1")
     customer, agent, conversation_id = await join_both(server.url, session["sessionId"], token)
     posted = [f"m{number}" for number in range(12)]
     pending = [customer.client.post_message(conversation_id, text) for text in posted[:6]]
@@ -59,7 +59,7 @@ async def test_killed_server_costs_neither_messages_nor_order_nor_any_work(serve
 async def test_stopping_server_finishes_what_it_took_and_the_rest_follows_after_its_return(
     server: ServerProcess,
 ) -> None:
-    session, token = await asyncio.to_thread(server.new_session), await asyncio.to_thread(server.agent_token)
+    session, token = await asyncio.to_thread(server.new_session), server.sign_token("agent-1")
     customer, agent, conversation_id = await join_both(server.url, session["sessionId"], token)
     posted = [f"m{number}" for number in range(10)]
     pending = [customer.client.post_message(conversation_id, text) for text in posted]

@@ -13,16 +13,17 @@ const socket = io(url, { ...options, auth: (use) => use({ visit: ++visits }) });
 await next(socket, "connect");
 
 // A message that is not acked is sent again, and those behind it wait.
-const patient = io(url, { ...options, retries: 3, ackTimeout: 400 });
-await next(patient, "connect");
+const [patient, hopeless] = [1, 2].map(() => io(url, { ...options, retries: 3, ackTimeout: 400 }));
+await Promise.all([next(patient, "connect"), next(hopeless, "connect")]);
 const answers = ["one", "two"].map(
   (value) => new Promise((resolve) => patient.emit("flaky", value, (error, answer) => resolve(error?.message ?? answer))),
 );
+const lost = new Promise((resolve) => hopeless.emit("silent", "gone", (error) => resolve(error?.message)));
+const behind = new Promise((resolve) => hopeless.emit("echo", "behind", (error, answer) => resolve(answer)));
 say("retries", { answers: await Promise.all(answers) });
-const lost = new Promise((resolve) => patient.emit("silent", "gone", (error) => resolve(error?.message)));
-const behind = new Promise((resolve) => patient.emit("echo", "behind", (error, answer) => resolve(answer)));
 say("retries used up", { error: await lost, behind: await behind });
 patient.disconnect();
+hopeless.disconnect();
 
 const late = await socket.timeout(100).emitWithAck("silent", "late").catch((error) => error.message);
 say("timeout", { late, echo: await acked(socket, "echo", "after") });

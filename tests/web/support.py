@@ -39,7 +39,7 @@ class Visitors:
         return page
 
     async def close(self) -> None:
-        """Close every profile; Chromium at times never answers, and then its own end takes the profile along."""
+        """Close every profile; Chromium never answers for one whose page was just loading: its own end takes that."""
         for context in self._contexts:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.close(), CLOSE_TIMEOUT_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 
 import msgspec
@@ -23,13 +24,18 @@ PING_KEPT_S = 1.0
 """A readiness check costs a commit: many who ask at once share one."""
 
 
+@functools.cache
+def _openapi() -> bytes:
+    """Describe the operations; who asks first pays the 30 ms, not every start of a server."""
+    return msgspec.json.encode(describe(__version__))
+
+
 class StatusPages:
     """Answers about the server itself; none of it needs credentials."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._started_at = api.chat.clock.monotonic()
-        self._openapi = msgspec.json.encode(describe(__version__))
         self._ping = asyncio.Lock()
         self._pinged: tuple[float, str] | None = None
         """When the store was last asked, and what came of it."""
@@ -72,7 +78,7 @@ class StatusPages:
 
     async def openapi(self, request: web.Request) -> web.Response:
         """Describe the operations (OpenAPI 3.1)."""
-        return web.Response(body=self._openapi, content_type=JSON)
+        return web.Response(body=_openapi(), content_type=JSON)
 
     async def _store_state(self) -> str:
         async with self._ping:
