@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci bench-terminal soak screenshots system
+.PHONY: help serve demo test check bench bench-ci bench-cluster bench-terminal soak screenshots system
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 
 bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
 	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-cluster: $(VENV)/.installed-dev ## one server and three on PostgreSQL and Redis: CPU per message (OUT=DIR keeps cluster.json, ARGS=--quick)
+	@exec $(BIN)/python -m tests.support.cluster_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, first paint, memory; exit code 99 over a target
 	@exec $(BIN)/python -m tests.support.terminal_bench

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import msgspec
 
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.entities import Message
 from chatws.protocol.replies import JoinAck
+from chatws.server.auth.keys import Keys
 from chatws_loadtest.connection import Connection, connect
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.people import Customer, mint_tokens
-from chatws_loadtest.subject import HOST, Subject
+from chatws_loadtest.subject import HOST
 
 OPENING_AT_ONCE = 20
 """Handshakes in flight: enough to keep the server busy, few enough that its queue is not what is measured."""
@@ -78,14 +80,14 @@ class Pair:
         self.members: list[Connection] = []
         ledger.open_room(index, MEMBERS)
 
-    async def join(self, subject: Subject, credentials: Iterable[dict[str, str]]) -> None:
-        """Connect the customer, then the agent, and enter the conversation.
+    async def join(self, seats: Iterable[tuple[int, dict[str, str]]]) -> None:
+        """Connect the customer, then the agent, each at a port with credentials, and enter the conversation.
 
         Raises:
             LoadFailed: the server refused one of them.
         """
-        for member, auth in enumerate(credentials):
-            connection = await connect(HOST, subject.port, auth, self._listener(member))
+        for member, (port, auth) in enumerate(seats):
+            connection = await connect(HOST, port, auth, self._listener(member))
             self.members.append(connection)
             answer = await connection.request("join_conversation", self._conversation_id)
             if not _decode_ack(answer).success:
@@ -120,28 +122,36 @@ class Pair:
         return on_event
 
 
-async def open_idle(subject: Subject, sessions: list[Customer]) -> list[Connection]:
-    """Connect customers who then only answer heartbeats."""
+async def open_idle(ports: Sequence[int], sessions: Sequence[Customer]) -> list[Connection]:
+    """Connect customers, at the ports in turn, who then only answer heartbeats."""
     connections: list[Connection] = []
+    turns = cycle(ports)
 
     async def open_one(session: Customer) -> None:
         credentials = {"sessionId": session.session_id}
-        connections.append(await connect(HOST, subject.port, credentials, lambda _name, _raw: None))
+        connections.append(await connect(HOST, next(turns), credentials, lambda _name, _raw: None))
 
     await _few_at_once(open_one, sessions)
     return connections
 
 
-async def open_pairs(load: Load, subject: Subject, sessions: list[Customer], ledger: Ledger) -> list[Pair]:
-    """Connect both members of every conversation; the agents share the work evenly, a connection per conversation."""
-    tokens = mint_tokens(subject.keys, [f"bench-agent-{number}" for number in range(load.agents)])
+async def open_pairs(
+    load: Load, keys: Keys, places: Sequence[tuple[int, int]], sessions: Sequence[Customer], ledger: Ledger
+) -> list[Pair]:
+    """Connect both members of every conversation; the agents share the work evenly, a connection per conversation.
+
+    The conversations take the places, each a customer's port and an agent's, in turn.
+    """
+    tokens = mint_tokens(keys, [f"bench-agent-{number}" for number in range(load.agents)])
     pairs: list[Pair] = []
 
     async def open_one(session: Customer) -> None:
-        token = tokens[len(pairs) % load.agents]
-        pair = Pair(len(pairs), session.conversation_id, ledger, load.content_chars)
+        number = len(pairs)
+        pair = Pair(number, session.conversation_id, ledger, load.content_chars)
         pairs.append(pair)
-        await pair.join(subject, ({"sessionId": session.session_id}, {"token": token}))
+        customer_port, agent_port = places[number % len(places)]
+        agent = {"token": tokens[number % load.agents]}
+        await pair.join(((customer_port, {"sessionId": session.session_id}), (agent_port, agent)))
 
     await _few_at_once(open_one, sessions)
     return pairs

@@ -74,13 +74,13 @@ async def run_once(load: Load, data_dir: Path, core: int | None) -> Run:
 async def _measure(load: Load, subject: Subject) -> Run:
     sessions = await start_sessions(subject.url, load.idle + load.conversations)
     rss_before, cpu_before = procfs.resident_bytes(subject.pid), procfs.cpu_seconds(subject.pid)
-    idle = await open_idle(subject, sessions[: load.idle])
+    idle = await open_idle([subject.port], sessions[: load.idle])
     cpu_idle_s = procfs.cpu_seconds(subject.pid) - cpu_before
     await asyncio.sleep(SETTLE_RSS_S)
     rss_idle = procfs.resident_bytes(subject.pid) - rss_before
 
     ledger = Ledger()
-    pairs = await open_pairs(load, subject, sessions[load.idle :], ledger)
+    pairs = await open_pairs(load, subject.keys, [(subject.port, subject.port)], sessions[load.idle :], ledger)
     start_s = clock_s()
     ledger.measure_from_s = start_s + load.warmup_s
     talking = asyncio.create_task(talk(load, pairs, start_s))

@@ -25,11 +25,13 @@ class SubjectFailed(Exception):
 class Subject:
     """A ``chatws serve`` with rates and counts lifted; its log goes to ``data_dir/server.log``."""
 
-    def __init__(self, data_dir: Path, core: int | None) -> None:
+    def __init__(self, data_dir: Path, core: int | None, *options: str) -> None:
         self.data_dir = data_dir
         self.port = 0
         """Chosen by the system at the first start, and kept."""
         self._core = core
+        self._options = options
+        """More of ``chatws serve``."""
         self._child: asyncio.subprocess.Process | None = None
 
     @property
@@ -53,7 +55,8 @@ class Subject:
             SubjectFailed: it did not come up.
         """
         options = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--limits", "off"]
-        command = [str(Path(sys.executable).with_name("chatws")), "serve", *options, "--log-level", "warning"]
+        options += ["--log-level", "warning", *self._options]
+        command = [str(Path(sys.executable).with_name("chatws")), "serve", *options]
         if self._core is not None:
             command = ["taskset", "--cpu-list", str(self._core), *command]
         log = self.data_dir / "server.log"

@@ -41,8 +41,9 @@ _SETTINGS = {
 class PostgresServer:
     """A server with a data directory of its own; ``start`` again after ``stop`` or ``kill`` keeps what it holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         self.port = free_port()
+        self._settings = {**_SETTINGS, **({"fsync": "on", "full_page_writes": "on"} if durable else {})}
         self._programs = _find_programs()
         self._directory = Path(tempfile.mkdtemp(prefix="chatws-postgres-"))
         self._data = self._directory / "data"
@@ -53,13 +54,18 @@ class PostgresServer:
             os.chown(self._directory, account.pw_uid, account.pw_gid)
         self._run("initdb", "--pgdata", str(self._data), "--username=chat", "--auth=trust", "--no-sync", "--locale=C")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "PostgreSQL is not running"
+        return self._process.pid
+
     def url(self) -> str:
         """Return the URL of the server's own, always empty database."""
         return f"postgresql://chat@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         log_path = self._directory / "log"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
