@@ -71,13 +71,14 @@ class PresencePart(BaseNote, frozen=True, tag="presence", kw_only=True):
     """What one server contributes to a user's presence.
 
     ``offline`` says that the user has no connection left there. ``rooms`` are the ids of the conversations that the
-    user's connections there have joined.
+    user's connections there have joined. ``is_leaving``: the last connection has gone, and the grace runs.
     """
 
     user: User
     status: PresenceStatus
     since_ms: UnixMs
     rooms: tuple[str, ...] = ()
+    is_leaving: bool = False
 
 
 class UserEvent(BaseNote, frozen=True, tag="event", kw_only=True):

@@ -102,6 +102,11 @@ class Neighbours:
         if also_to_user:
             self._bus.publish(user_channel(part.user.user_id), part)
 
+    def presence_of_user(self, part: PresencePart) -> None:
+        """A user's last connection here has gone, or one is back: that concerns where the user is, or comes to be."""
+        self._bus.hold(part)
+        self._bus.publish(user_channel(part.user.user_id), part)
+
     def introduce(self, conversation_id: str, parts: Iterable[PresencePart]) -> None:
         """Say who is in a conversation here, to a server that has begun to host it."""
         for part in parts:

@@ -82,6 +82,8 @@ class PresenceBook:
         if record.departure is not None:
             record.departure.cancel()
             record.departure = None
+            self._neighbours.presence_of_user(record.part())
+        record.take_over_choice(self._elsewhere.parts_of(connection.user_id).values())
         connection.choice = "online" if record.connections else record.choice
         record.connections.add(connection)
         self._settle_here(record)
@@ -102,6 +104,7 @@ class PresenceBook:
         elif record.departure is None:
             loop = asyncio.get_running_loop()
             record.departure = loop.call_later(self._grace_s, self._leave, record)
+            self._neighbours.presence_of_user(record.part())
 
     def joined(self, user_id: str, room: str) -> None:
         """A user's first connection here has joined a conversation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from chatws.bus import PresencePart
@@ -54,7 +54,13 @@ class Record:
     def part(self) -> PresencePart:
         """Write what this server contributes."""
         rooms = tuple(sorted(self.rooms()))
-        return PresencePart(user=self.user, status=self.here, since_ms=self.here_since_ms, rooms=rooms)
+        return PresencePart(
+            user=self.user,
+            status=self.here,
+            since_ms=self.here_since_ms,
+            rooms=rooms,
+            is_leaving=self.departure is not None,
+        )
 
     def contribute(self, now_ms: int) -> bool:
         """Work out what the connections here make of it; returns whether that is news."""
@@ -73,6 +79,12 @@ class Record:
         is_new = self.status == "offline" or since_ms > self.since_ms
         self.status, self.since_ms = status, since_ms if is_new and status != "offline" else now_ms
         return True
+
+    def take_over_choice(self, parts: Collection[PresencePart]) -> None:
+        """Let a connection that comes here within the grace, which runs elsewhere, have the choice made there."""
+        if parts and self.here == "offline" and all(part.is_leaving for part in parts):
+            status, _ = merge((part.status, part.since_ms) for part in parts)
+            self.choice = "online" if status == "offline" else status
 
     def presence(self) -> Presence:
         """Write it for clients."""

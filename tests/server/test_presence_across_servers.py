@@ -82,6 +82,20 @@ async def test_who_moves_to_another_server_within_the_grace_was_never_gone(start
     assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "online"
 
 
+async def test_choice_goes_with_the_user_to_another_server(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(presence_grace_ms=300)
+    agent, customer = await cluster.pair()
+    await agent.ask("set_presence", {"status": "busy"})
+    await customer.expect("presence_update", status="busy")
+    await agent.close()
+    first, second = (server.parts.presence for server in cluster.servers)
+    await until(lambda: first.is_waiting("agent-1"))
+    await (await cluster.servers[1].agent()).ask("join_conversation", "conv-1")
+    await until(lambda: not first.is_online("agent-1"))
+    assert second.of("agent-1").status == "busy"
+    assert set(statuses(customer)) <= {"busy"}
+
+
 async def test_snapshots_hold_who_is_on_the_other_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     customer = await cluster.servers[1].customer()

@@ -78,6 +78,21 @@ async def test_link_that_is_back_brings_messages_and_changes_without_waiting(sta
     assert not customer.seen("conversation_updated")
 
 
+async def test_metrics_tell_of_the_bus_and_of_gaps(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster(sweep_ms=50)
+    agent, customer = await cluster.pair()
+    cluster.buses[1].lost = (MessageStored,)
+    await customer.ask("send_message", text("lost"))
+    await received(agent, 1)
+    async with cluster.servers[0].http.get(f"{cluster.servers[0].url}/metrics") as response:
+        values = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines() if line[0] != "#")
+    assert float(values["chatws_bus_connected"]) == 1
+    assert float(values['chatws_bus_notes_total{fate="published"}']) > 0
+    assert float(values['chatws_bus_notes_total{fate="received"}']) > 0
+    assert float(values["chatws_delivery_gaps_total"]) == 1
+    assert float(values["chatws_delivery_gaps_repaired_total"]) == 1
+
+
 async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
