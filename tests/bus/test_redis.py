@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,11 +15,11 @@ from chatws.bus import INBOX, Away, conversation_channel
 from chatws.bus.notes import MAX_NOTE_BYTES, Envelope
 from chatws.bus.redis import RedisBus
 from chatws.bus.redis.address import parse_address
-from chatws.bus.redis.bus import unix_ms
+from chatws.bus.redis.bus import Timing, unix_ms
 from chatws.bus.redis.outbox import MAX_NOTES
 from chatws.protocol.ids import new_secret_id
 from tests.bus.support import Recorder, note, part
-from tests.bus.towns import FAST, Member, RedisTown
+from tests.bus.towns import FAST, HASTY, Member, RedisTown
 from tests.support.certificate import make_certificate
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer
@@ -36,9 +37,9 @@ ACL = """
 """What ``docs/operations.md`` says that a server needs."""
 
 
-async def connect(url: str, prefix: str = "chatws") -> Member:
+async def connect(url: str, prefix: str = "chatws", timing: Timing = FAST) -> Member:
     heard = Recorder()
-    bus = RedisBus(parse_address(url), prefix, FAST)
+    bus = RedisBus(parse_address(url), prefix, timing)
     await bus.open(heard)
     return Member(bus, heard)
 
@@ -93,10 +94,9 @@ async def test_a_server_that_died_while_redis_was_away_is_gone_after_its_return(
     assert (two.heard.gone, two.heard.resumes) == ([one.origin], 1)
 
 
-async def test_while_redis_hangs_publishing_is_bounded_and_nobody_is_taken_for_gone(
-    redis: RedisServer, redis_town: RedisTown
-) -> None:
-    one, two = await pair(redis_town)
+async def test_while_redis_hangs_publishing_is_bounded_and_nobody_is_taken_for_gone(redis: RedisServer) -> None:
+    town = RedisTown(redis, "chatws", HASTY)
+    one, two = await pair(town)
     redis.stop()
     for number in range(MAX_NOTES + 2_500):
         one.bus.publish(ROOM, note(number))
@@ -106,7 +106,7 @@ async def test_while_redis_hangs_publishing_is_bounded_and_nobody_is_taken_for_g
         one.bus.publish(ROOM, note(number))
     assert one.bus.stats.queued == MAX_NOTES
     assert one.bus.stats.dropped >= 2_500
-    await asyncio.sleep(3 * FAST.lease)  # the leases run out in a Redis that nobody can ask
+    await asyncio.sleep(1.5 * HASTY.lease)  # the leases run out in a Redis that nobody can ask
     assert not one.bus.stats.connected
     redis.cont()
     for member in (one, two):
@@ -116,6 +116,7 @@ async def test_while_redis_hangs_publishing_is_bounded_and_nobody_is_taken_for_g
     assert (one.heard.gone, two.heard.gone) == ([], [])
     assert await agents_seen_by(two) == {"ann"}
     assert one.bus.stats.queued == 0
+    await town.close()
 
 
 async def test_a_redis_that_was_emptied_is_filled_again_and_nobody_is_taken_for_gone(
@@ -129,9 +130,22 @@ async def test_a_redis_that_was_emptied_is_filled_again_and_nobody_is_taken_for_
     assert await agents_seen_by(one) == {"bob"}
     one.bus.publish(ROOM, note(3))
     await two.heard.until(lambda: note(3) in two.heard.notes)
-    await asyncio.sleep(2 * FAST.lease)  # by now a lease that was not written again would have run out
+    await asyncio.sleep(1.5 * FAST.lease)  # by now a lease that was not written again would have run out
     assert (one.heard.gone, two.heard.gone) == ([], [])
     assert one.bus.stats.reconnects == 0
+
+
+async def test_a_machine_that_stood_still_for_more_than_a_lease_takes_nobody_for_gone(redis: RedisServer) -> None:
+    town = RedisTown(redis, "chatws", FAST._replace(lease=1.0))
+    one, two = await pair(town)
+    time.sleep(1.3)  # noqa: ASYNC251  that is what is tested: the loop of both servers stands still
+    for member in (one, two):
+        await member.heard.resumed_by(1)
+    one.bus.publish(ROOM, note(3))
+    await two.heard.until(lambda: note(3) in two.heard.notes)
+    assert await agents_seen_by(two) == {"ann"}
+    assert (one.heard.gone, two.heard.gone) == ([], [])
+    await town.close()
 
 
 async def test_what_dies_leaves_nothing_in_redis(redis: RedisServer, redis_town: RedisTown) -> None:
@@ -313,7 +327,7 @@ async def test_what_is_no_redis_is_away_and_does_no_harm(answer: bytes) -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        member = await connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        member = await connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", timing=HASTY)
         member.bus.publish(ROOM, note(1))
         assert not await member.bus.ping()
         assert not member.bus.stats.connected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +38,8 @@ class Lease:
         self._lease_ms = round(lease_s * 1000)
         self.shelf = Shelf(keys, origin, self._lease_ms)
         self.peers = Peers(origin, self._lease_ms)
+        self._looked_at = 0.0
+        """When the others' leases were looked at last, by the event loop's clock."""
 
     async def begin(self, link: Link) -> list[str]:
         """Write the lease and every part on a new link; everyone else is spared. Returns the servers that are gone.
@@ -47,6 +50,7 @@ class Lease:
         now_ms, leases = await self._look(link)
         await self._write(link)
         await self._prolong(link, now_ms)
+        self._looked_at = asyncio.get_running_loop().time()
         self.peers.spare(now_ms)
         return self.peers.look(leases, now_ms)
 
@@ -63,6 +67,8 @@ class Lease:
         if not was_held:
             await self._write(link)
         await self._prolong(link, now_ms)
+        if self._stood_still():
+            self.peers.spare(now_ms)
         return Renewal(was_held, self.peers.look(leases, now_ms))
 
     async def end(self, link: Link) -> None:
@@ -110,6 +116,15 @@ class Lease:
             if parts:
                 self.peers.heard(origin)
         return held
+
+    def _stood_still(self) -> bool:
+        """Whether so much time has passed since the last look that the others may be as late as this server is.
+
+        A machine that was paused wakes with all its servers' leases run out; none of them is gone.
+        """
+        now = asyncio.get_running_loop().time()
+        passed_s, self._looked_at = now - self._looked_at, now
+        return passed_s * 1000 > self._lease_ms / 2
 
     async def _look(self, link: Link) -> tuple[int, dict[str, int]]:
         now, scores = await link.demand(("TIME",), ("ZRANGE", self._keys.servers, -MAX_PEERS, -1, "WITHSCORES"))
