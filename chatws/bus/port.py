@@ -128,7 +128,7 @@ class Bus(Protocol):
         """Return the parts that other servers hold of these users; an empty list for each whom no one else has.
 
         Raises:
-            Away: the broker can not be asked. It is known within a second; callers may give up earlier.
+            Away: the broker can not be asked. It is known within two seconds; callers may give up earlier.
         """
 
     async def agents(self) -> list[Held]:
@@ -139,4 +139,4 @@ class Bus(Protocol):
         """
 
     async def ping(self) -> bool:
-        """Whether the broker answers, within a second."""
+        """Whether the broker answers; it is known within two seconds."""
