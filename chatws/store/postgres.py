@@ -26,6 +26,9 @@ T = TypeVar("T")
 APPLICATION_NAME = "chatws"
 """What ``pg_stat_activity`` calls our connections."""
 
+_FAREWELL_S = 1.0
+"""How long a connection that is closed waits for PostgreSQL to agree."""
+
 _SPELLINGS = {"postgresql", "postgres"}
 
 
@@ -195,14 +198,16 @@ class KeptConnection:
             raise
 
     async def close(self) -> None:
-        """Close the connection; the next transaction opens another."""
+        """Close the connection, politely if PostgreSQL answers; the next transaction opens another."""
         connection, self._connection = self._connection, None
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            with suppress(Exception):
+                await raw.close(timeout=_FAREWELL_S)
+            raw.terminate()
         if connection is not None:
-            if self._is_lost:
-                self._raw.terminate()
             with suppress(Exception):
                 await connection.close()
-        self._raw = None
 
     @property
     def _is_lost(self) -> bool:
@@ -224,6 +229,8 @@ class KeptConnection:
         self._raw = await asyncpg.connect(
             self._dsn, timeout=(self._timeout_s or 10.0) * 0.8, server_settings=settings, statement_cache_size=0
         )
+        if self._was_cut:  # while there was nothing to cut yet
+            self._raw.terminate()
         return self._raw
 
     def _cut(self) -> None:

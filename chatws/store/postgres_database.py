@@ -75,9 +75,8 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Finish what was handed over, then close."""
-        for lane in (self._reads, self._changes, self._appends):
-            if lane is not None:
-                await lane.close()
+        lanes = [lane for lane in (self._reads, self._changes, self._appends) if lane is not None]
+        await asyncio.gather(*(lane.close() for lane in lanes))
 
     async def append(self, draft: Draft) -> Stored:
         """Append a message through the group commit."""

@@ -1,0 +1,47 @@
+"""The whole chat on PostgreSQL: an agent and a customer, a restart of the server, a database that is away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.client.test_real_server import join_both
+from tests.support.commands import run_chatws
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import StartServer
+    from tests.support.postgres import PostgresServer
+
+
+async def test_agent_and_customer_talk_and_a_restarted_server_knows_it_all(
+    start_server: StartServer, postgres: PostgresServer
+) -> None:
+    url = await asyncio.to_thread(postgres.new_database)
+    server = await asyncio.to_thread(start_server, "--database-url", url)
+    session, token = await asyncio.to_thread(server.new_session), await asyncio.to_thread(server.agent_token)
+    customer, agent, conversation_id = await join_both(server.url, session["sessionId"], token)
+    await customer.client.post_message(conversation_id, "Is anybody there?").done
+    await agent.client.post_message(conversation_id, "I am.").done
+    await asyncio.to_thread(server.restart)
+    ack = await customer.client.post_message(conversation_id, "Good.").done
+    assert ack.seq == 3
+    texts = ["Is anybody there?", "I am.", "Good."]
+    assert await agent.wait_messages(3) == texts
+    assert await customer.wait_messages(3) == texts
+    await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
+
+
+def test_database_that_is_away_is_one_line_without_its_password(tmp_path: Path) -> None:
+    port = free_port()
+    done = run_chatws(
+        *("serve", "--port", "0", "--data-dir", str(tmp_path)),
+        *("--database-url", f"postgresql://chat:hush-hush@127.0.0.1:{port}/chat"),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        "chatws: the database: the store is unavailable: no connection to PostgreSQL: Connection refused"
+    )
+    assert "hush-hush" not in done.stderr

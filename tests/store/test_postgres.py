@@ -1,0 +1,262 @@
+"""What only PostgreSQL can do: several servers on one database, and a database that goes away and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from chatws.protocol.entities import User
+from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
+from chatws.store.factory import make_store
+from chatws.store.postgres import KeptConnection, dsn_of
+from tests.store.support import ANN, BEN, all_messages, new_conversation
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy import Connection
+
+    from tests.support.postgres import PostgresServer
+
+ROOMS = ("a", "b", "c")
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """Give a fresh database."""
+    return postgres.new_database()
+
+
+@asynccontextmanager
+async def opened(url: str, *, timeout_ms: int = 5_000) -> AsyncIterator[Store]:
+    """Open a server's store."""
+    store = make_store(url, server=True, busy_timeout_ms=timeout_ms)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def row_held(url: str, conversation_id: str) -> AsyncIterator[Any]:
+    """Lock a conversation's row in a transaction of somebody else's, given as a connection."""
+    holder: Any = await asyncpg.connect(url)
+    await holder.execute("BEGIN")
+    await holder.execute(f"SELECT FROM conversations WHERE conversation_id = '{conversation_id}' FOR UPDATE")
+    yield holder
+    await holder.close()
+
+
+async def test_migrations_make_the_tables_the_queries_expect(url: str) -> None:
+    async with opened(url):
+        pass
+
+    def differences(connection: Connection) -> object:
+        return compare_metadata(MigrationContext.configure(connection), schema.metadata)
+
+    kept = KeptConnection(dsn_of(url), writes=True, timeout_s=None)
+    assert await kept.run(differences) == []
+    await kept.close()
+
+
+async def test_servers_that_start_at_once_on_an_empty_database_agree_on_one_epoch(url: str) -> None:
+    stores = [make_store(url, server=True) for _ in range(4)]
+    await asyncio.gather(*(store.open() for store in stores))
+    assert len({store.epoch for store in stores}) == 1
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_two_servers_append_to_the_same_conversations_without_holes_or_deadlocks(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
+        for room in ROOMS:
+            await new_conversation(one, room)
+        drafts = [Draft(ROOMS[number % 3], ANN, str(number)) for number in range(300)]
+        mine = [one.append(draft) for draft in drafts]
+        theirs = [other.append(draft) for draft in reversed(drafts)]
+        stored = [answer.message for answer in await asyncio.gather(*mine, *theirs)]
+        for room in ROOMS:
+            messages = await all_messages(other, room)
+            assert [message.seq for message in messages] == list(range(1, 201))
+            assert sorted((m for m in stored if m.conversation_id == room), key=lambda m: m.seq) == messages
+
+
+async def test_same_client_id_on_two_servers_at_once_is_one_message(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
+        room = await new_conversation(one)
+        answers = await asyncio.gather(
+            *(store.append(Draft(room, ANN, f"text {n}", f"id-{n}")) for n in range(50) for store in (one, other))
+        )
+        assert sum(answer.duplicate for answer in answers) == 50
+        assert len({(answer.message.seq, answer.message.message_id) for answer in answers}) == 50
+        assert len(await all_messages(one, room)) == 50
+        with pytest.raises(IdempotencyConflict):
+            await other.append(Draft(room, ANN, "other text", "id-7"))
+
+
+async def test_same_session_and_read_mark_on_two_servers_at_once_are_one(url: str) -> None:
+    async with opened(url) as one, opened(url) as other:
+        made = [store.create_session("secret", user, 1, "room", "queued") for store, user in ((one, ANN), (other, BEN))]
+        first, second = await asyncio.gather(*made)
+        assert first == second
+        for _ in range(20):
+            await one.append(Draft("room", ANN, "hello"))
+        await asyncio.gather(*(store.mark_read("room", "x", n) for n in range(1, 21) for store in (one, other)))
+        assert [(mark.user_id, mark.seq) for mark in await other.read_marks("room")] == [("x", 20)]
+
+
+async def test_lost_race_is_run_again(url: str) -> None:
+    async with opened(url) as store:
+        for room in ("a", "b"):
+            await new_conversation(store, room)
+        async with row_held(url, "b") as holder:
+            await holder.execute("SET LOCAL deadlock_timeout = '1min'")  # so that it is not the one who gives up
+            appends = asyncio.gather(*(store.append(Draft(room, ANN, "hello")) for room in ("a", "b")))
+            while not await holder.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                pass
+            # The store holds a and wants b; now the circle is closed, and PostgreSQL breaks it.
+            await holder.execute("SELECT FROM conversations WHERE conversation_id = 'a' FOR UPDATE")
+            assert not appends.done()
+        assert [answer.message.seq for answer in await appends] == [1, 1]
+
+
+async def test_held_row_is_unavailable_in_time_and_reads_go_on(url: str) -> None:
+    async with opened(url, timeout_ms=500) as store:
+        room = await new_conversation(store)
+        async with row_held(url, room):
+            with pytest.raises(Unavailable, match="lock timeout"):
+                await store.append(Draft(room, ANN, "hello", "id"))
+            assert await store.conversation(room) is not None
+        assert not (await store.append(Draft(room, ANN, "hello", "id"))).duplicate
+
+
+async def test_server_uses_a_bounded_number_of_connections(postgres: PostgresServer, url: str) -> None:
+    async with opened(url) as store:
+        room = await new_conversation(store)
+        jobs = [store.append(Draft(room, ANN, "hello")) for _ in range(100)]
+        await asyncio.gather(
+            *jobs, *(store.ping() for _ in range(100)), *(store.conversation(room) for _ in range(100))
+        )
+        observer: Any = await asyncpg.connect(postgres.url())
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chatws'"
+        assert await observer.fetchval(ours) == 9
+        await observer.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
+    postgres: PostgresServer, url: str, how: signal.Signals
+) -> None:
+    async with opened(url) as one, opened(url) as other:
+        for room in ROOMS:
+            await new_conversation(one, room)
+        ended = asyncio.Event()
+        senders = [asyncio.create_task(_send_until(ended, store, n)) for n, store in enumerate([one, other] * 3)]
+        await _grown(one, 100)
+        await asyncio.to_thread(postgres.stop, how)
+        await asyncio.to_thread(postgres.start)
+        await _grown(other, 100)
+        ended.set()
+        results = await asyncio.gather(*senders)
+        assert any(refusals for _, refusals in results)
+        for room in ROOMS:
+            messages = await all_messages(one, room)
+            assert [message.seq for message in messages] == list(range(1, len(messages) + 1))
+        everything = [message for room in ROOMS for message in await all_messages(one, room)]
+        for number, (acked, _) in enumerate(results):
+            mine = [int(message.content) for message in everything if message.sender.user_id == f"sender-{number}"]
+            assert sorted(mine) == list(range(1, acked + 1))
+
+
+async def test_idle_store_notices_nothing_of_a_restart(postgres: PostgresServer, url: str) -> None:
+    async with opened(url) as store:
+        room = await new_conversation(store)
+        await store.append(Draft(room, ANN, "before"))
+        postgres.stop()  # this holds the event loop: the store learns of it at the next request only
+        postgres.start()
+        assert (await store.append(Draft(room, ANN, "after"))).message.seq == 2
+        assert await store.conversation(room) is not None
+
+
+async def test_frozen_postgres_is_answered_for_in_time_and_over_when_it_wakes(
+    postgres: PostgresServer, url: str
+) -> None:
+    async with opened(url, timeout_ms=1_000) as store, opened(url) as ending:
+        room = await new_conversation(store)
+        await store.append(Draft(room, ANN, "before"))
+        await ending.ping()
+        with postgres.frozen():
+            await ending.close()  # with a connection on which nobody answers
+            for _ in range(2):  # once on connections that are open, once on new ones
+                requests = [store.append(Draft(room, ANN, "meanwhile", f"{number}")) for number in range(300)]
+                outcomes = await asyncio.gather(
+                    *requests, store.ping(), *(store.conversation(room) for _ in range(10)), return_exceptions=True
+                )
+                assert {type(outcome) for outcome in outcomes} == {Unavailable}
+                assert {str(outcome) for outcome in outcomes} == {
+                    "the store is unavailable: PostgreSQL does not answer"
+                }
+        repeated = await asyncio.gather(*(store.append(Draft(room, ANN, "meanwhile", f"{n}")) for n in range(300)))
+        assert sorted(answer.message.seq for answer in repeated) == list(range(2, 302))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "why"),
+    [
+        (lambda url: url.replace("/postgres?", "/nowhere?"), StoreUnusable, "make it with 'createdb'"),
+        (lambda url: url.replace("chat@", "nobody:hush-hush@"), StoreUnusable, "check the user and the password"),
+        (lambda _: f"postgresql://chat:hush-hush@127.0.0.1:{free_port()}/x", Unavailable, "Connection refused"),
+        (lambda _: "postgresql://chat@127.0.0.1", BadUrl, "names no database"),
+    ],
+)
+async def test_database_that_can_not_be_opened_says_why_in_one_line(
+    url: str, change: Any, error: type[Exception], why: str
+) -> None:
+    with pytest.raises(error, match=why) as caught:
+        await make_store(change(url), server=True).open()
+    assert "hush-hush" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_database_of_another_program_is_left_alone(postgres: PostgresServer, url: str) -> None:
+    await postgres.execute("CREATE TABLE invoices (number int)", url)
+    with pytest.raises(Damaged, match="tables of another program"):
+        await make_store(url, server=True).open()
+
+
+async def _send_until(ended: asyncio.Event, store: Store, number: int) -> tuple[int, int]:
+    """Send 1, 2, 3 … as one sender, each until it is acked; return the last number and how often it was refused."""
+    sender = User(user_id=f"sender-{number}", user_name="Sender", role="customer")
+    refusals = 0
+    for content in count(1):
+        while True:
+            try:
+                await store.append(Draft(ROOMS[content % 3], sender, str(content), f"{number}-{content}"))
+                break
+            except Unavailable:
+                refusals += 1
+                await asyncio.sleep(0.05)
+        if ended.is_set():
+            return content, refusals
+    raise AssertionError
+
+
+async def _grown(store: Store, by: int) -> None:
+    """Return when this many more messages are stored."""
+    wanted: int | None = None
+    while True:
+        try:
+            stored = sum(head.seq for head in (await store.heads(ROOMS)).values())
+        except Unavailable:
+            continue
+        if wanted is None:
+            wanted = stored + by
+        if stored >= wanted:
+            return
