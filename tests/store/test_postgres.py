@@ -16,7 +16,8 @@ from alembic.migration import MigrationContext
 from chatws.protocol.entities import User
 from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
 from chatws.store.factory import make_store
-from chatws.store.postgres import KeptConnection, dsn_of
+from chatws.store.postgres import once
+from chatws.store.queries import append_rows
 from tests.store.support import ANN, BEN, all_messages, new_conversation
 from tests.support.ports import free_port
 
@@ -62,9 +63,33 @@ async def test_migrations_make_the_tables_the_queries_expect(url: str) -> None:
     def differences(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), schema.metadata)
 
-    kept = KeptConnection(dsn_of(url), writes=True, timeout_s=None)
-    assert await kept.run(differences) == []
-    await kept.close()
+    assert await once(url, differences) == []
+
+
+async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServer, url: str) -> None:
+    async with opened(url) as store:
+        await store.ensure_user(ANN)
+    await postgres.execute(
+        """
+        INSERT INTO conversations SELECT 'c' || n, 'ann', 'queued', 1, NULL, n, n, 5 FROM generate_series(1, 8000) n;
+        INSERT INTO messages SELECT 'c' || n, seq, 'id', 'ann', 'Ann', 'customer', 'x', 'k' || n || '-' || seq, n
+            FROM generate_series(1, 8000) n, generate_series(1, 5) seq;
+        ANALYZE
+        """,
+        url,
+    )
+
+    def plans(connection: Connection) -> str:
+        found: list[str] = []
+        for statement, parameter in ((append_rows._PLACES, '["c5"]'), (append_rows._KNOWN, '[["c5", "ann", "k5-1"]]')):
+            sql, arrange = statement._for(connection)
+            found += connection.exec_driver_sql(f"EXPLAIN {sql}", arrange((parameter,))).scalars().all()
+        return "\n".join(found)
+
+    plan = await once(url, plans)
+    assert "Index Scan using pk_conversations" in plan or "Bitmap Index Scan on pk_conversations" in plan
+    assert "Index Scan using ix_messages_client_message_id" in plan
+    assert "Seq Scan" not in plan
 
 
 async def test_servers_that_start_at_once_on_an_empty_database_agree_on_one_epoch(url: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, insert, literal_column, select, update
 
 from chatws.protocol.entities import ConversationStatus, Message, Role
-from chatws.store.queries.json_sql import json_item, json_rows
+from chatws.store.queries.json_sql import among_json, json_item, json_rows
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
 from chatws.store.schema import conversations, messages
@@ -16,19 +16,14 @@ from chatws.store.schema import conversations, messages
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, TableValuedAlias
+    from sqlalchemy import ColumnElement, Connection
 
 ClientKey = tuple[str, str, str]
 """Conversation, sender, and the sender's own id for the message."""
 
 _MessageRow = tuple[str, int, str, str, str, Role, str, str | None, int]
 
-
-def _rows_of(name: str) -> TableValuedAlias:
-    """Read the elements of a JSON array as rows: one parameter however many there are, so one statement for ever."""
-    return json_rows(bindparam(name, type_=Text)).table_valued("value", name=name)
-
-
+# JSON parameters: one however many values there are, so one statement for ever.
 _PLACES = Prepared(
     select(
         conversations.c.conversation_id,
@@ -36,13 +31,13 @@ _PLACES = Prepared(
         conversations.c.status,
         conversations.c.version,
     )
-    .where(conversations.c.conversation_id.in_(select(_rows_of("wanted_ids").c.value)))
+    .where(among_json(conversations.c.conversation_id, bindparam("wanted_ids", type_=Text)))
     .order_by(conversations.c.conversation_id)
     # Not the key: rows that only refer to the conversation are no reason to wait.
     .with_for_update(key_share=True),
     ["wanted_ids"],
 )
-_wanted_keys = _rows_of("client_keys")
+_wanted_keys = json_rows(bindparam("client_keys", type_=Text)).table_valued("value", name="client_keys")
 
 
 def _part(number: int) -> ColumnElement[str]:
