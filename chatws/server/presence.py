@@ -272,7 +272,7 @@ class PresenceBook:
                 known = self._elsewhere.parts_of(user_id).get(held.origin)
                 if not is_known:
                     self._elsewhere.put(held.origin, held.part)
-                elif known is None or known.since_ms < held.part.since_ms:
+                elif known is None or (known.since_ms, known.is_leaving) < (held.part.since_ms, held.part.is_leaving):
                     self.hear(held.origin, held.part)
             if not is_known:
                 self._learn(user_id)
