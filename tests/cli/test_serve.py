@@ -97,6 +97,10 @@ def test_a_database_that_can_not_be_made_is_named(chatws: Invoke, tmp_path: Path
         (["--tls-cert", "cert.pem"], "TLS is half set"),
         (["--set", "jwt_algorithms=none"], "jwt_algorithms may not hold none"),
         (["--port", "70000"], "allowed is a whole number from 0 to 65535"),
+        (
+            ["--workers", "2"],
+            "2 workers on SQLite: one process alone may write its file; give --database-url postgresql://",
+        ),
         (["--bot", "clever"], "setting bot (from option --bot) can not be 'clever'; allowed is one of"),
     ],
 )
