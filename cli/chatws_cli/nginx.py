@@ -47,8 +47,8 @@ $any
 # Long-polling is many requests, all for the server that made the session. The session's id (sid) cannot choose it: the
 # server makes the id after it was chosen. A cookie cannot: most clients outside of browsers keep none, and widgets on
 # other sites send none. So the client's address does. Unlike ip_hash, `consistent` moves only the clients of a server
-# that is gone, and looks at the whole address. A client whose address changes, or whose server goes or comes back, begins
-# a new session and misses nothing.
+# that is gone, and looks at the whole address. A client whose address changes, or whose server goes or comes back,
+# begins a new session and misses nothing.
 upstream chatws_sticky {
     zone chatws_sticky 128k;
     hash $$remote_addr consistent;
