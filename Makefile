@@ -30,8 +30,9 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 	$(BIN)/python -m chatws.protocol.reference --check
 	$(BIN)/python -m chatws.protocol.typescript --check
 
-bench: $(VENV)/.installed-dev ## compare the server with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
-	@exec $(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+bench: $(VENV)/.installed-dev ## compare server and load generator with others (OUT=DIR keeps the JSON, ARGS=--quick)
+	@$(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+	@exec $(BIN)/python -m chatws_loadtest.generator_bench $(if $(OUT),--out "$(OUT)") $(filter --quick,$(ARGS))
 
 bench-cluster: $(VENV)/.installed-dev ## one server and three on PostgreSQL and Redis: CPU per message (OUT=DIR keeps cluster.json, ARGS=--quick)
 	@exec $(BIN)/python -m tests.support.cluster_bench $(if $(OUT),--out "$(OUT)") $(ARGS)

@@ -12,6 +12,8 @@ from chatws.wire.errors import CloseCode, Fault, FrameError
 from chatws.wire.frames import MAX_CONTROL_BYTES, Opcode, apply_mask
 
 _OPCODES: dict[int, Opcode] = {member.value: member for member in Opcode}
+_WHOLE_TEXT = 0x80 | Opcode.TEXT
+_TWO_BYTE_LENGTH = 126
 _FIRST_PRIVATE_CODE = 3000
 _LAST_PRIVATE_CODE = 4999
 _STANDARD_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
@@ -81,6 +83,9 @@ class FrameReader:
     def _read_messages(self) -> list[Message]:
         messages: list[Message] = []
         at = 0
+        while (whole := self._read_whole_text(at)) is not None:
+            text, at = whole
+            messages.append(Message(Opcode.TEXT, text))
         while (head := self._read_head(at)) is not None and head.end <= len(self._buffer):
             payload = bytes(self._buffer[head.start : head.end])
             if head.mask:
@@ -91,6 +96,24 @@ class FrameReader:
             at = head.end
         del self._buffer[:at]
         return messages
+
+    def _read_whole_text(self, at: int) -> tuple[str, int] | None:
+        """Read an unmasked text in a frame of its own, which nearly all of a client's traffic is; None: the long way.
+
+        Gives the text and where the next frame begins.
+        """
+        buffer = self._buffer
+        if self._masked or self._message_opcode is not None or len(buffer) < at + 4 or buffer[at] != _WHOLE_TEXT:
+            return None
+        size, start = buffer[at + 1], at + 2
+        if size == _TWO_BYTE_LENGTH:
+            size, start = buffer[at + 2] << 8 | buffer[at + 3], at + 4
+        elif size > _TWO_BYTE_LENGTH:
+            return None
+        end = start + size
+        if end > len(buffer) or size > self._max_message_bytes:
+            return None
+        return _decode_text(buffer[start:end]), end
 
     def _read_head(self, at: int) -> _Head | None:
         """Read the frame head at ``at``; None when bytes are missing."""
@@ -152,7 +175,7 @@ def parse_close(payload: bytes) -> Close:
     return Close(code, _decode_text(payload[2:]))
 
 
-def _decode_text(payload: bytes) -> str:
+def _decode_text(payload: bytes | bytearray) -> str:
     try:
         return payload.decode("utf-8")
     except UnicodeDecodeError:

@@ -16,11 +16,3 @@ if TYPE_CHECKING:
 def loadtest(tmp_path: Path) -> Loadtest:
     """Run ``chatws loadtest``."""
     return Loadtest(tmp_path)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A load test judges times: mark what runs one, so that nothing else runs beside it."""
-    for item in items:
-        if "loadtest" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.alone)

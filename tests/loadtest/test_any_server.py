@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.loadtest.command import CHATWS, SMALL, Loadtest
+from tests.loadtest.command import CHATWS, SMALL, TIMELESS_TARGETS, Loadtest
 from tests.support.node import NODE_DIR, NodeRunner
 from tests.support.tools import require_tool
 
@@ -60,6 +60,7 @@ async def check(*options: str) -> tuple[int, dict[str, str]]:
 async def test_load_test_runs_on_the_official_server(
     loadtest: Loadtest, node_server: str, people: tuple[str, ...]
 ) -> None:
+    loadtest.targets.write_text(TIMELESS_TARGETS)
     outcome = await loadtest.run("--url", node_server, "--scenario=reconnect", *people, *SMALL)
     assert outcome.code in (PASS, INVALID), outcome.stdout + outcome.stderr
     assert outcome.missed == []
@@ -70,6 +71,7 @@ async def test_load_test_runs_on_the_official_server(
 async def test_message_whose_ack_was_lost_comes_twice_from_the_official_server_and_is_not_judged(
     loadtest: Loadtest, node_server: str, people: tuple[str, ...]
 ) -> None:
+    loadtest.targets.write_text(TIMELESS_TARGETS)
     faults = ("--scenario=faults", "--users=20", "--rate=5", "--duration=6", "--warmup=0", "--quiet")
     outcome = await loadtest.run("--url", node_server, *people, *faults)
     balance = outcome.scenario.balance

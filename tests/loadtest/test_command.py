@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED = 0, 2, 3, 4, 130
 
 
+@pytest.mark.alone
 async def test_bundled_server_is_started_killed_and_passes_in_two_processes(loadtest: Loadtest) -> None:
     outcome = await loadtest.run("--scenario=reconnect", "--processes=2", *SMALL)
     assert outcome.code == PASS, outcome.stdout + outcome.stderr

@@ -109,6 +109,8 @@ class WaitingCalls:
 
     def take_ready(self, now: float) -> list[Call]:
         """Take the calls whose time has come."""
+        if not self._calls:
+            return []
         ready = [call for call in self._calls if call.not_before <= now]
         if ready:
             self._calls = [call for call in self._calls if call.not_before > now]

@@ -119,7 +119,7 @@ class Rooms:
         """Give the requests that should leave now; each room has one under way."""
         for room in list(self._rooms.values()):
             room.check_position(now)
-            if room.asking or room.not_before > now or (room.joined and not room.behind):
+            if (room.joined and not room.behind) or room.asking or room.not_before > now:
                 continue
             room.asking, room.not_before = True, 0.0
             room.attempts += 1

@@ -172,14 +172,16 @@ class Driver:
 
     def _perform_all(self, todo: list[effects.Effect]) -> None:
         for effect in todo:
-            self._perform(effect)
+            # Most effects by far, and nothing that has to be looked for in a list of cases.
+            if type(effect) is effects.Deliver:
+                self._witness.delivered(effect.name, effect.payload)
+            else:
+                self._perform(effect)
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Emit(command_id, name, payload):
                 self._emit(command_id, name, payload)
-            case effects.Deliver(name, payload):
-                self._witness.delivered(name, payload)
             case effects.Settle(request_id, outcome):
                 on_outcome = self._waiting.pop(request_id, None)
                 if on_outcome is not None:
@@ -220,10 +222,9 @@ class Driver:
 
     def _apply_answer(self, todo: list[effects.Effect], *, is_usual: bool) -> None:
         """Like `apply`; what usually happens sets nothing in motion, and looking for a deadline would cost the most."""
-        if is_usual and not any(isinstance(effect, effects.Emit) for effect in todo):
-            self._perform_all(todo)
-        else:
-            self.apply(todo)
+        self._perform_all(todo)
+        if not is_usual or effects.Emit in map(type, todo):
+            self._set_timer()
 
     def _answer_join(self, guide: GuideServer, raw: msgspec.Raw, heard_s: float) -> None:
         answered = guide.joined(raw)

@@ -17,6 +17,7 @@ from chatws.client.errors import ClientError, Refused
 from chatws.client.gevent.address import find_address
 from chatws_loadtest import orders
 from chatws_loadtest.ledger import Ledger
+from chatws_loadtest.load.keep import collect_seldom, freeze_garbage
 from chatws_loadtest.load.pulse import TICK_S, feel_lag, take_tick
 from chatws_loadtest.load.stage import Stage
 from chatws_loadtest.load.users import ChatUser, ShownSamples
@@ -35,6 +36,7 @@ def main() -> int:
     lines = _read_lines()
     plan = orders.decode_plan(next(lines))
     _raise_file_limit()
+    collect_seldom()
     try:
         address = find_address(plan.url, None if plan.ca_file is None else Path(plan.ca_file))
     except ClientError as problem:
@@ -58,7 +60,7 @@ def main() -> int:
             _finish(stage, order.drain_s)
             break
         _obey(stage, order)
-    runner.quit()
+    # Locust's own `quit` would look through every source file for the name of its caller; ending is enough.
     return 0
 
 
@@ -77,6 +79,7 @@ def _obey(stage: Stage, order: orders.Order) -> None:
 
 def _announce(stage: Stage) -> None:
     problem = stage.join_all()
+    freeze_garbage()
     if problem is None:
         _tell(orders.Ready(any(chatter.is_guide_only for chatter in stage.chatters)))
     else:

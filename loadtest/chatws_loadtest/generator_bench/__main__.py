@@ -1,0 +1,160 @@
+"""Runs the generator benchmark: rounds of all contenders in turn, each on a fresh server; a table and a JSON file.
+
+CPU is the load process's own, user and system, so that it survives a busy machine; latencies do not, and stand beside
+those of a bare WebSocket client that talked to the same server at the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from chatws_loadtest import procfs
+from chatws_loadtest.generator_bench.trial import (
+    TITLES,
+    Contender,
+    ContenderFailed,
+    Folders,
+    Size,
+    Trial,
+    prepare_node,
+    run_trial,
+)
+from chatws_loadtest.people import PeopleMissing
+from chatws_loadtest.samples import Spread, spread
+from chatws_loadtest.subject import SubjectFailed, reserve_core
+
+EXIT_CANNOT_START = 3
+FILE_NAME = "generator.json"
+USERS = 500
+MANY_USERS = 2_000
+"""What one process of ours has to carry without being busy all the time."""
+
+COLUMNS = {
+    "us_per_message": "µs of CPU per message",
+    "ms_per_connect": "ms of CPU per connect",
+    "kb_per_user": "kB per user",
+    "excess_p99_ms": "ack p99 above a bare client's, ms",
+}
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All trials, and how far those of one contender lie apart."""
+
+    at: datetime
+    machine: dict[str, str]
+    seconds: float
+    trials: list[Trial]
+    many: Trial | None
+    spreads: dict[Contender, dict[str, Spread]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark and return the exit code: 0 measured, 3 something did not start."""
+    options = _parser().parse_args(arguments)
+    chosen: list[Contender] = options.only or list(Contender)
+    rounds, seconds = (1, 8.0) if options.quick else (options.rounds, 20.0)
+    _raise_file_limit()
+    with tempfile.TemporaryDirectory(prefix="chatws-bench-node-") as node_dir:
+        node = prepare_node(Path(node_dir)) if Contender.NODE in chosen else None
+        wanted = [one for one in chosen if one is not Contender.NODE or node is not None]
+        core = reserve_core()
+        try:
+            trials = [
+                _run(contender, Size(options.users, seconds), Path(node_dir), core)
+                for _ in range(rounds)
+                for contender in wanted
+            ]
+            many = None if options.quick else _run(Contender.OURS, Size(MANY_USERS, seconds), Path(node_dir), core)
+        except (SubjectFailed, PeopleMissing, ContenderFailed, TimeoutError, OSError) as error:
+            print(f"the load could not be built up: {error!r}", file=sys.stderr)
+            return EXIT_CANNOT_START
+    report = Report(
+        at=datetime.now(UTC),
+        machine=_describe_machine(node),
+        seconds=seconds,
+        trials=trials,
+        many=many,
+        spreads={one: _spreads([trial for trial in trials if trial.contender is one]) for one in wanted},
+    )
+    print("\n".join(_table(report)))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / FILE_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    return 0
+
+
+def _run(contender: Contender, size: Size, node_dir: Path, core: int | None) -> Trial:
+    with tempfile.TemporaryDirectory(prefix="chatws-bench-") as data_dir:
+        trial = asyncio.run(run_trial(contender, size, Folders(Path(data_dir), node_dir), core))
+    print(_describe(trial), flush=True)
+    return trial
+
+
+def _describe(trial: Trial) -> str:
+    return (
+        f"{trial.contender:<14} {trial.users} users: {trial.us_per_message:.0f} µs per message, "
+        f"{trial.ms_per_connect:.2f} ms per connect, {trial.kb_per_user:.1f} kB per user, {trial.cores:.2f} cores; "
+        f"ack p99 {trial.ack.p99_ms:.1f} ms, bare {trial.bare.p99_ms:.1f} ms ({trial.ack.count} of {trial.sent} acked)"
+    )
+
+
+def _spreads(trials: Sequence[Trial]) -> dict[str, Spread]:
+    return {name: spread([getattr(trial, name) for trial in trials]) for name in COLUMNS}
+
+
+def _table(report: Report) -> Iterator[str]:
+    yield "\n" + "\n".join(f"{name}: {value}" for name, value in report.machine.items())
+    for name, title in COLUMNS.items():
+        yield f"\n{title} (lowest, median, highest)"
+        for contender, spreads in report.spreads.items():
+            found = spreads[name]
+            yield f"  {TITLES[contender]:<56}{found.low:10.2f}{found.median:10.2f}{found.high:10.2f}"
+    if report.many is not None:
+        yield f"\nmany users on one process of ours: {_describe(report.many)}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m chatws_loadtest.generator_bench", description=(__doc__ or "").split("\n\n")[0]
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one short round: a look, not a result")
+    add("--rounds", type=int, default=3, help="rounds of all contenders (3)")
+    add("--users", type=int, default=USERS, help=f"users of each contender ({USERS})")
+    add("--only", action="append", type=Contender, choices=list(Contender), help="this contender (may be repeated)")
+    add("--out", type=Path, help=f"folder for {FILE_NAME}")
+    return parser
+
+
+def _describe_machine(node: str | None) -> dict[str, str]:
+    programs = {name: version(name) for name in ("chatws", "locust", "gevent", "python-socketio")}
+    if node is not None:
+        found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - the user's own
+        programs |= {"node": found.stdout.strip(), "socket.io-client (npm)": node}
+    return {
+        "machine": f"{procfs.cpu_model()}, {len(os.sched_getaffinity(0))} cores",
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        **programs,
+    }
+
+
+def _raise_file_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""A contender of the generator benchmark: our own user, as ``chatws loadtest`` runs it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import gevent
+import msgspec
+from locust.env import Environment
+
+from chatws.client.gevent.address import find_address
+from chatws_loadtest.generator_bench import talk
+from chatws_loadtest.ledger import Ledger
+from chatws_loadtest.load.chatter import now_s
+from chatws_loadtest.load.keep import collect_seldom, freeze_garbage
+from chatws_loadtest.load.stage import Stage
+from chatws_loadtest.load.users import ChatUser
+from chatws_loadtest.orders import Habits, Plan
+
+
+def main() -> int:
+    """Talk as told, and print what came of it."""
+    collect_seldom()
+    gc.collect()
+    print(talk.LOADED.decode(), flush=True)
+    wanted = talk.decode_talk(sys.stdin.buffer.readline())
+    habits = Habits(rate=wanted.rate, content_chars=len(wanted.content))
+    if not wanted.with_habits:
+        habits = msgspec.structs.replace(habits, typing_share=0.0, read_share=0.0, history_share=0.0)
+    plan = Plan(
+        url=wanted.url,
+        ca_file=None,
+        rooms=wanted.rooms,
+        habits=habits,
+        tag="gb",
+        connects_per_s=wanted.connects_per_s,
+    )
+    ledger = Ledger()
+    ChatUser.stage = stage = Stage(plan, ledger, find_address(plan.url))
+    Environment(user_classes=[ChatUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
+    if (problem := stage.join_all()) is not None:
+        raise problem
+    freeze_garbage()
+    print(talk.READY.decode(), flush=True)
+    stage.go(now_s() + talk.LEAD_S)
+    gevent.sleep(talk.LEAD_S + wanted.seconds)
+    stage.silence()
+    gevent.sleep(talk.DRAIN_S)
+    acks = ledger.samples.take().get("ack", [])
+    print(talk.encode(talk.Heard(sent=ledger.sent, acks_us=acks)).decode(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""One trial: a fresh server, one contender's process, the probe beside it, and what the process used."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from chatws_loadtest import procfs
+from chatws_loadtest.generator_bench import talk
+from chatws_loadtest.generator_bench.probe import Probe
+from chatws_loadtest.people import Credentials, make_rooms
+from chatws_loadtest.samples import percentiles
+from chatws_loadtest.subject import Subject
+
+if TYPE_CHECKING:
+    from chatws_loadtest.samples import Percentiles
+
+NODE_DIR: Final = Path(__file__).parent / "node"
+MEMBERS: Final = 2
+TIMEOUT_S: Final = 300.0
+LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
+
+
+class Contender(StrEnum):
+    """Who makes the load."""
+
+    OURS = "ours"
+    OURS_MESSAGES = "ours-messages"
+    LOCUST = "locust"
+    NODE = "node"
+
+
+TITLES: Final = {
+    Contender.OURS: "chatws loadtest: messages, typing, history, read marks",
+    Contender.OURS_MESSAGES: "chatws loadtest: messages only",
+    Contender.LOCUST: "Locust's SocketIOUser: messages only",
+    Contender.NODE: "npm socket.io-client: messages only",
+}
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What one contender used and reported; ``bare`` is what the probe measured meanwhile."""
+
+    contender: Contender
+    users: int
+    sent: int
+    us_per_message: float
+    ms_per_connect: float
+    kb_per_user: float
+    cores: float
+    ack: Percentiles
+    bare: Percentiles
+
+    @property
+    def excess_p99_ms(self) -> float:
+        """How much more than the bare client it reports."""
+        return self.ack.p99_ms - self.bare.p99_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many users talk, one message a second each, and how long."""
+
+    users: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a server keeps its data, and where npm's client was installed."""
+
+    server: Path
+    node: Path
+
+
+class ContenderFailed(Exception):
+    """A contender ended without a result; the text holds what it wrote."""
+
+
+async def run_trial(contender: Contender, size: Size, folders: Folders, core: int | None) -> Trial:
+    """Start a server and measure one contender on it.
+
+    Raises:
+        SubjectFailed, PeopleMissing, ContenderFailed: there is nothing to measure.
+    """
+    subject = Subject(folders.server, core)
+    await subject.start()
+    try:
+        rooms = await make_rooms(subject.url, Credentials(keys=subject.keys), size.users // MEMBERS + 1, MEMBERS)
+        wanted = talk.Talk(
+            url=subject.url,
+            rooms=rooms[1:],
+            rate=1.0,
+            seconds=size.seconds,
+            connects_per_s=100.0,
+            with_habits=contender is Contender.OURS,
+        )
+        async with asyncio.timeout(TIMEOUT_S), Probe(subject.port, rooms[0]) as probe:
+            return await _measure(contender, wanted, probe, folders.node)
+    finally:
+        await subject.stop()
+
+
+async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_dir: Path) -> Trial:
+    child = await asyncio.create_subprocess_exec(
+        *_command(contender, node_dir),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LONGEST_LINE_BYTES,
+    )
+    assert child.stdin is not None
+    try:
+        await _expect(child, talk.LOADED)
+        cpu_s, rss = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
+        child.stdin.write(talk.encode(wanted) + b"\n")
+        await _expect(child, talk.READY)
+        connected_s, rss_connected = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
+        probe.acks_us.clear()
+        heard = talk.decode_heard(await _line(child))
+        done_s = procfs.cpu_seconds(child.pid)
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+    users = sum(len(room.members) for room in wanted.rooms)
+    return Trial(
+        contender=contender,
+        users=users,
+        sent=heard.sent,
+        us_per_message=(done_s - connected_s) / max(1, heard.sent) * 1e6,
+        ms_per_connect=(connected_s - cpu_s) / users * 1e3,
+        kb_per_user=(rss_connected - rss) / users / 1e3,
+        cores=(done_s - connected_s) / (talk.LEAD_S + wanted.seconds + talk.DRAIN_S),
+        ack=percentiles(heard.acks_us),
+        bare=percentiles(probe.acks_us),
+    )
+
+
+async def _expect(child: asyncio.subprocess.Process, word: bytes) -> None:
+    while (await _line(child)).strip() != word:
+        pass
+
+
+async def _line(child: asyncio.subprocess.Process) -> bytes:
+    assert child.stdout is not None
+    line = await child.stdout.readline()
+    if not line:
+        raise ContenderFailed("the contender ended without a result")
+    return line
+
+
+def _command(contender: Contender, node_dir: Path) -> list[str]:
+    match contender:
+        case Contender.NODE:
+            return ["node", str(node_dir / "talk.mjs")]
+        case Contender.LOCUST:
+            return [sys.executable, "-m", "chatws_loadtest.generator_bench.stock"]
+        case _:
+            return [sys.executable, "-m", "chatws_loadtest.generator_bench.own"]
+
+
+def prepare_node(folder: Path) -> str | None:
+    """Install npm's client into a folder and return its version; None where there is no Node.
+
+    Raises:
+        subprocess.CalledProcessError: npm failed; its output went to standard error.
+    """
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        return None
+    for name in ("package.json", "talk.mjs"):
+        shutil.copy(NODE_DIR / name, folder)
+    subprocess.run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=folder, check=True)
+    wanted: str = json.loads((folder / "package.json").read_text())["dependencies"]["socket.io-client"]
+    return wanted
