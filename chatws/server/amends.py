@@ -23,17 +23,17 @@ async def make_amends(chat: Chat) -> None:
     for number, part in enumerate(presence.parts()):
         neighbours.presence(part, part.rooms)
         await _breathe(number)
-    await _correct(chat, is_complete=False)
+    await correct_presence(chat, is_complete=False)
     for number, conversation_id in enumerate(chat.hosting.ids()):
         neighbours.hosting_began(conversation_id)
         await _breathe(number)
     if chat.inbox.has_followers:
         await presence.learn_agents()
     await asyncio.sleep(SILENCE_S)
-    await _correct(chat, is_complete=True)
+    await correct_presence(chat, is_complete=True)
 
 
-async def _correct(chat: Chat, *, is_complete: bool) -> None:
+async def correct_presence(chat: Chat, *, is_complete: bool) -> None:
     """Take what the others hold of the users they have told of in place of what is known here.
 
     As long as it is not complete, a server that holds nobody may not be back yet: what it has told stays.

@@ -11,7 +11,7 @@ from typing import Any
 from chatws.protocol.entities import Conversation, User
 from chatws.protocol.ids import format_timestamp
 from chatws.server import gate
-from chatws.server.amends import make_amends
+from chatws.server.amends import correct_presence, make_amends
 from chatws.server.answering import BOT
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
@@ -31,6 +31,9 @@ LAG_PROBE_S = 0.5
 
 RESUME_WITHIN_MS = 600_000
 """Questions older than this stay unanswered when a server starts."""
+
+PRESENCE_ROUND_S = 30.0
+"""How often users of other servers are asked about: when thousands leave at once, the bus may lose some of it."""
 
 STRANGERS_WAIT_S = 0.05
 """Members of a conversation introduce themselves together."""
@@ -62,6 +65,7 @@ class Background:
         self._every(slot_s, lambda: self._send_positions(next(slots) % POSITION_SLOTS))
         self._every(max(settings.sweep_ms / 1000, 0.01), self._sweep.run)
         self._every(REVOCATION_POLL_S, self._check_revocations)
+        self._every(PRESENCE_ROUND_S, lambda: correct_presence(self._chat, is_complete=False))
         self._spawn(self._watch_lag())
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot())

@@ -95,17 +95,18 @@ class Neighbours:
         for channel in (user_channel(part.user.user_id), INBOX, *map(conversation_channel, conversation_ids)):
             self._bus.publish(channel, part)
 
-    def presence_in(self, conversation_id: str, part: PresencePart, *, also_to_user: bool) -> None:
+    def presence_in(self, conversation_id: str, part: PresencePart, *, also_tell_user: bool) -> None:
         """A user has joined or left a conversation here; the user's other servers have to know when there are any."""
         self._bus.hold(part)
         self._bus.publish(conversation_channel(conversation_id), part)
-        if also_to_user:
+        if also_tell_user:
             self._bus.publish(user_channel(part.user.user_id), part)
 
-    def presence_of_user(self, part: PresencePart) -> None:
-        """A user's last connection here has gone, or one is back: that concerns where the user is, or comes to be."""
+    def hold(self, part: PresencePart, *, also_tell_user: bool) -> None:
+        """A user's last connection here has gone, or one is back: known where the user is, and to be asked for."""
         self._bus.hold(part)
-        self._bus.publish(user_channel(part.user.user_id), part)
+        if also_tell_user:
+            self._bus.publish(user_channel(part.user.user_id), part)
 
     def introduce(self, conversation_id: str, parts: Iterable[PresencePart]) -> None:
         """Say who is in a conversation here, to a server that has begun to host it."""

@@ -82,7 +82,7 @@ class PresenceBook:
         if record.departure is not None:
             record.departure.cancel()
             record.departure = None
-            self._neighbours.presence_of_user(record.part())
+            self._tell_users_servers(record)
         record.take_over_choice(self._elsewhere.parts_of(connection.user_id).values())
         connection.choice = "online" if record.connections else record.choice
         record.connections.add(connection)
@@ -104,7 +104,7 @@ class PresenceBook:
         elif record.departure is None:
             loop = asyncio.get_running_loop()
             record.departure = loop.call_later(self._grace_s, self._leave, record)
-            self._neighbours.presence_of_user(record.part())
+            self._tell_users_servers(record)
 
     def joined(self, user_id: str, room: str) -> None:
         """A user's first connection here has joined a conversation."""
@@ -113,12 +113,12 @@ class PresenceBook:
             return  # gone again already
         if user_id not in self._elsewhere.users_in(room):
             self._audience.show_arrival(record.presence(), room)
-        self._neighbours.presence_in(room, record.part(), also_to_user=bool(self._elsewhere.parts_of(user_id)))
+        self._neighbours.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
 
     def left(self, user_id: str, room: str) -> None:
         """A user's last connection here has left a conversation, and stays connected."""
         if (record := self._records.get(user_id)) is not None:
-            self._neighbours.presence_in(room, record.part(), also_to_user=bool(self._elsewhere.parts_of(user_id)))
+            self._neighbours.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
 
     def choose(self, connection: Connection, choice: PresenceChoice) -> None:
         """The user chose online, away or busy on this connection."""
@@ -292,6 +292,9 @@ class PresenceBook:
             return None
         status, since_ms = merge((held.part.status, held.part.since_ms) for held in found)
         return Presence(user_id=user_id, status=status, timestamp=format_timestamp(since_ms))
+
+    def _tell_users_servers(self, record: Record) -> None:
+        self._neighbours.hold(record.part(), also_tell_user=bool(self._elsewhere.parts_of(record.user.user_id)))
 
     def _settle_here(self, record: Record) -> None:
         rooms = record.rooms() | self._elsewhere.rooms_of(record.user.user_id)

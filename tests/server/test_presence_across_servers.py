@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatws.bus import PresencePart
 from tests.server.conftest import StartCluster
 from tests.support.chat import RunningChat, until
 from tests.support.cluster import crossed
@@ -175,6 +176,21 @@ async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after
     cluster.buses[1].restore()
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
     assert (await customer.expect("presence_update", userId="agent-2"))["status"] == "offline"
+
+
+async def test_departure_that_the_bus_lost_is_noticed_in_the_next_round(
+    start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatws.server.background.PRESENCE_ROUND_S", 0.05)
+    cluster = await start_cluster(presence_grace_ms=20)
+    agent, customer = await cluster.pair()
+    other = await cluster.servers[0].agent("agent-3")
+    await other.ask("join_conversation", "conv-1")
+    await customer.expect("presence_update", userId="agent-3")
+    cluster.buses[0].lost = (PresencePart,)
+    await agent.close()
+    assert (await customer.expect("presence_update"))["status"] == "offline"
+    assert not statuses(customer, "agent-3")
 
 
 async def test_agent_who_is_connected_elsewhere_keeps_the_conversation(start_cluster: StartCluster) -> None:
