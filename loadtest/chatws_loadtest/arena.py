@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from chatws_loadtest.recorder import Recorder
 from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
 from chatws_loadtest.stored import NotReadable, count_unstored
 from chatws_loadtest.subject import Subject
-from chatws_loadtest.targets import FAULTS, Target
+from chatws_loadtest.targets import FAULTS, METRICS, Target
 from chatws_loadtest.verdict import Health, judge
 
 READY_EXTRA_S: Final = 30.0
@@ -28,6 +29,9 @@ WATCH_S: Final = 1.0
 STEP_S: Final = 0.05
 SETTLE_S: Final = 2.0
 """Answers to the last messages of a step, and the report that brings them, are in after this."""
+
+EARLY_DRAIN_S: Final = 2.0
+FINISHING: Final = "finishing"
 
 GUIDE_UNCHECKED: Final = {
     "gaps": "messages carry no seq, so that a hole in a stream cannot be seen",
@@ -72,6 +76,8 @@ class Arena:
         self.url = url
         self.url_of_users = url
         """Where the users connect, if something stands between them and the server."""
+        self.belongings = AsyncExitStack()
+        """What a scenario needs until everybody is gone."""
         self._credentials = credentials
         self._tag = f"lt{secrets.token_hex(4)}"
         self._rooms: list[Room] = []
@@ -87,6 +93,11 @@ class Arena:
     @property
     def users(self) -> int:
         return sum(len(room.members) for room in self._rooms)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anybody has talked, so that there is something to conclude from."""
+        return self.recorder.begin_s < float("inf")
 
     @property
     def server_rss_bytes(self) -> int | None:
@@ -147,27 +158,34 @@ class Arena:
         self.marks.append(Mark(at=round(at_s - self.recorder.begin_s, 3), what=what))
         return at_s
 
-    async def conclude(self, targets: Sequence[Target], feeds: frozenset[str]) -> ScenarioResult:
-        """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures."""
-        self.phase = "finishing"
-        ended_s = now_s()
-        self.recorder.measure_until_s = min(ended_s, self.recorder.measure_until_s)
-        done = await self.crew.finish(self.options.drain_s)
+    async def conclude(
+        self, targets: Sequence[Target], feeds: frozenset[str], *, early: bool = False
+    ) -> ScenarioResult:
+        """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures.
+
+        ``early``: somebody wants the end now; the result is marked as partial, and says nothing for sure.
+        """
+        self.phase = FINISHING
+        self.recorder.measure_until_s = min(now_s(), self.recorder.measure_until_s)
+        done = await self.crew.finish(min(EARLY_DRAIN_S, self.options.drain_s) if early else self.options.drain_s)
         away = sum(end.away for end in done)
         if away:
             self.findings.append(f"{away} users were not connected at the end")
         unchecked = dict(GUIDE_UNCHECKED) if self.crew.guide_only else {}
+        if early:
+            unchecked.setdefault("unstored", "the run was stopped before its end")
         account = await self._draw(done, unchecked)
         judged = [target for target in targets if target.metric in feeds and target.metric not in unchecked]
-        histograms = {name: self.recorder.latency(name) for name in sorted({*feeds, *self.recorder.latencies})}
+        measured = sorted({*feeds, *self.recorder.latencies}, key=_rank)
+        histograms = {name: self.recorder.latency(name) for name in measured}
         latencies = {name: found for name, found in histograms.items() if name not in account.numbers}
-        health = self.recorder.health(done, self.crew.lost)
+        health = self.recorder.health(done, self.crew.lost, stopped=early)
         subject = self._watched
         return ScenarioResult(
             scenario=self.scenario,
             users=self.users,
             processes=self.options.processes,
-            duration_s=round(self.recorder.measure_until_s - self.recorder.measure_from_s, 3),
+            duration_s=round(max(0.0, self.recorder.measure_until_s - self.recorder.measure_from_s), 3),
             rate=self.options.rate,
             verdict=judge(judged, latencies, account.numbers, health),
             latencies={name: Latency.of(histogram) for name, histogram in latencies.items()},
@@ -184,6 +202,7 @@ class Arena:
             unchecked=[f"{name}: {reason}" for name, reason in unchecked.items()],
             findings=self.findings,
             steps=self.steps,
+            partial=early,
         )
 
     async def close(self) -> None:
@@ -195,6 +214,7 @@ class Arena:
             await self._crew.stop()
             if self._crew.lost:
                 self.findings += self._crew.complaints
+        await self.belongings.aclose()
         self.phase = "done"
 
     def _plan(self, index: int, habits: Habits) -> Plan:
@@ -258,6 +278,12 @@ class Arena:
             cores = watched.note(self.subject.pid, at_s, cpu_s, rss_bytes, is_measured=is_measured)
             if cores is not None:
                 self.recorder.watch_server(at_s, cores, rss_bytes)
+
+
+def _rank(metric: str) -> tuple[bool, int, str]:
+    """Order metrics as their table does, then the others by name."""
+    known = list(METRICS)
+    return metric not in known, known.index(metric) if metric in known else 0, metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from chatws_loadtest.report.compare import describe_changes
 from chatws_loadtest.report.files import write_report
 from chatws_loadtest.results import Report, read_json
 from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
-from chatws_loadtest.session import Request, run
+from chatws_loadtest.session import Request, Stopped, run
 from chatws_loadtest.subject import SubjectFailed
 from chatws_loadtest.summary import describe
 from chatws_loadtest.targets import Target, TargetError, combine, default_targets, parse_target, read_targets
@@ -94,7 +94,8 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     """Put a chat server under load, and say whether it keeps its targets.
 
     Exit codes: 0 all targets met, 99 a target missed, 98 the run says nothing (the generator was the limit, or there
-    were too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused.
+    were too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C (what was
+    measured until then is reported, marked as partial).
     """
     if url is not None and not allow_remote:
         refuse_public(url)
@@ -124,12 +125,11 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     request = Request(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
     if url is not None:
         probe(url)
-    result = _run(request, quiet=quiet or as_json)
+    result, code = _run(request, quiet=quiet or as_json)
     if report is not None:
         write_report(result, report)
     print(msgspec.json.encode(result).decode() if as_json else describe(result))
-    code = CODES[result.outcome]
-    if older is not None:
+    if older is not None and not result.partial:
         changes = compare_reports(older, result, tolerance / 100)
         print(describe_changes(changes), file=sys.stderr if as_json else sys.stdout)
         if code is ExitCode.DONE and any(change.is_regression for change in changes):
@@ -144,7 +144,7 @@ def _read_older(path: Path) -> Report:
         raise Stop(f"{path} is no report: {problem}", ExitCode.USAGE) from problem
 
 
-def _run(request: Request, *, quiet: bool) -> Report:
+def _run(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
     try:
         return asyncio.run(_run_interruptibly(request, quiet=quiet))
     except SubjectFailed as problem:
@@ -156,25 +156,32 @@ def _run(request: Request, *, quiet: bool) -> Report:
         raise Stop(f"the users could not connect: {problem}", code) from problem
 
 
-async def _run_interruptibly(request: Request, *, quiet: bool) -> Report:
-    """Run; SIGINT and SIGTERM end it in order, with every process it started."""
+async def _run_interruptibly(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
+    """Run; the first SIGINT or SIGTERM ends it in order with a partial report, a second one without.
+
+    Either way every process it started is ended. Gives the report, and the signal's exit code if there was one.
+    """
     task = asyncio.current_task()
     assert task is not None
     received: list[ExitCode] = []
+    stopping = asyncio.Event()
 
     def stop(code: ExitCode) -> None:
         received.append(code)
-        task.cancel()
+        if stopping.is_set():
+            task.cancel()
+        stopping.set()
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop, ExitCode.INTERRUPTED)
     loop.add_signal_handler(signal.SIGTERM, stop, ExitCode.TERMINATED)
     try:
-        return await run(request, Console(stderr=True), quiet=quiet)
-    except asyncio.CancelledError:
+        report = await run(request, Console(stderr=True), stopping, quiet=quiet)
+    except (asyncio.CancelledError, Stopped):
         if not received:
             raise
         raise Stop("stopped before the end; there is no result", received[0]) from None
+    return report, received[0] if received else CODES[report.outcome]
 
 
 def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Target]:

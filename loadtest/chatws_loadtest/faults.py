@@ -33,23 +33,24 @@ Fault = Callable[["Arena", Proxy], Awaitable[None]]
 async def faults(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     """Let every fault happen while everybody talks, wait until all are back, and draw the balance."""
     parts = urlsplit(arena.url)
-    async with Proxy(parts.hostname or "", parts.port or 80, seed=arena.options.seed) as proxy:
-        arena.url_of_users = proxy.url
-        await arena.open(Habits(rate=arena.options.rate))
-        await arena.talk(arena.options.warmup_s)
-        for what, fault in INVARIANTS.items():
-            if fault is _kills and arena.subject is None:
-                arena.findings.append("the server is not ours to kill; that fault was left out")
-                continue
-            arena.mark(what.partition(":")[0])
-            arena.phase = what
-            await fault(arena, proxy)
-            await asyncio.sleep(_phase_s(arena) / 2)
-            arena.findings.append(what)
-        everybody = await arena.until(lambda: arena.recorder.connections >= arena.users, RETURN_TIMEOUT_S)
-        if not everybody:
-            arena.findings.append(f"only {arena.recorder.connections} of {arena.users} users came back")
-        return await arena.conclude(targets, FEEDS)
+    proxy = Proxy(parts.hostname or "", parts.port or 80, seed=arena.options.seed)
+    await arena.belongings.enter_async_context(proxy)
+    arena.url_of_users = proxy.url
+    await arena.open(Habits(rate=arena.options.rate))
+    await arena.talk(arena.options.warmup_s)
+    for what, fault in INVARIANTS.items():
+        if fault is _kills and arena.subject is None:
+            arena.findings.append("the server is not ours to kill; that fault was left out")
+            continue
+        arena.mark(what.partition(":")[0])
+        arena.phase = what
+        await fault(arena, proxy)
+        await asyncio.sleep(_phase_s(arena) / 2)
+        arena.findings.append(what)
+    everybody = await arena.until(lambda: arena.recorder.connections >= arena.users, RETURN_TIMEOUT_S)
+    if not everybody:
+        arena.findings.append(f"only {arena.recorder.connections} of {arena.users} users came back")
+    return await arena.conclude(targets, FEEDS)
 
 
 def _phase_s(arena: Arena) -> float:

@@ -44,9 +44,12 @@ def describe(arena: Arena) -> str:
 
 
 async def _show_lines(arena: Arena, console: Console) -> None:
+    phase, due_s = arena.phase, time.monotonic() + LINE_S
     while True:
-        await asyncio.sleep(LINE_S)
-        console.print(describe(arena), highlight=False, markup=False, soft_wrap=True)
+        await asyncio.sleep(REFRESH_S)
+        if arena.phase != phase or time.monotonic() >= due_s:
+            phase, due_s = arena.phase, time.monotonic() + LINE_S
+            console.print(describe(arena), highlight=False, markup=False, soft_wrap=True)
 
 
 async def _show_table(arena: Arena, console: Console) -> None:

@@ -87,6 +87,8 @@ class Outage(msgspec.Struct, frozen=True):
     """One user's way through the end of a connection."""
 
     ended_s: float
+    began_s: float
+    """The attempt that succeeded began to connect."""
     rejoined_s: float
     caught_up_s: float
 

@@ -106,8 +106,8 @@ class Recorder:
         pairs = zip(self._measured_from, self._measured_to, strict=True)
         return sum(end.acked - begin.acked for begin, end in pairs if begin is not None and end is not None)
 
-    def health(self, done: list[Done], workers_lost: int) -> Health:
-        """Say how the generator did."""
+    def health(self, done: list[Done], workers_lost: int, *, stopped: bool = False) -> Health:
+        """Say how the generator did; ``stopped``: it was not let to its end."""
         cpu = [sum(cores) / len(cores) for cores in self._cpu_seconds if cores]
         seconds = [cores for process in self._cpu_seconds for cores in process]
         failures = sum((Counter(end.failures) for end in done), Counter[str]())
@@ -120,6 +120,7 @@ class Recorder:
             busy_seconds_share=round(sum(cores > SUSPECT_CPU for cores in seconds) / max(1, len(seconds)), 3),
             workers_lost=workers_lost,
             rate_limited=failures["rate_limited"],
+            stopped=stopped,
         )
 
     @property

@@ -101,6 +101,8 @@ class ScenarioResult(Result, frozen=True, kw_only=True):
     unchecked: list[str]
     findings: list[str]
     steps: list[Step] = []
+    partial: bool = False
+    """It was stopped before its end."""
 
 
 class Report(Result, frozen=True, kw_only=True):
@@ -117,6 +119,8 @@ class Report(Result, frozen=True, kw_only=True):
     outcome: Outcome
     targets: list[str]
     scenarios: list[ScenarioResult]
+    partial: bool = False
+    """The run was stopped before its end; scenarios may be missing."""
 
 
 def json_schema() -> dict[str, object]:

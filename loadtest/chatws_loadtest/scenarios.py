@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,9 +29,10 @@ FANOUT_TALKERS: Final = 2
 VISIT_S: Final = 6.0
 
 _DELIVERY: Final = frozenset(FAULTS)
-_TALK: Final = frozenset({"connect", "message", "ack", "typing", "connections", "errors", "sent"}) | _DELIVERY
+_CONNECT: Final = frozenset({"connect", "transport", "namespace", "authenticated", "joined"})
+_TALK: Final = _CONNECT | {"message", "ack", "typing", "connections", "errors", "sent"} | _DELIVERY
 
-Play = Callable[[Arena, Sequence[Target]], Awaitable[ScenarioResult]]
+Play = Callable[[Arena, Sequence[Target]], Coroutine[None, None, ScenarioResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ async def _wait_for_all(arena: Arena, broken_s: float, open_s: float) -> None:
     for outage in recorder.outages[already:]:
         recorder.latency("detect").record([_us(outage.ended_s - broken_s)])
         recorder.latency("reconnect").record([_us(outage.rejoined_s - open_s)])
+        recorder.latency("backoff").record([_us(outage.began_s - open_s)])
+        recorder.latency("rejoin").record([_us(outage.rejoined_s - outage.began_s)])
         recorder.latency("catchup").record([_us(outage.caught_up_s - outage.rejoined_s)])
     arena.phase = "measuring"
     await asyncio.sleep(LULL_S)
@@ -140,7 +143,7 @@ SCENARIOS: Final = {
         Scenario(
             "reconnect",
             "the server is killed and started again, then every connection is cut at once",
-            frozenset({"reconnect", "detect", "catchup"}) | _DELIVERY,
+            frozenset({"reconnect", "backoff", "rejoin", "detect", "catchup"}) | _DELIVERY,
             _reconnect,
         ),
         Scenario("ramp", "the rate rises in steps until a target breaks", _TALK - {"connections"}, ramp),

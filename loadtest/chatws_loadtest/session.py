@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import tempfile
@@ -14,19 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest import procfs
-from chatws_loadtest.arena import Arena, Options
+from chatws_loadtest.arena import FINISHING, Arena, Options
 from chatws_loadtest.live import watch
 from chatws_loadtest.people import Credentials
 from chatws_loadtest.results import Report, ScenarioResult
-from chatws_loadtest.scenarios import SCENARIOS
+from chatws_loadtest.scenarios import SCENARIOS, Scenario
 from chatws_loadtest.subject import Subject, reserve_core
 from chatws_loadtest.targets import Target
-from chatws_loadtest.verdict import worst
+from chatws_loadtest.verdict import Outcome, worst
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PACKAGES: Final = ("chatws", "locust", "gevent", "hdrhistogram", "msgspec")
+
+
+class Stopped(Exception):
+    """The run was stopped before anything was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,11 @@ class Request:
     repeat: int = 1
 
 
-async def run(request: Request, console: Console, *, quiet: bool) -> Report:
-    """Run every scenario.
+async def run(request: Request, console: Console, stop: asyncio.Event, *, quiet: bool) -> Report:
+    """Run every scenario; once ``stop`` is set, end within seconds with a report of what there is.
 
     Raises:
+        Stopped: there is nothing yet to report.
         SubjectFailed: the bundled server did not start.
         PeopleMissing: there are not enough credentials.
         LoadRefused: the users could not connect.
@@ -53,9 +59,13 @@ async def run(request: Request, console: Console, *, quiet: bool) -> Report:
     started_at = datetime.now(UTC)
     core = reserve_core() if request.url is None and _spare_cores() >= request.options.processes else None
     results: list[ScenarioResult] = []
-    for _ in range(request.repeat):
-        for name in request.scenarios:
-            results.append(await _run_scenario(request, name, core, console, quiet=quiet))  # noqa: PERF401  one at a time
+    for name in [*request.scenarios] * request.repeat:
+        result = None if stop.is_set() else await _run_scenario(request, name, core, console, stop, quiet=quiet)
+        if result is not None:
+            results.append(result)
+    if not results:
+        raise Stopped
+    partial = [Outcome.INVALID] if stop.is_set() else []
     return Report(
         started_at=started_at,
         command=request.command,
@@ -64,9 +74,10 @@ async def run(request: Request, console: Console, *, quiet: bool) -> Report:
         machine=describe_machine(),
         versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
         seed=request.options.seed,
-        outcome=worst(result.verdict.outcome for result in results),
+        outcome=worst([*(result.verdict.outcome for result in results), *partial]),
         targets=[target.text for target in request.targets],
         scenarios=results,
+        partial=bool(partial),
     )
 
 
@@ -80,8 +91,8 @@ def describe_machine() -> dict[str, str]:
 
 
 async def _run_scenario(
-    request: Request, name: str, core: int | None, console: Console, *, quiet: bool
-) -> ScenarioResult:
+    request: Request, name: str, core: int | None, console: Console, stop: asyncio.Event, *, quiet: bool
+) -> ScenarioResult | None:
     async with AsyncExitStack() as stack:
         subject: Subject | None = None
         url, credentials = request.url, request.credentials
@@ -94,7 +105,26 @@ async def _run_scenario(
         arena = Arena(name, url, credentials, request.options, subject)
         stack.push_async_callback(arena.close)
         await stack.enter_async_context(watch(arena, console, quiet=quiet))
-        return await SCENARIOS[name].play(arena, request.targets)
+        return await _play(arena, SCENARIOS[name], request.targets, stop)
+
+
+async def _play(
+    arena: Arena, scenario: Scenario, targets: Sequence[Target], stop: asyncio.Event
+) -> ScenarioResult | None:
+    """Play to the end, or until told to stop; None when there is nothing yet to conclude from."""
+    playing = asyncio.create_task(scenario.play(arena, targets))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if playing.done() or arena.phase == FINISHING:
+            return await playing
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        return await arena.conclude(targets, scenario.feeds, early=True) if arena.has_begun else None
+    finally:
+        for task in (playing, stopping):
+            task.cancel()
+        await asyncio.gather(playing, stopping, return_exceptions=True)
 
 
 def _spare_cores() -> int:

@@ -33,7 +33,12 @@ def format_value(metric: str, value: float | None) -> str:
 def describe(report: Report) -> str:
     """Describe a whole run for a terminal."""
     blocks = ["\n".join(_describe_scenario(scenario)) for scenario in report.scenarios]
-    return "\n\n".join([*blocks, f"result: {WORDS[report.outcome]}"])
+    return "\n\n".join([*blocks, f"result: {headline(report)}"])
+
+
+def headline(report: Report) -> str:
+    """Give the outcome of the whole run in a word, or two when it was stopped."""
+    return f"{WORDS[report.outcome]}, partial" if report.partial else WORDS[report.outcome]
 
 
 def not_judged(balance: Balance) -> Iterator[str]:

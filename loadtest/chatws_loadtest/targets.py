@@ -30,10 +30,16 @@ class Kind(Enum):
 
 METRICS: Final[dict[str, tuple[Kind, str]]] = {
     "connect": (Kind.LATENCY, "from opening the transport to `authenticated`"),
+    "transport": (Kind.LATENCY, "of that, to the Engine.IO handshake"),
+    "namespace": (Kind.LATENCY, "of that, from CONNECT to its answer"),
+    "authenticated": (Kind.LATENCY, "of that, from the answer to `authenticated`"),
+    "joined": (Kind.LATENCY, "from `authenticated` to the ack of the first join"),
     "message": (Kind.LATENCY, "from the intended time of sending to the peer's receipt"),
     "ack": (Kind.LATENCY, "from the intended time of sending to the server's ack"),
     "typing": (Kind.LATENCY, "from the intended time of typing to the peer's indicator"),
     "reconnect": (Kind.LATENCY, "from the port opening, or the cut, to the ack of the join"),
+    "backoff": (Kind.LATENCY, "of that, until the attempt that succeeded began: the client's own waiting"),
+    "rejoin": (Kind.LATENCY, "of that, from there to the ack of the join"),
     "detect": (Kind.LATENCY, "from the kill or the cut to the client noticing it"),
     "catchup": (Kind.LATENCY, "from the ack of the join to the last missed message"),
     "connections": (Kind.COUNT, "fewest connections at one time while measured"),

@@ -23,6 +23,9 @@ LEAST_DELIVERED: Final = 0.98
 """Share of the offered load that has to have been sent."""
 
 
+STOPPED: Final = "the run was stopped before its end"
+
+
 class Outcome(StrEnum):
     """What a run, or one target of it, came to."""
 
@@ -43,6 +46,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     busy_seconds_share: float
     workers_lost: int = 0
     rate_limited: int = 0
+    stopped: bool = False
+    """Somebody ended it before its time."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +83,9 @@ def judge(
     """Judge a run by the targets; every target's metric must be in ``latencies`` or ``numbers``.
 
     A missed target while the generator was the limit is invalid, except for delivery faults: a message that came twice
-    came twice. Measured latency is the server's and the generator's together, so a target that is met in spite of a
-    busy generator is met. Load that was not sent, a lost worker and refusals for rate make a run invalid either way.
+    came twice, unless the run was stopped before everything could arrive. Measured latency is the server's and the
+    generator's together, so a target that is met in spite of a busy generator is met. Load that was not sent, a lost
+    worker and refusals for rate make a run invalid either way.
     """
     wanted = list(targets)
     broken = _broken(health)
@@ -118,9 +124,9 @@ def _judge_row(
     if value is None:
         outcome, reason = Outcome.INVALID, f"{samples} samples, {target.samples_needed} needed"
     elif not target.is_met(value):
-        is_certain = target.metric in FAULTS or not doubts
+        is_certain = not doubts or (target.metric in FAULTS and STOPPED not in doubts)
         outcome = Outcome.FAIL if is_certain else Outcome.INVALID
-        reason = "missed" if is_certain else "missed, but the generator was the limit"
+        reason = "missed" if is_certain else f"missed, but {doubts[0]}"
     return Row(
         target=target.text,
         metric=target.metric,
@@ -141,6 +147,8 @@ def _statistic(histogram: Histogram, target: Target) -> float:
 
 def _broken(health: Health) -> list[str]:
     reasons = []
+    if health.stopped:
+        reasons.append(STOPPED)
     if health.workers_lost:
         reasons.append(f"{health.workers_lost} of the load's processes ended early")
     if health.rate_limited:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from chatws_loadtest.verdict import Outcome
 from tests.loadtest.command import SMALL, Loadtest
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
-PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED = 0, 2, 3, 4, 130
+PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 130, 143
 
 
 @pytest.mark.alone
@@ -22,7 +24,8 @@ async def test_bundled_server_is_started_killed_and_passes_in_two_processes(load
     assert outcome.code == PASS, outcome.stdout + outcome.stderr
     scenario = outcome.scenario
     assert [mark.what for mark in scenario.marks] == ["server killed", "server listening again", "all connections cut"]
-    assert scenario.latencies["reconnect"].count == 2 * scenario.users
+    for metric in ("reconnect", "backoff", "rejoin"):
+        assert scenario.latencies[metric].count == 2 * scenario.users
     assert scenario.numbers["unstored"] == 0
     assert scenario.balance.acked == scenario.balance.delivered == scenario.balance.sent
     files = {path.name for path in (loadtest.folder / "report").iterdir()}
@@ -39,6 +42,9 @@ async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
     assert report["url"] == shared_server.url
     [scenario] = report["scenarios"]
     assert scenario["balance"]["sent"] == scenario["balance"]["delivered"] > 0
+    for metric in ("connect", "transport", "namespace", "authenticated", "joined"):
+        assert scenario["latencies"][metric]["count"] == 10
+    assert "backoff" not in scenario["latencies"]
     assert scenario["unchecked"] == []
     assert scenario["failures"] == {}
 
@@ -87,17 +93,38 @@ async def test_mistake_is_named_before_anything_is_started(
     assert words in outcome.stderr
 
 
-async def test_interrupted_run_leaves_no_process_behind(loadtest: Loadtest) -> None:
-    child = await loadtest.start("--scenario=steady", "--users=10", "--duration=60")
-    assert child.stderr is not None
-    line = await child.stderr.readline()
-    assert b"connections" in line
+async def test_interrupted_run_writes_a_partial_report_and_leaves_no_process_behind(loadtest: Loadtest) -> None:
+    child = await loadtest.start("--scenario=steady", "--users=10", "--rate=5", "--duration=60", "--warmup=0")
+    await read_until(child, b"measuring")
     started = descendants(child.pid)
     assert len(started) >= 2
     child.send_signal(signal.SIGINT)
     outcome = await loadtest.finish(child)
     assert outcome.code == INTERRUPTED
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]  # noqa: ASYNC240 - the kernel answers at once
+    assert outcome.report is not None
+    assert (outcome.report.partial, outcome.report.outcome) == (True, Outcome.INVALID)
+    assert outcome.scenario.partial
+    assert outcome.scenario.duration_s < 60
+    assert outcome.scenario.balance.acked == outcome.scenario.balance.sent
+    assert "INVALID, partial" in (loadtest.folder / "report" / "report.html").read_text()
+    assert "result: INVALID, partial" in outcome.stdout
+
+
+async def test_run_interrupted_before_anybody_talked_has_no_report(loadtest: Loadtest) -> None:
+    child = await loadtest.start("--scenario=steady", "--users=200", "--connects=1")
+    await read_until(child, b"connecting")
+    child.send_signal(signal.SIGTERM)
+    outcome = await loadtest.finish(child)
+    assert (outcome.code, outcome.report) == (TERMINATED, None)
+    assert "there is no result" in outcome.stderr
+
+
+async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
+    """Read what a command says until it says this."""
+    assert child.stderr is not None
+    while word not in (line := await child.stderr.readline()):
+        assert line, "it ended without a word"
 
 
 def descendants(pid: int) -> list[int]:

@@ -55,6 +55,12 @@ def test_delivery_fault_fails_whatever_the_generator_did() -> None:
     assert [row.target for row in verdict.missed] == ["lost==0"]
 
 
+def test_run_that_was_stopped_is_never_passed_nor_failed() -> None:
+    for verdict in (judge_message(FAST, stopped=True), judge_message(SLOW, lost=1, stopped=True)):
+        assert verdict.outcome is Outcome.INVALID
+        assert "stopped before its end" in verdict.invalid_because[0]
+
+
 def test_load_that_was_not_sent_is_invalid_even_when_all_else_is_well() -> None:
     assert judge_message(FAST, sent=979).outcome is Outcome.INVALID
     assert judge_message(FAST, sent=980).outcome is Outcome.PASS

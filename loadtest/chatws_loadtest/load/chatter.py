@@ -80,8 +80,11 @@ class Chatter:
         self._driver = Driver(address, lambda: auth, self, books.backoff_rng, timeout_s=books.plan.connect_timeout_s)
         # Set while the connection is gone: since when; and, once it is back, which seq ends the catching up.
         self._ended_s: float | None = None
+        self._began_s = 0.0
         self._rejoined_s = 0.0
         self._missed_until: int | None = None
+        # When the server said who we are; None once the room is entered.
+        self._authenticated_s: float | None = None
 
     @property
     def is_away(self) -> bool:
@@ -149,7 +152,13 @@ class Chatter:
     def saw_opened(self, times: Times, authenticated_s: float) -> None:
         """See `Witness`."""
         if self._ended_s is None:
-            self._ledger.samples.add("connect", authenticated_s - times.started_s)
+            samples = self._ledger.samples
+            samples.add("connect", authenticated_s - times.started_s)
+            samples.add("transport", times.transport_s - times.started_s)
+            samples.add("namespace", times.namespace_s - times.transport_s)
+            samples.add("authenticated", authenticated_s - times.namespace_s)
+            self._authenticated_s = authenticated_s
+        self._began_s = times.started_s
         self._books.connections += 1
         self.is_up = True
 
@@ -187,6 +196,7 @@ class Chatter:
                 head = None if self.is_guide_only else reply.conversation.head_seq
                 self._ledger.enter(self._room.index, self.member, head, heard_s)
                 self._room.present.add(self.member)
+                self._note_joined(heard_s)
                 for message in reply.messages:
                     self._hear(message, heard_s, live=False)
                 self._note_return(head or 0, heard_s)
@@ -224,6 +234,11 @@ class Chatter:
         if self._missed_until is not None and seq >= self._missed_until:
             self._end_outage(heard_s)
 
+    def _note_joined(self, heard_s: float) -> None:
+        if self._authenticated_s is not None:
+            self._ledger.samples.add("joined", heard_s - self._authenticated_s)
+            self._authenticated_s = None
+
     def _note_return(self, head: int, heard_s: float) -> None:
         if self._ended_s is None:
             return
@@ -235,7 +250,7 @@ class Chatter:
 
     def _end_outage(self, caught_up_s: float) -> None:
         assert self._ended_s is not None
-        self._books.outages.append(Outage(self._ended_s, self._rejoined_s, caught_up_s))
+        self._books.outages.append(Outage(self._ended_s, self._began_s, self._rejoined_s, caught_up_s))
         self._books.came_back += 1
         self._ended_s = self._missed_until = None
 

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.report.svg import Line, Plot, draw
-from chatws_loadtest.summary import WORDS, format_value, not_judged
+from chatws_loadtest.summary import WORDS, format_value, headline, not_judged
 from chatws_loadtest.targets import METRICS, Kind
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def write_html(report: Report) -> str:
     """Write the page."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'"
-    title = f"Load test of {report.url}: {WORDS[report.outcome]}"
+    title = f"Load test of {report.url}: {headline(report)}"
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
