@@ -31,6 +31,7 @@ _SETTINGS = {
     "shared_buffers": "32MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "deadlock_timeout": "100ms",
     # What a killed process wrote is the kernel's, so only a power cut could tell the difference.
     "fsync": "off",
     "full_page_writes": "off",
