@@ -16,7 +16,7 @@ from chatws_loadtest import orders, procfs
 from chatws_loadtest.crew import Crew
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.orders import Done, Habits, Plan, Room
-from chatws_loadtest.people import Credentials, make_rooms
+from chatws_loadtest.people import Credentials, make_rooms, shorten_tokens
 from chatws_loadtest.recorder import Recorder
 from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
 from chatws_loadtest.stored import NotReadable, count_unstored
@@ -157,6 +157,15 @@ class Arena:
         at_s = now_s()
         self.marks.append(Mark(at=round(at_s - self.recorder.begin_s, 3), what=what))
         return at_s
+
+    def expire_tokens(self, ttl_s: int) -> bool:
+        """Let every agent go on under a token that expires within ``ttl_s``; false without a key to sign them with."""
+        keys = self._credentials.keys
+        if keys is None:
+            return False
+        held = [auth["token"] for room in self._rooms for auth in room.members if "token" in auth]
+        self.crew.order(orders.Expire(shorten_tokens(keys, held, ttl_s)))
+        return True
 
     async def conclude(
         self, targets: Sequence[Target], feeds: frozenset[str], *, early: bool = False

@@ -23,6 +23,7 @@ PHASES: Final = 12
 
 RETURN_TIMEOUT_S: Final = 60.0
 KILLS: Final = 3
+TOKEN_LIFE_S: Final = 2
 SLOW_SHARE: Final = 0.1
 DELAY_S: Final = 0.2
 RESETS_PER_S: Final = 0.02
@@ -89,6 +90,13 @@ async def _swallowed_acks(arena: Arena, proxy: Proxy) -> None:
     proxy.reset_all()
 
 
+async def _expired_tokens(arena: Arena, _: Proxy) -> None:
+    if arena.expire_tokens(TOKEN_LIFE_S):
+        await asyncio.sleep(TOKEN_LIFE_S + _phase_s(arena))
+    else:
+        arena.findings.append("there is no key to sign agents' tokens with; none of them expired")
+
+
 async def _kills(arena: Arena, _: Proxy) -> None:
     assert arena.subject is not None
     rng = Random(arena.options.seed)
@@ -104,6 +112,7 @@ INVARIANTS: Final[dict[str, Fault]] = {
     "200 ms and resets: what is repeated is stored once": _weak_network,
     "half-open: silence is noticed, or the end of it, and what was missed is fetched": _half_open,
     "acks swallowed after the store: the repeat is the same message": _swallowed_acks,
+    "tokens expire mid-send: what is refused is repeated under a fresh one": _expired_tokens,
     "kill -9 at random times: what was acked is there afterwards": _kills,
 }
 """What happens, and what has to hold in spite of it."""

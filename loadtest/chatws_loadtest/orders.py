@@ -74,13 +74,28 @@ class Cut(msgspec.Struct, frozen=True, tag=True):
     """Cut every connection at once."""
 
 
+class ShortLived(msgspec.Struct, frozen=True):
+    """A token that will expire under its holder's hands, and the one to be had from then on."""
+
+    token: str
+    expired_at_s: float
+    """Unix time at which it certainly has."""
+    next_token: str
+
+
+class Expire(msgspec.Struct, frozen=True, tag=True):
+    """Go on under tokens that live shortly; by the tokens held until now."""
+
+    tokens: dict[str, ShortLived]
+
+
 class Finish(msgspec.Struct, frozen=True, tag=True):
     """Say nothing more, wait until all is settled or the time is over, report, and end."""
 
     drain_s: float
 
 
-Order = Go | Measure | SetRate | Cut | Finish
+Order = Go | Measure | SetRate | Cut | Expire | Finish
 
 
 class Outage(msgspec.Struct, frozen=True):

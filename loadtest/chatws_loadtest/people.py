@@ -6,17 +6,20 @@ import asyncio
 import http.client
 import json
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import jwt
+
 from chatws.server.auth import tokens
 from chatws.server.auth.keys import Key, Keys
 from chatws.settings import Settings
-from chatws_loadtest.orders import Room
+from chatws_loadtest.orders import Room, ShortLived
 
 AGENT_CONVERSATIONS: Final = 10
 """Connections that an agent may have (contract: limits); each conversation of the load takes one of its agent's."""
@@ -64,6 +67,17 @@ class Credentials:
 def mint_tokens(keys: Keys, names: Sequence[str]) -> list[str]:
     """Sign a token for each agent, good for the whole run."""
     return [tokens.mint(keys, Settings(), subject=name, name=name, ttl_s=TOKEN_LIFE_S) for name in names]
+
+
+def shorten_tokens(keys: Keys, held: Iterable[str], ttl_s: int) -> dict[str, ShortLived]:
+    """Sign for each holder a token that lives ``ttl_s`` seconds at most, and the one after it."""
+    expired_at_s = time.time() + ttl_s
+    found = {}
+    for token in set(held):
+        name = str(jwt.decode(token, options={"verify_signature": False})["sub"])
+        short = tokens.mint(keys, Settings(), subject=name, name=name, ttl_s=ttl_s)
+        found[token] = ShortLived(short, expired_at_s, mint_tokens(keys, [name])[0])
+    return found
 
 
 def read_key(path: Path) -> Keys:

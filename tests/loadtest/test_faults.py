@@ -23,7 +23,8 @@ async def test_nothing_is_lost_doubled_or_swapped_whatever_fails(tmp_path: Path)
     [result] = report.scenarios
     assert result.verdict.missed == (), result.balance
     assert report.outcome is Outcome.PASS
-    assert len(result.marks) == 6
+    assert len(result.marks) == 7
+    assert result.failures["token_expired"] > 0
     assert result.failures["connection ended"] > 10
     assert result.balance.acked == result.balance.delivered == result.balance.sent
 

@@ -69,13 +69,15 @@ class Driver:
         rng: Random,
         *,
         timeout_s: float = 10.0,
-        options: SessionOptions | None = None,
+        renew: Callable[[], str | None] | None = None,
     ) -> None:
-        self.session = Session(rng, options or SessionOptions(retry_first_connect=True))
+        """``renew`` gives a fresh token when the server asks for one; None when there is none yet."""
+        self.session = Session(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None))
         self.guide: GuideServer | None = None
         """Set once the server has turned out to know only the guide."""
         self._address = address
         self._credentials = credentials
+        self._renew = renew
         self._witness = witness
         self._timeout_s = timeout_s
         self._loop = get_hub().loop
@@ -194,8 +196,7 @@ class Driver:
             case effects.Drop(reason):
                 self._drop(reason)
             case effects.RenewToken():
-                token = self._credentials().get("token")
-                self._loop.run_callback(lambda: self.apply(self.session.token_renewed(token, now_s())))
+                self._loop.run_callback(self._renew_token)
             case effects.MessageSent():
                 pass
 
@@ -247,6 +248,10 @@ class Driver:
         self._link.settle()
         self._witness.saw_opened(self._link.times, heard_s)
         self.apply(self.session.link_opened(user, heard_s))
+
+    def _renew_token(self) -> None:
+        token = None if self._renew is None else self._renew()
+        self.apply(self.session.token_renewed(token, now_s()))
 
     def _drop(self, reason: str) -> None:
         if self._link is None:

@@ -75,6 +75,9 @@ def _obey(stage: Stage, order: orders.Order) -> None:
             stage.rate = rate
         case orders.Cut():
             stage.cut()
+        case orders.Expire(tokens):
+            for chatter in stage.chatters:
+                chatter.shorten(tokens)
 
 
 def _announce(stage: Stage) -> None:

@@ -20,13 +20,15 @@ from chatws.protocol.replies import Refused as RefusedReply
 from chatws_loadtest.orders import Outage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chatws.client.core.effects import LinkEnd
     from chatws.client.gevent.address import Address
     from chatws.client.gevent.driver import Outcome
     from chatws.client.gevent.link import Times
     from chatws.protocol.commands import SendMessage
     from chatws_loadtest.ledger import Ledger
-    from chatws_loadtest.orders import Plan
+    from chatws_loadtest.orders import Plan, ShortLived
 
 now_s = time.perf_counter
 HISTORY_PAGE: Final = 20
@@ -77,7 +79,17 @@ class Chatter:
         self._room = room
         self._user_id = ""
         self._last_seq = 0
-        self._driver = Driver(address, lambda: auth, self, books.backoff_rng, timeout_s=books.plan.connect_timeout_s)
+        self._auth = auth
+        # Set while the token is one that expires.
+        self._short_lived: ShortLived | None = None
+        self._driver = Driver(
+            address,
+            self._give_auth,
+            self,
+            books.backoff_rng,
+            timeout_s=books.plan.connect_timeout_s,
+            renew=self._renew if "token" in auth else None,
+        )
         # Set while the connection is gone: since when; and, once it is back, which seq ends the catching up.
         self._ended_s: float | None = None
         self._began_s = 0.0
@@ -103,6 +115,13 @@ class Chatter:
     def cut(self) -> None:
         """Lose the connection."""
         self._driver.cut()
+
+    def shorten(self, tokens: Mapping[str, ShortLived]) -> None:
+        """Go on under a token that expires soon, if there is one for this user."""
+        self._short_lived = tokens.get(self._auth.get("token", ""))
+        if self._short_lived is not None:
+            self._auth = {"token": self._short_lived.token}
+            self._driver.apply(self._driver.session.token_renewed(self._short_lived.token, now_s()))
 
     def close(self) -> None:
         """Leave for good."""
@@ -217,6 +236,18 @@ class Chatter:
         """See `Witness`; what the session repairs is of no interest here."""
 
     # Parts
+
+    def _renew(self) -> str | None:
+        """Give a fresh token, but only once the present one has expired: it is the refusals that are tested."""
+        short = self._short_lived
+        if short is None or time.time() < short.expired_at_s:
+            return None
+        self._auth, self._short_lived = {"token": short.next_token}, None
+        return short.next_token
+
+    def _give_auth(self) -> dict[str, str]:
+        self._renew()
+        return self._auth
 
     def _hear(self, message: Message, heard_s: float, *, live: bool) -> None:
         tag, _, rest = message.content.partition("-")
