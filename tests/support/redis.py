@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from chatws.bus.redis.resp import Command, Reply, ReplyReader, encode
+from redis.connection import Connection
+from redis.exceptions import RedisError
+
 from tests.support.ports import free_port
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chatws.bus.redis.link import Command, Reply
 
 START_TIMEOUT_S = 20.0
 
@@ -71,18 +74,16 @@ class RedisServer:
 
     def call_all(self, *commands: Command) -> list[Reply]:
         """Carry out commands on one connection."""
-        reader = ReplyReader()
-        replies: list[Reply] = []
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
-            link.sendall(encode(*commands))
-            while len(replies) < len(commands):
-                chunk = link.recv(65_536)
-                assert chunk, "redis-server closed the connection"
-                replies += reader.feed(chunk)
-        return replies
+        link = Connection("127.0.0.1", self.port, protocol=2, socket_timeout=10, driver_info=None)
+        try:
+            link.connect()
+            link.send_packed_command(link.pack_commands(commands))
+            return [link.read_response(disable_decoding=True) for _ in commands]
+        finally:
+            link.disconnect()
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError, AssertionError):
+        with contextlib.suppress(RedisError):
             self.call("PING")
             return True
         return False

@@ -1,79 +1,102 @@
-"""Where Redis is and how one gets in: a URL, taken apart."""
+"""Where Redis is and how one gets in: a URL, taken apart by the ``redis`` package, and connections made of it."""
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    RedisSSLContext,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
 
 from chatws.bus.errors import BadBusUrl
 
-DEFAULT_PORT = 6379
-_FILES = {"ssl_ca_certs": "ca_file", "ssl_certfile": "cert_file", "ssl_keyfile": "key_file"}
+CLIENT_NAME = "chatws"
+"""For ``CLIENT LIST``."""
+
+_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
 @dataclass(frozen=True, repr=False)
 class Address:
-    """One Redis; ``path`` is set for a Unix socket."""
+    """One Redis, and what a connection to it is made with."""
 
-    host: str
-    port: int
-    path: str
-    username: str
-    password: str
-    database: int
-    tls: ssl.SSLContext | None
+    kind: type[AbstractConnection]
+    options: dict[str, Any]
+    tls: RedisSSLContext | None
+    """Shared by all connections: the certificates are read once."""
 
     def __repr__(self) -> str:
         """Name it for the operator, without user and password."""
-        return self.path or f"{self.host}:{self.port}"
+        if self.kind is UnixDomainSocketConnection:
+            return str(self.options["path"])
+        return f"{self.options['host']}:{self.options['port']}"
+
+    def connection(self) -> AbstractConnection:
+        """Make a connection that is not open yet, tries once, and leaves time limits to who uses it."""
+        # RESP 2, and no word about the driver: the user in Redis then needs no right to HELLO and CLIENT SETINFO.
+        connection = self.kind(
+            **self.options,
+            protocol=2,
+            client_name=CLIENT_NAME,
+            driver_info=None,
+            socket_timeout=None,
+            socket_connect_timeout=None,
+        )
+        if isinstance(connection, SSLConnection) and self.tls is not None:
+            connection.ssl_context = self.tls
+        return connection
 
 
 def parse_address(url: str) -> Address:
     """Take apart ``redis[s]://[[user]:password@]host[:port][/database]`` or ``unix://[[user]:password@]/path[?db=0]``.
 
-    With ``rediss`` the certificate is always checked. ``?ssl_ca_certs=FILE`` names the authorities to believe,
-    ``ssl_certfile`` and ``ssl_keyfile`` the client's own certificate.
+    With ``rediss`` the certificate is always checked. ``?ssl_ca_certs=FILE`` names authorities to believe beside those
+    of the system, ``ssl_certfile`` and ``ssl_keyfile`` the client's own certificate.
 
     Raises:
         BadBusUrl: it is none of these, or a file it names can not be used.
     """
-    try:
-        split = urlsplit(url)
-        port = split.port or DEFAULT_PORT
-    except ValueError:
-        raise BadBusUrl("host or port is malformed") from None
-    if split.scheme not in {"redis", "rediss", "unix"}:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
         raise BadBusUrl("it begins with redis://, rediss:// or unix://")
-    query = {name: values[-1] for name, values in parse_qs(split.query).items()}
-    is_unix = split.scheme == "unix"
-    database = query.pop("db", "0") if is_unix else split.path.strip("/") or query.pop("db", "0")
-    if not database.isdecimal():
-        raise BadBusUrl("the database is a number, for example redis://localhost/0")
-    address = Address(
-        host=split.hostname or "localhost",
-        port=port,
-        path=unquote(split.path) if is_unix else "",
-        username=unquote(split.username or ""),
-        password=unquote(split.password or ""),
-        database=int(database),
-        tls=_tls(split, query),
-    )
-    if query:
-        raise BadBusUrl(f"nothing is known of its {min(query)}")
-    return address
-
-
-def _tls(split: SplitResult, query: dict[str, str]) -> ssl.SSLContext | None:
-    files = {_FILES[name]: query.pop(name) for name in _FILES if name in query}
-    if split.scheme != "rediss":
-        if files:
-            raise BadBusUrl("certificates need rediss://")
-        return None
     try:
-        context = ssl.create_default_context(cafile=files.get("ca_file"))
-        if "cert_file" in files:
-            context.load_cert_chain(files["cert_file"], files.get("key_file"))
+        _check(url)
+        options: dict[str, Any] = {"host": "localhost", "port": 6379, **parse_url(url)}
+    except ValueError:  # its words may hold the password
+        raise BadBusUrl("host, port or database is malformed") from None
+    kind = options.pop("connection_class", Connection)
+    if kind is UnixDomainSocketConnection:
+        del options["host"], options["port"]
+        if "path" not in options:
+            raise BadBusUrl("the path of the socket is missing")
+    return Address(kind, options, _tls(kind, options))
+
+
+def _check(url: str) -> None:
+    """Refuse what the library would pass over in silence, or leave to the first connection."""
+    split = urlsplit(url)
+    query = parse_qs(split.query, keep_blank_values=True)
+    if unknown := query.keys() - _FILES - {"db"}:
+        raise BadBusUrl(f"nothing is known of its {min(unknown)}")
+    if split.scheme != "rediss" and query.keys() & _FILES:
+        raise BadBusUrl("certificates need rediss://")
+    path = "" if split.scheme == "unix" else split.path.strip("/")
+    if not all(database.isdecimal() for database in (path or "0", *query.get("db", []))):
+        raise BadBusUrl("the database is a number, for example redis://localhost/0")
+
+
+def _tls(kind: type[AbstractConnection], options: dict[str, Any]) -> RedisSSLContext | None:
+    if not issubclass(kind, SSLConnection):
+        return None
+    context = kind(**options).ssl_context
+    try:
+        context.get()
     except OSError as problem:  # ssl.SSLError is one
         raise BadBusUrl(f"a certificate can not be used: {problem}") from None
     return context

@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from redis.exceptions import ResponseError
+
 from chatws.bus.errors import Away
 from chatws.bus.port import BusStats, Held, Receiver
 from chatws.bus.quiet_log import QuietLog
 from chatws.bus.redis.address import Address
 from chatws.bus.redis.keys import Keys
 from chatws.bus.redis.lease import Lease
-from chatws.bus.redis.link import Link, open_link
+from chatws.bus.redis.link import Command, Link, Reply, open_link, words_of
 from chatws.bus.redis.listener import Listener
 from chatws.bus.redis.outbox import Outbox
-from chatws.bus.redis.resp import Command, Refusal, Reply
 from chatws.bus.redis.subscriptions import Subscriptions
 from chatws.protocol.ids import new_id
 
@@ -177,10 +178,8 @@ class RedisBus:
             Away: that is how it always ends.
         """
         async with contextlib.AsyncExitStack() as links:
-            link = await open_link(self._address, self._timing.timeout)
-            links.callback(link.lose, NOT_CONNECTED)
-            listening = await open_link(self._address, self._timing.timeout)
-            links.callback(listening.lose, NOT_CONNECTED)
+            link = await links.enter_async_context(open_link(self._address, self._timing.timeout))
+            listening = await links.enter_async_context(open_link(self._address, self._timing.timeout))
             links.callback(self._disconnected)
             gone = await self._lease.begin(link)
             await self._listener.begin(listening)
@@ -250,14 +249,14 @@ class RedisBus:
         return True
 
     def _count(self, changed: list[Reply], published: list[Reply]) -> None:
-        refused = [reply for reply in published if isinstance(reply, Refusal)]
+        refused = [reply for reply in published if isinstance(reply, ResponseError)]
         self._stats.published += len(published) - len(refused)
         self._stats.dropped += len(refused)
         # Nobody else would ever write these again, except the next session.
-        if unwritten := [reply for reply in changed if isinstance(reply, Refusal)]:
-            raise Away(f"it refused: {unwritten[0]}")
+        if unwritten := [reply for reply in changed if isinstance(reply, ResponseError)]:
+            raise Away(f"it refused: {words_of(unwritten[0])}")
         if refused:
-            self._lines.warning("bus_note_refused", reason=refused[0], notes=len(refused))
+            self._lines.warning("bus_note_refused", reason=words_of(refused[0]), notes=len(refused))
 
     async def _beat(self, link: Link) -> None:
         while True:

@@ -13,8 +13,7 @@ from chatws.bus.redis.shelf import Shelf, read_parts
 
 if TYPE_CHECKING:
     from chatws.bus.redis.keys import Keys
-    from chatws.bus.redis.link import Link
-    from chatws.bus.redis.resp import Command, Reply
+    from chatws.bus.redis.link import Command, Link, Reply
 
 UNEXPECTED = "it answered what nobody expects"
 

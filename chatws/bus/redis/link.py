@@ -1,22 +1,35 @@
-"""One connection to Redis: answers in the order of the questions, and an end as a whole at the first fault."""
+"""One connection to Redis, by the ``redis`` package: answers in the order of the questions, one end at the first fault.
+
+Of the package it is the connection that is used: it logs in, writes and reads the protocol. Its clients send a command
+and wait for the reply; here many are under way, and a Redis that hangs is noticed by a clock of our own.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
-from typing import cast
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError, ResponseError
 
 from chatws.bus.errors import Away
-from chatws.bus.redis.address import Address
-from chatws.bus.redis.resp import Command, ProtocolError, Refusal, Reply, ReplyReader, encode
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+    from chatws.bus.redis.address import Address
 
 MAX_UNANSWERED = 1_000
 """Questions (of any number of commands) that may be under way; a Redis that is behind further than that is away."""
 
-CLIENT_NAME = "chatws"
-
+Reply = bytes | int | ResponseError | list["Reply"] | None
+Command = tuple[bytes | str | int, ...]
 Hear = Callable[[Reply], None]
+
+_NO_REDIS = (RedisError, OSError, ValueError, RecursionError, MemoryError)
+"""What the library raises when the connection ends, or when something else than Redis talks."""
 
 
 class _Question:
@@ -31,22 +44,28 @@ class _Question:
         self.answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
 
 
-class Link(asyncio.Protocol):
-    """A connection that is watched: without an answer for ``timeout_s`` it is lost."""
+class Link:
+    """An open connection that is watched: without an answer for ``timeout_s`` it is lost.
 
-    def __init__(self, timeout_s: float) -> None:
+    It owns a task that reads and one that writes; ``close`` ends both.
+    """
+
+    def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
         self._loop = asyncio.get_running_loop()
+        self._connection = connection
         self._timeout_s = timeout_s
-        self._reader = ReplyReader()
         self._questions: deque[_Question] = deque()
-        self._transport: asyncio.Transport | None = None
+        self._unsent: list[Command] = []
+        self._wake = asyncio.Event()
+        """Set when there is something to send."""
         self._hear: Hear | None = None
         """Set once the link only listens: then it has no questions and every reply goes there."""
         self._heard_at = self._loop.time()
-        self._watch_at = 0.0
-        self._watch: asyncio.TimerHandle | None = None
         self.lost: asyncio.Future[str] = self._loop.create_future()
         """Done, with the reason, when the connection has ended."""
+        self._watch_at = 0.0
+        self._watch = self._plan_watch()
+        self._tasks = [asyncio.create_task(self._run(self._read)), asyncio.create_task(self._run(self._write))]
 
     async def ask(self, *commands: Command) -> list[Reply]:
         """Send commands and return their replies, among them refusals.
@@ -71,14 +90,14 @@ class Link(asyncio.Protocol):
         """
         replies = await self.ask(*commands)
         for reply in replies:
-            if isinstance(reply, Refusal):
-                raise Away(f"it refused: {reply}")
+            if isinstance(reply, ResponseError):
+                raise Away(f"it refused: {words_of(reply)}")
         return replies
 
     def send(self, *commands: Command) -> None:
         """Send commands whose replies nobody waits for; only while listening, or from ``ask``."""
-        if self._transport is not None and not self.lost.done():
-            self._transport.write(encode(*commands))
+        self._unsent += commands
+        self._wake.set()
 
     def listen(self, hear: Hear) -> None:
         """Hand every reply to ``hear`` from now on."""
@@ -90,41 +109,52 @@ class Link(asyncio.Protocol):
         if self.lost.done():
             return
         self.lost.set_result(reason)
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._transport is not None:
-            self._transport.abort()
+        self._watch.cancel()
+        # The library only closes: that waits until a Redis that hangs has taken what was written.
+        if (writer := self._connection._writer) is not None:  # noqa: SLF001  nothing public leads to the transport
+            writer.transport.abort()
+        for task in self._tasks:
+            task.cancel()
         for question in self._questions:
             if not question.answer.done():
                 question.answer.set_exception(Away(reason))
                 question.answer.exception()  # whoever asked may have given up
         self._questions.clear()
+        self._unsent.clear()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to watch."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not of asyncio's classes
-        if self.lost.done():  # given up while it was being made
-            self._transport.abort()
-            return
-        self._plan_watch()
+    async def close(self, reason: str) -> None:
+        """End the connection, and wait until nothing of it runs; raises what a fault of our own ended it with."""
+        self.lose(reason)
+        for ending in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ending, Exception):
+                raise ending
 
-    def data_received(self, data: bytes) -> None:
-        """Hand on what is complete."""
-        self._heard_at = self._loop.time()
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            replies = self._reader.feed(data)
-        except ProtocolError as problem:
-            self.lose(f"it does not speak Redis's protocol: {problem}")
-            return
-        for reply in replies:
+            await work()
+        except _NO_REDIS as problem:
+            self.lose(words_of(problem))
+        finally:
+            self.lose("it failed")
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply: Reply = await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
+            except ResponseError as refusal:
+                reply = refusal
+            self._heard_at = self._loop.time()
             if self._hear is not None:
                 self._hear(reply)
             else:
                 self._answer(reply)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Redis or the network ended it."""
-        self.lose(str(exc) if exc else "it closed the connection")
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            commands, self._unsent = self._unsent, []
+            await self._connection.send_packed_command(self._connection.pack_commands(commands))
 
     def _answer(self, reply: Reply) -> None:
         if not self._questions:
@@ -138,9 +168,9 @@ class Link(asyncio.Protocol):
             if not question.answer.done():
                 question.answer.set_result(question.replies)
 
-    def _plan_watch(self) -> None:
+    def _plan_watch(self) -> asyncio.TimerHandle:
         self._watch_at = self._loop.time() + self._timeout_s / 2
-        self._watch = self._loop.call_at(self._watch_at, self._look)
+        return self._loop.call_at(self._watch_at, self._look)
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -151,7 +181,7 @@ class Link(asyncio.Protocol):
             return
         if self._hear is not None:
             self.send(("PING",))
-        self._plan_watch()
+        self._watch = self._plan_watch()
 
     def _waiting_since(self, now: float) -> float:
         if self._hear is not None:
@@ -159,44 +189,36 @@ class Link(asyncio.Protocol):
         return self._questions[0].sent_at if self._questions else now
 
 
-async def open_link(address: Address, timeout_s: float) -> Link:
-    """Connect, log in and choose the database.
+@contextlib.asynccontextmanager
+async def open_link(address: Address, timeout_s: float) -> AsyncIterator[Link]:
+    """Connect, log in and choose the database; leaving ends it.
 
     Raises:
         Away: that was not possible within twice ``timeout_s``.
     """
-    link = Link(timeout_s)
+    connection = address.connection()
     try:
-        async with asyncio.timeout(2 * timeout_s):
-            await _connect(address, link)
-            await _enter(link, address)
+        await _connect(connection, 2 * timeout_s)
+        link = Link(connection, timeout_s)
+        try:
+            yield link
+        finally:
+            await link.close("not connected")
+    finally:
+        await connection.disconnect(nowait=True)
+
+
+async def _connect(connection: AbstractConnection, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await connection.connect()
     except TimeoutError:
-        link.lose("no connection in time")
         raise Away("no connection in time") from None
-    except OSError as problem:
-        link.lose("no connection")
-        raise Away(f"no connection: {problem}") from None
-    except BaseException:
-        link.lose("given up")
-        raise
-    return link
+    except _NO_REDIS as problem:
+        raise Away(words_of(problem)) from None
 
 
-async def _connect(address: Address, link: Link) -> None:
-    loop = asyncio.get_running_loop()
-    if address.path:
-        await loop.create_unix_connection(lambda: link, address.path)
-    else:
-        await loop.create_connection(lambda: link, address.host, address.port, ssl=address.tls)
-
-
-async def _enter(link: Link, address: Address) -> None:
-    greeting: list[Command] = []
-    if address.password:
-        user = (address.username,) if address.username else ()
-        greeting.append(("AUTH", *user, address.password))
-    if address.database:
-        greeting.append(("SELECT", address.database))
-    if greeting:
-        await link.demand(*greeting)
-    await link.ask(("CLIENT", "SETNAME", CLIENT_NAME))  # for `CLIENT LIST`; an ACL may refuse it
+def words_of(problem: BaseException) -> str:
+    """Say what happened; of a refusal also Redis's code, which the library keeps apart."""
+    code = problem.status_code if isinstance(problem, RedisError) else None
+    return f"{code} {problem}" if code else str(problem) or type(problem).__name__

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from chatws.bus.notes import MAX_NOTE_BYTES, Envelope
-from chatws.bus.redis.resp import Refusal, Reply
+from chatws.bus.redis.link import Reply, words_of
 
 if TYPE_CHECKING:
     from chatws.bus.notes import Note
@@ -91,7 +92,11 @@ class Listener:
                 pass
             case _:
                 assert self._link is not None
-                self._link.lose(f"it refused: {reply}" if isinstance(reply, Refusal) else "it sent what nobody expects")
+                self._link.lose(
+                    f"it refused: {words_of(reply)}"
+                    if isinstance(reply, ResponseError)
+                    else "it sent what nobody expects"
+                )
 
     def _read(self, channel: bytes, payload: bytes) -> None:
         if payload.startswith(self._own_beginning):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chatws.bus.redis.keys import Keys
-    from chatws.bus.redis.resp import Command, Reply
+    from chatws.bus.redis.link import Command, Reply
 
 CHUNK = 500
 """Fields written by one command, so that a server with many users does not hold up the others."""
