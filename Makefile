@@ -48,6 +48,7 @@ bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the
 
 screenshots: system $(VENV)/.installed-dev ## take pictures of every page into build/screenshots, and the README's
 	@$(BIN)/python -m tests.support.scene docs/images/terminal.svg
+	@$(BIN)/python -m tests.loadtest.picture docs/images/report.png
 	@exec $(BIN)/python -m tests.web.screenshots
 
 system:

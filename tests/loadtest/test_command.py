@@ -10,6 +10,7 @@ import pytest
 
 from chatws_loadtest.verdict import Outcome
 from tests.loadtest.command import SMALL, Loadtest
+from tests.loadtest.pages import assert_agrees
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ async def test_bundled_server_is_started_killed_and_passes_in_two_processes(load
         assert scenario.latencies[metric].count == 2 * scenario.users
     assert scenario.numbers["unstored"] == 0
     assert scenario.balance.acked == scenario.balance.delivered == scenario.balance.sent
+    assert outcome.report is not None
+    assert_agrees((loadtest.folder / "report" / "report.html").read_text(), outcome.report)
     files = {path.name for path in (loadtest.folder / "report").iterdir()}
     assert {"report.json", "report.html", "junit.xml", "bench.json", "reconnect-locust-1_stats.csv"} <= files
 

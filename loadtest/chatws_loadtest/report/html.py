@@ -69,11 +69,13 @@ def _scenario(result: ScenarioResult) -> Iterator[str]:
         f"<p>{result.users} users in {result.processes} process(es), {result.rate:g} messages/s each, measured for "
         f"{result.duration_s:.0f} s</p>"
     )
+    over_time, *plots = map(draw, _plots(result))
     yield _table("Targets", ("target", "measured", "samples", "verdict"), _target_rows(result))
+    yield over_time
     yield _table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
     yield _table("Account", ("", "number"), _number_rows(result))
     yield from _notes(result)
-    yield from (draw(plot) for plot in _plots(result))
+    yield from plots
 
 
 def _target_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:

@@ -1,0 +1,119 @@
+"""``report.html`` read back, and compared with the report it was written from."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from chatws_loadtest.results import Report, ScenarioResult
+
+FACTORS = {"ms": 1000.0, "%": 0.01, "MB": 1e6, "µs": 1.0, "": 1.0}
+Table = dict[str, list[str]]
+
+
+class Page(HTMLParser):
+    """The tables of a page, in order: caption, and rows by their first cell."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: list[tuple[str, Table]] = []
+        self._row: list[str] = []
+        self._into: list[str] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag == "caption":
+            self._into = []
+        elif tag == "tr":
+            self._row = []
+        elif tag == "td":
+            self._row.append("")
+            self._into = self._row
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "caption" and self._into is not None:
+            self.tables.append(("".join(self._into), {}))
+        if tag == "tr" and self._row:
+            name, *cells = self._row
+            assert name not in self.tables[-1][1], f"{name} is there twice"
+            self.tables[-1][1][name] = cells
+        if tag in {"caption", "td"}:
+            self._into = None
+
+    def handle_data(self, data: str) -> None:
+        if self._into is self._row and self._row:
+            self._row[-1] += data
+        elif self._into is not None:
+            self._into.append(data)
+
+
+def assert_agrees(text: str, report: Report) -> None:
+    """Compare every number of a page's tables, and the number of every plot's points, with the report."""
+    page = Page(text)
+    for index, scenario in enumerate(report.scenarios):
+        (first, targets), (second, latencies), (third, account) = page.tables[3 * index : 3 * index + 3]
+        assert (first, second, third) == ("Targets", "Latency, ms", "Account")
+        assert_targets(targets, scenario)
+        assert_latencies(latencies, scenario)
+        assert_account(account, scenario)
+    [(_, circumstances)] = page.tables[3 * len(report.scenarios) :]
+    assert circumstances["seed"] == [str(report.seed)]
+    points = [len(found.split()) for found in re.findall(r'points="([^"]+)"', text)]
+    assert sum(points) >= sum(len(scenario.series) for scenario in report.scenarios)
+
+
+def assert_targets(table: Table, scenario: ScenarioResult) -> None:
+    assert list(table) == [row.target for row in scenario.verdict.rows]
+    for row in scenario.verdict.rows:
+        measured, samples, verdict = table[row.target]
+        assert read(measured) == (None if row.value is None else about(row.value, measured))
+        assert samples == ("" if row.statistic is None else str(row.samples))
+        assert verdict.lower().startswith(row.outcome)
+
+
+def assert_latencies(table: Table, scenario: ScenarioResult) -> None:
+    found = {name: row for name, row in scenario.latencies.items() if row.count}
+    assert list(table) == list(found)
+    for name, row in found.items():
+        *percentiles, samples = table[name]
+        shown = [float(cell) * 1000 for cell in percentiles]
+        assert shown == pytest.approx([row.p50, row.p90, row.p95, row.p99, row.max], abs=5)
+        assert samples == str(row.count)
+
+
+def assert_account(table: Table, scenario: ScenarioResult) -> None:
+    wanted = dict(scenario.numbers)
+    wanted |= {f"failure: {name}": count for name, count in scenario.failures.items()}
+    wanted |= {
+        "generator, CPU in cores": scenario.health.cpu_cores,
+        "generator, send lag p99": scenario.health.send_lag_p99_us,
+        "generator, CPU per message": scenario.generator_us_per_message,
+    }
+    if scenario.server_us_per_message is not None and scenario.server_rss_bytes is not None:
+        wanted["server, CPU per message"] = scenario.server_us_per_message
+        wanted["server, memory"] = scenario.server_rss_bytes
+    shown = {name.partition(" (")[0]: cells for name, cells in table.items()}
+    assert set(shown) == set(wanted)
+    for name, [cell] in shown.items():
+        assert read(cell) == about(wanted[name], cell), name
+
+
+def read(cell: str) -> float | None:
+    """Give the number of a cell in the report's unit; None for a dash."""
+    if cell == "-":
+        return None
+    match = re.fullmatch(r"([\d,.]+) ?(ms|%|MB|µs|)", cell)
+    assert match, f"{cell!r} is no number"
+    return float(match[1].replace(",", "")) * FACTORS[match[2]]
+
+
+def about(value: float, cell: str) -> object:
+    """Give what equals a number as far as the cell's last digit tells."""
+    match = re.fullmatch(r"[\d,]+(?:\.(\d+))? ?(ms|%|MB|µs|)", cell)
+    assert match, f"{cell!r} is no number"
+    return pytest.approx(value, abs=0.500001 * 10.0 ** -len(match[1] or "") * FACTORS[match[2]])
