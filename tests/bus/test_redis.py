@@ -6,13 +6,14 @@ import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 import pytest
 import uvloop
 
 from chatws.bus import INBOX, Away, conversation_channel
-from chatws.bus.notes import MAX_NOTE_BYTES, Envelope
+from chatws.bus.notes import MAX_NOTE_BYTES, Envelope, UserEvent
 from chatws.bus.redis import RedisBus
 from chatws.bus.redis.address import parse_address
 from chatws.bus.redis.bus import Timing, unix_ms
@@ -272,6 +273,39 @@ async def test_over_tls_only_a_known_authority_is_believed(tmp_path: Path) -> No
         await wary.bus.close()
     finally:
         server.kill()
+
+
+async def test_a_unix_socket_serves_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "redis of the chat.sock"
+    server = RedisServer(tmp_path, "--unixsocket", str(path))
+    server.start()
+    try:
+        server.call("CONFIG", "SET", "requirepass", SECRET)
+        url = f"unix://:correct%2Fhorse%40battery@{quote(str(path))}?db=1"
+        one, two = await connect(url), await connect(url)
+        await two.bus.subscribe(ROOM)
+        one.bus.publish(ROOM, note(1))
+        await two.heard.until(lambda: note(1) in two.heard.notes)
+        await one.bus.close()
+        await two.bus.close()
+    finally:
+        server.kill()
+
+
+async def test_closing_while_redis_hangs_leaves_nothing_open(redis: RedisServer) -> None:
+    letter = UserEvent(user_id="ann", name="typing", payload=msgspec.Raw(b'"%s"' % (b"x" * 100_000)))
+
+    async def close_amid_unsent_notes() -> list[asyncio.Task[object]]:
+        member = await connect(redis.url, timing=FAST._replace(timeout=0.3))
+        redis.stop()
+        for _ in range(500):
+            member.bus.publish(ROOM, letter)
+        assert not await member.bus.ping()
+        await member.bus.close()
+        return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    # uvloop refuses to end while a transport has something to write.
+    assert await asyncio.to_thread(uvloop.run, close_amid_unsent_notes()) == []
 
 
 async def test_it_works_on_uvloop_as_the_server_runs_it(shared_redis: RedisServer) -> None:
