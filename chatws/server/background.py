@@ -10,12 +10,12 @@ from typing import Any
 
 from chatws.protocol.entities import Conversation, User
 from chatws.protocol.ids import format_timestamp
+from chatws.quiet_log import QuietLog
 from chatws.server import gate
 from chatws.server.amends import correct_presence, make_amends
 from chatws.server.answering import BOT
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
-from chatws.server.quiet_log import QuietLog
 from chatws.server.sweep import Sweep
 from chatws.store.port import ConversationFilter, StoreError
 

@@ -10,8 +10,8 @@ from msgspec import UNSET
 from chatws.bots import BotError
 from chatws.protocol.events import BotNotice
 from chatws.protocol.ids import format_timestamp
+from chatws.quiet_log import QuietLog
 from chatws.server.inbox import EVERY_INBOX
-from chatws.server.quiet_log import QuietLog
 
 if TYPE_CHECKING:
     from chatws.server.chat import Chat

@@ -21,10 +21,10 @@ from chatws.bus import (
     TypingChanged,
     UserEvent,
 )
+from chatws.quiet_log import QuietLog
 from chatws.server import gate
 from chatws.server.hosting import room_name
 from chatws.server.inbox import EVERY_INBOX
-from chatws.server.quiet_log import QuietLog
 
 if TYPE_CHECKING:
     from chatws.server.background import Background

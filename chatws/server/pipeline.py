@@ -14,9 +14,9 @@ from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.replies import Ok, Refused
 from chatws.protocol.spec import CommandSpec
+from chatws.quiet_log import QuietLog
 from chatws.server.chat import Caller, Chat
 from chatws.server.deadline import Deadline
-from chatws.server.quiet_log import QuietLog
 from chatws.store import port as store
 
 _log = logging.getLogger("chatws.pipeline")

@@ -11,11 +11,11 @@ from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
 from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.replies import Ok, Refused
+from chatws.quiet_log import QuietLog
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection
 from chatws.server.pipeline import Pipeline, translate
-from chatws.server.quiet_log import QuietLog
 from chatws.server.throttle import Throttle
 
 _log = logging.getLogger("chatws.connections")

@@ -14,7 +14,6 @@ from redis.exceptions import ResponseError
 
 from chatws.bus.errors import Away
 from chatws.bus.port import BusStats, Held, Receiver
-from chatws.bus.quiet_log import QuietLog
 from chatws.bus.redis.address import Address
 from chatws.bus.redis.keys import Keys
 from chatws.bus.redis.lease import Lease
@@ -23,6 +22,7 @@ from chatws.bus.redis.listener import Listener
 from chatws.bus.redis.outbox import Outbox
 from chatws.bus.redis.subscriptions import Subscriptions
 from chatws.protocol.ids import new_id
+from chatws.quiet_log import QuietLog
 
 if TYPE_CHECKING:
     from chatws.bus.notes import Note, PresencePart
@@ -66,7 +66,7 @@ class RedisBus:
         self._timing = timing or Timing()
         self._origin = new_id(unix_ms())
         self._stats = BusStats()
-        self._lines = QuietLog()
+        self._lines = QuietLog(_log, time.monotonic)
         keys = Keys(prefix)
         self._channel = keys.channel
         self._outbox = Outbox(self._origin, self._stats, unix_ms)
@@ -164,9 +164,9 @@ class RedisBus:
             try:
                 await self._live()
             except Away as problem:
-                self._lines.warning("bus_away", redis=str(self._address), reason=problem.reason)
+                self._lines.write(logging.WARNING, "bus_away", redis=str(self._address), reason=problem.reason)
             except Exception as problem:  # noqa: BLE001  without its bus a server is slow: no bug may end it for good
-                self._lines.error("bus_failed", problem)
+                self._lines.write(logging.ERROR, "bus_failed", problem=problem)
             finally:
                 self._tried.set()
             await asyncio.sleep(random.uniform(0.5, 1.0) * self._timing.retry)
@@ -256,7 +256,7 @@ class RedisBus:
         if unwritten := [reply for reply in changed if isinstance(reply, ResponseError)]:
             raise Away(f"it refused: {words_of(unwritten[0])}")
         if refused:
-            self._lines.warning("bus_note_refused", reason=words_of(refused[0]), notes=len(refused))
+            self._lines.write(logging.WARNING, "bus_note_refused", reason=words_of(refused[0]), notes=len(refused))
 
     async def _beat(self, link: Link) -> None:
         while True:
@@ -282,4 +282,4 @@ class RedisBus:
         try:
             tell(self._receiver)
         except Exception as problem:  # noqa: BLE001  one note's fault must not cost the link and all the others
-            self._lines.error("bus_receiver_failed", problem)
+            self._lines.write(logging.ERROR, "bus_receiver_failed", problem=problem)

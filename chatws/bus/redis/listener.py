@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ from chatws.bus.redis.link import Reply, words_of
 if TYPE_CHECKING:
     from chatws.bus.notes import Note
     from chatws.bus.port import BusStats
-    from chatws.bus.quiet_log import QuietLog
     from chatws.bus.redis.keys import Keys
     from chatws.bus.redis.link import Link
     from chatws.bus.redis.subscriptions import Subscriptions
+    from chatws.quiet_log import QuietLog
 
 MAX_LAG_MS = 60_000
 """Clocks of two machines may differ by anything; a longer lag than this tells nothing more."""
@@ -108,7 +109,7 @@ class Listener:
             envelope = _decode(payload)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
             self._stats.malformed += 1
-            self._lines.warning("bus_note_malformed", channel=name, error=str(problem))
+            self._lines.write(logging.WARNING, "bus_note_malformed", channel=name, error=str(problem))
             return
         # Notes may still come on a channel that was left a moment ago.
         if envelope.origin == self._origin or name not in self._subscriptions:

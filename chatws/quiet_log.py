@@ -18,11 +18,15 @@ class QuietLog:
         self._next_at: dict[str, float] = {}
         self._suppressed: Counter[str] = Counter()
 
-    def write(self, level: int, name: str, kind: str, *, problem: BaseException | None = None, **keys: object) -> None:
-        """Log an event with its keys and how many of the kind came since its last line; ``kind`` is one of a few.
+    def write(
+        self, level: int, name: str, kind: str = "", *, problem: BaseException | None = None, **keys: object
+    ) -> None:
+        """Log an event with its keys and how many of the kind came since its last line.
 
+        ``kind`` is one of a few; without it the event's name is the kind.
         ``problem`` is a fault of our own: its traceback is logged, too.
         """
+        kind = kind or name
         now = self._clock()
         if now < self._next_at.get(kind, 0.0):
             self._suppressed[kind] += 1
