@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
@@ -52,3 +55,18 @@ def test_workflow_to_copy_is_one_and_lets_an_invalid_run_pass_with_a_warning() -
     [job] = workflow["jobs"].values()
     scripts = [step["run"] for step in job["steps"] if "run" in step]
     assert any("chatws loadtest --report loadtest-report" in script and "98" in script for script in scripts)
+
+
+@pytest.mark.parametrize(("code", "job"), [(0, 0), (98, 0), (99, 99), (3, 3)])
+def test_workflow_to_copy_fails_the_job_for_all_but_an_invalid_run(tmp_path: Path, code: int, job: int) -> None:
+    # The script is run as the workflow's shell would; the load test itself is replaced by its exit code.
+    (tmp_path / "chatws").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "chatws").chmod(0o755)
+    workflow = msgspec.yaml.decode((LOADTEST_DIR / "ci-workflow.yml").read_bytes())
+    [script] = [step["run"] for step in workflow["jobs"]["loadtest"]["steps"] if "shell" in step]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script], env={"PATH": path}, check=False, capture_output=True
+    )
+    assert done.returncode == job
+    assert (b"::warning::" in done.stdout) is (code == 98)

@@ -56,6 +56,11 @@ class Room:
         self._stalls = 0
 
     @property
+    def is_calm(self) -> bool:
+        """Whether nothing is to be asked for, now or later: what nearly every look at a room finds."""
+        return self.joined and self._claim is None and self.head == self.last and not self.reloading
+
+    @property
     def behind(self) -> bool:
         """Whether history has to be asked for."""
         return self.joined and (self.reloading or self.head > (self.last or 0))

@@ -118,6 +118,8 @@ class Rooms:
     def due(self, now: float) -> Iterator[tuple[str, Wire | str, Room]]:
         """Give the requests that should leave now; each room has one under way."""
         for room in list(self._rooms.values()):
+            if room.is_calm:
+                continue
             room.check_position(now)
             if (room.joined and not room.behind) or room.asking or room.not_before > now:
                 continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import gevent
 import gevent.event
 
+from chatws_loadtest.dice import Dice
 from chatws_loadtest.load.chatter import Books, Chatter, Room, now_s
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Stage:
         # Spread evenly: Locust starts a second's users in one instant, and that herd would be what is measured.
         gevent.sleep(max(0.0, self._entered_s + turn / self.books.plan.connects_per_s - now_s()))
         chatter.connect()
-        rng = Random(f"{self.books.plan.seed}/{turn}/talk")
+        dice = Dice(f"{self.books.plan.seed}/{turn}/talk")
         begin_s = self._go.get()
         if len(room.present) < room.members:
             # Under Locust's own command users come one by one; who is alone has nobody to talk to.
@@ -109,22 +110,22 @@ class Stage:
             begin_s = now_s()
         if habits.visit_s is None:
             if is_talker:
-                self._talk(chatter, rng, begin_s, float("inf"))
+                self._talk(chatter, dice, begin_s, float("inf"))
             return
         while self._over_s is None:
-            self._visit(room, chatter, rng, habits.visit_s)
+            self._visit(room, chatter, dice, habits.visit_s)
             if self._over_s is None:
                 chatter = self.chatters[turn] = Chatter(self.books, room, member, auth, self._address)
                 chatter.connect()
 
-    def _visit(self, room: Room, chatter: Chatter, rng: Random, visit_s: float) -> None:
+    def _visit(self, room: Room, chatter: Chatter, dice: Dice, visit_s: float) -> None:
         """Talk while everybody is in the room; leave together, when nobody waits for anything any more."""
         self._wait_for(lambda: len(room.present) == room.members)
         if room.leave_at_s is None:
             room.visits += 1
             length = Random(f"{self.books.plan.seed}/{room.index}/{room.visits}").uniform(0.5, 1.5) * visit_s
             room.leave_at_s = now_s() + length
-        self._talk(chatter, rng, now_s(), room.leave_at_s)
+        self._talk(chatter, dice, now_s(), room.leave_at_s)
         room.silent.add(chatter.member)
         ledger = self.books.ledger
         self._wait_for(lambda: len(room.silent) == room.members and ledger.is_room_settled(room.index))
@@ -140,22 +141,22 @@ class Stage:
         while not condition() and self._over_s is None:
             gevent.sleep(POLL_S)
 
-    def _talk(self, chatter: Chatter, rng: Random, begin_s: float, until_s: float) -> None:
+    def _talk(self, chatter: Chatter, dice: Dice, begin_s: float, until_s: float) -> None:
         """Say everything at its time, whatever the server does; what is late goes out at once."""
         habits = self.books.plan.habits
-        intended_s = begin_s + rng.random() / self.rate
+        intended_s = begin_s + dice.random() / self.rate
         while intended_s < until_s:
             typing_s = intended_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
-            if rng.random() < habits.typing_share:
+            if dice.random() < habits.typing_share:
                 if not self._wait(typing_s):
                     break
                 chatter.type(typing_s)
             if not self._wait(intended_s):
                 break
             chatter.say(intended_s)
-            if rng.random() < habits.read_share:
+            if dice.random() < habits.read_share:
                 chatter.mark_read()
-            if rng.random() < habits.history_share:
+            if dice.random() < habits.history_share:
                 chatter.read_history()
             intended_s += 1 / self.rate
         end_s = until_s if self._over_s is None else min(until_s, self._over_s)
