@@ -174,8 +174,10 @@ class Chatter:
             samples = self._ledger.samples
             samples.add("connect", authenticated_s - times.started_s)
             samples.add("transport", times.transport_s - times.started_s)
-            samples.add("namespace", times.namespace_s - times.transport_s)
-            samples.add("authenticated", authenticated_s - times.namespace_s)
+            # A server may say who we are before it answers CONNECT.
+            namespace_s = times.namespace_s or authenticated_s
+            samples.add("namespace", namespace_s - times.transport_s)
+            samples.add("authenticated", authenticated_s - namespace_s)
             self._authenticated_s = authenticated_s
         self._began_s = times.started_s
         self._books.connections += 1
