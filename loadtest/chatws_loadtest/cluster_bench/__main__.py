@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from chatws_loadtest import procfs
@@ -34,8 +35,8 @@ EXIT_MISSED = 99
 FULL = Plan(idle=600, conversations=150, rate=2.0, warmup_s=2.0, window_s=10.0)
 QUICK = Plan(idle=150, conversations=60, rate=2.0, warmup_s=1.0, window_s=3.0)
 FULL_ROUNDS = 3
-ISOLATION_RATES = (0.5, 1.0, 2.0, 4.0)
-"""Messages per second in each conversation that the watched server does not host."""
+ISOLATION_SHARES = (0.25, 0.5, 1.0, 2.0)
+"""Of the plan's rate, in the conversations that the watched server does not host."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     plan = QUICK if options.quick else FULL
+    if options.rate is not None:
+        plan = msgspec.structs.replace(plan, rate=options.rate)
     rounds = options.rounds if options.rounds is not None else 1 if options.quick else FULL_ROUNDS
     _raise_file_limit()
     machine = _describe_machine()
@@ -72,18 +75,18 @@ def _run(plan: Plan, rounds: int, services: Services, core: int | None, machine:
                 trial = uvloop.run(run_trial(plan, layout, number, services, data_dir=Path(folder), core=core))
             print(results.describe_trial(trial), flush=True)
             trials.append(trial)
+    rates = [plan.rate * share for share in ISOLATION_SHARES]
     with tempfile.TemporaryDirectory(prefix="chatws-bench-") as folder:
-        steps = uvloop.run(run_isolation(plan, ISOLATION_RATES, services, data_dir=Path(folder), core=core))
+        steps = uvloop.run(run_isolation(plan, rates, services, data_dir=Path(folder), core=core))
     print("a server beside two busy ones:", *map(results.describe_step, steps), sep="\n")
-    strange, busy = results.slopes(steps)
     return Report(
         at=datetime.now(UTC),
         machine=machine,
         plan=plan,
         trials=trials,
         isolation=steps,
-        strange_us_per_message=strange,
-        busy_us_per_message=busy,
+        strange_us_per_message=results.strange_us(steps),
+        busy_us_per_message=results.busy_us(steps),
     )
 
 
@@ -97,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--postgres-pid", type=int, help="process id of PostgreSQL, to read its CPU time")
     add("--redis-pid", type=int, help="process id of Redis, to read its CPU time")
     add("--quick", action="store_true", help="one short round, under a minute: a look, not a result")
+    add("--rate", type=float, help=f"messages per second in each conversation ({FULL.rate:g})")
     add("--rounds", type=int, help=f"rounds of all layouts ({FULL_ROUNDS}, quick: 1)")
     add("--out", type=Path, help=f"folder for {results.FILE_NAME}")
     return parser

@@ -114,13 +114,21 @@ _METRICS: dict[str, Callable[[Trial], float | None]] = {
 }
 
 
-def slopes(steps: Sequence[Step]) -> tuple[float, float]:
-    """Return the CPU in microseconds that each more message costs the server that does not host it, and those that do.
+def strange_us(steps: Sequence[Step]) -> float:
+    """Return what each message elsewhere costs the server that does not host it, in microseconds of CPU.
 
-    By least squares over all steps, so that what a server does anyway does not count.
+    It is a slope, by least squares over all steps, so that what the server does anyway does not count.
     """
     rates = [step.others_messages_per_s for step in steps]
-    return _slope(rates, [step.own_cores for step in steps]), _slope(rates, [step.others_cores for step in steps])
+    mean_rate, mean_cores = sum(rates) / len(steps), sum(step.own_cores for step in steps) / len(steps)
+    together = sum((step.others_messages_per_s - mean_rate) * (step.own_cores - mean_cores) for step in steps)
+    return together / sum((rate - mean_rate) ** 2 for rate in rates) * 1e6
+
+
+def busy_us(steps: Sequence[Step]) -> float:
+    """Return what each message costs the servers that host it where they are busiest, and so cheapest."""
+    busiest = max(steps, key=lambda step: step.others_messages_per_s)
+    return busiest.others_cores / busiest.others_messages_per_s * 1e6
 
 
 def write(report: Report, folder: Path) -> Path:
@@ -175,10 +183,3 @@ def _cell(values: Spread) -> str:
 
 def _mark(is_valid: bool) -> str:  # noqa: FBT001  the one thing it says
     return "" if is_valid else "  INVALID"
-
-
-def _slope(rates: Sequence[float], cores: Sequence[float]) -> float:
-    mean_rate, mean_cores = sum(rates) / len(rates), sum(cores) / len(cores)
-    spread_of_rates = sum((rate - mean_rate) ** 2 for rate in rates)
-    together = sum((rate - mean_rate) * (used - mean_cores) for rate, used in zip(rates, cores, strict=True))
-    return together / spread_of_rates * 1e6 if spread_of_rates else 0.0
