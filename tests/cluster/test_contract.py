@@ -38,9 +38,10 @@ class People:
             before = await asyncio.to_thread(self.site.connections)
             peer = await Peer.connect(self.site.url, auth)
             after = await asyncio.to_thread(self.site.connections)
-            (server,) = [index for index in range(SERVERS) if after[index] > before[index]]
-            if server != self._last:
-                self._last = server
+            grown = [index for index in range(SERVERS) if after[index] > before[index]]
+            # None has grown where somebody from before left at the same time.
+            if grown and grown != [self._last]:
+                (self._last,) = grown
                 self._stack.push_async_callback(peer.close)
                 return peer
             await peer.close()

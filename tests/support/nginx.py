@@ -43,7 +43,7 @@ class Nginx:
     """One nginx on a free port, in front of servers given by their URLs. Its methods block for milliseconds."""
 
     def __init__(self, folder: Path, servers: Sequence[str], certificate: Certificate | None = None) -> None:
-        self._program = require_tool("nginx", "apt install nginx-light")
+        self._program = require_tool("nginx", "apt install nginx")
         self._folder = folder
         self._port = free_port()
         self._scheme = "https" if certificate else "http"
