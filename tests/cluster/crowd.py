@@ -232,6 +232,11 @@ class Crowd:
         """Count how often anybody came back so far."""
         return sum(member.client.stats().reconnects for pair in self.pairs for member in pair)
 
+    def repairs(self) -> tuple[int, int]:
+        """Count the holes that clients had to fill, and the copies that they dropped, as after a join in the midst."""
+        stats = [member.client.stats() for pair in self.pairs for member in pair]
+        return sum(one.gaps_filled for one in stats), sum(one.duplicates_dropped for one in stats)
+
     async def _until_shown(self, heads: dict[str, int]) -> None:
         def behind() -> list[Member]:
             return [member for member in self.members if len(member.shown) < heads[member.conversation_id]]
