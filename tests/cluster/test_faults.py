@@ -102,7 +102,5 @@ async def test_nothing_is_lost_or_shown_twice_whatever_fails(
         gaps, copies = crowd.repairs()
         assert gaps == 0, "servers deliver by seq, so no client ever has a hole to fill"
     with capsys.disabled():
-        lines = [
-            f"\n{total} messages of {2 * len(crowd.pairs)} clients; ack and delivery p50/p99/max; {copies} copies dropped"
-        ]
-        sys.stdout.write("\n".join([*lines, *map(str, phases)]) + "\n")
+        title = f"{total} messages of {2 * len(crowd.pairs)} clients, {copies} copies dropped; times are p50/p99/max"
+        sys.stdout.write("\n".join(["", title, *map(str, phases)]) + "\n")
