@@ -26,5 +26,4 @@ def new_secret_id() -> str:
 
 def format_timestamp(unix_ms: int) -> str:
     """Write a Unix time in milliseconds as RFC 3339 in UTC, for example ``2025-10-28T09:30:00.000Z``."""
-    moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{unix_ms % 1000:03d}Z"
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from sqlalchemy import Text, bindparam, insert, literal_column, select, update
 
-from chatws.protocol.entities import ConversationStatus, Message, Role
+from chatws.protocol.entities import ConversationStatus, Message
 from chatws.store.queries.json_sql import among_json, json_item, json_rows
 from chatws.store.queries.prepared import Prepared, Values
-from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
+from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, message_of
 from chatws.store.schema import conversations, messages
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 ClientKey = tuple[str, str, str]
 """Conversation, sender, and the sender's own id for the message."""
-
-_MessageRow = tuple[str, int, str, str, str, Role, str, str | None, int]
 
 # JSON parameters: one however many values there are, so one statement for ever.
 _PLACES = Prepared(
@@ -86,7 +84,7 @@ def read_known(connection: Connection, keys: Collection[ClientKey]) -> dict[Clie
     """Read the messages that were stored under these clients' ids."""
     if not keys:
         return {}
-    rows = cast("Iterable[_MessageRow]", _KNOWN.fetch(connection, (_json(keys),)))
+    rows = cast("Iterable[MessageRow]", _KNOWN.fetch(connection, (_json(keys),)))
     return {(row[0], row[3], str(row[7])): message_of(*row) for row in rows if row[0]}
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, select, tuple_, update
 
-from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.protocol.entities import Conversation, ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp
 from chatws.store.errors import BadCursor, NotFound, StaleVersion
 from chatws.store.port import ConversationFilter, Head
 from chatws.store.queries import accounts
-from chatws.store.queries.rows import MESSAGE_COLUMNS, NewRow, insert_unless_taken, message_of
+from chatws.store.queries.prepared import Prepared, Values
+from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, NewRow, insert_unless_taken, message_of
 from chatws.store.schema import conversations, messages, users
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+
+_OwnValues = tuple[str, ConversationStatus, int, int, int, int]
+_UserValues = tuple[str, str, Role]
 
 _customer = users.alias("customer")
 _assignee = users.alias("assignee")
@@ -37,7 +40,7 @@ _VIEW = (
         _assignee.c.user_name.label("assignee_name"),
         _assignee.c.role.label("assignee_role"),
         *(column.label(f"last_{column.name}") for column in MESSAGE_COLUMNS),
-    )
+    )  # in the order of ``_conversation``
     .join_from(conversations, _customer, conversations.c.customer_id == _customer.c.user_id)
     .outerjoin(_assignee, conversations.c.assignee_id == _assignee.c.user_id)
     .outerjoin(
@@ -45,8 +48,7 @@ _VIEW = (
         (messages.c.conversation_id == conversations.c.conversation_id) & (messages.c.seq == conversations.c.head_seq),
     )
 )
-_LAST_MESSAGE = slice(-len(MESSAGE_COLUMNS), None)
-_BY_ID = _VIEW.where(conversations.c.conversation_id == bindparam("wanted_id"))
+_BY_ID = Prepared(_VIEW.where(conversations.c.conversation_id == bindparam("wanted_id")), ["wanted_id"])
 _ORDER = (conversations.c.updated_at_ms.desc(), conversations.c.conversation_id.desc())
 _VERSION = (
     select(conversations.c.version)
@@ -63,7 +65,9 @@ _TRANSITION = (
         version=conversations.c.version + 1,
     )
 )
-_HEAD = select(conversations.c.head_seq).where(conversations.c.conversation_id == bindparam("wanted_id"))
+_HEAD = Prepared(
+    select(conversations.c.head_seq).where(conversations.c.conversation_id == bindparam("wanted_id")), ["wanted_id"]
+)
 _HEADS = select(conversations.c.conversation_id, conversations.c.head_seq, conversations.c.version).where(
     conversations.c.conversation_id.in_(bindparam("wanted_ids", expanding=True))
 )
@@ -73,7 +77,7 @@ _HEADS_AT_ONCE = 1_000
 
 def find(connection: Connection, conversation_id: str) -> Conversation | None:
     """Return one conversation."""
-    row = connection.execute(_BY_ID, {"wanted_id": conversation_id}).first()
+    row = _BY_ID.first(connection, (conversation_id,))
     return None if row is None else _conversation(row)
 
 
@@ -126,7 +130,7 @@ def listing(connection: Connection, wanted: ConversationFilter) -> tuple[list[Co
     rows = connection.execute(query).all()
     page = rows[: wanted.limit]
     cursor = _encode_cursor(page[-1].updated_at_ms, page[-1].conversation_id) if len(rows) > len(page) > 0 else None
-    return [_conversation(row) for row in page], cursor
+    return [_conversation(tuple(row)) for row in page], cursor
 
 
 def transition(
@@ -162,10 +166,10 @@ def head(connection: Connection, conversation_id: str) -> int:
     Raises:
         NotFound: no such conversation.
     """
-    seq: int | None = connection.execute(_HEAD, {"wanted_id": conversation_id}).scalar_one_or_none()
-    if seq is None:
+    row = _HEAD.first(connection, (conversation_id,))
+    if row is None:
         raise NotFound("conversation", conversation_id)
-    return seq
+    return cast("tuple[int]", row)[0]
 
 
 def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, Head]:
@@ -177,21 +181,23 @@ def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def _conversation(row: Row[*tuple[Any, ...]]) -> Conversation:
-    last = row[_LAST_MESSAGE]
+def _conversation(row: Values) -> Conversation:
+    conversation_id, status, version, created_at_ms, updated_at_ms, head_seq = cast("_OwnValues", row[:6])
     return Conversation(
-        conversation_id=row.conversation_id,
-        status=row.status,
-        version=row.version,
-        customer=User(user_id=row.customer_id, user_name=row.customer_name, role=row.customer_role),
-        assignee=None
-        if row.assignee_id is None
-        else User(user_id=row.assignee_id, user_name=row.assignee_name, role=row.assignee_role),
-        created_at=format_timestamp(row.created_at_ms),
-        updated_at=format_timestamp(row.updated_at_ms),
-        head_seq=row.head_seq,
-        last_message=None if last[0] is None else message_of(*last),
+        conversation_id=conversation_id,
+        status=status,
+        version=version,
+        customer=_user(*cast("_UserValues", row[6:9])),
+        assignee=None if row[9] is None else _user(*cast("_UserValues", row[9:12])),
+        created_at=format_timestamp(created_at_ms),
+        updated_at=format_timestamp(updated_at_ms),
+        head_seq=head_seq,
+        last_message=None if row[12] is None else message_of(*cast("MessageRow", row[12:])),
     )
+
+
+def _user(user_id: str, user_name: str, role: Role) -> User:
+    return User(user_id=user_id, user_name=user_name, role=role)
 
 
 def _encode_cursor(updated_at_ms: int, conversation_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select
@@ -10,21 +10,26 @@ from sqlalchemy import Connection, bindparam, select
 from chatws.protocol.limits import PAGE_BYTES, PAGE_MESSAGES
 from chatws.store.port import Page, Snapshot
 from chatws.store.queries import conversations, read_marks
+from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
 from chatws.store.schema import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    from sqlalchemy import Row
+    from collections.abc import Sequence
 
     from chatws.protocol.entities import Message
+    from chatws.store.queries.prepared import Values
+    from chatws.store.queries.rows import MessageRow
 
 _IN_CONVERSATION = select(*MESSAGE_COLUMNS).where(messages.c.conversation_id == bindparam("wanted_id"))
 _LIMIT = bindparam("most", type_=messages.c.seq.type)
-_AFTER = _IN_CONVERSATION.where(messages.c.seq > bindparam("place")).order_by(messages.c.seq).limit(_LIMIT)
-_BEFORE = _IN_CONVERSATION.where(messages.c.seq < bindparam("place")).order_by(messages.c.seq.desc()).limit(_LIMIT)
+_PLACE = ["wanted_id", "place", "most"]
+_AFTER = Prepared(
+    _IN_CONVERSATION.where(messages.c.seq > bindparam("place")).order_by(messages.c.seq).limit(_LIMIT), _PLACE
+)
+_BEFORE = Prepared(
+    _IN_CONVERSATION.where(messages.c.seq < bindparam("place")).order_by(messages.c.seq.desc()).limit(_LIMIT), _PLACE
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -40,7 +45,7 @@ def page_before(connection: Connection, conversation_id: str, before_seq: int | 
     head_seq = conversations.head(connection, conversation_id)
     most = min(limit, PAGE_MESSAGES)
     place = head_seq + 1 if before_seq is None else before_seq
-    rows = connection.execute(_BEFORE, {"wanted_id": conversation_id, "place": place, "most": most + 1})
+    rows = _BEFORE.fetch(connection, (conversation_id, place, most + 1))
     found, has_more = _cut(rows, most)
     return Page(found[::-1], has_more, head_seq)
 
@@ -59,14 +64,14 @@ def snapshot(connection: Connection, conversation_id: str, after_seq: int | None
 
 def _after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> tuple[list[Message], bool]:
     most = min(limit, PAGE_MESSAGES)
-    rows = connection.execute(_AFTER, {"wanted_id": conversation_id, "place": after_seq, "most": most + 1})
+    rows = _AFTER.fetch(connection, (conversation_id, after_seq, most + 1))
     return _cut(rows, most)
 
 
-def _cut(rows: Iterable[Row[*tuple[Any, ...]]], most: int) -> tuple[list[Message], bool]:
+def _cut(rows: Sequence[Values], most: int) -> tuple[list[Message], bool]:
     found: list[Message] = []
     page_bytes = 0
-    for row in rows:
+    for row in cast("Sequence[MessageRow]", rows):
         if len(found) >= most:
             return found, True
         message = message_of(*row)

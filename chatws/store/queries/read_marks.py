@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from sqlalchemy import Connection, bindparam, select
 
 from chatws.protocol.entities import ReadMark
 from chatws.store.queries import conversations
+from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import NewRow, upsert
 from chatws.store.schema import read_marks
 
-_OF_CONVERSATION = (
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OF_CONVERSATION = Prepared(
     select(read_marks.c.user_id, read_marks.c.seq)
     .where(read_marks.c.conversation_id == bindparam("wanted_id"))
-    .order_by(read_marks.c.user_id)
+    .order_by(read_marks.c.user_id),
+    ["wanted_id"],
 )
 
 
 def of_conversation(connection: Connection, conversation_id: str) -> list[ReadMark]:
     """Return the read marks of a conversation, by user id."""
-    rows = connection.execute(_OF_CONVERSATION, {"wanted_id": conversation_id})
+    rows = cast("Sequence[tuple[str, int]]", _OF_CONVERSATION.fetch(connection, (conversation_id,)))
     return [ReadMark(user_id=user_id, seq=seq) for user_id, seq in rows]
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NewRow = dict[str, str | int | bool | None]
 """A row to insert: its columns and their values."""
 
+MessageRow = tuple[str, int, str, str, str, Role, str, str | None, int]
+"""A message's values in the order of ``MESSAGE_COLUMNS``."""
+
 MESSAGE_COLUMNS = (
     messages.c.conversation_id,
     messages.c.seq,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import cast
 
 from sqlalchemy import Connection, bindparam, case, select, update
 
@@ -10,9 +11,12 @@ from chatws.protocol.entities import ConversationStatus, Role, User
 from chatws.store.errors import NotFound
 from chatws.store.port import Session
 from chatws.store.queries import accounts, conversations
+from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import conversations as conversation_rows
 from chatws.store.schema import sessions, users
+
+_SessionRow = tuple[str, str, Role, int, str | None]
 
 _LATEST_CONVERSATION = (
     select(conversation_rows.c.conversation_id)
@@ -21,10 +25,11 @@ _LATEST_CONVERSATION = (
     .limit(1)
     .scalar_subquery()
 )
-_BY_HASH = (
+_BY_HASH = Prepared(
     select(users.c.user_id, users.c.user_name, users.c.role, sessions.c.expires_at_ms, _LATEST_CONVERSATION)
     .join_from(sessions, users)
-    .where(sessions.c.session_sha256 == bindparam("sha256"))
+    .where(sessions.c.session_sha256 == bindparam("sha256")),
+    ["sha256"],
 )
 _TOUCH = (
     update(sessions)
@@ -40,8 +45,8 @@ _TOUCH = (
 
 def find(connection: Connection, session_id: str) -> Session | None:
     """Return a session, expired or not, with its customer's latest conversation."""
-    row = connection.execute(_BY_HASH, {"sha256": _sha256(session_id)}).first()
-    return None if row is None else _session(*row)
+    row = _BY_HASH.first(connection, (_sha256(session_id),))
+    return None if row is None else _session(*cast("_SessionRow", row))
 
 
 def create(  # noqa: PLR0917  the port's own arguments and the time
@@ -67,7 +72,9 @@ def create(  # noqa: PLR0917  the port's own arguments and the time
     # Two servers may meet the same session for the first time at once; the second makes nothing.
     if insert_unless_taken(connection, sessions, row) and conversation_id is not None:
         conversations.create(connection, conversation_id, customer, status, now_ms)
-    return _session(*connection.execute(_BY_HASH, {"sha256": row["session_sha256"]}).one())
+    made = find(connection, session_id)
+    assert made is not None
+    return made
 
 
 def touch(connection: Connection, session_id: str, expires_at_ms: int) -> None:
