@@ -7,7 +7,8 @@ from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.heartbeat import Heartbeat
 from tests.engine.support import PATIENCE_S, Recorder, close_code, eventually, serve
 
-QUICK = EngineOptions(ping_interval_s=0.1, ping_timeout_s=0.1)
+QUICK = EngineOptions(ping_interval_s=0.3, ping_timeout_s=0.3)
+"""Quick for a test, and slow enough for a client on a busy machine."""
 
 
 class Timer:

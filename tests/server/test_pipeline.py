@@ -162,7 +162,7 @@ async def test_handler_that_crashes_costs_one_internal_answer(
 
 
 async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat) -> None:
-    chat = await start_chat(ack_deadline_ms=700)
+    chat = await start_chat(ack_deadline_ms=1500)
     _, customer = await chat.pair()
     chat.parts.store.append = stuck  # type: ignore[assignment, method-assign]  # no database hangs on demand
     ack = await send(customer)
@@ -192,7 +192,7 @@ async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: Star
 
 
 async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
-    chat = await start_chat(ack_deadline_ms=700)
+    chat = await start_chat(ack_deadline_ms=1500)
     agent, customer = await chat.pair()
     await agent.ask("leave_conversation", "conv-1")
     snapshot, chat.parts.store.snapshot = chat.parts.store.snapshot, stuck  # type: ignore[method-assign]  # as above
