@@ -1,4 +1,4 @@
-"""Log lines that somebody outside can cause: at most one a second of each kind, the rest is counted."""
+"""Log lines that somebody outside can cause: at most one of each kind in a while, the rest is counted."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ INTERVAL_S = 1.0
 
 
 class QuietLog:
-    """Writes through one logger; ``clock`` gives monotonic seconds."""
+    """Writes through one logger, one line of a kind in ``interval_s``; ``clock`` gives monotonic seconds."""
 
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float]) -> None:
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float], interval_s: float = INTERVAL_S) -> None:
         self._logger = logger
         self._clock = clock
+        self._interval_s = interval_s
         self._next_at: dict[str, float] = {}
         self._suppressed: Counter[str] = Counter()
 
@@ -31,7 +32,7 @@ class QuietLog:
         if now < self._next_at.get(kind, 0.0):
             self._suppressed[kind] += 1
             return
-        self._next_at[kind] = now + INTERVAL_S
+        self._next_at[kind] = now + self._interval_s
         suppressed = self._suppressed.pop(kind, 0)
         shown = {**keys, "suppressed": suppressed} if suppressed else keys
         self._logger.log(level, name, extra={"keys": shown}, exc_info=problem)

@@ -31,6 +31,9 @@ BATCH_NOTES = 500
 
 NOT_CONNECTED = "not connected"
 
+AWAY_LINE_S = 60.0
+"""How often the log is told again that the broker is away."""
+
 _log = logging.getLogger("chatws.bus")
 
 
@@ -47,6 +50,10 @@ class Timing(NamedTuple):
     """Redis has this long to answer."""
     retry: float = 1.0
     """Longest pause before the next attempt to reach it."""
+
+
+def _absence_log() -> QuietLog:
+    return QuietLog(_log, time.monotonic, AWAY_LINE_S)
 
 
 def unix_ms() -> int:
@@ -67,6 +74,8 @@ class RedisBus:
         self._origin = new_id(unix_ms())
         self._stats = BusStats()
         self._lines = QuietLog(_log, time.monotonic)
+        self._absence = _absence_log()
+        """Made anew whenever the broker is reached, so that each absence is told at once."""
         keys = Keys(prefix)
         self._channel = keys.channel
         self._outbox = Outbox(self._origin, self._stats, unix_ms)
@@ -164,7 +173,7 @@ class RedisBus:
             try:
                 await self._live()
             except Away as problem:
-                self._lines.write(logging.WARNING, "bus_away", redis=str(self._address), reason=problem.reason)
+                self._absence.write(logging.WARNING, "bus_away", redis=str(self._address), reason=problem.reason)
             except Exception as problem:  # noqa: BLE001  without its bus a server is slow: no bug may end it for good
                 self._lines.write(logging.ERROR, "bus_failed", problem=problem)
             finally:
@@ -189,6 +198,7 @@ class RedisBus:
     def _connected_by(self, link: Link, gone: list[str]) -> None:
         self._link = link
         self._stats.connected = True
+        self._absence = _absence_log()
         _log.info("bus_connected", extra={"keys": {"redis": str(self._address), "origin": self._origin}})
         for origin in gone:
             self._gone(origin)

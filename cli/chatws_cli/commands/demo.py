@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -35,13 +34,19 @@ def demo(
             from chatws_cli.tui.preferences import load_preferences
 
             raise typer.Exit(asyncio.run(show_both(Path(directory), load_preferences())))
-        from chatws_cli.demo.play import play
-
-        signal.signal(signal.SIGTERM, _terminate)
-        asyncio.run(play(Path(directory), typing, lambda line: print(line, flush=True)))
+        if not asyncio.run(_play(Path(directory), typing)):
+            raise typer.Exit(ExitCode.TERMINATED)
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    """End as at an exception, so that server, clients and the directory are cleaned up."""
-    del number, frame
-    sys.exit(ExitCode.TERMINATED)
+async def _play(directory: Path, typing: float) -> bool:
+    """Play the script; False when SIGTERM ended it, after server, clients and directory were cleaned up."""
+    from chatws_cli.demo.play import play
+
+    playing = asyncio.create_task(play(directory, typing, lambda line: print(line, flush=True)))
+    # A handler of Python's own would raise wherever the loop happens to be, also in a task that nobody awaits.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    await asyncio.wait([playing])
+    if playing.cancelled():
+        return False
+    playing.result()
+    return True

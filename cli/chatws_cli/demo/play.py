@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,21 +32,20 @@ async def play(data_dir: Path, typing_s: float, write: Callable[[str], None]) ->
     settings = msgspec.structs.replace(
         Settings(), port=0, data_dir=data_dir, presence_grace_ms=_GRACE_MS, log_level="error"
     )
-    stage = Stage(settings)
-    await stage.start()
-    write(f"the server listens on {stage.url}")
-    customer, conversation_id = await _customer(stage.url, write)
-    agent = Actor("agent", AgentClient(stage.url, _token(settings)), write)
-    try:
+    async with AsyncExitStack() as ending:
+        stage = Stage(settings)
+        ending.push_async_callback(stage.stop)
+        await stage.start()
+        write(f"the server listens on {stage.url}")
+        customer, conversation_id = await _customer(stage.url, write)
+        ending.push_async_callback(customer.leave)
+        agent = Actor("agent", AgentClient(stage.url, _token(settings)), write)
+        ending.push_async_callback(agent.leave)
         await customer.enter(conversation_id)
         await agent.enter(conversation_id)
         await _chat(customer, agent, typing_s)
         await _restart(stage, customer, agent, write)
         await _part(customer, agent, typing_s)
-    finally:
-        await customer.leave()
-        await agent.leave()
-        await stage.stop()
 
 
 async def _chat(customer: Actor, agent: Actor, typing_s: float) -> None:
