@@ -12,6 +12,7 @@ import msgspec
 from chatws_loadtest.results import Report, ScenarioResult, read_json
 
 CHATWS = Path(sys.executable).with_name("chatws")
+INVALID = 98
 TIMEOUT_S = 90.0
 
 SMALL = ("--users=20", "--rate=8", "--duration=2", "--warmup=0.2", "--connects=500", "--drain=2", "--quiet")
@@ -101,6 +102,14 @@ class Loadtest:
     async def run(self, *options: str) -> Outcome:
         """Run it to its end."""
         return await self.finish(await self.start(*options))
+
+    async def run_until_valid(self, *options: str) -> Outcome:
+        """Run it again while the machine was too busy for a verdict, as its user would; three times at most."""
+        for _ in range(2):
+            outcome = await self.run(*options)
+            if outcome.code != INVALID:
+                return outcome
+        return await self.run(*options)
 
     def people(self, count: int) -> tuple[str, ...]:
         """Make files of sessions and tokens, as a server that checks neither takes them, and give the options."""

@@ -21,7 +21,7 @@ PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 130,
 
 @pytest.mark.alone
 async def test_bundled_server_is_started_killed_and_passes_in_two_processes(loadtest: Loadtest) -> None:
-    outcome = await loadtest.run("--scenario=reconnect", "--processes=2", *SMALL)
+    outcome = await loadtest.run_until_valid("--scenario=reconnect", "--processes=2", *SMALL)
     assert outcome.code == PASS, outcome.stdout + outcome.stderr
     scenario = outcome.scenario
     assert [mark.what for mark in scenario.marks] == ["server killed", "server listening again", "all connections cut"]

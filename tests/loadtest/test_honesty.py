@@ -32,7 +32,7 @@ async def test_slow_server_fails_for_exactly_that(loadtest: Loadtest) -> None:
     # Slower than the lane of one user: what is late is the server's answer, not what waits behind another message.
     pace = ("--rate=3", "--duration=4")
     async with served(Faults(slow_s=0.15)) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, *pace)
+        outcome = await loadtest.run_until_valid("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, *pace)
     assert (outcome.code, outcome.missed) == (MISSED, ["message"]), outcome.stdout + outcome.stderr
 
 
@@ -63,7 +63,7 @@ async def test_server_that_is_deaf_after_a_reconnect_fails_for_exactly_that(load
 @pytest.mark.alone
 async def test_server_that_knows_only_the_guide_passes_and_what_cannot_be_checked_is_named(loadtest: Loadtest) -> None:
     async with served(Faults()) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL)
+        outcome = await loadtest.run_until_valid("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL)
     assert outcome.code == PASS, outcome.stdout + outcome.stderr
     # It says who somebody is before it answers CONNECT.
     latencies = outcome.scenario.latencies
