@@ -18,7 +18,8 @@ class Member:
     """One member's live stream; a new connection begins a new one.
 
     Live copies of messages that the join's answer brought as well are no duplicates: the room is entered before the
-    history is read, and clients drop what they have.
+    history is read, and clients drop what they have. Live messages may for the same reason arrive before that answer,
+    and be newer than it: the stream goes on from them.
     """
 
     def __init__(self) -> None:
@@ -30,31 +31,43 @@ class Member:
         # Set when the member enters again: since when it is back, and how much it has heard since then.
         self._back_since_s: float | None = None
         self._heard_since = 0
-        # None outside of the room: what arrives then is not judged by its place.
+        # None until the server has said where the stream begins: what arrives before that is judged then.
         self._head: int | None = None
+        self._early: list[tuple[int, bool]] = []
         self._entry_head = 0
         self._holes: set[int] = set()
         # Highest number heard of each sender, for servers without seq.
         self._last_numbers: dict[int, int] = {}
 
     def enter(self, head: int | None, now_s: float) -> None:
-        """Begin a stream after ``head``; None on a server without ``seq``."""
+        """Begin a stream after ``head``, or go on with it; None on a server without ``seq``."""
         self._is_unnumbered = head is None
         if self._entered_before:
             self._back_since_s, self._heard_since = now_s, 0
         self._entered_before = True
-        self._head = self._entry_head = head or 0
-        self._holes.clear()
+        self._entry_head = head or 0
+        self._head = max(self._entry_head, self._head or 0)
+        self._holes = {seq for seq in self._holes if seq > self._entry_head}
         self._last_numbers.clear()
+        early, self._early = self._early, []
+        for seq, is_new in early:
+            self._place(seq, is_new=is_new)
 
     def drop(self) -> None:
         """End the stream: the connection is gone."""
         self._head = None
+        self._early.clear()
         self._holes.clear()
 
     def hear(self, seq: int, *, is_new: bool) -> None:
         """Judge a live message by its ``seq``; ``is_new`` says that no copy of it has come before."""
         self._heard_since += 1
+        if self._head is None:
+            self._early.append((seq, is_new))
+        else:
+            self._place(seq, is_new=is_new)
+
+    def _place(self, seq: int, *, is_new: bool) -> None:
         if self._head is None or seq <= self._entry_head:
             return
         if seq > self._head:

@@ -83,6 +83,34 @@ def test_live_copy_of_what_the_join_brought_is_no_duplicate(ledger: Ledger) -> N
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
 
 
+def test_live_message_ahead_of_the_join_that_does_not_know_it_is_no_gap(ledger: Ledger) -> None:
+    first, second = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
+    ledger.drop(ROOM, AGENT)
+    ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=first, seq=1, now_s=2.0)
+    ledger.enter(ROOM, AGENT, 0, 2.0)
+    ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=second, seq=2, now_s=2.0)
+    ledger.catch_up(ROOM, AGENT, first, 1, 3.0)
+    assert ledger.balance().gaps == 0
+
+
+def test_message_left_out_of_what_arrives_ahead_of_the_join_is_a_gap(ledger: Ledger) -> None:
+    first, second = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
+    ledger.drop(ROOM, AGENT)
+    ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=second, seq=2, now_s=2.0)
+    ledger.enter(ROOM, AGENT, 0, 2.0)
+    ledger.catch_up(ROOM, AGENT, first, 1, 3.0)
+    assert ledger.balance().gaps == 1
+
+
+def test_joining_again_goes_on_with_the_stream(ledger: Ledger) -> None:
+    first, second = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
+    ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=first, seq=1, now_s=2.0)
+    ledger.enter(ROOM, AGENT, 0, 2.0)
+    ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=second, seq=2, now_s=2.0)
+    ledger.catch_up(ROOM, AGENT, first, 1, 3.0)
+    assert ledger.balance().gaps == 0
+
+
 def test_message_without_any_answer_is_unanswered_and_not_lost(ledger: Ledger) -> None:
     ledger.send(ROOM, CUSTOMER, 0.0, 0.0)
     assert ledger.balance() == Balance(sent=1, unanswered=1)
