@@ -78,7 +78,9 @@ async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: Seat) -> N
     ada.desk.client.on_message_received(lambda _: echoed.set())
     ada.desk._post(Kept("same-id", "conv-1", "first"))
     await ada.sees("✓ .*you: first")
-    await echoed.wait()  # it settles what has its id, and the next one has the same
+    # Its echo and its ack settle what has its id, and the next one has the same.
+    await echoed.wait()
+    await until(lambda: not ada.desk._pending)
     ada.desk._post(Kept("same-id", "conv-1", "second"))
     await ada.sees("! .*you: second")
     await ada.sees("not sent: This clientMessageId was used")
