@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chatws.client.core.connection import STABLE_AFTER_S
 from chatws_loadtest.arena import Arena
 from chatws_loadtest.faults import FEEDS as FAULT_FEEDS
 from chatws_loadtest.faults import faults
@@ -20,6 +21,9 @@ RETURN_TIMEOUT_S: Final = 30.0
 
 LULL_S: Final = 3.0
 """Undisturbed talk around each disturbance."""
+
+RECOVERY_S: Final = STABLE_AFTER_S + 1.0
+"""Talk between two disturbances: a client that lost a younger connection waits longer before it tries again."""
 
 TALK_S: Final = 30.0
 SOAK_S: Final = 1800.0
@@ -106,14 +110,16 @@ async def _reconnect(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
         await arena.subject.start()
         listening_s = arena.mark("server listening again")
         await _wait_for_all(arena, killed_s, listening_s)
+        await asyncio.sleep(RECOVERY_S)
     cut_s = arena.mark("all connections cut")
     arena.crew.order(Cut())
     await _wait_for_all(arena, cut_s, cut_s)
+    await asyncio.sleep(LULL_S)
     return await arena.conclude(targets, SCENARIOS["reconnect"].feeds)
 
 
 async def _wait_for_all(arena: Arena, broken_s: float, open_s: float) -> None:
-    """Wait until everybody is back, book how long it took, and let them talk for a while."""
+    """Wait until everybody is back, and book how long it took."""
     recorder = arena.recorder
     already = len(recorder.outages)
     everybody = already + arena.users
@@ -129,7 +135,6 @@ async def _wait_for_all(arena: Arena, broken_s: float, open_s: float) -> None:
         recorder.latency("rejoin").record([_us(outage.rejoined_s - outage.began_s)])
         recorder.latency("catchup").record([_us(outage.caught_up_s - outage.rejoined_s)])
     arena.phase = "measuring"
-    await asyncio.sleep(LULL_S)
 
 
 def _us(seconds: float) -> int:
