@@ -16,7 +16,7 @@ from chatws_loadtest import orders, procfs
 from chatws_loadtest.crew import Crew
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.orders import Done, Habits, Plan, Room
-from chatws_loadtest.people import Credentials, make_rooms, shorten_tokens
+from chatws_loadtest.people import Credentials, make_rooms, open_http, shorten_tokens
 from chatws_loadtest.recorder import Recorder
 from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
 from chatws_loadtest.stored import NotReadable, count_unstored
@@ -74,8 +74,8 @@ class Arena:
         self.phase = "starting"
         """What is going on, for people who watch."""
         self.url = url
-        self.url_of_users = url
-        """Where the users connect, if something stands between them and the server."""
+        self.via: tuple[str, int] | None = None
+        """Host and port that the users connect to, if something stands between them and the server."""
         self.belongings = AsyncExitStack()
         """What a scenario needs until everybody is gone."""
         self._credentials = credentials
@@ -113,7 +113,8 @@ class Arena:
         """
         options = self.options
         self.phase = "preparing users"
-        self._rooms = await make_rooms(self.url, self._credentials, max(1, options.users // members), members)
+        rooms = max(1, options.users // members)
+        self._rooms = await make_rooms(self.url, self._credentials, rooms, members, options.ca_file)
         self.phase = "connecting"
         self._crew = Crew([self._plan(index, habits) for index in range(options.processes)], self.recorder)
         await self._crew.start()
@@ -230,8 +231,9 @@ class Arena:
         options = self.options
         prefix = "locust" if options.processes == 1 else f"locust-{index}"
         return Plan(
-            url=self.url_of_users,
+            url=self.url,
             ca_file=None if options.ca_file is None else str(options.ca_file),
+            via=self.via,
             rooms=self._rooms[index :: options.processes],
             habits=habits,
             tag=f"{self._tag}p{index}",
@@ -262,7 +264,12 @@ class Arena:
 
     async def _count_unstored(self) -> int:
         shares = [
-            count_unstored(self.url, self._rooms[index :: self.options.processes], end.stored, f"{self._tag}p{index}")
+            count_unstored(
+                lambda: open_http(self.url, self.options.ca_file),
+                self._rooms[index :: self.options.processes],
+                end.stored,
+                f"{self._tag}p{index}",
+            )
             for index, end in self.crew.done.items()
         ]
         return sum(await asyncio.gather(*shares))

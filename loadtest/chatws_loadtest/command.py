@@ -124,7 +124,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         raise Stop(str(problem), ExitCode.USAGE) from problem
     request = Request(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
     if url is not None:
-        probe(url)
+        probe(url, ca_file)
     result, code = _run(request, quiet=quiet or as_json)
     if report is not None:
         write_report(result, report)

@@ -8,8 +8,9 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from chatws_loadtest.options import find_port
 from chatws_loadtest.orders import Cut, Habits
-from chatws_loadtest.proxy import Proxy
+from chatws_loadtest.proxy import HOST, Proxy
 from chatws_loadtest.targets import FAULTS, Target
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ Fault = Callable[["Arena", Proxy], Awaitable[None]]
 
 async def faults(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     """Let every fault happen while everybody talks, wait until all are back, and draw the balance."""
-    parts = urlsplit(arena.url)
-    proxy = Proxy(parts.hostname or "", parts.port or 80, seed=arena.options.seed)
+    proxy = Proxy(urlsplit(arena.url).hostname or "", find_port(arena.url), seed=arena.options.seed)
     await arena.belongings.enter_async_context(proxy)
-    arena.url_of_users = proxy.url
+    # TLS passes through: the users check the server's certificate as if they had come straight to it.
+    arena.via = HOST, proxy.port
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
     for what, fault in INVARIANTS.items():

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import socket
+import ssl
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -75,15 +76,30 @@ def refuse_public(url: str) -> None:
         )
 
 
-def probe(url: str) -> None:
-    """Find out whether anybody listens before hundreds ask.
+def find_port(url: str) -> int:
+    """Give a URL's port, or its scheme's."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def probe(url: str, ca_file: Path | None = None) -> None:
+    """Find out whether anybody listens, and can be trusted, before hundreds ask.
 
     Raises:
-        Stop: nobody does.
+        Stop: nobody does, or ``ca_file`` cannot be read.
     """
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = parts.hostname or ""
     try:
-        socket.create_connection((parts.hostname or "", port), PROBE_TIMEOUT_S).close()
+        tls = ssl.create_default_context(cafile=ca_file)
+    except OSError as problem:
+        raise Stop(f"--ca-file {ca_file} cannot be used: {problem}", ExitCode.USAGE) from problem
+    try:
+        with socket.create_connection((host, find_port(url)), PROBE_TIMEOUT_S) as plain:
+            if parts.scheme == "https":
+                tls.wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError as problem:
+        advice = "if the certificate is your own, name it with --ca-file"
+        raise Stop(f"{url}: {problem.verify_message}; {advice}", ExitCode.CANNOT_CONNECT) from problem
     except OSError as problem:
         raise Stop(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem

@@ -37,6 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     ca_file: str | None
+    via: tuple[str, int] | None = None
+    """Host and port to connect to, where something stands between the users and the server."""
     rooms: list[Room]
     habits: Habits
     tag: str

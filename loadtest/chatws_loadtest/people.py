@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import math
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -123,13 +124,15 @@ def read_sessions(path: Path, tag: str) -> list[Customer]:
     return customers
 
 
-async def make_rooms(url: str, credentials: Credentials, rooms: int, members: int) -> list[Room]:
+async def make_rooms(
+    url: str, credentials: Credentials, rooms: int, members: int, ca_file: Path | None = None
+) -> list[Room]:
     """Put a customer and its agents into each room.
 
     Raises:
         PeopleMissing: there are too few of them.
     """
-    customers = list(credentials.sessions[:rooms]) or await start_sessions(url, rooms)
+    customers = list(credentials.sessions[:rooms]) or await start_sessions(url, rooms, ca_file)
     if len(customers) < rooms:
         raise PeopleMissing(f"there are {len(customers)} sessions, {rooms} are needed; each customer is one connection")
     agents = credentials.agents(rooms * (members - 1))
@@ -142,18 +145,18 @@ async def make_rooms(url: str, credentials: Credentials, rooms: int, members: in
     ]
 
 
-async def start_sessions(url: str, count: int) -> list[Customer]:
+async def start_sessions(url: str, count: int, ca_file: Path | None = None) -> list[Customer]:
     """Start customer sessions over REST.
 
     Raises:
         PeopleMissing: the server starts none.
     """
-    return await asyncio.to_thread(start_sessions_now, url, count)
+    return await asyncio.to_thread(start_sessions_now, url, count, ca_file)
 
 
-def start_sessions_now(url: str, count: int) -> list[Customer]:
+def start_sessions_now(url: str, count: int, ca_file: Path | None = None) -> list[Customer]:
     """Like `start_sessions`, without an event loop."""
-    client = open_http(url)
+    client = open_http(url, ca_file)
     customers: list[Customer] = []
     try:
         for _ in range(count):
@@ -171,8 +174,11 @@ def start_sessions_now(url: str, count: int) -> list[Customer]:
     return customers
 
 
-def open_http(url: str) -> http.client.HTTPConnection:
-    """Open a connection for REST calls."""
+def open_http(url: str, ca_file: Path | None = None) -> http.client.HTTPConnection:
+    """Make a connection for REST calls; ``ca_file`` holds certificates to trust instead of the system's."""
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
+    tls = ssl.create_default_context(cafile=ca_file)
+    return http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=tls)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
 from chatws_loadtest.orders import Room
-from chatws_loadtest.people import open_http
 
 PAGE: Final = 100
 READERS: Final = 4
+
+Connect = Callable[[], http.client.HTTPConnection]
 
 
 class NotReadable(Exception):
@@ -21,7 +22,7 @@ class NotReadable(Exception):
 
 
 async def count_unstored(
-    url: str, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
+    connect: Connect, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
 ) -> int:
     """Count messages that were acked as (seq, number) and are not in their conversation's history in that place.
 
@@ -29,12 +30,12 @@ async def count_unstored(
         NotReadable: the history cannot be read.
     """
     shares = [rooms[start::READERS] for start in range(READERS)]
-    counts = await asyncio.gather(*(asyncio.to_thread(_count, url, share, acked, tag) for share in shares))
+    counts = await asyncio.gather(*(asyncio.to_thread(_count, connect, share, acked, tag) for share in shares))
     return sum(counts)
 
 
-def _count(url: str, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str) -> int:
-    client = open_http(url)
+def _count(connect: Connect, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str) -> int:
+    client = connect()
     missing = 0
     try:
         for room in rooms:

@@ -7,18 +7,23 @@ import pytest
 
 from chatws_loadtest import testing
 from chatws_loadtest.verdict import Outcome
+from tests.support.certificate import make_certificate
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import StartServer
+    from tests.loadtest.command import Loadtest
+
+CANNOT_CONNECT = 3
 TARGETS = '[targets]\nlost = "== 0"\nduplicated = "== 0"\nreordered = "== 0"\ngaps = "== 0"\nunstored = "== 0"\n'
 
 
 async def test_nothing_is_lost_doubled_or_swapped_whatever_fails(tmp_path: Path) -> None:
     targets = tmp_path / "targets.toml"
     targets.write_text(TARGETS)
-    options = ("--scenario=faults", "--users=10", "--rate=2", "--duration=6", "--warmup=0", "--targets", str(targets))
+    options = ("--scenario=faults", "--users=10", "--rate=2", "--duration=4", "--warmup=0", "--targets", str(targets))
     report = await asyncio.to_thread(testing.loadtest, *options)
     [result] = report.scenarios
     assert result.verdict.missed == (), result.balance
@@ -27,6 +32,28 @@ async def test_nothing_is_lost_doubled_or_swapped_whatever_fails(tmp_path: Path)
     assert result.failures["token_expired"] > 0
     assert result.failures["connection ended"] > 10
     assert result.balance.acked == result.balance.delivered == result.balance.sent
+
+
+async def test_faults_strike_between_users_and_a_server_that_speaks_tls_under_its_own_name(
+    loadtest: Loadtest, start_server: StartServer, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path, "DNS:localhost")
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    tokens = tmp_path / "tokens"
+    tokens.write_text("".join(f"{server.sign_token(name)}\n" for name in ("agent-1", "agent-2")))
+    loadtest.targets.write_text(TARGETS)
+    server_options = ("--url", f"https://localhost:{server.port}", "--tokens", str(tokens), "--scenario=faults")
+    load = ("--users=6", "--rate=3", "--duration=1.2", "--warmup=0", "--connects=100", "--quiet")
+    outcome, untrusting = await asyncio.gather(
+        loadtest.run(*server_options, *load, "--ca-file", str(certificate.cert)),
+        loadtest.run(*server_options, *load),
+    )
+    assert outcome.missed == [], outcome.stdout + outcome.stderr
+    balance = outcome.scenario.balance
+    assert balance.acked == balance.delivered == balance.sent > 0
+    assert outcome.scenario.failures["connection ended"] >= 6
+    assert untrusting.code == CANNOT_CONNECT
+    assert "name it with --ca-file" in untrusting.stderr
 
 
 def test_load_test_without_a_result_is_no_report() -> None:

@@ -24,6 +24,7 @@ class Address:
     """Prefix of ``/socket.io/``, usually empty."""
     family: int
     sockaddr: tuple[object, ...]
+    """Where connections go: to the host, or to what stands in front of it."""
     tls: ssl.SSLContext | None
 
     @property
@@ -33,20 +34,23 @@ class Address:
         return f"{name}:{self.port}"
 
 
-def find_address(url: str, ca_file: Path | None = None) -> Address:
+def find_address(url: str, ca_file: Path | None = None, via: tuple[str, int] | None = None) -> Address:
     """Look a server up; ``ca_file`` holds certificates to trust instead of the system's.
 
+    ``via`` is the host and port of something that passes bytes on to the server: connections go there, while the
+    ``Host`` header and the name in the certificate stay those of the URL.
+
     Raises:
-        CannotConnect: the URL is none of HTTP or WebSocket, or its host has no address.
+        CannotConnect: the URL is none of HTTP or WebSocket, its host has no address, or ``ca_file`` no certificate.
     """
     parts = urlsplit(url if "//" in url else f"http://{url}")
     if parts.scheme not in _PORTS or not parts.hostname:
         raise CannotConnect(f"{url} is no address of a server")
     try:
         port = parts.port or _PORTS[parts.scheme]
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(*(via or (parts.hostname, port)), type=socket.SOCK_STREAM)
+        tls = ssl.create_default_context(cafile=ca_file) if parts.scheme in _SECURE else None
     except (OSError, ValueError) as problem:
         raise CannotConnect(f"{url}: {problem}") from problem
     family, _, _, _, sockaddr = found[0]
-    tls = ssl.create_default_context(cafile=ca_file) if parts.scheme in _SECURE else None
     return Address(parts.hostname, port, parts.path.rstrip("/"), family, sockaddr, tls)

@@ -38,7 +38,7 @@ def main() -> int:
     _raise_file_limit()
     collect_seldom()
     try:
-        address = find_address(plan.url, None if plan.ca_file is None else Path(plan.ca_file))
+        address = find_address(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
     except ClientError as problem:
         _tell(orders.Failed(str(problem)))
         return 1
