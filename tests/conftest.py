@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import settings
 
 from tests.support.node import NodeRunner, install_packages
 from tests.support.postgres import PostgresServer
@@ -15,6 +16,11 @@ from tests.support.tools import require_tool
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# A property holds or not, however long one example took on a busy machine.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 class StartServer(Protocol):

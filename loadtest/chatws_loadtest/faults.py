@@ -26,6 +26,7 @@ RETURN_TIMEOUT_S: Final = 60.0
 KILLS: Final = 3
 TOKEN_LIFE_S: Final = 2
 SLOW_SHARE: Final = 0.1
+DEAF_SHARE: Final = 0.5
 DELAY_S: Final = 0.2
 RESETS_PER_S: Final = 0.02
 
@@ -84,9 +85,10 @@ async def _half_open(arena: Arena, proxy: Proxy) -> None:
 
 
 async def _swallowed_acks(arena: Arena, proxy: Proxy) -> None:
-    # Requests reach the server, answers do not come back; then the connections end.
-    proxy.freeze(down=True)
-    await asyncio.sleep(_phase_s(arena) / 4)
+    # Requests reach the server, and some of those who sent them do not hear of it, while others get the message; then
+    # the connections end.
+    proxy.freeze(down=True, share=DEAF_SHARE)
+    await asyncio.sleep(_phase_s(arena))
     arena.crew.order(Cut())
     proxy.reset_all()
 

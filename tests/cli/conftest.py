@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -36,7 +37,16 @@ class Invoke(Protocol):
 
 
 @pytest.fixture
-def chatws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+def kept_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that serves logs to its stderr, which here ends with the test."""
+    root, ours = logging.getLogger(), logging.getLogger("chatws")
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    for logger in (root, ours):
+        monkeypatch.setattr(logger, "level", logger.level)
+
+
+@pytest.fixture
+def chatws(kept_logging: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["chatws", *arguments])
