@@ -22,7 +22,7 @@ from chatws.protocol.errors import ERRORS, ErrorCode
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chatws.client.options import ClientOptions
     from chatws.protocol.events import Authenticated
@@ -164,11 +164,21 @@ class Link:
         connector = aiohttp.TCPConnector() if self._tls is None else aiohttp.TCPConnector(ssl=self._tls)
         tracing = aiohttp.TraceConfig()
 
-        async def keep_upgrade(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-            if params.response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-                self._upgrades.append(params.response)
+        async def answered(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+            response = params.response
+            if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                self._upgrades.append(response)
+            elif _is_poll(params.url.query) and not _is_success(response.status):
+                self._end(_http_end(response.status, response.headers))
 
-        tracing.on_request_end.append(keep_upgrade)
+        async def failed(_session: object, _context: object, params: aiohttp.TraceRequestExceptionParams) -> None:
+            if _is_poll(params.url.query):
+                self._end(LinkEnd(str(params.exception) or type(params.exception).__name__))
+
+        # One half of long-polling that fails ends the session; python-engineio would wait for the other one, too, which
+        # a proxy may have parked on another server.
+        tracing.on_request_end.append(answered)
+        tracing.on_request_exception.append(failed)
         headers = {"User-Agent": self._options.user_agent}
         return aiohttp.ClientSession(connector=connector, headers=headers, trace_configs=[tracing])
 
@@ -272,15 +282,27 @@ def _read_refusal(problem: object) -> LinkEnd:
 
 def _describe(fault: BaseException) -> LinkEnd:
     """Find the fault that says most, which python-socketio wraps twice."""
-    reason, retry_after_s = str(fault) or type(fault).__name__, None
+    end = LinkEnd(str(fault) or type(fault).__name__)
     for cause in _causes(fault):
         if isinstance(cause, aiohttp.WSServerHandshakeError):
-            reason = f"the server answered HTTP {cause.status}"
-            if cause.status in BUSY_STATUSES and cause.headers is not None:
-                retry_after_s = _seconds(cause.headers.get("Retry-After"))
+            end = _http_end(cause.status, cause.headers or {})
         elif isinstance(cause, aiohttp.ClientError | OSError):
-            reason = str(cause) or reason
-    return LinkEnd(reason, retry_after_s=retry_after_s)
+            end = LinkEnd(str(cause) or end.reason, retry_after_s=end.retry_after_s)
+    return end
+
+
+def _http_end(status: int, headers: Mapping[str, str]) -> LinkEnd:
+    retry_after_s = _seconds(headers.get("Retry-After")) if status in BUSY_STATUSES else None
+    return LinkEnd(f"the server answered HTTP {status}", retry_after_s=retry_after_s)
+
+
+def _is_poll(query: Mapping[str, str]) -> bool:
+    """Whether a request belongs to a session that exists already; the one that begins it is described by its caller."""
+    return query.get("transport") == "polling" and "sid" in query
+
+
+def _is_success(status: int) -> bool:
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def _speaks_only_http(fault: BaseException) -> bool:

@@ -153,6 +153,54 @@ async def test_proxy_without_websocket_is_passed_by_polling(serve: Serve) -> Non
     assert seen[:2] == ["websocket", "polling"]
 
 
+def polling(*, get: Handler, post: Handler) -> Handler:
+    """Open a polling session, and answer what follows with these."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "sid" not in request.query:
+            return web.Response(text=OPEN)
+        return await (get if request.method == "GET" else post)(request)
+
+    return handler
+
+
+async def park(_: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
+async def move(_: web.Request) -> web.Response:
+    return web.Response(status=400, text="Session ID unknown")
+
+
+async def come_later(_: web.Request) -> web.Response:
+    return web.Response(status=503, headers={"Retry-After": "7"})
+
+
+async def reset(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        (move, LinkEnd("the server answered HTTP 400")),
+        (come_later, LinkEnd("the server answered HTTP 503", retry_after_s=7.0)),
+        (reset, LinkEnd("Server disconnected")),
+    ],
+    ids=["unknown session", "busy", "reset"],
+)
+@pytest.mark.parametrize("half", ["get", "post"])
+async def test_either_half_of_polling_that_fails_ends_the_link_while_the_other_is_parked(
+    serve: Serve, half: str, fault: Handler, end: LinkEnd
+) -> None:
+    server = polling(get=fault, post=park) if half == "get" else polling(get=park, post=fault)
+    options = ClientOptions(transports=("polling",))
+    assert await Link(await serve(server), options, None, Silent()).run({"sessionId": "s"}) == end
+
+
 async def test_web_server_that_is_no_chat_is_cannot_connect(serve: Serve) -> None:
     async def page(_: web.Request) -> web.Response:
         return web.Response(text="<html>hello</html>")

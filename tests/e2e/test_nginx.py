@@ -14,6 +14,8 @@ import aiohttp
 import pytest
 
 from chatws.bots import EchoBot, HandOff, Turn
+from chatws.client import ClientOptions, ConnectionChange, Event
+from tests.client.listener import Listener
 from tests.support.bots import install
 from tests.support.certificate import Certificate, make_certificate
 from tests.support.chat import RunningChat
@@ -134,6 +136,26 @@ async def test_server_that_is_taken_out_or_gone_gets_nobody(start_site: StartSit
             http = await stack.enter_async_context(visitor(site, f"127.0.0.{70 + number}"))
             await begin_polling(http)
             await stack.enter_async_context(http.ws_connect(f"{ENGINE}websocket"))
+
+
+async def test_polling_client_whose_server_is_taken_out_comes_back_to_another_as_soon_as_it_speaks(
+    start_site: StartSite, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("k" * 64)
+    key.chmod(0o600)
+    site = await start_site(jwt_key_file=key)
+    agent = Listener.agent(site.nginx.url, site.servers[0].token(), ClientOptions(transports=("polling",)))
+    async with agent.client:
+        (first,) = (server for server in site.servers if server.engine.session_count)
+        await asyncio.to_thread(site.nginx.take_out, first.url)
+        await agent.client.set_presence("busy")
+        changes = [change for change in agent.of(Event.CONNECTION_CHANGE) if isinstance(change, ConnectionChange)]
+    assert [(change.state, change.reason) for change in changes] == [
+        ("connected", "connected"),
+        ("reconnecting", "the server answered HTTP 400"),
+        ("connected", "connected"),
+    ]
 
 
 async def test_metrics_are_not_for_the_world_however_they_are_spelled(start_site: StartSite) -> None:
