@@ -197,6 +197,43 @@ def test_the_first_conversation_is_waited_for(server: ServerProcess, tmp_path: P
         lines.join()
 
 
+def test_an_agent_whose_input_ends_does_not_wait_for_a_first_conversation(
+    chatws: Invoke, server: ServerProcess
+) -> None:
+    agent = agent_of(server)
+    for stdin, code, said in (
+        ("", 0, "waiting for the first one"),
+        ("/list\n", 0, "there are no conversations yet"),
+        ("hello\n", 1, "there is no conversation to write to"),
+    ):
+        done = chatws(*agent, stdin=stdin)
+        assert (done.returncode, done.stderr) == (code, "")
+        assert said in done.stdout
+    done = chatws(*agent, "--json", "--wait", "0.01", stdin="hello\n")
+    (*_, refused) = records(done.stdout)
+    assert (done.returncode, refused["event"], refused["error"]["code"]) == (1, "refused", "not_joined")
+
+
+def test_a_line_that_enters_a_conversation_decides_where_the_next_one_goes(
+    chatws: Invoke, customer: list[str], agent: list[str]
+) -> None:
+    session = json.loads(chatws("session", "create", *customer[1:3], "--json").stdout)
+    chatws(*customer, stdin="in another conversation, which is newer\n")
+    done = chatws(*agent, stdin=f"/join {session['conversationId']}\nhere\n")
+    assert done.returncode == 0
+    assert "here" in chatws("customer", *customer[1:3], env={"CHATWS_SESSION": session["sessionId"]}).stdout
+    assert "here" not in chatws(*customer).stdout
+
+
+def test_failures_can_be_felt_in_lines_too(chatws: Invoke, customer: list[str]) -> None:
+    done = chatws(*customer, stdin="/drop soon\n/drop 0.01\nwritten meanwhile\n/freeze 0.01\n")
+    assert done.returncode == 0
+    assert "say for how many seconds" in done.stdout
+    assert "connection lost (cut on request)" in done.stdout
+    assert "written meanwhile" in chatws(*customer).stdout
+    assert chatws(*customer, "--wait", "20", stdin="/expire\n").returncode == 4
+
+
 def test_typing_messages_and_read_marks_pass_between_two_terminals(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:

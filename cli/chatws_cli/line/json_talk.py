@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chatws.client import AgentClient, ClientError, Refused
+from chatws.protocol.errors import ErrorCode
 from chatws.protocol.spec import COMMANDS
 from chatws_cli.line.editor import Submitted
 from chatws_cli.line.records import Record, Request, ack_of, parse_request, record_of, refusal_of
-from chatws_cli.line.talk import Talk
+from chatws_cli.line.talk import NOWHERE, Talk
 from chatws_cli.output import print_json
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class JsonTalk(Talk):
         print_json(refusal_of("send_message", refusal, client_message_id))
 
     async def understand(self, typed: Submitted | Changed) -> None:
-        if not isinstance(typed, Submitted) or self.conversation_id is None:
+        if not isinstance(typed, Submitted):
             return
         try:
             request = parse_request(typed.text)
@@ -62,11 +63,18 @@ class JsonTalk(Talk):
         if request is None:
             return
         if request.content is not None:
-            await self.send(self.conversation_id, request.content, request.client_message_id)
+            await self._say(request.content, request.client_message_id)
         else:
             while len(self._tasks) >= MAX_CALLS:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self.spawn(self._call(request))
+
+    async def _say(self, content: str, client_message_id: str | None) -> None:
+        if self.conversation_id is None:
+            self._has_failed = True
+            self.show_unsendable(content, client_message_id, Refused(ErrorCode.NOT_JOINED, NOWHERE))
+        else:
+            await self.send(self.conversation_id, content, client_message_id)
 
     async def _call(self, request: Request) -> None:
         name = request.command or ""

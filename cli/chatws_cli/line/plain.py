@@ -11,7 +11,8 @@ from chatws.protocol.events import ConversationUpdated
 from chatws_cli.errors import ExitCode
 from chatws_cli.line import slash
 from chatws_cli.line.editor import Changed
-from chatws_cli.line.talk import Talk
+from chatws_cli.line.faults import Faults
+from chatws_cli.line.talk import NOWHERE, Talk
 from chatws_cli.line.view import Kind, Line, View
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chatws.protocol.events import Authenticated
     from chatws.protocol.replies import JoinAck
     from chatws_cli.line.editor import Submitted
+    from chatws_cli.line.faults import Order
     from chatws_cli.line.sources import Face
     from chatws_cli.line.talk import Wishes
 
@@ -41,7 +43,7 @@ class PlainTalk(Talk):
         self._queued_shown: set[str] = set()
         self._marking = False
         self._marked = 0
-        self._commands: dict[str, Callable[[str], Coroutine[object, object, None]]] = {
+        self._commands: dict[str, Order] = {
             "list": self._list,
             "join": self._join,
             "claim": self._changes("claim_conversation"),
@@ -54,6 +56,7 @@ class PlainTalk(Talk):
             "read": self._read,
             "status": self._status,
             "who": self._who,
+            **Faults(client, self._tell).orders,
             "help": self._help,
         }
 
@@ -123,15 +126,22 @@ class PlainTalk(Talk):
             if command.name == "quit":
                 self.end(ExitCode.DONE)
             else:
-                self.spawn(self._commands[command.name](command.argument))
+                await self._obey(self._commands[command.name](command.argument))
         elif command is not None:
             self._notice(command, Kind.PROBLEM)
         elif typed.text.strip():
             await self._say(slash.message_of(typed.text))
 
+    async def _obey(self, work: Coroutine[object, object, None]) -> None:
+        if self.face.is_interactive:
+            self.spawn(work)
+        else:
+            await self.guarded(work)  # the next line may be for the conversation that this one enters
+
     async def _say(self, text: str) -> None:
         if self.conversation_id is None:
-            self._notice("there is no conversation to write to yet", Kind.PROBLEM)
+            self._has_failed = True
+            self._notice(NOWHERE, Kind.PROBLEM)
             return
         await self.send(self.conversation_id, text)
 
@@ -184,7 +194,7 @@ class PlainTalk(Talk):
         else:
             await self.enter(wanted)
 
-    def _changes(self, method: str) -> Callable[[str], Coroutine[object, object, None]]:
+    def _changes(self, method: str) -> Order:
         async def change(argument: str) -> None:
             del argument
             conversation = self._view.conversation
@@ -232,6 +242,9 @@ class PlainTalk(Talk):
         del argument
         for row in slash.help_lines(is_agent=isinstance(self.client, AgentClient)):
             self._notice(row)
+
+    def _tell(self, text: str, *, is_problem: bool = False) -> None:
+        self._notice(text, Kind.PROBLEM if is_problem else Kind.NOTICE)
 
     def _notice(self, text: str, kind: Kind = Kind.NOTICE) -> None:
         self.face.show([Line(kind, f"       {text}")])

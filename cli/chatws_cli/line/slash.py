@@ -27,6 +27,10 @@ COMMANDS: dict[str, Slash] = {
     "read": Slash("", "mark everything as read"),
     "status": Slash("online, away or busy", "choose how others see you"),
     "who": Slash("", "show who is here"),
+    "reconnect": Slash("", "connect now, do not wait"),
+    "drop": Slash("[seconds]", "feel an outage: cut the connection for that long, 5 by default"),
+    "freeze": Slash("[seconds]", "feel a network that swallows everything, 5 by default"),
+    "expire": Slash("", "feel an expired token or session"),
     "quit": Slash("", "leave (also Ctrl-D)"),
     "help": Slash("", "show this list"),
 }

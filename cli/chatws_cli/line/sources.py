@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from chatws_cli.line.editor import Changed
     from chatws_cli.line.view import Line
 
-_MAX_WAITING = 100
+_MAX_WAITING = 10_000
+"""Most lines that wait to be taken; as long as more come, the end of the input is not known."""
 
 
 class Face(Protocol):
@@ -29,6 +30,9 @@ class Face(Protocol):
     def typed(self) -> AsyncIterator[Submitted | Changed]:
         """Give what is typed; ends with the input."""
         ...
+
+    async def until_ended(self) -> None:
+        """Return once nothing more will be typed; what has been may still wait to be taken."""
 
     def show(self, lines: list[Line]) -> None:
         """Print lines."""
@@ -44,27 +48,40 @@ class Pipe:
 
     is_interactive = False
 
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue(_MAX_WAITING)
+        self._ended = asyncio.Event()
+        self._is_read = False
+
     async def typed(self) -> AsyncIterator[Submitted | Changed]:
         """Give standard input line by line."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue(_MAX_WAITING)
-        threading.Thread(
-            target=_read_lines, args=(asyncio.get_running_loop(), queue), name="chatws-stdin", daemon=True
-        ).start()
-        while (line := await queue.get()) is not None:
+        self._read()
+        while (line := await self._lines.get()) is not None:
             yield Submitted(line)
+
+    async def until_ended(self) -> None:
+        """Return once standard input has been read to its end."""
+        self._read()
+        await self._ended.wait()
 
     def show(self, lines: list[Line]) -> None:
         """Write lines to standard output at once."""
         sys.stdout.write("".join(f"{line.text}\n" for line in lines))
         sys.stdout.flush()
 
+    def _read(self) -> None:
+        if not self._is_read:
+            self._is_read = True
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._read_lines, args=(loop,), name="chatws-stdin", daemon=True).start()
 
-def _read_lines(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[str | None]) -> None:
-    try:
-        for line in sys.stdin.buffer:
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            asyncio.run_coroutine_threadsafe(queue.put(text), loop).result()
-        asyncio.run_coroutine_threadsafe(queue.put(None), loop).result()
-    except (RuntimeError, asyncio.CancelledError):
-        # The loop is closed: the command is over.
-        return
+    def _read_lines(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            for line in sys.stdin.buffer:
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                asyncio.run_coroutine_threadsafe(self._lines.put(text), loop).result()
+            loop.call_soon_threadsafe(self._ended.set)
+            asyncio.run_coroutine_threadsafe(self._lines.put(None), loop).result()
+        except (RuntimeError, asyncio.CancelledError):
+            # The loop is closed: the command is over.
+            return

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ACK_PATIENCE_S = 30.0
 """How long the end of the input waits for messages that are not stored yet."""
 
+NOWHERE = "there is no conversation to write to yet"
+
 _SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: 129}
 
 
@@ -51,6 +53,8 @@ class Talk:
         self.conversation_id: str | None = None
         self.inbox = Inbox()
         self._wishes = wishes
+        self._linger_s = wishes.linger_s
+        """How long is listened after the end of the input; 0 once it has been."""
         self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._first: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """The conversation an agent without a wish waits for."""
@@ -85,9 +89,18 @@ class Talk:
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run something beside the input; its failure is shown."""
-        task = asyncio.create_task(self._guarded(work))
+        task = asyncio.create_task(self.guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def guarded(self, work: Coroutine[object, object, None]) -> None:
+        """Run something; its failure is shown."""
+        try:
+            with self._writing():
+                await work
+        except ClientError as problem:
+            with self._writing():
+                self.show_failure(problem)
 
     async def send(self, conversation_id: str, content: str, client_message_id: str | None = None) -> None:
         """Queue a message, waiting while the outbox is full."""
@@ -167,19 +180,36 @@ class Talk:
 
     async def _enter_first(self) -> None:
         wanted = self._wishes.conversation_id
+        if wanted is None and (newest := self.inbox.newest_open()) is not None:
+            wanted = newest.conversation_id
         if wanted is None:
-            newest = self.inbox.newest_open()
-            if newest is None:
-                self.show_waiting()
-            wanted = await self._first if newest is None else newest.conversation_id
-        await self.enter(wanted)
+            self.show_waiting()
+            wanted = await self._first_to_come()
+        if wanted is not None:
+            await self.enter(wanted)
+
+    async def _first_to_come(self) -> str | None:
+        """Wait for a conversation; once the input has ended, no longer than is listened then."""
+        ended = asyncio.create_task(self.face.until_ended())
+        try:
+            ends: set[asyncio.Future[Any]] = {self._first, ended}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        if not self._first.done():
+            await asyncio.wait({self._first}, timeout=self._linger_s)
+        if not self._first.done():
+            self._linger_s = 0.0
+            self._first.cancel()  # what was typed may still enter one
+            return None
+        return self._first.result()
 
     async def _read_input(self) -> None:
         async for typed in self.face.typed():
             await self.understand(typed)
         await self._wait_for_acks()
-        if self._wishes.linger_s:
-            await asyncio.sleep(self._wishes.linger_s)
+        if self._linger_s:
+            await asyncio.sleep(self._linger_s)
         self.end(int(ExitCode.FAILED if self._has_failed else ExitCode.DONE))
 
     async def _wait_for_acks(self) -> None:
@@ -249,11 +279,3 @@ class Talk:
         except BrokenPipeError:
             abandon_stdout()
             self.end(int(ExitCode.FAILED))
-
-    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
-        try:
-            with self._writing():
-                await work
-        except ClientError as problem:
-            with self._writing():
-                self.show_failure(problem)

@@ -47,6 +47,7 @@ class Terminal:
         self._editor = LineEditor()
         self._keys = KeyDecoder()
         self._typed: asyncio.Queue[Submitted | Changed | None] = asyncio.Queue()
+        self._ended = asyncio.Event()
         self._restore: Callable[[], None] = lambda: None  # gives the terminal its attributes back
         self._colours = not os.environ.get("NO_COLOR")
 
@@ -77,6 +78,10 @@ class Terminal:
         while (edit := await self._typed.get()) is not None:
             yield edit
 
+    async def until_ended(self) -> None:
+        """Return at Ctrl-D, or when the terminal is gone."""
+        await self._ended.wait()
+
     def show(self, lines: list[Line]) -> None:
         """Print lines above the half-typed one."""
         if lines:
@@ -94,13 +99,19 @@ class Terminal:
         if not received:
             # Hang-up: the reader would be called for ever.
             asyncio.get_running_loop().remove_reader(self._input)
-            self._typed.put_nowait(None)
+            self._end()
             return
         for key in self._keys.feed(received):
             edit = self._editor.press(key)
-            if edit is not None:
-                self._typed.put_nowait(None if isinstance(edit, Ended) else edit)
+            if isinstance(edit, Ended):
+                self._end()
+            elif edit is not None:
+                self._typed.put_nowait(edit)
         self._redraw()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._typed.put_nowait(None)
 
     def _redraw(self) -> None:
         self._write(ERASE_ROW + self._row())

@@ -13,9 +13,5 @@ COMMANDS: Final[dict[str, Slash]] = {
     "find": Slash("[name]", "show only customers of that name", for_agents=True),
     "leave": Slash("", "leave this conversation", for_agents=True),
     "retry": Slash("", "send again what failed"),
-    "reconnect": Slash("", "connect now, do not wait"),
-    "drop": Slash("[seconds]", "feel an outage: cut the connection for that long, 5 by default"),
-    "freeze": Slash("[seconds]", "feel a network that swallows everything, 5 by default"),
-    "expire": Slash("", "feel an expired token or session"),
     "transcript": Slash("", "read the conversation in $PAGER"),
 }

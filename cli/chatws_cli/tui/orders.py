@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, get_args
 
 from chatws.protocol.entities import PresenceChoice
 from chatws_cli.errors import ExitCode
+from chatws_cli.line.faults import Faults
 from chatws_cli.screen.people import DOTS
 from chatws_cli.screen.roster import FILTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
+    from chatws_cli.line.faults import Order
     from chatws_cli.tui.desk import Desk
-
-_DEFAULT_FAULT_S = 5.0
-_MAX_FAULT_S = 600.0
 
 
 class Orders:
@@ -24,7 +23,7 @@ class Orders:
     def __init__(self, desk: Desk, show: Callable[[str], None]) -> None:
         self._desk = desk
         self._show = show
-        self._by_name: dict[str, Callable[[str], Coroutine[object, object, None]]] = {
+        self._by_name: dict[str, Order] = {
             "list": self._list,
             "find": self._find,
             "join": self._join,
@@ -36,10 +35,7 @@ class Orders:
             "status": self._status,
             "who": self._who,
             "retry": self._retry,
-            "reconnect": self._reconnect,
-            "drop": self._drop,
-            "freeze": self._freeze,
-            "expire": self._expire,
+            **Faults(desk.client, desk.tell).orders,
             "transcript": self._open("transcript"),
             "help": self._open("help"),
             "quit": self._quit,
@@ -49,14 +45,14 @@ class Orders:
         """Carry out a command; a failure is shown on the screen."""
         self._desk.spawn(self._by_name[name](argument))
 
-    def _open(self, what: str) -> Callable[[str], Coroutine[object, object, None]]:
+    def _open(self, what: str) -> Order:
         async def open_it(argument: str) -> None:
             del argument
             self._show(what)
 
         return open_it
 
-    def _change(self, name: str) -> Callable[[str], Coroutine[object, object, None]]:
+    def _change(self, name: str) -> Order:
         async def change(argument: str) -> None:
             del argument
             await self._desk.change(name)
@@ -129,39 +125,6 @@ class Orders:
         del argument
         self._desk.retry()
 
-    async def _reconnect(self, argument: str) -> None:
-        del argument
-        if self._desk.client.state == "connected":
-            self._desk.tell("connected already")
-        self._desk.client.reconnect_now()
-
-    async def _drop(self, argument: str) -> None:
-        seconds = self._seconds(argument)
-        if seconds is not None:
-            self._desk.client.cut_link(seconds)
-
-    async def _freeze(self, argument: str) -> None:
-        seconds = self._seconds(argument)
-        if seconds is None:
-            return
-        is_frozen = self._desk.client.freeze_link(seconds)
-        text = f"frozen for {seconds:g} s" if is_frozen else "there is no WebSocket to freeze"
-        self._desk.tell(text, is_problem=not is_frozen)
-
-    async def _expire(self, argument: str) -> None:
-        del argument
-        self._desk.client.expire_credentials()
-
     async def _quit(self, argument: str) -> None:
         del argument
         self._desk.end(int(ExitCode.DONE))
-
-    def _seconds(self, argument: str) -> float | None:
-        try:
-            seconds = float(argument or _DEFAULT_FAULT_S)
-        except ValueError:
-            seconds = -1.0
-        if 0 < seconds <= _MAX_FAULT_S:
-            return seconds
-        self._desk.tell(f"say for how many seconds, at most {_MAX_FAULT_S:g}", is_problem=True)
-        return None
