@@ -36,7 +36,7 @@ class Invoke(Protocol):
     def __call__(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done: ...
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def kept_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that serves logs to its stderr, which here ends with the test."""
     root, ours = logging.getLogger(), logging.getLogger("chatws")
@@ -46,7 +46,7 @@ def kept_logging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def chatws(kept_logging: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+def chatws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["chatws", *arguments])
