@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws_loadtest.generator_bench.trial import Contender, Folders, Size, run_trial
+from chatws_loadtest.generator_bench.contenders import Contender, NotInstalled, install
+from chatws_loadtest.generator_bench.trial import Folders, Size, Trial, run_trial
+from chatws_loadtest.generator_bench.verdicts import judge, judge_many
+from chatws_loadtest.samples import Spread, percentiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,3 +20,45 @@ async def test_contender_sends_on_schedule_and_all_of_it_is_acked(contender: Con
     assert trial.sent == trial.ack.count == 8
     assert trial.bare.count > 0
     assert trial.ms_per_connect > 0
+
+
+def test_contender_that_cannot_be_installed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(NotInstalled, match="there is no Node"):
+        install(Contender.ARTILLERY, tmp_path)
+    for name in ("node", "npm"):
+        (programs / name).write_text("#!/bin/sh\nexit 7\n")
+        (programs / name).chmod(0o755)
+    with pytest.raises(NotInstalled, match="exit code 7"):
+        install(Contender.ARTILLERY, tmp_path)
+
+
+def test_median_is_compared_with_each_target() -> None:
+    found = {
+        "us_per_message": Spread(low=200.0, median=271.0, high=400.0),
+        "ms_per_connect": Spread(low=1.0, median=1.3, high=9.0),
+        "kb_per_user": Spread(low=20.0, median=22.0, high=30.0),
+        "excess_p99_ms": Spread(low=-1.0, median=-0.5, high=1.0),
+    }
+    assert [line.rpartition(": ")[2] for line in judge(found)] == ["MISSED", "reached", "reached", "reached"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "cores", "verdict"), [(2_000, 0.7, "carried"), (2_000, 0.9, "SATURATED"), (1_900, 0.7, "SATURATED")]
+)
+def test_many_users_are_carried_only_in_time_and_with_time_to_spare(sent: int, cores: float, verdict: str) -> None:
+    trial = Trial(
+        contender=Contender.OURS,
+        users=200,
+        seconds=10.0,
+        sent=sent,
+        us_per_message=300.0,
+        ms_per_connect=1.0,
+        kb_per_user=20.0,
+        cores=cores,
+        ack=percentiles([1_000] * sent),
+        bare=percentiles([1_000]),
+    )
+    assert judge_many(trial).endswith(verdict)

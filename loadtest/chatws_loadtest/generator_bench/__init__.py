@@ -1,1 +1,1 @@
-"""What load generators cost beside each other: ours, Locust's own user, npm's client, each on the same server."""
+"""What load generators cost beside each other, on the same server: ours, Locust's, npm's client, Artillery."""

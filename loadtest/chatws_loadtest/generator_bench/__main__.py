@@ -22,16 +22,9 @@ from pathlib import Path
 import msgspec
 
 from chatws_loadtest import procfs
-from chatws_loadtest.generator_bench.trial import (
-    TITLES,
-    Contender,
-    ContenderFailed,
-    Folders,
-    Size,
-    Trial,
-    prepare_node,
-    run_trial,
-)
+from chatws_loadtest.generator_bench.contenders import ON_NODE, OURS, TITLES, Contender, NotInstalled, install
+from chatws_loadtest.generator_bench.trial import ContenderFailed, Folders, Size, Trial, run_trial
+from chatws_loadtest.generator_bench.verdicts import FIGURES, judge, judge_many
 from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.samples import Spread, spread
 from chatws_loadtest.subject import SubjectFailed, reserve_core
@@ -42,22 +35,23 @@ USERS = 500
 MANY_USERS = 2_000
 """What one process of ours has to carry without being busy all the time."""
 
-COLUMNS = {
-    "us_per_message": "µs of CPU per message",
-    "ms_per_connect": "ms of CPU per connect",
-    "kb_per_user": "kB per user",
-    "excess_p99_ms": "ack p99 above a bare client's, ms",
-}
+INCLUDED = """\
+Per message is counted what it makes the load process do: sending it, its ack, the sender's own copy and the peer's, for
+both are users of that process. Typing, history and read marks make that about 1.4 times as many packets. Acks are timed
+by the contenders themselves, from the moment a message was due; Artillery has no schedule, it sends a second after the
+last ack and times from there."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All trials, and how far those of one contender lie apart."""
+    """All trials, and how far those of one contender lie apart in which its messages were answered."""
 
     at: datetime
     machine: dict[str, str]
     seconds: float
     trials: list[Trial]
     many: Trial | None
+    missing: dict[Contender, str]
+    """Who could not take part, and why."""
     spreads: dict[Contender, dict[str, Spread]]
 
 
@@ -68,8 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     rounds, seconds = (1, 8.0) if options.quick else (options.rounds, 20.0)
     _raise_file_limit()
     with tempfile.TemporaryDirectory(prefix="chatws-bench-node-") as node_dir:
-        node = prepare_node(Path(node_dir)) if Contender.NODE in chosen else None
-        wanted = [one for one in chosen if one is not Contender.NODE or node is not None]
+        versions, missing = _install(chosen, Path(node_dir))
+        wanted = [one for one in chosen if one not in missing]
         core = reserve_core()
         try:
             trials = [
@@ -77,17 +71,21 @@ def main(arguments: list[str] | None = None) -> int:
                 for _ in range(rounds)
                 for contender in wanted
             ]
-            many = None if options.quick else _run(Contender.OURS, Size(MANY_USERS, seconds), Path(node_dir), core)
+            has_many = Contender.OURS in wanted and not options.quick
+            many = _run(Contender.OURS, Size(MANY_USERS, seconds), Path(node_dir), core) if has_many else None
         except (SubjectFailed, PeopleMissing, ContenderFailed, TimeoutError, OSError) as error:
             print(f"the load could not be built up: {error!r}", file=sys.stderr)
             return EXIT_CANNOT_START
+    complete = {one: [trial for trial in trials if trial.contender is one and trial.is_complete] for one in wanted}
+    missing |= {one: "messages stayed without an ack" for one, found in complete.items() if not found}
     report = Report(
         at=datetime.now(UTC),
-        machine=_describe_machine(node),
+        machine=_describe_machine(versions),
         seconds=seconds,
         trials=trials,
         many=many,
-        spreads={one: _spreads([trial for trial in trials if trial.contender is one]) for one in wanted},
+        missing=missing,
+        spreads={one: _spreads(found) for one, found in complete.items() if found},
     )
     print("\n".join(_table(report)))
     if options.out is not None:
@@ -103,6 +101,21 @@ def _run(contender: Contender, size: Size, node_dir: Path, core: int | None) -> 
     return trial
 
 
+def _install(chosen: Sequence[Contender], node_dir: Path) -> tuple[dict[str, str], dict[Contender, str]]:
+    """Install what runs on Node; versions of packages, and who cannot take part."""
+    versions: dict[str, str] = {}
+    missing: dict[Contender, str] = {}
+    for contender in sorted(ON_NODE & set(chosen)):
+        try:
+            versions |= install(contender, node_dir)
+        except NotInstalled as problem:
+            missing[contender] = str(problem)
+    if versions:
+        found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - the user's own
+        versions["node"] = found.stdout.strip()
+    return versions, missing
+
+
 def _describe(trial: Trial) -> str:
     return (
         f"{trial.contender:<14} {trial.users} users: {trial.us_per_message:.0f} µs per message, "
@@ -112,18 +125,24 @@ def _describe(trial: Trial) -> str:
 
 
 def _spreads(trials: Sequence[Trial]) -> dict[str, Spread]:
-    return {name: spread([getattr(trial, name) for trial in trials]) for name in COLUMNS}
+    return {name: spread([getattr(trial, name) for trial in trials]) for name in FIGURES}
 
 
 def _table(report: Report) -> Iterator[str]:
     yield "\n" + "\n".join(f"{name}: {value}" for name, value in report.machine.items())
-    for name, title in COLUMNS.items():
+    yield f"\n{INCLUDED}"
+    for name, (title, _) in FIGURES.items():
         yield f"\n{title} (lowest, median, highest)"
         for contender, spreads in report.spreads.items():
             found = spreads[name]
             yield f"  {TITLES[contender]:<56}{found.low:10.2f}{found.median:10.2f}{found.high:10.2f}"
+    for contender, reason in report.missing.items():
+        yield f"\nnot measured: {TITLES[contender]}: {reason}"
+    for contender in (one for one in report.spreads if one in OURS):
+        yield f"\n{TITLES[contender]}"
+        yield from (f"  {line}" for line in judge(report.spreads[contender]))
     if report.many is not None:
-        yield f"\nmany users on one process of ours: {_describe(report.many)}"
+        yield f"\n{judge_many(report.many)}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,15 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _describe_machine(node: str | None) -> dict[str, str]:
+def _describe_machine(versions: dict[str, str]) -> dict[str, str]:
     programs = {name: version(name) for name in ("chatws", "locust", "gevent", "python-socketio")}
-    if node is not None:
-        found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - the user's own
-        programs |= {"node": found.stdout.strip(), "socket.io-client (npm)": node}
     return {
-        "machine": f"{procfs.cpu_model()}, {len(os.sched_getaffinity(0))} cores",
+        "machine": f"{procfs.cpu_model()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         **programs,
+        **versions,
     }
 
 

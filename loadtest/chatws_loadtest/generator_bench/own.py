@@ -49,6 +49,7 @@ def main() -> int:
     gevent.sleep(talk.DRAIN_S)
     acks = ledger.samples.take().get("ack", [])
     print(talk.encode(talk.Heard(sent=ledger.sent, acks_us=acks)).decode(), flush=True)
+    talk.wait_for_the_end()
     return 0
 
 

@@ -85,6 +85,7 @@ def main() -> int:
     account.begin.set(now_s() + talk.LEAD_S)
     gevent.sleep(talk.LEAD_S + account.wanted.seconds + talk.DRAIN_S)
     print(talk.encode(talk.Heard(sent=account.sent, acks_us=account.acks_us)).decode(), flush=True)
+    talk.wait_for_the_end()
     return 0
 
 

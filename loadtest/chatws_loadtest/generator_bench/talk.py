@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 
 from chatws_loadtest.orders import Room
@@ -38,3 +40,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 decode_talk = msgspec.json.Decoder(Talk).decode
 decode_heard = msgspec.json.Decoder(Heard).decode
 encode = msgspec.json.Encoder().encode
+
+
+def wait_for_the_end() -> None:
+    """Stay until standard input ends: what a process has used can be read only while it is there."""
+    sys.stdin.buffer.read()

@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from chatws_loadtest import procfs
 from chatws_loadtest.generator_bench import talk
+from chatws_loadtest.generator_bench.contenders import Contender, command
 from chatws_loadtest.generator_bench.probe import Probe
 from chatws_loadtest.people import Credentials, make_rooms
 from chatws_loadtest.samples import percentiles
 from chatws_loadtest.subject import Subject
+from chatws_loadtest.verdict import LEAST_DELIVERED
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chatws_loadtest.samples import Percentiles
 
-NODE_DIR: Final = Path(__file__).parent / "node"
 MEMBERS: Final = 2
 TIMEOUT_S: Final = 300.0
 LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
-
-
-class Contender(StrEnum):
-    """Who makes the load."""
-
-    OURS = "ours"
-    OURS_MESSAGES = "ours-messages"
-    LOCUST = "locust"
-    NODE = "node"
-
-
-TITLES: Final = {
-    Contender.OURS: "chatws loadtest: messages, typing, history, read marks",
-    Contender.OURS_MESSAGES: "chatws loadtest: messages only",
-    Contender.LOCUST: "Locust's SocketIOUser: messages only",
-    Contender.NODE: "npm socket.io-client: messages only",
-}
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +32,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     contender: Contender
     users: int
+    seconds: float
     sent: int
     us_per_message: float
     ms_per_connect: float
@@ -59,6 +40,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     cores: float
     ack: Percentiles
     bare: Percentiles
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nearly all was answered: what is never done costs nothing."""
+        return self.ack.count >= LEAST_DELIVERED * self.sent
 
     @property
     def excess_p99_ms(self) -> float:
@@ -76,7 +62,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where a server keeps its data, and where npm's client was installed."""
+    """Where a server keeps its data, and where the contenders of Node were installed."""
 
     server: Path
     node: Path
@@ -112,7 +98,7 @@ async def run_trial(contender: Contender, size: Size, folders: Folders, core: in
 
 async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_dir: Path) -> Trial:
     child = await asyncio.create_subprocess_exec(
-        *_command(contender, node_dir),
+        *command(contender, node_dir),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LONGEST_LINE_BYTES,
@@ -135,6 +121,7 @@ async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_d
     return Trial(
         contender=contender,
         users=users,
+        seconds=wanted.seconds,
         sent=heard.sent,
         us_per_message=(done_s - connected_s) / max(1, heard.sent) * 1e6,
         ms_per_connect=(connected_s - cpu_s) / users * 1e3,
@@ -156,29 +143,3 @@ async def _line(child: asyncio.subprocess.Process) -> bytes:
     if not line:
         raise ContenderFailed("the contender ended without a result")
     return line
-
-
-def _command(contender: Contender, node_dir: Path) -> list[str]:
-    match contender:
-        case Contender.NODE:
-            return ["node", str(node_dir / "talk.mjs")]
-        case Contender.LOCUST:
-            return [sys.executable, "-m", "chatws_loadtest.generator_bench.stock"]
-        case _:
-            return [sys.executable, "-m", "chatws_loadtest.generator_bench.own"]
-
-
-def prepare_node(folder: Path) -> str | None:
-    """Install npm's client into a folder and return its version; None where there is no Node.
-
-    Raises:
-        subprocess.CalledProcessError: npm failed; its output went to standard error.
-    """
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        return None
-    for name in ("package.json", "talk.mjs"):
-        shutil.copy(NODE_DIR / name, folder)
-    subprocess.run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=folder, check=True)
-    wanted: str = json.loads((folder / "package.json").read_text())["dependencies"]["socket.io-client"]
-    return wanted

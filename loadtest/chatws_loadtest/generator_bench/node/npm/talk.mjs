@@ -1,9 +1,11 @@
 // A contender of the generator benchmark on npm's socket.io-client: one process, open schedule, messages only.
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
 console.log("loaded");
-const [line] = await new Promise((resolve) => createInterface({ input: process.stdin }).once("line", (text) => resolve([text])));
+const input = createInterface({ input: process.stdin }).on("close", () => process.exit(0));
+const [line] = await once(input, "line");
 const plan = JSON.parse(line);
 const users = plan.rooms.flatMap((room) => room.members.map((auth) => ({ auth, conversationId: room.conversation_id })));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,4 +35,3 @@ const talk = async (user) => {
 await Promise.all(users.map(talk));
 await pause(1000);
 console.log(JSON.stringify({ sent, acks_us: acks }));
-process.exit(0);

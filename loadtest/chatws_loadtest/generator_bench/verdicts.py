@@ -1,0 +1,45 @@
+"""What our generator is meant to cost, and whether it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from chatws_loadtest.verdict import LEAST_DELIVERED, SUSPECT_CPU
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chatws_loadtest.generator_bench.trial import Trial
+    from chatws_loadtest.samples import Spread
+
+
+class Figure(NamedTuple):
+    """One row of the table: what is measured, and the most it may be for a generator of ours."""
+
+    title: str
+    most: float
+
+
+FIGURES: Final = {
+    "us_per_message": Figure("µs of CPU per message", 270.0),
+    "ms_per_connect": Figure("ms of CPU per connect", 1.3),
+    "kb_per_user": Figure("kB per user", 25.0),
+    "excess_p99_ms": Figure("ack p99 above a bare client's, ms", 1.5),
+}
+
+
+def judge(spreads: Mapping[str, Spread]) -> Iterator[str]:
+    """Compare the medians of one contender with the targets, a line for each."""
+    for name, (title, most) in FIGURES.items():
+        median = spreads[name].median
+        yield f"{title}: {median:.2f}, wanted at most {most:g}: {'reached' if median <= most else 'MISSED'}"
+
+
+def judge_many(trial: Trial) -> str:
+    """Say whether one process carried many users: everything sent in time, and no core used up."""
+    share = trial.sent / (trial.users * trial.seconds)
+    carried = trial.cores <= SUSPECT_CPU and share >= LEAST_DELIVERED and trial.ack.count == trial.sent
+    return (
+        f"{trial.users} users on one process: {trial.cores:.2f} cores, {share:.1%} of the messages sent, "
+        f"{trial.ack.count} of {trial.sent} acked: {'carried' if carried else 'SATURATED'}"
+    )
