@@ -19,14 +19,14 @@ class Backlog:
     at a time.
     """
 
-    __slots__ = ("_bytes", "_max_bytes", "_session", "_task", "_wake", "_works")
+    __slots__ = ("_bytes", "_is_running", "_max_bytes", "_session", "_wake", "_works")
 
     def __init__(self, session: Session, max_bytes: int) -> None:
         self._session = session
         self._max_bytes = max_bytes
         self._works: deque[tuple[Work, int]] = deque()
         self._bytes = 0
-        self._task: asyncio.Task[None] | None = None
+        self._is_running = False
         # Set while somebody waits for room or for the end.
         self._wake: asyncio.Event | None = None
 
@@ -34,8 +34,9 @@ class Backlog:
         """Let work of a packet of ``size`` bytes wait its turn."""
         self._works.append((work, size))
         self._bytes += size
-        if self._task is None:
-            self._task = self._session.core.start_task(self._run())
+        if not self._is_running:
+            self._is_running = True
+            self._session.core.start_task(self._run())
 
     async def room(self) -> None:
         """Wait until less than the bound waits."""
@@ -44,7 +45,7 @@ class Backlog:
 
     async def drained(self) -> None:
         """Wait until nothing waits or runs."""
-        while self._task is not None:
+        while self._is_running:
             await self._progress()
 
     async def _progress(self) -> None:
@@ -64,7 +65,7 @@ class Backlog:
                 work.close()
             self._works.clear()
             self._bytes = 0
-            self._task = None
+            self._is_running = False
             self._notify()
 
     def _notify(self) -> None:

@@ -19,6 +19,7 @@ from chatws.engine.turns import Turns
 if TYPE_CHECKING:
     from chatws.engine.polling import PollingLink
     from chatws.engine.session import Session
+    from chatws.engine.websocket import WebSocketLink
 
 _DEPARTURES_PER_TURN = 32
 """Some 5 ms of work: when thousands of connections break at once, everybody else is still served meanwhile."""
@@ -35,6 +36,10 @@ class Core:
         self.sessions: dict[str, Session] = {}
         self.last_polls: dict[str, PollingLink] = {}
         """Closed polling sessions whose last packets wait for a poll."""
+        self.connections: set[WebSocketLink] = set()
+        """WebSockets whose TCP connection is open; ``forget_connection`` takes one out."""
+        # Set while somebody waits for the connections to be gone.
+        self._all_gone: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         # Set while somebody waits for the handlers in flight.
@@ -65,22 +70,40 @@ class Core:
         """The watch over polls that wait."""
         return ParkedPolls(self.loop)
 
-    def start_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def start_task(self, work: Coroutine[None, None, None]) -> None:
         """Start work that ``finish`` awaits or cancels."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
+
+    def forget_connection(self, link: WebSocketLink) -> None:
+        """Note that a WebSocket's TCP connection is gone."""
+        self.connections.discard(link)
+        if self._all_gone is not None and not self.connections:
+            self._all_gone.set()
 
     async def finish(self, timeout_s: float) -> None:
-        """Wait for started work, then cancel what is left."""
+        """Wait for started work and for connections that are being closed, then cut short what is left."""
+        started = self.loop.time()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._connections_gone(started + timeout_s - self.loop.time())
         self.stalls.stop()
         self.parked.stop()
+
+    async def _connections_gone(self, timeout_s: float) -> None:
+        if self.connections:
+            self._all_gone = asyncio.Event()
+            timer = self.loop.call_later(max(0.0, timeout_s), self._cut_connections)
+            await self._all_gone.wait()
+            timer.cancel()
+
+    def _cut_connections(self) -> None:
+        for link in list(self.connections):
+            link.abort()
 
     def enter_handler(self) -> None:
         """Count a handler of the program that begins."""

@@ -34,9 +34,6 @@ class Link(Protocol):
     async def room(self) -> None:
         """Wait until the client has taken most of what waits, or is gone."""
 
-    def read_ahead(self) -> None:
-        """Look for acks although a handler of this session runs; asked for as often as needed."""
-
     def close(self, reason: Reason, code: int) -> None:
         """Send what waits, say that it ends, and be gone soon."""
 
@@ -49,7 +46,7 @@ class Receiver(Protocol):
 
     @property
     def awaits_ack(self) -> bool:
-        """True while a call waits for the client's answer."""
+        """True while a call waits for the client's answer, which is then read even if a handler runs."""
 
     @property
     def awaits_binary(self) -> bool:

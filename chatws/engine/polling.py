@@ -101,9 +101,6 @@ class PollingLink:
             self._taken = self._taken or asyncio.Event()
             await self._taken.wait()
 
-    def read_ahead(self) -> None:
-        """Do nothing: acks are read from every POST while handlers run."""
-
     def close(self, reason: Reason, code: int) -> None:
         """Answer the parked poll; where the client is well, keep what waits for the next poll a while."""
         del code

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 
 from chatws.engine.client import Client
 from chatws.engine.core import Core
+from chatws.engine.handover import HandedOver
 from chatws.engine.http import (
     MAX_HEADER_CHARS,
     BadRequest,
@@ -173,10 +174,10 @@ class Server:
     async def _answer(self, request: web.Request, question: Question, headers: dict[str, str]) -> web.StreamResponse:
         is_polling = question.transport == "polling"
         if question.sid is None:
-            return self._open_polling(request, headers) if is_polling else await self._open_websocket(request)
+            return self._open_polling(request, headers) if is_polling else self._open_websocket(request)
         session = self._core.sessions.get(question.sid)
         if session is not None and not is_polling:
-            return await upgrade(self._core, session, request)
+            return upgrade(self._core, session, request)
         link = self._core.last_polls.get(question.sid) if session is None else session.link
         if link is None or (session is None and question.method != "GET"):
             raise RequestError(BadRequest.SESSION_UNKNOWN)
@@ -191,18 +192,18 @@ class Server:
         upgrades = ["websocket"] if "websocket" in self.options.transports else []
         return text_response(self._open_packet(session, upgrades), headers)
 
-    async def _open_websocket(self, request: web.Request) -> web.StreamResponse:
+    def _open_websocket(self, request: web.Request) -> web.StreamResponse:
         session = self._new_session(request)
         try:
-            link = await accept_websocket(self._core, request)
+            link = accept_websocket(self._core, request)
         except BaseException:
             self._core.limits.leave(session.handshake.address, was_admitted=False)
             raise
-        link.carry(session)
         session.open(link, self._make_receiver(session))
+        link.carry(session)
         session.send(server_frame(self._open_packet(session, upgrades=[])))
-        await link.run(session)
-        return link.response
+        link.begin()
+        return HandedOver()
 
     def _new_session(self, request: web.Request) -> Session:
         handshake = read_handshake(request, self._trusted)

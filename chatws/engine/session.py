@@ -105,8 +105,6 @@ class Session:
             work.close()
             return
         self._running += 1
-        if self.receiver.awaits_ack:
-            self.link.read_ahead()
         try:
             await work
             if self.link.is_full:
@@ -115,11 +113,6 @@ class Session:
             self.fail(error)
         finally:
             self._running -= 1
-
-    def expect_ack(self) -> None:
-        """A call was sent: its ack must be read even if the handler that runs waits for it."""
-        if self._running:
-            self.link.read_ahead()
 
     def fail(self, error: WireError) -> None:
         """End the session because the client broke the protocol."""

@@ -104,7 +104,6 @@ class Socket:
         self._calls[ack_id] = future
         self._client.calls += 1
         self.deliver(self.namespace.codec.event(name, args, ack_id))
-        self._client.session.expect_ack()
         try:
             async with asyncio.timeout(timeout_s):
                 values = await future

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
 from chatws.engine.core import Core
+from chatws.engine.handover import HandedOver
 from chatws.engine.polling import PollingLink
 from chatws.engine.reasons import Reason
 from chatws.engine.session import Session
@@ -23,59 +24,56 @@ _PROBE_ANSWER = server_frame((PacketType.PONG.value + PROBE).encode())
 _UPGRADE = PacketType.UPGRADE.value
 
 
-async def upgrade(core: Core, session: Session, request: web.Request) -> web.StreamResponse:
+def upgrade(core: Core, session: Session, request: web.Request) -> web.StreamResponse:
     """Carry a session by WebSocket from now on; a probe that comes to nothing leaves the session as it was.
 
     A second WebSocket for a session is accepted and closed, as the protocol has it.
     """
     polling = session.link
-    link = await accept_websocket(core, request)
-    if not isinstance(polling, PollingLink) or polling.is_upgrading:
-        return await _turn_away(link)
-    polling.is_upgrading = True
+    link = accept_websocket(core, request)
+    if isinstance(polling, PollingLink) and not polling.is_upgrading:
+        polling.is_upgrading = True
+        core.start_task(_upgrade(core, session, polling, link))
+    else:
+        _turn_away(link)
+    return HandedOver()
+
+
+async def _upgrade(core: Core, session: Session, polling: PollingLink, link: WebSocketLink) -> None:
     try:
         is_probed = await _probe(core, polling, link)
     finally:
         polling.is_upgrading = False
         polling.release_polls(at_once=False)
     if not is_probed or session.is_closed:
-        return await _turn_away(link)
+        _turn_away(link)
+        return
     _switch(core, session, polling, link)
     # What was posted before is handled before what the WebSocket brings.
     await polling.backlog.drained()
-    await link.run(session)
-    return link.response
+    link.begin()
 
 
-async def _turn_away(link: WebSocketLink) -> web.StreamResponse:
+def _turn_away(link: WebSocketLink) -> None:
     link.close(Reason.TRANSPORT_ERROR, CloseCode.PROTOCOL_ERROR)
-    await link.wait_closed()
-    return link.response
 
 
 async def _probe(core: Core, polling: PollingLink, link: WebSocketLink) -> bool:
     """Answer the probe, let the client stop polling, wait for its word."""
     try:
         async with asyncio.timeout(core.options.upgrade_timeout_s):
-            if not _is_text(await link.receive(), _PROBE):
+            if await link.receive() != _PROBE:
                 return False
             link.write(_PROBE_ANSWER)
             polling.release_polls()
-            return _is_text(await link.receive(), _UPGRADE)
+            return await link.receive() == _UPGRADE
     except TimeoutError:
         return False
 
 
 def _switch(core: Core, session: Session, polling: PollingLink, link: WebSocketLink) -> None:
-    link.carry(session)
     session.link = link
+    link.carry(session)
     core.stats.upgrades += 1
     for chunk in polling.give_up():
         link.write(chunk)
-    if session.receiver.awaits_ack:
-        # A handler that was begun by a POST waits for an ack that now comes this way.
-        session.expect_ack()
-
-
-def _is_text(message: WSMessage, text: str) -> bool:
-    return message.type is WSMsgType.TEXT and message.data == text

@@ -1,100 +1,98 @@
-"""The WebSocket transport: frames written to the TCP transport once per turn, one loop that reads."""
+"""The WebSocket transport: frames written to the TCP transport once per turn, messages handled in order."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import web
 
 from chatws.engine.core import Core
+from chatws.engine.handover import answer_handshake, take_over
+from chatws.engine.link import Work
 from chatws.engine.reasons import Reason
 from chatws.engine.unsent import is_encrypted, unsent_bytes
 from chatws.wire.engineio import PacketType
-from chatws.wire.errors import CloseCode, Fault, FrameError, WireError
+from chatws.wire.errors import CloseCode, FrameError, WireError
 from chatws.wire.frames import Opcode, close_frame, server_frame
+from chatws.wire.reader import FrameReader, Message, Role, parse_close
 
 if TYPE_CHECKING:
     from chatws.engine.session import Session
 
-_TEXT: Final = WSMsgType.TEXT
-_BINARY: Final = WSMsgType.BINARY
-_ACK_PREFIXES = ("43", "46", PacketType.PONG.value)
+Arrival = str | bytes | FrameError | None
+"""A message, or the end: a broken frame, or None when the client closed or is gone."""
+
+_TEXT: Final = Opcode.TEXT
+_BINARY: Final = Opcode.BINARY
+_PONG = PacketType.PONG.value
+_ACK_PREFIXES = ("43", "46")
 _READ_AHEAD_BYTES = 64 * 1024
+"""So much waits for the handler that runs before reading is paused."""
+_ARRIVAL_BYTES = 64
+"""What an arrival costs beside its text: empty messages are bounded, too."""
 _POLL_S = 0.02
-_FRAME_FAULTS = {
-    WSCloseCode.MESSAGE_TOO_BIG: Fault.OVERSIZE,
-    WSCloseCode.INVALID_TEXT: Fault.ENCODING,
-}
 
 
-class Response(web.WebSocketResponse):
-    """aiohttp's side of the handshake and the frame parser; the end of the connection is the link's affair.
-
-    Its own ``close`` would answer a broken frame by cutting the connection, which can destroy the close frame on
-    its way, and would wait ten seconds for a peer that we have given up.
-    """
-
-    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        """Do nothing, see above."""
-        del code, message, drain
-        return False
-
-
-async def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
-    """Answer the upgrade request.
+def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
+    """Answer the upgrade request and take the connection over.
 
     Raises:
         web.HTTPBadRequest: it is not a valid WebSocket handshake.
         ConnectionResetError: the client is gone already.
     """
-    response = Response(
-        compress=False,
-        autoclose=False,
-        autoping=False,
-        # aiohttp refuses a message of exactly the size it is told.
-        max_msg_size=core.options.max_payload_bytes + 1,
-    )
-    await response.prepare(request)
+    answer = answer_handshake(request)
     transport = request.transport
-    if transport is None:
+    if transport is None or transport.is_closing():
         raise ConnectionResetError
     _limit_send_buffer(transport, core.options.send_buffer_bytes)
-    return WebSocketLink(core, response, transport)
+    link = WebSocketLink(core, transport)
+    link.write(answer)
+    rest = take_over(request, transport, link)
+    if rest:
+        link.data_received(rest)
+    return link
 
 
-class WebSocketLink:
-    """One WebSocket connection. Whoever awaits ``run`` owns it; ``read_ahead`` has its own short task."""
+class WebSocketLink(asyncio.Protocol):
+    """One WebSocket connection; a task of it runs while there is something to handle."""
 
     __slots__ = (
-        "_ahead",
         "_core",
         "_granted_bytes",
+        "_has_ended",
+        "_is_busy",
         "_is_closing",
         "_is_encrypted",
+        "_is_paused",
         "_pending",
         "_pending_bytes",
+        "_reader",
         "_session",
-        "_stash",
         "_transport",
+        "_waiter",
+        "_waiting",
+        "_waiting_bytes",
         "is_watched",
-        "response",
         "written_bytes",
     )
 
     name: Final = "websocket"
 
-    def __init__(self, core: Core, response: Response, transport: asyncio.Transport) -> None:
-        self.response = response
+    def __init__(self, core: Core, transport: asyncio.Transport) -> None:
         self.is_watched = False
         self.written_bytes = 0
         self._core = core
         self._transport = transport
+        self._reader = FrameReader(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
         # Set when the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
+        # From our close frame on, or the abort.
         self._is_closing = False
+        # From the client's close frame, its last byte or its first broken one on.
+        self._has_ended = False
         # Only the kernel knows what waits then; the watch asks it.
         self._is_encrypted = is_encrypted(transport)
         # What of the waiting bytes the client asked for itself.
@@ -102,10 +100,14 @@ class WebSocketLink:
         # Written in this turn of the loop.
         self._pending: list[bytes] = []
         self._pending_bytes = 0
-        # Set while acks are looked for during a handler.
-        self._ahead: asyncio.Task[None] | None = None
-        # What was read ahead and waits for its turn.
-        self._stash: deque[WSMessage] = deque()
+        # Until ``begin``, and while a task handles what arrives; what comes meanwhile waits.
+        self._is_busy = True
+        self._waiting: deque[Arrival] | None = None
+        self._waiting_bytes = 0
+        self._is_paused = False
+        # Set while ``receive`` waits.
+        self._waiter: asyncio.Future[None] | None = None
+        core.connections.add(self)
 
     def write(self, chunk: bytes) -> None:
         """Send frames at the end of this turn of the loop; nothing is closed within this call."""
@@ -156,7 +158,7 @@ class WebSocketLink:
         """Wait until less waits, or the stall watch or the client ended the connection."""
         self.flush()
         while self.is_full and not self._is_closing and not self._transport.is_closing():  # noqa: ASYNC110
-            # aiohttp keeps the transport's resume signal to itself; this is no common case.
+            # The transport tells of other amounts; this is no common case.
             await asyncio.sleep(_POLL_S)
 
     def stalled(self) -> None:
@@ -174,7 +176,8 @@ class WebSocketLink:
         self.write(close_frame(code))
         self.flush()
         self._is_closing = True
-        self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
+        if not self._transport.is_closing():
+            self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
     def abort(self) -> None:
         """Cut the TCP connection and free what waits."""
@@ -183,104 +186,139 @@ class WebSocketLink:
         self._pending_bytes = 0
         self._transport.abort()
 
-    async def wait_closed(self) -> None:
-        """Discard what comes until the connection ends, which ``close`` has bounded."""
-        while (await self.receive()).type in (_TEXT, _BINARY):
-            pass
-        self._transport.close()
-
-    async def receive(self) -> WSMessage:
-        """Give the next message; WebSocket's own pings are answered on the way."""
-        while True:
-            message = await self.response.receive()
-            if not self._answers_ping(message):
-                return message
+    async def receive(self) -> Arrival:
+        """Give what arrives next; only before ``begin``."""
+        while not self._waiting:
+            self._waiter = self._core.loop.create_future()
+            await self._waiter
+        return self._take_waiting()
 
     def carry(self, session: Session) -> None:
         """Belong to a session from now on."""
         self._session = session
+        waiting, self._waiting = self._waiting or (), None
+        self._waiting_bytes = 0
+        for arrival in waiting:
+            self._arrived(arrival)
 
-    async def run(self, session: Session) -> None:
-        """Read and handle until the connection ends; the session is closed when this returns."""
-        receive = self.response.receive
-        while True:
-            is_plain = self._ahead is None and not self._stash
-            message = await (receive() if is_plain else self._next())
-            if message.type is not _TEXT and message.type is not _BINARY:
-                if self._answers_ping(message):
-                    continue
-                break
-            if session.is_closed:
-                continue
+    def begin(self) -> None:
+        """Handle what has arrived since the link was made, and what arrives from now on."""
+        self._is_busy = bool(self._waiting)
+        if self._is_busy:
+            self._core.start_task(self._handle(self._take_waiting()))
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the client; those behind its end are discarded, which keeps our close frame alive."""
+        if self._has_ended:
+            return
+        messages, error = self._reader.read(data)
+        for message in messages:
+            if message.opcode is _TEXT or message.opcode is _BINARY:
+                if not self._is_closing:
+                    self._arrived(message.payload)
+            elif not self._control(message):
+                return
+        if error is not None:
+            self._end(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the connection is gone."""
+        del exc
+        self._core.forget_connection(self)
+        if not self._has_ended:
+            self._end(None)
+
+    def _control(self, message: Message) -> bool:
+        """Deal with a control frame; False when it is the client's last."""
+        assert isinstance(message.payload, bytes)
+        if message.opcode is Opcode.PING:
+            self.write(server_frame(message.payload, Opcode.PONG))
+        elif message.opcode is Opcode.CLOSE:
             try:
-                work = session.accept(message.data)
-            except WireError as error:
-                session.fail(error)
-                continue
-            if work is not None:
-                await session.run(work)
-        await self._end(session, message)
+                parse_close(message.payload)
+            except FrameError as error:
+                self._end(error)
+            else:
+                self._end(None)
+            return False
+        return True
 
-    def read_ahead(self) -> None:
-        """Start looking for acks, unless that is being done."""
-        if self._ahead is None:
-            self._ahead = self._core.start_task(self._read_acks())
+    def _end(self, end: FrameError | None) -> None:
+        self._has_ended = True
+        if not self._is_closing:
+            self._arrived(end)
+        elif end is None:
+            self._transport.close()
 
-    async def _next(self) -> WSMessage:
-        if self._ahead is not None:
-            # Cancelling loses nothing: aiohttp takes a message from its queue only after its last await.
-            self._ahead.cancel()
-            await asyncio.wait({self._ahead})
-            self._ahead = None
-        if self._stash:
-            return self._stash.popleft()
-        return await self.receive()
+    def _arrived(self, arrival: Arrival) -> None:
+        session = self._session
+        if session is not None and _is_urgent(arrival, session):
+            self._accept(session, arrival)
+        elif self._is_busy:
+            self._put_off(arrival)
+        else:
+            self._is_busy = True
+            self._core.start_task(self._handle(arrival))
 
-    async def _read_acks(self) -> None:
-        """Deal with acks and PONG at once and keep the rest, in order, while a handler runs.
+    def _put_off(self, arrival: Arrival) -> None:
+        """Let it wait its turn; when too much does, TCP holds the client back."""
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(arrival)
+        self._waiting_bytes += _cost(arrival)
+        if self._waiting_bytes > _READ_AHEAD_BYTES and not self._is_paused and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-        A full stash stops the reading: TCP holds the client back and the call runs into its timeout.
-        """
+    def _take_waiting(self) -> Arrival:
+        assert self._waiting
+        arrival = self._waiting.popleft()
+        self._waiting_bytes -= _cost(arrival)
+        if self._is_paused and self._waiting_bytes <= _READ_AHEAD_BYTES and not self._transport.is_closing():
+            self._is_paused = False
+            self._transport.resume_reading()
+        return arrival
+
+    async def _handle(self, arrival: Arrival) -> None:
+        """Handle what arrived, then what did so meanwhile, in order, without a turn of the event loop in between."""
         session = self._session
         assert session is not None
-        room = _READ_AHEAD_BYTES
-        while room > 0 and session.receiver.awaits_ack and not session.is_closed:
-            message = await self.receive()
-            try:
-                if _is_ack(message, awaits_binary=session.receiver.awaits_binary):
-                    session.accept(message.data)
-                    continue
-            except WireError as error:
-                session.fail(error)
-                return
-            self._stash.append(message)
-            if message.type is not _TEXT and message.type is not _BINARY:
-                return
-            room -= len(message.data)
+        try:
+            while True:
+                if arrival is None or isinstance(arrival, FrameError):
+                    await self._leave(session, arrival)
+                elif (work := self._accept(session, arrival)) is not None:
+                    await session.run(work)
+                if not self._waiting:
+                    break
+                arrival = self._take_waiting()
+        except BaseException:
+            session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
+            raise
+        self._waiting = None
+        self._is_busy = False
 
-    async def _end(self, session: Session, message: WSMessage) -> None:
+    def _accept(self, session: Session, message: str | bytes) -> Work | None:
+        if session.is_closed:
+            return None
+        try:
+            return session.accept(message)
+        except WireError as error:
+            session.fail(error)
+            return None
+
+    async def _leave(self, session: Session, error: FrameError | None) -> None:
         if not session.is_closed:
             await self._core.departures.take()
-        if isinstance(message.data, WebSocketError):
-            fault = _FRAME_FAULTS.get(WSCloseCode(message.data.code), Fault.MALFORMED)
-            session.fail(FrameError(fault, "broken WebSocket frame"))
-            # The parser is dead but aiohttp still discards what arrives, which keeps the close frame alive.
-            while not self._transport.is_closing():  # noqa: ASYNC110 - aiohttp does not say; ``close`` bounds it
-                await asyncio.sleep(_POLL_S)
-        elif message.type is WSMsgType.ERROR:
-            session.close(Reason.TRANSPORT_ERROR)
-        else:
-            session.close(Reason.TRANSPORT_CLOSE, CloseCode.NORMAL)
-        self._is_closing = True
+        if error is not None:
+            session.fail(error)
+            return
+        session.close(Reason.TRANSPORT_CLOSE, CloseCode.NORMAL)
         self._transport.close()
         if self.buffered_bytes():
             self._transport.abort()
-
-    def _answers_ping(self, message: WSMessage) -> bool:
-        """Deal with WebSocket's own heartbeat; False when the message is something else."""
-        if message.type is WSMsgType.PING:
-            self.write(server_frame(bytes(message.data), Opcode.PONG))
-        return message.type in (WSMsgType.PING, WSMsgType.PONG)
 
     def _take_pending(self) -> bytes:
         pending = self._pending
@@ -290,10 +328,15 @@ class WebSocketLink:
         return chunk
 
 
-def _is_ack(message: WSMessage, *, awaits_binary: bool) -> bool:
-    if message.type is _BINARY:
-        return awaits_binary
-    return message.type is _TEXT and message.data.startswith(_ACK_PREFIXES)
+def _is_urgent(arrival: Arrival, session: Session) -> TypeGuard[str | bytes]:
+    """Tell whether it overtakes what waits: PONG, and the ack of a call that the running handler may wait for."""
+    if isinstance(arrival, str):
+        return arrival[:1] == _PONG or (session.receiver.awaits_ack and arrival.startswith(_ACK_PREFIXES))
+    return isinstance(arrival, bytes) and session.receiver.awaits_ack and session.receiver.awaits_binary
+
+
+def _cost(arrival: Arrival) -> int:
+    return _ARRIVAL_BYTES + (len(arrival) if isinstance(arrival, str | bytes) else 0)
 
 
 def _limit_send_buffer(transport: asyncio.Transport, size: int) -> None:

@@ -61,7 +61,7 @@ def close_frame(code: CloseCode | int, reason: str = "") -> bytes:
     return server_frame(close_payload(code, reason), Opcode.CLOSE)
 
 
-def apply_mask(payload: bytes, mask: bytes) -> bytes:
+def apply_mask(payload: bytes | bytearray, mask: bytes | bytearray) -> bytes:
     """Mask or unmask: XOR with the repeated four bytes, done on one big integer because a loop is 100 times slower."""
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]

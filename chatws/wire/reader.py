@@ -13,6 +13,7 @@ from chatws.wire.frames import MAX_CONTROL_BYTES, Opcode, apply_mask
 
 _OPCODES: dict[int, Opcode] = {member.value: member for member in Opcode}
 _WHOLE_TEXT = 0x80 | Opcode.TEXT
+_MASKED = 0x80
 _TWO_BYTE_LENGTH = 126
 _FIRST_PRIVATE_CODE = 3000
 _LAST_PRIVATE_CODE = 4999
@@ -53,6 +54,8 @@ class _Head(NamedTuple):
 class FrameReader:
     """Turns bytes into messages for one connection; after an error it refuses everything."""
 
+    __slots__ = ("_buffer", "_error", "_fragments", "_masked", "_max_message_bytes", "_message_opcode")
+
     def __init__(self, role: Role, *, max_message_bytes: int) -> None:
         self._masked = role is Role.SERVER
         self._max_message_bytes = max_message_bytes
@@ -69,19 +72,25 @@ class FrameReader:
         Raises:
             FrameError: the peer broke the protocol; its ``close_code`` answers it.
         """
-        if self._error is not None:
-            raise self._error
-        self._buffer += chunk
-        try:
-            return self._read_messages()
-        except FrameError as error:
-            self._error = error
-            self._buffer.clear()
-            self._fragments.clear()
-            raise
+        messages, error = self.read(chunk)
+        if error is not None:
+            raise error
+        return messages
 
-    def _read_messages(self) -> list[Message]:
+    def read(self, chunk: bytes) -> tuple[list[Message], FrameError | None]:
+        """Take received bytes and give the messages they complete, and what is wrong with those that follow."""
         messages: list[Message] = []
+        if self._error is None:
+            self._buffer += chunk
+            try:
+                self._read_messages(messages)
+            except FrameError as error:
+                self._error = error
+                self._buffer.clear()
+                self._fragments.clear()
+        return messages, self._error
+
+    def _read_messages(self, messages: list[Message]) -> None:
         at = 0
         while (whole := self._read_whole_text(at)) is not None:
             text, at = whole
@@ -95,25 +104,30 @@ class FrameReader:
                 messages.append(message)
             at = head.end
         del self._buffer[:at]
-        return messages
 
     def _read_whole_text(self, at: int) -> tuple[str, int] | None:
-        """Read an unmasked text in a frame of its own, which nearly all of a client's traffic is; None: the long way.
+        """Read a text in a frame of its own, which nearly all traffic is; None: take the long way.
 
         Gives the text and where the next frame begins.
         """
         buffer = self._buffer
-        if self._masked or self._message_opcode is not None or len(buffer) < at + 4 or buffer[at] != _WHOLE_TEXT:
+        if len(buffer) < at + 4 or buffer[at] != _WHOLE_TEXT or self._message_opcode is not None:
             return None
         size, start = buffer[at + 1], at + 2
+        if self._masked:
+            size ^= _MASKED
         if size == _TWO_BYTE_LENGTH:
             size, start = buffer[at + 2] << 8 | buffer[at + 3], at + 4
         elif size > _TWO_BYTE_LENGTH:
             return None
+        mask_at = start
+        if self._masked:
+            start += 4
         end = start + size
         if end > len(buffer) or size > self._max_message_bytes:
             return None
-        return _decode_text(buffer[start:end]), end
+        payload = buffer[start:end]
+        return _decode_text(apply_mask(payload, buffer[mask_at:start]) if self._masked else payload), end
 
     def _read_head(self, at: int) -> _Head | None:
         """Read the frame head at ``at``; None when bytes are missing."""

@@ -17,6 +17,12 @@ from chatws.engine import EngineOptions, Server, Socket
 PATIENCE_S = 10.0
 """How long a test waits for what must come; never how long it waits for something not to come."""
 
+UPGRADE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+"""A handshake as bytes, for connections that no client library would make."""
+
 
 class Recorder:
     """Notes things and lets a test wait for them."""

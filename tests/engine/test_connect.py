@@ -8,7 +8,8 @@ import pytest
 import socketio
 
 from chatws.engine import ConnectRefused, EngineOptions, Server, Socket
-from tests.engine.support import PATIENCE_S, Recorder, close_code, eventually, serve
+from chatws.wire.frames import client_frame
+from tests.engine.support import PATIENCE_S, UPGRADE, Recorder, close_code, eventually, serve
 
 
 def refuse_without_token(io: Server) -> None:
@@ -262,3 +263,33 @@ async def test_packets_sent_before_the_client_knew_of_its_disconnect_are_no_brea
         assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("40{")
         await websocket.send_str('421["echo",2]')
         assert await websocket.receive_str() == "431[2]"
+
+
+async def test_frames_sent_along_with_the_handshake_are_handled() -> None:
+    async with serve() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(UPGRADE + client_frame(b"40", b"abcd") + client_frame(b'427["echo",1]', b"abcd"))
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            assert b"40{" in await reader.readuntil(b"437[1]")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "instead"),
+    [
+        (b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 8"),
+        (b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", b"Sec-WebSocket-Key: AAAA"),
+        (b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", b"X-Key: none"),
+        (b"Connection: Upgrade", b"Connection: keep-alive"),
+    ],
+    ids=["version", "key-size", "no-key", "connection"],
+)
+async def test_handshake_that_is_none_is_refused_and_keeps_no_place(header: bytes, instead: bytes) -> None:
+    async with serve() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(UPGRADE.replace(header, instead))
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 400 ")
+        assert (running.io.session_count, running.io.unadmitted_count) == (0, 0)
+        writer.close()

@@ -10,9 +10,9 @@ import struct
 import pytest
 from aiohttp import ClientWebSocketResponse
 
-from chatws.engine import EngineOptions
+from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import Opcode, client_frame, close_frame
-from tests.engine.support import PATIENCE_S, Running, close_code, eventually, serve
+from tests.engine.support import PATIENCE_S, Recorder, Running, close_code, eventually, serve
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'
 MALFORMED = {
@@ -230,3 +230,36 @@ async def test_mask_key_and_split_do_not_matter(running: Running) -> None:
         await _send_raw(websocket, bytes((byte,)))
         await asyncio.sleep(0)
     assert await websocket.receive_str() == '431["€"]'
+
+
+async def test_messages_ahead_of_a_broken_frame_in_one_segment_are_answered(running: Running) -> None:
+    websocket = await running.open_websocket()
+    await _send_raw(websocket, client_frame(b'421["echo",1]', b"abcd") + b"\xc1\x80abcd" + client_frame(b"3", b"abcd"))
+    assert await websocket.receive_str() == "431[1]"
+    assert await close_code(websocket) == 1002
+
+
+async def test_client_that_sends_more_than_is_handled_is_held_back_and_loses_nothing() -> None:
+    handled, release = Recorder(), asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("up")
+        async def up(_socket: Socket, number: int, _text: str) -> None:
+            await release.wait()
+            handled.add(number)
+
+    async with serve(prepare=prepare) as running:
+        websocket = await running.open_websocket()
+        sending = asyncio.create_task(_send_numbers(websocket, 600))
+        (link,) = running.io._core.connections
+        await eventually(lambda: link._is_paused)
+        assert link._waiting_bytes < 1_000_000
+        release.set()
+        assert await handled.count(600) == list(range(600))
+        assert not link._is_paused
+        await sending
+
+
+async def _send_numbers(websocket: ClientWebSocketResponse, count: int) -> None:
+    for number in range(count):
+        await websocket.send_str(f'42["up",{number},"{"x" * 10_000}"]')

@@ -10,14 +10,10 @@ import pytest
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
-from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
+from tests.engine.support import PATIENCE_S, UPGRADE, Recorder, Running, eventually, serve
 from tests.support.certificate import make_certificate
 
 SMALL = EngineOptions(send_buffer_bytes=4096, max_outbox_bytes=64 * 1024, write_stall_s=0.3)
-UPGRADE = (
-    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
 
 
 async def open_deaf(running: Running) -> socket.socket:

@@ -116,6 +116,14 @@ def test_broken_frame_is_refused_with_its_close_code(stream: bytes, code: CloseC
         reader.feed(server_frame(b"fine"))
 
 
+def test_messages_ahead_of_a_broken_frame_can_be_had_with_it() -> None:
+    reader = FrameReader(Role.SERVER, max_message_bytes=100)
+    messages, error = reader.read(client_frame(b"fine", b"abcd") + b"\xc1\x80abcd" + client_frame(b"late", b"abcd"))
+    assert messages == [Message(Opcode.TEXT, "fine")]
+    assert error is not None
+    assert reader.read(client_frame(b"later", b"abcd")) == ([], error)
+
+
 def test_server_refuses_unmasked_frames() -> None:
     with pytest.raises(FrameError):
         FrameReader(Role.SERVER, max_message_bytes=100).feed(server_frame(b"x"))
