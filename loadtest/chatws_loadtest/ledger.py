@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import msgspec
@@ -77,15 +77,15 @@ class Samples:
     """Latencies in microseconds by metric, since they were last taken."""
 
     def __init__(self) -> None:
-        self._lists: dict[str, list[int]] = {}
+        self._lists: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, metric: str, seconds: float) -> None:
         """Note one; rounded to whole microseconds, never below zero."""
-        self._lists.setdefault(metric, []).append(max(0, round(seconds * 1e6)))
+        self._lists[metric].append(round(seconds * 1e6) if seconds > 0 else 0)
 
     def take(self) -> dict[str, list[int]]:
         """Hand over what was noted and start anew."""
-        taken, self._lists = self._lists, {}
+        taken, self._lists = self._lists, defaultdict(list)
         return taken
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from chatws.protocol.entities import Message, User
 from chatws.protocol.replies import JoinAck
 
 ConnectionState = Literal["connected", "disconnected", "reconnecting"]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(msgspec.Struct, frozen=True):
     """A message, in its place: every ``seq`` of a joined conversation once, in order.
 
     ``own`` says that this process sent it; ``caught_up`` that it is older than the connection that brought it.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chatws.client.core.outbox import Entry
 from chatws.client.core.room import Room
 from chatws.client.errors import OutboxFull
@@ -37,8 +39,7 @@ Subject = Entry | Room | Call | None
 """What an ack is about; None when nobody waits for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(msgspec.Struct, frozen=True):
     """One request under way."""
 
     name: str

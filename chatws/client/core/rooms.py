@@ -115,9 +115,10 @@ class Rooms:
         self.gaps_filled += bool(released)
         return told + released
 
-    def due(self, now: float) -> Iterator[tuple[str, Wire | str, Room]]:
+    def due(self, now: float) -> list[tuple[str, Wire | str, Room]]:
         """Give the requests that should leave now; each room has one under way."""
-        for room in list(self._rooms.values()):
+        requests: list[tuple[str, Wire | str, Room]] = []
+        for room in self._rooms.values():
             if room.is_calm:
                 continue
             room.check_position(now)
@@ -126,9 +127,10 @@ class Rooms:
             room.asking, room.not_before = True, 0.0
             room.attempts += 1
             if room.joined:
-                yield Command.HISTORY, room.history_payload(), room
+                requests.append((Command.HISTORY, room.history_payload(), room))
             else:
-                yield Command.JOIN_CONVERSATION, room.join_payload(), room
+                requests.append((Command.JOIN_CONVERSATION, room.join_payload(), room))
+        return requests
 
     def lost(self) -> list[Effect]:
         """The link is gone: positions stay, nobody is seen typing."""

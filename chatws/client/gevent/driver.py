@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -100,8 +99,12 @@ class Driver:
         self._last_request_id += 1
         todo = request(self._last_request_id, now_s())
         self._waiting[self._last_request_id] = on_outcome
+        self.tell(todo)
+
+    def tell(self, todo: list[effects.Effect]) -> None:
+        """Carry out the effects of something that the user does."""
         self._perform_all(todo)
-        # What a request sets in motion is due later than whatever the timer runs for already.
+        # What the user sets in motion is due later than whatever the timer runs for already.
         if self._timer_due_s is None:
             self._set_timer()
 
@@ -136,8 +139,10 @@ class Driver:
         if self.guide is not None:
             payload = self.guide.translate(name, raw)
         elif name in EVENTS:
-            with suppress(msgspec.DecodeError):
+            try:
                 payload = decode_event(name, raw)
+            except msgspec.DecodeError:
+                payload = raw
         self._witness.saw_event(name, payload, heard_s)
         if self.guide is not None and name == "joined_conversation":
             self._answer_join(self.guide, raw, heard_s)

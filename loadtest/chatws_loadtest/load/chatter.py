@@ -75,6 +75,7 @@ class Chatter:
         self._has_left = False
         self._books = books
         self._ledger = books.ledger
+        self._mark = f"{books.plan.tag}-"
         self.member = member
         self._room = room
         self._user_id = ""
@@ -153,7 +154,7 @@ class Chatter:
         if not self.is_up:
             return
         self._room.typing_since_s[self._user_id] = intended_s
-        self._driver.apply(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=True))
+        self._driver.tell(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=True))
 
     def mark_read(self) -> None:
         """Say how far this user has read."""
@@ -252,10 +253,9 @@ class Chatter:
         return self._auth
 
     def _hear(self, message: Message, heard_s: float, *, live: bool) -> None:
-        tag, _, rest = message.content.partition("-")
-        if tag != self._books.plan.tag or message.conversation_id != self._room.conversation_id:
+        if not message.content.startswith(self._mark) or message.conversation_id != self._room.conversation_id:
             return
-        sender, number, _ = rest.split("-", 2)
+        _, sender, number, _ = message.content.split("-", 3)
         seq = 0 if self.is_guide_only else message.seq
         self._last_seq = max(self._last_seq, seq)
         if live:
