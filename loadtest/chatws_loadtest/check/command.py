@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.check.table import Check, Finding, Result
+from chatws_loadtest.check.world import Site
 from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
 from chatws_loadtest.people import Credentials, PeopleMissing, make_rooms
 
@@ -47,6 +49,7 @@ def check(  # noqa: PLR0917  these are options, never positional
         Path | None,
         typer.Option(help="Customers: SESSION [CONVERSATION] per line; else over REST.", metavar="FILE"),
     ] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust.", metavar="FILE")] = None,
     junit: Annotated[Path | None, typer.Option(help="File to write as JUnit XML.", metavar="FILE")] = None,
     *,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")] = False,
@@ -63,8 +66,8 @@ def check(  # noqa: PLR0917  these are options, never positional
         raise Stop(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
-        probe(url)
-        findings = asyncio.run(_run(url.rstrip("/"), credentials, wanted, quiet=as_json))
+        probe(url, ca_file)
+        findings = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, wanted, quiet=as_json))
     except PeopleMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
     if junit is not None:
@@ -77,11 +80,14 @@ def check(  # noqa: PLR0917  these are options, never positional
     raise typer.Exit(ExitCode.FAILED if counts[Result.FAIL] else ExitCode.DONE)
 
 
-async def _run(url: str, credentials: Credentials, wanted: list[Check], *, quiet: bool) -> list[Finding]:
-    rooms = await make_rooms(url, credentials, 2, 2)
+async def _run(
+    url: str, ca_file: Path | None, credentials: Credentials, wanted: list[Check], *, quiet: bool
+) -> list[Finding]:
+    rooms = await make_rooms(url, credentials, 2, 2, ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise PeopleMissing("there is one agent, two are needed; --tokens takes one per line")
-    return await run_checks(url, rooms, wanted, (lambda _: None) if quiet else _print)
+    site = Site(url, rooms, ssl.create_default_context(cafile=ca_file))
+    return await run_checks(site, wanted, (lambda _: None) if quiet else _print)
 
 
 def _print(finding: Finding) -> None:

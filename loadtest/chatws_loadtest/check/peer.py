@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 import msgspec
 
 from chatws.wire import engineio, socketio
 from chatws.wire.errors import WireError
+
+if TYPE_CHECKING:
+    import ssl
 
 Fields = dict[str, object]
 ANSWER_S: Final = 3.0
@@ -48,15 +51,15 @@ class Peer:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, auth: Fields | None = None, *, origin: str | None = None) -> Self:
+    async def open(cls, url: str, tls: ssl.SSLContext, auth: Fields | None = None) -> Self:
         """Open the transport and CONNECT.
 
         Raises:
             Refused: the transport or the namespace was refused.
         """
-        http = aiohttp.ClientSession()
+        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
         try:
-            socket = await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket", origin=origin)
+            socket = await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket")
         except (aiohttp.ClientError, OSError) as problem:
             await http.close()
             raise Refused(str(problem)) from problem
@@ -73,13 +76,13 @@ class Peer:
         return peer
 
     @classmethod
-    async def authenticated(cls, url: str, auth: Fields) -> Self:
+    async def authenticated(cls, url: str, tls: ssl.SSLContext, auth: Fields) -> Self:
         """Open a connection whose credentials are accepted.
 
         Raises:
             Refused: they are not.
         """
-        peer = await cls.open(url, auth)
+        peer = await cls.open(url, tls, auth)
         try:
             peer.identity = _fields(await peer.expect("authenticated"))
         except Missing:

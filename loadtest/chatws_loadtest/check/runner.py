@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -12,10 +11,7 @@ import msgspec
 from chatws_loadtest.check import catchup, identity, people, rooms, transports
 from chatws_loadtest.check.peer import Missing, Refused
 from chatws_loadtest.check.table import ADVICE, CHECKS, Check, Finding, NotOffered, Result, Wrong
-from chatws_loadtest.check.world import World
-
-if TYPE_CHECKING:
-    from chatws_loadtest.orders import Room
+from chatws_loadtest.check.world import Site, World
 
 MODULES = (transports, identity, rooms, people, catchup)
 """Importing them fills the table."""
@@ -34,13 +30,11 @@ BROKEN = (
 """Everything a server can do wrong with the checks' own code as it is."""
 
 
-async def run_checks(
-    url: str, room_list: list[Room], wanted: Iterable[Check], on_finding: Callable[[Finding], None]
-) -> list[Finding]:
+async def run_checks(site: Site, wanted: Iterable[Check], on_finding: Callable[[Finding], None]) -> list[Finding]:
     """Run checks, and tell each result at once."""
     findings = []
     for check in wanted:
-        finding = await _run(check, url, room_list)
+        finding = await _run(check, site)
         on_finding(finding)
         findings.append(finding)
     return findings
@@ -52,11 +46,11 @@ def all_checks() -> list[Check]:
     return sorted(CHECKS.values(), key=lambda check: order.index(check.name.partition(".")[0]))
 
 
-async def _run(check: Check, url: str, room_list: list[Room]) -> Finding:
+async def _run(check: Check, site: Site) -> Finding:
     begin_s = time.monotonic()
     result, reason = Result.PASS, ""
     try:
-        async with World(url, room_list) as world:
+        async with World(site) as world:
             await check.body(world)
     except NotOffered as absence:
         result, reason = Result.NOT_OFFERED, str(absence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -11,20 +12,34 @@ from chatws_loadtest.check.peer import Fields, Peer
 from chatws_loadtest.check.table import NotOffered
 
 if TYPE_CHECKING:
+    import ssl
+
     from chatws_loadtest.orders import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The server, its two conversations with their members, and whose certificates are trusted."""
+
+    url: str
+    rooms: list[Room]
+    tls: ssl.SSLContext
 
 
 class World:
     """Opens connections for one check and closes them after it."""
 
-    def __init__(self, url: str, rooms: list[Room]) -> None:
-        self.url = url
-        self.rooms = rooms
+    def __init__(self, site: Site) -> None:
+        self.url = site.url
+        self.rooms = site.rooms
+        self._tls = site.tls
         self._peers: list[Peer] = []
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls), timeout=aiohttp.ClientTimeout(total=10)
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -49,15 +64,15 @@ class World:
 
     async def connect(self, auth: Fields | None = None) -> Peer:
         """Connect without waiting for ``authenticated``."""
-        return self._keep(await Peer.open(self.url, auth))
+        return self._keep(await Peer.open(self.url, self._tls, auth))
 
     async def customer(self, number: int = 0) -> Peer:
         """Connect a customer."""
-        return self._keep(await Peer.authenticated(self.url, self.auth(number=number)))
+        return self._keep(await Peer.authenticated(self.url, self._tls, self.auth(number=number)))
 
     async def agent(self, number: int = 0) -> Peer:
         """Connect an agent."""
-        return self._keep(await Peer.authenticated(self.url, self.auth(agent=True, number=number)))
+        return self._keep(await Peer.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
 
     async def pair(self) -> tuple[Peer, Peer]:
         """Connect a customer and an agent and put both into the customer's conversation."""

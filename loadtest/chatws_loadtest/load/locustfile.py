@@ -54,6 +54,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--jwt-secret-file", default="", help="Key that agents' tokens are signed with (HS256).")
     parser.add_argument("--tokens", default="", help="File of agents' tokens, one per line.")
     parser.add_argument("--sessions", default="", help="File of customers: SESSION [CONVERSATION] per line.")
+    parser.add_argument("--ca-file", default="", help="Certificates to trust instead of the system's.")
     parser.add_argument("--seats", type=int, default=500, help="Most users of one process.")
     parser.add_argument("--message-rate", type=float, default=1.0, help="Messages per second of each user.")
 
@@ -64,11 +65,13 @@ def begin(environment: Environment, **_: object) -> None:
     if isinstance(environment.runner, MasterRunner) or options is None:
         return
     url = environment.host or options.host or "http://127.0.0.1:3000"
+    ca_file = Path(options.ca_file) if options.ca_file else None
     try:
-        plan = _plan(environment, url, options)
+        address = find_address(url, ca_file)
+        plan = _plan(environment, url, ca_file, options)
         ledger = Ledger()
         ledger.samples = users.ShownSamples(environment)
-        users.ChatUser.stage = Stage(plan, ledger, find_address(url))
+        users.ChatUser.stage = Stage(plan, ledger, address)
     except (PeopleMissing, CannotConnect) as problem:
         _log.error("%s", problem)
         users.ChatUser.stage = None
@@ -125,7 +128,7 @@ def note_report(client_id: str, data: dict[str, Any], **_: object) -> None:
         _accounts[client_id] = msgspec.convert(data[REPORT_KEY], Balance)
 
 
-def _plan(environment: Environment, url: str, options: Namespace) -> Plan:
+def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> Plan:
     files = (Path(name) if name else None for name in (options.jwt_secret_file, options.tokens, options.sessions))
     credentials = find_credentials(*files)
     pairs = max(1, min(options.seats, options.num_users or options.seats) // 2)
@@ -133,11 +136,11 @@ def _plan(environment: Environment, url: str, options: Namespace) -> Plan:
     customers = list(credentials.sessions[first : first + pairs])
     if credentials.sessions and not customers:
         raise PeopleMissing(f"there are {len(credentials.sessions)} sessions; this process needs those from {first} on")
-    customers = customers or start_sessions_now(url, pairs)
+    customers = customers or start_sessions_now(url, pairs, ca_file)
     agents = islice(credentials.agents(len(customers)), len(customers))
     return Plan(
         url=url,
-        ca_file=None,
+        ca_file=options.ca_file or None,
         rooms=[
             Room(customer.conversation_id, [{"sessionId": customer.session_id}, {"token": token}])
             for customer, token in zip(customers, agents, strict=True)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.loadtest.command import CHATWS
+from tests.loadtest.test_any_server import PASS, check
+from tests.loadtest.test_locustfile import locust
+from tests.support.certificate import make_certificate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import StartServer
+
+CANNOT_CONNECT = 3
+EVERY_WAY_TO_CONNECT = ("health.answers", "transport.websocket", "transport.polling", "transport.upgrade")
+
+
+async def test_checks_and_locusts_own_command_trust_the_certificate_they_are_given(
+    tmp_path: Path, start_server: StartServer
+) -> None:
+    certificate = make_certificate(tmp_path, "DNS:localhost")
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    url = f"https://localhost:{server.port}"
+    options = ("--jwt-secret-file", str(server.data_dir / "secret"), "--ca-file", str(certificate.cert))
+    only = [f"--only={name}" for name in EVERY_WAY_TO_CONNECT]
+    untrusting = await asyncio.create_subprocess_exec(
+        CHATWS, "check", url, *options[:2], stderr=asyncio.subprocess.PIPE
+    )
+    (code, results), account, (_, complaint) = await asyncio.gather(
+        check(url, *options, *only),
+        locust(0, "--headless", "--host", url, *options, "-u", "2", "-r", "2", "-t", "3s", "--message-rate", "10"),
+        untrusting.communicate(),
+    )
+    assert (code, results) == (PASS, dict.fromkeys(EVERY_WAY_TO_CONNECT, "pass"))
+    assert account["sent"] == account["acked"] == account["delivered"] > 0
+    assert untrusting.returncode == CANNOT_CONNECT
+    assert b"name it with --ca-file" in complaint
