@@ -60,7 +60,7 @@ def _rules(settings: Settings) -> RulesBot:
         raise BadBot(f"{settings.bot_rules}: {problem.strerror}", "check bot_rules") from None
     except ValueError as problem:
         where = " ".join(str(problem).split())  # YAML's own errors take several lines
-        raise BadBot(f"{settings.bot_rules}: {where}", "correct the file; the README has an example") from None
+        raise BadBot(f"{settings.bot_rules}: {where}", "correct the file; docs/bots.md has an example") from None
 
 
 def _openai(settings: Settings, key: str | None) -> OpenAIBot:

@@ -20,8 +20,17 @@ if TYPE_CHECKING:
 
 FILE_NAME = "chatws.toml"
 _PREFIX = "CHATWS_"
-_OTHER_VARIABLES = frozenset({"CHATWS_TOKEN", "CHATWS_SESSION", "CHATWS_DEBUG", "CHATWS_URL", "CHATWS_BOT_KEY"})
-"""Variables of the commands that are not settings of the server."""
+OTHER_VARIABLES = frozenset(
+    {
+        "CHATWS_BOT_KEY",
+        "CHATWS_DEBUG",
+        "CHATWS_REQUIRE_ASSETS",
+        "CHATWS_SESSION",
+        "CHATWS_TOKEN",
+        "CHATWS_URL",
+    }
+)
+"""Variables of the commands, and of the installation, that are not settings of the server."""
 
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@|(?<=[?&])(password=)[^&\s]*", re.IGNORECASE)
 
@@ -128,7 +137,7 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
         if environ.get(variable) and name not in layer:
             layer[name] = Value(environ[variable], f"environment variable {variable}")
     for variable in environ:
-        if variable.startswith(_PREFIX) and variable not in names and variable not in _OTHER_VARIABLES:
+        if variable.startswith(_PREFIX) and variable not in names and variable not in OTHER_VARIABLES:
             raise UnknownSetting(variable, "the environment", _nearest(variable, names))
     return layer
 

@@ -116,8 +116,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: Annotated[Literal["on", "off"], _help("off lifts rates and counts, for benchmarks only.")] = "on"
     send_per_s: Annotated[Rate, _help("Messages per second and socket.")] = 5
     send_burst: Annotated[Count, _help("Messages at once per socket.")] = 20
-    typing_per_s: Annotated[Rate, _help("Typing events per second and socket.")] = 2
-    typing_burst: Annotated[Count, _help("Typing events at once per socket.")] = 4
+    typing_per_s: Annotated[
+        Rate, _help("Changes of a user's typing that a conversation is shown per second, the last one always.")
+    ] = 2
+    typing_burst: Annotated[Count, _help("Such changes at once.")] = 4
     join_per_s: Annotated[Rate, _help("Joins and leaves per second and socket.")] = 10
     join_burst: Annotated[Count, _help("Joins and leaves at once per socket.")] = 60
     total_per_s: Annotated[Rate, _help("Requests of any kind per second and socket.")] = 50

@@ -80,8 +80,9 @@ def test_an_unknown_key_in_a_file_names_the_file(tmp_path: Path) -> None:
         load_here(tmp_path)
 
 
-def test_variables_of_the_commands_are_no_settings(tmp_path: Path) -> None:
+def test_variables_of_the_commands_and_of_the_installation_are_no_settings(tmp_path: Path) -> None:
     environ = {"CHATWS_TOKEN": "t", "CHATWS_SESSION": "s", "CHATWS_DEBUG": "1", "CHATWS_URL": "http://h"}
+    environ |= {"CHATWS_BOT_KEY": "k", "CHATWS_REQUIRE_ASSETS": "1"}
     assert load_here(tmp_path, environ).sources == {}
 
 

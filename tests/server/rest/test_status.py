@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -176,3 +177,12 @@ def test_every_row_of_the_rest_table_has_its_route() -> None:
     assert set(ROUTES) == set(REST_COMMANDS)
     named = {operation.command.name for operation in OPERATIONS}
     assert named == set(REST_COMMANDS) | {"send_message", "history"}
+
+
+async def test_page_of_settings_has_every_metric_of_ours_and_no_other(chat: RunningChat) -> None:
+    _, text = await fetch(chat, "GET", "/metrics")
+    families = text_string_to_metric_families(text)
+    names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
+    ours = {name for name in names if name.startswith("chatws_") and not name.endswith("_created")}
+    assert ours == set(re.findall(r"`(chatws_\w+)`", page))

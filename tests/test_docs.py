@@ -1,0 +1,69 @@
+"""README.md and docs/ say what is there: commands with their options, links, settings, variables, codes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from chatws.settings.docs import reference
+from chatws.settings.loader import OTHER_VARIABLES
+from chatws_cli.errors import ExitCode
+from chatws_cli.main import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SETTINGS = ROOT / "docs" / "settings.md"
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """Give the arguments of every ``chatws`` in a page's console blocks."""
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for line in re.findall(r"^\$ (.*)$", block.replace("\\\n", " "), re.MULTILINE):
+            for part in re.split(r"\s(?:\||>|&&)\s|<\(|\)", line):
+                if found := re.fullmatch(r"(?:[A-Z_]+=\S+ )*chatws (.*)", part):
+                    yield shlex.split(found[1].replace("…", ""), comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_is_one_with_its_options(page: Path) -> None:
+    top = typer.main.get_command(app)
+    for words in commands_of(page):
+        command, context = top, None
+        arguments = list(words)
+        while hasattr(command, "get_command"):
+            context = typer.Context(command, parent=context)
+            found = command.get_command(context, arguments.pop(0))
+            assert found is not None, words
+            command = found
+        command.make_parser(typer.Context(command, parent=context, **command.context_settings)).parse_args(arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], target
+
+
+def test_page_of_settings_has_the_table_of_all_of_them() -> None:
+    assert reference() in SETTINGS.read_text(encoding="utf-8"), "put in what 'chatws config reference' prints"
+
+
+def test_page_of_settings_has_every_variable_and_every_exit_code() -> None:
+    text = SETTINGS.read_text(encoding="utf-8")
+    for variable in OTHER_VARIABLES:
+        assert f"`{variable}`" in text
+    codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE) for code in row.split(",")}
+    assert set(ExitCode) <= codes
