@@ -26,6 +26,9 @@ T = TypeVar("T")
 APPLICATION_NAME = "chatws"
 """What ``pg_stat_activity`` calls our connections."""
 
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""The third is the driver's confusion about a connection that broke under it, as in the midst of a commit."""
+
 _FAREWELL_S = 1.0
 """How long a connection that is closed waits for PostgreSQL to agree."""
 
@@ -112,6 +115,8 @@ def reason_of(error: BaseException) -> str:
         # The event loop counts the addresses it tried in its own words, which say nothing more.
         why = os.strerror(cause.errno) if cause.errno else "it can not be reached"
         return f"no connection to PostgreSQL: {why}"
+    if isinstance(cause, asyncpg.InternalClientError):
+        return "PostgreSQL: the connection broke"
     words = str(cause.args[0]) if cause.args else type(cause).__name__
     return f"PostgreSQL: {words.splitlines()[0]}"
 
@@ -130,7 +135,7 @@ def _opening_error(error: BaseException) -> StoreError:
 
 
 def _driver_error(error: BaseException | None) -> BaseException | None:
-    while error is not None and not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+    while error is not None and not isinstance(error, _DRIVER_ERRORS):
         error = error.orig if isinstance(error, DBAPIError) else error.__cause__
     return error
 

@@ -12,11 +12,12 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import DBAPIError
 
 from chatws.protocol.entities import User
 from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
 from chatws.store.factory import make_store
-from chatws.store.postgres import once
+from chatws.store.postgres import Verdict, once, reason_of, verdict_of
 from chatws.store.queries import append_rows
 from tests.store.support import ANN, BEN, all_messages, new_conversation
 from tests.support.ports import free_port
@@ -198,6 +199,13 @@ async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
         for number, (acked, _) in enumerate(results):
             mine = [int(message.content) for message in everything if message.sender.user_id == f"sender-{number}"]
             assert sorted(mine) == list(range(1, acked + 1))
+
+
+def test_driver_that_is_confused_by_a_break_in_a_commit_is_an_outage_and_no_fault_of_the_request() -> None:
+    confusion = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+    error = DBAPIError("COMMIT", None, confusion)
+    assert verdict_of(error) is Verdict.DOWN
+    assert reason_of(error) == "PostgreSQL: the connection broke"
 
 
 async def test_idle_store_notices_nothing_of_a_restart(postgres: PostgresServer, url: str) -> None:
