@@ -124,7 +124,7 @@ def _make_bus(settings: Settings) -> Bus:
 def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Chat:
     metrics = Metrics()
     registry = Registry(settings)
-    neighbours = Neighbours(bus, settings.inbox_update_ms)
+    neighbours = Neighbours(bus, settings.inbox_update_ms, metrics.bus_wait)
     boards = functools.partial(_typing_board, settings, namespace, registry, neighbours)
     hosting = Hosting(namespace, store, metrics, neighbours, boards)
     inbox = Inbox(namespace, settings.inbox_update_ms, neighbours)

@@ -36,6 +36,8 @@ class Metrics:
         """Messages stored and delivered, by sender."""
         self.commit = Timing()
         """From handing a message to the store until it is durable."""
+        self.bus_wait = Timing()
+        """What joins and new connections wait for other servers."""
         answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
         outcomes = ("stored", "dropped", "failed", "handed_off")
         self.bot_answers = {outcome: answers.labels(outcome) for outcome in outcomes}
@@ -103,6 +105,9 @@ class Watched(Collector):
         )
         metrics.commit.add_to(commit)
         yield commit
+        waits = HistogramMetricFamily("chatws_bus_wait_seconds", "Time that requests waited for other servers.")
+        metrics.bus_wait.add_to(waits)
+        yield waits
 
     def _counters(self) -> Iterator[Metric]:
         stats = self._server.stats

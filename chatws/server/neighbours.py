@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from chatws.bus import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from chatws.bus import Bus, BusStats
     from chatws.protocol.entities import Conversation, Message, User
     from chatws.protocol.events import BotNotice, MessageRead
+    from chatws.server.tally import Timing
 
 Answer = TypeVar("Answer")
 
@@ -44,8 +46,10 @@ IMPATIENT_S = 1.0
 class Neighbours:
     """Publishes without waiting; nothing a client was promised depends on it, the database repairs what is lost."""
 
-    def __init__(self, bus: Bus, touch_ms: int) -> None:
+    def __init__(self, bus: Bus, touch_ms: int, waits: Timing) -> None:
         self._bus = bus
+        self._waits = waits
+        """How long requests waited for the bus."""
         self._touch_s = touch_ms / 1000
         self._touched: set[str] = set()
         """Conversations of which the inboxes have heard in this period."""
@@ -156,7 +160,8 @@ class Neighbours:
     async def wait_heard(self, heard: asyncio.Future[None]) -> bool:
         """Wait until a channel is heard, but not for long, and not at all while the bus is away; returns whether."""
         if not heard.done() and self._is_worth_waiting():
-            await asyncio.wait([heard], timeout=ASK_TIMEOUT_S)
+            with self._timed():
+                await asyncio.wait([heard], timeout=ASK_TIMEOUT_S)
             if not heard.done():
                 self._lose_patience()
         return heard.done() and not heard.cancelled()
@@ -182,13 +187,23 @@ class Neighbours:
         if not self._is_worth_waiting():
             return None
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
-                return await question()
+            with self._timed():
+                async with asyncio.timeout(ASK_TIMEOUT_S):
+                    return await question()
         except Away:
             return None
         except TimeoutError:
             self._lose_patience()
             return None
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            yield
+        finally:
+            self._waits.observe(loop.time() - began)
 
     def _is_worth_waiting(self) -> bool:
         return self._bus.stats.connected and asyncio.get_running_loop().time() >= self._patient_again_at

@@ -26,8 +26,14 @@ AGENTS = 20
 POLLING_EVERY = 10
 """One conversation in so many comes by long-polling."""
 
+LISTENING_EVERY = 10
+"""In one conversation of so many the agent is silent, so that nothing it says shows a server what it has missed."""
+
 PAUSE_S = (3.0, 6.0)
 """Between two messages of one client."""
+
+NEWCOMERS = 3
+"""Conversations that begin while something goes wrong."""
 
 CONNECTING_AT_ONCE = 10
 SETTLE_TIMEOUT_S = 60.0
@@ -43,24 +49,31 @@ class Phase:
     posted: int = 0
     acks: list[float] = field(default_factory=list)
     deliveries: list[float] = field(default_factory=list)
+    joins: list[float] = field(default_factory=list)
+    beside_commit: float = 0.0
+    """What servers spent on a send on average beside its commit, where that was looked at."""
     settled: float = 0.0
     presence: float = 0.0
     reconnects: int = 0
+    copies: int = 0
+    """Messages that clients were sent again, and dropped."""
 
     def __str__(self) -> str:
         return (
             f"{self.name:<26} {self.posted:>5} sent, ack {_spread(self.acks)}, delivery {_spread(self.deliveries)}, "
-            f"{self.reconnects:>3} reconnects, settled {self.settled:4.1f} s and presence right {self.presence:4.1f} s "
-            "after its end"
+            f"joins {_spread(self.joins)}, {self.beside_commit * 1_000:.1f} ms beside a commit, "
+            f"{self.reconnects:>3} reconnects, {self.copies:>3} copies, "
+            f"settled {self.settled:4.1f} s and presence right {self.presence:4.1f} s after its end"
         )
 
 
 class Member:
     """One client, what it sent and what it was shown."""
 
-    def __init__(self, crowd: Crowd, client: ChatClient, conversation_id: str) -> None:
+    def __init__(self, crowd: Crowd, client: ChatClient, conversation_id: str, *, listens: bool = False) -> None:
         self.client = client
         self.conversation_id = conversation_id
+        self.listens = listens
         self.sent: list[Pending] = []
         self.shown: list[int] = []
         self.presence: dict[str, str] = {}
@@ -123,9 +136,9 @@ class Crowd:
         tokens = [server.sign_token(f"agent-{number}") for number in range(AGENTS)]
         gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
-        async def enter(client: ChatClient, conversation_id: str) -> Member:
+        async def enter(client: ChatClient, conversation_id: str, *, listens: bool = False) -> Member:
             async with gate:
-                member = Member(self, client, conversation_id)
+                member = Member(self, client, conversation_id, listens=listens)
                 await stack.enter_async_context(client)
                 await client.join_conversation(conversation_id, after_seq=0)
                 return member
@@ -136,13 +149,41 @@ class Crowd:
             session = sessions[number]
             customer = CustomerClient(self._site.url, session["sessionId"], options=options)
             agent = AgentClient(self._site.url, tokens[number % AGENTS], options=options)
-            return await enter(customer, session["conversationId"]), await enter(agent, session["conversationId"])
+            conversation_id, listens = session["conversationId"], number % LISTENING_EVERY == 1
+            return await enter(customer, conversation_id), await enter(agent, conversation_id, listens=listens)
 
         self.pairs = await asyncio.gather(*map(pair, range(CONVERSATIONS)))
 
+    async def call(self, stack: AsyncExitStack, name: str) -> list[Member]:
+        """Have a few more people connect, two for each conversation; they are in none yet."""
+        server = self._site.servers[0]
+        members = []
+        for number in range(NEWCOMERS):
+            session = await asyncio.to_thread(server.new_session)
+            customer = CustomerClient(self._site.url, session["sessionId"])
+            agent = AgentClient(self._site.url, server.sign_token(f"{name}-{number}"))
+            members += [Member(self, client, session["conversationId"]) for client in (customer, agent)]
+        await asyncio.gather(*(stack.enter_async_context(member.client) for member in members))
+        return members
+
+    async def let_in(self, members: list[Member]) -> None:
+        """Have them join, all at once, and talk like everybody."""
+        began, phase = time.monotonic(), self.phase
+
+        async def enter(member: Member) -> None:
+            await member.client.join_conversation(member.conversation_id, after_seq=0)
+            phase.joins.append(time.monotonic() - began)
+
+        await asyncio.gather(*map(enter, members))
+        self.pairs += list(zip(members[::2], members[1::2], strict=True))
+        self._have_talk(members)
+
     def talk(self) -> None:
         """Have everybody begin to talk."""
-        self._talks = [asyncio.create_task(member.talk(self._dice)) for member in self.members]
+        self._have_talk(self.members)
+
+    def _have_talk(self, members: list[Member]) -> None:
+        self._talks += [asyncio.create_task(one.talk(self._dice)) for one in members if not one.listens]
 
     async def fall_silent(self) -> None:
         """Have nobody begin another message."""
@@ -170,12 +211,9 @@ class Crowd:
             AssertionError: something was lost, repeated, or shown in another order.
         """
         began = time.monotonic()
-        posted = [pending for pair in self.pairs for member in pair for pending in member.sent]
+        posted = self.posted()
         acks = await asyncio.wait_for(asyncio.gather(*(pending.done for pending in posted)), SETTLE_TIMEOUT_S)
-        heads: dict[str, int] = defaultdict(int)
-        for pending, ack in zip(posted, acks, strict=True):
-            heads[pending.conversation_id] = max(heads[pending.conversation_id], ack.seq)
-        await self._until_shown(heads)
+        await self._until_shown(posted)
         self.phase.settled = time.monotonic() - began
         stored = await self._site.stored()
         lost = [
@@ -197,7 +235,7 @@ class Crowd:
             AssertionError: what is stored is not what was sent, each once.
         """
         await self.check()
-        posted = [pending for pair in self.pairs for member in pair for pending in member.sent]
+        posted = self.posted()
         expected = {(pending.conversation_id, pending.done.result().seq): pending.content for pending in posted}
         assert await self._site.stored() == expected
         for member in self.members:
@@ -232,19 +270,31 @@ class Crowd:
         """Count how often anybody came back so far."""
         return sum(member.client.stats().reconnects for pair in self.pairs for member in pair)
 
-    def repairs(self) -> tuple[int, int]:
-        """Count the holes that clients had to fill, and the copies that they dropped, as after a join in the midst."""
-        stats = [member.client.stats() for pair in self.pairs for member in pair]
-        return sum(one.gaps_filled for one in stats), sum(one.duplicates_dropped for one in stats)
+    def copies(self) -> int:
+        """Count the copies that clients dropped so far, as after a join in the midst."""
+        return sum(member.client.stats().duplicates_dropped for pair in self.pairs for member in pair)
 
-    async def _until_shown(self, heads: dict[str, int]) -> None:
-        def behind() -> list[Member]:
-            return [member for member in self.members if len(member.shown) < heads[member.conversation_id]]
+    def gaps(self) -> int:
+        """Count the holes that clients had to fill so far."""
+        return sum(member.client.stats().gaps_filled for pair in self.pairs for member in pair)
 
+    def posted(self) -> list[Pending]:
+        """Return everything that was sent until now."""
+        return [pending for pair in self.pairs for member in pair for pending in member.sent]
+
+    def behind(self, posted: list[Pending]) -> list[str]:
+        """List those whom not all of these messages have been shown to, as far as they are acked."""
+        heads: dict[str, int] = defaultdict(int)
+        for pending in posted:
+            if pending.done.done():
+                heads[pending.conversation_id] = max(heads[pending.conversation_id], pending.done.result().seq)
+        return [_describe(member) for member in self.members if len(member.shown) < heads[member.conversation_id]]
+
+    async def _until_shown(self, posted: list[Pending]) -> None:
         try:
-            await until(lambda: not behind(), SETTLE_TIMEOUT_S)
+            await until(lambda: not self.behind(posted), SETTLE_TIMEOUT_S)
         except TimeoutError:
-            raise AssertionError(f"never shown: {[_describe(member) for member in behind()[:5]]}") from None
+            raise AssertionError(f"never shown: {self.behind(posted)[:5]}") from None
 
 
 def _describe(member: Member) -> str:

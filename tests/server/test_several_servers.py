@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from chatws.bus import MessageStored
+from chatws.server.neighbours import ASK_TIMEOUT_S
 from tests.server.conftest import StartCluster
 from tests.server.rest.support import bearer
+from tests.support.chat import RunningChat
 from tests.support.cluster import crossed
 from tests.support.messages import seqs
 from tests.support.peer import Peer
@@ -18,6 +20,13 @@ def text(content: str, conversation_id: str = "conv-1") -> dict[str, str]:
 
 def change(version: int) -> dict[str, str | int]:
     return {"conversationId": "conv-1", "version": version}
+
+
+async def metrics_of(server: RunningChat) -> dict[str, float]:
+    """Scrape; return every sample by its name with labels, as Prometheus writes it."""
+    async with server.http.get(f"{server.url}/metrics") as response:
+        lines = [line.rsplit(" ", 1) for line in (await response.text()).splitlines() if line[0] != "#"]
+    return {name: float(value) for name, value in lines}
 
 
 async def received(peer: Peer, count: int) -> list[int]:
@@ -84,13 +93,22 @@ async def test_metrics_tell_of_the_bus_and_of_gaps(start_cluster: StartCluster) 
     cluster.buses[1].lost = (MessageStored,)
     await customer.ask("send_message", text("lost"))
     await received(agent, 1)
-    async with cluster.servers[0].http.get(f"{cluster.servers[0].url}/metrics") as response:
-        values = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines() if line[0] != "#")
-    assert float(values["chatws_bus_connected"]) == 1
-    assert float(values['chatws_bus_notes_total{fate="published"}']) > 0
-    assert float(values['chatws_bus_notes_total{fate="received"}']) > 0
-    assert float(values["chatws_delivery_gaps_total"]) == 1
-    assert float(values["chatws_delivery_gaps_repaired_total"]) == 1
+    values = await metrics_of(cluster.servers[0])
+    assert values["chatws_bus_connected"] == 1
+    assert values['chatws_bus_notes_total{fate="published"}'] > 0
+    assert values['chatws_bus_notes_total{fate="received"}'] > 0
+    assert values["chatws_delivery_gaps_total"] == 1
+    assert values["chatws_delivery_gaps_repaired_total"] == 1
+
+
+async def test_metrics_tell_how_long_newcomers_waited_for_a_bus_that_hangs(start_cluster: StartCluster) -> None:
+    cluster = await start_cluster()
+    cluster.buses[0].confirms_late = True
+    waited = (await metrics_of(cluster.servers[0]))["chatws_bus_wait_seconds_sum"]
+    await cluster.servers[0].agent()
+    values = await metrics_of(cluster.servers[0])
+    assert values["chatws_bus_wait_seconds_sum"] - waited > ASK_TIMEOUT_S / 2
+    assert values["chatws_bus_wait_seconds_count"] > 0
 
 
 async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartCluster) -> None:
