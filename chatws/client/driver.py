@@ -209,7 +209,7 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self.session.next_deadline(self.now())
+        deadline = self.session.next_deadline()
         if deadline is not None:
             self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
 

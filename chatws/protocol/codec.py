@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -17,10 +20,18 @@ _COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 _EVENT_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()
 }
-_REPLY_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(row.reply) for name, row in COMMANDS.items()
+_EVENT_PACKETS = [
+    msgspec.defstruct(name, [("payload", row.payload)], namespace={"event": name}, tag=name, array_like=True)
+    for name, row in EVENTS.items()
+]
+_decode_event_packet: Callable[[str], Any] = msgspec.json.Decoder(reduce(or_, _EVENT_PACKETS)).decode
+_ACK_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(msgspec.defstruct(name, [("reply", row.reply)], array_like=True))
+    for name, row in COMMANDS.items()
 }
-_decode_refusal = msgspec.json.Decoder(replies.Refused).decode
+_decode_refused_ack: Callable[[str], Any] = msgspec.json.Decoder(
+    msgspec.defstruct("Refusal", [("reply", replies.Refused)], array_like=True)
+).decode
 _NOTHING = msgspec.Raw(b"{}")
 
 
@@ -81,6 +92,18 @@ def decode_event(name: str, raw: bytes | str) -> Any:
     return _EVENT_DECODERS[name].decode(raw)
 
 
+def decode_event_packet(raw_json: str) -> tuple[str, Any] | None:
+    """Build name and payload of a server's event from its JSON array ``[name, payload]`` in one step.
+
+    None when it is no event of the table, or its payload not of that type.
+    """
+    try:
+        packet = _decode_event_packet(raw_json)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+    return packet.event, packet.payload
+
+
 def convert_event(name: str, payload: object) -> Any:
     """Like `decode_event`, for a payload that a Socket.IO client has already parsed."""
     return msgspec.convert(payload, EVENTS[name].payload)
@@ -97,16 +120,17 @@ def convert_reply(name: str, payload: object) -> replies.Ok | replies.Refused:
     return msgspec.convert(payload, replies.Refused)
 
 
-def decode_reply(name: str, raw: msgspec.Raw) -> replies.Ok | replies.Refused:
-    """Like `convert_reply`, from JSON.
+def decode_ack(name: str, raw_json: str) -> replies.Ok | replies.Refused:
+    """Build the reply to the command ``name`` from the JSON array of its ack.
 
     Raises:
         msgspec.DecodeError: it is neither the command's reply nor a refusal.
     """
     try:
-        reply: replies.Ok = _REPLY_DECODERS[name].decode(raw)
+        reply: replies.Ok = _ACK_DECODERS[name].decode(raw_json).reply
     except msgspec.ValidationError:
-        return _decode_refusal(raw)
+        refused: replies.Refused = _decode_refused_ack(raw_json).reply
+        return refused
     return reply
 
 

@@ -45,7 +45,7 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
 
 
 _EVENT = PacketType.EVENT
-_EVENT_DIGIT = str(_EVENT.value)
+_PLAIN_TYPES = {str(kind.value): kind for kind in (PacketType.EVENT, PacketType.ACK)}
 _TYPES: dict[str, PacketType] = {str(member.value): member for member in PacketType}
 _BINARY_TYPES = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
 _ARRAY_TYPES = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
@@ -68,8 +68,8 @@ def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> Packet:
         PacketError: anything is not as the protocol says.
     """
     digit = text[at : at + 1]
-    if digit == _EVENT_DIGIT:
-        packet = _decode_plain_event(text, at + 1)
+    if digit in _PLAIN_TYPES:
+        packet = _decode_plain(text, at + 1, _PLAIN_TYPES[digit])
         if packet is not None:
             return packet
     kind = _TYPES.get(digit)
@@ -203,17 +203,17 @@ def _encode(
     return head.encode() if payload is None else head.encode() + _encode_json(payload)
 
 
-def _decode_plain_event(text: str, at: int) -> Packet | None:
-    """Read an event of the main namespace, the packet nearly all traffic consists of; None: take the long way."""
+def _decode_plain(text: str, at: int, kind: PacketType) -> Packet | None:
+    """Read an event or ack of the main namespace, which nearly all traffic consists of; None: take the long way."""
     bracket = text.find("[", at, at + 17)
     if bracket == at:
-        return Packet(_EVENT, MAIN_NAMESPACE, None, 0, text[at:])
+        return Packet(kind, MAIN_NAMESPACE, None, 0, text[at:]) if kind is _EVENT else None
     if bracket < 0:
         return None
     digits = text[at:bracket]
     if not (digits.isascii() and digits.isdigit()) or int(digits) > MAX_ACK_ID:
         return None
-    return Packet(_EVENT, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
+    return Packet(kind, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
 
 
 def _count_attachments(kind: PacketType, digits: str | None, limit: int) -> int:

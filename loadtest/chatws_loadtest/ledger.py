@@ -47,8 +47,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         return Balance(refused=dict(Counter(self.refused) + Counter(other.refused)), **sums)
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """One message on its way; it is forgotten once it is acked and with everybody."""
 
     room: int
@@ -77,16 +76,16 @@ class Samples:
     """Latencies in microseconds by metric, since they were last taken."""
 
     def __init__(self) -> None:
-        self._lists: defaultdict[str, list[int]] = defaultdict(list)
+        self._lists: defaultdict[str, list[float]] = defaultdict(list)
 
     def add(self, metric: str, seconds: float) -> None:
-        """Note one; rounded to whole microseconds, never below zero."""
-        self._lists[metric].append(round(seconds * 1e6) if seconds > 0 else 0)
+        """Note one."""
+        self._lists[metric].append(seconds)
 
     def take(self) -> dict[str, list[int]]:
-        """Hand over what was noted and start anew."""
+        """Hand over what was noted, in whole microseconds and never below zero, and start anew."""
         taken, self._lists = self._lists, defaultdict(list)
-        return taken
+        return {metric: [max(0, round(seconds * 1e6)) for seconds in noted] for metric, noted in taken.items()}
 
 
 class Ledger:
@@ -143,8 +142,7 @@ class Ledger:
         number, self.sent = self.sent, self.sent + 1
         self._open[room] += 1
         self._entries[number] = Entry(room, sender, intended_s, now_s, self._present[room])
-        if self._is_measured(intended_s):
-            self.samples.add("send_lag", now_s - intended_s)
+        self._note("send_lag", intended_s, now_s)
         return number
 
     def send_again(self, number: int) -> None:
@@ -157,8 +155,7 @@ class Ledger:
         entry.acked = True
         self.acked += 1
         self.stored[entry.room].append((seq, number))
-        if self._is_measured(entry.intended_s):
-            self.samples.add("ack", now_s - entry.intended_s)
+        self._note("ack", entry.intended_s, now_s)
         self._retire(number, entry)
 
     def refuse(self, number: int, code: str) -> None:
@@ -227,8 +224,7 @@ class Ledger:
         entry.missing &= ~(1 << member)
         if member != entry.sender:
             self._delivered += 1
-            if self._is_measured(entry.intended_s):
-                self.samples.add("message", now_s - entry.intended_s)
+            self._note("message", entry.intended_s, now_s)
         self._retire(number, entry)
 
     def _retire(self, number: int, entry: Entry) -> None:
@@ -236,5 +232,6 @@ class Ledger:
             del self._entries[number]
             self._open[entry.room] -= 1
 
-    def _is_measured(self, intended_s: float) -> bool:
-        return self.measure_from_s <= intended_s < self.measure_until_s
+    def _note(self, metric: str, intended_s: float, now_s: float) -> None:
+        if self.measure_from_s <= intended_s < self.measure_until_s:
+            self.samples.add(metric, now_s - intended_s)

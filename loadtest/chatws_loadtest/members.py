@@ -62,7 +62,9 @@ class Member:
     def hear(self, seq: int, *, is_new: bool) -> None:
         """Judge a live message by its ``seq``; ``is_new`` says that no copy of it has come before."""
         self._heard_since += 1
-        if self._head is None:
+        if self._head is not None and seq == self._head + 1:
+            self._head = seq
+        elif self._head is None:
             self._early.append((seq, is_new))
         else:
             self._place(seq, is_new=is_new)

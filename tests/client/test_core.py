@@ -131,6 +131,22 @@ def test_lost_ack_on_a_living_link_is_asked_for_again_without_a_new_link(world: 
     assert world.stored[0].client_message_id == getattr(world.to_server[0].payload, "client_message_id", None)
 
 
+def test_message_in_its_turn_leaves_what_was_due_before_it_to_the_tick(world: World) -> None:
+    world.refuse_next()
+    world.post()
+    world.server_reads()
+    world.client_reads()
+    due = world.session.next_deadline()
+    assert due is not None
+    world.now = due + 0.001
+    world.other_says()
+    world.client_reads()
+    assert world.delivered[-1].content == "theirs"
+    assert world.session.next_deadline() == due
+    world.do(world.session.tick(world.now))
+    assert [emit.name for emit in world.to_server] == ["send_message"]
+
+
 def test_draining_server_that_never_closes_is_left(world: World) -> None:
     world.do(world.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=10), world.now))
     world.post()

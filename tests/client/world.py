@@ -139,7 +139,7 @@ class World:
         """Time passes, with a tick whenever one is due."""
         end = self.now + seconds
         for _ in range(10_000):
-            deadline = self.session.next_deadline(self.now)
+            deadline = self.session.next_deadline()
             if deadline is None or deadline > end:
                 self.now = end
                 return

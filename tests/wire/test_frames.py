@@ -38,6 +38,28 @@ def test_messages_survive_being_cut_anywhere(sent: list[str | bytes], role: Role
     assert [message.payload for message in got] == sent
 
 
+@given(st.lists(messages | st.text(min_size=120, max_size=200), max_size=5), st.integers(0, 600))
+def test_whole_texts_that_are_taken_at_once_are_those_of_the_long_way(sent: list[str | bytes], cut: int) -> None:
+    stream = b"".join(make_frame(message, Role.CLIENT) for message in sent)
+    reader = FrameReader(Role.CLIENT, max_message_bytes=500)
+    got: list[str | bytes] = []
+    for chunk in (stream[:cut], stream[cut:]):
+        taken = reader.take_texts(chunk)
+        got += [message.payload for message in reader.feed(chunk)] if taken is None else taken
+    assert got == sent
+
+
+def test_nothing_but_whole_unmasked_texts_is_taken_at_once() -> None:
+    text = server_frame(b"whole")
+    reader = FrameReader(Role.CLIENT, max_message_bytes=100)
+    assert reader.take_texts(text + text) == ["whole", "whole"]
+    for other in (text[:-1], server_frame(b"\xff\xff"), server_frame(bytes(101)), server_frame(b"x", Opcode.PING)):
+        assert reader.take_texts(text + other) is None
+    assert FrameReader(Role.SERVER, max_message_bytes=100).take_texts(text) is None
+    reader.feed(server_frame(b"first ", is_last=False))
+    assert reader.take_texts(text) is None
+
+
 @given(st.binary(max_size=200), st.sampled_from(Role))
 def test_any_bytes_are_messages_or_a_frame_error(stream: bytes, role: Role) -> None:
     try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chatws.client.errors import OutboxFull
 from chatws.protocol.commands import SendMessage
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """One message; it keeps its ``client_message_id`` however often it is repeated."""
 
     request_id: int
@@ -30,9 +30,8 @@ class Entry:
         )
 
 
-@dataclass(slots=True)
-class _Lane:
-    entries: deque[Entry] = field(default_factory=deque)
+class _Lane(msgspec.Struct, eq=False):
+    entries: deque[Entry] = msgspec.field(default_factory=deque)
     under_way: bool = False
     not_before: float = 0.0
 
@@ -56,7 +55,10 @@ class Outbox:
         """
         if self._size >= self._limit:
             raise OutboxFull(self._limit)
-        self._lanes.setdefault(entry.conversation_id, _Lane()).entries.append(entry)
+        lane = self._lanes.get(entry.conversation_id)
+        if lane is None:
+            lane = self._lanes[entry.conversation_id] = _Lane()
+        lane.entries.append(entry)
         self._size += 1
 
     def take_ready(self, now: float, is_open: Callable[[str], bool]) -> list[Entry]:

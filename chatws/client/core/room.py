@@ -65,6 +65,14 @@ class Room:
         """Whether history has to be asked for."""
         return self.joined and (self.reloading or self.head > (self.last or 0))
 
+    def follow(self, message: Message) -> bool:
+        """Move on by the very next message, when nothing is missing or held back; false for any other."""
+        last = self.last
+        if last is None or message.seq != last + 1 or self.head != last or not self.joined or self.reloading:
+            return False
+        self.last = self.head = message.seq
+        return True
+
     def take(self, messages: Iterable[Message], *, bound: int | None = None) -> None:
         """Accept messages in any order; those beyond ``bound`` held ones are left to a later history page."""
         for message in messages:

@@ -78,6 +78,14 @@ class Rooms:
         """Whether an answer about this room still matters."""
         return self._rooms.get(room.conversation_id) is room
 
+    def follow(self, message: Message) -> list[Effect] | None:
+        """Take a live message that is the next one of a conversation which lacks nothing; None when it is not."""
+        room = self._rooms.get(message.conversation_id)
+        if room is None or not room.follow(message):
+            return None
+        self.received += 1
+        return [self._tell(room, message)]
+
     def hear_message(self, message: Message) -> list[Effect]:
         """Take a live message; one of a conversation that was left is dropped."""
         room = self._rooms.get(message.conversation_id)
@@ -155,14 +163,10 @@ class Rooms:
     def _release(self, room: Room) -> list[Effect]:
         due = room.release()
         self.received += len(due)
-        return [
-            Deliver(
-                Event.MESSAGE_RECEIVED,
-                MessageReceived(
-                    message,
-                    own=message.client_message_id in self._own_ids,
-                    caught_up=message.seq <= room.entry_head,
-                ),
-            )
-            for message in due
-        ]
+        return [self._tell(room, message) for message in due]
+
+    def _tell(self, room: Room, message: Message) -> Deliver:
+        own = message.client_message_id in self._own_ids
+        return Deliver(
+            Event.MESSAGE_RECEIVED, MessageReceived(message, own=own, caught_up=message.seq <= room.entry_head)
+        )

@@ -72,6 +72,8 @@ class Session:
         """The request that waits for the first link."""
         self._renewing = False
         self._last_heard = 0.0
+        self._looked_at = 0.0
+        """When it was last looked for what is due."""
         self._out: list[Effect] = []
 
     def stats(self, now: float) -> Stats:
@@ -84,13 +86,13 @@ class Session:
             rooms=self._rooms,
         )
 
-    def next_deadline(self, now: float) -> float | None:
+    def next_deadline(self) -> float | None:
         """When `tick` has to be called at the latest; None without anything to wait for."""
         times = [time for time in (self._flights.next_deadline(), self.connection.drain_deadline) if time is not None]
         if self.connection.up:
-            # What was due by now has left with the input at `now`; what is held for other reasons needs no clock.
+            # What was due by then has left at the last look; what is held for other reasons needs no clock.
             later = (*self._outbox.deadlines(), *self._waiting.deadlines(), *self._rooms.deadlines())
-            times += [time for time in later if time > now]
+            times += [time for time in later if time > self._looked_at]
         return min(times, default=None)
 
     # Inputs from the link and the clock
@@ -128,6 +130,10 @@ class Session:
         self._last_heard = now
         match payload:
             case Message():
+                told = self._rooms.follow(payload)
+                if told is not None:
+                    # It sets nothing in motion, and what time brings is the next tick's.
+                    return told
                 self._out += self._rooms.hear_message(payload)
             case events.TypingIndicator():
                 self._out += self._rooms.others.hear_typing(payload)
@@ -270,6 +276,7 @@ class Session:
 
     def _finish(self, now: float) -> list[Effect]:
         """Let everything leave whose time has come, and hand the effects over."""
+        self._looked_at = now
         if self.connection.up:
             for name, payload, room in self._rooms.due(now):
                 self._emit(name, payload, room, now)

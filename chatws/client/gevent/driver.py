@@ -15,13 +15,14 @@ from chatws.client.core.session import Session, SessionOptions
 from chatws.client.errors import ClientError
 from chatws.client.gevent.guide import GuideServer
 from chatws.client.gevent.link import Link
-from chatws.protocol.codec import decode_event, decode_reply
+from chatws.protocol.codec import decode_ack, decode_event, decode_event_packet
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
 from chatws.protocol.events import Authenticated
 from chatws.protocol.replies import Ok
 from chatws.protocol.replies import Refused as RefusedReply
 from chatws.protocol.spec import EVENTS
+from chatws.wire import socketio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,30 +128,22 @@ class Driver:
 
     # LinkListener
 
-    def link_event(self, name: str, args: list[msgspec.Raw]) -> None:
+    def link_event(self, raw_json: str) -> None:
         """See `LinkListener`; a payload that is not the table's is told to the witness and dropped."""
         heard_s = now_s()
-        raw = args[0] if args else msgspec.Raw(b"null")
-        if not self._opened:
-            if name == Event.AUTHENTICATED:
-                self._open(raw, heard_s)
+        found = decode_event_packet(raw_json) if self.guide is None else None
+        if found is None:
+            self._hear_other(raw_json, heard_s)
             return
-        payload: object = raw
-        if self.guide is not None:
-            payload = self.guide.translate(name, raw)
-        elif name in EVENTS:
-            try:
-                payload = decode_event(name, raw)
-            except msgspec.DecodeError:
-                payload = raw
-        self._witness.saw_event(name, payload, heard_s)
-        if self.guide is not None and name == "joined_conversation":
-            self._answer_join(self.guide, raw, heard_s)
-        if name not in EVENTS or payload is not raw:
+        name, payload = found
+        if self._opened:
+            self._witness.saw_event(name, payload, heard_s)
             todo = self.session.event(name, payload, heard_s)
             self._apply_answer(todo, is_usual=name == Event.MESSAGE_RECEIVED)
+        elif name == Event.AUTHENTICATED:
+            self._open(payload, heard_s)
 
-    def link_ack(self, ack_id: int, args: list[msgspec.Raw]) -> None:
+    def link_ack(self, ack_id: int, raw_json: str) -> None:
         """See `LinkListener`; an answer that nobody can read is a refusal that cannot be repeated."""
         name = self._names.pop(ack_id, None)
         if name is None:
@@ -158,9 +151,9 @@ class Driver:
         heard_s = now_s()
         reply: Ok | RefusedReply | None
         try:
-            raw = args[0] if args else msgspec.Raw(b"{}")
-            reply = decode_reply(name, raw) if self.guide is None else self.guide.reply(name, raw)
+            reply = decode_ack(name, raw_json) if self.guide is None else self.guide.reply(name, _first_of(raw_json))
         except msgspec.DecodeError:
+            socketio.split_ack(raw_json)
             reply = unreadable()
         if reply is None:
             self._names[ack_id] = name
@@ -175,20 +168,47 @@ class Driver:
         self._witness.saw_ended(end, ended_s)
         self.apply(self.session.link_ended(end, ended_s))
 
+    def _hear_other(self, raw_json: str, heard_s: float) -> None:
+        """Take an event that is not the table's, or may be the guide's, whose servers leave fields out."""
+        name, args = socketio.split_event(raw_json)
+        raw = args[0] if args else msgspec.Raw(b"null")
+        if not self._opened:
+            if name == Event.AUTHENTICATED:
+                self._open(self._greet(raw), heard_s)
+            return
+        payload: object = raw if self.guide is None else self.guide.translate(name, raw)
+        self._witness.saw_event(name, payload, heard_s)
+        if self.guide is not None and name == "joined_conversation":
+            self._answer_join(self.guide, raw, heard_s)
+        if name not in EVENTS or payload is not raw:
+            self.apply(self.session.event(name, payload, heard_s))
+
+    def _greet(self, raw: msgspec.Raw) -> Authenticated:
+        try:
+            user: Authenticated = decode_event(Event.AUTHENTICATED, raw)
+        except msgspec.DecodeError:
+            self.guide = self.guide or GuideServer()
+            user = self.guide.greet(raw)
+        return user
+
     # Effects
 
-    def _perform_all(self, todo: list[effects.Effect]) -> None:
+    def _perform_all(self, todo: list[effects.Effect]) -> bool:
+        """Carry out effects in order; whether anything was sent."""
+        has_sent = False
         for effect in todo:
-            # Most effects by far, and nothing that has to be looked for in a list of cases.
+            # The kinds of every message's way, which nothing has to be looked for in a list of cases.
             if type(effect) is effects.Deliver:
                 self._witness.delivered(effect.name, effect.payload)
-            else:
+            elif type(effect) is effects.Emit:
+                has_sent = True
+                self._emit(effect.command_id, effect.name, effect.payload)
+            elif type(effect) is not effects.MessageSent:
                 self._perform(effect)
+        return has_sent
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.Emit(command_id, name, payload):
-                self._emit(command_id, name, payload)
             case effects.Settle(request_id, outcome):
                 on_outcome = self._waiting.pop(request_id, None)
                 if on_outcome is not None:
@@ -202,8 +222,6 @@ class Driver:
                 self._drop(reason)
             case effects.RenewToken():
                 self._loop.run_callback(self._renew_token)
-            case effects.MessageSent():
-                pass
 
     def _emit(self, command_id: int, name: str, payload: Wire | str) -> None:
         if self._link is None:
@@ -228,8 +246,8 @@ class Driver:
 
     def _apply_answer(self, todo: list[effects.Effect], *, is_usual: bool) -> None:
         """Like `apply`; what usually happens sets nothing in motion, and looking for a deadline would cost the most."""
-        self._perform_all(todo)
-        if not is_usual or effects.Emit in map(type, todo):
+        has_sent = self._perform_all(todo)
+        if has_sent or not is_usual:
             self._set_timer()
 
     def _answer_join(self, guide: GuideServer, raw: msgspec.Raw, heard_s: float) -> None:
@@ -242,13 +260,8 @@ class Driver:
         if self.session.connection.phase is Phase.CONNECTING and self._link is None:
             self._link = Link(self._address, self._credentials(), self, self._timeout_s)
 
-    def _open(self, raw: msgspec.Raw, heard_s: float) -> None:
+    def _open(self, user: Authenticated, heard_s: float) -> None:
         assert self._link is not None
-        try:
-            user: Authenticated = decode_event(Event.AUTHENTICATED, raw)
-        except msgspec.DecodeError:
-            self.guide = self.guide or GuideServer()
-            user = self.guide.greet(raw)
         self._opened = True
         self._link.settle()
         self._witness.saw_opened(self._link.times, heard_s)
@@ -270,7 +283,7 @@ class Driver:
     def _set_timer(self) -> None:
         """Set the timer unless it runs out early enough anyway: an early tick does no harm, a new timer costs."""
         present_s = now_s()
-        due_s = self.session.next_deadline(present_s)
+        due_s = self.session.next_deadline()
         if due_s is None or (self._timer_due_s is not None and self._timer_due_s <= due_s):
             return
         self._timer.stop()
@@ -282,6 +295,12 @@ class Driver:
     def _on_timer(self) -> None:
         self._timer_due_s = None
         self.apply(self.session.tick(now_s()))
+
+
+def _first_of(raw_json: str) -> msgspec.Raw:
+    """Give an ack's first value; an empty object when it has none."""
+    values = socketio.split_ack(raw_json)
+    return values[0] if values else msgspec.Raw(b"{}")
 
 
 def unreadable() -> RefusedReply:

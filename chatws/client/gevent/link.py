@@ -33,6 +33,8 @@ MASKS_BYTES: Final = 4096
 
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*(\d{1,6})\s*(?:\r\n|\Z)", re.IGNORECASE)
 _MESSAGE = engineio.PacketType.MESSAGE.value.encode()
+_PLAIN_EVENT = f"{engineio.PacketType.MESSAGE.value}{socketio.PacketType.EVENT.value}["
+"""How an event of the main namespace begins that wants no answer: nearly all that a server sends."""
 
 
 def _masks() -> Iterator[bytes]:
@@ -47,11 +49,19 @@ _next_mask = _masks().__next__
 class LinkListener(Protocol):
     """Who hears a link, in the order of the packets."""
 
-    def link_event(self, name: str, args: list[msgspec.Raw]) -> None:
-        """An event."""
+    def link_event(self, raw_json: str) -> None:
+        """An event: the array of its name and arguments.
 
-    def link_ack(self, ack_id: int, args: list[msgspec.Raw]) -> None:
-        """The answer to what was sent under ``ack_id``."""
+        Raises:
+            WireError: it is none.
+        """
+
+    def link_ack(self, ack_id: int, raw_json: str) -> None:
+        """The array of answers to what was sent under ``ack_id``.
+
+        Raises:
+            WireError: it is none.
+        """
 
     def link_ended(self, end: LinkEnd) -> None:
         """It is over; nothing comes after this."""
@@ -127,9 +137,14 @@ class Link:
         """See `StreamListener`."""
         if self._head is not None:
             data = self._read_head(self._head + data)
+        texts = self._reader.take_texts(data)
         try:
-            for message in self._reader.feed(data):
-                self._read_message(message)
+            if texts is None:
+                for message in self._reader.feed(data):
+                    self._read_message(message)
+            else:
+                for text in texts:
+                    self._read_packet(text)
         except WireError as error:
             self.drop(f"the server broke the protocol: {error}")
 
@@ -168,6 +183,9 @@ class Link:
             self.drop(f"transport close ({close.code})")
 
     def _read_packet(self, text: str) -> None:
+        if text.startswith(_PLAIN_EVENT):
+            self._listener.link_event(text[2:])
+            return
         kind = text[:1]
         if kind == engineio.PacketType.MESSAGE:
             self._read_socketio(socketio.decode(text, at=1))
@@ -188,11 +206,10 @@ class Link:
     def _read_socketio(self, packet: socketio.Packet) -> None:
         match packet.type:
             case socketio.PacketType.EVENT:
-                name, args = socketio.split_event(packet.raw_json)
-                self._listener.link_event(name, args)
+                self._listener.link_event(packet.raw_json)
             case socketio.PacketType.ACK:
                 assert packet.ack_id is not None
-                self._listener.link_ack(packet.ack_id, socketio.split_ack(packet.raw_json))
+                self._listener.link_ack(packet.ack_id, packet.raw_json)
             case socketio.PacketType.CONNECT:
                 self.times.namespace_s = time.perf_counter()
             case socketio.PacketType.CONNECT_ERROR:

@@ -10,6 +10,7 @@ import gevent.event
 
 from chatws_loadtest.dice import Dice
 from chatws_loadtest.load.chatter import Books, Chatter, Room, now_s
+from chatws_loadtest.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ class Stage:
         self.chatters: list[Chatter] = []
         self.rate = plan.habits.rate
         self._missed = 0
+        self._schedule = Schedule()
         self._address = address
         self._seats = self._deal()
         self._taken: list[Seat] = []
@@ -110,7 +112,7 @@ class Stage:
             begin_s = now_s()
         if habits.visit_s is None:
             if is_talker:
-                self._talk(chatter, dice, begin_s, float("inf"))
+                self._act(self._talk(chatter, dice, begin_s, float("inf")))
             return
         while self._over_s is None:
             self._visit(room, chatter, dice, habits.visit_s)
@@ -125,7 +127,7 @@ class Stage:
             room.visits += 1
             length = Random(f"{self.books.plan.seed}/{room.index}/{room.visits}").uniform(0.5, 1.5) * visit_s
             room.leave_at_s = now_s() + length
-        self._talk(chatter, dice, now_s(), room.leave_at_s)
+        self._act(self._talk(chatter, dice, now_s(), room.leave_at_s))
         room.silent.add(chatter.member)
         ledger = self.books.ledger
         self._wait_for(lambda: len(room.silent) == room.members and ledger.is_room_settled(room.index))
@@ -141,17 +143,27 @@ class Stage:
         while not condition() and self._over_s is None:
             gevent.sleep(POLL_S)
 
-    def _talk(self, chatter: Chatter, dice: Dice, begin_s: float, until_s: float) -> None:
+    def _act(self, steps: Iterator[float]) -> None:
+        """Play a part to its end, or until Locust stops this user."""
+        part = self._schedule.begin(steps)
+        try:
+            part.ended.wait()
+        finally:
+            part.stop()
+
+    def _talk(self, chatter: Chatter, dice: Dice, begin_s: float, until_s: float) -> Iterator[float]:
         """Say everything at its time, whatever the server does; what is late goes out at once."""
         habits = self.books.plan.habits
         intended_s = begin_s + dice.random() / self.rate
         while intended_s < until_s:
             typing_s = intended_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
             if dice.random() < habits.typing_share:
-                if not self._wait(typing_s):
+                yield typing_s
+                if self._over_s is not None:
                     break
                 chatter.type(typing_s)
-            if not self._wait(intended_s):
+            yield intended_s
+            if self._over_s is not None:
                 break
             chatter.say(intended_s)
             if dice.random() < habits.read_share:
@@ -161,11 +173,6 @@ class Stage:
             intended_s += 1 / self.rate
         end_s = until_s if self._over_s is None else min(until_s, self._over_s)
         self._missed += max(0, int((end_s - intended_s) * self.rate) + (end_s >= intended_s))
-
-    def _wait(self, at_s: float) -> bool:
-        """Let the others run until a moment, also when that has passed; false once all is over."""
-        gevent.sleep(max(0.0, at_s - now_s()))
-        return self._over_s is None
 
     def _deal(self) -> Iterator[Seat]:
         for index, planned in enumerate(self.books.plan.rooms):
