@@ -67,4 +67,6 @@ async def give_client(**options: Any) -> AsyncIterator[socketio.AsyncClient]:
         made = socketio.AsyncClient(http_session=http, **options)
         yield made
         await made.disconnect()
+        # Its reconnecting, if the server's end has just begun it, forgets when it starts that it was to be given up.
+        await asyncio.sleep(0)
         await made.shutdown()
