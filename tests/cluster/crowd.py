@@ -121,6 +121,8 @@ class Crowd:
         self.phase = Phase("quiet")
         self._site = site
         self._dice = random.Random(seed)
+        self.seen: set[str] = set()
+        """What has been shown to the other one."""
         self._posted_at: dict[str, float] = {}
         self._talks: list[asyncio.Task[None]] = []
 
@@ -202,6 +204,7 @@ class Crowd:
 
     def delivered(self, content: str) -> None:
         """Note that the other one was shown it."""
+        self.seen.add(content)
         self.phase.deliveries.append(time.monotonic() - self._posted_at[content])
 
     async def check(self) -> None:

@@ -43,6 +43,20 @@ class Faults:
         await asyncio.to_thread(self._site.postgres.stop)
         await asyncio.to_thread(self._site.postgres.start)
 
+    async def hold_up_commits_for_2_s(self) -> None:
+        """Nobody is told of a message before it is durable.
+
+        Raises:
+            AssertionError: somebody was, by an ack or by being shown it.
+        """
+        async with self._site.postgres.commits_held():
+            before = set(self._crowd.posted())
+            await asyncio.sleep(2)
+            meanwhile = [pending for pending in self._crowd.posted() if pending not in before]
+            early = [one.content for one in meanwhile if one.done.done() or one.content in self._crowd.seen]
+        assert meanwhile
+        assert not early, f"acked or shown before the commit: {len(early)} of {len(meanwhile)}"
+
     async def kill_redis_for_3_s(self) -> None:
         self._redis.kill()
         await asyncio.sleep(3)
@@ -93,6 +107,7 @@ FAULTS: list[Callable[[Faults], Awaitable[None]]] = [
     Faults.nothing_for_3_s,
     Faults.kill_a_server,
     Faults.restart_postgres,
+    Faults.hold_up_commits_for_2_s,
     *OF_REDIS,
     Faults.restart_all_servers_in_turn,
 ]

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import pytest
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _ACCOUNT = "postgres"
@@ -37,6 +37,17 @@ _SETTINGS = {
     "full_page_writes": "off",
     "log_min_messages": "warning",
 }
+
+
+_COMMIT_KEY = 1
+_HOLD_COMMITS = f"""
+    CREATE OR REPLACE FUNCTION hold_commit() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_advisory_xact_lock_shared({_COMMIT_KEY}); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER hold_commit AFTER INSERT ON messages DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION hold_commit();
+    SELECT pg_advisory_lock({_COMMIT_KEY})
+"""
+_LET_COMMIT = f"SELECT pg_advisory_unlock({_COMMIT_KEY}); DROP TRIGGER hold_commit ON messages"
 
 
 class PostgresServer:
@@ -106,6 +117,17 @@ class PostgresServer:
             for pid in reversed(pids):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def commits_held(self) -> AsyncIterator[None]:
+        """Let transactions store messages but not commit; ours give up after 3 s."""
+        holder: Any = await asyncpg.connect(self.url())
+        try:
+            await holder.execute(_HOLD_COMMITS)
+            yield
+            await holder.execute(_LET_COMMIT)
+        finally:
+            await holder.close()
 
     def new_database(self) -> str:
         """Return the URL of a new, empty database: a schema, which the driver makes in a tenth of the time."""
