@@ -6,6 +6,7 @@ from chatws.engine.events import Handshake, IncomingEvent
 from chatws.engine.handlers import Failure
 from chatws.engine.namespace import Namespace
 from chatws.engine.options import EngineOptions
+from chatws.engine.origin import block_of
 from chatws.engine.reasons import Reason
 from chatws.engine.server import Server
 from chatws.engine.socket import Socket
@@ -28,4 +29,5 @@ __all__ = [
     "Server",
     "Socket",
     "Stats",
+    "block_of",
 ]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from chatws.engine.options import EngineOptions
+from chatws.engine.origin import block_of
 
 _RETRY_AFTER_S = 2
 
@@ -28,6 +29,7 @@ class Limits:
         self._clock = clock
         self._open = 0
         self._open_by_address: Counter[str] = Counter()
+        """By `block_of` the address, as below."""
         self.unadmitted = 0
         self._second = 0
         self._new = 0
@@ -48,13 +50,14 @@ class Limits:
         if self._closed_for_s is not None:
             raise Refused("draining", self._closed_for_s)
         self._start_second()
-        reason = self._reached(address)
+        block = block_of(address)
+        reason = self._reached(block)
         if reason is not None:
             raise Refused(reason, _RETRY_AFTER_S)
         self._new += 1
-        self._new_by_address[address] += 1
+        self._new_by_address[block] += 1
         self._open += 1
-        self._open_by_address[address] += 1
+        self._open_by_address[block] += 1
         self.unadmitted += 1
 
     def admitted(self) -> None:
@@ -64,9 +67,10 @@ class Limits:
     def leave(self, address: str, *, was_admitted: bool) -> None:
         """Give a session's place back."""
         self._open -= 1
-        self._open_by_address[address] -= 1
-        if not self._open_by_address[address]:
-            del self._open_by_address[address]
+        block = block_of(address)
+        self._open_by_address[block] -= 1
+        if not self._open_by_address[block]:
+            del self._open_by_address[block]
         if not was_admitted:
             self.unadmitted -= 1
 
@@ -77,13 +81,13 @@ class Limits:
             self._new = 0
             self._new_by_address.clear()
 
-    def _reached(self, address: str) -> str | None:
+    def _reached(self, block: str) -> str | None:
         options = self._options
         rows = (
             ("max_sessions", self._open, options.max_sessions),
-            ("max_sessions_per_address", self._open_by_address[address], options.max_sessions_per_address),
+            ("max_sessions_per_address", self._open_by_address[block], options.max_sessions_per_address),
             ("max_unadmitted", self.unadmitted, options.max_unadmitted),
             ("new_sessions_per_s", self._new, options.new_sessions_per_s),
-            ("new_sessions_per_address_per_s", self._new_by_address[address], options.new_sessions_per_address_per_s),
+            ("new_sessions_per_address_per_s", self._new_by_address[block], options.new_sessions_per_address_per_s),
         )
         return next((reason for reason, count, limit in rows if limit and count >= limit), None)

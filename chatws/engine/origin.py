@@ -13,6 +13,7 @@ from chatws.engine.options import Origins
 _FORWARDED_FOR = "X-Forwarded-For"
 _FORWARDED_HOST = "X-Forwarded-Host"
 _FORWARDED_PROTO = "X-Forwarded-Proto"
+_BLOCK_BITS = 64
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -54,6 +55,22 @@ def peer_address(request: web.BaseRequest, trusted: TrustedProxies) -> str:
         if candidate not in trusted:
             return address
     return address
+
+
+def block_of(address: str) -> str:
+    """Name what limits by address count: an IPv4 address, or the /64 of an IPv6 one, which a single host has to itself.
+
+    An IPv4 address that is written as IPv6 counts as what it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), _BLOCK_BITS), strict=False))
 
 
 def own_origin(request: web.BaseRequest, trusted: TrustedProxies) -> str:

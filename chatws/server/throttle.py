@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatws.engine import block_of
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.spec import Limit
 from chatws.settings import Settings
@@ -78,7 +79,7 @@ MAX_ADDRESSES = 10_000
 
 
 class AddressLimit:
-    """A bucket for each address; without a rate it limits nothing."""
+    """A bucket for each address (`block_of`); without a rate it limits nothing."""
 
     def __init__(self, per_s: float, burst: int) -> None:
         self._per_s = per_s
@@ -106,19 +107,20 @@ class AddressLimit:
         Raises:
             ChatError: ``rate_limited``.
         """
-        bucket = self._buckets.get(address)
+        bucket = self._buckets.get(block_of(address))
         if bucket is not None:
             _refuse(bucket.wait_s(now))
 
     def give_back(self, address: str) -> None:
         """Take back one count."""
-        bucket = self._buckets.get(address)
+        bucket = self._buckets.get(block_of(address))
         if bucket is not None:
             bucket.give_back()
 
     def _touch(self, address: str, now: float) -> Bucket:
-        bucket = self._buckets.pop(address, None) or Bucket(self._per_s, self._burst, now)
-        self._buckets[address] = bucket
+        block = block_of(address)
+        bucket = self._buckets.pop(block, None) or Bucket(self._per_s, self._burst, now)
+        self._buckets[block] = bucket
         if len(self._buckets) > MAX_ADDRESSES:
             del self._buckets[next(iter(self._buckets))]
         return bucket

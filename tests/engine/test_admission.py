@@ -73,6 +73,17 @@ def test_new_sessions_are_counted_by_the_second_and_by_address() -> None:
     limits.enter("a")
 
 
+def test_addresses_of_one_ipv6_network_share_what_an_address_may_have() -> None:
+    limits = Limits(EngineOptions(max_sessions_per_address=2), Clock())
+    limits.enter("2001:db8::1")
+    limits.enter("2001:db8::2")
+    with pytest.raises(Refused, match="per_address"):
+        limits.enter("2001:db8::3")
+    limits.enter("2001:db8:0:1::1")
+    limits.leave("2001:db8::2", was_admitted=False)
+    limits.enter("2001:db8::3")
+
+
 def test_zero_switches_every_limit_off() -> None:
     limits = Limits(
         EngineOptions(

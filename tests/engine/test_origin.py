@@ -8,7 +8,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from chatws.engine import EngineOptions
 from chatws.engine.faultlog import FaultLog
-from chatws.engine.origin import TrustedProxies, peer_address
+from chatws.engine.origin import TrustedProxies, block_of, peer_address
 from tests.engine.support import serve
 
 LISTED = EngineOptions(allowed_origins=frozenset({"https://shop.example"}))
@@ -149,3 +149,20 @@ def test_address_is_the_peers_unless_a_trusted_proxy_says_otherwise(
 def test_proxy_that_is_no_network_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="proxy"):
         TrustedProxies.parse(["proxy.example"])
+
+
+@pytest.mark.parametrize(
+    ("address", "block"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("a:b", "a:b"),
+    ],
+)
+def test_limits_count_an_ipv6_host_as_one_whatever_address_of_its_network_it_takes(address: str, block: str) -> None:
+    assert block_of(address) == block

@@ -21,6 +21,15 @@ def test_address_has_its_own_allowance_and_gets_it_back_with_time() -> None:
     limit.take("a", now=2)
 
 
+def test_addresses_of_one_ipv6_network_share_an_allowance() -> None:
+    limit = AddressLimit(per_s=0.001, burst=1)
+    limit.take("2001:db8::1", now=0)
+    with pytest.raises(ChatError):
+        limit.check("2001:db8::2", now=0)
+    limit.give_back("2001:db8::3")
+    limit.take("2001:db8::4", now=0)
+
+
 def test_what_is_given_back_never_exceeds_the_allowance() -> None:
     limit = AddressLimit(per_s=0.001, burst=1)
     limit.take("a", now=0)
