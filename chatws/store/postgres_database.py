@@ -96,6 +96,9 @@ class PostgresDatabase:
         _opened(self._reads).post(job)
         return cast("T", await job.future)
 
+    async def check_room(self) -> None:
+        """Nothing to look at: its disk is PostgreSQL's, which refuses every change when it is full."""
+
     def _connections(self, count: int, *, writes: bool = True) -> list[KeptConnection]:
         return [KeptConnection(self._dsn, writes=writes, timeout_s=self._timeout_s) for _ in range(count)]
 

@@ -46,6 +46,10 @@ class Database(Protocol):
         """Run a query in one snapshot."""
         ...
 
+    async def check_room(self) -> None:
+        """Refuse when the disk is about to be full, as far as no write of what is there already would notice."""
+        ...
+
 
 class SqlStore:
     """The store's port over any SQL database; the guarantees are in ``chatws.store.port.Store``."""
@@ -72,6 +76,7 @@ class SqlStore:
 
     async def ping(self) -> None:
         """See the port."""
+        await self._database.check_room()
         await self._database.write(_prove_writable)
 
     async def add_account(self, user: User, email: str | None, password_hash: str | None) -> Account:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ CACHE_KIB = 32 * 1024
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a statement waits for another process's lock."""
+
+MIN_FREE_BYTES = 1024 * 1024
+"""With less than this the disk counts as full; the largest messages take a few pages each."""
 
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
@@ -71,6 +75,20 @@ def make_private(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise Unavailable(f"{path}: {error.strerror}") from error
+
+
+def check_room(path: Path) -> None:
+    """Refuse when the file system has next to nothing left.
+
+    Raises:
+        Unavailable: that is so, or it can not be asked.
+    """
+    try:
+        free_bytes = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise Unavailable(f"{path.parent}: {error.strerror}") from error
+    if free_bytes < MIN_FREE_BYTES:
+        raise Unavailable(f"{path.parent}: the disk is full")
 
 
 def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, writes: bool = True) -> Engine:

@@ -90,6 +90,11 @@ class SqliteDatabase:
             return await self._open_writer().run(query)
         return await self._readers.run(query)
 
+    async def check_room(self) -> None:
+        """Look at the file system: the log is written over again, so that a small change fits on a full disk, too."""
+        if self._path is not None:
+            await asyncio.to_thread(sqlite.check_room, self._path)
+
     def _open_writer(self) -> Writer:
         if self._writer is None:
             raise Unavailable("closed")

@@ -66,6 +66,15 @@ async def test_loop_and_reads_go_on_while_a_write_waits_for_a_lock(path: Path, c
     await store.close()
 
 
+async def test_ping_tells_of_a_full_disk_although_what_is_there_can_be_written_again(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await file_store.ping()
+    monkeypatch.setattr("chatws.store.sqlite.MIN_FREE_BYTES", 2**62)
+    with pytest.raises(Unavailable, match="the disk is full"):
+        await file_store.ping()
+
+
 async def test_full_disk_is_unavailable_and_over_when_there_is_room(file_store: Store, path: Path) -> None:
     room = await new_conversation(file_store)
     acked = [(await file_store.append(Draft(room, ANN, "before"))).message]
