@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 from playwright.async_api import Page, expect
 
+from chatws.store import Draft
 from tests.server.rest.support import EMAIL, PASSWORD, add_agent
 from tests.support.chat import RunningChat
 from tests.web.conftest import StartChat
@@ -51,6 +53,26 @@ async def test_conversation_from_unread_to_resolved_and_back(site: RunningChat, 
     await desk.get_by_role("button", name="Open").click()
     await expect(row).to_contain_text("One more thing")
     await window.shows("Is anybody there?", "I am.", "One more thing")
+
+
+async def test_message_refused_for_good_says_so_and_is_sent_again_with_a_click(
+    site: RunningChat, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await customer_says(site, "Hello?")
+    desk = await dashboard(await visitors.open(f"{site.url}/admin/"))
+    await desk.locator(".row").click()
+
+    async def fail(_draft: Draft) -> NoReturn:
+        raise RuntimeError("a bug")
+
+    window = Window(desk.locator("#conversation"))
+    with monkeypatch.context() as broken:
+        broken.setattr(site.parts.store, "append", fail)
+        await window.say("Good morning")
+        await expect(desk.locator(".message.out")).to_contain_text("Not sent")
+    await desk.get_by_role("button", name="Send again").click()
+    await expect(desk.locator(".message.out .message-state")).to_have_text("Sent")
+    await window.shows("Hello?", "Good morning")
 
 
 async def test_lost_race_shows_what_holds_now(site: RunningChat, visitors: Visitors) -> None:

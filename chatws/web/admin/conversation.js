@@ -113,6 +113,7 @@ export class ConversationPane {
       empty: "Nothing has been said yet.",
       me: () => this.#me,
       older: (beforeSeq) => adminWebSocket.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
+      send: (text) => this.#send(conversationId, text),
       read: (seq) => {
         adminWebSocket.markRead(conversationId, seq);
         this.#desk.onRead(conversationId, seq);

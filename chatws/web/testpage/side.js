@@ -52,6 +52,7 @@ export class Side {
       empty: "Nothing said yet. Write on either side.",
       me: () => chat.identity?.userId,
       older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
+      send: (text) => chat.send(conversationId, text),
       read: (seq) => chat.markRead(conversationId, seq),
     });
     new Composer(panel, {

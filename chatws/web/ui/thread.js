@@ -10,6 +10,8 @@ import { make } from "./dom.js";
 const END_PX = 48;
 /** Older messages are asked for when the reader is this near to the first. */
 const OLDER_PX = 300;
+/** Refusals that the same content would only meet again. */
+const HOPELESS = new Set(["bad_request", "too_large"]);
 /** Messages of one sender within this time stand together. */
 const GROUP_MS = 5 * 60_000;
 
@@ -19,6 +21,7 @@ const GROUP_MS = 5 * 60_000;
  * @property {string} empty shown while there is no message
  * @property {() => string | undefined} me the reader's user id
  * @property {(beforeSeq: number) => Promise<HistoryAck | Refused>} older
+ * @property {(content: string) => void} send
  * @property {(seq: number) => void} read the reader has seen everything up to here
  */
 
@@ -125,7 +128,24 @@ export class Thread {
     if (!item) return;
     // It takes its place among the others when its echo comes, which keeps their order.
     if (result.success) showState(item, "sent");
-    else showState(item, "failed", result.error.message);
+    else this.#fail(item, result);
+  }
+
+  /**
+   * Say why a message was refused for good; a click sends it as a new one.
+   * @param {HTMLElement} item
+   * @param {{clientMessageId: string, error: Refused["error"]}} result
+   */
+  #fail(item, { clientMessageId, error }) {
+    showState(item, "failed", error.message);
+    if (HOPELESS.has(error.code)) return;
+    const again = make("button", { class: "message-again", type: "button" }, "Send again");
+    again.addEventListener("click", () => {
+      item.remove();
+      this.#waiting.delete(clientMessageId);
+      this.#options.send(item.querySelector(".message-text")?.textContent ?? "");
+    });
+    item.querySelector(".message-meta")?.append(again);
   }
 
   /** Say of messages that wait whether they wait for the connection. @param {boolean} offline */

@@ -66,6 +66,7 @@ function show(ws, { conversationId, userId }) {
     empty: options.get("greeting")?.slice(0, 300) || "Hello! How can we help?",
     me: () => userId,
     older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
+    send: (text) => void ws.sendMessage(text),
     read: (seq) => frame.isOpen && chat.markRead(conversationId, seq),
   });
   const composer = new Composer(root, {
