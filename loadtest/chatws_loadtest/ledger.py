@@ -135,7 +135,8 @@ class Ledger:
         for number, entry in list(self._entries.items()):
             if entry.room == room:
                 entry.missing &= ~(1 << member)
-                self._retire(number, entry)
+                if entry.acked and not entry.missing:
+                    self._retire(number, entry)
 
     def send(self, room: int, sender: int, intended_s: float, now_s: float) -> int:
         """Book a message that leaves now and return its number."""
@@ -156,7 +157,8 @@ class Ledger:
         self.acked += 1
         self.stored[entry.room].append((seq, number))
         self._note("ack", entry.intended_s, now_s)
-        self._retire(number, entry)
+        if not entry.missing:
+            self._retire(number, entry)
 
     def refuse(self, number: int, code: str) -> None:
         """Book the server's final refusal."""
@@ -225,12 +227,12 @@ class Ledger:
         if member != entry.sender:
             self._delivered += 1
             self._note("message", entry.intended_s, now_s)
-        self._retire(number, entry)
+        if entry.acked and not entry.missing:
+            self._retire(number, entry)
 
     def _retire(self, number: int, entry: Entry) -> None:
-        if entry.acked and not entry.missing:
-            del self._entries[number]
-            self._open[entry.room] -= 1
+        del self._entries[number]
+        self._open[entry.room] -= 1
 
     def _note(self, metric: str, intended_s: float, now_s: float) -> None:
         if self.measure_from_s <= intended_s < self.measure_until_s:

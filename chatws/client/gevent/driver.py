@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Outcome = Ok | Authenticated | ClientError
 now_s = time.perf_counter
+CLOCKED = frozenset({Event.POSITIONS, Event.SERVER_DRAINING})
+"""Events after which the session wants to be called at a certain time, even if it sends nothing."""
 
 
 class Witness(Protocol):
@@ -54,9 +56,6 @@ class Witness(Protocol):
     def saw_repeat(self, message: SendMessage) -> None:
         """A message leaves again, to a server that knows only the guide and cannot tell it from another."""
 
-    def delivered(self, name: str, payload: object) -> None:
-        """The session tells its user."""
-
 
 class Driver:
     """A client connection that keeps itself alive, on one server address."""
@@ -70,14 +69,20 @@ class Driver:
         *,
         timeout_s: float = 10.0,
         renew: Callable[[], str | None] | None = None,
+        tell: Callable[[str, object], None] | None = None,
     ) -> None:
-        """``renew`` gives a fresh token when the server asks for one; None when there is none yet."""
+        """Make one that is not connected.
+
+        ``renew`` gives a fresh token when the server asks for one, None when there is none yet; ``tell`` is told what
+        the session tells its user.
+        """
         self.session = Session(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None))
         self.guide: GuideServer | None = None
         """Set once the server has turned out to know only the guide."""
         self._address = address
         self._credentials = credentials
         self._renew = renew
+        self._tell = tell
         self._witness = witness
         self._timeout_s = timeout_s
         self._loop = get_hub().loop
@@ -139,7 +144,8 @@ class Driver:
         if self._opened:
             self._witness.saw_event(name, payload, heard_s)
             todo = self.session.event(name, payload, heard_s)
-            self._apply_answer(todo, is_usual=name == Event.MESSAGE_RECEIVED)
+            if self._perform_all(todo) or name in CLOCKED:
+                self._set_timer()
         elif name == Event.AUTHENTICATED:
             self._open(payload, heard_s)
 
@@ -199,7 +205,8 @@ class Driver:
         for effect in todo:
             # The kinds of every message's way, which nothing has to be looked for in a list of cases.
             if type(effect) is effects.Deliver:
-                self._witness.delivered(effect.name, effect.payload)
+                if self._tell is not None:
+                    self._tell(effect.name, effect.payload)
             elif type(effect) is effects.Emit:
                 has_sent = True
                 self._emit(effect.command_id, effect.name, effect.payload)
@@ -242,12 +249,8 @@ class Driver:
     def _settle_reply(self, command_id: int, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
         self._names.pop(command_id, None)
         self._witness.saw_reply(name, reply, heard_s)
-        self._apply_answer(self.session.ack(command_id, reply, heard_s), is_usual=isinstance(reply, Ok))
-
-    def _apply_answer(self, todo: list[effects.Effect], *, is_usual: bool) -> None:
-        """Like `apply`; what usually happens sets nothing in motion, and looking for a deadline would cost the most."""
-        has_sent = self._perform_all(todo)
-        if has_sent or not is_usual:
+        # What is done sets nothing in motion, and looking for a deadline would cost the most.
+        if self._perform_all(self.session.ack(command_id, reply, heard_s)) or isinstance(reply, RefusedReply):
             self._set_timer()
 
     def _answer_join(self, guide: GuideServer, raw: msgspec.Raw, heard_s: float) -> None:

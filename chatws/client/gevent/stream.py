@@ -60,9 +60,7 @@ class Stream:
 
     def write(self, data: bytes) -> None:
         """Send as much as the kernel takes and keep the rest; a closed stream ignores it."""
-        if self._socket is None:
-            return
-        if self._tls is not None:
+        if self._tls is not None and self._socket is not None:
             self._tls.send(data)
             data = self._tls.take_outgoing()
         self._send(data)

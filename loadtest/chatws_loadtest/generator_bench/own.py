@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 import gevent
@@ -22,7 +21,6 @@ from chatws_loadtest.orders import Habits, Plan
 def main() -> int:
     """Talk as told, and print what came of it."""
     collect_seldom()
-    gc.collect()
     print(talk.LOADED.decode(), flush=True)
     wanted = talk.decode_talk(sys.stdin.buffer.readline())
     habits = Habits(rate=wanted.rate, content_chars=len(wanted.content))

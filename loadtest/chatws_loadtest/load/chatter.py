@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -143,7 +144,7 @@ class Chatter:
         try:
             self._driver.ask(
                 lambda request_id, now: session.post(request_id, conversation_id, content, own_id, now),
-                lambda outcome: self._on_sent(number, outcome),
+                partial(self._on_sent, number),
             )
         except OutboxFull:
             ledger.refuse(number, "outbox_full")
@@ -235,9 +236,6 @@ class Chatter:
         _, _, number = str(message.client_message_id).rpartition("-")
         self._ledger.send_again(int(number))
 
-    def delivered(self, name: str, payload: object) -> None:
-        """See `Witness`; what the session repairs is of no interest here."""
-
     # Parts
 
     def _renew(self) -> str | None:
@@ -256,7 +254,7 @@ class Chatter:
         if not message.content.startswith(self._mark) or message.conversation_id != self._room.conversation_id:
             return
         _, sender, number, _ = message.content.split("-", 3)
-        seq = 0 if self.is_guide_only else message.seq
+        seq = message.seq if self._driver.guide is None else 0
         self._last_seq = max(self._last_seq, seq)
         if live:
             self._ledger.receive(

@@ -9,7 +9,9 @@ COLLECT_AFTER = 50_000
 
 
 def collect_seldom() -> None:
-    """Look for garbage seldom from now on."""
+    """Look for garbage seldom from now on, and not among what importing has made; call it when that is done."""
+    gc.collect()
+    gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 

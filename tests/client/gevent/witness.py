@@ -36,7 +36,7 @@ class Witnessed:
         self.repeated: list[str] = []
         self.told: list[object] = []
         self._happened = gevent.event.Event()
-        self.driver = Driver(find_address(url), lambda: auth, self, Random(1), **options)  # type: ignore[arg-type]  # only timeout_s
+        self.driver = Driver(find_address(url), lambda: auth, self, Random(1), tell=self._tell, **options)  # type: ignore[arg-type]  # only timeout_s
 
     def saw_opened(self, times: Times, authenticated_s: float) -> None:
         self.opened.append((times, authenticated_s))
@@ -60,7 +60,7 @@ class Witnessed:
     def saw_repeat(self, message: SendMessage) -> None:
         self.repeated.append(message.content)
 
-    def delivered(self, name: str, payload: object) -> None:
+    def _tell(self, name: str, payload: object) -> None:
         del name
         self.told.append(payload)
         self._happened.set()
