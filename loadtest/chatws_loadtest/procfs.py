@@ -26,6 +26,11 @@ def family_cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / _TICKS_PER_S + sum(cpu_seconds(int(child)) for child in children)
 
 
+def starved_seconds(pid: int) -> float:
+    """Time in which a process's main thread was ready to run and no core was free for it."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
 

@@ -20,6 +20,8 @@ async def test_contender_sends_on_schedule_and_all_of_it_is_acked(contender: Con
     assert trial.sent == trial.ack.count == 8
     assert trial.bare.count > 0
     assert trial.ms_per_connect > 0
+    assert trial.server_cores > 0
+    assert 0 <= trial.server_starved <= 1
 
 
 def test_contender_that_cannot_be_installed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,16 +48,17 @@ def test_median_is_compared_with_each_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "acked", "cores", "verdict"),
+    ("sent", "acked", "cores", "starved", "verdict"),
     [
-        (2_000, 2_000, 0.7, "carried"),
-        (2_000, 2_000, 0.9, "SATURATED"),
-        (1_900, 1_900, 0.7, "SATURATED"),
-        (2_000, 1_500, 0.7, "UNDECIDED, the server did not keep up"),
+        (2_000, 2_000, 0.7, 0.3, "carried"),
+        (2_000, 2_000, 0.9, 0.3, "SATURATED"),
+        (1_900, 1_900, 0.7, 0.9, "SATURATED"),
+        (2_000, 1_500, 0.7, 0.3, "UNDECIDED, the server did not keep up"),
+        (2_000, 1_500, 0.7, 0.9, "UNDECIDED, others had the server's core"),
     ],
 )
 def test_many_users_are_carried_only_in_time_and_with_time_to_spare(
-    sent: int, acked: int, cores: float, verdict: str
+    sent: int, acked: int, cores: float, starved: float, verdict: str
 ) -> None:
     trial = Trial(
         contender=Contender.OURS,
@@ -68,5 +71,7 @@ def test_many_users_are_carried_only_in_time_and_with_time_to_spare(
         cores=cores,
         ack=percentiles([1_000] * acked),
         bare=percentiles([1_000]),
+        server_cores=0.8,
+        server_starved=starved,
     )
     assert judge_many(trial).endswith(verdict)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chatws_loadtest import procfs
+from chatws_loadtest.chat_load import clock_s
 from chatws_loadtest.generator_bench import talk
 from chatws_loadtest.generator_bench.contenders import Contender, command
 from chatws_loadtest.generator_bench.probe import Probe
@@ -28,7 +29,11 @@ LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What one contender used and reported; ``bare`` is what the probe measured meanwhile."""
+    """What one contender used and reported; ``bare`` is what the probe measured meanwhile.
+
+    ``server_cores`` is what the server used of the one core it has; ``server_starved`` the share of the time in which
+    it would have gone on and others had that core.
+    """
 
     contender: Contender
     users: int
@@ -40,6 +45,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     cores: float
     ack: Percentiles
     bare: Percentiles
+    server_cores: float
+    server_starved: float
 
     @property
     def is_complete(self) -> bool:
@@ -91,12 +98,21 @@ async def run_trial(contender: Contender, size: Size, folders: Folders, core: in
             with_habits=contender is Contender.OURS,
         )
         async with asyncio.timeout(TIMEOUT_S), Probe(subject.port, rooms[0]) as probe:
-            return await _measure(contender, wanted, probe, folders.node)
+            return await _measure(contender, wanted, probe, folders.node, subject.pid)
     finally:
         await subject.stop()
 
 
-async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_dir: Path) -> Trial:
+class _ServerMark:
+    """What the server has used and missed so far, at one moment."""
+
+    def __init__(self, pid: int) -> None:
+        self.at_s = clock_s()
+        self.cpu_s = procfs.cpu_seconds(pid)
+        self.starved_s = procfs.starved_seconds(pid)
+
+
+async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_dir: Path, server_pid: int) -> Trial:
     child = await asyncio.create_subprocess_exec(
         *command(contender, node_dir),
         stdin=asyncio.subprocess.PIPE,
@@ -111,8 +127,9 @@ async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_d
         await _expect(child, talk.READY)
         connected_s, rss_connected = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
         probe.acks_us.clear()
+        begin = _ServerMark(server_pid)
         heard = talk.decode_heard(await _line(child))
-        done_s = procfs.cpu_seconds(child.pid)
+        done_s, end = procfs.cpu_seconds(child.pid), _ServerMark(server_pid)
     finally:
         if child.returncode is None:
             child.kill()
@@ -129,6 +146,8 @@ async def _measure(contender: Contender, wanted: talk.Talk, probe: Probe, node_d
         cores=(done_s - connected_s) / (talk.LEAD_S + wanted.seconds + talk.DRAIN_S),
         ack=percentiles(heard.acks_us),
         bare=percentiles(probe.acks_us),
+        server_cores=(end.cpu_s - begin.cpu_s) / (end.at_s - begin.at_s),
+        server_starved=(end.starved_s - begin.starved_s) / (end.at_s - begin.at_s),
     )
 
 
