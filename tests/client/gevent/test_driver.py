@@ -113,7 +113,8 @@ def test_cut_connection_comes_back_and_catches_up(
         customer.say(conversation_id, content)
     agent.wait(lambda: len(agent.contents) == 2)
     assert agent.contents == ["one", "two"]
-    assert agent.live == []
+    # The first one left before the agent could be back; on a busy machine the second one may find it there.
+    assert "one" not in agent.live
     assert any(isinstance(payload, ConversationJoined) and payload.again for payload in agent.told)
 
 
