@@ -15,6 +15,7 @@ from rich.console import Console
 
 from chatws_loadtest.arena import Options
 from chatws_loadtest.crew import LoadRefused
+from chatws_loadtest.entry import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
 from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.report.compare import compare as compare_reports
@@ -35,21 +36,12 @@ FILES_BESIDE: Final = 64
 
 CODES: Final = {Outcome.PASS: ExitCode.DONE, Outcome.INVALID: ExitCode.INVALID, Outcome.FAIL: ExitCode.MISSED}
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = make_app()
 
 
 def main() -> None:
     """Run the command that argv asks for and exit with its code."""
-    try:
-        app(prog_name="chatws loadtest")
-    except Stop as stop:
-        print(f"chatws loadtest: {stop.line}", file=sys.stderr)
-        sys.exit(stop.code)
+    run_app(app, "chatws loadtest")
 
 
 @app.command(epilog="Example: chatws loadtest --users 100 --target 'message.p99<200ms' --report out")
@@ -71,14 +63,10 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     targets: Annotated[
         Path | None, typer.Option(help="File of targets (TOML) in place of the defaults.", metavar="FILE")
     ] = None,
-    jwt_secret_file: Annotated[
-        Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
-    ] = None,
+    jwt_secret_file: JwtSecretFile = None,
     tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
-    sessions: Annotated[
-        Path | None, typer.Option(help="Customers: SESSION [CONVERSATION] per line; else over REST.", metavar="FILE")
-    ] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust.", metavar="FILE")] = None,
+    sessions: Sessions = None,
+    ca_file: CaFile = None,
     report: Annotated[Path | None, typer.Option(help="Folder to write report.json and the rest to.")] = None,
     compare: Annotated[
         Path | None, typer.Option(help="An older report.json: print what changed, fail if it got worse.")
@@ -87,7 +75,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     repeat: Annotated[int, typer.Option(min=1, max=50, help="How often to run each scenario.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the users' random choices.")] = 1,
     *,
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")] = False,
+    allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:

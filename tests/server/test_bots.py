@@ -34,6 +34,19 @@ async def say(peer: Peer, content: str, **fields: str) -> Any:
     return ack
 
 
+async def asked_and_taken_away(chat: RunningChat, bot: ScriptedBot) -> Peer:
+    """Return a customer whose conversation another process put in the queue while the bot was being asked."""
+    install(chat, bot)
+    customer = await bots_customer(chat)
+    await say(customer, "hello?")
+    await bot.asked.wait()
+    async with chat.other_store() as store:
+        await store.transition("conv-1", version=1, status="queued", assignee_id=None)
+    bot.may_answer.set()
+    await customer.expect("typing_indicator", isTyping=False)
+    return customer
+
+
 async def test_echo_bot_answers_in_the_room_with_its_own_role(chat: RunningChat) -> None:
     customer = await bots_customer(chat)
     await say(customer, "hello?")
@@ -97,15 +110,7 @@ async def test_answer_under_way_is_dropped_when_a_human_takes_over(chat: Running
 
 
 async def test_answer_is_dropped_when_another_process_took_the_conversation(chat: RunningChat) -> None:
-    bot = ScriptedBot("too late")
-    install(chat, bot)
-    customer = await bots_customer(chat)
-    await say(customer, "hello?")
-    await bot.asked.wait()
-    async with chat.other_store() as store:
-        await store.transition("conv-1", version=1, status="queued", assignee_id=None)
-    bot.may_answer.set()
-    await customer.expect("typing_indicator", isTyping=False)
+    customer = await asked_and_taken_away(chat, ScriptedBot("too late"))
     history = await customer.ask("history", {"conversationId": "conv-1"})
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer"]
 
@@ -202,15 +207,7 @@ async def test_conversation_of_a_bot_that_fails_goes_to_the_agents_if_settings_s
 
 
 async def test_failure_line_is_not_said_either_once_a_human_has_the_conversation(chat: RunningChat) -> None:
-    bot = ScriptedBot(problem=BotError("away"))
-    install(chat, bot)
-    customer = await bots_customer(chat)
-    await say(customer, "hello?")
-    await bot.asked.wait()
-    async with chat.other_store() as store:
-        await store.transition("conv-1", version=1, status="queued", assignee_id=None)
-    bot.may_answer.set()
-    await customer.expect("typing_indicator", isTyping=False)
+    customer = await asked_and_taken_away(chat, ScriptedBot(problem=BotError("away")))
     assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
 

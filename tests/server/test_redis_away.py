@@ -52,9 +52,7 @@ async def test_nothing_is_lost_while_redis_is_away_and_all_is_right_when_it_is_b
     monkeypatch.setattr("chatws.server.amends.SILENCE_S", 1.0)
     cluster = await start_real_cluster(sweep_ms=200, presence_grace_ms=100, limits="off")
     agent, customer = await cluster.pair()
-    other = await cluster.servers[0].agent("agent-2")
-    await other.ask("join_conversation", "conv-1")
-    await customer.expect("presence_update", userId="agent-2", status="online")
+    other = await cluster.join_third(customer)
     await asyncio.to_thread(redis.kill)
     assert (await agent.ask("set_presence", {"status": "busy"}))["success"]
     await other.close()

@@ -41,6 +41,13 @@ class Cluster:
             peer.events.clear()
         return agent, customer
 
+    async def join_third(self, witness: Peer, user_id: str = "agent-2") -> Peer:
+        """Return one more agent on the first server, whom somebody in the conversation has seen come."""
+        agent = await self.servers[0].agent(user_id)
+        await agent.ask("join_conversation", "conv-1")
+        await witness.expect("presence_update", userId=user_id, status="online")
+        return agent
+
     async def close(self) -> None:
         """End every server."""
         await self._stack.aclose()

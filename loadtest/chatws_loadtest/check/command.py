@@ -15,24 +15,16 @@ import typer
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.check.table import Check, Finding, Result
 from chatws_loadtest.check.world import Site
+from chatws_loadtest.entry import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
 from chatws_loadtest.people import Credentials, PeopleMissing, make_rooms
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = make_app()
 
 
 def main() -> None:
     """Run the command that argv asks for and exit with its code."""
-    try:
-        app(prog_name="chatws check")
-    except Stop as stop:
-        print(f"chatws check: {stop.line}", file=sys.stderr)
-        sys.exit(stop.code)
+    run_app(app, "chatws check")
 
 
 @app.command(epilog="Example: chatws check http://127.0.0.1:3000 --jwt-secret-file ~/.local/share/chatws/secret")
@@ -41,18 +33,13 @@ def check(  # noqa: PLR0917  these are options, never positional
     only: Annotated[
         list[str] | None, typer.Option(help="Beginning of the checks' names, e.g. auth; may be repeated.")
     ] = None,
-    jwt_secret_file: Annotated[
-        Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
-    ] = None,
+    jwt_secret_file: JwtSecretFile = None,
     tokens: Annotated[Path | None, typer.Option(help="Tokens of two agents, one per line.", metavar="FILE")] = None,
-    sessions: Annotated[
-        Path | None,
-        typer.Option(help="Customers: SESSION [CONVERSATION] per line; else over REST.", metavar="FILE"),
-    ] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Certificates to trust.", metavar="FILE")] = None,
+    sessions: Sessions = None,
+    ca_file: CaFile = None,
     junit: Annotated[Path | None, typer.Option(help="File to write as JUnit XML.", metavar="FILE")] = None,
     *,
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")] = False,
+    allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check whether a server keeps the guide, and which of our additions it offers.
