@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
@@ -14,6 +17,9 @@ from chatws.settings.docs import reference
 from chatws.settings.loader import OTHER_VARIABLES
 from chatws_cli.errors import ExitCode
 from chatws_cli.main import app
+
+if TYPE_CHECKING:
+    from tests.support.server import ServerProcess
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,6 +61,16 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], target
+
+
+def test_python_of_the_pages_runs_as_printed_against_a_server(server: ServerProcess) -> None:
+    """In the order of the pages: the agent of the second goes to the conversation that the customer's join has made."""
+    for page, shown in ((PAGES[0], "Hello!"), (ROOT / "docs" / "clients.md", "How can I help?")):
+        (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        program = block.replace("http://localhost:3000", server.url).replace("TOKEN", server.sign_token("ada"))
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert shown in done.stdout
 
 
 def test_page_of_settings_has_the_table_of_all_of_them() -> None:
