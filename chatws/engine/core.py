@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from chatws.engine.polling import PollingLink
     from chatws.engine.session import Session
     from chatws.engine.websocket import WebSocketLink
+
+_LAST_MOMENT_S = 0.5
+"""For what is cut short at the end to notice it; a handler that will not be cancelled is left behind."""
 
 _DEPARTURES_PER_TURN = 32
 """Some 5 ms of work: when thousands of connections break at once, everybody else is still served meanwhile."""
@@ -89,7 +93,8 @@ class Core:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                await asyncio.wait(late, timeout=_LAST_MOMENT_S)
         await self._connections_gone(started + timeout_s - self.loop.time())
         self.stalls.stop()
         self.parked.stop()
@@ -97,8 +102,11 @@ class Core:
     async def _connections_gone(self, timeout_s: float) -> None:
         if self.connections:
             self._all_gone = asyncio.Event()
-            timer = self.loop.call_later(max(0.0, timeout_s), self._cut_connections)
-            await self._all_gone.wait()
+            timeout_s = max(0.0, timeout_s)
+            timer = self.loop.call_later(timeout_s, self._cut_connections)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s + _LAST_MOMENT_S):
+                    await self._all_gone.wait()
             timer.cancel()
 
     def _cut_connections(self) -> None:

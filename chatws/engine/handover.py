@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
@@ -54,9 +54,14 @@ def answer_handshake(request: web.Request) -> bytes:
         web.HTTPBadRequest: it is not a valid WebSocket handshake.
     """
     headers = request.headers
-    tokens = headers.get(hdrs.CONNECTION, "").lower().split(",")
+    tokens = ",".join(headers.getall(hdrs.CONNECTION, ())).lower().split(",")
     if "upgrade" not in map(str.strip, tokens) or headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket":
         raise web.HTTPBadRequest(text="not a WebSocket upgrade")
+    if request.version < HttpVersion11 or request.body_exists:
+        # What of a body has not come yet would be taken for frames.
+        refusal = web.HTTPBadRequest(text="a WebSocket upgrade is a GET of HTTP/1.1 without a body")
+        refusal.force_close()
+        raise refusal
     if headers.get(hdrs.SEC_WEBSOCKET_VERSION) != _VERSION:
         raise web.HTTPBadRequest(text="unsupported WebSocket version", headers={hdrs.SEC_WEBSOCKET_VERSION: _VERSION})
     key = headers.get(hdrs.SEC_WEBSOCKET_KEY, "").strip()

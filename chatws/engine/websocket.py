@@ -33,6 +33,11 @@ _READ_AHEAD_BYTES = 64 * 1024
 """So much waits for the handler that runs before reading is paused."""
 _ARRIVAL_BYTES = 64
 """What an arrival costs beside its text: empty messages are bounded, too."""
+_PORTION_BYTES = 4 * 1024
+"""So much is read in one turn of the loop.
+
+uvloop hands over up to 8 MB per turn and connection: in empty frames those kept everybody else waiting for seconds.
+"""
 _POLL_S = 0.02
 
 
@@ -72,8 +77,10 @@ class WebSocketLink(asyncio.Protocol):
         "_pending",
         "_pending_bytes",
         "_reader",
+        "_reads_on",
         "_session",
         "_transport",
+        "_unread",
         "_waiter",
         "_waiting",
         "_waiting_bytes",
@@ -105,6 +112,10 @@ class WebSocketLink(asyncio.Protocol):
         # What arrived while nobody waited for it.
         self._waiting: deque[Arrival] | None = None
         self._waiting_bytes = 0
+        # Received, and left to the next turns of the loop; read in the next one if ``_reads_on``.
+        self._unread = b""
+        self._reads_on = False
+        # From too much of either on.
         self._is_paused = False
         # Set while ``receive`` waits.
         self._waiter: asyncio.Future[Arrival] | None = None
@@ -177,8 +188,7 @@ class WebSocketLink(asyncio.Protocol):
         self.write(close_frame(code))
         self.flush()
         self._is_closing = True
-        if not self._transport.is_closing():
-            self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
+        self._linger()
 
     def abort(self) -> None:
         """Cut the TCP connection and free what waits."""
@@ -202,6 +212,7 @@ class WebSocketLink(asyncio.Protocol):
         self._waiting_bytes = 0
         for arrival in waiting:
             self._arrived(arrival)
+        self._go_on()
 
     def begin(self) -> None:
         """Handle what has arrived since the link was made, and what arrives from now on."""
@@ -212,6 +223,25 @@ class WebSocketLink(asyncio.Protocol):
         """Take bytes from the client; those behind its end are discarded, which keeps our close frame alive."""
         if self._has_ended:
             return
+        if len(data) <= _PORTION_BYTES and not self._unread:
+            self._read(data)
+        else:
+            self._unread += data
+            self._pause()
+            self._go_on()
+
+    def eof_received(self) -> None:
+        """Leave what waits a moment, too, when the client sends no more: the loop would leave it for ever."""
+        self._linger()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the connection is gone."""
+        del exc
+        self._core.forget_connection(self)
+        if not self._has_ended:
+            self._end(None)
+
+    def _read(self, data: bytes) -> None:
         messages, error = self._reader.read(data)
         for message in messages:
             if message.opcode is _TEXT or message.opcode is _BINARY:
@@ -222,12 +252,30 @@ class WebSocketLink(asyncio.Protocol):
         if error is not None:
             self._end(error)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the connection is gone."""
-        del exc
-        self._core.forget_connection(self)
-        if not self._has_ended:
-            self._end(None)
+    def _read_on(self) -> None:
+        """Read the next portion."""
+        self._reads_on = False
+        portion, self._unread = self._unread[:_PORTION_BYTES], self._unread[_PORTION_BYTES:]
+        if portion:
+            self._read(portion)
+        self._go_on()
+
+    def _pause(self) -> None:
+        if not self._is_paused and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        """Read what is there already, then what the client sends, unless too much waits for the handler."""
+        if self._waiting_bytes > _READ_AHEAD_BYTES:
+            return
+        if self._unread:
+            if not self._reads_on:
+                self._reads_on = True
+                self._core.loop.call_soon(self._read_on)
+        elif self._is_paused and not self._transport.is_closing():
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def _control(self, message: Message) -> bool:
         """Deal with a control frame; False when it is the client's last."""
@@ -246,8 +294,9 @@ class WebSocketLink(asyncio.Protocol):
 
     def _end(self, end: FrameError | None) -> None:
         self._has_ended = True
+        self._unread = b""
         if self._is_closing and end is None:
-            self._transport.close()
+            self._hang_up()
         self._arrived(end)
 
     def _arrived(self, arrival: Arrival) -> None:
@@ -265,17 +314,15 @@ class WebSocketLink(asyncio.Protocol):
             self._waiting = deque()
         self._waiting.append(arrival)
         self._waiting_bytes += _cost(arrival)
-        if self._waiting_bytes > _READ_AHEAD_BYTES and not self._is_paused and not self._transport.is_closing():
-            self._is_paused = True
-            self._transport.pause_reading()
+        if self._waiting_bytes > _READ_AHEAD_BYTES:
+            self._pause()
 
     def _take_waiting(self) -> Arrival:
         assert self._waiting
         arrival = self._waiting.popleft()
         self._waiting_bytes -= _cost(arrival)
-        if self._is_paused and self._waiting_bytes <= _READ_AHEAD_BYTES and not self._transport.is_closing():
-            self._is_paused = False
-            self._transport.resume_reading()
+        if self._is_paused:
+            self._go_on()
         return arrival
 
     async def _run(self, session: Session) -> None:
@@ -305,9 +352,17 @@ class WebSocketLink(asyncio.Protocol):
             session.fail(error)
             return
         session.close(Reason.TRANSPORT_CLOSE, CloseCode.NORMAL)
-        self._transport.close()
-        if self.buffered_bytes():
-            self._transport.abort()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        # asyncio's TLS transport can be closed only once: then it can neither be asked nor aborted any more.
+        if not self._transport.is_closing():
+            self._transport.close()
+
+    def _linger(self) -> None:
+        """Abort the connection in a moment, if it is still there: a client that takes no byte keeps it open."""
+        if self in self._core.connections:
+            self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
     def _take_pending(self) -> bytes:
         pending = self._pending

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from chatws.engine import EngineOptions
 from tests.engine.support import Running, serve
 
-ON_BOTH_LOOPS = {"test_heartbeat", "test_slow_readers", "test_drain"}
+ON_BOTH_LOOPS = {"test_heartbeat", "test_slow_readers", "test_drain", "test_websocket_ends"}
 TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
 
 

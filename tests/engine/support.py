@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType, web
 
 from chatws.engine import EngineOptions, Server, Socket
+from chatws.wire.frames import client_frame
+from tests.support.certificate import make_certificate
 
 PATIENCE_S = 10.0
 """How long a test waits for what must come; never how long it waits for something not to come."""
@@ -153,3 +157,37 @@ async def serve(
         await runner.cleanup()
         assert io.session_count == 0
         assert not io._core._tasks
+
+
+async def open_deaf(running: Running) -> socket.socket:
+    """Connect to the main namespace by a bare socket with a small receive buffer that nobody reads."""
+    loop = asyncio.get_running_loop()
+    bare = socket.socket()
+    bare.setblocking(False)
+    bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await loop.sock_connect(bare, ("127.0.0.1", running.port))
+    await loop.sock_sendall(bare, UPGRADE)
+    await loop.sock_recv(bare, 4096)
+    await loop.sock_sendall(bare, client_frame(b"40", b"abcd"))
+    await eventually(lambda: running.io.of("/").sockets)
+    return bare
+
+
+def open_deaf_over_tls(running: Running, trust: ssl.SSLContext) -> ssl.SSLSocket:
+    """Connect like ``open_deaf``; blocks."""
+    bare = socket.socket()
+    bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    bare.connect(("127.0.0.1", running.port))
+    deaf = trust.wrap_socket(bare, server_hostname="localhost")
+    deaf.sendall(UPGRADE)
+    assert deaf.recv(4096)
+    deaf.sendall(client_frame(b"40", b"abcd"))
+    return deaf
+
+
+def make_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Make the two ends of TLS: a server's, and that of clients who trust it."""
+    certificate = make_certificate(folder)
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_side.load_cert_chain(certificate.cert, certificate.key)
+    return server_side, ssl.create_default_context(cafile=certificate.cert)

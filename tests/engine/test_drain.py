@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.reasons import Reason
-from tests.engine.support import Recorder, close_code, eventually, serve
+from tests.engine.support import PATIENCE_S, Recorder, close_code, eventually, serve
 
 
 async def test_draining_server_refuses_new_sessions_and_serves_the_old() -> None:
@@ -91,3 +92,26 @@ async def test_shutdown_closes_clients_and_leaves_no_task_or_timer() -> None:
         await io.close()
         assert await close_code(websocket) == 1012
     assert (io.session_count, io._core._tasks) == (0, set())
+
+
+async def test_end_does_not_wait_for_a_handler_that_will_not_be_cancelled() -> None:
+    entered, release = Recorder(), asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("hold")
+        async def hold(_socket: Socket) -> None:
+            while not release.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    entered.add(1)
+                    await release.wait()
+
+    async with serve(EngineOptions(linger_s=0.05), prepare) as running:
+        websocket = await running.open_websocket()
+        await websocket.send_str('42["hold"]')
+        await entered.count(1)
+        await running.io.close_all()
+        async with asyncio.timeout(PATIENCE_S):
+            await running.io._core.finish(0.05)
+        assert len(entered.items) == 2
+        release.set()
+        await eventually(lambda: not running.io._core._tasks)

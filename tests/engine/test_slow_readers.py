@@ -10,24 +10,17 @@ import pytest
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
-from tests.engine.support import PATIENCE_S, UPGRADE, Recorder, Running, eventually, serve
-from tests.support.certificate import make_certificate
+from tests.engine.support import (
+    PATIENCE_S,
+    Recorder,
+    eventually,
+    make_contexts,
+    open_deaf,
+    open_deaf_over_tls,
+    serve,
+)
 
 SMALL = EngineOptions(send_buffer_bytes=4096, max_outbox_bytes=64 * 1024, write_stall_s=0.3)
-
-
-async def open_deaf(running: Running) -> socket.socket:
-    """Connect to the main namespace by a bare socket with a small receive buffer that nobody reads."""
-    loop = asyncio.get_running_loop()
-    bare = socket.socket()
-    bare.setblocking(False)
-    bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    await loop.sock_connect(bare, ("127.0.0.1", running.port))
-    await loop.sock_sendall(bare, UPGRADE)
-    await loop.sock_recv(bare, 4096)
-    await loop.sock_sendall(bare, client_frame(b"40", b"abcd"))
-    await eventually(lambda: running.io.of("/").sockets)
-    return bare
 
 
 async def test_client_for_whom_too_much_waits_is_cut_off_and_forgotten() -> None:
@@ -59,24 +52,9 @@ async def test_client_that_pongs_but_takes_nothing_is_cut_off() -> None:
         deaf.close()
 
 
-def open_deaf_over_tls(running: Running, trust: ssl.SSLContext) -> ssl.SSLSocket:
-    """Connect like ``open_deaf``; blocks."""
-    bare = socket.socket()
-    bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    bare.connect(("127.0.0.1", running.port))
-    deaf = trust.wrap_socket(bare, server_hostname="localhost")
-    deaf.sendall(UPGRADE)
-    assert deaf.recv(4096)
-    deaf.sendall(client_frame(b"40", b"abcd"))
-    return deaf
-
-
 async def test_client_that_pongs_but_takes_nothing_is_cut_off_under_tls(tmp_path: Path) -> None:
     """What waits is hidden below the encryption: only the kernel can tell."""
-    certificate = make_certificate(tmp_path)
-    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_side.load_cert_chain(certificate.cert, certificate.key)
-    trust = ssl.create_default_context(cafile=certificate.cert)
+    server_side, trust = make_contexts(tmp_path)
     # Slower than the others: the neighbour's bytes pass through threads, which a busy machine lets wait.
     async with serve(replace(SMALL, write_stall_s=2.0), tls=server_side) as running:
         with (

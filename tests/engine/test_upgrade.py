@@ -6,7 +6,8 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
-from tests.engine.support import Recorder, Running, close_code, eventually, serve
+from chatws.wire.frames import client_frame
+from tests.engine.support import PATIENCE_S, Recorder, Running, close_code, eventually, serve
 
 
 @pytest.mark.parametrize("pause", [2, 3, 5])
@@ -167,3 +168,24 @@ async def test_session_that_ends_during_the_probe_takes_the_websocket_with_it(ru
     await running.ended.count(1)
     await websocket.send_str("5")
     assert await close_code(websocket) == 1002
+
+
+@pytest.mark.parametrize("burst", [["3"] * 1_100, ['431["' + "x" * 65_500 + '"]']], ids=["pongs", "ack"])
+async def test_connection_stays_open_to_its_client_after_much_came_with_the_switch(
+    running: Running, burst: list[str]
+) -> None:
+    """So much that reading is paused before the session is carried, and nothing of it waits afterwards."""
+    sid = await running.open_polling()
+    websocket = await probe(running, sid)
+    (client,) = running.io.of("/").sockets.values()
+    call = asyncio.create_task(client.call("question"))
+    assert await running.poll(sid) == ['421["question"]']
+    send_at_once(websocket, ["5", *burst, '427["echo"]'])
+    assert await websocket.receive_str(timeout=PATIENCE_S) == "437[]"
+    await websocket.send_str("431[]")
+    await call
+
+
+def send_at_once(websocket: ClientWebSocketResponse, texts: list[str]) -> None:
+    """Send in one segment, or as few as there must be."""
+    websocket._writer.transport.write(b"".join(client_frame(text.encode(), b"abcd") for text in texts))
