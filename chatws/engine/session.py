@@ -35,6 +35,7 @@ class Session:
 
     link: Link
     receiver: Receiver
+    """Until the session is closed."""
     _heartbeat: Heartbeat
 
     def __init__(self, core: Core, sid: str, handshake: Handshake) -> None:
@@ -177,4 +178,7 @@ class Session:
         self.core.sessions.pop(self.sid, None)
         self.core.limits.leave(self.handshake.address, was_admitted=self.is_admitted)
         self.core.stats.closed_total[reason] += 1
-        self.receiver.closed(reason)
+        receiver = self.receiver
+        # Or they and the session would keep each other until Python looks for cycles: half a second for 20,000.
+        del self.receiver, self._heartbeat
+        receiver.closed(reason)

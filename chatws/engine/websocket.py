@@ -96,7 +96,7 @@ class WebSocketLink(asyncio.Protocol):
         self._core = core
         self._transport = transport
         self._reader = FrameReader(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
-        # Set when the link carries a session, which for an upgrade is after the probe.
+        # Set while the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
         # From our close frame on, or the abort.
         self._is_closing = False
@@ -301,7 +301,7 @@ class WebSocketLink(asyncio.Protocol):
 
     def _arrived(self, arrival: Arrival) -> None:
         session, waiter = self._session, self._waiter
-        if session is not None and _is_urgent(arrival, session):
+        if session is not None and not session.is_closed and _is_urgent(arrival, session):
             self._accept(session, arrival)
         elif waiter is not None and not waiter.done():
             waiter.set_result(arrival)
@@ -335,6 +335,8 @@ class WebSocketLink(asyncio.Protocol):
         except BaseException:
             session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
             raise
+        finally:
+            self._session = None  # or the two would keep each other
 
     def _accept(self, session: Session, message: str | bytes) -> Work | None:
         if session.is_closed:

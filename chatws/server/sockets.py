@@ -87,6 +87,7 @@ class SocketAdapter:
     def disconnected(self, socket: Socket, reason: str) -> None:
         """Forget the connection."""
         gate.depart(self._chat, socket.data, reason)
+        socket.data = None  # or the two would keep each other until Python looks for cycles
 
 
 def _read(auth: msgspec.Raw | None) -> Authenticate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 
 from chatws.protocol.entities import User
 from chatws.protocol.ids import new_secret_id
+from chatws.server.connections import Connection
 from chatws.store import keeping
 from chatws.store.factory import make_database
 from tests.server.conftest import StartChat
-from tests.support.chat import RunningChat
+from tests.support.chat import RunningChat, until
 from tests.support.peer import Closed, Peer, Refused
 
 
@@ -301,3 +303,16 @@ async def test_credentials_that_are_no_unicode_close_the_transport(chat: Running
 async def test_any_other_text_is_a_session_id_in_development(chat: RunningChat, session_id: str) -> None:
     greetings = [await (await chat.customer(session_id)).expect("authenticated") for _ in range(2)]
     assert greetings[0]["userId"] == greetings[1]["userId"]
+
+
+async def test_connection_that_ended_is_freed_without_a_search_for_cycles(start_chat: StartChat) -> None:
+    chat = await start_chat(presence_grace_ms=1)
+    gc.collect()
+    gc.disable()
+    try:
+        for peer in await chat.pair():
+            await peer.ask("send_message", {"conversationId": "conv-1", "content": "x"})
+            await peer.close()
+        await until(lambda: not [found for found in gc.get_objects() if type(found) is Connection])
+    finally:
+        gc.enable()
