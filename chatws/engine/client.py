@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chatws.engine.codec import message_frames
-from chatws.engine.errors import ConnectRefused
+from chatws.engine.errors import ConnectRefused, is_cancelled
 from chatws.engine.events import IncomingEvent
 from chatws.engine.link import Work
 from chatws.engine.reasons import Reason
@@ -83,8 +83,8 @@ class Client:
 
     @property
     def awaits_binary(self) -> bool:
-        """True while attachments are missing."""
-        return self._assembly is not None
+        """True while attachments of an ack are missing; those of an event wait their turn with it."""
+        return self._assembly is not None and self._assembly.packet.type is PacketType.BINARY_ACK
 
     def accept_text(self, message: str, at: int) -> Work | None:
         """Read one packet; see ``Receiver``."""
@@ -187,7 +187,9 @@ class Client:
             await namespace.connect(socket, socketio.parse_object(packet.raw_json))
         except ConnectRefused as refusal:
             self._forget(socket, refusal)
-        except Exception as error:  # noqa: BLE001 - the program's fault is answered as a refusal
+        except (Exception, asyncio.CancelledError) as error:  # the program's fault is answered as a refusal
+            if is_cancelled(error):
+                raise
             self.session.core.stats.handler_errors += 1
             self.session.core.faults.error("engine.handler_failed", "connect", error)
             self._forget(socket, ConnectRefused("Internal error", {"code": "internal"}))

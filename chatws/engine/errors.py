@@ -10,6 +10,8 @@ EngineError
 
 from __future__ import annotations
 
+import asyncio
+
 
 class EngineError(Exception):
     """Base of everything below."""
@@ -55,3 +57,9 @@ class Disconnected(CallFailed):
 
     def __str__(self) -> str:
         return f"disconnected before the ack of {self.event_name!r}"
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Tell whether the running task is to end; a handler can also raise the cancellation of what it waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

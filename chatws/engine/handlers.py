@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chatws.engine.errors import is_cancelled
 from chatws.engine.events import IncomingEvent
 from chatws.engine.faultlog import FaultLog
 from chatws.wire.errors import PacketError
@@ -82,7 +84,9 @@ class HandlerTable:
         try:
             result = await entry.handler(socket, *values)
             event.reply(*_as_values(result))
-        except Exception as error:  # noqa: BLE001 - a handler's fault costs its client an answer, never the connection
+        except (Exception, asyncio.CancelledError) as error:  # costs an answer, never the connection
+            if is_cancelled(error):
+                raise
             self._faults.error("engine.handler_failed", event.name, error)
             if not event.is_answered:
                 event.reply(self.failure_ack(Failure.INTERNAL))

@@ -50,7 +50,7 @@ class Receiver(Protocol):
 
     @property
     def awaits_binary(self) -> bool:
-        """True while attachments of a packet are missing."""
+        """True while attachments of an ack are missing, which are then read even if a handler runs."""
 
     def accept_text(self, message: str, at: int) -> Work | None:
         """Take the message that begins at index ``at``; what must run in order is given back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import msgspec
 from chatws.engine.broadcast import Broadcast
 from chatws.engine.codec import Codec
 from chatws.engine.core import Core
+from chatws.engine.errors import is_cancelled
 from chatws.engine.events import IncomingEvent
 from chatws.engine.handlers import EventHandler, Failure, HandlerTable
 from chatws.engine.reasons import Reason
@@ -118,7 +120,9 @@ class Namespace:
             await self._event_handler(socket, event)
         except WireError:
             raise
-        except Exception as error:  # noqa: BLE001 - the program's fault must not cost its client the connection
+        except (Exception, asyncio.CancelledError) as error:  # must not cost the connection
+            if is_cancelled(error):
+                raise
             self._report("event", error)
         finally:
             self._core.leave_handler()
@@ -139,6 +143,6 @@ class Namespace:
             except Exception as error:  # noqa: BLE001 - as in dispatch
                 self._report("disconnect", error)
 
-    def _report(self, kind: str, error: Exception) -> None:
+    def _report(self, kind: str, error: BaseException) -> None:
         self._core.stats.handler_errors += 1
         self._core.faults.error("engine.handler_failed", kind, error)

@@ -378,7 +378,7 @@ def _is_urgent(arrival: Arrival, session: Session) -> TypeGuard[str | bytes]:
     """Tell whether it overtakes what waits: PONG, and the ack of a call that the running handler may wait for."""
     if isinstance(arrival, str):
         return arrival[:1] == _PONG or (session.receiver.awaits_ack and arrival.startswith(_ACK_PREFIXES))
-    return isinstance(arrival, bytes) and session.receiver.awaits_ack and session.receiver.awaits_binary
+    return isinstance(arrival, bytes) and session.receiver.awaits_binary
 
 
 def _cost(arrival: Arrival) -> int:

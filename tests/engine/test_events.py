@@ -8,7 +8,7 @@ import pytest
 import socketio
 
 from chatws.engine import AckTimeout, AlreadyAnswered, Disconnected, EngineOptions, IncomingEvent, Server, Socket
-from tests.engine.support import PATIENCE_S, Recorder, Running, serve
+from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
 
 
 async def test_values_come_back_as_the_ack(
@@ -257,3 +257,36 @@ def test_sync_client_connects_calls_and_leaves() -> None:
                 await running.ended.count(1)
 
     asyncio.run(run())
+
+
+async def test_cancellation_that_a_handler_raises_itself_costs_one_answer(
+    client: socketio.AsyncClient, transports: list[str]
+) -> None:
+    """It waited for something that was cancelled; nobody has cancelled the handling of this client's events."""
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("wait")
+        async def wait(_socket: Socket) -> None:
+            given_up = asyncio.get_running_loop().create_future()
+            given_up.cancel()
+            await given_up
+
+    async with serve(prepare=prepare) as running:
+        await client.connect(running.url, transports=transports)
+        assert (await client.call("wait"))["error"]["code"] == "internal"
+        assert await client.call("echo", 1) == 1
+        await client.disconnect()
+
+
+async def test_binary_event_whose_parts_come_later_is_handled_while_a_call_waits(binary: Running) -> None:
+    websocket = await binary.open_websocket()
+    (socket,) = binary.io.of("/").sockets.values()
+    call = asyncio.create_task(socket.call("question"))
+    assert await websocket.receive_str() == '421["question"]'
+    await websocket.send_str('451-7["echo",{"_placeholder":true,"num":0}]')
+    await eventually(lambda: binary.io.stats.packets_in == 2)
+    await websocket.send_bytes(b"x" * 9_000)
+    assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("461-7[")
+    assert await websocket.receive_bytes() == b"x" * 9_000
+    await websocket.send_str('431["answer"]')
+    assert await call == ["answer"]
