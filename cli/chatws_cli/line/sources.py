@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from chatws_cli.line.editor import Submitted
@@ -76,12 +77,12 @@ class Pipe:
             threading.Thread(target=self._read_lines, args=(loop,), name="chatws-stdin", daemon=True).start()
 
     def _read_lines(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            for line in sys.stdin.buffer:
-                text = line.decode("utf-8", "replace").rstrip("\r\n")
-                asyncio.run_coroutine_threadsafe(self._lines.put(text), loop).result()
+        # The loop is closed: the command is over.
+        with suppress(RuntimeError, asyncio.CancelledError):
+            # An input that is closed under the reader has ended.
+            with suppress(ValueError):
+                for line in sys.stdin.buffer:
+                    text = line.decode("utf-8", "replace").rstrip("\r\n")
+                    asyncio.run_coroutine_threadsafe(self._lines.put(text), loop).result()
             loop.call_soon_threadsafe(self._ended.set)
             asyncio.run_coroutine_threadsafe(self._lines.put(None), loop).result()
-        except (RuntimeError, asyncio.CancelledError):
-            # The loop is closed: the command is over.
-            return
