@@ -1,9 +1,8 @@
-"""The WebSocket transport: frames written to the TCP transport once per turn, messages handled in order."""
+"""The WebSocket transport: taken over from HTTP, read in portions, messages handled in order."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeGuard
 
@@ -12,8 +11,8 @@ from aiohttp import web
 from chatws.engine.core import Core
 from chatws.engine.handover import answer_handshake, take_over
 from chatws.engine.link import Work
+from chatws.engine.outlet import Outlet, limit_send_buffer
 from chatws.engine.reasons import Reason
-from chatws.engine.unsent import is_encrypted, unsent_bytes
 from chatws.wire.engineio import PacketType
 from chatws.wire.errors import CloseCode, FrameError, WireError
 from chatws.wire.frames import Opcode, close_frame, server_frame
@@ -38,7 +37,6 @@ _PORTION_BYTES = 4 * 1024
 
 uvloop hands over up to 8 MB per turn and connection: in empty frames those kept everybody else waiting for seconds.
 """
-_POLL_S = 0.02
 
 
 def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
@@ -52,7 +50,7 @@ def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError
-    _limit_send_buffer(transport, core.options.send_buffer_bytes)
+    limit_send_buffer(transport, core.options.send_buffer_bytes)
     link = WebSocketLink(core, transport)
     link.write(answer)
     rest = take_over(request, transport, link)
@@ -61,54 +59,33 @@ def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
     return link
 
 
-class WebSocketLink(asyncio.Protocol):
+class WebSocketLink(Outlet, asyncio.Protocol):
     """One WebSocket connection; from ``begin`` on one task handles what arrives.
 
     A task for each message costs 6 % more than one that waits, which takes 1 kB.
     """
 
     __slots__ = (
-        "_core",
-        "_granted_bytes",
         "_has_ended",
-        "_is_closing",
-        "_is_encrypted",
         "_is_paused",
-        "_pending",
-        "_pending_bytes",
         "_reader",
         "_reads_on",
         "_session",
-        "_transport",
         "_unread",
         "_waiter",
         "_waiting",
         "_waiting_bytes",
-        "is_watched",
-        "written_bytes",
     )
 
     name: Final = "websocket"
 
     def __init__(self, core: Core, transport: asyncio.Transport) -> None:
-        self.is_watched = False
-        self.written_bytes = 0
-        self._core = core
-        self._transport = transport
+        super().__init__(core, transport)
         self._reader = FrameReader(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
         # Set while the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
-        # From our close frame on, or the abort.
-        self._is_closing = False
         # From the client's close frame, its last byte or its first broken one on.
         self._has_ended = False
-        # Only the kernel knows what waits then; the watch asks it.
-        self._is_encrypted = is_encrypted(transport)
-        # What of the waiting bytes the client asked for itself.
-        self._granted_bytes = 0
-        # Written in this turn of the loop.
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
         # What arrived while nobody waited for it.
         self._waiting: deque[Arrival] | None = None
         self._waiting_bytes = 0
@@ -121,62 +98,10 @@ class WebSocketLink(asyncio.Protocol):
         self._waiter: asyncio.Future[Arrival] | None = None
         core.connections.add(self)
 
-    def write(self, chunk: bytes) -> None:
-        """Send frames at the end of this turn of the loop; nothing is closed within this call."""
-        if self._is_closing:
-            return
-        if not self._pending:
-            self._core.flusher.add(self)
-        self._pending.append(chunk)
-        self._pending_bytes += len(chunk)
-
-    def flush(self) -> None:
-        """Hand what was written to the TCP transport; a client for whom too much waits is cut off."""
-        if not self._pending:
-            return
-        chunk = self._take_pending()
-        transport = self._transport
-        if transport.is_closing():
-            return
-        waiting = transport.get_write_buffer_size()
-        transport.write(chunk)
-        self.written_bytes += len(chunk)
-        buffered = transport.get_write_buffer_size()
-        if not buffered and not self._is_encrypted:
-            return
-        if not self.is_watched:
-            self._core.stalls.add(self)
-        limit = self._core.options.max_outbox_bytes
-        if limit and max(waiting, buffered - limit) - self._granted_bytes > limit:
-            self.stalled()
-
-    def grant(self, size: int) -> None:
-        """Let that many bytes more wait until nothing does."""
-        if not self.buffered_bytes():
-            self._granted_bytes = 0
-        self._granted_bytes += size
-
-    def buffered_bytes(self) -> int:
-        """Bytes the kernel has not taken yet."""
-        return 0 if self._transport.is_closing() else unsent_bytes(self._transport) + self._pending_bytes
-
-    @property
-    def is_full(self) -> bool:
-        """True when a quarter of what may wait does."""
-        limit = self._core.options.max_outbox_bytes
-        return 0 < limit < 4 * (self._pending_bytes + self._transport.get_write_buffer_size())
-
-    async def room(self) -> None:
-        """Wait until less waits, or the stall watch or the client ended the connection."""
-        self.flush()
-        while self.is_full and not self._is_closing and not self._transport.is_closing():  # noqa: ASYNC110
-            # The transport tells of other amounts; this is no common case.
-            await asyncio.sleep(_POLL_S)
-
     def stalled(self) -> None:
         """No byte was taken for the time allowed."""
         if self._session is None or self._session.is_closed:
-            self.abort()
+            super().stalled()
         else:
             self._session.too_slow()
 
@@ -189,13 +114,6 @@ class WebSocketLink(asyncio.Protocol):
         self.flush()
         self._is_closing = True
         self._linger()
-
-    def abort(self) -> None:
-        """Cut the TCP connection and free what waits."""
-        self._is_closing = True
-        self._pending.clear()
-        self._pending_bytes = 0
-        self._transport.abort()
 
     async def receive(self) -> Arrival:
         """Give what arrives next."""
@@ -366,13 +284,6 @@ class WebSocketLink(asyncio.Protocol):
         if self in self._core.connections:
             self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
-    def _take_pending(self) -> bytes:
-        pending = self._pending
-        chunk = pending[0] if len(pending) == 1 else b"".join(pending)
-        pending.clear()
-        self._pending_bytes = 0
-        return chunk
-
 
 def _is_urgent(arrival: Arrival, session: Session) -> TypeGuard[str | bytes]:
     """Tell whether it overtakes what waits: PONG, and the ack of a call that the running handler may wait for."""
@@ -383,10 +294,3 @@ def _is_urgent(arrival: Arrival, session: Session) -> TypeGuard[str | bytes]:
 
 def _cost(arrival: Arrival) -> int:
     return _ARRIVAL_BYTES + (len(arrival) if isinstance(arrival, str | bytes) else 0)
-
-
-def _limit_send_buffer(transport: asyncio.Transport, size: int) -> None:
-    """Keep the kernel from hiding how slow a client is: without a bound it takes megabytes."""
-    tcp = transport.get_extra_info("socket")
-    if size and tcp is not None:
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
