@@ -20,7 +20,7 @@ def find_secret(file: Path | None, variable: str) -> str | None:
     """
     if file is None:
         return os.environ.get(variable) or None
-    secret = sys.stdin.readline().strip() if str(file) == "-" else read_secret(file)
+    secret = _read_first_line() if str(file) == "-" else read_secret(file)
     if not secret:
         raise CommandError(f"{file} is empty", advice="write the secret into it", code=ExitCode.USAGE)
     return secret
@@ -37,6 +37,12 @@ def read_secret(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not text"
         raise CommandError(f"{file} can not be read", reason or str(problem), code=ExitCode.USAGE) from problem
+
+
+def _read_first_line() -> str:
+    # Unbuffered, so that the lines behind it stay in the pipe for who reads them.
+    with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
+        return source.readline().decode("utf-8", "replace").strip()
 
 
 def ask_secret(prompt: str, *, twice: bool = False) -> str:

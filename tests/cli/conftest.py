@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
@@ -48,9 +48,11 @@ def kept_logging(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def chatws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, TemporaryFile("w+", encoding="utf-8") as typed:
+            typed.write(stdin)
+            typed.seek(0)
             patch.setattr(sys, "argv", ["chatws", *arguments])
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+            patch.setattr(sys, "stdin", typed)
             patch.setenv(DEBUG_VARIABLE, "")
             for name, value in (env or {}).items():
                 patch.setenv(name, value)

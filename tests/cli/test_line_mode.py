@@ -300,6 +300,36 @@ def test_the_terminal_is_restored_when_a_signal_ends_the_program(
     assert grace.raw.endswith("\x1b[?2004l")
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=["TERM", "HUP", "INT"]
+)
+def test_a_signal_ends_a_command_whose_input_stays_open(customer: list[str], number: signal.Signals, code: int) -> None:
+    with subprocess.Popen(
+        [CHATWS, *customer],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_of_children(),
+        text=True,
+    ) as grace:
+        assert grace.stdout is not None
+        assert grace.stderr is not None
+        lines = OutputLines(grace.stdout)
+        lines.wait_for("waiting for an agent", 20)
+        grace.send_signal(number)
+        assert (grace.wait(timeout=20), grace.stderr.read()) == (code, "")
+        lines.join()
+
+
+def test_a_token_and_what_to_say_come_in_one_pipe(chatws: Invoke, shared: ServerProcess, customer: list[str]) -> None:
+    chatws(*customer, stdin="question\n")
+    token = chatws("token", "create", "--sub", "alice", "--data-dir", str(shared.data_dir)).stdout.strip()
+    done = run_chatws("agent", "--url", shared.url, "--token-file", "-", stdin=f"{token}\nanswer\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "you: answer ✓ stored" in done.stdout
+    assert "answer" in chatws(*customer).stdout
+
+
 def test_a_remote_message_can_not_steer_the_terminal(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from chatws_cli.line.editor import Submitted
 
@@ -44,13 +45,15 @@ class Pipe:
     """Standard input and output without a terminal's help.
 
     A thread reads, because an event loop can not wait for a file or /dev/null; it is a daemon, since nothing ends a
-    blocked read.
+    blocked read. It reads through a file object of its own: for the lock of ``sys.stdin``, held by a blocked read, the
+    interpreter would wait at its end, and abort.
     """
 
     is_interactive = False
 
     def __init__(self) -> None:
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue(_MAX_WAITING)
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._room = threading.Semaphore(_MAX_WAITING)
         self._ended = asyncio.Event()
         self._is_read = False
 
@@ -58,6 +61,7 @@ class Pipe:
         """Give standard input line by line."""
         self._read()
         while (line := await self._lines.get()) is not None:
+            self._room.release()
             yield Submitted(line)
 
     async def until_ended(self) -> None:
@@ -71,18 +75,23 @@ class Pipe:
         sys.stdout.flush()
 
     def _read(self) -> None:
-        if not self._is_read:
-            self._is_read = True
-            loop = asyncio.get_running_loop()
-            threading.Thread(target=self._read_lines, args=(loop,), name="chatws-stdin", daemon=True).start()
+        if self._is_read:
+            return
+        self._is_read = True
+        own = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read_lines, args=(own, loop), name="chatws-stdin", daemon=True).start()
 
-    def _read_lines(self, loop: asyncio.AbstractEventLoop) -> None:
-        # The loop is closed: the command is over.
-        with suppress(RuntimeError, asyncio.CancelledError):
-            # An input that is closed under the reader has ended.
-            with suppress(ValueError):
-                for line in sys.stdin.buffer:
-                    text = line.decode("utf-8", "replace").rstrip("\r\n")
-                    asyncio.run_coroutine_threadsafe(self._lines.put(text), loop).result()
-            loop.call_soon_threadsafe(self._ended.set)
-            asyncio.run_coroutine_threadsafe(self._lines.put(None), loop).result()
+    def _read_lines(self, source: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
+        # RuntimeError: the loop is closed, so the command is over.
+        with source, suppress(RuntimeError):
+            # OSError: what can not be read any more, a terminal that has gone, has ended.
+            with suppress(OSError):
+                for line in source:
+                    self._room.acquire()
+                    loop.call_soon_threadsafe(self._lines.put_nowait, line.decode("utf-8", "replace").rstrip("\r\n"))
+            loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._lines.put_nowait(None)

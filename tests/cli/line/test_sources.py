@@ -1,19 +1,53 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from types import SimpleNamespace
+import os
+import pty
+import threading
 
 import pytest
 
+from chatws_cli.line.editor import Submitted
 from chatws_cli.line.sources import Pipe
 
 
-async def test_input_that_is_closed_under_its_reader_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = io.BytesIO(b"never read\n")
-    closed.close()
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=closed))
-    pipe = Pipe()
-    async with asyncio.timeout(10):
-        await pipe.until_ended()
-        assert [typed async for typed in pipe.typed()] == []
+async def test_input_that_can_not_be_read_any_more_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    controlling, terminal = pty.openpty()
+    os.close(controlling)  # who sat there has gone: reading fails with EIO
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        pipe = Pipe()
+        async with asyncio.timeout(10):
+            await pipe.until_ended()
+            assert [typed async for typed in pipe.typed()] == []
+
+
+async def test_who_closes_standard_input_does_not_end_what_is_read_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        pipe = Pipe()
+        lines = pipe.typed()
+        os.write(writing, b"first\n")
+        async with asyncio.timeout(10):
+            assert await anext(lines) == Submitted("first")
+            stdin.close()
+            os.write(writing, b"second \xff\r\nthe last")
+            os.close(writing)
+            assert [typed async for typed in lines] == [Submitted("second \ufffd"), Submitted("the last")]
+
+
+def test_a_command_that_is_over_leaves_its_reader_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+
+    async def read_one() -> object:
+        return await anext(Pipe().typed())
+
+    with os.fdopen(reading) as stdin, os.fdopen(writing, "wb", buffering=0) as typing:
+        monkeypatch.setattr("sys.stdin", stdin)
+        typing.write(b"first\n")
+        assert asyncio.run(read_one()) == Submitted("first")
+        (reader,) = [thread for thread in threading.enumerate() if thread.name == "chatws-stdin"]
+        typing.write(b"nobody takes this\n")
+        reader.join(10)  # what it raises fails the test
+        assert not reader.is_alive()
