@@ -62,7 +62,7 @@ class Core:
     @cached_property
     def flusher(self) -> Flusher:
         """What writes once per turn."""
-        return Flusher(self.loop)
+        return Flusher(self.loop, self.faults)
 
     @cached_property
     def departures(self) -> Turns:

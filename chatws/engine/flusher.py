@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from chatws.engine.faultlog import FaultLog
+
 
 class Flushable(Protocol):
     """A connection with something to write."""
 
     def flush(self) -> None:
         """Write it."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
 
 
 class Flusher:
@@ -20,10 +25,11 @@ class Flusher:
     the same client are one write here.
     """
 
-    __slots__ = ("_dirty", "_loop")
+    __slots__ = ("_dirty", "_faults", "_loop")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, faults: FaultLog) -> None:
         self._loop = loop
+        self._faults = faults
         self._dirty: list[Flushable] = []
 
     def add(self, connection: Flushable) -> None:
@@ -35,4 +41,8 @@ class Flusher:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception as error:  # noqa: BLE001 - of one connection, which must not cost the others their bytes
+                self._faults.error("engine.write_failed", "flush", error)
+                connection.abort()

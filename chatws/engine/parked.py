@@ -44,7 +44,8 @@ class ParkedPolls:
             self._timer = None
 
     def _tick(self) -> None:
+        # Before anything a connection does can fail: the watch goes on.
+        self._timer = self._loop.call_later(_TICK_S, self._tick) if self._polls else None
         for poll in [poll for poll in self._polls if poll.is_cancelled()]:
             self._polls.discard(poll)
             poll.cancelled()
-        self._timer = self._loop.call_later(_TICK_S, self._tick) if self._polls else None

@@ -54,6 +54,8 @@ class StallWatch:
         self._progress.clear()
 
     def _tick(self) -> None:
+        # Before anything a connection does can fail: the watch goes on.
+        self._timer = self._loop.call_later(self._tick_s, self._tick) if self._progress else None
         now = self._loop.time()
         for writer, (best, since) in list(self._progress.items()):
             buffered = writer.buffered_bytes()
@@ -65,7 +67,6 @@ class StallWatch:
             elif self._stall_s and now - since >= self._stall_s:
                 self._forget(writer)
                 writer.stalled()
-        self._timer = self._loop.call_later(self._tick_s, self._tick) if self._progress else None
 
     def _forget(self, writer: Writer) -> None:
         writer.is_watched = False

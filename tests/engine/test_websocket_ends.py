@@ -7,6 +7,7 @@ import gc
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from chatws.engine.client import Client
 from chatws.engine.session import Session
 from chatws.engine.websocket import WebSocketLink
 from chatws.wire.frames import Opcode, client_frame, close_payload
-from tests.engine.support import Recorder, eventually, make_contexts, open_deaf, open_deaf_over_tls, serve
+from tests.engine.support import Recorder, close_code, eventually, make_contexts, open_deaf, open_deaf_over_tls, serve
 
 PATIENT = EngineOptions(send_buffer_bytes=4096, linger_s=0.05)
 """Neither the heartbeat nor the watch over slow readers ends anything within a test."""
@@ -103,6 +104,35 @@ async def read_until(bare: socket.socket, end: bytes) -> None:
     heard = b""
     while end not in heard:
         heard += await asyncio.get_running_loop().sock_recv(bare, 4096)
+
+
+class Unwritable:
+    """A transport whose writing fails, as no transport of a loop does on demand."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, _data: bytes) -> None:
+        raise RuntimeError
+
+
+async def test_connection_whose_writing_fails_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve() as running:
+        websockets = [await running.open_websocket() for _ in range(3)]
+        links = [socket._client.session.link for socket in running.io.of("/").sockets.values()]
+        broken = links[1]
+        assert isinstance(broken, WebSocketLink)
+        broken._transport = Unwritable(broken._transport)  # type: ignore[assignment] # what flush needs of one
+        running.io.of("/").emit("note")
+        for websocket in (websockets[0], websockets[2]):
+            assert await websocket.receive_str() == '42["note"]'
+        assert await close_code(websockets[1]) is None
+        await running.ended.count(1)
+        assert [record.msg for record in caplog.records] == ["engine.write_failed"]
+        assert running.io._core.connections == {links[0], links[2]}
 
 
 async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None:
