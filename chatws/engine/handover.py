@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -56,17 +57,15 @@ def answer_handshake(request: web.Request) -> bytes:
     headers = request.headers
     tokens = ",".join(headers.getall(hdrs.CONNECTION, ())).lower().split(",")
     if "upgrade" not in map(str.strip, tokens) or headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket":
-        raise web.HTTPBadRequest(text="not a WebSocket upgrade")
+        raise _refusal("not a WebSocket upgrade")
     if request.version < HttpVersion11 or request.body_exists:
         # What of a body has not come yet would be taken for frames.
-        refusal = web.HTTPBadRequest(text="a WebSocket upgrade is a GET of HTTP/1.1 without a body")
-        refusal.force_close()
-        raise refusal
+        raise _refusal("a WebSocket upgrade is a GET of HTTP/1.1 without a body")
     if headers.get(hdrs.SEC_WEBSOCKET_VERSION) != _VERSION:
-        raise web.HTTPBadRequest(text="unsupported WebSocket version", headers={hdrs.SEC_WEBSOCKET_VERSION: _VERSION})
+        raise _refusal("unsupported WebSocket version", {hdrs.SEC_WEBSOCKET_VERSION: _VERSION})
     key = headers.get(hdrs.SEC_WEBSOCKET_KEY, "").strip()
     if not _is_key(key):
-        raise web.HTTPBadRequest(text="invalid Sec-WebSocket-Key")
+        raise _refusal("invalid Sec-WebSocket-Key")
     accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -88,6 +87,12 @@ def take_over(request: web.Request, transport: asyncio.Transport, protocol: asyn
     old.transport = None  # or it would be closed
     old.connection_lost(None)
     return rest.received
+
+
+def _refusal(text: str, headers: Mapping[str, str] | None = None) -> web.HTTPBadRequest:
+    refusal = web.HTTPBadRequest(text=text, headers=headers)
+    refusal.force_close()
+    return refusal
 
 
 def _is_key(key: str) -> bool:

@@ -106,6 +106,13 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request of a client."""
+        response = await self._respond(request)
+        if hdrs.UPGRADE in request.headers:
+            # Frames behind an upgrade that was refused would be taken for requests: aiohttp logs a traceback for each.
+            response.force_close()
+        return response
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         if not self.origin_allowed(request):
             self._core.stats.refused_total["origin"] += 1
             self._core.faults.warning_once(

@@ -287,14 +287,25 @@ async def test_frames_sent_along_with_the_handshake_are_handled(connection: byte
         (b"HTTP/1.1", b"HTTP/1.0"),
         (b"Host: x", b"Host: x\r\nContent-Length: 9"),
         (b"Host: x", b"Host: x\r\nTransfer-Encoding: chunked"),
+        (b"EIO=4", b"EIO=4&sid=unknown"),
+        (b"EIO=4", b"EIO=3"),
+        (b"transport=websocket", b"transport=polling"),
     ],
-    ids=["version", "key-size", "no-key", "connection", "http-1.0", "body", "chunked-body"],
+    ids=["version", "key-size", "no-key", "connection", "http-1.0", "body", "chunked", "sid", "revision", "polling"],
 )
-async def test_handshake_that_is_none_is_refused_and_keeps_no_place(header: bytes, instead: bytes) -> None:
+async def test_handshake_that_is_none_is_refused_and_keeps_no_place(
+    header: bytes, instead: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The frames behind it are no requests, each of which aiohttp would log with a traceback."""
+    body = b"0\r\n\r\n" if b"chunked" in instead else b""
+    frames = body + client_frame(b"40", b"abcd") + client_frame(bytes(range(256)), b"wxyz")
     async with serve() as running:
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-        writer.write(UPGRADE.replace(header, instead))
+        writer.write(UPGRADE.replace(header, instead) + frames)
         async with asyncio.timeout(PATIENCE_S):
-            assert (await reader.readuntil(b"\r\n")).endswith(b" 400 Bad Request\r\n")
+            answer = await reader.read()
+        assert answer.partition(b"\r\n")[0].endswith(b" 400 Bad Request")
+        assert answer.count(b" 400 Bad Request\r\n") == 1
         assert (running.io.session_count, running.io.unadmitted_count) == (0, 0)
         writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
