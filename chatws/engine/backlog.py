@@ -61,8 +61,6 @@ class Backlog:
                 self._bytes -= size
                 self._notify()
         finally:
-            for work, _ in self._works:
-                work.close()
             self._works.clear()
             self._bytes = 0
             self._is_running = False

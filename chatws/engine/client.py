@@ -55,7 +55,6 @@ class Client:
         "_is_ending",
         "_max_attachments",
         "_namespaces",
-        "calls",
         "session",
         "sockets",
     )
@@ -65,8 +64,6 @@ class Client:
         self.session = session
         self.sockets: dict[str, Socket] = {}
         """Connecting and connected sockets by namespace."""
-        self.calls = 0
-        """Calls that wait for the client's ack."""
         self._namespaces = namespaces
         self._max_attachments = options.max_attachments if options.allow_binary else 0
         # Set while attachments are missing.
@@ -75,16 +72,6 @@ class Client:
         self._departed: frozenset[str] = frozenset()
         # Set when the transport is about to be closed: nothing more is taken.
         self._is_ending = False
-
-    @property
-    def awaits_ack(self) -> bool:
-        """True while a call waits for the client's answer."""
-        return self.calls > 0
-
-    @property
-    def awaits_binary(self) -> bool:
-        """True while attachments of an ack are missing; those of an event wait their turn with it."""
-        return self._assembly is not None and self._assembly.packet.type is PacketType.BINARY_ACK
 
     def accept_text(self, message: str, at: int) -> Work | None:
         """Read one packet; see ``Receiver``."""
@@ -148,19 +135,19 @@ class Client:
             return None
         kind = packet.type
         if kind in (PacketType.EVENT, PacketType.BINARY_EVENT):
-            return self._event(packet, buffers)
+            return partial(self._event, packet, buffers)
         if kind in (PacketType.ACK, PacketType.BINARY_ACK):
             self._take_ack(packet, buffers)
             return None
         if kind is PacketType.CONNECT:
-            return self._connect(packet)
+            return partial(self._connect, packet)
         if kind is PacketType.DISCONNECT:
-            return self._client_disconnect(packet)
+            return partial(self._client_disconnect, packet)
         raise PacketError(Fault.ORDER, "a client does not send CONNECT_ERROR")
 
     async def _event(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
         socket = self._find(packet.namespace)
-        if socket is None:
+        if socket is None or self._is_ending:
             return
         name, args = socketio.split_event(packet.raw_json)
         ack_id = packet.ack_id
@@ -174,6 +161,8 @@ class Client:
 
     async def _connect(self, packet: socketio.Packet) -> None:
         name = packet.namespace
+        if self._is_ending:
+            return
         if name in self.sockets:
             raise PacketError(Fault.ORDER, "second CONNECT to a namespace")
         namespace = self._namespaces.get(name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Literal, Protocol
 
 from chatws.engine.reasons import Reason
 
-Work = Coroutine[None, None, None]
-"""Handling of one received packet, to be awaited in order."""
+Work = partial[Coroutine[None, None, None]]
+"""What handles one received packet, to be called and awaited in order; or not at all, once its session is closed."""
 
 
 class Link(Protocol):
@@ -44,16 +45,8 @@ class Link(Protocol):
 class Receiver(Protocol):
     """The protocol above Engine.IO."""
 
-    @property
-    def awaits_ack(self) -> bool:
-        """True while a call waits for the client's answer, which is then read even if a handler runs."""
-
-    @property
-    def awaits_binary(self) -> bool:
-        """True while attachments of an ack are missing, which are then read even if a handler runs."""
-
     def accept_text(self, message: str, at: int) -> Work | None:
-        """Take the message that begins at index ``at``; what must run in order is given back.
+        """Take the message that begins at index ``at`` when it arrives; what must run in order is given back.
 
         Raises:
             WireError: the client broke the protocol.

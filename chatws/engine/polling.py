@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from chatws.engine.backlog import Backlog
@@ -176,7 +177,14 @@ class PollingLink:
         return self._transport is not None and self._transport.is_closing()
 
     def cancelled(self) -> None:
-        """End the session: its packets may have been lost with the poll, and official clients come back anew."""
+        """End the session after what it has received.
+
+        Its packets may have been lost with the poll, and official clients come back anew.
+        """
+        self.abort()
+        self.backlog.add(partial(self._lost), 0)
+
+    async def _lost(self) -> None:
         self.session.abort(Reason.TRANSPORT_CLOSE)
 
     def _wake(self) -> None:

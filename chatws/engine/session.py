@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from chatws.engine.core import Core
 from chatws.engine.events import Handshake
@@ -82,7 +83,7 @@ class Session:
         self.link.write(chunk)
 
     def accept(self, message: str | bytes) -> Work | None:
-        """Take one packet as it came; PONG and acks are dealt with at once, the rest is given back to run in order.
+        """Take one packet as it arrives; PONG and acks are dealt with at once, the rest is given back to run in order.
 
         Raises:
             WireError: the client broke the protocol; give it to ``fail``.
@@ -94,8 +95,7 @@ class Session:
             return self.receiver.accept_binary(message)
         if message[:1] == _MESSAGE:
             return self.receiver.accept_text(message, 1)
-        self._accept_control(message)
-        return None
+        return self._accept_control(message)
 
     async def run(self, work: Work) -> None:
         """Handle one packet to its end; a breach of the protocol found on the way closes the session.
@@ -103,11 +103,10 @@ class Session:
         A client that asks faster than it reads the answers is slowed down here, never cut off for its own answers.
         """
         if self.is_closed:
-            work.close()
             return
         self._running += 1
         try:
-            await work
+            await work()
             if self.link.is_full:
                 await self.link.room()
         except WireError as error:
@@ -153,14 +152,19 @@ class Session:
             self.core.faults.warning("engine.slow_client", self.link.name, address=self.handshake.address)
             self.abort(Reason.SLOW)
 
-    def _accept_control(self, message: str) -> None:
+    def _accept_control(self, message: str) -> Work | None:
         kind = decode_packet(message).type
+        if kind is PacketType.CLOSE:
+            return partial(self._leave)
         if kind is PacketType.PONG:
             self._heartbeat.pong()
-        elif kind is PacketType.CLOSE:
-            self.close(Reason.TRANSPORT_CLOSE)
         elif kind is not PacketType.NOOP:
             raise PacketError(Fault.ORDER, "a client does not send this packet")
+        return None
+
+    async def _leave(self) -> None:
+        """The client says that it goes, after what it sent before."""
+        self.close(Reason.TRANSPORT_CLOSE)
 
     def _expire(self) -> None:
         self._deadline = None

@@ -102,7 +102,6 @@ class Socket:
         if self._calls is None:
             self._calls = {}
         self._calls[ack_id] = future
-        self._client.calls += 1
         self.deliver(self.namespace.codec.event(name, args, ack_id))
         try:
             async with asyncio.timeout(timeout_s):
@@ -110,7 +109,6 @@ class Socket:
         except TimeoutError:
             raise AckTimeout(name) from None
         finally:
-            self._client.calls -= 1
             self._calls.pop(ack_id, None)
         if values is None:
             raise Disconnected(name)

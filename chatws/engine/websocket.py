@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, TypeGuard
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -13,7 +14,6 @@ from chatws.engine.handover import answer_handshake, take_over
 from chatws.engine.link import Work
 from chatws.engine.outlet import Outlet, limit_send_buffer
 from chatws.engine.reasons import Reason
-from chatws.wire.engineio import PacketType
 from chatws.wire.errors import CloseCode, FrameError, WireError
 from chatws.wire.frames import Opcode, close_frame, server_frame
 from chatws.wire.reader import FrameReader, Message, Role, parse_close
@@ -21,16 +21,14 @@ from chatws.wire.reader import FrameReader, Message, Role, parse_close
 if TYPE_CHECKING:
     from chatws.engine.session import Session
 
-Arrival = str | bytes | FrameError | None
-"""A message, or the end: a broken frame, or None when the client closed or is gone."""
+Arrival = str | bytes | Work | FrameError | None
+"""A message, or once there is a session, what handles it; or the end: a broken frame, or None: the client is gone."""
 
 _TEXT: Final = Opcode.TEXT
 _BINARY: Final = Opcode.BINARY
-_PONG = PacketType.PONG.value
-_ACK_PREFIXES = ("43", "46")
 _READ_AHEAD_BYTES = 64 * 1024
 """So much waits for the handler that runs before reading is paused."""
-_ARRIVAL_BYTES = 64
+_ARRIVAL_BYTES = 512
 """What an arrival costs beside its text: empty messages are bounded, too."""
 _PORTION_BYTES = 4 * 1024
 """So much is read in one turn of the loop.
@@ -86,8 +84,8 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._session: Session | None = None
         # From the client's close frame, its last byte or its first broken one on.
         self._has_ended = False
-        # What arrived while nobody waited for it.
-        self._waiting: deque[Arrival] | None = None
+        # What arrived while nobody waited for it, and its size.
+        self._waiting: deque[tuple[Arrival, int]] | None = None
         self._waiting_bytes = 0
         # Received, and left to the next turns of the loop; read in the next one if ``_reads_on``.
         self._unread = b""
@@ -128,8 +126,11 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._session = session
         waiting, self._waiting = self._waiting or (), None
         self._waiting_bytes = 0
-        for arrival in waiting:
-            self._arrived(arrival)
+        for arrival, size in waiting:
+            if isinstance(arrival, str | bytes):
+                self._arrived(arrival)
+            else:
+                self._hand_on(arrival, size)
         self._go_on()
 
     def begin(self) -> None:
@@ -215,30 +216,38 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._unread = b""
         if self._is_closing and end is None:
             self._hang_up()
-        self._arrived(end)
+        self._hand_on(end, 0)
 
-    def _arrived(self, arrival: Arrival) -> None:
-        session, waiter = self._session, self._waiter
-        if session is not None and not session.is_closed and _is_urgent(arrival, session):
-            self._accept(session, arrival)
-        elif waiter is not None and not waiter.done():
+    def _arrived(self, message: str | bytes) -> None:
+        """Let a session take a message at once, so that attachments follow their packet, and what it says count."""
+        session = self._session
+        if session is None:
+            self._hand_on(message, len(message))
+        elif not session.is_closed:
+            try:
+                work = session.accept(message)
+            except WireError as error:
+                work = partial(_breach, error)
+            if work is not None:
+                self._hand_on(work, len(message))
+
+    def _hand_on(self, arrival: Arrival, size: int) -> None:
+        """Wake who waits for it, or let it wait its turn; when too much does, TCP holds the client back."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
             waiter.set_result(arrival)
-        else:
-            self._put_off(arrival)
-
-    def _put_off(self, arrival: Arrival) -> None:
-        """Let it wait its turn; when too much does, TCP holds the client back."""
+            return
         if self._waiting is None:
             self._waiting = deque()
-        self._waiting.append(arrival)
-        self._waiting_bytes += _cost(arrival)
+        self._waiting.append((arrival, size))
+        self._waiting_bytes += size + _ARRIVAL_BYTES
         if self._waiting_bytes > _READ_AHEAD_BYTES:
             self._pause()
 
     def _take_waiting(self) -> Arrival:
         assert self._waiting
-        arrival = self._waiting.popleft()
-        self._waiting_bytes -= _cost(arrival)
+        arrival, size = self._waiting.popleft()
+        self._waiting_bytes -= size + _ARRIVAL_BYTES
         if self._is_paused:
             self._go_on()
         return arrival
@@ -246,24 +255,14 @@ class WebSocketLink(Outlet, asyncio.Protocol):
     async def _run(self, session: Session) -> None:
         """Handle what arrives, in order, to the end."""
         try:
-            while isinstance(arrival := await self.receive(), str | bytes):
-                if (work := self._accept(session, arrival)) is not None:
-                    await session.run(work)
-            await self._leave(session, arrival)
+            while isinstance(arrival := await self.receive(), partial):
+                await session.run(arrival)
+            await self._leave(session, arrival if isinstance(arrival, FrameError) else None)
         except BaseException:
             session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
             raise
         finally:
-            self._session = None  # or the two would keep each other
-
-    def _accept(self, session: Session, message: str | bytes) -> Work | None:
-        if session.is_closed:
-            return None
-        try:
-            return session.accept(message)
-        except WireError as error:
-            session.fail(error)
-            return None
+            self._session = self._waiting = None  # or the two would keep each other
 
     async def _leave(self, session: Session, error: FrameError | None) -> None:
         if not session.is_closed:
@@ -285,12 +284,6 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
 
-def _is_urgent(arrival: Arrival, session: Session) -> TypeGuard[str | bytes]:
-    """Tell whether it overtakes what waits: PONG, and the ack of a call that the running handler may wait for."""
-    if isinstance(arrival, str):
-        return arrival[:1] == _PONG or (session.receiver.awaits_ack and arrival.startswith(_ACK_PREFIXES))
-    return isinstance(arrival, bytes) and session.receiver.awaits_binary
-
-
-def _cost(arrival: Arrival) -> int:
-    return _ARRIVAL_BYTES + (len(arrival) if isinstance(arrival, str | bytes) else 0)
+async def _breach(error: WireError) -> None:
+    """Stand for a packet that breaks the protocol: what came before it is handled first."""
+    raise error

@@ -56,9 +56,6 @@ def make_socketio() -> Server:
 class Echo:
     """Sends every Engine.IO message back."""
 
-    awaits_ack = False
-    awaits_binary = False
-
     def __init__(self, session: Session) -> None:
         self._session = session
 

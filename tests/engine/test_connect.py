@@ -228,7 +228,7 @@ async def test_end_is_told_exactly_once_with_its_reason(leave: Any, reason: str)
     assert running.io.of("/").room_count == 0
 
 
-async def test_socket_whose_client_left_while_connecting_is_ended_once() -> None:
+async def test_socket_whose_session_ends_while_it_connects_is_ended_once() -> None:
     entered, release = Recorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:
@@ -243,13 +243,34 @@ async def test_socket_whose_client_left_while_connecting_is_ended_once() -> None
         sid = await running.open_polling(connect=False)
         await running.post(sid, "40")
         (socket,) = await entered.count(1)
-        await running.post(sid, "1")
+        await running.post(sid, "garbage")
         await eventually(lambda: running.io.session_count == 0)
         release.set()
         await running.ended.count(1)
         assert running.ended.items == [(socket.id, "transport close")]
         assert running.io.of("/").room_count == 0
         assert running.io.of("/").sockets == {}
+
+
+async def test_connects_behind_a_refused_one_are_not_asked_about(transports: list[str]) -> None:
+    asked = Recorder()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on_connect
+        async def connect(_socket: Socket, _auth: msgspec.Raw | None) -> None:
+            asked.add("again")
+            await asyncio.sleep(0)
+            raise ConnectRefused("Not authorized")
+
+    async with serve(prepare=prepare) as running:
+        if transports[0] == "polling":
+            sid = await running.open_polling(connect=False)
+            await running.post(sid, "40\x1e40\x1e40")
+        else:
+            websocket = await running.open_websocket(connect=False)
+            websocket._writer.transport.write(client_frame(b"40", b"abcd") * 3)
+        await eventually(lambda: running.io.stats.closed_total["refused"] == 1)
+        assert asked.items == ["again"]
 
 
 async def test_packets_sent_before_the_client_knew_of_its_disconnect_are_no_breach() -> None:

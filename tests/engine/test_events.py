@@ -290,3 +290,29 @@ async def test_binary_event_whose_parts_come_later_is_handled_while_a_call_waits
     assert await websocket.receive_bytes() == b"x" * 9_000
     await websocket.send_str('431["answer"]')
     assert await call == ["answer"]
+
+
+async def test_binary_ack_whose_parts_come_later_lets_a_binary_event_be_handled_before() -> None:
+    """The event came first and waited for a handler that ends while the ack is still on its way."""
+    release = asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("wait")
+        async def wait(_socket: Socket) -> None:
+            await release.wait()
+
+    async with serve(EngineOptions(allow_binary=True), prepare) as running:
+        websocket = await running.open_websocket()
+        (socket,) = running.io.of("/").sockets.values()
+        await websocket.send_str('42["wait"]')
+        call = asyncio.create_task(socket.call("question"))
+        assert await websocket.receive_str() == '421["question"]'
+        await websocket.send_str('451-7["echo",{"_placeholder":true,"num":0}]')
+        await websocket.send_bytes(b"event")
+        await websocket.send_str('461-1[{"_placeholder":true,"num":0}]')
+        await eventually(lambda: running.io.stats.packets_in == 5)
+        release.set()
+        assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("461-7[")
+        assert await websocket.receive_bytes() == b"event"
+        await websocket.send_bytes(b"ack")
+        assert await call == [b"ack"]

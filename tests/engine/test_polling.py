@@ -203,6 +203,35 @@ async def test_last_poll_of_a_client_that_closes_is_answered_whichever_comes_fir
     assert await is_gone(running, sid)
 
 
+@pytest.mark.parametrize("ending", ["close", "cut"])
+async def test_events_posted_before_the_client_goes_are_handled(ending: str) -> None:
+    handled, release = Recorder(), asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("step")
+        async def step(_socket: Socket, number: int) -> None:
+            await release.wait()
+            handled.add(number)
+
+    async with serve(prepare=prepare) as running:
+        sid = await running.open_polling()
+        (session,) = running.io._core.sessions.values()
+        _, poll = await asyncio.open_connection("127.0.0.1", running.port)
+        poll.write(f"GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await eventually(lambda: getattr(session.link, "is_polled", False))
+        await running.post(sid, "\x1e".join(f'42["step",{number}]' for number in range(5)))
+        if ending == "close":
+            await running.post(sid, "1")
+        else:
+            poll.transport.abort()
+            await eventually(lambda: getattr(session.link, "_is_gone", False))
+        assert not running.ended.items
+        release.set()
+        assert await handled.count(5) == list(range(5))
+        assert (await running.ended.count(1))[0][1] == "transport close"
+        poll.close()
+
+
 async def test_acks_in_a_post_count_while_a_handler_waits_and_events_queue_behind(client: socketio.AsyncClient) -> None:
     handled = Recorder()
 
