@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from chatws.bus import Note
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 
 
 def note(number: int) -> Revoked:

@@ -108,4 +108,4 @@ class RedisTown:
         for bus in self._buses:
             await bus.close()
         for relay in self._relays.values():
-            await relay.cut()
+            await relay.close()

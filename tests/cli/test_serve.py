@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(data_dir=tmp_path / "d")
-    server.stdout.wait_for("development mode", 10)
+    server.stdout.wait_for("development mode", 30)
     text = server.stdout.text
     assert server.stdout.lines[0] == f"listening on {server.url}"
     assert f"chatws agent --url {server.url} --data-dir {tmp_path / 'd'}" in text
@@ -43,12 +43,12 @@ def test_the_printed_commands_name_a_program_that_is_there(server: ServerProcess
 
 def test_the_first_run_makes_secret_and_agent_once_and_says_so(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(data_dir=tmp_path / "d")
-    server.stdout.wait_for("first run: made a secret and the development agent", 10)
+    server.stdout.wait_for("first run: made a secret and the development agent", 30)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "d").iterdir()}
     assert modes["secret"] == modes["dev-agent.json"] == 0o600
     assert server.terminate() == 143
     server.start()
-    server.stdout.wait_for("development mode", 10)
+    server.stdout.wait_for("development mode", 30)
     assert "first run" not in server.stdout.text
 
 
@@ -123,8 +123,8 @@ def test_a_weak_or_readable_secret_opens_no_port(chatws: Invoke, tmp_path: Path,
 
 def test_production_beyond_this_machine_without_tls_is_warned_about(start_server: StartServer) -> None:
     server = start_server("--prod", "--host", "0.0.0.0", "--set", "connections=100")  # noqa: S104 - that is the case
-    server.stderr.wait_for("WARNING: 0.0.0.0 is served without TLS", 10)
-    server.stdout.wait_for(r"\(umask 077; .*chatws token create .*> alice.token\)", 10)
-    server.stdout.wait_for(f"chatws customer --url http://localhost:{server.port}", 10)
+    server.stderr.wait_for("WARNING: 0.0.0.0 is served without TLS", 30)
+    server.stdout.wait_for(r"\(umask 077; .*chatws token create .*> alice.token\)", 30)
+    server.stdout.wait_for(f"chatws customer --url http://localhost:{server.port}", 30)
     assert "development mode" not in server.stdout.text
     assert not (server.data_dir / "dev-agent.json").exists()

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import socketio
 from aiohttp import web
 
+from tests.support.ports import keep_port
+
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable
 
@@ -47,6 +50,7 @@ class ChatServer:
         """Every event that arrived."""
         self._heard = asyncio.Condition()
         self._runner: web.AppRunner | None = None
+        self._keeper: socket.socket | None = None  # of the port, from the first start on
         self._sio: socketio.AsyncServer | None = None
         self._sids: set[str] = set()
         self.emptied = asyncio.Event()
@@ -66,9 +70,11 @@ class ChatServer:
         self._sio.attach(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
+        if self._keeper is None:
+            self._keeper = keep_port()
+            self.port = self._keeper.getsockname()[1]
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=tls)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     async def kill(self) -> None:
         """End without a word, as kill -9 does: every connection is cut, nobody is told."""
@@ -81,6 +87,8 @@ class ChatServer:
     async def stop(self) -> None:
         if self._runner is not None:
             await self.kill()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def cut(self) -> None:
         """Cut every connection; the server goes on."""
@@ -92,7 +100,7 @@ class ChatServer:
 
     async def heard(self, name: str, count: int = 1) -> list[Json]:
         """Wait until so many events of a name have arrived, and give their payloads."""
-        async with self._heard, asyncio.timeout(10):
+        async with self._heard, asyncio.timeout(30):
             await self._heard.wait_for(lambda: len(self.of(name)) >= count)
         return self.of(name)
 

@@ -50,7 +50,7 @@ class Listener(Generic[C]):
 
     async def wait_for(self, condition: Callable[[Self], bool]) -> None:
         """Return once what was heard fulfils a condition."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not condition(self):
                 self._grew.clear()
                 await self._grew.wait()

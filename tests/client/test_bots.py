@@ -26,7 +26,7 @@ async def test_agent_hears_of_a_hand_off_and_gives_the_conversation_back(tmp_pat
         await agent.client.subscribe_inbox()
         await customer.client.join_conversation("conv-1")
         await customer.client.send_message("conv-1", "a human, please")
-        notice = await asyncio.wait_for(notices.get(), 10)
+        notice = await asyncio.wait_for(notices.get(), 30)
         assert (notice.conversation_id, notice.kind) == ("conv-1", "handed_off")
         (conversation,) = (await agent.client.subscribe_inbox()).conversations
         with pytest.raises(Refused):

@@ -24,7 +24,7 @@ async def test_producer_waits_until_half_of_the_bound_is_free() -> None:
         assert not waiting.done()
         turn.release()
         await asyncio.sleep(0)
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 30)
     assert len(heard) >= 3
     for _ in range(3):
         turn.release()

@@ -232,7 +232,7 @@ async def test_callback_may_disconnect_the_client(chat: ChatServer, ann: Listene
 
     ann.client.on_message_received(leave)
     await chat.say("c1", "a")
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 30)
 
 
 async def test_slow_callbacks_bound_what_is_kept_and_lose_nothing(chat: ChatServer) -> None:
@@ -248,7 +248,7 @@ async def test_slow_callbacks_bound_what_is_kept_and_lose_nothing(chat: ChatServ
     for number in range(40):
         await chat.say("c1", f"m{number}")
     await chat.tell_all("notification", {})
-    await asyncio.wait_for(chat.emptied.wait(), 10)
+    await asyncio.wait_for(chat.emptied.wait(), 30)
     assert len(chat.auths) == 1, "came back before the callbacks were through"
     gate.set()
     assert await ann.wait_messages(40) == [f"m{number}" for number in range(40)]

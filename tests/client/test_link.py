@@ -213,6 +213,6 @@ async def test_link_is_left_at_once_when_the_user_disconnects_while_connecting(s
     client = CustomerClient(await serve(websocket(OPEN, then="silence")), "s")
     connecting = asyncio.create_task(client.connect())
     await asyncio.sleep(0)
-    await asyncio.wait_for(client.disconnect(), 5)
+    await asyncio.wait_for(client.disconnect(), 30)
     with pytest.raises(Exception, match="client disconnect"):
         await connecting

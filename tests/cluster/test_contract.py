@@ -119,9 +119,9 @@ async def test_typing_and_read_marks_cross_once(people: People) -> None:
         assert (await customer.ask(event, conversation))["success"]
         shown = await agent.expect("typing_indicator", userId=session["userId"])
         assert shown["isTyping"] is is_typing
+    late = await people.agent("agent-late")  # before the typing begins, which is over in 3 s
     assert (await customer.ask("typing_start", conversation))["success"]
     await agent.expect("typing_indicator", isTyping=True)
-    late = await people.agent("agent-late")
     # The server she came to hears of it from the customer's: in time for the answer, or right behind it.
     if not (await enter(late, session))["typing"]:
         await late.expect("typing_indicator", userId=session["userId"], isTyping=True)

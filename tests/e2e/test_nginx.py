@@ -164,7 +164,7 @@ async def test_metrics_are_not_for_the_world_however_they_are_spelled(start_site
         request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", site.nginx.port)
         writer.write(request.encode())
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 30)
         writer.close()
         assert answer.startswith(b"HTTP/1.1 404"), path
         assert b"<center>nginx" in answer, path
@@ -196,7 +196,7 @@ async def test_event_stream_is_passed_on_while_it_is_written(start_site: StartSi
             seen = b""
             for piece in ("first", "second"):
                 bot.pieces.put_nowait(piece)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while piece.encode() not in seen:
                         seen += await response.content.readany()
             bot.pieces.put_nowait(None)

@@ -18,7 +18,7 @@ from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
 from tests.support.certificate import make_certificate
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long a test waits for what must come; never how long it waits for something not to come."""
 
 UPGRADE = (

@@ -48,7 +48,7 @@ class AsyncUser:
         await self.client.connect(chat.url, auth=auth, transports=transports, wait_timeout=10)
 
     async def expect(self, name: str, **fields: Any) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 event, payload = await self._events.get()
                 if event == name and all(payload[key] == value for key, value in fields.items()):
@@ -58,7 +58,7 @@ class AsyncUser:
         """Emit with a callback, as the guide does."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self.client.emit(name, payload, callback=answer.set_result)
-        return await asyncio.wait_for(answer, 10)
+        return await asyncio.wait_for(answer, 30)
 
 
 @pytest.fixture
@@ -162,14 +162,14 @@ class SyncUser:
 
     def expect(self, name: str) -> Any:
         while True:
-            event, payload = self._events.get(timeout=10)
+            event, payload = self._events.get(timeout=30)
             if event == name:
                 return payload
 
     def ask(self, name: str, payload: Any) -> Any:
         answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.client.emit(name, payload, callback=answer.put)
-        return answer.get(timeout=10)
+        return answer.get(timeout=30)
 
     def close(self) -> None:
         """Disconnect and wait until the client's threads have ended."""

@@ -18,7 +18,7 @@ from tests.support.peer import Peer, Refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 BEGINNING = datetime.fromtimestamp(0, UTC)
 
 

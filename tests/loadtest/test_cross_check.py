@@ -65,7 +65,7 @@ async def test_stock_client_draws_a_clean_balance_as_well(shared_server: ServerP
             await members[-1].enter(shared_server.url, auth)
     for _ in range(MESSAGES):
         await asyncio.gather(*(member.say() for member in members))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not ledger.is_settled:  # noqa: ASYNC110 - the ledger knows no event loop
             await asyncio.sleep(0)
     for member in members:

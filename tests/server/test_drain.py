@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -83,7 +84,7 @@ async def test_request_under_way_is_finished_and_answered(chat: RunningChat) -> 
 
 
 async def test_stuck_request_does_not_hold_the_drain(start_chat: StartChat) -> None:
-    chat = await start_chat(drain_ms=1000, ack_deadline_ms=3000)
+    chat = await start_chat(drain_ms=1000, ack_deadline_ms=60_000)
     _, customer = await chat.pair()
     began = asyncio.Event()
 
@@ -95,7 +96,7 @@ async def test_stuck_request_does_not_hold_the_drain(start_chat: StartChat) -> N
     chat.parts.store.append = stuck  # type: ignore[assignment, method-assign]  # no database hangs on demand
     sent = await customer.start("send_message", MESSAGE)
     await began.wait()
-    await asyncio.wait_for(chat.drain(), 5)
+    await asyncio.wait_for(chat.drain(), 30)
     with pytest.raises(Closed):
         await sent
 
@@ -167,6 +168,15 @@ async def test_second_signal_ends_the_process_at_once(
         await peer.close()
 
 
+@pytest.fixture
+def attended() -> Iterator[None]:
+    """Have children hear of a closed terminal, also where these tests were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("attended")
 async def test_closed_terminal_ends_the_server_as_gently(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     peer, _ = await customer_of(server, 1)

@@ -192,7 +192,7 @@ async def test_customers_message_reopens_a_resolved_conversation(chat: RunningCh
     resolved = await agent.ask("resolve_conversation", {"conversationId": "conv-1", "version": version})
     assert resolved["conversation"]["status"] == "resolved"
     assert (await customer.ask("send_message", message("still there?")))["success"]
-    update = await customer.expect("conversation_updated", timeout_s=5)
+    update = await customer.expect("conversation_updated")
     while update["conversation"]["status"] != "queued":
         update = await customer.expect("conversation_updated")
     assert update["conversation"]["version"] > resolved["conversation"]["version"]

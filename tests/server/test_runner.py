@@ -26,7 +26,7 @@ def test_development_says_that_the_c_parser_is_missing(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, env=PURE_PYTHON)
     server.start()
     try:
-        server.stderr.wait_for("slow_http_parser", 10)
+        server.stderr.wait_for("slow_http_parser", 30)
     finally:
         server.stop()
 
@@ -61,7 +61,7 @@ async def test_refused_body_that_never_comes_does_not_hold_its_connection(start_
         b"POST /socket.io/?EIO=4&transport=polling&sid=unknown HTTP/1.1\r\n"
         b"Host: localhost\r\nContent-Length: 60000\r\n\r\nxxxx"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 400")
     writer.close()

@@ -23,7 +23,7 @@ from chatws.server.clock import SystemClock
 from chatws.settings import Settings
 from chatws.store import Store
 from chatws.store.factory import make_store
-from tests.support.peer import Payload, Peer
+from tests.support.peer import PATIENCE_S, Payload, Peer
 
 
 class MovableClock(SystemClock):
@@ -142,7 +142,7 @@ class RunningChat:
             return response.status, await response.json()
 
 
-async def until(condition: Any, timeout_s: float = 10) -> None:
+async def until(condition: Any, timeout_s: float = PATIENCE_S) -> None:
     """Wait until the condition holds; for states that no event announces."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  nobody announces it

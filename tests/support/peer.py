@@ -13,6 +13,9 @@ import aiohttp
 Payload = Any
 """Parsed JSON; a test looks at it field by field."""
 
+PATIENCE_S = 30.0
+"""How long a test waits for what must come, on the busiest machine; what comes in time costs none of it."""
+
 
 class Closed(Exception):
     """The connection ended; carries the WebSocket's close code, 1006 when there was none."""
@@ -99,13 +102,13 @@ class Peer:
 
     async def receive_raw(self) -> str:
         """Return the next text frame; only before `connect` has begun to read."""
-        message = await asyncio.wait_for(self._socket.receive(), 15)
+        message = await asyncio.wait_for(self._socket.receive(), PATIENCE_S)
         if message.type is not aiohttp.WSMsgType.TEXT:
             raise Closed(self._socket.close_code)
         text: str = message.data
         return text
 
-    async def rest_of_frames(self, timeout_s: float = 15) -> list[str]:
+    async def rest_of_frames(self, timeout_s: float = PATIENCE_S) -> list[str]:
         """Return every frame until the transport is closed; for connections that get no further."""
         frames = []
         try:
@@ -116,7 +119,7 @@ class Peer:
             self.close_code = end.code
             return frames
 
-    async def ask(self, name: str, *args: Payload, timeout_s: float = 15) -> Payload:
+    async def ask(self, name: str, *args: Payload, timeout_s: float = PATIENCE_S) -> Payload:
         """Send an event with an ack id and return the ack's argument."""
         return await asyncio.wait_for(await self.start(name, *args), timeout_s)
 
@@ -135,7 +138,7 @@ class Peer:
         """Send an event without an ack id."""
         await self.send_raw("42" + json.dumps([name, *args]))
 
-    async def expect(self, name: str, *, timeout_s: float = 10, **fields: Payload) -> Payload:
+    async def expect(self, name: str, *, timeout_s: float = PATIENCE_S, **fields: Payload) -> Payload:
         """Wait for the event with these fields and take it out; events before it stay."""
 
         def find() -> int | None:
@@ -170,7 +173,7 @@ class Peer:
     def resume_reading(self) -> None:
         self.paused.set()
 
-    async def wait_closed(self, timeout_s: float = 15) -> int | None:
+    async def wait_closed(self, timeout_s: float = PATIENCE_S) -> int | None:
         """Wait for the end and return the close code."""
         await asyncio.wait_for(self.ended.wait(), timeout_s)
         return self.close_code
@@ -221,7 +224,9 @@ class Peer:
                 self._arrived.notify_all()
         elif frame.startswith("43"):
             opening = frame.index("[")
-            self._acks.pop(int(frame[2:opening])).set_result(json.loads(frame[opening:])[0])
+            future = self._acks.pop(int(frame[2:opening]))
+            if not future.cancelled():  # whoever asked may have given up meanwhile
+                future.set_result(json.loads(frame[opening:])[0])
         elif frame.startswith("41"):
             self.disconnected = True
 

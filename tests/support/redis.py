@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from chatws.bus.redis.link import Command, Reply
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 30.0
 
 
 class RedisServer:

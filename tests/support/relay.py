@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 from typing import Self
 
+from tests.support.ports import keep_port
+
 
 class Relay:
     """Passes bytes between whoever connects to ``port`` and a port of this machine."""
 
     def __init__(self, target: int) -> None:
-        self.port = 0
-        """The one the system chose, from the first ``mend`` on."""
+        self._keeper = keep_port()
+        self.port: int = self._keeper.getsockname()[1]
         self._target = target
         self._server: asyncio.Server | None = None
         self._paths: set[asyncio.Task[None]] = set()
@@ -22,12 +24,11 @@ class Relay:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.cut()
+        await self.close()
 
     async def mend(self) -> None:
         """Accept connections."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """End every connection and refuse further ones."""
@@ -38,6 +39,11 @@ class Relay:
         for path in paths:
             path.cancel()
         await asyncio.gather(*paths, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Cut it for good."""
+        await self.cut()
+        self._keeper.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = asyncio.current_task()

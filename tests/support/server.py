@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,7 @@ from chatws.server.auth import tokens
 from chatws.server.auth.keys import load_keys
 from chatws.settings import Settings
 from tests.support.output import OutputLines
+from tests.support.ports import keep_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,7 @@ class ServerProcess:
         self._options = options
         self._env = {**environment_of_children(), **(env or {})}
         self._child: subprocess.Popen[str] | None = None
+        self._keeper: socket.socket | None = None  # of the port, once the server has ended for the first time
         self._stdout: OutputLines | None = None
         self._stderr: OutputLines | None = None
 
@@ -115,9 +118,12 @@ class ServerProcess:
         self.start()
 
     def stop(self) -> None:
-        """End the server if it runs; for the end of a test."""
+        """End the server if it runs, and let its port go; for the end of a test."""
         if self._child is not None:
             self.kill()
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
 
     def agent_token(self, user_id: str = "agent-1") -> str:
         """Return a token that makes its bearer the agent ``user_id``."""
@@ -168,6 +174,8 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             child.kill()
             code = child.wait()
+        if self.port and self._keeper is None:
+            self._keeper = keep_port(self.port)
         self.stdout.join()
         self.stderr.join()
         self._child = None

@@ -17,7 +17,7 @@ async def test_input_that_can_not_be_read_any_more_has_ended(monkeypatch: pytest
     with os.fdopen(terminal) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         pipe = Pipe()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await pipe.until_ended()
             assert [typed async for typed in pipe.typed()] == []
 
@@ -29,7 +29,7 @@ async def test_who_closes_standard_input_does_not_end_what_is_read_from_it(monke
         pipe = Pipe()
         lines = pipe.typed()
         os.write(writing, b"first\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await anext(lines) == Submitted("first")
             stdin.close()
             os.write(writing, b"second \xff\r\nthe last")
@@ -43,11 +43,12 @@ def test_a_command_that_is_over_leaves_its_reader_in_peace(monkeypatch: pytest.M
     async def read_one() -> object:
         return await anext(Pipe().typed())
 
+    before = set(threading.enumerate())  # of commands in other tests, whose readers may end a moment after them
     with os.fdopen(reading) as stdin, os.fdopen(writing, "wb", buffering=0) as typing:
         monkeypatch.setattr("sys.stdin", stdin)
         typing.write(b"first\n")
         assert asyncio.run(read_one()) == Submitted("first")
-        (reader,) = [thread for thread in threading.enumerate() if thread.name == "chatws-stdin"]
+        (reader,) = {thread for thread in threading.enumerate() if thread.name == "chatws-stdin"} - before
         typing.write(b"nobody takes this\n")
-        reader.join(10)  # what it raises fails the test
+        reader.join(30)  # what it raises fails the test
         assert not reader.is_alive()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chatws.protocol.replies import Ok, Refused
 
 T = TypeVar("T")
-TIMEOUT_S = 15.0
+TIMEOUT_S = 30.0
 
 
 class Witnessed:

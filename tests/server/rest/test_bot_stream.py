@@ -40,13 +40,13 @@ class Reader:
 
     async def next(self) -> tuple[str, Any]:
         while not self._events:
-            chunk = await asyncio.wait_for(self.response.content.readany(), 10)
+            chunk = await asyncio.wait_for(self.response.content.readany(), 30)
             assert chunk, "the stream has ended"
             self._events += [(event.name, json.loads(event.data)) for event in self._stream.feed(chunk)]
         return self._events.pop(0)
 
     async def rest(self) -> list[tuple[str, Any]]:
-        chunk = await asyncio.wait_for(self.response.read(), 10)
+        chunk = await asyncio.wait_for(self.response.read(), 30)
         return self._events + [(event.name, json.loads(event.data)) for event in self._stream.feed(chunk)]
 
 

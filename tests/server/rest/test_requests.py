@@ -145,7 +145,7 @@ async def test_body_that_never_ends_is_given_up(start_chat: StartChat) -> None:
         "POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
     )
     writer.write(head.encode())
-    status = await asyncio.wait_for(reader.readline(), 10)
+    status = await asyncio.wait_for(reader.readline(), 30)
     assert b"504" in status
     writer.close()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -103,8 +104,10 @@ def test_server_that_dies_at_every_start_is_given_up_and_the_others_drain(start_
     other = workers.pids()[2]
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        workers.send(signal.SIGSTOP)  # or it might start the next server first
         os.kill(workers.pids()[1], signal.SIGKILL)
         wait_until(lambda: listens(thief, port), "the port of a killed server stays taken")
+        workers.send(signal.SIGCONT)
         assert workers.wait_end() == 1
     workers.log.wait_for(rf"server 1 \(http://127.0.0.1:{port}\): ended 3 times in a row", LOG_TIMEOUT_S)
     workers.log.wait_for(f"server_not_started server=1 why='port {port} on 127.0.0.1: is in use'", LOG_TIMEOUT_S)
@@ -112,11 +115,18 @@ def test_server_that_dies_at_every_start_is_given_up_and_the_others_drain(start_
     assert not is_running(other)
 
 
-def test_no_server_stays_when_one_cannot_start(start_workers: StartWorkers) -> None:
-    first = free_port()
+@contextmanager
+def port_before_a_taken_one() -> Iterator[int]:
+    """Give a port nobody listens on, beside one that somebody does."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", first + 1))
-        taken.listen()
+        # The next one may be the end of some connection.
+        while not listens(taken, (port := free_port()) + 1):
+            pass
+        yield port
+
+
+def test_no_server_stays_when_one_cannot_start(start_workers: StartWorkers) -> None:
+    with port_before_a_taken_one() as first:
         workers = start_workers(2, port=first)
         assert workers.wait_end() == 1
     workers.log.wait_for(f"port {first + 1} on 127.0.0.1: is in use; try --port {first + 2}", LOG_TIMEOUT_S)
