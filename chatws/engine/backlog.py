@@ -24,7 +24,8 @@ class Backlog:
     def __init__(self, session: Session, max_bytes: int) -> None:
         self._session = session
         self._max_bytes = max_bytes
-        self._works: deque[tuple[Work, int]] = deque()
+        # With their size, and when they came.
+        self._works: deque[tuple[Work, int, float]] = deque()
         self._bytes = 0
         self._is_running = False
         # Set while somebody waits for room or for the end.
@@ -32,7 +33,7 @@ class Backlog:
 
     def add(self, work: Work, size: int) -> None:
         """Let work of a packet of ``size`` bytes wait its turn."""
-        self._works.append((work, size))
+        self._works.append((work, size, self._session.core.loop.time()))
         self._bytes += size
         if not self._is_running:
             self._is_running = True
@@ -56,8 +57,8 @@ class Backlog:
     async def _run(self) -> None:
         try:
             while self._works:
-                work, size = self._works.popleft()
-                await self._session.run(work)
+                work, size, arrived_at = self._works.popleft()
+                await self._session.run(work, arrived_at)
                 self._bytes -= size
                 self._notify()
         finally:

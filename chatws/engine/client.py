@@ -146,13 +146,14 @@ class Client:
         raise PacketError(Fault.ORDER, "a client does not send CONNECT_ERROR")
 
     async def _event(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
+        arrived_at = self.session.arrived_at  # before anything else is awaited, or it could be another's
         socket = self._find(packet.namespace)
         if socket is None or self._is_ending:
             return
         name, args = socketio.split_event(packet.raw_json)
         ack_id = packet.ack_id
         send_ack = None if ack_id is None else partial(self._send_ack, socket, ack_id)
-        await socket.namespace.dispatch(socket, IncomingEvent(name, args, buffers, send_ack))
+        await socket.namespace.dispatch(socket, IncomingEvent(name, args, buffers, send_ack, arrived_at))
 
     def _take_ack(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
         socket = self._find(packet.namespace)

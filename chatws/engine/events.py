@@ -26,7 +26,7 @@ class Handshake:
 class IncomingEvent:
     """One event; ``args`` are checked for JSON syntax and not built."""
 
-    __slots__ = ("_is_answered", "_send_ack", "args", "buffers", "name", "wants_ack")
+    __slots__ = ("_is_answered", "_send_ack", "args", "arrived_at", "buffers", "name", "wants_ack")
 
     def __init__(
         self,
@@ -34,11 +34,14 @@ class IncomingEvent:
         args: list[msgspec.Raw],
         buffers: tuple[bytes, ...],
         send_ack: Callable[[tuple[object, ...]], None] | None,
+        arrived_at: float | None = None,
     ) -> None:
         self.name = name
         self.args = args
         self.buffers = buffers
         """Attachments that the placeholders in ``args`` stand for."""
+        self.arrived_at = arrived_at
+        """When it came, in the event loop's time, if it waited for the client's earlier ones; None: just now."""
         self.wants_ack = send_ack is not None
         self._send_ack = send_ack
         self._is_answered = False

@@ -25,6 +25,7 @@ class Session:
         "_deadline",
         "_heartbeat",
         "_running",
+        "arrived_at",
         "core",
         "handshake",
         "is_admitted",
@@ -45,6 +46,8 @@ class Session:
         self.handshake = handshake
         self.is_admitted = False
         self.is_closed = False
+        self.arrived_at: float | None = None
+        """When the packet came whose handling begins, in the event loop's time; None: just now."""
         # Handlers of this session that run now; more than one only while an upgrade overlaps.
         self._running = 0
         # Set until the session is admitted or closed.
@@ -97,14 +100,16 @@ class Session:
             return self.receiver.accept_text(message, 1)
         return self._accept_control(message)
 
-    async def run(self, work: Work) -> None:
+    async def run(self, work: Work, arrived_at: float | None) -> None:
         """Handle one packet to its end; a breach of the protocol found on the way closes the session.
 
+        ``arrived_at`` is given if the packet waited for others before it.
         A client that asks faster than it reads the answers is slowed down here, never cut off for its own answers.
         """
         if self.is_closed:
             return
         self._running += 1
+        self.arrived_at = arrived_at
         try:
             await work()
             if self.link.is_full:

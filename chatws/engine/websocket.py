@@ -69,6 +69,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         "_reader",
         "_reads_on",
         "_session",
+        "_since",
         "_unread",
         "_waiter",
         "_waiting",
@@ -84,9 +85,11 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._session: Session | None = None
         # From the client's close frame, its last byte or its first broken one on.
         self._has_ended = False
-        # What arrived while nobody waited for it, and its size.
-        self._waiting: deque[tuple[Arrival, int]] | None = None
+        # What arrived while nobody waited for it, its size, and when.
+        self._waiting: deque[tuple[Arrival, int, float]] | None = None
         self._waiting_bytes = 0
+        # When that arrived which ``receive`` gave last; None: just now.
+        self._since: float | None = None
         # Received, and left to the next turns of the loop; read in the next one if ``_reads_on``.
         self._unread = b""
         self._reads_on = False
@@ -117,7 +120,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         """Give what arrives next."""
         if self._waiting:
             return self._take_waiting()
-        self._waiting = None
+        self._waiting = self._since = None
         self._waiter = self._core.loop.create_future()
         return await self._waiter
 
@@ -126,7 +129,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._session = session
         waiting, self._waiting = self._waiting or (), None
         self._waiting_bytes = 0
-        for arrival, size in waiting:
+        for arrival, size, _ in waiting:
             if isinstance(arrival, str | bytes):
                 self._arrived(arrival)
             else:
@@ -239,14 +242,14 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             return
         if self._waiting is None:
             self._waiting = deque()
-        self._waiting.append((arrival, size))
+        self._waiting.append((arrival, size, self._core.loop.time()))
         self._waiting_bytes += size + _ARRIVAL_BYTES
         if self._waiting_bytes > _READ_AHEAD_BYTES:
             self._pause()
 
     def _take_waiting(self) -> Arrival:
         assert self._waiting
-        arrival, size = self._waiting.popleft()
+        arrival, size, self._since = self._waiting.popleft()
         self._waiting_bytes -= size + _ARRIVAL_BYTES
         if self._is_paused:
             self._go_on()
@@ -256,7 +259,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         """Handle what arrives, in order, to the end."""
         try:
             while isinstance(arrival := await self.receive(), partial):
-                await session.run(arrival)
+                await session.run(arrival, self._since)
             await self._leave(session, arrival if isinstance(arrival, FrameError) else None)
         except BaseException:
             session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from chatws.protocol.entities import PresenceChoice
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.replies import Refused
 from chatws.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class Connection:
     """What the chat knows of one socket."""
 
-    __slots__ = ("choice", "expiry", "identity", "inbox", "joined", "slot", "socket", "stuck", "throttle")
+    __slots__ = ("choice", "expiry", "identity", "inbox", "joined", "slot", "socket", "throttle")
 
     def __init__(self, socket: Socket, throttle: Throttle | None, slot: int) -> None:
         self.socket = socket
@@ -40,8 +39,6 @@ class Connection:
         """Set while the inbox is subscribed."""
         self.expiry: asyncio.TimerHandle | None = None
         """The next thing that happens to the credentials."""
-        self.stuck: Refused | None = None
-        """Set after a request that the store did not answer, until everything that waited behind it is refused too."""
 
     @property
     def user_id(self) -> str:
@@ -53,18 +50,6 @@ class Connection:
     def is_agent(self) -> bool:
         """Whether a token stands behind it."""
         return self.identity is not None and self.identity.kind == "token"
-
-    def refuse_waiting(self, reply: Refused) -> None:
-        """Give this reply to every request that is there already.
-
-        They would wait as long again, one after the other, and each was promised an answer in time. A connection's
-        requests follow each other without a turn of the event loop as long as there are any, so the next turn ends it.
-        """
-        self.stuck = reply
-        asyncio.get_running_loop().call_soon(self._recover)
-
-    def _recover(self) -> None:
-        self.stuck = None
 
 
 _NONE: Final[frozenset[Connection]] = frozenset()

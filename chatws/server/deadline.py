@@ -41,6 +41,20 @@ class Deadline:
         if self._timer is None:
             self._timer = loop.call_later(self._limit_s / CHECKS_PER_LIMIT, self._check, loop)
 
+    def count_from(self, began: float) -> None:
+        """Let the limit of the request that runs have begun earlier, in the event loop's time.
+
+        Raises:
+            TimeoutError: it is over.
+        """
+        assert self._loop is not None
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        due = began + self._limit_s
+        if due <= self._loop.time():
+            raise TimeoutError
+        self._due[task] = due
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -52,14 +52,21 @@ class Pipeline:
         self._lines = QuietLog(_log, chat.clock.monotonic)
         self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
-    async def run(self, caller: Caller, name: str, args: list[msgspec.Raw]) -> Ok | Refused:
-        """Carry out a client's event; never raises for anything a client or the store did."""
+    async def run(
+        self, caller: Caller, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
+    ) -> Ok | Refused:
+        """Carry out a client's event; never raises for anything a client or the store did.
+
+        ``arrived_at``, in the event loop's time, is given if it waited: its time to be answered began then.
+        """
         began = self._monotonic()
         try:
             self._count(caller)
             row = codec.find_command(name)
             payload = codec.decode_command(row, args)
             with self._deadline:
+                if arrived_at is not None:
+                    self._deadline.count_from(arrived_at)
                 reply = await self._answer(row, caller, payload)
         except Exception as problem:  # noqa: BLE001  here and below a handler's failure becomes an answer
             return self._refused(name, problem, began)

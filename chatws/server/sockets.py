@@ -10,7 +10,7 @@ from msgspec import UNSET
 from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
 from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.replies import Ok, Refused
+from chatws.protocol.replies import Refused
 from chatws.quiet_log import QuietLog
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
@@ -19,7 +19,6 @@ from chatws.server.pipeline import Pipeline, translate
 from chatws.server.throttle import Throttle
 
 _log = logging.getLogger("chatws.connections")
-_UNANSWERED = frozenset({ErrorCode.TIMEOUT, ErrorCode.STORAGE_UNAVAILABLE})
 _credentials = msgspec.json.Decoder(Authenticate)
 
 
@@ -66,14 +65,10 @@ class SocketAdapter:
     async def received(self, socket: Socket, event: IncomingEvent) -> None:
         """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
         connection: Connection = socket.data
-        reply: Ok | Refused | None = connection.stuck
-        if reply is None:
-            if gate.is_session_to_slide(self._chat, connection):
-                await gate.slide_session(self._chat, connection)
-            caller = Caller(connection.identity, connection.throttle, connection)
-            reply = await self._pipeline.run(caller, event.name, event.args)
-        if isinstance(reply, Refused) and reply.error.code in _UNANSWERED:
-            connection.refuse_waiting(reply)
+        if gate.is_session_to_slide(self._chat, connection):
+            await gate.slide_session(self._chat, connection)
+        caller = Caller(connection.identity, connection.throttle, connection)
+        reply = await self._pipeline.run(caller, event.name, event.args, event.arrived_at)
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):

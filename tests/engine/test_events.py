@@ -198,6 +198,33 @@ async def test_raw_handler_gets_unbuilt_arguments_and_may_fail(client: socketio.
         await client.disconnect()
 
 
+async def test_event_that_waited_tells_since_when(transports: list[str]) -> None:
+    seen, release = Recorder(), asyncio.Event()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on_event
+        async def handle(_socket: Socket, event: IncomingEvent) -> None:
+            seen.add((event.name, event.arrived_at))
+            await release.wait()
+
+    async with serve(prepare=prepare) as running:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        if transports[0] == "polling":
+            await running.post(await running.open_polling(), '42["first"]\x1e42["second"]')
+        else:
+            websocket = await running.open_websocket()
+            await websocket.send_str('42["first"]')
+            await websocket.send_str('42["second"]')
+        await eventually(lambda: running.io.stats.packets_in == 3)
+        came = clock()
+        await eventually(lambda: clock() > came)
+        release.set()
+        (first, _), (second, arrived_at) = await seen.count(2)
+        assert (first, second) == ("first", "second")
+        assert began < arrived_at <= came
+
+
 async def test_handler_in_flight_runs_to_its_end_when_the_client_goes(transports: list[str]) -> None:
     started, finished, release = Recorder(), Recorder(), asyncio.Event()
 
