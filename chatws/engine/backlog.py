@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 class Backlog:
     """Handled one after the other by a task that exists only while there is something to handle.
 
-    The bound is soft by one body: a POST is answered only when less than ``max_bytes`` wait, and a client has one POST
-    at a time.
+    The bound is soft by one body: a POST is answered only when less than ``Session.read_ahead_bytes`` wait, and a
+    client has one POST at a time.
     """
 
-    __slots__ = ("_bytes", "_is_running", "_max_bytes", "_session", "_wake", "_works")
+    __slots__ = ("_bytes", "_is_running", "_session", "_wake", "_works")
 
-    def __init__(self, session: Session, max_bytes: int) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._max_bytes = max_bytes
         # With their size, and when they came.
         self._works: deque[tuple[Work, int, float]] = deque()
         self._bytes = 0
@@ -41,8 +40,12 @@ class Backlog:
 
     async def room(self) -> None:
         """Wait until less than the bound waits."""
-        while self._bytes > self._max_bytes:
+        while self._bytes > self._session.read_ahead_bytes:
             await self._progress()
+
+    def look_again(self) -> None:
+        """Let those who wait for room see whether there is some now."""
+        self._notify()
 
     async def drained(self) -> None:
         """Wait until nothing waits or runs."""

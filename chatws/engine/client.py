@@ -51,6 +51,7 @@ class Client:
 
     __slots__ = (
         "_assembly",
+        "_calls",
         "_departed",
         "_is_ending",
         "_max_attachments",
@@ -66,12 +67,28 @@ class Client:
         """Connecting and connected sockets by namespace."""
         self._namespaces = namespaces
         self._max_attachments = options.max_attachments if options.allow_binary else 0
+        # Calls that wait for the client's ack.
+        self._calls = 0
         # Set while attachments are missing.
         self._assembly: _Assembly | None = None
         # Namespaces the server ended: what the client sent before it knew is no breach of the protocol.
         self._departed: frozenset[str] = frozenset()
         # Set when the transport is about to be closed: nothing more is taken.
         self._is_ending = False
+
+    @property
+    def awaits_ack(self) -> bool:
+        """True while a call waits for the client's answer."""
+        return self._calls > 0
+
+    def call_begins(self) -> None:
+        """A socket waits for an ack, until ``call_ends``."""
+        self._calls += 1
+        self.session.link.read_on()
+
+    def call_ends(self) -> None:
+        """It waits no more."""
+        self._calls -= 1
 
     def accept_text(self, message: str, at: int) -> Work | None:
         """Read one packet; see ``Receiver``."""

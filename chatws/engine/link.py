@@ -8,6 +8,11 @@ from typing import Literal, Protocol
 
 from chatws.engine.reasons import Reason
 
+READ_AHEAD_BYTES = 64 * 1024
+"""So much waits for the handler that runs before no more is read."""
+SEARCH_BYTES = 1024 * 1024
+"""So much while a call waits for the client's ack, which may be behind all that the client had sent before."""
+
 Work = partial[Coroutine[None, None, None]]
 """What handles one received packet, to be called and awaited in order; or not at all, once its session is closed."""
 
@@ -35,6 +40,9 @@ class Link(Protocol):
     async def room(self) -> None:
         """Wait until the client has taken most of what waits, or is gone."""
 
+    def read_on(self) -> None:
+        """Look at once how much may be read ahead: the receiver began to wait for an ack."""
+
     def close(self, reason: Reason, code: int) -> None:
         """Send what waits, say that it ends, and be gone soon."""
 
@@ -44,6 +52,10 @@ class Link(Protocol):
 
 class Receiver(Protocol):
     """The protocol above Engine.IO."""
+
+    @property
+    def awaits_ack(self) -> bool:
+        """True while a call waits for the client's answer, for which more is read ahead of the handler that runs."""
 
     def accept_text(self, message: str, at: int) -> Work | None:
         """Take the message that begins at index ``at`` when it arrives; what must run in order is given back.

@@ -43,7 +43,7 @@ class PollingLink:
 
     def __init__(self, core: Core, session: Session) -> None:
         self.session = session
-        self.backlog = Backlog(session, core.options.max_payload_bytes)
+        self.backlog = Backlog(session)
         self.is_posting = False
         """True while the body of a POST is read."""
         self.is_upgrading = False
@@ -95,6 +95,10 @@ class PollingLink:
         while self.is_full and not self._is_gone:
             self._taken = self._taken or asyncio.Event()
             await self._taken.wait()
+
+    def read_on(self) -> None:
+        """Answer the POST that is held back, if more may wait now."""
+        self.backlog.look_again()
 
     async def emptied(self) -> None:
         """Wait until a poll has taken everything that waits."""

@@ -8,7 +8,7 @@ from functools import partial
 from chatws.engine.core import Core
 from chatws.engine.events import Handshake
 from chatws.engine.heartbeat import Heartbeat
-from chatws.engine.link import Link, Receiver, Work
+from chatws.engine.link import READ_AHEAD_BYTES, SEARCH_BYTES, Link, Receiver, Work
 from chatws.engine.reasons import Reason
 from chatws.wire.engineio import PacketType, decode_packet
 from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
@@ -67,6 +67,11 @@ class Session:
     def is_busy(self) -> bool:
         """True while a handler of this session runs."""
         return self._running > 0
+
+    @property
+    def read_ahead_bytes(self) -> int:
+        """How much may wait for the handler that runs."""
+        return SEARCH_BYTES if not self.is_closed and self.receiver.awaits_ack else READ_AHEAD_BYTES
 
     def admit(self) -> None:
         """The client is somebody now: its deadline no longer counts."""

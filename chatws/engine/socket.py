@@ -90,6 +90,8 @@ class Socket:
     async def call(self, name: str, *args: object, timeout_s: float = 10.0) -> list[object]:
         """Send an event and wait for the values of the client's ack, also from a handler of this very socket.
 
+        At most 1 MiB that the client sent before the ack is read to find it.
+
         Raises:
             AckTimeout: no ack in time.
             Disconnected: not connected, or not any more.
@@ -102,14 +104,16 @@ class Socket:
         if self._calls is None:
             self._calls = {}
         self._calls[ack_id] = future
-        self.deliver(self.namespace.codec.event(name, args, ack_id))
+        self._client.call_begins()
         try:
+            self.deliver(self.namespace.codec.event(name, args, ack_id))
             async with asyncio.timeout(timeout_s):
                 values = await future
         except TimeoutError:
             raise AckTimeout(name) from None
         finally:
             self._calls.pop(ack_id, None)
+            self._client.call_ends()
         if values is None:
             raise Disconnected(name)
         return values

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from chatws.engine.core import Core
 from chatws.engine.handover import answer_handshake, take_over
-from chatws.engine.link import Work
+from chatws.engine.link import READ_AHEAD_BYTES, Work
 from chatws.engine.outlet import Outlet, limit_send_buffer
 from chatws.engine.reasons import Reason
 from chatws.wire.errors import CloseCode, FrameError, WireError
@@ -26,8 +26,6 @@ Arrival = str | bytes | Work | FrameError | None
 
 _TEXT: Final = Opcode.TEXT
 _BINARY: Final = Opcode.BINARY
-_READ_AHEAD_BYTES = 64 * 1024
-"""So much waits for the handler that runs before reading is paused."""
 _ARRIVAL_BYTES = 512
 """What an arrival costs beside its text: empty messages are bounded, too."""
 _PORTION_BYTES = 4 * 1024
@@ -136,6 +134,11 @@ class WebSocketLink(Outlet, asyncio.Protocol):
                 self._hand_on(arrival, size)
         self._go_on()
 
+    def read_on(self) -> None:
+        """Read what was held back, if more may wait now."""
+        if self._is_paused:
+            self._go_on()
+
     def begin(self) -> None:
         """Handle what has arrived since the link was made, and what arrives from now on."""
         assert self._session is not None
@@ -189,7 +192,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Read what is there already, then what the client sends, unless too much waits for the handler."""
-        if self._waiting_bytes > _READ_AHEAD_BYTES:
+        if self._is_far_ahead():
             return
         if self._unread:
             if not self._reads_on:
@@ -198,6 +201,13 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         elif self._is_paused and not self._transport.is_closing():
             self._is_paused = False
             self._transport.resume_reading()
+
+    def _is_far_ahead(self) -> bool:
+        """Tell whether enough waits for the handler that runs."""
+        waiting = self._waiting_bytes
+        if waiting <= READ_AHEAD_BYTES:
+            return False
+        return self._session is None or waiting > self._session.read_ahead_bytes
 
     def _control(self, message: Message) -> bool:
         """Deal with a control frame; False when it is the client's last."""
@@ -244,7 +254,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             self._waiting = deque()
         self._waiting.append((arrival, size, self._core.loop.time()))
         self._waiting_bytes += size + _ARRIVAL_BYTES
-        if self._waiting_bytes > _READ_AHEAD_BYTES:
+        if self._is_far_ahead():
             self._pause()
 
     def _take_waiting(self) -> Arrival:

@@ -56,6 +56,8 @@ def make_socketio() -> Server:
 class Echo:
     """Sends every Engine.IO message back."""
 
+    awaits_ack = False
+
     def __init__(self, session: Session) -> None:
         self._session = session
 

@@ -116,28 +116,48 @@ async def test_call_fails_at_once_when_the_client_goes(running: Running) -> None
         await socket.call("question")
 
 
-async def test_flood_behind_a_call_is_held_back_and_handled_in_order_after_it() -> None:
-    """More than is read ahead: the call runs into its timeout, nothing is lost, the client stays."""
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_call_finds_its_ack_behind_much_that_the_client_sent_before(transport: str) -> None:
     handled = Recorder()
+    async with serve(prepare=lambda io: prepare_flood(io, handled, PATIENCE_S)) as running:
+        events = [f'42["later",{number},"{"x" * 10_000}"]' for number in range(20)]
+        if transport == "polling":
+            sid = await running.open_polling()
+            for body in ['42["ask"]', *("\x1e".join(events[at : at + 5]) for at in range(0, 20, 5)), "431[1]"]:
+                async with await running.post(sid, body) as response:
+                    assert response.status == 200
+        else:
+            websocket = await running.open_websocket()
+            for text in ['42["ask"]', *events, "431[1]"]:
+                await websocket.send_str(text)
+        assert await handled.count(21) == [[1], *range(20)]
 
-    def prepare(io: Server) -> None:
-        @io.of("/").on("ask")
-        async def ask(socket: Socket) -> None:
-            with pytest.raises(AckTimeout):
-                await socket.call("question", timeout_s=0.2)
-            handled.add("asked")
 
-        @io.of("/").on("later")
-        async def later(_socket: Socket, number: int, _text: str) -> None:
-            handled.add(number)
-
-    async with serve(prepare=prepare) as running:
+async def test_flood_behind_a_call_is_held_back_and_handled_in_order_after_it() -> None:
+    """More than is looked through for the ack: the call runs into its timeout, nothing is lost, the client stays."""
+    handled = Recorder()
+    async with serve(prepare=lambda io: prepare_flood(io, handled, 0.5)) as running:
         websocket = await running.open_websocket()
         await websocket.send_str('42["ask"]')
-        for number in range(20):
-            await websocket.send_str(f'42["later",{number},"{"x" * 10_000}"]')
+        for number in range(40):
+            await websocket.send_str(f'42["later",{number},"{"x" * 60_000}"]')
         await websocket.send_str("431[1]")
-        assert await handled.count(21) == ["asked", *range(20)]
+        assert await handled.count(41) == ["no answer", *range(40)]
+
+
+def prepare_flood(io: Server, handled: Recorder, timeout_s: float) -> None:
+    """Note the answer of a client that is asked, and what it sends."""
+
+    @io.of("/").on("ask")
+    async def ask(socket: Socket) -> None:
+        try:
+            handled.add(await socket.call("question", timeout_s=timeout_s))
+        except AckTimeout:
+            handled.add("no answer")
+
+    @io.of("/").on("later")
+    async def later(_socket: Socket, number: int, _text: str) -> None:
+        handled.add(number)
 
 
 @pytest.mark.parametrize(
