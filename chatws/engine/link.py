@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from functools import partial
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from chatws.engine.reasons import Reason
 
@@ -48,6 +48,37 @@ class Link(Protocol):
 
     def abort(self) -> None:
         """Be gone now."""
+
+
+class Gone:
+    """The link of every session that has ended."""
+
+    __slots__ = ()
+
+    name: Final = "polling"
+    is_full: Final = False
+
+    def write(self, chunk: bytes) -> None:
+        """Drop it."""
+
+    def grant(self, size: int) -> None:
+        """Nothing waits."""
+
+    def buffered_bytes(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    async def room(self) -> None:
+        """There is room."""
+
+    def read_on(self) -> None:
+        """Nothing comes."""
+
+    def close(self, reason: Reason, code: int) -> None:
+        """It is."""
+
+    def abort(self) -> None:
+        """It is."""
 
 
 class Receiver(Protocol):

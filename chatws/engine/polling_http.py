@@ -108,7 +108,7 @@ def text_response(body: bytes, headers: Mapping[str, str]) -> web.Response:
 
 def _accept_packets(link: PollingLink, body: bytes) -> None:
     session = link.session
-    if session.link is not link:
+    if session.link is not link and not session.is_closed:
         raise PacketError(Fault.ORDER, "POST after the upgrade")
     for message in split_payload(body):
         if session.is_closed:

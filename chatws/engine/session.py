@@ -8,13 +8,14 @@ from functools import partial
 from chatws.engine.core import Core
 from chatws.engine.events import Handshake
 from chatws.engine.heartbeat import Heartbeat
-from chatws.engine.link import READ_AHEAD_BYTES, SEARCH_BYTES, Link, Receiver, Work
+from chatws.engine.link import READ_AHEAD_BYTES, SEARCH_BYTES, Gone, Link, Receiver, Work
 from chatws.engine.reasons import Reason
 from chatws.wire.engineio import PacketType, decode_packet
 from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
 from chatws.wire.frames import server_frame
 
 _MESSAGE = PacketType.MESSAGE.value
+_GONE = Gone()
 _PING_FRAME = server_frame(PacketType.PING.value.encode())
 
 
@@ -195,4 +196,5 @@ class Session:
         receiver = self.receiver
         # Or they and the session would keep each other until Python looks for cycles: half a second for 20,000.
         del self.receiver, self._heartbeat
+        self.link = _GONE
         receiver.closed(reason)

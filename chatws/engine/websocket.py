@@ -274,8 +274,6 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         except BaseException:
             session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
             raise
-        finally:
-            self._session = self._waiting = None  # or the two would keep each other
 
     async def _leave(self, session: Session, error: FrameError | None) -> None:
         if not session.is_closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import ssl
@@ -15,6 +16,11 @@ from typing import Any
 from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType, web
 
 from chatws.engine import EngineOptions, Server, Socket
+from chatws.engine.backlog import Backlog
+from chatws.engine.client import Client
+from chatws.engine.polling import PollingLink
+from chatws.engine.session import Session
+from chatws.engine.websocket import WebSocketLink
 from chatws.wire.frames import client_frame
 from tests.support.certificate import make_certificate
 
@@ -191,3 +197,15 @@ def make_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_side.load_cert_chain(certificate.cert, certificate.key)
     return server_side, ssl.create_default_context(cafile=certificate.cert)
+
+
+def kept() -> list[object]:
+    """Find what the engine has of clients, be it kept by one another; other tests of the process have left some."""
+    kinds = (Session, Client, Socket, WebSocketLink, PollingLink, Backlog)
+    return [found for found in gc.get_objects() if type(found) in kinds]
+
+
+def left_since(others: list[object]) -> list[object]:
+    """Find what is kept beside these objects."""
+    known = {id(other) for other in others}
+    return [found for found in kept() if id(found) not in known]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 
@@ -8,7 +9,8 @@ import pytest
 import socketio
 
 from chatws.engine import EngineOptions, Server, Socket
-from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
+from chatws.engine.polling import PollingLink
+from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, kept, left_since, serve
 
 PLAIN = {"Content-Type": "text/plain;charset=UTF-8"}
 
@@ -306,3 +308,43 @@ async def test_path_works_without_its_last_slash(running: Running) -> None:
         assert response.status == 200
         assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_ended_sessions_are_freed_without_a_search_for_cycles() -> None:
+    async with serve(EngineOptions(polling_linger_s=0.05, write_stall_s=0.1)) as running:
+        gc.collect()
+        gc.disable()
+        try:
+            others = kept()
+            for end in ("client", "breach", "disconnect", "silence", "cut", "server"):
+                await end_session(running, end)
+            await eventually(lambda: not left_since(others))
+        finally:
+            gc.enable()
+
+
+async def end_session(running: Running, end: str) -> None:
+    """Open a session, use it, and end it in one of the ways there are."""
+    sid = await running.open_polling()
+    async with await running.post(sid, '421["echo"]'):
+        assert await running.poll(sid) == ["431[]"]
+    if end == "server":
+        await running.io.close_all()
+    elif end == "disconnect":
+        (socket,) = running.io.of("/").sockets.values()
+        socket.disconnect()
+    elif end == "silence":
+        running.io._core.sessions[sid].pong_missing()
+    elif end == "cut":
+        _, poll = await asyncio.open_connection("127.0.0.1", running.port)
+        poll.write(f"GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        link = running.io._core.sessions[sid].link
+        assert isinstance(link, PollingLink)
+        await eventually(lambda: link.is_polled)
+        poll.transport.abort()
+        await eventually(link.is_cancelled)
+        running.io.of("/").emit("note")
+    else:
+        async with await running.post(sid, {"client": "1", "breach": "garbage"}[end]):
+            pass
+    await eventually(lambda: not running.io.session_count)

@@ -12,11 +12,19 @@ from typing import Any
 import pytest
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.client import Client
-from chatws.engine.session import Session
 from chatws.engine.websocket import WebSocketLink
 from chatws.wire.frames import Opcode, client_frame, close_payload
-from tests.engine.support import Recorder, close_code, eventually, make_contexts, open_deaf, open_deaf_over_tls, serve
+from tests.engine.support import (
+    Recorder,
+    close_code,
+    eventually,
+    kept,
+    left_since,
+    make_contexts,
+    open_deaf,
+    open_deaf_over_tls,
+    serve,
+)
 
 PATIENT = EngineOptions(send_buffer_bytes=4096, linger_s=0.05)
 """Neither the heartbeat nor the watch over slow readers ends anything within a test."""
@@ -141,7 +149,7 @@ async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None
         gc.collect()
         gc.disable()
         try:
-            others = alive(Session, Client, Socket, WebSocketLink)  # which other tests of this process keep
+            others = kept()
             websockets = [await running.open_websocket() for _ in range(4)]
             for websocket in websockets:
                 await websocket.send_str('421["echo"]')
@@ -154,14 +162,3 @@ async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None
             await eventually(lambda: not left_since(others))
         finally:
             gc.enable()
-
-
-def left_since(others: list[object]) -> list[object]:
-    """Find what is kept of connections beside these objects."""
-    known = {id(other) for other in others}
-    return [found for found in alive(Session, Client, Socket, WebSocketLink) if id(found) not in known]
-
-
-def alive(*kinds: type) -> list[object]:
-    """Find the objects of these types that are kept, be it by one another."""
-    return [found for found in gc.get_objects() if type(found) in kinds]
