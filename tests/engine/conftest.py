@@ -35,7 +35,7 @@ async def running() -> AsyncIterator[Running]:
 @pytest.fixture
 async def binary() -> AsyncIterator[Running]:
     """A server that takes attachments."""
-    async with serve(EngineOptions(allow_binary=True, attachments_timeout_s=0.2)) as server:
+    async with serve(EngineOptions(allow_binary=True, attachments_timeout_s=0.4)) as server:
         yield server
 
 

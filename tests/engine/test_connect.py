@@ -116,7 +116,7 @@ async def test_session_that_is_not_admitted_in_time_is_closed(packet: str | None
         def too_late(socket: Socket) -> None:
             socket.emit("error", {"code": "unauthorized"})
 
-    async with serve(EngineOptions(admission_timeout_s=0.1), prepare) as running:
+    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as running:
         websocket = await running.open_websocket(connect=False)
         if packet is not None:
             await websocket.send_str(packet)
@@ -135,7 +135,7 @@ async def test_held_polling_client_reads_its_disconnect_before_the_transport_end
         async def connect(socket: Socket, _auth: msgspec.Raw | None) -> None:
             socket.hold_admission()
 
-    async with serve(EngineOptions(admission_timeout_s=0.1), prepare) as running:
+    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as running:
         sid = await running.open_polling()
         assert await running.poll(sid) == ["41"]
         assert await running.poll(sid) == ["1"]

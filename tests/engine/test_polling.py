@@ -116,7 +116,7 @@ async def test_oversize_chunked_body_is_refused_before_it_ends(running: Running)
 
 
 async def test_body_that_never_ends_is_given_up() -> None:
-    async with serve(EngineOptions(body_timeout_s=0.1)) as running:
+    async with serve(EngineOptions(body_timeout_s=0.3)) as running:
         sid = await running.open_polling()
         answer = await raw_post(running, sid, "Content-Length: 100", [b"3"])
         assert answer.startswith(b"HTTP/1.1 400 ")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,20 @@ async def test_client_that_reads_slowly_but_steadily_stays() -> None:
         while running.io.outbox_bytes()[0]:
             await loop.sock_recv(deaf, 65536)
         deaf.close()
+
+
+async def test_loop_that_stood_still_cuts_nobody_off() -> None:
+    """It could not hand anybody's bytes to the kernel, however fast they were read."""
+    async with serve(SMALL) as running:
+        slow = await open_deaf(running)
+        running.io.of("/").emit("note", "x" * 60_000)
+        stalls = running.io._core.stalls
+        await eventually(lambda: stalls._ran_s > 0)
+        time.sleep(1.5 * SMALL.write_stall_s)  # noqa: ASYNC251  that is what is tested
+        while running.io.outbox_bytes()[0]:
+            await asyncio.get_running_loop().sock_recv(slow, 65_536)
+        assert not running.ended.items
+        slow.close()
 
 
 async def test_answer_larger_than_the_outbox_reaches_a_client_that_reads() -> None:

@@ -127,7 +127,7 @@ async def test_call_begun_on_polling_is_answered_on_the_websocket() -> None:
 
 @pytest.mark.parametrize("packets", [["garbage"], ["5"], ["2"], ["2probe", "4x"], ["2probe", "2probe"], []])
 async def test_probe_that_fails_leaves_the_session_to_polling(packets: list[str]) -> None:
-    async with serve(EngineOptions(upgrade_timeout_s=0.1)) as running:
+    async with serve(EngineOptions(upgrade_timeout_s=0.4)) as running:
         sid = await running.open_polling()
         websocket = await running.open_websocket(connect=False, sid=sid)
         for packet in packets:

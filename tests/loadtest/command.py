@@ -15,7 +15,7 @@ CHATWS = Path(sys.executable).with_name("chatws")
 INVALID = 98
 TIMEOUT_S = 90.0
 
-SMALL = ("--users=20", "--rate=8", "--duration=2", "--warmup=0.2", "--connects=500", "--drain=2", "--quiet")
+SMALL = ("--users=20", "--rate=8", "--duration=2", "--warmup=0.2", "--connects=500", "--drain=10", "--quiet")
 """A load of 160 messages a second: enough samples for a p95 of messages in two seconds."""
 
 TARGETS = """

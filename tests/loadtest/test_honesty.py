@@ -15,6 +15,8 @@ from tests.loadtest.command import SMALL, TIMELESS_TARGETS, Loadtest
 from tests.support.guide_server import Faults, GuideOnlyServer
 
 PASS, INVALID, MISSED = 0, 98, 99
+IN_VAIN = "--drain=2"
+"""For loads of which something never comes."""
 
 
 @asynccontextmanager
@@ -48,14 +50,15 @@ async def test_slow_server_fails_for_exactly_that(loadtest: Loadtest) -> None:
 async def test_server_with_a_fault_fails_for_exactly_that(loadtest: Loadtest, faults: Faults, missed: str) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     async with served(faults) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL)
+        drain = [IN_VAIN] if missed == "lost" else []
+        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, *drain)
     assert (outcome.code, outcome.missed) == (MISSED, [missed]), outcome.stdout + outcome.stderr
 
 
 async def test_server_that_is_deaf_after_a_reconnect_fails_for_exactly_that(loadtest: Loadtest) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     async with served(Faults(deaf_after_reconnect=True)) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=reconnect", *loadtest.people(10), *SMALL)
+        outcome = await loadtest.run("--url", url, "--scenario=reconnect", *loadtest.people(10), *SMALL, IN_VAIN)
     assert (outcome.code, outcome.missed) == (MISSED, ["deaf"]), outcome.stdout + outcome.stderr
     assert outcome.scenario.balance.deaf == 20
 
@@ -75,7 +78,7 @@ async def test_server_that_knows_only_the_guide_passes_and_what_cannot_be_checke
 
 async def test_server_that_never_acks_is_not_waited_for_for_ever(loadtest: Loadtest) -> None:
     async with served(Faults(acks=False)) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL)
+        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, IN_VAIN)
     assert outcome.code == MISSED
     assert "unanswered" in outcome.missed
 

@@ -23,7 +23,7 @@ async def test_packaged_locustfile_runs_under_locusts_own_command_with_master_an
     shared_server: ServerProcess,
 ) -> None:
     key = shared_server.data_dir / "secret"
-    options = ("--processes", "2", "-u", "7", "-r", "7", "-t", "6s", "--jwt-secret-file", key)
+    options = ("--processes", "2", "-u", "7", "-r", "7", "-t", "6s", "--message-rate", "3", "--jwt-secret-file", key)
     account = await locust(0, "--headless", "--host", shared_server.url, *options)
     assert account["sent"] == account["acked"] == account["delivered"] > 0
     assert account["unanswered"] == account["lost"] == account["gaps"] == 0

@@ -12,7 +12,7 @@ from tests.support.peer import Peer
 MESSAGE = {"conversationId": "conv-1", "content": "hello"}
 
 
-def short_token(chat: RunningChat, life_s: float = 0.3) -> str:
+def short_token(chat: RunningChat, life_s: float = 0.5) -> str:
     now = chat.clock.now_ms() / 1000
     claims = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + life_s}
     return jwt.encode(claims, (chat.settings.data_dir / "secret").read_bytes().strip())
@@ -58,7 +58,7 @@ async def test_sends_after_expiry_are_refused_and_the_connection_lives_on(chat: 
 
 async def test_renewed_connection_is_not_closed_at_the_old_end(start_chat: StartChat) -> None:
     chat = await start_chat(token_grace_ms=100)
-    token = short_token(chat)
+    token = short_token(chat, 0.8)
     renewed, other = await in_room(chat, token), await chat.connect({"token": token})
     ack = await renewed.ask("refresh_token", {"token": chat.token()})
     assert ack["success"]

@@ -71,7 +71,7 @@ async def test_streamed_answer_reaches_the_room_as_typing_and_one_message(
 async def test_remote_that_fails_leaves_a_line_and_a_notice(
     start_chat: StartChat, service: Service, script: Script, reason: str
 ) -> None:
-    chat, customer, agent = await start(start_chat, service, bot_timeout_ms=300)
+    chat, customer, agent = await start(start_chat, service, bot_timeout_ms=600 if reason == "timeout" else 30_000)
     service.script = script
     await say(customer, "hello?")
     line = await customer.expect("message_received", seq=2)

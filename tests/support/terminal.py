@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -25,14 +26,15 @@ class TerminalProcess:
     """``chatws`` in a pseudo-terminal of its own; ends with ``close``."""
 
     def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        self._keyboard, self._screen = pty.openpty()
+        self._keyboard, screen = pty.openpty()
+        self._screen: int | None = screen  # until the program has ended
         self._changed = threading.Condition()
         self._received = ""
         self.child = subprocess.Popen(
             [CHATWS, *arguments],
-            stdin=self._screen,
-            stdout=self._screen,
-            stderr=self._screen,
+            stdin=screen,
+            stdout=screen,
+            stderr=screen,
             env={**environment_of_children(), "TERM": "xterm", **(env or {})},
             start_new_session=True,
         )
@@ -53,14 +55,14 @@ class TerminalProcess:
     @property
     def is_line_mode(self) -> bool:
         """Whether the terminal's own line editing and echo are on, as a shell needs them."""
-        flags = termios.tcgetattr(self._screen)[_ICANON_INDEX]
+        flags = termios.tcgetattr(self._keyboard)[_ICANON_INDEX]
         return bool(flags & termios.ICANON and flags & termios.ECHO)
 
     def press(self, keys: str) -> None:
         """Type."""
         os.write(self._keyboard, keys.encode())
 
-    def sees(self, pattern: str, timeout_s: float = 20.0) -> re.Match[str]:
+    def sees(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
         """Wait for text on the screen.
 
         Raises:
@@ -79,19 +81,28 @@ class TerminalProcess:
         self.child.send_signal(number)
 
     def wait(self) -> int:
-        """Return the program's exit code."""
-        return self.child.wait(timeout=20)
+        """Wait for the program's end and for all that it wrote, and return its exit code."""
+        code = self.child.wait(timeout=30)
+        self._let_screen_go()
+        return code
 
     def close(self) -> None:
         """End the program if it runs and give the terminal back."""
         if self.child.poll() is None:
             self.child.kill()
             self.child.wait()
-        os.close(self._screen)
-        self._thread.join(timeout=10)
+        self._let_screen_go()
         os.close(self._keyboard)
 
+    def _let_screen_go(self) -> None:
+        """Let reading end, which it does once nobody holds the screen any more."""
+        if self._screen is not None:
+            os.close(self._screen)
+            self._screen = None
+        self._thread.join(timeout=30)
+
     def _read(self) -> None:
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # one character may come in two pieces
         while True:
             try:
                 received = os.read(self._keyboard, 65_536)
@@ -100,5 +111,5 @@ class TerminalProcess:
             if not received:
                 return
             with self._changed:
-                self._received += received.decode("utf-8", "replace")
+                self._received += decode(received)
                 self._changed.notify_all()

@@ -33,7 +33,7 @@ async def test_messages_typing_presence_and_read_marks_go_both_ways(site: Runnin
 
 
 async def test_typing_that_just_ends_is_taken_off_the_screen(start_site: StartChat, visitors: Visitors) -> None:
-    site = await start_site(typing_expire_ms=700)
+    site = await start_site(typing_expire_ms=1_500)
     customer, agent = await sides(await visitors.open(f"{site.url}/websocket-test.html"))
     await agent.area.press_sequentially("h")
     await expect(customer.typing).to_contain_text("Agent is typing")

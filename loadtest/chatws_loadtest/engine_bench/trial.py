@@ -133,9 +133,12 @@ async def _measure_step(plan: Plan, stage: Stage, rooms: list[Room], idle_connec
     idle_cores = meter.cores(begin, meter.read(pid, tally))
     duration_s = plan.warmup_s + plan.growth_window_s
     talk = await _measure(plan, stage, pace(rooms, tally, plan.growth_per_s, duration_s))
-    us_per_message = (talk.server_cores - idle_cores) / talk.messages_per_s * 1e6
+    us_of_idle = idle_cores / max(1.0, talk.messages_per_s) * 1e6
     return GrowthStep(
-        idle_connections=idle_connections, idle_cores=idle_cores, us_per_message=us_per_message, talk=talk
+        idle_connections=idle_connections,
+        idle_cores=idle_cores,
+        us_per_message=talk.us_per_message - us_of_idle,
+        talk=talk,
     )
 
 
