@@ -14,6 +14,7 @@ from tests.loadtest.pages import assert_agrees
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
+    from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
 PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 130, 143
@@ -53,10 +54,11 @@ async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
 
 
 async def test_server_that_limits_rates_makes_a_run_invalid_with_advice(
-    loadtest: Loadtest, shared_server: ServerProcess
+    loadtest: Loadtest, start_server: StartServer
 ) -> None:
-    key = shared_server.data_dir / "secret"
-    options = ("--url", shared_server.url, "--jwt-secret-file", str(key), "--scenario=steady", "--rate=40")
+    server = start_server("--set", "send_burst=2", "--set", "send_per_s=0.1")
+    key = server.data_dir / "secret"
+    options = ("--url", server.url, "--jwt-secret-file", str(key), "--scenario=steady", "--rate=40")
     outcome = await loadtest.run(*options, "--users=2", "--duration=2", "--warmup=0", "--drain=0", "--quiet")
     assert outcome.scenario.health.rate_limited > 0
     assert "chatws serve --limits off" in outcome.stdout

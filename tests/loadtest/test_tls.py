@@ -30,7 +30,7 @@ async def test_checks_and_locusts_own_command_trust_the_certificate_they_are_giv
     )
     (code, results), account, (_, complaint) = await asyncio.gather(
         check(url, *options, *only),
-        locust(0, "--headless", "--host", url, *options, "-u", "2", "-r", "2", "-t", "5s", "--message-rate", "4"),
+        locust(0, "--headless", "--host", url, *options, "-u", "2", "-r", "2", "--message-rate", "4"),
         untrusting.communicate(),
     )
     assert (code, results) == (PASS, dict.fromkeys(EVERY_WAY_TO_CONNECT, "pass"))

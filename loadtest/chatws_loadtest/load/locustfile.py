@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import gevent
 import msgspec
@@ -31,13 +31,22 @@ from chatws_loadtest.people import PeopleMissing, start_sessions_now
 if TYPE_CHECKING:
     from argparse import Namespace
 
-DRAIN_S: Final = 2.0
-REPORT_KEY: Final = "chatws"
-"""Under which workers report their account to the master."""
+    from locust.rpc import Message
+    from locust.runners import Runner
+
+DRAIN_S: Final = 5.0
+FINISH: Final = "chatws_finish"
+"""The master's word to its workers that a test is over."""
+
+ACCOUNT: Final = "chatws_account"
+"""A worker's answer."""
+
+COLLECT_S: Final = 30.0
+"""How long the master waits for it; Locust's own end of a test waits half a second for anything from its workers."""
 
 _log = logging.getLogger("chatws_loadtest")
 _accounts: dict[str, Balance] = {}
-"""The account of each worker; this process's own is under the empty name."""
+"""The account of each worker, in the master."""
 
 
 class Talker(users.ChatUser):
@@ -59,8 +68,17 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--message-rate", type=float, default=1.0, help="Messages per second of each user.")
 
 
+def connect(runner: Runner | None, **_: object) -> None:
+    """Let the master and its workers understand each other."""
+    if isinstance(runner, MasterRunner):
+        runner.register_message(ACCOUNT, note_account)
+    elif isinstance(runner, WorkerRunner):
+        runner.register_message(FINISH, end, concurrent=True)
+
+
 def begin(environment: Environment, **_: object) -> None:
     """Find the people, and set the stage for the users of this process; a test that lacks them ends."""
+    _accounts.clear()
     options = environment.parsed_options
     if isinstance(environment.runner, MasterRunner) or options is None:
         return
@@ -84,23 +102,24 @@ def begin(environment: Environment, **_: object) -> None:
 
 def end(environment: Environment, **_: object) -> None:
     """Let nobody say anything more, wait for what is on its way, and draw the balance."""
-    stage = users.ChatUser.stage
-    if isinstance(environment.runner, MasterRunner) or stage is None:
-        return
-    stage.silence()
-    ledger = stage.books.ledger
-    deadline_s = now_s() + DRAIN_S
-    while not ledger.is_settled and now_s() < deadline_s:
-        gevent.sleep(POLL_S)
-    _accounts[""] = ledger.balance()
-    if not isinstance(environment.runner, WorkerRunner):
-        judge(environment)
+    runner, stage = environment.runner, users.ChatUser.stage
+    if isinstance(runner, MasterRunner):
+        judge(environment, _collect(runner))
+    elif stage is not None:
+        balance = _draw(stage)
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(ACCOUNT, msgspec.to_builtins(balance))
+        else:
+            judge(environment, balance)
 
 
-def judge(environment: Environment, **_: object) -> None:
+def note_account(msg: Message, **_: object) -> None:
+    """Keep a worker's account."""
+    _accounts[msg.node_id] = msgspec.convert(msg.data, Balance)
+
+
+def judge(environment: Environment, balance: Balance) -> None:
     """Print the account of all processes; Locust's exit code tells of a fault."""
-    balance = sum(_accounts.values(), Balance())
-    _accounts.clear()
     if not balance.sent:
         return
     _log.info("account: %s", msgspec.json.encode(balance).decode())
@@ -109,23 +128,32 @@ def judge(environment: Environment, **_: object) -> None:
 
 
 def finish(environment: Environment, **_: object) -> None:
-    """End a test that still runs, as after Ctrl-C, and judge what the workers reported last."""
+    """End a test that still runs, as after Ctrl-C."""
     if environment.runner is not None:
         environment.runner.quit()
-    if isinstance(environment.runner, MasterRunner):
-        judge(environment)
 
 
-def report(data: dict[str, Any], **_: object) -> None:
-    """Tell the master this worker's account."""
-    if "" in _accounts:
-        data[REPORT_KEY] = msgspec.to_builtins(_accounts[""])
+def _draw(stage: Stage) -> Balance:
+    stage.silence()
+    ledger = stage.books.ledger
+    deadline_s = now_s() + DRAIN_S
+    while not ledger.is_settled and now_s() < deadline_s:
+        gevent.sleep(POLL_S)
+    return ledger.balance()
 
 
-def note_report(client_id: str, data: dict[str, Any], **_: object) -> None:
-    """Keep a worker's account."""
-    if REPORT_KEY in data:
-        _accounts[client_id] = msgspec.convert(data[REPORT_KEY], Balance)
+def _collect(runner: MasterRunner) -> Balance:
+    """Have the workers finish, and add up their accounts."""
+    clients = runner.clients
+    workers = {client.id for client in (*clients.spawning, *clients.running)}
+    runner.send_message(FINISH)
+    deadline_s = now_s() + COLLECT_S
+    while waiting := workers - _accounts.keys() - {client.id for client in clients.missing}:
+        if now_s() > deadline_s:
+            _log.warning("%d of %d workers gave no account", len(waiting), len(workers))
+            break
+        gevent.sleep(POLL_S)
+    return sum(_accounts.values(), Balance())
 
 
 def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> Plan:
@@ -153,10 +181,9 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
 
 for hook, listener in (
     (events.init_command_line_parser, add_options),
+    (events.init, connect),
     (events.test_start, begin),
     (events.test_stopping, end),
     (events.quitting, finish),
-    (events.report_to_master, report),
-    (events.worker_report, note_report),
 ):
     hook.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's hooks take anything
