@@ -100,8 +100,8 @@ async def test_npm_client_that_lost_its_websocket_to_a_proxy_comes_back_by_polli
     connected = asyncio.Event()
 
     def prepare(io: Server) -> None:
-        @io.of("/").on_connect
-        async def greet(_socket: Socket, _auth: msgspec.Raw | None) -> None:
+        @io.of("/").on("here")
+        async def here(_socket: Socket) -> None:
             connected.set()
 
     async with serve(prepare=prepare) as running, Proxy(running.port).running() as proxy:

@@ -10,6 +10,7 @@ const say = (row) => console.log(JSON.stringify(row));
 
 socket.once("connect", () => {
   say({ transport: socket.io.engine.transport.name });
+  socket.emit("here");
   socket.once("connect", async () => {
     const echo = await socket.emitWithAck("echo", "still here");
     say({ transport: socket.io.engine.transport.name, echo });

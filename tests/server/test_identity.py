@@ -120,7 +120,7 @@ async def test_who_never_authenticates_is_told_and_disconnected(start_chat: Star
 
 
 async def test_who_authenticates_in_time_stays(start_chat: StartChat) -> None:
-    chat = await start_chat(authenticate_ms=600)
+    chat = await start_chat(authenticate_ms=1_000)
     silent, peer = await chat.connect(), await chat.connect()
     await peer.ask("authenticate", {"token": chat.token()})
     await silent.wait_closed()

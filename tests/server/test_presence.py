@@ -178,10 +178,11 @@ async def test_members_of_a_room_that_was_left_hear_nothing_more(start_chat: Sta
 
 
 async def test_connection_that_never_authenticated_is_nobody(start_chat: StartChat) -> None:
-    chat = await start_chat(presence_grace_ms=1, authenticate_ms=400)
+    chat = await start_chat(presence_grace_ms=1)
     follower = await chat.agent()
     await follower.ask("subscribe_inbox", {})
-    await (await chat.connect()).wait_closed()
+    await (await chat.connect()).close()
+    await until(lambda: sum(chat.engine.stats.closed_total.values()) == 1)
     await follower.settle()
     assert not follower.seen("presence_update")
 
