@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from chatws.engine.link import Work
+from chatws.engine.reasons import Reason
 
 if TYPE_CHECKING:
     from chatws.engine.session import Session
@@ -64,6 +65,9 @@ class Backlog:
                 await self._session.run(work, arrived_at)
                 self._bytes -= size
                 self._notify()
+        except BaseException:
+            self._session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
+            raise
         finally:
             self._works.clear()
             self._bytes = 0

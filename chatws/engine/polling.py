@@ -91,10 +91,17 @@ class PollingLink:
         return 0 < self._core.options.max_outbox_bytes < 4 * self._outbox_bytes
 
     async def room(self) -> None:
-        """Wait until a poll takes what waits."""
+        """Wait until a poll takes what waits; who does not poll for as long as bytes may wait is too slow.
+
+        The heartbeat would wait, too: for the handler that waits here.
+        """
         while self.is_full and not self._is_gone:
             self._taken = self._taken or asyncio.Event()
-            await self._taken.wait()
+            try:
+                async with asyncio.timeout(self._core.options.write_stall_s or None):
+                    await self._taken.wait()
+            except TimeoutError:
+                self.session.too_slow()
 
     def read_on(self) -> None:
         """Answer the POST that is held back, if more may wait now."""

@@ -63,6 +63,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
 
     __slots__ = (
         "_has_ended",
+        "_is_lost",
         "_is_paused",
         "_reader",
         "_reads_on",
@@ -83,6 +84,8 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._session: Session | None = None
         # From the client's close frame, its last byte or its first broken one on.
         self._has_ended = False
+        # From the end of the TCP connection on.
+        self._is_lost = False
         # What arrived while nobody waited for it, its size, and when.
         self._waiting: deque[tuple[Arrival, int, float]] | None = None
         self._waiting_bytes = 0
@@ -136,7 +139,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
 
     def read_on(self) -> None:
         """Read what was held back, if more may wait now."""
-        if self._is_paused:
+        if self._is_paused or self._unread:
             self._go_on()
 
     def begin(self) -> None:
@@ -160,10 +163,11 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._linger()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the connection is gone."""
+        """Note that the connection is gone; what it brought is read to its end."""
         del exc
+        self._is_lost = True
         self._core.forget_connection(self)
-        if not self._has_ended:
+        if not self._has_ended and (self._is_closing or not self._unread):
             self._end(None)
 
     def _read(self, data: bytes) -> None:
@@ -183,6 +187,8 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         portion, self._unread = self._unread[:_PORTION_BYTES], self._unread[_PORTION_BYTES:]
         if portion:
             self._read(portion)
+        if self._is_lost and not self._unread and not self._has_ended:
+            self._end(None)
         self._go_on()
 
     def _pause(self) -> None:
@@ -261,7 +267,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         assert self._waiting
         arrival, size, self._since = self._waiting.popleft()
         self._waiting_bytes -= size + _ARRIVAL_BYTES
-        if self._is_paused:
+        if self._is_paused or self._unread:
             self._go_on()
         return arrival
 

@@ -137,6 +137,17 @@ async def test_polling_client_for_whom_too_much_waits_is_closed() -> None:
         assert running.ended.items[0][1] == "slow"
 
 
+async def test_polling_client_that_asks_for_much_and_polls_no_more_is_closed() -> None:
+    async with serve(EngineOptions(write_stall_s=0.1, ping_interval_s=0.05, ping_timeout_s=0.05)) as running:
+        sid = await running.open_polling()
+        text = "x" * 30_000
+        for _ in range(4):
+            async with await running.post(sid, f'421["echo","{text}"]'):
+                pass
+        await running.ended.count(1)
+        assert running.ended.items[0][1] == "slow"
+
+
 async def test_poll_answer_that_is_not_read_ends_the_connection() -> None:
     options = EngineOptions(max_outbox_bytes=0, write_stall_s=0.3)
     async with serve(options) as running:

@@ -143,6 +143,24 @@ async def test_connection_whose_writing_fails_ends_alone(caplog: pytest.LogCaptu
         assert running.io._core.connections == {links[0], links[2]}
 
 
+async def test_events_that_came_before_the_connection_broke_off_are_handled() -> None:
+    """They are read a few per turn, and the answer to the first of them shows that nobody is there any more."""
+    handled = Recorder()
+
+    def prepare(io: Server) -> None:
+        @io.of("/").on("step")
+        async def step(_socket: Socket, number: int, _text: str) -> None:
+            handled.add(number)
+
+    async with serve(PATIENT, prepare) as running:
+        client = await open_deaf(running)
+        frames = [client_frame(f'42{n}["step",{n},"{"x" * 1_000}"]'.encode(), b"abcd") for n in range(40)]
+        await asyncio.get_running_loop().sock_sendall(client, b"".join(frames))
+        client.close()
+        await running.ended.count(1)
+        assert handled.items == list(range(40))
+
+
 async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None:
     """Which thousands of them would make a pause of half a second."""
     async with serve() as running:
