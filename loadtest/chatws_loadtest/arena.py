@@ -16,7 +16,7 @@ from chatws_loadtest import orders, procfs
 from chatws_loadtest.crew import Crew
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.orders import Done, Habits, Plan, Room
-from chatws_loadtest.people import Credentials, make_rooms, open_http, shorten_tokens
+from chatws_loadtest.people import Credentials, make_rooms, open_http, seat, shorten_tokens
 from chatws_loadtest.recorder import Recorder
 from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
 from chatws_loadtest.stored import NotReadable, count_unstored
@@ -31,6 +31,7 @@ SETTLE_S: Final = 2.0
 """Answers to the last messages of a step, and the report that brings them, are in after this."""
 
 EARLY_DRAIN_S: Final = 2.0
+CONNECTING: Final = "connecting"
 FINISHING: Final = "finishing"
 
 GUIDE_UNCHECKED: Final = {
@@ -55,6 +56,7 @@ class Options:
     processes: int
     seed: int
     csv_dir: Path | None
+    """Where Locust's CSV files go; None: nowhere."""
     ca_file: Path | None
 
 
@@ -62,9 +64,18 @@ class Arena:
     """Set up with `open`, taken down with `close`; scenarios use what is in between."""
 
     def __init__(
-        self, scenario: str, url: str, credentials: Credentials, options: Options, subject: Subject | None
+        self,
+        scenario: str,
+        url: str,
+        credentials: Credentials,
+        options: Options,
+        subject: Subject | None,
+        *,
+        turn: int = 1,
     ) -> None:
         self.scenario = scenario
+        self.turn = turn
+        """Which run of this scenario it is, from 1 on."""
         self.options = options
         self.subject = subject
         self.recorder = Recorder(options.processes)
@@ -73,9 +84,13 @@ class Arena:
         self.findings: list[str] = []
         self.phase = "starting"
         """What is going on, for people who watch."""
+        # Set by `stay`: for how long, and until when.
+        self._stay: tuple[float, float] | None = None
         self.url = url
         self.via: tuple[str, int] | None = None
         """Host and port that the users connect to, if something stands between them and the server."""
+        self.broken = asyncio.Event()
+        """Set when a load process is lost: what the others measure from then on is worth nothing."""
         self.belongings = AsyncExitStack()
         """What a scenario needs until everybody is gone."""
         self._credentials = credentials
@@ -93,6 +108,11 @@ class Arena:
     @property
     def users(self) -> int:
         return sum(len(room.members) for room in self._rooms)
+
+    @property
+    def stay_s(self) -> tuple[float, float] | None:
+        """How many seconds things go on as they are, in all and from now; None when that depends."""
+        return None if self._stay is None else (self._stay[0], max(0.0, self._stay[1] - now_s()))
 
     @property
     def has_begun(self) -> bool:
@@ -113,10 +133,9 @@ class Arena:
         """
         options = self.options
         self.phase = "preparing users"
-        rooms = max(1, options.users // members)
-        self._rooms = await make_rooms(self.url, self._credentials, rooms, members, options.ca_file)
-        self.phase = "connecting"
-        self._crew = Crew([self._plan(index, habits) for index in range(options.processes)], self.recorder)
+        self._rooms = await make_rooms(self.url, self._credentials, seat(options.users, members), options.ca_file)
+        self.phase = CONNECTING
+        self._crew = Crew([self._plan(index, habits) for index in range(options.processes)], self.recorder, self.broken)
         await self._crew.start()
         self._watcher = asyncio.create_task(self._watch_server())
         await self._crew.ready(self.users / options.connects_per_s + READY_EXTRA_S)
@@ -129,8 +148,14 @@ class Arena:
         self.crew.order(orders.Measure(begin_s + warmup_s, float(10**9)))
         self.crew.order(orders.Go(begin_s))
         self.phase = "warming up"
-        await asyncio.sleep(warmup_s + STEP_S)
+        await self.stay(warmup_s + STEP_S)
         self.phase = "measuring"
+
+    async def stay(self, seconds: float) -> None:
+        """Let things go on as they are for so long."""
+        self._stay = seconds, now_s() + seconds
+        await asyncio.sleep(seconds)
+        self._stay = None
 
     async def measure(self, seconds: float) -> None:
         """Forget what was measured before and measure for so long; returns when the last answers can be in."""
@@ -138,7 +163,7 @@ class Arena:
         self.recorder.restart()
         self.recorder.measure_from_s, self.recorder.measure_until_s = from_s, from_s + seconds
         self.crew.order(orders.Measure(from_s, from_s + seconds))
-        await asyncio.sleep(seconds + SETTLE_S)
+        await self.stay(seconds + SETTLE_S)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for something to be observed; false when it was not in time."""
@@ -173,9 +198,10 @@ class Arena:
     ) -> ScenarioResult:
         """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures.
 
-        ``early``: somebody wants the end now; the result is marked as partial, and says nothing for sure.
+        ``early``: somebody wants the end now, or there is no use in going on; the result is marked as partial, and says
+        nothing for sure.
         """
-        self.phase = FINISHING
+        self.phase, self._stay = FINISHING, None
         self.recorder.measure_until_s = min(now_s(), self.recorder.measure_until_s)
         done = await self.crew.finish(min(EARLY_DRAIN_S, self.options.drain_s) if early else self.options.drain_s)
         away = sum(end.away for end in done)
@@ -229,7 +255,8 @@ class Arena:
 
     def _plan(self, index: int, habits: Habits) -> Plan:
         options = self.options
-        prefix = "locust" if options.processes == 1 else f"locust-{index}"
+        name = self.scenario if self.turn == 1 else f"{self.scenario}-{self.turn}"
+        prefix = f"{name}-locust" if options.processes == 1 else f"{name}-locust-{index}"
         return Plan(
             url=self.url,
             ca_file=None if options.ca_file is None else str(options.ca_file),
@@ -239,7 +266,7 @@ class Arena:
             tag=f"{self._tag}p{index}",
             connects_per_s=options.connects_per_s / options.processes,
             seed=options.seed,
-            csv_prefix=None if options.csv_dir is None else str(options.csv_dir / f"{self.scenario}-{prefix}"),
+            csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
         )
 
     async def _draw(self, done: Sequence[Done], unchecked: dict[str, str]) -> _Account:

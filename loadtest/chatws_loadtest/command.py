@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import signal
 import sys
@@ -16,7 +17,7 @@ from rich.console import Console
 from chatws_loadtest.arena import Options
 from chatws_loadtest.crew import LoadRefused
 from chatws_loadtest.entry import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
-from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
+from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
 from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
@@ -26,14 +27,27 @@ from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
 from chatws_loadtest.session import Request, Stopped, run
 from chatws_loadtest.subject import SubjectFailed
 from chatws_loadtest.summary import describe
-from chatws_loadtest.targets import Target, TargetError, combine, default_targets, parse_target, read_targets
+from chatws_loadtest.targets import (
+    GUIDE_USERS,
+    Target,
+    TargetError,
+    combine,
+    default_targets,
+    fault_targets,
+    parse_target,
+    read_targets,
+)
 from chatws_loadtest.verdict import Outcome
 
-GUIDE_USERS: Final = 500
 FILES_BESIDE: Final = 64
 """Open files that a load process needs beside its connections."""
 
 
+SIGNALS: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
 CODES: Final = {Outcome.PASS: ExitCode.DONE, Outcome.INVALID: ExitCode.INVALID, Outcome.FAIL: ExitCode.MISSED}
 
 app = make_app()
@@ -61,7 +75,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that make the load.")] = 1,
     target: Annotated[list[str] | None, typer.Option(help="Another target, e.g. ack.p99<1s; may be repeated.")] = None,
     targets: Annotated[
-        Path | None, typer.Option(help="File of targets (TOML) in place of the defaults.", metavar="FILE")
+        Path | None, typer.Option(help="File of targets (TOML) in place of the default figures.", metavar="FILE")
     ] = None,
     jwt_secret_file: JwtSecretFile = None,
     tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
@@ -85,15 +99,14 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     were too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C (what was
     measured until then is reported, marked as partial).
     """
-    if url is not None and not allow_remote:
-        refuse_public(url)
+    if url is not None:
+        check_address(url, allow_remote=allow_remote)
     older = None if compare is None else _read_older(compare)
     _raise_file_limit(users // processes)
     wanted = _find_targets(target or [], targets, users)
     scenarios = _find_scenarios(scenario, [parse_target(text) for text in target or []])
-    csv_dir = None if report is None else report
     if report is not None:
-        report.mkdir(parents=True, exist_ok=True)
+        _make_writable(report)
     options = Options(
         users=users,
         rate=rate,
@@ -103,7 +116,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         connects_per_s=connects,
         processes=processes,
         seed=seed,
-        csv_dir=csv_dir,
+        csv_dir=report,
         ca_file=ca_file,
     )
     try:
@@ -114,9 +127,12 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     if url is not None:
         probe(url, ca_file)
     result, code = _run(request, quiet=quiet or as_json)
-    if report is not None:
-        write_report(result, report)
-    print(msgspec.json.encode(result).decode() if as_json else describe(result))
+    try:
+        print(msgspec.json.encode(result).decode() if as_json else describe(result), flush=True)
+    finally:
+        # Also when nobody reads what is printed.
+        if report is not None:
+            _write(result, report)
     if older is not None and not result.partial:
         changes = compare_reports(older, result, tolerance / 100)
         print(describe_changes(changes), file=sys.stderr if as_json else sys.stdout)
@@ -128,8 +144,27 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
 def _read_older(path: Path) -> Report:
     try:
         return read_json(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as problem:
+    except OSError as problem:
+        raise Stop(f"{path} is no report: {problem.strerror}", ExitCode.USAGE) from problem
+    except msgspec.DecodeError as problem:
         raise Stop(f"{path} is no report: {problem}", ExitCode.USAGE) from problem
+
+
+def _write(result: Report, folder: Path) -> None:
+    try:
+        write_report(result, folder)
+    except OSError as problem:
+        raise Stop(f"--report {folder} could not be written: {problem.strerror}", ExitCode.FAILED) from problem
+
+
+def _make_writable(folder: Path) -> None:
+    """Make the folder of the report, before a load is made that nobody would hear of."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise Stop(f"--report {folder} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Stop(f"--report {folder} cannot be written to", ExitCode.USAGE)
 
 
 def _run(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
@@ -145,7 +180,7 @@ def _run(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
 
 
 async def _run_interruptibly(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
-    """Run; the first SIGINT or SIGTERM ends it in order with a partial report, a second one without.
+    """Run; the first SIGINT, SIGTERM or SIGHUP ends it in order with a partial report, a second one without.
 
     Either way every process it started is ended. Gives the report, and the signal's exit code if there was one.
     """
@@ -161,8 +196,10 @@ async def _run_interruptibly(request: Request, *, quiet: bool) -> tuple[Report, 
         stopping.set()
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop, ExitCode.INTERRUPTED)
-    loop.add_signal_handler(signal.SIGTERM, stop, ExitCode.TERMINATED)
+    for number, code in SIGNALS.items():
+        # Under nohup a closed terminal is not to be heard of.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, code)
     try:
         report = await run(request, Console(stderr=True), stopping, quiet=quiet)
     except (asyncio.CancelledError, Stopped):
@@ -174,10 +211,8 @@ async def _run_interruptibly(request: Request, *, quiet: bool) -> tuple[Report, 
 
 def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Target]:
     try:
-        # The guide's 500 connections are a promise about load; a smaller load is held to its own size.
-        own_size = [parse_target(f"connections>={users - users % 2}")] if users < GUIDE_USERS else []
-        base = combine(default_targets(), own_size) if file is None else read_targets(file)
-        return combine(base, map(parse_target, texts))
+        base = default_targets(users) if file is None else read_targets(file)
+        return combine(fault_targets(), base, map(parse_target, texts))
     except TargetError as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
 

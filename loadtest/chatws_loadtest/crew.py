@@ -38,7 +38,7 @@ class LoadRefused(Exception):
 class Crew:
     """One process for each plan; what they report goes to the recorder."""
 
-    def __init__(self, plans: Sequence[Plan], recorder: Recorder) -> None:
+    def __init__(self, plans: Sequence[Plan], recorder: Recorder, broken: asyncio.Event) -> None:
         self.lost = 0
         """Processes that ended before they were told to."""
         self.guide_only = False
@@ -46,6 +46,8 @@ class Crew:
         """What the processes reported at their end."""
         self._plans = plans
         self._recorder = recorder
+        # Set when a process has ended without its account.
+        self._broken = broken
         self._children: list[asyncio.subprocess.Process] = []
         self._tasks: list[asyncio.Task[None]] = []
         loop = asyncio.get_running_loop()
@@ -141,7 +143,9 @@ class Crew:
                         ready.set_exception(LoadRefused(reason, code))
         if not ready.done():
             ready.set_exception(LoadRefused("a load process ended:\n" + "\n".join(self._complaints)))
-        _set(done, None)
+        if not done.done():
+            done.set_result(None)
+            self._broken.set()
 
     async def _read_complaints(self, child: asyncio.subprocess.Process) -> None:
         assert child.stderr is not None

@@ -48,8 +48,8 @@ async def faults(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
         arena.mark(what.partition(":")[0])
         arena.phase = what
         await fault(arena, proxy)
-        await asyncio.sleep(_phase_s(arena) / 2)
-        arena.findings.append(what)
+        await arena.stay(_phase_s(arena) / 2)
+        arena.findings.append(f"had to hold under {what}")
     everybody = await arena.until(lambda: arena.recorder.connections >= arena.users, RETURN_TIMEOUT_S)
     if not everybody:
         arena.findings.append(f"only {arena.recorder.connections} of {arena.users} users came back")

@@ -8,17 +8,24 @@ from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
-from chatws_loadtest.arena import Arena
+from chatws_loadtest.arena import CONNECTING, Arena
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 SHOWN: Final = ("connect", "message", "ack", "typing", "reconnect")
+COLUMNS: Final = (("p50", 50), ("p95", 95), ("p99", 99), ("max", 100))
+NARROW: Final = 50
+"""Columns of a terminal in which not all of these have room; the first two are left then."""
+
 REFRESH_S: Final = 0.5
 LINE_S: Final = 10.0
 
@@ -56,28 +63,46 @@ async def _show_table(arena: Arena, console: Console) -> None:
     started_s = time.monotonic()
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
-            live.update(_table(arena, time.monotonic() - started_s), refresh=True)
+            live.update(_view(arena, time.monotonic() - started_s, console.width), refresh=True)
             await asyncio.sleep(REFRESH_S)
 
 
-def _table(arena: Arena, elapsed_s: float) -> Table:
-    table = Table(title=f"{arena.scenario}: {arena.phase} ({elapsed_s:.0f} s)", title_justify="left", box=None)
-    for column in ("", "p50 ms", "p95 ms", "p99 ms", "max ms", "samples"):
-        table.add_column(column, justify="left" if not column else "right")
+def _view(arena: Arena, elapsed_s: float, width: int) -> Group:
+    title = f"{arena.scenario}: {arena.phase} ({elapsed_s:.0f} s)"
+    return Group(Text(title, style="italic"), _progress(arena), _table(arena, width), ", ".join(_facts(arena)))
+
+
+def _progress(arena: Arena) -> RenderableType:
+    """Give how far the present phase is: users while they connect, time while it is known."""
+    if arena.phase == CONNECTING:
+        total, done, words = float(arena.users), float(arena.recorder.connections), f"of {arena.users} users"
+    elif arena.stay_s is not None:
+        total, left_s = arena.stay_s
+        done, words = total - left_s, f"{left_s:.0f} s to go"
+    else:
+        return ""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(ProgressBar(total=total, completed=done, width=30), words)
+    return grid
+
+
+def _table(arena: Arena, width: int) -> Table:
+    columns = COLUMNS[:2] if width < NARROW else COLUMNS
+    table = Table(box=None)
+    for column in ("ms", *(name for name, _ in columns), "samples"):
+        table.add_column(column, justify="left" if column == "ms" else "right")
     for name in SHOWN:
         histogram = arena.recorder.latency(name)
         if histogram.count:
-            values = (histogram.percentile(percent) / 1000 for percent in (50, 95, 99, 100))
+            values = (histogram.percentile(percent) / 1000 for _, percent in columns)
             table.add_row(name, *(f"{value:.1f}" for value in values), str(histogram.count))
-    table.caption = ", ".join(_facts(arena))
-    table.caption_justify = "left"
     return table
 
 
 def _facts(arena: Arena) -> Iterator[str]:
     recorder = arena.recorder
     yield arena.phase
-    yield f"{recorder.connections} connections"
+    yield f"{recorder.connections} of {arena.users} connections"
     yield f"{recorder.sent} sent, {recorder.acked} acked"
     message = recorder.latency("message")
     if message.count:

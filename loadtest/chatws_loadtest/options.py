@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import socket
 import ssl
 from enum import IntEnum
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from chatws_loadtest.people import Credentials, read_key, read_lines, read_sessions
 
 PROBE_TIMEOUT_S: Final = 5.0
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class ExitCode(IntEnum):
@@ -28,6 +28,7 @@ class ExitCode(IntEnum):
     INVALID = 98
     MISSED = 99
     INTERRUPTED = 130
+    HUNG_UP = 129
     TERMINATED = 143
 
 
@@ -55,31 +56,22 @@ def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path 
     )
 
 
-def refuse_public(url: str) -> None:
-    """Refuse to put load on machines that are probably somebody else's.
+def check_address(url: str, *, allow_remote: bool) -> None:
+    """Refuse what is no address and, without leave, machines that are probably somebody else's.
 
     Raises:
         Stop: the address is public, or none.
     """
-    host = urlsplit(url).hostname
-    if not host or not re.match(r"https?://", url):
-        raise Stop(f"{url} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as problem:
-        raise Stop(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
-    addresses = {ipaddress.ip_address(str(row[4][0])) for row in found}
-    public = [str(address) for address in addresses if not address.is_private]
-    if public:
-        raise Stop(
-            f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
-        )
+    if not _is_address(url):
+        raise Stop(f"{url!r} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
+    if not allow_remote:
+        _refuse_public(url, urlsplit(url).hostname or "")
 
 
 def find_port(url: str) -> int:
     """Give a URL's port, or its scheme's."""
     parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.port or _PORTS[parts.scheme]
 
 
 def probe(url: str, ca_file: Path | None = None) -> None:
@@ -93,7 +85,7 @@ def probe(url: str, ca_file: Path | None = None) -> None:
     try:
         tls = ssl.create_default_context(cafile=ca_file)
     except OSError as problem:
-        raise Stop(f"--ca-file {ca_file} cannot be used: {problem}", ExitCode.USAGE) from problem
+        raise Stop(f"--ca-file {ca_file} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
     try:
         with socket.create_connection((host, find_port(url)), PROBE_TIMEOUT_S) as plain:
             if parts.scheme == "https":
@@ -101,5 +93,29 @@ def probe(url: str, ca_file: Path | None = None) -> None:
     except ssl.SSLCertVerificationError as problem:
         advice = "if the certificate is your own, name it with --ca-file"
         raise Stop(f"{url}: {problem.verify_message}; {advice}", ExitCode.CANNOT_CONNECT) from problem
+    except ssl.SSLError as problem:
+        raise Stop(f"{url}: there is no TLS ({problem.reason}); is it http?", ExitCode.CANNOT_CONNECT) from problem
     except OSError as problem:
         raise Stop(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Only who reads the port is told that it is none.
+        return parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _refuse_public(url: str, host: str) -> None:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        raise Stop(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
+    addresses = {ipaddress.ip_address(str(row[4][0])) for row in found}
+    public = [str(address) for address in addresses if not address.is_private]
+    if public:
+        raise Stop(
+            f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
+        )

@@ -104,8 +104,10 @@ def read_lines(path: Path) -> list[str]:
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as problem:
-        raise PeopleMissing(f"{path}: {problem}") from problem
+    except OSError as problem:
+        raise PeopleMissing(f"{path}: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise PeopleMissing(f"{path} is no text in UTF-8") from problem
     if not lines:
         raise PeopleMissing(f"{path} is empty")
     return lines
@@ -124,24 +126,31 @@ def read_sessions(path: Path, tag: str) -> list[Customer]:
     return customers
 
 
+def seat(users: int, members: int) -> list[int]:
+    """Divide users among rooms of so many members; the last room takes the rest, unless that is one alone."""
+    rooms, rest = divmod(users, members)
+    return [members] * rooms + [rest] * (rest > 1)
+
+
 async def make_rooms(
-    url: str, credentials: Credentials, rooms: int, members: int, ca_file: Path | None = None
+    url: str, credentials: Credentials, sizes: Sequence[int], ca_file: Path | None = None
 ) -> list[Room]:
-    """Put a customer and its agents into each room.
+    """Put a customer and its agents into each room; ``sizes`` are their members.
 
     Raises:
         PeopleMissing: there are too few of them.
     """
-    customers = list(credentials.sessions[:rooms]) or await start_sessions(url, rooms, ca_file)
-    if len(customers) < rooms:
-        raise PeopleMissing(f"there are {len(customers)} sessions, {rooms} are needed; each customer is one connection")
-    agents = credentials.agents(rooms * (members - 1))
+    count = len(sizes)
+    customers = list(credentials.sessions[:count]) or await start_sessions(url, count, ca_file)
+    if len(customers) < count:
+        raise PeopleMissing(f"there are {len(customers)} sessions, {count} are needed; each customer is one connection")
+    agents = credentials.agents(sum(sizes) - count)
     return [
         Room(
             customer.conversation_id,
             [{"sessionId": customer.session_id}, *({"token": token} for token in islice(agents, members - 1))],
         )
-        for customer in customers
+        for customer, members in zip(customers, sizes, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Final
 
@@ -121,6 +122,18 @@ class Report(Result, frozen=True, kw_only=True):
     scenarios: list[ScenarioResult]
     partial: bool = False
     """The run was stopped before its end; scenarios may be missing."""
+
+
+def name_scenarios(report: Report) -> list[tuple[str, ScenarioResult]]:
+    """Give each scenario a name of its own: one that ran several times is numbered."""
+    runs = Counter(result.scenario for result in report.scenarios)
+    seen: Counter[str] = Counter()
+    named = []
+    for result in report.scenarios:
+        seen[result.scenario] += 1
+        number = f" {seen[result.scenario]}" if runs[result.scenario] > 1 else ""
+        named.append((result.scenario + number, result))
+    return named
 
 
 def json_schema() -> dict[str, object]:

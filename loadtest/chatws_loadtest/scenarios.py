@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -52,7 +51,7 @@ class Scenario:
 async def _steady(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
-    await asyncio.sleep(arena.options.duration_s or TALK_S)
+    await arena.stay(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["steady"].feeds)
 
 
@@ -60,9 +59,9 @@ async def _soak(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
     duration_s = arena.options.duration_s or SOAK_S
-    await asyncio.sleep(duration_s / 4)
+    await arena.stay(duration_s / 4)
     before = arena.server_rss_bytes
-    await asyncio.sleep(duration_s * 3 / 4)
+    await arena.stay(duration_s * 3 / 4)
     if before is not None and arena.server_rss_bytes is not None:
         after = arena.server_rss_bytes
         arena.findings.append(
@@ -75,27 +74,27 @@ async def _spike(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     rate, third_s = arena.options.rate, (arena.options.duration_s or TALK_S) / 3
     await arena.open(Habits(rate=rate))
     await arena.talk(arena.options.warmup_s)
-    await asyncio.sleep(third_s)
+    await arena.stay(third_s)
     arena.mark(f"{SPIKE_FACTOR} times the rate")
     arena.crew.order(SetRate(rate * SPIKE_FACTOR))
-    await asyncio.sleep(third_s)
+    await arena.stay(third_s)
     arena.mark("the usual rate")
     arena.crew.order(SetRate(rate))
-    await asyncio.sleep(third_s)
+    await arena.stay(third_s)
     return await arena.conclude(targets, SCENARIOS["spike"].feeds)
 
 
 async def _fanout(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate, talkers=FANOUT_TALKERS), members=FANOUT_MEMBERS)
     await arena.talk(arena.options.warmup_s)
-    await asyncio.sleep(arena.options.duration_s or TALK_S)
+    await arena.stay(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["fanout"].feeds)
 
 
 async def _churn(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate, visit_s=VISIT_S))
     await arena.talk(arena.options.warmup_s)
-    await asyncio.sleep(arena.options.duration_s or TALK_S)
+    await arena.stay(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["churn"].feeds)
 
 
@@ -110,11 +109,11 @@ async def _reconnect(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
         await arena.subject.start()
         listening_s = arena.mark("server listening again")
         await _wait_for_all(arena, killed_s, listening_s)
-        await asyncio.sleep(RECOVERY_S)
+        await arena.stay(RECOVERY_S)
     cut_s = arena.mark("all connections cut")
     arena.crew.order(Cut())
     await _wait_for_all(arena, cut_s, cut_s)
-    await asyncio.sleep(LULL_S)
+    await arena.stay(LULL_S)
     return await arena.conclude(targets, SCENARIOS["reconnect"].feeds)
 
 

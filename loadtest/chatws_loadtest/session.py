@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -59,8 +60,12 @@ async def run(request: Request, console: Console, stop: asyncio.Event, *, quiet:
     started_at = datetime.now(UTC)
     core = reserve_core() if request.url is None and _spare_cores() >= request.options.processes else None
     results: list[ScenarioResult] = []
+    turns: Counter[str] = Counter()
     for name in [*request.scenarios] * request.repeat:
-        result = None if stop.is_set() else await _run_scenario(request, name, core, console, stop, quiet=quiet)
+        if stop.is_set():
+            break
+        turns[name] += 1
+        result = await _run_scenario(request, name, core, console, stop, turn=turns[name], quiet=quiet)
         if result is not None:
             results.append(result)
     if not results:
@@ -91,7 +96,7 @@ def describe_machine() -> dict[str, str]:
 
 
 async def _run_scenario(
-    request: Request, name: str, core: int | None, console: Console, stop: asyncio.Event, *, quiet: bool
+    request: Request, name: str, core: int | None, console: Console, stop: asyncio.Event, *, turn: int, quiet: bool
 ) -> ScenarioResult | None:
     async with AsyncExitStack() as stack:
         subject: Subject | None = None
@@ -102,7 +107,7 @@ async def _run_scenario(
             await subject.start()
             stack.push_async_callback(subject.stop)
             url, credentials = subject.url, Credentials(keys=subject.keys)
-        arena = Arena(name, url, credentials, request.options, subject)
+        arena = Arena(name, url, credentials, request.options, subject, turn=turn)
         stack.push_async_callback(arena.close)
         await stack.enter_async_context(watch(arena, console, quiet=quiet))
         return await _play(arena, SCENARIOS[name], request.targets, stop)
@@ -111,20 +116,23 @@ async def _run_scenario(
 async def _play(
     arena: Arena, scenario: Scenario, targets: Sequence[Target], stop: asyncio.Event
 ) -> ScenarioResult | None:
-    """Play to the end, or until told to stop; None when there is nothing yet to conclude from."""
+    """Play to the end, until told to stop, or until the load is broken; None when there is nothing to conclude from."""
     playing = asyncio.create_task(scenario.play(arena, targets))
-    stopping = asyncio.create_task(stop.wait())
+    stopping, breaking = asyncio.create_task(stop.wait()), asyncio.create_task(arena.broken.wait())
     try:
-        await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if playing.done() or arena.phase == FINISHING:
+        await asyncio.wait({playing, stopping, breaking}, return_when=asyncio.FIRST_COMPLETED)
+        # Who cannot even connect says so itself.
+        is_refused = breaking.done() and not arena.has_begun
+        if playing.done() or is_refused or arena.phase == FINISHING:
             return await playing
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
         return await arena.conclude(targets, scenario.feeds, early=True) if arena.has_begun else None
     finally:
-        for task in (playing, stopping):
+        tasks = (playing, stopping, breaking)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(playing, stopping, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _spare_cores() -> int:

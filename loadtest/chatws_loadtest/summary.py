@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from chatws_loadtest.results import name_scenarios
 from chatws_loadtest.targets import METRICS, Kind
 from chatws_loadtest.verdict import Outcome
 
@@ -30,9 +31,14 @@ def format_value(metric: str, value: float | None) -> str:
             return f"{value:,.0f}"
 
 
+def count(number: int, noun: str, ending: str = "s") -> str:
+    """Write a number of things, one of which has no ending."""
+    return f"{number} {noun}{'' if number == 1 else ending}"
+
+
 def describe(report: Report) -> str:
     """Describe a whole run for a terminal."""
-    blocks = ["\n".join(_describe_scenario(scenario)) for scenario in report.scenarios]
+    blocks = ["\n".join(_describe_scenario(name, result)) for name, result in name_scenarios(report)]
     return "\n\n".join([*blocks, f"result: {headline(report)}"])
 
 
@@ -49,24 +55,24 @@ def not_judged(balance: Balance) -> Iterator[str]:
         yield f"{balance.repeated} messages sent again after a cut and shown twice by a server without idempotent send"
 
 
-def _describe_scenario(result: ScenarioResult) -> Iterator[str]:
+def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     users = f"{result.users} users, {result.rate:g} messages/s each"
-    yield f"{result.scenario}: {users}, measured for {result.duration_s:.0f} s"
+    yield f"{name}: {users}, measured for {result.duration_s:.0f} s"
     yield from _align([("target", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
     yield ""
     header = ("latency, ms", "p50", "p95", "p99", "max", "samples")
     rows = [
-        (name, *(f"{us / 1000:.2f}" for us in (row.p50, row.p95, row.p99, row.max)), str(row.count))
-        for name, row in result.latencies.items()
+        (metric, *(f"{us / 1000:.2f}" for us in (row.p50, row.p95, row.p99, row.max)), str(row.count))
+        for metric, row in result.latencies.items()
         if row.count
     ]
     yield from _align([header, *rows])
     yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
-    yield from (f"not judged: {count}" for count in not_judged(balance))
+    yield from (f"not judged: {what}" for what in not_judged(balance))
     if result.failures:
-        yield "failures: " + ", ".join(f"{count} {what}" for what, count in sorted(result.failures.items()))
+        yield "failures: " + ", ".join(f"{times} {what}" for what, times in sorted(result.failures.items()))
     yield (
         f"generator: {health.cpu_cores:.2f} of a core, send lag p99 {health.send_lag_p99_us / 1000:.1f} ms, "
         f"{result.generator_us_per_message:.0f} µs per message"

@@ -58,12 +58,14 @@ METRICS: Final[dict[str, tuple[Kind, str]]] = {
 FAULTS: Final = ("lost", "duplicated", "reordered", "gaps", "deaf", "unstored", "unanswered")
 """Delivery faults: facts about the server however busy the generator was."""
 
+GUIDE_USERS: Final = 500
+
 DEFAULTS: Final = (
     "connect.p95<500ms",
     "message.p95<100ms",
     "typing.p95<50ms",
     "reconnect.p95<2s",
-    "connections>=500",
+    f"connections>={GUIDE_USERS}",
     *(f"{name}==0" for name in FAULTS),
     "errors<0.1%",
 )
@@ -143,7 +145,11 @@ def read_targets(path: Path) -> list[Target]:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except OSError as problem:
+        raise TargetError(f"{path}: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise TargetError(f"{path} is no text in UTF-8") from problem
+    except tomllib.TOMLDecodeError as problem:
         raise TargetError(f"{path}: {problem}") from problem
     conditions = tables.pop("targets", None)
     if tables or not isinstance(conditions, dict):
@@ -158,19 +164,30 @@ def read_targets(path: Path) -> list[Target]:
 
 
 def combine(*layers: Iterable[Target]) -> list[Target]:
-    """Put layers over each other: a target replaces those of the same name in earlier layers."""
+    """Put layers over each other: a target replaces those of the same name in earlier layers; in `METRICS`' order."""
     combined: dict[str, list[Target]] = {}
     for layer in layers:
         names: dict[str, list[Target]] = {}
         for target in layer:
             names.setdefault(target.name, []).append(target)
         combined.update(names)
-    return [target for targets in combined.values() for target in targets]
+    order = list(METRICS)
+    found = [target for targets in combined.values() for target in targets]
+    return sorted(found, key=lambda target: order.index(target.metric))
 
 
-def default_targets() -> list[Target]:
-    """Give the targets that hold where nothing else is said."""
-    return [parse_target(text) for text in DEFAULTS]
+def default_targets(users: int = GUIDE_USERS) -> list[Target]:
+    """Give the targets that hold where nothing else is said.
+
+    The guide's 500 connections are a promise about load; a smaller load is held to its own size, in pairs.
+    """
+    own_size = [] if users >= GUIDE_USERS else [parse_target(f"connections>={users - users % 2}")]
+    return combine(map(parse_target, DEFAULTS), own_size)
+
+
+def fault_targets() -> list[Target]:
+    """Give the targets of delivery without fault: they hold whatever else is said, unless it names them."""
+    return [parse_target(f"{name}==0") for name in FAULTS]
 
 
 def _join(metric: str, condition: str) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
-PASS, USAGE, CANNOT_CONNECT, REFUSED, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 130, 143
+PASS, USAGE, CANNOT_CONNECT, REFUSED, INVALID, HUNG_UP, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 98, 129, 130, 143
 
 
 @pytest.mark.alone
@@ -34,6 +36,10 @@ async def test_bundled_server_is_started_killed_and_passes_in_two_processes(load
     assert_agrees((loadtest.folder / "report" / "report.html").read_text(), outcome.report)
     files = {path.name for path in (loadtest.folder / "report").iterdir()}
     assert {"report.json", "report.html", "junit.xml", "bench.json", "reconnect-locust-1_stats.csv"} <= files
+    # Every attempt at a dead server is a failure for Locust, too.
+    rows = [row for index in range(2) for row in csv_rows(loadtest, f"reconnect-locust-{index}")]
+    for what, count in scenario.failures.items():
+        assert sum(int(row["Failure Count"]) for row in rows if row["Name"] == what) == count
 
 
 async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
@@ -49,6 +55,9 @@ async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
     for metric in ("connect", "transport", "namespace", "authenticated", "joined"):
         assert scenario["latencies"][metric]["count"] == 10
     assert "backoff" not in scenario["latencies"]
+    for row in csv_rows(loadtest, "steady-locust"):
+        if row["Name"] != "Aggregated":
+            assert int(row["Request Count"]) == scenario["latencies"][row["Name"]]["count"]
     assert scenario["unchecked"] == []
     assert scenario["failures"] == {}
 
@@ -84,9 +93,12 @@ async def test_refused_credentials_say_so(loadtest: Loadtest, shared_server: Ser
         (("--scenario", "nonsense"), "there is no scenario 'nonsense'"),
         (("--scenario", "steady", "--target", "reconnect.p95<1s"), "none of steady measures that"),
         (("--url", "http://93.184.216.34"), "--allow-remote"),
-        (("--url", "example"), "no address of a server"),
-        (("--tokens", "/nowhere/tokens"), "/nowhere/tokens"),
+        (("--url", "example", "--allow-remote"), "no address of a server"),
+        (("--url", "http://127.0.0.1:99999"), "no address of a server"),
+        (("--url", "http://[::1"), "no address of a server"),
+        (("--tokens", "/nowhere/tokens"), "/nowhere/tokens: No such file or directory"),
         (("--compare", "/nowhere/report.json"), "is no report"),
+        (("--report", "/dev/null/report"), "--report /dev/null/report cannot be used"),
         (("--users", "0"), "--users"),
     ],
 )
@@ -116,13 +128,30 @@ async def test_interrupted_run_writes_a_partial_report_and_leaves_no_process_beh
     assert "result: INVALID, partial" in outcome.stdout
 
 
-async def test_run_interrupted_before_anybody_talked_has_no_report(loadtest: Loadtest) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGHUP, HUNG_UP)])
+async def test_run_ended_before_anybody_talked_has_no_report_and_leaves_no_process_behind(
+    loadtest: Loadtest, number: signal.Signals, code: int
+) -> None:
     child = await loadtest.start("--scenario=steady", "--users=200", "--connects=1")
     await read_until(child, b"connecting")
-    child.send_signal(signal.SIGTERM)
+    started = descendants(child.pid)
+    child.send_signal(number)
     outcome = await loadtest.finish(child)
-    assert (outcome.code, outcome.report) == (TERMINATED, None)
+    assert (outcome.code, outcome.report) == (code, None)
     assert "there is no result" in outcome.stderr
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]  # noqa: ASYNC240 - the kernel answers at once
+
+
+async def test_run_whose_load_process_is_killed_ends_at_once_and_says_nothing(loadtest: Loadtest) -> None:
+    child = await loadtest.start("--scenario=steady", "--users=4", "--duration=60", "--warmup=0")
+    await read_until(child, b"measuring")
+    [load] = [pid for pid in descendants(child.pid) if is_load_process(pid)]
+    os.kill(load, signal.SIGKILL)
+    outcome = await loadtest.finish(child)
+    assert (outcome.code, outcome.missed) == (INVALID, [])
+    assert outcome.scenario.partial
+    assert outcome.scenario.duration_s < 60
+    assert "1 of the load's processes ended early" in outcome.stdout
 
 
 async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
@@ -130,6 +159,16 @@ async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
     assert child.stderr is not None
     while word not in (line := await child.stderr.readline()):
         assert line, "it ended without a word"
+
+
+def is_load_process(pid: int) -> bool:
+    return b"chatws_loadtest.load" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def csv_rows(loadtest: Loadtest, prefix: str) -> list[dict[str, str]]:
+    """Read the statistics that Locust wrote."""
+    with (loadtest.folder / "report" / f"{prefix}_stats.csv").open() as file:
+        return list(csv.DictReader(file))
 
 
 def descendants(pid: int) -> list[int]:

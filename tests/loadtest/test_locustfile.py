@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from tests.support.ports import free_port
+
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
-USAGE = 2
+USAGE, INVALID = 2, 98
 LOADTEST_DIR = Path(__file__).parent.parent.parent / "loadtest"
 
 
@@ -24,11 +26,19 @@ async def test_packaged_locustfile_runs_under_locusts_own_command_with_master_an
     shared_server: ServerProcess,
 ) -> None:
     key = shared_server.data_dir / "secret"
-    options = ("--processes", "2", "-u", "7", "-r", "7", "--message-rate", "3", "--jwt-secret-file", key)
+    port = free_port()
+    master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+    options = (*master, "-u", "7", "-r", "7", "--message-rate", "3", "--jwt-secret-file", key)
     account = await locust(0, "--headless", "--host", shared_server.url, *options)
     assert account["sent"] == account["acked"] == account["delivered"]
     assert account["acked"] >= account["shown by Locust"] > 0
     assert account["unanswered"] == account["lost"] == account["gaps"] == 0
+
+
+async def test_locust_is_invalid_when_nobody_spoke(shared_server: ServerProcess) -> None:
+    key = shared_server.data_dir / "secret"
+    options = ("-u", "1", "-t", "1s", "--jwt-secret-file", key)
+    assert await locust(INVALID, "--headless", "--host", shared_server.url, *options) == {}
 
 
 async def test_locust_ends_with_a_reason_when_it_has_no_credentials(shared_server: ServerProcess) -> None:

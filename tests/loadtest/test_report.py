@@ -79,6 +79,7 @@ def test_plots_are_well_formed() -> None:
 
 def test_missed_target_is_a_failure_and_one_without_data_an_error() -> None:
     root = ET.fromstring(write_junit(make_report(GOOD, BAD, SPARSE)))  # noqa: S314 - written a moment ago
+    assert [suite.get("name") for suite in root] == ["steady 1", "steady 2", "steady 3"]
     counts = [(suite.get("failures"), suite.get("errors")) for suite in root]
     assert counts == [("0", "0"), ("2", "0"), ("0", "1")]
     assert [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None] == [

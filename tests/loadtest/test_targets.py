@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from chatws_loadtest.targets import DEFAULTS, TargetError, combine, default_targets, parse_target, read_targets
+from chatws_loadtest.targets import (
+    DEFAULTS,
+    FAULTS,
+    TargetError,
+    combine,
+    default_targets,
+    fault_targets,
+    parse_target,
+    read_targets,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +77,18 @@ def test_later_layer_replaces_targets_of_the_same_name_only() -> None:
     combined = [target.text for target in combine(default_targets(), given)]
     assert "message.p95<100ms" not in combined
     assert {"message.p95<40ms", "message.p99<90ms", "typing.p95<50ms"} <= set(combined)
+
+
+def test_smaller_load_is_held_to_its_own_size() -> None:
+    assert [target.text for target in default_targets(121) if target.metric == "connections"] == ["connections>=120"]
+    assert [target.text for target in default_targets(900) if target.metric == "connections"] == ["connections>=500"]
+
+
+def test_delivery_is_judged_unless_somebody_names_it() -> None:
+    given = [parse_target("message.p95<1s"), parse_target("lost<=3")]
+    combined = [target.text for target in combine(fault_targets(), given)]
+    assert combined[:2] == ["message.p95<1s", "lost<=3"]
+    assert combined[2:] == [f"{name}==0" for name in FAULTS if name != "lost"]
 
 
 def test_file_holds_one_condition_or_several_for_a_metric(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.check.table import Check, Finding, Result
 from chatws_loadtest.check.world import Site
 from chatws_loadtest.entry import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
-from chatws_loadtest.options import ExitCode, Stop, find_credentials, probe, refuse_public
+from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
 from chatws_loadtest.people import Credentials, PeopleMissing, make_rooms
 
 app = make_app()
@@ -46,8 +46,7 @@ def check(  # noqa: PLR0917  these are options, never positional
 
     It writes into two conversations. Exit codes: 0 nothing failed, 1 something did, 2 wrong usage, 3 cannot connect.
     """
-    if not allow_remote:
-        refuse_public(url)
+    check_address(url, allow_remote=allow_remote)
     wanted = [row for row in all_checks() if not only or row.name.startswith(tuple(only))]
     if not wanted:
         raise Stop(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
@@ -57,24 +56,31 @@ def check(  # noqa: PLR0917  these are options, never positional
         findings = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, wanted, quiet=as_json))
     except PeopleMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
-    if junit is not None:
-        junit.write_bytes(_write_junit(url, findings))
     counts = {result: sum(finding.result is result for finding in findings) for result in Result}
     if as_json:
         print(msgspec.json.encode({"url": url, "counts": counts, "checks": findings}).decode())
     else:
         print(f"\n{url}: " + ", ".join(f"{count} {result}" for result, count in counts.items()))
+    if junit is not None:
+        _save(junit, _write_junit(url, findings))
     raise typer.Exit(ExitCode.FAILED if counts[Result.FAIL] else ExitCode.DONE)
 
 
 async def _run(
     url: str, ca_file: Path | None, credentials: Credentials, wanted: list[Check], *, quiet: bool
 ) -> list[Finding]:
-    rooms = await make_rooms(url, credentials, 2, 2, ca_file)
+    rooms = await make_rooms(url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise PeopleMissing("there is one agent, two are needed; --tokens takes one per line")
     site = Site(url, rooms, ssl.create_default_context(cafile=ca_file))
     return await run_checks(site, wanted, (lambda _: None) if quiet else _print)
+
+
+def _save(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as problem:
+        raise Stop(f"--junit {path} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
 
 
 def _print(finding: Finding) -> None:

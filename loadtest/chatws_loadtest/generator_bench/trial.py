@@ -88,7 +88,7 @@ async def run_trial(contender: Contender, size: Size, folders: Folders, core: in
     subject = Subject(folders.server, core)
     await subject.start()
     try:
-        rooms = await make_rooms(subject.url, Credentials(keys=subject.keys), size.users // MEMBERS + 1, MEMBERS)
+        rooms = await make_rooms(subject.url, Credentials(keys=subject.keys), [MEMBERS] * (size.users // MEMBERS + 1))
         wanted = talk.Talk(
             url=subject.url,
             rooms=rooms[1:],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import resource
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.load.keep import collect_seldom, freeze_garbage
 from chatws_loadtest.load.pulse import TICK_S, feel_lag, take_tick
 from chatws_loadtest.load.stage import Stage
-from chatws_loadtest.load.users import ChatUser, ShownSamples
+from chatws_loadtest.load.users import ChatUser, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,25 +45,35 @@ def main() -> int:
         _tell(orders.Failed(str(problem)))
         return 1
     environment = Environment(user_classes=[ChatUser])
-    ledger = Ledger()
-    ChatUser.stage = stage = Stage(plan, ledger, address)
+    ChatUser.stage = stage = Stage(plan, Ledger(), address)
     runner = environment.create_local_runner()
-    if plan.csv_prefix is not None:
-        ledger.samples = ShownSamples(environment)
-        writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, plan.csv_prefix, full_history=True)
-        gevent.spawn(writer)
-    gevent.spawn(feel_lag, stage)
-    gevent.spawn(_tick_on, stage)
-    runner.start(plan.users, spawn_rate=plan.users)
-    gevent.spawn(_announce, stage)
-    for line in lines:
-        order = orders.decode_order(line)
-        if isinstance(order, orders.Finish):
-            _finish(stage, order.drain_s)
-            break
-        _obey(stage, order)
+    with nullcontext() if plan.csv_prefix is None else _csv_files(environment, stage, plan.csv_prefix):
+        gevent.spawn(feel_lag, stage)
+        gevent.spawn(_tick_on, stage)
+        runner.start(plan.users, spawn_rate=plan.users)
+        gevent.spawn(_announce, stage)
+        for line in lines:
+            order = orders.decode_order(line)
+            if isinstance(order, orders.Finish):
+                _finish(stage, order.drain_s)
+                break
+            _obey(stage, order)
     # Locust's own `quit` would look through every source file for the name of its caller; ending is enough.
     return 0
+
+
+@contextmanager
+def _csv_files(environment: Environment, stage: Stage, prefix: str) -> Iterator[None]:
+    """Have Locust write its CSV files; at the end also what came since it last did."""
+    show(environment, stage)
+    writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, prefix, full_history=True)
+    writing = gevent.spawn(writer)
+    yield
+    writing.kill()
+    writer.close_files()
+    for name, write in (("stats", writer.requests_csv), ("failures", writer.failures_csv)):
+        with Path(f"{prefix}_{name}.csv").open("w", encoding="utf-8") as file:
+            write(csv.writer(file))
 
 
 def _obey(stage: Stage, order: orders.Order) -> None:

@@ -21,7 +21,7 @@ from chatws.protocol.replies import Refused as RefusedReply
 from chatws_loadtest.orders import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chatws.client.core.effects import LinkEnd
     from chatws.client.gevent.address import Address
@@ -46,8 +46,14 @@ class Books:
         self.came_back = 0
         self.failures: Counter[str] = Counter()
         self.outages: list[Outage] = []
+        self.on_failure: Callable[[str], None] = lambda _: None
         # One for all: a generator's state is 2.5 kB, a tenth of what a user may cost.
         self.backoff_rng = Random(plan.seed)
+
+    def fail(self, what: str) -> None:
+        """Note that something failed."""
+        self.failures[what] += 1
+        self.on_failure(what)
 
 
 class Room:
@@ -148,7 +154,7 @@ class Chatter:
             )
         except OutboxFull:
             ledger.refuse(number, "outbox_full")
-            self._books.failures["outbox_full"] += 1
+            self._books.fail("outbox_full")
 
     def type(self, intended_s: float) -> None:
         """Begin to type; the peers' receipt is timed from ``intended_s``."""
@@ -190,14 +196,14 @@ class Chatter:
         if self._has_left:
             return
         if not self.is_up:
-            self._books.failures["connect"] += 1
+            self._books.fail("connect")
             self._books.requests += 1
             return
         self._go_down()
         if self._ended_s is None:
             self._ended_s = ended_s
             if end.reason != "cut":
-                self._books.failures["connection ended"] += 1
+                self._books.fail("connection ended")
 
     def saw_event(self, name: str, payload: object, heard_s: float) -> None:
         """See `Witness`."""
@@ -209,7 +215,7 @@ class Chatter:
                 if since_s is not None and self._is_measured(since_s):
                     self._ledger.samples.add("typing", heard_s - since_s)
             case _ if name == Event.ERROR:
-                self._books.failures["error event"] += 1
+                self._books.fail("error event")
 
     def saw_reply(self, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
         """See `Witness`."""
@@ -227,7 +233,7 @@ class Chatter:
                 for message in reply.messages:
                     self._hear(message, heard_s, live=False)
             case RefusedReply():
-                self._books.failures[reply.error.code] += 1
+                self._books.fail(reply.error.code)
         if name == Command.JOIN_CONVERSATION:
             self._books.requests += 1
 

@@ -7,6 +7,8 @@ talks as soon as both are in a room. After each test the account is printed; a d
 from __future__ import annotations
 
 import logging
+from argparse import ArgumentTypeError
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from locust.runners import Runner
 
 DRAIN_S: Final = 5.0
+LOWEST_RATE: Final = 0.01
+HIGHEST_RATE: Final = 100.0
 FINISH: Final = "chatws_finish"
 """The master's word to its workers that a test is over."""
 
@@ -65,7 +69,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--sessions", default="", help="File of customers: SESSION [CONVERSATION] per line.")
     parser.add_argument("--ca-file", default="", help="Certificates to trust instead of the system's.")
     parser.add_argument("--seats", type=int, default=500, help="Most users of one process.")
-    parser.add_argument("--message-rate", type=float, default=1.0, help="Messages per second of each user.")
+    parser.add_argument("--message-rate", type=_rate, default=1.0, help="Messages per second of each user.")
 
 
 def connect(runner: Runner | None, **_: object) -> None:
@@ -80,16 +84,17 @@ def begin(environment: Environment, **_: object) -> None:
     """Find the people, and set the stage for the users of this process; a test that lacks them ends."""
     _accounts.clear()
     options = environment.parsed_options
+    if environment.process_exit_code is None and not isinstance(environment.runner, WorkerRunner):
+        # Until an account says otherwise; a test may be over before anybody has spoken.
+        environment.process_exit_code = ExitCode.INVALID
     if isinstance(environment.runner, MasterRunner) or options is None:
         return
     url = environment.host or options.host or "http://127.0.0.1:3000"
     ca_file = Path(options.ca_file) if options.ca_file else None
     try:
         address = find_address(url, ca_file)
-        plan = _plan(environment, url, ca_file, options)
-        ledger = Ledger()
-        ledger.samples = users.ShownSamples(environment)
-        users.ChatUser.stage = Stage(plan, ledger, address)
+        users.ChatUser.stage = Stage(_plan(environment, url, ca_file, options), Ledger(), address)
+        users.show(environment, users.ChatUser.stage)
     except (PeopleMissing, CannotConnect) as problem:
         _log.error("%s", problem)
         users.ChatUser.stage = None
@@ -119,12 +124,15 @@ def note_account(msg: Message, **_: object) -> None:
 
 
 def judge(environment: Environment, balance: Balance) -> None:
-    """Print the account of all processes; Locust's exit code tells of a fault."""
+    """Print the account of all processes; Locust's exit code tells of a fault, and of a test in which nobody spoke."""
     if not balance.sent:
+        _log.error("nobody has said anything: it takes two users, and what is wrong may be above or in a worker's log")
         return
     _log.info("account: %s", msgspec.json.encode(balance).decode())
     if balance.lost or balance.duplicated or balance.reordered or balance.gaps or balance.deaf:
         environment.process_exit_code = ExitCode.MISSED
+    elif environment.process_exit_code == ExitCode.INVALID:
+        environment.process_exit_code = None
 
 
 def finish(environment: Environment, **_: object) -> None:
@@ -154,6 +162,13 @@ def _collect(runner: MasterRunner) -> Balance:
             break
         gevent.sleep(POLL_S)
     return sum(_accounts.values(), Balance())
+
+
+def _rate(text: str) -> float:
+    with suppress(ValueError):
+        if LOWEST_RATE <= float(text) <= HIGHEST_RATE:
+            return float(text)
+    raise ArgumentTypeError(f"{text!r} is not between {LOWEST_RATE} and {HIGHEST_RATE:.0f}")
 
 
 def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> Plan:

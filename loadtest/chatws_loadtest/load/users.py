@@ -55,3 +55,15 @@ class ShownSamples(Samples):
                 exception=None,
                 context={},
             )
+
+
+def show(environment: Environment, stage: Stage) -> None:
+    """Have Locust count what the users of a stage measure, and what fails."""
+    stage.books.ledger.samples = ShownSamples(environment)
+
+    def on_failure(what: str) -> None:
+        environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust's hooks take anything
+            request_type="chat", name=what, response_time=None, response_length=0, exception=what, context={}
+        )
+
+    stage.books.on_failure = on_failure

@@ -9,7 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.report.svg import Line, Plot, draw
-from chatws_loadtest.summary import WORDS, format_value, headline, not_judged
+from chatws_loadtest.results import name_scenarios
+from chatws_loadtest.summary import WORDS, count, format_value, headline, not_judged
 from chatws_loadtest.targets import METRICS, Kind
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ th:first-child, td:first-child, td.text { text-align: left; }
 .verdict { font-size: 1.4rem; padding: .6rem 1rem; background: var(--soft); border-left: .4rem solid; }
 figure { margin: 1.5rem 0; } figcaption { font-weight: 600; } svg { width: 100%; } svg text { font-size: 11px; }
 svg text, svg .grid { fill: currentColor; } svg .grid { stroke: var(--line); }
-svg .line { fill: none; stroke-width: 2; }
+svg .line { fill: none; stroke-width: 2; stroke-linecap: round; }
 svg .limit { stroke: #cf222e; stroke-dasharray: 4 3; } svg text.limit { stroke: none; fill: #cf222e; }
 svg .mark { stroke: currentColor; stroke-dasharray: 1 2; } svg.key { width: 24px; height: 12px; stroke-width: 2; }
 code { overflow-wrap: anywhere; }
@@ -37,7 +38,8 @@ def write_html(report: Report) -> str:
     """Write the page."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'"
-    title = f"Load test of {report.url}: {headline(report)}"
+    subject = "the bundled server" if report.bundled_server else report.url
+    title = f"Load test of {subject}: {headline(report)}"
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -46,7 +48,7 @@ def write_html(report: Report) -> str:
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
             f"<h1>{escape(title)}</h1>",
             f'<p class="verdict {report.outcome}">{_sentence(report)}</p>',
-            *(part for scenario in report.scenarios for part in _scenario(scenario)),
+            *(part for name, result in name_scenarios(report) for part in _scenario(name, result)),
             *_circumstances(report),
             "</body></html>\n",
         ]
@@ -60,14 +62,14 @@ def _sentence(report: Report) -> str:
         return f"FAIL: missed {escape(', '.join(missed))}"
     if reasons:
         return f"INVALID, this run says nothing about the server: {escape('; '.join(reasons))}"
-    return f"pass: every target was met in {len(report.scenarios)} scenario(s)"
+    return f"pass: every target was met in {count(len(report.scenarios), 'scenario')}"
 
 
-def _scenario(result: ScenarioResult) -> Iterator[str]:
-    yield f"<h2>{escape(result.scenario)}</h2>"
+def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
+    yield f"<h2>{escape(name)}</h2>"
     yield (
-        f"<p>{result.users} users in {result.processes} process(es), {result.rate:g} messages/s each, measured for "
-        f"{result.duration_s:.0f} s</p>"
+        f"<p>{result.users} users in {count(result.processes, 'process', 'es')}, {result.rate:g} messages/s each, "
+        f"measured for {result.duration_s:.0f} s</p>"
     )
     over_time, *plots = map(draw, _plots(result))
     yield _table("Targets", ("target", "measured", "samples", "verdict"), _target_rows(result))
@@ -96,8 +98,8 @@ def _latency_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
 def _number_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
     for name, value in result.numbers.items():
         yield f"{name} ({METRICS[name][1]})", format_value(name, value)
-    for name, count in sorted(result.failures.items()):
-        yield f"failure: {escape(name)}", str(count)
+    for name, times in sorted(result.failures.items()):
+        yield f"failure: {escape(name)}", str(times)
     health = result.health
     yield "generator, CPU in cores", f"{health.cpu_cores:.2f}"
     yield "generator, send lag p99", f"{health.send_lag_p99_us / 1000:.2f} ms"
@@ -113,7 +115,7 @@ def _notes(result: ScenarioResult) -> Iterator[str]:
         *result.verdict.notes,
         *result.findings,
         *(f"not checked: {reason}" for reason in result.unchecked),
-        *(f"not judged: {count}" for count in not_judged(result.balance)),
+        *(f"not judged: {what}" for what in not_judged(result.balance)),
         *(
             f"{step.rate:,.0f} messages/s: message p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
             for step in result.steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from chatws_loadtest.results import name_scenarios
 from chatws_loadtest.summary import format_value
 from chatws_loadtest.verdict import Outcome
 
@@ -16,35 +17,37 @@ if TYPE_CHECKING:
 def write_junit(report: Report) -> bytes:
     """Write the file: a missed target is a failure, one that says nothing an error; "skipped" would look green."""
     root = ET.Element("testsuites", name="chatws loadtest")
-    for scenario in report.scenarios:
-        root.append(_suite(scenario))
+    for name, result in name_scenarios(report):
+        root.append(_suite(name, result))
     ET.indent(root)
     xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return xml
 
 
-def _suite(result: ScenarioResult) -> ET.Element:
+def _suite(name: str, result: ScenarioResult) -> ET.Element:
     rows = result.verdict.rows
     broken = result.verdict.outcome is Outcome.INVALID and all(row.outcome is Outcome.PASS for row in rows)
     suite = ET.Element(
         "testsuite",
-        name=result.scenario,
+        name=name,
         tests=str(len(rows) + broken),
         failures=str(sum(row.outcome is Outcome.FAIL for row in rows)),
         errors=str(sum(row.outcome is Outcome.INVALID for row in rows) + broken),
         time=f"{result.duration_s:.3f}",
     )
     for row in rows:
-        suite.append(_case(result.scenario, row))
+        suite.append(_case(name, row))
     if broken:
-        case = ET.SubElement(suite, "testcase", classname=f"loadtest.{result.scenario}", name="valid")
+        case = ET.SubElement(suite, "testcase", classname=f"loadtest.{name}", name="valid")
         ET.SubElement(case, "error", message="; ".join(result.verdict.invalid_because))
     return suite
 
 
 def _case(scenario: str, row: Row) -> ET.Element:
     case = ET.Element("testcase", classname=f"loadtest.{scenario}", name=row.target)
-    measured = f"measured {format_value(row.metric, row.value)}, {row.samples} samples"
+    measured = f"measured {format_value(row.metric, row.value)}"
+    if row.statistic is not None:
+        measured += f", {row.samples} samples"
     if row.outcome is not Outcome.PASS:
         kind = "failure" if row.outcome is Outcome.FAIL else "error"
         ET.SubElement(case, kind, message=f"{row.reason}: {measured}")

@@ -14,6 +14,8 @@ LEFT: Final = 64
 RIGHT: Final = 16
 TOP: Final = 16
 BOTTOM: Final = 34
+MOST_LABELS: Final = 12
+ROUND_STEPS: Final = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
 COLOURS: Final = ("#1f6feb", "#d29922", "#1a7f37", "#8250df", "#cf222e")
 DASHES: Final = ("", "6 3", "2 3", "8 3 2 3", "1 3")
 """Lines differ by their dashes, too: colour alone carries no meaning."""
@@ -84,13 +86,20 @@ def _grid(plot: Plot, scale: _Scale) -> list[str]:
         y = scale.y(value)
         lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
         lines.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:,.6g}</text>')
-    labels = plot.x_labels or [f"{x:g}" for x in plot.xs]
-    step = max(1, math.ceil(len(labels) / 12))
-    for x, label in list(zip(plot.xs, labels, strict=True))[::step]:
+    for x, label in _x_labels(plot):
         lines.append(f'<text x="{scale.x(x)}" y="{HEIGHT - 18}" text-anchor="middle">{escape(label)}</text>')
     middle = (LEFT + WIDTH - RIGHT) // 2
     lines.append(f'<text x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">{escape(plot.x_unit)}</text>')
     return lines
+
+
+def _x_labels(plot: Plot) -> list[tuple[float, str]]:
+    """Give at most a dozen labels: of an axis of numbers those that are multiples of a round one."""
+    if plot.x_labels is not None:
+        named = list(zip(plot.xs, plot.x_labels, strict=True))
+        return named[:: math.ceil(len(named) / MOST_LABELS)]
+    step = next(step for step in ROUND_STEPS if (max(plot.xs) - min(plot.xs)) / step < MOST_LABELS)
+    return [(x, f"{x:g}") for x in plot.xs if x % step == 0]
 
 
 def _limit(scale: _Scale, name: str, y: float) -> str:
@@ -103,9 +112,11 @@ def _limit(scale: _Scale, name: str, y: float) -> str:
 
 def _mark(scale: _Scale, name: str, x: float, index: int) -> str:
     at = scale.x(x)
+    has_room = at < WIDTH * 3 / 4
+    place = f'x="{at + 4}"' if has_room else f'x="{at - 4}" text-anchor="end"'
     return (
         f'<line class="mark" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text x="{at + 4}" y="{TOP + 10 + 12 * (index % 3)}">{escape(name)}</text>'
+        f'<text {place} y="{TOP + 10 + 12 * (index % 3)}">{escape(name)}</text>'
     )
 
 
@@ -117,7 +128,9 @@ def _polyline(scale: _Scale, xs: Sequence[float], line: Line, index: int) -> str
         else:
             runs[-1].append(f"{scale.x(x)},{scale.y(y)}")
     style = f'stroke="{COLOURS[index]}" stroke-dasharray="{DASHES[index]}"'
-    return "".join(f'<polyline class="line" {style} points="{" ".join(run)}"/>' for run in runs if run)
+    # A point by itself is drawn as a line to itself: nobody would see it otherwise.
+    shown = [run if len(run) > 1 else run * 2 for run in runs if run]
+    return "".join(f'<polyline class="line" {style} points="{" ".join(run)}"/>' for run in shown)
 
 
 def _legend(name: str, index: int) -> str:
