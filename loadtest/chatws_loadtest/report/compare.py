@@ -7,9 +7,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.report.bench import benchmarks
+from chatws_loadtest.summary import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from chatws_loadtest.report.bench import Benchmark
     from chatws_loadtest.results import Report
@@ -51,14 +52,17 @@ def compare(old: Report, new: Report, tolerance: float) -> list[Change]:
     return sorted(changes, key=lambda change: change.name)
 
 
-def describe_changes(changes: Iterable[Change]) -> str:
-    """Describe the changes, a line each."""
+def describe_changes(changes: Sequence[Change]) -> str:
+    """Describe the changes, a line each, and how many are regressions."""
     lines = [
         f"  {change.name}: {change.before:.2f} → {change.after:.2f} {change.unit} ({change.share:+.0%})"
         + (" REGRESSION" if change.is_regression else "")
         for change in changes
     ]
-    return "\n".join(["change since the older report", *(lines or ["  nothing to compare"])])
+    worse = sum(change.is_regression for change in changes)
+    verdict = f"comparison: FAIL, {count(worse, 'regression')}; is it noise? --repeat tells" if worse else ""
+    verdict = verdict or f"comparison: {'pass' if lines else 'there is nothing to compare'}"
+    return "\n".join(["change since the older report", *lines, verdict])
 
 
 def _gather(numbers: Iterable[Benchmark]) -> dict[str, tuple[str, list[float]]]:
