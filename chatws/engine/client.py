@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from chatws.engine.codec import message_frames
 from chatws.engine.errors import ConnectRefused, is_cancelled
 from chatws.engine.events import IncomingEvent
+from chatws.engine.limits import Refused
 from chatws.engine.link import Work
 from chatws.engine.reasons import Reason
 from chatws.engine.socket import Socket
@@ -71,7 +72,7 @@ class Client:
         self._calls = 0
         # Set while attachments are missing.
         self._assembly: _Assembly | None = None
-        # Namespaces the server ended: what the client sent before it knew is no breach of the protocol.
+        # Namespaces whose sockets ended: what the client sent before it knew is no breach of the protocol.
         self._departed: frozenset[str] = frozenset()
         # Set when the transport is about to be closed: nothing more is taken.
         self._is_ending = False
@@ -142,10 +143,10 @@ class Client:
         if self.sockets.get(socket.namespace.name) is not socket:
             return
         self.session.send(message_frames(socketio.encode_disconnect(socket.namespace.name)))
-        self._departed |= {socket.namespace.name}
         self._drop(socket, Reason.SERVER_DISCONNECT)
         if close:
             self._end_soon(Reason.SERVER_DISCONNECT)
+        self._dismiss_if_nobody()
 
     def _accept(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> Work | None:
         if self._is_ending:
@@ -187,6 +188,8 @@ class Client:
         if namespace is None:
             self._refuse(name, ConnectRefused("Invalid namespace"))
             return
+        if name in self._departed and not self._may_come_again(name):
+            return
         socket = Socket(secrets.token_urlsafe(15), namespace, self)
         self.sockets[name] = socket
         self.session.core.enter_handler()
@@ -205,14 +208,25 @@ class Client:
         finally:
             self.session.core.leave_handler()
 
+    def _may_come_again(self, name: str) -> bool:
+        try:
+            self.session.core.limits.again(self.session.handshake.address)
+        except Refused as refused:
+            self.session.core.stats.refused_total[refused.reason] += 1
+            self._refuse(name, ConnectRefused("Service unavailable", {"code": "rate_limited"}))
+            return False
+        return True
+
     async def _client_disconnect(self, packet: socketio.Packet) -> None:
         socket = self._find(packet.namespace)
         if socket is None:
             return
         self._drop(socket, Reason.CLIENT_DISCONNECT)
-        if not self.sockets:
-            core = self.session.core
-            core.loop.call_later(core.options.admission_timeout_s, self._close_if_empty, Reason.CLIENT_DISCONNECT)
+        self._dismiss_if_nobody()
+
+    def _dismiss_if_nobody(self) -> None:
+        if not any(socket.is_admitted for socket in self.sockets.values()):
+            self.session.dismiss()
 
     def _connected(self, socket: Socket) -> None:
         namespace = socket.namespace
@@ -228,6 +242,7 @@ class Client:
     def _drop(self, socket: Socket, reason: Reason) -> None:
         namespace = socket.namespace
         was_connected = socket.connected
+        self._departed |= {namespace.name}
         self.sockets.pop(namespace.name, None)
         namespace.sockets.pop(socket.id, None)
         socket.end()
@@ -240,6 +255,7 @@ class Client:
         socket.rooms.clear()
         if self.sockets.get(socket.namespace.name) is socket:
             del self.sockets[socket.namespace.name]
+            self._departed |= {socket.namespace.name}
             self._refuse(socket.namespace.name, refusal)
             if not self.sockets:
                 self._end_soon(Reason.REFUSED)
@@ -249,7 +265,7 @@ class Client:
         self.session.send(message_frames(packet))
 
     def _find(self, namespace: str) -> Socket | None:
-        """Give the socket; None when the server ended it before.
+        """Give the socket; None when it has ended.
 
         Raises:
             PacketError: the client never connected there.
@@ -270,10 +286,6 @@ class Client:
     def _end_soon(self, reason: Reason) -> None:
         self._is_ending = True
         self.session.core.loop.call_later(_GOODBYE_S, self.session.close, reason)
-
-    def _close_if_empty(self, reason: Reason) -> None:
-        if not self.sockets:
-            self.session.close(reason)
 
     def _attachments_late(self) -> None:
         self.session.fail(PacketError(Fault.BINARY, "attachments did not come in time"))

@@ -11,6 +11,9 @@ from chatws.engine.origin import block_of
 
 _RETRY_AFTER_S = 2
 
+_Row = tuple[str, int, int]
+"""A limit's name, how many there are, and how many there may be."""
+
 
 class Refused(Exception):
     """No session now; ``reason`` is a counter's name."""
@@ -51,7 +54,7 @@ class Limits:
             raise Refused("draining", self._closed_for_s)
         self._start_second()
         block = block_of(address)
-        reason = self._reached(block)
+        reason = _first_reached((*self._places(block), *self._pace(block)))
         if reason is not None:
             raise Refused(reason, _RETRY_AFTER_S)
         self._new += 1
@@ -63,6 +66,24 @@ class Limits:
     def admitted(self) -> None:
         """Count a session that is now known to be somebody."""
         self.unadmitted -= 1
+
+    def dismissed(self) -> None:
+        """Count a session that was somebody and is nobody now."""
+        self.unadmitted += 1
+
+    def again(self, address: str) -> None:
+        """Count a session that connects once more, which asks as much of the program as a new one.
+
+        Raises:
+            Refused: too many this second.
+        """
+        self._start_second()
+        block = block_of(address)
+        reason = _first_reached(self._pace(block))
+        if reason is not None:
+            raise Refused(reason, _RETRY_AFTER_S)
+        self._new += 1
+        self._new_by_address[block] += 1
 
     def leave(self, address: str, *, was_admitted: bool) -> None:
         """Give a session's place back."""
@@ -81,13 +102,21 @@ class Limits:
             self._new = 0
             self._new_by_address.clear()
 
-    def _reached(self, block: str) -> str | None:
+    def _places(self, block: str) -> tuple[_Row, ...]:
         options = self._options
-        rows = (
+        return (
             ("max_sessions", self._open, options.max_sessions),
             ("max_sessions_per_address", self._open_by_address[block], options.max_sessions_per_address),
             ("max_unadmitted", self.unadmitted, options.max_unadmitted),
+        )
+
+    def _pace(self, block: str) -> tuple[_Row, ...]:
+        options = self._options
+        return (
             ("new_sessions_per_s", self._new, options.new_sessions_per_s),
             ("new_sessions_per_address_per_s", self._new_by_address[block], options.new_sessions_per_address_per_s),
         )
-        return next((reason for reason, count, limit in rows if limit and count >= limit), None)
+
+
+def _first_reached(rows: tuple[_Row, ...]) -> str | None:
+    return next((reason for reason, count, limit in rows if limit and count >= limit), None)

@@ -82,6 +82,13 @@ class Session:
         self.core.limits.admitted()
         self._drop_deadline()
 
+    def dismiss(self) -> None:
+        """The client is nobody any more, and has as long as at first to be somebody again."""
+        if self.is_admitted and not self.is_closed:
+            self.is_admitted = False
+            self.core.limits.dismissed()
+            self._deadline = self.core.loop.call_later(self.core.options.admission_timeout_s, self._expire)
+
     def send(self, chunk: bytes) -> None:
         """Send whole frames on the transport of the moment."""
         if self.is_closed:

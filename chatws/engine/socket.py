@@ -57,6 +57,11 @@ class Socket:
         """How the client came."""
         return self._client.session.handshake
 
+    @property
+    def is_admitted(self) -> bool:
+        """True while the client is somebody here."""
+        return self.connected and not self._holds_admission
+
     def hold_admission(self) -> None:
         """In ``on_connect``: being connected is not enough, ``admit`` must follow before the deadline."""
         self._holds_admission = True
@@ -119,7 +124,11 @@ class Socket:
         return values
 
     def disconnect(self, *, close: bool = True) -> None:
-        """Send DISCONNECT, after which the client does not come back by itself; then close the transport."""
+        """Send DISCONNECT, after which the client does not come back by itself; then close the transport.
+
+        Without ``close`` the transport stays for the client's other sockets; left alone, it is closed as if the client
+        had never been admitted.
+        """
         self._client.disconnect(self, close=close)
 
     def close_transport(self, code: int = CloseCode.RESTART) -> None:

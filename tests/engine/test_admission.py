@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from chatws.engine import EngineOptions
+from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.limits import Limits, Refused
-from tests.engine.support import eventually, serve
+from tests.engine.support import close_code, eventually, serve
 
 
 class Clock:
@@ -49,6 +50,54 @@ async def test_place_of_an_ended_session_is_free_again() -> None:
             await websocket.close()
             await eventually(lambda: running.io.session_count == 0)
         assert running.io.unadmitted_count == 0
+
+
+@pytest.mark.parametrize("returns", [False, True], ids=["stays away", "returns as nobody"])
+async def test_client_that_was_admitted_and_disconnects_has_to_be_somebody_again(returns: bool) -> None:
+    def prepare(io: Server) -> None:
+        @io.of("/").on_connect
+        async def connect(socket: Socket, auth: msgspec.Raw | None) -> None:
+            if auth is None:
+                socket.hold_admission()
+
+    async with serve(EngineOptions(admission_timeout_s=0.2), prepare) as running:
+        websocket = await running.open_websocket(connect=False)
+        await websocket.send_str('40{"token":"x"}')
+        assert (await websocket.receive_str()).startswith("40{")
+        assert running.io.unadmitted_count == 0
+        await websocket.send_str("41")
+        await running.ended.count(1)
+        assert running.io.unadmitted_count == 1
+        if returns:
+            await websocket.send_str("40")
+            assert (await websocket.receive_str()).startswith("40{")
+            assert await websocket.receive_str() == "41"
+        assert await close_code(websocket) == (1000 if returns else 1008)
+    assert running.io.unadmitted_count == 0
+
+
+async def test_client_that_is_somebody_again_in_time_stays() -> None:
+    async with serve(EngineOptions(admission_timeout_s=0.2)) as running:
+        websocket = await running.open_websocket()
+        await websocket.send_str("41")
+        await websocket.send_str("40")
+        assert (await websocket.receive_str()).startswith("40{")
+        assert running.io.unadmitted_count == 0
+        (session,) = running.io._core.sessions.values()
+        assert session._deadline is None
+
+
+async def test_namespace_that_is_connected_again_and_again_counts_as_a_new_session_each_time() -> None:
+    async with serve(EngineOptions(new_sessions_per_s=3)) as running:
+        running.io._core.limits._clock = Clock()
+        websocket = await running.open_websocket()
+        for _ in range(3):
+            await websocket.send_str("41")
+            await websocket.send_str("40")
+        answers = [await websocket.receive_str() for _ in range(3)]
+        assert [answer[:2] for answer in answers] == ["40", "40", "44"]
+        assert json.loads(answers[2][2:])["data"] == {"code": "rate_limited"}
+        assert running.io.stats.refused_total["new_sessions_per_s"] == 1
 
 
 async def test_failed_websocket_handshake_takes_no_place() -> None:
