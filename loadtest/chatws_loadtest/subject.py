@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from chatws.server.auth.keys import Keys, load_keys
@@ -33,6 +35,8 @@ class Subject:
         self._options = options
         """More of ``chatws serve``."""
         self._child: asyncio.subprocess.Process | None = None
+        # Bound to the port from the first kill on: it is not to be had by one of all those who try to come back.
+        self._keeper: socket.socket | None = None
 
     @property
     def pid(self) -> int:
@@ -78,6 +82,8 @@ class Subject:
         if self._child.returncode is None:
             self._child.kill()
         await self._child.wait()
+        if self.port and self._keeper is None:
+            self._keep_port()
 
     async def stop(self) -> None:
         """End it: politely, then not."""
@@ -89,6 +95,15 @@ class Subject:
                 await self._child.wait()
         except TimeoutError:
             await self.kill()
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def _keep_port(self) -> None:
+        """Bind the port without listening, which does not keep the next server from it; too late, it will say so."""
+        self._keeper = socket.socket()
+        self._keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            self._keeper.bind((HOST, self.port))
 
 
 def reserve_core() -> int | None:

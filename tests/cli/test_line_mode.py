@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One server for the tests that neither stop it nor need it empty; each has a customer of its own."""
-    process = ServerProcess(tmp_path_factory.mktemp("shared"))
+    # Agents enter the conversation that changed last: not that of another test whose agent has been away for a minute.
+    process = ServerProcess(tmp_path_factory.mktemp("shared"), "--set", "assignee_offline_ms=3600000")
     process.start()
     yield process
     process.stop()

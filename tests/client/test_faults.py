@@ -48,8 +48,8 @@ async def test_a_frozen_link_lets_nothing_through_until_it_thaws(chat: RunningCh
         for listener in (ann, bob):
             await stack.enter_async_context(listener.client)
             await listener.client.join_conversation("c1")
-        assert ann.client.freeze_link(0.3)
-        assert not ann.client.freeze_link(0.3), "one freeze at a time"
+        assert ann.client.freeze_link(1.0)
+        assert not ann.client.freeze_link(1.0), "one freeze at a time"
         pending = ann.client.post_message("c1", "swallowed")
         await bob.client.send_message("c1", "from outside")
         assert (ann.contents, pending.done.done()) == ([], False)
