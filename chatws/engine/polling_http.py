@@ -16,6 +16,8 @@ from chatws.wire.engineio import split_payload
 from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
 
 _TEXT_TYPE = "text/plain"
+_PER_TURN = 256
+"""Packets of a body that are read in one turn of the loop: it can hold 32,000."""
 
 
 class _Answer:
@@ -82,7 +84,7 @@ async def take_post(
         raise RequestError(BadRequest.BAD_REQUEST)
     link.is_posting = True
     try:
-        _accept_packets(link, await _read_body(core, request))
+        await _accept_packets(link, await _read_body(core, request))
         await link.backlog.room()
     except WireError as error:
         session.fail(error)
@@ -106,16 +108,18 @@ def text_response(body: bytes, headers: Mapping[str, str]) -> web.Response:
     return response
 
 
-def _accept_packets(link: PollingLink, body: bytes) -> None:
+async def _accept_packets(link: PollingLink, body: bytes) -> None:
     session = link.session
-    if session.link is not link and not session.is_closed:
-        raise PacketError(Fault.ORDER, "POST after the upgrade")
-    for message in split_payload(body):
+    for number, message in enumerate(split_payload(body), 1):
         if session.is_closed:
             return
+        if session.link is not link:
+            raise PacketError(Fault.ORDER, "POST after the upgrade")
         work = session.accept(message)
         if work is not None:
             link.backlog.add(work, len(message))
+        if not number % _PER_TURN:
+            await asyncio.sleep(0)
 
 
 async def _read_body(core: Core, request: web.Request) -> bytes:

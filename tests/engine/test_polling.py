@@ -255,6 +255,19 @@ async def test_acks_in_a_post_count_while_a_handler_waits_and_events_queue_behin
     assert not client.connected
 
 
+@pytest.mark.parametrize("packet", ["3", '42["echo"]'], ids=["pongs", "events"])
+async def test_body_of_thousands_of_packets_leaves_turns_to_others(running: Running, packet: str) -> None:
+    sid = await running.open_polling()
+    post = asyncio.create_task(running.post(sid, "\x1e".join([packet] * 5_000 + ['421["echo"]'])))
+    turns = 0
+    while not running.io.outbox_bytes()[0]:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 15
+    assert (await post).status == 200
+    assert await running.poll(sid) == ["431[]"]
+
+
 async def test_post_waits_when_too_much_is_unhandled() -> None:
     release, handled = asyncio.Event(), Recorder()
 
