@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chatws_loadtest import orders, procfs
+from chatws_loadtest import orders
 from chatws_loadtest.crew import Crew
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.orders import Done, Habits, Plan, Room
@@ -23,6 +23,7 @@ from chatws_loadtest.stored import NotReadable, count_unstored
 from chatws_loadtest.subject import Subject
 from chatws_loadtest.targets import FAULTS, METRICS, Target
 from chatws_loadtest.verdict import Health, judge
+from chatws_loadtest.watched import Reading, Watched
 
 READY_EXTRA_S: Final = 30.0
 WATCH_S: Final = 1.0
@@ -31,6 +32,9 @@ SETTLE_S: Final = 2.0
 """Answers to the last messages of a step, and the report that brings them, are in after this."""
 
 EARLY_DRAIN_S: Final = 2.0
+STARVED_SHARE: Final = 0.1
+"""A server that waits longer for its core is slower than it is by itself, and whoever reads the result has to know."""
+
 CONNECTING: Final = "connecting"
 FINISHING: Final = "finishing"
 
@@ -98,7 +102,7 @@ class Arena:
         self._rooms: list[Room] = []
         self._crew: Crew | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._watched: _Watched | None = None
+        self._watched: Watched | None = None
 
     @property
     def crew(self) -> Crew:
@@ -217,6 +221,9 @@ class Arena:
         latencies = {name: found for name, found in histograms.items() if name not in account.numbers}
         health = self.recorder.health(done, self.crew.lost, stopped=early)
         subject = self._watched
+        if subject is not None and subject.starved_share > STARVED_SHARE:
+            share = f"{subject.starved_share:.0%} of the time"
+            self.findings.append(f"the server was ready to run and waited for a core, which others had, for {share}")
         return ScenarioResult(
             scenario=self.scenario,
             users=self.users,
@@ -308,19 +315,19 @@ class Arena:
         """Observe the server's CPU and memory, across its restarts."""
         if self.subject is None:
             return
-        watched = self._watched = _Watched()
+        watched = self._watched = Watched()
         while True:
             await asyncio.sleep(WATCH_S)
             at_s = now_s()
             try:
-                cpu_s, rss_bytes = procfs.cpu_seconds(self.subject.pid), procfs.resident_bytes(self.subject.pid)
+                reading = Reading.of(self.subject.pid, at_s)
             except OSError:
                 # It was killed a moment ago.
                 continue
             is_measured = self.recorder.measure_from_s <= at_s < self.recorder.measure_until_s
-            cores = watched.note(self.subject.pid, at_s, cpu_s, rss_bytes, is_measured=is_measured)
+            cores = watched.note(reading, is_measured=is_measured)
             if cores is not None:
-                self.recorder.watch_server(at_s, cores, rss_bytes)
+                self.recorder.watch_server(at_s, cores, reading.rss_bytes)
 
 
 def _rank(metric: str) -> tuple[bool, int, str]:
@@ -336,23 +343,3 @@ class _Account:
     balance: Balance
     failures: dict[str, int]
     numbers: dict[str, float]
-
-
-class _Watched:
-    """The server's use of CPU, process by process."""
-
-    def __init__(self) -> None:
-        self.cpu_s_while_measured = 0.0
-        self.rss_bytes = 0
-        self._last: tuple[int, float, float] | None = None
-
-    def note(self, pid: int, at_s: float, cpu_s: float, rss_bytes: int, *, is_measured: bool) -> float | None:
-        """Add a reading; the cores used since the last one of the same process."""
-        last, self._last = self._last, (pid, at_s, cpu_s)
-        self.rss_bytes = rss_bytes
-        if last is None or last[0] != pid:
-            return None
-        used_s = cpu_s - last[2]
-        if is_measured:
-            self.cpu_s_while_measured += used_s
-        return used_s / max(1e-6, at_s - last[1])

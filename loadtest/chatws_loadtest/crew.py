@@ -84,9 +84,9 @@ class Crew:
                 await asyncio.gather(*self._ready)
         except TimeoutError:
             expected = sum(plan.users for plan in self._plans)
-            raise LoadRefused(
-                f"after {timeout_s:.0f} s only {self._recorder.connections} of {expected} users were connected"
-            ) from None
+            reached = f"after {timeout_s:.0f} s only {self._recorder.connections} of {expected} users were connected"
+            trouble = self._recorder.trouble
+            raise LoadRefused(f"{reached}; {trouble}" if trouble else reached) from None
 
     def order(self, order: Order) -> None:
         """Tell all processes something."""

@@ -117,7 +117,11 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What happened since the last one, about a second ago; ``cpu_s`` and the last five are sums since the start."""
+    """What happened since the last one, about a second ago.
+
+    ``cpu_s`` and the five from ``offered`` on are sums since the start; ``trouble`` is why a connection last failed to
+    come about.
+    """
 
     at_s: float
     samples: dict[str, list[int]]
@@ -130,6 +134,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     acked: int
     requests: int
     failures: dict[str, int]
+    trouble: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -76,6 +76,11 @@ class Recorder:
         return sum(tick.connections for tick in self._last if tick is not None)
 
     @property
+    def trouble(self) -> str:
+        """Why a connection last failed to come about; empty if none did."""
+        return next((tick.trouble for tick in self._last if tick is not None and tick.trouble), "")
+
+    @property
     def sent(self) -> int:
         return sum(tick.sent for tick in self._last if tick is not None)
 

@@ -45,6 +45,8 @@ class Books:
         self.requests = 0
         self.came_back = 0
         self.failures: Counter[str] = Counter()
+        self.trouble = ""
+        """Why a connection last failed to come about."""
         self.outages: list[Outage] = []
         self.on_failure: Callable[[str], None] = lambda _: None
         # One for all: a generator's state is 2.5 kB, a tenth of what a user may cost.
@@ -197,6 +199,7 @@ class Chatter:
             return
         if not self.is_up:
             self._books.fail("connect")
+            self._books.trouble = end.reason
             self._books.requests += 1
             return
         self._go_down()

@@ -43,4 +43,5 @@ def take_tick(stage: Stage) -> Tick:
         acked=books.ledger.acked,
         requests=books.requests,
         failures=dict(books.failures),
+        trouble=books.trouble,
     )
