@@ -22,7 +22,10 @@ _KEY_BYTES = 16
 
 
 class HandedOver(web.StreamResponse):
-    """What a handler gives back whose request has been answered already; aiohttp has nothing to do with it."""
+    """What a handler gives back whose request has been answered already; aiohttp has nothing to do but log it."""
+
+    def __init__(self) -> None:
+        super().__init__(status=101)
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Settings of a server; each limit is switched off by 0."""
+"""Settings of a server; 0 switches off a limit, but neither a time to wait nor the largest payload."""
 
 from __future__ import annotations
 

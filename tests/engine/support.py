@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -134,6 +135,7 @@ async def serve(
     prepare: Callable[[Server], None] = lambda _io: None,
     *,
     tls: ssl.SSLContext | None = None,
+    access_log: logging.Logger | None = None,
 ) -> AsyncIterator[Running]:
     """Run a server that echoes ``echo`` and notes every disconnect."""
     io = Server(options or EngineOptions())
@@ -151,7 +153,7 @@ async def serve(
     prepare(io)
     app = web.Application()
     io.attach(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=access_log, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()

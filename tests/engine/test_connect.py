@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import msgspec
@@ -284,6 +285,14 @@ async def test_packets_sent_before_the_client_knew_of_its_disconnect_are_no_brea
         assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("40{")
         await websocket.send_str('421["echo",2]')
         assert await websocket.receive_str() == "431[2]"
+
+
+async def test_access_log_tells_of_an_upgrade(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "aiohttp.access")
+    async with serve(access_log=logging.getLogger("aiohttp.access")) as running:
+        await running.open_websocket()
+        await eventually(lambda: caplog.messages)
+    assert '" 101 0 "' in caplog.messages[0]
 
 
 @pytest.mark.parametrize("connection", [b"Upgrade", b"keep-alive, Upgrade", b"keep-alive\r\nConnection: Upgrade"])

@@ -8,6 +8,7 @@ import pytest
 import socketio
 
 from chatws.engine import AckTimeout, AlreadyAnswered, Disconnected, EngineOptions, IncomingEvent, Server, Socket
+from chatws.engine.client import Client
 from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
 
 
@@ -243,6 +244,28 @@ async def test_event_that_waited_tells_since_when(transports: list[str]) -> None
         (first, _), (second, arrived_at) = await seen.count(2)
         assert (first, second) == ("first", "second")
         assert began < arrived_at <= came
+
+
+class FaultyClient(Client):
+    """Fails where nothing of a program's is to blame."""
+
+    async def _event(self, *_args: object) -> None:
+        raise KeyError
+
+
+async def test_fault_of_the_engine_itself_ends_the_session(transports: list[str]) -> None:
+    """Or nobody would handle what comes after it."""
+
+    def prepare(io: Server) -> None:
+        io._make_receiver = lambda session: FaultyClient(session, io._namespaces)
+
+    async with serve(prepare=prepare) as running:
+        if transports[0] == "polling":
+            await running.post(await running.open_polling(), '42["echo"]')
+        else:
+            websocket = await running.open_websocket()
+            await websocket.send_str('42["echo"]')
+        assert (await running.ended.count(1))[0][1] == "transport error"
 
 
 async def test_handler_in_flight_runs_to_its_end_when_the_client_goes(transports: list[str]) -> None:
