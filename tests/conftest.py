@@ -54,7 +54,8 @@ def server(start_server: StartServer) -> ServerProcess:
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One real server for all tests that leave it running and use conversations of their own: it starts only once."""
-    server = ServerProcess(tmp_path_factory.mktemp("shared-server"))
+    # All come from one address, and many with wrong credentials.
+    server = ServerProcess(tmp_path_factory.mktemp("shared-server"), "--set", "login_failures_per_minute=1000")
     server.start()
     yield server
     server.stop()
