@@ -122,13 +122,13 @@ class Client:
     def deadline_passed(self) -> None:
         """Say goodbye to sockets that were held, or end a session that never connected."""
         held = [socket for socket in self.sockets.values() if socket.connected]
+        if not held:
+            self.session.close(Reason.NOT_ADMITTED, CloseCode.POLICY)
+            return
+        self._end_soon(Reason.NOT_ADMITTED)
         for socket in held:
             socket.namespace.unadmitted(socket)
             self.disconnect(socket, close=False)
-        if held:
-            self._end_soon(Reason.NOT_ADMITTED)
-        else:
-            self.session.close(Reason.NOT_ADMITTED, CloseCode.POLICY)
 
     def closed(self, reason: Reason) -> None:
         """Drop every socket."""
@@ -225,7 +225,7 @@ class Client:
         self._dismiss_if_nobody()
 
     def _dismiss_if_nobody(self) -> None:
-        if not any(socket.is_admitted for socket in self.sockets.values()):
+        if not self._is_ending and not any(socket.is_admitted for socket in self.sockets.values()):
             self.session.dismiss()
 
     def _connected(self, socket: Socket) -> None:

@@ -67,10 +67,6 @@ class Limits:
         """Count a session that is now known to be somebody."""
         self.unadmitted -= 1
 
-    def dismissed(self) -> None:
-        """Count a session that was somebody and is nobody now."""
-        self.unadmitted += 1
-
     def again(self, address: str) -> None:
         """Count a session that connects once more, which asks as much of the program as a new one.
 

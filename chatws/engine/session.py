@@ -51,7 +51,7 @@ class Session:
         """When the packet came whose handling begins, in the event loop's time; None: just now."""
         # Handlers of this session that run now; more than one only while an upgrade overlaps.
         self._running = 0
-        # Set until the session is admitted or closed.
+        # Set while the client is nobody.
         self._deadline: asyncio.TimerHandle | None = None
 
     def open(self, link: Link, receiver: Receiver) -> None:
@@ -76,17 +76,17 @@ class Session:
 
     def admit(self) -> None:
         """The client is somebody now: its deadline no longer counts."""
-        if self.is_admitted or self.is_closed:
-            return
-        self.is_admitted = True
-        self.core.limits.admitted()
         self._drop_deadline()
+        if not self.is_admitted and not self.is_closed:
+            self.is_admitted = True
+            self.core.limits.admitted()
 
     def dismiss(self) -> None:
-        """The client is nobody any more, and has as long as at first to be somebody again."""
-        if self.is_admitted and not self.is_closed:
-            self.is_admitted = False
-            self.core.limits.dismissed()
+        """The client is nobody any more, and has as long as at first to be somebody again.
+
+        It does not count as one that was never admitted: thousands that leave at once would keep new ones out.
+        """
+        if self._deadline is None and not self.is_closed:
             self._deadline = self.core.loop.call_later(self.core.options.admission_timeout_s, self._expire)
 
     def send(self, chunk: bytes) -> None:
