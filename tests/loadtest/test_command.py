@@ -128,6 +128,7 @@ async def test_interrupted_run_writes_a_partial_report_and_leaves_no_process_beh
     assert "result: INVALID, partial" in outcome.stdout
 
 
+@pytest.mark.usefixtures("attended")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGHUP, HUNG_UP)])
 async def test_run_ended_before_anybody_talked_has_no_report_and_leaves_no_process_behind(
     loadtest: Loadtest, number: signal.Signals, code: int

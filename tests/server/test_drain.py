@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -166,14 +165,6 @@ async def test_second_signal_ends_the_process_at_once(
     assert await asyncio.to_thread(server.terminate) == code
     with suppress(Closed):
         await peer.close()
-
-
-@pytest.fixture
-def attended() -> Iterator[None]:
-    """Have children hear of a closed terminal, also where these tests were started by nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.usefixtures("attended")
