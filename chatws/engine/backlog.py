@@ -27,8 +27,8 @@ class Backlog:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        # With their size, and when they came.
-        self._works: deque[tuple[Work, int, float]] = deque()
+        # With their size, and when those came that wait for others.
+        self._works: deque[tuple[Work, int, float | None]] = deque()
         self._bytes = 0
         self._is_running = False
         # Set while somebody waits for room or for the end.
@@ -36,7 +36,7 @@ class Backlog:
 
     def add(self, work: Work, size: int) -> None:
         """Let work of a packet of ``size`` bytes wait its turn."""
-        self._works.append((work, size, self._session.core.loop.time()))
+        self._works.append((work, size, self._session.core.loop.time() if self._is_running else None))
         self._bytes += size
         if not self._is_running:
             self._is_running = True

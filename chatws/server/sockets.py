@@ -65,7 +65,8 @@ class SocketAdapter:
     async def received(self, socket: Socket, event: IncomingEvent) -> None:
         """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
         connection: Connection = socket.data
-        if gate.is_session_to_slide(self._chat, connection):
+        # What has waited for others is not to wait for this, too: with a store that does not answer it adds up.
+        if event.arrived_at is None and gate.is_session_to_slide(self._chat, connection):
             await gate.slide_session(self._chat, connection)
         caller = Caller(connection.identity, connection.throttle, connection)
         reply = await self._pipeline.run(caller, event.name, event.args, event.arrived_at)

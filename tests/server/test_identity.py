@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 from datetime import datetime
@@ -285,6 +286,24 @@ async def test_stuck_store_costs_a_sliding_session_no_answer(start_chat: StartCh
     chat.clock.advance(60)
     await chat.parts.store.close()
     assert (await customer.ask("typing_start", "conv-1"))["success"]
+
+
+async def test_requests_sent_at_once_wait_for_their_session_to_slide_once(start_chat: StartChat) -> None:
+    chat = await start_chat(session_ttl_s=100)
+    customer = await chat.customer("s-1")
+    await customer.ask("join_conversation", "conv-1")
+    slid = []
+
+    async def stuck(session_id: str, expires_at_ms: int) -> None:
+        del expires_at_ms
+        slid.append(session_id)
+        await asyncio.Event().wait()
+
+    chat.parts.store.touch_session = stuck  # type: ignore[method-assign]  # no database hangs on demand
+    chat.clock.advance(60)
+    acks = await asyncio.gather(*[await customer.start("typing_start", "conv-1") for _ in range(5)])
+    assert all(ack["success"] for ack in acks)
+    assert len(slid) == 1
 
 
 @pytest.mark.parametrize("session_id", ["", "x" * 129])
