@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chatws_loadtest import orders
+from chatws_loadtest import orders, procfs
 from chatws_loadtest.crew import Crew
 from chatws_loadtest.ledger import Balance
+from chatws_loadtest.options import find_port, is_loopback
 from chatws_loadtest.orders import Done, Habits, Plan, Room
 from chatws_loadtest.people import Credentials, make_rooms, open_http, seat, shorten_tokens
 from chatws_loadtest.recorder import Recorder
@@ -125,7 +126,7 @@ class Arena:
 
     @property
     def server_rss_bytes(self) -> int | None:
-        """The server's memory now; None for a server that is not ours."""
+        """The server's memory now; None for a server that cannot be seen from here."""
         return None if self._watched is None else self._watched.rss_bytes
 
     async def open(self, habits: Habits, members: int = 2) -> None:
@@ -313,21 +314,31 @@ class Arena:
 
     async def _watch_server(self) -> None:
         """Observe the server's CPU and memory, across its restarts."""
-        if self.subject is None:
+        pid = await self._find_server()
+        if pid is None:
             return
         watched = self._watched = Watched()
         while True:
             await asyncio.sleep(WATCH_S)
             at_s = now_s()
             try:
-                reading = Reading.of(self.subject.pid, at_s)
+                reading = Reading.of(pid if self.subject is None else self.subject.pid, at_s)
             except OSError:
                 # It was killed a moment ago.
+                pid = await self._find_server() or pid
                 continue
             is_measured = self.recorder.measure_from_s <= at_s < self.recorder.measure_until_s
             cores = watched.note(reading, is_measured=is_measured)
             if cores is not None:
                 self.recorder.watch_server(at_s, cores, reading.rss_bytes)
+
+    async def _find_server(self) -> int | None:
+        """Give the server's process, if it is on this machine."""
+        if self.subject is not None:
+            return self.subject.pid
+        if not is_loopback(self.url):
+            return None
+        return await asyncio.to_thread(procfs.find_listener, find_port(self.url))
 
 
 def _rank(metric: str) -> tuple[bool, int, str]:

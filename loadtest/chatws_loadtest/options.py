@@ -74,6 +74,15 @@ def find_port(url: str) -> int:
     return parts.port or _PORTS[parts.scheme]
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def probe(url: str, ca_file: Path | None = None) -> None:
     """Find out whether anybody listens, and can be trusted, before hundreds ask.
 

@@ -51,6 +51,7 @@ async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
     report = msgspec.json.decode(outcome.stdout)
     assert report["url"] == shared_server.url
     [scenario] = report["scenarios"]
+    assert scenario["serverUsPerMessage"] > 0
     assert scenario["balance"]["sent"] == scenario["balance"]["delivered"] > 0
     for metric in ("connect", "transport", "namespace", "authenticated", "joined"):
         assert scenario["latencies"][metric]["count"] == 10

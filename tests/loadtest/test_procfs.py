@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
-from chatws_loadtest.procfs import cpu_seconds
+from chatws_loadtest.procfs import cpu_seconds, find_listener
+from tests.support.ports import free_port
 
 
 def test_cpu_time_of_a_process_is_what_it_says_itself() -> None:
@@ -21,3 +23,12 @@ def test_a_process_that_is_gone_has_no_cpu_time() -> None:
         gone.wait()
     with pytest.raises(OSError, match="Invalid argument"):
         cpu_seconds(gone.pid)
+
+
+def test_listener_of_a_port_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert find_listener(server.getsockname()[1]) == os.getpid()
+
+
+def test_port_nobody_listens_on_has_no_listener() -> None:
+    assert find_listener(free_port()) is None
