@@ -14,7 +14,7 @@ PLAN = Plan(
     idle=50,
     idle_s=1.0,
     churn_s=20.0,
-    slack=100.0,
+    slack=10.0,
     settings={"authenticate_ms": 3_000, "write_stall_ms": 1_000, "presence_grace_ms": 200},
 )
 
