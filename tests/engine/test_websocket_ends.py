@@ -141,6 +141,8 @@ async def test_connection_whose_writing_fails_ends_alone(caplog: pytest.LogCaptu
         await running.ended.count(1)
         assert [record.msg for record in caplog.records] == ["engine.write_failed"]
         assert running.io._core.connections == {links[0], links[2]}
+        for websocket in websockets:
+            await websocket.close()
 
 
 async def test_events_that_came_before_the_connection_broke_off_are_handled() -> None:
