@@ -23,6 +23,7 @@ HIGHEST_RATE: Final = 100.0
 REFINEMENTS: Final = 2
 """Steps between the last rate that held and the first that did not."""
 
+THIN: Final = "there were too few samples; try more --users or a longer --duration"
 SETTLE_S: Final = 1.5
 BACKLOG_TIMEOUT_S: Final = 30.0
 
@@ -31,23 +32,25 @@ FEEDS: Final = frozenset({"connect", "message", "ack", "typing", "errors", "sent
 
 
 async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
-    """Double the rate until a target breaks or the generator is the limit, then look in between."""
+    """Double the rate until a target breaks or the generator is the limit, then look in between.
+
+    A step with too few samples says neither: the next one has more.
+    """
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
     connects = arena.recorder.latency("connect")
     wanted = [target for target in targets if target.metric in JUDGED and target.kind is Kind.LATENCY]
     holds, breaks, best, why = 0.0, 0.0, None, ""
-    rate = arena.options.rate
+    rate, refined_at = arena.options.rate, 0
     for _ in range(_steps_at_most(rate)):
         verdict = await _try(arena, rate, wanted)
         if verdict.outcome is Outcome.PASS:
             holds, best = rate, arena.recorder.latencies
-        else:
+        elif not _is_thin(verdict):
             breaks, why = rate, _reason(verdict)
             await _calm(arena)
-        if holds and breaks and len(arena.steps) >= _first_break(arena) + REFINEMENTS:
-            break
-        if not holds:
+            refined_at = refined_at or len(arena.steps) + REFINEMENTS
+        if breaks and (not holds or len(arena.steps) >= refined_at):
             break
         rate = (holds + breaks) / 2 if breaks else rate * 2
         if rate > HIGHEST_RATE:
@@ -89,16 +92,17 @@ def _restore(arena: Arena, best: dict[str, Histogram] | None, connects: Histogra
     arena.recorder.latencies["connect"] = connects
 
 
-def _first_break(arena: Arena) -> int:
-    outcomes = [step.outcome for step in arena.steps]
-    return 1 + next(index for index, outcome in enumerate(outcomes) if outcome is not Outcome.PASS)
-
-
 def _steps_at_most(rate: float) -> int:
     steps = 1 + REFINEMENTS
     while rate <= HIGHEST_RATE:
         rate, steps = rate * 2, steps + 1
     return steps
+
+
+def _is_thin(verdict: Verdict) -> bool:
+    """Whether nothing spoke against a step but too few samples."""
+    doubtful = [row for row in verdict.rows if row.outcome is not Outcome.PASS]
+    return bool(doubtful) and all(row.value is None for row in doubtful)
 
 
 def _reason(verdict: Verdict) -> str:
@@ -109,5 +113,5 @@ def _reason(verdict: Verdict) -> str:
 
 def _knee(rate: float, why: str) -> str:
     if not rate:
-        return f"no rate kept the targets; {why.removeprefix('beyond it ')}"
+        return f"no rate was seen to keep the targets; {why.removeprefix('beyond it ') or THIN}"
     return f"highest rate that kept the targets: {rate:,.0f} messages/s; {why or 'no step broke them'}"
