@@ -72,12 +72,12 @@ async def test_bot_is_shown_typing_until_it_has_answered(chat: RunningChat) -> N
 
 
 async def test_bot_is_shown_typing_for_as_long_as_it_takes(start_chat: StartChat) -> None:
-    chat = await start_chat(bot="echo", typing_expire_ms=500, typing_resend_ms=50)
+    chat = await start_chat(bot="echo", typing_expire_ms=1_000, typing_resend_ms=50)
     bot = ScriptedBot("yes")
     install(chat, bot)
     customer = await bots_customer(chat)
     await say(customer, "hello?")
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(1.3)
     await customer.settle()
     assert [event["isTyping"] for event in customer.seen("typing_indicator")] == [True]
     bot.may_answer.set()
