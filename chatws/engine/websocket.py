@@ -246,7 +246,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             try:
                 work = session.accept(message)
             except WireError as error:
-                work = partial(_breach, error)
+                work = partial(_breach, session, error.with_traceback(None))  # which would keep all it was raised in
             if work is not None:
                 self._hand_on(work, len(message))
 
@@ -301,6 +301,6 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
 
-async def _breach(error: WireError) -> None:
+async def _breach(session: Session, error: WireError) -> None:
     """Stand for a packet that breaks the protocol: what came before it is handled first."""
-    raise error
+    session.fail(error)

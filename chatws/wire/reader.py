@@ -110,7 +110,7 @@ class FrameReader:
             try:
                 self._read_messages(messages)
             except FrameError as error:
-                self._error = error
+                self._error = error.with_traceback(None)  # which would keep the reader
                 self._buffer.clear()
                 self._fragments.clear()
         return messages, self._error

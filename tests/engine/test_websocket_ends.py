@@ -170,12 +170,14 @@ async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None
         gc.disable()
         try:
             others = kept()
-            websockets = [await running.open_websocket() for _ in range(4)]
+            websockets = [await running.open_websocket() for _ in range(6)]
             for websocket in websockets:
                 await websocket.send_str('421["echo"]')
                 assert await websocket.receive_str() == "431[]"
             await websockets[0].close()
             websockets[1]._writer.transport.abort()
+            await websockets[2].send_str("garbage")
+            websockets[3]._writer.transport.write(b"garbage")
             await running.io.close_all()
             for websocket in websockets[2:]:
                 await websocket.close()
