@@ -119,7 +119,9 @@ async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartClu
     cluster.buses[0].cut()
     await agent.ask("claim_conversation", change(1))
     for peer in (customer, follower):
-        assert (await peer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
+        # An inbox may show the conversation's beginning first, as late as it gathers changes.
+        while (await peer.expect("conversation_updated"))["conversation"]["status"] != "assigned":
+            assert peer is follower
 
 
 async def test_sweep_shows_inboxes_what_the_bus_lost_once(start_cluster: StartCluster) -> None:
