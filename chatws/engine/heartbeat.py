@@ -71,7 +71,7 @@ class Heartbeat:
 
     def _fire(self) -> None:
         now = self._loop.time()
-        fires_late = now - self._due_at > _GRACE_S
+        fires_late = now - self._due_at > min(_GRACE_S, self._timeout_s / 2)
         if now < self._next_at:
             self._schedule(self._next_at)
         elif not self._is_waiting:

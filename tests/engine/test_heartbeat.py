@@ -124,6 +124,18 @@ def test_timeout_longer_than_the_interval_delays_no_ping_of_a_quick_client() -> 
     assert patient.is_dead
 
 
+def test_short_timeout_forgives_a_shorter_standstill() -> None:
+    loop, patient = MovableLoop(), Patient()
+    heart = Heartbeat(patient, loop, 0.3, 0.3)
+    loop.advance(0.3)
+    loop.now = 0.8
+    loop.advance(0.8)
+    assert not patient.is_dead
+    heart.pong()
+    loop.advance(1.0)
+    assert not patient.is_dead
+
+
 async def test_silent_websocket_is_closed_and_an_answering_one_stays() -> None:
     async with serve(QUICK) as running:
         silent = await running.open_websocket()
