@@ -81,8 +81,9 @@ def assert_latencies(table: Table, scenario: ScenarioResult) -> None:
     assert list(table) == list(found)
     for name, row in found.items():
         *percentiles, samples = table[name]
-        shown = [float(cell) * 1000 for cell in percentiles]
-        assert shown == pytest.approx([row.p50, row.p90, row.p95, row.p99, row.max], abs=5)
+        cells = [f"{cell} ms" for cell in percentiles]
+        for us, cell in zip([row.p50, row.p90, row.p95, row.p99, row.max], cells, strict=True):
+            assert read(cell) == about(us, cell)
         assert samples == str(row.count)
 
 
