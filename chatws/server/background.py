@@ -8,9 +8,9 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from chatws.logging import RateLimitedLogger
 from chatws.protocol.entities import Conversation, User
 from chatws.protocol.ids import format_timestamp
-from chatws.quiet_log import QuietLog
 from chatws.server import gate
 from chatws.server.amends import correct_presence, make_amends
 from chatws.server.answering import BOT
@@ -47,7 +47,7 @@ class Background:
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._lines = QuietLog(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
         self._sweep = Sweep(chat)
         self._tasks: set[asyncio.Task[None]] = set()
         self._amends: asyncio.Task[None] | None = None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import UNSET
 
 from chatws.bots import BotError
+from chatws.logging import RateLimitedLogger
 from chatws.protocol.events import BotNotice
 from chatws.protocol.ids import format_timestamp
-from chatws.quiet_log import QuietLog
 from chatws.server.inbox import EVERY_INBOX
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Notices:
     def __init__(self, chat: Chat, bot: str) -> None:
         self._chat = chat
         self._bot = bot
-        self._lines = QuietLog(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
 
     def failed(self, conversation_id: str, problem: Exception) -> None:
         """The bot had no answer."""

@@ -21,7 +21,7 @@ from chatws.bus import (
     TypingChanged,
     UserEvent,
 )
-from chatws.quiet_log import QuietLog
+from chatws.logging import RateLimitedLogger
 from chatws.server import gate
 from chatws.server.hosting import room_name
 from chatws.server.inbox import EVERY_INBOX
@@ -39,7 +39,7 @@ class Listener:
     def __init__(self, chat: Chat, background: Background) -> None:
         self._chat = chat
         self._background = background
-        self._lines = QuietLog(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
 
     def received(self, channel: str, origin: str, note: Note) -> None:
         """Another server said something; a bug in what comes of it costs this note only."""

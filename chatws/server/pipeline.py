@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from chatws.logging import RateLimitedLogger
 from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.replies import Ok, Refused
 from chatws.protocol.spec import CommandSpec
-from chatws.quiet_log import QuietLog
 from chatws.server.chat import Caller, Chat
 from chatws.server.deadline import Deadline
 from chatws.store import port as store
@@ -49,7 +49,7 @@ class Pipeline:
         self._chat = chat
         self._routes = routes
         self._monotonic = chat.clock.monotonic
-        self._lines = QuietLog(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
         self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
     async def run(

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET
 
 from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
+from chatws.logging import RateLimitedLogger
 from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.replies import Refused
-from chatws.quiet_log import QuietLog
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection
@@ -28,7 +28,7 @@ class SocketAdapter:
     def __init__(self, chat: Chat, pipeline: Pipeline) -> None:
         self._chat = chat
         self._pipeline = pipeline
-        self._lines = QuietLog(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
 
     def attach(self, namespace: Namespace) -> None:
         """Take the namespace's events."""

@@ -21,8 +21,8 @@ from chatws.bus.redis.link import Command, Link, Reply, open_link, words_of
 from chatws.bus.redis.listener import Listener
 from chatws.bus.redis.outbox import Outbox
 from chatws.bus.redis.subscriptions import Subscriptions
+from chatws.logging import RateLimitedLogger
 from chatws.protocol.ids import new_id
-from chatws.quiet_log import QuietLog
 
 if TYPE_CHECKING:
     from chatws.bus.notes import Note, PresencePart
@@ -52,8 +52,8 @@ class Timing(NamedTuple):
     """Longest pause before the next attempt to reach it."""
 
 
-def _absence_log() -> QuietLog:
-    return QuietLog(_log, time.monotonic, AWAY_LINE_S)
+def _absence_log() -> RateLimitedLogger:
+    return RateLimitedLogger(_log, time.monotonic, AWAY_LINE_S)
 
 
 def unix_ms() -> int:
@@ -73,7 +73,7 @@ class RedisBus:
         self._timing = timing or Timing()
         self._origin = new_id(unix_ms())
         self._stats = BusStats()
-        self._lines = QuietLog(_log, time.monotonic)
+        self._lines = RateLimitedLogger(_log, time.monotonic)
         self._absence = _absence_log()
         """Made anew whenever the broker is reached, so that each absence is told at once."""
         keys = Keys(prefix)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chatws.bus.redis.keys import Keys
     from chatws.bus.redis.link import Link
     from chatws.bus.redis.subscriptions import Subscriptions
-    from chatws.quiet_log import QuietLog
+    from chatws.logging import RateLimitedLogger
 
 MAX_LAG_MS = 60_000
 """Clocks of two machines may differ by anything; a longer lag than this tells nothing more."""
@@ -35,7 +35,14 @@ class Listener:
     """Listens on one link after another; ``take`` gets the notes of others."""
 
     def __init__(
-        self, origin: str, keys: Keys, subscriptions: Subscriptions, stats: BusStats, *, lines: QuietLog, take: Take
+        self,
+        origin: str,
+        keys: Keys,
+        subscriptions: Subscriptions,
+        stats: BusStats,
+        *,
+        lines: RateLimitedLogger,
+        take: Take,
     ) -> None:
         self._origin = origin
         self._own_beginning = b'{"origin":"%s",' % origin.encode()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 INTERVAL_S = 1.0
 
 
-class QuietLog:
+class RateLimitedLogger:
     """Writes through one logger, one line of a kind in ``interval_s``; ``clock`` gives monotonic seconds."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float], interval_s: float = INTERVAL_S) -> None:
