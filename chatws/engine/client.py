@@ -16,9 +16,9 @@ from chatws.engine.link import Work
 from chatws.engine.reasons import Reason
 from chatws.engine.socket import Socket
 from chatws.wire import socketio
-from chatws.wire.errors import CloseCode, Fault, PacketError
-from chatws.wire.shape import check_shape
-from chatws.wire.socketio import PacketType
+from chatws.wire.errors import CloseCode, PacketError, ViolationKind
+from chatws.wire.json_limits import check_shape
+from chatws.wire.socketio import SocketPacketType
 
 if TYPE_CHECKING:
     from chatws.engine.namespace import Namespace
@@ -40,7 +40,7 @@ class _Assembly:
 
     __slots__ = ("buffers", "packet", "size", "timer")
 
-    def __init__(self, packet: socketio.Packet, timer: asyncio.TimerHandle) -> None:
+    def __init__(self, packet: socketio.SocketPacket, timer: asyncio.TimerHandle) -> None:
         self.packet = packet
         self.timer = timer
         self.buffers: list[bytes] = []
@@ -94,7 +94,7 @@ class Client:
     def accept_text(self, message: str, at: int) -> Work | None:
         """Read one packet; see ``Receiver``."""
         if self._assembly is not None:
-            raise PacketError(Fault.BINARY, "text while attachments are missing")
+            raise PacketError(ViolationKind.BINARY, "text while attachments are missing")
         options = self.session.core.options
         packet = socketio.decode(message, at=at, max_attachments=self._max_attachments)
         check_shape(packet.raw_json, max_depth=options.max_json_depth, max_values=options.max_json_values)
@@ -108,11 +108,11 @@ class Client:
         """Take one attachment; see ``Receiver``."""
         assembly = self._assembly
         if assembly is None:
-            raise PacketError(Fault.BINARY, "binary that no packet announced")
+            raise PacketError(ViolationKind.BINARY, "binary that no packet announced")
         assembly.buffers.append(message)
         assembly.size += len(message)
         if assembly.size > self.session.core.options.max_payload_bytes:
-            raise PacketError(Fault.OVERSIZE, "attachments are too large together")
+            raise PacketError(ViolationKind.OVERSIZE, "attachments are too large together")
         if len(assembly.buffers) < assembly.packet.attachments:
             return None
         assembly.timer.cancel()
@@ -148,22 +148,22 @@ class Client:
             self._end_soon(Reason.SERVER_DISCONNECT)
         self._dismiss_if_nobody()
 
-    def _accept(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> Work | None:
+    def _accept(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> Work | None:
         if self._is_ending:
             return None
         kind = packet.type
-        if kind in (PacketType.EVENT, PacketType.BINARY_EVENT):
+        if kind in (SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT):
             return partial(self._event, packet, buffers)
-        if kind in (PacketType.ACK, PacketType.BINARY_ACK):
+        if kind in (SocketPacketType.ACK, SocketPacketType.BINARY_ACK):
             self._take_ack(packet, buffers)
             return None
-        if kind is PacketType.CONNECT:
+        if kind is SocketPacketType.CONNECT:
             return partial(self._connect, packet)
-        if kind is PacketType.DISCONNECT:
+        if kind is SocketPacketType.DISCONNECT:
             return partial(self._client_disconnect, packet)
-        raise PacketError(Fault.ORDER, "a client does not send CONNECT_ERROR")
+        raise PacketError(ViolationKind.ORDER, "a client does not send CONNECT_ERROR")
 
-    async def _event(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
+    async def _event(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> None:
         arrived_at = self.session.arrived_at  # before anything else is awaited, or it could be another's
         socket = self._find(packet.namespace)
         if socket is None or self._is_ending:
@@ -173,17 +173,17 @@ class Client:
         send_ack = None if ack_id is None else partial(self._send_ack, socket, ack_id)
         await socket.namespace.dispatch(socket, IncomingEvent(name, args, buffers, send_ack, arrived_at))
 
-    def _take_ack(self, packet: socketio.Packet, buffers: tuple[bytes, ...]) -> None:
+    def _take_ack(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> None:
         socket = self._find(packet.namespace)
         if socket is not None and packet.ack_id is not None:
             socket.take_ack(packet.ack_id, packet.raw_json, buffers)
 
-    async def _connect(self, packet: socketio.Packet) -> None:
+    async def _connect(self, packet: socketio.SocketPacket) -> None:
         name = packet.namespace
         if self._is_ending:
             return
         if name in self.sockets:
-            raise PacketError(Fault.ORDER, "second CONNECT to a namespace")
+            raise PacketError(ViolationKind.ORDER, "second CONNECT to a namespace")
         namespace = self._namespaces.get(name)
         if namespace is None:
             self._refuse(name, ConnectRefused("Invalid namespace"))
@@ -217,7 +217,7 @@ class Client:
             return False
         return True
 
-    async def _client_disconnect(self, packet: socketio.Packet) -> None:
+    async def _client_disconnect(self, packet: socketio.SocketPacket) -> None:
         socket = self._find(packet.namespace)
         if socket is None:
             return
@@ -272,7 +272,7 @@ class Client:
         """
         socket = self.sockets.get(namespace)
         if socket is None and namespace not in self._departed:
-            raise PacketError(Fault.ORDER, "packet for a namespace that is not connected")
+            raise PacketError(ViolationKind.ORDER, "packet for a namespace that is not connected")
         return socket
 
     def _send_ack(self, socket: Socket, ack_id: int, values: tuple[object, ...]) -> None:
@@ -288,4 +288,4 @@ class Client:
         self.session.core.loop.call_later(_GOODBYE_S, self.session.close, reason)
 
     def _attachments_late(self) -> None:
-        self.session.fail(PacketError(Fault.BINARY, "attachments did not come in time"))
+        self.session.fail(PacketError(ViolationKind.BINARY, "attachments did not come in time"))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from chatws.wire import attachments, socketio
-from chatws.wire.engineio import PacketType
-from chatws.wire.errors import Fault, PacketError
+from chatws.wire.engineio import EnginePacketType
+from chatws.wire.errors import PacketError, ViolationKind
 from chatws.wire.frames import Opcode, server_frame, text_frame
 
-_MESSAGE = PacketType.MESSAGE.value.encode()
+_MESSAGE = EnginePacketType.MESSAGE.value.encode()
 _build = msgspec.json.Decoder().decode
 
 
@@ -61,7 +61,7 @@ class Codec:
         try:
             built: object = [_build(value) for value in values]
         except (msgspec.DecodeError, RecursionError):
-            raise PacketError(Fault.MALFORMED, "a value cannot be built") from None
+            raise PacketError(ViolationKind.MALFORMED, "a value cannot be built") from None
         if buffers:
             built = attachments.attach(built, buffers)
         assert isinstance(built, list)

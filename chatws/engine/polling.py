@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 from chatws.engine.backlog import Backlog
 from chatws.engine.core import Core
 from chatws.engine.reasons import OUR_DECISION, QUIET_ENDS, Reason
-from chatws.wire.engineio import PacketType, join_payload
+from chatws.wire.engineio import EnginePacketType, join_payload
 from chatws.wire.frames import Opcode, iter_server_frames, server_frame
 
 if TYPE_CHECKING:
     from chatws.engine.session import Session
 
-_NOOP_FRAME = server_frame(PacketType.NOOP.value.encode())
-_CLOSE_FRAME = server_frame(PacketType.CLOSE.value.encode())
+_NOOP_FRAME = server_frame(EnginePacketType.NOOP.value.encode())
+_CLOSE_FRAME = server_frame(EnginePacketType.CLOSE.value.encode())
 
 
 class PollingLink:

@@ -13,7 +13,7 @@ from chatws.engine.polling import PollingLink
 from chatws.engine.reasons import Reason
 from chatws.engine.unsent import unsent_bytes
 from chatws.wire.engineio import split_payload
-from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
+from chatws.wire.errors import CloseCode, PacketError, ViolationKind, WireError
 
 _TEXT_TYPE = "text/plain"
 _PER_TURN = 256
@@ -48,7 +48,7 @@ async def answer_poll(
         RequestError: another GET of the session is open; both end with it.
     """
     if link.is_polled:
-        link.session.fail(PacketError(Fault.ORDER, "two polls at once"))
+        link.session.fail(PacketError(ViolationKind.ORDER, "two polls at once"))
         raise RequestError(BadRequest.BAD_REQUEST)
     transport = request.transport
     if transport is None:
@@ -80,7 +80,7 @@ async def take_post(
     """
     session = link.session
     if link.is_posting:
-        session.fail(PacketError(Fault.ORDER, "two POST requests at once"))
+        session.fail(PacketError(ViolationKind.ORDER, "two POST requests at once"))
         raise RequestError(BadRequest.BAD_REQUEST)
     link.is_posting = True
     try:
@@ -88,7 +88,7 @@ async def take_post(
         await link.backlog.room()
     except WireError as error:
         session.fail(error)
-        status = 413 if error.fault is Fault.OVERSIZE else 400
+        status = 413 if error.fault is ViolationKind.OVERSIZE else 400
         raise RequestError(BadRequest.BAD_REQUEST, status) from None
     except RequestError:
         session.close(Reason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
@@ -114,7 +114,7 @@ async def _accept_packets(link: PollingLink, body: bytes) -> None:
         if session.is_closed:
             return
         if session.link is not link:
-            raise PacketError(Fault.ORDER, "POST after the upgrade")
+            raise PacketError(ViolationKind.ORDER, "POST after the upgrade")
         work = session.accept(message)
         if work is not None:
             link.backlog.add(work, len(message))
@@ -129,11 +129,11 @@ async def _read_body(core: Core, request: web.Request) -> bytes:
         raise RequestError(BadRequest.BAD_REQUEST)
     limit = core.options.max_payload_bytes
     if request.content_length is not None and request.content_length > limit:
-        raise PacketError(Fault.OVERSIZE, "polling body is too large")
+        raise PacketError(ViolationKind.OVERSIZE, "polling body is too large")
     body = bytearray()
     async with asyncio.timeout(core.options.body_timeout_s):
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > limit:
-                raise PacketError(Fault.OVERSIZE, "polling body is too large")
+                raise PacketError(ViolationKind.OVERSIZE, "polling body is too large")
     return bytes(body)

@@ -41,7 +41,7 @@ from chatws.engine.session import Session
 from chatws.engine.stats import Stats
 from chatws.engine.upgrade import upgrade
 from chatws.engine.websocket import accept_websocket
-from chatws.wire.engineio import OpenPayload, PacketType
+from chatws.wire.engineio import EnginePacketType, OpenPayload
 from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
 from chatws.wire.socketio import MAIN_NAMESPACE
@@ -226,4 +226,4 @@ class Server:
             round(options.ping_timeout_s * 1000),
             options.max_payload_bytes,
         )
-        return PacketType.OPEN.value.encode() + msgspec.json.encode(payload)
+        return EnginePacketType.OPEN.value.encode() + msgspec.json.encode(payload)

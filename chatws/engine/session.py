@@ -10,13 +10,13 @@ from chatws.engine.events import Handshake
 from chatws.engine.heartbeat import Heartbeat
 from chatws.engine.link import READ_AHEAD_BYTES, SEARCH_BYTES, Gone, Link, Receiver, Work
 from chatws.engine.reasons import Reason
-from chatws.wire.engineio import PacketType, decode_packet
-from chatws.wire.errors import CloseCode, Fault, PacketError, WireError
+from chatws.wire.engineio import EnginePacketType, decode_packet
+from chatws.wire.errors import CloseCode, PacketError, ViolationKind, WireError
 from chatws.wire.frames import server_frame
 
-_MESSAGE = PacketType.MESSAGE.value
+_MESSAGE = EnginePacketType.MESSAGE.value
 _GONE = Gone()
-_PING_FRAME = server_frame(PacketType.PING.value.encode())
+_PING_FRAME = server_frame(EnginePacketType.PING.value.encode())
 
 
 class Session:
@@ -172,12 +172,12 @@ class Session:
 
     def _accept_control(self, message: str) -> Work | None:
         kind = decode_packet(message).type
-        if kind is PacketType.CLOSE:
+        if kind is EnginePacketType.CLOSE:
             return partial(self._leave)
-        if kind is PacketType.PONG:
+        if kind is EnginePacketType.PONG:
             self._heartbeat.pong()
-        elif kind is not PacketType.NOOP:
-            raise PacketError(Fault.ORDER, "a client does not send this packet")
+        elif kind is not EnginePacketType.NOOP:
+            raise PacketError(ViolationKind.ORDER, "a client does not send this packet")
         return None
 
     async def _leave(self) -> None:

@@ -15,13 +15,13 @@ from chatws.engine.polling import PollingLink
 from chatws.engine.reasons import Reason
 from chatws.engine.session import Session
 from chatws.engine.websocket import WebSocketLink, accept_websocket
-from chatws.wire.engineio import PROBE, PacketType
+from chatws.wire.engineio import PROBE, EnginePacketType
 from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
 
-_PROBE = PacketType.PING.value + PROBE
-_PROBE_ANSWER = server_frame((PacketType.PONG.value + PROBE).encode())
-_UPGRADE = PacketType.UPGRADE.value
+_PROBE = EnginePacketType.PING.value + PROBE
+_PROBE_ANSWER = server_frame((EnginePacketType.PONG.value + PROBE).encode())
+_UPGRADE = EnginePacketType.UPGRADE.value
 
 
 def upgrade(core: Core, session: Session, request: web.Request) -> web.StreamResponse:

@@ -15,8 +15,8 @@ from chatws.engine.link import READ_AHEAD_BYTES, Work
 from chatws.engine.outlet import Outlet, limit_send_buffer
 from chatws.engine.reasons import Reason
 from chatws.wire.errors import CloseCode, FrameError, WireError
+from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, close_frame, server_frame
-from chatws.wire.reader import FrameReader, Message, Role, parse_close
 
 if TYPE_CHECKING:
     from chatws.engine.session import Session
@@ -79,7 +79,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
 
     def __init__(self, core: Core, transport: asyncio.Transport) -> None:
         super().__init__(core, transport)
-        self._reader = FrameReader(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
+        self._reader = FrameParser(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
         # Set while the link carries a session, which for an upgrade is after the probe.
         self._session: Session | None = None
         # From the client's close frame, its last byte or its first broken one on.
@@ -215,7 +215,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             return False
         return self._session is None or waiting > self._session.read_ahead_bytes
 
-    def _control(self, message: Message) -> bool:
+    def _control(self, message: FrameMessage) -> bool:
         """Deal with a control frame; False when it is the client's last."""
         assert isinstance(message.payload, bytes)
         if message.opcode is Opcode.PING:

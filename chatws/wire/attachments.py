@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatws.wire.errors import Fault, PacketError
+from chatws.wire.errors import PacketError, ViolationKind
 
 PLACEHOLDER = "_placeholder"
 _MAX_DEPTH = 64
@@ -34,7 +34,7 @@ def attach(value: object, buffers: Sequence[bytes]) -> object:
     unused = set(range(len(buffers)))
     result = _attach(value, buffers, unused, 0)
     if unused:
-        raise PacketError(Fault.BINARY, "an attachment has no placeholder")
+        raise PacketError(ViolationKind.BINARY, "an attachment has no placeholder")
     return result
 
 
@@ -53,7 +53,7 @@ def _detach(value: object, found: list[bytes], depth: int) -> object:
 
 def _attach(value: object, buffers: Sequence[bytes], unused: set[int], depth: int) -> object:
     if depth > _MAX_DEPTH:
-        raise PacketError(Fault.MALFORMED, "nested too deep for binary attachments")
+        raise PacketError(ViolationKind.MALFORMED, "nested too deep for binary attachments")
     if isinstance(value, list):
         return [_attach(item, buffers, unused, depth + 1) for item in value]
     if not isinstance(value, dict):
@@ -65,6 +65,6 @@ def _attach(value: object, buffers: Sequence[bytes], unused: set[int], depth: in
 
 def _resolve(num: object, buffers: Sequence[bytes], unused: set[int]) -> bytes:
     if type(num) is not int or num not in unused:
-        raise PacketError(Fault.BINARY, "placeholder number is out of range or used twice")
+        raise PacketError(ViolationKind.BINARY, "placeholder number is out of range or used twice")
     unused.remove(num)
     return buffers[num]

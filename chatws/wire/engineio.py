@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chatws.wire.errors import Fault, PacketError
+from chatws.wire.errors import PacketError, ViolationKind
 
 SEPARATOR = "\x1e"
 PROBE = "probe"
@@ -21,7 +21,7 @@ _SEPARATOR_BYTES = SEPARATOR.encode()
 _BINARY_PREFIX_BYTES = BINARY_PREFIX.encode()
 
 
-class PacketType(StrEnum):
+class EnginePacketType(StrEnum):
     """First character of a packet."""
 
     OPEN = "0"
@@ -33,13 +33,13 @@ class PacketType(StrEnum):
     NOOP = "6"
 
 
-_TYPES: dict[str, PacketType] = {member.value: member for member in PacketType}
+_TYPES: dict[str, EnginePacketType] = {member.value: member for member in EnginePacketType}
 
 
-class Packet(msgspec.Struct, frozen=True, gc=False):
+class EnginePacket(msgspec.Struct, frozen=True, gc=False):
     """One Engine.IO packet; ``payload`` is bytes for a binary message only."""
 
-    type: PacketType
+    type: EnginePacketType
     payload: str | bytes = ""
 
 
@@ -53,7 +53,7 @@ class OpenPayload(msgspec.Struct, frozen=True, rename="camel"):
     max_payload: int
 
 
-def decode_packet(text: str) -> Packet:
+def decode_packet(text: str) -> EnginePacket:
     """Read one packet from a text frame.
 
     Raises:
@@ -61,11 +61,11 @@ def decode_packet(text: str) -> Packet:
     """
     kind = _TYPES.get(text[:1])
     if kind is None:
-        raise PacketError(Fault.MALFORMED, "unknown Engine.IO packet type")
-    return Packet(kind, text[1:])
+        raise PacketError(ViolationKind.MALFORMED, "unknown Engine.IO packet type")
+    return EnginePacket(kind, text[1:])
 
 
-def encode_packet(packet: Packet) -> str | bytes:
+def encode_packet(packet: EnginePacket) -> str | bytes:
     """Write one packet as a WebSocket message: text, or the bare bytes of a binary message."""
     if isinstance(packet.payload, bytes):
         return packet.payload
@@ -81,23 +81,23 @@ def split_payload(body: bytes) -> list[str | bytes]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise PacketError(Fault.ENCODING, "polling payload is not UTF-8") from None
+        raise PacketError(ViolationKind.ENCODING, "polling payload is not UTF-8") from None
     return [_read_part(part) for part in text.split(SEPARATOR)]
 
 
-def decode_payload(body: bytes) -> list[Packet]:
+def decode_payload(body: bytes) -> list[EnginePacket]:
     """Read the body of a polling request or response.
 
     Raises:
         PacketError: it is empty, not UTF-8, or any packet in it is not well formed; then none of it counts.
     """
     return [
-        decode_packet(part) if isinstance(part, str) else Packet(PacketType.MESSAGE, part)
+        decode_packet(part) if isinstance(part, str) else EnginePacket(EnginePacketType.MESSAGE, part)
         for part in split_payload(body)
     ]
 
 
-def encode_payload(packets: Iterable[Packet]) -> bytes:
+def encode_payload(packets: Iterable[EnginePacket]) -> bytes:
     """Write packets as the body of a polling request or response."""
     return join_payload(encode_packet(packet) for packet in packets)
 
@@ -107,18 +107,18 @@ def join_payload(messages: Iterable[str | bytes]) -> bytes:
     return _SEPARATOR_BYTES.join(map(_write_part, messages))
 
 
-def decode_open(packet: Packet) -> OpenPayload:
+def decode_open(packet: EnginePacket) -> OpenPayload:
     """Read the payload of the server's OPEN packet.
 
     Raises:
         PacketError: it is another packet, or a field is missing or has another type.
     """
-    if packet.type is not PacketType.OPEN:
-        raise PacketError(Fault.ORDER, "the first packet is not OPEN")
+    if packet.type is not EnginePacketType.OPEN:
+        raise PacketError(ViolationKind.ORDER, "the first packet is not OPEN")
     try:
         return msgspec.json.decode(packet.payload, type=OpenPayload)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        raise PacketError(Fault.MALFORMED, "OPEN without a valid handshake") from None
+        raise PacketError(ViolationKind.MALFORMED, "OPEN without a valid handshake") from None
 
 
 def _read_part(part: str) -> str | bytes:
@@ -127,7 +127,7 @@ def _read_part(part: str) -> str | bytes:
     try:
         return base64.b64decode(part[1:], validate=True)
     except (binascii.Error, ValueError):
-        raise PacketError(Fault.MALFORMED, "binary packet is not base64") from None
+        raise PacketError(ViolationKind.MALFORMED, "binary packet is not base64") from None
 
 
 def _write_part(message: str | bytes) -> bytes:

@@ -25,7 +25,7 @@ class CloseCode(IntEnum):
     RESTART = 1012
 
 
-class Fault(StrEnum):
+class ViolationKind(StrEnum):
     """Kinds of protocol error; one counter each."""
 
     MALFORMED = "malformed"
@@ -36,20 +36,20 @@ class Fault(StrEnum):
     ORDER = "order"
 
 
-CLOSE_CODES: dict[Fault, CloseCode] = {
-    Fault.MALFORMED: CloseCode.PROTOCOL_ERROR,
-    Fault.ENCODING: CloseCode.INVALID_TEXT,
-    Fault.OVERSIZE: CloseCode.TOO_BIG,
-    Fault.BINARY: CloseCode.PROTOCOL_ERROR,
-    Fault.RESERVED_NAME: CloseCode.PROTOCOL_ERROR,
-    Fault.ORDER: CloseCode.PROTOCOL_ERROR,
+CLOSE_CODES: dict[ViolationKind, CloseCode] = {
+    ViolationKind.MALFORMED: CloseCode.PROTOCOL_ERROR,
+    ViolationKind.ENCODING: CloseCode.INVALID_TEXT,
+    ViolationKind.OVERSIZE: CloseCode.TOO_BIG,
+    ViolationKind.BINARY: CloseCode.PROTOCOL_ERROR,
+    ViolationKind.RESERVED_NAME: CloseCode.PROTOCOL_ERROR,
+    ViolationKind.ORDER: CloseCode.PROTOCOL_ERROR,
 }
 
 
 class WireError(ValueError):
     """The peer broke the protocol. ``detail`` is our own text and never holds what the peer sent."""
 
-    def __init__(self, fault: Fault, detail: str) -> None:
+    def __init__(self, fault: ViolationKind, detail: str) -> None:
         super().__init__(fault, detail)
         self.fault = fault
         self.detail = detail

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import msgspec
 
-from chatws.wire.errors import Fault, PacketError
+from chatws.wire.errors import PacketError, ViolationKind
 
 MAIN_NAMESPACE = "/"
 MAX_ACK_ID = 2**53 - 1
@@ -22,7 +22,7 @@ RESERVED_EVENTS = frozenset(
 """Names a program must not send: both ends raise them locally."""
 
 
-class PacketType(IntEnum):
+class SocketPacketType(IntEnum):
     """First digit of a packet."""
 
     CONNECT = 0
@@ -34,22 +34,24 @@ class PacketType(IntEnum):
     BINARY_ACK = 6
 
 
-class Packet(msgspec.Struct, frozen=True, gc=False):
+class SocketPacket(msgspec.Struct, frozen=True, gc=False):
     """One Socket.IO packet; ``raw_json`` is its payload as it came, or empty."""
 
-    type: PacketType
+    type: SocketPacketType
     namespace: str = MAIN_NAMESPACE
     ack_id: int | None = None
     attachments: int = 0
     raw_json: str = ""
 
 
-_EVENT = PacketType.EVENT
-_PLAIN_TYPES = {str(kind.value): kind for kind in (PacketType.EVENT, PacketType.ACK)}
-_TYPES: dict[str, PacketType] = {str(member.value): member for member in PacketType}
-_BINARY_TYPES = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
-_ARRAY_TYPES = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
-_OBJECT_TYPES = frozenset({PacketType.CONNECT, PacketType.CONNECT_ERROR})
+_EVENT = SocketPacketType.EVENT
+_PLAIN_TYPES = {str(kind.value): kind for kind in (SocketPacketType.EVENT, SocketPacketType.ACK)}
+_TYPES: dict[str, SocketPacketType] = {str(member.value): member for member in SocketPacketType}
+_BINARY_TYPES = frozenset({SocketPacketType.BINARY_EVENT, SocketPacketType.BINARY_ACK})
+_ARRAY_TYPES = frozenset(
+    {SocketPacketType.EVENT, SocketPacketType.ACK, SocketPacketType.BINARY_EVENT, SocketPacketType.BINARY_ACK}
+)
+_OBJECT_TYPES = frozenset({SocketPacketType.CONNECT, SocketPacketType.CONNECT_ERROR})
 _HEAD = re.compile(r"(?:([0-9]{1,10})-)?(?:(/[^,]*)(?:,|\Z))?([0-9]{1,16})?")
 _JSON_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeError)
 
@@ -59,7 +61,7 @@ _decode_name = msgspec.json.Decoder(str).decode
 _encode_json = msgspec.json.Encoder().encode
 
 
-def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> Packet:
+def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> SocketPacket:
     """Read the packet that begins at index ``at`` of ``text``; ``max_attachments`` 0 refuses binary packets.
 
     The JSON payload of an event or ack is left unread, see ``split_event`` and ``split_ack``.
@@ -74,12 +76,12 @@ def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> Packet:
             return packet
     kind = _TYPES.get(digit)
     if kind is None:
-        raise PacketError(Fault.MALFORMED, "unknown Socket.IO packet type")
+        raise PacketError(ViolationKind.MALFORMED, "unknown Socket.IO packet type")
     head = _HEAD.match(text, at + 1)
     if head is None:
-        raise PacketError(Fault.MALFORMED, "unreadable packet head")
+        raise PacketError(ViolationKind.MALFORMED, "unreadable packet head")
     attachments, namespace, ack_id = head.groups()
-    packet = Packet(
+    packet = SocketPacket(
         kind,
         MAIN_NAMESPACE if namespace is None else namespace,
         None if ack_id is None else int(ack_id),
@@ -100,11 +102,11 @@ def split_event(raw_json: str) -> tuple[str, list[msgspec.Raw]]:
         args = _decode_array(raw_json)
         name = _decode_name(args.pop(0))
     except _JSON_ERRORS:
-        raise PacketError(Fault.MALFORMED, "event payload is not an array beginning with a name") from None
+        raise PacketError(ViolationKind.MALFORMED, "event payload is not an array beginning with a name") from None
     except IndexError:
-        raise PacketError(Fault.MALFORMED, "event without a name") from None
+        raise PacketError(ViolationKind.MALFORMED, "event without a name") from None
     if name in RESERVED_EVENTS:
-        raise PacketError(Fault.RESERVED_NAME, "event name is reserved")
+        raise PacketError(ViolationKind.RESERVED_NAME, "event name is reserved")
     return name, args
 
 
@@ -117,7 +119,7 @@ def split_ack(raw_json: str) -> list[msgspec.Raw]:
     try:
         return _decode_array(raw_json)
     except _JSON_ERRORS:
-        raise PacketError(Fault.MALFORMED, "ack payload is not an array") from None
+        raise PacketError(ViolationKind.MALFORMED, "ack payload is not an array") from None
 
 
 def parse_object(raw_json: str) -> msgspec.Raw | None:
@@ -129,27 +131,27 @@ def parse_object(raw_json: str) -> msgspec.Raw | None:
     if not raw_json:
         return None
     if raw_json[0] != "{":
-        raise PacketError(Fault.MALFORMED, "payload is not an object")
+        raise PacketError(ViolationKind.MALFORMED, "payload is not an object")
     try:
         return _decode_raw(raw_json)
     except _JSON_ERRORS:
-        raise PacketError(Fault.MALFORMED, "payload is not JSON") from None
+        raise PacketError(ViolationKind.MALFORMED, "payload is not JSON") from None
 
 
 def encode_connect(namespace: str = MAIN_NAMESPACE, payload: object = None) -> bytes:
     """Write CONNECT; a client's payload is its credentials, a server's is ``{"sid": id}``."""
-    return _encode(PacketType.CONNECT, namespace, payload=payload)
+    return _encode(SocketPacketType.CONNECT, namespace, payload=payload)
 
 
 def encode_disconnect(namespace: str = MAIN_NAMESPACE) -> bytes:
     """Write DISCONNECT."""
-    return _encode(PacketType.DISCONNECT, namespace)
+    return _encode(SocketPacketType.DISCONNECT, namespace)
 
 
 def encode_connect_error(message: str, details: object = None, namespace: str = MAIN_NAMESPACE) -> bytes:
     """Write CONNECT_ERROR ``{message, data?}``."""
     payload = {"message": message} if details is None else {"message": message, "data": details}
-    return _encode(PacketType.CONNECT_ERROR, namespace, payload=payload)
+    return _encode(SocketPacketType.CONNECT_ERROR, namespace, payload=payload)
 
 
 def encode_event(
@@ -168,7 +170,7 @@ def encode_event(
     payload = [name, *args]
     if namespace == MAIN_NAMESPACE and attachments is None:
         return (b"2" if ack_id is None else b"2%d" % ack_id) + _encode_json(payload)
-    kind = PacketType.EVENT if attachments is None else PacketType.BINARY_EVENT
+    kind = SocketPacketType.EVENT if attachments is None else SocketPacketType.BINARY_EVENT
     return _encode(kind, namespace, ack_id, attachments, payload)
 
 
@@ -182,12 +184,12 @@ def encode_ack(
     """
     if namespace == MAIN_NAMESPACE and attachments is None:
         return b"3%d" % ack_id + _encode_json(values)
-    kind = PacketType.ACK if attachments is None else PacketType.BINARY_ACK
+    kind = SocketPacketType.ACK if attachments is None else SocketPacketType.BINARY_ACK
     return _encode(kind, namespace, ack_id, attachments, list(values))
 
 
 def _encode(
-    kind: PacketType,
+    kind: SocketPacketType,
     namespace: str,
     ack_id: int | None = None,
     attachments: int | None = None,
@@ -203,44 +205,44 @@ def _encode(
     return head.encode() if payload is None else head.encode() + _encode_json(payload)
 
 
-def _decode_plain(text: str, at: int, kind: PacketType) -> Packet | None:
+def _decode_plain(text: str, at: int, kind: SocketPacketType) -> SocketPacket | None:
     """Read an event or ack of the main namespace, which nearly all traffic consists of; None: take the long way."""
     bracket = text.find("[", at, at + 17)
     if bracket == at:
-        return Packet(kind, MAIN_NAMESPACE, None, 0, text[at:]) if kind is _EVENT else None
+        return SocketPacket(kind, MAIN_NAMESPACE, None, 0, text[at:]) if kind is _EVENT else None
     if bracket < 0:
         return None
     digits = text[at:bracket]
     if not (digits.isascii() and digits.isdigit()) or int(digits) > MAX_ACK_ID:
         return None
-    return Packet(kind, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
+    return SocketPacket(kind, MAIN_NAMESPACE, int(digits), 0, text[bracket:])
 
 
-def _count_attachments(kind: PacketType, digits: str | None, limit: int) -> int:
+def _count_attachments(kind: SocketPacketType, digits: str | None, limit: int) -> int:
     if kind not in _BINARY_TYPES:
         if digits is not None:
-            raise PacketError(Fault.MALFORMED, "attachments on a packet that has none")
+            raise PacketError(ViolationKind.MALFORMED, "attachments on a packet that has none")
         return 0
     if digits is None:
-        raise PacketError(Fault.MALFORMED, "binary packet without a count of attachments")
+        raise PacketError(ViolationKind.MALFORMED, "binary packet without a count of attachments")
     if limit == 0 or int(digits) > limit:
-        raise PacketError(Fault.BINARY, "binary is not allowed, or too many attachments")
+        raise PacketError(ViolationKind.BINARY, "binary is not allowed, or too many attachments")
     return int(digits)
 
 
-def _check(packet: Packet) -> None:
+def _check(packet: SocketPacket) -> None:
     first = packet.raw_json[:1]
     if packet.ack_id is not None and packet.ack_id > MAX_ACK_ID:
-        raise PacketError(Fault.MALFORMED, "ack id is too large")
+        raise PacketError(ViolationKind.MALFORMED, "ack id is too large")
     if len(packet.namespace) > MAX_NAMESPACE_CHARS:
-        raise PacketError(Fault.MALFORMED, "namespace is too long")
+        raise PacketError(ViolationKind.MALFORMED, "namespace is too long")
     if packet.type in _ARRAY_TYPES:
-        needs_id = packet.type in (PacketType.ACK, PacketType.BINARY_ACK)
+        needs_id = packet.type in (SocketPacketType.ACK, SocketPacketType.BINARY_ACK)
         if first != "[" or (needs_id and packet.ack_id is None):
-            raise PacketError(Fault.MALFORMED, "payload is not an array, or ack without id")
+            raise PacketError(ViolationKind.MALFORMED, "payload is not an array, or ack without id")
     elif packet.ack_id is not None:
-        raise PacketError(Fault.MALFORMED, "ack id on a packet that has none")
+        raise PacketError(ViolationKind.MALFORMED, "ack id on a packet that has none")
     elif packet.type in _OBJECT_TYPES:
         parse_object(packet.raw_json)
     elif first:
-        raise PacketError(Fault.MALFORMED, "DISCONNECT with a payload")
+        raise PacketError(ViolationKind.MALFORMED, "DISCONNECT with a payload")

@@ -13,8 +13,8 @@ import msgspec
 
 from chatws.wire import engineio, socketio
 from chatws.wire.errors import WireError
+from chatws.wire.frame_parser import FrameMessage, FrameParser, Role
 from chatws.wire.frames import Opcode, client_frame
-from chatws.wire.reader import FrameReader, Message, Role
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 OPEN_TIMEOUT_S = 30.0
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         # The HTTP answer while it is incomplete; None from then on.
         self._http_head: bytes | None = b""
-        self._reader = FrameReader(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
+        self._reader = FrameParser(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
         self._ack_ids = itertools.count()
         self._acks: dict[int, OnAck] = {}
 
@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         """Send an event at once; ``on_ack`` gets the first value of its ack."""
         ack_id = next(self._ack_ids)
         self._acks[ack_id] = on_ack
-        self._send(engineio.PacketType.MESSAGE, socketio.encode_event(name, (argument,), ack_id=ack_id))
+        self._send(engineio.EnginePacketType.MESSAGE, socketio.encode_event(name, (argument,), ack_id=ack_id))
 
     async def request(self, name: str, argument: object) -> msgspec.Raw:
         """Send an event and wait for its ack.
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
             return b""
         return rest
 
-    def _read_message(self, message: Message) -> None:
+    def _read_message(self, message: FrameMessage) -> None:
         if message.opcode is Opcode.PING:
             assert isinstance(message.payload, bytes)
             self._write(client_frame(message.payload, os.urandom(4), Opcode.PONG))
@@ -113,26 +113,26 @@ class Connection(asyncio.Protocol):
 
     def _read_packet(self, text: str) -> None:
         packet = engineio.decode_packet(text)
-        if packet.type is engineio.PacketType.MESSAGE:
+        if packet.type is engineio.EnginePacketType.MESSAGE:
             self._read_socketio(socketio.decode(text, at=1))
-        elif packet.type is engineio.PacketType.PING:
-            self._send(engineio.PacketType.PONG, b"")
-        elif packet.type is engineio.PacketType.OPEN:
-            self._send(engineio.PacketType.MESSAGE, socketio.encode_connect(payload=self._credentials))
+        elif packet.type is engineio.EnginePacketType.PING:
+            self._send(engineio.EnginePacketType.PONG, b"")
+        elif packet.type is engineio.EnginePacketType.OPEN:
+            self._send(engineio.EnginePacketType.MESSAGE, socketio.encode_connect(payload=self._credentials))
 
-    def _read_socketio(self, packet: socketio.Packet) -> None:
-        if packet.type is socketio.PacketType.EVENT:
+    def _read_socketio(self, packet: socketio.SocketPacket) -> None:
+        if packet.type is socketio.SocketPacketType.EVENT:
             name, args = socketio.split_event(packet.raw_json)
             if name == "authenticated" and not self.opened.done():
                 self.opened.set_result(None)
             self._on_event(name, args[0])
-        elif packet.type is socketio.PacketType.ACK and packet.ack_id is not None:
+        elif packet.type is socketio.SocketPacketType.ACK and packet.ack_id is not None:
             if (on_ack := self._acks.pop(packet.ack_id, None)) is not None:
                 on_ack(socketio.split_ack(packet.raw_json)[0])
-        elif packet.type is socketio.PacketType.CONNECT_ERROR:
+        elif packet.type is socketio.SocketPacketType.CONNECT_ERROR:
             self._fail(f"refused: {packet.raw_json}")
 
-    def _send(self, kind: engineio.PacketType, payload: bytes) -> None:
+    def _send(self, kind: engineio.EnginePacketType, payload: bytes) -> None:
         self._write(client_frame(kind.value.encode() + payload, os.urandom(4)))
 
     def _write(self, frame: bytes) -> None:

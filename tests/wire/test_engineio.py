@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatws.wire.engineio import (
+    EnginePacket,
+    EnginePacketType,
     OpenPayload,
-    Packet,
-    PacketType,
     decode_open,
     decode_packet,
     decode_payload,
@@ -15,16 +15,16 @@ from chatws.wire.engineio import (
     encode_payload,
     split_payload,
 )
-from chatws.wire.errors import Fault, PacketError
+from chatws.wire.errors import PacketError, ViolationKind
 
 text_packets = st.builds(
-    Packet, st.sampled_from(PacketType), st.text(st.characters(codec="utf-8", exclude_characters="\x1e"))
+    EnginePacket, st.sampled_from(EnginePacketType), st.text(st.characters(codec="utf-8", exclude_characters="\x1e"))
 )
-binary_packets = st.builds(Packet, st.just(PacketType.MESSAGE), st.binary())
+binary_packets = st.builds(EnginePacket, st.just(EnginePacketType.MESSAGE), st.binary())
 
 
 @given(st.lists(text_packets | binary_packets, min_size=1))
-def test_payload_survives_the_way_there_and_back(packets: list[Packet]) -> None:
+def test_payload_survives_the_way_there_and_back(packets: list[EnginePacket]) -> None:
     assert decode_payload(encode_payload(packets)) == packets
 
 
@@ -38,33 +38,33 @@ def test_any_body_is_packets_or_a_packet_error(body: bytes) -> None:
 
 def test_payload_of_the_protocol_page_is_read() -> None:
     assert decode_payload(b"4hello\x1ebAQIDBA==") == [
-        Packet(PacketType.MESSAGE, "hello"),
-        Packet(PacketType.MESSAGE, b"\x01\x02\x03\x04"),
+        EnginePacket(EnginePacketType.MESSAGE, "hello"),
+        EnginePacket(EnginePacketType.MESSAGE, b"\x01\x02\x03\x04"),
     ]
 
 
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        (b"", Fault.MALFORMED),
-        (b"4a\x1e", Fault.MALFORMED),
-        (b"7", Fault.MALFORMED),
-        (b"\xff", Fault.ENCODING),
-        (b"4\xed\xa0\x80", Fault.ENCODING),
-        (b"bAQID%BA==", Fault.MALFORMED),
-        (b"bAQI", Fault.MALFORMED),
-        ("4\u0664\x1e\u0664".encode(), Fault.MALFORMED),
+        (b"", ViolationKind.MALFORMED),
+        (b"4a\x1e", ViolationKind.MALFORMED),
+        (b"7", ViolationKind.MALFORMED),
+        (b"\xff", ViolationKind.ENCODING),
+        (b"4\xed\xa0\x80", ViolationKind.ENCODING),
+        (b"bAQID%BA==", ViolationKind.MALFORMED),
+        (b"bAQI", ViolationKind.MALFORMED),
+        ("4\u0664\x1e\u0664".encode(), ViolationKind.MALFORMED),
     ],
 )
-def test_malformed_body_is_refused_whole(body: bytes, fault: Fault) -> None:
+def test_malformed_body_is_refused_whole(body: bytes, fault: ViolationKind) -> None:
     with pytest.raises(PacketError) as raised:
         decode_payload(body)
     assert raised.value.fault is fault
 
 
 def test_binary_message_is_bare_bytes_in_a_websocket() -> None:
-    assert encode_packet(Packet(PacketType.MESSAGE, b"\x00")) == b"\x00"
-    assert encode_packet(Packet(PacketType.PING, "probe")) == "2probe"
+    assert encode_packet(EnginePacket(EnginePacketType.MESSAGE, b"\x00")) == b"\x00"
+    assert encode_packet(EnginePacket(EnginePacketType.PING, "probe")) == "2probe"
 
 
 def test_split_payload_gives_what_a_websocket_would_carry() -> None:

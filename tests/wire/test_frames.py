@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatws.wire.errors import CloseCode, FrameError
+from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import (
     Opcode,
     apply_mask,
@@ -16,7 +17,6 @@ from chatws.wire.frames import (
     iter_server_frames,
     server_frame,
 )
-from chatws.wire.reader import FrameReader, Message, Role, parse_close
 
 SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000]
 texts = st.text(st.characters(codec="utf-8"))
@@ -33,7 +33,7 @@ def make_frame(message: str | bytes, role: Role) -> bytes:
 @given(st.lists(messages, max_size=5), st.sampled_from(Role), st.integers(1, 9))
 def test_messages_survive_being_cut_anywhere(sent: list[str | bytes], role: Role, step: int) -> None:
     stream = b"".join(make_frame(message, role) for message in sent)
-    reader = FrameReader(role, max_message_bytes=10_000)
+    reader = FrameParser(role, max_message_bytes=10_000)
     got = [m for at in range(0, len(stream), step) for m in reader.feed(stream[at : at + step])]
     assert [message.payload for message in got] == sent
 
@@ -41,7 +41,7 @@ def test_messages_survive_being_cut_anywhere(sent: list[str | bytes], role: Role
 @given(st.lists(messages | st.text(min_size=120, max_size=200), max_size=5), st.integers(0, 600))
 def test_whole_texts_that_are_taken_at_once_are_those_of_the_long_way(sent: list[str | bytes], cut: int) -> None:
     stream = b"".join(make_frame(message, Role.CLIENT) for message in sent)
-    reader = FrameReader(Role.CLIENT, max_message_bytes=500)
+    reader = FrameParser(Role.CLIENT, max_message_bytes=500)
     got: list[str | bytes] = []
     for chunk in (stream[:cut], stream[cut:]):
         taken = reader.take_texts(chunk)
@@ -51,11 +51,11 @@ def test_whole_texts_that_are_taken_at_once_are_those_of_the_long_way(sent: list
 
 def test_nothing_but_whole_unmasked_texts_is_taken_at_once() -> None:
     text = server_frame(b"whole")
-    reader = FrameReader(Role.CLIENT, max_message_bytes=100)
+    reader = FrameParser(Role.CLIENT, max_message_bytes=100)
     assert reader.take_texts(text + text) == ["whole", "whole"]
     for other in (text[:-1], server_frame(b"\xff\xff"), server_frame(bytes(101)), server_frame(b"x", Opcode.PING)):
         assert reader.take_texts(text + other) is None
-    assert FrameReader(Role.SERVER, max_message_bytes=100).take_texts(text) is None
+    assert FrameParser(Role.SERVER, max_message_bytes=100).take_texts(text) is None
     reader.feed(server_frame(b"first ", is_last=False))
     assert reader.take_texts(text) is None
 
@@ -63,7 +63,7 @@ def test_nothing_but_whole_unmasked_texts_is_taken_at_once() -> None:
 @given(st.binary(max_size=200), st.sampled_from(Role))
 def test_any_bytes_are_messages_or_a_frame_error(stream: bytes, role: Role) -> None:
     try:
-        FrameReader(role, max_message_bytes=100).feed(stream)
+        FrameParser(role, max_message_bytes=100).feed(stream)
     except FrameError:
         return
 
@@ -71,11 +71,11 @@ def test_any_bytes_are_messages_or_a_frame_error(stream: bytes, role: Role) -> N
 @pytest.mark.parametrize("size", SIZES)
 def test_every_length_form_is_written_and_read(size: int) -> None:
     payload = os.urandom(size)
-    assert FrameReader(Role.CLIENT, max_message_bytes=size).feed(server_frame(payload, Opcode.BINARY)) == [
-        Message(Opcode.BINARY, payload)
+    assert FrameParser(Role.CLIENT, max_message_bytes=size).feed(server_frame(payload, Opcode.BINARY)) == [
+        FrameMessage(Opcode.BINARY, payload)
     ]
-    assert FrameReader(Role.SERVER, max_message_bytes=size).feed(client_frame(payload, b"abcd", Opcode.BINARY)) == [
-        Message(Opcode.BINARY, payload)
+    assert FrameParser(Role.SERVER, max_message_bytes=size).feed(client_frame(payload, b"abcd", Opcode.BINARY)) == [
+        FrameMessage(Opcode.BINARY, payload)
     ]
 
 
@@ -99,16 +99,16 @@ def test_control_frames_pass_between_fragments() -> None:
         + server_frame(b"", Opcode.CONTINUATION, is_last=False)
         + server_frame(b"lo", Opcode.CONTINUATION)
     )
-    assert FrameReader(Role.CLIENT, max_message_bytes=5).feed(stream) == [
-        Message(Opcode.PING, b"?"),
-        Message(Opcode.TEXT, "hello"),
+    assert FrameParser(Role.CLIENT, max_message_bytes=5).feed(stream) == [
+        FrameMessage(Opcode.PING, b"?"),
+        FrameMessage(Opcode.TEXT, "hello"),
     ]
 
 
 def test_character_split_over_fragments_is_whole_again() -> None:
     euro = "€".encode()
     stream = server_frame(euro[:1], is_last=False) + server_frame(euro[1:], Opcode.CONTINUATION)
-    assert FrameReader(Role.CLIENT, max_message_bytes=5).feed(stream) == [Message(Opcode.TEXT, "€")]
+    assert FrameParser(Role.CLIENT, max_message_bytes=5).feed(stream) == [FrameMessage(Opcode.TEXT, "€")]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_character_split_over_fragments_is_whole_again() -> None:
     ],
 )
 def test_broken_frame_is_refused_with_its_close_code(stream: bytes, code: CloseCode) -> None:
-    reader = FrameReader(Role.CLIENT, max_message_bytes=100)
+    reader = FrameParser(Role.CLIENT, max_message_bytes=100)
     with pytest.raises(FrameError) as raised:
         reader.feed(stream)
     assert raised.value.close_code is code
@@ -139,25 +139,25 @@ def test_broken_frame_is_refused_with_its_close_code(stream: bytes, code: CloseC
 
 
 def test_messages_ahead_of_a_broken_frame_can_be_had_with_it() -> None:
-    reader = FrameReader(Role.SERVER, max_message_bytes=100)
+    reader = FrameParser(Role.SERVER, max_message_bytes=100)
     messages, error = reader.read(client_frame(b"fine", b"abcd") + b"\xc1\x80abcd" + client_frame(b"late", b"abcd"))
-    assert messages == [Message(Opcode.TEXT, "fine")]
+    assert messages == [FrameMessage(Opcode.TEXT, "fine")]
     assert error is not None
     assert reader.read(client_frame(b"later", b"abcd")) == ([], error)
 
 
 def test_server_refuses_unmasked_frames() -> None:
     with pytest.raises(FrameError):
-        FrameReader(Role.SERVER, max_message_bytes=100).feed(server_frame(b"x"))
+        FrameParser(Role.SERVER, max_message_bytes=100).feed(server_frame(b"x"))
 
 
 def test_oversize_is_refused_before_its_bytes_arrive() -> None:
     with pytest.raises(FrameError):
-        FrameReader(Role.CLIENT, max_message_bytes=100).feed(server_frame(bytes(1000))[:4])
+        FrameParser(Role.CLIENT, max_message_bytes=100).feed(server_frame(bytes(1000))[:4])
 
 
 def test_close_frame_tells_code_and_reason() -> None:
-    (message,) = FrameReader(Role.CLIENT, max_message_bytes=0).feed(close_frame(CloseCode.RESTART, "bye"))
+    (message,) = FrameParser(Role.CLIENT, max_message_bytes=0).feed(close_frame(CloseCode.RESTART, "bye"))
     assert isinstance(message.payload, bytes)
     assert parse_close(message.payload) == (1012, "bye")
     assert parse_close(b"").code == CloseCode.NO_STATUS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from chatws.wire import engineio, frames, reader, socketio
+from chatws.wire import engineio, frame_parser, frames, socketio
 from chatws.wire.errors import WireError
-from chatws.wire.shape import check_shape
+from chatws.wire.json_limits import check_shape
 from tests.support.mutations import mutate
 
 SEED = 20251028
@@ -19,17 +19,17 @@ ATTACHMENTS = 10
 def read_packet(text: str) -> str:
     """Read as the engine does, from the Engine.IO packet down to raw arguments; gives what it was."""
     packet = engineio.decode_packet(text)
-    if packet.type is not engineio.PacketType.MESSAGE:
+    if packet.type is not engineio.EnginePacketType.MESSAGE:
         return packet.type.name
     inner = socketio.decode(text, at=1, max_attachments=ATTACHMENTS)
     check_shape(inner.raw_json, max_depth=32, max_values=1000)
     assert 0 <= (inner.ack_id or 0) <= socketio.MAX_ACK_ID
     assert inner.attachments <= ATTACHMENTS
     assert len(inner.namespace) <= socketio.MAX_NAMESPACE_CHARS
-    if inner.type in (socketio.PacketType.EVENT, socketio.PacketType.BINARY_EVENT):
+    if inner.type in (socketio.SocketPacketType.EVENT, socketio.SocketPacketType.BINARY_EVENT):
         name, _ = socketio.split_event(inner.raw_json)
         assert name not in socketio.RESERVED_EVENTS
-    elif inner.type in (socketio.PacketType.ACK, socketio.PacketType.BINARY_ACK):
+    elif inner.type in (socketio.SocketPacketType.ACK, socketio.SocketPacketType.BINARY_ACK):
         socketio.split_ack(inner.raw_json)
     return inner.type.name
 
@@ -58,7 +58,7 @@ def test_every_mutated_stream_of_frames_is_read_or_refused_by_name() -> None:
             + frames.client_frame(b"3", dice.randbytes(4))
         )
         stream[dice.randrange(len(stream))] = dice.randrange(256)
-        incoming = reader.FrameReader(reader.Role.SERVER, max_message_bytes=60)
+        incoming = frame_parser.FrameParser(frame_parser.Role.SERVER, max_message_bytes=60)
         try:
             for at in range(0, len(stream), 16):
                 seen["read"] += len(incoming.feed(bytes(stream[at : at + 16])))

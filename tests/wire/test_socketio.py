@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatws.wire.errors import CloseCode, Fault, PacketError
+from chatws.wire.errors import CloseCode, PacketError, ViolationKind
 from chatws.wire.socketio import (
     MAX_ACK_ID,
     RESERVED_EVENTS,
-    Packet,
-    PacketType,
+    SocketPacket,
+    SocketPacketType,
     decode,
     encode_ack,
     encode_connect,
@@ -38,7 +38,7 @@ def test_event_survives_the_way_there_and_back(
     name: str, args: list[object], namespace: str, ack_id: int | None
 ) -> None:
     packet = decode("4" + encode_event(name, args, namespace=namespace, ack_id=ack_id).decode(), at=1)
-    assert (packet.type, packet.namespace, packet.ack_id) == (PacketType.EVENT, namespace, ack_id)
+    assert (packet.type, packet.namespace, packet.ack_id) == (SocketPacketType.EVENT, namespace, ack_id)
     read_name, read_args = split_event(packet.raw_json)
     assert read_name == name
     assert [msgspec.json.decode(arg) for arg in read_args] == args
@@ -47,7 +47,7 @@ def test_event_survives_the_way_there_and_back(
 @given(st.lists(json_values, max_size=4), namespaces, st.integers(0, MAX_ACK_ID))
 def test_ack_survives_the_way_there_and_back(values: list[object], namespace: str, ack_id: int) -> None:
     packet = decode(encode_ack(ack_id, values, namespace=namespace).decode())
-    assert (packet.type, packet.namespace, packet.ack_id) == (PacketType.ACK, namespace, ack_id)
+    assert (packet.type, packet.namespace, packet.ack_id) == (SocketPacketType.ACK, namespace, ack_id)
     assert [msgspec.json.decode(value) for value in split_ack(packet.raw_json)] == values
 
 
@@ -55,9 +55,9 @@ def test_ack_survives_the_way_there_and_back(values: list[object], namespace: st
 def test_any_text_is_a_packet_or_a_packet_error(text: str, max_attachments: int) -> None:
     try:
         packet = decode(text, max_attachments=max_attachments)
-        if packet.type in (PacketType.EVENT, PacketType.BINARY_EVENT):
+        if packet.type in (SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT):
             split_event(packet.raw_json)
-        elif packet.type in (PacketType.ACK, PacketType.BINARY_ACK):
+        elif packet.type in (SocketPacketType.ACK, SocketPacketType.BINARY_ACK):
             split_ack(packet.raw_json)
     except PacketError:
         return
@@ -66,26 +66,26 @@ def test_any_text_is_a_packet_or_a_packet_error(text: str, max_attachments: int)
 @pytest.mark.parametrize(
     ("text", "packet"),
     [
-        ("0", Packet(PacketType.CONNECT)),
-        ("0/admin,", Packet(PacketType.CONNECT, "/admin")),
-        ("0/admin", Packet(PacketType.CONNECT, "/admin")),
-        ('0/admin,{"sid":"x"}', Packet(PacketType.CONNECT, "/admin", raw_json='{"sid":"x"}')),
-        ("1", Packet(PacketType.DISCONNECT)),
-        ("1/admin,", Packet(PacketType.DISCONNECT, "/admin")),
-        ('2["foo"]', Packet(PacketType.EVENT, raw_json='["foo"]')),
-        ('2/admin,["bar"]', Packet(PacketType.EVENT, "/admin", raw_json='["bar"]')),
-        ('212["foo"]', Packet(PacketType.EVENT, ack_id=12, raw_json='["foo"]')),
-        ("3/admin,13[]", Packet(PacketType.ACK, "/admin", 13, raw_json="[]")),
-        ('4{"message":"no"}', Packet(PacketType.CONNECT_ERROR, raw_json='{"message":"no"}')),
+        ("0", SocketPacket(SocketPacketType.CONNECT)),
+        ("0/admin,", SocketPacket(SocketPacketType.CONNECT, "/admin")),
+        ("0/admin", SocketPacket(SocketPacketType.CONNECT, "/admin")),
+        ('0/admin,{"sid":"x"}', SocketPacket(SocketPacketType.CONNECT, "/admin", raw_json='{"sid":"x"}')),
+        ("1", SocketPacket(SocketPacketType.DISCONNECT)),
+        ("1/admin,", SocketPacket(SocketPacketType.DISCONNECT, "/admin")),
+        ('2["foo"]', SocketPacket(SocketPacketType.EVENT, raw_json='["foo"]')),
+        ('2/admin,["bar"]', SocketPacket(SocketPacketType.EVENT, "/admin", raw_json='["bar"]')),
+        ('212["foo"]', SocketPacket(SocketPacketType.EVENT, ack_id=12, raw_json='["foo"]')),
+        ("3/admin,13[]", SocketPacket(SocketPacketType.ACK, "/admin", 13, raw_json="[]")),
+        ('4{"message":"no"}', SocketPacket(SocketPacketType.CONNECT_ERROR, raw_json='{"message":"no"}')),
         (
             '51-["a",{"_placeholder":true,"num":0}]',
-            Packet(PacketType.BINARY_EVENT, "/", None, 1, '["a",{"_placeholder":true,"num":0}]'),
+            SocketPacket(SocketPacketType.BINARY_EVENT, "/", None, 1, '["a",{"_placeholder":true,"num":0}]'),
         ),
-        ("61-15[]", Packet(PacketType.BINARY_ACK, "/", 15, 1, "[]")),
-        (f'2{MAX_ACK_ID}["a"]', Packet(PacketType.EVENT, ack_id=MAX_ACK_ID, raw_json='["a"]')),
+        ("61-15[]", SocketPacket(SocketPacketType.BINARY_ACK, "/", 15, 1, "[]")),
+        (f'2{MAX_ACK_ID}["a"]', SocketPacket(SocketPacketType.EVENT, ack_id=MAX_ACK_ID, raw_json='["a"]')),
     ],
 )
-def test_packets_of_the_protocol_page_are_read(text: str, packet: Packet) -> None:
+def test_packets_of_the_protocol_page_are_read(text: str, packet: SocketPacket) -> None:
     assert decode(text, max_attachments=10) == packet
 
 
@@ -154,7 +154,7 @@ def test_malformed_text_is_one_protocol_error(text: str) -> None:
 def test_reserved_names_are_no_events(name: str) -> None:
     with pytest.raises(PacketError) as raised:
         split_event(f'["{name}",{{}}]')
-    assert raised.value.fault is Fault.RESERVED_NAME
+    assert raised.value.fault is ViolationKind.RESERVED_NAME
 
 
 @pytest.mark.parametrize(("text", "limit"), [('51-["a"]', 0), ('511-["a"]', 10), ('459999999999-["a"]', 10)])
@@ -176,7 +176,7 @@ def test_empty_credentials_are_none() -> None:
 
 def _read(text: str) -> None:
     packet = decode(text, max_attachments=10)
-    if packet.type in (PacketType.EVENT, PacketType.BINARY_EVENT):
+    if packet.type in (SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT):
         split_event(packet.raw_json)
-    elif packet.type is PacketType.CONNECT_ERROR and not packet.raw_json:
-        raise PacketError(Fault.MALFORMED, "nothing said")
+    elif packet.type is SocketPacketType.CONNECT_ERROR and not packet.raw_json:
+        raise PacketError(ViolationKind.MALFORMED, "nothing said")

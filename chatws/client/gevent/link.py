@@ -18,8 +18,8 @@ from chatws.client.gevent.stream import Stream
 from chatws.protocol.errors import ErrorCode
 from chatws.wire import engineio, socketio
 from chatws.wire.errors import CloseCode, WireError
+from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, client_frame, close_payload
-from chatws.wire.reader import FrameReader, Message, Role, parse_close
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ MASKS_BYTES: Final = 4096
 """Random bytes drawn at once: a system call for each frame's four costs as much as the frame."""
 
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*(\d{1,6})\s*(?:\r\n|\Z)", re.IGNORECASE)
-_MESSAGE = engineio.PacketType.MESSAGE.value.encode()
-_PLAIN_EVENT = f"{engineio.PacketType.MESSAGE.value}{socketio.PacketType.EVENT.value}["
+_MESSAGE = engineio.EnginePacketType.MESSAGE.value.encode()
+_PLAIN_EVENT = f"{engineio.EnginePacketType.MESSAGE.value}{socketio.SocketPacketType.EVENT.value}["
 """How an event of the main namespace begins that wants no answer: nearly all that a server sends."""
 
 
@@ -88,7 +88,7 @@ class Link:
         self._listener = listener
         # The head of the HTTP answer while it is incomplete; None from then on.
         self._head: bytes | None = b""
-        self._reader = FrameReader(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
+        self._reader = FrameParser(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
         self._silence_s = timeout_s
         self._ended = False
         self._settled = False
@@ -169,7 +169,7 @@ class Link:
         self._end(LinkEnd(f"the server answered {status}", retry_after_s=None if retry is None else float(retry[1])))
         return b""
 
-    def _read_message(self, message: Message) -> None:
+    def _read_message(self, message: FrameMessage) -> None:
         if message.opcode is Opcode.TEXT:
             assert isinstance(message.payload, str)
             self._read_packet(message.payload)
@@ -187,15 +187,15 @@ class Link:
             self._listener.link_event(text[2:])
             return
         kind = text[:1]
-        if kind == engineio.PacketType.MESSAGE:
+        if kind == engineio.EnginePacketType.MESSAGE:
             self._read_socketio(socketio.decode(text, at=1))
-        elif kind == engineio.PacketType.PING:
-            self._stream.write(client_frame(engineio.PacketType.PONG.value.encode(), _next_mask()))
+        elif kind == engineio.EnginePacketType.PING:
+            self._stream.write(client_frame(engineio.EnginePacketType.PONG.value.encode(), _next_mask()))
             if self._settled:
                 self._watchdog.again(self._on_silence)
-        elif kind == engineio.PacketType.OPEN:
+        elif kind == engineio.EnginePacketType.OPEN:
             self._open(engineio.decode_open(engineio.decode_packet(text)))
-        elif kind == engineio.PacketType.CLOSE:
+        elif kind == engineio.EnginePacketType.CLOSE:
             self.drop("transport close")
 
     def _open(self, handshake: engineio.OpenPayload) -> None:
@@ -203,19 +203,19 @@ class Link:
         self._silence_s = (handshake.ping_interval + handshake.ping_timeout) / 1000
         self._send(socketio.encode_connect(payload=self._auth))
 
-    def _read_socketio(self, packet: socketio.Packet) -> None:
+    def _read_socketio(self, packet: socketio.SocketPacket) -> None:
         match packet.type:
-            case socketio.PacketType.EVENT:
+            case socketio.SocketPacketType.EVENT:
                 self._listener.link_event(packet.raw_json)
-            case socketio.PacketType.ACK:
+            case socketio.SocketPacketType.ACK:
                 assert packet.ack_id is not None
                 self._listener.link_ack(packet.ack_id, packet.raw_json)
-            case socketio.PacketType.CONNECT:
+            case socketio.SocketPacketType.CONNECT:
                 self.times.namespace_s = time.perf_counter()
-            case socketio.PacketType.CONNECT_ERROR:
+            case socketio.SocketPacketType.CONNECT_ERROR:
                 self._stream.close()
                 self._end(_read_refusal(packet.raw_json))
-            case socketio.PacketType.DISCONNECT:
+            case socketio.SocketPacketType.DISCONNECT:
                 self._stream.close()
                 self._end(LinkEnd("server disconnect", by_server=True))
 

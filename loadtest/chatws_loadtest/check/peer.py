@@ -162,26 +162,26 @@ class Peer:
 
     async def _take(self, text: str) -> None:
         packet = engineio.decode_packet(text)
-        if packet.type is engineio.PacketType.PING:
+        if packet.type is engineio.EnginePacketType.PING:
             await self.send(b"3")
-        elif packet.type is engineio.PacketType.OPEN:
+        elif packet.type is engineio.EnginePacketType.OPEN:
             self.open_packet = _fields(msgspec.json.decode(text[1:]))
-        elif packet.type is engineio.PacketType.MESSAGE:
+        elif packet.type is engineio.EnginePacketType.MESSAGE:
             await self._take_socketio(socketio.decode(text, at=1))
 
-    async def _take_socketio(self, packet: socketio.Packet) -> None:
+    async def _take_socketio(self, packet: socketio.SocketPacket) -> None:
         match packet.type:
-            case socketio.PacketType.CONNECT:
+            case socketio.SocketPacketType.CONNECT:
                 self._connected.set()
-            case socketio.PacketType.CONNECT_ERROR:
+            case socketio.SocketPacketType.CONNECT_ERROR:
                 self._refusal = f"connect_error {packet.raw_json}"
                 self._connected.set()
-            case socketio.PacketType.EVENT:
+            case socketio.SocketPacketType.EVENT:
                 name, args = socketio.split_event(packet.raw_json)
                 async with self._arrived:
                     self.events.append((name, msgspec.json.decode(args[0]) if args else None))
                     self._arrived.notify_all()
-            case socketio.PacketType.ACK:
+            case socketio.SocketPacketType.ACK:
                 waiting = self._acks.pop(packet.ack_id or 0, None)
                 if waiting is not None and not waiting.done():
                     args = socketio.split_ack(packet.raw_json)

@@ -79,7 +79,7 @@ async def _polling(world: World) -> None:
                 demand(response.status == OK, f"a poll answered {response.status}")
                 heard += await response.text()
     # Left open it would keep its customer online for the checks that follow.
-    async with world.http.post(address, data=engineio.PacketType.CLOSE.value) as response:
+    async with world.http.post(address, data=engineio.EnginePacketType.CLOSE.value) as response:
         demand(response.status == OK, f"the end was answered {response.status}")
 
 
@@ -93,7 +93,7 @@ async def _upgrade(world: World) -> None:
         await socket.send_str("2probe")
         answer = await socket.receive_str(timeout=ANSWER_S)
         demand(answer == "3probe", f"the probe was answered {answer[:20]!r}")
-        await socket.send_str(engineio.PacketType.UPGRADE.value)
+        await socket.send_str(engineio.EnginePacketType.UPGRADE.value)
 
 
 @guide("transport.version", "another version of the protocol is refused")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chatws.wire import frames, reader, socketio
+from chatws.wire import frame_parser, frames, socketio
 from chatws_loadtest.engine_bench.lean import LeanConnection
 from chatws_loadtest.engine_bench.tally import FIRST_NUMBER, Faults, Tally, clock_s
 
@@ -75,7 +75,7 @@ async def test_message_is_masked_and_its_ack_id_is_its_number() -> None:
             written.append(frame)
 
     Recording({}, "host", Tally()).say(FIRST_NUMBER, "conversation-1", 40)
-    [message] = reader.FrameReader(reader.Role.SERVER, max_message_bytes=1000).feed(written[0])
+    [message] = frame_parser.FrameParser(frame_parser.Role.SERVER, max_message_bytes=1000).feed(written[0])
     assert isinstance(message.payload, str)
     packet = socketio.decode(message.payload, at=1)
     assert packet.ack_id == FIRST_NUMBER

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatws.wire.errors import PacketError
-from chatws.wire.shape import check_shape
+from chatws.wire.json_limits import check_shape
 
 json_values = st.recursive(
     st.none() | st.integers() | st.text(st.characters(codec="utf-8")) | st.text('[]{},"\\', max_size=9),

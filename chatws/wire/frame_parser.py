@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from chatws.wire.errors import CloseCode, Fault, FrameError
+from chatws.wire.errors import CloseCode, FrameError, ViolationKind
 from chatws.wire.frames import MAX_CONTROL_BYTES, Opcode, apply_mask
 
 _OPCODES: dict[int, Opcode] = {member.value: member for member in Opcode}
@@ -27,14 +27,14 @@ class Role(Enum):
     CLIENT = "client"
 
 
-class Message(NamedTuple):
+class FrameMessage(NamedTuple):
     """One whole message or control frame; ``payload`` is text for TEXT and bytes otherwise."""
 
     opcode: Opcode
     payload: str | bytes
 
 
-class Close(NamedTuple):
+class CloseStatus(NamedTuple):
     """What a close frame says; 1005 when it says nothing."""
 
     code: int
@@ -51,7 +51,7 @@ class _Head(NamedTuple):
     end: int
 
 
-class FrameReader:
+class FrameParser:
     """Turns bytes into messages for one connection; after an error it refuses everything."""
 
     __slots__ = ("_buffer", "_error", "_fragments", "_masked", "_max_message_bytes", "_message_opcode")
@@ -66,7 +66,7 @@ class FrameReader:
         # Set by the first error.
         self._error: FrameError | None = None
 
-    def feed(self, chunk: bytes) -> list[Message]:
+    def feed(self, chunk: bytes) -> list[FrameMessage]:
         """Take received bytes and give the messages they complete; messages before an error are lost with it.
 
         Raises:
@@ -102,9 +102,9 @@ class FrameReader:
                 return None
         return texts
 
-    def read(self, chunk: bytes) -> tuple[list[Message], FrameError | None]:
+    def read(self, chunk: bytes) -> tuple[list[FrameMessage], FrameError | None]:
         """Take received bytes and give the messages they complete, and what is wrong with those that follow."""
-        messages: list[Message] = []
+        messages: list[FrameMessage] = []
         if self._error is None:
             self._buffer += chunk
             try:
@@ -115,11 +115,11 @@ class FrameReader:
                 self._fragments.clear()
         return messages, self._error
 
-    def _read_messages(self, messages: list[Message]) -> None:
+    def _read_messages(self, messages: list[FrameMessage]) -> None:
         at = 0
         while (whole := self._read_whole_text(at)) is not None:
             text, at = whole
-            messages.append(Message(Opcode.TEXT, text))
+            messages.append(FrameMessage(Opcode.TEXT, text))
         while (head := self._read_head(at)) is not None and head.end <= len(self._buffer):
             payload = bytes(self._buffer[head.start : head.end])
             if head.mask:
@@ -162,9 +162,9 @@ class FrameReader:
         first, second = buffer[at], buffer[at + 1]
         opcode = _OPCODES.get(first & 0x0F)
         if opcode is None or first & 0x70:
-            raise FrameError(Fault.MALFORMED, "unknown opcode or reserved bits set")
+            raise FrameError(ViolationKind.MALFORMED, "unknown opcode or reserved bits set")
         if bool(second & 0x80) is not self._masked:
-            raise FrameError(Fault.MALFORMED, "frame is masked by the wrong end")
+            raise FrameError(ViolationKind.MALFORMED, "frame is masked by the wrong end")
         length_bytes = {126: 2, 127: 8}.get(second & 0x7F, 0)
         mask_at = at + 2 + length_bytes
         start = mask_at + (4 if self._masked else 0)
@@ -178,15 +178,15 @@ class FrameReader:
     def _check_size(self, head: _Head, size: int) -> None:
         if head.opcode >= Opcode.CLOSE:
             if size > MAX_CONTROL_BYTES or not head.is_last:
-                raise FrameError(Fault.MALFORMED, "control frame is too long or fragmented")
+                raise FrameError(ViolationKind.MALFORMED, "control frame is too long or fragmented")
         elif size + len(self._fragments) > self._max_message_bytes:
-            raise FrameError(Fault.OVERSIZE, "message is too large")
+            raise FrameError(ViolationKind.OVERSIZE, "message is too large")
 
-    def _accept(self, head: _Head, payload: bytes) -> Message | None:
+    def _accept(self, head: _Head, payload: bytes) -> FrameMessage | None:
         if head.opcode >= Opcode.CLOSE:
-            return Message(head.opcode, payload)
+            return FrameMessage(head.opcode, payload)
         if (head.opcode is Opcode.CONTINUATION) is (self._message_opcode is None):
-            raise FrameError(Fault.MALFORMED, "fragments out of order")
+            raise FrameError(ViolationKind.MALFORMED, "fragments out of order")
         opcode = self._message_opcode or head.opcode
         if not head.is_last:
             self._message_opcode = opcode
@@ -196,26 +196,26 @@ class FrameReader:
             payload = bytes(self._fragments) + payload
             self._fragments.clear()
         self._message_opcode = None
-        return Message(opcode, _decode_text(payload) if opcode is Opcode.TEXT else payload)
+        return FrameMessage(opcode, _decode_text(payload) if opcode is Opcode.TEXT else payload)
 
 
-def parse_close(payload: bytes) -> Close:
+def parse_close(payload: bytes) -> CloseStatus:
     """Read the payload of a close frame.
 
     Raises:
         FrameError: one byte long, a code nobody may send, or a reason that is not UTF-8.
     """
     if not payload:
-        return Close(CloseCode.NO_STATUS, "")
+        return CloseStatus(CloseCode.NO_STATUS, "")
     code = int.from_bytes(payload[:2], "big")
     is_private = _FIRST_PRIVATE_CODE <= code <= _LAST_PRIVATE_CODE
     if len(payload) == 1 or not (is_private or code in _STANDARD_CODES):
-        raise FrameError(Fault.MALFORMED, "invalid close frame")
-    return Close(code, _decode_text(payload[2:]))
+        raise FrameError(ViolationKind.MALFORMED, "invalid close frame")
+    return CloseStatus(code, _decode_text(payload[2:]))
 
 
 def _decode_text(payload: bytes | bytearray) -> str:
     try:
         return payload.decode("utf-8")
     except UnicodeDecodeError:
-        raise FrameError(Fault.ENCODING, "text is not UTF-8") from None
+        raise FrameError(ViolationKind.ENCODING, "text is not UTF-8") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from chatws.wire.errors import Fault, PacketError
+from chatws.wire.errors import PacketError, ViolationKind
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 """A string, or all text after an unfinished one: a search that failed there would begin again at each quote."""
@@ -35,7 +35,7 @@ def check_shape(raw_json: str, *, max_depth: int, max_values: int) -> None:
         # Brackets and commas inside strings are text; most of what comes this far is a long message.
         bare = _STRING.sub("0", raw_json)
         if may_be_wide and _count_values(bare) > max_values:
-            raise PacketError(Fault.MALFORMED, "too many values in one packet")
+            raise PacketError(ViolationKind.MALFORMED, "too many values in one packet")
         if may_be_deep:
             _check_depth(bare, max_depth)
 
@@ -49,4 +49,4 @@ def _check_depth(bare: str, max_depth: int) -> None:
     for bracket in _BRACKET.finditer(bare):
         depth += 1 if bracket[0] in _OPENING else -1
         if depth > max_depth:
-            raise PacketError(Fault.MALFORMED, "JSON is nested too deep")
+            raise PacketError(ViolationKind.MALFORMED, "JSON is nested too deep")
