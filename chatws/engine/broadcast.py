@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from chatws.engine.socket import Socket
 
 
-class Broadcast:
+class BroadcastOperator:
     """Chosen receivers; choosing more gives a new object."""
 
     __slots__ = ("_namespace", "_rooms", "_without_rooms", "_without_sockets")
@@ -28,18 +28,18 @@ class Broadcast:
         self._without_rooms = without_rooms
         self._without_sockets = without_sockets
 
-    def to(self, *rooms: str) -> Broadcast:
+    def to(self, *rooms: str) -> BroadcastOperator:
         """Add rooms."""
-        return Broadcast(self._namespace, self._rooms + rooms, self._without_rooms, self._without_sockets)
+        return BroadcastOperator(self._namespace, self._rooms + rooms, self._without_rooms, self._without_sockets)
 
-    def except_room(self, *rooms: str) -> Broadcast:
+    def except_room(self, *rooms: str) -> BroadcastOperator:
         """Leave out everybody in these rooms."""
-        return Broadcast(self._namespace, self._rooms, self._without_rooms + rooms, self._without_sockets)
+        return BroadcastOperator(self._namespace, self._rooms, self._without_rooms + rooms, self._without_sockets)
 
-    def except_sockets(self, sockets: Iterable[Socket]) -> Broadcast:
+    def except_sockets(self, sockets: Iterable[Socket]) -> BroadcastOperator:
         """Leave out these sockets."""
         without = self._without_sockets | frozenset(sockets)
-        return Broadcast(self._namespace, self._rooms, self._without_rooms, without)
+        return BroadcastOperator(self._namespace, self._rooms, self._without_rooms, without)
 
     def emit(self, name: str, *args: object) -> int:
         """Send the event to the chosen sockets, without rooms to all; gives their number."""

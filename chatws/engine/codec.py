@@ -15,7 +15,7 @@ _MESSAGE = EnginePacketType.MESSAGE.value.encode()
 _build = msgspec.json.Decoder().decode
 
 
-class Codec:
+class EventCodec:
     """Writes frames that every receiver shares; with binary allowed, bytes in arguments become attachments."""
 
     __slots__ = ("_allows_binary", "_namespace")

@@ -52,7 +52,7 @@ class AckTimeout(CallFailed):
         return f"no ack of {self.event_name!r} in time"
 
 
-class Disconnected(CallFailed):
+class SocketDisconnected(CallFailed):
     """The socket is not connected, or stopped being so before the ack."""
 
     def __str__(self) -> str:

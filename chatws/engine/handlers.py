@@ -20,7 +20,7 @@ EventHandler = Callable[..., Awaitable[Any]]
 """Called with the socket and the event's values; what it returns is the ack: None nothing, a tuple several values."""
 
 
-class Failure(StrEnum):
+class EventFailure(StrEnum):
     """Why an event has no result of its own."""
 
     UNKNOWN_EVENT = "unknown_event"
@@ -28,14 +28,14 @@ class Failure(StrEnum):
     INTERNAL = "internal"
 
 
-_TEXTS: Mapping[Failure, str] = {
-    Failure.UNKNOWN_EVENT: "There is no event of this name.",
-    Failure.BAD_ARGUMENTS: "The event does not take these arguments.",
-    Failure.INTERNAL: "Something failed on the server.",
+_TEXTS: Mapping[EventFailure, str] = {
+    EventFailure.UNKNOWN_EVENT: "There is no event of this name.",
+    EventFailure.BAD_ARGUMENTS: "The event does not take these arguments.",
+    EventFailure.INTERNAL: "Something failed on the server.",
 }
 
 
-def default_failure_ack(failure: Failure) -> object:
+def default_failure_ack(failure: EventFailure) -> object:
     """Give the ack of an event that failed."""
     return {"success": False, "error": {"code": failure.value, "message": _TEXTS[failure]}}
 
@@ -45,11 +45,11 @@ class _Entry(NamedTuple):
     signature: inspect.Signature
 
 
-class HandlerTable:
+class EventRouter:
     """Finds the handler, checks the number of values, answers in every case."""
 
     def __init__(self, faults: FaultLog) -> None:
-        self.failure_ack: Callable[[Failure], object] = default_failure_ack
+        self.failure_ack: Callable[[EventFailure], object] = default_failure_ack
         self._faults = faults
         self._entries: dict[str, _Entry] = {}
 
@@ -71,7 +71,7 @@ class HandlerTable:
         """
         entry = self._entries.get(event.name)
         if entry is None:
-            event.reply(self.failure_ack(Failure.UNKNOWN_EVENT))
+            event.reply(self.failure_ack(EventFailure.UNKNOWN_EVENT))
             return
         try:
             values = socket.namespace.codec.build(event.args, event.buffers)
@@ -79,7 +79,7 @@ class HandlerTable:
         except (PacketError, TypeError) as error:
             if event.buffers and isinstance(error, PacketError):
                 raise
-            event.reply(self.failure_ack(Failure.BAD_ARGUMENTS))
+            event.reply(self.failure_ack(EventFailure.BAD_ARGUMENTS))
             return
         try:
             result = await entry.handler(socket, *values)
@@ -89,7 +89,7 @@ class HandlerTable:
                 raise
             self._faults.error("engine.handler_failed", event.name, error)
             if not event.is_answered:
-                event.reply(self.failure_ack(Failure.INTERNAL))
+                event.reply(self.failure_ack(EventFailure.INTERNAL))
 
 
 def _as_values(result: object) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ _GRACE_S = 1.0
 _JITTER_S = 0.05
 
 
-class Patient(Protocol):
+class HeartbeatListener(Protocol):
     """Whose heart beats."""
 
     @property
@@ -48,7 +48,7 @@ class Heartbeat:
 
     __slots__ = ("_due_at", "_interval_s", "_is_waiting", "_loop", "_next_at", "_patient", "_timeout_s", "_timer")
 
-    def __init__(self, patient: Patient, loop: Scheduler, interval_s: float, timeout_s: float) -> None:
+    def __init__(self, patient: HeartbeatListener, loop: Scheduler, interval_s: float, timeout_s: float) -> None:
         self._patient = patient
         self._loop = loop
         self._interval_s = interval_s

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import hdrs, web
 
+from chatws.engine.admission import AdmissionRefused
 from chatws.engine.events import Handshake
-from chatws.engine.limits import Refused
 from chatws.engine.options import EngineOptions
 from chatws.engine.origin import TrustedProxies, is_secure, peer_address
 
@@ -41,7 +41,7 @@ _TEXTS: Mapping[BadRequest, str] = {
 }
 
 
-class Question(NamedTuple):
+class EngineRequest(NamedTuple):
     """What a request wants, by its query and method."""
 
     transport: str
@@ -58,7 +58,7 @@ class RequestError(Exception):
         self.status = status
 
 
-def read_question(request: web.Request, options: EngineOptions) -> Question:
+def read_question(request: web.Request, options: EngineOptions) -> EngineRequest:
     """Check method and query parameters.
 
     Raises:
@@ -79,7 +79,7 @@ def read_question(request: web.Request, options: EngineOptions) -> Question:
     methods = ("GET", "POST") if sid is not None and transport == "polling" else ("GET",)
     if request.method not in methods:
         raise RequestError(BadRequest.BAD_METHOD)
-    return Question(transport, sid, request.method)
+    return EngineRequest(transport, sid, request.method)
 
 
 def read_handshake(request: web.Request, trusted: TrustedProxies) -> Handshake:
@@ -98,7 +98,7 @@ def error_response(failure: RequestError, headers: Mapping[str, str]) -> web.Res
     return web.Response(status=failure.status, body=body, content_type="application/json", headers=headers)
 
 
-def refused_response(refused: Refused, headers: Mapping[str, str]) -> web.Response:
+def refused_response(refused: AdmissionRefused, headers: Mapping[str, str]) -> web.Response:
     """Write 503 with the time after which the client may try again."""
     retry_after: dict[str, str] = {hdrs.RETRY_AFTER: str(refused.retry_after_s)}
     body = msgspec.json.encode({"code": refused.reason, "message": "Service unavailable"})

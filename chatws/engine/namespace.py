@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatws.engine.broadcast import Broadcast
-from chatws.engine.codec import Codec
-from chatws.engine.core import Core
+from chatws.engine.adapter import Adapter
+from chatws.engine.broadcast import BroadcastOperator
+from chatws.engine.codec import EventCodec
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import DisconnectReason
 from chatws.engine.errors import is_cancelled
 from chatws.engine.events import IncomingEvent
-from chatws.engine.handlers import EventHandler, Failure, HandlerTable
-from chatws.engine.reasons import Reason
-from chatws.engine.rooms import Rooms
+from chatws.engine.handlers import EventFailure, EventHandler, EventRouter
 from chatws.wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 ConnectHandler = Callable[["Socket", msgspec.Raw | None], Awaitable[None]]
 UnadmittedHandler = Callable[["Socket"], None]
-DisconnectHandler = Callable[["Socket", Reason], None]
+DisconnectHandler = Callable[["Socket", DisconnectReason], None]
 RawEventHandler = Callable[["Socket", IncomingEvent], Awaitable[None]]
 
 
 class Namespace:
     """Made by ``Server.of``; handlers are registered before the first client comes."""
 
-    def __init__(self, core: Core, name: str) -> None:
+    def __init__(self, core: EngineContext, name: str) -> None:
         self.name = name
-        self.codec = Codec(name, allows_binary=core.options.allow_binary)
-        self.rooms = Rooms()
+        self.codec = EventCodec(name, allows_binary=core.options.allow_binary)
+        self.rooms = Adapter()
         self.sockets: dict[str, Socket] = {}
         """Connected sockets by id."""
         self._core = core
-        self._handlers = HandlerTable(core.faults)
+        self._handlers = EventRouter(core.faults)
         self._connect_handler: ConnectHandler | None = None
         self._unadmitted_handler: UnadmittedHandler | None = None
         self._disconnect_handler: DisconnectHandler | None = None
@@ -75,21 +75,21 @@ class Namespace:
 
         return register
 
-    def on_failure(self, make_ack: Callable[[Failure], object]) -> None:
+    def on_failure(self, make_ack: Callable[[EventFailure], object]) -> None:
         """Set what answers an event that is unknown, has wrong arguments, or whose handler failed."""
         self._handlers.failure_ack = make_ack
 
-    def to(self, *rooms: str) -> Broadcast:
+    def to(self, *rooms: str) -> BroadcastOperator:
         """Choose the sockets in at least one of the rooms."""
-        return Broadcast(self, rooms)
+        return BroadcastOperator(self, rooms)
 
-    def except_sockets(self, sockets: Iterable[Socket]) -> Broadcast:
+    def except_sockets(self, sockets: Iterable[Socket]) -> BroadcastOperator:
         """Choose all sockets but these."""
-        return Broadcast(self, without_sockets=frozenset(sockets))
+        return BroadcastOperator(self, without_sockets=frozenset(sockets))
 
     def emit(self, name: str, *args: object) -> int:
         """Send an event to all connected sockets; gives their number."""
-        return Broadcast(self).emit(name, *args)
+        return BroadcastOperator(self).emit(name, *args)
 
     def room_size(self, room: str) -> int:
         """Count the members of a room."""
@@ -135,7 +135,7 @@ class Namespace:
             except Exception as error:  # noqa: BLE001 - as in dispatch
                 self._report("unadmitted", error)
 
-    def disconnected(self, socket: Socket, reason: Reason) -> None:
+    def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         """For the engine: tell the program that a socket ended."""
         if self._disconnect_handler is not None:
             try:

@@ -6,20 +6,20 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from chatws.engine.backlog import Backlog
-from chatws.engine.core import Core
-from chatws.engine.reasons import OUR_DECISION, QUIET_ENDS, Reason
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import OUR_DECISION, QUIET_ENDS, DisconnectReason
+from chatws.engine.receive_queue import ReceiveQueue
 from chatws.wire.engineio import EnginePacketType, join_payload
 from chatws.wire.frames import Opcode, iter_server_frames, server_frame
 
 if TYPE_CHECKING:
-    from chatws.engine.session import Session
+    from chatws.engine.session import EngineSession
 
 _NOOP_FRAME = server_frame(EnginePacketType.NOOP.value.encode())
 _CLOSE_FRAME = server_frame(EnginePacketType.CLOSE.value.encode())
 
 
-class PollingLink:
+class PollingTransport:
     """The two halves of long-polling for one session: an outbox for GET and a backlog for POST."""
 
     __slots__ = (
@@ -41,9 +41,9 @@ class PollingLink:
 
     name: Final = "polling"
 
-    def __init__(self, core: Core, session: Session) -> None:
+    def __init__(self, core: EngineContext, session: EngineSession) -> None:
         self.session = session
-        self.backlog = Backlog(session)
+        self.backlog = ReceiveQueue(session)
         self.is_posting = False
         """True while the body of a POST is read."""
         self.is_upgrading = False
@@ -113,7 +113,7 @@ class PollingLink:
             self._taken = self._taken or asyncio.Event()
             await self._taken.wait()
 
-    def close(self, reason: Reason, code: int) -> None:
+    def close(self, reason: DisconnectReason, code: int) -> None:
         """Answer the parked poll; where the client is well, keep what waits for the next poll a while."""
         del code
         if reason not in QUIET_ENDS:
@@ -122,7 +122,7 @@ class PollingLink:
         self._wake()
         self._make_room()
         # A client that sends CLOSE has often sent its last GET at the same time, on another connection.
-        has_last_words = reason is Reason.TRANSPORT_CLOSE or (reason in OUR_DECISION and bool(self._outbox))
+        has_last_words = reason is DisconnectReason.TRANSPORT_CLOSE or (reason in OUR_DECISION and bool(self._outbox))
         if has_last_words and self._transport is None:
             self._core.last_polls[self.session.sid] = self
             self._core.loop.call_later(self._core.options.polling_linger_s, self._forget)
@@ -196,7 +196,7 @@ class PollingLink:
         self.backlog.add(partial(self._lost), 0)
 
     async def _lost(self) -> None:
-        self.session.abort(Reason.TRANSPORT_CLOSE)
+        self.session.abort(DisconnectReason.TRANSPORT_CLOSE)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -10,21 +10,20 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import hdrs, web
 
-from chatws.engine.client import Client
-from chatws.engine.core import Core
-from chatws.engine.handover import HandedOver
+from chatws.engine.admission import AdmissionRefused
+from chatws.engine.connection import SocketIOConnection
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import DisconnectReason
 from chatws.engine.http import (
     MAX_HEADER_CHARS,
     BadRequest,
-    Question,
+    EngineRequest,
     RequestError,
     error_response,
     read_handshake,
     read_question,
     refused_response,
 )
-from chatws.engine.limits import Refused
-from chatws.engine.link import Receiver
 from chatws.engine.namespace import Namespace
 from chatws.engine.options import EngineOptions
 from chatws.engine.origin import (
@@ -34,13 +33,14 @@ from chatws.engine.origin import (
     peer_address,
     preflight_headers,
 )
-from chatws.engine.polling import PollingLink
-from chatws.engine.polling_http import answer_poll, take_post, text_response
-from chatws.engine.reasons import Reason
-from chatws.engine.session import Session
-from chatws.engine.stats import Stats
+from chatws.engine.polling import PollingTransport
+from chatws.engine.polling_handlers import answer_poll, take_post, text_response
+from chatws.engine.session import EngineSession
+from chatws.engine.stats import EngineStats
+from chatws.engine.transport import PacketReceiver
 from chatws.engine.upgrade import upgrade
 from chatws.engine.websocket import accept_websocket
+from chatws.engine.ws_handshake import UpgradedResponse
 from chatws.wire.engineio import EnginePacketType, OpenPayload
 from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
@@ -53,13 +53,16 @@ class Server:
     """Serves Socket.IO v5 over Engine.IO v4 inside an aiohttp application."""
 
     def __init__(
-        self, options: EngineOptions | None = None, *, make_receiver: Callable[[Session], Receiver] | None = None
+        self,
+        options: EngineOptions | None = None,
+        *,
+        make_receiver: Callable[[EngineSession], PacketReceiver] | None = None,
     ) -> None:
         """Make a server; ``make_receiver`` replaces Socket.IO by another protocol above Engine.IO."""
-        self._core = Core(options or EngineOptions())
+        self._core = EngineContext(options or EngineOptions())
         self._trusted = TrustedProxies.parse(self.options.trusted_proxies)
         self._namespaces: dict[str, Namespace] = {}
-        self._make_receiver = make_receiver or (lambda session: Client(session, self._namespaces))
+        self._make_receiver = make_receiver or (lambda session: SocketIOConnection(session, self._namespaces))
 
     @property
     def options(self) -> EngineOptions:
@@ -67,7 +70,7 @@ class Server:
         return self._core.options
 
     @property
-    def stats(self) -> Stats:
+    def stats(self) -> EngineStats:
         """Counters."""
         return self._core.stats
 
@@ -126,7 +129,7 @@ class Server:
             return await self._answer(request, read_question(request, self.options), headers)
         except RequestError as failure:
             return error_response(failure, headers)
-        except Refused as refused:
+        except AdmissionRefused as refused:
             self._core.stats.refused_total[refused.reason] += 1
             return refused_response(refused, headers)
         except ConnectionError:
@@ -154,7 +157,7 @@ class Server:
         try:
             async with asyncio.timeout(timeout_s):
                 for session in list(self._core.sessions.values()):
-                    if isinstance(session.link, PollingLink):
+                    if isinstance(session.link, PollingTransport):
                         await session.link.emptied()
         except TimeoutError:
             return False
@@ -167,7 +170,7 @@ class Server:
             if start:
                 await asyncio.sleep(interval_s)
             for session in sessions[start : start + batch]:
-                session.close(Reason.SHUTTING_DOWN, code)
+                session.close(DisconnectReason.SHUTTING_DOWN, code)
 
     async def close(self) -> None:
         """Close what is open and wait for what runs; nothing of the server is left after it."""
@@ -178,7 +181,9 @@ class Server:
     async def _on_shutdown(self, _app: web.Application) -> None:
         await self.close()
 
-    async def _answer(self, request: web.Request, question: Question, headers: dict[str, str]) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, question: EngineRequest, headers: dict[str, str]
+    ) -> web.StreamResponse:
         is_polling = question.transport == "polling"
         if question.sid is None:
             return self._open_polling(request, headers) if is_polling else self._open_websocket(request)
@@ -188,14 +193,14 @@ class Server:
         link = self._core.last_polls.get(question.sid) if session is None else session.link
         if link is None or (session is None and question.method != "GET"):
             raise RequestError(BadRequest.SESSION_UNKNOWN)
-        if not is_polling or not isinstance(link, PollingLink):
+        if not is_polling or not isinstance(link, PollingTransport):
             raise RequestError(BadRequest.BAD_REQUEST)
         answer = answer_poll if question.method == "GET" else take_post
         return await answer(self._core, link, request, headers)
 
     def _open_polling(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
         session = self._new_session(request)
-        session.open(PollingLink(self._core, session), self._make_receiver(session))
+        session.open(PollingTransport(self._core, session), self._make_receiver(session))
         upgrades = ["websocket"] if "websocket" in self.options.transports else []
         return text_response(self._open_packet(session, upgrades), headers)
 
@@ -210,14 +215,14 @@ class Server:
         link.carry(session)
         session.send(server_frame(self._open_packet(session, upgrades=[])))
         link.begin()
-        return HandedOver()
+        return UpgradedResponse()
 
-    def _new_session(self, request: web.Request) -> Session:
+    def _new_session(self, request: web.Request) -> EngineSession:
         handshake = read_handshake(request, self._trusted)
         self._core.limits.enter(handshake.address)
-        return Session(self._core, secrets.token_urlsafe(15), handshake)
+        return EngineSession(self._core, secrets.token_urlsafe(15), handshake)
 
-    def _open_packet(self, session: Session, upgrades: list[str]) -> bytes:
+    def _open_packet(self, session: EngineSession, upgrades: list[str]) -> bytes:
         options = self.options
         payload = OpenPayload(
             session.sid,

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from chatws.engine.core import Core
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import DisconnectReason
 from chatws.engine.events import Handshake
 from chatws.engine.heartbeat import Heartbeat
-from chatws.engine.link import READ_AHEAD_BYTES, SEARCH_BYTES, Gone, Link, Receiver, Work
-from chatws.engine.reasons import Reason
+from chatws.engine.transport import READ_AHEAD_BYTES, SEARCH_BYTES, ClosedTransport, PacketReceiver, Transport, Work
 from chatws.wire.engineio import EnginePacketType, decode_packet
 from chatws.wire.errors import CloseCode, PacketError, ViolationKind, WireError
 from chatws.wire.frames import server_frame
 
 _MESSAGE = EnginePacketType.MESSAGE.value
-_GONE = Gone()
+_GONE = ClosedTransport()
 _PING_FRAME = server_frame(EnginePacketType.PING.value.encode())
 
 
-class Session:
+class EngineSession:
     """Made for an accepted handshake; ``open`` gives it its link and its receiver."""
 
     __slots__ = (
@@ -36,12 +36,12 @@ class Session:
         "sid",
     )
 
-    link: Link
-    receiver: Receiver
+    link: Transport
+    receiver: PacketReceiver
     """Until the session is closed."""
     _heartbeat: Heartbeat
 
-    def __init__(self, core: Core, sid: str, handshake: Handshake) -> None:
+    def __init__(self, core: EngineContext, sid: str, handshake: Handshake) -> None:
         self.core = core
         self.sid = sid
         self.handshake = handshake
@@ -54,7 +54,7 @@ class Session:
         # Set while the client is nobody.
         self._deadline: asyncio.TimerHandle | None = None
 
-    def open(self, link: Link, receiver: Receiver) -> None:
+    def open(self, link: Transport, receiver: PacketReceiver) -> None:
         """Begin: heartbeat, admission deadline, a place among the server's sessions."""
         options = self.core.options
         self.link = link
@@ -138,9 +138,9 @@ class Session:
             return
         self.core.stats.protocol_errors[error.fault] += 1
         self.core.faults.warning("engine.protocol_error", error.fault, detail=error.detail)
-        self.close(Reason.PARSE_ERROR, error.close_code)
+        self.close(DisconnectReason.PARSE_ERROR, error.close_code)
 
-    def close(self, reason: Reason, code: int = CloseCode.NORMAL) -> None:
+    def close(self, reason: DisconnectReason, code: int = CloseCode.NORMAL) -> None:
         """End the session: what waits is still sent, the receiver is told, the transport goes soon after."""
         if self.is_closed:
             return
@@ -149,7 +149,7 @@ class Session:
         if not self.is_closed:
             self._finish(reason)
 
-    def abort(self, reason: Reason) -> None:
+    def abort(self, reason: DisconnectReason) -> None:
         """End the session and its transport at once; what waits is lost."""
         if not self.is_closed:
             self.link.abort()
@@ -161,14 +161,14 @@ class Session:
 
     def pong_missing(self) -> None:
         """The heartbeat found nobody."""
-        self.close(Reason.PING_TIMEOUT, CloseCode.GOING_AWAY)
+        self.close(DisconnectReason.PING_TIMEOUT, CloseCode.GOING_AWAY)
 
     def too_slow(self) -> None:
         """The client does not take what is sent to it."""
         if not self.is_closed:
             self.core.stats.slow_closed += 1
             self.core.faults.warning("engine.slow_client", self.link.name, address=self.handshake.address)
-            self.abort(Reason.SLOW)
+            self.abort(DisconnectReason.SLOW)
 
     def _accept_control(self, message: str) -> Work | None:
         kind = decode_packet(message).type
@@ -182,7 +182,7 @@ class Session:
 
     async def _leave(self) -> None:
         """The client says that it goes, after what it sent before."""
-        self.close(Reason.TRANSPORT_CLOSE)
+        self.close(DisconnectReason.TRANSPORT_CLOSE)
 
     def _expire(self) -> None:
         self._deadline = None
@@ -193,7 +193,7 @@ class Session:
             self._deadline.cancel()
             self._deadline = None
 
-    def _finish(self, reason: Reason) -> None:
+    def _finish(self, reason: DisconnectReason) -> None:
         self.is_closed = True
         self._heartbeat.stop()
         self._drop_deadline()

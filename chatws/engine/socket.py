@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from chatws.engine.errors import AckTimeout, Disconnected
+from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.errors import AckTimeout, SocketDisconnected
 from chatws.engine.events import Handshake
-from chatws.engine.reasons import Reason
 from chatws.wire.errors import CloseCode
 from chatws.wire.socketio import split_ack
 
 if TYPE_CHECKING:
-    from chatws.engine.client import Client
+    from chatws.engine.connection import SocketIOConnection
     from chatws.engine.namespace import Namespace
 
 
@@ -32,7 +32,7 @@ class Socket:
         "rooms",
     )
 
-    def __init__(self, socket_id: str, namespace: Namespace, client: Client) -> None:
+    def __init__(self, socket_id: str, namespace: Namespace, client: SocketIOConnection) -> None:
         self.id = socket_id
         """Public: other clients may know it."""
         self.namespace = namespace
@@ -102,7 +102,7 @@ class Socket:
             Disconnected: not connected, or not any more.
         """
         if not self.connected:
-            raise Disconnected(name)
+            raise SocketDisconnected(name)
         self._last_call += 1
         ack_id = self._last_call
         future: asyncio.Future[list[object] | None] = asyncio.get_running_loop().create_future()
@@ -120,7 +120,7 @@ class Socket:
             self._calls.pop(ack_id, None)
             self._client.call_ends()
         if values is None:
-            raise Disconnected(name)
+            raise SocketDisconnected(name)
         return values
 
     def disconnect(self, *, close: bool = True) -> None:
@@ -133,7 +133,7 @@ class Socket:
 
     def close_transport(self, code: int = CloseCode.RESTART) -> None:
         """Close the transport without DISCONNECT: the client reconnects by itself."""
-        self._client.session.close(Reason.FORCED_CLOSE, code)
+        self._client.session.close(DisconnectReason.FORCED_CLOSE, code)
 
     def deliver(self, chunk: bytes) -> None:
         """Send ready frames."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Stats:
+class EngineStats:
     """Totals since the server was made; gauges are on the server itself."""
 
     opened_total: Counter[str] = field(default_factory=Counter)

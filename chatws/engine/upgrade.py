@@ -9,12 +9,12 @@ import asyncio
 
 from aiohttp import web
 
-from chatws.engine.core import Core
-from chatws.engine.handover import HandedOver
-from chatws.engine.polling import PollingLink
-from chatws.engine.reasons import Reason
-from chatws.engine.session import Session
-from chatws.engine.websocket import WebSocketLink, accept_websocket
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.polling import PollingTransport
+from chatws.engine.session import EngineSession
+from chatws.engine.websocket import WebSocketTransport, accept_websocket
+from chatws.engine.ws_handshake import UpgradedResponse
 from chatws.wire.engineio import PROBE, EnginePacketType
 from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
@@ -24,22 +24,24 @@ _PROBE_ANSWER = server_frame((EnginePacketType.PONG.value + PROBE).encode())
 _UPGRADE = EnginePacketType.UPGRADE.value
 
 
-def upgrade(core: Core, session: Session, request: web.Request) -> web.StreamResponse:
+def upgrade(core: EngineContext, session: EngineSession, request: web.Request) -> web.StreamResponse:
     """Carry a session by WebSocket from now on; a probe that comes to nothing leaves the session as it was.
 
     A second WebSocket for a session is accepted and closed, as the protocol has it.
     """
     polling = session.link
     link = accept_websocket(core, request)
-    if isinstance(polling, PollingLink) and not polling.is_upgrading:
+    if isinstance(polling, PollingTransport) and not polling.is_upgrading:
         polling.is_upgrading = True
         core.start_task(_upgrade(core, session, polling, link))
     else:
         _turn_away(link)
-    return HandedOver()
+    return UpgradedResponse()
 
 
-async def _upgrade(core: Core, session: Session, polling: PollingLink, link: WebSocketLink) -> None:
+async def _upgrade(
+    core: EngineContext, session: EngineSession, polling: PollingTransport, link: WebSocketTransport
+) -> None:
     try:
         is_probed = await _probe(core, polling, link)
     finally:
@@ -54,11 +56,11 @@ async def _upgrade(core: Core, session: Session, polling: PollingLink, link: Web
     link.begin()
 
 
-def _turn_away(link: WebSocketLink) -> None:
-    link.close(Reason.TRANSPORT_ERROR, CloseCode.PROTOCOL_ERROR)
+def _turn_away(link: WebSocketTransport) -> None:
+    link.close(DisconnectReason.TRANSPORT_ERROR, CloseCode.PROTOCOL_ERROR)
 
 
-async def _probe(core: Core, polling: PollingLink, link: WebSocketLink) -> bool:
+async def _probe(core: EngineContext, polling: PollingTransport, link: WebSocketTransport) -> bool:
     """Answer the probe, let the client stop polling, wait for its word."""
     try:
         async with asyncio.timeout(core.options.upgrade_timeout_s):
@@ -71,7 +73,7 @@ async def _probe(core: Core, polling: PollingLink, link: WebSocketLink) -> bool:
         return False
 
 
-def _switch(core: Core, session: Session, polling: PollingLink, link: WebSocketLink) -> None:
+def _switch(core: EngineContext, session: EngineSession, polling: PollingTransport, link: WebSocketTransport) -> None:
     session.link = link
     link.carry(session)
     core.stats.upgrades += 1

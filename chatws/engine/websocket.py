@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from chatws.engine.core import Core
-from chatws.engine.handover import answer_handshake, take_over
-from chatws.engine.link import READ_AHEAD_BYTES, Work
-from chatws.engine.outlet import Outlet, limit_send_buffer
-from chatws.engine.reasons import Reason
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.transport import READ_AHEAD_BYTES, Work
+from chatws.engine.write_buffer import WriteBuffer, limit_send_buffer
+from chatws.engine.ws_handshake import answer_handshake, take_over
 from chatws.wire.errors import CloseCode, FrameError, WireError
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, close_frame, server_frame
 
 if TYPE_CHECKING:
-    from chatws.engine.session import Session
+    from chatws.engine.session import EngineSession
 
 Arrival = str | bytes | Work | FrameError | None
 """A message, or once there is a session, what handles it; or the end: a broken frame, or None: the client is gone."""
@@ -35,7 +35,7 @@ uvloop hands over up to 8 MB per turn and connection: in empty frames those kept
 """
 
 
-def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
+def accept_websocket(core: EngineContext, request: web.Request) -> WebSocketTransport:
     """Answer the upgrade request and take the connection over.
 
     Raises:
@@ -47,7 +47,7 @@ def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
     if transport is None or transport.is_closing():
         raise ConnectionResetError
     limit_send_buffer(transport, core.options.send_buffer_bytes)
-    link = WebSocketLink(core, transport)
+    link = WebSocketTransport(core, transport)
     link.write(answer)
     rest = take_over(request, transport, link)
     if rest:
@@ -55,7 +55,7 @@ def accept_websocket(core: Core, request: web.Request) -> WebSocketLink:
     return link
 
 
-class WebSocketLink(Outlet, asyncio.Protocol):
+class WebSocketTransport(WriteBuffer, asyncio.Protocol):
     """One WebSocket connection; from ``begin`` on one task handles what arrives.
 
     A task for each message would cost the event loop about 4 % more; one that waits takes 1.5 kB.
@@ -77,11 +77,11 @@ class WebSocketLink(Outlet, asyncio.Protocol):
 
     name: Final = "websocket"
 
-    def __init__(self, core: Core, transport: asyncio.Transport) -> None:
+    def __init__(self, core: EngineContext, transport: asyncio.Transport) -> None:
         super().__init__(core, transport)
         self._reader = FrameParser(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
         # Set while the link carries a session, which for an upgrade is after the probe.
-        self._session: Session | None = None
+        self._session: EngineSession | None = None
         # From the client's close frame, its last byte or its first broken one on.
         self._has_ended = False
         # From the end of the TCP connection on.
@@ -107,7 +107,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         else:
             self._session.too_slow()
 
-    def close(self, reason: Reason, code: int) -> None:
+    def close(self, reason: DisconnectReason, code: int) -> None:
         """Send the close frame and leave the client a moment to take it; then the TCP connection is aborted."""
         del reason
         if self._is_closing:
@@ -125,7 +125,7 @@ class WebSocketLink(Outlet, asyncio.Protocol):
         self._waiter = self._core.loop.create_future()
         return await self._waiter
 
-    def carry(self, session: Session) -> None:
+    def carry(self, session: EngineSession) -> None:
         """Belong to a session from now on."""
         self._session = session
         waiting, self._waiting = self._waiting or (), None
@@ -271,23 +271,23 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             self._go_on()
         return arrival
 
-    async def _run(self, session: Session) -> None:
+    async def _run(self, session: EngineSession) -> None:
         """Handle what arrives, in order, to the end."""
         try:
             while isinstance(arrival := await self.receive(), partial):
                 await session.run(arrival, self._since)
             await self._leave(session, arrival if isinstance(arrival, FrameError) else None)
         except BaseException:
-            session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
+            session.abort(DisconnectReason.TRANSPORT_ERROR)  # nobody would handle what comes
             raise
 
-    async def _leave(self, session: Session, error: FrameError | None) -> None:
+    async def _leave(self, session: EngineSession, error: FrameError | None) -> None:
         if not session.is_closed:
             await self._core.departures.take()
         if error is not None:
             session.fail(error)
             return
-        session.close(Reason.TRANSPORT_CLOSE, CloseCode.NORMAL)
+        session.close(DisconnectReason.TRANSPORT_CLOSE, CloseCode.NORMAL)
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -301,6 +301,6 @@ class WebSocketLink(Outlet, asyncio.Protocol):
             self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
 
 
-async def _breach(session: Session, error: WireError) -> None:
+async def _breach(session: EngineSession, error: WireError) -> None:
     """Stand for a packet that breaks the protocol: what came before it is handled first."""
     session.fail(error)

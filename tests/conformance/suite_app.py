@@ -11,9 +11,9 @@ import msgspec
 from aiohttp import web
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.link import Work
-from chatws.engine.reasons import Reason
-from chatws.engine.session import Session
+from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.session import EngineSession
+from chatws.engine.transport import Work
 from chatws.wire.frames import Opcode, server_frame
 
 
@@ -58,7 +58,7 @@ class Echo:
 
     awaits_ack = False
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: EngineSession) -> None:
         self._session = session
 
     def accept_text(self, message: str, at: int) -> Work | None:
@@ -71,9 +71,9 @@ class Echo:
         return None
 
     def deadline_passed(self) -> None:
-        self._session.close(Reason.NOT_ADMITTED)
+        self._session.close(DisconnectReason.NOT_ADMITTED)
 
-    def closed(self, reason: Reason) -> None:
+    def closed(self, reason: DisconnectReason) -> None:
         del reason
 
 

@@ -17,11 +17,11 @@ from typing import Any
 from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType, web
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.backlog import Backlog
-from chatws.engine.client import Client
-from chatws.engine.polling import PollingLink
-from chatws.engine.session import Session
-from chatws.engine.websocket import WebSocketLink
+from chatws.engine.connection import SocketIOConnection
+from chatws.engine.polling import PollingTransport
+from chatws.engine.receive_queue import ReceiveQueue
+from chatws.engine.session import EngineSession
+from chatws.engine.websocket import WebSocketTransport
 from chatws.wire.frames import client_frame
 from tests.support.certificate import make_certificate
 
@@ -203,7 +203,7 @@ def make_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 def kept() -> list[object]:
     """Find what the engine has of clients, be it kept by one another; other tests of the process have left some."""
-    kinds = (Session, Client, Socket, WebSocketLink, PollingLink, Backlog)
+    kinds = (EngineSession, SocketIOConnection, Socket, WebSocketTransport, PollingTransport, ReceiveQueue)
     return [found for found in gc.get_objects() if type(found) in kinds]
 
 

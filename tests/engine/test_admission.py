@@ -7,7 +7,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.limits import Limits, Refused
+from chatws.engine.admission import AdmissionControl, AdmissionRefused
 from tests.engine.support import close_code, eventually, serve
 
 
@@ -107,23 +107,23 @@ async def test_failed_websocket_handshake_takes_no_place() -> None:
 
 def test_new_sessions_are_counted_by_the_second_and_by_address() -> None:
     clock = Clock()
-    limits = Limits(EngineOptions(new_sessions_per_s=3, new_sessions_per_address_per_s=2), clock)
+    limits = AdmissionControl(EngineOptions(new_sessions_per_s=3, new_sessions_per_address_per_s=2), clock)
     limits.enter("a")
     limits.enter("a")
-    with pytest.raises(Refused, match="per_address"):
+    with pytest.raises(AdmissionRefused, match="per_address"):
         limits.enter("a")
     limits.enter("b")
-    with pytest.raises(Refused, match="new_sessions_per_s"):
+    with pytest.raises(AdmissionRefused, match="new_sessions_per_s"):
         limits.enter("c")
     clock.now += 1
     limits.enter("a")
 
 
 def test_addresses_of_one_ipv6_network_share_what_an_address_may_have() -> None:
-    limits = Limits(EngineOptions(max_sessions_per_address=2), Clock())
+    limits = AdmissionControl(EngineOptions(max_sessions_per_address=2), Clock())
     limits.enter("2001:db8::1")
     limits.enter("2001:db8::2")
-    with pytest.raises(Refused, match="per_address"):
+    with pytest.raises(AdmissionRefused, match="per_address"):
         limits.enter("2001:db8::3")
     limits.enter("2001:db8:0:1::1")
     limits.leave("2001:db8::2", was_admitted=False)
@@ -131,7 +131,7 @@ def test_addresses_of_one_ipv6_network_share_what_an_address_may_have() -> None:
 
 
 def test_zero_switches_every_limit_off() -> None:
-    limits = Limits(
+    limits = AdmissionControl(
         EngineOptions(
             max_sessions=0,
             max_sessions_per_address=0,

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.reasons import Reason
+from chatws.engine.disconnect_reason import DisconnectReason
 from tests.engine.support import PATIENCE_S, Recorder, close_code, eventually, serve
 
 
@@ -80,7 +80,7 @@ async def test_waiting_for_polls_ends_when_everything_was_taken_or_its_client_is
         waiting = asyncio.create_task(running.io.polls_taken(10))
         assert await running.poll(taken) == ['42["server_draining"]']
         assert not waiting.done()
-        running.io._core.sessions[left].abort(Reason.SLOW)
+        running.io._core.sessions[left].abort(DisconnectReason.SLOW)
         assert await waiting
 
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 import socketio
 
-from chatws.engine import AckTimeout, AlreadyAnswered, Disconnected, EngineOptions, IncomingEvent, Server, Socket
-from chatws.engine.client import Client
+from chatws.engine import AckTimeout, AlreadyAnswered, EngineOptions, IncomingEvent, Server, Socket, SocketDisconnected
+from chatws.engine.connection import SocketIOConnection
 from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
 
 
@@ -111,9 +111,9 @@ async def test_call_fails_at_once_when_the_client_goes(running: Running) -> None
     pending = asyncio.create_task(socket.call("question", timeout_s=PATIENCE_S))
     assert await websocket.receive_str() == '421["question"]'
     await websocket.close()
-    with pytest.raises(Disconnected):
+    with pytest.raises(SocketDisconnected):
         await pending
-    with pytest.raises(Disconnected):
+    with pytest.raises(SocketDisconnected):
         await socket.call("question")
 
 
@@ -246,7 +246,7 @@ async def test_event_that_waited_tells_since_when(transports: list[str]) -> None
         assert began < arrived_at <= came
 
 
-class FaultyClient(Client):
+class FaultyClient(SocketIOConnection):
     """Fails where nothing of a program's is to blame."""
 
     async def _event(self, *_args: object) -> None:

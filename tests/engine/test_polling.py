@@ -9,7 +9,7 @@ import pytest
 import socketio
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.polling import PollingLink
+from chatws.engine.polling import PollingTransport
 from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, kept, left_since, serve
 
 PLAIN = {"Content-Type": "text/plain;charset=UTF-8"}
@@ -283,7 +283,7 @@ async def test_post_waits_when_too_much_is_unhandled() -> None:
         await running.post(sid, body)
         held = asyncio.create_task(running.post(sid, body))
         (session,) = running.io._core.sessions.values()
-        await eventually(lambda: session.link.backlog._bytes > 100_000)  # type: ignore[attr-defined] # PollingLink
+        await eventually(lambda: session.link.backlog._bytes > 100_000)  # type: ignore[attr-defined] # PollingTransport
         assert not held.done()
         release.set()
         assert (await held).status == 200
@@ -352,7 +352,7 @@ async def end_session(running: Running, end: str) -> None:
         _, poll = await asyncio.open_connection("127.0.0.1", running.port)
         poll.write(f"GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         link = running.io._core.sessions[sid].link
-        assert isinstance(link, PollingLink)
+        assert isinstance(link, PollingTransport)
         await eventually(lambda: link.is_polled)
         poll.transport.abort()
         await eventually(link.is_cancelled)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.websocket import WebSocketLink
+from chatws.engine.websocket import WebSocketTransport
 from chatws.wire.frames import Opcode, client_frame, close_payload
 from tests.engine.support import (
     Recorder,
@@ -132,7 +132,7 @@ async def test_connection_whose_writing_fails_ends_alone(caplog: pytest.LogCaptu
         websockets = [await running.open_websocket() for _ in range(3)]
         links = [socket._client.session.link for socket in running.io.of("/").sockets.values()]
         broken = links[1]
-        assert isinstance(broken, WebSocketLink)
+        assert isinstance(broken, WebSocketTransport)
         broken._transport = Unwritable(broken._transport)  # type: ignore[assignment] # what flush needs of one
         running.io.of("/").emit("note")
         for websocket in (websockets[0], websockets[2]):

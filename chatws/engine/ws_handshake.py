@@ -21,7 +21,7 @@ _VERSION = "13"
 _KEY_BYTES = 16
 
 
-class HandedOver(web.StreamResponse):
+class UpgradedResponse(web.StreamResponse):
     """What a handler gives back whose request has been answered already; aiohttp has nothing to do but log it."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ def take_over(request: web.Request, transport: asyncio.Transport, protocol: asyn
     """Let ``protocol`` have the connection of a request and give what the client has sent behind it.
 
     aiohttp believes that the connection was lost, and drops what it has of it as soon as the handler returns, which
-    gives back ``HandedOver``.
+    gives back ``UpgradedResponse``.
     """
     old = request.protocol
     rest = _Rest()

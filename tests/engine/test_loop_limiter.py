@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
-from chatws.engine.turns import Turns
+from chatws.engine.loop_limiter import LoopLimiter
 
 
 async def test_crowd_is_spread_over_turns_in_order_and_a_few_do_not_wait() -> None:
     loop = asyncio.get_running_loop()
-    turns = Turns(loop, per_turn=8)
+    turns = LoopLimiter(loop, per_turn=8)
     done: list[int] = []
     most = 0
 
@@ -33,7 +33,7 @@ async def test_crowd_is_spread_over_turns_in_order_and_a_few_do_not_wait() -> No
 
 
 async def test_one_that_gave_up_waiting_takes_nobodys_turn() -> None:
-    turns = Turns(asyncio.get_running_loop(), per_turn=1)
+    turns = LoopLimiter(asyncio.get_running_loop(), per_turn=1)
     await turns.take()
     waiting = [asyncio.ensure_future(turns.take()) for _ in range(4)]
     await asyncio.sleep(0)

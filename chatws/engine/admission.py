@@ -15,7 +15,7 @@ _Row = tuple[str, int, int]
 """A limit's name, how many there are, and how many there may be."""
 
 
-class Refused(Exception):
+class AdmissionRefused(Exception):
     """No session now; ``reason`` is a counter's name."""
 
     def __init__(self, reason: str, retry_after_s: int) -> None:
@@ -24,7 +24,7 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
 
 
-class Limits:
+class AdmissionControl:
     """Counts sessions by address and new ones by second; costs nothing per session but its place in a counter."""
 
     def __init__(self, options: EngineOptions, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,12 +51,12 @@ class Limits:
             Refused: draining, or a limit is reached.
         """
         if self._closed_for_s is not None:
-            raise Refused("draining", self._closed_for_s)
+            raise AdmissionRefused("draining", self._closed_for_s)
         self._start_second()
         block = block_of(address)
         reason = _first_reached((*self._places(block), *self._pace(block)))
         if reason is not None:
-            raise Refused(reason, _RETRY_AFTER_S)
+            raise AdmissionRefused(reason, _RETRY_AFTER_S)
         self._new += 1
         self._new_by_address[block] += 1
         self._open += 1
@@ -77,7 +77,7 @@ class Limits:
         block = block_of(address)
         reason = _first_reached(self._pace(block))
         if reason is not None:
-            raise Refused(reason, _RETRY_AFTER_S)
+            raise AdmissionRefused(reason, _RETRY_AFTER_S)
         self._new += 1
         self._new_by_address[block] += 1
 

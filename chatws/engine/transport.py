@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Final, Literal, Protocol
 
-from chatws.engine.reasons import Reason
+from chatws.engine.disconnect_reason import DisconnectReason
 
 READ_AHEAD_BYTES = 64 * 1024
 """So much waits for the handler that runs before no more is read."""
@@ -17,7 +17,7 @@ Work = partial[Coroutine[None, None, None]]
 """What handles one received packet, to be called and awaited in order; or not at all, once its session is closed."""
 
 
-class Link(Protocol):
+class Transport(Protocol):
     """One direction out to the client, and its end. Nothing here raises; a link that is gone drops what it gets."""
 
     @property
@@ -43,14 +43,14 @@ class Link(Protocol):
     def read_on(self) -> None:
         """Look at once how much may be read ahead: the receiver began to wait for an ack."""
 
-    def close(self, reason: Reason, code: int) -> None:
+    def close(self, reason: DisconnectReason, code: int) -> None:
         """Send what waits, say that it ends, and be gone soon."""
 
     def abort(self) -> None:
         """Be gone now."""
 
 
-class Gone:
+class ClosedTransport:
     """The link of every session that has ended."""
 
     __slots__ = ()
@@ -74,14 +74,14 @@ class Gone:
     def read_on(self) -> None:
         """Nothing comes."""
 
-    def close(self, reason: Reason, code: int) -> None:
+    def close(self, reason: DisconnectReason, code: int) -> None:
         """It is."""
 
     def abort(self) -> None:
         """It is."""
 
 
-class Receiver(Protocol):
+class PacketReceiver(Protocol):
     """The protocol above Engine.IO."""
 
     @property
@@ -101,5 +101,5 @@ class Receiver(Protocol):
     def deadline_passed(self) -> None:
         """End the session, which was not admitted in time."""
 
-    def closed(self, reason: Reason) -> None:
+    def closed(self, reason: DisconnectReason) -> None:
         """The session ended; told once."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from chatws.engine.socket import Socket
 
 
-class Rooms:
+class Adapter:
     """Room name to members. Joining and leaving cost O(1); a socket knows its own rooms."""
 
     def __init__(self) -> None:

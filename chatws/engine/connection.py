@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chatws.engine.admission import AdmissionRefused
 from chatws.engine.codec import message_frames
+from chatws.engine.disconnect_reason import DisconnectReason
 from chatws.engine.errors import ConnectRefused, is_cancelled
 from chatws.engine.events import IncomingEvent
-from chatws.engine.limits import Refused
-from chatws.engine.link import Work
-from chatws.engine.reasons import Reason
 from chatws.engine.socket import Socket
+from chatws.engine.transport import Work
 from chatws.wire import socketio
 from chatws.wire.errors import CloseCode, PacketError, ViolationKind
 from chatws.wire.json_limits import check_shape
@@ -22,7 +22,7 @@ from chatws.wire.socketio import SocketPacketType
 
 if TYPE_CHECKING:
     from chatws.engine.namespace import Namespace
-    from chatws.engine.session import Session
+    from chatws.engine.session import EngineSession
 
 _GOODBYE_S = 0.5
 """From the last packet to the end of the transport.
@@ -47,7 +47,7 @@ class _Assembly:
         self.size = 0
 
 
-class Client:
+class SocketIOConnection:
     """The receiver of a session that speaks Socket.IO."""
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Client:
         "sockets",
     )
 
-    def __init__(self, session: Session, namespaces: Mapping[str, Namespace]) -> None:
+    def __init__(self, session: EngineSession, namespaces: Mapping[str, Namespace]) -> None:
         options = session.core.options
         self.session = session
         self.sockets: dict[str, Socket] = {}
@@ -123,14 +123,14 @@ class Client:
         """Say goodbye to sockets that were held, or end a session that never connected."""
         held = [socket for socket in self.sockets.values() if socket.connected]
         if not held:
-            self.session.close(Reason.NOT_ADMITTED, CloseCode.POLICY)
+            self.session.close(DisconnectReason.NOT_ADMITTED, CloseCode.POLICY)
             return
-        self._end_soon(Reason.NOT_ADMITTED)
+        self._end_soon(DisconnectReason.NOT_ADMITTED)
         for socket in held:
             socket.namespace.unadmitted(socket)
             self.disconnect(socket, close=False)
 
-    def closed(self, reason: Reason) -> None:
+    def closed(self, reason: DisconnectReason) -> None:
         """Drop every socket."""
         if self._assembly is not None:
             self._assembly.timer.cancel()
@@ -143,9 +143,9 @@ class Client:
         if self.sockets.get(socket.namespace.name) is not socket:
             return
         self.session.send(message_frames(socketio.encode_disconnect(socket.namespace.name)))
-        self._drop(socket, Reason.SERVER_DISCONNECT)
+        self._drop(socket, DisconnectReason.SERVER_DISCONNECT)
         if close:
-            self._end_soon(Reason.SERVER_DISCONNECT)
+            self._end_soon(DisconnectReason.SERVER_DISCONNECT)
         self._dismiss_if_nobody()
 
     def _accept(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> Work | None:
@@ -211,7 +211,7 @@ class Client:
     def _may_come_again(self, name: str) -> bool:
         try:
             self.session.core.limits.again(self.session.handshake.address)
-        except Refused as refused:
+        except AdmissionRefused as refused:
             self.session.core.stats.refused_total[refused.reason] += 1
             self._refuse(name, ConnectRefused("Service unavailable", {"code": "rate_limited"}))
             return False
@@ -221,7 +221,7 @@ class Client:
         socket = self._find(packet.namespace)
         if socket is None:
             return
-        self._drop(socket, Reason.CLIENT_DISCONNECT)
+        self._drop(socket, DisconnectReason.CLIENT_DISCONNECT)
         self._dismiss_if_nobody()
 
     def _dismiss_if_nobody(self) -> None:
@@ -232,14 +232,14 @@ class Client:
         namespace = socket.namespace
         if self.sockets.get(namespace.name) is not socket:
             # The session ended while the program decided; what it set up is undone by its own handler.
-            namespace.disconnected(socket, Reason.TRANSPORT_CLOSE)
+            namespace.disconnected(socket, DisconnectReason.TRANSPORT_CLOSE)
             return
         self._departed -= {namespace.name}
         namespace.sockets[socket.id] = socket
         self.session.send(message_frames(socketio.encode_connect(namespace.name, {"sid": socket.id})))
         socket.connect_answered()
 
-    def _drop(self, socket: Socket, reason: Reason) -> None:
+    def _drop(self, socket: Socket, reason: DisconnectReason) -> None:
         namespace = socket.namespace
         was_connected = socket.connected
         self._departed |= {namespace.name}
@@ -258,7 +258,7 @@ class Client:
             self._departed |= {socket.namespace.name}
             self._refuse(socket.namespace.name, refusal)
             if not self.sockets:
-                self._end_soon(Reason.REFUSED)
+                self._end_soon(DisconnectReason.REFUSED)
 
     def _refuse(self, namespace: str, refusal: ConnectRefused) -> None:
         packet = socketio.encode_connect_error(refusal.message, refusal.details, namespace)
@@ -283,7 +283,7 @@ class Client:
             self.session.link.grant(len(chunk))
         self.session.send(chunk)
 
-    def _end_soon(self, reason: Reason) -> None:
+    def _end_soon(self, reason: DisconnectReason) -> None:
         self._is_ending = True
         self.session.core.loop.call_later(_GOODBYE_S, self.session.close, reason)
 

@@ -6,26 +6,26 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from chatws.engine.link import Work
-from chatws.engine.reasons import Reason
+from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.transport import Work
 
 if TYPE_CHECKING:
-    from chatws.engine.session import Session
+    from chatws.engine.session import EngineSession
 
 _PER_TURN = 64
 """A body can hold 8,000 events, which in one turn of the loop kept everybody else waiting for a quarter of a second."""
 
 
-class Backlog:
+class ReceiveQueue:
     """Handled one after the other by a task that exists only while there is something to handle.
 
-    The bound is soft by one body: a POST is answered only when less than ``Session.read_ahead_bytes`` wait, and a
+    The bound is soft by one body: a POST is answered only when less than ``EngineSession.read_ahead_bytes`` wait, and a
     client has one POST at a time.
     """
 
     __slots__ = ("_bytes", "_is_running", "_session", "_wake", "_works")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: EngineSession) -> None:
         self._session = session
         # With their size, and when those came that wait for others.
         self._works: deque[tuple[Work, int, float | None]] = deque()
@@ -73,7 +73,7 @@ class Backlog:
                 if not handled % _PER_TURN:
                     await asyncio.sleep(0)
         except BaseException:
-            self._session.abort(Reason.TRANSPORT_ERROR)  # nobody would handle what comes
+            self._session.abort(DisconnectReason.TRANSPORT_ERROR)  # nobody would handle what comes
             raise
         finally:
             self._works.clear()

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs, web
 
-from chatws.engine.core import Core
+from chatws.engine.context import EngineContext
+from chatws.engine.disconnect_reason import DisconnectReason
 from chatws.engine.http import BadRequest, RequestError
-from chatws.engine.polling import PollingLink
-from chatws.engine.reasons import Reason
-from chatws.engine.unsent import unsent_bytes
+from chatws.engine.polling import PollingTransport
+from chatws.engine.socket_buffer import unsent_bytes
 from chatws.wire.engineio import split_payload
 from chatws.wire.errors import CloseCode, PacketError, ViolationKind, WireError
 
@@ -23,7 +23,7 @@ _PER_TURN = 256
 class _Answer:
     """The connection that takes an answer, watched so that a client cannot hold it by not reading."""
 
-    def __init__(self, link: PollingLink, transport: asyncio.Transport, size: int) -> None:
+    def __init__(self, link: PollingTransport, transport: asyncio.Transport, size: int) -> None:
         self.is_watched = False
         self.written_bytes = size
         self._link = link
@@ -40,7 +40,7 @@ class _Answer:
 
 
 async def answer_poll(
-    core: Core, link: PollingLink, request: web.Request, headers: Mapping[str, str]
+    core: EngineContext, link: PollingTransport, request: web.Request, headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """Answer GET with what waits, or as soon as something does.
 
@@ -71,7 +71,7 @@ async def answer_poll(
 
 
 async def take_post(
-    core: Core, link: PollingLink, request: web.Request, headers: Mapping[str, str]
+    core: EngineContext, link: PollingTransport, request: web.Request, headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """Take the packets of a POST, all of them or none; acks in it count at once, the rest in order.
 
@@ -91,10 +91,10 @@ async def take_post(
         status = 413 if error.fault is ViolationKind.OVERSIZE else 400
         raise RequestError(BadRequest.BAD_REQUEST, status) from None
     except RequestError:
-        session.close(Reason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
+        session.close(DisconnectReason.PARSE_ERROR, CloseCode.PROTOCOL_ERROR)
         raise
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
-        session.close(Reason.TRANSPORT_ERROR)
+        session.close(DisconnectReason.TRANSPORT_ERROR)
         raise RequestError(BadRequest.BAD_REQUEST) from None
     finally:
         link.is_posting = False
@@ -108,7 +108,7 @@ def text_response(body: bytes, headers: Mapping[str, str]) -> web.Response:
     return response
 
 
-async def _accept_packets(link: PollingLink, body: bytes) -> None:
+async def _accept_packets(link: PollingTransport, body: bytes) -> None:
     session = link.session
     for number, message in enumerate(split_payload(body), 1):
         if session.is_closed:
@@ -122,7 +122,7 @@ async def _accept_packets(link: PollingLink, body: bytes) -> None:
             await asyncio.sleep(0)
 
 
-async def _read_body(core: Core, request: web.Request) -> bytes:
+async def _read_body(core: EngineContext, request: web.Request) -> bytes:
     if hdrs.CONTENT_ENCODING in request.headers:
         raise RequestError(BadRequest.BAD_REQUEST, 415)
     if hdrs.CONTENT_TYPE in request.headers and request.content_type != _TEXT_TYPE:

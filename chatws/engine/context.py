@@ -8,19 +8,19 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chatws.engine.admission import AdmissionControl
+from chatws.engine.disconnect_monitor import DisconnectMonitor
 from chatws.engine.faultlog import FaultLog
-from chatws.engine.flusher import Flusher
-from chatws.engine.limits import Limits
+from chatws.engine.flush_scheduler import FlushScheduler
+from chatws.engine.loop_limiter import LoopLimiter
 from chatws.engine.options import EngineOptions
-from chatws.engine.parked import ParkedPolls
-from chatws.engine.stall import StallWatch
-from chatws.engine.stats import Stats
-from chatws.engine.turns import Turns
+from chatws.engine.stats import EngineStats
+from chatws.engine.write_timeout import WriteTimeoutMonitor
 
 if TYPE_CHECKING:
-    from chatws.engine.polling import PollingLink
-    from chatws.engine.session import Session
-    from chatws.engine.websocket import WebSocketLink
+    from chatws.engine.polling import PollingTransport
+    from chatws.engine.session import EngineSession
+    from chatws.engine.websocket import WebSocketTransport
 
 _LAST_MOMENT_S = 0.5
 """For what is cut short at the end to notice it; a handler that will not be cancelled is left behind."""
@@ -29,18 +29,18 @@ _DEPARTURES_PER_TURN = 32
 """Some 5 ms of work: when thousands of connections break at once, everybody else is still served meanwhile."""
 
 
-class Core:
+class EngineContext:
     """One per server; made anywhere, used inside one event loop."""
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
-        self.stats = Stats()
+        self.stats = EngineStats()
         self.faults = FaultLog()
-        self.limits = Limits(options)
-        self.sessions: dict[str, Session] = {}
-        self.last_polls: dict[str, PollingLink] = {}
+        self.limits = AdmissionControl(options)
+        self.sessions: dict[str, EngineSession] = {}
+        self.last_polls: dict[str, PollingTransport] = {}
         """Closed polling sessions whose last packets wait for a poll."""
-        self.connections: set[WebSocketLink] = set()
+        self.connections: set[WebSocketTransport] = set()
         """WebSockets whose TCP connection is open; ``forget_connection`` takes one out."""
         # Set while somebody waits for the connections to be gone.
         self._all_gone: asyncio.Event | None = None
@@ -55,24 +55,24 @@ class Core:
         return asyncio.get_running_loop()
 
     @cached_property
-    def stalls(self) -> StallWatch:
+    def stalls(self) -> WriteTimeoutMonitor:
         """The watch over slow readers."""
-        return StallWatch(self.loop, self.options.write_stall_s)
+        return WriteTimeoutMonitor(self.loop, self.options.write_stall_s)
 
     @cached_property
-    def flusher(self) -> Flusher:
+    def flusher(self) -> FlushScheduler:
         """What writes once per turn."""
-        return Flusher(self.loop, self.faults)
+        return FlushScheduler(self.loop, self.faults)
 
     @cached_property
-    def departures(self) -> Turns:
+    def departures(self) -> LoopLimiter:
         """Where sessions whose connection ended wait for their own end."""
-        return Turns(self.loop, _DEPARTURES_PER_TURN)
+        return LoopLimiter(self.loop, _DEPARTURES_PER_TURN)
 
     @cached_property
-    def parked(self) -> ParkedPolls:
+    def parked(self) -> DisconnectMonitor:
         """The watch over polls that wait."""
-        return ParkedPolls(self.loop)
+        return DisconnectMonitor(self.loop)
 
     def start_task(self, work: Coroutine[None, None, None]) -> None:
         """Start work that ``finish`` awaits or cancels."""
@@ -80,7 +80,7 @@ class Core:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def forget_connection(self, link: WebSocketLink) -> None:
+    def forget_connection(self, link: WebSocketTransport) -> None:
         """Note that a WebSocket's TCP connection is gone."""
         self.connections.discard(link)
         if self._all_gone is not None and not self.connections:

@@ -18,7 +18,7 @@ class Flushable(Protocol):
         """Cut the connection."""
 
 
-class Flusher:
+class FlushScheduler:
     """Collects connections and flushes them all in one callback.
 
     uvloop hands every write to the kernel at once, about 15 µs each when it wakes the peer; an ack and a broadcast to

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class DisconnectReason(StrEnum):
     """Given to ``on_disconnect`` and counted in ``Stats.closed_total``."""
 
     TRANSPORT_CLOSE = "transport close"
@@ -23,10 +23,18 @@ class Reason(StrEnum):
     """The program refused the CONNECT."""
 
 
-QUIET_ENDS = frozenset({Reason.TRANSPORT_CLOSE, Reason.FORCED_CLOSE, Reason.SHUTTING_DOWN})
+QUIET_ENDS = frozenset(
+    {DisconnectReason.TRANSPORT_CLOSE, DisconnectReason.FORCED_CLOSE, DisconnectReason.SHUTTING_DOWN}
+)
 """A poll is told nothing and the next one fails: python-socketio's client would take CLOSE there as final."""
 
 OUR_DECISION = frozenset(
-    {Reason.SERVER_DISCONNECT, Reason.FORCED_CLOSE, Reason.SHUTTING_DOWN, Reason.NOT_ADMITTED, Reason.REFUSED}
+    {
+        DisconnectReason.SERVER_DISCONNECT,
+        DisconnectReason.FORCED_CLOSE,
+        DisconnectReason.SHUTTING_DOWN,
+        DisconnectReason.NOT_ADMITTED,
+        DisconnectReason.REFUSED,
+    }
 )
 """The client is well and waits for its last packets."""

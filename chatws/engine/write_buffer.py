@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from chatws.engine.core import Core
-from chatws.engine.unsent import is_encrypted, unsent_bytes
+from chatws.engine.context import EngineContext
+from chatws.engine.socket_buffer import is_encrypted, unsent_bytes
 
 _POLL_S = 0.02
 
 
-class Outlet:
+class WriteBuffer:
     """The writing half of a connection; who takes nothing is ``stalled``."""
 
     __slots__ = (
@@ -26,7 +26,7 @@ class Outlet:
         "written_bytes",
     )
 
-    def __init__(self, core: Core, transport: asyncio.Transport) -> None:
+    def __init__(self, core: EngineContext, transport: asyncio.Transport) -> None:
         self.is_watched = False
         """Whether the stall watch looks at it."""
         self.written_bytes = 0

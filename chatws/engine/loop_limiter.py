@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 
-class Turns:
+class LoopLimiter:
     """So many per turn, in order of asking; whoever comes while there is room does not wait at all."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, per_turn: int) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 _TICK_S = 1.0
 
 
-class Poll(Protocol):
+class PendingPoll(Protocol):
     """A poll that waits."""
 
     def is_cancelled(self) -> bool:
@@ -18,21 +18,21 @@ class Poll(Protocol):
         """Its connection is gone."""
 
 
-class ParkedPolls:
+class DisconnectMonitor:
     """Looks once a second while polls wait."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._polls: set[Poll] = set()
+        self._polls: set[PendingPoll] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, poll: Poll) -> None:
+    def add(self, poll: PendingPoll) -> None:
         """Watch a poll."""
         self._polls.add(poll)
         if self._timer is None:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
 
-    def discard(self, poll: Poll) -> None:
+    def discard(self, poll: PendingPoll) -> None:
         """Watch it no more."""
         self._polls.discard(poll)
 

@@ -14,7 +14,7 @@ _NOTHING_YET = -sys.maxsize
 """Less than any count of bytes taken, which encryption's own bytes can make negative."""
 
 
-class Writer(Protocol):
+class MonitoredWriter(Protocol):
     """A connection as the watch sees it."""
 
     is_watched: bool
@@ -30,7 +30,7 @@ class Writer(Protocol):
         """No byte was taken for the time allowed."""
 
 
-class StallWatch:
+class WriteTimeoutMonitor:
     """Looks now and then, at least once a second, at connections that were written to and have not drained since."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stall_s: float) -> None:
@@ -43,9 +43,9 @@ class StallWatch:
         # How long the loop ran while it was watched: while it stands still it hands nobody's bytes to the kernel.
         self._ran_s = 0.0
         # Bytes taken so far, and since when in that time there were no more.
-        self._progress: dict[Writer, tuple[int, float]] = {}
+        self._progress: dict[MonitoredWriter, tuple[int, float]] = {}
 
-    def add(self, writer: Writer) -> None:
+    def add(self, writer: MonitoredWriter) -> None:
         """Watch a connection until its buffer is empty."""
         writer.is_watched = True
         self._progress[writer] = (_NOTHING_YET, self._ran_s)
@@ -77,6 +77,6 @@ class StallWatch:
                 self._forget(writer)
                 writer.stalled()
 
-    def _forget(self, writer: Writer) -> None:
+    def _forget(self, writer: MonitoredWriter) -> None:
         writer.is_watched = False
         del self._progress[writer]
