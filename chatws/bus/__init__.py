@@ -6,9 +6,10 @@ package's names do not.
 
 from __future__ import annotations
 
-from chatws.bus.errors import Away, BadBusUrl, BusError
+from chatws.bus.errors import BadBusUrl, BusError, BusUnavailable
+from chatws.bus.interface import Bus, BusListener, BusStats, RemotePresenceEntry
 from chatws.bus.memory import MemoryBus, MemoryHub
-from chatws.bus.notes import (
+from chatws.bus.messages import (
     INBOX,
     BotNoticed,
     ConversationChanged,
@@ -16,7 +17,7 @@ from chatws.bus.notes import (
     HostingBegan,
     MessageStored,
     Note,
-    PresencePart,
+    PresenceEntry,
     ReadMoved,
     Revoked,
     TypingChanged,
@@ -24,27 +25,26 @@ from chatws.bus.notes import (
     conversation_channel,
     user_channel,
 )
-from chatws.bus.port import Bus, BusStats, Held, Receiver
 
 __all__ = [
     "INBOX",
-    "Away",
     "BadBusUrl",
     "BotNoticed",
     "Bus",
     "BusError",
+    "BusListener",
     "BusStats",
+    "BusUnavailable",
     "ConversationChanged",
     "ConversationTouched",
-    "Held",
     "HostingBegan",
     "MemoryBus",
     "MemoryHub",
     "MessageStored",
     "Note",
-    "PresencePart",
+    "PresenceEntry",
     "ReadMoved",
-    "Receiver",
+    "RemotePresenceEntry",
     "Revoked",
     "TypingChanged",
     "UserEvent",

@@ -12,7 +12,7 @@ class BusError(Exception):
     """Base of everything a bus raises on purpose."""
 
 
-class Away(BusError):
+class BusUnavailable(BusError):
     """The broker does not answer now; ``reason`` is for the operator."""
 
     def __init__(self, reason: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chatws.bus.memory import MemoryBus
 
 if TYPE_CHECKING:
-    from chatws.bus.port import Bus
+    from chatws.bus.interface import Bus
     from chatws.settings import Settings
 
 
@@ -20,6 +20,6 @@ def make_bus(settings: Settings) -> Bus:
     if settings.redis_url is None:
         return MemoryBus()
     from chatws.bus.redis import RedisBus  # noqa: PLC0415  one server alone starts without it
-    from chatws.bus.redis.address import parse_address  # noqa: PLC0415
+    from chatws.bus.redis.url import parse_redis_url  # noqa: PLC0415
 
-    return RedisBus(parse_address(settings.redis_url), settings.redis_prefix)
+    return RedisBus(parse_redis_url(settings.redis_url), settings.redis_prefix)

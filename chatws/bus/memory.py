@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from chatws.bus.errors import Away
-from chatws.bus.port import BusStats, Held, Receiver
+from chatws.bus.errors import BusUnavailable
+from chatws.bus.interface import BusListener, BusStats, RemotePresenceEntry
 from chatws.protocol.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws.bus.notes import Note, PresencePart
+    from chatws.bus.messages import Note, PresenceEntry
 
 CUT = "this server is cut off from the hub"
 
@@ -52,7 +52,7 @@ class MemoryHub:
             Away: that one is no member.
         """
         if asking.origin not in self._members:
-            raise Away(CUT)
+            raise BusUnavailable(CUT)
         return [member for member in self._members.values() if member is not asking]
 
 
@@ -63,10 +63,10 @@ class MemoryBus:
         self._hub = hub or MemoryHub()
         self._origin = new_id(time.time_ns() // 1_000_000)
         self._stats = BusStats()
-        self._receiver: Receiver | None = None
+        self._receiver: BusListener | None = None
         """Set between open and close."""
         self._channels: set[str] = set()
-        self._parts: dict[str, PresencePart] = {}
+        self._parts: dict[str, PresenceEntry] = {}
 
     @property
     def origin(self) -> str:
@@ -78,7 +78,7 @@ class MemoryBus:
         """Live figures."""
         return self._stats
 
-    async def open(self, receiver: Receiver) -> None:
+    async def open(self, receiver: BusListener) -> None:
         """Take part."""
         self._receiver = receiver
         self._stats.connected = True
@@ -120,25 +120,29 @@ class MemoryBus:
         """Hear a channel no more."""
         self._channels.discard(channel)
 
-    def hold(self, part: PresencePart) -> None:
+    def hold(self, part: PresenceEntry) -> None:
         """Keep a user's part, or forget it."""
         if part.status == "offline":
             self._parts.pop(part.user.user_id, None)
         else:
             self._parts[part.user.user_id] = part
 
-    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[Held]]:
+    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
         """Look the parts up at every other member."""
         others = self._hub.others(self)
         return {
-            user_id: [Held(other.origin, part) for other in others if (part := other.part_of(user_id)) is not None]
+            user_id: [
+                RemotePresenceEntry(other.origin, part)
+                for other in others
+                if (part := other.part_of(user_id)) is not None
+            ]
             for user_id in user_ids
         }
 
-    async def agents(self) -> list[Held]:
+    async def agents(self) -> list[RemotePresenceEntry]:
         """Return the agents' parts at every other member."""
         return [
-            Held(other.origin, part)
+            RemotePresenceEntry(other.origin, part)
             for other in self._hub.others(self)
             for part in other.parts()
             if part.user.role == "admin"
@@ -148,11 +152,11 @@ class MemoryBus:
         """Whether the link is there."""
         return self._stats.connected
 
-    def part_of(self, user_id: str) -> PresencePart | None:
+    def part_of(self, user_id: str) -> PresenceEntry | None:
         """Return what this server holds of a user."""
         return self._parts.get(user_id)
 
-    def parts(self) -> list[PresencePart]:
+    def parts(self) -> list[PresenceEntry]:
         """Return everything this server holds."""
         return list(self._parts.values())
 
@@ -165,14 +169,14 @@ class MemoryBus:
         """Another member left."""
         self._later(lambda receiver: receiver.server_gone(origin))
 
-    def _receive(self, receiver: Receiver, channel: str, origin: str, note: Note) -> None:
+    def _receive(self, receiver: BusListener, channel: str, origin: str, note: Note) -> None:
         if channel in self._channels:  # it may have been unsubscribed in the turn since
             self._stats.received += 1
             receiver.received(channel, origin, note)
 
-    def _later(self, tell: Callable[[Receiver], None]) -> None:
+    def _later(self, tell: Callable[[BusListener], None]) -> None:
         asyncio.get_running_loop().call_soon(self._tell, tell)
 
-    def _tell(self, tell: Callable[[Receiver], None]) -> None:
+    def _tell(self, tell: Callable[[BusListener], None]) -> None:
         if self._receiver is not None:
             tell(self._receiver)

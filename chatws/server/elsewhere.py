@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from chatws.bus import PresencePart
+from chatws.bus import PresenceEntry
 
-_NONE: Final[Mapping[str, PresencePart]] = MappingProxyType({})
+_NONE: Final[Mapping[str, PresenceEntry]] = MappingProxyType({})
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
@@ -16,10 +16,10 @@ class Elsewhere:
     """The parts by user and server; finding the users in a conversation costs no more than there are."""
 
     def __init__(self) -> None:
-        self._by_user: dict[str, dict[str, PresencePart]] = {}
+        self._by_user: dict[str, dict[str, PresenceEntry]] = {}
         self._in_room: dict[str, set[str]] = {}
 
-    def parts_of(self, user_id: str) -> Mapping[str, PresencePart]:
+    def parts_of(self, user_id: str) -> Mapping[str, PresenceEntry]:
         """Return a user's parts by server."""
         return self._by_user.get(user_id, _NONE)
 
@@ -35,11 +35,11 @@ class Elsewhere:
         """Return the users who have joined a conversation on another server."""
         return frozenset(self._in_room.get(conversation_id, _NOBODY))
 
-    def of_server(self, origin: str) -> Iterator[PresencePart]:
+    def of_server(self, origin: str) -> Iterator[PresenceEntry]:
         """Give one server's parts; it looks at every user."""
         return (parts[origin] for parts in self._by_user.values() if origin in parts)
 
-    def put(self, origin: str, part: PresencePart) -> None:
+    def put(self, origin: str, part: PresenceEntry) -> None:
         """Remember a server's part of a user in place of the one before; ``offline`` is none."""
         user_id = part.user.user_id
         self.remove(origin, user_id)

@@ -15,7 +15,7 @@ from chatws.bus import (
     HostingBegan,
     MessageStored,
     Note,
-    PresencePart,
+    PresenceEntry,
     ReadMoved,
     Revoked,
     TypingChanged,
@@ -64,7 +64,7 @@ class Listener:
                 chat.hosting.deliver(note.message)
             case TypingChanged():
                 self._typing(origin, note)
-            case PresencePart():
+            case PresenceEntry():
                 self._presence(channel, origin, note)
             case ConversationTouched():
                 chat.inbox.touch(note.conversation_id)
@@ -98,7 +98,7 @@ class Listener:
         else:
             hosted.board.end(note.user.user_id, origin)
 
-    def _presence(self, channel: str, origin: str, part: PresencePart) -> None:
+    def _presence(self, channel: str, origin: str, part: PresenceEntry) -> None:
         is_stranger = self._chat.presence.hear(origin, part)
         if is_stranger and channel != INBOX:
             # The user may be connected to servers that have nothing to do with this conversation.

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chatws.bus import (
     INBOX,
-    Away,
     BotNoticed,
+    BusUnavailable,
     ConversationChanged,
     ConversationTouched,
-    Held,
     HostingBegan,
     MessageStored,
-    PresencePart,
+    PresenceEntry,
     ReadMoved,
+    RemotePresenceEntry,
     Revoked,
     TypingChanged,
     UserEvent,
@@ -93,26 +93,26 @@ class Neighbours:
         """A member has read further."""
         self._bus.publish(conversation_channel(event.conversation_id), ReadMoved(read=event))
 
-    def presence(self, part: PresencePart, conversation_ids: Iterable[str]) -> None:
+    def presence(self, part: PresenceEntry, conversation_ids: Iterable[str]) -> None:
         """A user's status here has changed: told to the members of these conversations, and to inboxes."""
         self._bus.hold(part)
         for channel in (user_channel(part.user.user_id), INBOX, *map(conversation_channel, conversation_ids)):
             self._bus.publish(channel, part)
 
-    def presence_in(self, conversation_id: str, part: PresencePart, *, also_tell_user: bool) -> None:
+    def presence_in(self, conversation_id: str, part: PresenceEntry, *, also_tell_user: bool) -> None:
         """A user has joined or left a conversation here; the user's other servers have to know when there are any."""
         self._bus.hold(part)
         self._bus.publish(conversation_channel(conversation_id), part)
         if also_tell_user:
             self._bus.publish(user_channel(part.user.user_id), part)
 
-    def hold(self, part: PresencePart, *, also_tell_user: bool) -> None:
+    def hold(self, part: PresenceEntry, *, also_tell_user: bool) -> None:
         """A user's last connection here has gone, or one is back: known where the user is, and to be asked for."""
         self._bus.hold(part)
         if also_tell_user:
             self._bus.publish(user_channel(part.user.user_id), part)
 
-    def introduce(self, conversation_id: str, parts: Iterable[PresencePart]) -> None:
+    def introduce(self, conversation_id: str, parts: Iterable[PresenceEntry]) -> None:
         """Say who is in a conversation here, to a server that has begun to host it."""
         for part in parts:
             self._bus.publish(conversation_channel(conversation_id), part)
@@ -166,11 +166,11 @@ class Neighbours:
                 self._lose_patience()
         return heard.done() and not heard.cancelled()
 
-    async def presence_of(self, user_ids: Collection[str]) -> dict[str, list[Held]] | None:
+    async def presence_of(self, user_ids: Collection[str]) -> dict[str, list[RemotePresenceEntry]] | None:
         """Ask the others about these users; None when they cannot be asked now."""
         return await self._ask(lambda: self._bus.presence_of(user_ids)) if user_ids else {}
 
-    async def agents(self) -> list[Held] | None:
+    async def agents(self) -> list[RemotePresenceEntry] | None:
         """Ask the others about all agents; None when they cannot be asked now."""
         return await self._ask(self._bus.agents)
 
@@ -190,7 +190,7 @@ class Neighbours:
             with self._timed():
                 async with asyncio.timeout(ASK_TIMEOUT_S):
                     return await question()
-        except Away:
+        except BusUnavailable:
             return None
         except TimeoutError:
             self._lose_patience()

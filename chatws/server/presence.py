@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from chatws.bus import PresencePart
+from chatws.bus import PresenceEntry
 from chatws.protocol.entities import Presence, PresenceChoice, User
 from chatws.protocol.ids import format_timestamp
 from chatws.server.clock import Clock
@@ -15,7 +15,7 @@ from chatws.server.elsewhere import Elsewhere
 from chatws.server.presence_record import Record, merge
 
 if TYPE_CHECKING:
-    from chatws.bus import Held
+    from chatws.bus import RemotePresenceEntry
     from chatws.server.connections import Connection
     from chatws.server.neighbours import Neighbours
 
@@ -152,7 +152,7 @@ class PresenceBook:
 
     async def learn_agents(self) -> None:
         """Learn of the agents on other servers, for somebody who begins to follow an inbox."""
-        found: dict[str, list[Held]] = {}
+        found: dict[str, list[RemotePresenceEntry]] = {}
         for held in await self._neighbours.agents() or ():
             found.setdefault(held.part.user.user_id, []).append(held)
         self._take(found)
@@ -177,7 +177,7 @@ class PresenceBook:
         record = self._records.get(user_id)
         return record is not None and record.departure is not None
 
-    def hear(self, origin: str, part: PresencePart) -> bool:
+    def hear(self, origin: str, part: PresenceEntry) -> bool:
         """Another server says where a user stands there; returns whether nothing was known of the user before."""
         user_id = part.user.user_id
         known = self._elsewhere.parts_of(user_id).get(origin)
@@ -206,12 +206,12 @@ class PresenceBook:
             loop = asyncio.get_running_loop()
             self._lost_servers[origin] = loop.call_later(self._grace_s, self._drop_lost, origin, lost)
 
-    def parts_of(self, user_ids: Iterable[str]) -> list[PresencePart]:
+    def parts_of(self, user_ids: Iterable[str]) -> list[PresenceEntry]:
         """Return this server's parts of these users."""
         found = (self._records.get(user_id) for user_id in dict.fromkeys(user_ids))
         return [record.part() for record in found if record is not None and record.here != "offline"]
 
-    def parts(self) -> list[PresencePart]:
+    def parts(self) -> list[PresenceEntry]:
         """Return this server's parts of all its users."""
         return self.parts_of(list(self._records))
 
@@ -219,7 +219,7 @@ class PresenceBook:
         """Return the users of whom other servers have told."""
         return self._elsewhere.users()
 
-    def correct(self, found: Mapping[str, list[Held]], servers: Collection[str] | None = None) -> None:
+    def correct(self, found: Mapping[str, list[RemotePresenceEntry]], servers: Collection[str] | None = None) -> None:
         """Take the others' present answer in place of what these servers, by default all, had told of the users."""
         for user_id, held in found.items():
             origins = {one.origin for one in held}
@@ -264,7 +264,7 @@ class PresenceBook:
             record = self._records[user.user_id] = Record(user, self._clock.now_ms())
         return record
 
-    def _take(self, found: Mapping[str, Iterable[Held]]) -> None:
+    def _take(self, found: Mapping[str, Iterable[RemotePresenceEntry]]) -> None:
         """Take answers, unless notes that are as young have come meanwhile; who was not known before is no news."""
         for user_id, parts in found.items():
             is_known = user_id in self._records
@@ -286,7 +286,7 @@ class PresenceBook:
         else:
             self._elsewhere.forget(user_id)
 
-    def _of_stranger(self, user_id: str, found: list[Held] | None) -> Presence | None:
+    def _of_stranger(self, user_id: str, found: list[RemotePresenceEntry] | None) -> Presence | None:
         """Write the presence of somebody whom nobody here may see but who asked just now."""
         if user_id in self._records or not found:
             return None
@@ -324,11 +324,11 @@ class PresenceBook:
         self._settle(record, rooms)
         self._ignore_stranger(record.user.user_id)
 
-    def _drop_lost(self, origin: str, parts: list[PresencePart]) -> None:
+    def _drop_lost(self, origin: str, parts: list[PresenceEntry]) -> None:
         del self._lost_servers[origin]
         self._drop(origin, parts)
 
-    def _drop(self, origin: str, parts: Iterable[PresencePart]) -> None:
+    def _drop(self, origin: str, parts: Iterable[PresenceEntry]) -> None:
         """Forget parts of a server that it has not renewed since."""
         for part in parts:
             user_id = part.user.user_id

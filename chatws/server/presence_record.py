@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from chatws.bus import PresencePart
+from chatws.bus import PresenceEntry
 from chatws.protocol.entities import Presence, PresenceChoice, PresenceStatus, User
 from chatws.protocol.ids import format_timestamp
 
@@ -51,10 +51,10 @@ class Record:
         """Return the conversations whose members see the user by what happens here."""
         return {joined for connection in self.connections for joined in connection.joined} | self.last_rooms.keys()
 
-    def part(self) -> PresencePart:
+    def part(self) -> PresenceEntry:
         """Write what this server contributes."""
         rooms = tuple(sorted(self.rooms()))
-        return PresencePart(
+        return PresenceEntry(
             user=self.user,
             status=self.here,
             since_ms=self.here_since_ms,
@@ -71,7 +71,7 @@ class Record:
         self.here, self.here_since_ms = here, max(now_ms, self.here_since_ms)
         return True
 
-    def merge(self, parts: Iterable[PresencePart], now_ms: int) -> bool:
+    def merge(self, parts: Iterable[PresenceEntry], now_ms: int) -> bool:
         """Work out what it is with the other servers' parts; returns whether that is news."""
         status, since_ms = merge([(self.here, self.here_since_ms), *((part.status, part.since_ms) for part in parts)])
         if status == self.status:
@@ -80,7 +80,7 @@ class Record:
         self.status, self.since_ms = status, since_ms if is_new and status != "offline" else now_ms
         return True
 
-    def take_over_choice(self, parts: Collection[PresencePart]) -> None:
+    def take_over_choice(self, parts: Collection[PresenceEntry]) -> None:
         """Let a connection that comes here within the grace, which runs elsewhere, have the choice made there."""
         if parts and self.here == "offline" and all(part.is_leaving for part in parts):
             status, _ = merge((part.status, part.since_ms) for part in parts)

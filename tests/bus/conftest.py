@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.protocol.ids import new_secret_id
-from tests.bus.towns import MemoryTown, RedisTown
+from tests.bus.clusters import MemoryTown, RedisTown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.bus.towns import Town
+    from tests.bus.clusters import Town
     from tests.support.redis import RedisServer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from chatws.bus import PresencePart, Revoked
+from chatws.bus import PresenceEntry, Revoked
 from chatws.protocol.entities import PresenceStatus, Role, User
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def note(number: int) -> Revoked:
     return Revoked(user_id=f"user-{number}")
 
 
-def part(user_id: str, status: PresenceStatus = "online", role: Role = "customer") -> PresencePart:
+def part(user_id: str, status: PresenceStatus = "online", role: Role = "customer") -> PresenceEntry:
     """Make a presence part."""
     user = User(user_id=user_id, user_name=user_id.title(), role=role)
-    return PresencePart(user=user, status=status, since_ms=1_000, rooms=("c-1",))
+    return PresenceEntry(user=user, status=status, since_ms=1_000, rooms=("c-1",))
 
 
 class Recorder:

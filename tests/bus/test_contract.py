@@ -10,7 +10,7 @@ import pytest
 
 from chatws.bus import (
     INBOX,
-    Away,
+    BusUnavailable,
     ConversationChanged,
     ConversationTouched,
     MessageStored,
@@ -27,7 +27,7 @@ from tests.bus.support import note, part
 
 if TYPE_CHECKING:
     from chatws.bus import Note
-    from tests.bus.towns import Town
+    from tests.bus.clusters import Town
 
 ROOM = conversation_channel("c-1")
 ANNA = User(user_id="anna", user_name="Anna ☂", role="customer")
@@ -200,9 +200,9 @@ async def test_a_server_that_is_cut_off_is_gone_for_the_others_only(town: Town) 
     await town.cut(one)
     await two.heard.until(lambda: bool(two.heard.gone))
     assert (one.heard.gone, two.heard.gone) == ([], [one.origin])
-    with pytest.raises(Away):
+    with pytest.raises(BusUnavailable):
         await one.bus.presence_of(["anna"])
-    with pytest.raises(Away):
+    with pytest.raises(BusUnavailable):
         await one.bus.agents()
     assert not await one.bus.ping()
     assert not one.bus.stats.connected

@@ -7,11 +7,11 @@ from msgspec import Raw
 
 from chatws.bus import BadBusUrl, BusStats, MemoryBus
 from chatws.bus.factory import make_bus
-from chatws.bus.notes import MAX_NOTE_BYTES, UserEvent
+from chatws.bus.messages import MAX_NOTE_BYTES, UserEvent
 from chatws.bus.redis import RedisBus
-from chatws.bus.redis.address import parse_address
-from chatws.bus.redis.outbox import MAX_AGE_MS, MAX_NOTES, Outbox
-from chatws.bus.redis.peers import MAX_PEERS, Peers
+from chatws.bus.redis.membership import MAX_PEERS, Membership
+from chatws.bus.redis.publish_queue import MAX_AGE_MS, MAX_NOTES, PublishQueue
+from chatws.bus.redis.url import parse_redis_url
 from chatws.settings import Settings, load
 from chatws.settings.loader import effective
 from tests.bus.support import note
@@ -30,7 +30,7 @@ from tests.bus.support import note
 def test_urls_are_taken_apart_and_named_without_their_password(
     url: str, name: str, login: tuple[str | None, str | None, int]
 ) -> None:
-    address = parse_address(url)
+    address = parse_redis_url(url)
     connection = address.connection()
     assert (connection.username, connection.password, connection.db) == login
     assert (str(address), repr(address)) == (name, name)
@@ -56,7 +56,7 @@ def test_urls_are_taken_apart_and_named_without_their_password(
 )
 def test_other_urls_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(BadBusUrl) as caught:
-        parse_address(url)
+        parse_redis_url(url)
     assert not url or url not in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -83,7 +83,7 @@ class Clock:
 
 def test_a_full_queue_drops_the_oldest_note() -> None:
     stats = BusStats()
-    outbox = Outbox("o", stats, Clock())
+    outbox = PublishQueue("o", stats, Clock())
     for number in range(MAX_NOTES + 3):
         outbox.put("c", note(number))
     assert (stats.queued, stats.dropped) == (MAX_NOTES, 3)
@@ -96,7 +96,7 @@ def test_a_full_queue_drops_the_oldest_note() -> None:
 
 def test_notes_that_became_old_while_the_broker_was_away_are_not_sent() -> None:
     clock, stats = Clock(), BusStats()
-    outbox = Outbox("o", stats, clock)
+    outbox = PublishQueue("o", stats, clock)
     outbox.put("c", note(1))
     clock.now_ms += MAX_AGE_MS
     outbox.put("c", note(2))
@@ -110,7 +110,7 @@ def test_notes_that_became_old_while_the_broker_was_away_are_not_sent() -> None:
 
 def test_a_note_that_others_would_refuse_for_its_length_is_not_sent() -> None:
     stats = BusStats()
-    outbox = Outbox("o", stats, Clock())
+    outbox = PublishQueue("o", stats, Clock())
     outbox.put("c", UserEvent(user_id="u", name="n", payload=Raw(b'"%s"' % (b"x" * MAX_NOTE_BYTES))))
     outbox.put("c", note(1))
     assert len(outbox.take(10)) == 1
@@ -121,7 +121,7 @@ LEASE_MS = 10_000
 
 
 def test_a_server_whose_lease_ran_out_is_gone_once() -> None:
-    peers = Peers("me", LEASE_MS)
+    peers = Membership("me", LEASE_MS)
     assert peers.look({"me": 5, "you": 12_000}, 2_000) == []
     assert peers.look({"you": 12_000}, 11_999) == []
     assert peers.look({"you": 12_000}, 12_000) == ["you"]
@@ -129,17 +129,17 @@ def test_a_server_whose_lease_ran_out_is_gone_once() -> None:
 
 
 def test_a_server_that_was_gone_long_before_is_not_named() -> None:
-    assert Peers("me", LEASE_MS).look({"you": 1_000}, 2_000) == []
+    assert Membership("me", LEASE_MS).look({"you": 1_000}, 2_000) == []
 
 
 def test_a_server_that_closes_is_gone_although_its_lease_would_have_held() -> None:
-    peers = Peers("me", LEASE_MS)
+    peers = Membership("me", LEASE_MS)
     peers.look({"you": 12_000}, 2_000)
     assert peers.look({"you": 3_999}, 4_000) == ["you"]
 
 
 def test_a_lease_that_redis_forgot_holds_until_it_would_have_run_out() -> None:
-    peers = Peers("me", LEASE_MS)
+    peers = Membership("me", LEASE_MS)
     peers.look({"you": 12_000, "they": 12_000}, 2_000)
     assert peers.look({}, 4_000) == []
     assert peers.look({"you": 16_000}, 6_000) == []
@@ -147,7 +147,7 @@ def test_a_lease_that_redis_forgot_holds_until_it_would_have_run_out() -> None:
 
 
 def test_after_an_outage_old_leases_prove_nothing_for_one_lease() -> None:
-    peers = Peers("me", LEASE_MS)
+    peers = Membership("me", LEASE_MS)
     peers.look({"you": 12_000, "they": 12_000}, 2_000)
     peers.spare(50_000)
     assert peers.look({"you": 12_000, "they": 12_000}, 50_000) == []
@@ -157,7 +157,7 @@ def test_after_an_outage_old_leases_prove_nothing_for_one_lease() -> None:
 
 
 def test_a_server_known_only_from_a_note_is_gone_when_no_lease_of_it_shows_up() -> None:
-    peers = Peers("me", LEASE_MS)
+    peers = Membership("me", LEASE_MS)
     peers.heard("you")
     peers.heard("they")
     assert peers.look({"they": 1_500}, 2_000) == []
@@ -166,7 +166,7 @@ def test_a_server_known_only_from_a_note_is_gone_when_no_lease_of_it_shows_up() 
 
 
 def test_forged_names_of_servers_are_bounded() -> None:
-    peers = Peers("me", LEASE_MS)
+    peers = Membership("me", LEASE_MS)
     for number in range(5 * MAX_PEERS):
         peers.heard(f"forged-{number}")
     peers.look({f"more-{number}": 12_000 for number in range(5 * MAX_PEERS)}, 2_000)

@@ -12,15 +12,15 @@ import msgspec
 import pytest
 import uvloop
 
-from chatws.bus import INBOX, Away, conversation_channel
-from chatws.bus.notes import MAX_NOTE_BYTES, Envelope, UserEvent
+from chatws.bus import INBOX, BusUnavailable, conversation_channel
+from chatws.bus.messages import MAX_NOTE_BYTES, Envelope, UserEvent
 from chatws.bus.redis import RedisBus
-from chatws.bus.redis.address import parse_address
-from chatws.bus.redis.bus import Timing, unix_ms
-from chatws.bus.redis.outbox import MAX_NOTES
+from chatws.bus.redis.bus import RedisTiming, unix_ms
+from chatws.bus.redis.publish_queue import MAX_NOTES
+from chatws.bus.redis.url import parse_redis_url
 from chatws.protocol.ids import new_secret_id
+from tests.bus.clusters import FAST, HASTY, Member, RedisTown
 from tests.bus.support import Recorder, note, part
-from tests.bus.towns import FAST, HASTY, Member, RedisTown
 from tests.support.certificate import make_certificate
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer
@@ -38,9 +38,9 @@ ACL = """
 """What ``docs/operations.md`` says that a server needs."""
 
 
-async def connect(url: str, prefix: str = "chatws", timing: Timing = FAST) -> Member:
+async def connect(url: str, prefix: str = "chatws", timing: RedisTiming = FAST) -> Member:
     heard = Recorder()
-    bus = RedisBus(parse_address(url), prefix, timing)
+    bus = RedisBus(parse_redis_url(url), prefix, timing)
     await bus.open(heard)
     return Member(bus, heard)
 
@@ -101,7 +101,7 @@ async def test_while_redis_hangs_publishing_is_bounded_and_nobody_is_taken_for_g
     redis.stop()
     for number in range(MAX_NOTES + 2_500):
         one.bus.publish(ROOM, note(number))
-    with pytest.raises(Away):
+    with pytest.raises(BusUnavailable):
         await one.bus.presence_of(["bob"])
     for number in range(2_500):
         one.bus.publish(ROOM, note(number))
@@ -379,7 +379,7 @@ async def test_a_receiver_that_raises_hears_the_next_note(
 
     one = await redis_town.member()
     heard = Clumsy()
-    bus = RedisBus(parse_address(f"redis://127.0.0.1:{redis_town.port}"), "chatws", FAST)
+    bus = RedisBus(parse_redis_url(f"redis://127.0.0.1:{redis_town.port}"), "chatws", FAST)
     await bus.open(heard)
     await bus.subscribe(ROOM)
     one.bus.publish(ROOM, note(1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bus import PresencePart
+from chatws.bus import PresenceEntry
 from tests.server.conftest import StartCluster
 from tests.support.chat import RunningChat, until
 from tests.support.cluster import crossed
@@ -181,7 +181,7 @@ async def test_departure_that_the_bus_lost_is_noticed_in_the_next_round(
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     await cluster.join_third(customer, "agent-3")
-    cluster.buses[0].lost = (PresencePart,)
+    cluster.buses[0].lost = (PresenceEntry,)
     await agent.close()
     assert (await customer.expect("presence_update"))["status"] == "offline"
     assert not statuses(customer, "agent-3")

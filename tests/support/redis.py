@@ -17,7 +17,7 @@ from tests.support.tools import require_tool
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chatws.bus.redis.link import Command, Reply
+    from chatws.bus.redis.connection import Command, Reply
 
 START_TIMEOUT_S = 30.0
 

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from chatws.bus.errors import Away
-from chatws.bus.port import BusStats, Held, Receiver
-from chatws.bus.redis.address import Address
-from chatws.bus.redis.keys import Keys
+from chatws.bus.errors import BusUnavailable
+from chatws.bus.interface import BusListener, BusStats, RemotePresenceEntry
+from chatws.bus.redis.connection import Command, RedisConnection, Reply, open_connection, words_of
+from chatws.bus.redis.keys import RedisKeys
 from chatws.bus.redis.lease import Lease
-from chatws.bus.redis.link import Command, Link, Reply, open_link, words_of
-from chatws.bus.redis.listener import Listener
-from chatws.bus.redis.outbox import Outbox
+from chatws.bus.redis.publish_queue import PublishQueue
+from chatws.bus.redis.subscriber import RedisSubscriber
 from chatws.bus.redis.subscriptions import Subscriptions
+from chatws.bus.redis.url import RedisEndpoint
 from chatws.logging import RateLimitedLogger
 from chatws.protocol.ids import new_id
 
 if TYPE_CHECKING:
-    from chatws.bus.notes import Note, PresencePart
+    from chatws.bus.messages import Note, PresenceEntry
 
 BATCH_NOTES = 500
 
@@ -37,7 +37,7 @@ AWAY_LINE_S = 60.0
 _log = logging.getLogger("chatws.bus")
 
 
-class Timing(NamedTuple):
+class RedisTiming(NamedTuple):
     """The clockwork, in seconds.
 
     A crashed server's users are offline for the others after a lease, a beat and the grace: 17 s of the 20 promised.
@@ -68,19 +68,19 @@ class RedisBus:
     presence written again, since Redis may have come back empty.
     """
 
-    def __init__(self, address: Address, prefix: str, timing: Timing | None = None) -> None:
+    def __init__(self, address: RedisEndpoint, prefix: str, timing: RedisTiming | None = None) -> None:
         self._address = address
-        self._timing = timing or Timing()
+        self._timing = timing or RedisTiming()
         self._origin = new_id(unix_ms())
         self._stats = BusStats()
         self._lines = RateLimitedLogger(_log, time.monotonic)
         self._absence = _absence_log()
         """Made anew whenever the broker is reached, so that each absence is told at once."""
-        keys = Keys(prefix)
+        keys = RedisKeys(prefix)
         self._channel = keys.channel
-        self._outbox = Outbox(self._origin, self._stats, unix_ms)
+        self._outbox = PublishQueue(self._origin, self._stats, unix_ms)
         self._subscriptions = Subscriptions()
-        self._listener = Listener(
+        self._listener = RedisSubscriber(
             self._origin, keys, self._subscriptions, self._stats, lines=self._lines, take=self._received
         )
         self._lease = Lease(self._origin, keys, self._timing.lease)
@@ -88,9 +88,9 @@ class RedisBus:
         """Held while presence is written, so that the whole and its changes do not overtake each other."""
         self._wake = asyncio.Event()
         """Set when there may be something to send."""
-        self._receiver: Receiver | None = None
+        self._receiver: BusListener | None = None
         """Set between open and close."""
-        self._link: Link | None = None
+        self._link: RedisConnection | None = None
         """The link that sends and asks; set while the bus is connected."""
         self._task: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
@@ -106,7 +106,7 @@ class RedisBus:
         """Live figures."""
         return self._stats
 
-    async def open(self, receiver: Receiver) -> None:
+    async def open(self, receiver: BusListener) -> None:
         """Start; returns when Redis is reached or has not answered in time."""
         self._receiver = receiver
         self._task = asyncio.create_task(self._run())
@@ -138,20 +138,20 @@ class RedisBus:
         if self._subscriptions.drop(channel):
             self._listener.unsubscribe(channel)
 
-    def hold(self, part: PresencePart) -> None:
+    def hold(self, part: PresenceEntry) -> None:
         """Keep a user's part in Redis; it is there before any note that is published after this call."""
         self._lease.shelf.put(part)
         self._wake.set()
 
-    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[Held]]:
+    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
         """Read these users' parts."""
-        found: dict[str, list[Held]] = {user_id: [] for user_id in user_ids}
+        found: dict[str, list[RemotePresenceEntry]] = {user_id: [] for user_id in user_ids}
         for held in await self._lease.parts_of(self._connected(), list(found)) if found else []:
             if held.part.user.user_id in found:
                 found[held.part.user.user_id].append(held)
         return found
 
-    async def agents(self) -> list[Held]:
+    async def agents(self) -> list[RemotePresenceEntry]:
         """Read the agents' parts."""
         return await self._lease.agents(self._connected())
 
@@ -159,20 +159,20 @@ class RedisBus:
         """Whether Redis answers; a link that is lost meanwhile ends the wait."""
         try:
             await self._connected().demand(("PING",))
-        except Away:
+        except BusUnavailable:
             return False
         return True
 
-    def _connected(self) -> Link:
+    def _connected(self) -> RedisConnection:
         if self._link is None:
-            raise Away(NOT_CONNECTED)
+            raise BusUnavailable(NOT_CONNECTED)
         return self._link
 
     async def _run(self) -> None:
         while True:
             try:
                 await self._live()
-            except Away as problem:
+            except BusUnavailable as problem:
                 self._absence.write(logging.WARNING, "bus_away", redis=str(self._address), reason=problem.reason)
             except Exception as problem:  # noqa: BLE001  without its bus a server is slow: no bug may end it for good
                 self._lines.write(logging.ERROR, "bus_failed", problem=problem)
@@ -187,15 +187,15 @@ class RedisBus:
             Away: that is how it always ends.
         """
         async with contextlib.AsyncExitStack() as links:
-            link = await links.enter_async_context(open_link(self._address, self._timing.timeout))
-            listening = await links.enter_async_context(open_link(self._address, self._timing.timeout))
+            link = await links.enter_async_context(open_connection(self._address, self._timing.timeout))
+            listening = await links.enter_async_context(open_connection(self._address, self._timing.timeout))
             links.callback(self._disconnected)
             gone = await self._lease.begin(link)
             await self._listener.begin(listening)
             self._connected_by(link, gone)
             await self._serve(link, listening)
 
-    def _connected_by(self, link: Link, gone: list[str]) -> None:
+    def _connected_by(self, link: RedisConnection, gone: list[str]) -> None:
         self._link = link
         self._stats.connected = True
         self._absence = _absence_log()
@@ -212,7 +212,7 @@ class RedisBus:
         self._stats.connected = False
         self._listener.end()
 
-    async def _serve(self, link: Link, listening: Link) -> None:
+    async def _serve(self, link: RedisConnection, listening: RedisConnection) -> None:
         tasks = [asyncio.create_task(self._send_all(link)), asyncio.create_task(self._beat(link))]
         any_of: list[asyncio.Future[Any]] = [*tasks, link.lost, listening.lost]
         try:
@@ -226,23 +226,23 @@ class RedisBus:
         for ending in endings:
             if isinstance(ending, Exception):
                 raise ending
-        raise Away(next(each.result() for each in (listening.lost, link.lost) if each.done()))
+        raise BusUnavailable(next(each.result() for each in (listening.lost, link.lost) if each.done()))
 
-    async def _say_goodbye(self, link: Link) -> None:
-        with contextlib.suppress(Away, TimeoutError):
+    async def _say_goodbye(self, link: RedisConnection) -> None:
+        with contextlib.suppress(BusUnavailable, TimeoutError):
             async with asyncio.timeout(self._timing.timeout):
                 while await self._send_some(link):
                     pass
                 await self._lease.end(link)
 
-    async def _send_all(self, link: Link) -> None:
+    async def _send_all(self, link: RedisConnection) -> None:
         while True:
             self._wake.clear()
             while await self._send_some(link):
                 pass
             await self._wake.wait()
 
-    async def _send_some(self, link: Link) -> bool:
+    async def _send_some(self, link: RedisConnection) -> bool:
         """Send changes of presence, then notes, at once; whether there was anything."""
         async with self._writing:
             changes = self._lease.shelf.changes()
@@ -252,7 +252,7 @@ class RedisBus:
             published: list[Command] = [("PUBLISH", channel, note) for channel, note in notes]
             try:
                 replies = await link.ask(*changes, *published)
-            except (Away, asyncio.CancelledError):
+            except (BusUnavailable, asyncio.CancelledError):
                 self._stats.dropped += len(notes)
                 raise
         self._count(replies[: len(changes)], replies[len(changes) :])
@@ -264,11 +264,11 @@ class RedisBus:
         self._stats.dropped += len(refused)
         # Nobody else would ever write these again, except the next session.
         if unwritten := [reply for reply in changed if isinstance(reply, ResponseError)]:
-            raise Away(f"it refused: {words_of(unwritten[0])}")
+            raise BusUnavailable(f"it refused: {words_of(unwritten[0])}")
         if refused:
             self._lines.write(logging.WARNING, "bus_note_refused", reason=words_of(refused[0]), notes=len(refused))
 
-    async def _beat(self, link: Link) -> None:
+    async def _beat(self, link: RedisConnection) -> None:
         while True:
             await asyncio.sleep(self._timing.beat)
             async with self._writing:
@@ -286,7 +286,7 @@ class RedisBus:
     def _gone(self, origin: str) -> None:
         self._tell(lambda receiver: receiver.server_gone(origin))
 
-    def _tell(self, tell: Callable[[Receiver], None]) -> None:
+    def _tell(self, tell: Callable[[BusListener], None]) -> None:
         if self._receiver is None:
             return
         try:

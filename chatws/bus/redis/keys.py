@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Keys:
+class RedisKeys:
     """Names under one prefix."""
 
     def __init__(self, prefix: str) -> None:

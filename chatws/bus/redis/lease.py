@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatws.bus.errors import Away
-from chatws.bus.port import Held
-from chatws.bus.redis.peers import MAX_PEERS, Peers
-from chatws.bus.redis.shelf import Shelf, read_parts
+from chatws.bus.errors import BusUnavailable
+from chatws.bus.interface import RemotePresenceEntry
+from chatws.bus.redis.membership import MAX_PEERS, Membership
+from chatws.bus.redis.presence_store import PresenceStore, read_parts
 
 if TYPE_CHECKING:
-    from chatws.bus.redis.keys import Keys
-    from chatws.bus.redis.link import Command, Link, Reply
+    from chatws.bus.redis.connection import Command, RedisConnection, Reply
+    from chatws.bus.redis.keys import RedisKeys
 
 UNEXPECTED = "it answered what nobody expects"
 
@@ -31,16 +31,16 @@ class Renewal(NamedTuple):
 class Lease:
     """The lease, with the presence parts that live as long as it does."""
 
-    def __init__(self, origin: str, keys: Keys, lease_s: float) -> None:
+    def __init__(self, origin: str, keys: RedisKeys, lease_s: float) -> None:
         self._origin = origin
         self._keys = keys
         self._lease_ms = round(lease_s * 1000)
-        self.shelf = Shelf(keys, origin, self._lease_ms)
-        self.peers = Peers(origin, self._lease_ms)
+        self.shelf = PresenceStore(keys, origin, self._lease_ms)
+        self.peers = Membership(origin, self._lease_ms)
         self._looked_at = 0.0
         """When the others' leases were looked at last, by the event loop's clock."""
 
-    async def begin(self, link: Link) -> list[str]:
+    async def begin(self, link: RedisConnection) -> list[str]:
         """Write the lease and every part on a new link; everyone else is spared. Returns the servers that are gone.
 
         Raises:
@@ -53,7 +53,7 @@ class Lease:
         self.peers.spare(now_ms)
         return self.peers.look(leases, now_ms)
 
-    async def renew(self, link: Link) -> Renewal:
+    async def renew(self, link: RedisConnection) -> Renewal:
         """Prolong the lease, or write it again with every part where Redis has lost it.
 
         Raises:
@@ -70,7 +70,7 @@ class Lease:
             self.peers.spare(now_ms)
         return Renewal(was_held, self.peers.look(leases, now_ms))
 
-    async def end(self, link: Link) -> None:
+    async def end(self, link: RedisConnection) -> None:
         """Give the lease back.
 
         Raises:
@@ -79,7 +79,7 @@ class Lease:
         (now,) = await link.demand(("TIME",))
         await link.demand(self.shelf.removal(), ("ZADD", self._keys.servers, _unix_ms(now) - 1, self._origin))
 
-    async def parts_of(self, link: Link, user_ids: Sequence[str]) -> list[Held]:
+    async def parts_of(self, link: RedisConnection, user_ids: Sequence[str]) -> list[RemotePresenceEntry]:
         """Read the parts that other servers hold of these users.
 
         Raises:
@@ -91,7 +91,7 @@ class Lease:
             lambda origin: [("HMGET", key, *user_ids) for key in (keys.agents(origin), keys.customers(origin))],
         )
 
-    async def agents(self, link: Link) -> list[Held]:
+    async def agents(self, link: RedisConnection) -> list[RemotePresenceEntry]:
         """Read the parts that other servers hold of agents.
 
         Raises:
@@ -99,7 +99,9 @@ class Lease:
         """
         return await self._read(link, lambda origin: [("HVALS", self._keys.agents(origin))])
 
-    async def _read(self, link: Link, questions: Callable[[str], list[Command]]) -> list[Held]:
+    async def _read(
+        self, link: RedisConnection, questions: Callable[[str], list[Command]]
+    ) -> list[RemotePresenceEntry]:
         # The hashes of servers whose lease ran out are gone by themselves: to ask for them is harmless.
         (names,) = await link.demand(("ZRANGE", self._keys.servers, -MAX_PEERS, -1))
         origins = [name.decode(errors="replace") for name in as_list(names) if isinstance(name, bytes)]
@@ -108,10 +110,10 @@ class Lease:
         if not asked:
             return []
         replies = await link.demand(*(command for _, command in asked))
-        held: list[Held] = []
+        held: list[RemotePresenceEntry] = []
         for (origin, _), reply in zip(asked, replies, strict=True):
             parts = read_parts(as_list(reply))
-            held += [Held(origin, part) for part in parts]
+            held += [RemotePresenceEntry(origin, part) for part in parts]
             if parts:
                 self.peers.heard(origin)
         return held
@@ -125,7 +127,7 @@ class Lease:
         passed_s, self._looked_at = now - self._looked_at, now
         return passed_s * 1000 > self._lease_ms / 2
 
-    async def _look(self, link: Link) -> tuple[int, dict[str, int]]:
+    async def _look(self, link: RedisConnection) -> tuple[int, dict[str, int]]:
         now, scores = await link.demand(("TIME",), ("ZRANGE", self._keys.servers, -MAX_PEERS, -1, "WITHSCORES"))
         flat = as_list(scores)
         leases = {
@@ -135,11 +137,11 @@ class Lease:
         }
         return _unix_ms(now), leases
 
-    async def _write(self, link: Link) -> None:
+    async def _write(self, link: RedisConnection) -> None:
         for command in self.shelf.everything():
             await link.demand(command)
 
-    async def _prolong(self, link: Link, now_ms: int) -> None:
+    async def _prolong(self, link: RedisConnection, now_ms: int) -> None:
         oldest = now_ms - FORGET_AFTER_LEASES * self._lease_ms
         await link.demand(
             ("ZADD", self._keys.servers, now_ms + self._lease_ms, self._origin),
@@ -154,7 +156,7 @@ def as_list(reply: Reply) -> list[Reply]:
         Away: it is none.
     """
     if not isinstance(reply, list):
-        raise Away(UNEXPECTED)
+        raise BusUnavailable(UNEXPECTED)
     return reply
 
 
@@ -162,4 +164,4 @@ def _unix_ms(reply: Reply) -> int:
     match reply:
         case [bytes(seconds), bytes(micros)]:
             return int(seconds) * 1000 + int(micros) // 1000
-    raise Away(UNEXPECTED)
+    raise BusUnavailable(UNEXPECTED)

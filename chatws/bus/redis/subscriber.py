@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from chatws.bus.notes import MAX_NOTE_BYTES, Envelope
-from chatws.bus.redis.link import Reply, words_of
+from chatws.bus.messages import MAX_NOTE_BYTES, Envelope
+from chatws.bus.redis.connection import Reply, words_of
 
 if TYPE_CHECKING:
-    from chatws.bus.notes import Note
-    from chatws.bus.port import BusStats
-    from chatws.bus.redis.keys import Keys
-    from chatws.bus.redis.link import Link
+    from chatws.bus.interface import BusStats
+    from chatws.bus.messages import Note
+    from chatws.bus.redis.connection import RedisConnection
+    from chatws.bus.redis.keys import RedisKeys
     from chatws.bus.redis.subscriptions import Subscriptions
     from chatws.logging import RateLimitedLogger
 
@@ -31,13 +31,13 @@ Take = Callable[[str, str, "Note"], None]
 _decode = msgspec.json.Decoder(Envelope).decode
 
 
-class Listener:
+class RedisSubscriber:
     """Listens on one link after another; ``take`` gets the notes of others."""
 
     def __init__(
         self,
         origin: str,
-        keys: Keys,
+        keys: RedisKeys,
         subscriptions: Subscriptions,
         stats: BusStats,
         *,
@@ -52,11 +52,11 @@ class Listener:
         self._stats = stats
         self._lines = lines
         self._take = take
-        self._link: Link | None = None
+        self._link: RedisConnection | None = None
         """Set while there is a link."""
         self._settled = asyncio.Event()
 
-    async def begin(self, link: Link) -> None:
+    async def begin(self, link: RedisConnection) -> None:
         """Listen, and subscribe to everything that is wanted; done when all of it is confirmed or the link is lost."""
         self._link = link
         link.listen(self._hear)

@@ -20,7 +20,7 @@ class _Lease:
         self.spared_until = until_ms
 
 
-class Peers:
+class Membership:
     """Known origins and their leases; the time of Redis is the caller's fact; without I/O."""
 
     def __init__(self, own: str, lease_ms: int) -> None:

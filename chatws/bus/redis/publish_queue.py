@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatws.bus.notes import MAX_NOTE_BYTES, Envelope
+from chatws.bus.messages import MAX_NOTE_BYTES, Envelope
 
 if TYPE_CHECKING:
-    from chatws.bus.notes import Note
-    from chatws.bus.port import BusStats
+    from chatws.bus.interface import BusStats
+    from chatws.bus.messages import Note
 
 MAX_NOTES = 10_000
 
@@ -22,7 +22,7 @@ MAX_AGE_MS = 5_000
 _encode = msgspec.json.Encoder().encode
 
 
-class Outbox:
+class PublishQueue:
     """The queue; ``clock_ms`` gives Unix milliseconds."""
 
     def __init__(self, origin: str, stats: BusStats, clock_ms: Callable[[], int]) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from chatws.bus import MemoryHub
 from chatws.bus.redis import RedisBus
-from chatws.bus.redis.address import parse_address
-from chatws.bus.redis.bus import Timing
+from chatws.bus.redis.bus import RedisTiming
+from chatws.bus.redis.url import parse_redis_url
 from tests.bus.support import Recorder
 from tests.support.relay import Relay
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chatws.bus import Bus, MemoryBus
     from tests.support.redis import RedisServer
 
-FAST = Timing(lease=2.0, beat=0.2, timeout=10.0, retry=0.1)
+FAST = RedisTiming(lease=2.0, beat=0.2, timeout=10.0, retry=0.1)
 """Leases run out soon, but a busy machine has all the time it needs to answer."""
 
 HASTY = FAST._replace(timeout=1.0)
@@ -76,7 +76,7 @@ class MemoryTown:
 class RedisTown:
     """Members around one Redis, each over a path of its own."""
 
-    def __init__(self, server: RedisServer, prefix: str, timing: Timing = FAST) -> None:
+    def __init__(self, server: RedisServer, prefix: str, timing: RedisTiming = FAST) -> None:
         self._server = server
         self._prefix = prefix
         self._timing = timing
@@ -91,7 +91,7 @@ class RedisTown:
     async def member(self) -> Member:
         relay = Relay(self._server.port)
         await relay.mend()
-        bus = RedisBus(parse_address(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
+        bus = RedisBus(parse_redis_url(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
         self._relays[bus.origin] = relay
         self._buses.append(bus)
         heard = Recorder()

@@ -24,7 +24,7 @@ _FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
 @dataclass(frozen=True, repr=False)
-class Address:
+class RedisEndpoint:
     """One Redis, and what a connection to it is made with."""
 
     kind: type[AbstractConnection]
@@ -54,7 +54,7 @@ class Address:
         return connection
 
 
-def parse_address(url: str) -> Address:
+def parse_redis_url(url: str) -> RedisEndpoint:
     """Take apart ``redis[s]://[[user]:password@]host[:port][/database]`` or ``unix://[[user]:password@]/path[?db=0]``.
 
     With ``rediss`` the certificate is always checked. ``?ssl_ca_certs=FILE`` names authorities to believe beside those
@@ -75,7 +75,7 @@ def parse_address(url: str) -> Address:
         del options["host"], options["port"]
         if "path" not in options:
             raise BadBusUrl("the path of the socket is missing")
-    return Address(kind, options, _tls(kind, options))
+    return RedisEndpoint(kind, options, _tls(kind, options))
 
 
 def _check(url: str) -> None:

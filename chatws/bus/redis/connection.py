@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError, ResponseError
 
-from chatws.bus.errors import Away
+from chatws.bus.errors import BusUnavailable
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
-    from chatws.bus.redis.address import Address
+    from chatws.bus.redis.url import RedisEndpoint
 
 MAX_UNANSWERED = 1_000
 """Questions (of any number of commands) that may be under way; a Redis that is behind further than that is away."""
@@ -44,7 +44,7 @@ class _Question:
         self.answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
 
 
-class Link:
+class RedisConnection:
     """An open connection that is watched: without an answer for ``timeout_s`` it is lost.
 
     It owns a task that reads and one that writes; ``close`` ends both.
@@ -74,9 +74,9 @@ class Link:
             Away: the link was lost before all had come.
         """
         if self.lost.done():
-            raise Away(self.lost.result())
+            raise BusUnavailable(self.lost.result())
         if len(self._questions) >= MAX_UNANSWERED:
-            raise Away("too much is unanswered")
+            raise BusUnavailable("too much is unanswered")
         question = _Question(len(commands), self._loop.time())
         self._questions.append(question)
         self.send(*commands)
@@ -91,7 +91,7 @@ class Link:
         replies = await self.ask(*commands)
         for reply in replies:
             if isinstance(reply, ResponseError):
-                raise Away(f"it refused: {words_of(reply)}")
+                raise BusUnavailable(f"it refused: {words_of(reply)}")
         return replies
 
     def send(self, *commands: Command) -> None:
@@ -117,7 +117,7 @@ class Link:
             task.cancel()
         for question in self._questions:
             if not question.answer.done():
-                question.answer.set_exception(Away(reason))
+                question.answer.set_exception(BusUnavailable(reason))
                 question.answer.exception()  # whoever asked may have given up
         self._questions.clear()
         self._unsent.clear()
@@ -190,7 +190,7 @@ class Link:
 
 
 @contextlib.asynccontextmanager
-async def open_link(address: Address, timeout_s: float) -> AsyncIterator[Link]:
+async def open_connection(address: RedisEndpoint, timeout_s: float) -> AsyncIterator[RedisConnection]:
     """Connect, log in and choose the database; leaving ends it.
 
     Raises:
@@ -199,7 +199,7 @@ async def open_link(address: Address, timeout_s: float) -> AsyncIterator[Link]:
     connection = address.connection()
     try:
         await _connect(connection, 2 * timeout_s)
-        link = Link(connection, timeout_s)
+        link = RedisConnection(connection, timeout_s)
         try:
             yield link
         finally:
@@ -213,9 +213,9 @@ async def _connect(connection: AbstractConnection, timeout_s: float) -> None:
         async with asyncio.timeout(timeout_s):
             await connection.connect()
     except TimeoutError:
-        raise Away("no connection in time") from None
+        raise BusUnavailable("no connection in time") from None
     except _NO_REDIS as problem:
-        raise Away(words_of(problem)) from None
+        raise BusUnavailable(words_of(problem)) from None
 
 
 def words_of(problem: BaseException) -> str:

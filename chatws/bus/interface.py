@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from chatws.bus.notes import Note, PresencePart
+    from chatws.bus.messages import Note, PresenceEntry
 
 
-class Held(NamedTuple):
+class RemotePresenceEntry(NamedTuple):
     """A user's presence on another server."""
 
     origin: str
-    part: PresencePart
+    part: PresenceEntry
 
 
 class BusStats:
@@ -53,7 +53,7 @@ class BusStats:
         """Sum of these ages over all received notes."""
 
 
-class Receiver(Protocol):
+class BusListener(Protocol):
     """What a server does with what it hears; called in the event loop, must return at once and not raise."""
 
     def received(self, channel: str, origin: str, note: Note) -> None:
@@ -69,8 +69,8 @@ class Receiver(Protocol):
     def server_gone(self, origin: str) -> None:
         """Another server has closed its bus, or its lease has run out: what it contributed is void.
 
-        Called at some time for every origin that ``received`` or ``Held`` has named and that went away. A server that
-        was only out of touch may be heard of again.
+        Called at some time for every origin that a message or a `RemotePresenceEntry` has named and that went away.
+        A server that was only out of touch may be heard of again.
         """
 
 
@@ -90,7 +90,7 @@ class Bus(Protocol):
     def stats(self) -> BusStats:
         """Live figures."""
 
-    async def open(self, receiver: Receiver) -> None:
+    async def open(self, receiver: BusListener) -> None:
         """Start; returns after the first attempt to reach the broker, a few seconds at most, whatever came of it.
 
         Later the link is opened and renewed in the background, so a broker that is away is not an error.
@@ -118,20 +118,20 @@ class Bus(Protocol):
     def unsubscribe(self, channel: str) -> None:
         """Hear a channel no more."""
 
-    def hold(self, part: PresencePart) -> None:
+    def hold(self, part: PresenceEntry) -> None:
         """Keep a user's part where other servers can ask for it, for as long as this server lives; ``offline`` ends it.
 
         It replaces the user's part from before. It announces nothing: publish the same part after this call.
         """
 
-    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[Held]]:
+    async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
         """Return the parts that other servers hold of these users; an empty list for each whom no one else has.
 
         Raises:
             Away: the broker can not be asked. It is known within two seconds; callers may give up earlier.
         """
 
-    async def agents(self) -> list[Held]:
+    async def agents(self) -> list[RemotePresenceEntry]:
         """Return the parts that other servers hold of agents.
 
         Raises:

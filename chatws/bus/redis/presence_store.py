@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatws.bus.notes import PresencePart
+from chatws.bus.messages import PresenceEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chatws.bus.redis.keys import Keys
-    from chatws.bus.redis.link import Command, Reply
+    from chatws.bus.redis.connection import Command, Reply
+    from chatws.bus.redis.keys import RedisKeys
 
 CHUNK = 500
 """Fields written by one command, so that a server with many users does not hold up the others."""
@@ -21,21 +21,21 @@ MARK = "."
 """A field that no user id can be: a hash that lost it was emptied, and must be written as a whole."""
 
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(PresencePart)
+_decoder = msgspec.json.Decoder(PresenceEntry)
 
 
-class Shelf:
+class PresenceStore:
     """The parts, and who has changed since they were last written; without I/O."""
 
-    def __init__(self, keys: Keys, origin: str, lease_ms: int) -> None:
+    def __init__(self, keys: RedisKeys, origin: str, lease_ms: int) -> None:
         self._agents = keys.agents(origin)
         self._customers = keys.customers(origin)
         self._lease_ms = lease_ms
-        self._parts: dict[str, PresencePart] = {}
+        self._parts: dict[str, PresenceEntry] = {}
         self._changed: dict[str, str] = {}
         """Users to be written or removed, and in which hash."""
 
-    def put(self, part: PresencePart) -> None:
+    def put(self, part: PresenceEntry) -> None:
         """Hold a part, or none for a user who is offline here."""
         user = part.user
         if part.status == "offline":
@@ -77,13 +77,13 @@ class Shelf:
         """Return the command that takes every part away."""
         return ("DEL", self._agents, self._customers)
 
-    def _hash_of(self, part: PresencePart) -> str:
+    def _hash_of(self, part: PresenceEntry) -> str:
         return self._agents if part.user.role == "admin" else self._customers
 
 
-def read_parts(replies: Iterable[Reply]) -> list[PresencePart]:
+def read_parts(replies: Iterable[Reply]) -> list[PresenceEntry]:
     """Return the parts among the values of hashes; what is none, such as the mark, is passed over."""
-    found: list[PresencePart] = []
+    found: list[PresenceEntry] = []
     for reply in replies:
         if isinstance(reply, bytes) and reply.startswith(b"{"):
             try:

@@ -30,30 +30,30 @@ def user_channel(user_id: str) -> str:
     return f"user:{user_id}"
 
 
-class BaseNote(msgspec.Struct, frozen=True, rename="camel", tag_field="kind", kw_only=True):
+class BusMessage(msgspec.Struct, frozen=True, rename="camel", tag_field="kind", kw_only=True):
     """Base of the notes; unknown fields are ignored, so that servers of two releases understand each other."""
 
 
-class MessageStored(BaseNote, frozen=True, tag="message", kw_only=True):
+class MessageStored(BusMessage, frozen=True, tag="message", kw_only=True):
     """A message was committed."""
 
     message: Message
 
 
-class ConversationChanged(BaseNote, frozen=True, tag="conversation", kw_only=True):
+class ConversationChanged(BusMessage, frozen=True, tag="conversation", kw_only=True):
     """A conversation's status or assignee changed; ``before`` is missing where it was not known."""
 
     before: Conversation | None
     after: Conversation
 
 
-class ConversationTouched(BaseNote, frozen=True, tag="touched", kw_only=True):
+class ConversationTouched(BusMessage, frozen=True, tag="touched", kw_only=True):
     """Something that the list of conversations shows changed; followers read it from the database."""
 
     conversation_id: Id
 
 
-class TypingChanged(BaseNote, frozen=True, tag="typing", kw_only=True):
+class TypingChanged(BusMessage, frozen=True, tag="typing", kw_only=True):
     """Somebody types, still types (the same note again), or stopped, as seen by the note's origin."""
 
     conversation_id: Id
@@ -61,13 +61,13 @@ class TypingChanged(BaseNote, frozen=True, tag="typing", kw_only=True):
     is_typing: bool
 
 
-class ReadMoved(BaseNote, frozen=True, tag="read", kw_only=True):
+class ReadMoved(BusMessage, frozen=True, tag="read", kw_only=True):
     """A member has read further."""
 
     read: MessageRead
 
 
-class PresencePart(BaseNote, frozen=True, tag="presence", kw_only=True):
+class PresenceEntry(BusMessage, frozen=True, tag="presence", kw_only=True):
     """What one server contributes to a user's presence.
 
     ``offline`` says that the user has no connection left there. ``rooms`` are the ids of the conversations that the
@@ -81,7 +81,7 @@ class PresencePart(BaseNote, frozen=True, tag="presence", kw_only=True):
     is_leaving: bool = False
 
 
-class UserEvent(BaseNote, frozen=True, tag="event", kw_only=True):
+class UserEvent(BusMessage, frozen=True, tag="event", kw_only=True):
     """An event for every connection of one user (guide: ``sendToUser``); a payload crosses as it is."""
 
     user_id: Id
@@ -89,19 +89,19 @@ class UserEvent(BaseNote, frozen=True, tag="event", kw_only=True):
     payload: msgspec.Raw | UnsetType = UNSET
 
 
-class Revoked(BaseNote, frozen=True, tag="revoked", kw_only=True):
+class Revoked(BusMessage, frozen=True, tag="revoked", kw_only=True):
     """The user's connections are to be closed: logged out, disabled or erased."""
 
     user_id: Id
 
 
-class HostingBegan(BaseNote, frozen=True, tag="hosting", kw_only=True):
+class HostingBegan(BusMessage, frozen=True, tag="hosting", kw_only=True):
     """The origin has begun to host a conversation: the others that do tell it who is there, and who types."""
 
     conversation_id: Id
 
 
-class BotNoticed(BaseNote, frozen=True, tag="bot", kw_only=True):
+class BotNoticed(BusMessage, frozen=True, tag="bot", kw_only=True):
     """A notice about a bot for every agent who follows an inbox."""
 
     notice: BotNotice
@@ -113,7 +113,7 @@ Note = (
     | ConversationTouched
     | TypingChanged
     | ReadMoved
-    | PresencePart
+    | PresenceEntry
     | UserEvent
     | Revoked
     | HostingBegan
