@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from chatws.bots.choice import KEY_VARIABLE, BadBot, make_bot
 from chatws.bots.echo import EchoBot
-from chatws.bots.phrases import Phrases
-from chatws.bots.port import Bot, BotError, HandOff, Trouble, Turn
+from chatws.bots.factory import KEY_VARIABLE, BotConfigError, make_bot
+from chatws.bots.interface import Bot, BotError, BotRequest, FailureReason, HandOff
+from chatws.bots.keyword_matcher import KeywordMatcher
 
 __all__ = [
     "KEY_VARIABLE",
-    "BadBot",
     "Bot",
+    "BotConfigError",
     "BotError",
+    "BotRequest",
     "EchoBot",
+    "FailureReason",
     "HandOff",
-    "Phrases",
-    "Trouble",
-    "Turn",
+    "KeywordMatcher",
     "make_bot",
 ]

@@ -10,9 +10,9 @@ from contextlib import aclosing
 
 import msgspec
 
-from chatws.bots.marker import watch_for_marker
-from chatws.bots.port import BotError, HandOff, Trouble, Turn
-from chatws.bots.remote import EVENTS, Remote
+from chatws.bots.handoff_marker import watch_for_marker
+from chatws.bots.http_bot import EVENTS, HttpBotClient
+from chatws.bots.interface import BotError, BotRequest, FailureReason, HandOff
 from chatws.bots.sse import ServerSentEvent
 from chatws.protocol.entities import Message
 
@@ -52,11 +52,11 @@ class CozeBot:
     name = "coze"
     reads_history = True
 
-    def __init__(self, remote: Remote, bot_id: str) -> None:
+    def __init__(self, remote: HttpBotClient, bot_id: str) -> None:
         self._remote = remote
         self._bot_id = bot_id
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the bot's answer as it is written; the marker becomes a hand-off."""
         async with aclosing(watch_for_marker(self._chat(turn))) as pieces:
             async for piece in pieces:
@@ -66,7 +66,7 @@ class CozeBot:
         """Close every connection."""
         await self._remote.close()
 
-    async def _chat(self, turn: Turn) -> AsyncGenerator[str]:
+    async def _chat(self, turn: BotRequest) -> AsyncGenerator[str]:
         body = {
             "bot_id": self._bot_id,
             "user_id": turn.message.sender.user_id,
@@ -103,10 +103,10 @@ class CozeBot:
                     yield "\n\n"
                 begun.append(message.id)
             yield message.answer
-        raise self._remote.error("the stream ended before the answer did", Trouble.CUT)
+        raise self._remote.error("the stream ended before the answer did", FailureReason.CUT)
 
     def _failure(self, status: _Status) -> BotError:
-        trouble = Trouble.RATE_LIMITED if status.code in RATE_LIMIT_CODES else Trouble.FAILED
+        trouble = FailureReason.RATE_LIMITED if status.code in RATE_LIMIT_CODES else FailureReason.FAILED
         return self._remote.error(f"{status.code} {status.msg}", trouble)
 
 

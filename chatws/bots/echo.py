@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from chatws.bots.port import HandOff, Turn
+from chatws.bots.interface import BotRequest, HandOff
 
 
 class EchoBot:
@@ -13,7 +13,7 @@ class EchoBot:
     name = "echo"
     reads_history = False
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the customer's text."""
         yield turn.message.content
 

@@ -10,9 +10,9 @@ from contextlib import aclosing
 
 import msgspec
 
-from chatws.bots.marker import MARKER, watch_for_marker
-from chatws.bots.port import BotError, HandOff, Trouble, Turn
-from chatws.bots.remote import EVENTS, Remote
+from chatws.bots.handoff_marker import MARKER, watch_for_marker
+from chatws.bots.http_bot import EVENTS, HttpBotClient
+from chatws.bots.interface import BotError, BotRequest, FailureReason, HandOff
 from chatws.protocol.entities import Message
 
 DONE = "[DONE]"
@@ -54,12 +54,12 @@ class OpenAIBot:
     name = "openai"
     reads_history = True
 
-    def __init__(self, remote: Remote, model: str, prompt: str | None = None) -> None:
+    def __init__(self, remote: HttpBotClient, model: str, prompt: str | None = None) -> None:
         self._remote = remote
         self._model = model
         self._prompt = prompt or DEFAULT_PROMPT
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the model's text as it is written; the marker becomes a hand-off."""
         async with aclosing(watch_for_marker(self._complete(turn))) as pieces:
             async for piece in pieces:
@@ -69,7 +69,7 @@ class OpenAIBot:
         """Close every connection."""
         await self._remote.close()
 
-    async def _complete(self, turn: Turn) -> AsyncGenerator[str]:
+    async def _complete(self, turn: BotRequest) -> AsyncGenerator[str]:
         said = [{"role": "system", "content": self._prompt}, *map(_said, (*turn.history, turn.message))]
         body = {"model": self._model, "messages": said, "stream": True}
         async with self._remote.post("/chat/completions", body) as response:
@@ -86,7 +86,7 @@ class OpenAIBot:
                     if choice.text:
                         yield choice.text
             if not finished:
-                raise self._remote.error("the stream ended before the answer did", Trouble.CUT)
+                raise self._remote.error("the stream ended before the answer did", FailureReason.CUT)
 
     def _read(self, chunk: _Chunk) -> _Choice:
         if chunk.error is not None:
@@ -95,10 +95,12 @@ class OpenAIBot:
 
     def _failure(self, problem: _Problem | str) -> BotError:
         if isinstance(problem, str):
-            return self._remote.error(problem, Trouble.FAILED)
+            return self._remote.error(problem, FailureReason.FAILED)
         words = f"{problem.code} {problem.type}"
         limited = "429" in words or "rate_limit" in words or "insufficient_quota" in words
-        return self._remote.error(problem.message or words, Trouble.RATE_LIMITED if limited else Trouble.FAILED)
+        return self._remote.error(
+            problem.message or words, FailureReason.RATE_LIMITED if limited else FailureReason.FAILED
+        )
 
 
 def _said(message: Message) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from chatws.bots.phrases import Phrases
-from chatws.bots.port import HandOff, Turn
+from chatws.bots.interface import BotRequest, HandOff
+from chatws.bots.keyword_matcher import KeywordMatcher
 from chatws.protocol.limits import MAX_CONTENT_CHARS
 
 Words = Annotated[list[str], Meta(min_length=1)]
@@ -42,11 +42,11 @@ class RulesBot:
     reads_history = False
 
     def __init__(self, book: RuleBook) -> None:
-        self._rules = [(Phrases(rule.when), rule) for rule in book.answers]
+        self._rules = [(KeywordMatcher(rule.when), rule) for rule in book.answers]
         self._fallback = book.fallback
-        self._handoff = Phrases(book.handoff)
+        self._handoff = KeywordMatcher(book.handoff)
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the answer of the first rule that fits, else the fallback."""
         asked = turn.message.content
         if self._handoff.found_in(asked):

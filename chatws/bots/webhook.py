@@ -12,8 +12,8 @@ from contextlib import aclosing
 
 import msgspec
 
-from chatws.bots.port import HandOff, Turn
-from chatws.bots.remote import EVENTS, Remote
+from chatws.bots.http_bot import EVENTS, HttpBotClient
+from chatws.bots.interface import BotRequest, HandOff
 from chatws.protocol.entities import Message, Wire
 
 DONE = "[DONE]"
@@ -41,10 +41,10 @@ class WebhookBot:
     name = "webhook"
     reads_history = True
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: HttpBotClient) -> None:
         self._remote = remote
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the replies; a hand-off ends them."""
         question = WebhookQuestion(conversation_id=turn.conversation_id, message=turn.message, history=turn.history)
         async with self._remote.post("", question) as response:

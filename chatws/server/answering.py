@@ -7,7 +7,7 @@ import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from chatws.bots import Bot, BotError, HandOff, Phrases, Trouble, Turn
+from chatws.bots import Bot, BotError, BotRequest, FailureReason, HandOff, KeywordMatcher
 from chatws.protocol.content import fit_content
 from chatws.protocol.entities import Conversation, Message, User
 from chatws.server.answer import Answer, Withdrawn
@@ -36,7 +36,7 @@ class Answering:
     def __init__(self, bot: Bot, settings: Settings) -> None:
         self._bot = bot
         self._settings = settings
-        self._handoff_words = Phrases(settings.bot_handoff_words)
+        self._handoff_words = KeywordMatcher(settings.bot_handoff_words)
         self._turns: dict[str, asyncio.Lock] = {}
         self._answers: dict[str, list[Answer]] = {}
         """Those under way, by conversation, in the order of their questions."""
@@ -159,7 +159,7 @@ class Answering:
         if text := fit_content(answer.text):
             return text, ending
         if ending is None:
-            raise BotError("it said nothing", Trouble.EMPTY)
+            raise BotError("it said nothing", FailureReason.EMPTY)
         return fit_content(self._settings.bot_handoff_text), ending
 
     async def _compose(self, chat: Chat, answer: Answer) -> HandOff | None:
@@ -178,11 +178,11 @@ class Answering:
                         break
         return None
 
-    async def _turn(self, chat: Chat, question: Message) -> Turn:
+    async def _turn(self, chat: Chat, question: Message) -> BotRequest:
         """Read what was said before, at most so many messages and characters, the latest of them."""
         limit, left = self._settings.bot_history_messages, self._settings.bot_history_chars
         if not limit or not self._bot.reads_history:
-            return Turn(question.conversation_id, question)
+            return BotRequest(question.conversation_id, question)
         page = await chat.store.page_before(question.conversation_id, question.seq, limit)
         history: list[Message] = []
         for message in reversed(page.messages):
@@ -190,7 +190,7 @@ class Answering:
             if left < 0:
                 break
             history.append(message)
-        return Turn(question.conversation_id, question, tuple(reversed(history)))
+        return BotRequest(question.conversation_id, question, tuple(reversed(history)))
 
     async def _store(self, chat: Chat, answer: Answer, text: str) -> Message | None:
         """Store the message, unless it is empty, under the question's id: no question is ever answered twice."""

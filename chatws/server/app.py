@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from chatws.bots import KEY_VARIABLE, BadBot, make_bot
+from chatws.bots import KEY_VARIABLE, BotConfigError, make_bot
 from chatws.bus import BadBusUrl, Bus
 from chatws.bus.factory import make_bus
 from chatws.engine import EngineOptions, Namespace, Server
@@ -155,7 +155,7 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: St
 def _make_answering(settings: Settings) -> Answering:
     try:
         return Answering(make_bot(settings, os.environ.get(KEY_VARIABLE)), settings)
-    except BadBot as problem:
+    except BotConfigError as problem:
         raise StartError(f"the bot {settings.bot}", problem.why, problem.advice) from None
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from chatws.bots import Bot, HandOff, Turn
+from chatws.bots import Bot, BotRequest, HandOff
 from chatws.protocol.entities import Message, Role, User
 
 Script = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -111,12 +111,12 @@ def said(content: str, role: Role = "customer", seq: int = 1) -> Message:
     )
 
 
-def ask_about(content: str, *history: Message) -> Turn:
+def ask_about(content: str, *history: Message) -> BotRequest:
     """Make a turn."""
-    return Turn("conv-1", said(content, seq=len(history) + 1), history)
+    return BotRequest("conv-1", said(content, seq=len(history) + 1), history)
 
 
-async def pieces_of(bot: Bot, turn: Turn) -> list[str | HandOff]:
+async def pieces_of(bot: Bot, turn: BotRequest) -> list[str | HandOff]:
     """Ask the bot and return everything it says."""
     return [piece async for piece in bot.answer(turn)]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import BotError, HandOff, Trouble
+from chatws.bots import BotError, FailureReason, HandOff
 from chatws.bots.coze import CozeBot
-from chatws.bots.remote import Remote
+from chatws.bots.http_bot import HttpBotClient
 from tests.bots.service import (
     Script,
     Service,
@@ -41,7 +41,7 @@ END = (chat("completed"), event_bytes('"[DONE]"', "done"))
 
 @pytest.fixture
 async def bot(service: Service) -> AsyncIterator[CozeBot]:
-    bot = CozeBot(Remote(service.url, "pat_secret"), "7497")
+    bot = CozeBot(HttpBotClient(service.url, "pat_secret"), "7497")
     yield bot
     await bot.close()
 
@@ -103,22 +103,24 @@ async def test_marker_becomes_a_hand_off(service: Service, bot: CozeBot) -> None
     assert isinstance(piece, HandOff)
 
 
-FAILURES: list[tuple[str, Script, Trouble]] = [
-    ("bad token with 200", answer(200, {"code": 4100, "msg": "authentication is invalid"}), Trouble.FAILED),
-    ("rate limit with 200", answer(200, {"code": 4013, "msg": "too frequent"}), Trouble.RATE_LIMITED),
-    ("rate limit with 429", answer(429, {}), Trouble.RATE_LIMITED),
-    ("chat failed", stream(*BEGIN, chat("failed", 5000, "internal"), END[1]), Trouble.FAILED),
-    ("chat limited", stream(*BEGIN, chat("failed", 4013, "too frequent"), END[1]), Trouble.RATE_LIMITED),
-    ("needs a tool", stream(*BEGIN, chat("requires_action"), END[1]), Trouble.FAILED),
-    ("error event", stream(event_bytes({"code": 4000, "msg": "bad bot_id"}, "error")), Trouble.FAILED),
-    ("cut in the middle", stream(*BEGIN, message("answer", "half"), end="cut"), Trouble.CUT),
-    ("ends without finishing", stream(*BEGIN, message("answer", "half")), Trouble.CUT),
-    ("garbage", stream(*BEGIN, event_bytes("{]", "conversation.message.delta")), Trouble.UNREADABLE),
+FAILURES: list[tuple[str, Script, FailureReason]] = [
+    ("bad token with 200", answer(200, {"code": 4100, "msg": "authentication is invalid"}), FailureReason.FAILED),
+    ("rate limit with 200", answer(200, {"code": 4013, "msg": "too frequent"}), FailureReason.RATE_LIMITED),
+    ("rate limit with 429", answer(429, {}), FailureReason.RATE_LIMITED),
+    ("chat failed", stream(*BEGIN, chat("failed", 5000, "internal"), END[1]), FailureReason.FAILED),
+    ("chat limited", stream(*BEGIN, chat("failed", 4013, "too frequent"), END[1]), FailureReason.RATE_LIMITED),
+    ("needs a tool", stream(*BEGIN, chat("requires_action"), END[1]), FailureReason.FAILED),
+    ("error event", stream(event_bytes({"code": 4000, "msg": "bad bot_id"}, "error")), FailureReason.FAILED),
+    ("cut in the middle", stream(*BEGIN, message("answer", "half"), end="cut"), FailureReason.CUT),
+    ("ends without finishing", stream(*BEGIN, message("answer", "half")), FailureReason.CUT),
+    ("garbage", stream(*BEGIN, event_bytes("{]", "conversation.message.delta")), FailureReason.UNREADABLE),
 ]
 
 
 @pytest.mark.parametrize(("script", "trouble"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
-async def test_whatever_goes_wrong_is_named(service: Service, bot: CozeBot, script: Script, trouble: Trouble) -> None:
+async def test_whatever_goes_wrong_is_named(
+    service: Service, bot: CozeBot, script: Script, trouble: FailureReason
+) -> None:
     service.script = script
     with pytest.raises(BotError) as caught:
         await pieces_of(bot, ask_about("hi"))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import BotError, HandOff, Trouble
+from chatws.bots import BotError, FailureReason, HandOff
+from chatws.bots.http_bot import HttpBotClient
 from chatws.bots.openai import DEFAULT_PROMPT, OpenAIBot
-from chatws.bots.remote import Remote
 from tests.bots.service import (
     Script,
     Service,
@@ -47,7 +47,7 @@ USAGE = event_bytes({"id": "chatcmpl-1", "choices": [], "usage": {"total_tokens"
 
 @pytest.fixture
 async def bot(service: Service) -> AsyncIterator[OpenAIBot]:
-    bot = OpenAIBot(Remote(f"{service.url}/v1/", KEY), "small")
+    bot = OpenAIBot(HttpBotClient(f"{service.url}/v1/", KEY), "small")
     yield bot
     await bot.close()
 
@@ -102,41 +102,41 @@ async def test_marker_becomes_a_hand_off_wherever_it_is_cut(service: Service, bo
     assert isinstance(pieces[-1], HandOff)
 
 
-FAILURES: list[tuple[str, Script, Trouble]] = [
+FAILURES: list[tuple[str, Script, FailureReason]] = [
     (
         "rate limit",
         answer(429, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}),
-        Trouble.RATE_LIMITED,
+        FailureReason.RATE_LIMITED,
     ),
-    ("bad key", answer(401, {"error": {"message": f"Incorrect API key: {KEY}"}}), Trouble.REFUSED),
-    ("server error", answer(500, "oops"), Trouble.FAILED),
-    ("overloaded", answer(503, {"error": "busy"}), Trouble.FAILED),
-    ("gateway timeout", answer(504, ""), Trouble.TIMEOUT),
-    ("redirect", answer(302, "", Location="http://127.0.0.1:1/"), Trouble.REFUSED),
-    ("error object with 200", answer(200, {"error": {"message": "no", "type": "server_error"}}), Trouble.FAILED),
-    ("not JSON", answer(200, "<html>"), Trouble.UNREADABLE),
-    ("JSON of another shape", answer(200, {"choices": "none"}), Trouble.UNREADABLE),
-    ("endless body", answer(200, '"' + "x" * 300_000), Trouble.UNREADABLE),
-    ("no response", drop, Trouble.CUT),
-    ("cut in the middle", stream(chunk("half"), end="cut"), Trouble.CUT),
-    ("cut inside an event", stream(chunk("half"), b'data: {"choices": [{"del', end="cut"), Trouble.CUT),
-    ("ends without finishing", stream(chunk("half")), Trouble.CUT),
-    ("ends at once", stream(), Trouble.CUT),
-    ("garbage in the stream", stream(chunk("half"), b"data: {]\n\n"), Trouble.UNREADABLE),
-    ("not UTF-8", stream(b"data: \xff\xfe\n\n"), Trouble.UNREADABLE),
-    ("deeply nested", stream(b'data: {"choices":' + b"[" * 100_000 + b"\n\n"), Trouble.UNREADABLE),
-    ("endless event", stream(*[b"data: " + b"x" * 60_000 + b"\n"] * 6), Trouble.UNREADABLE),
+    ("bad key", answer(401, {"error": {"message": f"Incorrect API key: {KEY}"}}), FailureReason.REFUSED),
+    ("server error", answer(500, "oops"), FailureReason.FAILED),
+    ("overloaded", answer(503, {"error": "busy"}), FailureReason.FAILED),
+    ("gateway timeout", answer(504, ""), FailureReason.TIMEOUT),
+    ("redirect", answer(302, "", Location="http://127.0.0.1:1/"), FailureReason.REFUSED),
+    ("error object with 200", answer(200, {"error": {"message": "no", "type": "server_error"}}), FailureReason.FAILED),
+    ("not JSON", answer(200, "<html>"), FailureReason.UNREADABLE),
+    ("JSON of another shape", answer(200, {"choices": "none"}), FailureReason.UNREADABLE),
+    ("endless body", answer(200, '"' + "x" * 300_000), FailureReason.UNREADABLE),
+    ("no response", drop, FailureReason.CUT),
+    ("cut in the middle", stream(chunk("half"), end="cut"), FailureReason.CUT),
+    ("cut inside an event", stream(chunk("half"), b'data: {"choices": [{"del', end="cut"), FailureReason.CUT),
+    ("ends without finishing", stream(chunk("half")), FailureReason.CUT),
+    ("ends at once", stream(), FailureReason.CUT),
+    ("garbage in the stream", stream(chunk("half"), b"data: {]\n\n"), FailureReason.UNREADABLE),
+    ("not UTF-8", stream(b"data: \xff\xfe\n\n"), FailureReason.UNREADABLE),
+    ("deeply nested", stream(b'data: {"choices":' + b"[" * 100_000 + b"\n\n"), FailureReason.UNREADABLE),
+    ("endless event", stream(*[b"data: " + b"x" * 60_000 + b"\n"] * 6), FailureReason.UNREADABLE),
     (
         "error in the stream",
         stream(chunk("half"), event_bytes({"error": {"message": "too many", "code": 429}})),
-        Trouble.RATE_LIMITED,
+        FailureReason.RATE_LIMITED,
     ),
 ]
 
 
 @pytest.mark.parametrize(("script", "trouble"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
 async def test_whatever_goes_wrong_is_named_and_the_key_is_not(
-    service: Service, bot: OpenAIBot, script: Script, trouble: Trouble
+    service: Service, bot: OpenAIBot, script: Script, trouble: FailureReason
 ) -> None:
     service.script = script
     with pytest.raises(BotError) as caught:
@@ -152,11 +152,11 @@ async def test_wait_that_a_rate_limit_names_is_in_the_detail(service: Service, b
 
 
 async def test_service_that_is_not_there_is_unreachable(service: Service) -> None:
-    bot = OpenAIBot(Remote("http://127.0.0.1:1/v1", None), "small")
+    bot = OpenAIBot(HttpBotClient("http://127.0.0.1:1/v1", None), "small")
     with pytest.raises(BotError) as caught:
         await pieces_of(bot, ask_about("hi"))
     await bot.close()
-    assert caught.value.trouble is Trouble.UNREACHABLE
+    assert caught.value.trouble is FailureReason.UNREACHABLE
     assert service.bodies == []
 
 

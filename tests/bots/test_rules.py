@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatws.bots import HandOff, Phrases
+from chatws.bots import HandOff, KeywordMatcher
 from chatws.bots.rules import RulesBot, read_rules
 from tests.bots.service import ask_about, pieces_of
 
@@ -84,4 +84,4 @@ def test_file_that_is_no_rule_book_is_refused(tmp_path: Path, text: str) -> None
     ],
 )
 def test_phrases_are_whole_words_in_any_form(phrase: str, text: str, found: bool) -> None:
-    assert Phrases([phrase]).found_in(text) is found
+    assert KeywordMatcher([phrase]).found_in(text) is found

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatws.bots import BotError, HandOff, Trouble
-from chatws.bots.remote import Remote
+from chatws.bots import BotError, FailureReason, HandOff
+from chatws.bots.http_bot import HttpBotClient
 from chatws.bots.webhook import WebhookBot
 from tests.bots.service import Service, answer, ask_about, event_bytes, pieces_of, said, stream
 
 
 @pytest.fixture
 async def bot(service: Service) -> AsyncIterator[WebhookBot]:
-    bot = WebhookBot(Remote(f"{service.url}/answers", "shared secret"))
+    bot = WebhookBot(HttpBotClient(f"{service.url}/answers", "shared secret"))
     yield bot
     await bot.close()
 
@@ -53,4 +53,4 @@ async def test_anything_else_is_unreadable(service: Service, bot: WebhookBot, bo
     service.script = answer(200, body)
     with pytest.raises(BotError) as caught:
         await pieces_of(bot, ask_about("hi"))
-    assert caught.value.trouble is Trouble.UNREADABLE
+    assert caught.value.trouble is FailureReason.UNREADABLE

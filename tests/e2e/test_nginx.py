@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from chatws.bots import EchoBot, HandOff, Turn
+from chatws.bots import BotRequest, EchoBot, HandOff
 from chatws.client import ClientOptions, ConnectionChange, Event
 from tests.client.listener import Listener
 from tests.support.bots import install
@@ -176,7 +176,7 @@ class StepBot(EchoBot):
     def __init__(self) -> None:
         self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         del turn
         while (piece := await self.pieces.get()) is not None:
             yield piece

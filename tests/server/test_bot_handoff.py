@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import EchoBot, HandOff, Turn
+from chatws.bots import BotRequest, EchoBot, HandOff
 from tests.server.conftest import StartChat
 from tests.support.bots import ScriptedBot, install
 from tests.support.chat import RunningChat, until
@@ -51,7 +51,7 @@ class UnevenBot(EchoBot):
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         del turn
         for word in ("one", "two", "three"):
             for _ in range(self._chance.randrange(40)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import BotError, Trouble
+from chatws.bots import BotError, FailureReason
 from tests.server.conftest import StartChat
 from tests.support.bots import ScriptedBot, install
 from tests.support.chat import RunningChat
@@ -152,8 +152,8 @@ async def test_bot_does_not_answer_agents_or_conversations_of_humans(chat: Runni
 @pytest.mark.parametrize(
     ("pieces", "problem", "reason"),
     [
-        (("half an ans",), BotError("away", Trouble.CUT), "cut"),
-        ((), BotError("later", Trouble.RATE_LIMITED), "rate_limited"),
+        (("half an ans",), BotError("away", FailureReason.CUT), "cut"),
+        ((), BotError("later", FailureReason.RATE_LIMITED), "rate_limited"),
         ((), KeyError("a bug"), "crashed"),
         ((), None, "empty"),
         ((" \n",), None, "empty"),

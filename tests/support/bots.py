@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from chatws.bots import Bot, HandOff, Turn
+from chatws.bots import Bot, BotRequest, HandOff
 from tests.support.chat import RunningChat
 
 
@@ -22,9 +22,9 @@ class ScriptedBot:
         self.may_answer = asyncio.Event()
         self.was_closed = False
         """Whether its last answer has ended."""
-        self.turns: list[Turn] = []
+        self.turns: list[BotRequest] = []
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         self.turns.append(turn)
         self.asked.set()
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import EchoBot, HandOff, Turn
+from chatws.bots import BotRequest, EchoBot, HandOff
 from tests.server.conftest import StartChat
 from tests.server.rest.support import bearer, code_of, new_session
 from tests.support.chat import RunningChat, until
@@ -21,7 +21,7 @@ class HeldBot(EchoBot):
         self.asked: list[str] = []
         self.may_answer = asyncio.Event()
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         self.asked.append(turn.message.content)
         await self.may_answer.wait()
         yield "answer to " + turn.message.content
@@ -136,7 +136,7 @@ async def test_queued_conversation_with_messages_stays_with_the_people(chat: Run
 async def test_bot_that_crashes_replies_with_the_failure_line(
     chat: RunningChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(turn: Turn) -> AsyncIterator[str | HandOff]:
+    def crash(turn: BotRequest) -> AsyncIterator[str | HandOff]:
         raise RuntimeError(turn)
 
     monkeypatch.setattr(hold_bot(chat), "answer", crash)

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from chatws.bots import BotError, EchoBot, HandOff, Trouble, Turn
+from chatws.bots import BotError, BotRequest, EchoBot, FailureReason, HandOff
 from chatws.bots.sse import EventStream
 from tests.server.conftest import StartChat
 from tests.server.rest.support import code_of, new_session
@@ -24,7 +24,7 @@ class StepBot(EchoBot):
     def __init__(self) -> None:
         self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
-    async def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         del turn
         while (piece := await self.pieces.get()) is not None:
             yield piece
@@ -78,7 +78,7 @@ async def test_answer_comes_piece_by_piece_and_then_as_the_stored_message(chat: 
 
 
 async def test_bot_that_breaks_off_ends_with_the_line_that_counts(chat: RunningChat) -> None:
-    bot = ScriptedBot("half an", problem=BotError("gone", Trouble.CUT))
+    bot = ScriptedBot("half an", problem=BotError("gone", FailureReason.CUT))
     bot.may_answer.set()
     install(chat, bot)
     _, header = await new_session(chat)

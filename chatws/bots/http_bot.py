@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 from aiohttp import hdrs
 
-from chatws.bots.port import BotError, Trouble
+from chatws.bots.interface import BotError, FailureReason
 from chatws.bots.sse import EventStream, ServerSentEvent, TooLong
 
 MAX_REQUESTS = 100
@@ -28,7 +28,7 @@ JSON = "application/json"
 T = TypeVar("T")
 
 
-class Remote:
+class HttpBotClient:
     """The service at one address. How long an answer may take is the caller's business."""
 
     def __init__(self, url: str, key: str | None) -> None:
@@ -51,11 +51,11 @@ class Remote:
                     raise await self._refusal(response)
                 yield response
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as problem:
-            raise self.error(str(problem), Trouble.UNREACHABLE) from problem
+            raise self.error(str(problem), FailureReason.UNREACHABLE) from problem
         except TimeoutError as problem:
-            raise self.error("no connection in time", Trouble.TIMEOUT) from problem
+            raise self.error("no connection in time", FailureReason.TIMEOUT) from problem
         except (aiohttp.ClientError, ConnectionError) as problem:
-            raise self.error(repr(problem), Trouble.CUT) from problem
+            raise self.error(repr(problem), FailureReason.CUT) from problem
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[ServerSentEvent]:
         """Read the response as an event stream; ends when the other side ends it, in whatever state.
@@ -68,7 +68,7 @@ class Remote:
             try:
                 events = stream.feed(chunk)
             except TooLong:
-                raise self.error("an endless event", Trouble.UNREADABLE) from None
+                raise self.error("an endless event", FailureReason.UNREADABLE) from None
             for event in events:
                 yield event
 
@@ -82,7 +82,7 @@ class Remote:
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise self.error("an endless body", Trouble.UNREADABLE)
+                raise self.error("an endless body", FailureReason.UNREADABLE)
         return bytes(body)
 
     def decode(self, text: bytes | str, kind: type[T]) -> T:
@@ -94,9 +94,9 @@ class Remote:
         try:
             return msgspec.json.decode(text, type=kind, strict=False)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as problem:
-            raise self.error(str(problem), Trouble.UNREADABLE) from None
+            raise self.error(str(problem), FailureReason.UNREADABLE) from None
 
-    def error(self, detail: str, trouble: Trouble) -> BotError:
+    def error(self, detail: str, trouble: FailureReason) -> BotError:
         """Make an error whose detail may be logged: short, and without the key, whatever the remote repeats of it."""
         shown = detail.replace(self._key, "***") if self._key else detail
         return BotError(shown[:MAX_DETAIL_CHARS], trouble)
@@ -133,10 +133,10 @@ class Remote:
         return self.error(detail, trouble_of_status(response.status))
 
 
-def trouble_of_status(status: int) -> Trouble:
+def trouble_of_status(status: int) -> FailureReason:
     """Name what an HTTP status that is not a success means."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Trouble.RATE_LIMITED
+        return FailureReason.RATE_LIMITED
     if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT}:
-        return Trouble.TIMEOUT
-    return Trouble.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Trouble.REFUSED
+        return FailureReason.TIMEOUT
+    return FailureReason.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else FailureReason.REFUSED

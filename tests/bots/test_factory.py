@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatws.bots import BadBot, make_bot
+from chatws.bots import BotConfigError, make_bot
 from chatws.settings import Settings
 
 
@@ -33,7 +33,7 @@ async def test_bot_is_the_one_that_was_named(settings: dict[str, Any], key: str 
     [
         ({"bot": "rules"}, None, "bot_rules"),
         ({"bot": "rules", "bot_rules": Path("/nowhere.yaml")}, None, "No such file"),
-        ({"bot": "rules", "bot_rules": Path(__file__)}, None, "test_choice.py"),
+        ({"bot": "rules", "bot_rules": Path(__file__)}, None, "test_factory.py"),
         ({"bot": "webhook"}, "key", "bot_url"),
         ({"bot": "openai"}, "key", "bot_model"),
         ({"bot": "openai", "bot_model": "small"}, None, "key"),
@@ -42,6 +42,6 @@ async def test_bot_is_the_one_that_was_named(settings: dict[str, Any], key: str 
     ],
 )
 def test_what_is_missing_is_named_before_the_server_starts(settings: dict[str, Any], key: str | None, why: str) -> None:
-    with pytest.raises(BadBot) as caught:
+    with pytest.raises(BotConfigError) as caught:
         make_bot(Settings(**settings), key)
     assert why in caught.value.why

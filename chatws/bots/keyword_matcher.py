@@ -10,7 +10,7 @@ _WIDE = frozenset("WF")
 """East Asian widths of scripts that put no space between words."""
 
 
-class Phrases:
+class KeywordMatcher:
     """Words and phrases; each counts only as whole words, so that ``agent`` is not found in ``reagent``."""
 
     def __init__(self, phrases: Iterable[str]) -> None:

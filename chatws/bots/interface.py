@@ -13,7 +13,7 @@ from typing import Protocol
 from chatws.protocol.entities import Message
 
 
-class Trouble(StrEnum):
+class FailureReason(StrEnum):
     """Why there is no answer."""
 
     TIMEOUT = "timeout"
@@ -29,7 +29,7 @@ class Trouble(StrEnum):
 class BotError(Exception):
     """No answer came: the remote failed, refused, or said nothing."""
 
-    def __init__(self, detail: str, trouble: Trouble = Trouble.FAILED) -> None:
+    def __init__(self, detail: str, trouble: FailureReason = FailureReason.FAILED) -> None:
         super().__init__(detail, trouble)
         self.detail = detail
         self.trouble = trouble
@@ -46,7 +46,7 @@ class HandOff:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class BotRequest:
     """What a bot is asked: the customer's message, and what was said before it, oldest first."""
 
     conversation_id: str
@@ -67,7 +67,7 @@ class Bot(Protocol):
         """Whether a turn shall come with what was said before; reading it costs a query."""
         ...
 
-    def answer(self, turn: Turn) -> AsyncIterator[str | HandOff]:
+    def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the answer in pieces, and at most one `HandOff`, at the end.
 
         It is cancelled when it takes too long or a human takes over.

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from chatws.bots import HandOff
-from chatws.bots.marker import MARKER, watch_for_marker
+from chatws.bots.handoff_marker import MARKER, watch_for_marker
 
 
 async def passed(text: str, size: int) -> tuple[str, bool]:

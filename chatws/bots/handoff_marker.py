@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from chatws.bots.port import HandOff
+from chatws.bots.interface import HandOff
 
 MARKER = "[[handoff]]"
 """A prompt tells the model to write this; the customer never sees it."""
