@@ -11,7 +11,7 @@ from chatws.client.base import ChatClient
 from chatws.client.core.names import Command, Event
 from chatws.client.options import ClientOptions
 from chatws.protocol.commands import ChangeConversation, RefreshToken, SubscribeInbox
-from chatws.protocol.replies import AuthAck, ConversationAck, InboxAck
+from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

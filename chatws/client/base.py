@@ -18,7 +18,7 @@ from chatws.protocol.errors import ChatError
 from chatws.protocol.events import Authenticated
 from chatws.protocol.ids import new_id
 from chatws.protocol.limits import HISTORY_DEFAULT
-from chatws.protocol.replies import ConversationAck, HistoryAck, JoinAck, MarkAck, Ok, SendAck
+from chatws.protocol.responses import ConversationAck, HistoryAck, JoinAck, MarkAck, Ok, SendAck
 
 if TYPE_CHECKING:
     import asyncio

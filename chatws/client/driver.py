@@ -17,8 +17,8 @@ from chatws.client.core.session import Session, SessionOptions
 from chatws.client.errors import ClientError, Refused
 from chatws.protocol.codec import convert_event, convert_reply
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
-from chatws.protocol.replies import Ok
-from chatws.protocol.replies import Refused as RefusedReply
+from chatws.protocol.responses import Ok
+from chatws.protocol.responses import Refused as RefusedReply
 from chatws.protocol.spec import EVENTS
 
 if TYPE_CHECKING:

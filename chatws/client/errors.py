@@ -18,7 +18,7 @@ from chatws.protocol.errors import ERRORS, ErrorCode
 
 if TYPE_CHECKING:
     from chatws.protocol.entities import Conversation
-    from chatws.protocol.replies import Refused as RefusedReply
+    from chatws.protocol.responses import Refused as RefusedReply
 
 
 class ClientError(Exception):

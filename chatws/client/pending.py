@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from chatws.protocol.replies import SendAck
+    from chatws.protocol.responses import SendAck
 
 SendState = Literal["queued", "sent", "stored", "failed"]
 

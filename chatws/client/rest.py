@@ -13,7 +13,7 @@ from chatws.client.options import ClientOptions
 from chatws.protocol.commands import Login, SendMessage, StartSession
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.limits import HISTORY_DEFAULT
-from chatws.protocol.replies import (
+from chatws.protocol.responses import (
     ConversationList,
     HistoryAck,
     LoginAck,
@@ -21,7 +21,7 @@ from chatws.protocol.replies import (
     SendAck,
     SessionAck,
 )
-from chatws.protocol.replies import Refused as RefusedReply
+from chatws.protocol.responses import Refused as RefusedReply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from chatws.protocol import replies
+from chatws.protocol import responses
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.operations import REST_COMMANDS
+from chatws.protocol.rest_spec import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
 
 _COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
@@ -30,7 +30,7 @@ _ACK_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     for name, row in COMMANDS.items()
 }
 _decode_refused_ack: Callable[[str], Any] = msgspec.json.Decoder(
-    msgspec.defstruct("Refusal", [("reply", replies.Refused)], array_like=True)
+    msgspec.defstruct("Refusal", [("reply", responses.Refused)], array_like=True)
 ).decode
 _NOTHING = msgspec.Raw(b"{}")
 
@@ -109,7 +109,7 @@ def convert_event(name: str, payload: object) -> Any:
     return msgspec.convert(payload, EVENTS[name].payload)
 
 
-def convert_reply(name: str, payload: object) -> replies.Ok | replies.Refused:
+def convert_reply(name: str, payload: object) -> responses.Ok | responses.Refused:
     """Build the reply to the command ``name`` from parsed JSON.
 
     Raises:
@@ -117,19 +117,19 @@ def convert_reply(name: str, payload: object) -> replies.Ok | replies.Refused:
     """
     if isinstance(payload, dict) and payload.get("success") is True:
         return msgspec.convert(payload, COMMANDS[name].reply)
-    return msgspec.convert(payload, replies.Refused)
+    return msgspec.convert(payload, responses.Refused)
 
 
-def decode_ack(name: str, raw_json: str) -> replies.Ok | replies.Refused:
+def decode_ack(name: str, raw_json: str) -> responses.Ok | responses.Refused:
     """Build the reply to the command ``name`` from the JSON array of its ack.
 
     Raises:
         msgspec.DecodeError: it is neither the command's reply nor a refusal.
     """
     try:
-        reply: replies.Ok = _ACK_DECODERS[name].decode(raw_json).reply
+        reply: responses.Ok = _ACK_DECODERS[name].decode(raw_json).reply
     except msgspec.ValidationError:
-        refused: replies.Refused = _decode_refused_ack(raw_json).reply
+        refused: responses.Refused = _decode_refused_ack(raw_json).reply
         return refused
     return reply
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from chatws.protocol import replies
-from chatws.protocol.operations import OPERATIONS, Operation
+from chatws.protocol import responses
+from chatws.protocol.rest_spec import OPERATIONS, Operation
 from chatws.protocol.spec import AGENTS, CUSTOMERS, CommandSpec
 
 Json = dict[str, Any]
 
 PAGES: tuple[tuple[str, str, type | None], ...] = (
-    ("/health", "Is the process alive?", replies.Health),
-    ("/ready", "Are requests welcome? 503 when not.", replies.Ready),
+    ("/health", "Is the process alive?", responses.Health),
+    ("/ready", "Are requests welcome? 503 when not.", responses.Ready),
     ("/metrics", "Metrics in Prometheus's text format.", None),
     ("/openapi.json", "This description.", None),
 )
@@ -33,7 +33,7 @@ def describe(version: str) -> Json:
     types = [operation.command.payload for operation in OPERATIONS]
     types += [operation.command.reply for operation in OPERATIONS]
     types += [page for _, _, page in PAGES if page is not None]
-    _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), replies.Refused], ref_template=_REF)
+    _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), responses.Refused], ref_template=_REF)
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
@@ -54,7 +54,7 @@ def _operation(operation: Operation, schemas: dict[str, Json]) -> Json:
         "summary": row.summary,
         "operationId": row.name,
         "security": _security(row),
-        "responses": {"200": _json_body("Done.", row.reply), "default": _json_body("Refused.", replies.Refused)},
+        "responses": {"200": _json_body("Done.", row.reply), "default": _json_body("Refused.", responses.Refused)},
     }
     fields = schemas[_name(row.payload)]
     parameters = [_parameter(name, "path", fields, required=True) for name in in_path]

@@ -11,8 +11,8 @@ from msgspec import NODEFAULT, inspect
 from chatws.protocol import limits
 from chatws.protocol.errors import ERRORS
 from chatws.protocol.openapi import PAGES
-from chatws.protocol.operations import OPERATIONS, REST_COMMANDS
-from chatws.protocol.replies import Refused
+from chatws.protocol.responses import Refused
+from chatws.protocol.rest_spec import OPERATIONS, REST_COMMANDS
 from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
 from chatws.protocol.typetext import structs_in, type_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chatws.protocol import commands, events, replies
+from chatws.protocol import commands, events, responses
 from chatws.protocol.entities import Id, Message, Presence, Role
 
 
@@ -31,7 +31,7 @@ class CommandSpec:
 
     name: str
     payload: object
-    reply: type[replies.Ok]
+    reply: type[responses.Ok]
     summary: str
     roles: frozenset[Role] = EVERYBODY
     limit: Limit = Limit.OTHER
@@ -55,7 +55,7 @@ COMMANDS: dict[str, CommandSpec] = {
         CommandSpec(
             "authenticate",
             commands.Authenticate,
-            replies.AuthAck,
+            responses.AuthAck,
             "Give credentials after connecting without any.",
             roles=NOBODY_YET,
             in_guide=True,
@@ -63,38 +63,40 @@ COMMANDS: dict[str, CommandSpec] = {
         CommandSpec(
             "refresh_token",
             commands.RefreshToken,
-            replies.AuthAck,
+            responses.AuthAck,
             "Renew the token of a live connection.",
             roles=AGENTS,
         ),
         CommandSpec(
             "join_conversation",
             Id | commands.JoinConversation,
-            replies.JoinAck,
+            responses.JoinAck,
             "Join a conversation's room and catch up.",
             limit=Limit.JOIN,
             in_guide=True,
         ),
         CommandSpec(
-            "leave_conversation", Id, replies.Ok, "Leave a conversation's room.", limit=Limit.JOIN, in_guide=True
+            "leave_conversation", Id, responses.Ok, "Leave a conversation's room.", limit=Limit.JOIN, in_guide=True
         ),
         CommandSpec(
             "send_message",
             commands.SendMessage,
-            replies.SendAck,
+            responses.SendAck,
             "Send a message; acked once it is stored.",
             limit=Limit.SEND,
             in_guide=True,
         ),
-        CommandSpec("typing_start", Id, replies.Ok, "Typing has begun or goes on.", limit=Limit.TYPING, in_guide=True),
-        CommandSpec("typing_stop", Id, replies.Ok, "Typing has stopped.", limit=Limit.TYPING, in_guide=True),
-        CommandSpec("history", commands.History, replies.HistoryAck, "Read a page of messages."),
-        CommandSpec("mark_read", commands.MarkRead, replies.MarkAck, "Move the own read mark forward."),
-        CommandSpec("set_presence", commands.SetPresence, replies.Ok, "Choose online, away or busy."),
+        CommandSpec(
+            "typing_start", Id, responses.Ok, "Typing has begun or goes on.", limit=Limit.TYPING, in_guide=True
+        ),
+        CommandSpec("typing_stop", Id, responses.Ok, "Typing has stopped.", limit=Limit.TYPING, in_guide=True),
+        CommandSpec("history", commands.History, responses.HistoryAck, "Read a page of messages."),
+        CommandSpec("mark_read", commands.MarkRead, responses.MarkAck, "Move the own read mark forward."),
+        CommandSpec("set_presence", commands.SetPresence, responses.Ok, "Choose online, away or busy."),
         CommandSpec(
             "subscribe_inbox",
             commands.SubscribeInbox,
-            replies.InboxAck,
+            responses.InboxAck,
             "Follow the list of conversations.",
             roles=AGENTS,
             optional=True,
@@ -102,41 +104,41 @@ COMMANDS: dict[str, CommandSpec] = {
         CommandSpec(
             "claim_conversation",
             commands.ChangeConversation,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Take a conversation.",
             roles=AGENTS,
         ),
         CommandSpec(
             "release_conversation",
             commands.ChangeConversation,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Put a conversation back in the queue.",
             roles=AGENTS,
         ),
         CommandSpec(
             "resolve_conversation",
             commands.ChangeConversation,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Close a conversation.",
             roles=AGENTS,
         ),
         CommandSpec(
             "reopen_conversation",
             commands.ChangeConversation,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Put a closed conversation back in the queue.",
             roles=AGENTS,
         ),
         CommandSpec(
             "handoff",
             commands.Handoff,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Hand a conversation from the bot to the agents' queue.",
         ),
         CommandSpec(
             "assign_bot",
             commands.ChangeConversation,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Hand a queued or assigned conversation to the bot, which answers what was asked last.",
             roles=AGENTS,
         ),

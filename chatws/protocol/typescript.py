@@ -10,8 +10,8 @@ import msgspec
 from msgspec import inspect
 
 from chatws.protocol.errors import ErrorCode
-from chatws.protocol.operations import REST_COMMANDS
-from chatws.protocol.replies import Refused
+from chatws.protocol.responses import Refused
+from chatws.protocol.rest_spec import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
 from chatws.protocol.typetext import structs_in
 

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from chatws import __version__
 from chatws.protocol.entities import Role
-from chatws.protocol.operations import REST_COMMANDS
+from chatws.protocol.rest_spec import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
 from chatws.server.tally import BOUNDS_S, RequestTally, Timing
 

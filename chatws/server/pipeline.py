@@ -13,7 +13,7 @@ from msgspec import UNSET
 from chatws.logging import RateLimitedLogger
 from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, Conflict, ErrorCode
-from chatws.protocol.replies import Ok, Refused
+from chatws.protocol.responses import Ok, Refused
 from chatws.protocol.spec import CommandSpec
 from chatws.server.chat import Caller, Chat
 from chatws.server.deadline import Deadline

@@ -11,7 +11,7 @@ from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
 from chatws.logging import RateLimitedLogger
 from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.replies import Refused
+from chatws.protocol.responses import Refused
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection

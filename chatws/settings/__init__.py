@@ -1,15 +1,15 @@
 """The settings of a server: the table, and how its values are found."""
 
 from chatws.settings.errors import BadFile, BadValue, SettingsError, UnknownSetting
-from chatws.settings.loader import Layer, Loaded, Row, Value, effective, load, mask_password
+from chatws.settings.loader import EffectiveSetting, Layer, Loaded, Value, effective, load, mask_password
 from chatws.settings.model import Settings, default_data_dir
 
 __all__ = [
     "BadFile",
     "BadValue",
+    "EffectiveSetting",
     "Layer",
     "Loaded",
-    "Row",
     "Settings",
     "SettingsError",
     "UnknownSetting",

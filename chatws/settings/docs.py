@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chatws.settings.fields import TABLE, Setting
 from chatws.settings.model import Settings
-from chatws.settings.table import TABLE, Setting
 
 _HEAD = """\
 | setting | default | what it is | allowed | environment |

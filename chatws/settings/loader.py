@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from chatws.settings.errors import BadFile, BadValue, UnknownSetting
+from chatws.settings.fields import TABLE, parse_value
 from chatws.settings.model import Settings
-from chatws.settings.table import TABLE, parse_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ Layer = dict[str, Value]
 """What one source says, by setting."""
 
 
-class Row(NamedTuple):
+class EffectiveSetting(NamedTuple):
     """One effective setting, with passwords masked."""
 
     name: str
@@ -101,10 +101,10 @@ def resolve(layers: Sequence[Layer]) -> Loaded:
     return Loaded(msgspec.structs.replace(Settings(), **values), {name: value.source for name, value in chosen.items()})
 
 
-def effective(loaded: Loaded) -> list[Row]:
+def effective(loaded: Loaded) -> list[EffectiveSetting]:
     """List every setting with its value and source; passwords inside URLs are masked."""
     return [
-        Row(name, _shown(getattr(loaded.settings, name)), loaded.sources.get(name, "default"), row.help)
+        EffectiveSetting(name, _shown(getattr(loaded.settings, name)), loaded.sources.get(name, "default"), row.help)
         for name, row in TABLE.items()
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from chatws.settings.safety import is_loopback
+from chatws.settings.validation import is_loopback
 from chatws_cli.dev_agent import mint_dev_token
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.options import data_dir_settings

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatws.client import ClientOptions
-    from chatws.protocol.replies import SessionAck
+    from chatws.protocol.responses import SessionAck
 
 _VARIABLE = "CHATWS_SESSION"
 _OVER = {ErrorCode.UNAUTHORIZED, ErrorCode.SESSION_EXPIRED}

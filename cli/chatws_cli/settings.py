@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatws.settings import Layer, Loaded, SettingsError, load
-from chatws.settings.table import TABLE
+from chatws.settings.fields import TABLE
 from chatws_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import msgspec
 
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.entities import Message
-from chatws.protocol.replies import JoinAck
+from chatws.protocol.responses import JoinAck
 from chatws.server.auth.keys import Keys
 from chatws_loadtest.connection import Connection, connect
 from chatws_loadtest.ledger import Ledger

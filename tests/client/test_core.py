@@ -17,7 +17,7 @@ from chatws.client.core.session import Session, SessionOptions
 from chatws.protocol.commands import ChangeConversation
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import AuthExpiring, Failed, MessageRead, ServerDraining
-from chatws.protocol.replies import SendAck
+from chatws.protocol.responses import SendAck
 from chatws.protocol.spec import COMMANDS, EVENTS
 from tests.client.chat_server import NOW, refusal
 from tests.client.world import IDENTITY, World

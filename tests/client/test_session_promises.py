@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatws.client import Disconnected
-from chatws.protocol.replies import SendAck
+from chatws.protocol.responses import SendAck
 from tests.client.world import World
 
 STEPS = (

@@ -6,7 +6,7 @@ import pytest
 from chatws.protocol.codec import decode_ack, decode_event_packet
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import LeftConversation
-from chatws.protocol.replies import MarkAck, Refused
+from chatws.protocol.responses import MarkAck, Refused
 
 
 def test_event_is_read_with_its_name_and_its_first_argument_only() -> None:

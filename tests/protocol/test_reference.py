@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatws.protocol import reference
 from chatws.protocol.errors import ErrorCode
-from chatws.protocol.operations import OPERATIONS
+from chatws.protocol.rest_spec import OPERATIONS
 from chatws.protocol.spec import COMMANDS, EVENTS
 
 if TYPE_CHECKING:

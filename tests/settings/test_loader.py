@@ -6,7 +6,7 @@ import pytest
 
 from chatws.settings import BadFile, BadValue, Loaded, Settings, UnknownSetting, Value, effective, load, mask_password
 from chatws.settings.docs import reference
-from chatws.settings.table import TABLE
+from chatws.settings.fields import TABLE
 
 
 def load_here(tmp_path: Path, environ: dict[str, str] | None = None, *assignments: str, **flags: str) -> Loaded:

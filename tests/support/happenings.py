@@ -9,7 +9,7 @@ from msgspec import UNSET
 from chatws.client import ConversationJoined, MessageReceived
 from chatws.protocol.entities import Conversation, ConversationStatus, Message, ReadMark, User
 from chatws.protocol.events import Authenticated, Timers
-from chatws.protocol.replies import JoinAck
+from chatws.protocol.responses import JoinAck
 from chatws_cli.screen.state import Screen
 
 GRACE = User(user_id="grace", user_name="Grace", role="customer")

@@ -15,12 +15,12 @@ from chatws.client.core.room import Room
 from chatws.client.errors import ClientError, ConnectionLost, Refused
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Failed
-from chatws.protocol.replies import HistoryAck, InboxAck, JoinAck, Ok, SendAck
+from chatws.protocol.responses import HistoryAck, InboxAck, JoinAck, Ok, SendAck
 
 if TYPE_CHECKING:
     from chatws.client.core.rooms import Rooms
     from chatws.client.core.stats import Tally
-    from chatws.protocol.replies import Refused as RefusedReply
+    from chatws.protocol.responses import Refused as RefusedReply
 
 SILENT = frozenset({Command.TYPING_START, Command.TYPING_STOP, Command.LEAVE_CONVERSATION})
 """Nobody is told when one of these is refused: the server's own expiry and the link's end do the same."""

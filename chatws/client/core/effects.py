@@ -11,7 +11,7 @@ from chatws.client.errors import ClientError
 from chatws.protocol.entities import Wire
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated
-from chatws.protocol.replies import Ok
+from chatws.protocol.responses import Ok
 
 
 class LinkEnd(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from chatws.protocol.entities import Message, User
-from chatws.protocol.replies import JoinAck
+from chatws.protocol.responses import JoinAck
 
 ConnectionState = Literal["connected", "disconnected", "reconnecting"]
 

@@ -12,7 +12,7 @@ from chatws.protocol.events import MessageRead, TypingIndicator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chatws.protocol.replies import JoinAck
+    from chatws.protocol.responses import JoinAck
 
 
 PEOPLE_KEPT = 10_000

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from chatws.protocol.entities import Message
-    from chatws.protocol.replies import HistoryAck, JoinAck
+    from chatws.protocol.responses import HistoryAck, JoinAck
 
 MAX_HELD = 1_000
 """Messages held back behind a gap; later ones are dropped here and fetched again."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from chatws.protocol.entities import Message, Wire
     from chatws.protocol.events import Positions
-    from chatws.protocol.replies import HistoryAck, JoinAck
+    from chatws.protocol.responses import HistoryAck, JoinAck
 
 OWN_IDS_KEPT = 10_000
 """clientMessageIds of this process by which it knows its own echo."""

@@ -19,13 +19,13 @@ from chatws.protocol import events
 from chatws.protocol.commands import RefreshToken
 from chatws.protocol.entities import Message, Presence
 from chatws.protocol.errors import ErrorCode
-from chatws.protocol.replies import Refused as RefusedReply
+from chatws.protocol.responses import Refused as RefusedReply
 
 if TYPE_CHECKING:
     from random import Random
 
     from chatws.protocol.entities import Wire
-    from chatws.protocol.replies import Ok
+    from chatws.protocol.responses import Ok
 
 REMEMBERED = frozenset({Command.SET_PRESENCE, Command.SUBSCRIBE_INBOX})
 """Said again on every new link."""

@@ -19,8 +19,8 @@ from chatws.protocol.codec import decode_ack, decode_event, decode_event_packet
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
 from chatws.protocol.events import Authenticated
-from chatws.protocol.replies import Ok
-from chatws.protocol.replies import Refused as RefusedReply
+from chatws.protocol.responses import Ok
+from chatws.protocol.responses import Refused as RefusedReply
 from chatws.protocol.spec import EVENTS
 from chatws.wire import socketio
 

@@ -17,7 +17,7 @@ from chatws.protocol.commands import JoinConversation, SendMessage
 from chatws.protocol.entities import Conversation, Message, Presence, Role, User, Wire
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
 from chatws.protocol.events import Authenticated, Failed, Timers, TypingIndicator
-from chatws.protocol.replies import JoinAck, Ok, Refused, SendAck
+from chatws.protocol.responses import JoinAck, Ok, Refused, SendAck
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatws.protocol.commands import Authenticate, RefreshToken
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp
-from chatws.protocol.replies import AuthAck
+from chatws.protocol.responses import AuthAck
 from chatws.server import gate
 from chatws.server.auth.identity import Identity
 from chatws.server.chat import Caller, Chat

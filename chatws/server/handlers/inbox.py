@@ -8,7 +8,7 @@ from msgspec import UNSET
 from chatws.protocol.commands import SubscribeInbox
 from chatws.protocol.entities import Conversation
 from chatws.protocol.limits import PAGE_BYTES
-from chatws.protocol.replies import InboxAck
+from chatws.protocol.responses import InboxAck
 from chatws.server.chat import Caller, Chat
 from chatws.server.inbox import InboxFilter
 from chatws.store.port import ConversationFilter

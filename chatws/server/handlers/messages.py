@@ -8,7 +8,7 @@ from chatws.protocol.commands import SendMessage
 from chatws.protocol.content import normalise_content
 from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.replies import SendAck
+from chatws.protocol.responses import SendAck
 from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.work import take_over

@@ -9,7 +9,7 @@ from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import MessageRead
 from chatws.protocol.ids import format_timestamp
-from chatws.protocol.replies import HistoryAck, MarkAck
+from chatws.protocol.responses import HistoryAck, MarkAck
 from chatws.server.chat import Caller, Chat
 from chatws.server.hosting import room_name
 

@@ -8,7 +8,7 @@ from chatws.protocol.commands import JoinConversation
 from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import JoinedConversation, LeftConversation
-from chatws.protocol.replies import JoinAck, Ok
+from chatws.protocol.responses import JoinAck, Ok
 from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection

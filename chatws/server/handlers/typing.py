@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatws.protocol.entities import Conversation
-from chatws.protocol.replies import Ok
+from chatws.protocol.responses import Ok
 from chatws.server.chat import Caller, Chat
 
 

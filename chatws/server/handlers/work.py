@@ -8,7 +8,7 @@ import logging
 from chatws.protocol.commands import ChangeConversation, Handoff
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.protocol.errors import Conflict
-from chatws.protocol.replies import ConversationAck
+from chatws.protocol.responses import ConversationAck
 from chatws.server import policy
 from chatws.server.bot_notices import tell_inboxes
 from chatws.server.chat import Caller, Chat

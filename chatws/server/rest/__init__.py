@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chatws.protocol.operations import OPERATIONS
+from chatws.protocol.rest_spec import OPERATIONS
 from chatws.server.rest.access import Access
 from chatws.server.rest.api import Api
 from chatws.server.rest.bot_stream import BotEndpoint

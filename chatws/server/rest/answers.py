@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from msgspec import UNSET
 
 from chatws.protocol.errors import ERRORS, ChatError, ErrorBody, ErrorCode
-from chatws.protocol.replies import Ok, Refused
+from chatws.protocol.responses import Ok, Refused
 
 JSON = "application/json"
 

@@ -9,7 +9,7 @@ from chatws.protocol.content import normalise_content
 from chatws.protocol.entities import Conversation, Message
 from chatws.protocol.ids import new_id
 from chatws.protocol.limits import PAGE_MESSAGES
-from chatws.protocol.replies import BotAck
+from chatws.protocol.responses import BotAck
 from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.work import give_to_bot

@@ -11,8 +11,8 @@ import asyncio
 import msgspec
 from aiohttp import hdrs, web
 
-from chatws.protocol.operations import Operation
-from chatws.protocol.replies import BotAck, Refused
+from chatws.protocol.responses import BotAck, Refused
+from chatws.protocol.rest_spec import Operation
 from chatws.server.answer import Answer
 from chatws.server.chat import Caller
 from chatws.server.rest.access import Access

@@ -8,7 +8,7 @@ from chatws.protocol.commands import ConversationRef, History, ListConversations
 from chatws.protocol.entities import Conversation, User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import new_id
-from chatws.protocol.replies import ConversationAck, ConversationList, HistoryAck
+from chatws.protocol.responses import ConversationAck, ConversationList, HistoryAck
 from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.reading import history

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.operations import Operation
+from chatws.protocol.rest_spec import Operation
 from chatws.server.chat import Caller
 from chatws.server.rest.answers import JSON, error_response, reply_response
 from chatws.server.rest.api import Api

@@ -6,7 +6,7 @@ from chatws.protocol.commands import Login, Nothing
 from chatws.protocol.entities import User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp
-from chatws.protocol.replies import LoginAck, Ok
+from chatws.protocol.responses import LoginAck, Ok
 from chatws.server import gate
 from chatws.server.chat import Caller, Chat
 

@@ -8,7 +8,7 @@ from chatws.protocol.commands import Nothing, StartSession
 from chatws.protocol.content import normalise_name
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp, new_id, new_secret_id
-from chatws.protocol.replies import SessionAck
+from chatws.protocol.responses import SessionAck
 from chatws.server.auth.identity import new_customer
 from chatws.server.chat import Caller, Chat
 from chatws.store.port import Session

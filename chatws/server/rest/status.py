@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from chatws import __version__
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.openapi import describe
-from chatws.protocol.replies import Health, Ready, SocketHealth
+from chatws.protocol.responses import Health, Ready, SocketHealth
 from chatws.server.rest.answers import JSON, error_response
 from chatws.server.rest.api import Api
 from chatws.store.port import Unavailable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatws.protocol.commands import Notify
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.replies import NotifyAck
+from chatws.protocol.responses import NotifyAck
 from chatws.server.chat import Caller, Chat
 from chatws.server.service import WebSocketService, is_free_name
 

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from chatws.protocol.entities import User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp
-from chatws.protocol.replies import LoginAck
+from chatws.protocol.responses import LoginAck
 from chatws.server.chat import Chat
 from chatws.server.rest.answers import error_response, reply_response
 

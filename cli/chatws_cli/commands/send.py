@@ -17,7 +17,7 @@ from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.client import ClientOptions
-    from chatws.protocol.replies import SendAck
+    from chatws.protocol.responses import SendAck
 
 app = make_app()
 

@@ -84,11 +84,11 @@ def _layer(given: dict[str, str | None]) -> Layer:
 
 
 def _refuse_unsafe(settings: Settings) -> None:
-    from chatws.settings import safety
+    from chatws.settings import validation
 
-    for concern in safety.refusals(settings):
+    for concern in validation.refusals(settings):
         raise CommandError(concern.what, concern.why, concern.advice, code=ExitCode.USAGE)
-    for concern in safety.warnings(settings):
+    for concern in validation.warnings(settings):
         hint(f"WARNING: {concern.what}: {concern.why}; {concern.advice}")
 
 

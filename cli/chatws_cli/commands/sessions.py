@@ -14,7 +14,7 @@ from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.client import ClientOptions
-    from chatws.protocol.replies import SessionAck
+    from chatws.protocol.responses import SessionAck
 
 app = make_app("Start customers' sessions.")
 

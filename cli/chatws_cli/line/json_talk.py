@@ -18,7 +18,7 @@ from chatws_cli.output import print_json
 
 if TYPE_CHECKING:
     from chatws.client import Pending
-    from chatws.protocol.replies import JoinAck
+    from chatws.protocol.responses import JoinAck
     from chatws_cli.line.editor import Changed
 
 MAX_CALLS = 100

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chatws.client import CustomerClient, Pending
     from chatws.protocol.entities import Conversation
     from chatws.protocol.events import Authenticated
-    from chatws.protocol.replies import JoinAck
+    from chatws.protocol.responses import JoinAck
     from chatws_cli.line.editor import Submitted
     from chatws_cli.line.faults import Order
     from chatws_cli.line.sources import Face

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatws.client import AgentClient, ClientError, ConnectionChange, OutboxFull, Refused
 from chatws.protocol.events import ConversationUpdated
-from chatws.protocol.replies import InboxAck
+from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import ExitCode
 from chatws_cli.line.inbox import Inbox
 from chatws_cli.output import abandon_stdout
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from chatws.client import CustomerClient, Pending
     from chatws.protocol.events import Authenticated
-    from chatws.protocol.replies import JoinAck, SendAck
+    from chatws.protocol.responses import JoinAck, SendAck
     from chatws_cli.line.editor import Changed, Submitted
     from chatws_cli.line.sources import Face
 

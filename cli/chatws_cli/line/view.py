@@ -12,7 +12,7 @@ from msgspec import UNSET
 from chatws.client.core.happenings import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
 from chatws.protocol.entities import Conversation, Message, Presence, User
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
-from chatws.protocol.replies import InboxAck
+from chatws.protocol.responses import InboxAck
 from chatws_cli.line.text import clean, clean_line, excerpt
 
 if TYPE_CHECKING:

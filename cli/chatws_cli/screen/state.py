@@ -19,7 +19,7 @@ from chatws.protocol.events import (
     ServerDraining,
     TypingIndicator,
 )
-from chatws.protocol.replies import InboxAck
+from chatws.protocol.responses import InboxAck
 from chatws_cli.line.text import clean_line
 from chatws_cli.screen.entries import NO_SEQ, Entry, shown
 from chatws_cli.screen.link import Link

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chatws.client import AgentClient, ClientError, ConnectionChange, ConversationJoined, OutboxFull, Refused
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.ids import new_id
-from chatws.protocol.replies import InboxAck
+from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.outbox import Kept, KeptOutbox, outbox_file
 from chatws_cli.screen.state import Screen

@@ -16,8 +16,8 @@ from chatws.client.gevent.driver import Driver
 from chatws.protocol.commands import History, MarkRead
 from chatws.protocol.entities import Message
 from chatws.protocol.events import Authenticated, TypingIndicator
-from chatws.protocol.replies import HistoryAck, JoinAck, Ok, SendAck
-from chatws.protocol.replies import Refused as RefusedReply
+from chatws.protocol.responses import HistoryAck, JoinAck, Ok, SendAck
+from chatws.protocol.responses import Refused as RefusedReply
 from chatws_loadtest.orders import Outage
 
 if TYPE_CHECKING:

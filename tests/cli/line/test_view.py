@@ -10,7 +10,7 @@ from chatws.client import ConnectionChange, ConversationJoined, ConversationRelo
 from chatws.protocol.entities import Conversation, ConversationStatus, Message, Presence, User
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
-from chatws.protocol.replies import InboxAck, JoinAck
+from chatws.protocol.responses import InboxAck, JoinAck
 from chatws_cli.line.view import View
 
 ADA = User(user_id="a1", user_name="Ada", role="admin")

@@ -4,7 +4,7 @@ from chatws.client import ConnectionChange, ConversationReloaded
 from chatws.protocol.entities import Presence, ReadMark
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, TypingIndicator
-from chatws.protocol.replies import InboxAck
+from chatws.protocol.responses import InboxAck
 from chatws_cli.screen.bars import status_line, typing_line
 from chatws_cli.screen.entries import Day, Entry, NewLine, Notice
 from chatws_cli.screen.state import Screen

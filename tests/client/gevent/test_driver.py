@@ -12,7 +12,7 @@ from chatws.client.gevent.address import find_address
 from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
-from chatws.protocol.replies import JoinAck, SendAck
+from chatws.protocol.responses import JoinAck, SendAck
 from tests.client.chat_server import ChatServer
 from tests.client.gevent.witness import Witnessed
 from tests.support.guide_server import GuideOnlyServer

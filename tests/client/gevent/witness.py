@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatws.client.core.effects import Effect, LinkEnd
     from chatws.client.gevent.link import Times
     from chatws.protocol.commands import SendMessage
-    from chatws.protocol.replies import Ok, Refused
+    from chatws.protocol.responses import Ok, Refused
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0

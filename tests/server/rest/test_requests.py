@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import hdrs
 
-from chatws.protocol.operations import OPERATIONS
+from chatws.protocol.rest_spec import OPERATIONS
 from tests.server.conftest import StartChat
 from tests.server.rest.support import bearer, code_of, fetch, new_session, session_header
 from tests.support.chat import RunningChat

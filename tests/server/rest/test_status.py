@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from chatws import __version__
-from chatws.protocol.operations import OPERATIONS, REST_COMMANDS
+from chatws.protocol.rest_spec import OPERATIONS, REST_COMMANDS
 from chatws.server.rest import ROUTES
 from chatws.store import Unavailable
 from tests.server.conftest import StartChat

@@ -12,7 +12,7 @@ from msgspec import inspect
 from chatws.settings.model import Settings
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """How a value is written."""
 
     TEXT = "text"
@@ -28,7 +28,7 @@ class Setting(NamedTuple):
 
     name: str
     help: str
-    kind: Kind
+    kind: ValueKind
     allowed: str
     environment: tuple[str, ...]
     hint: Any
@@ -47,15 +47,15 @@ def parse_value(row: Setting, value: object, base: Path | None = None) -> object
     Raises:
         ValueError: it is not allowed.
     """
-    if row.kind is Kind.LIST and isinstance(value, str):
+    if row.kind is ValueKind.LIST and isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
-    if row.kind is Kind.PATH and isinstance(value, str):
+    if row.kind is ValueKind.PATH and isinstance(value, str):
         path = Path(value).expanduser()
         return base / path if base else path
-    if row.kind is Kind.TEXT and isinstance(value, str):
+    if row.kind is ValueKind.TEXT and isinstance(value, str):
         return value
     # Lax reading is for numbers in flags and variables: elsewhere it would turn the text "null" into None.
-    is_number_text = isinstance(value, str) and row.kind in {Kind.WHOLE, Kind.NUMBER}
+    is_number_text = isinstance(value, str) and row.kind in {ValueKind.WHOLE, ValueKind.NUMBER}
     try:
         return msgspec.convert(value, row.hint, strict=not is_number_text)
     except msgspec.ValidationError as problem:
@@ -77,24 +77,24 @@ def _row(name: str, outer: inspect.Type, hint: object) -> Setting:
     return Setting(name, outer.extra_json_schema["description"], kind, allowed, environment, hint)
 
 
-def _describe(inner: inspect.Type) -> tuple[Kind, str]:
+def _describe(inner: inspect.Type) -> tuple[ValueKind, str]:
     match inner:
         case inspect.Metadata(type=plain):
             described = _describe(plain)
         case inspect.UnionType(types=types):
             described = _describe(next(one for one in types if not isinstance(one, inspect.NoneType)))
         case inspect.LiteralType(values=values):
-            described = Kind.CHOICE, "one of " + ", ".join(str(value) for value in values)
+            described = ValueKind.CHOICE, "one of " + ", ".join(str(value) for value in values)
         case inspect.IntType():
-            described = Kind.WHOLE, f"a whole number{_range(inner)}"
+            described = ValueKind.WHOLE, f"a whole number{_range(inner)}"
         case inspect.FloatType():
-            described = Kind.NUMBER, f"a number{_range(inner)}"
+            described = ValueKind.NUMBER, f"a number{_range(inner)}"
         case inspect.VarTupleType():
-            described = Kind.LIST, "a comma-separated list (an array in a file)"
+            described = ValueKind.LIST, "a comma-separated list (an array in a file)"
         case inspect.CustomType():
-            described = Kind.PATH, "a path"
+            described = ValueKind.PATH, "a path"
         case _:
-            described = Kind.TEXT, "text"
+            described = ValueKind.TEXT, "text"
     return described
 
 

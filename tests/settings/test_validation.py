@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from chatws.settings import Settings
-from chatws.settings.safety import is_loopback, refusals, warnings
+from chatws.settings.validation import is_loopback, refusals, warnings
 
 SAFE = Settings(mode="prod", host="0.0.0.0", tls_cert=Path("c"), tls_key=Path("k"))  # noqa: S104 - that is the case
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chatws.protocol import commands, replies
+from chatws.protocol import commands, responses
 from chatws.protocol.spec import AGENTS, COMMANDS, CUSTOMERS, NOBODY_YET, CommandSpec, Limit
 
 
@@ -21,40 +21,50 @@ class Operation:
 REST_COMMANDS: dict[str, CommandSpec] = {
     row.name: row
     for row in (
-        CommandSpec("login", commands.Login, replies.LoginAck, "Get a token for email and password.", roles=NOBODY_YET),
-        CommandSpec("refresh", commands.Nothing, replies.LoginAck, "Get a fresh token for a valid one.", roles=AGENTS),
         CommandSpec(
-            "logout", commands.Nothing, replies.Ok, "Void every token of the agent and close its sockets.", roles=AGENTS
+            "login", commands.Login, responses.LoginAck, "Get a token for email and password.", roles=NOBODY_YET
+        ),
+        CommandSpec(
+            "refresh", commands.Nothing, responses.LoginAck, "Get a fresh token for a valid one.", roles=AGENTS
+        ),
+        CommandSpec(
+            "logout",
+            commands.Nothing,
+            responses.Ok,
+            "Void every token of the agent and close its sockets.",
+            roles=AGENTS,
         ),
         CommandSpec(
             "start_session",
             commands.StartSession,
-            replies.SessionAck,
+            responses.SessionAck,
             "Begin as a new customer with a conversation.",
             roles=NOBODY_YET,
         ),
         CommandSpec(
-            "current_session", commands.Nothing, replies.SessionAck, "Look at the own session.", roles=CUSTOMERS
+            "current_session", commands.Nothing, responses.SessionAck, "Look at the own session.", roles=CUSTOMERS
         ),
         CommandSpec(
             "list_conversations",
             commands.ListConversations,
-            replies.ConversationList,
+            responses.ConversationList,
             "List conversations: all of them for an agent, the own ones for a customer.",
         ),
         CommandSpec(
             "start_conversation",
             commands.StartConversation,
-            replies.ConversationAck,
+            responses.ConversationAck,
             "Start a conversation with a customer; the agent who does has it.",
             roles=AGENTS,
         ),
-        CommandSpec("get_conversation", commands.ConversationRef, replies.ConversationAck, "Look at one conversation."),
-        CommandSpec("load_messages", commands.LoadMessages, replies.HistoryAck, "Read messages when a page opens."),
+        CommandSpec(
+            "get_conversation", commands.ConversationRef, responses.ConversationAck, "Look at one conversation."
+        ),
+        CommandSpec("load_messages", commands.LoadMessages, responses.HistoryAck, "Read messages when a page opens."),
         CommandSpec(
             "ask_bot",
             commands.BotQuestion,
-            replies.BotAck,
+            responses.BotAck,
             "Send a message and wait for the bot's answer; as an event stream with `Accept: text/event-stream`.",
             roles=CUSTOMERS,
             limit=Limit.SEND,
@@ -62,7 +72,7 @@ REST_COMMANDS: dict[str, CommandSpec] = {
         CommandSpec(
             "notify_user",
             commands.Notify,
-            replies.NotifyAck,
+            responses.NotifyAck,
             "Emit an event to every connection of a user.",
             roles=AGENTS,
         ),
