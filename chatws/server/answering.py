@@ -13,7 +13,7 @@ from chatws.protocol.entities import Conversation, Message, User
 from chatws.server.answer import Answer, Withdrawn
 from chatws.server.bot_notices import Notices
 from chatws.server.handlers.work import requeue
-from chatws.store.port import Draft, IdempotencyConflict, StaleVersion, StoreError
+from chatws.store.interface import Draft, IdempotencyConflict, StaleVersion, StoreError
 
 if TYPE_CHECKING:
     from chatws.server.chat import Chat

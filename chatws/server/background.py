@@ -17,7 +17,7 @@ from chatws.server.answering import BOT
 from chatws.server.chat import Chat
 from chatws.server.handlers.work import requeue
 from chatws.server.sweep import Sweep
-from chatws.store.port import ConversationFilter, StoreError
+from chatws.store.interface import ConversationFilter, StoreError
 
 _log = logging.getLogger("chatws.background")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.server.hosting import Hosting
 from chatws.server.logs import log_event
-from chatws.store.port import Draft, Stored, StoreError
+from chatws.store.interface import Draft, Stored, StoreError
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chatws.server.presence import PresenceBook
     from chatws.server.throttle import AddressLimit, Throttle
     from chatws.settings import Settings
-    from chatws.store.port import Store
+    from chatws.store.interface import Store
 
 _log = logging.getLogger("chatws.messages")
 

@@ -16,7 +16,7 @@ from chatws.server.chat import Chat
 from chatws.server.connections import Connection
 from chatws.server.handlers.rooms import leave_room
 from chatws.server.logs import log_event
-from chatws.store.port import StoreError
+from chatws.store.interface import StoreError
 
 _log = logging.getLogger("chatws.connections")
 

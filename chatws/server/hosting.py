@@ -12,7 +12,7 @@ from chatws.protocol.entities import Conversation, Message
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
 from chatws.server.typing_board import TypingBoard
-from chatws.store.port import NotFound, Store, Unavailable
+from chatws.store.interface import NotFound, Store, Unavailable
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace

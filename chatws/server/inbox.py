@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatws.protocol.entities import Conversation, ConversationStatus
 from chatws.protocol.events import ConversationUpdated
-from chatws.store.port import StoreError
+from chatws.store.interface import StoreError
 
 if TYPE_CHECKING:
     from chatws.engine import Namespace

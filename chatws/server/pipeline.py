@@ -17,7 +17,7 @@ from chatws.protocol.responses import Ok, Refused
 from chatws.protocol.spec import CommandSpec
 from chatws.server.chat import Caller, Chat
 from chatws.server.deadline import Deadline
-from chatws.store import port as store
+from chatws.store import interface as store
 
 _log = logging.getLogger("chatws.pipeline")
 

@@ -11,7 +11,7 @@ from chatws.protocol.spec import EVENTS
 from chatws.server.answering import BOT
 from chatws.server.chat import Chat
 from chatws.server.gate import user_room
-from chatws.store.port import Draft
+from chatws.store.interface import Draft
 from chatws.wire.socketio import RESERVED_EVENTS
 
 

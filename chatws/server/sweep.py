@@ -7,14 +7,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from chatws.server.logs import log_event
-from chatws.store.port import ConversationFilter
+from chatws.store.interface import ConversationFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chatws.server.chat import Chat
     from chatws.server.hosting import Hosted
-    from chatws.store.port import Head
+    from chatws.store.interface import Head
 
 _log = logging.getLogger("chatws.hosting")
 

@@ -20,7 +20,17 @@ from chatws.store.errors import (
     StoreUnusable,
     Unavailable,
 )
-from chatws.store.port import Account, ConversationFilter, Draft, Head, Page, Session, Snapshot, Store, Stored
+from chatws.store.interface import (
+    Account,
+    ConversationFilter,
+    CustomerSession,
+    Draft,
+    Head,
+    MessagePage,
+    Snapshot,
+    Store,
+    Stored,
+)
 
 __all__ = [
     "Account",
@@ -29,14 +39,14 @@ __all__ = [
     "BadCursor",
     "BadUrl",
     "ConversationFilter",
+    "CustomerSession",
     "Damaged",
     "Draft",
     "Head",
     "IdempotencyConflict",
+    "MessagePage",
     "NotFound",
-    "Page",
     "SchemaMismatch",
-    "Session",
     "Snapshot",
     "StaleVersion",
     "Store",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatws.protocol.entities import ConversationStatus
-    from chatws.store.port import Store
+    from chatws.store.interface import Store
 
 
 def unix_ms() -> int:

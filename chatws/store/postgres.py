@@ -35,7 +35,7 @@ _FAREWELL_S = 1.0
 _SPELLINGS = {"postgresql", "postgres"}
 
 
-class Verdict(Enum):
+class ErrorClass(Enum):
     """What an error says about the request, and about those that wait behind it."""
 
     FAULT = auto()
@@ -81,19 +81,19 @@ def dsn_of(url: str) -> str:
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def verdict_of(error: BaseException) -> Verdict:
+def verdict_of(error: BaseException) -> ErrorClass:
     """Say what an error of a transaction means for it and for others."""
     cause = _driver_error(error)
     if cause is None or isinstance(cause, ValueError):  # what the driver can not even send
-        return Verdict.FAULT
+        return ErrorClass.FAULT
     state: str | None = getattr(cause, "sqlstate", None)
     if state is None:
-        return Verdict.DOWN
+        return ErrorClass.DOWN
     if state in _LOST_RACE:
-        return Verdict.AGAIN
+        return ErrorClass.AGAIN
     if state in _TOO_LONG:
-        return Verdict.BUSY
-    return Verdict.DOWN if state[:2] in _DOWN_CLASSES else Verdict.FAULT
+        return ErrorClass.BUSY
+    return ErrorClass.DOWN if state[:2] in _DOWN_CLASSES else ErrorClass.FAULT
 
 
 def fault_of(error: Exception) -> Exception:
@@ -140,7 +140,7 @@ def _driver_error(error: BaseException | None) -> BaseException | None:
     return error
 
 
-class KeptConnection:
+class PostgresConnection:
     """One connection of one task: kept between transactions, replaced after it broke, cut off when its time is up.
 
     A server that is frozen, or a network that swallows packets, answers nothing, not even a request to cancel. So the
@@ -251,7 +251,7 @@ async def once(url: str, work: Callable[[Connection], T], *, writes: bool = True
         StoreUnusable: somebody has to act first.
         Unavailable: PostgreSQL can not be reached, or the transaction failed.
     """
-    kept = KeptConnection(dsn_of(url), writes=writes, timeout_s=timeout_s)
+    kept = PostgresConnection(dsn_of(url), writes=writes, timeout_s=timeout_s)
     try:
         return await kept.run(work)
     except StoreError:

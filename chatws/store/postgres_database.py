@@ -9,10 +9,10 @@ from sqlalchemy import BigInteger, bindparam, func, select
 
 from chatws.store import migrations
 from chatws.store.errors import SchemaMismatch, StoreError, Unavailable
-from chatws.store.mailbox import Append, Call
-from chatws.store.port import Draft, Stored
-from chatws.store.postgres import KeptConnection, dsn_of, once
-from chatws.store.postgres_lanes import Lane
+from chatws.store.interface import Draft, Stored
+from chatws.store.job_queue import AppendJob, QueryJob
+from chatws.store.postgres import PostgresConnection, dsn_of, once
+from chatws.store.postgres_pool import WorkerQueue
 from chatws.store.queries.append import append_batch
 from chatws.store.schema import EPOCH, REVISION, meta
 from chatws.store.writer import MAX_BATCH
@@ -60,17 +60,19 @@ class PostgresDatabase:
         self._reopen_status: ConversationStatus = reopen_status
         self._timeout_s = timeout_s
         self._max_waiting = max_waiting
-        self._appends: Lane[Append] | None = None  # while open, like the other two
-        self._changes: Lane[Call] | None = None
-        self._reads: Lane[Call] | None = None
+        self._appends: WorkerQueue[AppendJob] | None = None  # while open, like the other two
+        self._changes: WorkerQueue[QueryJob] | None = None
+        self._reads: WorkerQueue[QueryJob] | None = None
 
     async def open(self) -> str:
         """Open the database and return its epoch."""
         epoch = await self._prepare()
-        self._appends = Lane(self._connections(1), self._append_all, most=MAX_BATCH, max_waiting=self._max_waiting)
-        self._changes = Lane(self._connections(CHANGERS), _run, most=1, max_waiting=self._max_waiting)
+        self._appends = WorkerQueue(
+            self._connections(1), self._append_all, most=MAX_BATCH, max_waiting=self._max_waiting
+        )
+        self._changes = WorkerQueue(self._connections(CHANGERS), _run, most=1, max_waiting=self._max_waiting)
         readers = self._connections(READERS, writes=False)
-        self._reads = Lane(readers, _run, most=1, max_waiting=self._max_waiting)
+        self._reads = WorkerQueue(readers, _run, most=1, max_waiting=self._max_waiting)
         return epoch
 
     async def close(self) -> None:
@@ -80,29 +82,29 @@ class PostgresDatabase:
 
     async def append(self, draft: Draft) -> Stored:
         """Append a message through the group commit."""
-        job = Append(asyncio.get_running_loop(), draft)
+        job = AppendJob(asyncio.get_running_loop(), draft)
         _opened(self._appends).post(job)
         return cast("Stored", await job.future)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Run a change in a transaction of its own; it may run again if it lost a race."""
-        job = Call(asyncio.get_running_loop(), change)
+        job = QueryJob(asyncio.get_running_loop(), change)
         _opened(self._changes).post(job)
         return cast("T", await job.future)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in one snapshot."""
-        job = Call(asyncio.get_running_loop(), query)
+        job = QueryJob(asyncio.get_running_loop(), query)
         _opened(self._reads).post(job)
         return cast("T", await job.future)
 
     async def check_room(self) -> None:
         """Nothing to look at: its disk is PostgreSQL's, which refuses every change when it is full."""
 
-    def _connections(self, count: int, *, writes: bool = True) -> list[KeptConnection]:
-        return [KeptConnection(self._dsn, writes=writes, timeout_s=self._timeout_s) for _ in range(count)]
+    def _connections(self, count: int, *, writes: bool = True) -> list[PostgresConnection]:
+        return [PostgresConnection(self._dsn, writes=writes, timeout_s=self._timeout_s) for _ in range(count)]
 
-    def _append_all(self, connection: Connection, jobs: list[Append]) -> list[Stored | StoreError]:
+    def _append_all(self, connection: Connection, jobs: list[AppendJob]) -> list[Stored | StoreError]:
         drafts = [job.draft for job in jobs]
         return append_batch(connection, drafts, now_ms=self._clock_ms(), reopen_status=self._reopen_status)
 
@@ -139,11 +141,11 @@ def _upgrade(connection: Connection) -> str:
     return str(connection.execute(_EPOCH).scalar_one())
 
 
-def _run(connection: Connection, calls: list[Call]) -> list[object]:
+def _run(connection: Connection, calls: list[QueryJob]) -> list[object]:
     return [call.query(connection) for call in calls]
 
 
-def _opened(lane: Lane[T] | None) -> Lane[T]:  # type: ignore[type-var]
+def _opened(lane: WorkerQueue[T] | None) -> WorkerQueue[T]:  # type: ignore[type-var]
     if lane is None:
         raise Unavailable("closed")
     return lane

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chatws.protocol.entities import Conversation, ConversationStatus, ReadMark, User
-    from chatws.store.port import Account, ConversationFilter, Draft, Head, Page, Session, Snapshot, Stored
+    from chatws.store.interface import (
+        Account,
+        ConversationFilter,
+        CustomerSession,
+        Draft,
+        Head,
+        MessagePage,
+        Snapshot,
+        Stored,
+    )
 
 T = TypeVar("T")
 
@@ -52,7 +61,7 @@ class Database(Protocol):
 
 
 class SqlStore:
-    """The store's port over any SQL database; the guarantees are in ``chatws.store.port.Store``."""
+    """The store's port over any SQL database; the guarantees are in ``chatws.store.interface.Store``."""
 
     def __init__(self, database: Database, clock_ms: Callable[[], int]) -> None:
         self._database = database
@@ -129,13 +138,13 @@ class SqlStore:
         expires_at_ms: int,
         conversation_id: str | None,
         status: ConversationStatus,
-    ) -> Session:
+    ) -> CustomerSession:
         """See the port."""
         return await self._database.write(
             lambda c: sessions.create(c, session_id, user, expires_at_ms, conversation_id, status, self._clock_ms())
         )
 
-    async def session(self, session_id: str) -> Session | None:
+    async def session(self, session_id: str) -> CustomerSession | None:
         """See the port."""
         return await self._database.read(lambda c: sessions.find(c, session_id))
 
@@ -182,11 +191,11 @@ class SqlStore:
         """See the port."""
         return await self._database.read(lambda c: messages.snapshot(c, conversation_id, after_seq))
 
-    async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> Page:
+    async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> MessagePage:
         """See the port."""
         return await self._database.read(lambda c: messages.page_after(c, conversation_id, after_seq, limit))
 
-    async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> Page:
+    async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> MessagePage:
         """See the port."""
         return await self._database.read(lambda c: messages.page_before(c, conversation_id, before_seq, limit))
 

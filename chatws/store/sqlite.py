@@ -160,7 +160,7 @@ def _driver_error(error: BaseException) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
 
 
-class KeptConnection:
+class SqliteConnection:
     """One connection of one thread, kept between transactions and replaced after it broke.
 
     Checking a connection out of a pool for every message costs more than storing the message.

@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from chatws.store import migrations, sqlite
 from chatws.store.errors import SchemaMismatch, Unavailable
+from chatws.store.interface import Draft, Stored
 from chatws.store.lock import ServerLock
-from chatws.store.port import Draft, Stored
-from chatws.store.readers import Readers
+from chatws.store.read_pool import ReadPool
 from chatws.store.schema import EPOCH, REVISION, meta
-from chatws.store.writer import Writer
+from chatws.store.writer import GroupCommitWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,20 +47,20 @@ class SqliteDatabase:
         self._lock = ServerLock(path) if path is not None and server else None
         self._write_engine = sqlite.make_engine(path, busy_timeout_ms=busy_timeout_ms)
         self._read_engine = sqlite.make_engine(path, busy_timeout_ms=busy_timeout_ms, writes=False)
-        self._writer: Writer | None = None  # while open
-        self._readers: Readers | None = None  # while open, unless in memory
+        self._writer: GroupCommitWriter | None = None  # while open
+        self._readers: ReadPool | None = None  # while open, unless in memory
 
     async def open(self) -> str:
         """Open the database and return its epoch."""
         epoch = await asyncio.to_thread(self._prepare)
-        self._writer = Writer(
+        self._writer = GroupCommitWriter(
             self._write_engine,
             clock_ms=self._clock_ms,
             reopen_status=self._reopen_status,
             max_waiting=self._max_waiting,
         )
         # A database in memory belongs to one connection, so its writer reads too.
-        self._readers = None if self._path is None else Readers(self._read_engine)
+        self._readers = None if self._path is None else ReadPool(self._read_engine)
         return epoch
 
     async def close(self) -> None:
@@ -95,7 +95,7 @@ class SqliteDatabase:
         if self._path is not None:
             await asyncio.to_thread(sqlite.check_room, self._path)
 
-    def _open_writer(self) -> Writer:
+    def _open_writer(self) -> GroupCommitWriter:
         if self._writer is None:
             raise Unavailable("closed")
         return self._writer

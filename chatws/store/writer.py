@@ -7,10 +7,10 @@ import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from chatws.store.errors import StoreError, Unavailable
-from chatws.store.mailbox import Append, Call, Job, Mailbox
-from chatws.store.port import Draft, Stored
+from chatws.store.interface import Draft, Stored
+from chatws.store.job_queue import AppendJob, Job, JobQueue, QueryJob
 from chatws.store.queries.append import append_batch
-from chatws.store.sqlite import KeptConnection, outage
+from chatws.store.sqlite import SqliteConnection, outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ MAX_WAITING = 2_000
 """Most jobs that wait; further ones are refused at once."""
 
 
-class Writer:
+class GroupCommitWriter:
     """The only thread of this process that writes, with one connection of its own.
 
     An idle writer commits at once. Under load a transaction costs one sync to the disk however many rows it holds.
@@ -45,15 +45,15 @@ class Writer:
     ) -> None:
         self._clock_ms = clock_ms
         self._reopen_status: ConversationStatus = reopen_status
-        self._connection = KeptConnection(engine)
+        self._connection = SqliteConnection(engine)
         self._loop = asyncio.get_running_loop()
-        self._mailbox: Mailbox[Job] = Mailbox(self._loop, max_waiting)
+        self._mailbox: JobQueue[Job] = JobQueue(self._loop, max_waiting)
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
 
     async def append(self, draft: Draft) -> Stored:
         """Append a message; durable when it returns."""
-        job = Append(self._loop, draft)
+        job = AppendJob(self._loop, draft)
         self._mailbox.post(job)
         return cast("Stored", await job.future)
 
@@ -62,7 +62,7 @@ class Writer:
 
         It may run again if something else in its transaction failed.
         """
-        job = Call(self._loop, change)
+        job = QueryJob(self._loop, change)
         self._mailbox.post(job)
         return cast("T", await job.future)
 
@@ -107,8 +107,8 @@ class Writer:
         return None
 
     def _transact(self, batch: list[Job]) -> None:
-        appends = [job for job in batch if isinstance(job, Append)]
-        calls = [job for job in batch if isinstance(job, Call)]
+        appends = [job for job in batch if isinstance(job, AppendJob)]
+        calls = [job for job in batch if isinstance(job, QueryJob)]
         with self._connection.transaction() as connection:
             outcomes: list[object] = []
             if appends:
@@ -121,7 +121,7 @@ class Writer:
             job.outcome = outcome
 
 
-def _run(call: Call, connection: Connection) -> object:
+def _run(call: QueryJob, connection: Connection) -> object:
     try:
         return call.query(connection)
     except StoreError as refusal:

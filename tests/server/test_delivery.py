@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from chatws.protocol.entities import Message
-from chatws.store.port import Draft, Head, Unavailable
+from chatws.store.interface import Draft, Head, Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import ANN, seqs

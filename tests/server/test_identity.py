@@ -13,7 +13,7 @@ import pytest
 from chatws.protocol.entities import User
 from chatws.protocol.ids import new_secret_id
 from chatws.server.connections import Connection
-from chatws.store import keeping
+from chatws.store import retention
 from chatws.store.factory import make_database
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
@@ -196,7 +196,7 @@ async def test_erasing_a_person_closes_their_sockets_whoever_they_are(chat: Runn
     database = make_database(chat.settings.database, server=False)
     await database.open()
     for user_id, peer in (("agent-1", agent), (customer_id, customer)):
-        await keeping.erase(database, user_id, chat.clock.now_ms(), notice_s=0)
+        await retention.erase(database, user_id, chat.clock.now_ms(), notice_s=0)
         assert (await peer.expect("error"))["code"] == "unauthorized"
         await peer.wait_closed()
     await database.close()

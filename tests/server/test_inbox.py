@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatws.protocol.limits import PAGE_BYTES
-from chatws.store.port import Unavailable
+from chatws.store.interface import Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.messages import ANN, fill

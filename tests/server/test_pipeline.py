@@ -12,7 +12,7 @@ from chatws.protocol.errors import ERRORS, ErrorCode
 from chatws.protocol.spec import COMMANDS
 from chatws.server.auth.identity import Identity
 from chatws.server.handlers import ROUTES
-from chatws.store.port import Unavailable
+from chatws.store.interface import Unavailable
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
 from tests.support.peer import Peer

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from chatws.protocol.entities import User
 from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
 from chatws.store.factory import make_store
-from chatws.store.postgres import Verdict, once, reason_of, verdict_of
-from chatws.store.queries import append_rows
+from chatws.store.postgres import ErrorClass, once, reason_of, verdict_of
+from chatws.store.queries import append_statements
 from tests.store.support import ANN, BEN, all_messages, new_conversation
 from tests.support.ports import free_port
 
@@ -86,7 +86,10 @@ async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServe
 
     def plans(connection: Connection) -> str:
         found: list[str] = []
-        for statement, parameter in ((append_rows._PLACES, '["c5"]'), (append_rows._KNOWN, '[["c5", "ann", "k5-1"]]')):
+        for statement, parameter in (
+            (append_statements._PLACES, '["c5"]'),
+            (append_statements._KNOWN, '[["c5", "ann", "k5-1"]]'),
+        ):
             sql, arrange = statement._for(connection)
             found += connection.exec_driver_sql(f"EXPLAIN {sql}", arrange((parameter,))).scalars().all()
         return "\n".join(found)
@@ -210,7 +213,7 @@ async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
 def test_driver_that_is_confused_by_a_break_in_a_commit_is_an_outage_and_no_fault_of_the_request() -> None:
     confusion = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
     error = DBAPIError("COMMIT", None, confusion)
-    assert verdict_of(error) is Verdict.DOWN
+    assert verdict_of(error) is ErrorClass.DOWN
     assert reason_of(error) == "PostgreSQL: the connection broke"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chatws.protocol.entities import User
-from chatws.store.port import Draft
+from chatws.store.interface import Draft
 from tests.support.chat import RunningChat
 
 ANN = User(user_id="ann", user_name="Ann", role="customer")

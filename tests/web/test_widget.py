@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from chatws.protocol.entities import User
-from chatws.store.port import Draft
+from chatws.store.interface import Draft
 from tests.server.rest.support import bearer
 from tests.support.chat import RunningChat
 from tests.web.conftest import StartChat

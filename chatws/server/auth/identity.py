@@ -15,7 +15,7 @@ from chatws.server.auth import tokens
 from chatws.server.auth.keys import Keys
 from chatws.server.clock import Clock
 from chatws.settings import Settings
-from chatws.store.port import Account, Session, Store
+from chatws.store.interface import Account, CustomerSession, Store
 
 MAX_SESSION_ID_CHARS = 128
 
@@ -142,7 +142,7 @@ class Authenticator:
             session_id=session_id,
         )
 
-    async def _invent(self, session_id: str, expires_at_ms: int, status: ConversationStatus) -> Session:
+    async def _invent(self, session_id: str, expires_at_ms: int, status: ConversationStatus) -> CustomerSession:
         if not self._settings.is_dev:
             raise ChatError(ErrorCode.UNAUTHORIZED)
         user = new_customer(self._clock.now_ms())

@@ -11,7 +11,7 @@ from chatws.protocol.limits import PAGE_BYTES
 from chatws.protocol.responses import InboxAck
 from chatws.server.chat import Caller, Chat
 from chatws.server.inbox import InboxFilter
-from chatws.store.port import ConversationFilter
+from chatws.store.interface import ConversationFilter
 
 FIRST_PAGE = 100
 """Most conversations in the answer, which also ends at ``PAGE_BYTES``; older ones come over REST."""

@@ -12,7 +12,7 @@ from chatws.protocol.responses import SendAck
 from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.work import take_over
-from chatws.store.port import Draft, Stored
+from chatws.store.interface import Draft, Stored
 
 
 async def may_send(chat: Chat, caller: Caller, payload: SendMessage) -> tuple[Conversation, str]:

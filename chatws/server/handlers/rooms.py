@@ -13,7 +13,7 @@ from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.connections import Connection
 from chatws.server.hosting import Hosted, room_name
-from chatws.store.port import Snapshot
+from chatws.store.interface import Snapshot
 
 
 async def may_join(chat: Chat, caller: Caller, payload: str | JoinConversation) -> Conversation:

@@ -13,7 +13,7 @@ from chatws.server import policy
 from chatws.server.bot_notices import tell_inboxes
 from chatws.server.chat import Caller, Chat
 from chatws.server.logs import log_event
-from chatws.store.port import StaleVersion
+from chatws.store.interface import StaleVersion
 
 _log = logging.getLogger("chatws.work")
 

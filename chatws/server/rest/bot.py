@@ -14,7 +14,7 @@ from chatws.server import policy
 from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.work import give_to_bot
 from chatws.server.rest.sessions import own_session
-from chatws.store.port import Draft, Stored
+from chatws.store.interface import Draft, Stored
 
 MARGIN_MS = 2_000
 """Of a request's time, left for everything but waiting for the bot."""

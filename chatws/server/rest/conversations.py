@@ -14,7 +14,7 @@ from chatws.server.chat import Caller, Chat
 from chatws.server.handlers.reading import history
 from chatws.server.handlers.work import take_over
 from chatws.server.rest.sessions import own_session
-from chatws.store.port import ConversationFilter
+from chatws.store.interface import ConversationFilter
 
 
 async def list_conversations(chat: Chat, caller: Caller, payload: ListConversations, place: None) -> ConversationList:

@@ -11,7 +11,7 @@ from chatws.protocol.ids import format_timestamp, new_id, new_secret_id
 from chatws.protocol.responses import SessionAck
 from chatws.server.auth.identity import new_customer
 from chatws.server.chat import Caller, Chat
-from chatws.store.port import Session
+from chatws.store.interface import CustomerSession
 
 
 async def may_start(chat: Chat, caller: Caller, payload: StartSession) -> str | None:
@@ -44,7 +44,7 @@ async def current_session(chat: Chat, caller: Caller, payload: Nothing, place: N
     return _describe(identity.session_id, await own_session(chat, caller), identity.expires_at_ms)
 
 
-async def own_session(chat: Chat, caller: Caller) -> Session:
+async def own_session(chat: Chat, caller: Caller) -> CustomerSession:
     """Read the session of a customer.
 
     Raises:
@@ -58,7 +58,7 @@ async def own_session(chat: Chat, caller: Caller) -> Session:
     return session
 
 
-def _describe(session_id: str, session: Session, expires_at_ms: int) -> SessionAck:
+def _describe(session_id: str, session: CustomerSession, expires_at_ms: int) -> SessionAck:
     return SessionAck(
         session_id=session_id,
         user_id=session.user.user_id,

@@ -17,7 +17,7 @@ from chatws.protocol.openapi import describe
 from chatws.protocol.responses import Health, Ready, SocketHealth
 from chatws.server.rest.answers import JSON, error_response
 from chatws.server.rest.api import Api
-from chatws.store.port import Unavailable
+from chatws.store.interface import Unavailable
 
 PING_TIMEOUT_S = 2.0
 PING_KEPT_S = 1.0

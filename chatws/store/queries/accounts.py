@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, case, select, update
 
 from chatws.protocol.entities import Role, User
 from chatws.store.errors import AlreadyExists, NotFound
-from chatws.store.port import Account
+from chatws.store.interface import Account
 from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import users
 

@@ -9,15 +9,15 @@ from msgspec import UNSET, Struct
 from chatws.protocol.entities import ConversationStatus, Message
 from chatws.protocol.ids import format_timestamp, new_id
 from chatws.store.errors import IdempotencyConflict, NotFound, StaleVersion, StoreError
-from chatws.store.port import Draft, Stored
-from chatws.store.queries import append_rows, conversations
+from chatws.store.interface import Draft, Stored
+from chatws.store.queries import append_statements, conversations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
-    from chatws.store.queries.append_rows import ClientKey
+    from chatws.store.queries.append_statements import ClientKey
     from chatws.store.queries.prepared import Values
 
 
@@ -53,8 +53,10 @@ class _Batch:
         self._now_ms = now_ms
         self._timestamp = format_timestamp(now_ms)
         self._reopen_status: ConversationStatus = reopen_status
-        self._places = append_rows.read_places(connection, {draft.conversation_id for draft in drafts})
-        self._by_key = append_rows.read_known(connection, {key for draft in drafts if (key := _client_key(draft))})
+        self._places = append_statements.read_places(connection, {draft.conversation_id for draft in drafts})
+        self._by_key = append_statements.read_known(
+            connection, {key for draft in drafts if (key := _client_key(draft))}
+        )
         self._rows: list[Values] = []  # in the order of the columns
 
     def decide(self, draft: Draft) -> _Decision:
@@ -82,9 +84,11 @@ class _Batch:
     def write(self, connection: Connection) -> None:
         if not self._rows:
             return
-        append_rows.insert_messages(connection, self._rows)
+        append_statements.insert_messages(connection, self._rows)
         changed = [(changed_id, place) for changed_id, place in self._places.items() if place.changed]
-        append_rows.set_heads(connection, [(changed_id, place.head_seq, self._now_ms) for changed_id, place in changed])
+        append_statements.set_heads(
+            connection, [(changed_id, place.head_seq, self._now_ms) for changed_id, place in changed]
+        )
         for changed_id, place in changed:
             if place.reopened:
                 conversations.change(connection, changed_id, self._reopen_status, None, self._now_ms)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, select, tuple_, update
 from chatws.protocol.entities import Conversation, ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp
 from chatws.store.errors import BadCursor, NotFound, StaleVersion
-from chatws.store.port import ConversationFilter, Head
+from chatws.store.interface import ConversationFilter, Head
 from chatws.store.queries import accounts
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, NewRow, insert_unless_taken, message_of

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from chatws.protocol.limits import PAGE_BYTES, PAGE_MESSAGES
-from chatws.store.port import Page, Snapshot
+from chatws.store.interface import MessagePage, Snapshot
 from chatws.store.queries import conversations, read_marks
 from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
@@ -33,21 +33,21 @@ _BEFORE = Prepared(
 _encode = msgspec.json.Encoder().encode
 
 
-def page_after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> Page:
+def page_after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> MessagePage:
     """Return the messages right after a position."""
     head_seq = conversations.head(connection, conversation_id)
     found, has_more = _after(connection, conversation_id, after_seq, limit)
-    return Page(found, has_more, head_seq)
+    return MessagePage(found, has_more, head_seq)
 
 
-def page_before(connection: Connection, conversation_id: str, before_seq: int | None, limit: int) -> Page:
+def page_before(connection: Connection, conversation_id: str, before_seq: int | None, limit: int) -> MessagePage:
     """Return the messages right before a position (None: the end), in ascending order."""
     head_seq = conversations.head(connection, conversation_id)
     most = min(limit, PAGE_MESSAGES)
     place = head_seq + 1 if before_seq is None else before_seq
     rows = _BEFORE.fetch(connection, (conversation_id, place, most + 1))
     found, has_more = _cut(rows, most)
-    return Page(found[::-1], has_more, head_seq)
+    return MessagePage(found[::-1], has_more, head_seq)
 
 
 def snapshot(connection: Connection, conversation_id: str, after_seq: int | None) -> Snapshot | None:

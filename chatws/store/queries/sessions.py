@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, case, select, update
 
 from chatws.protocol.entities import ConversationStatus, Role, User
 from chatws.store.errors import NotFound
-from chatws.store.port import Session
+from chatws.store.interface import CustomerSession
 from chatws.store.queries import accounts, conversations
 from chatws.store.queries.prepared import Prepared
 from chatws.store.queries.rows import NewRow, insert_unless_taken
@@ -43,7 +43,7 @@ _TOUCH = (
 )
 
 
-def find(connection: Connection, session_id: str) -> Session | None:
+def find(connection: Connection, session_id: str) -> CustomerSession | None:
     """Return a session, expired or not, with its customer's latest conversation."""
     row = _BY_HASH.first(connection, (_sha256(session_id),))
     return None if row is None else _session(*cast("_SessionRow", row))
@@ -57,7 +57,7 @@ def create(  # noqa: PLR0917  the port's own arguments and the time
     conversation_id: str | None,
     status: ConversationStatus,
     now_ms: int,
-) -> Session:
+) -> CustomerSession:
     """Insert user, session and conversation; an existing session is returned unchanged."""
     existing = find(connection, session_id)
     if existing is not None:
@@ -83,8 +83,10 @@ def touch(connection: Connection, session_id: str, expires_at_ms: int) -> None:
         raise NotFound("session", session_id)
 
 
-def _session(user_id: str, user_name: str, role: Role, expires_at_ms: int, conversation_id: str | None) -> Session:
-    return Session(User(user_id=user_id, user_name=user_name, role=role), expires_at_ms, conversation_id)
+def _session(
+    user_id: str, user_name: str, role: Role, expires_at_ms: int, conversation_id: str | None
+) -> CustomerSession:
+    return CustomerSession(User(user_id=user_id, user_name=user_name, role=role), expires_at_ms, conversation_id)
 
 
 def _sha256(session_id: str) -> str:

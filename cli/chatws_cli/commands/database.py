@@ -93,14 +93,14 @@ def copy(
     """Copy everything from SQLite to PostgreSQL, or back; all or nothing, with every server stopped."""
     import asyncio
 
-    from chatws.store import copying
+    from chatws.store import transfer
     from chatws_cli.copy_progress import CopyProgress
     from chatws_cli.storing import store_errors
 
     settings = database_settings(data_dir, target)
     with store_errors(settings), CopyProgress() as progress:
         read = source or f"sqlite:///{settings.data_dir / 'chatws.db'}"
-        counts = asyncio.run(copying.copy(read, settings.database, progress.show))
+        counts = asyncio.run(transfer.copy(read, settings.database, progress.show))
     print("copied " + ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items()))
 
 
@@ -116,11 +116,11 @@ def prune(
 
     Servers may go on. Open and assigned conversations stay, however old they are.
     """
-    from chatws.store import keeping
+    from chatws.store import retention
     from chatws_cli.storing import with_database
 
     before_ms = (int(time.time()) - parse_duration("--older-than", older_than)) * 1_000
-    work = keeping.count_old if dry_run else keeping.prune
+    work = retention.count_old if dry_run else retention.prune
 
     async def run(database: Database) -> Pruned:
         return await work(database, before_ms)

@@ -122,11 +122,11 @@ def erase(
 
     Servers may go on; the person's connections end within a second. Conversations keep their order.
     """
-    from chatws.store import keeping
+    from chatws.store import retention
     from chatws_cli.storing import with_database
 
-    async def run(database: Database) -> keeping.Erased:
-        return await keeping.erase(database, user_id, time.time_ns() // 1_000_000)
+    async def run(database: Database) -> retention.Erased:
+        return await retention.erase(database, user_id, time.time_ns() // 1_000_000)
 
     erased = with_database(database_settings(data_dir, database_url), run)
     print(f"erased {user_id}: {erased.messages} messages, {erased.sessions} sessions")

@@ -35,14 +35,14 @@ __all__ = [
     "BadCursor",
     "BadUrl",
     "ConversationFilter",
+    "CustomerSession",
     "Damaged",
     "Draft",
     "Head",
     "IdempotencyConflict",
+    "MessagePage",
     "NotFound",
-    "Page",
     "SchemaMismatch",
-    "Session",
     "Snapshot",
     "StaleVersion",
     "Store",
@@ -64,7 +64,7 @@ class Account(msgspec.Struct, frozen=True):
     created_at_ms: int
 
 
-class Session(msgspec.Struct, frozen=True):
+class CustomerSession(msgspec.Struct, frozen=True):
     """A customer's session; ``conversation_id`` is the customer's latest conversation."""
 
     user: User
@@ -106,7 +106,7 @@ class Head(NamedTuple):
     version: int
 
 
-class Page(msgspec.Struct, frozen=True):
+class MessagePage(msgspec.Struct, frozen=True):
     """Messages in ascending order; ``has_more`` is about the direction that was asked for."""
 
     messages: list[Message]
@@ -234,7 +234,7 @@ class Store(Protocol):
         expires_at_ms: int,
         conversation_id: str | None,
         status: ConversationStatus,
-    ) -> Session:
+    ) -> CustomerSession:
         """Make the user, the session and, when an id is given, the conversation in one transaction.
 
         An existing session is returned unchanged and nothing is made; an existing conversation stays its owner's. The
@@ -242,7 +242,7 @@ class Store(Protocol):
         """
         ...
 
-    async def session(self, session_id: str) -> Session | None:
+    async def session(self, session_id: str) -> CustomerSession | None:
         """Return a session, expired or not."""
         ...
 
@@ -306,7 +306,7 @@ class Store(Protocol):
         """Read a conversation, the first page after ``after_seq`` (None: no messages) and its read marks at once."""
         ...
 
-    async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> Page:
+    async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> MessagePage:
         """Read forward. A page ends at ``limit``, ``PAGE_MESSAGES`` or ``PAGE_BYTES`` (as JSON), whichever is first.
 
         It holds at least one message if there is any.
@@ -316,7 +316,7 @@ class Store(Protocol):
         """
         ...
 
-    async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> Page:
+    async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> MessagePage:
         """Read backward from ``before_seq`` (None: from the end); bounds as in ``page_after``, order ascending.
 
         Raises:

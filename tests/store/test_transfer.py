@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.store import AlreadyRunning, BadUrl, ConversationFilter, Damaged, Draft, Store, StoreUnusable, maintenance
-from chatws.store.copying import Counts, copy
 from chatws.store.factory import make_store
+from chatws.store.transfer import Counts, copy
 from tests.store.support import AGENT, ANN, all_messages, new_conversation
 
 if TYPE_CHECKING:

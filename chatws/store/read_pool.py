@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from chatws.store.errors import StoreError, Unavailable
-from chatws.store.mailbox import Call, Mailbox
-from chatws.store.sqlite import KeptConnection, outage
+from chatws.store.job_queue import JobQueue, QueryJob
+from chatws.store.sqlite import SqliteConnection, outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +22,13 @@ MAX_WAITING = 2_000
 """Most queries that wait; further ones are refused at once."""
 
 
-class Readers:
+class ReadPool:
     """A few threads that run queries, each query in one snapshot of the database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self._mailbox: Mailbox[Call] = Mailbox(self._loop, MAX_WAITING)
+        self._mailbox: JobQueue[QueryJob] = JobQueue(self._loop, MAX_WAITING)
         self._threads = [
             threading.Thread(target=self._serve, name=f"store-reader-{number}", daemon=True)
             for number in range(READER_THREADS)
@@ -38,7 +38,7 @@ class Readers:
 
     async def run(self, query: Callable[[Connection], T]) -> T:
         """Run a query in one consistent snapshot."""
-        job = Call(self._loop, query)
+        job = QueryJob(self._loop, query)
         self._mailbox.post(job)
         return cast("T", await job.future)
 
@@ -49,7 +49,7 @@ class Readers:
             await asyncio.to_thread(thread.join)
 
     def _serve(self) -> None:
-        kept = KeptConnection(self._engine)
+        kept = SqliteConnection(self._engine)
         while jobs := self._mailbox.take(1):
             for job in jobs:
                 job.outcome = _outcome(kept, job)
@@ -57,7 +57,7 @@ class Readers:
         kept.close()
 
 
-def _outcome(kept: KeptConnection, job: Call) -> object:
+def _outcome(kept: SqliteConnection, job: QueryJob) -> object:
     try:
         with kept.transaction() as connection:
             return job.query(connection)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.store import Draft, NotFound, Store, keeping
+from chatws.store import Draft, NotFound, Store, retention
 from chatws.store.factory import make_database, make_store
 from chatws.store.queries.retention import MOST_CONVERSATIONS, Pruned
 from tests.store.support import AGENT, ANN, BEN, START_MS, Clock, all_messages, new_conversation
@@ -48,16 +48,16 @@ async def test_prune_deletes_old_resolved_conversations_whole_and_nothing_else(l
         clock.now_ms = LATER_MS
         await resolve(store, "new")
 
-        counted = await keeping.count_old(database, LATER_MS)
+        counted = await retention.count_old(database, LATER_MS)
         assert await store.conversation("old") is not None
-        assert await keeping.prune(database, LATER_MS) == counted == Pruned(conversations=1, messages=3)
+        assert await retention.prune(database, LATER_MS) == counted == Pruned(conversations=1, messages=3)
         assert await store.conversation("old") is None
         for name in ("old-open", "new"):
             assert [message.seq for message in await all_messages(store, name)] == [1, 2, 3]
             assert [mark.seq for mark in await store.read_marks(name)] == [2]
         with pytest.raises(NotFound):
             await store.append(Draft("old", ANN, "late"))
-        assert await keeping.prune(database, LATER_MS) == Pruned()
+        assert await retention.prune(database, LATER_MS) == Pruned()
 
 
 async def test_prune_deletes_ended_sessions_and_customers_left_with_nothing(lasting_url: str, clock: Clock) -> None:
@@ -69,8 +69,8 @@ async def test_prune_deletes_ended_sessions_and_customers_left_with_nothing(last
             await resolve(store, name)
         clock.now_ms = LATER_MS
         expected = Pruned(conversations=2, sessions=1, customers=1)
-        assert await keeping.count_old(database, LATER_MS) == expected
-        assert await keeping.prune(database, LATER_MS) == expected
+        assert await retention.count_old(database, LATER_MS) == expected
+        assert await retention.prune(database, LATER_MS) == expected
         assert (await store.account("ann"), await store.session("ended")) == (None, None)
         assert await store.account("agent") is not None
         assert (session := await store.session("alive")) is not None
@@ -83,7 +83,7 @@ async def test_prune_of_many_goes_in_batches_while_the_server_writes(lasting_url
         await asyncio.gather(*(store.create_conversation(name, ANN, "resolved") for name in names))
         clock.now_ms = LATER_MS
         await store.create_conversation("live", BEN, "queued")
-        pruning = asyncio.create_task(keeping.prune(database, LATER_MS))
+        pruning = asyncio.create_task(retention.prune(database, LATER_MS))
         sent = 0
         while not pruning.done():
             await store.append(Draft("live", BEN, "meanwhile"))
@@ -102,7 +102,7 @@ async def test_erased_user_leaves_order_and_nothing_personal(lasting_url: str, c
                 await store.append(Draft(room, sender, f"text {number}", f"id-{number}"))
         before = await all_messages(store, "room")
 
-        assert await keeping.erase(database, "ann", LATER_MS, notice_s=0) == keeping.Erased(sessions=1, messages=4)
+        assert await retention.erase(database, "ann", LATER_MS, notice_s=0) == retention.Erased(sessions=1, messages=4)
         after = await all_messages(store, "room")
         assert [message.content for message in after] == ["[erased]", "text 1", "[erased]"]
         assert [message.sender.user_name for message in after] == ["Erased user", "Agnes", "Erased user"]
@@ -115,12 +115,12 @@ async def test_erased_user_leaves_order_and_nothing_personal(lasting_url: str, c
         assert conversation.last_message.content == "[erased]"
         assert await store.erased_lately() == ["ann"]
 
-        await keeping.erase(database, "agent", LATER_MS, notice_s=0)
+        await retention.erase(database, "agent", LATER_MS, notice_s=0)
         account = await store.account("agent")
         assert account is not None
         assert (account.email, account.password_hash, account.disabled) == (None, None, True)
         assert await store.account_by_email("agent@example.org") is None
         assert await store.erased_lately() == ["ann", "agent"]
-        assert await keeping.erase(database, "ann", LATER_MS, notice_s=0) == keeping.Erased(sessions=0, messages=0)
+        assert await retention.erase(database, "ann", LATER_MS, notice_s=0) == retention.Erased(sessions=0, messages=0)
         with pytest.raises(NotFound):
-            await keeping.erase(database, "nobody", LATER_MS, notice_s=0)
+            await retention.erase(database, "nobody", LATER_MS, notice_s=0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from chatws.store.port import Draft
+    from chatws.store.interface import Draft
 
 J = TypeVar("J", bound="Job")
 
@@ -42,7 +42,7 @@ class Job:
             self.future.set_result(self.outcome)
 
 
-class Call(Job):
+class QueryJob(Job):
     """A query to run in a transaction."""
 
     __slots__ = ("query",)
@@ -52,7 +52,7 @@ class Call(Job):
         self.query = query
 
 
-class Append(Job):
+class AppendJob(Job):
     """A message to append."""
 
     __slots__ = ("draft",)
@@ -62,7 +62,7 @@ class Append(Job):
         self.draft = draft
 
 
-class Mailbox(Generic[J]):
+class JobQueue(Generic[J]):
     """A bounded queue from one event loop to one or more threads. Full means refused, at once.
 
     What is posted in one turn of the loop wakes a thread once, at the turn's end: waking one costs as much as

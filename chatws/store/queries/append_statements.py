@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, insert, literal_column, select, update
 
 from chatws.protocol.entities import ConversationStatus, Message
-from chatws.store.queries.json_sql import among_json, json_item, json_rows
+from chatws.store.queries.json_params import among_json, json_item, json_rows
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, message_of
 from chatws.store.schema import conversations, messages
@@ -64,7 +64,7 @@ _SET_HEAD = Prepared(
 )
 
 
-class Place(msgspec.Struct):
+class ConversationHead(msgspec.Struct):
     """Where a conversation stands while the batch is decided."""
 
     head_seq: int
@@ -74,10 +74,12 @@ class Place(msgspec.Struct):
     reopened: bool = False
 
 
-def read_places(connection: Connection, wanted_ids: Collection[str]) -> dict[str, Place]:
+def read_places(connection: Connection, wanted_ids: Collection[str]) -> dict[str, ConversationHead]:
     """Read where the conversations stand, and hold them for the transaction."""
     rows = _PLACES.fetch(connection, (_json(wanted_ids),))
-    return {row[0]: Place(*row[1:]) for row in cast("Iterable[tuple[str, int, ConversationStatus, int]]", rows)}
+    return {
+        row[0]: ConversationHead(*row[1:]) for row in cast("Iterable[tuple[str, int, ConversationStatus, int]]", rows)
+    }
 
 
 def read_known(connection: Connection, keys: Collection[ClientKey]) -> dict[ClientKey, Message]:

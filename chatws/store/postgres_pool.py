@@ -7,8 +7,8 @@ import random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from chatws.store.errors import Unavailable
-from chatws.store.mailbox import Job
-from chatws.store.postgres import KeptConnection, Verdict, fault_of, reason_of, verdict_of
+from chatws.store.job_queue import Job
+from chatws.store.postgres import ErrorClass, PostgresConnection, fault_of, reason_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ TRIES = 4
 _RETRY_PAUSE_S = 0.05
 
 
-class Lane(Generic[J]):
+class WorkerQueue(Generic[J]):
     """A queue and the tasks that serve it, each with a connection of its own. Full means refused, at once.
 
     What waits while a task is busy goes into its next transaction, up to ``most`` jobs. ``work`` returns the outcomes
@@ -32,7 +32,7 @@ class Lane(Generic[J]):
 
     def __init__(
         self,
-        connections: Sequence[KeptConnection],
+        connections: Sequence[PostgresConnection],
         work: Callable[[Connection, list[J]], Sequence[object]],
         *,
         most: int,
@@ -64,7 +64,7 @@ class Lane(Generic[J]):
             self._queue.put_nowait(None)
         await asyncio.gather(*self._tasks)
 
-    async def _serve(self, kept: KeptConnection) -> None:
+    async def _serve(self, kept: PostgresConnection) -> None:
         while batch := await self._take():
             reason = await self._attempt(kept, batch)
             if reason is not None:
@@ -94,14 +94,14 @@ class Lane(Generic[J]):
             jobs.append(job)
         return jobs
 
-    async def _attempt(self, kept: KeptConnection, batch: list[J]) -> str | None:
+    async def _attempt(self, kept: PostgresConnection, batch: list[J]) -> str | None:
         """Set the outcome of every job; return why the database can not serve, None if it can."""
         for number in range(TRIES):
             try:
                 outcomes = await kept.run(lambda connection: self._work(connection, batch))
             except Exception as error:  # noqa: BLE001  a dead task would leave everybody waiting for ever
                 verdict = verdict_of(error)
-                if verdict is Verdict.AGAIN and number < TRIES - 1:
+                if verdict is ErrorClass.AGAIN and number < TRIES - 1:
                     await asyncio.sleep(random.uniform(0, _RETRY_PAUSE_S * 2**number))
                     continue
                 return await self._settle_failure(kept, batch, verdict, error)
@@ -112,18 +112,18 @@ class Lane(Generic[J]):
         return None
 
     async def _settle_failure(
-        self, kept: KeptConnection, batch: list[J], verdict: Verdict, error: Exception
+        self, kept: PostgresConnection, batch: list[J], verdict: ErrorClass, error: Exception
     ) -> str | None:
-        if verdict is Verdict.FAULT:
+        if verdict is ErrorClass.FAULT:
             if len(batch) > 1:
                 return await self._attempt_each(kept, batch)
             batch[0].outcome = fault_of(error)
             return None
         reason = reason_of(error)
         _refuse(batch, reason)
-        return reason if verdict is Verdict.DOWN else None
+        return reason if verdict is ErrorClass.DOWN else None
 
-    async def _attempt_each(self, kept: KeptConnection, batch: list[J]) -> str | None:
+    async def _attempt_each(self, kept: PostgresConnection, batch: list[J]) -> str | None:
         """Give every job its own transaction, so that only the one at fault fails."""
         for place, job in enumerate(batch):
             reason = await self._attempt(kept, [job])

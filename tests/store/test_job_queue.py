@@ -8,17 +8,17 @@ from queue import SimpleQueue
 
 import pytest
 
-from chatws.store.mailbox import MAX_WAKES, Call, Mailbox
+from chatws.store.job_queue import MAX_WAKES, JobQueue, QueryJob
 
 GATHER_S = 0.002
 
 
-def _job() -> Call:
-    return Call(asyncio.get_running_loop(), lambda _connection: None)
+def _job() -> QueryJob:
+    return QueryJob(asyncio.get_running_loop(), lambda _connection: None)
 
 
 async def test_busy_thread_takes_what_comes_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
+    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
     early, late = _job(), _job()
     mailbox.post(early)
     pauses: list[float] = []
@@ -33,7 +33,7 @@ async def test_busy_thread_takes_what_comes_while_it_gathers(monkeypatch: pytest
 
 
 async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
+    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
     job = _job()
 
     class WaitedFor(SimpleQueue[None]):
@@ -52,7 +52,7 @@ async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.Monke
 
 
 async def test_jobs_of_one_turn_wake_a_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
+    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
     wakes: SimpleQueue[None] = SimpleQueue()
     monkeypatch.setattr(mailbox, "_wakes", wakes)
     jobs = [_job() for _ in range(5)]
@@ -65,7 +65,7 @@ async def test_jobs_of_one_turn_wake_a_thread_once(monkeypatch: pytest.MonkeyPat
 
 
 async def test_jobs_posted_before_the_end_are_taken_before_it() -> None:
-    mailbox: Mailbox[Call] = Mailbox(asyncio.get_running_loop(), 10)
+    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
     job = _job()
     mailbox.post(job)
     mailbox.close()
