@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatws.client.agent import AgentClient
-from chatws.client.core.happenings import (
+from chatws.client.core.event_names import Event
+from chatws.client.core.sdk_events import (
     ConnectionChange,
     ConnectionState,
     ConversationJoined,
     ConversationReloaded,
     MessageReceived,
 )
-from chatws.client.core.names import Event
-from chatws.client.core.stats import Stats
+from chatws.client.core.stats import ClientStats
 from chatws.client.customer import CustomerClient
-from chatws.client.errors import CannotConnect, ClientError, ConnectionLost, Disconnected, OutboxFull, Refused
+from chatws.client.errors import CannotConnect, ClientError, ConnectionLost, Disconnected, OutboxFull, RequestRefused
 from chatws.client.options import ClientOptions
-from chatws.client.pending import Pending
+from chatws.client.send_handle import SendHandle
 
 if TYPE_CHECKING:
     from chatws.client.rest import RestClient
@@ -27,6 +27,7 @@ __all__ = [
     "CannotConnect",
     "ClientError",
     "ClientOptions",
+    "ClientStats",
     "ConnectionChange",
     "ConnectionLost",
     "ConnectionState",
@@ -37,10 +38,9 @@ __all__ = [
     "Event",
     "MessageReceived",
     "OutboxFull",
-    "Pending",
-    "Refused",
+    "RequestRefused",
     "RestClient",
-    "Stats",
+    "SendHandle",
 ]
 
 

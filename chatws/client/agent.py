@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from chatws.client.base import ChatClient
-from chatws.client.core.names import Command, Event
+from chatws.client.core.event_names import Command, Event
 from chatws.client.options import ClientOptions
 from chatws.protocol.commands import ChangeConversation, RefreshToken, SubscribeInbox
 from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck

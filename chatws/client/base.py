@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from msgspec import UNSET
 
-from chatws.client.core.names import Command, Event
-from chatws.client.driver import Credentials, Driver
-from chatws.client.errors import Refused
+from chatws.client.asyncio_driver import AsyncioDriver, Credentials
+from chatws.client.core.event_names import Command, Event
+from chatws.client.errors import RequestRefused
 from chatws.client.options import ClientOptions
-from chatws.client.pending import Pending
+from chatws.client.send_handle import SendHandle
 from chatws.protocol.commands import Handoff, History, MarkRead, SetPresence
 from chatws.protocol.content import normalise_content
 from chatws.protocol.errors import ChatError
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from chatws.client.core.happenings import ConnectionChange, ConnectionState, ConversationReloaded, MessageReceived
-    from chatws.client.core.stats import Stats
+    from chatws.client.core.sdk_events import ConnectionChange, ConnectionState, ConversationReloaded, MessageReceived
+    from chatws.client.core.stats import ClientStats
     from chatws.protocol.entities import Conversation, Presence, PresenceChoice, Wire
     from chatws.protocol.events import ConversationUpdated, Failed, MessageRead, TypingIndicator
 
@@ -43,7 +43,7 @@ class ChatClient:
     def __init__(
         self, url: str, credentials: Callable[[], Awaitable[Credentials]], options: ClientOptions, *, renewable: bool
     ) -> None:
-        self._driver = Driver(url, credentials, options, renewable=renewable)
+        self._driver = AsyncioDriver(url, credentials, options, renewable=renewable)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -64,7 +64,7 @@ class ChatClient:
         """Who the server says we are; kept from the last connection."""
         return self._driver.session.connection.user
 
-    def stats(self) -> Stats:
+    def stats(self) -> ClientStats:
         """Count what happened since the client was made."""
         return self._driver.session.stats(self._driver.now())
 
@@ -119,7 +119,7 @@ class ChatClient:
         """Leave; returns at once, the server is told when there is a connection."""
         self._driver.apply(self._driver.session.leave(conversation_id, self._driver.now()))
 
-    def post_message(self, conversation_id: str, content: str, *, client_message_id: str | None = None) -> Pending:
+    def post_message(self, conversation_id: str, content: str, *, client_message_id: str | None = None) -> SendHandle:
         """Queue a message and return at once.
 
         It is sent in the order posted, after the join of its conversation, and repeated under the same id across
@@ -132,13 +132,13 @@ class ChatClient:
         try:
             text = normalise_content(content)
         except ChatError as problem:
-            raise Refused(problem.code, problem.message) from None
+            raise RequestRefused(problem.code, problem.message) from None
         message_id = client_message_id or new_id(time.time_ns() // 1_000_000)
         session = self._driver.session
         request_id, future = self._driver.ask(
             lambda request_id, now: session.post(request_id, conversation_id, text, message_id, now)
         )
-        return Pending(
+        return SendHandle(
             conversation_id,
             text,
             message_id,

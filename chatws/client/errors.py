@@ -36,7 +36,7 @@ class CannotConnect(ClientError):
         return f"cannot connect: {self.reason}"
 
 
-class Refused(ClientError):
+class RequestRefused(ClientError):
     """The server refused; ``conversation`` is its present state after a lost race."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Refused(ClientError):
         return ERRORS[self.code].retryable
 
     @classmethod
-    def from_reply(cls, reply: RefusedReply) -> Refused:
+    def from_reply(cls, reply: RefusedReply) -> RequestRefused:
         """Make the error of a refused request."""
         conversation = None if reply.conversation is UNSET else reply.conversation
         return cls(reply.error.code, reply.error.message, conversation=conversation)

@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 from msgspec import UNSET
 
-from chatws.client.errors import CannotConnect, Refused
+from chatws.client.errors import CannotConnect, RequestRefused
 from chatws.client.options import ClientOptions
 from chatws.protocol.commands import Login, SendMessage, StartSession
 from chatws.protocol.errors import ErrorCode
@@ -35,7 +35,7 @@ R = TypeVar("R", bound=Ok)
 class RestClient:
     """One account's HTTP client; an async context manager.
 
-    Every call raises `Refused` with the server's code, or `CannotConnect` when no answer can be had.
+    Every call raises `RequestRefused` with the server's code, or `CannotConnect` when no answer can be had.
     """
 
     def __init__(
@@ -162,6 +162,6 @@ def _read(status: int, body: bytes, reply: type[R]) -> R:
     try:
         if status < 300:  # noqa: PLR2004  # HTTP's border between success and the rest
             return msgspec.json.decode(body, type=reply)
-        raise Refused.from_reply(msgspec.json.decode(body, type=RefusedReply))
+        raise RequestRefused.from_reply(msgspec.json.decode(body, type=RefusedReply))
     except msgspec.DecodeError:
-        raise Refused(ErrorCode.INTERNAL, f"the server answered HTTP {status} without a known body") from None
+        raise RequestRefused(ErrorCode.INTERNAL, f"the server answered HTTP {status} without a known body") from None

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chatws.client import CannotConnect, ClientError, ClientOptions, Refused
+from chatws.client import CannotConnect, ClientError, ClientOptions, RequestRefused
 from chatws.protocol.errors import ErrorCode
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError, ExitCode
@@ -87,7 +87,7 @@ def explain(url: str, problem: ClientError) -> CommandError:
         if "CERTIFICATE_VERIFY_FAILED" in problem.reason:
             advice = "if the certificate is your own, name it with --ca-file"
         return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
-    if isinstance(problem, Refused):
+    if isinstance(problem, RequestRefused):
         advice = _ADVICE.get(problem.code, "")
         return CommandError(f"{url} refused", problem.message.rstrip("."), advice, code=ExitCode.REFUSED)
     return CommandError(str(problem))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatws.client import Refused, RestClient
+from chatws.client import RequestRefused, RestClient
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.ids import new_id
 from chatws_cli.outbox import server_name
@@ -67,7 +67,7 @@ async def obtain_session(url: str, options: ClientOptions, found: Found, name: s
         if found.session_id is not None:
             try:
                 return _session(found.session_id, await rest.current_session())
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 if not found.is_replaceable or refusal.code not in _OVER:
                     raise
                 hint("the session kept for this server is over; starting a new one")

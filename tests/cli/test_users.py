@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import Refused, RestClient
+from chatws.client import RequestRefused, RestClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,13 +31,13 @@ def test_agents_are_added_changed_and_barred_while_the_server_runs(chatws: Invok
     assert log_in("first-pw") == "Alice"
     token = asyncio.run(_token(server.url, "first-pw"))
     user("passwd", "alice", "--password-stdin", stdin="second-pw\n")
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         asyncio.run(_list_conversations(server.url, token))
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         log_in("first-pw")
     assert log_in("second-pw") == "Alice"
     user("disable", "alice")
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         log_in("second-pw")
     (listed,) = [json.loads(line) for line in user("list", "--json").splitlines()]
     assert (listed["userId"], listed["disabled"], listed["hasPassword"]) == ("alice", True, True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.client.chat_server import ChatServer
-from tests.client.listener import Listener
+from tests.client.recording_listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

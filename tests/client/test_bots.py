@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import Refused
-from tests.client.listener import Listener
+from chatws.client import RequestRefused
+from tests.client.recording_listener import Listener
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def test_agent_hears_of_a_hand_off_and_gives_the_conversation_back(tmp_pat
         notice = await asyncio.wait_for(notices.get(), 30)
         assert (notice.conversation_id, notice.kind) == ("conv-1", "handed_off")
         (conversation,) = (await agent.client.subscribe_inbox()).conversations
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefused):
             await agent.client.assign_bot("conv-1", conversation.version - 1)
         assert (await agent.client.assign_bot("conv-1", conversation.version)).status == "bot"
         await customer.client.send_message("conv-1", "hello again")

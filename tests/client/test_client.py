@@ -12,11 +12,11 @@ from chatws.client import (
     Disconnected,
     Event,
     OutboxFull,
-    Refused,
+    RequestRefused,
 )
 from chatws.protocol.errors import ErrorCode
 from tests.client.chat_server import ChatServer, refusal
-from tests.client.listener import Listener
+from tests.client.recording_listener import Listener
 
 
 async def test_message_is_acked_and_echoed_as_own(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
@@ -123,7 +123,7 @@ async def test_finally_refused_message_fails_and_the_next_one_leaves(
 ) -> None:
     chat.refuse_sends = [refusal("forbidden", retryable=False)]
     bad, good = (ann.client.post_message("c1", text) for text in ("a", "b"))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await bad.done
     await good.done
     assert caught.value.code is ErrorCode.FORBIDDEN
@@ -155,7 +155,7 @@ async def test_client_connects_again_after_a_disconnect_and_goes_on_where_it_was
 async def test_claim_lost_under_way_is_reported_and_not_repeated(chat: ChatServer) -> None:
     agent = Listener.agent(chat.url, "t")
     await agent.client.connect()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await agent.client.claim_conversation("c1", 7)
     assert caught.value.conversation is not None
     assert caught.value.conversation.version == 1
@@ -271,13 +271,13 @@ async def test_full_outbox_takes_no_more(chat: ChatServer) -> None:
 async def test_content_that_no_server_takes_is_refused_at_once(chat: ChatServer) -> None:
     client = CustomerClient(chat.url, "ann")
     for content, code in ((" \n", ErrorCode.BAD_REQUEST), ("x" * 4001, ErrorCode.TOO_LARGE)):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRefused) as caught:
             client.post_message("c1", content)
         assert caught.value.code is code
 
 
 async def test_refused_join_raises_and_is_not_repeated(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         await ann.client.join_conversation("forbidden")
     chat.cut()
     await ann.wait_for(lambda heard: heard.states.count("connected") == 2)

@@ -13,11 +13,11 @@ from chatws.client import (
     CannotConnect,
     ClientOptions,
     CustomerClient,
-    Refused,
+    RequestRefused,
 )
 from chatws.protocol.errors import ErrorCode
 from tests.client.chat_server import ChatServer
-from tests.client.listener import Listener
+from tests.client.recording_listener import Listener
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def test_given_number_of_attempts_is_the_end(chat: ChatServer) -> None:
 
 async def test_bad_credentials_are_refused_and_not_tried_again(chat: ChatServer) -> None:
     chat.refuse_connect = [{"message": "no", "data": {"code": "session_expired"}}]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await CustomerClient(chat.url, "ann").connect()
     assert caught.value.code is ErrorCode.SESSION_EXPIRED
     assert len(chat.auths) == 1
@@ -80,7 +80,7 @@ async def test_expired_token_is_asked_for_again(chat: ChatServer) -> None:
 
 async def test_expired_token_is_final_when_there_is_no_other(chat: ChatServer) -> None:
     chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await Listener.agent(chat.url, "old").client.connect()
     assert caught.value.code is ErrorCode.TOKEN_EXPIRED
 
@@ -105,7 +105,7 @@ async def test_disconnect_by_the_server_is_final_and_fails_what_is_pending(
     pending = ann.client.post_message("c1", "a")
     await chat.heard("send_message")
     await chat.log_out_all()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await pending.done
     assert caught.value.code is ErrorCode.UNAUTHORIZED
     assert ann.client.state == "disconnected"

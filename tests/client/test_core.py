@@ -5,22 +5,29 @@ from random import Random
 import msgspec
 import pytest
 
-from chatws.client import CannotConnect, ClientError, ConnectionChange, ConnectionLost, ConversationReloaded, Refused
+from chatws.client import (
+    CannotConnect,
+    ClientError,
+    ConnectionChange,
+    ConnectionLost,
+    ConversationReloaded,
+    RequestRefused,
+)
 from chatws.client.core import effects
 from chatws.client.core.backoff import reconnect_delay_s, retry_delay_s
-from chatws.client.core.effects import LinkEnd
-from chatws.client.core.names import OWN_EVENTS, Command, Event
-from chatws.client.core.own_typing import OwnTyping
+from chatws.client.core.cursor import MAX_HELD
+from chatws.client.core.effects import ConnectionEnd
+from chatws.client.core.event_names import OWN_EVENTS, Command, Event
 from chatws.client.core.requests import ACK_TIMEOUT_S
-from chatws.client.core.room import MAX_HELD
-from chatws.client.core.session import Session, SessionOptions
+from chatws.client.core.session import ChatSession, SessionOptions
+from chatws.client.core.typing_throttle import TypingThrottle
 from chatws.protocol.commands import ChangeConversation
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import AuthExpiring, Failed, MessageRead, ServerDraining
 from chatws.protocol.responses import SendAck
 from chatws.protocol.spec import COMMANDS, EVENTS
 from tests.client.chat_server import NOW, refusal
-from tests.client.world import IDENTITY, World
+from tests.client.simulation import IDENTITY, World
 
 
 @pytest.fixture
@@ -61,21 +68,21 @@ def test_refused_request_waits_as_long_as_the_server_says() -> None:
 @pytest.mark.parametrize(
     ("end", "renewable", "outcome"),
     [
-        (LinkEnd("gone"), False, None),
-        (LinkEnd("full", code=ErrorCode.CONNECTION_LIMIT), False, None),
-        (LinkEnd("broken", code=ErrorCode.INTERNAL), False, None),
-        (LinkEnd("old", code=ErrorCode.TOKEN_EXPIRED), True, None),
-        (LinkEnd("old", code=ErrorCode.TOKEN_EXPIRED), False, Refused),
-        (LinkEnd("no", code=ErrorCode.UNAUTHORIZED), True, Refused),
-        (LinkEnd("no", code=ErrorCode.FORBIDDEN), True, Refused),
-        (LinkEnd("old", code=ErrorCode.SESSION_EXPIRED), False, Refused),
-        (LinkEnd("server disconnect", by_server=True), True, Refused),
+        (ConnectionEnd("gone"), False, None),
+        (ConnectionEnd("full", code=ErrorCode.CONNECTION_LIMIT), False, None),
+        (ConnectionEnd("broken", code=ErrorCode.INTERNAL), False, None),
+        (ConnectionEnd("old", code=ErrorCode.TOKEN_EXPIRED), True, None),
+        (ConnectionEnd("old", code=ErrorCode.TOKEN_EXPIRED), False, RequestRefused),
+        (ConnectionEnd("no", code=ErrorCode.UNAUTHORIZED), True, RequestRefused),
+        (ConnectionEnd("no", code=ErrorCode.FORBIDDEN), True, RequestRefused),
+        (ConnectionEnd("old", code=ErrorCode.SESSION_EXPIRED), False, RequestRefused),
+        (ConnectionEnd("server disconnect", by_server=True), True, RequestRefused),
     ],
 )
 def test_end_of_a_link_is_final_or_not_as_the_contract_says(
-    end: LinkEnd, renewable: bool, outcome: type[ClientError] | None
+    end: ConnectionEnd, renewable: bool, outcome: type[ClientError] | None
 ) -> None:
-    session = Session(Random(1), SessionOptions(renewable=renewable))
+    session = ChatSession(Random(1), SessionOptions(renewable=renewable))
     session.start(1, 0.0)
     session.link_opened(IDENTITY, 0.0)
     told = change(session.link_ended(end, 1.0))
@@ -84,31 +91,31 @@ def test_end_of_a_link_is_final_or_not_as_the_contract_says(
 
 
 def test_server_that_accepts_and_drops_is_approached_ever_more_slowly() -> None:
-    session = Session(Random(1), SessionOptions())
+    session = ChatSession(Random(1), SessionOptions())
     session.start(1, 0.0)
     delays = []
     for _ in range(200):
         session.link_opened(IDENTITY, 0.0)
-        delays.append(change(session.link_ended(LinkEnd("gone"), 0.1)).retry_in_s or 0.0)
+        delays.append(change(session.link_ended(ConnectionEnd("gone"), 0.1)).retry_in_s or 0.0)
     assert max(delays[20:]) > 5
     session.link_opened(IDENTITY, 0.0)
-    assert (change(session.link_ended(LinkEnd("gone"), 60.0)).retry_in_s or 0.0) <= 0.5
+    assert (change(session.link_ended(ConnectionEnd("gone"), 60.0)).retry_in_s or 0.0) <= 0.5
 
 
 def test_attempts_are_counted_and_the_last_one_is_the_end() -> None:
-    session = Session(Random(1), SessionOptions(max_attempts=5))
+    session = ChatSession(Random(1), SessionOptions(max_attempts=5))
     session.start(1, 0.0)
     session.link_opened(IDENTITY, 0.0)
-    told = [change(session.link_ended(LinkEnd("gone"), 1.0)) for _ in range(6)]
+    told = [change(session.link_ended(ConnectionEnd("gone"), 1.0)) for _ in range(6)]
     assert [event.attempt for event in told] == [1, 2, 3, 4, 5, 0]
     assert isinstance(session.connection.failure, CannotConnect)
 
 
 def test_retry_after_of_a_busy_server_is_kept_within_reason() -> None:
-    session = Session(Random(1), SessionOptions(retry_first_connect=True))
+    session = ChatSession(Random(1), SessionOptions(retry_first_connect=True))
     session.start(1, 0.0)
-    assert change(session.link_ended(LinkEnd("503", retry_after_s=7.0), 1.0)).retry_in_s == 7.0
-    assert change(session.link_ended(LinkEnd("503", retry_after_s=1e9), 1.0)).retry_in_s == 60.0
+    assert change(session.link_ended(ConnectionEnd("503", retry_after_s=7.0), 1.0)).retry_in_s == 7.0
+    assert change(session.link_ended(ConnectionEnd("503", retry_after_s=1e9), 1.0)).retry_in_s == 60.0
 
 
 def test_dead_link_is_dropped_when_nothing_at_all_comes_back(world: World) -> None:
@@ -203,15 +210,15 @@ def test_read_mark_that_moves_backwards_is_not_told(world: World) -> None:
 def test_logged_out_client_fails_what_waits_with_the_servers_words(world: World) -> None:
     world.post()
     world.do(world.session.event(Event.ERROR, Failed(message="Logged out.", code=ErrorCode.UNAUTHORIZED), world.now))
-    world.do(world.session.link_ended(LinkEnd("server disconnect", by_server=True), world.now))
+    world.do(world.session.link_ended(ConnectionEnd("server disconnect", by_server=True), world.now))
     (outcome,) = [world.outcomes[request_id] for request_id in world.posted]
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, RequestRefused)
     assert outcome.message == "Logged out."
     assert world.connect_at is None
 
 
 def test_token_is_asked_for_once_however_often_it_is_missed() -> None:
-    session = Session(Random(1), SessionOptions(renewable=True))
+    session = ChatSession(Random(1), SessionOptions(renewable=True))
     session.start(1, 0.0)
     session.link_opened(IDENTITY, 0.0)
     asked = [session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0) for _ in range(3)]
@@ -253,7 +260,7 @@ def test_flood_beyond_a_gap_holds_back_a_bounded_number(world: World) -> None:
 
 
 def test_typing_is_said_again_after_the_servers_interval() -> None:
-    typing = OwnTyping()
+    typing = TypingThrottle()
     assert [typing.start("c", now) for now in (0.0, 1.9, 2.0, 3.9, 4.1)] == [True, False, True, False, True]
     assert typing.stop("c")
     assert typing.start("c", 4.2)

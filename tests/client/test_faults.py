@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import ClientOptions, ConnectionChange, Disconnected, Event, Refused
+from chatws.client import ClientOptions, ConnectionChange, Disconnected, Event, RequestRefused
 from chatws.protocol.errors import ErrorCode
-from tests.client.listener import Listener
+from tests.client.recording_listener import Listener
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ async def test_an_expired_session_is_final_and_an_expired_token_is_renewed(chat:
         (*_, change) = ann.of(Event.CONNECTION_CHANGE)
         assert isinstance(change, ConnectionChange)
         assert change.reason.startswith(ErrorCode.SESSION_EXPIRED)
-        with pytest.raises((Refused, Disconnected)):
+        with pytest.raises((RequestRefused, Disconnected)):
             await ann.client.send_message("c1", "too late")

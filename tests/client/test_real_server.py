@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import CustomerClient, Refused, RestClient
+from chatws.client import CustomerClient, RequestRefused, RestClient
 from chatws.protocol.errors import ErrorCode
-from tests.client.listener import Listener
+from tests.client.recording_listener import Listener
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ async def test_logged_out_agent_is_disconnected_for_good(running: RunningChat) -
     async with RestClient(running.url, token=token) as rest:
         await rest.logout()
     await agent.wait_for(lambda heard: heard.states[-1] == "disconnected")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await agent.client.send_message("c1", "hello")
     assert caught.value.code is ErrorCode.UNAUTHORIZED
     await agent.client.disconnect()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client import CannotConnect, Refused, RestClient
+from chatws.client import CannotConnect, RequestRefused, RestClient
 from chatws.protocol.errors import ErrorCode
 from tests.server.rest.support import EMAIL, PASSWORD, add_agent
 from tests.support.chat import RunningChat
@@ -48,7 +48,7 @@ async def test_agent_logs_in_renews_and_logs_out(running: RunningChat) -> None:
 
 async def test_refusal_carries_the_code_of_the_contract(running: RunningChat) -> None:
     async with RestClient(running.url) as nobody:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRefused) as caught:
             await nobody.login("nobody@example.org", "guess")
     assert caught.value.code is ErrorCode.UNAUTHORIZED
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from chatws.client import Disconnected
 from chatws.protocol.responses import SendAck
-from tests.client.world import World
+from tests.client.simulation import World
 
 STEPS = (
     World.post,

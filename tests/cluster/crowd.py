@@ -16,7 +16,7 @@ from tests.support.chat import until
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from chatws.client import MessageReceived, Pending
+    from chatws.client import MessageReceived, SendHandle
     from chatws.client.base import ChatClient
     from chatws.protocol.entities import Presence
     from tests.cluster.site import Site
@@ -74,7 +74,7 @@ class Member:
         self.client = client
         self.conversation_id = conversation_id
         self.listens = listens
-        self.sent: list[Pending] = []
+        self.sent: list[SendHandle] = []
         self.shown: list[int] = []
         self.presence: dict[str, str] = {}
         """What it was told last of each other user."""
@@ -281,11 +281,11 @@ class Crowd:
         """Count the holes that clients had to fill so far."""
         return sum(member.client.stats().gaps_filled for pair in self.pairs for member in pair)
 
-    def posted(self) -> list[Pending]:
+    def posted(self) -> list[SendHandle]:
         """Return everything that was sent until now."""
         return [pending for pair in self.pairs for member in pair for pending in member.sent]
 
-    def behind(self, posted: list[Pending]) -> list[str]:
+    def behind(self, posted: list[SendHandle]) -> list[str]:
         """List those whom not all of these messages have been shown to, as far as they are acked."""
         heads: dict[str, int] = defaultdict(int)
         for pending in posted:
@@ -293,7 +293,7 @@ class Crowd:
                 heads[pending.conversation_id] = max(heads[pending.conversation_id], pending.done.result().seq)
         return [_describe(member) for member in self.members if len(member.shown) < heads[member.conversation_id]]
 
-    async def _until_shown(self, posted: list[Pending]) -> None:
+    async def _until_shown(self, posted: list[SendHandle]) -> None:
         try:
             await until(lambda: not self.behind(posted), SETTLE_TIMEOUT_S)
         except TimeoutError:

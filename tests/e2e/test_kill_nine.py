@@ -8,7 +8,7 @@ import random
 from collections import defaultdict
 from contextlib import AsyncExitStack, suppress
 
-from chatws.client import AgentClient, CustomerClient, MessageReceived, Pending, RestClient
+from chatws.client import AgentClient, CustomerClient, MessageReceived, RestClient, SendHandle
 from chatws.client.base import ChatClient
 from tests.conftest import StartServer
 from tests.support.chat import until
@@ -28,7 +28,7 @@ class Member:
     def __init__(self, client: ChatClient, conversation_id: str) -> None:
         self.client = client
         self.conversation_id = conversation_id
-        self.sent: list[Pending] = []
+        self.sent: list[SendHandle] = []
         self.shown: list[MessageReceived] = []
         client.on_message_received(self._show)
 

@@ -15,7 +15,7 @@ import pytest
 
 from chatws.bots import BotRequest, EchoBot, HandOff
 from chatws.client import ClientOptions, ConnectionChange, Event
-from tests.client.listener import Listener
+from tests.client.recording_listener import Listener
 from tests.support.bots import install
 from tests.support.certificate import Certificate, make_certificate
 from tests.support.chat import RunningChat

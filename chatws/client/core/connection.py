@@ -6,10 +6,10 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from chatws.client.core.backoff import reconnect_delay_s
-from chatws.client.core.effects import Connect, Deliver, Effect, LinkEnd
-from chatws.client.core.happenings import ConnectionChange, ConnectionState
-from chatws.client.core.names import Event
-from chatws.client.errors import CannotConnect, ClientError, Disconnected, Refused
+from chatws.client.core.effects import Connect, ConnectionEnd, Deliver, Effect
+from chatws.client.core.event_names import Event
+from chatws.client.core.sdk_events import ConnectionChange, ConnectionState
+from chatws.client.errors import CannotConnect, ClientError, Disconnected, RequestRefused
 from chatws.protocol.errors import ERRORS, ErrorCode
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DRAIN_TIMEOUT_S = 15.0
 USER_REASON = "client disconnect"
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """Where the link stands."""
 
     IDLE = auto()
@@ -41,11 +41,11 @@ class Phase(Enum):
     """To be closed; its end has not been heard yet."""
 
 
-class Connection:
+class ConnectionLifecycle:
     """Decides what follows each end of the link; `failure` holds the error once it is final."""
 
     def __init__(self, rng: Random, *, renewable: bool, max_attempts: int | None, retry_first: bool) -> None:
-        self.phase = Phase.IDLE
+        self.phase = ConnectionPhase.IDLE
         self.state: ConnectionState = "disconnected"
         self.reason = "not connected yet"
         self.user: Authenticated | None = None
@@ -69,18 +69,18 @@ class Connection:
     @property
     def up(self) -> bool:
         """Whether requests may leave."""
-        return self.phase is Phase.UP and self.drain_after_s is None
+        return self.phase is ConnectionPhase.UP and self.drain_after_s is None
 
     def start(self) -> list[Effect]:
         """Begin to connect."""
-        self.phase, self.failure = Phase.CONNECTING, None
+        self.phase, self.failure = ConnectionPhase.CONNECTING, None
         self._opened_once = self._stopping = False
         self._attempt = self._failures = 0
         return [Connect(0.0)]
 
     def opened(self, user: Authenticated, now: float) -> list[Effect]:
         """The server knows who we are."""
-        self.phase, self.user, self.opened_at = Phase.UP, user, now
+        self.phase, self.user, self.opened_at = ConnectionPhase.UP, user, now
         self.reconnects += self._opened_once
         self._opened_once = True
         self._failures = 0
@@ -100,16 +100,16 @@ class Connection:
         """The user wants no connection any more."""
         self._stopping = True
         self.failure = Disconnected(USER_REASON)
-        self.phase = Phase.IDLE if self.phase is Phase.IDLE else Phase.CLOSING
+        self.phase = ConnectionPhase.IDLE if self.phase is ConnectionPhase.IDLE else ConnectionPhase.CLOSING
         told = self.state != "disconnected"
         change = self._change("disconnected", USER_REASON)
         return change if told else []
 
     def closing(self) -> None:
         """The link is to be closed by us, and then opened again."""
-        self.phase, self.drain_deadline = Phase.CLOSING, None
+        self.phase, self.drain_deadline = ConnectionPhase.CLOSING, None
 
-    def ended(self, end: LinkEnd, now: float) -> list[Effect]:
+    def ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
         """Decide between another attempt and the end; then `failure` is set."""
         lived_s = 0.0 if self.opened_at is None else now - self.opened_at
         self.uptime_s += lived_s
@@ -117,16 +117,16 @@ class Connection:
             self._attempt = 0
         self.opened_at = None
         if self._stopping:
-            self.phase = Phase.IDLE
+            self.phase = ConnectionPhase.IDLE
             return []
         draining_s, self.drain_after_s, self.drain_deadline = self.drain_after_s, None, None
         self.failure = self._judge(end, draining=draining_s is not None)
         if self.failure is not None:
-            self.phase = Phase.IDLE
+            self.phase = ConnectionPhase.IDLE
             return self._change("disconnected", str(self.failure))
         return self._again(end, draining_s)
 
-    def _again(self, end: LinkEnd, draining_s: float | None) -> list[Effect]:
+    def _again(self, end: ConnectionEnd, draining_s: float | None) -> list[Effect]:
         delay_s = reconnect_delay_s(self._attempt, self._rng)
         if draining_s is not None:
             delay_s = draining_s
@@ -134,19 +134,23 @@ class Connection:
             delay_s = max(delay_s, min(end.retry_after_s, MAX_RETRY_AFTER_S))
         self._attempt += 1
         self._failures += 1
-        self.phase, self.state, self.reason = Phase.CONNECTING, "reconnecting", end.reason
+        self.phase, self.state, self.reason = ConnectionPhase.CONNECTING, "reconnecting", end.reason
         change = ConnectionChange("reconnecting", end.reason, self._failures, delay_s)
         return [Deliver(Event.CONNECTION_CHANGE, change), Connect(delay_s)]
 
-    def _judge(self, end: LinkEnd, *, draining: bool) -> ClientError | None:
+    def _judge(self, end: ConnectionEnd, *, draining: bool) -> ClientError | None:
         """Say whether this end is final, and as which error; None means that another attempt makes sense."""
         if end.by_server and not draining:
             last = self._last_error
-            return Refused(ErrorCode.UNAUTHORIZED, end.reason) if last is None else Refused(last.code, last.message)
+            return (
+                RequestRefused(ErrorCode.UNAUTHORIZED, end.reason)
+                if last is None
+                else RequestRefused(last.code, last.message)
+            )
         if end.code is not None and not self._may_pass(end.code):
-            return Refused(end.code, end.reason)
+            return RequestRefused(end.code, end.reason)
         if not self._opened_once and not self._retry_first and not self._renews_first_token(end):
-            return CannotConnect(end.reason) if end.code is None else Refused(end.code, end.reason)
+            return CannotConnect(end.reason) if end.code is None else RequestRefused(end.code, end.reason)
         if self._max_attempts is not None and self._failures >= self._max_attempts:
             return CannotConnect(f"gave up after {self._failures} attempts ({end.reason})")
         return None
@@ -156,7 +160,7 @@ class Connection:
             return self._renewable
         return ERRORS[code].retryable or code is ErrorCode.INTERNAL
 
-    def _renews_first_token(self, end: LinkEnd) -> bool:
+    def _renews_first_token(self, end: ConnectionEnd) -> bool:
         return end.code is ErrorCode.TOKEN_EXPIRED and self._failures == 0
 
     def _change(self, state: ConnectionState, reason: str) -> list[Effect]:

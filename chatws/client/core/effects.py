@@ -14,7 +14,7 @@ from chatws.protocol.events import Authenticated
 from chatws.protocol.responses import Ok
 
 
-class LinkEnd(msgspec.Struct, frozen=True):
+class ConnectionEnd(msgspec.Struct, frozen=True):
     """Why a connection ended or did not come about.
 
     ``code`` is the server's refusal at CONNECT; ``by_server`` means a Socket.IO DISCONNECT, which is final;
@@ -48,7 +48,7 @@ class MessageSent(msgspec.Struct, frozen=True):
     request_id: int
 
 
-class Settle(msgspec.Struct, frozen=True):
+class Resolve(msgspec.Struct, frozen=True):
     """A request of the user is decided."""
 
     request_id: int
@@ -71,4 +71,4 @@ class RenewToken(msgspec.Struct, frozen=True):
     """Ask the user for a fresh token; answer with ``token_renewed``."""
 
 
-Effect = Emit | Deliver | MessageSent | Settle | Connect | Drop | RenewToken
+Effect = Emit | Deliver | MessageSent | Resolve | Connect | Drop | RenewToken

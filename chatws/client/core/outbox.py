@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class Entry(msgspec.Struct, eq=False):
+class OutboxEntry(msgspec.Struct, eq=False):
     """One message; it keeps its ``client_message_id`` however often it is repeated."""
 
     request_id: int
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, eq=False):
 
 
 class _Lane(msgspec.Struct, eq=False):
-    entries: deque[Entry] = msgspec.field(default_factory=deque)
+    entries: deque[OutboxEntry] = msgspec.field(default_factory=deque)
     under_way: bool = False
     not_before: float = 0.0
 
@@ -47,7 +47,7 @@ class Outbox:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: OutboxEntry) -> None:
         """Put a message at the end of its lane.
 
         Raises:
@@ -61,7 +61,7 @@ class Outbox:
         lane.entries.append(entry)
         self._size += 1
 
-    def take_ready(self, now: float, is_open: Callable[[str], bool]) -> list[Entry]:
+    def take_ready(self, now: float, is_open: Callable[[str], bool]) -> list[OutboxEntry]:
         """Take the head of every lane that may send now; each counts as under way until settled or postponed."""
         ready = []
         for conversation_id, lane in self._lanes.items():
@@ -71,7 +71,7 @@ class Outbox:
                 ready.append(lane.entries[0])
         return ready
 
-    def settle(self, entry: Entry) -> bool:
+    def settle(self, entry: OutboxEntry) -> bool:
         """Remove a lane's head after success or final refusal; false when it was no longer there."""
         lane = self._lanes.get(entry.conversation_id)
         if lane is None or lane.entries[0] is not entry:
@@ -84,7 +84,7 @@ class Outbox:
             del self._lanes[entry.conversation_id]
         return True
 
-    def postpone(self, entry: Entry, until: float) -> None:
+    def postpone(self, entry: OutboxEntry, until: float) -> None:
         """Let a lane's head leave again, not before ``until``."""
         lane = self._lanes.get(entry.conversation_id)
         if lane is not None and lane.entries[0] is entry:
@@ -97,7 +97,7 @@ class Outbox:
             lane.under_way = False
             lane.not_before = 0.0
 
-    def clear(self) -> list[Entry]:
+    def clear(self) -> list[OutboxEntry]:
         """Remove and return everything."""
         entries = [entry for lane in self._lanes.values() for entry in lane.entries]
         self._lanes.clear()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatws.client.core.outbox import Entry
-from chatws.client.core.room import Room
+from chatws.client.core.cursor import ConversationCursor
+from chatws.client.core.outbox import OutboxEntry
 from chatws.client.errors import OutboxFull
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ ACK_TIMEOUT_S = 10.0
 
 
 @dataclass(slots=True)
-class Call:
+class PendingCall:
     """A request of the user, or one the session remembers for it (``request_id`` None).
 
     ``repeat``: sending it twice does no harm, so it is repeated until it is answered.
@@ -35,11 +35,11 @@ class Call:
     not_before: float = 0.0
 
 
-Subject = Entry | Room | Call | None
+Subject = OutboxEntry | ConversationCursor | PendingCall | None
 """What an ack is about; None when nobody waits for it."""
 
 
-class Flight(msgspec.Struct, frozen=True):
+class InFlightRequest(msgspec.Struct, frozen=True):
     """One request under way."""
 
     name: str
@@ -47,24 +47,24 @@ class Flight(msgspec.Struct, frozen=True):
     sent_at: float
 
 
-class Flights:
+class InFlightRequests:
     """Requests under way by command id."""
 
     def __init__(self) -> None:
         self._next_id = 0
-        self._flights: dict[int, Flight] = {}
+        self._flights: dict[int, InFlightRequest] = {}
 
     def depart(self, name: str, subject: Subject, now: float) -> int:
         """Register a request and give its command id."""
         self._next_id += 1
-        self._flights[self._next_id] = Flight(name, subject, now)
+        self._flights[self._next_id] = InFlightRequest(name, subject, now)
         return self._next_id
 
-    def land(self, command_id: int) -> Flight | None:
+    def land(self, command_id: int) -> InFlightRequest | None:
         """Take the request an ack belongs to; None when it was given up before."""
         return self._flights.pop(command_id, None)
 
-    def take_overdue(self, now: float) -> list[Flight]:
+    def take_overdue(self, now: float) -> list[InFlightRequest]:
         """Take the requests whose answer did not come in time."""
         overdue = []
         for command_id, flight in list(self._flights.items()):
@@ -74,7 +74,7 @@ class Flights:
             overdue.append(self._flights.pop(command_id))
         return overdue
 
-    def take_all(self) -> list[Flight]:
+    def take_all(self) -> list[InFlightRequest]:
         """The link is gone: take everything."""
         flights = list(self._flights.values())
         self._flights.clear()
@@ -91,9 +91,9 @@ class WaitingCalls:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._calls: list[Call] = []
+        self._calls: list[PendingCall] = []
 
-    def add(self, call: Call) -> None:
+    def add(self, call: PendingCall) -> None:
         """Queue a call.
 
         Raises:
@@ -103,12 +103,12 @@ class WaitingCalls:
             raise OutboxFull(self._limit)
         self._calls.append(call)
 
-    def put_back(self, call: Call, until: float) -> None:
+    def put_back(self, call: PendingCall, until: float) -> None:
         """Queue a call that was under way; it counts against no limit a second time."""
         call.not_before = until
         self._calls.append(call)
 
-    def take_ready(self, now: float) -> list[Call]:
+    def take_ready(self, now: float) -> list[PendingCall]:
         """Take the calls whose time has come."""
         if not self._calls:
             return []
@@ -117,7 +117,7 @@ class WaitingCalls:
             self._calls = [call for call in self._calls if call.not_before > now]
         return ready
 
-    def take_all(self) -> list[Call]:
+    def take_all(self) -> list[PendingCall]:
         """Take everything."""
         calls, self._calls = self._calls, []
         return calls

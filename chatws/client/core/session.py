@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatws.client.core.answers import Answers
-from chatws.client.core.connection import USER_REASON, Connection, Phase
-from chatws.client.core.effects import Deliver, Drop, Effect, Emit, LinkEnd, MessageSent, RenewToken, Settle
-from chatws.client.core.names import Command, Event
-from chatws.client.core.outbox import Entry, Outbox
-from chatws.client.core.own_typing import OwnTyping
-from chatws.client.core.requests import Call, Flights, Subject, WaitingCalls
-from chatws.client.core.rooms import Rooms
-from chatws.client.core.stats import Stats, Tally
+from chatws.client.core.ack_handler import AckHandler
+from chatws.client.core.connection import USER_REASON, ConnectionLifecycle, ConnectionPhase
+from chatws.client.core.cursors import ConversationCursors
+from chatws.client.core.effects import ConnectionEnd, Deliver, Drop, Effect, Emit, MessageSent, RenewToken, Resolve
+from chatws.client.core.event_names import Command, Event
+from chatws.client.core.outbox import Outbox, OutboxEntry
+from chatws.client.core.requests import InFlightRequests, PendingCall, Subject, WaitingCalls
+from chatws.client.core.stats import ClientCounters, ClientStats
+from chatws.client.core.typing_throttle import TypingThrottle
 from chatws.client.errors import ClientError, ConnectionLost, Disconnected
 from chatws.protocol import events
 from chatws.protocol.commands import RefreshToken
@@ -42,7 +42,7 @@ class SessionOptions:
     max_outbox: int = 1_000
 
 
-class Session:
+class ChatSession:
     """A chat client without I/O.
 
     Every method is an input and returns its effects in order; ``now`` is a monotonic time in seconds. After each input
@@ -53,21 +53,21 @@ class Session:
     """
 
     def __init__(self, rng: Random, options: SessionOptions) -> None:
-        self.connection = Connection(
+        self.connection = ConnectionLifecycle(
             rng,
             renewable=options.renewable,
             max_attempts=options.max_attempts,
             retry_first=options.retry_first_connect,
         )
         self._renewable = options.renewable
-        self._rooms = Rooms()
+        self._rooms = ConversationCursors()
         self._outbox = Outbox(options.max_outbox)
         self._waiting = WaitingCalls(options.max_outbox)
-        self._flights = Flights()
-        self._typing = OwnTyping()
-        self._tally = Tally()
-        self._answers = Answers(self._rooms, self._outbox, self._waiting, self._tally)
-        self._remembered: dict[str, Call] = {}
+        self._flights = InFlightRequests()
+        self._typing = TypingThrottle()
+        self._tally = ClientCounters()
+        self._answers = AckHandler(self._rooms, self._outbox, self._waiting, self._tally)
+        self._remembered: dict[str, PendingCall] = {}
         self._connecting: int | None = None
         """The request that waits for the first link."""
         self._renewing = False
@@ -76,7 +76,7 @@ class Session:
         """When it was last looked for what is due."""
         self._out: list[Effect] = []
 
-    def stats(self, now: float) -> Stats:
+    def stats(self, now: float) -> ClientStats:
         """Count what happened so far."""
         opened_at = self.connection.opened_at
         return self._tally.snapshot(
@@ -99,20 +99,20 @@ class Session:
 
     def link_opened(self, user: events.Authenticated, now: float) -> list[Effect]:
         """The link is up and the server has said who we are."""
-        if self.connection.phase is not Phase.CONNECTING:
+        if self.connection.phase is not ConnectionPhase.CONNECTING:
             return []
         self._last_heard = now
         self._out += [*self.connection.opened(user, now), Deliver(Event.AUTHENTICATED, user)]
         self._typing.resend_s = user.timers.typing_resend_ms / 1000
         if self._connecting is not None:
-            self._out.append(Settle(self._connecting, user))
+            self._out.append(Resolve(self._connecting, user))
             self._connecting = None
         for name, call in self._remembered.items():
             if not self._waiting.has(name):
-                self._waiting.put_back(Call(None, name, call.payload, repeat=True), 0.0)
+                self._waiting.put_back(PendingCall(None, name, call.payload, repeat=True), 0.0)
         return self._finish(now)
 
-    def link_ended(self, end: LinkEnd, now: float) -> list[Effect]:
+    def link_ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
         """The link is gone, or could not be opened."""
         self._renewing = False
         self._typing.forget()
@@ -198,8 +198,8 @@ class Session:
 
     def start(self, request_id: int, now: float) -> list[Effect]:
         """Connect; settled with `Authenticated` or the error that made it final."""
-        if self.connection.phase is not Phase.IDLE:
-            self._out.append(Settle(request_id, Disconnected("connect was called before")))
+        if self.connection.phase is not ConnectionPhase.IDLE:
+            self._out.append(Resolve(request_id, Disconnected("connect was called before")))
             return self._finish(now)
         self._connecting = request_id
         self._out += self.connection.start()
@@ -207,7 +207,7 @@ class Session:
 
     def stop(self, now: float) -> list[Effect]:
         """Disconnect for good; everything pending is settled with `Disconnected`, cursors are kept."""
-        had_link = self.connection.phase in (Phase.CONNECTING, Phase.UP)
+        had_link = self.connection.phase in (ConnectionPhase.CONNECTING, ConnectionPhase.UP)
         self._out += self._rooms.others.forget_typing()
         self._out += self.connection.stopping()
         self._fail_everything(Disconnected(USER_REASON))
@@ -240,7 +240,7 @@ class Session:
             OutboxFull: nothing was queued.
         """
         if not self._is_over(request_id):
-            self._outbox.add(Entry(request_id, conversation_id, content, client_message_id))
+            self._outbox.add(OutboxEntry(request_id, conversation_id, content, client_message_id))
             self._tally.sent += 1
             self._typing.stop(conversation_id)
             self._rooms.note_own(client_message_id)
@@ -255,9 +255,9 @@ class Session:
         if self._is_over(request_id):
             return self._finish(now)
         if not repeat and not self.connection.up:
-            self._out.append(Settle(request_id, ConnectionLost(name)))
+            self._out.append(Resolve(request_id, ConnectionLost(name)))
             return self._finish(now)
-        call = Call(request_id, name, payload, repeat=repeat)
+        call = PendingCall(request_id, name, payload, repeat=repeat)
         self._waiting.add(call)
         if name in REMEMBERED:
             self._remembered[name] = call
@@ -293,7 +293,7 @@ class Session:
         self._out.append(Emit(self._flights.depart(name, subject, now), name, payload))
 
     def _drop(self, reason: str) -> None:
-        if self.connection.phase is Phase.UP:
+        if self.connection.phase is ConnectionPhase.UP:
             self.connection.closing()
             self._out.append(Drop(reason))
 
@@ -305,12 +305,12 @@ class Session:
     def _is_over(self, request_id: int) -> bool:
         if self.connection.failure is None:
             return False
-        self._out.append(Settle(request_id, self.connection.failure))
+        self._out.append(Resolve(request_id, self.connection.failure))
         return True
 
     def _fail_everything(self, error: ClientError) -> None:
         if self._connecting is not None:
-            self._out.append(Settle(self._connecting, error))
+            self._out.append(Resolve(self._connecting, error))
             self._connecting = None
         self._out += self._rooms.fail_waiters(error)
         self._out += self._answers.fail_pending(self._flights.take_all(), error)

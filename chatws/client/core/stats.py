@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chatws.client.core.rooms import Rooms
+    from chatws.client.core.cursors import ConversationCursors
 
 LATENCY_SAMPLES = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class ClientStats:
     """Counts since the client was made; latencies over the last 512 acks, in seconds, None without any."""
 
     uptime_s: float
@@ -34,7 +34,7 @@ class Stats:
     ack_latency_max_s: float | None
 
 
-class Tally:
+class ClientCounters:
     """The running counts."""
 
     def __init__(self) -> None:
@@ -48,10 +48,10 @@ class Tally:
         """Count one answer."""
         self._latencies.append(latency_s)
 
-    def snapshot(self, *, uptime_s: float, pending: int, reconnects: int, rooms: Rooms) -> Stats:
+    def snapshot(self, *, uptime_s: float, pending: int, reconnects: int, rooms: ConversationCursors) -> ClientStats:
         """Freeze the counts."""
         ordered = sorted(self._latencies)
-        return Stats(
+        return ClientStats(
             uptime_s=uptime_s,
             sent=self.sent,
             delivered=self.delivered,

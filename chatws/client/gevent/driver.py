@@ -9,12 +9,12 @@ import msgspec
 from gevent import get_hub
 
 from chatws.client.core import effects
-from chatws.client.core.connection import USER_REASON, Phase
-from chatws.client.core.names import Event
-from chatws.client.core.session import Session, SessionOptions
+from chatws.client.core.connection import USER_REASON, ConnectionPhase
+from chatws.client.core.event_names import Event
+from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.errors import ClientError
-from chatws.client.gevent.guide import GuideServer
-from chatws.client.gevent.link import Link
+from chatws.client.gevent.legacy_protocol import LegacyProtocolAdapter
+from chatws.client.gevent.websocket import WebSocketConnection
 from chatws.protocol.codec import decode_ack, decode_event, decode_event_packet
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from chatws.client.gevent.address import Address
-    from chatws.client.gevent.link import Times
+    from chatws.client.gevent.endpoint import Endpoint
+    from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.entities import Wire
 
 Outcome = Ok | Authenticated | ClientError
@@ -38,13 +38,13 @@ CLOCKED = frozenset({Event.POSITIONS, Event.SERVER_DRAINING})
 """Events after which the session wants to be called at a certain time, even if it sends nothing."""
 
 
-class Witness(Protocol):
+class ConnectionObserver(Protocol):
     """Who sees what happens, before the session repairs any of it; must not block."""
 
-    def saw_opened(self, times: Times, authenticated_s: float) -> None:
+    def saw_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         """A connection is up."""
 
-    def saw_ended(self, end: effects.LinkEnd, ended_s: float) -> None:
+    def saw_ended(self, end: effects.ConnectionEnd, ended_s: float) -> None:
         """A connection is gone, or did not come about."""
 
     def saw_event(self, name: str, payload: object, heard_s: float) -> None:
@@ -57,14 +57,14 @@ class Witness(Protocol):
         """A message leaves again, to a server that knows only the guide and cannot tell it from another."""
 
 
-class Driver:
+class GeventDriver:
     """A client connection that keeps itself alive, on one server address."""
 
     def __init__(
         self,
-        address: Address,
+        address: Endpoint,
         credentials: Callable[[], dict[str, str]],
-        witness: Witness,
+        witness: ConnectionObserver,
         rng: Random,
         *,
         timeout_s: float = 10.0,
@@ -76,8 +76,8 @@ class Driver:
         ``renew`` gives a fresh token when the server asks for one, None when there is none yet; ``tell`` is told what
         the session tells its user.
         """
-        self.session = Session(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None))
-        self.guide: GuideServer | None = None
+        self.session = ChatSession(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None))
+        self.guide: LegacyProtocolAdapter | None = None
         """Set once the server has turned out to know only the guide."""
         self._address = address
         self._credentials = credentials
@@ -86,7 +86,7 @@ class Driver:
         self._witness = witness
         self._timeout_s = timeout_s
         self._loop = get_hub().loop
-        self._link: Link | None = None
+        self._link: WebSocketConnection | None = None
         self._opened = False
         # Runs until the next link is to be opened.
         self._opening = self._loop.timer(0)
@@ -166,7 +166,7 @@ class Driver:
             return
         self._settle_reply(ack_id, name, reply, heard_s)
 
-    def link_ended(self, end: effects.LinkEnd) -> None:
+    def link_ended(self, end: effects.ConnectionEnd) -> None:
         """See `LinkListener`."""
         self._link, self._opened = None, False
         self._names.clear()
@@ -193,7 +193,7 @@ class Driver:
         try:
             user: Authenticated = decode_event(Event.AUTHENTICATED, raw)
         except msgspec.DecodeError:
-            self.guide = self.guide or GuideServer()
+            self.guide = self.guide or LegacyProtocolAdapter()
             user = self.guide.greet(raw)
         return user
 
@@ -216,7 +216,7 @@ class Driver:
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.Settle(request_id, outcome):
+            case effects.Resolve(request_id, outcome):
                 on_outcome = self._waiting.pop(request_id, None)
                 if on_outcome is not None:
                     on_outcome(outcome)
@@ -253,15 +253,15 @@ class Driver:
         if self._perform_all(self.session.ack(command_id, reply, heard_s)) or isinstance(reply, RefusedReply):
             self._set_timer()
 
-    def _answer_join(self, guide: GuideServer, raw: msgspec.Raw, heard_s: float) -> None:
+    def _answer_join(self, guide: LegacyProtocolAdapter, raw: msgspec.Raw, heard_s: float) -> None:
         answered = guide.joined(raw)
         if answered is not None:
             command_id, reply = answered
             self._settle_reply(command_id, "join_conversation", reply, heard_s)
 
     def _connect(self) -> None:
-        if self.session.connection.phase is Phase.CONNECTING and self._link is None:
-            self._link = Link(self._address, self._credentials(), self, self._timeout_s)
+        if self.session.connection.phase is ConnectionPhase.CONNECTING and self._link is None:
+            self._link = WebSocketConnection(self._address, self._credentials(), self, self._timeout_s)
 
     def _open(self, user: Authenticated, heard_s: float) -> None:
         assert self._link is not None
@@ -277,7 +277,7 @@ class Driver:
     def _drop(self, reason: str) -> None:
         if self._link is None:
             self._opening.stop()
-            self._loop.run_callback(self.link_ended, effects.LinkEnd(reason))
+            self._loop.run_callback(self.link_ended, effects.ConnectionEnd(reason))
         elif reason == USER_REASON:
             self._link.close()
         else:

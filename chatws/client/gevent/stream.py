@@ -13,7 +13,7 @@ from gevent import get_hub, monkey
 from chatws.client.gevent.tls import Tls
 
 if TYPE_CHECKING:
-    from chatws.client.gevent.address import Address
+    from chatws.client.gevent.endpoint import Endpoint
 
 READ: Final = 1
 WRITE: Final = 2
@@ -43,7 +43,7 @@ class StreamListener(Protocol):
 class Stream:
     """One TCP connection, with TLS where the address says so."""
 
-    def __init__(self, address: Address, listener: StreamListener) -> None:
+    def __init__(self, address: Endpoint, listener: StreamListener) -> None:
         self._listener = listener
         self._tls = None if address.tls is None else Tls(address.tls, address.host)
         self._unsent = bytearray()

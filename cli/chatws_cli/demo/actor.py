@@ -12,7 +12,7 @@ from chatws_cli.line.view import Kind, Line, View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws.client import AgentClient, CustomerClient, Pending
+    from chatws.client import AgentClient, CustomerClient, SendHandle
 
 PATIENCE_S = 20.0
 
@@ -79,7 +79,7 @@ class Actor:
         index = next(index for index, line in enumerate(self._lines) if text in line)
         del self._lines[: index + 1]
 
-    def _stored(self, pending: Pending, *, was_shown: bool) -> None:
+    def _stored(self, pending: SendHandle, *, was_shown: bool) -> None:
         if pending.state == "stored":
             ack = pending.done.result()
             self._show(self._view.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))

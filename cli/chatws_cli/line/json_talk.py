@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chatws.client import AgentClient, ClientError, Refused
+from chatws.client import AgentClient, ClientError, RequestRefused
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.spec import COMMANDS
 from chatws_cli.line.editor import Submitted
@@ -17,7 +17,7 @@ from chatws_cli.line.talk import NOWHERE, Talk
 from chatws_cli.output import print_json
 
 if TYPE_CHECKING:
-    from chatws.client import Pending
+    from chatws.client import SendHandle
     from chatws.protocol.responses import JoinAck
     from chatws_cli.line.editor import Changed
 
@@ -39,7 +39,7 @@ class JsonTalk(Talk):
     def show_happening(self, name: str, happening: object) -> None:
         print_json(record_of(name, happening))
 
-    def show_settled(self, pending: Pending) -> None:
+    def show_settled(self, pending: SendHandle) -> None:
         if pending.state == "stored":
             print_json(ack_of("send_message", pending.done.result(), pending.client_message_id))
             return
@@ -47,7 +47,7 @@ class JsonTalk(Talk):
         failure = problem if isinstance(problem, Exception) else ClientError("the client was closed")
         print_json(refusal_of("send_message", failure, pending.client_message_id))
 
-    def show_unsendable(self, content: str, client_message_id: str | None, refusal: Refused) -> None:
+    def show_unsendable(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
         del content
         print_json(refusal_of("send_message", refusal, client_message_id))
 
@@ -72,7 +72,7 @@ class JsonTalk(Talk):
     async def _say(self, content: str, client_message_id: str | None) -> None:
         if self.conversation_id is None:
             self._has_failed = True
-            self.show_unsendable(content, client_message_id, Refused(ErrorCode.NOT_JOINED, NOWHERE))
+            self.show_unsendable(content, client_message_id, RequestRefused(ErrorCode.NOT_JOINED, NOWHERE))
         else:
             await self.send(self.conversation_id, content, client_message_id)
 

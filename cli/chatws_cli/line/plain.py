@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, get_args
 
-from chatws.client import AgentClient, ClientError, MessageReceived, Refused
+from chatws.client import AgentClient, ClientError, MessageReceived, RequestRefused
 from chatws.protocol.entities import PresenceChoice
 from chatws.protocol.events import ConversationUpdated
 from chatws_cli.errors import ExitCode
@@ -18,7 +18,7 @@ from chatws_cli.line.view import Kind, Line, View
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from chatws.client import CustomerClient, Pending
+    from chatws.client import CustomerClient, SendHandle
     from chatws.protocol.entities import Conversation
     from chatws.protocol.events import Authenticated
     from chatws.protocol.responses import JoinAck
@@ -87,13 +87,13 @@ class PlainTalk(Talk):
         if isinstance(happening, MessageReceived) and not happening.own:
             self._mark()
 
-    def show_posted(self, pending: Pending) -> None:
+    def show_posted(self, pending: SendHandle) -> None:
         if self.client.state == "connected":
             asyncio.get_running_loop().call_later(QUEUED_AFTER_S, self._show_queued, pending)
         else:
             self._show_queued(pending)
 
-    def show_settled(self, pending: Pending) -> None:
+    def show_settled(self, pending: SendHandle) -> None:
         was_shown = pending.client_message_id in self._queued_shown
         self._queued_shown.discard(pending.client_message_id)
         if pending.state != "stored":
@@ -103,13 +103,13 @@ class PlainTalk(Talk):
         ack = pending.done.result()
         self.face.show(self._view.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))
 
-    def show_unsendable(self, content: str, client_message_id: str | None, refusal: Refused) -> None:
+    def show_unsendable(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
         del client_message_id
         self.face.show(self._view.failed(content, refusal.message))
 
     def show_failure(self, problem: ClientError) -> None:
-        text = problem.message if isinstance(problem, Refused) else str(problem)
-        if isinstance(problem, Refused) and problem.conversation is not None:
+        text = problem.message if isinstance(problem, RequestRefused) else str(problem)
+        if isinstance(problem, RequestRefused) and problem.conversation is not None:
             self.face.show(self._view.apply(ConversationUpdated(conversation=problem.conversation)))
         self._notice(f"that did not work: {text}", Kind.PROBLEM)
 
@@ -159,7 +159,7 @@ class PlainTalk(Talk):
         if wrote and not is_open and self.conversation_id is not None:
             self._notice(wrote)
 
-    def _show_queued(self, pending: Pending) -> None:
+    def _show_queued(self, pending: SendHandle) -> None:
         if not pending.done.done():
             self._queued_shown.add(pending.client_message_id)
             self.face.show(self._view.queued(pending.content))

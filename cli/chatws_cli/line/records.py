@@ -24,7 +24,7 @@ from chatws.client import (
     ConversationJoined,
     ConversationReloaded,
     MessageReceived,
-    Refused,
+    RequestRefused,
 )
 
 Record = dict[str, Any]
@@ -87,7 +87,7 @@ def ack_of(command: str, reply: object, client_message_id: str | None = None) ->
 
 def refusal_of(command: str, problem: Exception, client_message_id: str | None = None) -> Record:
     """Describe why a request failed; ``code`` is the contract's, or a word for what failed on this side."""
-    if isinstance(problem, Refused):
+    if isinstance(problem, RequestRefused):
         error = {"code": problem.code.value, "message": problem.message}
     else:
         kind = "connection_lost" if isinstance(problem, ClientError) else "bad_request"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatws.client import AgentClient, ClientError, ConnectionChange, OutboxFull, Refused
+from chatws.client import AgentClient, ClientError, ConnectionChange, OutboxFull, RequestRefused
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import ExitCode
@@ -18,7 +18,7 @@ from chatws_cli.output import abandon_stdout
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from chatws.client import CustomerClient, Pending
+    from chatws.client import CustomerClient, SendHandle
     from chatws.protocol.events import Authenticated
     from chatws.protocol.responses import JoinAck, SendAck
     from chatws_cli.line.editor import Changed, Submitted
@@ -109,7 +109,7 @@ class Talk:
                 pending = self.client.post_message(conversation_id, content, client_message_id=client_message_id)
             except OutboxFull:
                 await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 self._has_failed = True
                 self.show_unsendable(content, client_message_id, refusal)
                 return
@@ -143,13 +143,13 @@ class Talk:
     def show_happening(self, name: str, happening: object) -> None:
         """Show what happened."""
 
-    def show_posted(self, pending: Pending) -> None:
+    def show_posted(self, pending: SendHandle) -> None:
         """Show that a message is on its way."""
 
-    def show_settled(self, pending: Pending) -> None:
+    def show_settled(self, pending: SendHandle) -> None:
         """Show what has become of a message."""
 
-    def show_unsendable(self, content: str, client_message_id: str | None, refusal: Refused) -> None:
+    def show_unsendable(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
         """Show that a message can not be sent at all."""
 
     def show_failure(self, problem: ClientError) -> None:
@@ -260,12 +260,12 @@ class Talk:
         if newest is not None and not self._first.done():
             self._first.set_result(newest.conversation_id)
 
-    def _watch(self, pending: Pending) -> None:
+    def _watch(self, pending: SendHandle) -> None:
         self._pending.add(pending.done)
         pending.done.add_done_callback(lambda _: self._settled(pending))
         self.show_posted(pending)
 
-    def _settled(self, pending: Pending) -> None:
+    def _settled(self, pending: SendHandle) -> None:
         self._pending.discard(pending.done)
         self._has_failed = self._has_failed or pending.state != "stored"
         with self._writing():

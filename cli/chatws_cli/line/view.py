@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
-from chatws.client.core.happenings import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
+from chatws.client.core.sdk_events import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
 from chatws.protocol.entities import Conversation, Message, Presence, User
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
 from chatws.protocol.responses import InboxAck

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from chatws.client import AgentClient, ClientError, ConnectionChange, ConversationJoined, OutboxFull, Refused
+from chatws.client import AgentClient, ClientError, ConnectionChange, ConversationJoined, OutboxFull, RequestRefused
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from chatws.client import CustomerClient, Pending
+    from chatws.client import CustomerClient, SendHandle
     from chatws.protocol.entities import Conversation
 
 WATCHED: Final = 20
@@ -47,7 +47,7 @@ class Desk:
         self._data_dir = data_dir
         self._server = server
         self._kept: KeptOutbox | None = None
-        self._pending: dict[str, Pending] = {}
+        self._pending: dict[str, SendHandle] = {}
         self._arrivals: dict[str, asyncio.Future[None]] = {}
         """Conversations that are being joined; done when the state knows them."""
         self._loading: set[str] = set()
@@ -237,7 +237,7 @@ class Desk:
         for kept in self._kept.waiting():
             try:
                 await self._join(kept.conversation_id)
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 self.tell(f"a message kept from the last time can not be sent: {refusal.message}", is_problem=True)
             else:
                 self._post(kept)
@@ -284,7 +284,7 @@ class Desk:
         key, conversation_id, content = kept
         try:
             pending = self.client.post_message(conversation_id, content, client_message_id=key)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             self.tell(f"not sent: {refusal.message}", is_problem=True)
             return False
         except OutboxFull as problem:
@@ -298,7 +298,7 @@ class Desk:
         self.changed()
         return True
 
-    def _settled(self, pending: Pending) -> None:
+    def _settled(self, pending: SendHandle) -> None:
         key, conversation_id = pending.client_message_id, pending.conversation_id
         self._pending.pop(key, None)
         problem = None if pending.done.cancelled() else pending.done.exception()
@@ -306,7 +306,7 @@ class Desk:
             ack = pending.done.result()
             self._forget(key)
             self.screen.stored(conversation_id, pending.content, key, ack.seq, ack.timestamp)
-        elif isinstance(problem, Refused):
+        elif isinstance(problem, RequestRefused):
             self._forget(key)
             self.screen.failed(conversation_id, key, problem.message)
         self.changed()
@@ -350,9 +350,9 @@ class Desk:
             if is_vital:
                 self.end(problem)
                 return
-            if isinstance(problem, Refused) and problem.conversation is not None:
+            if isinstance(problem, RequestRefused) and problem.conversation is not None:
                 self.note(problem.conversation)
-            text = problem.message if isinstance(problem, Refused) else str(problem)
+            text = problem.message if isinstance(problem, RequestRefused) else str(problem)
             self.tell(f"that did not work: {text}", is_problem=True)
         except Exception as problem:  # noqa: BLE001  a bug ends the stay in one line, and is raised there
             self.end(problem)

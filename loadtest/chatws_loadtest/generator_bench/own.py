@@ -8,7 +8,7 @@ import gevent
 import msgspec
 from locust.env import Environment
 
-from chatws.client.gevent.address import find_address
+from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest.generator_bench import talk
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.load.chatter import now_s
@@ -35,7 +35,7 @@ def main() -> int:
         connects_per_s=wanted.connects_per_s,
     )
     ledger = Ledger()
-    ChatUser.stage = stage = Stage(plan, ledger, find_address(plan.url))
+    ChatUser.stage = stage = Stage(plan, ledger, resolve_endpoint(plan.url))
     Environment(user_classes=[ChatUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
     if (problem := stage.join_all()) is not None:
         raise problem

@@ -15,8 +15,8 @@ from gevent.socket import wait_read
 from locust.env import Environment
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 
-from chatws.client.errors import ClientError, Refused
-from chatws.client.gevent.address import find_address
+from chatws.client.errors import ClientError, RequestRefused
+from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest import orders
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.load.keep import collect_seldom, freeze_garbage
@@ -40,7 +40,7 @@ def main() -> int:
     _raise_file_limit()
     collect_seldom()
     try:
-        address = find_address(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
+        address = resolve_endpoint(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
     except ClientError as problem:
         _tell(orders.Failed(str(problem)))
         return 1
@@ -98,7 +98,7 @@ def _announce(stage: Stage) -> None:
     if problem is None:
         _tell(orders.Ready(any(chatter.is_guide_only for chatter in stage.chatters)))
     else:
-        _tell(orders.Failed(str(problem), problem.code if isinstance(problem, Refused) else None))
+        _tell(orders.Failed(str(problem), problem.code if isinstance(problem, RequestRefused) else None))
 
 
 def _finish(stage: Stage, drain_s: float) -> None:

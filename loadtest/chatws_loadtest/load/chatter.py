@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import gevent.event
 
-from chatws.client.core.names import Command, Event
-from chatws.client.errors import ClientError, OutboxFull, Refused
-from chatws.client.gevent.driver import Driver
+from chatws.client.core.event_names import Command, Event
+from chatws.client.errors import ClientError, OutboxFull, RequestRefused
+from chatws.client.gevent.driver import GeventDriver
 from chatws.protocol.commands import History, MarkRead
 from chatws.protocol.entities import Message
 from chatws.protocol.events import Authenticated, TypingIndicator
@@ -23,10 +23,10 @@ from chatws_loadtest.orders import Outage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chatws.client.core.effects import LinkEnd
-    from chatws.client.gevent.address import Address
+    from chatws.client.core.effects import ConnectionEnd
     from chatws.client.gevent.driver import Outcome
-    from chatws.client.gevent.link import Times
+    from chatws.client.gevent.endpoint import Endpoint
+    from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.commands import SendMessage
     from chatws_loadtest.ledger import Ledger
     from chatws_loadtest.orders import Plan, ShortLived
@@ -77,7 +77,7 @@ class Room:
 class Chatter:
     """One member of one room; a witness of its driver."""
 
-    def __init__(self, books: Books, room: Room, member: int, auth: dict[str, str], address: Address) -> None:
+    def __init__(self, books: Books, room: Room, member: int, auth: dict[str, str], address: Endpoint) -> None:
         self.joined: gevent.event.AsyncResult = gevent.event.AsyncResult()
         """Set by the first join: None, or the error that made it impossible."""
         self.is_up = False
@@ -92,7 +92,7 @@ class Chatter:
         self._auth = auth
         # Set while the token is one that expires.
         self._short_lived: ShortLived | None = None
-        self._driver = Driver(
+        self._driver = GeventDriver(
             address,
             self._give_auth,
             self,
@@ -178,7 +178,7 @@ class Chatter:
 
     # Witness
 
-    def saw_opened(self, times: Times, authenticated_s: float) -> None:
+    def saw_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         """See `Witness`."""
         if self._ended_s is None:
             samples = self._ledger.samples
@@ -193,7 +193,7 @@ class Chatter:
         self._books.connections += 1
         self.is_up = True
 
-    def saw_ended(self, end: LinkEnd, ended_s: float) -> None:
+    def saw_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         """See `Witness`."""
         if self._has_left:
             return
@@ -331,5 +331,5 @@ class Chatter:
     def _on_sent(self, number: int, outcome: Outcome) -> None:
         if isinstance(outcome, SendAck):
             self._ledger.ack(number, outcome.seq, now_s())
-        elif isinstance(outcome, Refused):
+        elif isinstance(outcome, RequestRefused):
             self._ledger.refuse(number, outcome.code)

@@ -21,7 +21,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from chatws.client.errors import CannotConnect
-from chatws.client.gevent.address import find_address
+from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.load import users
 from chatws_loadtest.load.chatter import now_s
@@ -92,7 +92,7 @@ def begin(environment: Environment, **_: object) -> None:
     url = environment.host or options.host or "http://127.0.0.1:3000"
     ca_file = Path(options.ca_file) if options.ca_file else None
     try:
-        address = find_address(url, ca_file)
+        address = resolve_endpoint(url, ca_file)
         users.ChatUser.stage = Stage(_plan(environment, url, ca_file, options), Ledger(), address)
         users.show(environment, users.ChatUser.stage)
     except (PeopleMissing, CannotConnect) as problem:

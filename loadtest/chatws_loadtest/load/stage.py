@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from chatws.client.errors import ClientError
-    from chatws.client.gevent.address import Address
+    from chatws.client.gevent.endpoint import Endpoint
     from chatws_loadtest.ledger import Ledger
     from chatws_loadtest.orders import Plan
 
@@ -34,7 +34,7 @@ Seat = tuple[Room, int, dict[str, str]]
 class Stage:
     """All users of one process; Locust gives each a greenlet, which `play` is run in."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, address: Address) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, address: Endpoint) -> None:
         self.books = Books(plan, ledger)
         self.chatters: list[Chatter] = []
         self.rate = plan.habits.rate

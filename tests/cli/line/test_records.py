@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chatws.client import CannotConnect, ConnectionChange, Refused
+from chatws.client import CannotConnect, ConnectionChange, RequestRefused
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import TypingIndicator
 from chatws_cli.line.records import Request, ack_of, parse_request, record_of, refusal_of
@@ -46,6 +46,6 @@ def test_a_connections_state_is_a_record() -> None:
 
 def test_answers_name_their_request() -> None:
     assert ack_of("history", {}, None) == {"event": "ack", "command": "history", "data": {}}
-    refused = refusal_of("send_message", Refused(ErrorCode.FORBIDDEN), "id-1")
+    refused = refusal_of("send_message", RequestRefused(ErrorCode.FORBIDDEN), "id-1")
     assert (refused["clientMessageId"], refused["error"]["code"]) == ("id-1", "forbidden")
     assert refusal_of("x", CannotConnect("gone"))["error"]["code"] == "connection_lost"

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws.client.core.happenings import ConversationJoined
-from chatws.client.errors import CannotConnect, Refused
-from chatws.client.gevent.address import find_address
+from chatws.client.core.sdk_events import ConversationJoined
+from chatws.client.errors import CannotConnect, RequestRefused
+from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import JoinAck, SendAck
 from tests.client.chat_server import ChatServer
-from tests.client.gevent.witness import Witnessed
+from tests.client.gevent.recording_observer import Witnessed
 from tests.support.guide_server import GuideOnlyServer
 from tests.support.ports import free_port
 
@@ -105,7 +105,7 @@ def test_refused_credentials_end_it_for_good(
     shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
 ) -> None:
     outcome = open_client(shared_server.url, {"token": "no token"}).connect()
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, RequestRefused)
     assert outcome.code is ErrorCode.UNAUTHORIZED
 
 
@@ -114,7 +114,9 @@ def test_cut_connection_comes_back_and_catches_up(
 ) -> None:
     customer, agent, conversation_id = open_pair(shared_server, open_client)
     there = agent.driver._address
-    agent.driver._address = find_address(f"http://127.0.0.1:{free_port()}")  # so that it is away until both are stored
+    agent.driver._address = resolve_endpoint(
+        f"http://127.0.0.1:{free_port()}"
+    )  # so that it is away until both are stored
     agent.driver.cut()
     assert agent.ends[0].reason == "cut"
     for content in ("one", "two"):
@@ -171,4 +173,4 @@ def test_flows_hold_on_python_socketio_too(
 @pytest.mark.parametrize("url", ["ftp://localhost", "http://", "http://localhost:99999"])
 def test_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(CannotConnect):
-        find_address(url)
+        resolve_endpoint(url)

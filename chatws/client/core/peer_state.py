@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatws.client.core.effects import Deliver
-from chatws.client.core.names import Event
+from chatws.client.core.event_names import Event
 from chatws.protocol.entities import Presence, ReadMark
 from chatws.protocol.events import MessageRead, TypingIndicator
 
@@ -19,7 +19,7 @@ PEOPLE_KEPT = 10_000
 """People whose presence is remembered; who was not heard of for the longest time is told again."""
 
 
-class Others:
+class PeerState:
     """Typing, presence and read marks; each `Deliver` is a change the user has not been told."""
 
     def __init__(self) -> None:

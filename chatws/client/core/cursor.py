@@ -25,7 +25,7 @@ MAX_STALLS = 2
 """Fetches without progress before the conversation is loaded anew."""
 
 
-class Room:
+class ConversationCursor:
     """The cursor of one conversation.
 
     Promise: `release` gives every ``seq`` after the position exactly once and in order, whatever arrives, as long as

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SendState = Literal["queued", "sent", "stored", "failed"]
 
 
-class Pending:
+class SendHandle:
     """One message on its way.
 
     ``done`` gives the `SendAck`, or raises what made it final: `Refused`, `Disconnected` or `CannotConnect`.

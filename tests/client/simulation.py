@@ -7,10 +7,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from chatws.client.core import effects
-from chatws.client.core.happenings import MessageReceived
-from chatws.client.core.names import Command, Event
+from chatws.client.core.event_names import Command, Event
 from chatws.client.core.requests import ACK_TIMEOUT_S
-from chatws.client.core.session import Session, SessionOptions
+from chatws.client.core.sdk_events import MessageReceived
+from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.protocol.codec import convert_reply
 from chatws.protocol.commands import History, JoinConversation, SendMessage
 from chatws.protocol.entities import Message, User
@@ -40,7 +40,7 @@ class World:
     """Every method is one thing that can happen; the session's effects are carried out at once."""
 
     def __init__(self) -> None:
-        self.session = Session(Random(1), SessionOptions(retry_first_connect=True))
+        self.session = ChatSession(Random(1), SessionOptions(retry_first_connect=True))
         self.now = 1000.0
         self.stored: list[Message] = []
         self.delivered: list[Message] = []
@@ -94,7 +94,7 @@ class World:
     def fail_to_connect(self) -> None:
         if self.connect_at is not None:
             self.connect_at = None
-            self.do(self.session.link_ended(effects.LinkEnd("nobody"), self.now))
+            self.do(self.session.link_ended(effects.ConnectionEnd("nobody"), self.now))
 
     def cut(self) -> None:
         """The link ends; what is in the pipes is lost, also what the server has already done."""
@@ -103,7 +103,7 @@ class World:
             self.to_server.clear()
             self.to_client.clear()
             self.unanswered.clear()
-            self.do(self.session.link_ended(effects.LinkEnd("cut"), self.now))
+            self.do(self.session.link_ended(effects.ConnectionEnd("cut"), self.now))
 
     def server_reads(self) -> None:
         """The server answers the next request."""
@@ -177,7 +177,7 @@ class World:
                     self.delivered.append(received.message)
                 case effects.Deliver(name, payload):
                     self.told.append((name, payload))
-                case effects.Settle(request_id, outcome):
+                case effects.Resolve(request_id, outcome):
                     self.settled[request_id] += 1
                     self.outcomes[request_id] = outcome
                 case effects.Connect(delay_s):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from chatws.client.core.effects import Deliver, Effect, Settle
-from chatws.client.core.happenings import ConversationJoined, ConversationReloaded, MessageReceived
-from chatws.client.core.names import Command, Event
-from chatws.client.core.others import Others
-from chatws.client.core.room import MAX_HELD, Room
+from chatws.client.core.cursor import MAX_HELD, ConversationCursor
+from chatws.client.core.effects import Deliver, Effect, Resolve
+from chatws.client.core.event_names import Command, Event
+from chatws.client.core.peer_state import PeerState
+from chatws.client.core.sdk_events import ConversationJoined, ConversationReloaded, MessageReceived
 from chatws.client.errors import ClientError, Disconnected
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ OWN_IDS_KEPT = 10_000
 """clientMessageIds of this process by which it knows its own echo."""
 
 
-class Rooms:
+class ConversationCursors:
     """Every conversation the user wants to be in, whether or not there is a link."""
 
     def __init__(self) -> None:
-        self.others = Others()
+        self.others = PeerState()
         self.received = 0
         self.gaps_filled = 0
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, ConversationCursor] = {}
         self._own_ids: OrderedDict[str, None] = OrderedDict()
         self._duplicates_of_left_rooms = 0
 
@@ -41,7 +41,7 @@ class Rooms:
 
     def want(self, request_id: int, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
         """Join; a conversation joined before keeps its position."""
-        room = self._rooms.setdefault(conversation_id, Room(conversation_id, after_seq, epoch))
+        room = self._rooms.setdefault(conversation_id, ConversationCursor(conversation_id, after_seq, epoch))
         room.waiters.append(request_id)
         room.joined = False
 
@@ -52,7 +52,7 @@ class Rooms:
             return []
         self._duplicates_of_left_rooms += room.duplicates
         outcome = error or Disconnected("the conversation was left")
-        settled: list[Effect] = [Settle(waiter, outcome) for waiter in room.waiters]
+        settled: list[Effect] = [Resolve(waiter, outcome) for waiter in room.waiters]
         return [*settled, *self.others.forget(conversation_id)]
 
     def note_own(self, client_message_id: str) -> None:
@@ -74,7 +74,7 @@ class Rooms:
         room.joined = False
         return True
 
-    def is_current(self, room: Room) -> bool:
+    def is_current(self, room: ConversationCursor) -> bool:
         """Whether an answer about this room still matters."""
         return self._rooms.get(room.conversation_id) is room
 
@@ -100,7 +100,7 @@ class Rooms:
             if conversation_id in self._rooms:
                 self._rooms[conversation_id].hear_position(head, now)
 
-    def hear_join(self, room: Room, ack: JoinAck) -> list[Effect]:
+    def hear_join(self, room: ConversationCursor, ack: JoinAck) -> list[Effect]:
         """Take a join's answer."""
         again, room.entered_before = room.entered_before, True
         room.apply_join(ack)
@@ -108,11 +108,11 @@ class Rooms:
         told: list[Effect] = [Deliver(Event.CONVERSATION_JOINED, joined)]
         told += self.others.replace(room.conversation_id, ack)
         told += self._release(room)
-        told += [Settle(waiter, ack) for waiter in room.waiters]
+        told += [Resolve(waiter, ack) for waiter in room.waiters]
         room.waiters.clear()
         return told
 
-    def hear_history(self, room: Room, ack: HistoryAck) -> list[Effect]:
+    def hear_history(self, room: ConversationCursor, ack: HistoryAck) -> list[Effect]:
         """Take a page that a gap or a reload asked for."""
         told: list[Effect] = []
         reloaded = room.apply_history(ack)
@@ -123,9 +123,9 @@ class Rooms:
         self.gaps_filled += bool(released)
         return told + released
 
-    def due(self, now: float) -> list[tuple[str, Wire | str, Room]]:
+    def due(self, now: float) -> list[tuple[str, Wire | str, ConversationCursor]]:
         """Give the requests that should leave now; each room has one under way."""
-        requests: list[tuple[str, Wire | str, Room]] = []
+        requests: list[tuple[str, Wire | str, ConversationCursor]] = []
         for room in self._rooms.values():
             if room.is_calm:
                 continue
@@ -150,7 +150,7 @@ class Rooms:
         """Settle every join that waits."""
         settled: list[Effect] = []
         for room in self._rooms.values():
-            settled += [Settle(waiter, error) for waiter in room.waiters]
+            settled += [Resolve(waiter, error) for waiter in room.waiters]
             room.waiters.clear()
         return settled
 
@@ -160,12 +160,12 @@ class Rooms:
             if not room.asking:
                 yield from room.deadlines()
 
-    def _release(self, room: Room) -> list[Effect]:
+    def _release(self, room: ConversationCursor) -> list[Effect]:
         due = room.release()
         self.received += len(due)
         return [self._tell(room, message) for message in due]
 
-    def _tell(self, room: Room, message: Message) -> Deliver:
+    def _tell(self, room: ConversationCursor, message: Message) -> Deliver:
         own = message.client_message_id in self._own_ids
         return Deliver(
             Event.MESSAGE_RECEIVED, MessageReceived(message, own=own, caught_up=message.seq <= room.entry_head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatws.protocol.limits import TYPING_RESEND_MS
 
 
-class OwnTyping:
+class TypingThrottle:
     """Which conversations the user types in, and when that was last said."""
 
     def __init__(self) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from chatws.client import CannotConnect, ClientOptions, CustomerClient, Refused
-from chatws.client.core.effects import LinkEnd
-from chatws.client.link import Link
+from chatws.client import CannotConnect, ClientOptions, CustomerClient, RequestRefused
+from chatws.client.core.effects import ConnectionEnd
+from chatws.client.socketio_transport import SocketIOTransport
 from chatws.protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ async def serve() -> AsyncIterator[Serve]:
         await runner.cleanup()
 
 
-async def end_of(url: str, **options: float) -> LinkEnd:
-    link = Link(url, ClientOptions(transports=("websocket",), **options), None, Silent())  # type: ignore[arg-type]  # only numbers are given here
+async def end_of(url: str, **options: float) -> ConnectionEnd:
+    link = SocketIOTransport(url, ClientOptions(transports=("websocket",), **options), None, Silent())  # type: ignore[arg-type]  # only numbers are given here
     return await link.run({"sessionId": "s"})
 
 
@@ -85,7 +85,7 @@ async def test_busy_server_says_when_to_come_back(serve: Serve) -> None:
         return web.Response(status=503, headers={"Retry-After": "7"}, text="draining")
 
     end = await end_of(await serve(busy))
-    assert end == LinkEnd("the server answered HTTP 503", retry_after_s=7.0)
+    assert end == ConnectionEnd("the server answered HTTP 503", retry_after_s=7.0)
 
 
 @pytest.mark.parametrize("frames", [(), (OPEN,), ("garbage",), ("0{}",), ("0not json",), (OPEN, "40", "9" * 100)])
@@ -124,12 +124,12 @@ async def test_identity_that_is_not_the_contracts_ends_the_link(serve: Serve) ->
 )
 async def test_refusal_at_connect_is_read_whatever_its_form(serve: Serve, payload: str, code: ErrorCode) -> None:
     end = await end_of(await serve(websocket(OPEN, f"44{payload}", then="silence")))
-    assert end == LinkEnd("m", code=code)
+    assert end == ConnectionEnd("m", code=code)
 
 
 async def test_disconnect_by_the_server_is_told_apart_from_a_lost_transport(serve: Serve) -> None:
     end = await end_of(await serve(websocket(OPEN, '40{"sid":"s"}', "41", then="silence")))
-    assert end == LinkEnd("server disconnect", by_server=True)
+    assert end == ConnectionEnd("server disconnect", by_server=True)
     end = await end_of(await serve(websocket(OPEN, '40{"sid":"s"}', "1", then="silence")))
     assert not end.by_server
 
@@ -147,7 +147,7 @@ async def test_proxy_without_websocket_is_passed_by_polling(serve: Serve) -> Non
             return web.Response(text='44{"message":"reached","data":{"code":"forbidden"}}')
         return web.Response(text="ok")
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         await CustomerClient(await serve(proxy), "s").connect()
     assert caught.value.message == "reached"
     assert seen[:2] == ["websocket", "polling"]
@@ -186,19 +186,19 @@ async def reset(request: web.Request) -> web.Response:
 @pytest.mark.parametrize(
     ("fault", "end"),
     [
-        (move, LinkEnd("the server answered HTTP 400")),
-        (come_later, LinkEnd("the server answered HTTP 503", retry_after_s=7.0)),
-        (reset, LinkEnd("Server disconnected")),
+        (move, ConnectionEnd("the server answered HTTP 400")),
+        (come_later, ConnectionEnd("the server answered HTTP 503", retry_after_s=7.0)),
+        (reset, ConnectionEnd("Server disconnected")),
     ],
     ids=["unknown session", "busy", "reset"],
 )
 @pytest.mark.parametrize("half", ["get", "post"])
 async def test_either_half_of_polling_that_fails_ends_the_link_while_the_other_is_parked(
-    serve: Serve, half: str, fault: Handler, end: LinkEnd
+    serve: Serve, half: str, fault: Handler, end: ConnectionEnd
 ) -> None:
     server = polling(get=fault, post=park) if half == "get" else polling(get=park, post=fault)
     options = ClientOptions(transports=("polling",))
-    assert await Link(await serve(server), options, None, Silent()).run({"sessionId": "s"}) == end
+    assert await SocketIOTransport(await serve(server), options, None, Silent()).run({"sessionId": "s"}) == end
 
 
 async def test_web_server_that_is_no_chat_is_cannot_connect(serve: Serve) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, TypeVar
 import gevent
 import gevent.event
 
-from chatws.client.core.happenings import MessageReceived
-from chatws.client.gevent.address import find_address
-from chatws.client.gevent.driver import Driver, Outcome
+from chatws.client.core.sdk_events import MessageReceived
+from chatws.client.gevent.driver import GeventDriver, Outcome
+from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws.protocol.entities import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws.client.core.effects import Effect, LinkEnd
-    from chatws.client.gevent.link import Times
+    from chatws.client.core.effects import ConnectionEnd, Effect
+    from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.commands import SendMessage
     from chatws.protocol.responses import Ok, Refused
 
@@ -29,20 +29,20 @@ class Witnessed:
     """One driver and what was seen of it."""
 
     def __init__(self, url: str, auth: dict[str, str], **options: float) -> None:
-        self.opened: list[tuple[Times, float]] = []
-        self.ends: list[LinkEnd] = []
+        self.opened: list[tuple[ConnectTimings, float]] = []
+        self.ends: list[ConnectionEnd] = []
         self.events: list[tuple[str, object]] = []
         self.replies: list[tuple[str, Ok | Refused]] = []
         self.repeated: list[str] = []
         self.told: list[object] = []
         self._happened = gevent.event.Event()
-        self.driver = Driver(find_address(url), lambda: auth, self, Random(1), tell=self._tell, **options)  # type: ignore[arg-type]  # only timeout_s
+        self.driver = GeventDriver(resolve_endpoint(url), lambda: auth, self, Random(1), tell=self._tell, **options)  # type: ignore[arg-type]  # only timeout_s
 
-    def saw_opened(self, times: Times, authenticated_s: float) -> None:
+    def saw_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         self.opened.append((times, authenticated_s))
         self._happened.set()
 
-    def saw_ended(self, end: LinkEnd, ended_s: float) -> None:
+    def saw_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         del ended_s
         self.ends.append(end)
         self._happened.set()

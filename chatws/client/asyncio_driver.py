@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatws.client.callbacks import Dispatcher
 from chatws.client.core import effects
-from chatws.client.core.connection import USER_REASON, Phase
-from chatws.client.core.session import Session, SessionOptions
-from chatws.client.errors import ClientError, Refused
+from chatws.client.core.connection import USER_REASON, ConnectionPhase
+from chatws.client.core.session import ChatSession, SessionOptions
+from chatws.client.dispatcher import Dispatcher
+from chatws.client.errors import ClientError, RequestRefused
 from chatws.protocol.codec import convert_event, convert_reply
 from chatws.protocol.errors import ERRORS, ErrorBody, ErrorCode
 from chatws.protocol.responses import Ok
@@ -24,8 +24,8 @@ from chatws.protocol.spec import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatws.client.link import Link
     from chatws.client.options import ClientOptions
+    from chatws.client.socketio_transport import SocketIOTransport
     from chatws.protocol.events import Authenticated
 
 logger = logging.getLogger("chatws.client")
@@ -33,13 +33,13 @@ logger = logging.getLogger("chatws.client")
 Credentials = dict[str, str]
 
 
-class Driver:
+class AsyncioDriver:
     """Owns the session, the task of the present link, the timer and the callbacks' queue."""
 
     def __init__(
         self, url: str, credentials: Callable[[], Awaitable[Credentials]], options: ClientOptions, *, renewable: bool
     ) -> None:
-        self.session = Session(
+        self.session = ChatSession(
             random.SystemRandom(),
             SessionOptions(
                 renewable=renewable,
@@ -53,7 +53,7 @@ class Driver:
         self._credentials = credentials
         self._options = options
         self._tls = options.ssl_context()
-        self._link: Link | None = None
+        self._link: SocketIOTransport | None = None
         self._link_task: asyncio.Task[None] | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -180,7 +180,7 @@ class Driver:
                 self.dispatcher.put(name, payload)
             case effects.MessageSent(request_id):
                 self._left.add(request_id)
-            case effects.Settle(request_id, outcome):
+            case effects.Resolve(request_id, outcome):
                 self._settle(request_id, outcome)
             case effects.Connect(delay_s):
                 self._link_task = asyncio.create_task(self._run_link(delay_s))
@@ -218,31 +218,31 @@ class Driver:
         self.apply(self.session.tick(self.now()))
 
     async def _run_link(self, delay_s: float) -> None:
-        end = effects.LinkEnd(USER_REASON)
+        end = effects.ConnectionEnd(USER_REASON)
         try:
             end = await self._open_link(delay_s)
         except asyncio.CancelledError:
             # Cancelled from outside, for example by a loop that shuts down: nothing may start again.
-            if self.session.connection.phase is not Phase.CLOSING:
+            if self.session.connection.phase is not ConnectionPhase.CLOSING:
                 self.apply(self.session.stop(self.now()))
             raise
         finally:
             self._link = None
             self.apply(self.session.link_ended(end, self.now()))
 
-    async def _open_link(self, delay_s: float) -> effects.LinkEnd:
+    async def _open_link(self, delay_s: float) -> effects.ConnectionEnd:
         # python-socketio takes 120 ms to import, which a program's first paint need not wait for.
-        from chatws.client.link import Link  # noqa: PLC0415
+        from chatws.client.socketio_transport import SocketIOTransport  # noqa: PLC0415
 
         await self._wait(delay_s)
         if self.now() < self._away_until:
-            return effects.LinkEnd("cut on request")
+            return effects.ConnectionEnd("cut on request")
         await self.dispatcher.wait_for_room()
         credentials = await self._get_credentials()
-        if isinstance(credentials, effects.LinkEnd):
+        if isinstance(credentials, effects.ConnectionEnd):
             return credentials
         self._expires_as_token = "token" in credentials
-        self._link = Link(self._url, self._options, self._tls, self)
+        self._link = SocketIOTransport(self._url, self._options, self._tls, self)
         return await self._link.run(credentials)
 
     async def _wait(self, delay_s: float) -> None:
@@ -253,20 +253,20 @@ class Driver:
             async with asyncio.timeout(delay_s):
                 await self._hurry.wait()
 
-    async def _get_credentials(self) -> Credentials | effects.LinkEnd:
+    async def _get_credentials(self) -> Credentials | effects.ConnectionEnd:
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 return await self._credentials()
-        except Refused as refusal:
-            return effects.LinkEnd(refusal.message, code=refusal.code)
+        except RequestRefused as refusal:
+            return effects.ConnectionEnd(refusal.message, code=refusal.code)
         except Exception as problem:
             # The user's code may raise anything; without a token there is only the next attempt.
             logger.exception("token_unavailable")
-            return effects.LinkEnd(f"no token: {problem}")
+            return effects.ConnectionEnd(f"no token: {problem}")
 
     async def _renew(self) -> None:
         credentials = await self._get_credentials()
-        token = None if isinstance(credentials, effects.LinkEnd) else credentials.get("token")
+        token = None if isinstance(credentials, effects.ConnectionEnd) else credentials.get("token")
         self.apply(self.session.token_renewed(token, self.now()))
 
 

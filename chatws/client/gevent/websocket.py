@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from gevent import get_hub
 
-from chatws.client.core.effects import LinkEnd
+from chatws.client.core.effects import ConnectionEnd
 from chatws.client.gevent.stream import Stream
 from chatws.protocol.errors import ErrorCode
 from chatws.wire import engineio, socketio
@@ -24,7 +24,7 @@ from chatws.wire.frames import Opcode, client_frame, close_payload
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chatws.client.gevent.address import Address
+    from chatws.client.gevent.endpoint import Endpoint
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_HEAD_BYTES: Final = 16 * 1024
@@ -46,7 +46,7 @@ def _masks() -> Iterator[bytes]:
 _next_mask = _masks().__next__
 
 
-class LinkListener(Protocol):
+class WebSocketListener(Protocol):
     """Who hears a link, in the order of the packets."""
 
     def link_event(self, raw_json: str) -> None:
@@ -63,12 +63,12 @@ class LinkListener(Protocol):
             WireError: it is none.
         """
 
-    def link_ended(self, end: LinkEnd) -> None:
+    def link_ended(self, end: ConnectionEnd) -> None:
         """It is over; nothing comes after this."""
 
 
 @dataclass(slots=True)
-class Times:
+class ConnectTimings:
     """When a connection came so far, on the clock of ``time.perf_counter``; 0 before."""
 
     started_s: float = 0.0
@@ -78,11 +78,11 @@ class Times:
     """CONNECT was answered."""
 
 
-class Link:
+class WebSocketConnection:
     """Good for one connection; it begins to connect at once."""
 
-    def __init__(self, address: Address, auth: dict[str, str], listener: LinkListener, timeout_s: float) -> None:
-        self.times = Times(started_s=time.perf_counter())
+    def __init__(self, address: Endpoint, auth: dict[str, str], listener: WebSocketListener, timeout_s: float) -> None:
+        self.times = ConnectTimings(started_s=time.perf_counter())
         self._address = address
         self._auth = auth
         self._listener = listener
@@ -117,12 +117,12 @@ class Link:
     def drop(self, reason: str) -> None:
         """End without a word; the listener is told."""
         self._stream.close()
-        self._end(LinkEnd(reason))
+        self._end(ConnectionEnd(reason))
 
     def cut(self) -> None:
         """End with a TCP reset; the listener is told."""
         self._stream.cut()
-        self._end(LinkEnd("cut"))
+        self._end(ConnectionEnd("cut"))
 
     def stream_opened(self) -> None:
         """See `StreamListener`."""
@@ -150,7 +150,7 @@ class Link:
 
     def stream_ended(self, reason: str) -> None:
         """See `StreamListener`."""
-        self._end(LinkEnd(reason))
+        self._end(ConnectionEnd(reason))
 
     def _read_head(self, received: bytes) -> bytes:
         """Return what follows the head of the HTTP answer, once that is complete."""
@@ -166,7 +166,9 @@ class Link:
         retry = _RETRY_AFTER.search(head)
         self._stream.close()
         status = head.partition(b"\r\n")[0].decode("latin-1")
-        self._end(LinkEnd(f"the server answered {status}", retry_after_s=None if retry is None else float(retry[1])))
+        self._end(
+            ConnectionEnd(f"the server answered {status}", retry_after_s=None if retry is None else float(retry[1]))
+        )
         return b""
 
     def _read_message(self, message: FrameMessage) -> None:
@@ -217,7 +219,7 @@ class Link:
                 self._end(_read_refusal(packet.raw_json))
             case socketio.SocketPacketType.DISCONNECT:
                 self._stream.close()
-                self._end(LinkEnd("server disconnect", by_server=True))
+                self._end(ConnectionEnd("server disconnect", by_server=True))
 
     def _send(self, payload: bytes) -> None:
         self._stream.write(client_frame(_MESSAGE + payload, _next_mask()))
@@ -225,7 +227,7 @@ class Link:
     def _on_silence(self) -> None:
         self.drop("ping timeout" if self._settled else "no answer in time")
 
-    def _end(self, end: LinkEnd) -> None:
+    def _end(self, end: ConnectionEnd) -> None:
         if self._ended:
             return
         self._ended = True
@@ -241,7 +243,7 @@ class _Refusal(msgspec.Struct):
     data: object = None
 
 
-def _read_refusal(raw_json: str) -> LinkEnd:
+def _read_refusal(raw_json: str) -> ConnectionEnd:
     """Read ``{message, data: {code}}``; without a known code it is a refusal of the credentials."""
     refusal = _Refusal()
     with suppress(msgspec.DecodeError):
@@ -250,4 +252,4 @@ def _read_refusal(raw_json: str) -> LinkEnd:
     if isinstance(refusal.data, dict):
         with suppress(ValueError):
             code = ErrorCode(str(refusal.data.get("code")))
-    return LinkEnd(refusal.message, code=code)
+    return ConnectionEnd(refusal.message, code=code)

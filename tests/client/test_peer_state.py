@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from chatws.client.core.others import PEOPLE_KEPT, Others
+from chatws.client.core.peer_state import PEOPLE_KEPT, PeerState
 from chatws.protocol.entities import Presence
 from chatws.protocol.events import MessageRead
 
@@ -12,7 +12,7 @@ def online(user_id: str) -> Presence:
 
 
 def test_presence_of_any_number_of_people_takes_bounded_memory() -> None:
-    others = Others()
+    others = PeerState()
     for number in range(PEOPLE_KEPT):
         assert others.hear_presence(online(f"u{number}"))
     assert not others.hear_presence(online("u0"))
@@ -22,7 +22,7 @@ def test_presence_of_any_number_of_people_takes_bounded_memory() -> None:
 
 
 def test_read_marks_of_a_room_that_was_left_are_forgotten() -> None:
-    others = Others()
+    others = PeerState()
     marks = [MessageRead(conversation_id=name, user_id="u", seq=3, timestamp=NOW) for name in ("left", "kept")]
     assert all(others.hear_read(mark) for mark in marks)
     others.forget("left")

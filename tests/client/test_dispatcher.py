@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chatws.client.callbacks import Dispatcher
+from chatws.client.dispatcher import Dispatcher
 
 
 async def test_producer_waits_until_half_of_the_bound_is_free() -> None:

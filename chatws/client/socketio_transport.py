@@ -14,8 +14,8 @@ import engineio
 import msgspec
 import socketio
 
-from chatws.client.core.effects import LinkEnd
-from chatws.client.core.names import Event
+from chatws.client.core.effects import ConnectionEnd
+from chatws.client.core.event_names import Event
 from chatws.protocol.codec import convert_event
 from chatws.protocol.entities import Wire
 from chatws.protocol.errors import ERRORS, ErrorCode
@@ -48,10 +48,10 @@ BUSY_STATUSES = frozenset({429, 503})
 
 # Python-socketio logs credentials and contents; a logger of our own making has no parent and no handler,
 # and no application's configuration reaches it.
-_SILENT = logging.Logger("chatws.client.link", logging.CRITICAL + 1)  # noqa: LOG001
+_SILENT = logging.Logger("chatws.client.socketio_transport", logging.CRITICAL + 1)  # noqa: LOG001
 
 
-class LinkListener(Protocol):
+class TransportListener(Protocol):
     """Who hears a link; called in the order of the packets, never concurrently, and must not block."""
 
     def link_opened(self, user: Authenticated) -> None:
@@ -64,17 +64,19 @@ class LinkListener(Protocol):
         """The answer to ``send``, as parsed JSON."""
 
 
-class Link:
+class SocketIOTransport:
     """Good for one connection: `run` it once, then throw it away."""
 
-    def __init__(self, url: str, options: ClientOptions, tls: ssl.SSLContext | None, listener: LinkListener) -> None:
+    def __init__(
+        self, url: str, options: ClientOptions, tls: ssl.SSLContext | None, listener: TransportListener
+    ) -> None:
         self._url = url
         self._options = options
         self._tls = tls
         self._listener = listener
         self._opened = False
         self._polite = False
-        self._ended: asyncio.Future[LinkEnd] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[ConnectionEnd] = asyncio.get_running_loop().create_future()
         self._authenticated = asyncio.Event()
         self._outgoing: asyncio.Queue[tuple[int, str, object]] = asyncio.Queue()
         """Bounded by its user: the session has a limited number of requests under way."""
@@ -84,7 +86,7 @@ class Link:
         self._upgrades: list[aiohttp.ClientResponse] = []
         """WebSockets whose handshake succeeded: python-engineio forgets one that says nonsense without closing it."""
 
-    async def run(self, auth: dict[str, str]) -> LinkEnd:
+    async def run(self, auth: dict[str, str]) -> ConnectionEnd:
         """Connect, live, and say why it ended; never raises for anything the network or the server does."""
         http = self._make_http()
         sio = self._make_client(http)
@@ -100,11 +102,11 @@ class Link:
     def drop(self, reason: str, *, polite: bool = False) -> None:
         """End the link, ``polite``ly with a DISCONNECT; a link believed dead is cut."""
         self._polite = polite
-        self._end(LinkEnd(reason))
+        self._end(ConnectionEnd(reason))
 
     def expire(self, code: ErrorCode) -> None:
         """End the link as if the server had refused the credentials with this code."""
-        self._end(LinkEnd(ERRORS[code].text, code=code))
+        self._end(ConnectionEnd(ERRORS[code].text, code=code))
 
     def freeze(self, seconds: float) -> bool:
         """Neither read nor write for a time, as on a network that swallows everything; false without a WebSocket."""
@@ -124,14 +126,14 @@ class Link:
         if not transport.is_closing():
             transport.resume_reading()
 
-    async def _live(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> LinkEnd:
+    async def _live(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> ConnectionEnd:
         opening = asyncio.create_task(self._open(sio, auth))
         self._tasks.append(opening)
         timeout_s = self._options.connect_timeout_s
-        waited: set[asyncio.Future[None] | asyncio.Future[LinkEnd]] = {opening, self._ended}
+        waited: set[asyncio.Future[None] | asyncio.Future[ConnectionEnd]] = {opening, self._ended}
         await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if not opening.done():
-            self._end(LinkEnd(f"no answer within {timeout_s:g} s"))
+            self._end(ConnectionEnd(f"no answer within {timeout_s:g} s"))
             opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         return await self._ended
@@ -173,7 +175,7 @@ class Link:
 
         async def failed(_session: object, _context: object, params: aiohttp.TraceRequestExceptionParams) -> None:
             if _is_poll(params.url.query):
-                self._end(LinkEnd(str(params.exception) or type(params.exception).__name__))
+                self._end(ConnectionEnd(str(params.exception) or type(params.exception).__name__))
 
         # One half of long-polling that fails ends the session; python-engineio would wait for the other one, too, which
         # a proxy may have parked on another server.
@@ -201,7 +203,7 @@ class Link:
         def disconnected(reason: str) -> None:
             # An Engine.IO CLOSE has the same reason as a DISCONNECT, but the transport's state has moved on.
             by_server = reason == sio.reason.SERVER_DISCONNECT and sio.eio.state == "connected"
-            self._end(LinkEnd("server disconnect" if by_server else _close_reason(sio), by_server=by_server))
+            self._end(ConnectionEnd("server disconnect" if by_server else _close_reason(sio), by_server=by_server))
 
         sio.on("connect_error", refused)
         sio.on("disconnect", disconnected)
@@ -217,7 +219,7 @@ class Link:
         try:
             user = convert_event(name, payload)
         except msgspec.ValidationError as problem:
-            self._end(LinkEnd(f"the server does not speak this protocol: {problem}"))
+            self._end(ConnectionEnd(f"the server does not speak this protocol: {problem}"))
             return
         self._opened = True
         self._listener.link_opened(user)
@@ -225,7 +227,7 @@ class Link:
 
     async def _watch(self, sio: socketio.AsyncClient) -> None:
         await asyncio.wait({sio.eio.read_loop_task})
-        self._end(LinkEnd(_close_reason(sio)))
+        self._end(ConnectionEnd(_close_reason(sio)))
 
     async def _write(self, sio: socketio.AsyncClient) -> None:
         while True:
@@ -240,7 +242,7 @@ class Link:
         if not self._ended.done():
             self._listener.link_ack(command_id, name, payload)
 
-    def _end(self, end: LinkEnd) -> None:
+    def _end(self, end: ConnectionEnd) -> None:
         if not self._ended.done():
             self._ended.set_result(end)
             self._authenticated.set()
@@ -267,7 +269,7 @@ class Link:
         await http.close()
 
 
-def _read_refusal(problem: object) -> LinkEnd:
+def _read_refusal(problem: object) -> ConnectionEnd:
     """Read CONNECT_ERROR's ``{message, data: {code}}``; without a known code it is a refusal of the credentials."""
     message, code = "connection refused", ErrorCode.UNAUTHORIZED
     if isinstance(problem, dict):
@@ -277,23 +279,23 @@ def _read_refusal(problem: object) -> LinkEnd:
             code = ErrorCode(str(details.get("code"))) if isinstance(details, dict) else code
     elif problem is not None:
         message = str(problem)
-    return LinkEnd(message, code=code)
+    return ConnectionEnd(message, code=code)
 
 
-def _describe(fault: BaseException) -> LinkEnd:
+def _describe(fault: BaseException) -> ConnectionEnd:
     """Find the fault that says most, which python-socketio wraps twice."""
-    end = LinkEnd(str(fault) or type(fault).__name__)
+    end = ConnectionEnd(str(fault) or type(fault).__name__)
     for cause in _causes(fault):
         if isinstance(cause, aiohttp.WSServerHandshakeError):
             end = _http_end(cause.status, cause.headers or {})
         elif isinstance(cause, aiohttp.ClientError | OSError):
-            end = LinkEnd(str(cause) or end.reason, retry_after_s=end.retry_after_s)
+            end = ConnectionEnd(str(cause) or end.reason, retry_after_s=end.retry_after_s)
     return end
 
 
-def _http_end(status: int, headers: Mapping[str, str]) -> LinkEnd:
+def _http_end(status: int, headers: Mapping[str, str]) -> ConnectionEnd:
     retry_after_s = _seconds(headers.get("Retry-After")) if status in BUSY_STATUSES else None
-    return LinkEnd(f"the server answered HTTP {status}", retry_after_s=retry_after_s)
+    return ConnectionEnd(f"the server answered HTTP {status}", retry_after_s=retry_after_s)
 
 
 def _is_poll(query: Mapping[str, str]) -> bool:

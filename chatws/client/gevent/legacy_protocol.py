@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chatws.client.core.names import Command, Event
+from chatws.client.core.event_names import Command, Event
 from chatws.protocol import limits
 from chatws.protocol.commands import JoinConversation, SendMessage
 from chatws.protocol.entities import Conversation, Message, Presence, Role, User, Wire
@@ -33,7 +33,7 @@ ANSWERED_HERE = frozenset({Command.TYPING_START, Command.TYPING_STOP, Command.LE
 """Requests of the guide that its server need not ack."""
 
 
-class Greeting(Wire, frozen=True, kw_only=True):
+class LegacyAuthenticated(Wire, frozen=True, kw_only=True):
     """The guide's ``authenticated``."""
 
     user_id: str
@@ -41,7 +41,7 @@ class Greeting(Wire, frozen=True, kw_only=True):
     role: Role = "customer"
 
 
-class Sender(Wire, frozen=True, kw_only=True):
+class LegacySender(Wire, frozen=True, kw_only=True):
     """The guide's ``sender``; ``userName`` is optional there."""
 
     user_id: str
@@ -49,16 +49,16 @@ class Sender(Wire, frozen=True, kw_only=True):
     role: Role = "customer"
 
 
-class PlainMessage(Wire, frozen=True, kw_only=True):
+class LegacyMessage(Wire, frozen=True, kw_only=True):
     """The guide's ``MessageData``."""
 
     conversation_id: str
     content: str
-    sender: Sender
+    sender: LegacySender
     timestamp: str = UNKNOWN_TIME
 
 
-class PlainTyping(Wire, frozen=True, kw_only=True):
+class LegacyTyping(Wire, frozen=True, kw_only=True):
     """The guide's ``typing_indicator``, which does not say where."""
 
     user_id: str
@@ -66,26 +66,26 @@ class PlainTyping(Wire, frozen=True, kw_only=True):
     is_typing: bool
 
 
-class PlainError(Wire, frozen=True, kw_only=True):
+class LegacyError(Wire, frozen=True, kw_only=True):
     """The guide's ``error``."""
 
     message: str = ""
 
 
-class Joined(Wire, frozen=True, kw_only=True):
+class LegacyJoined(Wire, frozen=True, kw_only=True):
     """The guide's ``joined_conversation``."""
 
     conversation_id: str
 
 
-class PlainAck(Wire, frozen=True, kw_only=True):
+class LegacyAck(Wire, frozen=True, kw_only=True):
     """The guide's ack: ``ack.success``."""
 
     success: bool | UnsetType = UNSET
     error: msgspec.Raw | UnsetType = UNSET
 
 
-class GuideServer:
+class LegacyProtocolAdapter:
     """The state that filling in takes, for one client across its connections."""
 
     def __init__(self) -> None:
@@ -105,9 +105,9 @@ class GuideServer:
         """Fill in ``authenticated``; one that is not even the guide's names nobody."""
         self._joins.clear()
         try:
-            greeting = msgspec.json.decode(raw, type=Greeting)
+            greeting = msgspec.json.decode(raw, type=LegacyAuthenticated)
         except msgspec.DecodeError:
-            greeting = Greeting(user_id="unknown")
+            greeting = LegacyAuthenticated(user_id="unknown")
         return Authenticated(
             user_id=greeting.user_id,
             user_name=greeting.user_name,
@@ -158,7 +158,7 @@ class GuideServer:
         Raises:
             msgspec.DecodeError: it is not the guide's.
         """
-        ack = msgspec.json.decode(raw, type=PlainAck)
+        ack = msgspec.json.decode(raw, type=LegacyAck)
         if ack.success is False or (ack.success is UNSET and ack.error is not UNSET):
             return refuse(ErrorCode.FORBIDDEN if name == Command.JOIN_CONVERSATION else ErrorCode.INTERNAL)
         if name == Command.JOIN_CONVERSATION:
@@ -168,7 +168,7 @@ class GuideServer:
     def joined(self, raw: msgspec.Raw) -> tuple[int, JoinAck] | None:
         """Answer the join that ``joined_conversation`` is about; None when it is about none."""
         try:
-            conversation_id = msgspec.json.decode(raw, type=Joined).conversation_id
+            conversation_id = msgspec.json.decode(raw, type=LegacyJoined).conversation_id
         except msgspec.DecodeError:
             return None
         command_id = self._joins.pop(conversation_id, None)
@@ -199,7 +199,7 @@ class GuideServer:
         )
 
     def _message(self, raw: msgspec.Raw) -> Message:
-        plain = msgspec.json.decode(raw, type=PlainMessage)
+        plain = msgspec.json.decode(raw, type=LegacyMessage)
         seq = self._heads.get(plain.conversation_id, 0) + 1
         self._heads[plain.conversation_id] = seq
         sender = User(user_id=plain.sender.user_id, user_name=plain.sender.user_name, role=plain.sender.role)
@@ -213,7 +213,7 @@ class GuideServer:
         )
 
     def _typing(self, raw: msgspec.Raw) -> TypingIndicator:
-        plain = msgspec.json.decode(raw, type=PlainTyping)
+        plain = msgspec.json.decode(raw, type=LegacyTyping)
         return TypingIndicator(
             conversation_id=next(iter(self._heads), ""),
             user_id=plain.user_id,
@@ -229,7 +229,7 @@ def refuse(code: ErrorCode) -> Refused:
 
 
 def _error(raw: msgspec.Raw) -> Failed:
-    return Failed(message=msgspec.json.decode(raw, type=PlainError).message, code=ErrorCode.INTERNAL)
+    return Failed(message=msgspec.json.decode(raw, type=LegacyError).message, code=ErrorCode.INTERNAL)
 
 
 def _conversation_of(payload: Wire | str) -> str:

@@ -15,7 +15,7 @@ _SECURE = frozenset({"https", "wss"})
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class Endpoint:
     """A server's address, ready to connect to without asking anybody."""
 
     host: str
@@ -34,7 +34,7 @@ class Address:
         return f"{name}:{self.port}"
 
 
-def find_address(url: str, ca_file: Path | None = None, via: tuple[str, int] | None = None) -> Address:
+def resolve_endpoint(url: str, ca_file: Path | None = None, via: tuple[str, int] | None = None) -> Endpoint:
     """Look a server up; ``ca_file`` holds certificates to trust instead of the system's.
 
     ``via`` is the host and port of something that passes bytes on to the server: connections go there, while the
@@ -53,4 +53,4 @@ def find_address(url: str, ca_file: Path | None = None, via: tuple[str, int] | N
     except (OSError, ValueError) as problem:
         raise CannotConnect(f"{url}: {problem}") from problem
     family, _, _, _, sockaddr = found[0]
-    return Address(parts.hostname, port, parts.path.rstrip("/"), family, sockaddr, tls)
+    return Endpoint(parts.hostname, port, parts.path.rstrip("/"), family, sockaddr, tls)
