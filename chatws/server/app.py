@@ -14,30 +14,30 @@ from chatws.bus.factory import make_bus
 from chatws.engine import EngineOptions, Namespace, Server
 from chatws.protocol.entities import User
 from chatws.protocol.events import TypingIndicator
-from chatws.server import rest, site
-from chatws.server.answering import BOT, Answering
-from chatws.server.audience import LocalAudience
+from chatws.server import frontend, rest
 from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.keys import load_keys
 from chatws.server.auth.passwords import PasswordChecker
-from chatws.server.background import Background
-from chatws.server.chat import Chat
+from chatws.server.bot.dispatcher import BOT, BotDispatcher
 from chatws.server.clock import Clock, SystemClock
-from chatws.server.connections import Registry
+from chatws.server.cluster.publisher import ClusterPublisher
+from chatws.server.cluster.receiver import ClusterReceiver
+from chatws.server.connections.registry import ConnectionRegistry
+from chatws.server.connections.socket_adapter import SocketAdapter
+from chatws.server.conversations.hub import Hub
+from chatws.server.conversations.inbox import Inbox
+from chatws.server.conversations.typing import ConversationTyping
 from chatws.server.drain import Drain
 from chatws.server.errors import StartError
 from chatws.server.handlers import ROUTES
-from chatws.server.hosting import Hosting
-from chatws.server.inbox import Inbox
-from chatws.server.listener import Listener
 from chatws.server.metrics import Metrics
-from chatws.server.neighbours import Neighbours
-from chatws.server.pipeline import Pipeline
-from chatws.server.presence import PresenceBook
+from chatws.server.periodic import PeriodicTasks
+from chatws.server.presence.manager import PresenceManager
+from chatws.server.presence.notifier import PresenceNotifier
+from chatws.server.requests.pipeline import Pipeline
+from chatws.server.requests.rate_limit import AddressRateLimiter
 from chatws.server.service import WebSocketService
-from chatws.server.sockets import SocketAdapter
-from chatws.server.throttle import AddressLimit
-from chatws.server.typing_board import TypingBoard
+from chatws.server.services import Services
 from chatws.settings import Settings
 from chatws.store import BadUrl, Store, StoreError
 from chatws.store.factory import make_store
@@ -80,8 +80,8 @@ def create_app(
     app[DRAIN] = Drain(chat, server)
     app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat, bus=bus))
     app.on_shutdown.append(functools.partial(_end_answers, chat=chat))
-    rest.attach(app, rest.Api(chat, pipeline, server, app[SERVICE], app[DRAIN]))
-    site.attach(app, chat)
+    rest.attach(app, rest.RestContext(chat, pipeline, server, app[SERVICE], app[DRAIN]))
+    frontend.attach(app, chat)
     server.attach(app)
     return app
 
@@ -121,16 +121,16 @@ def _make_bus(settings: Settings) -> Bus:
         raise StartError("Redis", str(problem), "check redis_url") from None
 
 
-def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Chat:
+def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
     metrics = Metrics()
-    registry = Registry(settings)
-    neighbours = Neighbours(bus, settings.inbox_update_ms, metrics.bus_wait)
+    registry = ConnectionRegistry(settings)
+    neighbours = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
     boards = functools.partial(_typing_board, settings, namespace, registry, neighbours)
-    hosting = Hosting(namespace, store, metrics, neighbours, boards)
+    hosting = Hub(namespace, store, metrics, neighbours, boards)
     inbox = Inbox(namespace, settings.inbox_update_ms, neighbours)
-    audience = LocalAudience(namespace, registry, hosting, inbox)
+    audience = PresenceNotifier(namespace, registry, hosting, inbox)
     answering = _make_answering(settings)
-    chat = Chat(
+    chat = Services(
         settings=settings,
         clock=clock,
         store=store,
@@ -142,7 +142,7 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: St
         session_starts=_limit(settings, settings.sessions_per_s, settings.connections_per_address),
         registry=registry,
         hosting=hosting,
-        presence=PresenceBook(settings.presence_grace_ms, clock, audience, neighbours),
+        presence=PresenceManager(settings.presence_grace_ms, clock, audience, neighbours),
         inbox=inbox,
         answering=answering,
         neighbours=neighbours,
@@ -152,20 +152,20 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: St
     return chat
 
 
-def _make_answering(settings: Settings) -> Answering:
+def _make_answering(settings: Settings) -> BotDispatcher:
     try:
-        return Answering(make_bot(settings, os.environ.get(KEY_VARIABLE)), settings)
+        return BotDispatcher(make_bot(settings, os.environ.get(KEY_VARIABLE)), settings)
     except BotConfigError as problem:
         raise StartError(f"the bot {settings.bot}", problem.why, problem.advice) from None
 
 
-def _limit(settings: Settings, per_s: float, burst: int) -> AddressLimit:
-    return AddressLimit(per_s if settings.limits == "on" else 0, burst)
+def _limit(settings: Settings, per_s: float, burst: int) -> AddressRateLimiter:
+    return AddressRateLimiter(per_s if settings.limits == "on" else 0, burst)
 
 
 def _typing_board(
-    settings: Settings, namespace: Namespace, registry: Registry, neighbours: Neighbours, room: str
-) -> TypingBoard:
+    settings: Settings, namespace: Namespace, registry: ConnectionRegistry, neighbours: ClusterPublisher, room: str
+) -> ConversationTyping:
     conversation_id = room.removeprefix("conversation:")
 
     def show(user: User, is_typing: bool) -> None:  # noqa: FBT001  the state is what it says
@@ -177,25 +177,25 @@ def _typing_board(
     def tell(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
         neighbours.typing(conversation_id, user, is_typing=is_typing)
 
-    return TypingBoard(settings, show, tell)
+    return ConversationTyping(settings, show, tell)
 
 
-async def _end_answers(_app: web.Application, *, chat: Chat) -> None:
+async def _end_answers(_app: web.Application, *, chat: Services) -> None:
     """Let those who read an answer while it is written see its end: aiohttp waits for them after this."""
     await chat.answering.close()
 
 
-async def _lifetime(_app: web.Application, *, chat: Chat, bus: Bus) -> AsyncIterator[None]:
+async def _lifetime(_app: web.Application, *, chat: Services, bus: Bus) -> AsyncIterator[None]:
     try:
         await chat.store.open()
         await chat.store.ensure_user(BOT)
     except StoreError as problem:
         await chat.store.close()
         raise StartError("the database", str(problem)) from None
-    background = Background(chat)
+    background = PeriodicTasks(chat)
     chat.presence.on_gone(background.agent_gone)
     chat.hosting.on_late(background.compare)
-    await bus.open(Listener(chat, background))
+    await bus.open(ClusterReceiver(chat, background))
     background.start()
     yield
     await background.close()

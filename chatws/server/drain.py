@@ -8,8 +8,8 @@ import random
 
 from chatws.engine import Server
 from chatws.protocol.events import ServerDraining
-from chatws.server.chat import Chat
 from chatws.server.logs import log_event
+from chatws.server.services import Services
 
 _log = logging.getLogger("chatws.drain")
 
@@ -27,7 +27,7 @@ BATCH_INTERVAL_S = 0.05
 class Drain:
     """The end of a server's work."""
 
-    def __init__(self, chat: Chat, server: Server) -> None:
+    def __init__(self, chat: Services, server: Server) -> None:
         self._chat = chat
         self._server = server
 

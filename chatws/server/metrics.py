@@ -13,11 +13,11 @@ from chatws import __version__
 from chatws.protocol.entities import Role
 from chatws.protocol.rest_spec import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
-from chatws.server.tally import BOUNDS_S, RequestTally, Timing
+from chatws.server.tally import BOUNDS_S, DurationHistogram, RequestCounters
 
 if TYPE_CHECKING:
     from chatws.engine import Server
-    from chatws.server.chat import Chat
+    from chatws.server.services import Services
 
 UNKNOWN_EVENT = "unknown"
 """Label of every event name that is not in the table, so that clients cannot make labels."""
@@ -31,12 +31,12 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.requests = RequestTally()
+        self.requests = RequestCounters()
         self.messages: dict[Role, int] = {"admin": 0, "customer": 0, "bot": 0}
         """Messages stored and delivered, by sender."""
-        self.commit = Timing()
+        self.commit = DurationHistogram()
         """From handing a message to the store until it is durable."""
-        self.bus_wait = Timing()
+        self.bus_wait = DurationHistogram()
         """What joins and new connections wait for other servers."""
         answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
         outcomes = ("stored", "dropped", "failed", "handed_off")
@@ -48,9 +48,9 @@ class Metrics:
         self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
 
-    def watch(self, chat: Chat, server: Server) -> None:
+    def watch(self, chat: Services, server: Server) -> None:
         """Have the numbers of these parts in the registry, too."""
-        self.registry.register(Watched(chat, server))
+        self.registry.register(ServerCollector(chat, server))
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request that was answered."""
@@ -63,10 +63,10 @@ class Metrics:
         return Histogram(name, text, buckets=BOUNDS_S, registry=self.registry)
 
 
-class Watched(Collector):
+class ServerCollector(Collector):
     """What the engine and the chat know about themselves anyway."""
 
-    def __init__(self, chat: Chat, server: Server) -> None:
+    def __init__(self, chat: Services, server: Server) -> None:
         self._chat = chat
         self._server = server
 

@@ -8,9 +8,9 @@ from msgspec import UNSET
 from chatws.protocol.content import normalise_content
 from chatws.protocol.entities import Message, User
 from chatws.protocol.spec import EVENTS
-from chatws.server.answering import BOT
-from chatws.server.chat import Chat
-from chatws.server.gate import user_room
+from chatws.server.bot.dispatcher import BOT
+from chatws.server.connections.lifecycle import user_room
+from chatws.server.services import Services
 from chatws.store.interface import Draft
 from chatws.wire.socketio import RESERVED_EVENTS
 
@@ -18,7 +18,7 @@ from chatws.wire.socketio import RESERVED_EVENTS
 class WebSocketService:
     """Speaks into conversations and to users from the server's side."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Services) -> None:
         self._chat = chat
 
     async def send_message(

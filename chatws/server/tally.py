@@ -16,7 +16,7 @@ BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 """Upper bounds of the buckets; one more takes the rest."""
 
 
-class Timing:
+class DurationHistogram:
     """How long something took, in buckets."""
 
     __slots__ = ("_buckets", "_sum_s")
@@ -36,12 +36,12 @@ class Timing:
         family.add_metric(labels, list(zip(names, accumulate(self._buckets), strict=True)), self._sum_s)
 
 
-class RequestTally:
+class RequestCounters:
     """Requests by event and outcome, and their times by event."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], int] = {}
-        self._times: dict[str, Timing] = {}
+        self._times: dict[str, DurationHistogram] = {}
 
     def add(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request; names of both come from the contract's tables, so that clients cannot make labels."""
@@ -49,7 +49,7 @@ class RequestTally:
         self._counts[key] = self._counts.get(key, 0) + 1
         timing = self._times.get(event)
         if timing is None:
-            timing = self._times[event] = Timing()
+            timing = self._times[event] = DurationHistogram()
         timing.observe(seconds)
 
     def collect(self) -> Iterator[Metric]:

@@ -102,7 +102,7 @@ def look_at_secret(settings: Settings) -> Finding:
 
 def look_at_assets() -> Finding:
     """See whether the pages have the official client beside them."""
-    from chatws.server.site.files import VENDOR
+    from chatws.server.frontend.static import VENDOR
 
     if (VENDOR / "socket.io.min.js").exists():
         return Finding("browser assets", "ok", "the official client is served from here")

@@ -14,7 +14,7 @@ import msgspec
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.entities import Message
 from chatws.protocol.responses import JoinAck
-from chatws.server.auth.keys import Keys
+from chatws.server.auth.keys import KeyRing
 from chatws_loadtest.connection import Connection, connect
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.people import Customer, mint_tokens
@@ -136,7 +136,7 @@ async def open_idle(ports: Sequence[int], sessions: Sequence[Customer]) -> list[
 
 
 async def open_pairs(
-    load: Load, keys: Keys, places: Sequence[tuple[int, int]], sessions: Sequence[Customer], ledger: Ledger
+    load: Load, keys: KeyRing, places: Sequence[tuple[int, int]], sessions: Sequence[Customer], ledger: Ledger
 ) -> list[Pair]:
     """Connect both members of every conversation; the agents share the work evenly, a connection per conversation.
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from chatws.server.auth import tokens
-from chatws.server.auth.keys import Key, Keys
+from chatws.server.auth.keys import KeyRing, SigningKey
 from chatws.settings import Settings
 from chatws_loadtest.orders import Room, ShortLived
 
@@ -46,7 +46,7 @@ class Customer:
 class Credentials:
     """What credentials there are: a key to sign tokens with, or tokens; sessions, or a server that starts them."""
 
-    keys: Keys | None = None
+    keys: KeyRing | None = None
     tokens: Sequence[str] = ()
     sessions: Sequence[Customer] = ()
     tag: str = field(default="load")
@@ -65,12 +65,12 @@ class Credentials:
         return cycle(self.tokens)
 
 
-def mint_tokens(keys: Keys, names: Sequence[str]) -> list[str]:
+def mint_tokens(keys: KeyRing, names: Sequence[str]) -> list[str]:
     """Sign a token for each agent, good for the whole run."""
     return [tokens.mint(keys, Settings(), subject=name, name=name, ttl_s=TOKEN_LIFE_S) for name in names]
 
 
-def shorten_tokens(keys: Keys, held: Iterable[str], ttl_s: int) -> dict[str, ShortLived]:
+def shorten_tokens(keys: KeyRing, held: Iterable[str], ttl_s: int) -> dict[str, ShortLived]:
     """Sign for each holder a token that lives ``ttl_s`` seconds at most, and the one after it."""
     expired_at_s = time.time() + ttl_s
     found = {}
@@ -81,7 +81,7 @@ def shorten_tokens(keys: Keys, held: Iterable[str], ttl_s: int) -> dict[str, Sho
     return found
 
 
-def read_key(path: Path) -> Keys:
+def read_key(path: Path) -> KeyRing:
     """Read the key that a server's tokens are signed with (HS256).
 
     Raises:
@@ -93,7 +93,7 @@ def read_key(path: Path) -> Keys:
         raise PeopleMissing(f"{path}: {problem.strerror}") from problem
     if not material:
         raise PeopleMissing(f"{path} is empty")
-    return Keys(("HS256",), Key(None, material))
+    return KeyRing(("HS256",), SigningKey(None, material))
 
 
 def read_lines(path: Path) -> list[str]:

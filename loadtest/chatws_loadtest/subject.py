@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from chatws.server.auth.keys import Keys, load_keys
+from chatws.server.auth.keys import KeyRing, load_keys
 from chatws.settings import Settings
 
 HOST = "127.0.0.1"
@@ -48,7 +48,7 @@ class Subject:
         return f"http://{HOST}:{self.port}"
 
     @property
-    def keys(self) -> Keys:
+    def keys(self) -> KeyRing:
         """The key that its tokens are signed with."""
         return load_keys(Settings(data_dir=self.data_dir), create=False)
 

@@ -4,10 +4,10 @@ from itertools import islice
 
 import pytest
 
-from chatws.server.auth.keys import Key, Keys
+from chatws.server.auth.keys import KeyRing, SigningKey
 from chatws_loadtest.people import AGENT_CONVERSATIONS, Credentials, PeopleMissing, seat
 
-KEYS = Keys(("HS256",), Key(None, b"k" * 32))
+KEYS = KeyRing(("HS256",), SigningKey(None, b"k" * 32))
 
 
 @pytest.mark.parametrize(("places", "agents"), [(1, 2), (2, 2), (20, 2), (21, 3), (250, 25)])

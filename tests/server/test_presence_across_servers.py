@@ -159,7 +159,7 @@ async def test_users_of_a_server_that_is_gone_are_offline_unless_they_come_back(
 async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatws.server.amends.SILENCE_S", 0.1)
+    monkeypatch.setattr("chatws.server.cluster.presence_resync.SILENCE_S", 0.1)
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     other = await cluster.join_third(customer)
@@ -177,7 +177,7 @@ async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after
 async def test_departure_that_the_bus_lost_is_noticed_in_the_next_round(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatws.server.background.PRESENCE_ROUND_S", 0.05)
+    monkeypatch.setattr("chatws.server.periodic.PRESENCE_ROUND_S", 0.05)
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     await cluster.join_third(customer, "agent-3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from chatws.bus import MessageStored
-from chatws.server.neighbours import ASK_TIMEOUT_S
+from chatws.server.cluster.publisher import ASK_TIMEOUT_S
 from tests.server.conftest import StartCluster
 from tests.server.rest.support import bearer
 from tests.support.chat import RunningChat

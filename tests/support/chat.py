@@ -18,8 +18,8 @@ from chatws.server import ENGINE, SERVICE, WebSocketService, create_app
 from chatws.server.app import DRAIN
 from chatws.server.auth import tokens
 from chatws.server.auth.keys import load_keys
-from chatws.server.chat import Chat
 from chatws.server.clock import SystemClock
+from chatws.server.services import Services
 from chatws.settings import Settings
 from chatws.store import Store
 from chatws.store.factory import make_store
@@ -79,7 +79,7 @@ class RunningChat:
         return self.app[SERVICE]
 
     @property
-    def parts(self) -> Chat:
+    def parts(self) -> Services:
         """The server's inside, for what no client can bring about."""
         return self.app[SERVICE]._chat
 

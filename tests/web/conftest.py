@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from chatws.server.site.files import VENDOR
+from chatws.server.frontend.static import VENDOR
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool
 from tests.web.support import CLOSE_TIMEOUT_S, Visitors

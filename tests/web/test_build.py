@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import hatch_build
-from chatws.server.site.files import ROOT, VENDOR
+from chatws.server.frontend.static import ROOT, VENDOR
 
 NPM = """#!/bin/sh
 echo "$@" >> "{calls}"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse
 
-from chatws.server.site import official
-from chatws.server.site.files import VENDOR, catalogue
+from chatws.server.frontend import client_asset
+from chatws.server.frontend.static import VENDOR, catalogue
 from tests.support.chat import RunningChat
 
 pytestmark = pytest.mark.usefixtures("assets")
@@ -30,8 +30,8 @@ def missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compiled = [address for address in files if address.startswith("/admin/src/")]
     for address in compiled:
         del files[address]
-    monkeypatch.setattr("chatws.server.site.pages.catalogue", lambda: files)
-    monkeypatch.setattr("chatws.server.site.pages.VENDOR", tmp_path)
+    monkeypatch.setattr("chatws.server.frontend.pages.catalogue", lambda: files)
+    monkeypatch.setattr("chatws.server.frontend.pages.VENDOR", tmp_path)
 
 
 def policy_of(response: ClientResponse) -> dict[str, list[str]]:
@@ -40,7 +40,7 @@ def policy_of(response: ClientResponse) -> dict[str, list[str]]:
 
 
 async def test_official_client_is_served_under_the_names_of_nodes_server(chat: RunningChat) -> None:
-    for name in sorted(official.NAMES):
+    for name in sorted(client_asset.NAMES):
         response, body = await fetch(chat, f"/socket.io/{name}")
         assert (response.status, len(body) > 30_000) == (200, True), name
         assert response.content_type == ("application/json" if name.endswith(".map") else "text/javascript")
@@ -49,9 +49,9 @@ async def test_official_client_is_served_under_the_names_of_nodes_server(chat: R
 
 def test_pinned_release_and_integrity_are_those_of_the_build() -> None:
     hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["hooks"]["custom"]
-    assert hook["packages"]["socket.io-client"]["version"] == official.VERSION
+    assert hook["packages"]["socket.io-client"]["version"] == client_asset.VERSION
     digest = hashlib.sha384((VENDOR / "socket.io.min.js").read_bytes()).digest()
-    assert f"sha384-{base64.b64encode(digest).decode()}" == official.MINIFIED_SRI
+    assert f"sha384-{base64.b64encode(digest).decode()}" == client_asset.MINIFIED_SRI
     assert (VENDOR / "LICENSE.socket.io-client").exists()
 
 
@@ -98,12 +98,12 @@ async def test_without_assets_pages_take_the_client_from_a_cdn_with_integrity_an
     async with RunningChat(tmp_path / "chat") as chat:
         page, body = await fetch(chat, "/websocket-test.html")
         text = body.decode()
-        assert official.cdn_tag() in text
-        assert official.LOCAL_TAG not in text
+        assert client_asset.cdn_tag() in text
+        assert client_asset.LOCAL_TAG not in text
         assert "comes from a CDN" in text
-        assert policy_of(page)["script-src"] == ["'self'", official.CDN_ORIGIN]
+        assert policy_of(page)["script-src"] == ["'self'", client_asset.CDN_ORIGIN]
         moved, _ = await fetch(chat, "/socket.io/socket.io.js")
-        assert (moved.status, moved.headers["Location"]) == (302, official.cdn_url("socket.io.js"))
+        assert (moved.status, moved.headers["Location"]) == (302, client_asset.cdn_url("socket.io.js"))
         dashboard, words = await fetch(chat, "/admin/")
         assert dashboard.status == 404
         assert b"npm" in words

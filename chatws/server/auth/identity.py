@@ -12,7 +12,7 @@ from chatws.protocol.entities import ConversationStatus, User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import new_id
 from chatws.server.auth import tokens
-from chatws.server.auth.keys import Keys
+from chatws.server.auth.keys import KeyRing
 from chatws.server.clock import Clock
 from chatws.settings import Settings
 from chatws.store.interface import Account, CustomerSession, Store
@@ -40,7 +40,7 @@ class Identity:
 class Authenticator:
     """Checks tokens and sessions against keys, settings and the store."""
 
-    def __init__(self, settings: Settings, keys: Keys, store: Store, clock: Clock) -> None:
+    def __init__(self, settings: Settings, keys: KeyRing, store: Store, clock: Clock) -> None:
         self._settings = settings
         self._keys = keys
         self._store = store

@@ -19,7 +19,7 @@ SECRET_FILE = "secret"
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SigningKey:
     """One key; ``material`` is a secret for HS* or a PEM for the others."""
 
     key_id: str | None
@@ -27,25 +27,25 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyRing:
     """The current key, which signs, and perhaps the previous one, which still verifies."""
 
     algorithms: tuple[str, ...]
-    current: Key
-    previous: Key | None = None
+    current: SigningKey
+    previous: SigningKey | None = None
 
     @property
     def can_sign(self) -> bool:
         """Whether tokens can be made, not only checked."""
         return b"PUBLIC KEY" not in self.current.material
 
-    def candidates(self, key_id: str | None) -> list[Key]:
+    def candidates(self, key_id: str | None) -> list[SigningKey]:
         """Return the keys that may verify a token with this ``kid``; all of them when the token names none."""
         known = [key for key in (self.current, self.previous) if key is not None]
         return known if key_id is None else [key for key in known if key.key_id == key_id]
 
 
-def load_keys(settings: Settings, *, create: bool = True) -> Keys:
+def load_keys(settings: Settings, *, create: bool = True) -> KeyRing:
     """Read the keys that the settings name; without any, the data directory's secret, made at first use.
 
     Raises:
@@ -54,11 +54,13 @@ def load_keys(settings: Settings, *, create: bool = True) -> Keys:
     path = settings.jwt_key_file or settings.data_dir / SECRET_FILE
     if settings.jwt_key_file is None and create and not path.exists():
         _make_secret(path)
-    current = Key(settings.jwt_key_id, _read(path, settings.jwt_algorithms))
+    current = SigningKey(settings.jwt_key_id, _read(path, settings.jwt_algorithms))
     previous = None
     if settings.jwt_previous_key_file is not None:
-        previous = Key(settings.jwt_previous_key_id, _read(settings.jwt_previous_key_file, settings.jwt_algorithms))
-    return Keys(settings.jwt_algorithms, current, previous)
+        previous = SigningKey(
+            settings.jwt_previous_key_id, _read(settings.jwt_previous_key_file, settings.jwt_algorithms)
+        )
+    return KeyRing(settings.jwt_algorithms, current, previous)
 
 
 def _make_secret(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 
 from chatws.protocol.limits import MAX_TOKEN_BYTES
-from chatws.server.auth.keys import Keys
+from chatws.server.auth.keys import KeyRing
 from chatws.settings import Settings
 
 MAX_LIFE_S = 86_400
@@ -50,7 +50,7 @@ class Claims:
 
 
 def mint(
-    keys: Keys,
+    keys: KeyRing,
     settings: Settings,
     *,
     subject: str,
@@ -79,7 +79,7 @@ def mint(
     return jwt.encode(claims, keys.current.material, algorithm=keys.algorithms[0], headers=headers)
 
 
-def verify(token: str, keys: Keys, settings: Settings, *, now_s: float | None = None) -> Claims:
+def verify(token: str, keys: KeyRing, settings: Settings, *, now_s: float | None = None) -> Claims:
     """Check everything about a token (RFC 8725) and return what it says.
 
     Raises:
@@ -91,7 +91,7 @@ def verify(token: str, keys: Keys, settings: Settings, *, now_s: float | None = 
     return _check_claims(_verified_payload(token, keys, settings), time.time() if now_s is None else now_s)
 
 
-def _verified_payload(token: str, keys: Keys, settings: Settings) -> dict[str, Any]:
+def _verified_payload(token: str, keys: KeyRing, settings: Settings) -> dict[str, Any]:
     try:
         key_id = jwt.get_unverified_header(token).get("kid")
     except jwt.PyJWTError as problem:

@@ -9,8 +9,8 @@ from chatws.protocol.commands import SubscribeInbox
 from chatws.protocol.entities import Conversation
 from chatws.protocol.limits import PAGE_BYTES
 from chatws.protocol.responses import InboxAck
-from chatws.server.chat import Caller, Chat
-from chatws.server.inbox import InboxFilter
+from chatws.server.conversations.inbox import InboxFilter
+from chatws.server.services import RequestContext, Services
 from chatws.store.interface import ConversationFilter
 
 FIRST_PAGE = 100
@@ -19,7 +19,7 @@ FIRST_PAGE = 100
 _encode = msgspec.json.Encoder().encode
 
 
-async def subscribe_inbox(chat: Chat, caller: Caller, payload: SubscribeInbox, place: None) -> InboxAck:
+async def subscribe_inbox(chat: Services, caller: RequestContext, payload: SubscribeInbox, place: None) -> InboxAck:
     """Follow first, then read, so that no change falls in between."""
     connection = caller.connection
     assert connection is not None

@@ -9,13 +9,13 @@ from chatws.protocol.content import normalise_content
 from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import SendAck
-from chatws.server import policy
-from chatws.server.chat import Caller, Chat
-from chatws.server.handlers.work import take_over
+from chatws.server.handlers.assignment import take_over
+from chatws.server.requests import policy
+from chatws.server.services import RequestContext, Services
 from chatws.store.interface import Draft, Stored
 
 
-async def may_send(chat: Chat, caller: Caller, payload: SendMessage) -> tuple[Conversation, str]:
+async def may_send(chat: Services, caller: RequestContext, payload: SendMessage) -> tuple[Conversation, str]:
     """Allow joined members to send well-formed content; returns it with line ends made LF.
 
     Raises:
@@ -27,7 +27,9 @@ async def may_send(chat: Chat, caller: Caller, payload: SendMessage) -> tuple[Co
     return await policy.joined(chat, caller, payload), content
 
 
-async def send_message(chat: Chat, caller: Caller, payload: SendMessage, place: tuple[Conversation, str]) -> SendAck:
+async def send_message(
+    chat: Services, caller: RequestContext, payload: SendMessage, place: tuple[Conversation, str]
+) -> SendAck:
     """Store the message, show it to the room, then answer; the sender's typing ends with it."""
     conversation, content = place
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id

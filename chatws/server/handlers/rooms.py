@@ -9,14 +9,14 @@ from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import JoinedConversation, LeftConversation
 from chatws.protocol.responses import JoinAck, Ok
-from chatws.server import policy
-from chatws.server.chat import Caller, Chat
-from chatws.server.connections import Connection
-from chatws.server.hosting import Hosted, room_name
+from chatws.server.connections.registry import Connection
+from chatws.server.conversations.hub import HostedConversation, room_name
+from chatws.server.requests import policy
+from chatws.server.services import RequestContext, Services
 from chatws.store.interface import Snapshot
 
 
-async def may_join(chat: Chat, caller: Caller, payload: str | JoinConversation) -> Conversation:
+async def may_join(chat: Services, caller: RequestContext, payload: str | JoinConversation) -> Conversation:
     """Allow members; in development mode a customer's first join makes the conversation.
 
     Raises:
@@ -35,7 +35,7 @@ async def may_join(chat: Chat, caller: Caller, payload: str | JoinConversation) 
     return conversation
 
 
-def _check_room(chat: Chat, connection: Connection, conversation_id: str) -> None:
+def _check_room(chat: Services, connection: Connection, conversation_id: str) -> None:
     settings = chat.settings
     if len(connection.joined) >= settings.rooms_per_socket:
         raise ChatError(ErrorCode.CONNECTION_LIMIT, f"At most {settings.rooms_per_socket} conversations at once.")
@@ -44,7 +44,7 @@ def _check_room(chat: Chat, connection: Connection, conversation_id: str) -> Non
 
 
 async def join_conversation(
-    chat: Chat, caller: Caller, payload: str | JoinConversation, conversation: Conversation
+    chat: Services, caller: RequestContext, payload: str | JoinConversation, conversation: Conversation
 ) -> JoinAck:
     """Enter the room, then read: whatever is stored in between reaches the client twice rather than never."""
     connection = caller.connection
@@ -67,11 +67,11 @@ async def join_conversation(
     return ack
 
 
-def _is_there(chat: Chat, connection: Connection, conversation_id: str) -> bool:
+def _is_there(chat: Services, connection: Connection, conversation_id: str) -> bool:
     return any(conversation_id in mine.joined for mine in chat.registry.of_user(connection.user_id))
 
 
-async def _catch_up(chat: Chat, hosted: Hosted, payload: str | JoinConversation) -> JoinAck:
+async def _catch_up(chat: Services, hosted: HostedConversation, payload: str | JoinConversation) -> JoinAck:
     after_seq, epoch = (UNSET, UNSET) if isinstance(payload, str) else (payload.after_seq, payload.epoch)
     same_epoch = epoch in (UNSET, chat.store.epoch)
     wanted = after_seq if after_seq is not UNSET and same_epoch else None
@@ -93,7 +93,7 @@ async def _catch_up(chat: Chat, hosted: Hosted, payload: str | JoinConversation)
     )
 
 
-def _people(chat: Chat, hosted: Hosted, snapshot: Snapshot) -> list[str]:
+def _people(chat: Services, hosted: HostedConversation, snapshot: Snapshot) -> list[str]:
     conversation = snapshot.conversation
     people = [socket.data.user_id for socket in chat.namespace.room_members(hosted.room)]
     people.append(conversation.customer.user_id)
@@ -102,7 +102,7 @@ def _people(chat: Chat, hosted: Hosted, snapshot: Snapshot) -> list[str]:
     return people
 
 
-async def leave_conversation(chat: Chat, caller: Caller, payload: str, conversation: Conversation) -> Ok:
+async def leave_conversation(chat: Services, caller: RequestContext, payload: str, conversation: Conversation) -> Ok:
     """Leave the room; typing ends with it."""
     connection = caller.connection
     assert connection is not None
@@ -113,7 +113,7 @@ async def leave_conversation(chat: Chat, caller: Caller, payload: str, conversat
     return Ok()
 
 
-def leave_room(chat: Chat, connection: Connection, hosted: Hosted) -> None:
+def leave_room(chat: Services, connection: Connection, hosted: HostedConversation) -> None:
     """Take a connection out of a room; the user's typing ends with the user's last connection in it."""
     hosted.board.end(connection.user_id, connection)
     connection.joined.pop(hosted.conversation.conversation_id, None)
@@ -122,6 +122,6 @@ def leave_room(chat: Chat, connection: Connection, hosted: Hosted) -> None:
     _leave_hosted(chat, connection, hosted)
 
 
-def _leave_hosted(chat: Chat, connection: Connection, hosted: Hosted) -> None:
+def _leave_hosted(chat: Services, connection: Connection, hosted: HostedConversation) -> None:
     if chat.hosting.leave(connection, hosted):
         chat.presence.room_ended(hosted.conversation.conversation_id)

@@ -10,17 +10,17 @@ from chatws.protocol.entities import Conversation, Message
 from chatws.protocol.ids import new_id
 from chatws.protocol.limits import PAGE_MESSAGES
 from chatws.protocol.responses import BotAck
-from chatws.server import policy
-from chatws.server.chat import Caller, Chat
-from chatws.server.handlers.work import give_to_bot
+from chatws.server.handlers.assignment import give_to_bot
+from chatws.server.requests import policy
 from chatws.server.rest.sessions import own_session
+from chatws.server.services import RequestContext, Services
 from chatws.store.interface import Draft, Stored
 
 MARGIN_MS = 2_000
 """Of a request's time, left for everything but waiting for the bot."""
 
 
-async def may_ask(chat: Chat, caller: Caller, payload: BotQuestion) -> tuple[Conversation, str]:
+async def may_ask(chat: Services, caller: RequestContext, payload: BotQuestion) -> tuple[Conversation, str]:
     """Allow customers in their conversations; returns the conversation and the content to store.
 
     Raises:
@@ -35,7 +35,9 @@ async def may_ask(chat: Chat, caller: Caller, payload: BotQuestion) -> tuple[Con
     return policy.check_member(caller.user, await chat.current(own_id)), content
 
 
-async def ask_bot(chat: Chat, caller: Caller, payload: BotQuestion, place: tuple[Conversation, str]) -> BotAck:
+async def ask_bot(
+    chat: Services, caller: RequestContext, payload: BotQuestion, place: tuple[Conversation, str]
+) -> BotAck:
     """Store the message, show it to the room, and wait for the bot if it is the bot's turn, or let the caller follow.
 
     The bot may need longer than a request may take: then its answer comes to the room only.
@@ -59,21 +61,21 @@ def write_ack(message_id: str, reply: Message | None) -> BotAck:
     return BotAck(message_id=message_id, answered=reply is not None, reply=UNSET if reply is None else reply)
 
 
-async def _first_conversation(chat: Chat, caller: Caller) -> Conversation:
+async def _first_conversation(chat: Services, caller: RequestContext) -> Conversation:
     conversation_id = new_id(chat.clock.now_ms())
     conversation, _ = await chat.store.create_conversation(conversation_id, caller.user, "bot")
     chat.touched(conversation_id)
     return conversation
 
 
-async def _give_to_bot(chat: Chat, conversation: Conversation) -> Conversation:
+async def _give_to_bot(chat: Services, conversation: Conversation) -> Conversation:
     """Let the bot have a conversation that nobody has written in yet; whoever asks here wants the bot."""
     if conversation.status != "queued" or conversation.head_seq:
         return conversation
     return await give_to_bot(chat, conversation)
 
 
-async def _ask(chat: Chat, caller: Caller, conversation: Conversation, stored: Stored) -> Message | None:
+async def _ask(chat: Services, caller: RequestContext, conversation: Conversation, stored: Stored) -> Message | None:
     """Return the bot's answer, or None when a human has the conversation or the bot takes too long."""
     if conversation.status != "bot":
         return None
@@ -86,7 +88,7 @@ async def _ask(chat: Chat, caller: Caller, conversation: Conversation, stored: S
     return await answer.wait_done(max(chat.settings.ack_deadline_ms - MARGIN_MS, 0) / 1000)
 
 
-async def _answer_to(chat: Chat, question: Message) -> Message | None:
+async def _answer_to(chat: Services, question: Message) -> Message | None:
     """Find the bot's answer, which carries the question's id."""
     page = await chat.store.page_after(question.conversation_id, question.seq, PAGE_MESSAGES)
     return next((message for message in page.messages if message.client_message_id == question.message_id), None)

@@ -13,14 +13,14 @@ from aiohttp import hdrs, web
 
 from chatws.protocol.responses import BotAck, Refused
 from chatws.protocol.rest_spec import Operation
-from chatws.server.answer import Answer
-from chatws.server.chat import Caller
-from chatws.server.rest.access import Access
-from chatws.server.rest.answers import reply_response
-from chatws.server.rest.api import Api
+from chatws.server.bot.reply import BotReply
+from chatws.server.rest.authentication import RestAuthenticator
 from chatws.server.rest.bot import write_ack
-from chatws.server.rest.callers import Callers
+from chatws.server.rest.context import RestContext
 from chatws.server.rest.endpoint import Endpoint
+from chatws.server.rest.middleware import AccessMiddleware
+from chatws.server.rest.responses import reply_response
+from chatws.server.services import RequestContext
 
 EVENTS = "text/event-stream"
 
@@ -31,7 +31,9 @@ KEEP_ALIVE_S = 15.0
 class BotEndpoint(Endpoint):
     """``POST /api/coze/chat``: JSON, or with ``Accept: text/event-stream`` the answer while it is written."""
 
-    def __init__(self, api: Api, callers: Callers, operation: Operation, access: Access) -> None:
+    def __init__(
+        self, api: RestContext, callers: RestAuthenticator, operation: Operation, access: AccessMiddleware
+    ) -> None:
         super().__init__(api, callers, operation)
         self._access = access
         self._stall_s = api.chat.settings.write_stall_ms / 1000
@@ -40,9 +42,9 @@ class BotEndpoint(Endpoint):
         """Answer in the form that was asked for; a refusal is JSON in both."""
         if not wants_events(request):
             return await super().answer(request)
-        followed: list[Answer] = []
+        followed: list[BotReply] = []
 
-        async def prepare() -> tuple[Caller, object]:
+        async def prepare() -> tuple[RequestContext, object]:
             caller, payload = await self.prepare(request)
             caller.follow = followed.append
             return caller, payload
@@ -53,7 +55,7 @@ class BotEndpoint(Endpoint):
         assert isinstance(reply, BotAck)
         return await self._stream(request, reply, followed[0] if followed else None)
 
-    async def _stream(self, request: web.Request, accepted: BotAck, answer: Answer | None) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, accepted: BotAck, answer: BotReply | None) -> web.StreamResponse:
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: EVENTS, "X-Accel-Buffering": "no"})
         self._access.finish(request, response)
         try:
@@ -73,7 +75,7 @@ class BotEndpoint(Endpoint):
             pass  # it has gone; the answer goes on for the room
         return response
 
-    async def _follow(self, response: web.StreamResponse, answer: Answer) -> None:
+    async def _follow(self, response: web.StreamResponse, answer: BotReply) -> None:
         told = 0
         while True:
             if piece := answer.text[told:]:

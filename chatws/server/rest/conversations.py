@@ -9,15 +9,17 @@ from chatws.protocol.entities import Conversation, User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import ConversationAck, ConversationList, HistoryAck
-from chatws.server import policy
-from chatws.server.chat import Caller, Chat
-from chatws.server.handlers.reading import history
-from chatws.server.handlers.work import take_over
+from chatws.server.handlers.assignment import take_over
+from chatws.server.handlers.history import history
+from chatws.server.requests import policy
 from chatws.server.rest.sessions import own_session
+from chatws.server.services import RequestContext, Services
 from chatws.store.interface import ConversationFilter
 
 
-async def list_conversations(chat: Chat, caller: Caller, payload: ListConversations, place: None) -> ConversationList:
+async def list_conversations(
+    chat: Services, caller: RequestContext, payload: ListConversations, place: None
+) -> ConversationList:
     """Read a page: an agent sees every conversation, a customer the own ones."""
     wanted = ConversationFilter(
         status=None if payload.status is UNSET else payload.status,
@@ -30,7 +32,7 @@ async def list_conversations(chat: Chat, caller: Caller, payload: ListConversati
     return ConversationList(conversations=conversations, cursor=cursor)
 
 
-async def may_start(chat: Chat, caller: Caller, payload: StartConversation) -> User:
+async def may_start(chat: Services, caller: RequestContext, payload: StartConversation) -> User:
     """Allow conversations with customers; returns the customer.
 
     Raises:
@@ -42,7 +44,9 @@ async def may_start(chat: Chat, caller: Caller, payload: StartConversation) -> U
     return account.user
 
 
-async def start_conversation(chat: Chat, caller: Caller, payload: StartConversation, customer: User) -> ConversationAck:
+async def start_conversation(
+    chat: Services, caller: RequestContext, payload: StartConversation, customer: User
+) -> ConversationAck:
     """Make a conversation and give it to the agent who asked."""
     conversation_id = new_id(chat.clock.now_ms())
     conversation, _ = await chat.store.create_conversation(conversation_id, customer, "queued")
@@ -51,13 +55,13 @@ async def start_conversation(chat: Chat, caller: Caller, payload: StartConversat
 
 
 async def get_conversation(
-    chat: Chat, caller: Caller, payload: ConversationRef, conversation: Conversation
+    chat: Services, caller: RequestContext, payload: ConversationRef, conversation: Conversation
 ) -> ConversationAck:
     """Tell one conversation as it is now."""
     return ConversationAck(conversation=conversation)
 
 
-async def may_load(chat: Chat, caller: Caller, payload: LoadMessages) -> Conversation | None:
+async def may_load(chat: Services, caller: RequestContext, payload: LoadMessages) -> Conversation | None:
     """Find the conversation: the one that is named, or the session's own, or None before there is one.
 
     Raises:
@@ -75,7 +79,7 @@ async def may_load(chat: Chat, caller: Caller, payload: LoadMessages) -> Convers
 
 
 async def load_messages(
-    chat: Chat, caller: Caller, payload: LoadMessages, conversation: Conversation | None
+    chat: Services, caller: RequestContext, payload: LoadMessages, conversation: Conversation | None
 ) -> HistoryAck:
     """Read a page as ``history`` does; there are no messages before there is a conversation."""
     if conversation is None:

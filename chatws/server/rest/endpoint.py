@@ -10,10 +10,10 @@ from aiohttp import hdrs, web
 from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.rest_spec import Operation
-from chatws.server.chat import Caller
-from chatws.server.rest.answers import JSON, error_response, reply_response
-from chatws.server.rest.api import Api
-from chatws.server.rest.callers import Callers
+from chatws.server.rest.authentication import RestAuthenticator
+from chatws.server.rest.context import RestContext
+from chatws.server.rest.responses import JSON, error_response, reply_response
+from chatws.server.services import RequestContext
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -21,7 +21,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class Endpoint:
     """One operation."""
 
-    def __init__(self, api: Api, callers: Callers, operation: Operation) -> None:
+    def __init__(self, api: RestContext, callers: RestAuthenticator, operation: Operation) -> None:
         self._api = api
         self._callers = callers
         self._operation = operation
@@ -38,7 +38,7 @@ class Endpoint:
         reply = await self._api.pipeline.run_operation(self._operation.command, lambda: self.prepare(request))
         return reply_response(reply)
 
-    async def prepare(self, request: web.Request) -> tuple[Caller, object]:
+    async def prepare(self, request: web.Request) -> tuple[RequestContext, object]:
         """Read the request: who asks, and the payload.
 
         Raises:

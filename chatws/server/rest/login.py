@@ -7,11 +7,11 @@ from chatws.protocol.entities import User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp
 from chatws.protocol.responses import LoginAck, Ok
-from chatws.server import gate
-from chatws.server.chat import Caller, Chat
+from chatws.server.connections import lifecycle
+from chatws.server.services import RequestContext, Services
 
 
-async def may_try(chat: Chat, caller: Caller, payload: Login) -> None:
+async def may_try(chat: Services, caller: RequestContext, payload: Login) -> None:
     """Count the try before the password is looked at, so that guesses sent together do not all pass.
 
     Raises:
@@ -20,7 +20,7 @@ async def may_try(chat: Chat, caller: Caller, payload: Login) -> None:
     chat.failures.take(caller.address, chat.clock.monotonic())
 
 
-async def login(chat: Chat, caller: Caller, payload: Login, place: None) -> LoginAck:
+async def login(chat: Services, caller: RequestContext, payload: Login, place: None) -> LoginAck:
     """Issue a token; unknown, disabled and mistaken agents get one answer after one time.
 
     Raises:
@@ -34,7 +34,7 @@ async def login(chat: Chat, caller: Caller, payload: Login, place: None) -> Logi
     return _issue(chat, account.user, chat.clock.now_ms())
 
 
-async def may_renew(chat: Chat, caller: Caller, payload: Nothing) -> int:
+async def may_renew(chat: Services, caller: RequestContext, payload: Nothing) -> int:
     """Allow renewal for a limited time after the log-in with a password; returns that log-in's time.
 
     Raises:
@@ -47,21 +47,21 @@ async def may_renew(chat: Chat, caller: Caller, payload: Nothing) -> int:
     return login_at_ms
 
 
-async def refresh(chat: Chat, caller: Caller, payload: Nothing, login_at_ms: int) -> LoginAck:
+async def refresh(chat: Services, caller: RequestContext, payload: Nothing, login_at_ms: int) -> LoginAck:
     """Issue a fresh token."""
     return _issue(chat, caller.user, login_at_ms)
 
 
-async def logout(chat: Chat, caller: Caller, payload: Nothing, place: None) -> Ok:
+async def logout(chat: Services, caller: RequestContext, payload: Nothing, place: None) -> Ok:
     """Void every token the agent has, this one too, and close the agent's sockets."""
     assert caller.identity is not None
     valid_after_ms = max(chat.clock.now_ms(), caller.identity.issued_at_ms + 1)
     await chat.store.revoke_tokens(caller.user.user_id, valid_after_ms)
-    gate.revoke(chat, caller.user.user_id)
+    lifecycle.revoke(chat, caller.user.user_id)
     chat.neighbours.revoked(caller.user.user_id)
     return Ok()
 
 
-def _issue(chat: Chat, user: User, login_at_ms: int) -> LoginAck:
+def _issue(chat: Services, user: User, login_at_ms: int) -> LoginAck:
     token, expires_at_ms = chat.authenticator.issue(user, login_at_ms)
     return LoginAck(token=token, expires_at=format_timestamp(expires_at_ms), user=user)

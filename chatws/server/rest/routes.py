@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chatws.server import policy
-from chatws.server.pipeline import Route
+from chatws.server.requests import policy
+from chatws.server.requests.pipeline import Route
 from chatws.server.rest import bot, conversations, login, sessions, users
 
 ROUTES: Mapping[str, Route] = MappingProxyType(

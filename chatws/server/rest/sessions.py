@@ -10,11 +10,11 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp, new_id, new_secret_id
 from chatws.protocol.responses import SessionAck
 from chatws.server.auth.identity import new_customer
-from chatws.server.chat import Caller, Chat
+from chatws.server.services import RequestContext, Services
 from chatws.store.interface import CustomerSession
 
 
-async def may_start(chat: Chat, caller: Caller, payload: StartSession) -> str | None:
+async def may_start(chat: Services, caller: RequestContext, payload: StartSession) -> str | None:
     """Allow an address so many customers; returns the name as it will be shown.
 
     Raises:
@@ -24,7 +24,7 @@ async def may_start(chat: Chat, caller: Caller, payload: StartSession) -> str | 
     return None if payload.user_name is UNSET else normalise_name(payload.user_name)
 
 
-async def start_session(chat: Chat, caller: Caller, payload: StartSession, name: str | None) -> SessionAck:
+async def start_session(chat: Services, caller: RequestContext, payload: StartSession, name: str | None) -> SessionAck:
     """Make a customer with a session and a conversation."""
     now_ms = chat.clock.now_ms()
     session_id, conversation_id = new_secret_id(), new_id(now_ms)
@@ -36,7 +36,7 @@ async def start_session(chat: Chat, caller: Caller, payload: StartSession, name:
     return _describe(session_id, session, expires_at_ms)
 
 
-async def current_session(chat: Chat, caller: Caller, payload: Nothing, place: None) -> SessionAck:
+async def current_session(chat: Services, caller: RequestContext, payload: Nothing, place: None) -> SessionAck:
     """Tell the customer's own session; asking keeps it alive, as every use does."""
     identity = caller.identity
     assert identity is not None
@@ -44,7 +44,7 @@ async def current_session(chat: Chat, caller: Caller, payload: Nothing, place: N
     return _describe(identity.session_id, await own_session(chat, caller), identity.expires_at_ms)
 
 
-async def own_session(chat: Chat, caller: Caller) -> CustomerSession:
+async def own_session(chat: Services, caller: RequestContext) -> CustomerSession:
     """Read the session of a customer.
 
     Raises:

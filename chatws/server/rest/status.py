@@ -15,8 +15,8 @@ from chatws import __version__
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.openapi import describe
 from chatws.protocol.responses import Health, Ready, SocketHealth
-from chatws.server.rest.answers import JSON, error_response
-from chatws.server.rest.api import Api
+from chatws.server.rest.context import RestContext
+from chatws.server.rest.responses import JSON, error_response
 from chatws.store.interface import Unavailable
 
 PING_TIMEOUT_S = 2.0
@@ -33,7 +33,7 @@ def _openapi() -> bytes:
 class StatusPages:
     """Answers about the server itself; none of it needs credentials."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: RestContext) -> None:
         self._api = api
         self._started_at = api.chat.clock.monotonic()
         self._ping = asyncio.Lock()

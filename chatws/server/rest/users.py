@@ -5,11 +5,11 @@ from __future__ import annotations
 from chatws.protocol.commands import Notify
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import NotifyAck
-from chatws.server.chat import Caller, Chat
 from chatws.server.service import WebSocketService, is_free_name
+from chatws.server.services import RequestContext, Services
 
 
-async def may_notify(chat: Chat, caller: Caller, payload: Notify) -> None:
+async def may_notify(chat: Services, caller: RequestContext, payload: Notify) -> None:
     """Allow names that mean nothing to the protocol and the contract.
 
     Raises:
@@ -19,6 +19,6 @@ async def may_notify(chat: Chat, caller: Caller, payload: Notify) -> None:
         raise ChatError(ErrorCode.BAD_REQUEST, "This event name is taken.")
 
 
-async def notify_user(chat: Chat, caller: Caller, payload: Notify, place: None) -> NotifyAck:
+async def notify_user(chat: Services, caller: RequestContext, payload: Notify, place: None) -> NotifyAck:
     """Emit the event to every connection of the user."""
     return NotifyAck(connections=WebSocketService(chat).send_to_user(payload.user_id, payload.event, payload.payload))

@@ -7,7 +7,7 @@ import sys
 
 from chatws.server.errors import StartError
 from chatws.server.runner import run
-from chatws.server.workers.talk import Failed, Listening, decode_assignment, encode_line
+from chatws.server.workers.ipc import Listening, StartFailed, decode_assignment, encode_line
 
 EXIT_FAILED = 1
 
@@ -23,11 +23,11 @@ def main() -> int:
             lifeline=sys.stdin.fileno(),
         )
     except StartError as problem:
-        _report(Failed(problem.what, problem.why, problem.advice))
+        _report(StartFailed(problem.what, problem.why, problem.advice))
         return EXIT_FAILED
 
 
-def _report(report: Listening | Failed) -> None:
+def _report(report: Listening | StartFailed) -> None:
     os.write(sys.stdout.fileno(), encode_line(report))
     # The parent reads one line; whatever a library may print later belongs to the log.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -14,7 +14,7 @@ import msgspec
 
 from chatws.server.errors import StartError
 from chatws.server.logs import log_event
-from chatws.server.workers.talk import Assignment, Listening, decode_report, encode_line
+from chatws.server.workers.ipc import Listening, WorkerAssignment, decode_report, encode_line
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -91,7 +91,7 @@ class Worker:
         """Hand a server its settings and read what came of them."""
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(encode_line(Assignment(self._number, self._settings)))
+        process.stdin.write(encode_line(WorkerAssignment(self._number, self._settings)))
         try:
             report = decode_report(await process.stdout.readline())
         except msgspec.DecodeError:

@@ -1,0 +1,1 @@
+"""Bot replies: dispatch, progress of one reply, notices to agents."""

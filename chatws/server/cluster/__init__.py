@@ -1,0 +1,1 @@
+"""Communication with other servers: publishing, receiving, reconciliation with the database."""

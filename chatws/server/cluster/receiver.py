@@ -1,0 +1,123 @@
+"""What other servers say, handed to the parts that it concerns."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from chatws.bus import (
+    INBOX,
+    BotNoticed,
+    ConversationChanged,
+    ConversationTouched,
+    HostingBegan,
+    MessageStored,
+    Note,
+    PresenceEntry,
+    ReadMoved,
+    Revoked,
+    TypingChanged,
+    UserEvent,
+)
+from chatws.logging import RateLimitedLogger
+from chatws.server.connections import lifecycle
+from chatws.server.conversations.hub import room_name
+from chatws.server.conversations.inbox import EVERY_INBOX
+
+if TYPE_CHECKING:
+    from chatws.server.periodic import PeriodicTasks
+    from chatws.server.services import Services
+
+_log = logging.getLogger("chatws.bus")
+
+
+class ClusterReceiver:
+    """The bus's receiver; what needs waiting is left to the background."""
+
+    def __init__(self, chat: Services, background: PeriodicTasks) -> None:
+        self._chat = chat
+        self._background = background
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
+
+    def received(self, channel: str, origin: str, note: Note) -> None:
+        """Another server said something; a bug in what comes of it costs this note only."""
+        try:
+            self._dispatch(channel, origin, note)
+        except Exception as problem:  # noqa: BLE001  the bus reads on, whatever one note brings about
+            self._lines.write(logging.ERROR, "note_failed", "bug", problem=problem, note=type(note).__name__)
+
+    def resumed(self) -> None:
+        """Anything may have been missed."""
+        self._background.make_good()
+
+    def server_gone(self, origin: str) -> None:
+        """Another server has ended: its users are gone, unless they come back, and so is its work."""
+        self._chat.presence.server_gone(origin)
+        self._background.take_over_work()
+
+    def _dispatch(self, channel: str, origin: str, note: Note) -> None:
+        chat = self._chat
+        match note:
+            case MessageStored():
+                chat.hosting.deliver(note.message)
+            case TypingChanged():
+                self._typing(origin, note)
+            case PresenceEntry():
+                self._presence(channel, origin, note)
+            case ConversationTouched():
+                chat.inbox.touch(note.conversation_id)
+            case ConversationChanged():
+                self._changed(channel, note)
+            case HostingBegan():
+                self._introduce(note.conversation_id)
+            case _:
+                self._emit(note)
+
+    def _emit(self, note: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
+        """Hand on what is an event for clients, more or less as it stands."""
+        chat = self._chat
+        match note:
+            case ReadMoved():
+                chat.namespace.to(room_name(note.read.conversation_id)).emit("message_read", note.read)
+            case UserEvent():
+                args = () if note.payload is UNSET else (note.payload,)
+                chat.namespace.to(lifecycle.user_room(note.user_id)).emit(note.name, *args)
+            case Revoked():
+                self._background.close_barred(note.user_id)
+            case BotNoticed():
+                chat.namespace.to(EVERY_INBOX).emit("bot_notice", note.notice)
+
+    def _typing(self, origin: str, note: TypingChanged) -> None:
+        hosted = self._chat.hosting.get(note.conversation_id)
+        if hosted is None:
+            return
+        if note.is_typing:
+            hosted.board.start(note.user, origin)
+        else:
+            hosted.board.end(note.user.user_id, origin)
+
+    def _presence(self, channel: str, origin: str, part: PresenceEntry) -> None:
+        is_stranger = self._chat.presence.hear(origin, part)
+        if is_stranger and channel != INBOX:
+            # The user may be connected to servers that have nothing to do with this conversation.
+            self._background.ask_about(part.user.user_id)
+
+    def _changed(self, channel: str, note: ConversationChanged) -> None:
+        """Every server that follows an inbox hears it there, and again in the conversation when it hosts that, too."""
+        self._chat.hosting.adopt(note.after)
+        if channel == INBOX:
+            self._chat.inbox.touch(note.after.conversation_id, note.before)
+        else:
+            self._chat.answering.conversation_changed(note.after)
+
+    def _introduce(self, conversation_id: str) -> None:
+        chat = self._chat
+        hosted = chat.hosting.get(conversation_id)
+        if hosted is None:
+            return
+        members = (socket.data.user_id for socket in chat.namespace.room_members(hosted.room))
+        chat.neighbours.introduce(conversation_id, chat.presence.parts_of(members))
+        for user in hosted.board.typing_here():
+            chat.neighbours.typing(conversation_id, user, is_typing=True)

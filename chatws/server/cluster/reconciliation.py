@@ -1,0 +1,80 @@
+"""Compares what is hosted here with the database, and repairs what no other server's word has brought."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from chatws.server.logs import log_event
+from chatws.store.interface import ConversationFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatws.server.conversations.hub import HostedConversation
+    from chatws.server.services import Services
+    from chatws.store.interface import Head
+
+_log = logging.getLogger("chatws.hosting")
+
+HEADS_PER_QUERY = 500
+
+NEWEST = 100
+"""Most conversations that one look at the list of all of them covers."""
+
+
+class Reconciler:
+    """The repair that needs no bus: the database is the truth."""
+
+    def __init__(self, chat: Services) -> None:
+        self._chat = chat
+        self._newest: str | None = None
+        """When the youngest change was that the last look at the list of conversations found; None before the first."""
+
+    async def run(self) -> None:
+        """Compare every hosted conversation.
+
+        Raises:
+            StoreError: as `Store.heads`; what was not compared is so the next time.
+        """
+        ids = self._chat.hosting.ids()
+        for start in range(0, len(ids), HEADS_PER_QUERY):
+            await self.compare(ids[start : start + HEADS_PER_QUERY])
+        if self._chat.inbox.has_followers:
+            await self._compare_inbox()
+        else:
+            self._newest = None
+
+    async def compare(self, conversation_ids: Sequence[str]) -> None:
+        """Deliver the messages of these conversations that are missing, and tell of changes that were missed."""
+        heads = await self._chat.store.heads(conversation_ids)
+        await asyncio.sleep(0)  # what was committed before this read is delivered by now
+        for conversation_id, head in heads.items():
+            hosted = self._chat.hosting.get(conversation_id)
+            if hosted is not None:
+                await self._repair(hosted, head)
+
+    async def _compare_inbox(self) -> None:
+        """Show followers the changes since the last look that nobody has told them of."""
+        inbox = self._chat.inbox
+        page, _ = await self._chat.store.conversations(ConversationFilter(limit=NEWEST))
+        since = self._newest
+        self._newest = page[0].updated_at if page else since
+        for conversation in page:
+            known = inbox.shown.get(conversation.conversation_id)
+            if known is None:
+                is_missed = since is not None and conversation.updated_at > since
+            else:
+                is_missed = (known.version, known.head_seq) != (conversation.version, conversation.head_seq)
+            if is_missed:
+                inbox.touch(conversation.conversation_id, known)
+
+    async def _repair(self, hosted: HostedConversation, head: Head) -> None:
+        known = hosted.conversation
+        if hosted.repair is None and hosted.delivered < head.seq:
+            log_event(_log, logging.INFO, "gap_found", conversationId=known.conversation_id, head=head.seq)
+            self._chat.metrics.gaps.inc()
+            await self._chat.hosting.read_missing(hosted, head.seq)
+        if known.version < head.version and hosted.conversation is known:
+            await self._chat.relearn(known)

@@ -1,0 +1,1 @@
+"""Connections of clients: registry, authentication and expiry, binding to the engine."""

@@ -1,0 +1,96 @@
+"""Binds the chat to the engine's namespace: connect, event, deadline, disconnect."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+from msgspec import UNSET
+
+from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
+from chatws.logging import RateLimitedLogger
+from chatws.protocol.commands import Authenticate
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.responses import Refused
+from chatws.server.connections import lifecycle
+from chatws.server.connections.registry import Connection
+from chatws.server.requests.pipeline import Pipeline, translate
+from chatws.server.requests.rate_limit import RateLimiter
+from chatws.server.services import RequestContext, Services
+
+_log = logging.getLogger("chatws.connections")
+_credentials = msgspec.json.Decoder(Authenticate)
+
+
+class SocketAdapter:
+    """The chat's side of every socket."""
+
+    def __init__(self, chat: Services, pipeline: Pipeline) -> None:
+        self._chat = chat
+        self._pipeline = pipeline
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
+
+    def attach(self, namespace: Namespace) -> None:
+        """Take the namespace's events."""
+        namespace.on_connect(self.connected)
+        namespace.on_unadmitted(self.unadmitted)
+        namespace.on_disconnect(self.disconnected)
+        namespace.on_event(self.received)
+
+    async def connected(self, socket: Socket, auth: msgspec.Raw | None) -> None:
+        """Check the credentials that came with CONNECT; without any, ``authenticate`` has to follow."""
+        chat = self._chat
+        throttle = RateLimiter(chat.settings, chat.clock.monotonic()) if chat.settings.limits == "on" else None
+        connection = Connection(socket, throttle, chat.registry.next_slot())
+        socket.data = connection
+        try:
+            credentials = _read(auth)
+            if credentials is None:
+                socket.hold_admission()
+                return
+            identity = await lifecycle.identify(chat, socket.handshake.address, credentials)
+            async with chat.presence.expecting(identity.user_id):
+                lifecycle.admit(chat, connection, identity)
+        except Exception as problem:  # noqa: BLE001  whatever it was, the client gets the contract's refusal
+            raise self._refuse(socket, problem) from None
+
+    def _refuse(self, socket: Socket, problem: Exception) -> ConnectRefused:
+        error = translate(problem)
+        if error.code is ErrorCode.INTERNAL:
+            self._lines.write(logging.ERROR, "connect_failed", "failure", problem=problem)
+        self._chat.metrics.request("authenticate", error.code.value, 0.0)
+        self._lines.write(logging.INFO, "client_refused", error.code, socketId=socket.id, code=error.code)
+        return ConnectRefused(error.message, msgspec.to_builtins(error.body))
+
+    async def received(self, socket: Socket, event: IncomingEvent) -> None:
+        """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
+        connection: Connection = socket.data
+        # What has waited for others is not to wait for this, too: with a store that does not answer it adds up.
+        if event.arrived_at is None and lifecycle.is_session_to_slide(self._chat, connection):
+            await lifecycle.slide_session(self._chat, connection)
+        caller = RequestContext(connection.identity, connection.throttle, connection)
+        reply = await self._pipeline.run(caller, event.name, event.args, event.arrived_at)
+        if event.wants_ack:
+            event.reply(reply)
+        elif isinstance(reply, Refused):
+            error = ChatError(reply.error.code, reply.error.message)
+            socket.emit("error", lifecycle.failure(error, event.name))
+
+    def unadmitted(self, socket: Socket) -> None:
+        """The time to authenticate is over."""
+        socket.emit("error", lifecycle.failure(ChatError(ErrorCode.UNAUTHORIZED)))
+
+    def disconnected(self, socket: Socket, reason: str) -> None:
+        """Forget the connection."""
+        lifecycle.depart(self._chat, socket.data, reason)
+        socket.data = None  # or the two would keep each other until Python looks for cycles
+
+
+def _read(auth: msgspec.Raw | None) -> Authenticate | None:
+    if auth is None:
+        return None
+    try:
+        credentials = _credentials.decode(auth)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"auth: {problem}") from None
+    return None if credentials.token is UNSET and credentials.session_id is UNSET else credentials

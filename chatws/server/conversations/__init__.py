@@ -1,0 +1,1 @@
+"""Conversations with local members: delivery by ``seq``, the inbox, typing."""

@@ -1,0 +1,18 @@
+"""The browser side as the server gives it: the official client, the test page, the widget, the dashboard."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from chatws.server.frontend.dev_login import DevLogin
+from chatws.server.frontend.pages import Pages
+from chatws.server.services import Services
+
+__all__ = ["attach"]
+
+
+def attach(app: web.Application, chat: Services) -> None:
+    """Add the routes; call it before the engine is attached, whose path begins like the official client's."""
+    Pages(chat.settings).add_routes(app.router)
+    if chat.settings.is_dev:
+        app.router.add_route(hdrs.METH_POST, "/api/dev/token", DevLogin(chat).handle)

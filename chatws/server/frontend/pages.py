@@ -1,0 +1,100 @@
+"""Answers requests for pages and their assets."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aiohttp import ETag, hdrs, web
+
+from chatws.server.frontend.client_asset import LOCAL_TAG, NAMES, cdn_tag, cdn_url
+from chatws.server.frontend.headers import ASSET_HEADERS, page_headers
+from chatws.server.frontend.static import VENDOR, WebFile, catalogue, etag_of
+from chatws.settings import Settings
+
+HTML = "text/html"
+TEST_PAGE = "/websocket-test.html"
+WIDGET_PAGE = "/widget/chatbot-iframe.html"
+DASHBOARD = "/admin/"
+DASHBOARD_CLIENT = "/admin/src/services/websocket-client.js"
+
+_NO_TEST_PAGE = """\
+The test page is off. In development mode it is on; elsewhere --set test_page=on turns it on.
+"""
+
+_NO_DASHBOARD = """\
+This server was installed without npm, so the dashboard could not be compiled.
+Install npm, then install chatws again; or talk from a terminal:
+
+    chatws agent
+"""
+
+_NOTICE = '<p class="notice" role="note">This server has no copy of socket.io-client; it comes from a CDN.</p>'
+_NOTICE_PLACE = "<!-- notice -->"
+
+
+class Pages:
+    """Every address of the browser side, under one server's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._files = catalogue()
+        self._shows_test_page = settings.test_page == "on" or (settings.test_page == "auto" and settings.is_dev)
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add one route for each file, and those of files that may be missing."""
+        for address in self._files.keys() | {f"/socket.io/{name}" for name in NAMES}:
+            router.add_get(address, self._answer)
+        router.add_get(DASHBOARD.rstrip("/"), _add_slash)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        file = self._files.get(request.path)
+        if file is None or not file.path.exists():
+            return _missing(request.path)
+        if request.path == TEST_PAGE and not self._shows_test_page:
+            return _explain(_NO_TEST_PAGE)
+        if request.path == DASHBOARD and DASHBOARD_CLIENT not in self._files:
+            return _explain(_NO_DASHBOARD)
+        if file.content_type == HTML:
+            return self._page(request, file)
+        return _respond(request, file.read(), file.content_type, ASSET_HEADERS)
+
+    def _page(self, request: web.Request, file: WebFile) -> web.Response:
+        """Give a page; it is told the server's mode, and where the official client is."""
+        text = file.read().decode()
+        from_cdn = not (VENDOR / "socket.io.min.js").exists()
+        if from_cdn:
+            text = text.replace(LOCAL_TAG, cdn_tag()).replace(_NOTICE_PLACE, _NOTICE)
+        if self._settings.is_dev:
+            text = text.replace('data-mode="prod"', 'data-mode="dev"', 1)
+        framed_by = self._widget_frames() if request.path == WIDGET_PAGE else ()
+        return _respond(request, text.encode(), HTML, page_headers(framed_by=framed_by, from_cdn=from_cdn))
+
+    def _widget_frames(self) -> tuple[str, ...]:
+        listed = dict.fromkeys((*self._settings.cors_origin, *self._settings.widget_origins))
+        return ("'self'", *listed)
+
+
+def _respond(request: web.Request, body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
+    etag = etag_of(body)
+    if any(known.value in {etag, "*"} for known in request.if_none_match or ()):
+        response = web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    else:
+        response = web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+    response.etag = ETag(etag)
+    return response
+
+
+def _missing(path: str) -> web.Response:
+    name = path.removeprefix("/socket.io/")
+    if name in NAMES:
+        return web.Response(status=HTTPStatus.FOUND, headers={hdrs.LOCATION: cdn_url(name)})
+    return _explain("This file is gone.\n")
+
+
+def _explain(text: str) -> web.Response:
+    """Answer 404, so that no browser takes the text for a page or a script, and people read why."""
+    return web.Response(status=HTTPStatus.NOT_FOUND, text=text)
+
+
+async def _add_slash(request: web.Request) -> web.Response:
+    return web.Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={hdrs.LOCATION: DASHBOARD})

@@ -1,0 +1,41 @@
+"""Credentials after the connection is open: late authentication, and renewal."""
+
+from __future__ import annotations
+
+from chatws.protocol.commands import Authenticate, RefreshToken
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.ids import format_timestamp
+from chatws.protocol.responses import AuthAck
+from chatws.server.auth.identity import Identity
+from chatws.server.connections import lifecycle
+from chatws.server.services import RequestContext, Services
+
+
+async def authenticate(chat: Services, caller: RequestContext, payload: Authenticate, place: None) -> AuthAck:
+    """Give an anonymous connection its identity."""
+    assert caller.connection is not None
+    identity = await lifecycle.identify(chat, caller.connection.socket.handshake.address, payload)
+    async with chat.presence.expecting(identity.user_id):
+        if not caller.connection.socket.connected:
+            raise ChatError(ErrorCode.UNAUTHORIZED, "The connection has ended.")
+        lifecycle.admit(chat, caller.connection, identity)
+    return _acknowledge(identity)
+
+
+async def refresh_token(chat: Services, caller: RequestContext, payload: RefreshToken, place: None) -> AuthAck:
+    """Let a live connection go on under a fresh token of the same user."""
+    assert caller.connection is not None
+    identity = await chat.authenticator.identify_agent(payload.token)
+    if identity.user_id != caller.user.user_id:
+        raise ChatError(ErrorCode.UNAUTHORIZED, "The token is somebody else's.")
+    lifecycle.renew(chat, caller.connection, identity)
+    return _acknowledge(identity)
+
+
+def _acknowledge(identity: Identity) -> AuthAck:
+    return AuthAck(
+        user_id=identity.user.user_id,
+        user_name=identity.user.user_name,
+        role=identity.user.role,
+        expires_at=format_timestamp(identity.expires_at_ms),
+    )

@@ -1,0 +1,1 @@
+"""Presence of users over all connections and all servers."""

@@ -1,0 +1,1 @@
+"""Request pipeline shared by sockets and REST: policy, rate limits, deadline."""

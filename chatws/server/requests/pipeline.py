@@ -1,0 +1,152 @@
+"""The one way of every request, from a socket or over REST: shape, identity, policy, rate, handler, outcome."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from chatws.logging import RateLimitedLogger
+from chatws.protocol import codec
+from chatws.protocol.errors import ChatError, Conflict, ErrorCode
+from chatws.protocol.responses import Ok, Refused
+from chatws.protocol.spec import CommandSpec
+from chatws.server.requests.deadline import Deadline
+from chatws.server.services import RequestContext, Services
+from chatws.store import interface as store
+
+_log = logging.getLogger("chatws.pipeline")
+
+Policy = Callable[[Services, RequestContext, Any], Awaitable[Any]]
+Handler = Callable[[Services, RequestContext, Any, Any], Awaitable[Ok]]
+Prepare = Callable[[], Awaitable[tuple[RequestContext, object]]]
+"""Reads a REST request: who asks, and the payload."""
+
+_EXPIRED = {"token": ErrorCode.TOKEN_EXPIRED, "session": ErrorCode.SESSION_EXPIRED}
+
+_NOT_SERVED = frozenset({ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.TIMEOUT})
+
+ANSWER_MARGIN_MS = 1_000
+"""A request is ended this long before the deadline that was promised, so that the answer is in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What stands behind an event: the rule, and the work. The rule's result is the handler's last argument."""
+
+    policy: Policy
+    handler: Handler
+
+
+class Pipeline:
+    """Runs requests; every rule, limit, metric and error of a request exists here once."""
+
+    def __init__(self, chat: Services, routes: Mapping[str, Route]) -> None:
+        self._chat = chat
+        self._routes = routes
+        self._monotonic = chat.clock.monotonic
+        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
+        self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
+
+    async def run(
+        self, caller: RequestContext, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
+    ) -> Ok | Refused:
+        """Carry out a client's event; never raises for anything a client or the store did.
+
+        ``arrived_at``, in the event loop's time, is given if it waited: its time to be answered began then.
+        """
+        began = self._monotonic()
+        try:
+            self._count(caller)
+            row = codec.find_command(name)
+            payload = codec.decode_command(row, args)
+            with self._deadline:
+                if arrived_at is not None:
+                    self._deadline.count_from(arrived_at)
+                reply = await self._answer(row, caller, payload)
+        except Exception as problem:  # noqa: BLE001  here and below a handler's failure becomes an answer
+            return self._refused(name, problem, began)
+        self._chat.metrics.request(name, "ok", self._monotonic() - began)
+        return reply
+
+    async def run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok | Refused:
+        """Carry out a REST operation; ``prepare`` reads the request, within the deadline."""
+        began = self._monotonic()
+        try:
+            with self._deadline:
+                caller, payload = await prepare()
+                self._count(caller)
+                reply = await self._answer(row, caller, payload)
+        except Exception as problem:  # noqa: BLE001  as above
+            return self._refused(row.name, problem, began)
+        self._chat.metrics.request(row.name, "ok", self._monotonic() - began)
+        return reply
+
+    def _refused(self, name: str, problem: Exception, began: float) -> Refused:
+        """Turn what went wrong into the answer, and tell the operator if it is to be known."""
+        error = translate(problem)
+        self._report(name, problem, error.code)
+        self._chat.metrics.request(name, error.code.value, self._monotonic() - began)
+        return refusal(error)
+
+    def _report(self, name: str, problem: Exception, code: ErrorCode) -> None:
+        """Tell the operator of what is not the client's fault."""
+        if code is ErrorCode.INTERNAL:
+            self._lines.write(logging.ERROR, "request_failed", code, problem=problem, request=name)
+        elif code in _NOT_SERVED:
+            self._lines.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
+
+    async def _answer(self, row: CommandSpec, caller: RequestContext, payload: object) -> Ok:
+        self._check_identity(row, caller)
+        route = self._routes[row.name]
+        place = await route.policy(self._chat, caller, payload)
+        if caller.throttle is not None:
+            caller.throttle.check(row.limit, self._monotonic())
+        return await route.handler(self._chat, caller, payload, place)
+
+    def _count(self, caller: RequestContext) -> None:
+        """Count a request against the total before anything else, so that nonsense is bounded, too."""
+        if caller.throttle is not None:
+            caller.throttle.check_total(self._monotonic())
+
+    def _check_identity(self, row: CommandSpec, caller: RequestContext) -> None:
+        if not row.roles:
+            if caller.identity is not None:
+                raise ChatError(ErrorCode.BAD_REQUEST, "Already authenticated.")
+            return
+        if caller.identity is None:
+            raise ChatError(ErrorCode.UNAUTHORIZED)
+        if caller.identity.user.role not in row.roles:
+            raise ChatError(ErrorCode.FORBIDDEN)
+        if caller.identity.expires_at_ms <= self._chat.clock.now_ms() and row.name != "refresh_token":
+            raise ChatError(_EXPIRED[caller.identity.kind])
+
+
+def translate(problem: Exception) -> ChatError:
+    """Find the contract's error for what went wrong inside."""
+    match problem:
+        case ChatError():
+            return problem
+        case TimeoutError():
+            return ChatError(ErrorCode.TIMEOUT)
+        case store.StaleVersion(current=current):
+            return Conflict(current)
+        case store.IdempotencyConflict():
+            return ChatError(ErrorCode.IDEMPOTENCY_CONFLICT)
+        case store.NotFound():
+            return ChatError(ErrorCode.NOT_FOUND)
+        case store.BadCursor():
+            return ChatError(ErrorCode.BAD_REQUEST, "cursor: not one of ours")
+        case store.Unavailable():
+            return ChatError(ErrorCode.STORAGE_UNAVAILABLE)
+        case _:
+            return ChatError(ErrorCode.INTERNAL)
+
+
+def refusal(error: ChatError) -> Refused:
+    """Write an error as a reply; a lost race brings the conversation as it is now."""
+    return Refused(error=error.body, conversation=error.current if isinstance(error, Conflict) else UNSET)

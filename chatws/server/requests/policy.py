@@ -1,0 +1,68 @@
+"""Who may do what where; each rule returns what the handler works on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chatws.protocol.entities import Conversation, User
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.server.services import RequestContext, Services
+
+
+class InConversation(Protocol):
+    """A payload that names its conversation."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation's id."""
+        ...
+
+
+def may_see(user: User, conversation: Conversation) -> bool:
+    """Agents see every conversation, a customer the own ones."""
+    return user.role == "admin" or conversation.customer.user_id == user.user_id
+
+
+def conversation_id_of(payload: str | InConversation) -> str:
+    """The id in a payload: the guide's bare string, or a field."""
+    return payload if isinstance(payload, str) else payload.conversation_id
+
+
+async def anyone(chat: Services, caller: RequestContext, payload: object) -> None:
+    """Allow everybody whom the table's roles let in."""
+
+
+async def member(chat: Services, caller: RequestContext, payload: str | InConversation) -> Conversation:
+    """Allow those who may see the conversation.
+
+    Raises:
+        ChatError: ``not_found`` to agents; ``forbidden`` to customers, whether it exists or not.
+    """
+    return check_member(caller.user, await chat.current(conversation_id_of(payload)))
+
+
+async def joined(chat: Services, caller: RequestContext, payload: str | InConversation) -> Conversation:
+    """Allow connections that have joined; REST requests have nothing to join, so membership is enough.
+
+    Raises:
+        ChatError: ``not_joined``, or as `member`.
+    """
+    conversation_id = conversation_id_of(payload)
+    if caller.connection is None:
+        return check_member(caller.user, await chat.current(conversation_id))
+    hosted = caller.connection.joined.get(conversation_id)
+    if hosted is None:
+        check_member(caller.user, await chat.current(conversation_id))
+        raise ChatError(ErrorCode.NOT_JOINED)
+    return hosted.conversation
+
+
+def check_member(user: User, conversation: Conversation | None) -> Conversation:
+    """Return the conversation if the user may see it.
+
+    Raises:
+        ChatError: as `member`.
+    """
+    if conversation is not None and may_see(user, conversation):
+        return conversation
+    raise ChatError(ErrorCode.NOT_FOUND if user.role == "admin" else ErrorCode.FORBIDDEN)

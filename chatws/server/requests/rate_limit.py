@@ -1,0 +1,126 @@
+"""Token buckets: so much at once, so much per second, and how long to wait otherwise."""
+
+from __future__ import annotations
+
+from chatws.engine import block_of
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.spec import Limit
+from chatws.settings import Settings
+
+
+class TokenBucket:
+    """One token bucket; full at the start."""
+
+    __slots__ = ("_capacity", "_per_s", "_tokens", "_updated_at")
+
+    def __init__(self, per_s: float, burst: int, now: float) -> None:
+        self._per_s = per_s
+        self._capacity = float(max(burst, 1))
+        self._tokens = self._capacity
+        self._updated_at = now
+
+    def take(self, now: float) -> float:
+        """Take a token; return 0.0, or without one how many seconds to wait for it."""
+        wait_s = self.wait_s(now)
+        if not wait_s:
+            self._tokens -= 1.0
+        return wait_s
+
+    def give_back(self) -> None:
+        """Undo a `take`."""
+        self._tokens = min(self._capacity, self._tokens + 1.0)
+
+    def wait_s(self, now: float) -> float:
+        """Return how many seconds until a token is there; 0.0 if one is."""
+        self._tokens = min(self._capacity, self._tokens + (now - self._updated_at) * self._per_s)
+        self._updated_at = now
+        return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self._per_s
+
+
+class RateLimiter:
+    """The buckets of one socket or, over REST, of one user."""
+
+    __slots__ = ("_join", "_send", "_total")
+
+    def __init__(self, settings: Settings, now: float) -> None:
+        self._total = TokenBucket(settings.total_per_s, settings.total_burst, now)
+        self._send = TokenBucket(settings.send_per_s, settings.send_burst, now)
+        self._join = TokenBucket(settings.join_per_s, settings.join_burst, now)
+
+    def check_total(self, now: float) -> None:
+        """Count a request of any kind.
+
+        Raises:
+            ChatError: ``rate_limited`` with ``retryAfterMs``.
+        """
+        _refuse(self._total.take(now))
+
+    def check(self, limit: Limit, now: float) -> None:
+        """Count a request against the limit of its kind.
+
+        Typing is state, not events: it counts against the total only, and is coalesced where it is shown.
+
+        Raises:
+            ChatError: ``rate_limited`` with ``retryAfterMs``.
+        """
+        if limit is Limit.SEND:
+            _refuse(self._send.take(now))
+        elif limit is Limit.JOIN:
+            _refuse(self._join.take(now))
+
+
+def _refuse(wait_s: float) -> None:
+    if wait_s:
+        raise ChatError(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait_s * 1000) + 1)
+
+
+MAX_ADDRESSES = 10_000
+"""Addresses that are remembered; the one that was counted longest ago is forgotten first."""
+
+
+class AddressRateLimiter:
+    """A bucket for each address (`block_of`); without a rate it limits nothing."""
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, address: str, now: float) -> None:
+        """Count a request.
+
+        Raises:
+            ChatError: ``rate_limited``.
+        """
+        _refuse(self.count(address, now))
+
+    def count(self, address: str, now: float) -> float:
+        """Count something that has happened; return how many seconds too early it was."""
+        return self._touch(address, now).take(now) if self._per_s else 0.0
+
+    def check(self, address: str, now: float) -> None:
+        """Refuse an address that has nothing left, without counting.
+
+        Raises:
+            ChatError: ``rate_limited``.
+        """
+        bucket = self._buckets.get(block_of(address))
+        if bucket is not None:
+            _refuse(bucket.wait_s(now))
+
+    def give_back(self, address: str) -> None:
+        """Take back one count."""
+        bucket = self._buckets.get(block_of(address))
+        if bucket is not None:
+            bucket.give_back()
+
+    def _touch(self, address: str, now: float) -> TokenBucket:
+        block = block_of(address)
+        bucket = self._buckets.pop(block, None) or TokenBucket(self._per_s, self._burst, now)
+        self._buckets[block] = bucket
+        if len(self._buckets) > MAX_ADDRESSES:
+            del self._buckets[next(iter(self._buckets))]
+        return bucket

@@ -1,0 +1,22 @@
+"""What the REST part works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatws.engine import Server
+from chatws.server.drain import Drain
+from chatws.server.requests.pipeline import Pipeline
+from chatws.server.service import WebSocketService
+from chatws.server.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class RestContext:
+    """The running server's parts."""
+
+    chat: Services
+    pipeline: Pipeline
+    server: Server
+    service: WebSocketService
+    drain: Drain

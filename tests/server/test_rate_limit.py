@@ -1,0 +1,60 @@
+"""Limits by address: counted one by one, bounded in number, off without a rate."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.server.requests import rate_limit
+from chatws.server.requests.rate_limit import AddressRateLimiter
+
+
+def test_address_has_its_own_allowance_and_gets_it_back_with_time() -> None:
+    limit = AddressRateLimiter(per_s=0.5, burst=2)
+    for _ in range(2):
+        limit.take("a", now=0)
+    with pytest.raises(ChatError) as refused:
+        limit.take("a", now=0)
+    assert refused.value.code is ErrorCode.RATE_LIMITED
+    assert refused.value.retry_after_ms == pytest.approx(2_000, abs=1)
+    limit.take("b", now=0)
+    limit.take("a", now=2)
+
+
+def test_addresses_of_one_ipv6_network_share_an_allowance() -> None:
+    limit = AddressRateLimiter(per_s=0.001, burst=1)
+    limit.take("2001:db8::1", now=0)
+    with pytest.raises(ChatError):
+        limit.check("2001:db8::2", now=0)
+    limit.give_back("2001:db8::3")
+    limit.take("2001:db8::4", now=0)
+
+
+def test_what_is_given_back_never_exceeds_the_allowance() -> None:
+    limit = AddressRateLimiter(per_s=0.001, burst=1)
+    limit.take("a", now=0)
+    for _ in range(3):
+        limit.give_back("a")
+    limit.take("a", now=0)
+    with pytest.raises(ChatError):
+        limit.check("a", now=0)
+
+
+def test_addresses_are_bounded_and_the_longest_quiet_one_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "MAX_ADDRESSES", 3)
+    limit = AddressRateLimiter(per_s=0.001, burst=2)
+    for address in ("a", "b", "c", "a", "d"):
+        limit.take(address, now=0)
+    assert len(limit) == 3
+    with pytest.raises(ChatError):
+        limit.take("a", now=0)
+    for _ in range(2):
+        limit.take("b", now=0)
+
+
+def test_without_a_rate_nothing_is_counted() -> None:
+    limit = AddressRateLimiter(per_s=0, burst=1)
+    for _ in range(100):
+        limit.take("a", now=0)
+        limit.check("a", now=0)
+    assert len(limit) == 0
