@@ -10,8 +10,8 @@ import typer
 
 from chatws import __version__
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.lazy_group import LazyGroup
 from chatws_cli.output import abandon_stdout, open_missing_streams
-from chatws_cli.tree import LazyGroup
 
 app = typer.Typer(
     cls=LazyGroup,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Proxy(NamedTuple):
+class NginxConfig(NamedTuple):
     """What is particular about one installation; everything in it has been checked, it goes into the text as it is."""
 
     upstreams: Sequence[str]
@@ -128,7 +128,7 @@ server {
 """)
 
 
-def write(proxy: Proxy) -> str:
+def write(proxy: NginxConfig) -> str:
     """Write a file for the ``http`` context."""
     tls, redirect = "", ""
     if proxy.certificate is not None:

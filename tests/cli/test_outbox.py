@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws_cli.errors import CommandError
-from chatws_cli.line.slash import COMMANDS as LINE_COMMANDS
-from chatws_cli.outbox import Kept, KeptOutbox, outbox_file
+from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_file
 from chatws_cli.screen.commands import COMMANDS
+from chatws_cli.text_ui.commands import COMMANDS as LINE_COMMANDS
 from chatws_cli.tui.preferences import Preferences, load_preferences
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def test_messages_are_kept_in_order_until_they_are_removed(tmp_path: Path) -> None:
     file = outbox_file(tmp_path, "server", "../ada")
-    one, two = Kept("b", "c1", "first"), Kept("a", "c1", "second\n'; DROP TABLE message")
-    with KeptOutbox(file) as outbox:
+    one, two = SavedMessage("b", "c1", "first"), SavedMessage("a", "c1", "second\n'; DROP TABLE message")
+    with OutboxFile(file) as outbox:
         for kept in (one, two, one):
             outbox.add(kept)
-    with KeptOutbox(file) as outbox, KeptOutbox(file) as other_terminal:
+    with OutboxFile(file) as outbox, OutboxFile(file) as other_terminal:
         assert outbox.waiting() == other_terminal.waiting() == [one, two]
         other_terminal.remove("b")
         assert outbox.waiting() == [two]

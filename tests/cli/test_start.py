@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws import __version__
-from chatws_cli.tree import MODULES
+from chatws_cli.lazy_group import MODULES
 from tests.support.commands import run_chatws
 from tests.support.server import CHATWS, environment_of_children
 

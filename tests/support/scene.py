@@ -16,9 +16,9 @@ from chatws.protocol.entities import ConversationStatus, Message, Presence, Pres
 from chatws.protocol.events import ConversationUpdated, MessageRead, TypingIndicator
 from chatws_cli.screen.state import Screen
 from chatws_cli.tui.app import ChatApp
-from chatws_cli.tui.desk import Desk
+from chatws_cli.tui.chat_view import ChatView
+from chatws_cli.tui.controller import ChatController
 from chatws_cli.tui.preferences import Preferences
-from chatws_cli.tui.view import ChatView
 from tests.support.happenings import ADA, BOB, GRACE, NOON, at, authenticated, conversation, joined, message, received
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NOWHERE = Path("/nonexistent")
 PICTURE_SIZE = (104, 26)
 
 
-class StillDesk(Desk):
+class StillDesk(ChatController):
     """A desk that connects to nobody."""
 
     def begin(self) -> None:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatws_cli.errors import ExitCode
 from chatws_cli.screen.thread import MAX_ITEMS
 from chatws_cli.tui.app import ChatApp
+from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.preferences import Preferences
-from chatws_cli.tui.view import ChatView
 from tests.support.happenings import ADA, GRACE, message, received
 from tests.support.scene import agents_desk
 from tests.support.server import CHATWS, ServerProcess, environment_of_children

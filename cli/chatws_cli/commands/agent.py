@@ -9,6 +9,7 @@ import typer
 
 from chatws_cli.agent_token import find_agent_token
 from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import (
     AsJson,
     CaFile,
@@ -21,10 +22,9 @@ from chatws_cli.options import (
     Wait,
     data_dir_settings,
 )
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
-    from chatws_cli.line.talk import Wishes
+    from chatws_cli.text_ui.chat_loop import ChatOptions
 
 app = make_app()
 
@@ -51,14 +51,14 @@ def agent(  # noqa: PLR0917  these are options, never positional
     development mode, the development agent's token is found by itself.
     """
     from chatws.client import AgentClient
-    from chatws_cli.connecting import Manner, client_options, stay, wishes
+    from chatws_cli.chat_session import DisplayMode, client_options, stay, wishes
 
     options = client_options(url, ca_file, transport)
     token = find_agent_token(url, token_file, data_dir)
 
-    async def make() -> tuple[AgentClient, Wishes]:
+    async def make() -> tuple[AgentClient, ChatOptions]:
         client = AgentClient(url, token, options=options)
         return client, wishes(conversation, wait, history, as_json=as_json)
 
-    manner = Manner(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    manner = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
     raise typer.Exit(stay(url, make, manner))

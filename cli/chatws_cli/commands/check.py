@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from chatws_cli.tree import make_app
+from chatws_cli.lazy_group import make_app
 
 app = make_app()
 

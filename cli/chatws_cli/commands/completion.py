@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from chatws_cli.tree import make_app
+from chatws_cli.lazy_group import make_app
 
 app = make_app()
 

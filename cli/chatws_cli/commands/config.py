@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from chatws_cli.lazy_group import make_app
 from chatws_cli.output import print_json, table
 from chatws_cli.settings import load_settings
-from chatws_cli.tree import make_app
 
 app = make_app("Show the settings of a server.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import (
     AsJson,
     CaFile,
@@ -20,10 +21,9 @@ from chatws_cli.options import (
     Wait,
     data_dir_settings,
 )
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
-    from chatws_cli.line.talk import Wishes
+    from chatws_cli.text_ui.chat_loop import ChatOptions
 
 app = make_app()
 
@@ -51,14 +51,14 @@ def customer(  # noqa: PLR0917  these are options, never positional
     The session is kept for each server, so the conversation goes on the next time.
     """
     from chatws.client import CustomerClient
-    from chatws_cli.connecting import Manner, client_options, stay, wishes
-    from chatws_cli.kept_session import find_session, kept_file, obtain_session
+    from chatws_cli.chat_session import DisplayMode, client_options, stay, wishes
+    from chatws_cli.session_file import find_session, kept_file, obtain_session
 
     options = client_options(url, ca_file, transport)
-    manner = Manner(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    manner = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
     found = find_session(session_file, kept_file(manner.data_dir, url))
 
-    async def make() -> tuple[CustomerClient, Wishes]:
+    async def make() -> tuple[CustomerClient, ChatOptions]:
         session = await obtain_session(url, options, found, name)
         client = CustomerClient(url, session.session_id, options=options)
         return client, wishes(conversation or session.conversation_id, wait, history, as_json=as_json)

@@ -10,8 +10,8 @@ import typer
 
 from chatws_cli.durations import parse_duration
 from chatws_cli.errors import CommandError
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.store.queries.retention import Pruned
@@ -24,7 +24,7 @@ app = make_app("Upgrade, back up, restore, copy and prune the database.")
 def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database to this version; the server does it by itself at start."""
     from chatws.store import maintenance
-    from chatws_cli.storing import store_errors
+    from chatws_cli.database import store_errors
 
     settings = database_settings(data_dir, database_url)
     with store_errors(settings):
@@ -39,7 +39,7 @@ def backup(
 ) -> None:
     """Copy the database into a file, also while a server writes to it."""
     from chatws.store import AlreadyExists, maintenance
-    from chatws_cli.storing import store_errors
+    from chatws_cli.database import store_errors
 
     settings = database_settings(data_dir, database_url)
     with store_errors(settings):
@@ -58,7 +58,7 @@ def restore(
 ) -> None:
     """Replace the database's content by a backup; the server must be stopped, clients load everything anew."""
     from chatws.store import Damaged, maintenance
-    from chatws_cli.storing import store_errors
+    from chatws_cli.database import store_errors
 
     settings = database_settings(data_dir, database_url)
     with store_errors(settings):
@@ -73,7 +73,7 @@ def restore(
 def new_epoch(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Have clients load everything anew, after other tools restored the database; servers must be stopped."""
     from chatws.store import maintenance
-    from chatws_cli.storing import store_errors
+    from chatws_cli.database import store_errors
 
     settings = database_settings(data_dir, database_url)
     with store_errors(settings):
@@ -94,8 +94,8 @@ def copy(
     import asyncio
 
     from chatws.store import transfer
-    from chatws_cli.copy_progress import CopyProgress
-    from chatws_cli.storing import store_errors
+    from chatws_cli.database import store_errors
+    from chatws_cli.progress import CopyProgress
 
     settings = database_settings(data_dir, target)
     with store_errors(settings), CopyProgress() as progress:
@@ -117,7 +117,7 @@ def prune(
     Servers may go on. Open and assigned conversations stay, however old they are.
     """
     from chatws.store import retention
-    from chatws_cli.storing import with_database
+    from chatws_cli.database import with_database
 
     before_ms = (int(time.time()) - parse_duration("--older-than", older_than)) * 1_000
     work = retention.count_old if dry_run else retention.prune

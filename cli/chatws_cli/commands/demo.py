@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from chatws_cli.errors import ExitCode
-from chatws_cli.tree import make_app
+from chatws_cli.lazy_group import make_app
 
 app = make_app()
 
@@ -26,11 +26,11 @@ def demo(
 
     Real clients and a real server, on a free port and in a temporary directory; in the lines it restarts in the middle.
     """
-    from chatws_cli.line.terminal import can_show_screen
+    from chatws_cli.text_ui.terminal import can_show_screen
 
     with tempfile.TemporaryDirectory(prefix="chatws-demo-") as directory:
         if not plain and can_show_screen():
-            from chatws_cli.demo.side_by_side import show_both
+            from chatws_cli.demo.split_view import show_both
             from chatws_cli.tui.preferences import load_preferences
 
             raise typer.Exit(asyncio.run(show_both(Path(directory), load_preferences())))
@@ -40,7 +40,7 @@ def demo(
 
 async def _play(directory: Path, typing: float) -> bool:
     """Play the script; False when SIGTERM ended it, after server, clients and directory were cleaned up."""
-    from chatws_cli.demo.play import play
+    from chatws_cli.demo.script import play
 
     playing = asyncio.create_task(play(directory, typing, lambda line: print(line, flush=True)))
     # A handler of Python's own would raise wherever the loop happens to be, also in a task that nobody awaits.

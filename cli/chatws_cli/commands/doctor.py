@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from chatws_cli.errors import ExitCode
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
-from chatws_cli.tree import make_app
 
 app = make_app()
 
@@ -25,7 +25,7 @@ def doctor(
 
     It changes nothing.
     """
-    from chatws_cli.diagnosis import diagnose
+    from chatws_cli.doctor_checks import diagnose
 
     settings = data_dir_settings(data_dir)
     findings = diagnose(settings, settings.port if port is None else port)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import typer
 
 from chatws_cli.errors import CommandError, ExitCode
-from chatws_cli.tree import make_app
+from chatws_cli.lazy_group import make_app
 
 app = make_app()
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.lazy_group import make_app
 from chatws_cli.settings import load_settings
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,14 +44,14 @@ def nginx(  # noqa: PLR0917  these are options, never positional
     config: Annotated[Path | None, typer.Option(help="Settings file of the servers.", metavar="FILE")] = None,
 ) -> None:
     """Print a configuration for nginx: sticky polling, upgrades, streams, timeouts, TLS, clients' real addresses."""
-    from chatws_cli.nginx import Proxy, write
-    from chatws_cli.own_servers import own_servers
+    from chatws_cli.nginx import NginxConfig, write
+    from chatws_cli.server_urls import own_servers
 
     settings = load_settings(None, (), config).settings
     scheme, upstreams = _read_upstreams(upstream or own_servers(settings))
     certificate = _certificate(tls_cert, tls_key)
     where = _checked(_LISTEN, listen or ("443" if certificate else "80"), "--listen", "a port, or address:port")
-    proxy = Proxy(
+    proxy = NginxConfig(
         upstreams=upstreams,
         upstream_scheme=scheme,
         server_name=_checked(_SERVER_NAME, server_name, "--server-name", "a host name"),

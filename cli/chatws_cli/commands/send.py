@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from chatws_cli.client_factory import As, ClientIdentity, SecretFile, choose_conversation, make_speaker
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError
-from chatws_cli.identity import As, Identity, SecretFile, choose_conversation, make_speaker
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import CaFile, ConversationId, DataDir, Url
 from chatws_cli.output import print_json
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.client import ClientOptions
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = make_app()
 
 
-class Draft(NamedTuple):
+class OutgoingMessage(NamedTuple):
     """What is to be sent where; None: to the speaker's own conversation."""
 
     conversation_id: str | None
@@ -48,13 +48,13 @@ def send(  # noqa: PLR0917  these are options, never positional
 ) -> None:
     """Send one message and wait until the server has stored it; exit code 1 when it does not say so."""
     from chatws.client import ClientError
-    from chatws_cli.connecting import client_options, explain
+    from chatws_cli.chat_session import client_options, explain
 
     content = sys.stdin.read().rstrip("\n") if text is None else text
-    identity = Identity(role, secret_file, data_dir)
+    identity = ClientIdentity(role, secret_file, data_dir)
     try:
         options = client_options(url, ca_file)
-        ack = asyncio.run(_send(url, options, identity, Draft(conversation, content), timeout_s))
+        ack = asyncio.run(_send(url, options, identity, OutgoingMessage(conversation, content), timeout_s))
     except TimeoutError as problem:
         why = f"no ack within {timeout_s:g} s; it may be stored all the same"
         raise CommandError("the message is not acked", why, "look with 'chatws tail'") from problem
@@ -66,7 +66,9 @@ def send(  # noqa: PLR0917  these are options, never positional
         print(f"stored as message {ack.seq} ({ack.message_id})")
 
 
-async def _send(url: str, options: ClientOptions, identity: Identity, draft: Draft, timeout_s: float) -> SendAck:
+async def _send(
+    url: str, options: ClientOptions, identity: ClientIdentity, draft: OutgoingMessage, timeout_s: float
+) -> SendAck:
     async with asyncio.timeout(timeout_s):
         client, own = await make_speaker(url, options, identity)
         wanted = choose_conversation(draft.conversation_id, own)

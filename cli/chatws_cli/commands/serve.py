@@ -10,14 +10,14 @@ import typer
 
 from chatws.settings import Layer, Value
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.lazy_group import make_app
 from chatws_cli.output import hint
 from chatws_cli.settings import help_of, load_settings
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.server import StartError
     from chatws.settings import Settings
-    from chatws_cli.announcement import FirstRun
+    from chatws_cli.startup_message import FirstRun
 
 app = make_app()
 
@@ -94,7 +94,7 @@ def _refuse_unsafe(settings: Settings) -> None:
 
 def _run(settings: Settings) -> int:
     from chatws.server import StartError, run, run_workers
-    from chatws_cli.announcement import announcement
+    from chatws_cli.startup_message import announcement
 
     try:
         made = _prepare(settings)
@@ -108,8 +108,8 @@ def _run(settings: Settings) -> int:
 def _prepare(settings: Settings) -> FirstRun:
     """Make the secret and, in development mode, an agent, unless they are there."""
     from chatws.server.auth.keys import SECRET_FILE, load_keys
-    from chatws_cli.announcement import FirstRun
     from chatws_cli.dev_agent import create_dev_agent
+    from chatws_cli.startup_message import FirstRun
 
     secret = settings.data_dir / SECRET_FILE
     had_secret = secret.exists()
@@ -122,7 +122,7 @@ def _explain(problem: StartError, settings: Settings) -> CommandError:
     cause = problem.__context__
     if not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
         return CommandError(problem.what, problem.why, problem.advice)
-    from chatws_cli.listeners import find_listener
+    from chatws_cli.port_owner import find_listener
 
     holder = find_listener(settings.port)
     who = f" by process {holder}" if holder else ""

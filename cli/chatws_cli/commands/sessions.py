@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import CaFile, Url
 from chatws_cli.output import print_json, table
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.client import ClientOptions
@@ -29,7 +29,7 @@ def create(
 ) -> None:
     """Start a session on a running server and print it; the session id is a secret."""
     from chatws.client import ClientError
-    from chatws_cli.connecting import client_options, explain
+    from chatws_cli.chat_session import client_options, explain
 
     try:
         made = asyncio.run(_create(url, client_options(url, ca_file), name))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatws_cli.client_factory import As, ClientIdentity, SecretFile, make_speaker
 from chatws_cli.defaults import DEFAULT_URL
-from chatws_cli.identity import As, Identity, SecretFile, make_speaker
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import CaFile, ConversationId, DataDir, History, Url
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.client import ClientOptions
-    from chatws_cli.line.watch import Watching
+    from chatws_cli.text_ui.tail import TailOptions
 
 app = make_app()
 
@@ -39,20 +39,22 @@ def tail(  # noqa: PLR0917  these are options, never positional
     It reconnects by itself and misses nothing of a conversation.
     """
     from chatws.client import ClientError
-    from chatws_cli.connecting import client_options, explain
-    from chatws_cli.line.watch import Watching
+    from chatws_cli.chat_session import client_options, explain
+    from chatws_cli.text_ui.tail import TailOptions
 
     shown = history if history is not None else 0 if as_json else 10
     try:
-        watching = Watching(conversation, history=shown, limit=count, as_json=as_json)
-        code = asyncio.run(_tail(url, client_options(url, ca_file), Identity(role, secret_file, data_dir), watching))
+        watching = TailOptions(conversation, history=shown, limit=count, as_json=as_json)
+        code = asyncio.run(
+            _tail(url, client_options(url, ca_file), ClientIdentity(role, secret_file, data_dir), watching)
+        )
     except ClientError as problem:
         raise explain(url, problem) from problem
     raise typer.Exit(code)
 
 
-async def _tail(url: str, options: ClientOptions, identity: Identity, watching: Watching) -> int:
-    from chatws_cli.line.watch import Watch
+async def _tail(url: str, options: ClientOptions, identity: ClientIdentity, watching: TailOptions) -> int:
+    from chatws_cli.text_ui.tail import TailLoop
 
     client, own = await make_speaker(url, options, identity)
-    return await Watch(client, watching, own).run()
+    return await TailLoop(client, watching, own).run()

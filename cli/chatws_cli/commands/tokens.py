@@ -12,10 +12,10 @@ import typer
 
 from chatws_cli.durations import parse_duration
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
 from chatws_cli.secrets import ask_secret, find_secret
-from chatws_cli.tree import make_app
 
 app = make_app("Make and read the tokens of agents.")
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import CaFile
-from chatws_cli.tree import make_app
 
 app = make_app()
 
@@ -28,10 +28,10 @@ def top(
 
     Each server is asked itself, not through a proxy. In a pipe it writes one line per look. Ctrl-C ends it.
     """
-    from chatws_cli.connecting import client_options
-    from chatws_cli.own_servers import own_servers
+    from chatws_cli.chat_session import client_options
+    from chatws_cli.server_urls import own_servers
     from chatws_cli.settings import load_settings
-    from chatws_cli.top.watch import watch
+    from chatws_cli.top.app import watch
 
     named = [url if "://" in url else f"http://{url}" for url in urls or []]
     servers = named or own_servers(load_settings().settings)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.output import print_json, table
 from chatws_cli.secrets import ask_secret
-from chatws_cli.tree import make_app
 
 if TYPE_CHECKING:
     from chatws.store import Account, Store
@@ -39,7 +39,7 @@ def add(
 ) -> None:
     """Add an agent; the password is asked for."""
     from chatws.protocol.entities import User
-    from chatws_cli.storing import with_store
+    from chatws_cli.database import with_store
 
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", user_id):
         raise CommandError(f"the id can not be {user_id!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
@@ -58,7 +58,7 @@ def list_users(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List the agents."""
-    from chatws_cli.storing import with_store
+    from chatws_cli.database import with_store
 
     accounts = with_store(database_settings(data_dir, database_url), lambda store: store.accounts())
     if as_json:
@@ -77,7 +77,7 @@ def passwd(
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Give an agent another password; tokens from before are void and open connections end within a second."""
-    from chatws_cli.storing import with_store
+    from chatws_cli.database import with_store
 
     settings = database_settings(data_dir, database_url)
     password_hash = _ask_hash(from_stdin=password_stdin)
@@ -93,7 +93,7 @@ def passwd(
 @app.command(epilog="Example: chatws user disable alice")
 def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bar an agent: log-in and tokens are refused, open connections end within a second."""
-    from chatws_cli.storing import with_store
+    from chatws_cli.database import with_store
 
     async def bar(store: Store) -> None:
         await store.set_disabled(user_id, disabled=True)
@@ -106,7 +106,7 @@ def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl
 @app.command(epilog="Example: chatws user enable alice")
 def enable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Admit a disabled agent again, with a new log-in."""
-    from chatws_cli.storing import with_store
+    from chatws_cli.database import with_store
 
     with_store(database_settings(data_dir, database_url), lambda store: store.set_disabled(user_id, disabled=False))
     print(f"enabled {user_id}")
@@ -123,7 +123,7 @@ def erase(
     Servers may go on; the person's connections end within a second. Conversations keep their order.
     """
     from chatws.store import retention
-    from chatws_cli.storing import with_database
+    from chatws_cli.database import with_database
 
     async def run(database: Database) -> retention.Erased:
         return await retention.erase(database, user_id, time.time_ns() // 1_000_000)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatws_cli.line.slash import COMMANDS as LINE_COMMANDS
-from chatws_cli.line.slash import Slash
+from chatws_cli.text_ui.commands import COMMANDS as LINE_COMMANDS
+from chatws_cli.text_ui.commands import SlashCommand
 
-COMMANDS: Final[dict[str, Slash]] = {
+COMMANDS: Final[dict[str, SlashCommand]] = {
     **LINE_COMMANDS,
-    "list": Slash("[open, mine, queue or all]", "choose what the list shows", for_agents=True),
-    "find": Slash("[name]", "show only customers of that name", for_agents=True),
-    "leave": Slash("", "leave this conversation", for_agents=True),
-    "retry": Slash("", "send again what failed"),
-    "transcript": Slash("", "read the conversation in $PAGER"),
+    "list": SlashCommand("[open, mine, queue or all]", "choose what the list shows", for_agents=True),
+    "find": SlashCommand("[name]", "show only customers of that name", for_agents=True),
+    "leave": SlashCommand("", "leave this conversation", for_agents=True),
+    "retry": SlashCommand("", "send again what failed"),
+    "transcript": SlashCommand("", "read the conversation in $PAGER"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 
-class Key(NamedTuple):
+class KeyBinding(NamedTuple):
     """``keys`` are alternatives; ``action`` is what the screen does, empty where the text box itself acts."""
 
     id: str
@@ -16,43 +16,45 @@ class Key(NamedTuple):
     in_palette: bool = True
 
 
-KEYS: Final[tuple[Key, ...]] = (
-    Key("send", "enter", "", "send the message", in_palette=False),
-    Key("newline", "alt+enter,ctrl+j", "", "begin a new line", in_palette=False),
-    Key("recall", "up", "", "in an empty box: bring back the last text", in_palette=False),
-    Key("next", "alt+down", "switch(1)", "next conversation", for_agents=True),
-    Key("previous", "alt+up", "switch(-1)", "previous conversation", for_agents=True),
+KEYS: Final[tuple[KeyBinding, ...]] = (
+    KeyBinding("send", "enter", "", "send the message", in_palette=False),
+    KeyBinding("newline", "alt+enter,ctrl+j", "", "begin a new line", in_palette=False),
+    KeyBinding("recall", "up", "", "in an empty box: bring back the last text", in_palette=False),
+    KeyBinding("next", "alt+down", "switch(1)", "next conversation", for_agents=True),
+    KeyBinding("previous", "alt+up", "switch(-1)", "previous conversation", for_agents=True),
     *(
-        Key(f"go-{n}", f"alt+{n}", f"go_to({n})", f"conversation {n} of the list", for_agents=True, in_palette=False)
+        KeyBinding(
+            f"go-{n}", f"alt+{n}", f"go_to({n})", f"conversation {n} of the list", for_agents=True, in_palette=False
+        )
         for n in range(1, 10)
     ),
-    Key("unread", "alt+a", "next_unread", "next conversation with unread messages", for_agents=True),
-    Key("claim", "f2", "command('claim')", "take this conversation", for_agents=True),
-    Key("release", "f3", "command('release')", "put it back in the queue", for_agents=True),
-    Key("resolve", "f4", "command('resolve')", "close it", for_agents=True),
-    Key("reopen", "f6", "command('reopen')", "open it again", for_agents=True),
-    Key("filter", "f7", "next_filter", "list: open, mine, waiting, all", for_agents=True),
-    Key("list", "f9", "toggle_list", "show or hide the list", for_agents=True),
-    Key("presence", "f10", "next_presence", "others see you online, away, busy"),
-    Key("page-up", "pageup", "page(-1)", "scroll up", in_palette=False),
-    Key("page-down", "pagedown", "page(1)", "scroll down", in_palette=False),
-    Key("top", "ctrl+home", "top", "to the first message that is loaded"),
-    Key("bottom", "ctrl+end", "bottom", "to the newest message"),
-    Key("mark-up", "ctrl+up", "mark(-1)", "mark the message above", in_palette=False),
-    Key("mark-down", "ctrl+down", "mark(1)", "mark the message below", in_palette=False),
-    Key("copy", "ctrl+y", "copy", "copy what is selected, or the marked message"),
-    Key("retry", "f5", "command('retry')", "send again what failed"),
-    Key("transcript", "f8", "transcript", "read the conversation in $PAGER"),
-    Key("editor", "ctrl+e", "editor", "write the message in $EDITOR"),
-    Key("reconnect", "ctrl+r", "command('reconnect')", "connect now, do not wait"),
-    Key("palette", "ctrl+p", "app.command_palette", "everything by name", in_palette=False),
-    Key("help", "f1", "help", "keys and commands"),
-    Key("quit", "ctrl+q", "quit_chat", "leave"),
-    Key("interrupt", "ctrl+c", "interrupt", "copy what is selected, else leave", in_palette=False),
+    KeyBinding("unread", "alt+a", "next_unread", "next conversation with unread messages", for_agents=True),
+    KeyBinding("claim", "f2", "command('claim')", "take this conversation", for_agents=True),
+    KeyBinding("release", "f3", "command('release')", "put it back in the queue", for_agents=True),
+    KeyBinding("resolve", "f4", "command('resolve')", "close it", for_agents=True),
+    KeyBinding("reopen", "f6", "command('reopen')", "open it again", for_agents=True),
+    KeyBinding("filter", "f7", "next_filter", "list: open, mine, waiting, all", for_agents=True),
+    KeyBinding("list", "f9", "toggle_list", "show or hide the list", for_agents=True),
+    KeyBinding("presence", "f10", "next_presence", "others see you online, away, busy"),
+    KeyBinding("page-up", "pageup", "page(-1)", "scroll up", in_palette=False),
+    KeyBinding("page-down", "pagedown", "page(1)", "scroll down", in_palette=False),
+    KeyBinding("top", "ctrl+home", "top", "to the first message that is loaded"),
+    KeyBinding("bottom", "ctrl+end", "bottom", "to the newest message"),
+    KeyBinding("mark-up", "ctrl+up", "mark(-1)", "mark the message above", in_palette=False),
+    KeyBinding("mark-down", "ctrl+down", "mark(1)", "mark the message below", in_palette=False),
+    KeyBinding("copy", "ctrl+y", "copy", "copy what is selected, or the marked message"),
+    KeyBinding("retry", "f5", "command('retry')", "send again what failed"),
+    KeyBinding("transcript", "f8", "transcript", "read the conversation in $PAGER"),
+    KeyBinding("editor", "ctrl+e", "editor", "write the message in $EDITOR"),
+    KeyBinding("reconnect", "ctrl+r", "command('reconnect')", "connect now, do not wait"),
+    KeyBinding("palette", "ctrl+p", "app.command_palette", "everything by name", in_palette=False),
+    KeyBinding("help", "f1", "help", "keys and commands"),
+    KeyBinding("quit", "ctrl+q", "quit_chat", "leave"),
+    KeyBinding("interrupt", "ctrl+c", "interrupt", "copy what is selected, else leave", in_palette=False),
 )
 
 
-def keys_of(*, is_agent: bool) -> list[Key]:
+def keys_of(*, is_agent: bool) -> list[KeyBinding]:
     """Return the keys that a role has."""
     return [key for key in KEYS if is_agent or not key.for_agents]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatws_cli.line.text import width
-from chatws_cli.screen.entries import MARKS, Day, Entry, EntryState, NewLine, Notice
+from chatws_cli.screen.timeline_items import MARKS, DateItem, EntryState, MessageItem, NoticeItem, UnreadMarker
 from chatws_cli.screen.wrap import wrap
+from chatws_cli.text_ui.sanitize import width
 
 if TYPE_CHECKING:
-    from chatws_cli.screen.entries import Block
+    from chatws_cli.screen.timeline_items import Block
 
 StyleName = Literal["time", "mark", "own", "admin", "customer", "bot", "text", "notice", "problem", "rule", "new"]
 
@@ -31,22 +31,22 @@ Rows = tuple[str, ...]
 
 def lay_out(block: Block, columns: int) -> Rows:
     """Wrap a block for a width; the number of rows is its height."""
-    if isinstance(block, Entry):
+    if isinstance(block, MessageItem):
         indent = _indent(columns)
         return tuple(wrap(block.text, columns - indent, columns - GUTTER - width(block.label) - 2))
-    if isinstance(block, Notice):
+    if isinstance(block, NoticeItem):
         return tuple(wrap(block.text, columns - _indent(columns)))
     return ("",)
 
 
 def spans(block: Block, rows: Rows, index: int, columns: int, state: EntryState | None) -> list[Span]:
     """Return one row of a block; ``state`` is that of an own message."""
-    if isinstance(block, Day):
+    if isinstance(block, DateItem):
         return [Span("rule", rule(block.text, columns))]
-    if isinstance(block, NewLine):
+    if isinstance(block, UnreadMarker):
         return [Span("new", rule(block.text, columns))]
     indent = " " * _indent(columns)
-    if isinstance(block, Notice):
+    if isinstance(block, NoticeItem):
         return [Span("problem" if block.is_problem else "notice", f"{indent}{rows[index]}")]
     if index:
         return [Span("text", f"{indent}{rows[index]}")]

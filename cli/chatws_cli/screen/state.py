@@ -20,12 +20,12 @@ from chatws.protocol.events import (
     TypingIndicator,
 )
 from chatws.protocol.responses import InboxAck
-from chatws_cli.line.text import clean_line
-from chatws_cli.screen.entries import NO_SEQ, Entry, shown
-from chatws_cli.screen.link import Link
-from chatws_cli.screen.people import People
-from chatws_cli.screen.roster import Roster
+from chatws_cli.screen.connection_status import ConnectionStatus
+from chatws_cli.screen.conversation_list import ConversationIndex
 from chatws_cli.screen.thread import Thread
+from chatws_cli.screen.timeline_items import NO_SEQ, MessageItem, shown
+from chatws_cli.screen.users import Users
+from chatws_cli.text_ui.sanitize import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,9 +47,9 @@ class Screen:
         self.role = role
         self.own_id = ""
         self.own_name = ""
-        self.people = People("")
-        self.roster = Roster()
-        self.link = Link()
+        self.people = Users("")
+        self.roster = ConversationIndex()
+        self.link = ConnectionStatus()
         self.threads: dict[str, Thread] = {}
         self.current_id: str | None = None
         self.is_looking = True
@@ -101,7 +101,7 @@ class Screen:
 
     def post(self, conversation_id: str, content: str, client_message_id: str, moment: datetime) -> None:
         """Show an own message that is on its way."""
-        entry = Entry(
+        entry = MessageItem(
             NO_SEQ, "you", self.role, True, shown(content), moment.astimezone(self._zone), "queued", client_message_id
         )
         self.threads[conversation_id].post(entry)
@@ -109,7 +109,7 @@ class Screen:
     def stored(self, conversation_id: str, content: str, client_message_id: str, seq: int, timestamp: str) -> None:
         """Show that an own message is stored."""
         moment = self._moment(timestamp)
-        entry = Entry(seq, "you", self.role, True, shown(content), moment, client_message_id=client_message_id)
+        entry = MessageItem(seq, "you", self.role, True, shown(content), moment, client_message_id=client_message_id)
         self.threads[conversation_id].settle(client_message_id, entry)
 
     def failed(self, conversation_id: str, client_message_id: str, reason: str) -> None:
@@ -133,10 +133,10 @@ class Screen:
             self.current.new_after = None
         self.is_looking = is_looking
 
-    def entry(self, message: Message) -> Entry:
+    def entry(self, message: Message) -> MessageItem:
         """Make what is shown of a message."""
         self.people.meet(message.sender)
-        return Entry(
+        return MessageItem(
             message.seq,
             self.people.label(message.sender),
             message.sender.role,
@@ -161,7 +161,7 @@ class Screen:
     def _authenticated(self, user: Authenticated) -> None:
         if user.user_id != self.own_id:
             self.own_id, self.own_name = user.user_id, clean_line(user.user_name)
-            self.people = People(user.user_id)
+            self.people = Users(user.user_id)
 
     @_apply.register
     def _received(self, event: MessageReceived) -> None:

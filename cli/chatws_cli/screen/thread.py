@@ -7,7 +7,16 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from chatws_cli.screen.entries import NO_SEQ, Block, Day, Entry, EntryState, Item, NewLine, Notice
+from chatws_cli.screen.timeline_items import (
+    NO_SEQ,
+    Block,
+    DateItem,
+    EntryState,
+    Item,
+    MessageItem,
+    NoticeItem,
+    UnreadMarker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,14 +46,14 @@ class Thread:
         self.typing: dict[str, str] = {}
         self.draft = ""
         self._items: list[Item] = []
-        self._pending: dict[str, Entry] = {}
+        self._pending: dict[str, MessageItem] = {}
         self.read_seq = 0
         """The newest message that somebody else has read."""
 
     @property
     def first_seq(self) -> int | None:
         """The oldest message kept; what comes before it is asked from the server."""
-        return next((item.seq for item in self._items if isinstance(item, Entry)), None)
+        return next((item.seq for item in self._items if isinstance(item, MessageItem)), None)
 
     @property
     def queued(self) -> int:
@@ -56,27 +65,27 @@ class Thread:
         """Whether there is something before the first message, and room for it."""
         return self.is_loaded and self.has_more_before and len(self._items) < MAX_ITEMS
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[MessageItem]:
         """Every message, those on their way last."""
-        return [item for item in self._items if isinstance(item, Entry)] + list(self._pending.values())
+        return [item for item in self._items if isinstance(item, MessageItem)] + list(self._pending.values())
 
-    def merge(self, entries: Iterable[Entry], *, has_more_before: bool) -> None:
+    def merge(self, entries: Iterable[MessageItem], *, has_more_before: bool) -> None:
         """Take a page of history; what is known already stays as it is."""
-        known = {item.seq for item in self._items if isinstance(item, Entry)}
+        known = {item.seq for item in self._items if isinstance(item, MessageItem)}
         fresh = [entry for entry in entries if entry.seq not in known]
         self._items = sorted([*self._items, *fresh], key=_ORDER)
         self.last_seq = max([self.last_seq, *(entry.seq for entry in fresh)])
         self.is_loaded = True
         self.has_more_before = has_more_before
 
-    def reload(self, entries: Iterable[Entry], *, has_more_before: bool) -> None:
+    def reload(self, entries: Iterable[MessageItem], *, has_more_before: bool) -> None:
         """Forget what is stored and take these instead."""
         self._items.clear()
         self.last_seq = self.own_mark = self.read_seq = 0
         self.new_after = None
         self.merge(entries, has_more_before=has_more_before)
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: MessageItem) -> bool:
         """Put a stored message in its place, and take it off those on their way; false when it was there."""
         if entry.client_message_id is not None:
             self._pending.pop(entry.client_message_id, None)
@@ -90,11 +99,11 @@ class Thread:
 
     def notice(self, text: str, *, is_problem: bool = False) -> None:
         """Add a line behind the newest message."""
-        notice = Notice(self.last_seq, text, is_problem)
+        notice = NoticeItem(self.last_seq, text, is_problem)
         self._items.insert(bisect_right(self._items, notice.order, key=_ORDER), notice)
         self._trim()
 
-    def post(self, entry: Entry) -> None:
+    def post(self, entry: MessageItem) -> None:
         """Add an own message that is not stored yet."""
         assert entry.client_message_id is not None
         self._pending[entry.client_message_id] = entry
@@ -106,19 +115,19 @@ class Thread:
         if entry is not None and entry.state != state:
             self._pending[client_message_id] = replace(entry, state=state)
 
-    def settle(self, client_message_id: str, stored: Entry) -> None:
+    def settle(self, client_message_id: str, stored: MessageItem) -> None:
         """A message on its way is stored."""
         self._pending.pop(client_message_id, None)
         self.add(stored)
 
-    def take_failed(self) -> list[Entry]:
+    def take_failed(self) -> list[MessageItem]:
         """Remove and return the messages that were refused."""
         failed = [entry for entry in self._pending.values() if entry.state == "failed"]
         for entry in failed:
             self._pending.pop(entry.client_message_id or "", None)
         return failed
 
-    def pending(self) -> list[Entry]:
+    def pending(self) -> list[MessageItem]:
         """Messages on their way, in the order posted."""
         return list(self._pending.values())
 
@@ -126,7 +135,7 @@ class Thread:
         """Somebody else has read up to ``seq``."""
         self.read_seq = max(self.read_seq, seq)
 
-    def state_of(self, entry: Entry) -> EntryState | None:
+    def state_of(self, entry: MessageItem) -> EntryState | None:
         """Return an own message's state; None for the others'."""
         if not entry.is_own or entry.state is not None:
             return entry.state
@@ -142,12 +151,12 @@ class Thread:
         day = 0
         new_after = NO_SEQ if self.new_after is None else self.new_after
         for item in [*self._items, *self._pending.values()]:
-            if isinstance(item, Entry):
+            if isinstance(item, MessageItem):
                 if item.moment is not None and (today := item.moment.toordinal()) != day:
                     day = today
-                    blocks.append(Day(f"{item.moment:%A, %d %B %Y}"))
+                    blocks.append(DateItem(f"{item.moment:%A, %d %B %Y}"))
                 if item.seq > new_after and not item.is_own:
-                    blocks.append(NewLine())
+                    blocks.append(UnreadMarker())
                     new_after = NO_SEQ
             blocks.append(item)
         return blocks

@@ -10,15 +10,15 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from chatws_cli.line.text import clean_line
+from chatws_cli.text_ui.sanitize import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
 
-    from chatws_cli.top.figures import Figures
-    from chatws_cli.top.servers import Frame
+    from chatws_cli.top.poller import Frame
+    from chatws_cli.top.stats import ServerStats
 
 _KILO = 1024
 _MIN_NAME_WIDTH = 9
@@ -29,7 +29,7 @@ class Column(NamedTuple):
 
     head: str
     width: int
-    text: Callable[[Figures], str]
+    text: Callable[[ServerStats], str]
 
 
 _COLUMNS = (
@@ -103,7 +103,7 @@ def record(frame: Frame) -> dict[str, object]:
     return {"time": frame.at, "servers": frame.servers, "total": frame.total}
 
 
-def _style(row: Figures) -> str:
+def _style(row: ServerStats) -> str:
     return {"ok": "", "draining": "yellow", "away": "red"}[row.state]
 
 

@@ -8,18 +8,18 @@ from textual.widget import Widget
 
 from chatws.protocol.entities import PresenceChoice
 from chatws_cli.errors import ExitCode
-from chatws_cli.line import slash
 from chatws_cli.screen.commands import COMMANDS
 from chatws_cli.screen.keys import help_lines
 from chatws_cli.screen.layout import plain
+from chatws_cli.text_ui import commands
+from chatws_cli.tui.external_programs import visit
 from chatws_cli.tui.help import HelpScreen
-from chatws_cli.tui.outside import visit
 
 if TYPE_CHECKING:
-    from chatws_cli.tui.box import ComposeBox
-    from chatws_cli.tui.desk import Desk
-    from chatws_cli.tui.orders import Orders
-    from chatws_cli.tui.pane import MessagePane
+    from chatws_cli.tui.command_dispatcher import CommandDispatcher
+    from chatws_cli.tui.composer import Composer
+    from chatws_cli.tui.controller import ChatController
+    from chatws_cli.tui.message_list import MessageList
     from chatws_cli.tui.preferences import Preferences
 
 _TRANSCRIPT_COLUMNS = 100
@@ -28,11 +28,11 @@ _TRANSCRIPT_COLUMNS = 100
 class Actions(Widget):
     """Mixed into `ChatView`, which has the parts these act on."""
 
-    desk: Desk
-    orders: Orders
+    desk: ChatController
+    orders: CommandDispatcher
     preferences: Preferences
-    pane: MessagePane
-    box: ComposeBox
+    pane: MessageList
+    box: Composer
 
     def go(self, conversation_id: str) -> None:
         """Open a conversation, and show it where the list covers it."""
@@ -135,7 +135,7 @@ class Actions(Widget):
         lines = [
             *help_lines(self.preferences.keys, is_agent=is_agent),
             "",
-            *slash.help_lines(is_agent=is_agent, commands=COMMANDS),
+            *commands.help_lines(is_agent=is_agent, commands=COMMANDS),
             "",
             "messages: … on the way   ✓ stored   ✓✓ read   ! refused",
             "people:   ● online   ◐ away   ⊘ busy   ○ offline",

@@ -13,9 +13,9 @@ from textual.containers import Horizontal
 
 from chatws_cli.errors import ExitCode
 from chatws_cli.screen.keys import keys_of
+from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.styles import CSS as STYLE_SHEET
 from chatws_cli.tui.terminal_keys import learn_alt_enter
-from chatws_cli.tui.view import ChatView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.screen import Screen
 
-    from chatws_cli.tui.desk import Desk
+    from chatws_cli.tui.controller import ChatController
     from chatws_cli.tui.preferences import Preferences
 
 _SIGNALS = {
@@ -46,7 +46,7 @@ class ChatApp(App[int], inherit_bindings=False):
     ]
 
     def __init__(
-        self, desks: Sequence[Desk], preferences: Preferences, driver_class: type[Driver] | None = None
+        self, desks: Sequence[ChatController], preferences: Preferences, driver_class: type[Driver] | None = None
     ) -> None:
         super().__init__(driver_class=driver_class, ansi_color=True)
         self.theme = "ansi-dark"
@@ -113,7 +113,7 @@ class ChatApp(App[int], inherit_bindings=False):
             self.exit(int(ExitCode.FAILED))
 
 
-async def run_screen(desks: Sequence[Desk], preferences: Preferences) -> int:
+async def run_screen(desks: Sequence[ChatController], preferences: Preferences) -> int:
     """Show the desks until one of them ends, and return its exit code; the terminal is restored whatever happens.
 
     Raises:

@@ -30,23 +30,23 @@ CSS: Final = """
     scrollbar-background-active: ansi_default; scrollbar-color: ansi_bright_black;
     scrollbar-color-hover: ansi_bright_black; scrollbar-color-active: ansi_cyan;
 }
-Screen, ChatView, MessagePane, ConversationList, ComposeBox, Static { background: ansi_default; color: ansi_default; }
+Screen, ChatView, MessageList, ConversationListView, Composer, Static { background: ansi_default; color: ansi_default; }
 ChatView { width: 1fr; height: 1fr; }
 ChatView.-second { border-left: solid ansi_bright_black; }
 ChatView .middle { height: 1fr; }
 ChatView .talk { width: 1fr; }
-MessagePane { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
-ConversationList {
+MessageList { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
+ConversationListView {
     width: 26; height: 1fr; border-right: solid ansi_bright_black; scrollbar-size-vertical: 0; overflow-x: hidden;
 }
-ChatView.-narrow ConversationList { width: 1fr; border-right: none; }
+ChatView.-narrow ConversationListView { width: 1fr; border-right: none; }
 ChatView.-narrow.-listed .talk { display: none; }
-ChatView.-unlisted ConversationList { display: none; }
+ChatView.-unlisted ConversationListView { display: none; }
 ChatView .typing { height: 1; text-style: italic; }
 ChatView .box { height: auto; max-height: 6; border-top: solid ansi_bright_black; }
 ChatView:focus-within .box { border-top: solid ansi_cyan; }
 ChatView .prompt { width: 2; }
-ComposeBox, ComposeBox:focus { height: auto; min-height: 1; max-height: 6; border: none; padding: 0; }
+Composer, Composer:focus { height: auto; min-height: 1; max-height: 6; border: none; padding: 0; }
 ChatView .status { height: 1; text-style: reverse; }
 HelpScreen { align: center middle; }
 HelpScreen VerticalScroll {

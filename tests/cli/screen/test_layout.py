@@ -3,14 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatws_cli.line.text import width
-from chatws_cli.screen.entries import Day, Entry, Notice
+from chatws_cli.screen.conversation_list import fit, waiting
 from chatws_cli.screen.layout import lay_out, plain, rule, spans
-from chatws_cli.screen.roster import fit, waiting
+from chatws_cli.screen.timeline_items import DateItem, MessageItem, NoticeItem
 from chatws_cli.screen.wrap import wrap
+from chatws_cli.text_ui.sanitize import width
 from tests.support.happenings import NOON, at
 
-ENTRY = Entry(1, "Grace (customer)", "customer", False, "Where is the parcel that I ordered?", NOON)
+ENTRY = MessageItem(1, "Grace (customer)", "customer", False, "Where is the parcel that I ordered?", NOON)
 
 
 def test_text_breaks_at_spaces_and_long_words_are_cut() -> None:
@@ -44,7 +44,7 @@ def test_every_state_of_an_own_message_looks_different_without_colour() -> None:
 
 
 def test_rules_and_notices_keep_to_the_width() -> None:
-    for block in (Day("Monday"), Notice(1, "a notice of some words"), ENTRY):
+    for block in (DateItem("Monday"), NoticeItem(1, "a notice of some words"), ENTRY):
         rows = lay_out(block, 20)
         for index in range(len(rows)):
             assert width("".join(span.text for span in spans(block, rows, index, 20, None))) <= 28

@@ -5,10 +5,10 @@ from chatws.protocol.entities import Presence, ReadMark
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, TypingIndicator
 from chatws.protocol.responses import InboxAck
-from chatws_cli.screen.bars import status_line, typing_line
-from chatws_cli.screen.entries import Day, Entry, NewLine, Notice
 from chatws_cli.screen.state import Screen
+from chatws_cli.screen.status_bar import status_line, typing_line
 from chatws_cli.screen.thread import MAX_ITEMS
+from chatws_cli.screen.timeline_items import DateItem, MessageItem, NoticeItem, UnreadMarker
 from tests.support.happenings import ADA, BOB, GRACE, NOON, at, conversation, joined, message, received, screen_of
 
 
@@ -18,13 +18,13 @@ def shown(screen: Screen) -> list[str]:
     words = []
     for block in screen.current.blocks():
         match block:
-            case Day():
+            case DateItem():
                 words.append("day")
-            case NewLine():
+            case UnreadMarker():
                 words.append("new")
-            case Notice():
+            case NoticeItem():
                 words.append(f"-- {block.text}")
-            case Entry():
+            case MessageItem():
                 words.append(f"{screen.current.state_of(block) or ''} {block.label}: {block.text}".strip())
     return words
 

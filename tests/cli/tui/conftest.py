@@ -11,7 +11,7 @@ from textual._context import active_app
 
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.preferences import Preferences
-from tests.cli.tui.seat import Seat, agent_desk, customer_desk
+from tests.cli.tui.tui_driver import Seat, agent_desk, customer_desk
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from chatws_cli.tui.desk import Desk
+    from chatws_cli.tui.controller import ChatController
 
 
 class Sit(Protocol):
     """Opens a screen around a desk; it ends with the test."""
 
     async def __call__(
-        self, desk: Desk, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
+        self, desk: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
     ) -> Seat: ...
 
 
@@ -38,7 +38,9 @@ async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
 
 
 @asynccontextmanager
-async def seated(desks: Sequence[Desk], size: tuple[int, int], preferences: Preferences) -> AsyncIterator[Seat]:
+async def seated(
+    desks: Sequence[ChatController], size: tuple[int, int], preferences: Preferences
+) -> AsyncIterator[Seat]:
     """Run an application in a task of its own: Textual keeps it in context variables, which fixtures do not share."""
     app = ChatApp(desks, preferences)
     opened: asyncio.Future[Pilot[int]] = asyncio.get_running_loop().create_future()
@@ -68,7 +70,7 @@ async def sit(chat: RunningChat) -> AsyncIterator[Sit]:
     async with AsyncExitStack() as stack:
 
         async def open_seat(
-            desk: Desk, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
+            desk: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
         ) -> Seat:
             return await stack.enter_async_context(seated([desk], size, preferences or Preferences(bell=False)))
 

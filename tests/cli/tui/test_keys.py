@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from chatws_cli.screen.keys import KEYS
-from chatws_cli.tui import outside
+from chatws_cli.tui import external_programs
 from chatws_cli.tui.help import HelpScreen
 from chatws_cli.tui.preferences import Preferences
-from tests.cli.tui.seat import Seat, agent_desk
+from tests.cli.tui.tui_driver import Seat, agent_desk
 from tests.support.chat import until
 
 if TYPE_CHECKING:
@@ -211,9 +211,9 @@ def test_without_a_choice_a_usual_program_is_found(monkeypatch: pytest.MonkeyPat
     for variable in ("PAGER", "VISUAL", "EDITOR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", "")
-    assert outside.find_program("pager") is None
+    assert external_programs.find_program("pager") is None
     monkeypatch.setenv("EDITOR", "code --wait")
-    assert outside.find_program("editor") == ["code", "--wait"]
+    assert external_programs.find_program("editor") == ["code", "--wait"]
 
 
 @presses("help", "palette")

@@ -10,20 +10,20 @@ import pytest
 
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.preferences import Preferences
-from tests.cli.tui.seat import text_of
+from tests.cli.tui.tui_driver import text_of
 from tests.support.scene import agents_desk, customers_desk, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws_cli.tui.desk import Desk
+    from chatws_cli.tui.controller import ChatController
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 50)], ids=lambda size: str(size[0]))
 @pytest.mark.parametrize("make", [agents_desk, customers_desk], ids=["agent", "customer"])
-async def test_screens_look_as_they_were_looked_at(make: Callable[[], Desk], size: tuple[int, int]) -> None:
+async def test_screens_look_as_they_were_looked_at(make: Callable[[], ChatController], size: tuple[int, int]) -> None:
     desk = make()
     app = ChatApp([desk], Preferences())
     async with app.run_test(size=size) as pilot:

@@ -1,0 +1,125 @@
+"""How a stay of ``agent`` or ``customer`` begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from chatws.client import CannotConnect, ClientError, ClientOptions, RequestRefused
+from chatws.protocol.errors import ErrorCode
+from chatws_cli.defaults import DEFAULT_URL
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.text_ui.chat_loop import ChatOptions
+from chatws_cli.text_ui.input_source import PipeConsole
+from chatws_cli.text_ui.json_mode import JsonMode
+from chatws_cli.text_ui.terminal import Terminal, can_show_screen, is_capable
+from chatws_cli.text_ui.text_mode import TextMode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatws.client import AgentClient, CustomerClient
+
+_PLAIN_HISTORY = 20
+
+
+def client_options(
+    url: str, ca_file: Path | None, transport: Literal["auto", "websocket", "polling"] = "auto"
+) -> ClientOptions:
+    """Return the SDK's options for a server.
+
+    Raises:
+        CommandError: the address or the certificate file can not be used; exit code 2.
+    """
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        raise CommandError(f"{url!r} is no server's address", advice=f"use one like {DEFAULT_URL}", code=ExitCode.USAGE)
+    options = ClientOptions(
+        ca_file=ca_file,
+        transports=("websocket", "polling") if transport == "auto" else (transport,),
+        user_agent="chatws-terminal",
+    )
+    try:
+        options.ssl_context()
+    except OSError as problem:
+        raise CommandError(
+            f"--ca-file {ca_file} can not be used", str(problem), "give a PEM file", code=ExitCode.USAGE
+        ) from problem
+    return options
+
+
+def wishes(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> ChatOptions:
+    """Complete what the command line asks for."""
+    shown = history if history is not None else 0 if as_json else _PLAIN_HISTORY
+    return ChatOptions(conversation_id=conversation_id, linger_s=linger_s, history=shown)
+
+
+class DisplayMode(NamedTuple):
+    """How a stay looks; ``data_dir`` keeps what a full screen has not sent."""
+
+    data_dir: Path
+    plain: bool = False
+    as_json: bool = False
+
+
+Make = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", ChatOptions]]]
+"""Makes the client, on the stay's event loop."""
+
+
+def stay(url: str, make: Make, manner: DisplayMode) -> int:
+    """Run a whole stay and return its exit code.
+
+    Raises:
+        CommandError: it could not begin; exit code 3 or 4.
+    """
+    try:
+        return asyncio.run(_stay(url, make, manner))
+    except ClientError as problem:
+        raise explain(url, problem) from problem
+
+
+def explain(url: str, problem: ClientError) -> CommandError:
+    """Turn a failure of the SDK into what a command prints and its exit code."""
+    if isinstance(problem, CannotConnect):
+        advice = "is the server running? 'chatws serve' starts one"
+        if "CERTIFICATE_VERIFY_FAILED" in problem.reason:
+            advice = "if the certificate is your own, name it with --ca-file"
+        return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
+    if isinstance(problem, RequestRefused):
+        advice = _ADVICE.get(problem.code, "")
+        return CommandError(f"{url} refused", problem.message.rstrip("."), advice, code=ExitCode.REFUSED)
+    return CommandError(str(problem))
+
+
+_ADVICE = {
+    ErrorCode.UNAUTHORIZED: "check whose token or session this is",
+    ErrorCode.TOKEN_EXPIRED: "make a new token with 'chatws token create'",
+    ErrorCode.SESSION_EXPIRED: "start a new session with 'chatws session create'",
+    ErrorCode.FORBIDDEN: "check the conversation's id",
+}
+
+
+async def _stay(url: str, make: Make, manner: DisplayMode) -> int:
+    if not (manner.as_json or manner.plain) and can_show_screen():
+        return await _stay_on_screen(url, make, manner.data_dir)
+    client, wanted = await make()
+    if manner.as_json:
+        return await JsonMode(client, PipeConsole(), wanted).run()
+    if not is_capable():
+        return await TextMode(client, PipeConsole(), wanted).run()
+    with contextlib.ExitStack() as stack:
+        terminal = stack.enter_context(Terminal())
+        return await TextMode(client, terminal, wanted).run()
+
+
+async def _stay_on_screen(url: str, make: Make, data_dir: Path) -> int:
+    from chatws_cli.outbox_file import server_name
+    from chatws_cli.tui.app import run_screen
+    from chatws_cli.tui.controller import ChatController
+    from chatws_cli.tui.preferences import load_preferences
+
+    preferences = load_preferences()
+    client, wanted = await make()
+    return await run_screen([ChatController(client, wanted.conversation_id, data_dir, server_name(url))], preferences)

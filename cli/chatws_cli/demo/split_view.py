@@ -1,0 +1,48 @@
+"""The demo on a terminal: both sides of one conversation next to each other, and a server in the same process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chatws.client import AgentClient, CustomerClient, RestClient
+from chatws.server.auth import tokens
+from chatws.server.auth.keys import load_keys
+from chatws.settings import Settings
+from chatws_cli.demo.demo_server import DemoServer
+from chatws_cli.tui.app import run_screen
+from chatws_cli.tui.controller import ChatController
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatws_cli.tui.preferences import Preferences
+
+_TOKEN_TTL_S = 24 * 3_600
+_WELCOME = "both sides of one conversation; Tab goes to the other one, /drop 5 cuts its connection, Ctrl+Q ends"
+
+
+async def show_both(data_dir: Path, preferences: Preferences) -> int:
+    """Run until one side leaves, and return the exit code; ``data_dir`` holds everything."""
+    settings = msgspec.structs.replace(Settings(), port=0, data_dir=data_dir, log_level="error")
+    stage = DemoServer(settings)
+    await stage.start()
+    try:
+        return await run_screen(await make_desks(stage.url, settings), preferences)
+    finally:
+        await stage.stop()
+
+
+async def make_desks(url: str, settings: Settings) -> list[ChatController]:
+    """Make the customer's desk and the agent's, in the same conversation."""
+    async with RestClient(url) as rest:
+        session = await rest.create_session("Grace")
+    assert session.conversation_id is not None
+    token = tokens.mint(load_keys(settings), settings, subject="ada", name="Ada", ttl_s=_TOKEN_TTL_S)
+    customer = ChatController(
+        CustomerClient(url, session.session_id), session.conversation_id, settings.data_dir, "demo"
+    )
+    agent = ChatController(AgentClient(url, token), session.conversation_id, settings.data_dir, "demo")
+    customer.welcome = _WELCOME
+    return [customer, agent]

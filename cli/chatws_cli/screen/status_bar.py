@@ -1,0 +1,60 @@
+"""The two one-row bars: who is typing and what is below, and the status of everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatws_cli.text_ui.sanitize import head, width
+
+if TYPE_CHECKING:
+    from chatws_cli.screen.state import Screen
+
+_SEPARATOR = " │ "
+_WORDS = {"bot": "with the bot", "queued": "waiting for an agent", "assigned": "with an agent", "resolved": "closed"}
+"""Where a conversation stands, for its customer."""
+
+
+def typing_line(screen: Screen, below: int, columns: int) -> str:
+    """Say who types, or what else is worth a word; ``below`` counts messages under the window's end."""
+    thread = screen.current
+    if below:
+        return head(f"▼ {below} new below (Ctrl+End)", columns)
+    if thread is None or not thread.typing:
+        return head(screen.message, columns)
+    names = [name for name in thread.typing.values() if name]
+    if len(names) == 1:
+        return head(f"{names[0]} is typing…", columns)
+    return head(f"{', '.join(names[:3])} are typing…", columns)
+
+
+def status_line(screen: Screen, now: float, columns: int) -> str:
+    """Say everything that fits, the most important first."""
+    parts = [screen.link.describe(now)]
+    if screen.queued:
+        parts.append(f"{screen.queued} queued")
+    if screen.unread:
+        parts.append(f"{screen.unread} unread (Alt+A)")
+    if screen.current is not None:
+        parts.append(conversation_words(screen))
+    if screen.own_name:
+        presence = screen.people.own_presence()
+        parts.append(screen.own_name if presence in {"online", "offline"} else f"{screen.own_name} ({presence})")
+    parts.append("F1 help")
+    line = parts[0]
+    for part in parts[1:]:
+        if width(line) + width(_SEPARATOR) + width(part) > columns:
+            continue
+        line += _SEPARATOR + part
+    return head(line, columns)
+
+
+def conversation_words(screen: Screen) -> str:
+    """Name the open conversation and where it stands."""
+    thread = screen.current
+    assert thread is not None
+    conversation = thread.conversation
+    if screen.role == "customer":
+        words = _WORDS[conversation.status]
+        return words if conversation.assignee is None else f"with {screen.people.meet(conversation.assignee)}"
+    owner = "" if conversation.assignee is None else f" by {screen.people.name(conversation.assignee.user_id)}"
+    return f"{screen.people.meet(conversation.customer)}, {conversation.status}{owner}"

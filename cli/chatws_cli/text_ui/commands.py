@@ -1,0 +1,71 @@
+"""What people type after a slash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class SlashCommand(NamedTuple):
+    """One command of the line mode: its argument in words (empty: none) and what it does."""
+
+    argument: str
+    summary: str
+    for_agents: bool = False
+
+
+COMMANDS: dict[str, SlashCommand] = {
+    "list": SlashCommand("", "list conversations", for_agents=True),
+    "join": SlashCommand("N or ID", "go to another conversation", for_agents=True),
+    "claim": SlashCommand("", "take this conversation", for_agents=True),
+    "release": SlashCommand("", "put it back in the queue", for_agents=True),
+    "resolve": SlashCommand("", "close it", for_agents=True),
+    "reopen": SlashCommand("", "put it back in the queue after it was closed", for_agents=True),
+    "handoff": SlashCommand("[why]", "hand it from the bot to an agent"),
+    "bot": SlashCommand("", "hand it to the bot", for_agents=True),
+    "history": SlashCommand("", "show older messages"),
+    "read": SlashCommand("", "mark everything as read"),
+    "status": SlashCommand("online, away or busy", "choose how others see you"),
+    "who": SlashCommand("", "show who is here"),
+    "reconnect": SlashCommand("", "connect now, do not wait"),
+    "drop": SlashCommand("[seconds]", "feel an outage: cut the connection for that long, 5 by default"),
+    "freeze": SlashCommand("[seconds]", "feel a network that swallows everything, 5 by default"),
+    "expire": SlashCommand("", "feel an expired token or session"),
+    "quit": SlashCommand("", "leave (also Ctrl-D)"),
+    "help": SlashCommand("", "show this list"),
+}
+
+
+class Typed(NamedTuple):
+    """A line that is a command."""
+
+    name: str
+    argument: str
+
+
+def parse(line: str, *, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> Typed | str | None:
+    """Return the command a line holds, a sentence when it is none of ours, None when it is a message.
+
+    Two slashes begin a message that starts with one.
+    """
+    if not line.startswith("/") or line.startswith("//"):
+        return None
+    name, _, argument = line[1:].strip().partition(" ")
+    known = commands.get(name)
+    if known is None or (known.for_agents and not is_agent):
+        return f"there is no /{name}; /help lists the commands, // begins a message with a slash"
+    return Typed(name, argument.strip())
+
+
+def message_of(line: str) -> str:
+    """Return the message a line stands for."""
+    return line[1:] if line.startswith("//") else line
+
+
+def help_lines(*, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> list[str]:
+    """Describe every command that this role has."""
+    return [
+        f"/{name} {command.argument}".ljust(34) + command.summary
+        for name, command in commands.items()
+        if is_agent or not command.for_agents
+    ]

@@ -1,0 +1,69 @@
+"""Failures that people ask for to see what they are like, by the same commands in every terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from chatws.client import AgentClient, CustomerClient
+
+Order = Callable[[str], Coroutine[object, object, None]]
+"""Carries out a command, given its argument."""
+
+_DEFAULT_S: Final = 5.0
+_MAX_S: Final = 600.0
+
+
+class Tell(Protocol):
+    """Shows a sentence to whoever typed the command."""
+
+    def __call__(self, text: str, *, is_problem: bool = False) -> None:
+        """Show it."""
+
+
+class FaultCommands:
+    """Cuts, freezes and expires the connection, and opens it before its time."""
+
+    def __init__(self, client: AgentClient | CustomerClient, tell: Tell) -> None:
+        self._client = client
+        self._tell = tell
+        self.orders: Mapping[str, Order] = {
+            "reconnect": self._reconnect,
+            "drop": self._drop,
+            "freeze": self._freeze,
+            "expire": self._expire,
+        }
+
+    async def _reconnect(self, argument: str) -> None:
+        del argument
+        if self._client.state == "connected":
+            self._tell("connected already")
+        self._client.reconnect_now()
+
+    async def _drop(self, argument: str) -> None:
+        seconds = self._seconds(argument)
+        if seconds is not None:
+            self._client.cut_link(seconds)
+
+    async def _freeze(self, argument: str) -> None:
+        seconds = self._seconds(argument)
+        if seconds is None:
+            return
+        is_frozen = self._client.freeze_link(seconds)
+        text = f"frozen for {seconds:g} s" if is_frozen else "there is no WebSocket to freeze"
+        self._tell(text, is_problem=not is_frozen)
+
+    async def _expire(self, argument: str) -> None:
+        del argument
+        self._client.expire_credentials()
+
+    def _seconds(self, argument: str) -> float | None:
+        try:
+            seconds = float(argument or _DEFAULT_S)
+        except ValueError:
+            seconds = -1.0
+        if 0 < seconds <= _MAX_S:
+            return seconds
+        self._tell(f"say for how many seconds, at most {_MAX_S:g}", is_problem=True)
+        return None

@@ -1,0 +1,128 @@
+"""The line mode for programs: JSON objects out and in, as `chatws_cli.text_ui.json_records` describes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chatws.client import AgentClient, ClientError, RequestRefused
+from chatws.protocol.errors import ErrorCode
+from chatws.protocol.spec import COMMANDS
+from chatws_cli.output import print_json
+from chatws_cli.text_ui.chat_loop import NOWHERE, ChatLoop
+from chatws_cli.text_ui.editor import LineSubmitted
+from chatws_cli.text_ui.json_records import JsonRequest, Record, ack_of, parse_request, record_of, refusal_of
+
+if TYPE_CHECKING:
+    from chatws.client import SendHandle
+    from chatws.protocol.responses import JoinAck
+    from chatws_cli.text_ui.editor import Changed
+
+MAX_CALLS = 100
+"""Requests under way at once; further lines of the input wait."""
+
+Call = Callable[[dict[str, Any]], Awaitable[object]]
+"""A request with the fields of its payload, in the wire's spelling."""
+
+
+class JsonMode(ChatLoop):
+    """Writes a record for everything that happens; every line read gets an ``ack`` or a ``refused``."""
+
+    async def show_opened(self, ack: JoinAck) -> None:
+        if self._wishes.history:
+            conversation_id = ack.conversation.conversation_id
+            print_json(ack_of("history", await self.client.history(conversation_id, limit=self._wishes.history)))
+
+    def show_happening(self, name: str, happening: object) -> None:
+        print_json(record_of(name, happening))
+
+    def show_settled(self, pending: SendHandle) -> None:
+        if pending.state == "stored":
+            print_json(ack_of("send_message", pending.done.result(), pending.client_message_id))
+            return
+        problem = None if pending.done.cancelled() else pending.done.exception()
+        failure = problem if isinstance(problem, Exception) else ClientError("the client was closed")
+        print_json(refusal_of("send_message", failure, pending.client_message_id))
+
+    def show_unsendable(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
+        del content
+        print_json(refusal_of("send_message", refusal, client_message_id))
+
+    async def understand(self, typed: LineSubmitted | Changed) -> None:
+        if not isinstance(typed, LineSubmitted):
+            return
+        try:
+            request = parse_request(typed.text)
+        except ValueError as problem:
+            self._has_failed = True
+            print_json(refusal_of("", problem))
+            return
+        if request is None:
+            return
+        if request.content is not None:
+            await self._say(request.content, request.client_message_id)
+        else:
+            while len(self._tasks) >= MAX_CALLS:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            self.spawn(self._call(request))
+
+    async def _say(self, content: str, client_message_id: str | None) -> None:
+        if self.conversation_id is None:
+            self._has_failed = True
+            self.show_unsendable(content, client_message_id, RequestRefused(ErrorCode.NOT_JOINED, NOWHERE))
+        else:
+            await self.send(self.conversation_id, content, client_message_id)
+
+    async def _call(self, request: JsonRequest) -> None:
+        name = request.command or ""
+        try:
+            payload = self._payload(name, request.data)
+            reply = await self._calls()[name](payload)
+        except (ClientError, ValueError, TypeError) as problem:
+            self._has_failed = True
+            print_json(refusal_of(name, problem))
+        else:
+            print_json(ack_of(name, reply))
+
+    def _payload(self, name: str, given: Record) -> Record:
+        """Complete a payload with the entered conversation, and check it as the server would.
+
+        Raises:
+            ValueError: no such command here, or a payload of another shape.
+        """
+        if name not in self._calls():
+            raise ValueError(f"there is no command {name!r} here")
+        payload = {"conversationId": self.conversation_id, **given}
+        expected = COMMANDS[name].payload
+        if isinstance(expected, type) and issubclass(expected, msgspec.Struct):
+            msgspec.convert(payload, expected)
+        return payload
+
+    def _calls(self) -> dict[str, Call]:
+        client = self.client
+        calls: dict[str, Call] = {
+            "typing_start": lambda given: client.send_typing_start(given["conversationId"]),
+            "typing_stop": lambda given: client.send_typing_stop(given["conversationId"]),
+            "mark_read": lambda given: client.mark_read(given["conversationId"], given["seq"]),
+            "set_presence": lambda given: client.set_presence(given["status"]),
+            "history": lambda given: client.history(
+                given["conversationId"], given.get("beforeSeq"), given.get("afterSeq"), given.get("limit", 50)
+            ),
+            "handoff": lambda given: client.handoff(given["conversationId"], given.get("reason")),
+        }
+        if isinstance(client, AgentClient):
+            calls |= {
+                "claim_conversation": _change(client.claim_conversation),
+                "release_conversation": _change(client.release_conversation),
+                "resolve_conversation": _change(client.resolve_conversation),
+                "reopen_conversation": _change(client.reopen_conversation),
+                "assign_bot": _change(client.assign_bot),
+            }
+        return calls
+
+
+def _change(method: Callable[[str, int], Awaitable[object]]) -> Call:
+    return lambda given: method(given["conversationId"], given["version"])

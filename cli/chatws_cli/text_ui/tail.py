@@ -1,0 +1,133 @@
+"""Watches without taking part: a conversation or the inbox, as lines of text or JSON objects."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from chatws.client import AgentClient, ConnectionChange, Event, MessageReceived
+from chatws.protocol.events import ConversationUpdated
+from chatws_cli.errors import ExitCode
+from chatws_cli.output import abandon_stdout, print_json
+from chatws_cli.text_ui.json_records import ack_of, record_of
+from chatws_cli.text_ui.renderer import TextRenderer
+from chatws_cli.text_ui.sanitize import clean_line, excerpt
+
+if TYPE_CHECKING:
+    from chatws.client import CustomerClient
+    from chatws.protocol.entities import Conversation
+    from chatws_cli.text_ui.renderer import OutputLine
+
+_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+class TailOptions(NamedTuple):
+    """What to watch; ``limit`` messages or changes are enough, None: for ever."""
+
+    conversation_id: str | None
+    history: int
+    limit: int | None
+    as_json: bool
+
+
+class TailLoop:
+    """One stay that only reads; marks nothing as read. `run` returns the exit code."""
+
+    def __init__(self, client: AgentClient | CustomerClient, watching: TailOptions, own: str | None) -> None:
+        self._client = client
+        self._watching = watching
+        self._conversation_id = watching.conversation_id or own
+        self._view: TextRenderer | None = None
+        self._held: list[tuple[str, object]] = []
+        """What happened before there is something to show it in."""
+        self._seen = 0
+        self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> int:
+        """Watch until the count, a signal or the server ends it.
+
+        Raises:
+            ClientError: the first connection could not be made, or the conversation not be entered.
+        """
+        loop = asyncio.get_running_loop()
+        for number, code in _SIGNALS.items():
+            loop.add_signal_handler(number, self._end, int(code))
+        self._client.on_event(self._heard)
+        async with self._client:
+            await self._begin()
+            return await self._over
+
+    async def _begin(self) -> None:
+        user = self._client.user
+        assert user is not None
+        view = TextRenderer(user.user_id)
+        if self._conversation_id is not None:
+            ack = await self._client.join_conversation(self._conversation_id)
+            page = await self._client.history(self._conversation_id, limit=max(1, self._watching.history))
+            messages = page.messages if self._watching.history else []
+            if self._watching.as_json and messages:
+                print_json(ack_of("history", page))
+            lines = view.open(ack.conversation, messages)
+            if not self._watching.as_json:
+                _print(lines)
+        elif isinstance(self._client, AgentClient):
+            inbox = await self._client.subscribe_inbox()
+            for conversation in reversed(inbox.conversations[: self._watching.history]):
+                self._print_inbox(conversation)
+        self._view = view
+        held, self._held = self._held, []
+        for name, happening in held:
+            self._show(name, happening)
+
+    def _heard(self, name: str, happening: object) -> None:
+        if self._view is None:
+            self._held.append((name, happening))
+        else:
+            self._show(name, happening)
+        if isinstance(happening, ConnectionChange) and happening.state == "disconnected":
+            self._end(int(ExitCode.REFUSED))
+
+    def _show(self, name: str, happening: object) -> None:
+        assert self._view is not None
+        if self._over.done():
+            return
+        try:
+            if self._watching.as_json:
+                print_json(record_of(name, happening))
+            elif self._conversation_id is not None:
+                _print(self._view.apply(happening))
+            elif isinstance(happening, ConversationUpdated):
+                self._print_inbox(happening.conversation)
+        except BrokenPipeError:
+            abandon_stdout()
+            self._end(int(ExitCode.FAILED))
+        counted = ConversationUpdated if self._conversation_id is None else MessageReceived
+        self._seen += isinstance(happening, counted)
+        if self._watching.limit is not None and self._seen >= self._watching.limit:
+            self._end(int(ExitCode.DONE))
+
+    def _print_inbox(self, conversation: Conversation) -> None:
+        if self._watching.as_json:
+            print_json(record_of(Event.CONVERSATION_UPDATED, ConversationUpdated(conversation=conversation)))
+        else:
+            print(inbox_line(conversation), flush=True)
+
+    def _end(self, code: int) -> None:
+        if not self._over.done():
+            self._over.set_result(code)
+
+
+def inbox_line(conversation: Conversation) -> str:
+    """Describe a change of the inbox in a line."""
+    moment = datetime.fromisoformat(conversation.updated_at).astimezone()
+    owner = "" if conversation.assignee is None else f" by {clean_line(conversation.assignee.user_name)}"
+    newest = "" if conversation.last_message is None else f": {excerpt(conversation.last_message.content)}"
+    name = clean_line(conversation.customer.user_name)
+    return f"{moment:%H:%M}  {name}, {conversation.status}{owner}{newest}  [{conversation.conversation_id}]"
+
+
+def _print(lines: list[OutputLine]) -> None:
+    if lines:
+        print("\n".join(line.text for line in lines), flush=True)

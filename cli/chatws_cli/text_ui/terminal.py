@@ -1,0 +1,135 @@
+"""A terminal in character mode: sees every key, keeps the half-typed line below what is printed, leaves no trace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import termios
+import tty
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from chatws_cli.text_ui.editor import ERASE_ROW, Changed, Ended, LineEditor, LineSubmitted
+from chatws_cli.text_ui.keys import PASTE_OFF, PASTE_ON, KeyDecoder
+from chatws_cli.text_ui.renderer import LineKind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from chatws_cli.text_ui.renderer import OutputLine
+
+_READ_BYTES = 4_096
+_STYLES = {LineKind.NOTICE: "\x1b[2m", LineKind.OWN: "\x1b[36m", LineKind.PROBLEM: "\x1b[31m"}
+_PLAIN = "\x1b[0m"
+
+
+def is_capable() -> bool:
+    """Whether standard input and output are one person's terminal that can move its cursor."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def can_show_screen() -> bool:
+    """Whether a full screen has all it needs; Textual draws on standard error."""
+    return is_capable() and sys.stderr.isatty()
+
+
+class Terminal:
+    """Use as a context manager on a running event loop; leaving restores the terminal, whatever happened."""
+
+    is_interactive = True
+
+    def __init__(self) -> None:
+        self._input = sys.stdin.fileno()
+        self._editor = LineEditor()
+        self._keys = KeyDecoder()
+        self._typed: asyncio.Queue[LineSubmitted | Changed | None] = asyncio.Queue()
+        self._ended = asyncio.Event()
+        self._restore: Callable[[], None] = lambda: None  # gives the terminal its attributes back
+        self._colours = not os.environ.get("NO_COLOR")
+
+    def __enter__(self) -> Self:
+        self._restore = partial(termios.tcsetattr, self._input, termios.TCSADRAIN, termios.tcgetattr(self._input))
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._input, self._read)
+        loop.add_signal_handler(signal.SIGCONT, self._begin)
+        loop.add_signal_handler(signal.SIGWINCH, self._redraw)
+        self._begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._input)
+        loop.remove_signal_handler(signal.SIGCONT)
+        loop.remove_signal_handler(signal.SIGWINCH)
+        # After a hang-up there is no terminal left to restore.
+        with contextlib.suppress(OSError):
+            self._write(ERASE_ROW + PASTE_OFF)
+        with contextlib.suppress(termios.error):
+            self._restore()
+
+    async def typed(self) -> AsyncIterator[LineSubmitted | Changed]:
+        """Give every change of the line, and each line that is complete; ends with Ctrl-D."""
+        while (edit := await self._typed.get()) is not None:
+            yield edit
+
+    async def until_ended(self) -> None:
+        """Return at Ctrl-D, or when the terminal is gone."""
+        await self._ended.wait()
+
+    def show(self, lines: list[OutputLine]) -> None:
+        """Print lines above the half-typed one."""
+        if lines:
+            self._write(ERASE_ROW + "".join(f"{self._styled(line)}\n" for line in lines) + self._row())
+
+    def _begin(self) -> None:
+        tty.setcbreak(self._input, termios.TCSADRAIN)
+        self._write(PASTE_ON + ERASE_ROW + self._row())
+
+    def _read(self) -> None:
+        try:
+            received = os.read(self._input, _READ_BYTES)
+        except OSError:
+            received = b""
+        if not received:
+            # Hang-up: the reader would be called for ever.
+            asyncio.get_running_loop().remove_reader(self._input)
+            self._end()
+            return
+        for key in self._keys.feed(received):
+            edit = self._editor.press(key)
+            if isinstance(edit, Ended):
+                self._end()
+            elif edit is not None:
+                self._typed.put_nowait(edit)
+        self._redraw()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._typed.put_nowait(None)
+
+    def _redraw(self) -> None:
+        self._write(ERASE_ROW + self._row())
+
+    def _row(self) -> str:
+        return self._editor.row(_columns())
+
+    def _styled(self, line: OutputLine) -> str:
+        style = _STYLES.get(line.kind)
+        return f"{style}{line.text}{_PLAIN}" if style and self._colours else line.text
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80

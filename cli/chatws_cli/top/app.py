@@ -1,0 +1,78 @@
+"""Looks at the servers once per interval until somebody has seen enough."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+from rich.console import Console
+from rich.live import Live
+
+from chatws_cli.errors import ExitCode
+from chatws_cli.output import abandon_stdout, print_json
+from chatws_cli.top.poller import Frame, MetricsPoller
+from chatws_cli.top.table import line, record, table
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+
+Show = Callable[[Frame], None]
+
+_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+async def watch(
+    urls: Sequence[str], tls: ssl.SSLContext | None, *, interval_s: float, limit: int | None, as_json: bool
+) -> ExitCode:
+    """Show frame after frame, at most ``limit``; return the exit code."""
+    over: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
+
+    def end(code: ExitCode) -> None:
+        if not over.done():
+            over.set_result(code)
+
+    for number, code in _SIGNALS.items():
+        asyncio.get_running_loop().add_signal_handler(number, end, code)
+    with _screen(as_json=as_json) as show:
+        async with aiohttp.ClientSession() as http:
+            looking = asyncio.create_task(_look(MetricsPoller(urls, http, tls), show, interval_s, limit))
+            await asyncio.wait([over, looking], return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                return looking.result()
+            looking.cancel()
+            await asyncio.wait([looking])
+    return over.result()
+
+
+async def _look(servers: MetricsPoller, show: Show, interval_s: float, limit: int | None) -> ExitCode:
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    shown = 0
+    while limit is None or shown < limit:
+        await asyncio.sleep(due - loop.time())
+        try:
+            show(await servers.look())
+        except BrokenPipeError:
+            abandon_stdout()
+            return ExitCode.FAILED
+        shown += 1
+        due = max(due + interval_s, loop.time())
+    return ExitCode.DONE
+
+
+@contextmanager
+def _screen(*, as_json: bool) -> Iterator[Show]:
+    """Give what shows a frame: a table that stays in its place on a terminal, a line on anything else."""
+    console = Console(highlight=False)
+    if as_json:
+        yield lambda frame: print_json(record(frame))
+    elif not console.is_terminal or console.is_dumb_terminal:
+        yield lambda frame: print(line(frame), flush=True)
+    else:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda frame: live.update(table(frame, console.width), refresh=True)

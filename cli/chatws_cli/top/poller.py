@@ -1,0 +1,88 @@
+"""Asks servers for their metrics, all at once, and remembers what each said last."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from chatws_cli.top.scrape import NotOurs, Scrape, read
+from chatws_cli.top.stats import Interval, ServerStats, between, figures_of, total_of
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+
+TIMEOUT_S = 3.0
+"""A server that takes longer to tell its metrics has no figures for this moment."""
+
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class Frame(NamedTuple):
+    """Every server at one moment, and all of them together."""
+
+    at: float
+    """Unix time."""
+    servers: Sequence[ServerStats]
+    total: ServerStats
+
+
+class ScrapeFailed(Exception):
+    """A server gave no metrics; the text says why, for people."""
+
+
+class MetricsPoller:
+    """The servers that are watched."""
+
+    def __init__(self, urls: Sequence[str], http: aiohttp.ClientSession, tls: ssl.SSLContext | None) -> None:
+        self._urls = [url.rstrip("/") for url in urls]
+        self._http = http
+        self._tls = True if tls is None else tls
+        self._last: dict[str, Scrape] = {}
+
+    async def look(self) -> Frame:
+        """Ask all of them; one that does not answer says so in its row, and is asked again next time."""
+        found = await asyncio.gather(*(self._row(url) for url in self._urls))
+        rows = [row for row, _ in found]
+        return Frame(time.time(), rows, total_of(rows, [interval for _, interval in found if interval is not None]))
+
+    async def _row(self, url: str) -> tuple[ServerStats, Interval | None]:
+        name = urlsplit(url).netloc
+        try:
+            now = await self._ask(url)
+        except ScrapeFailed as problem:
+            self._last.pop(url, None)
+            return ServerStats(server=name, state="away", why=str(problem)), None
+        interval = between(self._last.get(url), now)
+        self._last[url] = now
+        return figures_of(name, now, interval), interval
+
+    async def _ask(self, url: str) -> Scrape:
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._http.get(f"{url}/metrics", ssl=self._tls) as response:
+                body = await response.content.read(MAX_BYTES)
+                at_s = time.monotonic()
+        except TimeoutError:
+            raise ScrapeFailed(f"no answer within {TIMEOUT_S:g} s") from None
+        except aiohttp.ClientConnectorError as problem:
+            raise ScrapeFailed(_words(problem.os_error)) from None
+        except (aiohttp.ClientError, OSError) as problem:
+            raise ScrapeFailed(str(problem) or type(problem).__name__) from None
+        if response.status != 200:  # noqa: PLR2004  the one that has metrics
+            raise ScrapeFailed(f"/metrics answers {response.status}; see the setting metrics")
+        try:
+            return read(body.decode(errors="replace"), at_s)
+        except NotOurs as problem:
+            raise ScrapeFailed(str(problem)) from None
+
+
+def _words(problem: OSError) -> str:
+    """Say what went wrong in the system's own words; asyncio puts others into the exception."""
+    if problem.errno is not None and problem.errno > 0:  # a name that is not found has a number below
+        return os.strerror(problem.errno)
+    return problem.strerror or str(problem)

@@ -1,0 +1,50 @@
+"""The text box: several lines, whole pastes, Enter sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+from textual.widgets import TextArea
+
+if TYPE_CHECKING:
+    from textual.events import Key
+
+    from chatws_cli.tui.preferences import Preferences
+
+
+class Composer(TextArea):
+    """What is being written."""
+
+    class Submitted(Message):
+        """The text is complete."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, preferences: Preferences) -> None:
+        super().__init__(theme="css", soft_wrap=True, compact=True, highlight_cursor_line=False, id=None)
+        self.last = ""
+        """The text that was sent last."""
+        self._send_keys = preferences.keys_for("send")
+        self._newline_keys = preferences.keys_for("newline")
+        self._recall_keys = preferences.keys_for("recall")
+
+    def on_key(self, event: Key) -> None:
+        """Send, break the line or recall; everything else is the text's."""
+        if event.key in self._send_keys:
+            self.post_message(self.Submitted(self.text))
+        elif event.key in self._newline_keys:
+            self.insert("\n")
+        elif event.key in self._recall_keys and not self.text and self.last:
+            self.write(self.last)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def write(self, text: str) -> None:
+        """Put another text in the box, the cursor at its end."""
+        self.load_text(text)
+        self.move_cursor(self.document.end)

@@ -1,0 +1,358 @@
+"""Between the SDK and the screen's state: connects, follows conversations, sends; knows no widget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from chatws.client import AgentClient, ClientError, ConnectionChange, ConversationJoined, OutboxFull, RequestRefused
+from chatws.protocol.events import ConversationUpdated
+from chatws.protocol.ids import new_id
+from chatws.protocol.responses import InboxAck
+from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_file
+from chatws_cli.screen.state import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from chatws.client import CustomerClient, SendHandle
+    from chatws.protocol.entities import Conversation
+
+WATCHED: Final = 20
+"""Open conversations an agent follows beside the one on the screen: their typing, unread counts and messages are live.
+
+A socket may be in 50 rooms (contract)."""
+
+_PAGE: Final = 100
+
+
+class ChatController:
+    """One stay of one user. Belongs to the running event loop; ``changed`` is called whenever there is news to show.
+
+    ``over`` is done when the stay ends: an exit code, or the error that ended it.
+    """
+
+    def __init__(self, client: AgentClient | CustomerClient, wanted: str | None, data_dir: Path, server: str) -> None:
+        self.client = client
+        self.screen = Screen("admin" if isinstance(client, AgentClient) else "customer")
+        self.changed: Callable[[], None] = lambda: None
+        self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.welcome = ""
+        """What is said when the first conversation is open."""
+        self._wanted = wanted
+        self._data_dir = data_dir
+        self._server = server
+        self._kept: OutboxFile | None = None
+        self._pending: dict[str, SendHandle] = {}
+        self._arrivals: dict[str, asyncio.Future[None]] = {}
+        """Conversations that are being joined; done when the state knows them."""
+        self._loading: set[str] = set()
+        self._marking: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop_listening = client.on_event(self._heard)
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether this is an agent's terminal."""
+        return isinstance(self.client, AgentClient)
+
+    def begin(self) -> None:
+        """Connect and open the first conversation, beside everything else."""
+        self.spawn(self._begin(), is_vital=True)
+
+    async def close(self) -> None:
+        """End the connection; messages that are not stored stay in their file."""
+        self._stop_listening()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.client.disconnect()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def end(self, outcome: int | Exception) -> None:
+        """End the stay; the first reason counts."""
+        if self.over.done():
+            return
+        if isinstance(outcome, Exception):
+            self.over.set_exception(outcome)
+        else:
+            self.over.set_result(outcome)
+
+    def spawn(self, work: Coroutine[object, object, None], *, is_vital: bool = False) -> None:
+        """Run something beside the rest; a failure is shown, one of something ``is_vital`` ends the stay."""
+        task = asyncio.create_task(self._guarded(work, is_vital=is_vital))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def tell(self, text: str, *, is_problem: bool = False) -> None:
+        """Say something to the person at the screen."""
+        self.screen.tell(text, is_problem=is_problem)
+        self.changed()
+
+    # Conversations
+
+    async def open(self, conversation_id: str) -> None:
+        """Show a conversation, joining it and reading its history if need be.
+
+        Raises:
+            ClientError: it may not be entered.
+        """
+        await self._join(conversation_id)
+        self.screen.open(conversation_id)
+        self.changed()
+        if not self.screen.threads[conversation_id].is_loaded:
+            await self.load_older()
+        self.mark_read()
+
+    async def load_older(self) -> None:
+        """Bring a page of the open conversation's history, unless one is on its way.
+
+        Raises:
+            ClientError: the server refused.
+        """
+        thread, key = self.screen.current, self.screen.current_id
+        if thread is None or key is None or key in self._loading or (thread.is_loaded and not thread.can_load_older):
+            return
+        self._loading.add(key)
+        try:
+            page = await self.client.history(
+                key, before_seq=thread.first_seq if thread.is_loaded else None, limit=_PAGE
+            )
+        finally:
+            self._loading.discard(key)
+        self.screen.load(key, page.messages, has_more_before=page.has_more_before)
+        self.changed()
+
+    async def leave(self) -> None:
+        """Leave the open conversation and show another one."""
+        left = self.screen.current_id
+        thread = self.screen.current
+        if left is None or thread is None:
+            return
+        if thread.queued:
+            self.tell("messages are still on their way; leave when they are stored", is_problem=True)
+            return
+        await self._drop(left)
+        self.screen.current_id = None
+        visible = self.screen.roster.visible(self.screen.own_id, self.screen.threads, None)
+        following = next((one.conversation_id for one in visible if one.conversation_id != left), None)
+        if following is not None:
+            await self.open(following)
+        self.changed()
+
+    def mark_read(self) -> None:
+        """Tell the server what was seen; one request at a time for a conversation, the newest position wins."""
+        thread, key = self.screen.current, self.screen.current_id
+        if thread is None or key is None or not self.screen.is_looking or key in self._marking:
+            return
+        if thread.is_loaded and thread.last_seq > thread.own_mark:
+            self._marking.add(key)
+            self.spawn(self._mark(key))
+
+    async def change(self, method: str) -> None:
+        """Claim, release, resolve, reopen the open conversation, or give it to the bot.
+
+        Raises:
+            ClientError: refused, or somebody was faster; then the present state is shown.
+        """
+        thread = self.screen.current
+        if thread is None or not isinstance(self.client, AgentClient):
+            self.tell("there is no conversation yet", is_problem=True)
+            return
+        calls = {
+            "claim": self.client.claim_conversation,
+            "release": self.client.release_conversation,
+            "resolve": self.client.resolve_conversation,
+            "reopen": self.client.reopen_conversation,
+            "bot": self.client.assign_bot,
+        }
+        self.note(await calls[method](thread.conversation.conversation_id, thread.conversation.version))
+
+    def note(self, conversation: Conversation) -> None:
+        """Take a conversation's new state from an answer."""
+        self.screen.apply(ConversationUpdated(conversation=conversation), time.monotonic())
+        self.changed()
+
+    # Messages
+
+    def send(self, content: str) -> bool:
+        """Queue a message for the open conversation; false when it can not be taken, and says why."""
+        key = self.screen.current_id
+        if key is None:
+            self.tell("there is no conversation to write to yet", is_problem=True)
+            return False
+        return self._post(SavedMessage(new_id(time.time_ns() // 1_000_000), key, content))
+
+    def retry(self) -> None:
+        """Send again, under new ids, what was refused in the open conversation."""
+        failed = [] if self.screen.current is None else self.screen.current.take_failed()
+        if not failed:
+            self.tell("nothing has failed here")
+        for entry in failed:
+            self.send(entry.text)
+
+    async def typing(self, *, is_typing: bool) -> None:
+        """Tell the others; the SDK says it as often as is needed."""
+        key = self.screen.current_id
+        if key is not None and is_typing:
+            await self.client.send_typing_start(key)
+        elif key is not None:
+            await self.client.send_typing_stop(key)
+
+    def refresh(self) -> None:
+        """Look at what announces itself by nothing: messages that left, and the latency."""
+        for key, pending in self._pending.items():
+            if pending.state in {"queued", "sent"}:
+                self.screen.threads[pending.conversation_id].set_state(key, pending.state)
+        self.screen.link.latency_s = self.client.stats().ack_latency_p50_s
+
+    # Parts
+
+    async def _begin(self) -> None:
+        user = await self.client.connect()
+        self.screen.apply(user, time.monotonic())
+        self._kept = OutboxFile(outbox_file(self._data_dir, self._server, user.user_id))
+        if isinstance(self.client, AgentClient):
+            self.screen.apply(await self.client.subscribe_inbox(), time.monotonic())
+        self.changed()
+        await self._restore()
+        newest = self.screen.roster.newest_open()
+        wanted = self._wanted or (None if newest is None else newest.conversation_id)
+        if wanted is None:
+            self.tell("no open conversation yet, waiting for the first one")
+        else:
+            await self.open(wanted)
+            if self.welcome:
+                self.tell(self.welcome)
+        self._watch()
+
+    async def _restore(self) -> None:
+        assert self._kept is not None
+        for kept in self._kept.waiting():
+            try:
+                await self._join(kept.conversation_id)
+            except RequestRefused as refusal:
+                self.tell(f"a message kept from the last time can not be sent: {refusal.message}", is_problem=True)
+            else:
+                self._post(kept)
+
+    async def _join(self, conversation_id: str) -> None:
+        if conversation_id in self.screen.threads:
+            return
+        arrival = self._arrivals.get(conversation_id)
+        if arrival is None:
+            arrival = self._arrivals[conversation_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self.client.join_conversation(conversation_id)
+            await asyncio.shield(arrival)
+        finally:
+            self._arrivals.pop(conversation_id, None)
+
+    async def _drop(self, conversation_id: str) -> None:
+        await self.client.leave_conversation(conversation_id)
+        self.screen.threads.pop(conversation_id, None)
+
+    def _watch(self) -> None:
+        """Follow the newest open conversations, and no more than that."""
+        if not self.is_agent:
+            return
+        newest = [one for one in self.screen.roster.by_change() if one.status != "resolved"][:WATCHED]
+        for conversation in newest:
+            if conversation.conversation_id not in self.screen.threads | self._arrivals:
+                self.spawn(self._join(conversation.conversation_id))
+        wanted = {one.conversation_id for one in newest} | {self.screen.current_id}
+        for key, thread in list(self.screen.threads.items()):
+            if key not in wanted and not thread.pending() and len(self.screen.threads) > WATCHED:
+                self.spawn(self._drop(key))
+
+    async def _mark(self, key: str) -> None:
+        try:
+            thread = self.screen.threads[key]
+            while self.screen.is_looking and key == self.screen.current_id and thread.last_seq > thread.own_mark:
+                mark = await self.client.mark_read(key, thread.last_seq)
+                thread.own_mark = max(thread.own_mark, mark.seq)
+        finally:
+            self._marking.discard(key)
+
+    def _post(self, kept: SavedMessage) -> bool:
+        key, conversation_id, content = kept
+        try:
+            pending = self.client.post_message(conversation_id, content, client_message_id=key)
+        except RequestRefused as refusal:
+            self.tell(f"not sent: {refusal.message}", is_problem=True)
+            return False
+        except OutboxFull as problem:
+            self.tell(f"not sent: {problem}", is_problem=True)
+            return False
+        if self._kept is not None:
+            self._kept.add(SavedMessage(key, conversation_id, pending.content))
+        self._pending[key] = pending
+        self.screen.post(conversation_id, pending.content, key, datetime.now(UTC))
+        pending.done.add_done_callback(lambda _: self._settled(pending))
+        self.changed()
+        return True
+
+    def _settled(self, pending: SendHandle) -> None:
+        key, conversation_id = pending.client_message_id, pending.conversation_id
+        self._pending.pop(key, None)
+        problem = None if pending.done.cancelled() else pending.done.exception()
+        if pending.state == "stored":
+            ack = pending.done.result()
+            self._forget(key)
+            self.screen.stored(conversation_id, pending.content, key, ack.seq, ack.timestamp)
+        elif isinstance(problem, RequestRefused):
+            self._forget(key)
+            self.screen.failed(conversation_id, key, problem.message)
+        self.changed()
+
+    def _forget(self, client_message_id: str) -> None:
+        if self._kept is not None:
+            self._kept.remove(client_message_id)
+
+    def _heard(self, name: str, happening: object) -> None:
+        del name
+        try:
+            self._take(happening)
+        except Exception as problem:  # noqa: BLE001  the SDK would only log a bug of ours
+            self.end(problem)
+
+    def _take(self, happening: object) -> None:
+        self.screen.apply(happening, time.monotonic())
+        if isinstance(happening, ConversationJoined):
+            arrival = self._arrivals.get(happening.conversation_id)
+            if arrival is not None and not arrival.done():
+                arrival.set_result(None)
+        elif isinstance(happening, ConversationUpdated | InboxAck):
+            self._look_for_first()
+            self._watch()
+        elif isinstance(happening, ConnectionChange) and happening.state == "disconnected" and self.screen.own_id:
+            what = "the server ended the connection"
+            self.end(CommandError(what, self.screen.link.reason, code=ExitCode.REFUSED))
+        self.mark_read()
+        self.changed()
+
+    def _look_for_first(self) -> None:
+        newest = self.screen.roster.newest_open()
+        is_waiting = self.screen.current_id is None and self._kept is not None and not self._arrivals
+        if newest is not None and is_waiting:
+            self.spawn(self.open(newest.conversation_id))
+
+    async def _guarded(self, work: Coroutine[object, object, None], *, is_vital: bool) -> None:
+        try:
+            await work
+        except ClientError as problem:
+            if is_vital:
+                self.end(problem)
+                return
+            if isinstance(problem, RequestRefused) and problem.conversation is not None:
+                self.note(problem.conversation)
+            text = problem.message if isinstance(problem, RequestRefused) else str(problem)
+            self.tell(f"that did not work: {text}", is_problem=True)
+        except Exception as problem:  # noqa: BLE001  a bug ends the stay in one line, and is raised there
+            self.end(problem)

@@ -1,0 +1,199 @@
+"""The pane of messages: draws only the rows in sight, wraps each block once for a width, keeps the reader's place."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from chatws_cli.screen.layout import Rows, lay_out, spans
+from chatws_cli.screen.timeline_items import Block, MessageItem
+from chatws_cli.tui.styles import MARKED, STYLES
+
+if TYPE_CHECKING:
+    from textual.events import Resize
+    from textual.selection import Selection
+
+    from chatws_cli.screen.thread import Thread
+
+_OLDER_WITHIN_ROWS = 3
+"""So near to the top the next page of history is asked for."""
+
+
+class _Drawn(NamedTuple):
+    thread: Thread | None
+    blocks: list[Block]
+    read_seq: int
+    size: Size
+
+
+class MessageList(ScrollView, can_focus=False):
+    """Shows one thread; `show` after every change of it."""
+
+    ALLOW_SELECT = True
+
+    class Moved(Message):
+        """The window over the messages has moved."""
+
+    class NearTop(Message):
+        """The reader has come to the oldest message that is loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: MessageItem | None = None
+        """The message that keys have marked; None for the newest."""
+        self._thread: Thread | None = None
+        self._blocks: list[Block] = []
+        self._tops: list[int] = []
+        """The row at which each block begins."""
+        self._laid: dict[Block, Rows] = {}
+        self._columns = 0
+        self._follows = True
+        """The reader was at the end when the window last moved; a smaller window or more text is no move."""
+        self._style = Style()
+        """The widget's own style, which takes longer to find than a row to draw."""
+        self._drawn = _Drawn(None, [], 0, Size(0, 0))
+        """What `show` has drawn last: a screen that is redrawn for nothing costs 10 kB each time, over SSH too."""
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the newest message is seen."""
+        return self.scroll_offset.y >= self.max_scroll_y
+
+    def show(self, thread: Thread | None) -> None:
+        """Draw a thread as it is now; a reader at the end stays there, one who has scrolled up keeps the place."""
+        drawn = self._fingerprint(thread)
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        self._style = self.rich_style
+        stays_at_end = self._follows or thread is not self._thread
+        anchor = self._anchor()
+        if thread is not self._thread:
+            self._thread, self.marked = thread, None
+        self._arrange(drawn.blocks)
+        if stays_at_end:
+            self.to_end()
+        elif anchor is not None:
+            self._return_to(*anchor)
+        self.refresh()
+
+    def to_end(self) -> None:
+        """Show the newest message."""
+        self._follows = True
+        self.scroll_end(animate=False, immediate=True, x_axis=False)
+
+    def page(self, direction: int) -> None:
+        """Scroll by a page, less two rows that stay in sight."""
+        step = max(1, self.size.height - 2)
+        self.scroll_to(y=self.scroll_offset.y + direction * step, animate=False, immediate=True)
+
+    def move_mark(self, direction: int) -> None:
+        """Mark the message above or below."""
+        entries = [block for block in self._blocks if isinstance(block, MessageItem)]
+        if not entries:
+            return
+        index = entries.index(self.marked) + direction if self.marked in entries else len(entries) - 1
+        self.marked = entries[max(0, min(index, len(entries) - 1))]
+        place = self._blocks.index(self.marked)
+        top, height = self._tops[place], len(self._laid[self.marked])
+        if top < self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, immediate=True)
+        elif top + height > self.scroll_offset.y + self.size.height:
+            self.scroll_to(y=top + height - self.size.height, animate=False, immediate=True)
+        self.refresh()
+
+    def marked_text(self) -> str | None:
+        """Return the text of the marked message, else of the newest; None without any."""
+        entries = [block for block in self._blocks if isinstance(block, MessageItem)]
+        chosen = self.marked if self.marked in entries else entries[-1] if entries else None
+        return None if chosen is None else chosen.text
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell who keeps count of what was seen, and who brings older messages."""
+        super().watch_scroll_y(old_value, new_value)
+        self._follows = self.is_at_end
+        self.post_message(self.Moved())
+        if new_value <= _OLDER_WITHIN_ROWS and new_value < old_value:
+            self.post_message(self.NearTop())
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap anew."""
+        del event
+        self.show(self._thread)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one row of the window."""
+        columns = self.size.width
+        row = self.scroll_offset.y + y
+        if row >= self.virtual_size.height or not self._blocks:
+            return Strip.blank(columns, self._style)
+        text = self._text(row)
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(row)) is not None:
+            start, end = span
+            style = self.screen.get_component_rich_style("screen--selection")
+            text.stylize(style, start, len(text) if end == -1 else end)
+        strip = Strip(text.render(self.app.console), text.cell_len)
+        return strip.crop_extend(0, columns, self._style).apply_offsets(0, row)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return the text the mouse has selected."""
+        rows = (self._text(row).plain.rstrip() for row in range(self.virtual_size.height))
+        return selection.extract("\n".join(rows)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw the selection."""
+        del selection
+        self.refresh()
+
+    def _text(self, row: int) -> Text:
+        place = bisect_right(self._tops, row) - 1
+        block = self._blocks[place]
+        state = None
+        if isinstance(block, MessageItem) and self._thread is not None:
+            state = self._thread.state_of(block)
+        text = Text(no_wrap=True, end="")
+        for span in spans(block, self._laid[block], row - self._tops[place], self._columns, state):
+            text.append(span.text, STYLES[span.style])
+        if block is self.marked:
+            text.stylize(MARKED)
+        return text
+
+    def _fingerprint(self, thread: Thread | None) -> _Drawn:
+        size = Size(max(1, self.scrollable_content_region.width), self.size.height)
+        if thread is None:
+            return _Drawn(None, [], 0, size)
+        return _Drawn(thread, thread.blocks(), thread.read_seq, size)
+
+    def _arrange(self, blocks: list[Block]) -> None:
+        columns = max(1, self.scrollable_content_region.width)
+        laid = self._laid if columns == self._columns else {}
+        self._columns = columns
+        self._blocks = blocks
+        self._laid = {block: laid.get(block) or lay_out(block, columns) for block in self._blocks}
+        self._tops, row = [], 0
+        for block in self._blocks:
+            self._tops.append(row)
+            row += len(self._laid[block])
+        self.virtual_size = Size(columns, row)
+
+    def _anchor(self) -> tuple[Block, int] | None:
+        """Return the block in the window's first row, and which of its rows that is."""
+        if not self._blocks:
+            return None
+        row = min(self.scroll_offset.y, self.virtual_size.height - 1)
+        place = bisect_right(self._tops, row) - 1
+        return self._blocks[place], row - self._tops[place]
+
+    def _return_to(self, block: Block, offset: int) -> None:
+        if block in self._laid:
+            top = self._tops[self._blocks.index(block)]
+            row = top + min(offset, len(self._laid[block]) - 1)
+            self.scroll_to(y=row, animate=False, immediate=True)

@@ -1,0 +1,82 @@
+"""Somebody at a full screen: the real application without a terminal, keys to press and a screen to read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chatws.client import AgentClient, CustomerClient
+from chatws_cli.tui.app import ChatApp
+from chatws_cli.tui.chat_view import ChatView
+from chatws_cli.tui.controller import ChatController
+from chatws_cli.tui.preferences import Preferences
+from tests.support.chat import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from tests.support.chat import RunningChat
+
+
+class Seat:
+    """An application, its pilot and its desk."""
+
+    def __init__(self, app: ChatApp, pilot: Pilot[int], desk: ChatController) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.desk = desk
+
+    @property
+    def text(self) -> str:
+        """What the screen shows, row by row."""
+        return text_of(self.app)
+
+    @property
+    def view(self) -> ChatView:
+        return self.app.query(ChatView).first()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def write(self, text: str) -> None:
+        """Type a message and send it."""
+        self.view.box.insert(text)
+        await self.pilot.press("enter")
+
+    async def sees(self, pattern: str) -> None:
+        """Wait until the screen shows something.
+
+        Raises:
+            AssertionError: it did not.
+        """
+        try:
+            await until(lambda: re.search(pattern, self.text))
+        except TimeoutError:
+            raise AssertionError(f"no {pattern!r} on\n{self.text}") from None
+
+    async def sees_no_more(self, pattern: str) -> None:
+        try:
+            await until(lambda: not re.search(pattern, self.text))
+        except TimeoutError:
+            raise AssertionError(f"still {pattern!r} on\n{self.text}") from None
+
+
+def text_of(app: ChatApp) -> str:
+    """Return the rows of the screen as text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def agent_desk(chat: RunningChat, data_dir: Path, user_id: str = "ada", wanted: str | None = None) -> ChatController:
+    return ChatController(AgentClient(chat.url, chat.token(user_id)), wanted, data_dir, "server")
+
+
+def customer_desk(
+    chat: RunningChat, data_dir: Path, conversation_id: str, session_id: str = "ses-grace"
+) -> ChatController:
+    return ChatController(CustomerClient(chat.url, session_id), conversation_id, data_dir, "server")
+
+
+QUIET = Preferences()
