@@ -8,6 +8,6 @@ if __name__ == "__main__":
     # Ctrl-C while the rest is being loaded ends it without a traceback; later there is something to put in order.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from chatws_loadtest.command import main
+    from chatws_loadtest.cli import main
 
     main()

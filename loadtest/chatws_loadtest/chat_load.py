@@ -16,9 +16,9 @@ from chatws.protocol.entities import Message
 from chatws.protocol.responses import JoinAck
 from chatws.server.auth.keys import KeyRing
 from chatws_loadtest.connection import Connection, connect
+from chatws_loadtest.credentials import CustomerCredentials, mint_tokens
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.people import Customer, mint_tokens
-from chatws_loadtest.subject import HOST
+from chatws_loadtest.server_process import HOST
 
 OPENING_AT_ONCE = 20
 """Handshakes in flight: enough to keep the server busy, few enough that its queue is not what is measured."""
@@ -122,12 +122,12 @@ class Pair:
         return on_event
 
 
-async def open_idle(ports: Sequence[int], sessions: Sequence[Customer]) -> list[Connection]:
+async def open_idle(ports: Sequence[int], sessions: Sequence[CustomerCredentials]) -> list[Connection]:
     """Connect customers, at the ports in turn, who then only answer heartbeats."""
     connections: list[Connection] = []
     turns = cycle(ports)
 
-    async def open_one(session: Customer) -> None:
+    async def open_one(session: CustomerCredentials) -> None:
         credentials = {"sessionId": session.session_id}
         connections.append(await connect(HOST, next(turns), credentials, lambda _name, _raw: None))
 
@@ -136,7 +136,11 @@ async def open_idle(ports: Sequence[int], sessions: Sequence[Customer]) -> list[
 
 
 async def open_pairs(
-    load: Load, keys: KeyRing, places: Sequence[tuple[int, int]], sessions: Sequence[Customer], ledger: Ledger
+    load: Load,
+    keys: KeyRing,
+    places: Sequence[tuple[int, int]],
+    sessions: Sequence[CustomerCredentials],
+    ledger: Ledger,
 ) -> list[Pair]:
     """Connect both members of every conversation; the agents share the work evenly, a connection per conversation.
 
@@ -145,7 +149,7 @@ async def open_pairs(
     tokens = mint_tokens(keys, [f"bench-agent-{number}" for number in range(load.agents)])
     pairs: list[Pair] = []
 
-    async def open_one(session: Customer) -> None:
+    async def open_one(session: CustomerCredentials) -> None:
         number = len(pairs)
         pair = Pair(number, session.conversation_id, ledger, load.content_chars)
         pairs.append(pair)
@@ -188,10 +192,12 @@ def _schedule(load: Load, pairs: list[Pair], start_s: float) -> Iterator[tuple[f
             yield start_s + (beat + phase) / load.rate, pairs[index], (beat + index) % MEMBERS
 
 
-async def _few_at_once(open_one: Callable[[Customer], Awaitable[None]], sessions: Iterable[Customer]) -> None:
+async def _few_at_once(
+    open_one: Callable[[CustomerCredentials], Awaitable[None]], sessions: Iterable[CustomerCredentials]
+) -> None:
     gate = asyncio.Semaphore(OPENING_AT_ONCE)
 
-    async def pass_gate(session: Customer) -> None:
+    async def pass_gate(session: CustomerCredentials) -> None:
         async with gate:
             await open_one(session)
 

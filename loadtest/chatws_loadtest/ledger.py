@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from chatws_loadtest.members import Excuse, Member
+from chatws_loadtest.stream_checker import GapReason, StreamChecker
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         return Balance(refused=dict(Counter(self.refused) + Counter(other.refused)), **sums)
 
 
-class Entry(msgspec.Struct, eq=False):
+class LedgerEntry(msgspec.Struct, eq=False):
     """One message on its way; it is forgotten once it is acked and with everybody."""
 
     room: int
@@ -103,8 +103,8 @@ class Ledger:
         self.sent = 0
         self.stored: dict[int, list[tuple[int, int]]] = {}
         """Per room, (seq, number) of everything the server said it had stored."""
-        self._entries: dict[int, Entry] = {}
-        self._members: dict[int, list[Member]] = {}
+        self._entries: dict[int, LedgerEntry] = {}
+        self._members: dict[int, list[StreamChecker]] = {}
         self._present: dict[int, int] = {}
         self._open: Counter[int] = Counter()
         self._refused: Counter[str] = Counter()
@@ -113,7 +113,7 @@ class Ledger:
 
     def open_room(self, room: int, members: int) -> None:
         """Begin to book a conversation of this many members, numbered from 0."""
-        self._members[room] = [Member() for _ in range(members)]
+        self._members[room] = [StreamChecker() for _ in range(members)]
         self._present[room] = (1 << members) - 1
         self.stored[room] = []
 
@@ -142,7 +142,7 @@ class Ledger:
         """Book a message that leaves now and return its number."""
         number, self.sent = self.sent, self.sent + 1
         self._open[room] += 1
-        self._entries[number] = Entry(room, sender, intended_s, now_s, self._present[room])
+        self._entries[number] = LedgerEntry(room, sender, intended_s, now_s, self._present[room])
         self._note("send_lag", intended_s, now_s)
         return number
 
@@ -204,9 +204,11 @@ class Ledger:
                 continue
             missing = [index for index in range(entry.missing.bit_length()) if entry.missing >> index & 1]
             excuses = [self._members[entry.room][index].excuse(entry.sent_s) for index in missing]
-            deaf.update((entry.room, index) for index, why in zip(missing, excuses, strict=True) if why is Excuse.DEAF)
+            deaf.update(
+                (entry.room, index) for index, why in zip(missing, excuses, strict=True) if why is GapReason.DEAF
+            )
             lost += None in excuses
-            excused += Excuse.AWAY in excuses
+            excused += GapReason.AWAY in excuses
         return Balance(
             sent=self.sent,
             acked=self.acked,
@@ -222,7 +224,7 @@ class Ledger:
             repeated=sum(bool(repeats.copies) for repeats in self._repeats.values()),
         )
 
-    def _deliver(self, number: int, entry: Entry, member: int, now_s: float) -> None:
+    def _deliver(self, number: int, entry: LedgerEntry, member: int, now_s: float) -> None:
         entry.missing &= ~(1 << member)
         if member != entry.sender:
             self._delivered += 1
@@ -230,7 +232,7 @@ class Ledger:
         if entry.acked and not entry.missing:
             self._retire(number, entry)
 
-    def _retire(self, number: int, entry: Entry) -> None:
+    def _retire(self, number: int, entry: LedgerEntry) -> None:
         del self._entries[number]
         self._open[entry.room] -= 1
 

@@ -11,10 +11,10 @@ import msgspec
 from chatws_loadtest import procfs
 from chatws_loadtest.chat_load import Load, clock_s, open_idle, open_pairs, settle, talk
 from chatws_loadtest.connection import Connection
+from chatws_loadtest.credentials import start_sessions
 from chatws_loadtest.ledger import Balance, Ledger
-from chatws_loadtest.people import start_sessions
 from chatws_loadtest.samples import Percentiles, percentiles
-from chatws_loadtest.subject import Subject
+from chatws_loadtest.server_process import ServerUnderTest
 
 MAX_LAG_P99_MS = 20.0
 """A generator later than this in one send of a hundred measures itself."""
@@ -63,7 +63,7 @@ async def run_once(load: Load, data_dir: Path, core: int | None) -> Run:
     Raises:
         SubjectFailed, PeopleMissing, ConnectionFailed, LoadFailed: the load could not be built up.
     """
-    subject = Subject(data_dir, core)
+    subject = ServerUnderTest(data_dir, core)
     await subject.start()
     try:
         return await _measure(load, subject)
@@ -71,7 +71,7 @@ async def run_once(load: Load, data_dir: Path, core: int | None) -> Run:
         await subject.stop()
 
 
-async def _measure(load: Load, subject: Subject) -> Run:
+async def _measure(load: Load, subject: ServerUnderTest) -> Run:
     sessions = await start_sessions(subject.url, load.idle + load.conversations)
     rss_before, cpu_before = procfs.resident_bytes(subject.pid), procfs.cpu_seconds(subject.pid)
     idle = await open_idle([subject.port], sessions[: load.idle])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from chatws_loadtest.people import Credentials, read_key, read_lines, read_sessions
+from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions
 
 PROBE_TIMEOUT_S: Final = 5.0
 _PORTS: Final = {"http": 80, "https": 443}

@@ -14,7 +14,7 @@ HOST: Final = "127.0.0.1"
 TICK_S: Final = 0.1
 
 
-class Proxy:
+class FaultProxy:
     """Listens on a free loopback port and passes on to one server; used as an async context manager.
 
     ``delay_s`` and ``resets_per_s`` hold for all connections, the methods act on those that are open.
@@ -107,7 +107,7 @@ class _Pipe:
 
     _made = 0
 
-    def __init__(self, proxy: Proxy, client: Ends, server: Ends) -> None:
+    def __init__(self, proxy: FaultProxy, client: Ends, server: Ends) -> None:
         _Pipe._made += 1
         self.number = _Pipe._made
         self.swallowing = False

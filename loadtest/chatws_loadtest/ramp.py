@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from chatws_loadtest.orders import Habits, SetRate
-from chatws_loadtest.results import Step
-from chatws_loadtest.targets import FAULTS, Kind, Target
+from chatws_loadtest.ipc import Habits, SetRate
+from chatws_loadtest.results import RampStep
+from chatws_loadtest.thresholds import FAULTS, MetricKind, Threshold
 from chatws_loadtest.verdict import Outcome, Verdict, judge
 
 if TYPE_CHECKING:
-    from chatws_loadtest.arena import Arena
     from chatws_loadtest.histogram import Histogram
     from chatws_loadtest.results import ScenarioResult
+    from chatws_loadtest.scenario_run import ScenarioRun
 
 STEP_S: Final = 8.0
 HIGHEST_RATE: Final = 100.0
@@ -31,7 +31,7 @@ JUDGED: Final = frozenset({"message", "ack", "typing"})
 FEEDS: Final = frozenset({"connect", "message", "ack", "typing", "errors", "sent", *FAULTS})
 
 
-async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def ramp(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     """Double the rate until a target breaks or the generator is the limit, then look in between.
 
     A step with too few samples says neither: the next one has more.
@@ -39,7 +39,7 @@ async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
     connects = arena.recorder.latency("connect")
-    wanted = [target for target in targets if target.metric in JUDGED and target.kind is Kind.LATENCY]
+    wanted = [target for target in targets if target.metric in JUDGED and target.kind is MetricKind.LATENCY]
     holds, breaks, best, why = 0.0, 0.0, None, ""
     rate, refined_at = arena.options.rate, 0
     for _ in range(_steps_at_most(rate)):
@@ -61,7 +61,7 @@ async def ramp(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     return await arena.conclude(targets, FEEDS)
 
 
-async def _try(arena: Arena, rate: float, targets: Sequence[Target]) -> Verdict:
+async def _try(arena: ScenarioRun, rate: float, targets: Sequence[Threshold]) -> Verdict:
     total = rate * arena.users
     arena.phase = f"{total:,.0f} messages/s"
     arena.mark(f"{total:,.0f}/s")
@@ -72,11 +72,11 @@ async def _try(arena: Arena, rate: float, targets: Sequence[Target]) -> Verdict:
     latencies = {metric: arena.recorder.latency(metric) for metric in JUDGED}
     verdict = judge(targets, latencies, {}, arena.health())
     p95 = arena.recorder.latency("message").percentile(95)
-    arena.steps.append(Step(rate=round(total, 1), message_p95=p95, outcome=verdict.outcome))
+    arena.steps.append(RampStep(rate=round(total, 1), message_p95=p95, outcome=verdict.outcome))
     return verdict
 
 
-async def _calm(arena: Arena) -> None:
+async def _calm(arena: ScenarioRun) -> None:
     """Let the server work off what a step too many has left: it must not count against the next one."""
     arena.phase = "waiting for the backlog"
     arena.crew.order(SetRate(arena.options.rate))
@@ -85,7 +85,7 @@ async def _calm(arena: Arena) -> None:
     await arena.until(lambda: recorder.sent - recorder.acked <= arena.users, BACKLOG_TIMEOUT_S)
 
 
-def _restore(arena: Arena, best: dict[str, Histogram] | None, connects: Histogram) -> None:
+def _restore(arena: ScenarioRun, best: dict[str, Histogram] | None, connects: Histogram) -> None:
     """Judge the run by its best step; without one, by the last."""
     if best is not None:
         arena.recorder.latencies = dict(best)

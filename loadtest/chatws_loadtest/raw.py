@@ -25,10 +25,10 @@ import uvloop
 from chatws_loadtest import procfs
 from chatws_loadtest.chat_load import Load, LoadFailed
 from chatws_loadtest.connection import ConnectionFailed
+from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.measurement import Run, run_once
-from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.samples import Spread, spread
-from chatws_loadtest.subject import SubjectFailed, reserve_core
+from chatws_loadtest.server_process import ServerStartFailed, reserve_core
 
 EXIT_FAULTS = 1
 EXIT_CANNOT_START = 3
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="chatws-bench-", dir=options.data_root) as data_dir:
             try:
                 run = uvloop.run(run_once(load, Path(data_dir), core))
-            except (SubjectFailed, PeopleMissing, ConnectionFailed, LoadFailed, OSError) as error:
+            except (ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed, OSError) as error:
                 print(f"the load could not be built up: {error!r}", file=sys.stderr)
                 return EXIT_CANNOT_START
         runs.append(run)

@@ -10,16 +10,16 @@ import msgspec
 
 from chatws_loadtest.histogram import Histogram, Point
 from chatws_loadtest.ledger import Balance
-from chatws_loadtest.verdict import Health, Outcome, Verdict
+from chatws_loadtest.verdict import GeneratorHealth, Outcome, Verdict
 
 SCHEMA: Final = "chatws.loadtest/1"
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ResultStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Base of everything in the report: camelCase names."""
 
 
-class Latency(Result, frozen=True, kw_only=True):
+class Latency(ResultStruct, frozen=True, kw_only=True):
     """One distribution, in microseconds; ``histogram`` is HdrHistogram V2, compressed, base64."""
 
     count: int
@@ -48,7 +48,7 @@ class Latency(Result, frozen=True, kw_only=True):
         )
 
 
-class Second(Result, frozen=True, kw_only=True):
+class Second(ResultStruct, frozen=True, kw_only=True):
     """One second of the run; ``at`` in seconds from the start of talking, latencies in microseconds, CPU in cores."""
 
     at: float
@@ -64,14 +64,14 @@ class Second(Result, frozen=True, kw_only=True):
     server_rss_bytes: int | None
 
 
-class Mark(Result, frozen=True, kw_only=True):
+class TimelineMark(ResultStruct, frozen=True, kw_only=True):
     """Something that was done to the server or the load, ``at`` seconds from the start of talking."""
 
     at: float
     what: str
 
 
-class Step(Result, frozen=True, kw_only=True):
+class RampStep(ResultStruct, frozen=True, kw_only=True):
     """One step of a ramp: the offered messages per second, and what came of them."""
 
     rate: float
@@ -79,7 +79,7 @@ class Step(Result, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-class ScenarioResult(Result, frozen=True, kw_only=True):
+class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     """One scenario; ``unchecked`` says what this server gives no means to check."""
 
     scenario: str
@@ -92,21 +92,21 @@ class ScenarioResult(Result, frozen=True, kw_only=True):
     numbers: dict[str, float]
     balance: Balance
     failures: dict[str, int]
-    health: Health
+    health: GeneratorHealth
     generator_us_per_message: float
     generator_rss_bytes: int
     server_us_per_message: float | None
     server_rss_bytes: int | None
     series: list[Second]
-    marks: list[Mark]
+    marks: list[TimelineMark]
     unchecked: list[str]
     findings: list[str]
-    steps: list[Step] = []
+    steps: list[RampStep] = []
     partial: bool = False
     """It was stopped before its end."""
 
 
-class Report(Result, frozen=True, kw_only=True):
+class Report(ResultStruct, frozen=True, kw_only=True):
     """The whole run; the worst scenario's outcome is the run's."""
 
     schema: str = SCHEMA

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatws.client.core.connection import STABLE_AFTER_S
-from chatws_loadtest.arena import Arena
-from chatws_loadtest.faults import FEEDS as FAULT_FEEDS
-from chatws_loadtest.faults import faults
-from chatws_loadtest.orders import Cut, Habits, SetRate
+from chatws_loadtest.fault_scenario import FEEDS as FAULT_FEEDS
+from chatws_loadtest.fault_scenario import faults
+from chatws_loadtest.ipc import Cut, Habits, SetRate
 from chatws_loadtest.ramp import ramp
 from chatws_loadtest.results import ScenarioResult
-from chatws_loadtest.targets import FAULTS, Target
+from chatws_loadtest.scenario_run import ScenarioRun
+from chatws_loadtest.thresholds import FAULTS, Threshold
 
 RETURN_TIMEOUT_S: Final = 30.0
 """How long a scenario waits for everybody to come back before it goes on without them."""
@@ -35,7 +35,7 @@ _DELIVERY: Final = frozenset(FAULTS)
 _CONNECT: Final = frozenset({"connect", "transport", "namespace", "authenticated", "joined"})
 _TALK: Final = _CONNECT | {"message", "ack", "typing", "connections", "errors", "sent"} | _DELIVERY
 
-Play = Callable[[Arena, Sequence[Target]], Coroutine[None, None, ScenarioResult]]
+Play = Callable[[ScenarioRun, Sequence[Threshold]], Coroutine[None, None, ScenarioResult]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Scenario:
     play: Play
 
 
-async def _steady(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def _steady(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
     await arena.stay(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["steady"].feeds)
 
 
-async def _soak(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def _soak(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(arena.options.warmup_s)
     duration_s = arena.options.duration_s or SOAK_S
@@ -70,7 +70,7 @@ async def _soak(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     return await arena.conclude(targets, SCENARIOS["soak"].feeds)
 
 
-async def _spike(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def _spike(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     rate, third_s = arena.options.rate, (arena.options.duration_s or TALK_S) / 3
     await arena.open(Habits(rate=rate))
     await arena.talk(arena.options.warmup_s)
@@ -84,21 +84,21 @@ async def _spike(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     return await arena.conclude(targets, SCENARIOS["spike"].feeds)
 
 
-async def _fanout(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def _fanout(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate, talkers=FANOUT_TALKERS), members=FANOUT_MEMBERS)
     await arena.talk(arena.options.warmup_s)
     await arena.stay(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["fanout"].feeds)
 
 
-async def _churn(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def _churn(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate, visit_s=VISIT_S))
     await arena.talk(arena.options.warmup_s)
     await arena.stay(arena.options.duration_s or TALK_S)
     return await arena.conclude(targets, SCENARIOS["churn"].feeds)
 
 
-async def _reconnect(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def _reconnect(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     await arena.open(Habits(rate=arena.options.rate))
     await arena.talk(LULL_S)
     if arena.subject is None:
@@ -117,7 +117,7 @@ async def _reconnect(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     return await arena.conclude(targets, SCENARIOS["reconnect"].feeds)
 
 
-async def _wait_for_all(arena: Arena, broken_s: float, open_s: float) -> None:
+async def _wait_for_all(arena: ScenarioRun, broken_s: float, open_s: float) -> None:
     """Wait until everybody is back, and book how long it took."""
     recorder = arena.recorder
     already = len(recorder.outages)

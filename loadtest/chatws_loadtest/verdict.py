@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from chatws_loadtest.histogram import Histogram
-from chatws_loadtest.targets import FAULTS, Kind, Target
+from chatws_loadtest.thresholds import FAULTS, MetricKind, Threshold
 
 INVALID_LAG_SHARE: Final = 0.25
 """Send lag (p99) over this share of the tightest latency target: the generator measured itself."""
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     """It says nothing: the generator was the limit, or there are too few samples."""
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the generator itself did while measuring; the worst worker counts."""
 
     offered: int
@@ -50,7 +50,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody ended it before its time."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
     """One target's verdict; ``value`` is in the target's unit (µs, count, share), None without enough samples."""
 
     target: str
@@ -67,18 +67,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The whole run's: its rows, and what there is to say about the generator."""
 
     outcome: Outcome
-    rows: tuple[Row, ...]
+    rows: tuple[VerdictRow, ...]
     invalid_because: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
-    def missed(self) -> tuple[Row, ...]:
+    def missed(self) -> tuple[VerdictRow, ...]:
         """The targets that were not reached."""
         return tuple(row for row in self.rows if row.outcome is Outcome.FAIL)
 
 
 def judge(
-    targets: Iterable[Target], latencies: Mapping[str, Histogram], numbers: Mapping[str, float], health: Health
+    targets: Iterable[Threshold],
+    latencies: Mapping[str, Histogram],
+    numbers: Mapping[str, float],
+    health: GeneratorHealth,
 ) -> Verdict:
     """Judge a run by the targets; every target's metric must be in ``latencies`` or ``numbers``.
 
@@ -112,9 +115,9 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def _judge_row(
-    target: Target, latencies: Mapping[str, Histogram], numbers: Mapping[str, float], doubts: Sequence[str]
-) -> Row:
-    if target.kind is Kind.LATENCY:
+    target: Threshold, latencies: Mapping[str, Histogram], numbers: Mapping[str, float], doubts: Sequence[str]
+) -> VerdictRow:
+    if target.kind is MetricKind.LATENCY:
         histogram = latencies[target.metric]
         samples = histogram.count
         value = _statistic(histogram, target) if samples >= target.samples_needed else None
@@ -127,7 +130,7 @@ def _judge_row(
         is_certain = not doubts or (target.metric in FAULTS and STOPPED not in doubts)
         outcome = Outcome.FAIL if is_certain else Outcome.INVALID
         reason = "missed" if is_certain else f"missed, but {doubts[0]}"
-    return Row(
+    return VerdictRow(
         target=target.text,
         metric=target.metric,
         statistic=target.statistic,
@@ -139,13 +142,13 @@ def _judge_row(
     )
 
 
-def _statistic(histogram: Histogram, target: Target) -> float:
+def _statistic(histogram: Histogram, target: Threshold) -> float:
     if target.percent is not None:
         return histogram.percentile(target.percent)
     return {"max": histogram.max_us, "mean": histogram.mean_us, "min": histogram.min_us}[target.statistic or ""]
 
 
-def _broken(health: Health) -> list[str]:
+def _broken(health: GeneratorHealth) -> list[str]:
     reasons = []
     if health.stopped:
         reasons.append(STOPPED)
@@ -161,11 +164,11 @@ def _broken(health: Health) -> list[str]:
     return reasons
 
 
-def _limits(health: Health, targets: Sequence[Target]) -> tuple[list[str], list[str]]:
+def _limits(health: GeneratorHealth, targets: Sequence[Threshold]) -> tuple[list[str], list[str]]:
     """Give what makes the generator the limit, and what makes it suspect of being that."""
     limits: list[str] = []
     suspicions: list[str] = []
-    tightest_us = min((target.limit for target in targets if target.kind is Kind.LATENCY), default=None)
+    tightest_us = min((target.limit for target in targets if target.kind is MetricKind.LATENCY), default=None)
     if tightest_us is not None:
         for name, lag_us in (("send", health.send_lag_p99_us), ("loop", health.loop_lag_p99_us)):
             text = f"the generator's {name} lag was {lag_us / 1000:.1f} ms (p99)"

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from chatws_loadtest.histogram import Histogram
 from chatws_loadtest.ledger import Balance
-from chatws_loadtest.results import Latency, Mark, Report, ScenarioResult, Second
-from chatws_loadtest.targets import parse_target
-from chatws_loadtest.verdict import Health, judge, worst
+from chatws_loadtest.results import Latency, Report, ScenarioResult, Second, TimelineMark
+from chatws_loadtest.thresholds import parse_threshold
+from chatws_loadtest.verdict import GeneratorHealth, judge, worst
 
-HEALTH = Health(
+HEALTH = GeneratorHealth(
     offered=1_000, sent=1_000, send_lag_p99_us=1_500, loop_lag_p99_us=900, cpu_cores=0.25, busy_seconds_share=0.0
 )
 
@@ -18,7 +18,7 @@ HEALTH = Health(
 def make_scenario(message_us: int, *, lost: int = 0, samples: int = 1_000, server_us: float = 150.0) -> ScenarioResult:
     """Make the result of a scenario in which every message took the same time."""
     message = Histogram.of([message_us] * samples)
-    targets = [parse_target("message.p95<100ms"), parse_target("lost==0")]
+    targets = [parse_threshold("message.p95<100ms"), parse_threshold("lost==0")]
     numbers = {"lost": float(lost), "errors": 0.0}
     seconds = [
         Second(
@@ -53,7 +53,7 @@ def make_scenario(message_us: int, *, lost: int = 0, samples: int = 1_000, serve
         server_us_per_message=server_us,
         server_rss_bytes=90_000_000,
         series=seconds,
-        marks=[Mark(at=7.5, what="server <killed>")],
+        marks=[TimelineMark(at=7.5, what="server <killed>")],
         unchecked=[],
         findings=[],
     )

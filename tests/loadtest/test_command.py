@@ -164,7 +164,7 @@ async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
 
 
 def is_load_process(pid: int) -> bool:
-    return b"chatws_loadtest.load" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"chatws_loadtest.locust_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def csv_rows(loadtest: Loadtest, prefix: str) -> list[dict[str, str]]:

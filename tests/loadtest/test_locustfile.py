@@ -53,7 +53,7 @@ async def locust(expected: int, *options: object) -> dict[str, int]:
     spec = find_spec("chatws_loadtest")
     assert spec is not None
     assert spec.origin is not None
-    file = Path(spec.origin).parent / "load" / "locustfile.py"
+    file = Path(spec.origin).parent / "locust_worker" / "locustfile.py"
     child = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("locust")), "-f", str(file), *map(str, options)),
         stdout=asyncio.subprocess.PIPE,

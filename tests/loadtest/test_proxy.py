@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatws_loadtest.proxy import Proxy
+from chatws_loadtest.proxy import FaultProxy
 from tests.support.ports import free_port
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -30,13 +30,13 @@ async def echo() -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def proxy(echo: int) -> AsyncIterator[Proxy]:
-    async with Proxy("127.0.0.1", echo) as made:
+async def proxy(echo: int) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy("127.0.0.1", echo) as made:
         yield made
 
 
 @pytest.fixture
-async def ends(proxy: Proxy) -> AsyncIterator[Ends]:
+async def ends(proxy: FaultProxy) -> AsyncIterator[Ends]:
     """A connection through the proxy that has been used once."""
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(b"hello")
@@ -45,7 +45,7 @@ async def ends(proxy: Proxy) -> AsyncIterator[Ends]:
     writer.close()
 
 
-async def test_frozen_bytes_arrive_after_the_thaw(proxy: Proxy, ends: Ends) -> None:
+async def test_frozen_bytes_arrive_after_the_thaw(proxy: FaultProxy, ends: Ends) -> None:
     reader, writer = ends
     proxy.freeze(down=True)
     writer.write(b"later")
@@ -55,7 +55,7 @@ async def test_frozen_bytes_arrive_after_the_thaw(proxy: Proxy, ends: Ends) -> N
     assert await waiting == b"later"
 
 
-async def test_swallowed_bytes_never_arrive_and_new_connections_work(proxy: Proxy, ends: Ends) -> None:
+async def test_swallowed_bytes_never_arrive_and_new_connections_work(proxy: FaultProxy, ends: Ends) -> None:
     reader, writer = ends
     proxy.swallow()
     writer.write(b"gone")
@@ -70,7 +70,7 @@ async def test_swallowed_bytes_never_arrive_and_new_connections_work(proxy: Prox
         await waiting
 
 
-async def test_every_connection_is_reset_sooner_or_later(proxy: Proxy, ends: Ends) -> None:
+async def test_every_connection_is_reset_sooner_or_later(proxy: FaultProxy, ends: Ends) -> None:
     reader, _ = ends
     proxy.resets_per_s = 10.0
     with pytest.raises(ConnectionResetError):
@@ -79,7 +79,7 @@ async def test_every_connection_is_reset_sooner_or_later(proxy: Proxy, ends: End
 
 
 async def test_server_that_is_gone_is_gone_through_the_proxy_too() -> None:
-    async with Proxy("127.0.0.1", free_port()) as made:
+    async with FaultProxy("127.0.0.1", free_port()) as made:
         reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
         assert await reader.read(1) == b""
         writer.close()

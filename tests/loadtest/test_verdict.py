@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatws_loadtest.histogram import Histogram
-from chatws_loadtest.targets import parse_target
-from chatws_loadtest.verdict import Health, Outcome, Verdict, judge, worst
+from chatws_loadtest.thresholds import parse_threshold
+from chatws_loadtest.verdict import GeneratorHealth, Outcome, Verdict, judge, worst
 
-WELL = Health(
+WELL = GeneratorHealth(
     offered=1_000, sent=1_000, send_lag_p99_us=900, loop_lag_p99_us=900, cpu_cores=0.3, busy_seconds_share=0.0
 )
 FAST = Histogram.of([10_000] * 1_000)
@@ -16,7 +16,7 @@ SLOW = Histogram.of([160_000] * 1_000)
 
 
 def judge_message(histogram: Histogram, *, lost: int = 0, **health: float) -> Verdict:
-    targets = [parse_target("message.p95<100ms"), parse_target("lost==0")]
+    targets = [parse_threshold("message.p95<100ms"), parse_threshold("lost==0")]
     return judge(targets, {"message": histogram}, {"lost": lost}, msgspec.structs.replace(WELL, **health))
 
 

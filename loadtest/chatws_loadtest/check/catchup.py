@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from chatws_loadtest.check.check_context import CheckContext, word
 from chatws_loadtest.check.peer import Fields, Peer
-from chatws_loadtest.check.table import NotOffered, addition, demand
-from chatws_loadtest.check.world import World, word
+from chatws_loadtest.check.registry import NotOffered, addition, demand
 
 OK = 200
 MISSED = 5
 
 
 @addition("catchup.numbered", "acks and messages carry messageId and seq")
-async def _numbered(world: World) -> None:
+async def _numbered(world: CheckContext) -> None:
     customer, agent = await world.extended()
     content = word()
     ack = await world.say(customer, content)
@@ -21,14 +21,14 @@ async def _numbered(world: World) -> None:
 
 
 @addition("catchup.no_holes", "numbers rise by one")
-async def _no_holes(world: World) -> None:
+async def _no_holes(world: CheckContext) -> None:
     customer, _ = await world.extended()
     numbers = await _send_some(world, customer)
     demand(numbers == list(range(numbers[0], numbers[0] + MISSED)), f"they were {numbers}")
 
 
 @addition("catchup.repeat", "a repeated message gets the first ack, and is stored once")
-async def _repeat(world: World) -> None:
+async def _repeat(world: CheckContext) -> None:
     customer, _ = await world.extended()
     own_id, content = word(), word()
     first = await world.say(customer, content, clientMessageId=own_id)
@@ -38,7 +38,7 @@ async def _repeat(world: World) -> None:
 
 
 @addition("catchup.repeat_silent", "a repeated message is not broadcast again")
-async def _repeat_silent(world: World) -> None:
+async def _repeat_silent(world: CheckContext) -> None:
     customer, agent = await world.extended()
     own_id, content = word(), word()
     await world.say(customer, content, clientMessageId=own_id)
@@ -48,7 +48,7 @@ async def _repeat_silent(world: World) -> None:
 
 
 @addition("catchup.conflict", "another content under a used id is refused")
-async def _conflict(world: World) -> None:
+async def _conflict(world: CheckContext) -> None:
     customer, _ = await world.extended()
     own_id = word()
     await world.say(customer, word(), clientMessageId=own_id)
@@ -57,7 +57,7 @@ async def _conflict(world: World) -> None:
 
 
 @addition("catchup.join", "joining after a position brings what was missed, in order")
-async def _join(world: World) -> None:
+async def _join(world: CheckContext) -> None:
     customer, agent = await world.extended()
     numbers = await _send_some(world, customer)
     wish = {"conversationId": world.conversation_id, "afterSeq": numbers[0], "epoch": agent.identity["epoch"]}
@@ -66,7 +66,7 @@ async def _join(world: World) -> None:
 
 
 @addition("catchup.other_epoch", "a position of another database is not taken for one of this")
-async def _other_epoch(world: World) -> None:
+async def _other_epoch(world: CheckContext) -> None:
     _, agent = await world.extended()
     ack = await agent.ask(
         "join_conversation", {"conversationId": world.conversation_id, "afterSeq": 1, "epoch": "another"}
@@ -75,7 +75,7 @@ async def _other_epoch(world: World) -> None:
 
 
 @addition("catchup.history", "history comes in ascending pages")
-async def _history(world: World) -> None:
+async def _history(world: CheckContext) -> None:
     customer, agent = await world.extended()
     numbers = await _send_some(world, customer)
     page = await agent.ask("history", {"conversationId": world.conversation_id, "afterSeq": numbers[0], "limit": 2})
@@ -84,7 +84,7 @@ async def _history(world: World) -> None:
 
 
 @addition("catchup.history_private", "a customer cannot read another's history")
-async def _history_private(world: World) -> None:
+async def _history_private(world: CheckContext) -> None:
     await world.extended()
     other = await world.customer(1)
     page = await other.ask("history", {"conversationId": world.conversation_id})
@@ -92,7 +92,7 @@ async def _history_private(world: World) -> None:
 
 
 @addition("catchup.read", "reading is told to the other member")
-async def _read(world: World) -> None:
+async def _read(world: CheckContext) -> None:
     customer, agent = await world.extended()
     ack = await world.say(customer, word())
     await agent.ask("mark_read", {"conversationId": world.conversation_id, "seq": ack["seq"]})
@@ -100,7 +100,7 @@ async def _read(world: World) -> None:
 
 
 @addition("rest.session", "a session can be read over REST")
-async def _rest_session(world: World) -> None:
+async def _rest_session(world: CheckContext) -> None:
     status, body = await world.get("/api/sessions/current", **_header(world))
     if status != OK:
         raise NotOffered(f"it answered {status}")
@@ -108,7 +108,7 @@ async def _rest_session(world: World) -> None:
 
 
 @addition("rest.history", "REST and the socket tell the same history")
-async def _rest_history(world: World) -> None:
+async def _rest_history(world: CheckContext) -> None:
     customer, _ = await world.extended()
     numbers = await _send_some(world, customer)
     path = f"/api/conversations/{world.conversation_id}/messages?afterSeq={numbers[0] - 1}"
@@ -118,7 +118,7 @@ async def _rest_history(world: World) -> None:
 
 
 @addition("rest.private", "REST shows no conversation to a stranger")
-async def _rest_private(world: World) -> None:
+async def _rest_private(world: CheckContext) -> None:
     await world.extended()
     path = f"/api/conversations/{world.conversation_id}/messages"
     for headers in ({}, _header(world, 1)):
@@ -127,7 +127,7 @@ async def _rest_private(world: World) -> None:
 
 
 @addition("rest.send", "a message sent over REST reaches the sockets")
-async def _rest_send(world: World) -> None:
+async def _rest_send(world: CheckContext) -> None:
     _, agent = await world.extended()
     content = word()
     path = f"{world.url}/api/conversations/{world.conversation_id}/messages"
@@ -138,7 +138,7 @@ async def _rest_send(world: World) -> None:
     await agent.expect("message_received", content=content)
 
 
-async def _send_some(world: World, peer: Peer) -> list[int]:
+async def _send_some(world: CheckContext, peer: Peer) -> list[int]:
     acks = [await world.say(peer, word()) for _ in range(MISSED)]
     demand(all(isinstance(ack.get("seq"), int) for ack in acks), f"a message was refused: {acks[-1]}")
     return [int(str(ack["seq"])) for ack in acks]
@@ -154,5 +154,5 @@ def _code(ack: Fields) -> object:
     return error.get("code") if isinstance(error, dict) else None
 
 
-def _header(world: World, number: int = 0) -> dict[str, str]:
+def _header(world: CheckContext, number: int = 0) -> dict[str, str]:
     return {"X-Session-Id": str(world.auth(number=number)["sessionId"])}

@@ -12,12 +12,12 @@ from xml.etree import ElementTree as ET
 import msgspec
 import typer
 
+from chatws_loadtest.check.check_context import CheckTarget
+from chatws_loadtest.check.registry import Check, CheckOutcome, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
-from chatws_loadtest.check.table import Check, Finding, Result
-from chatws_loadtest.check.world import Site
-from chatws_loadtest.entry import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms
 from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
-from chatws_loadtest.people import Credentials, PeopleMissing, make_rooms
 
 app = make_app()
 
@@ -54,25 +54,25 @@ def check(  # noqa: PLR0917  these are options, never positional
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
         probe(url, ca_file)
         findings = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, wanted, quiet=as_json))
-    except PeopleMissing as problem:
+    except CredentialsMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
-    counts = {result: sum(finding.result is result for finding in findings) for result in Result}
+    counts = {result: sum(finding.result is result for finding in findings) for result in CheckOutcome}
     if as_json:
         print(msgspec.json.encode({"url": url, "counts": counts, "checks": findings}).decode())
     else:
         print(f"\n{url}: " + ", ".join(f"{count} {result}" for result, count in counts.items()))
     if junit is not None:
         _save(junit, _write_junit(url, findings))
-    raise typer.Exit(ExitCode.FAILED if counts[Result.FAIL] else ExitCode.DONE)
+    raise typer.Exit(ExitCode.FAILED if counts[CheckOutcome.FAIL] else ExitCode.DONE)
 
 
 async def _run(
     url: str, ca_file: Path | None, credentials: Credentials, wanted: list[Check], *, quiet: bool
-) -> list[Finding]:
+) -> list[CheckResult]:
     rooms = await make_rooms(url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
-        raise PeopleMissing("there is one agent, two are needed; --tokens takes one per line")
-    site = Site(url, rooms, ssl.create_default_context(cafile=ca_file))
+        raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
+    site = CheckTarget(url, rooms, ssl.create_default_context(cafile=ca_file))
     return await run_checks(site, wanted, (lambda _: None) if quiet else _print)
 
 
@@ -83,7 +83,7 @@ def _save(path: Path, content: bytes) -> None:
         raise Stop(f"--junit {path} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: CheckResult) -> None:
     print(f"{finding.result:<11}  {finding.name:<24}  {finding.what}")
     if finding.reason:
         print(f"{'':<39}{finding.reason}")
@@ -92,9 +92,9 @@ def _print(finding: Finding) -> None:
     sys.stdout.flush()
 
 
-def _write_junit(url: str, findings: list[Finding]) -> bytes:
-    failed = sum(finding.result is Result.FAIL for finding in findings)
-    skipped = sum(finding.result is Result.NOT_OFFERED for finding in findings)
+def _write_junit(url: str, findings: list[CheckResult]) -> bytes:
+    failed = sum(finding.result is CheckOutcome.FAIL for finding in findings)
+    skipped = sum(finding.result is CheckOutcome.NOT_OFFERED for finding in findings)
     root = ET.Element("testsuites", name="chatws check")
     suite = ET.SubElement(
         root, "testsuite", name=url, tests=str(len(findings)), failures=str(failed), skipped=str(skipped)
@@ -102,9 +102,9 @@ def _write_junit(url: str, findings: list[Finding]) -> bytes:
     for finding in findings:
         group, _, name = finding.name.partition(".")
         case = ET.SubElement(suite, "testcase", classname=f"check.{group}", name=name, time=f"{finding.duration_s:.3f}")
-        if finding.result is Result.FAIL:
+        if finding.result is CheckOutcome.FAIL:
             ET.SubElement(case, "failure", message=finding.reason).text = finding.advice
-        elif finding.result is Result.NOT_OFFERED:
+        elif finding.result is CheckOutcome.NOT_OFFERED:
             ET.SubElement(case, "skipped", message=finding.reason)
     ET.indent(root)
     xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)

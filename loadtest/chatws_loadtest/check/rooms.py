@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from chatws_loadtest.check.check_context import CheckContext, word
 from chatws_loadtest.check.peer import Fields, Missing, Peer
-from chatws_loadtest.check.table import NotOffered, addition, demand, guide
-from chatws_loadtest.check.world import World, word
+from chatws_loadtest.check.registry import NotOffered, addition, demand, guide
 
 STREAM = 20
 TOO_LONG = 200_000
@@ -14,12 +14,12 @@ FLOOD = 60
 
 
 @guide("room.join", "joining is confirmed with `joined_conversation`")
-async def _join(world: World) -> None:
+async def _join(world: CheckContext) -> None:
     await world.join(await world.customer())
 
 
 @guide("room.leave", "leaving is confirmed with `left_conversation`")
-async def _leave(world: World) -> None:
+async def _leave(world: CheckContext) -> None:
     customer = await world.customer()
     await world.join(customer)
     await customer.tell("leave_conversation", world.conversation_id)
@@ -27,7 +27,7 @@ async def _leave(world: World) -> None:
 
 
 @guide("room.delivery", "a message reaches the other member")
-async def _delivery(world: World) -> None:
+async def _delivery(world: CheckContext) -> None:
     customer, agent = await world.pair()
     content = word()
     await world.say(customer, content)
@@ -35,7 +35,7 @@ async def _delivery(world: World) -> None:
 
 
 @guide("room.reply", "an agent's reply reaches the customer")
-async def _reply(world: World) -> None:
+async def _reply(world: CheckContext) -> None:
     customer, agent = await world.pair()
     content = word()
     await world.say(agent, content)
@@ -44,7 +44,7 @@ async def _reply(world: World) -> None:
 
 
 @guide("room.own", "the sender receives its own message")
-async def _own(world: World) -> None:
+async def _own(world: CheckContext) -> None:
     customer, _ = await world.pair()
     content = word()
     await world.say(customer, content)
@@ -52,7 +52,7 @@ async def _own(world: World) -> None:
 
 
 @guide("room.left", "who has left hears nothing more")
-async def _left(world: World) -> None:
+async def _left(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await agent.tell("leave_conversation", world.conversation_id)
     await agent.expect("left_conversation")
@@ -61,7 +61,7 @@ async def _left(world: World) -> None:
 
 
 @guide("room.outside", "an agent who has not joined hears nothing")
-async def _outside(world: World) -> None:
+async def _outside(world: CheckContext) -> None:
     customer, _ = await world.pair()
     other = await world.agent(1)
     await world.say(customer, word())
@@ -69,7 +69,7 @@ async def _outside(world: World) -> None:
 
 
 @guide("room.twice", "joining twice does not double messages")
-async def _twice(world: World) -> None:
+async def _twice(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await world.join(agent)
     content = word()
@@ -79,7 +79,7 @@ async def _twice(world: World) -> None:
 
 
 @guide("room.foreign_join", "a customer cannot join another's conversation")
-async def _foreign_join(world: World) -> None:
+async def _foreign_join(world: CheckContext) -> None:
     await world.join(await world.customer())
     other = await world.customer(1)
     await other.tell("join_conversation", world.conversation_id)
@@ -87,7 +87,7 @@ async def _foreign_join(world: World) -> None:
 
 
 @guide("room.foreign_send", "a customer cannot write into another's conversation")
-async def _foreign_send(world: World) -> None:
+async def _foreign_send(world: CheckContext) -> None:
     customer, _ = await world.pair()
     other, content = await world.customer(1), word()
     await other.tell("send_message", {"conversationId": world.conversation_id, "content": content})
@@ -95,7 +95,7 @@ async def _foreign_send(world: World) -> None:
 
 
 @guide("room.foreign_listen", "a customer hears nothing of another's conversation")
-async def _foreign_listen(world: World) -> None:
+async def _foreign_listen(world: CheckContext) -> None:
     customer, _ = await world.pair()
     other = await world.customer(1)
     await world.join(other, world.rooms[1].conversation_id)
@@ -105,14 +105,14 @@ async def _foreign_listen(world: World) -> None:
 
 
 @guide("message.ack", "a message is acked with `success: true`")
-async def _ack(world: World) -> None:
+async def _ack(world: CheckContext) -> None:
     customer, _ = await world.pair()
     ack = await world.say(customer, word())
     demand(ack.get("success") is True, f"the ack is {ack}")
 
 
 @guide("message.shape", "a message has conversationId, content, sender and timestamp")
-async def _shape(world: World) -> None:
+async def _shape(world: CheckContext) -> None:
     customer, agent = await world.pair()
     content = word()
     await world.say(customer, content)
@@ -123,7 +123,7 @@ async def _shape(world: World) -> None:
 
 
 @guide("message.sender", "the sender is who is authenticated, whatever the message says")
-async def _forged(world: World) -> None:
+async def _forged(world: CheckContext) -> None:
     customer, agent = await world.pair()
     content = word()
     forged = {"userId": "agent", "role": "admin", "userName": "Boss"}
@@ -139,7 +139,7 @@ async def _forged(world: World) -> None:
 
 
 @guide("message.verbatim", "text arrives as it was written, in any script")
-async def _verbatim(world: World) -> None:
+async def _verbatim(world: CheckContext) -> None:
     customer, agent = await world.pair()
     content = f"{word()} Grüße, 你好 \N{WAVING HAND SIGN} a\nb"
     await world.say(customer, content)
@@ -147,7 +147,7 @@ async def _verbatim(world: World) -> None:
 
 
 @guide("message.order", "a client's messages keep their order")
-async def _order(world: World) -> None:
+async def _order(world: CheckContext) -> None:
     customer, agent = await world.pair()
     start = word()
     for number in range(STREAM):
@@ -157,40 +157,40 @@ async def _order(world: World) -> None:
 
 
 @guide("message.empty", "an empty message is refused")
-async def _empty(world: World) -> None:
+async def _empty(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await _refuses(customer, {"conversationId": world.conversation_id, "content": ""})
     demand(not await agent.hears("message_received"), "it was delivered")
 
 
 @guide("message.no_content", "a message without content is refused")
-async def _no_content(world: World) -> None:
+async def _no_content(world: CheckContext) -> None:
     customer, _ = await world.pair()
     await _refuses(customer, {"conversationId": world.conversation_id})
 
 
 @guide("message.no_conversation", "a message without a conversation is refused")
-async def _no_conversation(world: World) -> None:
+async def _no_conversation(world: CheckContext) -> None:
     customer, _ = await world.pair()
     await _refuses(customer, {"content": word()})
 
 
 @guide("message.other_type", "content that is no text is refused")
-async def _other_type(world: World) -> None:
+async def _other_type(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await _refuses(customer, {"conversationId": world.conversation_id, "content": {"a": 1}})
     demand(not await agent.hears("message_received"), "it was delivered")
 
 
 @guide("message.no_object", "a payload that is no object is refused, and the connection lives")
-async def _no_object(world: World) -> None:
+async def _no_object(world: CheckContext) -> None:
     customer, _ = await world.pair()
     await _refuses(customer, "hello")
     await world.say(customer, word())
 
 
 @addition("message.error_event", "what fails without a callback is told with an `error` event")
-async def _error_event(world: World) -> None:
+async def _error_event(world: CheckContext) -> None:
     customer, _ = await world.pair()
     await customer.tell("send_message", {"conversationId": world.conversation_id, "content": ""})
     if not await customer.hears("error", 1.0):
@@ -198,7 +198,7 @@ async def _error_event(world: World) -> None:
 
 
 @addition("message.unknown_event", "an event nobody knows is answered with an error")
-async def _unknown_event(world: World) -> None:
+async def _unknown_event(world: CheckContext) -> None:
     customer = await world.customer()
     try:
         ack = await customer.ask("no_such_event", {})
@@ -208,7 +208,7 @@ async def _unknown_event(world: World) -> None:
 
 
 @addition("limit.length", "a message of 200,000 characters is refused")
-async def _length(world: World) -> None:
+async def _length(world: CheckContext) -> None:
     customer, agent = await world.pair()
     content = "x" * TOO_LONG
     await customer.tell("send_message", {"conversationId": world.conversation_id, "content": content})
@@ -217,7 +217,7 @@ async def _length(world: World) -> None:
 
 
 @addition("limit.rate", f"{FLOOD} messages at once are too many")
-async def _rate(world: World) -> None:
+async def _rate(world: CheckContext) -> None:
     customer = await world.customer(1)
     conversation_id = world.rooms[1].conversation_id
     await world.join(customer, conversation_id)

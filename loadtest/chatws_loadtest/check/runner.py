@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 import aiohttp
 import msgspec
 
-from chatws_loadtest.check import catchup, identity, people, rooms, transports
+from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
+from chatws_loadtest.check.check_context import CheckContext, CheckTarget
 from chatws_loadtest.check.peer import Missing, Refused
-from chatws_loadtest.check.table import ADVICE, CHECKS, Check, Finding, NotOffered, Result, Wrong
-from chatws_loadtest.check.world import Site, World
+from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult, NotOffered, Wrong
 
-MODULES = (transports, identity, rooms, people, catchup)
+MODULES = (transports, identity, rooms, presence_checks, catchup)
 """Importing them fills the table."""
 
 BROKEN = (
@@ -30,7 +30,9 @@ BROKEN = (
 """Everything a server can do wrong with the checks' own code as it is."""
 
 
-async def run_checks(site: Site, wanted: Iterable[Check], on_finding: Callable[[Finding], None]) -> list[Finding]:
+async def run_checks(
+    site: CheckTarget, wanted: Iterable[Check], on_finding: Callable[[CheckResult], None]
+) -> list[CheckResult]:
     """Run checks, and tell each result at once."""
     findings = []
     for check in wanted:
@@ -46,22 +48,22 @@ def all_checks() -> list[Check]:
     return sorted(CHECKS.values(), key=lambda check: order.index(check.name.partition(".")[0]))
 
 
-async def _run(check: Check, site: Site) -> Finding:
+async def _run(check: Check, site: CheckTarget) -> CheckResult:
     begin_s = time.monotonic()
-    result, reason = Result.PASS, ""
+    result, reason = CheckOutcome.PASS, ""
     try:
-        async with World(site) as world:
+        async with CheckContext(site) as world:
             await check.body(world)
     except NotOffered as absence:
-        result, reason = Result.NOT_OFFERED, str(absence)
+        result, reason = CheckOutcome.NOT_OFFERED, str(absence)
     except BROKEN as problem:
-        result, reason = Result.FAIL, str(problem) or type(problem).__name__
-    return Finding(
+        result, reason = CheckOutcome.FAIL, str(problem) or type(problem).__name__
+    return CheckResult(
         name=check.name,
         what=check.what,
         in_guide=check.in_guide,
         result=result,
         reason=reason,
-        advice=ADVICE[check.name.partition(".")[0]] if result is Result.FAIL else "",
+        advice=ADVICE[check.name.partition(".")[0]] if result is CheckOutcome.FAIL else "",
         duration_s=round(time.monotonic() - begin_s, 3),
     )

@@ -9,9 +9,9 @@ import aiohttp
 import msgspec
 
 from chatws.wire import engineio, socketio
+from chatws_loadtest.check.check_context import CheckContext
 from chatws_loadtest.check.peer import ANSWER_S, Fields, Missing, Refused
-from chatws_loadtest.check.table import NotOffered, addition, demand, guide
-from chatws_loadtest.check.world import World
+from chatws_loadtest.check.registry import NotOffered, addition, demand, guide
 
 BAD_REQUEST = 400
 OK = 200
@@ -19,13 +19,13 @@ POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
 @guide("health.answers", "GET /health answers 200 with JSON")
-async def _health(world: World) -> None:
+async def _health(world: CheckContext) -> None:
     status, body = await world.get("/health")
     demand(status == OK and isinstance(body, dict), f"it answered {status}")
 
 
 @guide("health.connections", "/health counts the WebSocket connections")
-async def _health_connections(world: World) -> None:
+async def _health_connections(world: CheckContext) -> None:
     await world.customer()
     _, body = await world.get("/health")
     part = body.get("websocket") if isinstance(body, dict) else None
@@ -33,30 +33,30 @@ async def _health_connections(world: World) -> None:
 
 
 @addition("health.ready", "GET /ready says whether requests can be served")
-async def _ready(world: World) -> None:
+async def _ready(world: CheckContext) -> None:
     await _offers(world, "/ready")
 
 
 @addition("health.metrics", "GET /metrics has numbers for Prometheus")
-async def _metrics(world: World) -> None:
+async def _metrics(world: CheckContext) -> None:
     text = await _offers(world, "/metrics")
     demand("# TYPE" in str(text), "no metric in it")
 
 
 @addition("rest.described", "GET /openapi.json describes the REST routes")
-async def _openapi(world: World) -> None:
+async def _openapi(world: CheckContext) -> None:
     document = await _offers(world, "/openapi.json")
     demand(isinstance(document, dict) and "paths" in document, "it is no OpenAPI document")
 
 
 @guide("transport.websocket", "a WebSocket opens and is told its id and heartbeat")
-async def _websocket(world: World) -> None:
+async def _websocket(world: CheckContext) -> None:
     peer = await world.connect(world.auth())
     demand({"sid", "pingInterval", "pingTimeout"} <= peer.open_packet.keys(), f"the handshake is {peer.open_packet}")
 
 
 @guide("transport.heartbeat", "the heartbeat finds a dead connection within two minutes")
-async def _heartbeat(world: World) -> None:
+async def _heartbeat(world: CheckContext) -> None:
     peer = await world.connect(world.auth())
     times = [peer.open_packet.get(name) for name in ("pingInterval", "pingTimeout")]
     milliseconds = [time for time in times if isinstance(time, int)]
@@ -64,7 +64,7 @@ async def _heartbeat(world: World) -> None:
 
 
 @guide("transport.polling", "polling works from the handshake to an event")
-async def _polling(world: World) -> None:
+async def _polling(world: CheckContext) -> None:
     async with world.http.get(world.url + POLLING) as response:
         demand(response.status == OK, f"the handshake answered {response.status}")
         handshake: Fields = msgspec.json.decode((await response.text())[1:])
@@ -84,7 +84,7 @@ async def _polling(world: World) -> None:
 
 
 @guide("transport.upgrade", "a polling connection moves to a WebSocket")
-async def _upgrade(world: World) -> None:
+async def _upgrade(world: CheckContext) -> None:
     async with world.http.get(world.url + POLLING) as response:
         handshake: Fields = msgspec.json.decode((await response.text())[1:])
     demand("websocket" in str(handshake.get("upgrades")), "it offers no upgrade")
@@ -97,25 +97,25 @@ async def _upgrade(world: World) -> None:
 
 
 @guide("transport.version", "another version of the protocol is refused")
-async def _version(world: World) -> None:
+async def _version(world: CheckContext) -> None:
     status, _ = await world.get("/socket.io/?EIO=3&transport=polling")
     demand(status == BAD_REQUEST, f"it answered {status}")
 
 
 @guide("transport.unknown", "an unknown transport is refused")
-async def _unknown_transport(world: World) -> None:
+async def _unknown_transport(world: CheckContext) -> None:
     status, _ = await world.get("/socket.io/?EIO=4&transport=pigeon")
     demand(status == BAD_REQUEST, f"it answered {status}")
 
 
 @guide("transport.stranger", "an unknown connection id is refused")
-async def _stranger(world: World) -> None:
+async def _stranger(world: CheckContext) -> None:
     status, _ = await world.get(f"{POLLING}&sid=nobody")
     demand(status == BAD_REQUEST, f"it answered {status}")
 
 
 @guide("transport.garbage", "a frame that is no packet ends its connection and no other")
-async def _garbage(world: World) -> None:
+async def _garbage(world: CheckContext) -> None:
     healthy, broken = await world.customer(), await world.connect(world.auth(agent=True))
     await broken.send(b"4\x00{no packet")
     with suppress(TimeoutError):
@@ -126,14 +126,14 @@ async def _garbage(world: World) -> None:
 
 
 @guide("transport.restart", "a connection that was cut can be opened again")
-async def _again(world: World) -> None:
+async def _again(world: CheckContext) -> None:
     first = await world.customer()
     await first.close()
     await world.join(await world.customer())
 
 
 @addition("limit.frame", "a frame far beyond the advertised size is refused")
-async def _oversize(world: World) -> None:
+async def _oversize(world: CheckContext) -> None:
     peer = await world.customer()
     size = peer.open_packet.get("maxPayload")
     if not isinstance(size, int):
@@ -146,7 +146,7 @@ async def _oversize(world: World) -> None:
 
 
 @addition("limit.origin", "pages of other sites cannot connect")
-async def _origin(world: World) -> None:
+async def _origin(world: CheckContext) -> None:
     try:
         async with world.http.get(world.url + POLLING, headers={"Origin": "https://elsewhere.example"}) as response:
             allowed = response.headers.get("Access-Control-Allow-Origin")
@@ -157,7 +157,7 @@ async def _origin(world: World) -> None:
         raise NotOffered(f"any origin is allowed ({allowed}); set WEBSOCKET_CORS_ORIGIN")
 
 
-async def _offers(world: World, path: str) -> object:
+async def _offers(world: CheckContext, path: str) -> object:
     status, body = await world.get(path)
     if status != OK:
         raise NotOffered(f"GET {path} answered {status}")

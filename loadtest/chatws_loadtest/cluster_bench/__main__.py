@@ -25,8 +25,8 @@ from chatws_loadtest.cluster_bench import results
 from chatws_loadtest.cluster_bench.results import Layout, Plan, Report, Trial
 from chatws_loadtest.cluster_bench.trial import Services, run_isolation, run_trial
 from chatws_loadtest.connection import ConnectionFailed
-from chatws_loadtest.people import PeopleMissing
-from chatws_loadtest.subject import SubjectFailed, reserve_core
+from chatws_loadtest.credentials import CredentialsMissing
+from chatws_loadtest.server_process import ServerStartFailed, reserve_core
 
 EXIT_CANNOT_START = 3
 EXIT_INVALID = 98
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     core = reserve_core()
     try:
         report = _run(plan, rounds, services, core, machine)
-    except (SubjectFailed, PeopleMissing, ConnectionFailed, LoadFailed, OSError) as error:
+    except (ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed, OSError) as error:
         print(f"the load could not be built up: {error!r}", file=sys.stderr)
         return EXIT_CANNOT_START
     print(results.table(report))

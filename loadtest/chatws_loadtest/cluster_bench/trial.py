@@ -13,10 +13,10 @@ from chatws_loadtest import procfs
 from chatws_loadtest.chat_load import Load, Pair, clock_s, open_idle, open_pairs, settle, talk
 from chatws_loadtest.cluster_bench.results import Layout, Plan, Step, Trial
 from chatws_loadtest.connection import Connection
+from chatws_loadtest.credentials import start_sessions
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.people import start_sessions
 from chatws_loadtest.samples import percentiles
-from chatws_loadtest.subject import Subject
+from chatws_loadtest.server_process import ServerUnderTest
 
 SERVERS = 3
 SETTLE_RSS_S = 1.0
@@ -37,7 +37,7 @@ class Services:
 class Mark:
     """CPU used so far, by whom, at one moment."""
 
-    def __init__(self, subjects: Sequence[Subject], services: Services) -> None:
+    def __init__(self, subjects: Sequence[ServerUnderTest], services: Services) -> None:
         self.at_s = clock_s()
         self.servers = [procfs.cpu_seconds(subject.pid) for subject in subjects]
         self.postgres = None if services.postgres_pid is None else procfs.family_cpu_seconds(services.postgres_pid)
@@ -136,11 +136,13 @@ async def run_isolation(
 
 
 @asynccontextmanager
-async def _servers(count: int, services: Services, data_dir: Path, core: int | None) -> AsyncIterator[list[Subject]]:
+async def _servers(
+    count: int, services: Services, data_dir: Path, core: int | None
+) -> AsyncIterator[list[ServerUnderTest]]:
     """Run servers that share everything; all on one core if one is given, so that layouts differ in nothing else."""
     options = ("--database-url", services.database_url, "--redis-url", services.redis_url)
-    subjects = [Subject(data_dir, core, *options) for _ in range(count)]
-    started: list[Subject] = []
+    subjects = [ServerUnderTest(data_dir, core, *options) for _ in range(count)]
+    started: list[ServerUnderTest] = []
     try:
         for subject in subjects:
             await subject.start()
@@ -151,7 +153,7 @@ async def _servers(count: int, services: Services, data_dir: Path, core: int | N
 
 
 async def _measure(
-    load: Load, pairs: list[Pair], ledger: Ledger, subjects: Sequence[Subject], services: Services
+    load: Load, pairs: list[Pair], ledger: Ledger, subjects: Sequence[ServerUnderTest], services: Services
 ) -> tuple[Mark, Mark, int]:
     """Have the pairs talk; return where the window began and ended, and how many messages were acked in it."""
     start_s = clock_s()

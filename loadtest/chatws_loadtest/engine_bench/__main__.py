@@ -29,7 +29,7 @@ from chatws_loadtest.engine_bench.contenders import Contender, prepare_node
 from chatws_loadtest.engine_bench.load import LoadFailed
 from chatws_loadtest.engine_bench.results import GrowthStep, Trial, ratios, spreads
 from chatws_loadtest.engine_bench.trial import Plan, run_growth, run_trial
-from chatws_loadtest.subject import SubjectFailed, reserve_core
+from chatws_loadtest.server_process import ServerStartFailed, reserve_core
 
 EXIT_CANNOT_START = 3
 EXIT_INVALID = 98
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         trials = _run_rounds(plan, wanted, rounds, core)
         growth = [] if options.no_growth else _run_growth(plan, core)
-    except (SubjectFailed, ConnectionFailed, LoadFailed, OSError) as error:
+    except (ServerStartFailed, ConnectionFailed, LoadFailed, OSError) as error:
         print(f"the load could not be built up: {error!r}", file=sys.stderr)
         return EXIT_CANNOT_START
     report = reports.Report(

@@ -12,7 +12,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from chatws_loadtest.subject import START_TIMEOUT_S, STOP_TIMEOUT_S, SubjectFailed
+from chatws_loadtest.server_process import START_TIMEOUT_S, STOP_TIMEOUT_S, ServerStartFailed
 
 _NODE_DIR = Path(__file__).parent / "node"
 _PLENTY = 1_000_000
@@ -83,7 +83,7 @@ async def start(contender: Contender, folder: Path, core: int | None) -> Running
     """Start a server, on one core if one is given, and return once it listens.
 
     Raises:
-        SubjectFailed: it did not come up.
+        ServerStartFailed: it did not come up.
     """
     command = _command(contender, folder)
     if core is not None:
@@ -94,11 +94,11 @@ async def start(contender: Contender, folder: Path, core: int | None) -> Running
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             return Running(child, await _read_port(child), folder)
-    except (SubjectFailed, TimeoutError):
+    except (ServerStartFailed, TimeoutError):
         if child.returncode is None:
             child.kill()
         await child.wait()
-        raise SubjectFailed(f"{contender} did not start:\n{log.read_text()}") from None
+        raise ServerStartFailed(f"{contender} did not start:\n{log.read_text()}") from None
 
 
 def prepare_node() -> str | None:
@@ -135,4 +135,4 @@ async def _read_port(child: asyncio.subprocess.Process) -> int:
     async for line in child.stdout:
         if match := re.search(rb"listening on http://[^ ]+:(\d+)", line):
             return int(match[1])
-    raise SubjectFailed("its output ended")
+    raise ServerStartFailed("its output ended")

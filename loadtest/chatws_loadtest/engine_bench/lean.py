@@ -13,7 +13,7 @@ import msgspec
 from chatws.wire.frames import Opcode, client_frame
 from chatws_loadtest.connection import OPEN_TIMEOUT_S, Connection
 from chatws_loadtest.engine_bench.tally import FIRST_NUMBER, Tally
-from chatws_loadtest.subject import HOST
+from chatws_loadtest.server_process import HOST
 
 _NUMBER_DIGITS: Final = len(str(FIRST_NUMBER))
 _MASK: Final = b"\x5a\xc3\x1e\x97"

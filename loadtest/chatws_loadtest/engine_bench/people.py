@@ -11,7 +11,7 @@ from chatws.server.auth import tokens
 from chatws.server.auth.keys import load_keys
 from chatws.settings import Settings
 from chatws_loadtest.engine_bench.contenders import Contender, Running
-from chatws_loadtest.subject import HOST, SubjectFailed
+from chatws_loadtest.server_process import HOST, ServerStartFailed
 
 AGENTS = 25
 """Agents who share all conversations, with a connection for each."""
@@ -41,7 +41,7 @@ async def start_sessions(contender: Contender, server: Running, count: int) -> l
     """Start customers' sessions over REST.
 
     Raises:
-        SubjectFailed: the server refused one.
+        ServerStartFailed: the server refused one.
     """
     if not contender.is_chatws:
         return [Customer(f"session-{number}", f"conversation-{number}") for number in range(count)]
@@ -52,7 +52,7 @@ async def start_sessions(contender: Contender, server: Running, count: int) -> l
         async def start_one() -> Customer:
             async with gate, client.post("/api/sessions", json={}) as response:
                 if not response.ok:
-                    raise SubjectFailed(f"POST /api/sessions: {response.status} {await response.text()}")
+                    raise ServerStartFailed(f"POST /api/sessions: {response.status} {await response.text()}")
                 fields = await response.json()
                 return Customer(fields["sessionId"], fields["conversationId"])
 

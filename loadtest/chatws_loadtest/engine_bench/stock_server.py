@@ -12,7 +12,7 @@ import socketio
 import uvloop
 from aiohttp import web
 
-from chatws_loadtest.subject import HOST
+from chatws_loadtest.server_process import HOST
 
 Payload = dict[str, Any]
 

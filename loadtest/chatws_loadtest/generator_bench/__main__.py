@@ -22,12 +22,12 @@ from pathlib import Path
 import msgspec
 
 from chatws_loadtest import procfs
+from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.generator_bench.contenders import ON_NODE, OURS, TITLES, Contender, NotInstalled, install
 from chatws_loadtest.generator_bench.trial import ContenderFailed, Folders, Size, Trial, run_trial
 from chatws_loadtest.generator_bench.verdicts import FIGURES, judge, judge_many
-from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.samples import Spread, spread
-from chatws_loadtest.subject import SubjectFailed, reserve_core
+from chatws_loadtest.server_process import ServerStartFailed, reserve_core
 
 EXIT_CANNOT_START = 3
 FILE_NAME = "generator.json"
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             ]
             has_many = Contender.OURS in wanted and not options.quick
             many = _run(Contender.OURS, Size(MANY_USERS, seconds), Path(node_dir), core) if has_many else None
-        except (SubjectFailed, PeopleMissing, ContenderFailed, TimeoutError, OSError) as error:
+        except (ServerStartFailed, CredentialsMissing, ContenderFailed, TimeoutError, OSError) as error:
             print(f"the load could not be built up: {error!r}", file=sys.stderr)
             return EXIT_CANNOT_START
     complete = {one: [trial for trial in trials if trial.contender is one and trial.is_complete] for one in wanted}

@@ -10,12 +10,12 @@ from locust.env import Environment
 
 from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest.generator_bench import talk
+from chatws_loadtest.ipc import Habits, WorkerPlan
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.load.chatter import now_s
-from chatws_loadtest.load.keep import collect_seldom, freeze_garbage
-from chatws_loadtest.load.stage import Stage
-from chatws_loadtest.load.users import ChatUser
-from chatws_loadtest.orders import Habits, Plan
+from chatws_loadtest.locust_worker.chat_user import now_s
+from chatws_loadtest.locust_worker.gc_tuning import collect_seldom, freeze_garbage
+from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser
+from chatws_loadtest.locust_worker.user_pool import UserPool
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     habits = Habits(rate=wanted.rate, content_chars=len(wanted.content))
     if not wanted.with_habits:
         habits = msgspec.structs.replace(habits, typing_share=0.0, read_share=0.0, history_share=0.0)
-    plan = Plan(
+    plan = WorkerPlan(
         url=wanted.url,
         ca_file=None,
         rooms=wanted.rooms,
@@ -35,8 +35,8 @@ def main() -> int:
         connects_per_s=wanted.connects_per_s,
     )
     ledger = Ledger()
-    ChatUser.stage = stage = Stage(plan, ledger, resolve_endpoint(plan.url))
-    Environment(user_classes=[ChatUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
+    ScheduledLocustUser.stage = stage = UserPool(plan, ledger, resolve_endpoint(plan.url))
+    Environment(user_classes=[ScheduledLocustUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
     if (problem := stage.join_all()) is not None:
         raise problem
     freeze_garbage()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, Self
 from chatws.protocol.commands import SendMessage
 from chatws_loadtest.chat_load import clock_s
 from chatws_loadtest.connection import Connection, connect
-from chatws_loadtest.subject import HOST
+from chatws_loadtest.server_process import HOST
 
 if TYPE_CHECKING:
     import msgspec
 
-    from chatws_loadtest.orders import Room
+    from chatws_loadtest.ipc import RoomAssignment
 
 INTERVAL_S: Final = 0.02
 
@@ -21,7 +21,7 @@ INTERVAL_S: Final = 0.02
 class Probe:
     """One connection that sends fifty messages a second into a conversation of its own."""
 
-    def __init__(self, port: int, room: Room) -> None:
+    def __init__(self, port: int, room: RoomAssignment) -> None:
         self.acks_us: list[int] = []
         self._port = port
         self._room = room

@@ -6,7 +6,7 @@ import sys
 
 import msgspec
 
-from chatws_loadtest.orders import Room
+from chatws_loadtest.ipc import RoomAssignment
 
 LOADED = b"loaded"
 """The program has started, and has not connected yet."""
@@ -21,7 +21,7 @@ class Talk(msgspec.Struct, frozen=True, kw_only=True):
     """What to do; every user sends ``rate`` messages per second on an open schedule."""
 
     url: str
-    rooms: list[Room]
+    rooms: list[RoomAssignment]
     rate: float
     seconds: float
     connects_per_s: float

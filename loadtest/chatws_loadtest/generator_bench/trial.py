@@ -10,12 +10,12 @@ import msgspec
 
 from chatws_loadtest import procfs
 from chatws_loadtest.chat_load import clock_s
+from chatws_loadtest.credentials import Credentials, make_rooms
 from chatws_loadtest.generator_bench import talk
 from chatws_loadtest.generator_bench.contenders import Contender, command
 from chatws_loadtest.generator_bench.probe import Probe
-from chatws_loadtest.people import Credentials, make_rooms
 from chatws_loadtest.samples import percentiles
-from chatws_loadtest.subject import Subject
+from chatws_loadtest.server_process import ServerUnderTest
 from chatws_loadtest.verdict import LEAST_DELIVERED
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def run_trial(contender: Contender, size: Size, folders: Folders, core: in
     Raises:
         SubjectFailed, PeopleMissing, ContenderFailed: there is nothing to measure.
     """
-    subject = Subject(folders.server, core)
+    subject = ServerUnderTest(folders.server, core)
     await subject.start()
     try:
         rooms = await make_rooms(subject.url, Credentials(keys=subject.keys), [MEMBERS] * (size.users // MEMBERS + 1))

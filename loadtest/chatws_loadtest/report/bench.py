@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatws_loadtest.targets import METRICS, Kind
+from chatws_loadtest.thresholds import METRICS, MetricKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,6 @@ def _of_scenario(result: ScenarioResult) -> Iterator[Benchmark]:
         yield Benchmark(f"{result.scenario}: server CPU per message", "µs", result.server_us_per_message)
     yield Benchmark(f"{result.scenario}: generator CPU per message", "µs", result.generator_us_per_message)
     for name, latency in result.latencies.items():
-        if name in METRICS and METRICS[name][0] is Kind.LATENCY and latency.count:
+        if name in METRICS and METRICS[name][0] is MetricKind.LATENCY and latency.count:
             yield Benchmark(f"{result.scenario}: {name} p50", "ms", latency.p50 / 1000)
             yield Benchmark(f"{result.scenario}: {name} p95", "ms", latency.p95 / 1000)

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.report.bench import benchmarks
-from chatws_loadtest.summary import count
+from chatws_loadtest.text_summary import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from chatws_loadtest.report.svg import Line, Plot, draw
+from chatws_loadtest.report.svg import Plot, PlotLine, draw
 from chatws_loadtest.results import name_scenarios
-from chatws_loadtest.summary import WORDS, count, format_value, headline, not_judged
-from chatws_loadtest.targets import METRICS, Kind
+from chatws_loadtest.text_summary import WORDS, count, format_value, headline, not_judged
+from chatws_loadtest.thresholds import METRICS, MetricKind
 
 if TYPE_CHECKING:
     from chatws_loadtest.results import Latency, Report, ScenarioResult
@@ -130,29 +130,32 @@ def _plots(result: ScenarioResult) -> Iterator[Plot]:
     xs = [second.at for second in series]
     marks = [(mark.what, mark.at) for mark in result.marks]
 
-    def over_time(title: str, unit: str, lines: list[Line], limits: Iterable[tuple[str, float]] = ()) -> Plot:
+    def over_time(title: str, unit: str, lines: list[PlotLine], limits: Iterable[tuple[str, float]] = ()) -> Plot:
         return Plot(title, xs, lines, "seconds of talking", unit, list(limits), marks)
 
     yield over_time(
         "Message latency over time",
         "ms",
         [
-            Line("p50", [_ms(second.message_p50) for second in series]),
-            Line("p95", [_ms(second.message_p95) for second in series]),
-            Line("generator's worst send lag", [_ms(second.send_lag_max) for second in series]),
+            PlotLine("p50", [_ms(second.message_p50) for second in series]),
+            PlotLine("p95", [_ms(second.message_p95) for second in series]),
+            PlotLine("generator's worst send lag", [_ms(second.send_lag_max) for second in series]),
         ],
         _limits(result, "message"),
     )
     yield _curve(result.latencies)
-    yield over_time("Connections", "open", [Line("connections", [second.connections for second in series])])
-    rates = [Line("sent", [second.sent for second in series]), Line("acked", [second.acked for second in series])]
+    yield over_time("Connections", "open", [PlotLine("connections", [second.connections for second in series])])
+    rates = [
+        PlotLine("sent", [second.sent for second in series]),
+        PlotLine("acked", [second.acked for second in series]),
+    ]
     yield over_time("Rate", "messages per second", rates)
     yield over_time(
         "CPU",
         "cores",
         [
-            Line("generator", [second.generator_cpu for second in series]),
-            Line("server", [second.server_cpu for second in series]),
+            PlotLine("generator", [second.generator_cpu for second in series]),
+            PlotLine("server", [second.server_cpu for second in series]),
         ],
     )
 
@@ -164,7 +167,7 @@ def _curve(latencies: dict[str, Latency]) -> Plot:
     return Plot(
         "Percentiles",
         list(range(len(percents))),
-        [Line(name, [point.us / 1000 for point in curve]) for name, curve in drawn.items()],
+        [PlotLine(name, [point.us / 1000 for point in curve]) for name, curve in drawn.items()],
         "percent of samples at or below",
         "ms",
         x_labels=[f"{percent:g}" for percent in percents],
@@ -173,7 +176,7 @@ def _curve(latencies: dict[str, Latency]) -> Plot:
 
 def _limits(result: ScenarioResult, metric: str) -> Iterator[tuple[str, float]]:
     for row in result.verdict.rows:
-        if row.metric == metric and METRICS[metric][0] is Kind.LATENCY:
+        if row.metric == metric and METRICS[metric][0] is MetricKind.LATENCY:
             yield row.target, row.limit / 1000
 
 

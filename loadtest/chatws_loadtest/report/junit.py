@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from chatws_loadtest.results import name_scenarios
-from chatws_loadtest.summary import format_value
+from chatws_loadtest.text_summary import format_value
 from chatws_loadtest.verdict import Outcome
 
 if TYPE_CHECKING:
     from chatws_loadtest.results import Report, ScenarioResult
-    from chatws_loadtest.verdict import Row
+    from chatws_loadtest.verdict import VerdictRow
 
 
 def write_junit(report: Report) -> bytes:
@@ -43,7 +43,7 @@ def _suite(name: str, result: ScenarioResult) -> ET.Element:
     return suite
 
 
-def _case(scenario: str, row: Row) -> ET.Element:
+def _case(scenario: str, row: VerdictRow) -> ET.Element:
     case = ET.Element("testcase", classname=f"loadtest.{scenario}", name=row.target)
     measured = f"measured {format_value(row.metric, row.value)}"
     if row.statistic is not None:

@@ -22,7 +22,7 @@ DASHES: Final = ("", "6 3", "2 3", "8 3 2 3", "1 3")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlotLine:
     """One line; None in ``ys`` leaves a hole."""
 
     name: str
@@ -35,7 +35,7 @@ class Plot:
 
     title: str
     xs: Sequence[float]
-    lines: Sequence[Line]
+    lines: Sequence[PlotLine]
     x_unit: str
     y_unit: str
     limits: Sequence[tuple[str, float]] = ()
@@ -120,7 +120,7 @@ def _mark(scale: _Scale, name: str, x: float, index: int) -> str:
     )
 
 
-def _polyline(scale: _Scale, xs: Sequence[float], line: Line, index: int) -> str:
+def _polyline(scale: _Scale, xs: Sequence[float], line: PlotLine, index: int) -> str:
     runs: list[list[str]] = [[]]
     for x, y in zip(xs, line.ys, strict=True):
         if y is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class Excuse(Enum):
+class GapReason(Enum):
     """Why a member may lack a message that was acked."""
 
     AWAY = auto()
@@ -14,7 +14,7 @@ class Excuse(Enum):
     """It came back and has heard nothing at all since: that is the fault, not this one message."""
 
 
-class Member:
+class StreamChecker:
     """One member's live stream; a new connection begins a new one.
 
     Live copies of messages that the join's answer brought as well are no duplicates: the room is entered before the
@@ -100,10 +100,10 @@ class Member:
             self._holes.remove(seq)
             self.gaps += 1
 
-    def excuse(self, sent_s: float) -> Excuse | None:
+    def excuse(self, sent_s: float) -> GapReason | None:
         """Say why this member may lack a message; None when it has no excuse."""
         if self._back_since_s is None:
             return None
         if sent_s < self._back_since_s:
-            return Excuse.AWAY if self._is_unnumbered else None
-        return None if self._heard_since else Excuse.DEAF
+            return GapReason.AWAY if self._is_unnumbered else None
+        return None if self._heard_since else GapReason.DEAF

@@ -18,7 +18,7 @@ from chatws.protocol.entities import Message
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import HistoryAck, JoinAck, Ok, SendAck
 from chatws.protocol.responses import Refused as RefusedReply
-from chatws_loadtest.orders import Outage
+from chatws_loadtest.ipc import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from chatws.client.gevent.endpoint import Endpoint
     from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.commands import SendMessage
+    from chatws_loadtest.ipc import ShortLived, WorkerPlan
     from chatws_loadtest.ledger import Ledger
-    from chatws_loadtest.orders import Plan, ShortLived
 
 now_s = time.perf_counter
 HISTORY_PAGE: Final = 20
 
 
-class Books:
+class SharedState:
     """What all users of a process write to."""
 
-    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, plan: WorkerPlan, ledger: Ledger) -> None:
         self.plan = plan
         self.ledger = ledger
         self.connections = 0
@@ -58,7 +58,7 @@ class Books:
         self.on_failure(what)
 
 
-class Room:
+class RoomState:
     """One conversation of the load: who is in it, until when, and who types since when."""
 
     def __init__(self, index: int, conversation_id: str, members: int) -> None:
@@ -74,10 +74,12 @@ class Room:
         self.typing_since_s: dict[str, float] = {}
 
 
-class Chatter:
+class ChatUser:
     """One member of one room; a witness of its driver."""
 
-    def __init__(self, books: Books, room: Room, member: int, auth: dict[str, str], address: Endpoint) -> None:
+    def __init__(
+        self, books: SharedState, room: RoomState, member: int, auth: dict[str, str], address: Endpoint
+    ) -> None:
         self.joined: gevent.event.AsyncResult = gevent.event.AsyncResult()
         """Set by the first join: None, or the error that made it impossible."""
         self.is_up = False

@@ -20,11 +20,11 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 
 
-class SubjectFailed(Exception):
+class ServerStartFailed(Exception):
     """The server did not start; the text holds what it wrote."""
 
 
-class Subject:
+class ServerUnderTest:
     """A ``chatws serve`` with rates and counts lifted; its log goes to ``data_dir/server.log``."""
 
     def __init__(self, data_dir: Path, core: int | None, *options: str) -> None:
@@ -56,7 +56,7 @@ class Subject:
         """Start it and return once it listens.
 
         Raises:
-            SubjectFailed: it did not come up.
+            ServerStartFailed: it did not come up.
         """
         options = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--limits", "off"]
         options += ["--log-level", "warning", *self._options]
@@ -72,9 +72,9 @@ class Subject:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 self.port = await _read_port(child)
-        except (SubjectFailed, TimeoutError):
+        except (ServerStartFailed, TimeoutError):
             await self.kill()
-            raise SubjectFailed(f"chatws serve did not start:\n{log.read_text()}") from None
+            raise ServerStartFailed(f"chatws serve did not start:\n{log.read_text()}") from None
 
     async def kill(self) -> None:
         """End it as a power cut would."""
@@ -123,4 +123,4 @@ async def _read_port(child: asyncio.subprocess.Process) -> int:
     async for line in child.stdout:
         if match := re.search(rb"listening on http://[^ ]+:(\d+)", line):
             return int(match[1])
-    raise SubjectFailed("its output ended")
+    raise ServerStartFailed("its output ended")

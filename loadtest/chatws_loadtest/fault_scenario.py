@@ -8,14 +8,14 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from chatws_loadtest.ipc import Cut, Habits
 from chatws_loadtest.options import find_port
-from chatws_loadtest.orders import Cut, Habits
-from chatws_loadtest.proxy import HOST, Proxy
-from chatws_loadtest.targets import FAULTS, Target
+from chatws_loadtest.proxy import HOST, FaultProxy
+from chatws_loadtest.thresholds import FAULTS, Threshold
 
 if TYPE_CHECKING:
-    from chatws_loadtest.arena import Arena
     from chatws_loadtest.results import ScenarioResult
+    from chatws_loadtest.scenario_run import ScenarioRun
 
 FEEDS: Final = frozenset(FAULTS)
 DURATION_S: Final = 48.0
@@ -30,12 +30,12 @@ DEAF_SHARE: Final = 0.5
 DELAY_S: Final = 0.2
 RESETS_PER_S: Final = 0.02
 
-Fault = Callable[["Arena", Proxy], Awaitable[None]]
+Fault = Callable[["ScenarioRun", FaultProxy], Awaitable[None]]
 
 
-async def faults(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
+async def faults(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
     """Let every fault happen while everybody talks, wait until all are back, and draw the balance."""
-    proxy = Proxy(urlsplit(arena.url).hostname or "", find_port(arena.url), seed=arena.options.seed)
+    proxy = FaultProxy(urlsplit(arena.url).hostname or "", find_port(arena.url), seed=arena.options.seed)
     await arena.belongings.enter_async_context(proxy)
     # TLS passes through: the users check the server's certificate as if they had come straight to it.
     arena.via = HOST, proxy.port
@@ -56,35 +56,35 @@ async def faults(arena: Arena, targets: Sequence[Target]) -> ScenarioResult:
     return await arena.conclude(targets, FEEDS)
 
 
-def _phase_s(arena: Arena) -> float:
+def _phase_s(arena: ScenarioRun) -> float:
     return (arena.options.duration_s or DURATION_S) / PHASES
 
 
-async def _freeze(arena: Arena, proxy: Proxy) -> None:
+async def _freeze(arena: ScenarioRun, proxy: FaultProxy) -> None:
     proxy.freeze(down=True)
     await asyncio.sleep(_phase_s(arena))
     proxy.thaw()
 
 
-async def _slow_readers(arena: Arena, proxy: Proxy) -> None:
+async def _slow_readers(arena: ScenarioRun, proxy: FaultProxy) -> None:
     proxy.freeze(down=True, share=SLOW_SHARE)
     await asyncio.sleep(_phase_s(arena))
     proxy.thaw()
 
 
-async def _weak_network(arena: Arena, proxy: Proxy) -> None:
+async def _weak_network(arena: ScenarioRun, proxy: FaultProxy) -> None:
     proxy.delay_s, proxy.resets_per_s = DELAY_S, RESETS_PER_S
     await asyncio.sleep(2 * _phase_s(arena))
     proxy.delay_s = proxy.resets_per_s = 0.0
 
 
-async def _half_open(arena: Arena, proxy: Proxy) -> None:
+async def _half_open(arena: ScenarioRun, proxy: FaultProxy) -> None:
     proxy.swallow()
     await asyncio.sleep(_phase_s(arena))
     proxy.reset_all()
 
 
-async def _swallowed_acks(arena: Arena, proxy: Proxy) -> None:
+async def _swallowed_acks(arena: ScenarioRun, proxy: FaultProxy) -> None:
     # Requests reach the server, and some of those who sent them do not hear of it, while others get the message; then
     # the connections end.
     proxy.freeze(down=True, share=DEAF_SHARE)
@@ -93,14 +93,14 @@ async def _swallowed_acks(arena: Arena, proxy: Proxy) -> None:
     proxy.reset_all()
 
 
-async def _expired_tokens(arena: Arena, _: Proxy) -> None:
+async def _expired_tokens(arena: ScenarioRun, _: FaultProxy) -> None:
     if arena.expire_tokens(TOKEN_LIFE_S):
         await asyncio.sleep(TOKEN_LIFE_S + _phase_s(arena))
     else:
         arena.findings.append("there is no key to sign agents' tokens with; none of them expired")
 
 
-async def _kills(arena: Arena, _: Proxy) -> None:
+async def _kills(arena: ScenarioRun, _: FaultProxy) -> None:
     assert arena.subject is not None
     rng = Random(arena.options.seed)
     for _number in range(KILLS):

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from chatws_loadtest.check.peer import Fields, Peer
-from chatws_loadtest.check.table import NotOffered
+from chatws_loadtest.check.registry import NotOffered
 
 if TYPE_CHECKING:
     import ssl
 
-    from chatws_loadtest.orders import Room
+    from chatws_loadtest.ipc import RoomAssignment
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class CheckTarget:
     """The server, its two conversations with their members, and whose certificates are trusted."""
 
     url: str
-    rooms: list[Room]
+    rooms: list[RoomAssignment]
     tls: ssl.SSLContext
 
 
-class World:
+class CheckContext:
     """Opens connections for one check and closes them after it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: CheckTarget) -> None:
         self.url = site.url
         self.rooms = site.rooms
         self._tls = site.tls

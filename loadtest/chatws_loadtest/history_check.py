@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from chatws_loadtest.orders import Room
+from chatws_loadtest.ipc import RoomAssignment
 
 PAGE: Final = 100
 READERS: Final = 4
@@ -22,7 +22,7 @@ class NotReadable(Exception):
 
 
 async def count_unstored(
-    connect: Connect, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
+    connect: Connect, rooms: Sequence[RoomAssignment], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
 ) -> int:
     """Count messages that were acked as (seq, number) and are not in their conversation's history in that place.
 
@@ -34,7 +34,9 @@ async def count_unstored(
     return sum(counts)
 
 
-def _count(connect: Connect, rooms: Sequence[Room], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str) -> int:
+def _count(
+    connect: Connect, rooms: Sequence[RoomAssignment], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
+) -> int:
     client = connect()
     missing = 0
     try:
@@ -50,7 +52,7 @@ def _count(connect: Connect, rooms: Sequence[Room], acked: Mapping[str, Sequence
     return missing
 
 
-def _read(client: http.client.HTTPConnection, room: Room, tag: str, *, last: int) -> dict[int, int]:
+def _read(client: http.client.HTTPConnection, room: RoomAssignment, tag: str, *, last: int) -> dict[int, int]:
     """Read a conversation up to ``last``; our messages' numbers by seq."""
     numbers: dict[int, int] = {}
     headers = {"X-Session-Id": room.members[0]["sessionId"]}

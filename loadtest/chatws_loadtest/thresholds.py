@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TargetError(ValueError):
+class ThresholdError(ValueError):
     """A target cannot be understood; the text says which and what would be."""
 
 
-class Kind(Enum):
+class MetricKind(Enum):
     """What a metric counts, and so which units and statistics it has."""
 
     LATENCY = auto()
@@ -28,30 +28,30 @@ class Kind(Enum):
     """Between 0 and 1, written with a percent sign."""
 
 
-METRICS: Final[dict[str, tuple[Kind, str]]] = {
-    "connect": (Kind.LATENCY, "from opening the transport to `authenticated`"),
-    "transport": (Kind.LATENCY, "of that, to the Engine.IO handshake"),
-    "namespace": (Kind.LATENCY, "of that, from CONNECT to its answer"),
-    "authenticated": (Kind.LATENCY, "of that, from the answer to `authenticated`"),
-    "joined": (Kind.LATENCY, "from `authenticated` to the ack of the first join"),
-    "message": (Kind.LATENCY, "from the intended time of sending to the peer's receipt"),
-    "ack": (Kind.LATENCY, "from the intended time of sending to the server's ack"),
-    "typing": (Kind.LATENCY, "from the intended time of typing to the peer's indicator"),
-    "reconnect": (Kind.LATENCY, "from the port opening, or the cut, to the ack of the join"),
-    "backoff": (Kind.LATENCY, "of that, until the attempt that succeeded began: the client's own waiting"),
-    "rejoin": (Kind.LATENCY, "of that, from there to the ack of the join"),
-    "detect": (Kind.LATENCY, "from the kill or the cut to the client noticing it"),
-    "catchup": (Kind.LATENCY, "from the ack of the join to the last missed message"),
-    "connections": (Kind.COUNT, "fewest connections at one time while measured"),
-    "lost": (Kind.COUNT, "messages acked that a member never received"),
-    "duplicated": (Kind.COUNT, "messages a member received twice on one connection"),
-    "reordered": (Kind.COUNT, "messages a member received after a later one"),
-    "gaps": (Kind.COUNT, "messages left out of a live stream, and found in the history"),
-    "deaf": (Kind.COUNT, "members who came back and then received nothing"),
-    "unstored": (Kind.COUNT, "messages acked that are not in the server's history"),
-    "unanswered": (Kind.COUNT, "messages neither acked nor refused"),
-    "sent": (Kind.COUNT, "messages sent"),
-    "errors": (Kind.SHARE, "requests and connections that failed"),
+METRICS: Final[dict[str, tuple[MetricKind, str]]] = {
+    "connect": (MetricKind.LATENCY, "from opening the transport to `authenticated`"),
+    "transport": (MetricKind.LATENCY, "of that, to the Engine.IO handshake"),
+    "namespace": (MetricKind.LATENCY, "of that, from CONNECT to its answer"),
+    "authenticated": (MetricKind.LATENCY, "of that, from the answer to `authenticated`"),
+    "joined": (MetricKind.LATENCY, "from `authenticated` to the ack of the first join"),
+    "message": (MetricKind.LATENCY, "from the intended time of sending to the peer's receipt"),
+    "ack": (MetricKind.LATENCY, "from the intended time of sending to the server's ack"),
+    "typing": (MetricKind.LATENCY, "from the intended time of typing to the peer's indicator"),
+    "reconnect": (MetricKind.LATENCY, "from the port opening, or the cut, to the ack of the join"),
+    "backoff": (MetricKind.LATENCY, "of that, until the attempt that succeeded began: the client's own waiting"),
+    "rejoin": (MetricKind.LATENCY, "of that, from there to the ack of the join"),
+    "detect": (MetricKind.LATENCY, "from the kill or the cut to the client noticing it"),
+    "catchup": (MetricKind.LATENCY, "from the ack of the join to the last missed message"),
+    "connections": (MetricKind.COUNT, "fewest connections at one time while measured"),
+    "lost": (MetricKind.COUNT, "messages acked that a member never received"),
+    "duplicated": (MetricKind.COUNT, "messages a member received twice on one connection"),
+    "reordered": (MetricKind.COUNT, "messages a member received after a later one"),
+    "gaps": (MetricKind.COUNT, "messages left out of a live stream, and found in the history"),
+    "deaf": (MetricKind.COUNT, "members who came back and then received nothing"),
+    "unstored": (MetricKind.COUNT, "messages acked that are not in the server's history"),
+    "unanswered": (MetricKind.COUNT, "messages neither acked nor refused"),
+    "sent": (MetricKind.COUNT, "messages sent"),
+    "errors": (MetricKind.SHARE, "requests and connections that failed"),
 }
 """Every metric that a target may name: its kind and what it is."""
 
@@ -84,7 +84,7 @@ _FORM = re.compile(r"\s*([a-z]+)(?:\.([a-z0-9.]+?))?\s*(<=|>=|==|<|>)\s*([0-9]+(
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Threshold:
     """One condition; ``limit`` is in microseconds for latencies and a share of 1 for shares."""
 
     metric: str
@@ -94,7 +94,7 @@ class Target:
     text: str
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MetricKind:
         return METRICS[self.metric][0]
 
     @property
@@ -117,57 +117,57 @@ class Target:
         return _OPERATORS[self.comparison](value, self.limit)
 
 
-def parse_target(text: str) -> Target:
+def parse_threshold(text: str) -> Threshold:
     """Read one target.
 
     Raises:
-        TargetError: its form, metric, statistic or unit is not known.
+        ThresholdError: its form, metric, statistic or unit is not known.
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise TargetError(f"{text!r} is no target; write for example message.p95<100ms, lost==0 or errors<0.1%")
+        raise ThresholdError(f"{text!r} is no target; write for example message.p95<100ms, lost==0 or errors<0.1%")
     metric, statistic, comparison, number, unit = match.groups()
     if metric not in METRICS:
-        raise TargetError(f"{text!r}: there is no metric {metric!r}; there are {', '.join(METRICS)}")
+        raise ThresholdError(f"{text!r}: there is no metric {metric!r}; there are {', '.join(METRICS)}")
     kind = METRICS[metric][0]
-    if (kind is Kind.LATENCY) is not (statistic in STATISTICS):
-        advice = f"one of {', '.join(STATISTICS)}" if kind is Kind.LATENCY else "none"
-        raise TargetError(f"{text!r}: {metric} takes {advice} after the dot")
+    if (kind is MetricKind.LATENCY) is not (statistic in STATISTICS):
+        advice = f"one of {', '.join(STATISTICS)}" if kind is MetricKind.LATENCY else "none"
+        raise ThresholdError(f"{text!r}: {metric} takes {advice} after the dot")
     clean = re.sub(r"\s+", "", text)
-    return Target(metric, statistic, comparison, _scale(text, kind, number, unit), clean)
+    return Threshold(metric, statistic, comparison, _scale(text, kind, number, unit), clean)
 
 
-def read_targets(path: Path) -> list[Target]:
+def read_thresholds(path: Path) -> list[Threshold]:
     """Read the ``[targets]`` table of a TOML file: ``metric = "p95 < 100ms"``, or a list of such.
 
     Raises:
-        TargetError: the file cannot be read, is not TOML, or holds something else.
+        ThresholdError: the file cannot be read, is not TOML, or holds something else.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
-        raise TargetError(f"{path}: {problem.strerror}") from problem
+        raise ThresholdError(f"{path}: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise TargetError(f"{path} is no text in UTF-8") from problem
+        raise ThresholdError(f"{path} is no text in UTF-8") from problem
     except tomllib.TOMLDecodeError as problem:
-        raise TargetError(f"{path}: {problem}") from problem
+        raise ThresholdError(f"{path}: {problem}") from problem
     conditions = tables.pop("targets", None)
     if tables or not isinstance(conditions, dict):
-        raise TargetError(f"{path}: there must be one table, [targets]")
-    found: list[Target] = []
+        raise ThresholdError(f"{path}: there must be one table, [targets]")
+    found: list[Threshold] = []
     for metric, written in conditions.items():
         for condition in written if isinstance(written, list) else [written]:
             if not isinstance(condition, str):
-                raise TargetError(f"{path}: {metric} must be text, or a list of texts")
-            found.append(parse_target(_join(metric, condition)))
+                raise ThresholdError(f"{path}: {metric} must be text, or a list of texts")
+            found.append(parse_threshold(_join(metric, condition)))
     return found
 
 
-def combine(*layers: Iterable[Target]) -> list[Target]:
+def combine(*layers: Iterable[Threshold]) -> list[Threshold]:
     """Put layers over each other: a target replaces those of the same name in earlier layers; in `METRICS`' order."""
-    combined: dict[str, list[Target]] = {}
+    combined: dict[str, list[Threshold]] = {}
     for layer in layers:
-        names: dict[str, list[Target]] = {}
+        names: dict[str, list[Threshold]] = {}
         for target in layer:
             names.setdefault(target.name, []).append(target)
         combined.update(names)
@@ -176,18 +176,18 @@ def combine(*layers: Iterable[Target]) -> list[Target]:
     return sorted(found, key=lambda target: order.index(target.metric))
 
 
-def default_targets(users: int = GUIDE_USERS) -> list[Target]:
+def default_thresholds(users: int = GUIDE_USERS) -> list[Threshold]:
     """Give the targets that hold where nothing else is said.
 
     The guide's 500 connections are a promise about load; a smaller load is held to its own size, in pairs.
     """
-    own_size = [] if users >= GUIDE_USERS else [parse_target(f"connections>={users - users % 2}")]
-    return combine(map(parse_target, DEFAULTS), own_size)
+    own_size = [] if users >= GUIDE_USERS else [parse_threshold(f"connections>={users - users % 2}")]
+    return combine(map(parse_threshold, DEFAULTS), own_size)
 
 
-def fault_targets() -> list[Target]:
+def fault_thresholds() -> list[Threshold]:
     """Give the targets of delivery without fault: they hold whatever else is said, unless it names them."""
-    return [parse_target(f"{name}==0") for name in FAULTS]
+    return [parse_threshold(f"{name}==0") for name in FAULTS]
 
 
 def _join(metric: str, condition: str) -> str:
@@ -195,13 +195,13 @@ def _join(metric: str, condition: str) -> str:
     return f"{metric}{condition}" if condition[:1] in "<>=" else f"{metric}.{condition}"
 
 
-def _scale(text: str, kind: Kind, number: str, unit: str | None) -> float:
+def _scale(text: str, kind: MetricKind, number: str, unit: str | None) -> float:
     match kind:
-        case Kind.LATENCY if unit in _UNITS_US:
+        case MetricKind.LATENCY if unit in _UNITS_US:
             return float(number) * _UNITS_US[unit]
-        case Kind.SHARE if unit == "%":
+        case MetricKind.SHARE if unit == "%":
             return float(number) / 100
-        case Kind.COUNT if unit is None:
+        case MetricKind.COUNT if unit is None:
             return float(number)
-    wanted = {Kind.LATENCY: "us, ms or s", Kind.SHARE: "%", Kind.COUNT: "no unit"}[kind]
-    raise TargetError(f"{text!r}: the number takes {wanted}")
+    wanted = {MetricKind.LATENCY: "us, ms or s", MetricKind.SHARE: "%", MetricKind.COUNT: "no unit"}[kind]
+    raise ThresholdError(f"{text!r}: the number takes {wanted}")

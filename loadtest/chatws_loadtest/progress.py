@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chatws_loadtest.arena import CONNECTING, Arena
+from chatws_loadtest.scenario_run import CONNECTING, ScenarioRun
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ LINE_S: Final = 10.0
 
 
 @asynccontextmanager
-async def watch(arena: Arena, console: Console, *, quiet: bool) -> AsyncIterator[None]:
+async def watch(arena: ScenarioRun, console: Console, *, quiet: bool) -> AsyncIterator[None]:
     """Show the arena until the block ends."""
     if quiet:
         yield
@@ -45,12 +45,12 @@ async def watch(arena: Arena, console: Console, *, quiet: bool) -> AsyncIterator
         await asyncio.gather(task, return_exceptions=True)
 
 
-def describe(arena: Arena) -> str:
+def describe(arena: ScenarioRun) -> str:
     """Describe the present moment in one line."""
     return f"{arena.scenario}: " + ", ".join(_facts(arena))
 
 
-async def _show_lines(arena: Arena, console: Console) -> None:
+async def _show_lines(arena: ScenarioRun, console: Console) -> None:
     phase, due_s = arena.phase, time.monotonic() + LINE_S
     while True:
         await asyncio.sleep(REFRESH_S)
@@ -59,7 +59,7 @@ async def _show_lines(arena: Arena, console: Console) -> None:
             console.print(describe(arena), highlight=False, markup=False, soft_wrap=True)
 
 
-async def _show_table(arena: Arena, console: Console) -> None:
+async def _show_table(arena: ScenarioRun, console: Console) -> None:
     started_s = time.monotonic()
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
@@ -67,12 +67,12 @@ async def _show_table(arena: Arena, console: Console) -> None:
             await asyncio.sleep(REFRESH_S)
 
 
-def _view(arena: Arena, elapsed_s: float, width: int) -> Group:
+def _view(arena: ScenarioRun, elapsed_s: float, width: int) -> Group:
     title = f"{arena.scenario}: {arena.phase} ({elapsed_s:.0f} s)"
     return Group(Text(title, style="italic"), _progress(arena), _table(arena, width), ", ".join(_facts(arena)))
 
 
-def _progress(arena: Arena) -> RenderableType:
+def _progress(arena: ScenarioRun) -> RenderableType:
     """Give how far the present phase is: users while they connect, time while it is known."""
     if arena.phase == CONNECTING:
         total, done, words = float(arena.users), float(arena.recorder.connections), f"of {arena.users} users"
@@ -86,7 +86,7 @@ def _progress(arena: Arena) -> RenderableType:
     return grid
 
 
-def _table(arena: Arena, width: int) -> Table:
+def _table(arena: ScenarioRun, width: int) -> Table:
     columns = COLUMNS[:2] if width < NARROW else COLUMNS
     table = Table(box=None)
     for column in ("ms", *(name for name, _ in columns), "samples"):
@@ -99,7 +99,7 @@ def _table(arena: Arena, width: int) -> Table:
     return table
 
 
-def _facts(arena: Arena) -> Iterator[str]:
+def _facts(arena: ScenarioRun) -> Iterator[str]:
     recorder = arena.recorder
     yield arena.phase
     yield f"{recorder.connections} of {arena.users} connections"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import gevent
 import gevent.event
 
-from chatws_loadtest.dice import Dice
-from chatws_loadtest.load.chatter import Books, Chatter, Room, now_s
+from chatws_loadtest.locust_worker.chat_user import ChatUser, RoomState, SharedState, now_s
+from chatws_loadtest.rng import Dice
 from chatws_loadtest.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from chatws.client.errors import ClientError
     from chatws.client.gevent.endpoint import Endpoint
+    from chatws_loadtest.ipc import WorkerPlan
     from chatws_loadtest.ledger import Ledger
-    from chatws_loadtest.orders import Plan
 
 TYPING_LEAD_S = 0.3
 """How long before a message its typing begins; with more than one message a second, this share of their distance."""
@@ -27,16 +27,16 @@ POLL_S = 0.01
 """How often a user looks whether the others have come or gone."""
 
 
-Seat = tuple[Room, int, dict[str, str]]
+Seat = tuple[RoomState, int, dict[str, str]]
 """A room, a member's number in it, and the credentials."""
 
 
-class Stage:
+class UserPool:
     """All users of one process; Locust gives each a greenlet, which `play` is run in."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, address: Endpoint) -> None:
-        self.books = Books(plan, ledger)
-        self.chatters: list[Chatter] = []
+    def __init__(self, plan: WorkerPlan, ledger: Ledger, address: Endpoint) -> None:
+        self.books = SharedState(plan, ledger)
+        self.chatters: list[ChatUser] = []
         self.rate = plan.habits.rate
         self._missed = 0
         self._schedule = Schedule()
@@ -83,7 +83,7 @@ class Stage:
         if seat is None:
             return None
         self._taken.append(seat)
-        self.chatters.append(Chatter(self.books, *seat, self._address))
+        self.chatters.append(ChatUser(self.books, *seat, self._address))
         return len(self.chatters) - 1
 
     def leave(self, turn: int, patience_s: float) -> None:
@@ -117,10 +117,10 @@ class Stage:
         while self._over_s is None:
             self._visit(room, chatter, dice, habits.visit_s)
             if self._over_s is None:
-                chatter = self.chatters[turn] = Chatter(self.books, room, member, auth, self._address)
+                chatter = self.chatters[turn] = ChatUser(self.books, room, member, auth, self._address)
                 chatter.connect()
 
-    def _visit(self, room: Room, chatter: Chatter, dice: Dice, visit_s: float) -> None:
+    def _visit(self, room: RoomState, chatter: ChatUser, dice: Dice, visit_s: float) -> None:
         """Talk while everybody is in the room; leave together, when nobody waits for anything any more."""
         self._wait_for(lambda: len(room.present) == room.members)
         if room.leave_at_s is None:
@@ -151,7 +151,7 @@ class Stage:
         finally:
             part.stop()
 
-    def _talk(self, chatter: Chatter, dice: Dice, begin_s: float, until_s: float) -> Iterator[float]:
+    def _talk(self, chatter: ChatUser, dice: Dice, begin_s: float, until_s: float) -> Iterator[float]:
         """Say everything at its time, whatever the server does; what is late goes out at once."""
         habits = self.books.plan.habits
         intended_s = begin_s + dice.random() / self.rate
@@ -177,6 +177,6 @@ class Stage:
     def _deal(self) -> Iterator[Seat]:
         for index, planned in enumerate(self.books.plan.rooms):
             self.books.ledger.open_room(index, len(planned.members))
-            room = Room(index, planned.conversation_id, len(planned.members))
+            room = RoomState(index, planned.conversation_id, len(planned.members))
             for member, auth in enumerate(planned.members):
                 yield room, member, auth

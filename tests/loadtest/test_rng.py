@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from chatws_loadtest.dice import Dice
+from chatws_loadtest.rng import Dice
 
 
 def test_same_seed_gives_the_same_choices_and_users_differ() -> None:

@@ -8,7 +8,7 @@ from chatws_loadtest import procfs
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProcessUsage:
     """What one process of the server has used so far, and waited for a core."""
 
     pid: int
@@ -18,7 +18,7 @@ class Reading:
     rss_bytes: int
 
     @classmethod
-    def of(cls, pid: int, at_s: float) -> Reading:
+    def of(cls, pid: int, at_s: float) -> ProcessUsage:
         """Read it.
 
         Raises:
@@ -27,7 +27,7 @@ class Reading:
         return cls(pid, at_s, procfs.cpu_seconds(pid), procfs.starved_seconds(pid), procfs.resident_bytes(pid))
 
 
-class Watched:
+class ServerUsage:
     """The server's use of CPU, process by process."""
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Watched:
         self.rss_bytes = 0
         self._measured_s = 0.0
         self._starved_s = 0.0
-        self._last: Reading | None = None
+        self._last: ProcessUsage | None = None
 
     @property
     def starved_share(self) -> float:
         """For how much of the measured time it was ready to run, and others had its core."""
         return self._starved_s / max(1e-6, self._measured_s)
 
-    def note(self, reading: Reading, *, is_measured: bool) -> float | None:
+    def note(self, reading: ProcessUsage, *, is_measured: bool) -> float | None:
         """Add a reading; the cores used since the last one of the same process."""
         last, self._last = self._last, reading
         self.rss_bytes = reading.rss_bytes

@@ -22,13 +22,13 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chatws.client.errors import CannotConnect
 from chatws.client.gevent.endpoint import resolve_endpoint
+from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
+from chatws_loadtest.ipc import Habits, RoomAssignment, WorkerPlan
 from chatws_loadtest.ledger import Balance, Ledger
-from chatws_loadtest.load import users
-from chatws_loadtest.load.chatter import now_s
-from chatws_loadtest.load.stage import POLL_S, Stage
+from chatws_loadtest.locust_worker import locust_user
+from chatws_loadtest.locust_worker.chat_user import now_s
+from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
 from chatws_loadtest.options import ExitCode, find_credentials
-from chatws_loadtest.orders import Habits, Plan, Room
-from chatws_loadtest.people import PeopleMissing, start_sessions_now
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -53,7 +53,7 @@ _accounts: dict[str, Balance] = {}
 """The account of each worker, in the master."""
 
 
-class Talker(users.ChatUser):
+class SocketIOChatUser(locust_user.ScheduledLocustUser):
     """A user that Locust may stop at any time."""
 
     def on_stop(self) -> None:
@@ -93,21 +93,21 @@ def begin(environment: Environment, **_: object) -> None:
     ca_file = Path(options.ca_file) if options.ca_file else None
     try:
         address = resolve_endpoint(url, ca_file)
-        users.ChatUser.stage = Stage(_plan(environment, url, ca_file, options), Ledger(), address)
-        users.show(environment, users.ChatUser.stage)
-    except (PeopleMissing, CannotConnect) as problem:
+        locust_user.ScheduledLocustUser.stage = UserPool(_plan(environment, url, ca_file, options), Ledger(), address)
+        locust_user.show(environment, locust_user.ScheduledLocustUser.stage)
+    except (CredentialsMissing, CannotConnect) as problem:
         _log.error("%s", problem)
-        users.ChatUser.stage = None
+        locust_user.ScheduledLocustUser.stage = None
         environment.process_exit_code = ExitCode.USAGE
         if environment.runner is not None:
             gevent.spawn(environment.runner.quit)
         return
-    users.ChatUser.stage.go(now_s())
+    locust_user.ScheduledLocustUser.stage.go(now_s())
 
 
 def end(environment: Environment, **_: object) -> None:
     """Let nobody say anything more, wait for what is on its way, and draw the balance."""
-    runner, stage = environment.runner, users.ChatUser.stage
+    runner, stage = environment.runner, locust_user.ScheduledLocustUser.stage
     if isinstance(runner, MasterRunner):
         judge(environment, _collect(runner))
     elif stage is not None:
@@ -141,7 +141,7 @@ def finish(environment: Environment, **_: object) -> None:
         environment.runner.quit()
 
 
-def _draw(stage: Stage) -> Balance:
+def _draw(stage: UserPool) -> Balance:
     stage.silence()
     ledger = stage.books.ledger
     deadline_s = now_s() + DRAIN_S
@@ -171,21 +171,23 @@ def _rate(text: str) -> float:
     raise ArgumentTypeError(f"{text!r} is not between {LOWEST_RATE} and {HIGHEST_RATE:.0f}")
 
 
-def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> Plan:
+def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> WorkerPlan:
     files = (Path(name) if name else None for name in (options.jwt_secret_file, options.tokens, options.sessions))
     credentials = find_credentials(*files)
     pairs = max(1, min(options.seats, options.num_users or options.seats) // 2)
     first = max(0, getattr(environment.runner, "worker_index", 0)) * pairs
     customers = list(credentials.sessions[first : first + pairs])
     if credentials.sessions and not customers:
-        raise PeopleMissing(f"there are {len(credentials.sessions)} sessions; this process needs those from {first} on")
+        raise CredentialsMissing(
+            f"there are {len(credentials.sessions)} sessions; this process needs those from {first} on"
+        )
     customers = customers or start_sessions_now(url, pairs, ca_file)
     agents = islice(credentials.agents(len(customers)), len(customers))
-    return Plan(
+    return WorkerPlan(
         url=url,
         ca_file=options.ca_file or None,
         rooms=[
-            Room(customer.conversation_id, [{"sessionId": customer.session_id}, {"token": token}])
+            RoomAssignment(customer.conversation_id, [{"sessionId": customer.session_id}, {"token": token}])
             for customer, token in zip(customers, agents, strict=True)
         ],
         habits=Habits(rate=options.message_rate),

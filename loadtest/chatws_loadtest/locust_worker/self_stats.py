@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import gevent
 
 from chatws_loadtest import procfs
-from chatws_loadtest.orders import Tick
+from chatws_loadtest.ipc import Tick
 
 if TYPE_CHECKING:
-    from chatws_loadtest.load.stage import Stage
+    from chatws_loadtest.locust_worker.user_pool import UserPool
 
 BEAT_S = 0.02
 TICK_S = 1.0
 
 
-def feel_lag(stage: Stage) -> None:
+def feel_lag(stage: UserPool) -> None:
     """Note for ever how much later than asked for a sleeper wakes up."""
     samples = stage.books.ledger.samples
     while True:
@@ -27,7 +27,7 @@ def feel_lag(stage: Stage) -> None:
         samples.add("loop_lag", time.perf_counter() - due_s)
 
 
-def take_tick(stage: Stage) -> Tick:
+def take_tick(stage: UserPool) -> Tick:
     """Hand over what happened since the last time."""
     books = stage.books
     outages, books.outages = books.outages, []

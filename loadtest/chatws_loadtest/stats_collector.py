@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from chatws_loadtest.histogram import Histogram
-from chatws_loadtest.orders import Done, Outage, Tick
+from chatws_loadtest.ipc import Outage, Tick, WorkerDone
 from chatws_loadtest.results import Second
 from chatws_loadtest.samples import percentiles
-from chatws_loadtest.verdict import SUSPECT_CPU, Health
+from chatws_loadtest.verdict import SUSPECT_CPU, GeneratorHealth
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class _Bucket:
     server: tuple[float, int] | None = None
 
 
-class Recorder:
+class StatsCollector:
     """One scenario's observations; ``begin_s`` is the moment the talking starts."""
 
     def __init__(self, processes: int) -> None:
@@ -111,12 +111,12 @@ class Recorder:
         pairs = zip(self._measured_from, self._measured_to, strict=True)
         return sum(end.acked - begin.acked for begin, end in pairs if begin is not None and end is not None)
 
-    def health(self, done: list[Done], workers_lost: int, *, stopped: bool = False) -> Health:
+    def health(self, done: list[WorkerDone], workers_lost: int, *, stopped: bool = False) -> GeneratorHealth:
         """Say how the generator did; ``stopped``: it was not let to its end."""
         cpu = [sum(cores) / len(cores) for cores in self._cpu_seconds if cores]
         seconds = [cores for process in self._cpu_seconds for cores in process]
         failures = sum((Counter(end.failures) for end in done), Counter[str]())
-        return Health(
+        return GeneratorHealth(
             offered=sum(tick.offered for tick in self._last if tick is not None),
             sent=self.sent,
             send_lag_p99_us=self.latency("send_lag").percentile(99),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest.results import name_scenarios
-from chatws_loadtest.targets import METRICS, Kind
+from chatws_loadtest.thresholds import METRICS, MetricKind
 from chatws_loadtest.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from chatws_loadtest.ledger import Balance
     from chatws_loadtest.results import Report, ScenarioResult
-    from chatws_loadtest.verdict import Row
+    from chatws_loadtest.verdict import VerdictRow
 
 WORDS: Final = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.INVALID: "INVALID"}
 
@@ -23,11 +23,11 @@ def format_value(metric: str, value: float | None) -> str:
     if value is None:
         return "-"
     match METRICS[metric][0]:
-        case Kind.LATENCY:
+        case MetricKind.LATENCY:
             return f"{value / 1000:.1f} ms"
-        case Kind.SHARE:
+        case MetricKind.SHARE:
             return f"{value:.3%}"
-        case Kind.COUNT:
+        case MetricKind.COUNT:
             return f"{value:,.0f}"
 
 
@@ -91,7 +91,7 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     yield from notes
 
 
-def _row(row: Row) -> tuple[str, str, str, str]:
+def _row(row: VerdictRow) -> tuple[str, str, str, str]:
     verdict = WORDS[row.outcome] if not row.reason else f"{WORDS[row.outcome]} ({row.reason})"
     samples = str(row.samples) if row.statistic is not None else ""
     return row.target, format_value(row.metric, row.value), samples, verdict

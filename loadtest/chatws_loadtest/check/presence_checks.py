@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from chatws_loadtest.check.check_context import CheckContext, word
 from chatws_loadtest.check.peer import Missing
-from chatws_loadtest.check.table import NotOffered, Wrong, addition, demand, guide
-from chatws_loadtest.check.world import World, word
+from chatws_loadtest.check.registry import NotOffered, Wrong, addition, demand, guide
 
 EXPIRY_S = 4.5
 """The guide's 3 seconds, and half of that for the way."""
@@ -14,7 +14,7 @@ GRACE_S = 9.0
 
 
 @guide("typing.start", "typing is shown to the other member")
-async def _start(world: World) -> None:
+async def _start(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     said = await agent.expect("typing_indicator", isTyping=True)
@@ -22,7 +22,7 @@ async def _start(world: World) -> None:
 
 
 @guide("typing.shape", "the indicator names userId, userName and isTyping")
-async def _shape(world: World) -> None:
+async def _shape(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     said = await agent.expect("typing_indicator")
@@ -30,7 +30,7 @@ async def _shape(world: World) -> None:
 
 
 @guide("typing.stop", "the end of typing is shown, too")
-async def _stop(world: World) -> None:
+async def _stop(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
@@ -39,14 +39,14 @@ async def _stop(world: World) -> None:
 
 
 @guide("typing.own", "nobody is told of the own typing")
-async def _own(world: World) -> None:
+async def _own(world: CheckContext) -> None:
     customer, _ = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     demand(not await customer.hears("typing_indicator"), "it was")
 
 
 @guide("typing.outside", "who is not in the room sees no typing")
-async def _outside(world: World) -> None:
+async def _outside(world: CheckContext) -> None:
     customer, _ = await world.pair()
     other = await world.agent(1)
     await customer.tell("typing_start", world.conversation_id)
@@ -54,7 +54,7 @@ async def _outside(world: World) -> None:
 
 
 @guide("typing.expiry", "typing ends by itself after 3 seconds")
-async def _expiry(world: World) -> None:
+async def _expiry(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
@@ -62,7 +62,7 @@ async def _expiry(world: World) -> None:
 
 
 @addition("typing.message", "a message ends its sender's typing")
-async def _message(world: World) -> None:
+async def _message(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
@@ -72,7 +72,7 @@ async def _message(world: World) -> None:
 
 
 @addition("typing.disconnect", "a lost connection ends its user's typing")
-async def _disconnect(world: World) -> None:
+async def _disconnect(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.tell("typing_start", world.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
@@ -82,7 +82,7 @@ async def _disconnect(world: World) -> None:
 
 
 @guide("presence.online", "who comes is announced to the others in the conversation")
-async def _online(world: World) -> None:
+async def _online(world: CheckContext) -> None:
     agent = await world.agent()
     await world.join(agent)
     customer = await world.customer()
@@ -91,14 +91,14 @@ async def _online(world: World) -> None:
 
 
 @guide("presence.offline", "who goes is announced, after a while")
-async def _offline(world: World) -> None:
+async def _offline(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.close()
     await agent.expect("presence_update", GRACE_S, userId=customer.identity.get("userId"), status="offline")
 
 
 @addition("presence.grace", "a quick reconnect is not shown as offline")
-async def _grace(world: World) -> None:
+async def _grace(world: CheckContext) -> None:
     customer, agent = await world.pair()
     await customer.close()
     await world.join(await world.customer())
@@ -107,7 +107,7 @@ async def _grace(world: World) -> None:
 
 
 @addition("presence.choice", "a user may be away")
-async def _choice(world: World) -> None:
+async def _choice(world: CheckContext) -> None:
     customer, agent = await world.pair()
     try:
         ack = await agent.ask("set_presence", {"status": "away"})

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from chatws_loadtest.check.world import World
+    from chatws_loadtest.check.check_context import CheckContext
 
-Body = Callable[["World"], Awaitable[None]]
+Body = Callable[["CheckContext"], Awaitable[None]]
 
 
-class Result(StrEnum):
+class CheckOutcome(StrEnum):
     """What became of a check."""
 
     PASS = "pass"
@@ -41,13 +41,13 @@ class Check:
     body: Body
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A check's result; ``advice`` only for one that failed."""
 
     name: str
     what: str
     in_guide: bool
-    result: Result
+    result: CheckOutcome
     reason: str = ""
     advice: str = ""
     duration_s: float = 0.0

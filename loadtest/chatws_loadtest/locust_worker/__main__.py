@@ -17,17 +17,17 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 
 from chatws.client.errors import ClientError, RequestRefused
 from chatws.client.gevent.endpoint import resolve_endpoint
-from chatws_loadtest import orders
+from chatws_loadtest import ipc
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.load.keep import collect_seldom, freeze_garbage
-from chatws_loadtest.load.pulse import TICK_S, feel_lag, take_tick
-from chatws_loadtest.load.stage import Stage
-from chatws_loadtest.load.users import ChatUser, show
+from chatws_loadtest.locust_worker.gc_tuning import collect_seldom, freeze_garbage
+from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, show
+from chatws_loadtest.locust_worker.self_stats import TICK_S, feel_lag, take_tick
+from chatws_loadtest.locust_worker.user_pool import UserPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chatws_loadtest.orders import Report
+    from chatws_loadtest.ipc import Report
 
 STDIN, STDOUT = 0, 1
 SETTLE_STEP_S = 0.05
@@ -36,16 +36,16 @@ SETTLE_STEP_S = 0.05
 def main() -> int:
     """Run one plan to its end; 0 unless the load could not be built up."""
     lines = _read_lines()
-    plan = orders.decode_plan(next(lines))
+    plan = ipc.decode_plan(next(lines))
     _raise_file_limit()
     collect_seldom()
     try:
         address = resolve_endpoint(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
     except ClientError as problem:
-        _tell(orders.Failed(str(problem)))
+        _tell(ipc.WorkerFailed(str(problem)))
         return 1
-    environment = Environment(user_classes=[ChatUser])
-    ChatUser.stage = stage = Stage(plan, Ledger(), address)
+    environment = Environment(user_classes=[ScheduledLocustUser])
+    ScheduledLocustUser.stage = stage = UserPool(plan, Ledger(), address)
     runner = environment.create_local_runner()
     with nullcontext() if plan.csv_prefix is None else _csv_files(environment, stage, plan.csv_prefix):
         gevent.spawn(feel_lag, stage)
@@ -53,8 +53,8 @@ def main() -> int:
         runner.start(plan.users, spawn_rate=plan.users)
         gevent.spawn(_announce, stage)
         for line in lines:
-            order = orders.decode_order(line)
-            if isinstance(order, orders.Finish):
+            order = ipc.decode_order(line)
+            if isinstance(order, ipc.Finish):
                 _finish(stage, order.drain_s)
                 break
             _obey(stage, order)
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 @contextmanager
-def _csv_files(environment: Environment, stage: Stage, prefix: str) -> Iterator[None]:
+def _csv_files(environment: Environment, stage: UserPool, prefix: str) -> Iterator[None]:
     """Have Locust write its CSV files; at the end also what came since it last did."""
     show(environment, stage)
     writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, prefix, full_history=True)
@@ -76,32 +76,32 @@ def _csv_files(environment: Environment, stage: Stage, prefix: str) -> Iterator[
             write(csv.writer(file))
 
 
-def _obey(stage: Stage, order: orders.Order) -> None:
+def _obey(stage: UserPool, order: ipc.Order) -> None:
     match order:
-        case orders.Go(at_s):
+        case ipc.Go(at_s):
             stage.go(at_s)
-        case orders.Measure(from_s, until_s):
+        case ipc.Measure(from_s, until_s):
             stage.books.ledger.measure_from_s = from_s
             stage.books.ledger.measure_until_s = until_s
-        case orders.SetRate(rate):
+        case ipc.SetRate(rate):
             stage.rate = rate
-        case orders.Cut():
+        case ipc.Cut():
             stage.cut()
-        case orders.Expire(tokens):
+        case ipc.Expire(tokens):
             for chatter in stage.chatters:
                 chatter.shorten(tokens)
 
 
-def _announce(stage: Stage) -> None:
+def _announce(stage: UserPool) -> None:
     problem = stage.join_all()
     freeze_garbage()
     if problem is None:
-        _tell(orders.Ready(any(chatter.is_guide_only for chatter in stage.chatters)))
+        _tell(ipc.WorkerReady(any(chatter.is_guide_only for chatter in stage.chatters)))
     else:
-        _tell(orders.Failed(str(problem), problem.code if isinstance(problem, RequestRefused) else None))
+        _tell(ipc.WorkerFailed(str(problem), problem.code if isinstance(problem, RequestRefused) else None))
 
 
-def _finish(stage: Stage, drain_s: float) -> None:
+def _finish(stage: UserPool, drain_s: float) -> None:
     stage.silence()
     ledger = stage.books.ledger
     for _ in range(int(drain_s / SETTLE_STEP_S)):
@@ -111,7 +111,7 @@ def _finish(stage: Stage, drain_s: float) -> None:
     away = sum(chatter.is_away for chatter in stage.chatters)
     _tell(take_tick(stage))
     _tell(
-        orders.Done(
+        ipc.WorkerDone(
             balance=ledger.balance(),
             stored={stage.books.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
             failures=dict(stage.books.failures),
@@ -123,7 +123,7 @@ def _finish(stage: Stage, drain_s: float) -> None:
         chatter.close()
 
 
-def _tick_on(stage: Stage) -> None:
+def _tick_on(stage: UserPool) -> None:
     while True:
         gevent.sleep(TICK_S)
         _tell(take_tick(stage))
@@ -143,7 +143,7 @@ def _read_lines() -> Iterator[bytes]:
 
 def _tell(report: Report) -> None:
     # One write for each line; the parent always reads.
-    sys.stdout.buffer.write(orders.encode(report) + b"\n")
+    sys.stdout.buffer.write(ipc.encode(report) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -14,30 +14,30 @@ import msgspec
 import typer
 from rich.console import Console
 
-from chatws_loadtest.arena import Options
-from chatws_loadtest.crew import LoadRefused
-from chatws_loadtest.entry import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
-from chatws_loadtest.people import PeopleMissing
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
 from chatws_loadtest.report.files import write_report
 from chatws_loadtest.results import Report, read_json
+from chatws_loadtest.runner import RunRequest, Stopped, run
+from chatws_loadtest.scenario_run import RunOptions
 from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
-from chatws_loadtest.session import Request, Stopped, run
-from chatws_loadtest.subject import SubjectFailed
-from chatws_loadtest.summary import describe
-from chatws_loadtest.targets import (
+from chatws_loadtest.server_process import ServerStartFailed
+from chatws_loadtest.text_summary import describe
+from chatws_loadtest.thresholds import (
     GUIDE_USERS,
-    Target,
-    TargetError,
+    Threshold,
+    ThresholdError,
     combine,
-    default_targets,
-    fault_targets,
-    parse_target,
-    read_targets,
+    default_thresholds,
+    fault_thresholds,
+    parse_threshold,
+    read_thresholds,
 )
 from chatws_loadtest.verdict import Outcome
+from chatws_loadtest.worker_pool import LoadRefused
 
 FILES_BESIDE: Final = 64
 """Open files that a load process needs beside its connections."""
@@ -104,10 +104,10 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     older = None if compare is None else _read_older(compare)
     _raise_file_limit(users // processes)
     wanted = _find_targets(target or [], targets, users)
-    scenarios = _find_scenarios(scenario, [parse_target(text) for text in target or []])
+    scenarios = _find_scenarios(scenario, [parse_threshold(text) for text in target or []])
     if report is not None:
         _make_writable(report)
-    options = Options(
+    options = RunOptions(
         users=users,
         rate=rate,
         duration_s=duration,
@@ -121,9 +121,9 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     )
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
-    except PeopleMissing as problem:
+    except CredentialsMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
-    request = Request(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
+    request = RunRequest(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
     if url is not None:
         probe(url, ca_file)
     result, code = _run(request, quiet=quiet or as_json)
@@ -167,19 +167,19 @@ def _make_writable(folder: Path) -> None:
         raise Stop(f"--report {folder} cannot be written to", ExitCode.USAGE)
 
 
-def _run(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
+def _run(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
     try:
         return asyncio.run(_run_interruptibly(request, quiet=quiet))
-    except SubjectFailed as problem:
+    except ServerStartFailed as problem:
         raise Stop(str(problem), ExitCode.CANNOT_CONNECT) from problem
-    except PeopleMissing as problem:
+    except CredentialsMissing as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
     except LoadRefused as problem:
         code = ExitCode.CANNOT_CONNECT if problem.code is None else ExitCode.REFUSED
         raise Stop(f"the users could not connect: {problem}", code) from problem
 
 
-async def _run_interruptibly(request: Request, *, quiet: bool) -> tuple[Report, ExitCode]:
+async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
     """Run; the first SIGINT, SIGTERM or SIGHUP ends it in order with a partial report, a second one without.
 
     Either way every process it started is ended. Gives the report, and the signal's exit code if there was one.
@@ -209,15 +209,15 @@ async def _run_interruptibly(request: Request, *, quiet: bool) -> tuple[Report, 
     return report, received[0] if received else CODES[report.outcome]
 
 
-def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Target]:
+def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Threshold]:
     try:
-        base = default_targets(users) if file is None else read_targets(file)
-        return combine(fault_targets(), base, map(parse_target, texts))
-    except TargetError as problem:
+        base = default_thresholds(users) if file is None else read_thresholds(file)
+        return combine(fault_thresholds(), base, map(parse_threshold, texts))
+    except ThresholdError as problem:
         raise Stop(str(problem), ExitCode.USAGE) from problem
 
 
-def _find_scenarios(names: list[str] | None, given: list[Target]) -> list[str]:
+def _find_scenarios(names: list[str] | None, given: list[Threshold]) -> list[str]:
     chosen = list(names or DEFAULT_SCENARIOS)
     unknown = [name for name in chosen if name not in SCENARIOS]
     if unknown:

@@ -7,13 +7,13 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from chatws_loadtest import orders
+from chatws_loadtest import ipc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chatws_loadtest.orders import Done, Order, Plan
-    from chatws_loadtest.recorder import Recorder
+    from chatws_loadtest.ipc import Order, WorkerDone, WorkerPlan
+    from chatws_loadtest.stats_collector import StatsCollector
 
 T = TypeVar("T")
 LONGEST_LINE_BYTES: Final = 512 * 1024 * 1024
@@ -35,14 +35,14 @@ class LoadRefused(Exception):
         return self.reason
 
 
-class Crew:
+class WorkerPool:
     """One process for each plan; what they report goes to the recorder."""
 
-    def __init__(self, plans: Sequence[Plan], recorder: Recorder, broken: asyncio.Event) -> None:
+    def __init__(self, plans: Sequence[WorkerPlan], recorder: StatsCollector, broken: asyncio.Event) -> None:
         self.lost = 0
         """Processes that ended before they were told to."""
         self.guide_only = False
-        self.done: dict[int, Done] = {}
+        self.done: dict[int, WorkerDone] = {}
         """What the processes reported at their end."""
         self._plans = plans
         self._recorder = recorder
@@ -52,14 +52,14 @@ class Crew:
         self._tasks: list[asyncio.Task[None]] = []
         loop = asyncio.get_running_loop()
         self._ready: list[asyncio.Future[None]] = [loop.create_future() for _ in plans]
-        self._done: list[asyncio.Future[Done | None]] = [loop.create_future() for _ in plans]
+        self._done: list[asyncio.Future[WorkerDone | None]] = [loop.create_future() for _ in plans]
         self._complaints: deque[str] = deque(maxlen=STDERR_LINES)
 
     async def start(self) -> None:
         """Start the processes; they begin to connect at once."""
         for index, plan in enumerate(self._plans):
             child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "chatws_loadtest.load"),
+                *(sys.executable, "-m", "chatws_loadtest.locust_worker"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -69,7 +69,7 @@ class Crew:
             )
             self._children.append(child)
             assert child.stdin is not None
-            child.stdin.write(orders.encode(plan) + b"\n")
+            child.stdin.write(ipc.encode(plan) + b"\n")
             self._tasks.append(asyncio.create_task(self._read_reports(index, child)))
             self._tasks.append(asyncio.create_task(self._read_complaints(child)))
 
@@ -90,14 +90,14 @@ class Crew:
 
     def order(self, order: Order) -> None:
         """Tell all processes something."""
-        line = orders.encode(order) + b"\n"
+        line = ipc.encode(order) + b"\n"
         for child in self._children:
             if child.stdin is not None and not child.stdin.is_closing():
                 child.stdin.write(line)
 
-    async def finish(self, drain_s: float) -> list[Done]:
+    async def finish(self, drain_s: float) -> list[WorkerDone]:
         """Let everybody fall silent and report; a process that does not is lost."""
-        self.order(orders.Finish(drain_s))
+        self.order(ipc.Finish(drain_s))
         waiting = asyncio.gather(*self._done)
         try:
             async with asyncio.timeout(drain_s + END_TIMEOUT_S):
@@ -130,15 +130,15 @@ class Crew:
         assert child.stdout is not None
         ready, done = self._ready[index], self._done[index]
         async for line in child.stdout:
-            match orders.decode_report.decode(line):
-                case orders.Tick() as tick:
+            match ipc.decode_report.decode(line):
+                case ipc.Tick() as tick:
                     self._recorder.take(index, tick)
-                case orders.Ready(guide_only):
+                case ipc.WorkerReady(guide_only):
                     self.guide_only = self.guide_only or guide_only
                     _set(ready, None)
-                case orders.Done() as report:
+                case ipc.WorkerDone() as report:
                     _set(done, report)
-                case orders.Failed(reason, code):
+                case ipc.WorkerFailed(reason, code):
                     if not ready.done():
                         ready.set_exception(LoadRefused(reason, code))
         if not ready.done():

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from chatws.server.auth.keys import KeyRing, SigningKey
-from chatws_loadtest.people import AGENT_CONVERSATIONS, Credentials, PeopleMissing, seat
+from chatws_loadtest.credentials import AGENT_CONVERSATIONS, Credentials, CredentialsMissing, seat
 
 KEYS = KeyRing(("HS256",), SigningKey(None, b"k" * 32))
 
@@ -26,5 +26,5 @@ def test_everybody_has_a_place_but_who_would_be_alone(users: int, members: int, 
 
 
 def test_without_key_and_tokens_nobody_can_be_an_agent() -> None:
-    with pytest.raises(PeopleMissing, match="--jwt-secret-file"):
+    with pytest.raises(CredentialsMissing, match="--jwt-secret-file"):
         Credentials().agents(2)

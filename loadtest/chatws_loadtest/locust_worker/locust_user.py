@@ -11,16 +11,16 @@ from locust.env import Environment
 from chatws_loadtest.ledger import Samples
 
 if TYPE_CHECKING:
-    from chatws_loadtest.load.stage import Stage
+    from chatws_loadtest.locust_worker.user_pool import UserPool
 
 SHOWN = frozenset({"connect", "message", "ack", "typing"})
 """Metrics that Locust's statistics show, too."""
 
 
-class ChatUser(User):
+class ScheduledLocustUser(User):
     """One connection that talks on an open schedule."""
 
-    stage: ClassVar[Stage | None] = None
+    stage: ClassVar[UserPool | None] = None
     """Set before the first user starts; a process has one."""
 
     turn: int | None = None
@@ -57,7 +57,7 @@ class ShownSamples(Samples):
             )
 
 
-def show(environment: Environment, stage: Stage) -> None:
+def show(environment: Environment, stage: UserPool) -> None:
     """Have Locust count what the users of a stage measure, and what fails."""
     stage.books.ledger.samples = ShownSamples(environment)
 

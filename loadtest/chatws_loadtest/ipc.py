@@ -10,7 +10,7 @@ import msgspec
 from chatws_loadtest.ledger import Balance
 
 
-class Room(msgspec.Struct, frozen=True):
+class RoomAssignment(msgspec.Struct, frozen=True):
     """One conversation and the credentials of each of its members."""
 
     conversation_id: str
@@ -32,14 +32,14 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """Members of a room who send; None: all."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one load process needs to know; its first line of input."""
 
     url: str
     ca_file: str | None
     via: tuple[str, int] | None = None
     """Host and port to connect to, where something stands between the users and the server."""
-    rooms: list[Room]
+    rooms: list[RoomAssignment]
     habits: Habits
     tag: str
     """Begins every message, so that nobody else's is taken for one of ours."""
@@ -110,7 +110,7 @@ class Outage(msgspec.Struct, frozen=True):
     caught_up_s: float
 
 
-class Ready(msgspec.Struct, frozen=True, tag=True):
+class WorkerReady(msgspec.Struct, frozen=True, tag=True):
     """Every user is connected and in its room."""
 
     guide_only: bool
@@ -137,7 +137,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trouble: str = ""
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The account at the end; ``stored`` holds (seq, number) of what was acked, by conversation."""
 
     balance: Balance
@@ -148,16 +148,16 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Users whose connection was gone at the end."""
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class WorkerFailed(msgspec.Struct, frozen=True, tag=True):
     """The load could not be built up; ``code`` is the server's refusal."""
 
     reason: str
     code: str | None = None
 
 
-Report = Ready | Tick | Done | Failed
+Report = WorkerReady | Tick | WorkerDone | WorkerFailed
 
 encode = msgspec.json.Encoder().encode
-decode_plan = msgspec.json.Decoder(Plan).decode
+decode_plan = msgspec.json.Decoder(WorkerPlan).decode
 decode_order = msgspec.json.Decoder(Order).decode
 decode_report: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chatws_loadtest import procfs
-from chatws_loadtest.arena import FINISHING, Arena, Options
-from chatws_loadtest.live import watch
-from chatws_loadtest.people import Credentials
+from chatws_loadtest.credentials import Credentials
+from chatws_loadtest.progress import watch
 from chatws_loadtest.results import Report, ScenarioResult
+from chatws_loadtest.scenario_run import FINISHING, RunOptions, ScenarioRun
 from chatws_loadtest.scenarios import SCENARIOS, Scenario
-from chatws_loadtest.subject import Subject, reserve_core
-from chatws_loadtest.targets import Target
+from chatws_loadtest.server_process import ServerUnderTest, reserve_core
+from chatws_loadtest.thresholds import Threshold
 from chatws_loadtest.verdict import Outcome, worst
 
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunRequest:
     """What to run; without a URL the bundled server is started for each scenario."""
 
     scenarios: Sequence[str]
-    options: Options
-    targets: Sequence[Target]
+    options: RunOptions
+    targets: Sequence[Threshold]
     url: str | None
     credentials: Credentials
     command: list[str]
     repeat: int = 1
 
 
-async def run(request: Request, console: Console, stop: asyncio.Event, *, quiet: bool) -> Report:
+async def run(request: RunRequest, console: Console, stop: asyncio.Event, *, quiet: bool) -> Report:
     """Run every scenario; once ``stop`` is set, end within seconds with a report of what there is.
 
     Raises:
@@ -96,25 +96,25 @@ def describe_machine() -> dict[str, str]:
 
 
 async def _run_scenario(
-    request: Request, name: str, core: int | None, console: Console, stop: asyncio.Event, *, turn: int, quiet: bool
+    request: RunRequest, name: str, core: int | None, console: Console, stop: asyncio.Event, *, turn: int, quiet: bool
 ) -> ScenarioResult | None:
     async with AsyncExitStack() as stack:
-        subject: Subject | None = None
+        subject: ServerUnderTest | None = None
         url, credentials = request.url, request.credentials
         if url is None:
             data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatws-loadtest-"))
-            subject = Subject(Path(data_dir), core)
+            subject = ServerUnderTest(Path(data_dir), core)
             await subject.start()
             stack.push_async_callback(subject.stop)
             url, credentials = subject.url, Credentials(keys=subject.keys)
-        arena = Arena(name, url, credentials, request.options, subject, turn=turn)
+        arena = ScenarioRun(name, url, credentials, request.options, subject, turn=turn)
         stack.push_async_callback(arena.close)
         await stack.enter_async_context(watch(arena, console, quiet=quiet))
         return await _play(arena, SCENARIOS[name], request.targets, stop)
 
 
 async def _play(
-    arena: Arena, scenario: Scenario, targets: Sequence[Target], stop: asyncio.Event
+    arena: ScenarioRun, scenario: Scenario, targets: Sequence[Threshold], stop: asyncio.Event
 ) -> ScenarioResult | None:
     """Play to the end, until told to stop, or until the load is broken; None when there is nothing to conclude from."""
     playing = asyncio.create_task(scenario.play(arena, targets))

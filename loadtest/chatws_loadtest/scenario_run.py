@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chatws_loadtest import orders, procfs
-from chatws_loadtest.crew import Crew
+from chatws_loadtest import ipc, procfs
+from chatws_loadtest.credentials import Credentials, make_rooms, open_http, seat, shorten_tokens
+from chatws_loadtest.history_check import NotReadable, count_unstored
+from chatws_loadtest.ipc import Habits, RoomAssignment, WorkerDone, WorkerPlan
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.options import find_port, is_loopback
-from chatws_loadtest.orders import Done, Habits, Plan, Room
-from chatws_loadtest.people import Credentials, make_rooms, open_http, seat, shorten_tokens
-from chatws_loadtest.recorder import Recorder
-from chatws_loadtest.results import Latency, Mark, ScenarioResult, Step
-from chatws_loadtest.stored import NotReadable, count_unstored
-from chatws_loadtest.subject import Subject
-from chatws_loadtest.targets import FAULTS, METRICS, Target
-from chatws_loadtest.verdict import Health, judge
-from chatws_loadtest.watched import Reading, Watched
+from chatws_loadtest.resource_usage import ProcessUsage, ServerUsage
+from chatws_loadtest.results import Latency, RampStep, ScenarioResult, TimelineMark
+from chatws_loadtest.server_process import ServerUnderTest
+from chatws_loadtest.stats_collector import StatsCollector
+from chatws_loadtest.thresholds import FAULTS, METRICS, Threshold
+from chatws_loadtest.verdict import GeneratorHealth, judge
+from chatws_loadtest.worker_pool import WorkerPool
 
 READY_EXTRA_S: Final = 30.0
 WATCH_S: Final = 1.0
@@ -48,7 +48,7 @@ now_s = time.perf_counter
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RunOptions:
     """What was asked for."""
 
     users: int
@@ -65,7 +65,7 @@ class Options:
     ca_file: Path | None
 
 
-class Arena:
+class ScenarioRun:
     """Set up with `open`, taken down with `close`; scenarios use what is in between."""
 
     def __init__(
@@ -73,8 +73,8 @@ class Arena:
         scenario: str,
         url: str,
         credentials: Credentials,
-        options: Options,
-        subject: Subject | None,
+        options: RunOptions,
+        subject: ServerUnderTest | None,
         *,
         turn: int = 1,
     ) -> None:
@@ -83,9 +83,9 @@ class Arena:
         """Which run of this scenario it is, from 1 on."""
         self.options = options
         self.subject = subject
-        self.recorder = Recorder(options.processes)
-        self.marks: list[Mark] = []
-        self.steps: list[Step] = []
+        self.recorder = StatsCollector(options.processes)
+        self.marks: list[TimelineMark] = []
+        self.steps: list[RampStep] = []
         self.findings: list[str] = []
         self.phase = "starting"
         """What is going on, for people who watch."""
@@ -100,13 +100,13 @@ class Arena:
         """What a scenario needs until everybody is gone."""
         self._credentials = credentials
         self._tag = f"lt{secrets.token_hex(4)}"
-        self._rooms: list[Room] = []
-        self._crew: Crew | None = None
+        self._rooms: list[RoomAssignment] = []
+        self._crew: WorkerPool | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._watched: Watched | None = None
+        self._watched: ServerUsage | None = None
 
     @property
-    def crew(self) -> Crew:
+    def crew(self) -> WorkerPool:
         assert self._crew is not None, "the arena is not open"
         return self._crew
 
@@ -140,7 +140,9 @@ class Arena:
         self.phase = "preparing users"
         self._rooms = await make_rooms(self.url, self._credentials, seat(options.users, members), options.ca_file)
         self.phase = CONNECTING
-        self._crew = Crew([self._plan(index, habits) for index in range(options.processes)], self.recorder, self.broken)
+        self._crew = WorkerPool(
+            [self._plan(index, habits) for index in range(options.processes)], self.recorder, self.broken
+        )
         await self._crew.start()
         self._watcher = asyncio.create_task(self._watch_server())
         await self._crew.ready(self.users / options.connects_per_s + READY_EXTRA_S)
@@ -150,8 +152,8 @@ class Arena:
         begin_s = now_s() + STEP_S
         self.recorder.begin_s = begin_s
         self.recorder.measure_from_s = begin_s + warmup_s
-        self.crew.order(orders.Measure(begin_s + warmup_s, float(10**9)))
-        self.crew.order(orders.Go(begin_s))
+        self.crew.order(ipc.Measure(begin_s + warmup_s, float(10**9)))
+        self.crew.order(ipc.Go(begin_s))
         self.phase = "warming up"
         await self.stay(warmup_s + STEP_S)
         self.phase = "measuring"
@@ -167,7 +169,7 @@ class Arena:
         from_s = now_s()
         self.recorder.restart()
         self.recorder.measure_from_s, self.recorder.measure_until_s = from_s, from_s + seconds
-        self.crew.order(orders.Measure(from_s, from_s + seconds))
+        self.crew.order(ipc.Measure(from_s, from_s + seconds))
         await self.stay(seconds + SETTLE_S)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -179,14 +181,14 @@ class Arena:
             await asyncio.sleep(STEP_S)
         return True
 
-    def health(self) -> Health:
+    def health(self) -> GeneratorHealth:
         """Say how the generator is doing."""
         return self.recorder.health([], self.crew.lost)
 
     def mark(self, what: str) -> float:
         """Note that something is done now; the moment."""
         at_s = now_s()
-        self.marks.append(Mark(at=round(at_s - self.recorder.begin_s, 3), what=what))
+        self.marks.append(TimelineMark(at=round(at_s - self.recorder.begin_s, 3), what=what))
         return at_s
 
     def expire_tokens(self, ttl_s: int) -> bool:
@@ -195,11 +197,11 @@ class Arena:
         if keys is None:
             return False
         held = [auth["token"] for room in self._rooms for auth in room.members if "token" in auth]
-        self.crew.order(orders.Expire(shorten_tokens(keys, held, ttl_s)))
+        self.crew.order(ipc.Expire(shorten_tokens(keys, held, ttl_s)))
         return True
 
     async def conclude(
-        self, targets: Sequence[Target], feeds: frozenset[str], *, early: bool = False
+        self, targets: Sequence[Threshold], feeds: frozenset[str], *, early: bool = False
     ) -> ScenarioResult:
         """Let everybody finish, draw the balance, and judge by the targets whose metrics this scenario measures.
 
@@ -261,11 +263,11 @@ class Arena:
         await self.belongings.aclose()
         self.phase = "done"
 
-    def _plan(self, index: int, habits: Habits) -> Plan:
+    def _plan(self, index: int, habits: Habits) -> WorkerPlan:
         options = self.options
         name = self.scenario if self.turn == 1 else f"{self.scenario}-{self.turn}"
         prefix = f"{name}-locust" if options.processes == 1 else f"{name}-locust-{index}"
-        return Plan(
+        return WorkerPlan(
             url=self.url,
             ca_file=None if options.ca_file is None else str(options.ca_file),
             via=self.via,
@@ -277,7 +279,7 @@ class Arena:
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
         )
 
-    async def _draw(self, done: Sequence[Done], unchecked: dict[str, str]) -> _Account:
+    async def _draw(self, done: Sequence[WorkerDone], unchecked: dict[str, str]) -> _Account:
         balance = sum((end.balance for end in done), Balance())
         failures = dict(sum((Counter(end.failures) for end in done), Counter[str]()))
         faults = {name: float(getattr(balance, name)) for name in FAULTS if name != "unstored"}
@@ -317,12 +319,12 @@ class Arena:
         pid = await self._find_server()
         if pid is None:
             return
-        watched = self._watched = Watched()
+        watched = self._watched = ServerUsage()
         while True:
             await asyncio.sleep(WATCH_S)
             at_s = now_s()
             try:
-                reading = Reading.of(pid if self.subject is None else self.subject.pid, at_s)
+                reading = ProcessUsage.of(pid if self.subject is None else self.subject.pid, at_s)
             except OSError:
                 # It was killed a moment ago.
                 pid = await self._find_server() or pid

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from chatws_loadtest.targets import (
+from chatws_loadtest.thresholds import (
     DEFAULTS,
     FAULTS,
-    TargetError,
+    ThresholdError,
     combine,
-    default_targets,
-    fault_targets,
-    parse_target,
-    read_targets,
+    default_thresholds,
+    fault_thresholds,
+    parse_threshold,
+    read_thresholds,
 )
 
 
@@ -28,7 +28,7 @@ from chatws_loadtest.targets import (
     ],
 )
 def test_target_has_its_limit_in_one_unit(text: str, name: str, limit: float) -> None:
-    target = parse_target(text)
+    target = parse_threshold(text)
     assert target.name == name
     assert target.limit == pytest.approx(limit)
 
@@ -51,42 +51,42 @@ def test_target_has_its_limit_in_one_unit(text: str, name: str, limit: float) ->
     ],
 )
 def test_anything_else_is_refused_with_what_was_written(text: str) -> None:
-    with pytest.raises(TargetError) as refusal:
-        parse_target(text)
+    with pytest.raises(ThresholdError) as refusal:
+        parse_threshold(text)
     assert repr(text) in str(refusal.value)
 
 
 def test_every_default_is_a_target() -> None:
-    assert [target.text for target in default_targets()] == list(DEFAULTS)
+    assert [target.text for target in default_thresholds()] == list(DEFAULTS)
 
 
 @pytest.mark.parametrize(("statistic", "samples"), [("p50", 20), ("p95", 200), ("p99", 1_000), ("max", 1)])
 def test_rarer_percentiles_need_more_samples(statistic: str, samples: int) -> None:
-    assert parse_target(f"ack.{statistic}<1s").samples_needed == samples
+    assert parse_threshold(f"ack.{statistic}<1s").samples_needed == samples
 
 
 def test_comparison_is_strict_and_unrounded() -> None:
-    target = parse_target("message.p95<100ms")
+    target = parse_threshold("message.p95<100ms")
     assert target.is_met(99_999)
     assert not target.is_met(100_000)
     assert not target.is_met(100_001)
 
 
 def test_later_layer_replaces_targets_of_the_same_name_only() -> None:
-    given = [parse_target("message.p95<40ms"), parse_target("message.p99<90ms")]
-    combined = [target.text for target in combine(default_targets(), given)]
+    given = [parse_threshold("message.p95<40ms"), parse_threshold("message.p99<90ms")]
+    combined = [target.text for target in combine(default_thresholds(), given)]
     assert "message.p95<100ms" not in combined
     assert {"message.p95<40ms", "message.p99<90ms", "typing.p95<50ms"} <= set(combined)
 
 
 def test_smaller_load_is_held_to_its_own_size() -> None:
-    assert [target.text for target in default_targets(121) if target.metric == "connections"] == ["connections>=120"]
-    assert [target.text for target in default_targets(900) if target.metric == "connections"] == ["connections>=500"]
+    assert [target.text for target in default_thresholds(121) if target.metric == "connections"] == ["connections>=120"]
+    assert [target.text for target in default_thresholds(900) if target.metric == "connections"] == ["connections>=500"]
 
 
 def test_delivery_is_judged_unless_somebody_names_it() -> None:
-    given = [parse_target("message.p95<1s"), parse_target("lost<=3")]
-    combined = [target.text for target in combine(fault_targets(), given)]
+    given = [parse_threshold("message.p95<1s"), parse_threshold("lost<=3")]
+    combined = [target.text for target in combine(fault_thresholds(), given)]
     assert combined[:2] == ["message.p95<1s", "lost<=3"]
     assert combined[2:] == [f"{name}==0" for name in FAULTS if name != "lost"]
 
@@ -94,7 +94,7 @@ def test_delivery_is_judged_unless_somebody_names_it() -> None:
 def test_file_holds_one_condition_or_several_for_a_metric(tmp_path: Path) -> None:
     file = tmp_path / "targets.toml"
     file.write_text('[targets]\nmessage = ["p95 < 100ms", "p99 < 1s"]\nlost = "== 0"\nerrors = "< 1%"\n')
-    assert [target.text for target in read_targets(file)] == [
+    assert [target.text for target in read_thresholds(file)] == [
         "message.p95<100ms",
         "message.p99<1s",
         "lost==0",
@@ -109,5 +109,5 @@ def test_file_holds_one_condition_or_several_for_a_metric(tmp_path: Path) -> Non
 def test_file_with_anything_else_is_refused_by_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "targets.toml"
     file.write_text(content)
-    with pytest.raises(TargetError, match=r"targets\.toml"):
-        read_targets(file)
+    with pytest.raises(ThresholdError, match=r"targets\.toml"):
+        read_thresholds(file)

@@ -20,7 +20,7 @@ import jwt
 from chatws.server.auth import tokens
 from chatws.server.auth.keys import KeyRing, SigningKey
 from chatws.settings import Settings
-from chatws_loadtest.orders import Room, ShortLived
+from chatws_loadtest.ipc import RoomAssignment, ShortLived
 
 AGENT_CONVERSATIONS: Final = 10
 """Connections that an agent may have (contract: limits); each conversation of the load takes one of its agent's."""
@@ -30,12 +30,12 @@ TIMEOUT_S: Final = 30.0
 _CREATED = frozenset({200, 201})
 
 
-class PeopleMissing(Exception):
+class CredentialsMissing(Exception):
     """There are too few credentials, or the server gives none; the text says what would help."""
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class CustomerCredentials:
     """A customer's credentials and conversation."""
 
     session_id: str
@@ -48,20 +48,20 @@ class Credentials:
 
     keys: KeyRing | None = None
     tokens: Sequence[str] = ()
-    sessions: Sequence[Customer] = ()
+    sessions: Sequence[CustomerCredentials] = ()
     tag: str = field(default="load")
 
     def agents(self, places: int) -> Iterator[str]:
         """Give tokens of agents round and round: two at least, and enough of them for so many places.
 
         Raises:
-            PeopleMissing: there is neither a key nor a token.
+            CredentialsMissing: there is neither a key nor a token.
         """
         if self.keys is not None:
             count = max(2, math.ceil(places / AGENT_CONVERSATIONS))
             return cycle(mint_tokens(self.keys, [f"{self.tag}-agent-{number}" for number in range(count)]))
         if not self.tokens:
-            raise PeopleMissing("there are no agents; give --jwt-secret-file or --tokens")
+            raise CredentialsMissing("there are no agents; give --jwt-secret-file or --tokens")
         return cycle(self.tokens)
 
 
@@ -85,14 +85,14 @@ def read_key(path: Path) -> KeyRing:
     """Read the key that a server's tokens are signed with (HS256).
 
     Raises:
-        PeopleMissing: it cannot be read, or is empty.
+        CredentialsMissing: it cannot be read, or is empty.
     """
     try:
         material = path.read_bytes().strip()
     except OSError as problem:
-        raise PeopleMissing(f"{path}: {problem.strerror}") from problem
+        raise CredentialsMissing(f"{path}: {problem.strerror}") from problem
     if not material:
-        raise PeopleMissing(f"{path} is empty")
+        raise CredentialsMissing(f"{path} is empty")
     return KeyRing(("HS256",), SigningKey(None, material))
 
 
@@ -100,29 +100,29 @@ def read_lines(path: Path) -> list[str]:
     """Read a file of one secret per line.
 
     Raises:
-        PeopleMissing: it cannot be read, or holds none.
+        CredentialsMissing: it cannot be read, or holds none.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as problem:
-        raise PeopleMissing(f"{path}: {problem.strerror}") from problem
+        raise CredentialsMissing(f"{path}: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise PeopleMissing(f"{path} is no text in UTF-8") from problem
+        raise CredentialsMissing(f"{path} is no text in UTF-8") from problem
     if not lines:
-        raise PeopleMissing(f"{path} is empty")
+        raise CredentialsMissing(f"{path} is empty")
     return lines
 
 
-def read_sessions(path: Path, tag: str) -> list[Customer]:
+def read_sessions(path: Path, tag: str) -> list[CustomerCredentials]:
     """Read a file of sessions: ``SESSION [CONVERSATION]`` per line; without one the conversation's name is made up.
 
     Raises:
-        PeopleMissing: it cannot be read, or holds none.
+        CredentialsMissing: it cannot be read, or holds none.
     """
     customers = []
     for number, line in enumerate(read_lines(path)):
         session_id, _, conversation_id = line.partition(" ")
-        customers.append(Customer(session_id, conversation_id.strip() or f"{tag}-{number}"))
+        customers.append(CustomerCredentials(session_id, conversation_id.strip() or f"{tag}-{number}"))
     return customers
 
 
@@ -134,19 +134,21 @@ def seat(users: int, members: int) -> list[int]:
 
 async def make_rooms(
     url: str, credentials: Credentials, sizes: Sequence[int], ca_file: Path | None = None
-) -> list[Room]:
+) -> list[RoomAssignment]:
     """Put a customer and its agents into each room; ``sizes`` are their members.
 
     Raises:
-        PeopleMissing: there are too few of them.
+        CredentialsMissing: there are too few of them.
     """
     count = len(sizes)
     customers = list(credentials.sessions[:count]) or await start_sessions(url, count, ca_file)
     if len(customers) < count:
-        raise PeopleMissing(f"there are {len(customers)} sessions, {count} are needed; each customer is one connection")
+        raise CredentialsMissing(
+            f"there are {len(customers)} sessions, {count} are needed; each customer is one connection"
+        )
     agents = credentials.agents(sum(sizes) - count)
     return [
-        Room(
+        RoomAssignment(
             customer.conversation_id,
             [{"sessionId": customer.session_id}, *({"token": token} for token in islice(agents, members - 1))],
         )
@@ -154,30 +156,30 @@ async def make_rooms(
     ]
 
 
-async def start_sessions(url: str, count: int, ca_file: Path | None = None) -> list[Customer]:
+async def start_sessions(url: str, count: int, ca_file: Path | None = None) -> list[CustomerCredentials]:
     """Start customer sessions over REST.
 
     Raises:
-        PeopleMissing: the server starts none.
+        CredentialsMissing: the server starts none.
     """
     return await asyncio.to_thread(start_sessions_now, url, count, ca_file)
 
 
-def start_sessions_now(url: str, count: int, ca_file: Path | None = None) -> list[Customer]:
+def start_sessions_now(url: str, count: int, ca_file: Path | None = None) -> list[CustomerCredentials]:
     """Like `start_sessions`, without an event loop."""
     client = open_http(url, ca_file)
-    customers: list[Customer] = []
+    customers: list[CustomerCredentials] = []
     try:
         for _ in range(count):
             client.request("POST", "/api/sessions", body=b"{}", headers={"Content-Type": "application/json"})
             response = client.getresponse()
             body = response.read()
             if response.status not in _CREATED:
-                raise PeopleMissing(f"POST /api/sessions answered {response.status}; give --sessions FILE")
+                raise CredentialsMissing(f"POST /api/sessions answered {response.status}; give --sessions FILE")
             fields = json.loads(body)
-            customers.append(Customer(fields["sessionId"], fields["conversationId"]))
+            customers.append(CustomerCredentials(fields["sessionId"], fields["conversationId"]))
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as problem:
-        raise PeopleMissing(f"POST /api/sessions failed ({problem!r}); give --sessions FILE") from problem
+        raise CredentialsMissing(f"POST /api/sessions failed ({problem!r}); give --sessions FILE") from problem
     finally:
         client.close()
     return customers
