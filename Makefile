@@ -31,8 +31,8 @@ check: $(VENV)/.installed-dev ## style, types, import layers, generated pages
 	$(BIN)/python -m chatws.protocol.typescript --check
 
 bench: $(VENV)/.installed-dev ## compare server and load generator with others (OUT=DIR keeps the JSON, ARGS=--quick)
-	@$(BIN)/python -m chatws_loadtest.engine_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
-	@exec $(BIN)/python -m chatws_loadtest.generator_bench $(if $(OUT),--out "$(OUT)") $(filter --quick,$(ARGS))
+	@$(BIN)/python -m benchmarks.engine $(if $(OUT),--out "$(OUT)") $(ARGS)
+	@exec $(BIN)/python -m benchmarks.generator $(if $(OUT),--out "$(OUT)") $(filter --quick,$(ARGS))
 
 bench-cluster: $(VENV)/.installed-dev ## one server and three on PostgreSQL and Redis: CPU per message (OUT=DIR keeps cluster.json, ARGS=--quick)
 	@exec $(BIN)/python -m tests.support.cluster_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
@@ -41,7 +41,7 @@ bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversati
 	@exec $(BIN)/python -m tests.support.terminal_bench
 
 soak: $(VENV)/.installed-dev ## starve, drop and churn a server for a quarter of an hour (OUT=DIR keeps soak.json)
-	@exec $(BIN)/python -m chatws_loadtest.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
+	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)

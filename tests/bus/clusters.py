@@ -9,7 +9,7 @@ from chatws.bus.redis import RedisBus
 from chatws.bus.redis.bus import RedisTiming
 from chatws.bus.redis.url import parse_redis_url
 from tests.bus.support import Recorder
-from tests.support.relay import Relay
+from tests.support.tcp_relay import Relay
 
 if TYPE_CHECKING:
     from chatws.bus import Bus, MemoryBus

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.site import Site
+from tests.cluster.environment import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from chatws.client import AgentClient, ClientOptions, CustomerClient
-from tests.cluster.site import SERVERS, Site
+from tests.cluster.environment import SERVERS, Site
 from tests.support.chat import until
 from tests.support.node import NodeRunner
 from tests.support.peer import Payload, Peer

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.crowd import Crowd, Phase
-from tests.cluster.site import Site
-from tests.cluster.toll import Toll, read_toll
+from tests.cluster.clients import Crowd, Phase
+from tests.cluster.environment import Site
+from tests.cluster.server_metrics import Toll, read_toll
 
 SEED = 20251123
 

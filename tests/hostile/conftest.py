@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.hostile.arena import Arena, open_arena
+from tests.hostile.harness import Arena, open_arena
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

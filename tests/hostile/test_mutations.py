@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.hostile.arena import Arena
+from tests.hostile.harness import Arena
 from tests.support.mutations import mutate
 from tests.support.peer import Peer
 

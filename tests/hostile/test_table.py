@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.hostile.arena import Arena
 from tests.hostile.frames import FRAMES, Frames
+from tests.hostile.harness import Arena
 from tests.hostile.payloads import CREDENTIALS, EVENT_PAYLOADS, OWN
 from tests.hostile.requests import BODIES, POLLING, REQUESTS, STREAMS, Body, Request
 from tests.support.peer import Peer, Refused

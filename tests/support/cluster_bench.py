@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chatws_loadtest.cluster_bench.__main__ import main
+from benchmarks.cluster.__main__ import main
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
 

@@ -19,7 +19,18 @@ from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.controller import ChatController
 from chatws_cli.tui.preferences import Preferences
-from tests.support.happenings import ADA, BOB, GRACE, NOON, at, authenticated, conversation, joined, message, received
+from tests.support.event_factories import (
+    ADA,
+    BOB,
+    GRACE,
+    NOON,
+    at,
+    authenticated,
+    conversation,
+    joined,
+    message,
+    received,
+)
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot

@@ -21,7 +21,7 @@ from chatws_cli.screen.thread import MAX_ITEMS
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.preferences import Preferences
-from tests.support.happenings import ADA, GRACE, message, received
+from tests.support.event_factories import ADA, GRACE, message, received
 from tests.support.scene import agents_desk
 from tests.support.server import CHATWS, ServerProcess, environment_of_children
 from tests.support.terminal import TerminalProcess

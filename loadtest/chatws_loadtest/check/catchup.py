@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, word
-from chatws_loadtest.check.peer import Fields, Peer
+from chatws_loadtest.check.raw_client import Fields, RawClient
 from chatws_loadtest.check.registry import NotOffered, addition, demand
 
 OK = 200
@@ -138,7 +138,7 @@ async def _rest_send(world: CheckContext) -> None:
     await agent.expect("message_received", content=content)
 
 
-async def _send_some(world: CheckContext, peer: Peer) -> list[int]:
+async def _send_some(world: CheckContext, peer: RawClient) -> list[int]:
     acks = [await world.say(peer, word()) for _ in range(MISSED)]
     demand(all(isinstance(ack.get("seq"), int) for ack in acks), f"a message was refused: {acks[-1]}")
     return [int(str(ack["seq"])) for ack in acks]

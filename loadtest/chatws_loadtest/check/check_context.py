@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from chatws_loadtest.check.peer import Fields, Peer
+from chatws_loadtest.check.raw_client import Fields, RawClient
 from chatws_loadtest.check.registry import NotOffered
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class CheckContext:
         self.url = site.url
         self.rooms = site.rooms
         self._tls = site.tls
-        self._peers: list[Peer] = []
+        self._peers: list[RawClient] = []
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,36 +62,36 @@ class CheckContext:
         """Give the credentials of the first or second customer or agent."""
         return dict(self.rooms[number].members[1 if agent else 0])
 
-    async def connect(self, auth: Fields | None = None) -> Peer:
+    async def connect(self, auth: Fields | None = None) -> RawClient:
         """Connect without waiting for ``authenticated``."""
-        return self._keep(await Peer.open(self.url, self._tls, auth))
+        return self._keep(await RawClient.open(self.url, self._tls, auth))
 
-    async def customer(self, number: int = 0) -> Peer:
+    async def customer(self, number: int = 0) -> RawClient:
         """Connect a customer."""
-        return self._keep(await Peer.authenticated(self.url, self._tls, self.auth(number=number)))
+        return self._keep(await RawClient.authenticated(self.url, self._tls, self.auth(number=number)))
 
-    async def agent(self, number: int = 0) -> Peer:
+    async def agent(self, number: int = 0) -> RawClient:
         """Connect an agent."""
-        return self._keep(await Peer.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
+        return self._keep(await RawClient.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
 
-    async def pair(self) -> tuple[Peer, Peer]:
+    async def pair(self) -> tuple[RawClient, RawClient]:
         """Connect a customer and an agent and put both into the customer's conversation."""
         customer, agent = await self.customer(), await self.agent()
         for peer in (customer, agent):
             await self.join(peer)
         return customer, agent
 
-    async def join(self, peer: Peer, conversation_id: str | None = None) -> None:
+    async def join(self, peer: RawClient, conversation_id: str | None = None) -> None:
         """Enter a conversation as the guide does: without a callback."""
         wanted = conversation_id or self.conversation_id
         await peer.tell("join_conversation", wanted)
         await peer.expect("joined_conversation", conversationId=wanted)
 
-    async def say(self, peer: Peer, content: str, **more: object) -> Fields:
+    async def say(self, peer: RawClient, content: str, **more: object) -> Fields:
         """Send a message into the first conversation and return its ack."""
         return await peer.ask("send_message", {"conversationId": self.conversation_id, "content": content, **more})
 
-    async def extended(self) -> tuple[Peer, Peer]:
+    async def extended(self) -> tuple[RawClient, RawClient]:
         """Like `pair`, for checks of what goes beyond the guide.
 
         Raises:
@@ -108,7 +108,7 @@ class CheckContext:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else await response.text()
 
-    def _keep(self, peer: Peer) -> Peer:
+    def _keep(self, peer: RawClient) -> RawClient:
         self._peers.append(peer)
         return peer
 

@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from chatws_loadtest.check.check_context import CheckContext, word
-from chatws_loadtest.check.peer import Fields, Missing, Peer, Refused
+from chatws_loadtest.check.raw_client import ConnectErrorReceived, Fields, Missing, RawClient
 from chatws_loadtest.check.registry import NotOffered, demand, guide
 
 
@@ -109,11 +109,11 @@ async def _no_listen(world: CheckContext) -> None:
         demand(not await stranger.hears("message_received"), "it heard a message")
 
 
-async def _stranger(world: CheckContext) -> Peer | None:
+async def _stranger(world: CheckContext) -> RawClient | None:
     """Connect without credentials; None when even that is refused."""
     try:
         return await world.connect()
-    except Refused:
+    except ConnectErrorReceived:
         return None
 
 
@@ -121,6 +121,6 @@ async def _is_refused(world: CheckContext, auth: Fields) -> bool:
     try:
         peer = await world.connect(auth)
         await peer.expect("authenticated", 1.0)
-    except (Refused, Missing):
+    except (ConnectErrorReceived, Missing):
         return True
     return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, word
-from chatws_loadtest.check.peer import Missing
+from chatws_loadtest.check.raw_client import Missing
 from chatws_loadtest.check.registry import NotOffered, Wrong, addition, demand, guide
 
 EXPIRY_S = 4.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chatws_loadtest.check.check_context import CheckContext, word
-from chatws_loadtest.check.peer import Fields, Missing, Peer
+from chatws_loadtest.check.raw_client import Fields, Missing, RawClient
 from chatws_loadtest.check.registry import NotOffered, addition, demand, guide
 
 STREAM = 20
@@ -228,7 +228,7 @@ async def _rate(world: CheckContext) -> None:
         raise NotOffered("all were taken; the guide leaves limits to the future")
 
 
-async def _refuses(peer: Peer, payload: object) -> None:
+async def _refuses(peer: RawClient, payload: object) -> None:
     try:
         ack = await peer.ask("send_message", payload)
     except Missing:

@@ -10,7 +10,7 @@ import msgspec
 
 from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
-from chatws_loadtest.check.peer import Missing, Refused
+from chatws_loadtest.check.raw_client import ConnectErrorReceived, Missing
 from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult, NotOffered, Wrong
 
 MODULES = (transports, identity, rooms, presence_checks, catchup)
@@ -19,7 +19,7 @@ MODULES = (transports, identity, rooms, presence_checks, catchup)
 BROKEN = (
     Wrong,
     Missing,
-    Refused,
+    ConnectErrorReceived,
     aiohttp.ClientError,
     OSError,
     TimeoutError,

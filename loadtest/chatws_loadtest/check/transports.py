@@ -10,7 +10,7 @@ import msgspec
 
 from chatws.wire import engineio, socketio
 from chatws_loadtest.check.check_context import CheckContext
-from chatws_loadtest.check.peer import ANSWER_S, Fields, Missing, Refused
+from chatws_loadtest.check.raw_client import ANSWER_S, ConnectErrorReceived, Fields, Missing
 from chatws_loadtest.check.registry import NotOffered, addition, demand, guide
 
 BAD_REQUEST = 400
@@ -151,7 +151,7 @@ async def _origin(world: CheckContext) -> None:
         async with world.http.get(world.url + POLLING, headers={"Origin": "https://elsewhere.example"}) as response:
             allowed = response.headers.get("Access-Control-Allow-Origin")
             status = response.status
-    except (aiohttp.ClientError, Refused, Missing):
+    except (aiohttp.ClientError, ConnectErrorReceived, Missing):
         return
     if status == OK and allowed in {"*", "https://elsewhere.example"}:
         raise NotOffered(f"any origin is allowed ({allowed}); set WEBSOCKET_CORS_ORIGIN")

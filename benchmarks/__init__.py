@@ -1,0 +1,1 @@
+"""Benchmarks of the server and of load generators; not part of the installed package."""

@@ -1,0 +1,1 @@
+"""Clients and measurements shared by the benchmarks."""

@@ -1,0 +1,107 @@
+"""A connection that looks at no more of what it receives than a count needs: the generator must cost less than Node.
+
+A message carries its number as the first eight digits of its content, and as the id of its ack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from benchmarks.common.client import OPEN_TIMEOUT_S, BenchmarkConnection
+from benchmarks.engine.counters import FIRST_NUMBER, DeliveryCounters
+from chatws.wire.frames import Opcode, client_frame
+from chatws_loadtest.server_process import HOST
+
+_NUMBER_DIGITS: Final = len(str(FIRST_NUMBER))
+_MASK: Final = b"\x5a\xc3\x1e\x97"
+_TEXT_HEAD: Final = 0x80 | Opcode.TEXT
+_LENGTH_BYTES: Final = {126: 2, 127: 8}
+_EVENT: Final = b'42["message_received"'
+_ACK: Final = b"43"
+_CONTENT: Final = b'"content":"'
+_SUCCESS: Final = b'"success":true'
+
+
+class FastConnection(BenchmarkConnection):
+    """A member of at most one room."""
+
+    def __init__(self, credentials: dict[str, str], host: str, tally: DeliveryCounters) -> None:
+        super().__init__(credentials, host, _ignore)
+        self.is_sender = False
+        """What it receives are its own messages, then."""
+        self._tally = tally
+        # The newest message heard: numbers rise, and a room has one sender.
+        self._newest = 0
+        # The beginning of a frame whose rest has not arrived.
+        self._rest = b""
+
+    def say(self, number: int, conversation_id: str, content_chars: int) -> None:
+        """Send a message of this number."""
+        content = str(number).ljust(content_chars, ".")
+        packet = (
+            f'42{number}["send_message",{{"conversationId":"{conversation_id}","content":"{content}",'
+            f'"clientMessageId":"bench-{number}"}}]'
+        )
+        self._write(client_frame(packet.encode(), _MASK))
+
+    def data_received(self, data: bytes) -> None:
+        if self._http_head is not None:
+            data = self._read_http_head(self._http_head + data)
+        if self._rest:
+            data = self._rest + data
+        at = 0
+        while (span := _payload_span(data, at)) is not None:
+            if data[at] == _TEXT_HEAD:
+                self._read_text(data, *span)
+            at = span[1]
+        self._rest = data[at:]
+
+    def _read_text(self, data: bytes, start: int, end: int) -> None:
+        if data.startswith(_EVENT, start):
+            at = data.index(_CONTENT, start, end) + len(_CONTENT)
+            number = int(data[at : at + _NUMBER_DIGITS])
+            self._tally.deliver(number, in_order=number > self._newest, is_echo=self.is_sender)
+            self._newest = number
+            return
+        if data.startswith(_ACK, start):
+            bracket = data.index(b"[", start, end)
+            number = int(data[start + len(_ACK) : bracket])
+            if number >= FIRST_NUMBER:
+                self._tally.answer(number, success=data.find(_SUCCESS, bracket, end) > 0)
+                return
+        self._read_packet(data[start:end].decode())
+
+
+async def open_lean(port: int, credentials: dict[str, str], tally: DeliveryCounters) -> FastConnection:
+    """Open a connection and return once the server has said ``authenticated``.
+
+    Raises:
+        ConnectionFailed: it did not.
+        OSError: nobody listens there.
+        TimeoutError: no answer within 30 s.
+    """
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(
+        lambda: FastConnection(credentials, f"{HOST}:{port}", tally), HOST, port
+    )
+    async with asyncio.timeout(OPEN_TIMEOUT_S):
+        await connection.opened
+    return connection
+
+
+def _payload_span(data: bytes, at: int) -> tuple[int, int] | None:
+    """Find where the payload of a server's frame begins and ends; None when not all of it is there."""
+    if len(data) < at + 2:
+        return None
+    size, start = data[at + 1], at + 2
+    if (more := _LENGTH_BYTES.get(size)) is not None:
+        start += more
+        size = int.from_bytes(data[start - more : start], "big")
+    return (start, start + size) if start + size <= len(data) else None
+
+
+def _ignore(_name: str, _raw: msgspec.Raw) -> None:
+    return None

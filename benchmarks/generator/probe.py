@@ -1,0 +1,56 @@
+"""A bare WebSocket client beside each contender: what the server's acks really take at that time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Self
+
+from benchmarks.common.client import BenchmarkConnection, connect
+from benchmarks.common.pair_load import clock_s
+from chatws.protocol.commands import SendMessage
+from chatws_loadtest.server_process import HOST
+
+if TYPE_CHECKING:
+    import msgspec
+
+    from chatws_loadtest.ipc import RoomAssignment
+
+INTERVAL_S: Final = 0.02
+
+
+class Probe:
+    """One connection that sends fifty messages a second into a conversation of its own."""
+
+    def __init__(self, port: int, room: RoomAssignment) -> None:
+        self.acks_us: list[int] = []
+        self._port = port
+        self._room = room
+        self._connection: BenchmarkConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._connection = await connect(HOST, self._port, self._room.members[0], lambda _name, _raw: None)
+        await self._connection.request("join_conversation", self._room.conversation_id)
+        self._task = asyncio.create_task(self._send(self._connection))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        assert self._connection is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._connection.close()
+
+    async def _send(self, connection: BenchmarkConnection) -> None:
+        message = SendMessage(conversation_id=self._room.conversation_id, content="." * 80)
+        due_s = clock_s()
+        while True:
+            due_s += INTERVAL_S
+            await asyncio.sleep(max(0.0, due_s - clock_s()))
+            # From the moment it leaves: how late this process itself is, is not the server's.
+            sent_s = clock_s()
+
+            def note(_: msgspec.Raw, sent_s: float = sent_s) -> None:
+                self.acks_us.append(round((clock_s() - sent_s) * 1e6))
+
+            connection.emit("send_message", message, note)

@@ -1,0 +1,1 @@
+"""Benchmark of messages between two users: CPU and latency of one server process."""

@@ -1,0 +1,193 @@
+"""A Socket.IO client that hides nothing: every frame is looked at, nothing is repaired."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+import msgspec
+
+from chatws.wire import engineio, socketio
+from chatws.wire.errors import WireError
+
+if TYPE_CHECKING:
+    import ssl
+
+Fields = dict[str, object]
+ANSWER_S: Final = 3.0
+"""How long an answer may take; far above the guide's 100 ms."""
+
+QUIET_S: Final = 0.4
+"""How long nothing has to come for it not to have been sent."""
+
+
+class ConnectErrorReceived(Exception):
+    """The server did not accept the connection; the text holds what it said."""
+
+
+class Missing(Exception):
+    """An answer or an event did not come."""
+
+
+class RawClient:
+    """One connection over WebSocket."""
+
+    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.events: list[tuple[str, object]] = []
+        """What was heard and not yet expected."""
+        self.identity: Fields = {}
+        """The ``authenticated`` payload."""
+        self.open_packet: Fields = {}
+        self.ended = asyncio.Event()
+        self.socket = socket
+        self._http = http
+        self._arrived = asyncio.Condition()
+        self._acks: dict[int, asyncio.Future[object]] = {}
+        self._refusal = ""
+        self._connected = asyncio.Event()
+        self._next_ack = 0
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, url: str, tls: ssl.SSLContext, auth: Fields | None = None) -> Self:
+        """Open the transport and CONNECT.
+
+        Raises:
+            Refused: the transport or the namespace was refused.
+        """
+        http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
+        try:
+            socket = await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket")
+        except (aiohttp.ClientError, OSError) as problem:
+            await http.close()
+            raise ConnectErrorReceived(str(problem)) from problem
+        peer = cls(http, socket)
+        await peer.send(b"4" + socketio.encode_connect(payload=auth))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await peer._connected.wait()
+        except TimeoutError:
+            peer._refusal = "no answer to CONNECT"
+        if peer._refusal:
+            await peer.close()
+            raise ConnectErrorReceived(peer._refusal)
+        return peer
+
+    @classmethod
+    async def authenticated(cls, url: str, tls: ssl.SSLContext, auth: Fields) -> Self:
+        """Open a connection whose credentials are accepted.
+
+        Raises:
+            Refused: they are not.
+        """
+        peer = await cls.open(url, tls, auth)
+        try:
+            peer.identity = _fields(await peer.expect("authenticated"))
+        except Missing:
+            await peer.close()
+            raise ConnectErrorReceived(f"no `authenticated` event; heard {peer.events}") from None
+        return peer
+
+    async def send(self, packet: bytes) -> None:
+        """Send a text frame as it is; a connection that is gone ignores it."""
+        with suppress(ConnectionError, aiohttp.ClientError):
+            await self.socket.send_str(packet.decode())
+
+    async def tell(self, name: str, *args: object) -> None:
+        """Send an event without asking for an answer."""
+        await self.send(b"4" + socketio.encode_event(name, args))
+
+    async def ask(self, name: str, *args: object) -> Fields:
+        """Send an event and return its ack.
+
+        Raises:
+            Missing: none came.
+        """
+        ack_id, self._next_ack = self._next_ack, self._next_ack + 1
+        answer = self._acks[ack_id] = asyncio.get_running_loop().create_future()
+        await self.send(b"4" + socketio.encode_event(name, args, ack_id=ack_id))
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return _fields(await answer)
+        except TimeoutError:
+            raise Missing(f"no ack to {name} within {ANSWER_S:g} s") from None
+
+    async def expect(self, name: str, timeout_s: float = ANSWER_S, **fields: object) -> Fields:
+        """Wait for an event with these fields and take it out.
+
+        Raises:
+            Missing: it did not come.
+        """
+        try:
+            async with asyncio.timeout(timeout_s), self._arrived:
+                while (found := self._find(name, fields)) is None:
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise Missing(f"no {name} {fields or ''} within {timeout_s:g} s") from None
+        return _fields(self.events.pop(found)[1])
+
+    async def hears(self, name: str, timeout_s: float = QUIET_S, **fields: object) -> bool:
+        """Whether such an event comes within a short time."""
+        try:
+            await self.expect(name, timeout_s, **fields)
+        except Missing:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self.socket.close()
+        await asyncio.gather(self._reader, return_exceptions=True)
+        await self._http.close()
+
+    def _find(self, name: str, fields: Fields) -> int | None:
+        for index, (heard, payload) in enumerate(self.events):
+            known = _fields(payload)
+            if heard == name and all(known.get(key) == value for key, value in fields.items()):
+                return index
+        return None
+
+    async def _read(self) -> None:
+        try:
+            async for message in self.socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    with suppress(WireError, msgspec.DecodeError):
+                        await self._take(message.data)
+        finally:
+            self._refusal = self._refusal or ("" if self._connected.is_set() else "the connection was closed")
+            self._connected.set()
+            self.ended.set()
+
+    async def _take(self, text: str) -> None:
+        packet = engineio.decode_packet(text)
+        if packet.type is engineio.EnginePacketType.PING:
+            await self.send(b"3")
+        elif packet.type is engineio.EnginePacketType.OPEN:
+            self.open_packet = _fields(msgspec.json.decode(text[1:]))
+        elif packet.type is engineio.EnginePacketType.MESSAGE:
+            await self._take_socketio(socketio.decode(text, at=1))
+
+    async def _take_socketio(self, packet: socketio.SocketPacket) -> None:
+        match packet.type:
+            case socketio.SocketPacketType.CONNECT:
+                self._connected.set()
+            case socketio.SocketPacketType.CONNECT_ERROR:
+                self._refusal = f"connect_error {packet.raw_json}"
+                self._connected.set()
+            case socketio.SocketPacketType.EVENT:
+                name, args = socketio.split_event(packet.raw_json)
+                async with self._arrived:
+                    self.events.append((name, msgspec.json.decode(args[0]) if args else None))
+                    self._arrived.notify_all()
+            case socketio.SocketPacketType.ACK:
+                waiting = self._acks.pop(packet.ack_id or 0, None)
+                if waiting is not None and not waiting.done():
+                    args = socketio.split_ack(packet.raw_json)
+                    waiting.set_result(msgspec.json.decode(args[0]) if args else None)
+
+
+def _fields(payload: object) -> Fields:
+    """Give an object's fields; none for anything else."""
+    return payload if isinstance(payload, dict) else {}

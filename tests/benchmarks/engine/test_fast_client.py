@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.engine.counters import FIRST_NUMBER, DeliveryCounters, DeliveryErrors, clock_s
+from benchmarks.engine.fast_client import FastConnection
+from chatws.wire import frame_parser, frames, socketio
+
+HTTP_ANSWER = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+
+
+def delivery(number: int, padding: int = 80) -> bytes:
+    content = str(number).ljust(padding, ".")
+    payload = socketio.encode_event("message_received", [{"conversationId": "c", "content": content}])
+    return frames.server_frame(b"4" + payload)
+
+
+def ack(number: int, *, success: bool = True) -> bytes:
+    return frames.server_frame(b"4" + socketio.encode_ack(number, [{"success": success, "seq": 1}]))
+
+
+@pytest.fixture
+async def tally() -> DeliveryCounters:
+    return DeliveryCounters()
+
+
+@pytest.fixture
+async def connection(tally: DeliveryCounters) -> FastConnection:
+    made = FastConnection({}, "host", tally)
+    made.data_received(HTTP_ANSWER)
+    return made
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 7, 1_000_000])
+async def test_acks_and_deliveries_are_booked_however_they_are_cut(
+    connection: FastConnection, tally: DeliveryCounters, cut: int
+) -> None:
+    numbers = [tally.send(clock_s(), receivers=1) for _ in range(3)]
+    stream = b"".join(delivery(number, 80 if number % 2 else 200) + ack(number) for number in numbers)
+    stream += frames.server_frame(b"2")
+    for at in range(0, len(stream), cut):
+        connection.data_received(stream[at : at + cut])
+    assert tally.is_settled()
+    assert tally.faults() == DeliveryErrors()
+    assert tally.acked == tally.delivered == 3
+
+
+async def test_frame_longer_than_64_kib_is_skipped_whole(connection: FastConnection, tally: DeliveryCounters) -> None:
+    number = tally.send(clock_s(), receivers=1)
+    history = frames.server_frame(b"4" + socketio.encode_event("positions", ["x" * 70_000]))
+    stream = history + delivery(number) + ack(number)
+    connection.data_received(stream[:40_000])
+    connection.data_received(stream[40_000:])
+    assert tally.faults() == DeliveryErrors()
+
+
+async def test_copy_after_a_later_one_is_out_of_order(connection: FastConnection, tally: DeliveryCounters) -> None:
+    first, second = tally.send(clock_s(), receivers=1), tally.send(clock_s(), receivers=1)
+    connection.data_received(delivery(second) + delivery(first))
+    assert tally.faults().disordered == 1
+
+
+async def test_refusal_is_counted_as_one(connection: FastConnection, tally: DeliveryCounters) -> None:
+    connection.data_received(ack(tally.send(clock_s(), receivers=0), success=False))
+    assert tally.faults() == DeliveryErrors(refused=1)
+
+
+async def test_message_is_masked_and_its_ack_id_is_its_number() -> None:
+    written: list[bytes] = []
+
+    class Recording(FastConnection):
+        def _write(self, frame: bytes) -> None:
+            written.append(frame)
+
+    Recording({}, "host", DeliveryCounters()).say(FIRST_NUMBER, "conversation-1", 40)
+    [message] = frame_parser.FrameParser(frame_parser.Role.SERVER, max_message_bytes=1000).feed(written[0])
+    assert isinstance(message.payload, str)
+    packet = socketio.decode(message.payload, at=1)
+    assert packet.ack_id == FIRST_NUMBER
+    name, argument = json.loads(packet.raw_json)
+    assert name == "send_message"
+    assert argument["conversationId"] == "conversation-1"
+    assert argument["content"] == f"{FIRST_NUMBER}".ljust(40, ".")

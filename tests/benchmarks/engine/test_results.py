@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks.engine import report as reports
+from benchmarks.engine.__main__ import FULL
+from benchmarks.engine.counters import DeliveryCounters, DeliveryErrors
+from benchmarks.engine.cpu_meter import CpuReading, cores, describe
+from benchmarks.engine.implementations import ServerImplementation
+from benchmarks.engine.results import EngineRun, GrowthStep, IdleCost, Sample, growth_ratio, ratios, spreads
+from chatws_loadtest.samples import percentiles
+
+SATURATED = "pairs, saturated: CPU us/message"
+
+
+def sample(us_per_message: float = 100.0, *, lag_ms: int = 1, faults: DeliveryErrors | None = None) -> Sample:
+    return Sample(
+        us_per_message=us_per_message,
+        us_per_delivery=us_per_message / 2,
+        messages_per_s=1_000,
+        deliveries_per_s=2_000,
+        server_cores=0.5,
+        generator_cores=0.2,
+        other_cores=0.1,
+        ack=percentiles([1_000, 2_000]),
+        peer=percentiles([1_000]),
+        lag=percentiles([lag_ms * 1_000]),
+        faults=faults or DeliveryErrors(),
+    )
+
+
+def trial(contender: ServerImplementation, number: int, us_per_message: float) -> EngineRun:
+    measured = sample(us_per_message)
+    idle = IdleCost(rss_kb=10.0, connect_ms=0.5)
+    return EngineRun(
+        contender=contender,
+        round=number,
+        idle=idle,
+        paced=measured,
+        saturated=measured,
+        fanout=measured,
+        dropped_connections=0,
+    )
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    trials = [
+        trial(ServerImplementation.CHATWS, 1, 90),
+        trial(ServerImplementation.NODE, 1, 100),
+        trial(ServerImplementation.CHATWS, 2, 220),
+        trial(ServerImplementation.NODE, 2, 200),
+        trial(ServerImplementation.CHATWS, 3, 100),
+        trial(ServerImplementation.NODE, 3, 100),
+    ]
+    [ratio] = [one for one in ratios(trials) if one.metric == SATURATED]
+    assert (ratio.spread.low, ratio.spread.median, ratio.spread.high) == (0.9, 1.0, 1.1)
+    assert ratio.is_reached
+
+
+def test_contenders_that_did_not_take_part_are_not_compared() -> None:
+    compared = {
+        (one.contender, one.beside)
+        for one in ratios([trial(ServerImplementation.CHATWS, 1, 1), trial(ServerImplementation.STOCK, 1, 9)])
+    }
+    assert compared == {(ServerImplementation.CHATWS, ServerImplementation.STOCK)}
+
+
+def test_spread_is_over_the_rounds_of_one_contender() -> None:
+    trials = [trial(ServerImplementation.CHATWS, number, us) for number, us in enumerate((30.0, 10.0, 20.0), start=1)]
+    found = spreads([*trials, trial(ServerImplementation.NODE, 1, 500.0)])[SATURATED][ServerImplementation.CHATWS]
+    assert (found.low, found.median, found.high) == (10.0, 20.0, 30.0)
+
+
+@pytest.mark.parametrize("spoilt", [sample(lag_ms=21), sample(faults=DeliveryErrors(undelivered=1))])
+def test_late_generator_and_lost_message_make_a_run_invalid(spoilt: Sample) -> None:
+    good = trial(ServerImplementation.CHATWS, 1, 100)
+    assert good.is_valid
+    assert not msgspec.structs.replace(good, fanout=spoilt).is_valid
+    assert "INVALID" in reports.describe_trial(msgspec.structs.replace(good, fanout=spoilt))
+
+
+def test_growth_is_the_worst_step_of_the_first() -> None:
+    steps = [
+        GrowthStep(idle_connections=idle, idle_cores=0.0, us_per_message=us, talk=sample())
+        for idle, us in ((0, 100.0), (1_000, 130.0), (5_000, 120.0))
+    ]
+    assert growth_ratio(steps) == pytest.approx(1.3)
+
+
+def test_cpu_is_divided_by_what_was_acked_in_the_window() -> None:
+    begin = CpuReading(at_s=10, server_s=1.0, generator_s=2.0, machine_s=4.0, acked=100, delivered=300)
+    end = CpuReading(at_s=20, server_s=6.0, generator_s=4.0, machine_s=12.0, acked=50_100, delivered=100_300)
+    measured = describe(begin, end, DeliveryCounters())
+    assert measured.us_per_message == pytest.approx(100)
+    assert measured.us_per_delivery == pytest.approx(50)
+    assert measured.messages_per_s == pytest.approx(5_000)
+    assert (measured.server_cores, measured.generator_cores, measured.other_cores) == pytest.approx((0.5, 0.2, 0.1))
+    assert cores(begin, end) == pytest.approx(0.5)
+
+
+def test_report_is_written_and_its_table_names_every_contender(tmp_path: Path) -> None:
+    trials = [trial(contender, 1, 100.0) for contender in ServerImplementation]
+    growth = [GrowthStep(idle_connections=0, idle_cores=0.0, us_per_message=100.0, talk=sample())]
+    report = reports.EngineReport(
+        at=datetime.now(UTC),
+        machine={"machine": "m"},
+        plan=FULL,
+        trials=trials,
+        growth=growth,
+        spreads=spreads(trials),
+        ratios=ratios(trials),
+    )
+    path = reports.write(report, tmp_path / "new")
+    assert path.name == "engine.json"
+    assert msgspec.json.decode(path.read_bytes(), type=reports.EngineReport) == report
+    table = reports.table(report)
+    assert all(f"{contender}:" in table for contender in ServerImplementation)
+    assert "MISSED" in table
+    assert "reached" in table

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.engine.implementations import ServerImplementation
+from benchmarks.engine.run import EnginePlan, run_growth, run_trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = EnginePlan(
+    window_s=0.3,
+    warmup_s=0.1,
+    idle_warmup=1,
+    idle=2,
+    pairs=3,
+    pairs_per_s=50,
+    pairs_in_flight=2,
+    fanout_rooms=1,
+    fanout_members=4,
+    fanout_in_flight=1,
+    growth_pairs=2,
+    growth_per_s=50,
+    growth_steps=(0, 2),
+    growth_window_s=0.3,
+)
+
+
+@pytest.mark.parametrize("contender", [ServerImplementation.CHATWS, ServerImplementation.STOCK])
+async def test_every_load_reaches_every_member_and_ends_without_faults(
+    contender: ServerImplementation, tmp_path: Path
+) -> None:
+    trial = await run_trial(TINY, contender, 1, tmp_path, None)
+    for sample in (trial.paced, trial.saturated, trial.fanout):
+        assert not sample.faults.any
+        assert sample.ack.count > 0
+    assert trial.fanout.peer.count >= 3 * (trial.fanout.ack.count - 1)
+    assert trial.dropped_connections == 0
+
+
+async def test_growth_adds_idle_connections_step_by_step(tmp_path: Path) -> None:
+    steps = await run_growth(TINY, ServerImplementation.CHATWS_MEMORY, tmp_path, None)
+    assert [step.idle_connections for step in steps] == [0, 2]
+    assert not any(step.talk.faults.any for step in steps)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from benchmarks.common.client import ConnectionFailed, connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import ServerProcess
+
+CLEAN, GENERATOR_WAS_LATE = 0, 98
+
+
+def ignore(_name: str, _raw: msgspec.Raw) -> None:
+    """Take an event and forget it."""
+
+
+def test_benchmark_accounts_for_every_message_and_writes_it_down(tmp_path: Path) -> None:
+    options = ["--idle=3", "--conversations=2", "--rate=5", "--warmup=0.2", "--duration=1", "--repeats=1", "--agents=1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pairs.__main__", *options, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (CLEAN, GENERATOR_WAS_LATE), done.stderr
+    [report] = tmp_path.glob("raw-*.json")
+    [run] = json.loads(report.read_text())["runs"]
+    assert run["counts"] == {
+        "sent": 12,
+        "acked": 12,
+        "delivered": 12,
+        "refused": {},
+        "unanswered": 0,
+        "lost": 0,
+        "gaps": 0,
+        "duplicated": 0,
+        "reordered": 0,
+        "deaf": 0,
+        "excused": 0,
+        "repeated": 0,
+    }
+    assert run["ack"]["count"] == run["peer"]["count"] == 10
+    assert run["dropped_connections"] == 0
+
+
+async def test_refused_credentials_fail_the_connection_with_the_reason(shared_server: ServerProcess) -> None:
+    with pytest.raises(ConnectionFailed, match="unauthorized"):
+        await connect("127.0.0.1", shared_server.port, {"token": "not-a-token"}, ignore)
+
+
+async def test_connection_says_when_the_server_is_gone(server: ServerProcess) -> None:
+    credentials = {"sessionId": server.new_session()["sessionId"]}
+    connection = await connect("127.0.0.1", server.port, credentials, ignore)
+    assert connection.ended.done() is False
+    server.kill()
+    assert await asyncio.wait_for(connection.ended, timeout=10)
