@@ -9,7 +9,7 @@ from chatws.settings import Settings
 
 
 def make_app(settings: Settings) -> web.Application:
-    """Make the chat's application, and a lobby beside it."""
+    """Return the chat application with an additional namespace, `/lobby`."""
     app = create_app(settings)
     lobby = app[ENGINE].of("/lobby")
 
