@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
 USAGE, INVALID = 2, 98
-LOADTEST_DIR = Path(__file__).parent.parent.parent / "loadtest"
+WORKFLOW = Path(__file__).parent.parent.parent / "examples" / "github-loadtest.yml"
 
 
 async def test_packaged_locustfile_runs_under_locusts_own_command_with_master_and_workers(
@@ -75,7 +75,7 @@ async def locust(expected: int, *options: object) -> dict[str, int]:
 
 
 def test_workflow_to_copy_is_one_and_lets_an_invalid_run_pass_with_a_warning() -> None:
-    workflow = msgspec.yaml.decode((LOADTEST_DIR / "ci-workflow.yml").read_bytes())
+    workflow = msgspec.yaml.decode(WORKFLOW.read_bytes())
     [job] = workflow["jobs"].values()
     scripts = [step["run"] for step in job["steps"] if "run" in step]
     assert any("chatws loadtest --report loadtest-report" in script and "98" in script for script in scripts)
@@ -86,7 +86,7 @@ def test_workflow_to_copy_fails_the_job_for_all_but_an_invalid_run(tmp_path: Pat
     # The script is run as the workflow's shell would; the load test itself is replaced by its exit code.
     (tmp_path / "chatws").write_text(f"#!/bin/sh\nexit {code}\n")
     (tmp_path / "chatws").chmod(0o755)
-    workflow = msgspec.yaml.decode((LOADTEST_DIR / "ci-workflow.yml").read_bytes())
+    workflow = msgspec.yaml.decode(WORKFLOW.read_bytes())
     [script] = [step["run"] for step in workflow["jobs"]["loadtest"]["steps"] if "shell" in step]
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
