@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import typer.main
 
 from chatws.settings.docs import reference
 from chatws.settings.loader import OTHER_VARIABLES
 from chatws_cli.errors import ExitCode
-from chatws_cli.main import app
+from tests.support.command_line import parse_command
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+]
 SETTINGS = ROOT / "docs" / "settings.md"
 
 
@@ -37,16 +42,8 @@ def commands_of(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_is_one_with_its_options(page: Path) -> None:
-    top = typer.main.get_command(app)
     for words in commands_of(page):
-        command, context = top, None
-        arguments = list(words)
-        while hasattr(command, "get_command"):
-            context = typer.Context(command, parent=context)
-            found = command.get_command(context, arguments.pop(0))
-            assert found is not None, words
-            command = found
-        command.make_parser(typer.Context(command, parent=context, **command.context_settings)).parse_args(arguments)
+        parse_command(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
