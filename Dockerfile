@@ -19,7 +19,8 @@ RUN CHATWS_REQUIRE_ASSETS=1 /opt/chatws/bin/python -m pip install --no-cache-dir
 
 FROM python:${PYTHON_VERSION}-slim-trixie
 # The directory belongs to the server alone: it refuses a secret that others can read. A new volume inherits this.
-RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/chatws chatws \
+RUN groupadd --system --gid 10001 chatws \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/chatws chatws \
     && install --directory --owner=chatws --group=chatws --mode=0700 /var/lib/chatws
 COPY --from=build /opt/chatws /opt/chatws
 ENV PATH="/opt/chatws/bin:$PATH" \
@@ -28,7 +29,8 @@ ENV PATH="/opt/chatws/bin:$PATH" \
     CHATWS_HOST=0.0.0.0 \
     CHATWS_MODE=prod \
     CHATWS_PORT=3000
-USER chatws
+# Numeric, so that Kubernetes can tell that it is not root.
+USER 10001:10001
 WORKDIR /var/lib/chatws
 VOLUME ["/var/lib/chatws"]
 EXPOSE 3000
