@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from chatws.settings import Settings
+from chatws.settings.fields import TABLE
 from chatws.settings.loader import OTHER_VARIABLES
-from chatws.settings.table import TABLE
 from tests.support.command_line import parse_command
 from tests.support.ports import free_port
 
