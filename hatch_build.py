@@ -1,7 +1,8 @@
-"""Build hook: brings the official Socket.IO client into the package and compiles the dashboard's TypeScript.
+"""Build hook that adds the official Socket.IO client and the compiled TypeScript of the dashboard to the package.
 
-Both come from npm, pinned and checked in ``pyproject.toml``, and neither is committed. Without npm the package is built
-without them: pages then load the official client from a CDN, and the dashboard says what it misses.
+The client and the compiler come from npm, pinned by version and digest in ``pyproject.toml``; neither is committed.
+Without npm the package is built without these assets: pages then load the official client from a CDN, and the dashboard
+shows an explanation instead.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ VENDOR = Path("chatws/web/vendor")
 TYPESCRIPT = Path("chatws/web/admin/src")
 STAMP = VENDOR / "stamp.json"
 REQUIRE = "CHATWS_REQUIRE_ASSETS"
-"""Set to 1 where a package without the assets is a mistake: when releasing, and in continuous integration."""
+"""Set to 1 to fail a build without the assets, for releases and continuous integration."""
 
 NPM_TIMEOUT_S = 60
 NODE_TIMEOUT_S = 60
@@ -42,36 +43,36 @@ for (const path of process.argv.slice(2)) {
 
 
 class AssetsMissing(Exception):
-    """They could not be fetched or made; the text says why."""
+    """The browser assets could not be fetched or compiled."""
 
 
 class WebAssetsHook(BuildHookInterface[Any]):
-    """Runs before every wheel, sdist and editable install; does nothing when the assets are there already."""
+    """Hatch hook, run before every wheel, sdist and editable install; does nothing if the assets are up to date."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Make the assets, or warn.
+        """Fetch and compile the assets, and warn if that fails.
 
         Raises:
-            AssetsMissing: they are required by the environment.
+            AssetsMissing: it failed and ``CHATWS_REQUIRE_ASSETS`` is 1.
         """
         try:
             ensure_assets(Path(self.root), self.config["packages"])
-        except AssetsMissing as problem:
+        except AssetsMissing as error:
             if os.environ.get(REQUIRE) == "1":
                 raise
-            self.app.display_warning(f"chatws is built without its browser assets: {problem}")
+            self.app.display_warning(f"chatws is built without its browser assets: {error}")
 
 
 def ensure_assets(root: Path, packages: dict[str, dict[str, Any]]) -> None:
-    """Fetch and compile what the stamp does not vouch for.
+    """Fetch and compile the assets unless the stamp file shows that they are up to date.
 
     Raises:
-        AssetsMissing: npm or node is missing, failed, or brought something else than was pinned.
+        AssetsMissing: npm or node is missing or failed, or a download does not match its pinned digest.
     """
-    wanted = _fingerprint(root, packages)
-    if _is_current(root, wanted):
+    expected = _fingerprint(root, packages)
+    if _is_current(root, expected):
         return
     (root / STAMP).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -81,7 +82,7 @@ def ensure_assets(root: Path, packages: dict[str, dict[str, Any]]) -> None:
                 _extract_named(tarball, package["files"], root / VENDOR)
             else:
                 _compile(tarball, sorted((root / TYPESCRIPT).rglob("*.ts")), Path(scratch))
-    (root / STAMP).write_text(json.dumps(wanted, indent=1) + "\n")
+    (root / STAMP).write_text(json.dumps(expected, indent=1) + "\n")
 
 
 def _fingerprint(root: Path, packages: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -90,21 +91,21 @@ def _fingerprint(root: Path, packages: dict[str, dict[str, Any]]) -> dict[str, s
     return pinned | {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
 
 
-def _is_current(root: Path, wanted: dict[str, str]) -> bool:
+def _is_current(root: Path, expected: dict[str, str]) -> bool:
     try:
         found = json.loads((root / STAMP).read_text())
     except (FileNotFoundError, ValueError):
         return False
     compiled = all(path.with_suffix(".js").exists() for path in (root / TYPESCRIPT).rglob("*.ts"))
-    return bool(found == wanted) and compiled
+    return bool(found == expected) and compiled
 
 
 def _fetch(name: str, package: dict[str, Any], scratch: Path) -> Path:
-    """Let npm download one tarball, by its own configuration, and compare it with the pinned sha512."""
+    """Download one tarball with npm, under the user's npm configuration, and verify its pinned sha512."""
     npm = shutil.which("npm")
     if npm is None:
         raise AssetsMissing("npm is not installed")
-    # Without these npm retries for more than a minute where there is no network.
+    # By default npm retries for more than a minute without a network.
     options = [
         "--ignore-scripts",
         "--json",
@@ -114,19 +115,19 @@ def _fetch(name: str, package: dict[str, Any], scratch: Path) -> Path:
     ]
     command = [npm, "pack", f"{name}@{package['version']}", *options]
     try:
-        # The scratch directory: npm would otherwise read a project's package.json from here.
+        # In the scratch directory, so that npm does not read a package.json of the current one.
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=NPM_TIMEOUT_S, check=True)
         tarball = scratch / str(json.loads(done.stdout)[0]["filename"])
         digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
-    except (OSError, subprocess.SubprocessError, ValueError, LookupError) as problem:
-        raise AssetsMissing(f"npm could not fetch {name}: {type(problem).__name__}") from problem
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+        raise AssetsMissing(f"npm could not fetch {name}: {type(error).__name__}") from error
     if f"sha512-{digest}" != package["integrity"]:
-        raise AssetsMissing(f"{name} {package['version']} is not what was pinned")
+        raise AssetsMissing(f"{name} {package['version']} does not match its pinned digest")
     return tarball
 
 
 def _extract_named(tarball: Path, files: dict[str, str], target: Path) -> None:
-    """Copy the named members and nothing else; names in the archive never become paths."""
+    """Copy only the named members; names in the archive are not used as paths."""
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tarball) as archive:
         for member, name in files.items():
@@ -137,7 +138,7 @@ def _extract_named(tarball: Path, files: dict[str, str], target: Path) -> None:
 
 
 def _compile(tarball: Path, sources: list[Path], scratch: Path) -> None:
-    """Strip the types: one JavaScript module beside each source."""
+    """Strip the types and write a JavaScript module beside each source."""
     node = shutil.which("node")
     if node is None:
         raise AssetsMissing("node is not installed")
@@ -148,5 +149,5 @@ def _compile(tarball: Path, sources: list[Path], scratch: Path) -> None:
     command = [node, "--eval", _TRANSPILE, "--", str(compiler), *(str(path) for path in sources)]
     try:
         subprocess.run(command, capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
-    except (OSError, subprocess.SubprocessError) as problem:
-        raise AssetsMissing(f"TypeScript could not be compiled: {type(problem).__name__}") from problem
+    except (OSError, subprocess.SubprocessError) as error:
+        raise AssetsMissing(f"TypeScript could not be compiled: {type(error).__name__}") from error

@@ -1,4 +1,4 @@
-"""The build hook: what it takes from npm, what it refuses, and that nobody needs npm to install."""
+"""Build hook: assets taken from npm, downloads that it rejects, and installation without npm."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ echo '[{{"filename": "client.tgz"}}]'
 FILES = {"dist/io.js": "io.js"}
 
 
-class Registry:
-    """A program called npm that hands out one tarball and writes down how it was asked."""
+class FakeNpm:
+    """Executable named npm that serves one tarball and records its command lines."""
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -37,8 +37,8 @@ class Registry:
         program.write_text(NPM.format(tarball=self._tarball, calls=self._calls))
         program.chmod(0o755)
 
-    def offer(self, **members: str) -> dict[str, Any]:
-        """Hold this archive ready; returns what pins it."""
+    def publish(self, **members: str) -> dict[str, Any]:
+        """Create the archive and return the configuration that pins it."""
         with tarfile.open(self._tarball, "w:gz") as archive:
             for name, content in members.items():
                 entry = tarfile.TarInfo(name)
@@ -52,15 +52,15 @@ class Registry:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    registry = Registry(tmp_path)
-    monkeypatch.setenv("PATH", f"{registry.bin}:{os.environ['PATH']}")
-    return registry
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNpm:
+    npm = FakeNpm(tmp_path)
+    monkeypatch.setenv("PATH", f"{npm.bin}:{os.environ['PATH']}")
+    return npm
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Make a source tree without assets."""
+    """Create a source tree without assets."""
     root = tmp_path / "tree"
     (root / hatch_build.TYPESCRIPT).mkdir(parents=True)
     return root
@@ -68,39 +68,39 @@ def root(tmp_path: Path) -> Path:
 
 def hook(root: Path, packages: dict[str, Any], warnings: list[str]) -> hatch_build.WebAssetsHook:
     app: Any = SimpleNamespace(display_warning=warnings.append)
-    nothing: Any = None
-    return hatch_build.WebAssetsHook(str(root), {"packages": packages}, nothing, nothing, str(root), "wheel", app)
+    unused: Any = None
+    return hatch_build.WebAssetsHook(str(root), {"packages": packages}, unused, unused, str(root), "wheel", app)
 
 
-def test_named_files_are_taken_once_and_the_stamp_spares_the_next_build(registry: Registry, root: Path) -> None:
-    packages = registry.offer(**{"package/dist/io.js": "client();", "package/dist/other.js": "", "../escaped": "x"})
+def test_only_named_files_are_extracted_and_an_unchanged_build_fetches_nothing(npm: FakeNpm, root: Path) -> None:
+    packages = npm.publish(**{"package/dist/io.js": "client();", "package/dist/other.js": "", "../escaped": "x"})
     for _ in range(2):
         hatch_build.ensure_assets(root, packages)
     vendor = root / hatch_build.VENDOR
     assert (vendor / "io.js").read_text() == "client();"
     assert sorted(path.name for path in vendor.iterdir()) == ["io.js", "stamp.json"]
-    assert len(registry.calls()) == 1
-    assert "--ignore-scripts" in registry.calls()[0]
+    assert len(npm.calls()) == 1
+    assert "--ignore-scripts" in npm.calls()[0]
 
 
-def test_another_pin_is_fetched_again(registry: Registry, root: Path) -> None:
-    hatch_build.ensure_assets(root, registry.offer(**{"package/dist/io.js": "old"}))
-    hatch_build.ensure_assets(root, registry.offer(**{"package/dist/io.js": "new"}))
+def test_changed_pin_is_fetched_again(npm: FakeNpm, root: Path) -> None:
+    hatch_build.ensure_assets(root, npm.publish(**{"package/dist/io.js": "old"}))
+    hatch_build.ensure_assets(root, npm.publish(**{"package/dist/io.js": "new"}))
     assert (root / hatch_build.VENDOR / "io.js").read_text() == "new"
 
 
-def test_tarball_that_is_not_the_pinned_one_is_refused(registry: Registry, root: Path) -> None:
-    packages = registry.offer(**{"package/dist/io.js": "client();"})
-    registry.offer(**{"package/dist/io.js": "steal();"})
-    with pytest.raises(hatch_build.AssetsMissing, match="not what was pinned"):
+def test_tarball_with_another_digest_is_rejected(npm: FakeNpm, root: Path) -> None:
+    packages = npm.publish(**{"package/dist/io.js": "client();"})
+    npm.publish(**{"package/dist/io.js": "steal();"})
+    with pytest.raises(hatch_build.AssetsMissing, match="does not match its pinned digest"):
         hatch_build.ensure_assets(root, packages)
     assert not (root / hatch_build.VENDOR / "io.js").exists()
 
 
-def test_without_npm_the_build_warns_and_goes_on_unless_assets_are_required(
-    registry: Registry, root: Path, monkeypatch: pytest.MonkeyPatch
+def test_build_without_npm_warns_unless_assets_are_required(
+    npm: FakeNpm, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packages = registry.offer()
+    packages = npm.publish()
     monkeypatch.setenv("PATH", str(root))
     warnings: list[str] = []
     hook(root, packages, warnings).initialize("standard", {})
@@ -111,17 +111,17 @@ def test_without_npm_the_build_warns_and_goes_on_unless_assets_are_required(
         hook(root, packages, warnings).initialize("standard", {})
 
 
-def test_npm_that_fails_is_no_reason_to_fail_the_build(registry: Registry, root: Path) -> None:
-    packages = registry.offer()
-    (registry.bin / "npm").write_text("#!/bin/sh\nexit 1\n")
+def test_failing_npm_does_not_fail_the_build(npm: FakeNpm, root: Path) -> None:
+    packages = npm.publish()
+    (npm.bin / "npm").write_text("#!/bin/sh\nexit 1\n")
     warnings: list[str] = []
     hook(root, packages, warnings).initialize("standard", {})
     assert "npm could not fetch client" in warnings[0]
 
 
 @pytest.mark.usefixtures("assets")
-def test_compiled_dashboard_client_is_that_of_these_sources() -> None:
+def test_compiled_dashboard_client_matches_its_sources() -> None:
     stamp = json.loads((VENDOR / "stamp.json").read_text())
     for source in (ROOT / "admin" / "src").rglob("*.ts"):
-        assert stamp[source.name] == hashlib.sha256(source.read_bytes()).hexdigest(), "pip install -e . compiles it"
+        assert stamp[source.name] == hashlib.sha256(source.read_bytes()).hexdigest(), "outdated: run pip install -e ."
         assert source.with_suffix(".js").exists()
