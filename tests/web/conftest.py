@@ -1,4 +1,4 @@
-"""A server in the test's own event loop, and a real browser that notices every error on its console."""
+"""Fixtures: a server in the test's event loop, and Chromium profiles that fail a test on console errors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from playwright.async_api import Browser, async_playwright, expect
 from chatws.server.frontend.static import VENDOR
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool
-from tests.web.support import CLOSE_TIMEOUT_S, Visitors
+from tests.web.browser import CLOSE_TIMEOUT_S, BrowserProfiles
 
-PATIENCE_MS = 20_000
-"""For what a busy machine does late; no test waits for it to pass."""
+EXPECT_TIMEOUT_MS = 20_000
+"""Upper bound for slow machines; a passing test does not wait for it."""
 
-StartChat = Callable[..., Awaitable[RunningChat]]
+StartChatServer = Callable[..., Awaitable[RunningChat]]
 
 
 @pytest_asyncio.fixture
@@ -31,7 +31,7 @@ async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def start_site(tmp_path: Path) -> AsyncIterator[StartChat]:
+async def start_chat_server(tmp_path: Path) -> AsyncIterator[StartChatServer]:
     """Run servers for browser tests, with any settings."""
     async with AsyncExitStack() as stack:
 
@@ -42,40 +42,40 @@ async def start_site(tmp_path: Path) -> AsyncIterator[StartChat]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def site(start_site: StartChat) -> RunningChat:
+async def chat_server(start_chat_server: StartChatServer) -> RunningChat:
     """Run a development server for a browser test."""
-    return await start_site()
+    return await start_chat_server()
 
 
 @pytest.fixture(scope="session")
 def assets() -> None:
-    """Need what the build brings: the official client, and the dashboard compiled."""
+    """Require the assets of the build: the official client and the compiled dashboard."""
     if not (VENDOR / "stamp.json").exists():
         require_tool("npm", "apt install npm")
         pytest.fail("chatws was installed without npm; install it again: pip install -e .")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  the pages need them
-    """Start the system's Chromium once."""
-    expect.set_options(timeout=PATIENCE_MS)
+async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  required by the pages
+    """Start the system's Chromium once per session."""
+    expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     program = require_tool("chromium", "apt install chromium")
     async with async_playwright() as playwright:
-        # Containers have no user namespaces for its sandbox; only our own pages are opened. Without a graphics card a
-        # process that imitates one costs a tenth of the time.
+        # Containers have no user namespaces for the sandbox, and only pages of the tests are opened. Software
+        # rendering by a GPU process takes a tenth of the time.
         options = ["--no-sandbox", "--disable-gpu"]
         browser = await playwright.chromium.launch(executable_path=program, args=options)
         yield browser
         with suppress(TimeoutError):
             await asyncio.wait_for(browser.close(), CLOSE_TIMEOUT_S)
-        # Its pipes are closed by the loop's next turns.
+        # The pipes are closed in the next iteration of the event loop.
         await asyncio.sleep(0)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visitors(browser: Browser) -> AsyncIterator[Visitors]:
-    """Let people visit pages; a test in which a page complained fails."""
-    visitors = Visitors(browser)
-    yield visitors
-    await visitors.close()
-    assert visitors.complaints == []
+async def browsers(browser: Browser) -> AsyncIterator[BrowserProfiles]:
+    """Provide browser profiles, and fail the test if a page logged an error."""
+    browsers = BrowserProfiles(browser)
+    yield browsers
+    await browsers.close()
+    assert browsers.console_errors == []

@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious, in either colour scheme and at every width."""
+"""Accessibility of all pages, checked with axe-core in both colour schemes and at two widths."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from playwright.async_api import Page, expect
 
 from tests.support.chat import RunningChat
 from tests.support.node import NODE_DIR
-from tests.web.conftest import StartChat
-from tests.web.other_site import OtherSite
-from tests.web.support import Visitors, Window, dashboard, sides
+from tests.web.browser import BrowserProfiles, ChatWindow, connected_panels, log_in_as_dev_agent
+from tests.web.conftest import StartChatServer
+from tests.web.embedding_site import EmbeddingSite
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("node")]
 
 AXE = NODE_DIR / "node_modules" / "axe-core" / "axe.min.js"
-LOOKS = [("light", 1280), ("dark", 320)]
+APPEARANCES = [("light", 1280), ("dark", 320)]
 
 
-@pytest.fixture(params=LOOKS, ids=[f"{scheme}-{width}" for scheme, width in LOOKS])
-def look(request: pytest.FixtureRequest) -> dict[str, Any]:
+@pytest.fixture(params=APPEARANCES, ids=[f"{scheme}-{width}" for scheme, width in APPEARANCES])
+def appearance(request: pytest.FixtureRequest) -> dict[str, Any]:
     scheme, width = request.param
     return {"color_scheme": scheme, "viewport": {"width": width, "height": 720}, "reduced_motion": "reduce"}
 
 
 async def serious_findings(page: Page) -> list[str]:
     await page.evaluate(AXE.read_text())
-    # Frames of other origins are visited as pages of their own.
+    # Frames of other origins are checked as separate pages.
     found = await page.evaluate("axe.run({iframes: false})")
     return [
         f"{one['id']}: {node['html']} {node['failureSummary']}"
@@ -37,40 +37,43 @@ async def serious_findings(page: Page) -> list[str]:
     ]
 
 
-async def test_test_page(site: RunningChat, visitors: Visitors, look: dict[str, Any]) -> None:
-    page = await visitors.open(f"{site.url}/websocket-test.html", **look)
-    customer, agent = await sides(page)
-    await customer.say("Hello")
-    await agent.say("Good day")
-    await customer.shows("Hello", "Good day")
+async def test_test_page(chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]) -> None:
+    page = await browsers.open(f"{chat_server.url}/websocket-test.html", **appearance)
+    customer, agent = await connected_panels(page)
+    await customer.send("Hello")
+    await agent.send("Good day")
+    await customer.expect_messages("Hello", "Good day")
     await agent.root.get_by_role("button", name="Cut connection").click()
     await expect(agent.status).to_have_text("Reconnecting…")
-    await agent.say("queued")
+    await agent.send("queued")
     assert await serious_findings(page) == []
 
 
-async def test_widget_and_launcher(start_site: StartChat, visitors: Visitors, look: dict[str, Any]) -> None:
-    async with OtherSite() as shop:
-        site = await start_site(widget_origins=(shop.url,))
-        page = await visitors.open(shop.embed(site.url), **look)
+async def test_widget_and_launcher(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles, appearance: dict[str, Any]
+) -> None:
+    async with EmbeddingSite() as host_site:
+        chat_server = await start_chat_server(widget_origins=(host_site.url,))
+        page = await browsers.open(host_site.embed(chat_server.url), **appearance)
         await page.get_by_role("button", name="Open chat").click()
-        window = Window(page.frame_locator("iframe"))
-        await window.is_connected()
-        await window.say("Hello")
-        await window.shows("Hello")
+        window = ChatWindow(page.frame_locator("iframe"))
+        await window.expect_connected()
+        await window.send("Hello")
+        await window.expect_messages("Hello")
         assert await serious_findings(page) == []
-        assert await serious_findings(await visitors.open(f"{site.url}/widget/chatbot-iframe.html", **look)) == []
+        widget_page = await browsers.open(f"{chat_server.url}/widget/chatbot-iframe.html", **appearance)
+        assert await serious_findings(widget_page) == []
 
 
-async def test_dashboard(site: RunningChat, visitors: Visitors, look: dict[str, Any]) -> None:
-    customer = await site.customer("customer-1")
+async def test_dashboard(chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]) -> None:
+    customer = await chat_server.customer("customer-1")
     await customer.ask("join_conversation", "conv-1")
     await customer.ask("send_message", {"conversationId": "conv-1", "content": "Hello"})
-    page = await visitors.open(f"{site.url}/admin/", **look)
+    page = await browsers.open(f"{chat_server.url}/admin/", **appearance)
     assert await serious_findings(page) == []
-    desk = await dashboard(page)
-    assert await serious_findings(desk) == []
-    await desk.locator(".row").click()
-    await Window(desk.locator("#conversation")).say("Good day")
-    await expect(desk.locator(".message.out .message-state")).to_have_text("Sent")
-    assert await serious_findings(desk) == []
+    dashboard = await log_in_as_dev_agent(page)
+    assert await serious_findings(dashboard) == []
+    await dashboard.locator(".row").click()
+    await ChatWindow(dashboard.locator("#conversation")).send("Good day")
+    await expect(dashboard.locator(".message.out .message-state")).to_have_text("Sent")
+    assert await serious_findings(dashboard) == []

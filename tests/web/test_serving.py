@@ -24,8 +24,8 @@ async def fetch(chat: RunningChat, path: str, **headers: str) -> tuple[ClientRes
         return response, await response.read()
 
 
-def missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Make the server believe that it was built without npm."""
+def remove_assets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Simulate an installation without npm."""
     files = {address: file for address, file in catalogue().items() if file.path.parent != VENDOR}
     compiled = [address for address in files if address.startswith("/admin/src/")]
     for address in compiled:
@@ -39,7 +39,7 @@ def policy_of(response: ClientResponse) -> dict[str, list[str]]:
     return {name: values for name, *values in parts}
 
 
-async def test_official_client_is_served_under_the_names_of_nodes_server(chat: RunningChat) -> None:
+async def test_official_client_is_served_under_the_paths_of_the_node_server(chat: RunningChat) -> None:
     for name in sorted(client_asset.NAMES):
         response, body = await fetch(chat, f"/socket.io/{name}")
         assert (response.status, len(body) > 30_000) == (200, True), name
@@ -47,7 +47,7 @@ async def test_official_client_is_served_under_the_names_of_nodes_server(chat: R
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_pinned_release_and_integrity_are_those_of_the_build() -> None:
+def test_pinned_version_and_integrity_match_the_build() -> None:
     hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["hooks"]["custom"]
     assert hook["packages"]["socket.io-client"]["version"] == client_asset.VERSION
     digest = hashlib.sha384((VENDOR / "socket.io.min.js").read_bytes()).digest()
@@ -55,18 +55,18 @@ def test_pinned_release_and_integrity_are_those_of_the_build() -> None:
     assert (VENDOR / "LICENSE.socket.io-client").exists()
 
 
-async def test_known_etag_gets_304_and_an_old_one_the_content(chat: RunningChat) -> None:
-    for path in ("/core/chat.js", "/websocket-test.html", "/socket.io/socket.io.min.js"):
+async def test_current_etag_gets_304_and_an_outdated_one_the_content(chat: RunningChat) -> None:
+    for path in ("/core/chat-client.js", "/websocket-test.html", "/socket.io/socket.io.min.js"):
         first, body = await fetch(chat, path)
-        again, nothing = await fetch(chat, path, If_None_Match=first.headers["ETag"])
-        assert (again.status, nothing) == (304, b"")
-        assert again.headers["ETag"] == first.headers["ETag"]
-        old, whole = await fetch(chat, path, If_None_Match='"something-else"')
-        assert (old.status, whole) == (200, body)
+        cached, empty = await fetch(chat, path, If_None_Match=first.headers["ETag"])
+        assert (cached.status, empty) == (304, b"")
+        assert cached.headers["ETag"] == first.headers["ETag"]
+        outdated, content = await fetch(chat, path, If_None_Match='"something-else"')
+        assert (outdated.status, content) == (200, body)
         assert first.headers["Cache-Control"] == "no-cache"
 
 
-async def test_pages_allow_no_inline_script_and_no_foreign_source(chat: RunningChat) -> None:
+async def test_pages_allow_no_inline_script_and_no_external_source(chat: RunningChat) -> None:
     for path in ("/websocket-test.html", "/widget/chatbot-iframe.html", "/admin/"):
         response, body = await fetch(chat, path)
         policy = policy_of(response)
@@ -91,10 +91,10 @@ async def test_only_the_widget_may_be_framed_and_only_by_listed_origins(tmp_path
             assert policy_of(page)["frame-ancestors"] == ["'none'"]
 
 
-async def test_without_assets_pages_take_the_client_from_a_cdn_with_integrity_and_say_so(
+async def test_without_assets_pages_load_the_client_from_a_cdn_with_integrity_and_a_notice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    missing(monkeypatch, tmp_path)
+    remove_assets(monkeypatch, tmp_path)
     async with RunningChat(tmp_path / "chat") as chat:
         page, body = await fetch(chat, "/websocket-test.html")
         text = body.decode()
@@ -104,23 +104,23 @@ async def test_without_assets_pages_take_the_client_from_a_cdn_with_integrity_an
         assert policy_of(page)["script-src"] == ["'self'", client_asset.CDN_ORIGIN]
         moved, _ = await fetch(chat, "/socket.io/socket.io.js")
         assert (moved.status, moved.headers["Location"]) == (302, client_asset.cdn_url("socket.io.js"))
-        dashboard, words = await fetch(chat, "/admin/")
+        dashboard, explanation = await fetch(chat, "/admin/")
         assert dashboard.status == 404
-        assert b"npm" in words
+        assert b"npm" in explanation
 
 
 async def test_test_page_is_off_in_production_unless_turned_on(tmp_path: Path) -> None:
     async with RunningChat(tmp_path / "a", mode="prod") as chat:
-        page, words = await fetch(chat, "/websocket-test.html")
+        page, explanation = await fetch(chat, "/websocket-test.html")
         assert page.status == 404
-        assert b"test_page=on" in words
+        assert b"test_page=on" in explanation
     async with RunningChat(tmp_path / "b", mode="prod", test_page="on") as chat:
         page, body = await fetch(chat, "/websocket-test.html")
         assert page.status == 200
         assert b'data-mode="prod"' in body
 
 
-async def test_nothing_but_the_listed_files_can_be_had(chat: RunningChat) -> None:
+async def test_files_outside_the_catalogue_are_not_served(chat: RunningChat) -> None:
     for path in (
         "/core/",
         "/core/../../pyproject.toml",
@@ -135,14 +135,14 @@ async def test_nothing_but_the_listed_files_can_be_had(chat: RunningChat) -> Non
         assert response.status == 404, path
 
 
-async def test_development_token_is_for_own_pages_only_and_never_in_production(tmp_path: Path) -> None:
+async def test_development_token_is_limited_to_own_pages_and_development_mode(tmp_path: Path) -> None:
     async with RunningChat(tmp_path / "a", cors_origin=("*",)) as chat:
         status, reply = await chat.post("/api/dev/token", headers={"Origin": chat.url})
         assert status == 200
         agent = await chat.connect({"token": reply["token"]})
         assert (await agent.ask("subscribe_inbox"))["success"]
-        for foreign in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
-            status, reply = await chat.post("/api/dev/token", headers=foreign)
+        for cross_origin in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            status, reply = await chat.post("/api/dev/token", headers=cross_origin)
             assert (status, reply["error"]["code"]) == (403, "forbidden")
     async with RunningChat(tmp_path / "b", mode="prod") as chat:
         assert (await chat.post("/api/dev/token"))[0] == 404

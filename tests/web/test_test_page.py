@@ -1,4 +1,4 @@
-"""The guide's Local Testing list, on its test page."""
+"""Test page, with the steps of the guide's Local Testing section."""
 
 from __future__ import annotations
 
@@ -10,118 +10,128 @@ from playwright.async_api import expect
 from tests.conftest import StartServer
 from tests.server.rest.support import EMAIL, PASSWORD, add_agent
 from tests.support.chat import RunningChat
-from tests.web.conftest import StartChat
-from tests.web.support import Visitors, Window, sides
+from tests.web.browser import BrowserProfiles, ChatWindow, connected_panels
+from tests.web.conftest import StartChatServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_messages_typing_presence_and_read_marks_go_both_ways(site: RunningChat, visitors: Visitors) -> None:
-    customer, agent = await sides(await visitors.open(f"{site.url}/websocket-test.html"))
-    for side in (customer, agent):
-        await expect(side.root.locator(".side-other .presence")).to_have_text("Online")
-    await customer.area.press_sequentially("Hel")
+async def test_messages_typing_presence_and_read_marks_reach_both_users(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    for panel in (customer, agent):
+        await expect(panel.root.locator(".panel-peer .presence")).to_have_text("Online")
+    await customer.input.press_sequentially("Hel")
     await expect(agent.typing).to_contain_text("is typing")
-    await customer.say("Hello")
+    await customer.send("Hello")
     await expect(agent.typing).to_be_empty()
-    await agent.say("Good day")
-    for side in (customer, agent):
-        await side.shows("Hello", "Good day")
-        await expect(side.root.locator(".message.out .message-state")).to_have_text("Seen")
-        await expect(side.root.locator(".numbers")).to_contain_text("0 waiting")
-        await expect(side.root.locator(".numbers")).to_contain_text("last arrival")
+    await agent.send("Good day")
+    for panel in (customer, agent):
+        await panel.expect_messages("Hello", "Good day")
+        await expect(panel.root.locator(".message.out .message-state")).to_have_text("Seen")
+        await expect(panel.root.locator(".stats")).to_contain_text("0 waiting")
+        await expect(panel.root.locator(".stats")).to_contain_text("last arrival")
 
 
-async def test_typing_that_just_ends_is_taken_off_the_screen(start_site: StartChat, visitors: Visitors) -> None:
-    site = await start_site(typing_expire_ms=1_500)
-    customer, agent = await sides(await visitors.open(f"{site.url}/websocket-test.html"))
-    await agent.area.press_sequentially("h")
+async def test_expired_typing_indicator_is_cleared(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles
+) -> None:
+    chat_server = await start_chat_server(typing_expire_ms=1_500)
+    customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    await agent.input.press_sequentially("h")
     await expect(customer.typing).to_contain_text("Agent is typing")
     await expect(customer.typing).to_be_empty()
 
 
-async def test_browser_offline_and_back_loses_and_doubles_nothing(site: RunningChat, visitors: Visitors) -> None:
-    visitors.network_fails = True
-    page = await visitors.open(f"{site.url}/websocket-test.html")
-    customer, agent = await sides(page)
-    await customer.say("before")
-    await agent.shows("before")
+async def test_browser_going_offline_loses_and_duplicates_nothing(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    browsers.ignore_network_errors = True
+    page = await browsers.open(f"{chat_server.url}/websocket-test.html")
+    customer, agent = await connected_panels(page)
+    await customer.send("before")
+    await agent.expect_messages("before")
     await page.context.set_offline(True)
     await expect(customer.status).to_have_text("Reconnecting…")
-    await customer.say("written offline")
+    await customer.send("written offline")
     await expect(customer.root.locator(".message.out").last).to_contain_text("Waiting for connection")
     await page.context.set_offline(False)
-    for side in (customer, agent):
-        await side.is_connected()
-        await side.shows("before", "written offline")
+    for panel in (customer, agent):
+        await panel.expect_connected()
+        await panel.expect_messages("before", "written offline")
 
 
-async def test_cut_connection_queues_and_catches_up_in_one_order_for_both(
-    site: RunningChat, visitors: Visitors
+async def test_disconnected_user_queues_and_catches_up_in_the_same_order(
+    chat_server: RunningChat, browsers: BrowserProfiles
 ) -> None:
-    customer, agent = await sides(await visitors.open(f"{site.url}/websocket-test.html"))
+    customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
     await customer.root.get_by_role("button", name="Cut connection").click()
     await expect(customer.status).to_have_text("Reconnecting…")
     for text in ("one", "two"):
-        await agent.say(text)
-    await customer.say("three")
-    await agent.shows("one", "two")
-    await customer.shows("three")
+        await agent.send(text)
+    await customer.send("three")
+    await agent.expect_messages("one", "two")
+    await customer.expect_messages("three")
     await customer.root.get_by_role("button", name="Restore connection").click()
-    for side in (customer, agent):
-        await side.shows("one", "two", "three")
-    await expect(customer.root.locator(".numbers")).to_contain_text("1 reconnections")
+    for panel in (customer, agent):
+        await panel.expect_messages("one", "two", "three")
+    await expect(customer.root.locator(".stats")).to_contain_text("1 reconnections")
 
 
-async def test_server_killed_and_started_again_with_a_message_queued(
-    start_server: StartServer, visitors: Visitors
+async def test_queued_message_is_delivered_after_a_server_restart(
+    start_server: StartServer, browsers: BrowserProfiles
 ) -> None:
-    visitors.network_fails = True
+    browsers.ignore_network_errors = True
     server = await asyncio.to_thread(start_server)
-    customer, agent = await sides(await visitors.open(f"{server.url}/websocket-test.html"))
-    await customer.say("before")
-    await agent.shows("before")
+    customer, agent = await connected_panels(await browsers.open(f"{server.url}/websocket-test.html"))
+    await customer.send("before")
+    await agent.expect_messages("before")
     await asyncio.to_thread(server.kill)
-    for side in (customer, agent):
-        await expect(side.status).to_have_text("Reconnecting…")
-    await customer.say("from the customer")
+    for panel in (customer, agent):
+        await expect(panel.status).to_have_text("Reconnecting…")
+    await customer.send("from the customer")
     await asyncio.to_thread(server.start)
-    await agent.shows("before", "from the customer")
-    await agent.say("from the agent")
-    for side in (customer, agent):
-        await side.shows("before", "from the customer", "from the agent")
+    await agent.expect_messages("before", "from the customer")
+    await agent.send("from the agent")
+    for panel in (customer, agent):
+        await panel.expect_messages("before", "from the customer", "from the agent")
 
 
-async def test_in_production_the_page_asks_who_is_there(start_site: StartChat, visitors: Visitors) -> None:
-    visitors.network_fails = True  # the refused log-in is a failed request
-    site = await start_site(mode="prod", test_page="on")
-    await add_agent(site)
-    page = await visitors.open(f"{site.url}/websocket-test.html")
+async def test_production_mode_requires_the_agents_log_in(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles
+) -> None:
+    browsers.ignore_network_errors = True  # the refused log-in is a failed request
+    chat_server = await start_chat_server(mode="prod", test_page="on")
+    await add_agent(chat_server)
+    page = await browsers.open(f"{chat_server.url}/websocket-test.html")
     await page.get_by_label("Agent's email").fill(EMAIL)
     await page.get_by_label("Password").fill("guess")
     await page.get_by_role("button", name="Start").click()
     await expect(page.get_by_role("alert")).to_have_text("Email or password is wrong.")
-    assert await page.locator(".side").count() == 0
+    assert await page.locator(".panel").count() == 0
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Start").click()
-    customer, agent = await sides(page)
-    await agent.say("Good day")
-    await customer.shows("Good day")
+    customer, agent = await connected_panels(page)
+    await agent.send("Good day")
+    await customer.expect_messages("Good day")
 
 
 @pytest.mark.parametrize("width", [320, 768, 1280])
-async def test_nothing_is_wider_than_the_screen(site: RunningChat, visitors: Visitors, width: int) -> None:
-    page = await visitors.open(f"{site.url}/websocket-test.html", viewport={"width": width, "height": 700})
-    customer, agent = await sides(page)
-    await customer.say("W" * 300)
-    await agent.shows("W" * 300)
+async def test_page_does_not_scroll_horizontally(
+    chat_server: RunningChat, browsers: BrowserProfiles, width: int
+) -> None:
+    page = await browsers.open(f"{chat_server.url}/websocket-test.html", viewport={"width": width, "height": 700})
+    customer, agent = await connected_panels(page)
+    await customer.send("W" * 300)
+    await agent.expect_messages("W" * 300)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-async def test_hostile_messages_are_text_and_stay_in_their_bubbles(site: RunningChat, visitors: Visitors) -> None:
-    page = await visitors.open(f"{site.url}/websocket-test.html")
-    page.on("dialog", lambda dialog: visitors.complaints.append(dialog.message))
-    customer, agent = await sides(page)
+async def test_hostile_messages_are_shown_as_text(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+    page = await browsers.open(f"{chat_server.url}/websocket-test.html")
+    page.on("dialog", lambda dialog: browsers.console_errors.append(dialog.message))
+    customer, agent = await connected_panels(page)
     hostile = (
         "<img src=x onerror=alert(1)>",
         "</script><script>alert(2)</script>",
@@ -130,23 +140,23 @@ async def test_hostile_messages_are_text_and_stay_in_their_bubbles(site: Running
         "\U0001f469\u200d\U0001f680 &lt;b&gt; %s ${alert(3)} {{alert(4)}}",
     )
     for count, text in enumerate(hostile, 1):
-        await customer.say(text)
-        await expect(agent.texts).to_have_count(count)
-    assert await agent.texts.evaluate_all("all => all.map(one => one.textContent)") == list(hostile)
+        await customer.send(text)
+        await expect(agent.messages).to_have_count(count)
+    assert await agent.messages.evaluate_all("all => all.map(one => one.textContent)") == list(hostile)
     assert await page.locator(".message-text *").count() == 0
     assert await page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
-async def test_text_over_the_limit_cannot_be_sent(site: RunningChat, visitors: Visitors) -> None:
-    customer, _ = await sides(await visitors.open(f"{site.url}/websocket-test.html"))
-    await customer.area.fill("\U0001f600" * 4_001)
+async def test_text_over_the_limit_cannot_be_sent(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+    customer, _ = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    await customer.input.fill("\U0001f600" * 4_001)
     await expect(customer.root.get_by_role("button", name="Send")).to_be_disabled()
     await expect(customer.root.locator(".composer-count")).to_have_text("4001 of 4000")
 
 
-async def test_two_test_pages_do_not_mix(site: RunningChat, visitors: Visitors) -> None:
-    first = Window((await visitors.open(f"{site.url}/websocket-test.html")).locator("[data-role=agent]"))
-    second, _ = await sides(await visitors.open(f"{site.url}/websocket-test.html"))
-    await second.say("only here")
-    await second.shows("only here")
-    await first.shows()
+async def test_two_test_pages_have_separate_conversations(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+    first = ChatWindow((await browsers.open(f"{chat_server.url}/websocket-test.html")).locator("[data-role=agent]"))
+    second, _ = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    await second.send("only here")
+    await second.expect_messages("only here")
+    await first.expect_messages()

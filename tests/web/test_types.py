@@ -9,11 +9,11 @@ from tests.support.node import NODE_DIR, NodeRunner
 WEB = Path(typescript.FILE).parent.parent
 
 
-def test_types_are_those_of_the_protocol_table() -> None:
+def test_type_declarations_match_the_protocol_table() -> None:
     assert typescript.FILE.read_text() == typescript.write_declarations(), "run: python -m chatws.protocol.typescript"
 
 
-def test_browser_sources_and_the_guides_typescript_pass_the_strict_type_check(node: NodeRunner) -> None:
+def test_browser_sources_and_guide_examples_pass_the_type_check(node: NodeRunner) -> None:
     compiler = NODE_DIR / "node_modules" / "typescript" / "bin" / "tsc"
     for project in (WEB, Path(__file__).parent / "guide"):
         command = [node.program, str(compiler), "--project", str(project)]

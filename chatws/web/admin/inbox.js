@@ -1,4 +1,4 @@
-/** The list of conversations: newest first, with what is unread and who is there. */
+/** List of conversations, newest first, with unread counts and presence. */
 
 /** @import {Conversation, ConversationList, InboxAck, Presence, Refused} from "../core/protocol.js" */
 
@@ -6,44 +6,44 @@ import { find, make } from "../ui/dom.js";
 import { initialsOf, shortTimeOf } from "../ui/format.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
-/** Most conversations in one answer; the subscription's has as many. */
-const PAGE = 100;
+/** Maximum page size, also that of the subscription's reply. */
+const PAGE_SIZE = 100;
 
-/** @type {Record<string, (conversation: Conversation, me: string) => boolean>} */
+/** @type {Record<string, (conversation: Conversation, userId: string) => boolean>} */
 const FILTERS = {
   Open: ({ status }) => status !== "resolved",
-  Mine: ({ assignee, status }, me) => assignee?.userId === me && status !== "resolved",
+  Mine: ({ assignee, status }, userId) => assignee?.userId === userId && status !== "resolved",
   Queue: ({ status }) => status === "queued",
   Resolved: ({ status }) => status === "resolved",
 };
 
-const STATUS_WORDS = { bot: "Bot", queued: "In the queue", assigned: "Assigned", resolved: "Resolved" };
+const STATUS_LABELS = { bot: "Bot", queued: "In the queue", assigned: "Assigned", resolved: "Resolved" };
 
 export class Inbox {
   /** @type {Map<string, Conversation>} */
   #conversations = new Map();
   /** @type {Map<string, Presence["status"]>} */
   #presences = new Map();
-  #marks;
+  #readMarks;
   #filter = "Open";
   #openId = "";
-  #me;
+  #userId;
   #onOpen;
   #list = find("#list", HTMLUListElement);
   #more = find("#list-more", HTMLButtonElement);
-  /** Leads to the next older page; null at the end. @type {string | null | undefined} */
+  /** Cursor of the next older page; null after the last one. @type {string | null | undefined} */
   #cursor;
   /** @type {Map<string, HTMLLIElement>} */
   #rows = new Map();
 
   /**
-   * @param {string} me
+   * @param {string} userId the agent
    * @param {(conversation: Conversation) => void} onOpen
    */
-  constructor(me, onOpen) {
-    this.#me = me;
+  constructor(userId, onOpen) {
+    this.#userId = userId;
     this.#onOpen = onOpen;
-    this.#marks = new ReadMarks(me);
+    this.#readMarks = new ReadMarks(userId);
     const filters = find("#filters", HTMLElement);
     filters.replaceChildren(...Object.keys(FILTERS).map((name) => this.#filterButton(name)));
     this.#more.onclick = () => void this.#loadOlder();
@@ -56,32 +56,32 @@ export class Inbox {
   }
 
   /**
-   * Take a conversation as it is now; true when somebody else said something new in it.
+   * Apply a changed conversation; return true if it has a new message from another user.
    * @param {Conversation} conversation
    */
-  hear(conversation) {
+  update(conversation) {
     const before = this.#conversations.get(conversation.conversationId);
-    // Two ways lead here, and the slower one must not win.
+    // Updates arrive from events and replies in any order: ignore an older state.
     if (before && (before.headSeq > conversation.headSeq || before.version > conversation.version)) return false;
     this.#conversations.set(conversation.conversationId, conversation);
     this.#render();
     const last = conversation.lastMessage;
-    return last !== null && last.sender.userId !== this.#me && last.seq > (before?.headSeq ?? 0);
+    return last !== null && last.sender.userId !== this.#userId && last.seq > (before?.headSeq ?? 0);
   }
 
   /** @param {Presence} presence */
-  hearPresence(presence) {
+  updatePresence(presence) {
     this.#presences.set(presence.userId, presence.status);
     this.#render();
   }
 
   /**
-   * The agent has read a conversation up to `seq`.
+   * Record that the agent has read a conversation up to `seq`.
    * @param {string} conversationId
    * @param {number} seq
    */
   read(conversationId, seq) {
-    this.#marks.set(conversationId, seq);
+    this.#readMarks.set(conversationId, seq);
     this.#render();
   }
 
@@ -91,18 +91,18 @@ export class Inbox {
     for (const presence of inbox.presence) this.#presences.set(presence.userId, presence.status);
     this.#cursor = undefined;
     this.#render();
-    // The subscription's page may be cut short, and says nothing of what is older.
+    // The subscription's page may be incomplete and has no cursor to older conversations.
     void this.#loadOlder();
   }
 
   async #loadOlder() {
     this.#more.disabled = true;
-    const query = { limit: PAGE, cursor: this.#cursor ?? undefined };
+    const query = { limit: PAGE_SIZE, cursor: this.#cursor ?? undefined };
     /** @type {ConversationList | Refused | null} */
     const page = await adminWebSocket.chat.rest.get("/api/conversations", query).catch(() => null);
     this.#more.disabled = false;
     if (!page?.success) return;
-    // The live ones are newer than any page.
+    // Conversations received as events are newer than any page.
     const older = page.conversations.filter((one) => !this.#conversations.has(one.conversationId));
     for (const one of older) this.#conversations.set(one.conversationId, one);
     this.#cursor = page.cursor;
@@ -111,13 +111,13 @@ export class Inbox {
   }
 
   #render() {
-    const fits = FILTERS[this.#filter];
-    const shown = [...this.#conversations.values()].filter((one) => fits(one, this.#me));
+    const matches = FILTERS[this.#filter];
+    const shown = [...this.#conversations.values()].filter((one) => matches(one, this.#userId));
     shown.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
     const rows = shown.map((one) => this.#row(one));
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.id : undefined;
     this.#list.replaceChildren(...rows);
-    // Sorting moves rows; the one that had the focus keeps it.
+    // Replacing the rows removes the focus: restore it.
     if (focused) this.#list.querySelector(`[data-id="${focused}"]`)?.dispatchEvent(new Event("refocus"));
     find("#list-empty", HTMLElement).hidden = shown.length > 0;
   }
@@ -130,15 +130,15 @@ export class Inbox {
     const presence = this.presenceOf(customer.userId);
     const name = make("span", { class: "row-name", dir: "auto" }, customer.userName);
     const time = make("time", { class: "row-time", datetime: updatedAt }, shortTimeOf(updatedAt));
-    const said = make("span", { class: "row-said", dir: "auto" }, lastMessage?.content ?? "No message yet");
-    const holder = assignee && status === "assigned" ? assignee.userName : STATUS_WORDS[status];
-    const foot = make("span", { class: "row-foot" }, make("span", { class: "tag", "data-status": status }, holder));
-    if (unread) foot.append(make("span", { class: "unread" }, String(unread), make("span", { class: "visually-hidden" }, " unread")));
+    const preview = make("span", { class: "row-preview", dir: "auto" }, lastMessage?.content ?? "No message yet");
+    const tag = assignee && status === "assigned" ? assignee.userName : STATUS_LABELS[status];
+    const footer = make("span", { class: "row-footer" }, make("span", { class: "tag", "data-status": status }, tag));
+    if (unread) footer.append(make("span", { class: "unread" }, String(unread), make("span", { class: "visually-hidden" }, " unread")));
     const avatar = make("span", { class: "avatar", "data-presence": presence, title: presence, "aria-hidden": "true" });
     avatar.append(initialsOf(customer.userName));
     const state = make("span", { class: "visually-hidden" }, presence);
     const button = find("button", HTMLButtonElement, row);
-    button.replaceChildren(avatar, name, state, time, said, foot);
+    button.replaceChildren(avatar, name, state, time, preview, footer);
     button.setAttribute("aria-current", String(conversationId === this.#openId));
     button.classList.toggle("has-unread", unread > 0);
     return row;
@@ -160,10 +160,10 @@ export class Inbox {
     return row;
   }
 
-  /** What was said after the agent last read, unless the agent said it. @param {Conversation} conversation */
+  /** Count the messages after the agent's read mark; none if the agent sent the last one. @param {Conversation} conversation */
   #unread({ conversationId, headSeq, lastMessage }) {
-    if (lastMessage?.sender.userId === this.#me) return 0;
-    return Math.max(0, headSeq - this.#marks.get(conversationId));
+    if (lastMessage?.sender.userId === this.#userId) return 0;
+    return Math.max(0, headSeq - this.#readMarks.get(conversationId));
   }
 
   /** @param {string} name */
@@ -178,21 +178,21 @@ export class Inbox {
   }
 }
 
-/** How far this agent has read, kept by the browser: the inbox does not name read marks. */
+/** Read marks of the agent, stored in the browser because the inbox replies do not contain them. */
 class ReadMarks {
   #key;
   /** @type {Record<string, number>} */
-  #marks;
+  #readMarks;
 
   /** @param {string} userId */
   constructor(userId) {
     this.#key = `chatws.read.${userId}`;
-    this.#marks = JSON.parse(localStorage.getItem(this.#key) ?? "{}");
+    this.#readMarks = JSON.parse(localStorage.getItem(this.#key) ?? "{}");
   }
 
   /** @param {string} conversationId */
   get(conversationId) {
-    return this.#marks[conversationId] ?? 0;
+    return this.#readMarks[conversationId] ?? 0;
   }
 
   /**
@@ -200,7 +200,7 @@ class ReadMarks {
    * @param {number} seq
    */
   set(conversationId, seq) {
-    this.#marks[conversationId] = Math.max(seq, this.get(conversationId));
-    localStorage.setItem(this.#key, JSON.stringify(this.#marks));
+    this.#readMarks[conversationId] = Math.max(seq, this.get(conversationId));
+    localStorage.setItem(this.#key, JSON.stringify(this.#readMarks));
   }
 }

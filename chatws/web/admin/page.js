@@ -1,24 +1,24 @@
-/** The dashboard: who the agent is, and the parts of the desk. */
+/** Dashboard page: log-in and the connection of inbox, conversation view and notifications. */
 
 /** @import {LoginAck, Refused} from "../core/protocol.js" */
 
-import { Rest } from "../core/rest.js";
+import { RestClient } from "../core/rest-client.js";
 import { find } from "../ui/dom.js";
 import { chime } from "../ui/sound.js";
 import { showStatus } from "../ui/status.js";
-import { ConversationPane } from "./conversation.js";
+import { ConversationView } from "./conversation-view.js";
 import { Inbox } from "./inbox.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
 const TOKEN_KEY = "auth_token";
 const USER_KEY = "auth_user";
 const SOUND_KEY = "chatws.sound";
-/** How long a problem that is over stays on the screen. */
+/** Display time of a warning. */
 const WARNING_MS = 8_000;
 
-const rest = new Rest("", authorization);
+const rest = new RestClient("", authorization);
 const banner = find("#banner", HTMLElement);
-const panes = find(".panes", HTMLElement);
+const body = find(".dashboard-body", HTMLElement);
 const soundButton = find("#sound", HTMLButtonElement);
 const presence = find("#presence", HTMLSelectElement);
 
@@ -32,7 +32,7 @@ function authorization() {
 }
 
 /** @param {LoginAck} login */
-function keep(login) {
+function storeLogin(login) {
   sessionStorage.setItem(TOKEN_KEY, login.token);
   sessionStorage.setItem(USER_KEY, login.user.userId);
   return login.token;
@@ -40,7 +40,7 @@ function keep(login) {
 
 /** @param {string} problem */
 function showLogin(problem = "") {
-  find("#desk", HTMLElement).hidden = true;
+  find("#dashboard", HTMLElement).hidden = true;
   find("#login", HTMLElement).hidden = false;
   find("#login-dev", HTMLElement).hidden = document.documentElement.dataset.mode !== "dev";
   find("#login-problem", HTMLElement).textContent = problem;
@@ -55,8 +55,8 @@ async function logIn(path, body) {
     /** @type {LoginAck | Refused} */
     const login = await rest.post(path, body);
     if (!login.success) return showLogin(login.error.message);
-    keep(login);
-    openDesk();
+    storeLogin(login);
+    openDashboard();
   } catch {
     showLogin("The server cannot be reached.");
   }
@@ -65,7 +65,7 @@ async function logIn(path, body) {
 async function renewToken() {
   /** @type {LoginAck | Refused} */
   const login = await rest.post("/api/auth/refresh");
-  return login.success ? keep(login) : null;
+  return login.success ? storeLogin(login) : null;
 }
 
 function endLogin() {
@@ -80,34 +80,34 @@ async function logOut() {
   location.reload();
 }
 
-function openDesk() {
+function openDashboard() {
   find("#login", HTMLElement).hidden = true;
-  find("#desk", HTMLElement).hidden = false;
-  const me = sessionStorage.getItem(USER_KEY) ?? "";
-  const pane = new ConversationPane(find("#conversation", HTMLElement), me, {
-    onClose: () => (panes.dataset.shows = "list"),
+  find("#dashboard", HTMLElement).hidden = false;
+  const userId = sessionStorage.getItem(USER_KEY) ?? "";
+  const view = new ConversationView(find("#conversation", HTMLElement), userId, {
+    onClose: () => (body.dataset.view = "list"),
     onRead: (conversationId, seq) => inbox.read(conversationId, seq),
-    warn,
+    showWarning,
   });
-  const inbox = new Inbox(me, (conversation) => {
-    panes.dataset.shows = "conversation";
-    void pane.open(conversation, inbox.presenceOf(conversation.customer.userId));
+  const inbox = new Inbox(userId, (conversation) => {
+    body.dataset.view = "conversation";
+    void view.open(conversation, inbox.presenceOf(conversation.customer.userId));
   });
   adminWebSocket.onConnectionChange((state, detail) => {
     showStatus(find("#status", HTMLElement), state, detail);
-    say(state === "reconnecting" ? "No connection. What you write is sent as soon as it is back." : "");
+    showBanner(state === "reconnecting" ? "No connection. What you write is sent as soon as it is back." : "");
   });
   adminWebSocket.onPresenceUpdate((update) => {
-    inbox.hearPresence(update);
-    pane.hearPresence(update);
+    inbox.updatePresence(update);
+    view.updatePresence(update);
   });
-  adminWebSocket.onInbox((loaded) => loaded.presence.forEach((update) => pane.hearPresence(update)));
+  adminWebSocket.onInbox((loaded) => loaded.presence.forEach((update) => view.updatePresence(update)));
   adminWebSocket.onConversationUpdated((conversation) => {
-    if (inbox.hear(conversation)) ring();
-    pane.hear(conversation);
+    if (inbox.update(conversation)) playSound();
+    view.update(conversation);
   });
   adminWebSocket.onError((failed) => {
-    if (adminWebSocket.chat.state !== "disconnected") return warn(failed.message);
+    if (adminWebSocket.chat.state !== "disconnected") return showWarning(failed.message);
     endLogin();
     showLogin(failed.message);
   });
@@ -115,20 +115,20 @@ function openDesk() {
   void adminWebSocket.subscribeInbox();
 }
 
-function ring() {
+function playSound() {
   if (soundButton.getAttribute("aria-pressed") === "true") chime();
 }
 
 /** @param {string} text */
-function say(text) {
+function showBanner(text) {
   banner.textContent = text;
   banner.hidden = !text;
 }
 
-/** Say what went wrong, for a while. @param {string} text */
-function warn(text) {
-  say(text);
-  if (text) setTimeout(() => banner.textContent === text && say(""), WARNING_MS);
+/** Show a warning for a limited time. @param {string} text */
+function showWarning(text) {
+  showBanner(text);
+  if (text) setTimeout(() => banner.textContent === text && showBanner(""), WARNING_MS);
 }
 
 /** @param {boolean} on */
@@ -149,5 +149,5 @@ find("#login-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
   void logIn("/api/auth/login", Object.fromEntries(new FormData(find("#login-form", HTMLFormElement))));
 });
-if (token()) openDesk();
+if (token()) openDashboard();
 else showLogin();

@@ -1,4 +1,4 @@
-/** The connection: whether there is a link, who we are on it, and what follows its end. */
+/** Socket.IO connection: connection state, authenticated identity and reconnection policy. */
 
 /** @import {Authenticated, ErrorCode, Failed} from "./protocol.js" */
 
@@ -6,58 +6,60 @@ import { reconnectDelayMs } from "./backoff.js";
 
 /** @typedef {"connected" | "disconnected" | "reconnecting"} ConnectionState */
 /** @typedef {{reason: string, attempt: number, delayMs: number}} ConnectionDetail */
-/** @typedef {{reason: string, code?: ErrorCode, byServer?: boolean}} LinkEnd */
+/** @typedef {{reason: string, code?: ErrorCode, byServer?: boolean}} ConnectionEnd */
 
 /**
- * What the connection tells its owner.
- * @typedef {object} Owner
- * @property {(identity: Authenticated) => void} up
- * @property {() => void} down
- * @property {(state: ConnectionState, detail: ConnectionDetail) => void} change
- * @property {(name: string, payload: any) => void} event any: the table decides, by name
+ * Callbacks of a connection.
+ * @typedef {object} ConnectionObserver
+ * @property {(identity: Authenticated) => void} opened
+ * @property {() => void} closed
+ * @property {(state: ConnectionState, detail: ConnectionDetail) => void} stateChanged
+ * @property {(name: string, payload: any) => void} event any: the payload's type depends on the event name
  */
 
-/** A link that lived this long starts the backoff anew; otherwise a server that accepts and drops would be hammered. */
+/** Uptime after which the backoff restarts; a server that accepts and drops connections must not cause a tight loop. */
 const STABLE_AFTER_MS = 5_000;
-/** No server may send a client away for longer. */
+/** Upper bound of the `retryAfterMs` of a draining server. */
 const MAX_RETRY_AFTER_MS = 60_000;
-/** A draining server closes within 10 s (contract); after this the client does. */
+/** A draining server closes the connection within 10 s (contract); after this time the client closes it. */
 const DRAIN_TIMEOUT_MS = 15_000;
 const TRANSPORT_TIMEOUT_MS = 10_000;
-/** From opening the transport to the server's `authenticated`. */
+/** Timeout from opening the transport to the server's `authenticated`. */
 const OPEN_TIMEOUT_MS = 12_000;
 
-/** Codes of a refused CONNECT that another attempt may overcome (contract: Errors). @type {Set<ErrorCode>} */
-const PASSING = new Set([
+/** Codes of a refused CONNECT after which another attempt may succeed (contract: Errors). @type {Set<ErrorCode>} */
+const TRANSIENT_CODES = new Set([
   "connection_limit", "draining", "internal", "rate_limited", "slow", "storage_unavailable", "timeout",
 ]);
 
-/** Keeps one socket.io socket connected with a reconnection policy of its own. */
+/** One socket.io-client socket, reconnected by this class instead of by the library. */
 export class Connection {
   /** @type {ConnectionState} */
   state = "disconnected";
   reason = "not connected yet";
   /** @type {Authenticated | null} */
   identity = null;
-  /** Why there will be no other link; null as long as there may be one. @type {Failed | null} */
+  /** Error that ended all reconnection attempts; null while another attempt is possible. @type {Failed | null} */
   failure = null;
   reconnects = 0;
-  /** Attempts without success since the last link. */
-  failures = 0;
-  /** Rises with every link, so that answers of an older one are told apart. */
-  link = 0;
+  /** Failed attempts since the last successful one. */
+  failedAttempts = 0;
+  /** Number of the current or last connection; identifies replies that belong to an earlier one. */
+  number = 0;
   /** @type {number | null} */
   openedAt = null;
   uptimeMs = 0;
-  #up = false;
-  #wanted = false;
-  /** Between two attempts. */
+  #authenticated = false;
+  /** Between `start` and the final disconnect. */
+  #started = false;
+  /** The delay before the next attempt is running. */
   #waiting = false;
   #suspended = false;
+  /** Attempts since the last stable connection, for the backoff. */
   #attempt = 0;
-  /** @type {number | null} Come back after this: the server said that it stops. */
+  /** @type {number | null} Reconnection delay from the server's `server_draining`; null while it is not draining. */
   #drainAfterMs = null;
-  /** @type {Failed | null} The server's last words, which explain a DISCONNECT. */
+  /** @type {Failed | null} Last `error` event, reported as the cause of a following DISCONNECT. */
   #lastError = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -68,34 +70,34 @@ export class Connection {
    * @param {object} options
    * @param {(url: string, options: object) => any} options.io socket.io-client's `io`
    * @param {string} options.url
-   * @param {() => Record<string, string>} options.auth asked for at every attempt
-   * @param {(() => Promise<boolean>) | null} options.renew gets fresh credentials; false when none can be had
+   * @param {() => Record<string, string>} options.auth called before every attempt
+   * @param {(() => Promise<boolean>) | null} options.renew fetches fresh credentials; false if there are none
    * @param {object} options.socketOptions more options for `io`, such as `transports`
    * @param {number} options.maxAttempts
    * @param {() => number} options.random
    * @param {() => number} options.now
-   * @param {Owner} owner
+   * @param {ConnectionObserver} observer
    */
-  constructor(options, owner) {
+  constructor(options, observer) {
     this.#options = options;
-    this.#owner = owner;
+    this.#observer = observer;
   }
 
   #options;
-  #owner;
+  #observer;
 
-  /** Whether requests may leave. */
-  get up() {
-    return this.#up && this.#drainAfterMs === null;
+  /** Whether requests can be sent. */
+  get ready() {
+    return this.#authenticated && this.#drainAfterMs === null;
   }
 
-  /** Begin to connect, for ever or until `stop`. */
+  /** Connect and stay connected until `stop` or a final failure. */
   start() {
-    this.#wanted = true;
+    this.#started = true;
     this.failure = null;
     this.#socket = this.#options.io(this.#options.url, {
       ...this.#options.socketOptions,
-      auth: (/** @type {(auth: object) => void} */ give) => give(this.#options.auth()),
+      auth: (/** @type {(auth: object) => void} */ callback) => callback(this.#options.auth()),
       autoConnect: false,
       forceNew: true,
       reconnection: false,
@@ -105,35 +107,35 @@ export class Connection {
     this.#open();
   }
 
-  /** Disconnect for good. */
+  /** Disconnect and do not reconnect. */
   stop() {
-    this.#wanted = false;
+    this.#started = false;
     this.failure = { message: "The connection was closed.", code: "timeout" };
     clearTimeout(this.#timer);
     this.#socket?.disconnect();
-    if (this.state !== "disconnected") this.#change("disconnected", "client disconnect");
+    if (this.state !== "disconnected") this.#setState("disconnected", "client disconnect");
   }
 
-  /** Cut the link as a network would, and stay away until `resume`. */
+  /** Simulate an outage: close the transport abruptly and do not reconnect until `resume`. */
   suspend() {
     this.#suspended = true;
     clearTimeout(this.#timer);
-    this.drop();
+    this.closeTransport();
   }
 
-  /** End `suspend`. */
+  /** End the outage started by `suspend`. */
   resume() {
     this.#suspended = false;
-    this.hurry();
+    this.retryNow();
   }
 
-  /** Try again now instead of at the end of the delay: the network is back. */
-  hurry() {
-    if (this.#wanted && this.#waiting && !this.#suspended) this.#open();
+  /** Start the next attempt now instead of at the end of its delay, for instance when the browser is online again. */
+  retryNow() {
+    if (this.#started && this.#waiting && !this.#suspended) this.#open();
   }
 
-  /** Close a link that seems dead; what follows is decided as for any other end. */
-  drop() {
+  /** Close the transport of a connection that no longer responds; the reconnection policy applies. */
+  closeTransport() {
     this.#socket?.io.engine?.close();
   }
 
@@ -141,7 +143,7 @@ export class Connection {
    * @param {string} name
    * @param {unknown} payload
    * @param {number} timeoutMs
-   * @returns {Promise<any>} the reply; rejected when none came
+   * @returns {Promise<any>} the reply; rejected on timeout or disconnect
    */
   request(name, payload, timeoutMs) {
     return this.#socket.timeout(timeoutMs).emitWithAck(name, payload);
@@ -150,109 +152,109 @@ export class Connection {
   #open() {
     clearTimeout(this.#timer);
     this.#waiting = false;
-    this.#timer = setTimeout(() => this.#giveUp(), OPEN_TIMEOUT_MS);
+    this.#timer = setTimeout(() => this.#openTimedOut(), OPEN_TIMEOUT_MS);
     this.#socket.connect();
   }
 
-  /** The server's `authenticated` did not come: a peer that stays silent is like any other failure. */
-  #giveUp() {
-    const hears = this.#socket.connected;
+  /** Fail the attempt because the server did not send `authenticated` in time. */
+  #openTimedOut() {
+    const wasConnected = this.#socket.connected;
     this.#socket.disconnect();
-    // A socket that was never connected tells nobody that it is closed.
-    if (!hears) void this.#ended({ reason: "the server does not answer" });
+    // A socket that was never connected emits no `disconnect`.
+    if (!wasConnected) void this.#onEnd({ reason: "the server does not respond" });
   }
 
   #listen() {
     const socket = this.#socket;
     socket.on("connect_error", (/** @type {Error & {data?: {code?: ErrorCode}}} */ error) =>
-      void this.#ended({ reason: error.message, code: error.data?.code }),
+      void this.#onEnd({ reason: error.message, code: error.data?.code }),
     );
     socket.on("disconnect", (/** @type {string} */ reason) =>
-      void this.#ended({ reason, byServer: reason === "io server disconnect" }),
+      void this.#onEnd({ reason, byServer: reason === "io server disconnect" }),
     );
-    socket.onAny((/** @type {string} */ name, /** @type {any} */ payload) => this.#heard(name, payload));
+    socket.onAny((/** @type {string} */ name, /** @type {any} */ payload) => this.#onEvent(name, payload));
   }
 
   /**
    * @param {string} name
-   * @param {any} payload any: the table decides, by name
+   * @param {any} payload any: its type depends on the event name
    */
-  #heard(name, payload) {
-    if (name === "authenticated") return this.#opened(payload);
+  #onEvent(name, payload) {
+    if (name === "authenticated") return this.#onAuthenticated(payload);
     if (name === "error") this.#lastError = payload;
     if (name === "server_draining") {
       this.#drainAfterMs = Math.min(payload.retryAfterMs, MAX_RETRY_AFTER_MS);
-      this.#timer = setTimeout(() => this.drop(), DRAIN_TIMEOUT_MS);
+      this.#timer = setTimeout(() => this.closeTransport(), DRAIN_TIMEOUT_MS);
     }
-    this.#owner.event(name, payload);
+    this.#observer.event(name, payload);
   }
 
   /** @param {Authenticated} identity */
-  #opened(identity) {
+  #onAuthenticated(identity) {
     clearTimeout(this.#timer);
     if (this.openedAt !== null) return;
-    if (this.link > 0) this.reconnects += 1;
-    this.link += 1;
+    if (this.number > 0) this.reconnects += 1;
+    this.number += 1;
     this.identity = identity;
     this.openedAt = this.#options.now();
-    this.#up = true;
-    this.failures = 0;
+    this.#authenticated = true;
+    this.failedAttempts = 0;
     this.#lastError = null;
-    this.#owner.up(identity);
-    this.#change("connected", "connected");
+    this.#observer.opened(identity);
+    this.#setState("connected", "connected");
   }
 
-  /** @param {LinkEnd} end */
-  async #ended(end) {
+  /** @param {ConnectionEnd} end */
+  async #onEnd(end) {
     clearTimeout(this.#timer);
-    const livedMs = this.openedAt === null ? 0 : this.#options.now() - this.openedAt;
-    this.uptimeMs += livedMs;
-    if (livedMs >= STABLE_AFTER_MS) this.#attempt = 0;
+    const durationMs = this.openedAt === null ? 0 : this.#options.now() - this.openedAt;
+    this.uptimeMs += durationMs;
+    if (durationMs >= STABLE_AFTER_MS) this.#attempt = 0;
     if (this.openedAt !== null) {
       this.openedAt = null;
-      this.#up = false;
-      this.#owner.down();
+      this.#authenticated = false;
+      this.#observer.closed();
     }
     const drainAfterMs = this.#drainAfterMs;
     this.#drainAfterMs = null;
-    if (!this.#wanted) return;
+    if (!this.#started) return;
     if (await this.#isFinal(end, drainAfterMs !== null)) {
-      this.#wanted = false;
-      this.failure = this.#explain(end);
-      this.#change("disconnected", end.reason);
-      this.#owner.event("error", this.failure);
+      this.#started = false;
+      this.failure = this.#failureOf(end);
+      this.#setState("disconnected", end.reason);
+      this.#observer.event("error", this.failure);
       return;
     }
-    if (this.#wanted) this.#again(end.reason, drainAfterMs);
+    if (this.#started) this.#scheduleReconnect(end.reason, drainAfterMs);
   }
 
   /**
-   * Whether no other attempt makes sense.
-   * @param {LinkEnd} end
+   * Whether no further attempt can succeed.
+   * @param {ConnectionEnd} end
    * @param {boolean} draining
    */
   async #isFinal(end, draining) {
     if (end.byServer && !draining) return true;
-    if (end.code === "token_expired") return !(await this.#renewed());
-    if (end.code && !PASSING.has(end.code)) return true;
-    return this.failures >= this.#options.maxAttempts;
+    if (end.code === "token_expired") return !(await this.#renewCredentials());
+    if (end.code && !TRANSIENT_CODES.has(end.code)) return true;
+    return this.failedAttempts >= this.#options.maxAttempts;
   }
 
   /**
-   * The server's last words, if it had any.
-   * @param {LinkEnd} end
+   * Return the error to report for a final disconnect: the server's last `error` event, if it sent one.
+   * @param {ConnectionEnd} end
    * @returns {Failed}
    */
-  #explain(end) {
+  #failureOf(end) {
     if (end.byServer) return this.#lastError ?? { message: end.reason, code: "unauthorized" };
     return { message: end.reason, code: end.code ?? "timeout" };
   }
 
-  async #renewed() {
+  async #renewCredentials() {
     try {
       return (await this.#options.renew?.()) ?? false;
     } catch {
-      // The server could not be asked; the next attempt asks again.
+      // The renewal request failed; the next attempt repeats it.
       return true;
     }
   }
@@ -261,22 +263,22 @@ export class Connection {
    * @param {string} reason
    * @param {number | null} drainAfterMs
    */
-  #again(reason, drainAfterMs) {
+  #scheduleReconnect(reason, drainAfterMs) {
     const delayMs = this.#suspended ? 0 : (drainAfterMs ?? reconnectDelayMs(this.#attempt, this.#options.random));
     this.#attempt += 1;
-    this.failures += 1;
+    this.failedAttempts += 1;
     this.#waiting = true;
     if (!this.#suspended) this.#timer = setTimeout(() => this.#open(), delayMs);
-    this.#change("reconnecting", reason, delayMs);
+    this.#setState("reconnecting", reason, delayMs);
   }
 
   /**
    * @param {ConnectionState} state
    * @param {string} reason
    */
-  #change(state, reason, delayMs = 0) {
+  #setState(state, reason, delayMs = 0) {
     this.state = state;
     this.reason = reason;
-    this.#owner.change(state, { reason, attempt: this.failures, delayMs });
+    this.#observer.stateChanged(state, { reason, attempt: this.failedAttempts, delayMs });
   }
 }

@@ -1,4 +1,4 @@
-/** Random ids, also on pages without TLS, where `crypto.randomUUID` does not exist. */
+/** Random ids, available without TLS too, where browsers do not offer `crypto.randomUUID`. */
 
 const BYTES = 16;
 

@@ -1,46 +1,46 @@
-/** Messages that have no answer yet: one lane per conversation, at most one message of a lane under way. */
+/** Queue of unacknowledged messages: one queue per conversation, with at most one message of each in flight. */
 
 /**
- * @typedef {object} Entry
+ * @typedef {object} OutboxEntry
  * @property {string} conversationId
  * @property {string} content
- * @property {string} clientMessageId kept however often the message is repeated
+ * @property {string} clientMessageId the same on every retry
  * @property {number} attempts
- * @property {((ack: import("./chat.js").SendResult) => void) | null} done
- * @property {boolean} restored written before the page was loaded again
+ * @property {((ack: import("./chat-client.js").SendResult) => void) | null} done
+ * @property {boolean} restored loaded from the storage, written before the page was reloaded
  *
- * @typedef {{entries: Entry[], underWay: boolean, notBefore: number}} Lane
+ * @typedef {{entries: OutboxEntry[], inFlight: boolean, notBefore: number}} ConversationQueue
  */
 
-/** The outbox is full: `limit` messages wait already. */
+/** The outbox already holds `limit` messages. */
 export class OutboxFull extends Error {
   /** @param {number} limit */
   constructor(limit) {
-    super(`${limit} messages are waiting already`);
+    super(`the outbox is full: ${limit} messages are waiting`);
     this.name = "OutboxFull";
     this.limit = limit;
   }
 }
 
-/** A bounded queue whose order holds per conversation: nothing overtakes a message that has no answer yet. */
+/** Bounded queue that keeps the order within a conversation: a message is not sent before its predecessor is settled. */
 export class Outbox {
-  /** @type {Map<string, Lane>} */
-  #lanes = new Map();
+  /** @type {Map<string, ConversationQueue>} */
+  #queues = new Map();
   #limit;
   #storage;
   #key;
 
   /**
    * @param {number} limit
-   * @param {Storage | null} storage keeps the messages over a reload of the page
+   * @param {Storage | null} storage keeps the messages when the page is reloaded
    * @param {string} key
    */
   constructor(limit, storage = null, key = "") {
     this.#limit = limit;
     this.#storage = storage;
     this.#key = key;
-    for (const [conversationId, content, clientMessageId] of this.#restored()) {
-      this.#lane(conversationId).entries.push({ conversationId, content, clientMessageId, attempts: 0, done: null, restored: true });
+    for (const [conversationId, content, clientMessageId] of this.#load()) {
+      this.#queue(conversationId).entries.push({ conversationId, content, clientMessageId, attempts: 0, done: null, restored: true });
     }
   }
 
@@ -48,95 +48,95 @@ export class Outbox {
     return this.entries().length;
   }
 
-  /** @returns {Entry[]} everything, each conversation's in order */
+  /** @returns {OutboxEntry[]} all messages; those of a conversation in the order of sending */
   entries() {
-    return [...this.#lanes.values()].flatMap((lane) => lane.entries);
+    return [...this.#queues.values()].flatMap((queue) => queue.entries);
   }
 
   /**
-   * Put a message at the end of its lane.
-   * @param {Entry} entry
+   * Append a message to the queue of its conversation.
+   * @param {OutboxEntry} entry
    * @throws {OutboxFull}
    */
   add(entry) {
     if (this.size >= this.#limit) throw new OutboxFull(this.#limit);
-    this.#lane(entry.conversationId).entries.push(entry);
-    this.#keep();
+    this.#queue(entry.conversationId).entries.push(entry);
+    this.#save();
   }
 
   /**
-   * Take the head of every lane that may send now; each counts as under way until settled or postponed.
+   * Return the first message of every queue that can send now; each is in flight until settled or postponed.
    * @param {number} now
-   * @param {(head: Entry) => boolean} isOpen
+   * @param {(first: OutboxEntry) => boolean} canSend
    */
-  takeReady(now, isOpen) {
+  takeReady(now, canSend) {
     const ready = [];
-    for (const lane of this.#lanes.values()) {
-      if (lane.underWay || lane.notBefore > now || !isOpen(lane.entries[0])) continue;
-      lane.underWay = true;
-      lane.entries[0].attempts += 1;
-      ready.push(lane.entries[0]);
+    for (const queue of this.#queues.values()) {
+      if (queue.inFlight || queue.notBefore > now || !canSend(queue.entries[0])) continue;
+      queue.inFlight = true;
+      queue.entries[0].attempts += 1;
+      ready.push(queue.entries[0]);
     }
     return ready;
   }
 
   /**
-   * Remove a lane's head after success or final refusal; false when it was no longer there.
-   * @param {Entry} entry
+   * Remove the first message of a queue after success or final refusal; return false if it was removed before.
+   * @param {OutboxEntry} entry
    */
   settle(entry) {
-    const lane = this.#lanes.get(entry.conversationId);
-    if (!lane || lane.entries[0] !== entry) return false;
-    lane.entries.shift();
-    lane.underWay = false;
-    lane.notBefore = 0;
-    if (lane.entries.length === 0) this.#lanes.delete(entry.conversationId);
-    this.#keep();
+    const queue = this.#queues.get(entry.conversationId);
+    if (!queue || queue.entries[0] !== entry) return false;
+    queue.entries.shift();
+    queue.inFlight = false;
+    queue.notBefore = 0;
+    if (queue.entries.length === 0) this.#queues.delete(entry.conversationId);
+    this.#save();
     return true;
   }
 
   /**
-   * Let a lane's head leave again, not before `until`.
-   * @param {Entry} entry
+   * Schedule a retry of the first message of a queue, not before `until`.
+   * @param {OutboxEntry} entry
    * @param {number} until
    */
   postpone(entry, until) {
-    const lane = this.#lanes.get(entry.conversationId);
-    if (!lane || lane.entries[0] !== entry) return;
-    lane.underWay = false;
-    lane.notBefore = until;
+    const queue = this.#queues.get(entry.conversationId);
+    if (!queue || queue.entries[0] !== entry) return;
+    queue.inFlight = false;
+    queue.notBefore = until;
   }
 
-  /** The link is gone: what was under way will leave again, at once. */
-  rewind() {
-    for (const lane of this.#lanes.values()) {
-      lane.underWay = false;
-      lane.notBefore = 0;
+  /** Make all messages ready to send again after a disconnect, those in flight included. */
+  resetInFlight() {
+    for (const queue of this.#queues.values()) {
+      queue.inFlight = false;
+      queue.notBefore = 0;
     }
   }
 
-  /** Remove and return everything. */
+  /** Remove and return all messages. */
   clear() {
     const entries = this.entries();
-    this.#lanes.clear();
-    this.#keep();
+    this.#queues.clear();
+    this.#save();
     return entries;
   }
 
-  /** @returns {number[]} when postponed messages may leave */
+  /** @returns {number[]} times at which postponed messages become ready */
   deadlines() {
-    return [...this.#lanes.values()].filter((lane) => !lane.underWay).map((lane) => lane.notBefore);
+    return [...this.#queues.values()].filter((queue) => !queue.inFlight).map((queue) => queue.notBefore);
   }
 
   /** @param {string} conversationId */
-  #lane(conversationId) {
-    const lane = this.#lanes.get(conversationId) ?? { entries: [], underWay: false, notBefore: 0 };
-    this.#lanes.set(conversationId, lane);
-    return lane;
+  #queue(conversationId) {
+    const queue = this.#queues.get(conversationId) ?? { entries: [], inFlight: false, notBefore: 0 };
+    this.#queues.set(conversationId, queue);
+    return queue;
   }
 
   /** @returns {Array<[string, string, string]>} */
-  #restored() {
+  #load() {
     try {
       return JSON.parse(this.#storage?.getItem(this.#key) ?? "[]");
     } catch {
@@ -144,14 +144,14 @@ export class Outbox {
     }
   }
 
-  #keep() {
+  #save() {
     if (!this.#storage) return;
     const rows = this.entries().map((entry) => [entry.conversationId, entry.content, entry.clientMessageId]);
     try {
       if (rows.length) this.#storage.setItem(this.#key, JSON.stringify(rows));
       else this.#storage.removeItem(this.#key);
     } catch {
-      // Storage is full or forbidden: the messages live as long as the page.
+      // Storage is full or forbidden: the messages are kept in memory only.
     }
   }
 }

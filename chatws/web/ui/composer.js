@@ -1,10 +1,10 @@
-/** Where a message is written: Enter sends, Shift+Enter starts a new line; typing is told and ends by itself. */
+/** Message input: Enter sends, Shift+Enter starts a new line; reports typing and its end. */
 
 import { make } from "./dom.js";
 
 const MAX_CHARACTERS = 4_000;
-const SHOW_COUNT_FROM = 3_600;
-const TYPING_ENDS_AFTER_MS = 3_000;
+const COUNT_SHOWN_FROM = 3_600;
+const TYPING_TIMEOUT_MS = 3_000;
 
 export class Composer {
   #area;
@@ -12,7 +12,7 @@ export class Composer {
   #count;
   #isTyping = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #idle;
+  #typingTimer;
   #options;
 
   /**
@@ -31,9 +31,9 @@ export class Composer {
     this.#button.setAttribute("aria-label", "Send");
     const form = make("form", { class: "composer" }, this.#area, this.#count, this.#button);
     form.addEventListener("submit", (event) => this.#send(event));
-    this.#area.addEventListener("keydown", (event) => this.#key(event));
-    this.#area.addEventListener("input", () => this.#changed());
-    this.#area.addEventListener("blur", () => this.#typing(false));
+    this.#area.addEventListener("keydown", (event) => this.#onKeyDown(event));
+    this.#area.addEventListener("input", () => this.#onInput());
+    this.#area.addEventListener("blur", () => this.#setTyping(false));
     root.append(form);
   }
 
@@ -43,18 +43,18 @@ export class Composer {
 
   clear() {
     this.#area.value = "";
-    this.#changed();
+    this.#onInput();
   }
 
   /** @param {boolean} enabled */
   enable(enabled) {
     this.#area.disabled = !enabled;
-    this.#changed();
+    this.#onInput();
   }
 
   /** @param {KeyboardEvent} event */
-  #key(event) {
-    // While an input method composes, Enter chooses a word.
+  #onKeyDown(event) {
+    // While an input method is composing, Enter selects a candidate.
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#send(event);
   }
 
@@ -62,28 +62,28 @@ export class Composer {
   #send(event) {
     event.preventDefault();
     if (this.#button.disabled) return;
-    // First: what cannot be queued stays in the field.
+    // Before clearing: if the outbox is full, the text stays in the field.
     this.#options.onSend(this.#area.value);
     this.clear();
     this.#area.focus();
   }
 
-  #changed() {
+  #onInput() {
     const text = this.#area.value;
     const length = [...text].length;
     this.#button.disabled = !text.trim() || length > MAX_CHARACTERS || this.#area.disabled;
-    this.#count.textContent = length < SHOW_COUNT_FROM ? "" : `${length} of ${MAX_CHARACTERS}`;
+    this.#count.textContent = length < COUNT_SHOWN_FROM ? "" : `${length} of ${MAX_CHARACTERS}`;
     this.#count.classList.toggle("is-over", length > MAX_CHARACTERS);
-    // Two steps: it has to shrink before its content can say how high it wants to be.
+    // Reset first, otherwise `scrollHeight` never gets smaller.
     this.#area.style.height = "auto";
     this.#area.style.height = `${this.#area.scrollHeight}px`;
-    this.#typing(text.length > 0 && document.activeElement === this.#area);
+    this.#setTyping(text.length > 0 && document.activeElement === this.#area);
   }
 
   /** @param {boolean} isTyping */
-  #typing(isTyping) {
-    clearTimeout(this.#idle);
-    if (isTyping) this.#idle = setTimeout(() => this.#typing(false), TYPING_ENDS_AFTER_MS);
+  #setTyping(isTyping) {
+    clearTimeout(this.#typingTimer);
+    if (isTyping) this.#typingTimer = setTimeout(() => this.#setTyping(false), TYPING_TIMEOUT_MS);
     if (isTyping || this.#isTyping) this.#options.onTyping(isTyping);
     this.#isTyping = isTyping;
   }

@@ -1,4 +1,4 @@
-/** Makes elements; text always goes in as text. */
+/** Creation and look-up of elements; strings are always inserted as text. */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -18,7 +18,7 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /**
- * Find the one element that a page is known to have.
+ * Return the element that matches a selector and fail if the page does not have it.
  * @template {HTMLElement} Kind
  * @param {string} selector
  * @param {new () => Kind} kind

@@ -1,4 +1,4 @@
-/** Times and names as the reader's language writes them. */
+/** Formatting of times and names in the browser's locale. */
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const date = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
@@ -16,7 +16,7 @@ export function dayOf(timestamp) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** The time of today, the day of anything older: for lists. @param {string} timestamp */
+/** Format a time of today as time and an older one as day, for lists. @param {string} timestamp */
 export function shortTimeOf(timestamp) {
   return startOfDay(new Date(timestamp)) === startOfDay(new Date()) ? timeOf(timestamp) : dayOf(timestamp);
 }

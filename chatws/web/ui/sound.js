@@ -1,17 +1,17 @@
-/** A short chime, made on the spot: no file, no request. */
+/** Notification sound, synthesised so that no file has to be loaded. */
 
 const NOTES_HZ = [659, 880];
 const NOTE_S = 0.14;
-const LOUDNESS = 0.08;
+const GAIN = 0.08;
 
 /** @type {AudioContext | null} */
 let context = null;
 
-/** Play it; silently nothing where the browser wants a click first. */
+/** Play the sound; browsers that require a user action first stay silent. */
 export function chime() {
   context ??= new AudioContext();
   if (context.state === "suspended") void context.resume();
-  NOTES_HZ.forEach((hertz, index) => note(/** @type {AudioContext} */ (context), hertz, index * NOTE_S * 0.7));
+  NOTES_HZ.forEach((hertz, index) => playNote(/** @type {AudioContext} */ (context), hertz, index * NOTE_S * 0.7));
 }
 
 /**
@@ -19,11 +19,11 @@ export function chime() {
  * @param {number} hertz
  * @param {number} delay seconds
  */
-function note(audio, hertz, delay) {
+function playNote(audio, hertz, delay) {
   const start = audio.currentTime + delay;
   const tone = new OscillatorNode(audio, { frequency: hertz, type: "sine" });
   const volume = new GainNode(audio, { gain: 0 });
-  volume.gain.setTargetAtTime(LOUDNESS, start, 0.01);
+  volume.gain.setTargetAtTime(GAIN, start, 0.01);
   volume.gain.setTargetAtTime(0, start + NOTE_S / 2, 0.05);
   tone.connect(volume).connect(audio.destination);
   tone.start(start);

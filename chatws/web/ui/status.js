@@ -1,22 +1,22 @@
-/** The connection's state in words and colour; colour never stands alone. */
+/** Labels for connection state and presence, as text and colour. */
 
 /** @import {ConnectionDetail, ConnectionState} from "../core/connection.js" */
 
 /**
- * @param {HTMLElement} pill
+ * @param {HTMLElement} label
  * @param {ConnectionState} state
  * @param {ConnectionDetail} [detail]
  */
-export function showStatus(pill, state, detail) {
-  const words = { connected: "Connected", reconnecting: "Reconnecting…", disconnected: "Disconnected" };
-  pill.dataset.state = state;
-  pill.textContent = words[state];
-  pill.title = detail && detail.attempt > 0 ? `${detail.reason}; attempt ${detail.attempt}` : (detail?.reason ?? "");
+export function showStatus(label, state, detail) {
+  const texts = { connected: "Connected", reconnecting: "Reconnecting…", disconnected: "Disconnected" };
+  label.dataset.state = state;
+  label.textContent = texts[state];
+  label.title = detail && detail.attempt > 0 ? `${detail.reason}; attempt ${detail.attempt}` : (detail?.reason ?? "");
 }
 
 /**
  * @param {HTMLElement} label
- * @param {import("../core/protocol.js").Presence["status"] | null} status null while nobody knows
+ * @param {import("../core/protocol.js").Presence["status"] | null} status null while unknown
  */
 export function showPresence(label, status) {
   label.dataset.presence = status ?? "";

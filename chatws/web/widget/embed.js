@@ -1,8 +1,9 @@
 /**
- * Puts the chat on any page: <script src="https://SERVER/widget/embed.js" data-title="…" async></script>
+ * Launcher that embeds the chat in any page: <script src="https://SERVER/widget/embed.js" data-title="…" async></script>
  *
- * data-title, data-greeting, data-accent (#rrggbb), data-position (left | right), data-label. The page needs
- * script-src and frame-src for the server in its policy and no style-src: nothing here is an inline style.
+ * Options: data-title, data-greeting, data-accent (#rrggbb), data-position (left | right), data-label. A content
+ * security policy of the page has to allow the server in script-src and frame-src. It needs no style-src, because the
+ * launcher uses no inline styles.
  */
 (() => {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
@@ -36,7 +37,7 @@
       @keyframes rise { from { opacity: 0; transform: translateY(12px); } }
     }
     @media (max-width: 480px) {
-      .box iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; }
+      .launcher iframe { inset: 0; width: 100%; height: 100%; border-radius: 0; }
     }`;
   const ICON = "M4 3h16a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-8.6L6 22.4V18H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zm3 6v2h10V9H7zm0 4v2h7v-2H7z";
 
@@ -46,8 +47,8 @@
   sheet.replaceSync(RULES);
   shadow.adoptedStyleSheets = [sheet];
 
-  const box = document.createElement("div");
-  box.className = position === "left" ? "box left" : "box";
+  const launcher = document.createElement("div");
+  launcher.className = position === "left" ? "launcher left" : "launcher";
   const button = document.createElement("button");
   button.type = "button";
   const count = document.createElement("span");
@@ -55,13 +56,13 @@
   count.hidden = true;
   count.setAttribute("aria-hidden", "true");
   button.append(icon(), count);
-  box.append(button);
-  shadow.append(box);
-  colour();
+  launcher.append(button);
+  shadow.append(launcher);
+  applyAccent();
 
-  /** Made when it is opened for the first time: until then the page loads nothing but this script. @type {HTMLIFrameElement | null} */
+  /** Created when first opened, so that until then the page loads only this script. @type {HTMLIFrameElement | null} */
   let frame = null;
-  /** The frame's own page is there and listens. */
+  /** The page in the frame has loaded and receives messages. */
   let isReady = false;
   show(false);
   button.addEventListener("click", () => show(!frame || Boolean(frame.hidden)));
@@ -69,9 +70,9 @@
     if (!frame || event.source !== frame.contentWindow || event.origin !== page.origin) return;
     if (event.data?.chatws === "ready") {
       isReady = true;
-      tell();
+      postState();
     }
-    if (event.data?.chatws === "unread") badge(Number(event.data.unread) || 0);
+    if (event.data?.chatws === "unread") showUnread(Number(event.data.unread) || 0);
     if (event.data?.chatws === "close") {
       show(false);
       button.focus();
@@ -86,33 +87,33 @@
       frame = document.createElement("iframe");
       frame.title = title;
       frame.src = page.href;
-      box.append(frame);
+      launcher.append(frame);
     }
     if (frame) frame.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
-    badge(0);
-    tell();
+    showUnread(0);
+    postState();
   }
 
-  function tell() {
+  function postState() {
     if (!frame || !isReady) return;
     if (!frame.hidden) frame.focus();
     frame.contentWindow?.postMessage({ chatws: frame.hidden ? "closed" : "open" }, page.origin);
   }
 
   /** @param {number} unread */
-  function badge(unread) {
+  function showUnread(unread) {
     count.hidden = unread === 0;
     count.textContent = unread > 99 ? "99+" : String(unread);
-    const words = button.getAttribute("aria-expanded") === "true" ? "Close chat" : label;
-    button.setAttribute("aria-label", unread ? `${words}, ${unread} unread` : words);
+    const action = button.getAttribute("aria-expanded") === "true" ? "Close chat" : label;
+    button.setAttribute("aria-label", unread ? `${action}, ${unread} unread` : action);
   }
 
-  function colour() {
-    const known = /^#[0-9a-f]{6}$/i.test(accent) ? accent : "#4338ca";
-    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(known.slice(at, at + 2), 16));
-    box.style.setProperty("--accent", known);
-    box.style.setProperty("--mark", red * 0.3 + green * 0.59 + blue * 0.11 > 160 ? "#111" : "#fff");
+  function applyAccent() {
+    const colour = /^#[0-9a-f]{6}$/i.test(accent) ? accent : "#4338ca";
+    const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+    launcher.style.setProperty("--accent", colour);
+    launcher.style.setProperty("--mark", red * 0.3 + green * 0.59 + blue * 0.11 > 160 ? "#111" : "#fff");
   }
 
   function icon() {

@@ -1,61 +1,61 @@
-/** The customer's session: the one this browser had before, or a new one. */
+/** Customer session of this browser: the stored one, or a new one. */
 
 /** @import {Refused, SessionAck} from "../core/protocol.js" */
 
 import { reconnectDelayMs } from "../core/backoff.js";
 import { newId } from "../core/ids.js";
-import { Rest, Unreachable } from "../core/rest.js";
+import { RestClient, ServerUnreachable } from "../core/rest-client.js";
 
-const KEY = "chatws.session";
+const STORAGE_KEY = "chatws.session";
 
 /** @typedef {{sessionId: string, userId: string, conversationId: string}} CustomerSession */
 
 /**
- * Find or make it, however long the server is away; what goes on meanwhile is told in words.
- * @param {(text: string) => void} say
+ * Resume the stored session or create one, and retry until the server responds.
+ * @param {(text: string) => void} showStatus called with a text for the customer before each retry
  * @returns {Promise<CustomerSession>}
- * @throws {Error} the server refuses, for a reason that waiting does not change
+ * @throws {Error} the server refused the session and a retry would be refused too
  */
-export async function openSession(say) {
+export async function openSession(showStatus) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const reply = (await resume()) ?? (await begin());
-      if (reply.success) return remember(reply);
+      const reply = (await resume()) ?? (await create());
+      if (reply.success) return store(reply);
       if (!reply.error.retryable) throw new Error(reply.error.message);
     } catch (failure) {
-      if (!(failure instanceof Unreachable)) throw failure;
+      if (!(failure instanceof ServerUnreachable)) throw failure;
     }
-    say("The chat cannot be reached. Trying again…");
+    showStatus("The chat cannot be reached. Trying again…");
     await new Promise((resolve) => setTimeout(resolve, 500 + reconnectDelayMs(attempt, Math.random)));
   }
 }
 
-/** @returns {Promise<SessionAck | Refused | null>} null without a session that still counts */
+/** @returns {Promise<SessionAck | Refused | null>} null without a valid stored session */
 async function resume() {
-  const sessionId = stored();
+  const sessionId = storedSessionId();
   if (!sessionId) return null;
-  const rest = new Rest("", () => ({ "X-Session-Id": sessionId }));
+  const rest = new RestClient("", () => ({ "X-Session-Id": sessionId }));
   const reply = await rest.get("/api/sessions/current");
   return reply.success || reply.error.retryable ? reply : null;
 }
 
 /** @returns {Promise<SessionAck | Refused>} */
-const begin = () => new Rest("").post("/api/sessions");
+const create = () => new RestClient("").post("/api/sessions");
 
 /** @param {SessionAck} session */
-function remember({ sessionId, userId, conversationId }) {
+function store({ sessionId, userId, conversationId }) {
   try {
-    localStorage.setItem(KEY, sessionId);
+    localStorage.setItem(STORAGE_KEY, sessionId);
   } catch {
-    // The browser keeps nothing for frames: the session lives as long as the page.
+    // Storage is denied to embedded frames: the session lasts as long as the page.
   }
-  // In development any session id counts, also one that has no conversation yet: joining makes it.
+  // In development mode a session may have no conversation yet; joining creates it.
   return { sessionId, userId, conversationId: conversationId ?? newId() };
 }
 
-function stored() {
+function storedSessionId() {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }

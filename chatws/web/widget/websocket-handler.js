@@ -1,31 +1,31 @@
-/** The guide's customer client: `WidgetWebSocketHandler`, as a module export and, for plain scripts, as a global. */
+/** Customer client of the guide: `WidgetWebSocketHandler`, exported by the module and available as a global. */
 
 /** @import {Conversation, Failed, JoinAck, Message, Presence, Refused, TypingIndicator} from "../core/protocol.js" */
 /** @import {ConnectionDetail, ConnectionState} from "../core/connection.js" */
-/** @import {SendResult} from "../core/chat.js" */
+/** @import {SendResult} from "../core/chat-client.js" */
 
-import { ChatClient } from "../core/chat.js";
+import { ChatClient } from "../core/chat-client.js";
 
 /**
- * A customer's connection.
+ * Connection of a customer.
  *
- * What is sent while offline leaves after the reconnection, also after a reload of the page; what was missed is caught
- * up; where no socket can be had, REST takes over. Messages that this tab sent are not given to `onMessageReceived`:
- * the page shows them on the ack.
+ * Queues messages while disconnected, also across page reloads, reconnects, and catches up on missed messages. REST is
+ * used when no socket can be opened. `onMessageReceived` is not called for messages sent by this tab: the page shows
+ * them on the ack.
  */
 export class WidgetWebSocketHandler {
   /** @type {ChatClient | null} */
   #chat = null;
   #conversationId = "";
-  /** Registered before `connect`. @type {Array<(chat: ChatClient) => void>} */
-  #early = [];
+  /** Registrations of callbacks, repeated for every new client. @type {Array<(chat: ChatClient) => void>} */
+  #registrations = [];
 
   /**
    * @param {object} [options]
-   * @param {(url: string, options: object) => any} [options.io] socket.io-client's `io`; the global one by default
+   * @param {(url: string, options: object) => any} [options.io] socket.io-client's `io`; by default the global one
    * @param {object} [options.socketOptions] more options for `io`, such as `{transports: ["polling"]}`
-   * @param {number} [options.reconnectionAttempts] give up after so many; never by default
-   * @param {Storage | null} [options.storage] keeps unsent messages; the tab's session storage by default
+   * @param {number} [options.reconnectionAttempts] maximum number of attempts; unlimited by default
+   * @param {Storage | null} [options.storage] keeps unsent messages; by default the tab's session storage
    */
   constructor(options = {}) {
     this.#options = options;
@@ -35,10 +35,10 @@ export class WidgetWebSocketHandler {
 
   /**
    * @param {string} sessionId
-   * @param {string} [apiUrl] the server's origin; the page's own by default
+   * @param {string} [apiUrl] the server's origin; by default the origin of the page
    */
   connect(sessionId, apiUrl = "") {
-    const io = this.#options.io ?? /** @type {any} a global that socket.io-client's script makes */ (globalThis).io;
+    const io = this.#options.io ?? /** @type {any} the global defined by the socket.io-client script */ (globalThis).io;
     if (!io) throw new Error("load /socket.io/socket.io.js before connecting");
     this.#chat?.disconnect();
     this.#chat = new ChatClient({
@@ -48,10 +48,10 @@ export class WidgetWebSocketHandler {
       socketOptions: this.#options.socketOptions,
       maxAttempts: this.#options.reconnectionAttempts,
       storage: this.#options.storage === undefined ? tabStorage() : this.#options.storage,
-      // Another customer in the same tab must not send what this one left behind.
+      // Per session: the next customer in the same tab must not send the messages of this one.
       storageKey: `chatws.outbox.${sessionId.slice(-12)}`,
     });
-    for (const register of this.#early) register(this.#chat);
+    for (const subscribe of this.#registrations) subscribe(this.#chat);
     this.#chat.connect();
   }
 
@@ -59,16 +59,16 @@ export class WidgetWebSocketHandler {
     this.#chat?.disconnect();
   }
 
-  /** The client underneath, for pages that show more than the guide's callbacks tell. */
+  /** The underlying client, for pages that need more than the guide's callbacks. */
   get chat() {
-    if (!this.#chat) throw new Error("connect first");
+    if (!this.#chat) throw new Error("call connect() first");
     return this.#chat;
   }
 
   /**
-   * Join a conversation now and after every reconnection; what follows is sent there.
+   * Join a conversation now and after every reconnect, and make it the target of the other methods.
    * @param {string} conversationId
-   * @param {number} [afterSeq] the last message that the page shows already
+   * @param {number} [afterSeq] `seq` of the last message that the page already shows
    * @returns {Promise<JoinAck>}
    */
   joinConversation(conversationId, afterSeq) {
@@ -82,13 +82,13 @@ export class WidgetWebSocketHandler {
   }
 
   /**
-   * Send to the joined conversation; `ack` is called once, when the message is stored or finally refused.
+   * Send a message to the joined conversation; `ack` is called once, when it is stored or finally refused.
    * @param {string} text
    * @param {(ack: SendResult) => void} [ack]
    * @returns {string} the message's clientMessageId
    */
   sendMessage(text, ack) {
-    if (!this.#conversationId) throw new Error("join a conversation first");
+    if (!this.#conversationId) throw new Error("call joinConversation() first");
     return this.chat.send(this.#conversationId, text, ack);
   }
 
@@ -106,7 +106,7 @@ export class WidgetWebSocketHandler {
   }
 
   /**
-   * Read older messages.
+   * Fetch a page of messages.
    * @param {{beforeSeq?: number, afterSeq?: number, limit?: number}} [page]
    */
   history(page) {
@@ -114,7 +114,7 @@ export class WidgetWebSocketHandler {
   }
 
   /**
-   * Ask for a human instead of the bot.
+   * Request a human agent instead of the bot.
    * @param {string} [reason]
    * @returns {Promise<{success: true, conversation: Conversation} | Refused | null>} null without a connection
    */
@@ -157,19 +157,19 @@ export class WidgetWebSocketHandler {
     this.#register((chat) => chat.on("error", callback));
   }
 
-  /** Uptime, delivered, reconnects, errors and more: the guide's client-side metrics. */
+  /** Return the guide's client-side metrics: uptime, delivered messages, reconnects, errors and more. */
   stats() {
     return this.chat.stats();
   }
 
-  /** @param {(chat: ChatClient) => void} register */
-  #register(register) {
-    this.#early.push(register);
-    if (this.#chat) register(this.#chat);
+  /** @param {(chat: ChatClient) => void} subscribe */
+  #register(subscribe) {
+    this.#registrations.push(subscribe);
+    if (this.#chat) subscribe(this.#chat);
   }
 }
 
-/** @returns {Storage | null} null where the browser forbids it */
+/** @returns {Storage | null} null if the browser denies access */
 function tabStorage() {
   try {
     return globalThis.sessionStorage;

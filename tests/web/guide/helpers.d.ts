@@ -1,4 +1,4 @@
-/** What the guide's dashboard has of its own. */
+/** Declarations that the guide's dashboard example assumes. */
 interface MessageData {
   conversationId: string;
   content: string;

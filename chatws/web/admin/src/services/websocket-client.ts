@@ -1,7 +1,7 @@
-/** The guide's agent client: `adminWebSocket`, one connection for the whole dashboard. */
+/** Agent client of the guide: `adminWebSocket`, the single connection of a dashboard. */
 
-import { ChatClient } from "../../../core/chat.js";
-import type { SendResult } from "../../../core/chat.js";
+import { ChatClient } from "../../../core/chat-client.js";
+import type { SendResult } from "../../../core/chat-client.js";
 import type { ConnectionDetail, ConnectionState } from "../../../core/connection.js";
 import type {
   ClientToServerEvents,
@@ -29,7 +29,7 @@ type Io = (url: string, options: object) => unknown;
 type Command = keyof ClientToServerEvents;
 
 export interface AdminOptions {
-  /** Gets a fresh token when the old one runs out; null ends the connection. */
+  /** Fetches a fresh token when the current one expires; null ends the connection. */
   renewToken?: () => Promise<string | null>;
   /** socket.io-client's `io`; the global one by default. */
   io?: Io;
@@ -37,16 +37,16 @@ export interface AdminOptions {
   socketOptions?: object;
 }
 
-/** An agent's connection: what is sent while offline leaves after the reconnection, what was missed is caught up. */
+/** Connection of an agent: queues messages while disconnected, reconnects, and catches up on missed messages. */
 export class AdminWebSocket {
   #chat: ChatClient | null = null;
   #token = "";
-  /** What each callback's end is on the present client; none before the first `connect`. */
-  #registered = new Map<(chat: ChatClient) => Unsubscribe, Unsubscribe | undefined>();
+  /** Registrations by callback, with the function that removes each from the current client. */
+  #registrations = new Map<(chat: ChatClient) => Unsubscribe, Unsubscribe | undefined>();
 
-  /** Connect with a JWT; callbacks registered before or after hear the rest. */
+  /** Connect with a JWT; callbacks can be registered before or after. */
   connect(token: string | null, apiUrl = "", options: AdminOptions = {}): void {
-    if (!token) throw new Error("log in first: there is no token");
+    if (!token) throw new Error("no token: log in first");
     const io = options.io ?? (Reflect.get(globalThis, "io") as Io | undefined);
     if (!io) throw new Error("load /socket.io/socket.io.js before connecting");
     this.#chat?.disconnect();
@@ -58,7 +58,7 @@ export class AdminWebSocket {
       renewToken: options.renewToken ? () => this.#renew(options.renewToken!) : null,
       socketOptions: options.socketOptions,
     });
-    for (const register of this.#registered.keys()) this.#registered.set(register, register(this.#chat));
+    for (const subscribe of this.#registrations.keys()) this.#registrations.set(subscribe, subscribe(this.#chat));
     this.#chat.connect();
   }
 
@@ -67,9 +67,9 @@ export class AdminWebSocket {
     this.#chat = null;
   }
 
-  /** The client underneath, for pages that show more than these callbacks tell. */
+  /** The underlying client, for pages that need more than these callbacks. */
   get chat(): ChatClient {
-    if (!this.#chat) throw new Error("connect first");
+    if (!this.#chat) throw new Error("call connect() first");
     return this.#chat;
   }
 
@@ -81,7 +81,7 @@ export class AdminWebSocket {
     this.chat.leave(conversationId);
   }
 
-  /** Send; `ack` is called once, when the message is stored or finally refused. Returns its clientMessageId. */
+  /** Send a message and return its clientMessageId; `ack` is called once, when it is stored or finally refused. */
   sendMessage(conversationId: string, content: string, ack?: (result: SendResult) => void): string {
     return this.chat.send(conversationId, content, ack);
   }
@@ -102,38 +102,38 @@ export class AdminWebSocket {
     return this.chat.history(conversationId, page) as Promise<HistoryAck | Refused>;
   }
 
-  /** Follow the list of conversations, also on every later link; `onInbox` hears each answer. */
+  /** Subscribe to the list of conversations, also after every reconnect; each reply is passed to `onInbox`. */
   subscribeInbox(filter: SubscribeInbox = {}): Promise<InboxAck | Refused | null> {
     return this.#call("subscribe_inbox", filter);
   }
 
-  /** Choose online, away or busy, also on every later link. */
+  /** Set the presence to online, away or busy, also after every reconnect. */
   setPresence(status: SetPresence["status"]): Promise<Ok | Refused | null> {
     return this.#call("set_presence", { status } satisfies SetPresence);
   }
 
-  claimConversation(seen: Conversation): Promise<ConversationAck | Refused | null> {
-    return this.#change("claim_conversation", seen);
+  claimConversation(conversation: Conversation): Promise<ConversationAck | Refused | null> {
+    return this.#transition("claim_conversation", conversation);
   }
 
-  releaseConversation(seen: Conversation): Promise<ConversationAck | Refused | null> {
-    return this.#change("release_conversation", seen);
+  releaseConversation(conversation: Conversation): Promise<ConversationAck | Refused | null> {
+    return this.#transition("release_conversation", conversation);
   }
 
-  resolveConversation(seen: Conversation): Promise<ConversationAck | Refused | null> {
-    return this.#change("resolve_conversation", seen);
+  resolveConversation(conversation: Conversation): Promise<ConversationAck | Refused | null> {
+    return this.#transition("resolve_conversation", conversation);
   }
 
-  reopenConversation(seen: Conversation): Promise<ConversationAck | Refused | null> {
-    return this.#change("reopen_conversation", seen);
+  reopenConversation(conversation: Conversation): Promise<ConversationAck | Refused | null> {
+    return this.#transition("reopen_conversation", conversation);
   }
 
-  /** Take a conversation from the bot and put it in the queue. */
+  /** Move a conversation from the bot to the queue. */
   handoff(conversationId: string, reason?: string): Promise<ConversationAck | Refused | null> {
     return this.#call("handoff", { conversationId, ...(reason && { reason }) });
   }
 
-  /** Messages of others; own ones are shown on their ack, and `onOwnMessage` hears them in order. */
+  /** Called for messages of other users; own messages are shown on their ack and passed to `onOwnMessage` in order. */
   onMessageReceived(callback: (message: Message) => void): Unsubscribe {
     return this.#register((chat) => chat.on("message", (message, { own }) => void (own || callback(message))));
   }
@@ -170,12 +170,12 @@ export class AdminWebSocket {
     return this.#register((chat) => chat.on("error", callback));
   }
 
-  /** Uptime, delivered, reconnects, errors and more: the guide's client-side metrics. */
+  /** Return the guide's client-side metrics: uptime, delivered messages, reconnects, errors and more. */
   stats(): ReturnType<ChatClient["stats"]> {
     return this.chat.stats();
   }
 
-  #change(name: Command, { conversationId, version }: Conversation): Promise<ConversationAck | Refused | null> {
+  #transition(name: Command, { conversationId, version }: Conversation): Promise<ConversationAck | Refused | null> {
     return this.#call(name, { conversationId, version });
   }
 
@@ -189,11 +189,11 @@ export class AdminWebSocket {
     return token;
   }
 
-  #register(register: (chat: ChatClient) => Unsubscribe): Unsubscribe {
-    this.#registered.set(register, this.#chat ? register(this.#chat) : undefined);
+  #register(subscribe: (chat: ChatClient) => Unsubscribe): Unsubscribe {
+    this.#registrations.set(subscribe, this.#chat ? subscribe(this.#chat) : undefined);
     return () => {
-      this.#registered.get(register)?.();
-      this.#registered.delete(register);
+      this.#registrations.get(subscribe)?.();
+      this.#registrations.delete(subscribe);
     };
   }
 }

@@ -1,12 +1,12 @@
-/** Callbacks by name; one that fails does not keep the others from hearing. */
+/** Event emitter with typed event names; an exception in one listener does not affect the others. */
 
-/** @template {Record<string, (...values: any[]) => void>} Events  any: each name has its own values */
-export class Listeners {
+/** @template {Record<string, (...values: any[]) => void>} Events  any: each event has its own arguments */
+export class EventEmitter {
   /** @type {Map<keyof Events, Set<(...values: any[]) => void>>} */
   #byName = new Map();
 
   /**
-   * Call `listener` from now on; the function returned ends that.
+   * Register a listener and return the function that removes it.
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {Events[Name]} listener
@@ -31,9 +31,5 @@ export class Listeners {
         globalThis.reportError(failure);
       }
     }
-  }
-
-  clear() {
-    this.#byName.clear();
   }
 }

@@ -1,36 +1,36 @@
-/** The widget's window: finds the customer's session, shows the conversation, and talks to the page around it. */
+/** Widget page: the customer's conversation, alone or embedded in another site. */
 
 /** @import {HistoryAck, Presence} from "../core/protocol.js" */
 /** @import {CustomerSession} from "./session.js" */
 
-import { Rest } from "../core/rest.js";
+import { RestClient } from "../core/rest-client.js";
 import { Composer } from "../ui/composer.js";
 import { find, make } from "../ui/dom.js";
 import { showStatus } from "../ui/status.js";
-import { Thread } from "../ui/thread.js";
-import { Frame } from "./frame-messages.js";
+import { MessageThread } from "../ui/message-thread.js";
+import { FrameChannel } from "./frame-messaging.js";
 import { openSession } from "./session.js";
 import { WidgetWebSocketHandler } from "./websocket-handler.js";
 
-const FIRST_PAGE = 50;
-const OLDER_PAGE = 100;
+const FIRST_PAGE_SIZE = 50;
+const OLDER_PAGE_SIZE = 100;
 
 const options = new URLSearchParams(location.search);
 const status = find("#status", HTMLElement);
 const banner = find("#banner", HTMLElement);
 const root = find("#chat", HTMLElement);
-const frame = new Frame(find("#close", HTMLButtonElement));
+const frame = new FrameChannel(find("#close", HTMLButtonElement));
 
-/** Agents by id, as far as their presence is known: the customer learns whether anybody is there. */
+/** Known presence of the agents, by user id. */
 const presences = new Map();
 
 /** @param {string} text */
-function say(text) {
+function showBanner(text) {
   banner.textContent = text;
   banner.hidden = !text;
 }
 
-function dress() {
+function applyOptions() {
   const title = options.get("title");
   const accent = options.get("accent") ?? "";
   if (title) document.title = find("#title", HTMLElement).textContent = title.slice(0, 60);
@@ -39,7 +39,7 @@ function dress() {
   document.documentElement.style.setProperty("--on-accent", isLight(accent) ? "#111111" : "#ffffff");
 }
 
-/** Whether black is easier to read on it than white (WCAG 2, relative luminance). @param {string} colour */
+/** Whether black text has more contrast on the colour than white (WCAG 2, relative luminance). @param {string} colour */
 function isLight(colour) {
   const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);
   const [red, green, blue] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
@@ -49,10 +49,10 @@ function isLight(colour) {
 /** @param {Presence} presence */
 function showAgents(presence) {
   presences.set(presence.userId, presence.status);
-  const isThere = [...presences.values()].some((one) => one !== "offline");
-  const who = find("#who", HTMLElement);
-  who.dataset.presence = isThere ? "online" : "offline";
-  who.textContent = isThere ? "We are here" : "We will answer here";
+  const anyOnline = [...presences.values()].some((status) => status !== "offline");
+  const label = find("#agent-presence", HTMLElement);
+  label.dataset.presence = anyOnline ? "online" : "offline";
+  label.textContent = anyOnline ? "We are here" : "We will answer here";
 }
 
 /**
@@ -61,11 +61,11 @@ function showAgents(presence) {
  */
 function show(ws, { conversationId, userId }) {
   const { chat } = ws;
-  const thread = new Thread(root, {
+  const thread = new MessageThread(root, {
     label: "Messages",
     empty: options.get("greeting")?.slice(0, 300) || "Hello! How can we help?",
     me: () => userId,
-    older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
+    older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE_SIZE }),
     send: (text) => void ws.sendMessage(text),
     read: (seq) => frame.isOpen && chat.markRead(conversationId, seq),
   });
@@ -74,53 +74,53 @@ function show(ws, { conversationId, userId }) {
     onSend: (text) => void ws.sendMessage(text),
     onTyping: (isTyping) => (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
   });
-  const explain = () => {
-    if (chat.state !== "reconnecting") return say("");
-    const words = "No connection. What you write is sent as soon as it is back.";
-    return say(chat.stats().restFallback ? "Connected the slow way: answers take a few seconds." : words);
+  const explainState = () => {
+    if (chat.state !== "reconnecting") return showBanner("");
+    const offlineText = "No connection. What you write is sent as soon as it is back.";
+    return showBanner(chat.stats().restFallback ? "Limited connection: answers take a few seconds." : offlineText);
   };
   chat.on("connection", (state, detail) => {
     showStatus(status, state, detail);
-    thread.offline(state !== "connected");
-    explain();
-    // This one was refused for good: what is written would go nowhere.
+    thread.setOffline(state !== "connected");
+    explainState();
+    // A final disconnect: nothing could be sent any more.
     if (state === "disconnected") composer.enable(false);
   });
   chat.on("queued", (entry) => {
     thread.queue(entry);
-    if (chat.state !== "connected") thread.offline(true);
+    if (chat.state !== "connected") thread.setOffline(true);
   });
   chat.on("settled", (result) => thread.settle(result));
   chat.on("message", (message) => {
     thread.add(message);
-    if (message.sender.userId !== userId) frame.hear();
+    if (message.sender.userId !== userId) frame.countUnread();
   });
   chat.on("reloaded", (_id, messages, hasOlder) => thread.reset(messages, hasOlder, chat.pending));
-  const human = find("#human", HTMLButtonElement);
-  human.addEventListener("click", () => void ws.handoff());
-  chat.on("conversation", (conversation) => (human.hidden = conversation.status !== "bot"));
-  chat.on("typing", (indicator) => thread.typing(indicator));
-  chat.on("read", (mark) => thread.mark(mark));
+  const handoffButton = find("#handoff", HTMLButtonElement);
+  handoffButton.addEventListener("click", () => void ws.handoff());
+  chat.on("conversation", (conversation) => (handoffButton.hidden = conversation.status !== "bot"));
+  chat.on("typing", (indicator) => thread.setTyping(indicator));
+  chat.on("read", (mark) => thread.applyReadMark(mark));
   chat.on("presence", (presence) => presence.userId !== userId && showAgents(presence));
-  chat.on("fallback", explain);
+  chat.on("fallback", explainState);
   chat.on("error", (failed) => {
-    if (chat.state === "disconnected") say(`${failed.message} Reload the page to start again.`);
+    if (chat.state === "disconnected") showBanner(`${failed.message} Reload the page to start again.`);
   });
   frame.onOpen(() => composer.focus());
   return thread;
 }
 
 async function start() {
-  dress();
+  applyOptions();
   const ws = new WidgetWebSocketHandler();
-  const session = await openSession(say);
-  say("");
-  const page = await firstPage(session);
+  const session = await openSession(showBanner);
+  showBanner("");
+  const page = await fetchFirstPage(session);
   const messages = page?.messages ?? [];
   ws.connect(session.sessionId, location.origin);
   const thread = show(ws, session);
   thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
-  // From where the page ends, so that nothing falls between the two.
+  // Join after the last loaded message, so that none is missed in between.
   await ws.joinConversation(session.conversationId, page ? (messages.at(-1)?.seq ?? 0) : undefined);
 }
 
@@ -128,15 +128,15 @@ async function start() {
  * @param {CustomerSession} session
  * @returns {Promise<HistoryAck | null>}
  */
-async function firstPage({ sessionId, conversationId }) {
-  const rest = new Rest("", () => ({ "X-Session-Id": sessionId }));
+async function fetchFirstPage({ sessionId, conversationId }) {
+  const rest = new RestClient("", () => ({ "X-Session-Id": sessionId }));
   const path = `/api/conversations/${conversationId}/messages`;
-  const reply = await rest.get(path, { limit: FIRST_PAGE }).catch(() => null);
+  const reply = await rest.get(path, { limit: FIRST_PAGE_SIZE }).catch(() => null);
   return reply?.success ? reply : null;
 }
 
 start().catch((failure) => {
   showStatus(status, "disconnected");
-  say(failure instanceof Error ? failure.message : String(failure));
+  showBanner(failure instanceof Error ? failure.message : String(failure));
   root.append(make("p", { class: "thread-empty" }, "The chat cannot be opened right now."));
 });

@@ -1,43 +1,43 @@
-/** A conversation on the screen: messages in order, own ones on their way, who types, what was read. */
+/** Message thread: messages in order, unsent own messages, typing line and read state. */
 
 /** @import {HistoryAck, Message, Refused, TypingIndicator} from "../core/protocol.js" */
-/** @import {Pending, SendResult} from "../core/chat.js" */
+/** @import {PendingMessage, SendResult} from "../core/chat-client.js" */
 
-import { bubble, dayLine, showState } from "./bubble.js";
+import { bubble, daySeparator, showState } from "./bubble.js";
 import { make } from "./dom.js";
 
-/** Within so many pixels of its end the thread follows new messages. */
+/** Distance from the end within which the thread scrolls to new messages. */
 const END_PX = 48;
-/** Older messages are asked for when the reader is this near to the first. */
+/** Distance from the start within which older messages are loaded. */
 const OLDER_PX = 300;
-/** Refusals that the same content would only meet again. */
-const HOPELESS = new Set(["bad_request", "too_large"]);
-/** Messages of one sender within this time stand together. */
+/** Refusals that a message with the same content would get again. */
+const NOT_RETRYABLE = new Set(["bad_request", "too_large"]);
+/** Consecutive messages of one sender within this time are grouped. */
 const GROUP_MS = 5 * 60_000;
 
 /**
  * @typedef {object} ThreadOptions
- * @property {string} label for people who do not see it
- * @property {string} empty shown while there is no message
- * @property {() => string | undefined} me the reader's user id
+ * @property {string} label accessible name
+ * @property {string} empty text shown without messages
+ * @property {() => string | undefined} me user id of the reader
  * @property {(beforeSeq: number) => Promise<HistoryAck | Refused>} older
  * @property {(content: string) => void} send
- * @property {(seq: number) => void} read the reader has seen everything up to here
+ * @property {(seq: number) => void} read called when all messages up to `seq` were visible
  */
 
-export class Thread {
+export class MessageThread {
   #options;
   #list = make("ol", { class: "messages" });
   #scroll;
   #typingLine = make("p", { class: "typing", role: "status" });
-  #newButton = make("button", { class: "thread-new", type: "button", hidden: true });
+  #newMessagesButton = make("button", { class: "thread-new", type: "button", hidden: true });
   #empty;
-  /** @type {Map<string, HTMLLIElement>} own messages without an answer yet, by clientMessageId */
-  #waiting = new Map();
-  /** @type {Map<string, string>} names by user id */
+  /** @type {Map<string, HTMLLIElement>} own messages whose broadcast has not arrived, by clientMessageId */
+  #pending = new Map();
+  /** @type {Map<string, string>} names of typing users by user id */
   #typing = new Map();
   /** @type {Map<string, number>} */
-  #marks = new Map();
+  #readMarks = new Map();
   #firstSeq = 0;
   #lastSeq = 0;
   #hasOlder = false;
@@ -52,14 +52,14 @@ export class Thread {
   constructor(root, options) {
     this.#options = options;
     this.#empty = make("p", { class: "thread-empty" }, options.empty);
-    // What is announced is what is added; the list itself must not be read again.
+    // role=log: screen readers announce added messages instead of the whole list.
     this.#scroll = make("div", { class: "thread-scroll", role: "log", tabindex: 0, "aria-label": options.label });
     this.#scroll.append(this.#empty, this.#list);
-    root.append(make("div", { class: "thread" }, this.#scroll, this.#newButton), this.#typingLine);
-    this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.#newButton.addEventListener("click", () => this.#toEnd());
-    document.addEventListener("visibilitychange", () => this.#seen());
-    new ResizeObserver(() => this.#unseen === 0 && this.#wasAtEnd && this.#toEnd()).observe(this.#scroll);
+    root.append(make("div", { class: "thread" }, this.#scroll, this.#newMessagesButton), this.#typingLine);
+    this.#scroll.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    this.#newMessagesButton.addEventListener("click", () => this.#scrollToEnd());
+    document.addEventListener("visibilitychange", () => this.#markSeen());
+    new ResizeObserver(() => this.#unseen === 0 && this.#wasAtEnd && this.#scrollToEnd()).observe(this.#scroll);
   }
 
   get lastSeq() {
@@ -67,108 +67,108 @@ export class Thread {
   }
 
   /**
-   * Show a conversation from its newest page on; whatever was shown before is gone.
+   * Replace all messages by the newest page of a conversation.
    * @param {Message[]} messages
    * @param {boolean} hasOlder
-   * @param {Pending[]} pending
+   * @param {PendingMessage[]} pending
    */
   reset(messages, hasOlder, pending = []) {
     this.#list.replaceChildren();
-    this.#waiting.clear();
+    this.#pending.clear();
     this.#typing.clear();
-    this.#marks.clear();
+    this.#readMarks.clear();
     this.#firstSeq = messages[0]?.seq ?? 0;
     this.#lastSeq = this.#unseen = 0;
     this.#hasOlder = hasOlder;
-    this.#showTyping();
+    this.#renderTyping();
     for (const message of messages) this.#append(message);
     const stored = new Set(messages.map((message) => message.clientMessageId));
     for (const entry of pending) if (!stored.has(entry.clientMessageId)) this.queue(entry);
     this.#refresh();
-    this.#toEnd();
+    this.#scrollToEnd();
   }
 
   /**
-   * Add a message that arrived.
+   * Append a received message.
    * @param {Message} message
    */
   add(message) {
     if (message.seq <= this.#lastSeq) return;
-    const waiting = message.clientMessageId ? this.#waiting.get(message.clientMessageId) : undefined;
+    const pending = message.clientMessageId ? this.#pending.get(message.clientMessageId) : undefined;
     const own = message.sender.userId === this.#options.me();
     const follow = own || this.#isAtEnd();
-    waiting?.remove();
-    if (message.clientMessageId) this.#waiting.delete(message.clientMessageId);
+    pending?.remove();
+    if (message.clientMessageId) this.#pending.delete(message.clientMessageId);
     this.#append(message);
     this.#firstSeq ||= message.seq;
     if (!follow) this.#unseen += 1;
     this.#refresh();
-    if (follow) this.#toEnd();
+    if (follow) this.#scrollToEnd();
   }
 
   /**
-   * Show an own message before the server has answered.
-   * @param {Pending} entry
+   * Show an own message before its ack.
+   * @param {PendingMessage} entry
    */
   queue(entry) {
     const item = bubble({ content: entry.content, side: "out", author: "", time: new Date().toISOString() });
     showState(item, "sending");
-    this.#waiting.set(entry.clientMessageId, item);
+    this.#pending.set(entry.clientMessageId, item);
     this.#list.append(item);
     this.#refresh();
-    this.#toEnd();
+    this.#scrollToEnd();
   }
 
   /**
-   * Say of an own message that it is stored, or why not.
+   * Show the result of sending an own message.
    * @param {SendResult} result
    */
   settle(result) {
-    const item = this.#waiting.get(result.clientMessageId);
+    const item = this.#pending.get(result.clientMessageId);
     if (!item) return;
-    // It takes its place among the others when its echo comes, which keeps their order.
+    // Its broadcast moves it to its place in the order.
     if (result.success) showState(item, "sent");
-    else this.#fail(item, result);
+    else this.#showFailure(item, result);
   }
 
   /**
-   * Say why a message was refused for good; a click sends it as a new one.
+   * Show why a message was finally refused, with a button that sends it as a new message.
    * @param {HTMLElement} item
    * @param {{clientMessageId: string, error: Refused["error"]}} result
    */
-  #fail(item, { clientMessageId, error }) {
+  #showFailure(item, { clientMessageId, error }) {
     showState(item, "failed", error.message);
-    if (HOPELESS.has(error.code)) return;
-    const again = make("button", { class: "message-again", type: "button" }, "Send again");
-    again.addEventListener("click", () => {
+    if (NOT_RETRYABLE.has(error.code)) return;
+    const retry = make("button", { class: "message-retry", type: "button" }, "Send again");
+    retry.addEventListener("click", () => {
       item.remove();
-      this.#waiting.delete(clientMessageId);
+      this.#pending.delete(clientMessageId);
       this.#options.send(item.querySelector(".message-text")?.textContent ?? "");
     });
-    item.querySelector(".message-meta")?.append(again);
+    item.querySelector(".message-meta")?.append(retry);
   }
 
-  /** Say of messages that wait whether they wait for the connection. @param {boolean} offline */
-  offline(offline) {
-    for (const item of this.#waiting.values()) {
+  /** Show on unsent messages whether they are waiting for the connection. @param {boolean} offline */
+  setOffline(offline) {
+    for (const item of this.#pending.values()) {
       if (item.dataset.state === "sending" || item.dataset.state === "queued") showState(item, offline ? "queued" : "sending");
     }
   }
 
   /** @param {TypingIndicator} indicator */
-  typing(indicator) {
+  setTyping(indicator) {
     if (indicator.isTyping) this.#typing.set(indicator.userId, indicator.userName);
     else this.#typing.delete(indicator.userId);
-    this.#showTyping();
+    this.#renderTyping();
   }
 
   /**
-   * Somebody else has read up to `seq`.
+   * Apply the read mark of another user.
    * @param {{userId: string, seq: number}} mark
    */
-  mark({ userId, seq }) {
+  applyReadMark({ userId, seq }) {
     if (userId === this.#options.me()) return;
-    this.#marks.set(userId, Math.max(seq, this.#marks.get(userId) ?? 0));
+    this.#readMarks.set(userId, Math.max(seq, this.#readMarks.get(userId) ?? 0));
     this.#refresh();
   }
 
@@ -176,10 +176,10 @@ export class Thread {
   #append(message) {
     const previous = this.#lastItem();
     const item = this.#item(message, previous);
-    if (isOtherDay(previous, item)) this.#list.append(dayLine(message.timestamp));
+    if (isOtherDay(previous, item)) this.#list.append(daySeparator(message.timestamp));
     this.#list.append(item);
-    // What still waits stays below what is stored.
-    for (const waiting of this.#waiting.values()) this.#list.append(waiting);
+    // Unsent messages stay below stored ones.
+    for (const item of this.#pending.values()) this.#list.append(item);
     this.#lastSeq = Math.max(this.#lastSeq, message.seq);
   }
 
@@ -194,7 +194,7 @@ export class Thread {
     const item = bubble({ content, side, author: own ? "" : message.sender.userName, time });
     item.dataset.seq = String(message.seq);
     item.dataset.sender = message.sender.userId;
-    item.classList.toggle("follows", follows(previous, item));
+    item.classList.toggle("is-grouped", isGrouped(previous, item));
     return item;
   }
 
@@ -221,7 +221,7 @@ export class Thread {
     let previous = null;
     for (const message of page.messages) {
       const item = this.#item(message, previous);
-      if (isOtherDay(previous, item)) items.append(dayLine(message.timestamp));
+      if (isOtherDay(previous, item)) items.append(daySeparator(message.timestamp));
       items.append(item);
       previous = item;
     }
@@ -233,31 +233,31 @@ export class Thread {
     this.#scroll.scrollTop = this.#scroll.scrollHeight - before;
   }
 
-  #scrolled() {
+  #onScroll() {
     this.#wasAtEnd = this.#isAtEnd();
     if (this.#scroll.scrollTop < OLDER_PX) void this.#loadOlder();
-    if (this.#wasAtEnd) this.#seen();
+    if (this.#wasAtEnd) this.#markSeen();
   }
 
-  #seen() {
+  #markSeen() {
     if (document.hidden || !this.#isAtEnd()) return;
     this.#unseen = 0;
-    this.#newButton.hidden = true;
+    this.#newMessagesButton.hidden = true;
     if (this.#lastSeq > 0) this.#options.read(this.#lastSeq);
   }
 
   #refresh() {
     this.#empty.hidden = this.#list.childElementCount > 0;
-    this.#newButton.hidden = this.#unseen === 0;
-    this.#newButton.textContent = this.#unseen === 1 ? "1 new message" : `${this.#unseen} new messages`;
-    const readUpTo = Math.max(0, ...this.#marks.values());
+    this.#newMessagesButton.hidden = this.#unseen === 0;
+    this.#newMessagesButton.textContent = this.#unseen === 1 ? "1 new message" : `${this.#unseen} new messages`;
+    const readUpTo = Math.max(0, ...this.#readMarks.values());
     const own = [...this.#list.querySelectorAll(".message.out[data-seq]")];
     const last = own.pop();
     for (const item of own) if (item instanceof HTMLElement && item.dataset.state) showState(item, null);
     if (last instanceof HTMLElement) showState(last, Number(last.dataset.seq) <= readUpTo ? "seen" : "sent");
   }
 
-  #showTyping() {
+  #renderTyping() {
     const names = [...this.#typing.values()];
     this.#typingLine.textContent = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
     this.#typingLine.classList.toggle("is-active", names.length > 0);
@@ -267,10 +267,10 @@ export class Thread {
     return this.#scroll.scrollHeight - this.#scroll.scrollTop - this.#scroll.clientHeight < END_PX;
   }
 
-  #toEnd() {
+  #scrollToEnd() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
     this.#wasAtEnd = true;
-    this.#seen();
+    this.#markSeen();
   }
 }
 
@@ -279,7 +279,7 @@ export class Thread {
  * @param {HTMLElement | null} previous
  * @param {HTMLElement} item
  */
-function follows(previous, item) {
+function isGrouped(previous, item) {
   if (!previous || previous.dataset.sender !== item.dataset.sender || isOtherDay(previous, item)) return false;
   return timeOf(item) - timeOf(previous) < GROUP_MS;
 }

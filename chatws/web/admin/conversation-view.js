@@ -1,4 +1,4 @@
-/** The open conversation: its messages, and what the agent can do with it. */
+/** View of the open conversation with its messages and actions. */
 
 /** @import {Conversation, ConversationAck, Presence, Refused} from "../core/protocol.js" */
 
@@ -6,13 +6,13 @@ import { Composer } from "../ui/composer.js";
 import { make } from "../ui/dom.js";
 import { initialsOf } from "../ui/format.js";
 import { showPresence } from "../ui/status.js";
-import { Thread } from "../ui/thread.js";
+import { MessageThread } from "../ui/message-thread.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
-const FIRST_PAGE = 50;
-const OLDER_PAGE = 100;
+const FIRST_PAGE_SIZE = 50;
+const OLDER_PAGE_SIZE = 100;
 
-/** What can be done in each status. @type {Record<Conversation["status"], string[]>} */
+/** Available actions by status. @type {Record<Conversation["status"], string[]>} */
 const ACTIONS = {
   bot: ["Hand off", "Claim"],
   queued: ["Claim", "Resolve"],
@@ -20,23 +20,23 @@ const ACTIONS = {
   resolved: ["Reopen"],
 };
 
-/** @type {Record<string, (seen: Conversation) => Promise<ConversationAck | Refused | null>>} */
-const DO = {
-  Claim: (seen) => adminWebSocket.claimConversation(seen),
-  Release: (seen) => adminWebSocket.releaseConversation(seen),
-  Resolve: (seen) => adminWebSocket.resolveConversation(seen),
-  Reopen: (seen) => adminWebSocket.reopenConversation(seen),
-  "Hand off": (seen) => adminWebSocket.handoff(seen.conversationId),
+/** @type {Record<string, (conversation: Conversation) => Promise<ConversationAck | Refused | null>>} */
+const REQUESTS = {
+  Claim: (conversation) => adminWebSocket.claimConversation(conversation),
+  Release: (conversation) => adminWebSocket.releaseConversation(conversation),
+  Resolve: (conversation) => adminWebSocket.resolveConversation(conversation),
+  Reopen: (conversation) => adminWebSocket.reopenConversation(conversation),
+  "Hand off": (conversation) => adminWebSocket.handoff(conversation.conversationId),
 };
 
-export class ConversationPane {
+export class ConversationView {
   /** @type {Conversation | null} */
   #conversation = null;
-  /** @type {Thread | null} */
+  /** @type {MessageThread | null} */
   #thread = null;
   #root;
-  #me;
-  #desk;
+  #userId;
+  #callbacks;
   #name = make("h2", { dir: "auto" });
   #presence = make("span", { class: "presence" });
   #avatar = make("span", { class: "avatar", "aria-hidden": "true" });
@@ -44,18 +44,18 @@ export class ConversationPane {
 
   /**
    * @param {HTMLElement} root
-   * @param {string} me
-   * @param {{onClose: () => void, onRead: (conversationId: string, seq: number) => void, warn: (text: string) => void}} desk
+   * @param {string} userId the agent
+   * @param {{onClose: () => void, onRead: (conversationId: string, seq: number) => void, showWarning: (text: string) => void}} callbacks
    */
-  constructor(root, me, desk) {
+  constructor(root, userId, callbacks) {
     this.#root = root;
-    this.#me = me;
-    this.#desk = desk;
+    this.#userId = userId;
+    this.#callbacks = callbacks;
     adminWebSocket.onMessageReceived((message) => this.#isOpen(message) && this.#thread?.add(message));
     adminWebSocket.onOwnMessage((message) => this.#isOpen(message) && this.#thread?.add(message));
-    adminWebSocket.onTypingIndicator((indicator) => this.#isOpen(indicator) && this.#thread?.typing(indicator));
-    adminWebSocket.onMessageRead((mark) => this.#isOpen(mark) && this.#thread?.mark(mark));
-    adminWebSocket.onConnectionChange((state) => this.#thread?.offline(state !== "connected"));
+    adminWebSocket.onTypingIndicator((indicator) => this.#isOpen(indicator) && this.#thread?.setTyping(indicator));
+    adminWebSocket.onMessageRead((mark) => this.#isOpen(mark) && this.#thread?.applyReadMark(mark));
+    adminWebSocket.onConnectionChange((state) => this.#thread?.setOffline(state !== "connected"));
   }
 
   /**
@@ -72,8 +72,8 @@ export class ConversationPane {
     this.#avatar.textContent = initialsOf(customer.userName);
     showPresence(this.#presence, presence);
     const thread = this.#build(conversationId);
-    this.hear(conversation);
-    const page = await adminWebSocket.history(conversationId, { limit: FIRST_PAGE }).catch(() => null);
+    this.update(conversation);
+    const page = await adminWebSocket.history(conversationId, { limit: FIRST_PAGE_SIZE }).catch(() => null);
     if (this.#thread !== thread) return;
     const messages = page?.success ? page.messages : [];
     const pending = adminWebSocket.chat.pending.filter((entry) => entry.conversationId === conversationId);
@@ -82,13 +82,13 @@ export class ConversationPane {
   }
 
   /**
-   * The conversation changed; only the open one matters here.
+   * Apply a changed conversation; others than the open one are ignored.
    * @param {Conversation} conversation
    */
-  hear(conversation) {
+  update(conversation) {
     if (!this.#isOpen(conversation)) return;
     this.#conversation = conversation;
-    const mine = conversation.assignee?.userId === this.#me;
+    const mine = conversation.assignee?.userId === this.#userId;
     const names = ACTIONS[conversation.status].filter((name) => mine || name !== "Release");
     const focused = document.activeElement?.textContent;
     this.#actions.replaceChildren(...names.map((name) => this.#action(name)));
@@ -96,7 +96,7 @@ export class ConversationPane {
   }
 
   /** @param {Presence} presence */
-  hearPresence(presence) {
+  updatePresence(presence) {
     if (presence.userId === this.#conversation?.customer.userId) showPresence(this.#presence, presence.status);
   }
 
@@ -104,19 +104,19 @@ export class ConversationPane {
   #build(conversationId) {
     const back = make("button", { class: "button-icon back", type: "button", "aria-label": "Back to the list" });
     back.append(make("span", { class: "icon icon-back", "aria-hidden": "true" }));
-    back.addEventListener("click", () => this.#desk.onClose());
+    back.addEventListener("click", () => this.#callbacks.onClose());
     const heading = make("div", { class: "conversation-heading" }, this.#name, this.#presence);
     const header = make("header", { class: "conversation-header" }, back, this.#avatar, heading, this.#actions);
     this.#root.replaceChildren(header);
-    const thread = new Thread(this.#root, {
+    const thread = new MessageThread(this.#root, {
       label: "Messages",
-      empty: "Nothing has been said yet.",
-      me: () => this.#me,
-      older: (beforeSeq) => adminWebSocket.history(conversationId, { beforeSeq, limit: OLDER_PAGE }),
+      empty: "No messages yet.",
+      me: () => this.#userId,
+      older: (beforeSeq) => adminWebSocket.history(conversationId, { beforeSeq, limit: OLDER_PAGE_SIZE }),
       send: (text) => this.#send(conversationId, text),
       read: (seq) => {
         adminWebSocket.markRead(conversationId, seq);
-        this.#desk.onRead(conversationId, seq);
+        this.#callbacks.onRead(conversationId, seq);
       },
     });
     const composer = new Composer(this.#root, {
@@ -139,7 +139,7 @@ export class ConversationPane {
     const thread = this.#thread;
     const clientMessageId = adminWebSocket.sendMessage(conversationId, content, (result) => thread?.settle(result));
     thread?.queue({ conversationId, content, clientMessageId });
-    if (adminWebSocket.chat.state !== "connected") thread?.offline(true);
+    if (adminWebSocket.chat.state !== "connected") thread?.setOffline(true);
   }
 
   /** @param {string} name */
@@ -149,16 +149,16 @@ export class ConversationPane {
     button.addEventListener("click", async () => {
       if (!this.#conversation) return;
       button.disabled = true;
-      const reply = await DO[name](this.#conversation);
+      const reply = await REQUESTS[name](this.#conversation);
       button.disabled = false;
-      // A lost race brings the conversation as it is now, too.
-      if (reply?.conversation) this.hear(reply.conversation);
-      this.#desk.warn(reply?.success ? "" : (reply?.error.message ?? "No connection: try again when it is back."));
+      // A refusal after a concurrent change carries the current conversation, too.
+      if (reply?.conversation) this.update(reply.conversation);
+      this.#callbacks.showWarning(reply?.success ? "" : (reply?.error.message ?? "No connection: try again when it is back."));
     });
     return button;
   }
 
-  /** @param {{conversationId: string}} about */
+  /** @param {{conversationId: string}} event */
   #isOpen({ conversationId }) {
     return conversationId === this.#conversation?.conversationId;
   }

@@ -1,4 +1,4 @@
-"""Somebody else's web site, on another origin: where the widget is embedded, and where dashboards of others live."""
+"""Web site on another origin that embeds the widget or hosts a dashboard of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Self
 from aiohttp import web
 
 
-class OtherSite:
-    """Serves the pages it is given, by path; it has no policy of its own unless the test sets one."""
+class EmbeddingSite:
+    """HTTP server for the pages set by a test; sends a Content-Security-Policy only if one is given."""
 
     def __init__(self, policy: str = "") -> None:
         self.pages: dict[str, str] = {}
@@ -26,12 +26,12 @@ class OtherSite:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._runner.cleanup()
 
     def embed(self, server: str, **attributes: str) -> str:
-        """Make a page with the one-line snippet and return its address."""
+        """Create a page with the one-line snippet and return its URL."""
         given = " ".join(f'data-{name}="{value}"' for name, value in attributes.items())
         snippet = f'<script src="{server}/widget/embed.js" {given} async></script>'
         icon = '<link rel="icon" href="data:,">'

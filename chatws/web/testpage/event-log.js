@@ -1,8 +1,8 @@
-/** What happened, newest first; bounded, so that a page left open stays small. */
+/** Event log, newest first, bounded so that a page left open does not grow. */
 
 import { make } from "../ui/dom.js";
 
-const KEPT = 300;
+const MAX_ROWS = 300;
 
 const clock = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23",
@@ -21,15 +21,15 @@ export class EventLog {
   }
 
   /**
-   * @param {string} side
+   * @param {string} source
    * @param {string} event
    * @param {string} detail
    */
-  add(side, event, detail) {
+  add(source, event, detail) {
     const time = make("time", {}, clock.format(new Date()));
-    const row = make("li", { "data-side": side.toLowerCase() }, time, make("b", {}, side), make("code", {}, event));
+    const row = make("li", { "data-source": source.toLowerCase() }, time, make("b", {}, source), make("code", {}, event));
     row.append(make("span", {}, detail));
     this.#list.prepend(row);
-    if (this.#list.childElementCount > KEPT) this.#list.lastElementChild?.remove();
+    if (this.#list.childElementCount > MAX_ROWS) this.#list.lastElementChild?.remove();
   }
 }

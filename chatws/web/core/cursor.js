@@ -1,25 +1,26 @@
-/** One joined conversation: where its reader stands, what is held back, and what has to be asked for. */
+/** Read position of one joined conversation: ordering, duplicate detection and gap recovery of its messages. */
 
 /** @import {History, HistoryAck, JoinAck, JoinConversation, Message} from "./protocol.js" */
 
-/** Messages held back behind a gap; later ones are dropped here and fetched again. */
+/** Limit of messages held back behind a gap; messages beyond it are dropped and fetched again. */
 export const MAX_HELD = 1_000;
 
-/** How long a head named by `positions` may outrun its own broadcast. */
+/** Time the broadcasts get to arrive before a head announced by `positions` counts as a gap. */
 const POSITION_GRACE_MS = 1_000;
 
-/** Fetches without progress before the conversation is loaded anew. */
+/** History requests without progress after which the conversation is reloaded. */
 const MAX_STALLS = 2;
 
 const HISTORY_LIMIT = 100;
 
 /**
- * The cursor of one conversation.
+ * Cursor of one conversation.
  *
- * Promise: `release` gives every `seq` after the position exactly once and in order, whatever arrives, as long as the
- * position is valid; when it is not, `reloading` is set and the next history page starts a new one.
+ * Promise: `release` returns every `seq` after the position exactly once and in order, whatever the order of arrival,
+ * as long as the position is valid. If the server rejects the position, `reloading` is set and the next history page
+ * starts a new one.
  */
-export class Room {
+export class ConversationCursor {
   /** Last seq released; null until the first join without a position. @type {number | null} */
   last;
   /** Highest seq known to exist. */
@@ -27,17 +28,17 @@ export class Room {
   /** @type {string | undefined} */
   epoch;
   joined = false;
-  /** A join or a history request is under way. */
-  asking = false;
+  /** A join or history request is in flight. */
+  requesting = false;
   reloading = false;
-  enteredBefore = false;
+  joinedBefore = false;
   notBefore = 0;
   attempts = 0;
   duplicates = 0;
-  /** The conversation's head when the room was entered: what is not newer was missed. */
-  entryHead = 0;
-  /** @type {{seq: number, at: number} | null} */
-  #claim = null;
+  /** Head of the conversation at the last join; messages up to it were missed while away. */
+  headAtJoin = 0;
+  /** Head announced by the server whose broadcast has not arrived. @type {{seq: number, at: number} | null} */
+  #announced = null;
   /** @type {Map<number, Message>} */
   #held = new Map();
   #stalls = 0;
@@ -52,17 +53,17 @@ export class Room {
     this.head = afterSeq ?? 0;
   }
 
-  /** Whether history has to be asked for. */
+  /** Whether history has to be requested. */
   get behind() {
     return this.joined && (this.reloading || this.head > (this.last ?? 0));
   }
 
   /**
-   * Accept messages in any order; those beyond `bound` held ones are left to a later history page.
+   * Accept messages in any order; when `bound` messages are held back, others are left to a later history page.
    * @param {Message[]} messages
    * @param {number} [bound]
    */
-  take(messages, bound = Infinity) {
+  accept(messages, bound = Infinity) {
     for (const message of messages) {
       const last = this.last ?? 0;
       if (message.seq <= last || this.#held.has(message.seq)) {
@@ -75,51 +76,51 @@ export class Room {
   }
 
   /**
-   * Note what the server says the head is; believed only when its broadcast stays away.
+   * Record a head announced by the server; it takes effect only if its broadcast does not arrive in time.
    * @param {number} head
    * @param {number} now
    */
-  hearPosition(head, now) {
-    if (head > Math.max(this.last ?? 0, this.head) && !this.#claim) {
-      this.#claim = { seq: head, at: now + POSITION_GRACE_MS };
+  announceHead(head, now) {
+    if (head > Math.max(this.last ?? 0, this.head) && !this.#announced) {
+      this.#announced = { seq: head, at: now + POSITION_GRACE_MS };
     }
   }
 
   /**
-   * Believe a noted head whose time has come.
+   * Apply the announced head once its grace period has passed.
    * @param {number} now
    */
-  checkPosition(now) {
-    if (!this.#claim || this.#claim.at > now) return;
-    this.head = Math.max(this.head, this.#claim.seq);
-    this.#claim = null;
+  applyAnnouncedHead(now) {
+    if (!this.#announced || this.#announced.at > now) return;
+    this.head = Math.max(this.head, this.#announced.seq);
+    this.#announced = null;
   }
 
-  /** @returns {number[]} when something is to be done here without any input */
+  /** @returns {number[]} times at which the cursor has to be checked without further input */
   deadlines() {
-    if (this.asking) return [];
-    return this.#claim ? [this.notBefore, this.#claim.at] : [this.notBefore];
+    if (this.requesting) return [];
+    return this.#announced ? [this.notBefore, this.#announced.at] : [this.notBefore];
   }
 
-  /** Give what is next in order and move the position. */
+  /** Return the messages that are next in order and advance the position. */
   release() {
     /** @type {Message[]} */
-    const due = [];
-    if (!this.joined || this.reloading || this.last === null) return due;
+    const released = [];
+    if (!this.joined || this.reloading || this.last === null) return released;
     for (let next = this.#held.get(this.last + 1); next; next = this.#held.get(this.last + 1)) {
       this.#held.delete(next.seq);
       this.last = next.seq;
-      due.push(next);
+      released.push(next);
     }
-    return due;
+    return released;
   }
 
-  /** The link is gone: only the position is kept. */
-  lost() {
-    this.joined = this.asking = this.reloading = false;
+  /** Reset everything but the position after a disconnect. */
+  disconnected() {
+    this.joined = this.requesting = this.reloading = false;
     this.notBefore = 0;
     this.#held.clear();
-    this.#claim = null;
+    this.#announced = null;
     this.head = this.last ?? 0;
   }
 
@@ -129,26 +130,26 @@ export class Room {
     return { conversationId: this.conversationId, afterSeq: this.last, ...(this.epoch && { epoch: this.epoch }) };
   }
 
-  /** @returns {History} the page after the position, or the newest one for a reload */
+  /** @returns {History} the page after the position, or the newest page for a reload */
   historyPayload() {
     if (this.reloading) return { conversationId: this.conversationId };
     return { conversationId: this.conversationId, afterSeq: this.last ?? 0, limit: HISTORY_LIMIT };
   }
 
   /**
-   * Take the join's answer (contract: Catching up, client rule).
+   * Apply the reply to a join (contract: Catching up, client rule).
    * @param {JoinAck} ack
    */
   applyJoin(ack) {
     const hadPosition = this.last !== null;
     this.joined = true;
-    this.asking = false;
+    this.requesting = false;
     this.attempts = this.#stalls = 0;
     this.epoch = ack.epoch;
-    this.entryHead = ack.conversation.headSeq;
+    this.headAtJoin = ack.conversation.headSeq;
     if (hadPosition && ack.recovered) {
       this.reloading = false;
-      this.take(ack.messages);
+      this.accept(ack.messages);
       if (ack.hasMore) this.head = Math.max(this.head, ack.conversation.headSeq);
       return;
     }
@@ -157,19 +158,19 @@ export class Room {
   }
 
   /**
-   * Take a page; messages come back when they are a reload, which replaces all the reader had.
+   * Apply a history page; return its messages if it is a reload, which replaces all messages shown before.
    * @param {HistoryAck} ack
    * @returns {Message[] | null}
    */
   applyHistory(ack) {
-    this.asking = false;
+    this.requesting = false;
     this.attempts = 0;
     if (this.reloading) {
       this.reloading = false;
       this.#restartAt(ack.messages.at(-1)?.seq ?? ack.headSeq);
       return ack.messages;
     }
-    this.take(ack.messages);
+    this.accept(ack.messages);
     if (this.#held.has((this.last ?? 0) + 1)) {
       this.#stalls = 0;
       return null;
@@ -181,10 +182,10 @@ export class Room {
   }
 
   /**
-   * Take a page that came over REST while there is no link; gives what is new, in order.
+   * Apply a page received over REST while disconnected; return the new messages in order.
    * @param {HistoryAck} page
    */
-  applyRest(page) {
+  applyRestPage(page) {
     if (this.last === null) {
       this.#restartAt(page.headSeq);
       return [];

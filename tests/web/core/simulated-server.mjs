@@ -1,24 +1,24 @@
-// A chat server in memory and the socket a client would have to it; faults on demand, and a clock that tests move.
+// In-memory chat server with fault injection, a simulated socket.io-client socket and a clock advanced by the tests.
 import { mock } from "node:test";
-import { ChatClient } from "../../../chatws/web/core/chat.js";
+import { ChatClient } from "../../../chatws/web/core/chat-client.js";
 
 export const timers = { typingResendMs: 2000, typingExpireMs: 3000, presenceGraceMs: 5000, positionsMs: 30000 };
 
-// Lets promises settle that wait for nothing but each other.
+// Runs all pending promise callbacks.
 export const settle = async () => {
-  for (let turn = 0; turn < 30; turn += 1) await Promise.resolve();
+  for (let round = 0; round < 30; round += 1) await Promise.resolve();
 };
 
-export class World {
+export class SimulatedServer {
   rows = [];
   byClientId = new Map();
   requests = [];
   epoch = "e1";
-  reachable = true; // for sockets
+  reachable = true; // by sockets
   reachableOverRest = false;
-  loseAcks = 0;
-  loseBroadcasts = 0;
-  refusals = new Map(); // event name -> list of errors, each used once
+  acksToDrop = 0;
+  broadcastsToDrop = 0;
+  refusals = new Map(); // event name -> list of errors, each used for one request
   connectErrors = [];
   posts = [];
   joined = false;
@@ -31,7 +31,7 @@ export class World {
 
   client(options = {}) {
     return new ChatClient({
-      io: (url, socketOptions) => (this.socket = new FakeSocket(this, socketOptions)),
+      io: (url, socketOptions) => (this.socket = new SimulatedSocket(this, socketOptions)),
       auth: () => ({ sessionId: "s" }),
       now: () => this.now,
       random: () => 0.5,
@@ -49,8 +49,8 @@ export class World {
   }
 
   store(content, clientMessageId, userId = "other") {
-    const known = this.byClientId.get(clientMessageId);
-    if (known) return { ...known, duplicate: true };
+    const stored = this.byClientId.get(clientMessageId);
+    if (stored) return { ...stored, duplicate: true };
     const seq = this.rows.length + 1;
     const timestamp = "2026-01-01T00:00:00.000Z";
     const sender = { userId, userName: userId, role: "customer" };
@@ -63,14 +63,14 @@ export class World {
   }
 
   broadcast(row) {
-    if (this.loseBroadcasts > 0) this.loseBroadcasts -= 1;
-    else if (this.joined) this.socket.hear("message_received", row);
+    if (this.broadcastsToDrop > 0) this.broadcastsToDrop -= 1;
+    else if (this.joined) this.socket.receive("message_received", row);
   }
 
   answer(name, payload) {
     this.requests.push([name, payload]);
     const refusal = this.refusals.get(name)?.shift();
-    if (refusal) return { success: false, error: { message: "no", ...refusal } };
+    if (refusal) return { success: false, error: { message: "refused", ...refusal } };
     if (name === "join_conversation") return this.join(payload);
     if (name === "history") return this.page(payload);
     if (name === "send_message") return this.store(payload.content, payload.clientMessageId, "me");
@@ -104,22 +104,22 @@ export class World {
     return { json: async () => reply };
   }
 
-  // The network fails: neither side hears the other's end of it.
+  // Simulates a network failure.
   cut() {
     this.joined = false;
     this.socket.end("transport close");
   }
 }
 
-class FakeSocket {
+class SimulatedSocket {
   connected = false;
   listeners = new Map();
-  any = null;
+  anyListener = null;
   pending = new Set();
   opened = 0;
 
-  constructor(world, options) {
-    this.world = world;
+  constructor(server, options) {
+    this.server = server;
     this.options = options;
     this.io = { engine: { close: () => this.connected && this.end("forced close") } };
   }
@@ -129,18 +129,18 @@ class FakeSocket {
   }
 
   onAny(listener) {
-    this.any = listener;
+    this.anyListener = listener;
   }
 
   connect() {
     this.opened += 1;
     this.options.auth((auth) => (this.auth = auth));
     queueMicrotask(() => {
-      const problem = this.world.connectErrors.shift();
-      if (problem) return this.listeners.get("connect_error")(Object.assign(new Error("refused"), { data: problem }));
-      if (!this.world.reachable) return this.listeners.get("connect_error")(new Error("xhr poll error"));
+      const error = this.server.connectErrors.shift();
+      if (error) return this.listeners.get("connect_error")(Object.assign(new Error("refused"), { data: error }));
+      if (!this.server.reachable) return this.listeners.get("connect_error")(new Error("xhr poll error"));
       this.connected = true;
-      this.hear("authenticated", { userId: "me", userName: "Me", role: "customer", epoch: this.world.epoch, timers });
+      this.receive("authenticated", { userId: "me", userName: "Me", role: "customer", epoch: this.server.epoch, timers });
     });
   }
 
@@ -155,8 +155,8 @@ class FakeSocket {
     this.listeners.get("disconnect")(reason);
   }
 
-  hear(name, payload) {
-    if (this.connected) this.any(name, payload);
+  receive(name, payload) {
+    if (this.connected) this.anyListener(name, payload);
   }
 
   timeout(ms) {
@@ -164,9 +164,9 @@ class FakeSocket {
       emitWithAck: (name, payload) =>
         new Promise((resolve, reject) => {
           this.pending.add(reject);
-          const reply = this.world.answer(name, payload);
-          if (name === "send_message" && this.world.loseAcks > 0) {
-            this.world.loseAcks -= 1;
+          const reply = this.server.answer(name, payload);
+          if (name === "send_message" && this.server.acksToDrop > 0) {
+            this.server.acksToDrop -= 1;
             setTimeout(() => reject(new Error("timeout")), ms);
           } else {
             queueMicrotask(() => resolve(reply));

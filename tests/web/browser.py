@@ -1,0 +1,92 @@
+"""Browser profiles and page objects shared by the browser tests."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, FrameLocator, Locator, Page, expect
+
+CLOSE_TIMEOUT_S = 10.0
+
+NETWORK_ERROR = re.compile(r"net::ERR_|WebSocket connection to|Failed to load resource")
+"""Console messages of the browser itself about failed requests; a page cannot suppress them."""
+
+
+class BrowserProfiles:
+    """Separate browser profiles; `console_errors` collects errors and warnings from the consoles of all pages."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.console_errors: list[str] = []
+        self.ignore_network_errors = False
+        """Set by tests that interrupt the network or the server."""
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+
+    async def new_profile(self, **options: Any) -> BrowserContext:
+        """Create a browser profile."""
+        context = await self._browser.new_context(locale="en-GB", **options)
+        context.on("console", self._on_console)
+        context.on("weberror", lambda event: self.console_errors.append(str(event.error)))
+        self._contexts.append(context)
+        return context
+
+    async def open(self, url: str, context: BrowserContext | None = None, **options: Any) -> Page:
+        """Open a page in the given profile, or in a new one."""
+        page = await (context or await self.new_profile(**options)).new_page()
+        await page.goto(url)
+        return page
+
+    async def close(self) -> None:
+        """Close all profiles.
+
+        Chromium never answers for a profile whose page is loading; such a profile is closed with the browser.
+        """
+        for context in self._contexts:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(context.close(), CLOSE_TIMEOUT_S)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type not in {"error", "warning"}:
+            return
+        if not (self.ignore_network_errors and NETWORK_ERROR.search(message.text)):
+            self.console_errors.append(f"{message.type}: {message.text}")
+
+
+class ChatWindow:
+    """Page object of one conversation view: a panel of the test page, the widget, or the view in the dashboard."""
+
+    def __init__(self, root: Page | Locator | FrameLocator) -> None:
+        self.root = root
+        self.input = root.locator("textarea")
+        self.messages = root.locator(".message-text")
+        self.status = root.locator(".status")
+        self.typing = root.locator(".typing")
+
+    async def send(self, text: str) -> None:
+        await self.input.fill(text)
+        await self.input.press("Enter")
+
+    async def expect_messages(self, *texts: str) -> None:
+        """Wait until exactly these messages are shown, in this order."""
+        await expect(self.messages).to_have_text(list(texts))
+
+    async def expect_connected(self) -> None:
+        await expect(self.status).to_have_attribute("data-state", "connected")
+
+
+async def connected_panels(page: Page) -> tuple[ChatWindow, ChatWindow]:
+    """Wait until both panels of the test page are connected, and return the customer's and the agent's."""
+    customer, agent = (ChatWindow(page.locator(f"[data-role={role}]")) for role in ("customer", "agent"))
+    for panel in (customer, agent):
+        await panel.expect_connected()
+    return customer, agent
+
+
+async def log_in_as_dev_agent(page: Page) -> Page:
+    """Log in as the development agent and wait for the inbox."""
+    await page.get_by_role("button", name="Continue as the development agent").click()
+    await expect(page.locator("#status")).to_have_text("Connected")
+    return page
