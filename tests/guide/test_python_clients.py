@@ -1,4 +1,4 @@
-"""python-socketio's own clients complete the guide's flows with the guide's own payloads and nothing added."""
+"""Guide flows with the clients of python-socketio and the unchanged payloads of the guide."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import socketio
 
 from tests.support.chat import RunningChat
 
-Row = tuple[str, Any]
+ReceivedEvent = tuple[str, Any]
 TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
 
 
@@ -26,22 +26,22 @@ def transports(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.fixture
 async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
-    """A server whose users go offline soon after their last connection."""
+    """Run a server whose users go offline 50 ms after their last disconnect."""
     async with RunningChat(tmp_path / "data", presence_grace_ms=50) as running:
         yield running
 
 
 class AsyncUser:
-    """One asynchronous client that keeps every event."""
+    """Asynchronous client that records every event."""
 
     def __init__(self) -> None:
         self.client = socketio.AsyncClient(reconnection=False)
-        self._events: asyncio.Queue[Row] = asyncio.Queue()
-        self.client.on("*", self._keep)
+        self._events: asyncio.Queue[ReceivedEvent] = asyncio.Queue()
+        self.client.on("*", self._record)
         for name in ("connect", "connect_error", "disconnect"):
             self.client.on(name, lambda *args, name=name: self._events.put_nowait((name, args[0] if args else None)))
 
-    async def _keep(self, name: str, *args: Any) -> None:
+    async def _record(self, name: str, *args: Any) -> None:
         self._events.put_nowait((name, args[0] if args else None))
 
     async def connect(self, chat: RunningChat, transports: list[str], auth: Any) -> None:
@@ -69,21 +69,24 @@ async def users() -> AsyncIterator[tuple[AsyncUser, AsyncUser]]:
         await user.client.disconnect()
 
 
-async def test_asynchronous_clients_complete_both_flows(
-    chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
-) -> None:
-    customer, agent = users
+async def join_both(chat: RunningChat, transports: list[str], customer: AsyncUser, agent: AsyncUser) -> None:
+    """Connect both users and join them to one conversation."""
     await customer.connect(chat, transports, {"sessionId": "session-uuid"})
     assert (await customer.expect("authenticated"))["role"] == "customer"
     await customer.client.emit("join_conversation", "conv-123")
     assert await customer.expect("joined_conversation") == {"conversationId": "conv-123"}
-
     await agent.connect(chat, transports, {"token": chat.token()})
     assert (await agent.expect("authenticated"))["role"] == "admin"
     await agent.client.emit("join_conversation", "conv-123")
     await agent.expect("joined_conversation")
     await customer.expect("presence_update", userId="agent-1", status="online")
 
+
+async def test_asynchronous_customer_types_and_sends(
+    chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
+) -> None:
+    customer, agent = users
+    await join_both(chat, transports, customer, agent)
     await customer.client.emit("typing_start", "conv-123")
     assert (await agent.expect("typing_indicator"))["isTyping"] is True
     ack = await customer.ask("send_message", {"conversationId": "conv-123", "content": "Hello!"})
@@ -92,6 +95,12 @@ async def test_asynchronous_clients_complete_both_flows(
     assert (received["content"], received["sender"]["role"]) == ("Hello!", "customer")
     assert (await agent.expect("typing_indicator"))["isTyping"] is False
 
+
+async def test_asynchronous_agent_types_and_replies(
+    chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
+) -> None:
+    customer, agent = users
+    await join_both(chat, transports, customer, agent)
     await agent.client.emit("typing_start", "conv-123")
     await agent.client.emit("typing_stop", "conv-123")
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
@@ -99,13 +108,19 @@ async def test_asynchronous_clients_complete_both_flows(
     assert (await agent.ask("send_message", {"conversationId": "conv-123", "content": "Hello customer!"}))["success"]
     assert (await customer.expect("message_received", content="Hello customer!"))["sender"]["userId"] == "agent-1"
 
+
+async def test_asynchronous_client_leaves_and_gets_errors_as_events(
+    chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
+) -> None:
+    customer, agent = users
+    await join_both(chat, transports, customer, agent)
     await agent.client.emit("leave_conversation", "conv-123")
     assert await agent.expect("left_conversation") == {"conversationId": "conv-123"}
     await customer.client.emit("send_message", {"conversationId": "conv-123", "content": ""})
     assert (await customer.expect("error"))["message"]
 
 
-async def test_asynchronous_client_disconnects_and_connects_again(
+async def test_asynchronous_client_reconnects_after_disconnect(
     chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
 ) -> None:
     """Guide, Troubleshooting: ``socket.disconnect(); socket.connect()``."""
@@ -152,12 +167,12 @@ async def test_drain_is_a_closed_transport(
 
 
 class SyncUser:
-    """One client on threads; every method blocks, so that the test's event loop must be elsewhere."""
+    """Threaded client with blocking methods, to be called outside the event loop."""
 
     def __init__(self) -> None:
         self._http = requests.Session()
         self.client = socketio.Client(reconnection=False, http_session=self._http)
-        self._events: queue.SimpleQueue[Row] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[ReceivedEvent] = queue.SimpleQueue()
         self.client.on("*", lambda name, *args: self._events.put((name, args[0] if args else None)))
 
     def expect(self, name: str) -> Any:
@@ -172,14 +187,14 @@ class SyncUser:
         return answer.get(timeout=30)
 
     def close(self) -> None:
-        """Disconnect and wait until the client's threads have ended."""
+        """Disconnect and wait for the end of the client's threads."""
         self.client.disconnect()
         self.client.wait()
         self._http.close()
 
 
-def play(url: str, token: str, transports: list[str], customer: SyncUser, agent: SyncUser) -> None:
-    """The guide's flows, step by step, as a script without an event loop would write them."""
+def run_flows(url: str, token: str, transports: list[str], customer: SyncUser, agent: SyncUser) -> None:
+    """Run both guide flows with blocking calls."""
     customer.client.connect(url, auth={"sessionId": "session-uuid"}, transports=transports, wait_timeout=10)
     assert customer.expect("authenticated")["role"] == "customer"
     customer.client.emit("join_conversation", "conv-123")
@@ -205,7 +220,7 @@ async def test_synchronous_clients_complete_both_flows(chat: RunningChat, transp
     def run() -> None:
         users = SyncUser(), SyncUser()
         try:
-            play(chat.url, chat.token(), transports, *users)
+            run_flows(chat.url, chat.token(), transports, *users)
         finally:
             for user in users:
                 user.close()

@@ -1,4 +1,4 @@
-// Connects once and prints how that went: node connect.mjs URL TRANSPORTS [AUTH_JSON [CA_FILE]]
+// Connects once and prints the result: node connect.mjs URL TRANSPORTS [AUTH_JSON [CA_FILE]]
 import { readFileSync } from "node:fs";
 import { io } from "socket.io-client";
 

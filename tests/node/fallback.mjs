@@ -1,4 +1,4 @@
-// Connects by WebSocket, loses it, and comes back by whatever works: node fallback.mjs URL
+// Connects by WebSocket, loses the connection and reconnects by any transport that works: node fallback.mjs URL
 import { io } from "socket.io-client";
 
 const socket = io(process.argv[2], {
@@ -6,14 +6,14 @@ const socket = io(process.argv[2], {
   tryAllTransports: true,
   reconnectionDelay: 10,
 });
-const say = (row) => console.log(JSON.stringify(row));
+const print = (row) => console.log(JSON.stringify(row));
 
 socket.once("connect", () => {
-  say({ transport: socket.io.engine.transport.name });
+  print({ transport: socket.io.engine.transport.name });
   socket.emit("here");
   socket.once("connect", async () => {
     const echo = await socket.emitWithAck("echo", "still here");
-    say({ transport: socket.io.engine.transport.name, echo });
+    print({ transport: socket.io.engine.transport.name, echo });
     socket.disconnect();
   });
 });

@@ -1,5 +1,5 @@
-// A server that knows the guide's events and nothing else, on the official socket.io: node guide_server.mjs
-// Prints {"port": N} once it listens. Sessions named "session-..." and tokens named "token-..." are known.
+// Server for the guide's events only, on the official socket.io package: node guide_server.mjs
+// Prints {"port": N} once it listens. Accepts sessions named "session-..." and tokens named "token-...".
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 
@@ -20,14 +20,14 @@ const identify = (auth) => {
   return null;
 };
 
-const mayEnter = (user, conversationId) => {
+const mayJoin = (user, conversationId) => {
   if (typeof conversationId !== "string") return false;
   if (user.role === "admin") return true;
   if (!owners.has(conversationId)) owners.set(conversationId, user.userId);
   return owners.get(conversationId) === user.userId;
 };
 
-const count = (room, userId) => [...(io.sockets.adapter.rooms.get(room) ?? [])]
+const connectionsOf = (room, userId) => [...(io.sockets.adapter.rooms.get(room) ?? [])]
   .filter((id) => io.sockets.sockets.get(id)?.data.user?.userId === userId).length;
 
 io.use((socket, next) => {
@@ -38,14 +38,14 @@ io.use((socket, next) => {
 
 io.on("connection", (socket) => {
   const timers = new Map();
-  const present = (room, status) => {
+  const sendPresence = (room, status) => {
     const { userId } = socket.data.user;
     socket.to(room).emit("presence_update", { userId, status, timestamp: new Date().toISOString() });
   };
-  const type = (conversationId, isTyping) => {
+  const sendTyping = (conversationId, isTyping) => {
     const { userId, userName } = socket.data.user;
     clearTimeout(timers.get(conversationId));
-    if (isTyping) timers.set(conversationId, setTimeout(() => type(conversationId, false), TYPING_MS));
+    if (isTyping) timers.set(conversationId, setTimeout(() => sendTyping(conversationId, false), TYPING_MS));
     socket.to(`conversation:${conversationId}`).emit("typing_indicator", { userId, userName, isTyping });
   };
   const inRoom = (id) => typeof id === "string" && socket.rooms.has(`conversation:${id}`);
@@ -56,10 +56,10 @@ io.on("connection", (socket) => {
     else socket.emit("error", { message: "unauthorized" });
   });
   socket.on("join_conversation", (conversationId) => {
-    if (!socket.data.user || !mayEnter(socket.data.user, conversationId)) return socket.emit("error", { message: "no" });
+    if (!socket.data.user || !mayJoin(socket.data.user, conversationId)) return socket.emit("error", { message: "no" });
     socket.join(`conversation:${conversationId}`);
     socket.emit("joined_conversation", { conversationId });
-    present(`conversation:${conversationId}`, "online");
+    sendPresence(`conversation:${conversationId}`, "online");
   });
   socket.on("leave_conversation", (conversationId) => {
     socket.leave(`conversation:${conversationId}`);
@@ -73,13 +73,13 @@ io.on("connection", (socket) => {
     io.to(`conversation:${conversationId}`).emit("message_received", { conversationId, content, sender, timestamp });
     ack?.({ success: true });
   });
-  socket.on("typing_start", (id) => inRoom(id) && type(id, true));
-  socket.on("typing_stop", (id) => inRoom(id) && type(id, false));
+  socket.on("typing_start", (id) => inRoom(id) && sendTyping(id, true));
+  socket.on("typing_stop", (id) => inRoom(id) && sendTyping(id, false));
   socket.on("disconnecting", () => {
     timers.forEach(clearTimeout);
     if (!socket.data.user) return;
     for (const room of socket.rooms)
-      if (room.startsWith("conversation:") && count(room, socket.data.user.userId) <= 1) present(room, "offline");
+      if (room.startsWith("conversation:") && connectionsOf(room, socket.data.user.userId) <= 1) sendPresence(room, "offline");
   });
 });
 
