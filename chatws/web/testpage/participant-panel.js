@@ -115,7 +115,7 @@ export class ParticipantPanel {
 
   /** @param {boolean} cut */
   #cut(cut) {
-    this.#logEvent(cut ? "connection cut" : "connection restored", "by hand");
+    this.#logEvent(cut ? "connection cut" : "connection restored", "by the user");
     if (cut) this.#chat.suspend();
     else this.#chat.resume();
     this.#showCut(cut);
