@@ -35,7 +35,7 @@ async def conversation_of(chat_server: RunningChat, page: Page) -> str:
 
 
 async def store_messages(chat_server: RunningChat, conversation_id: str, count: int) -> None:
-    """Store this many messages of agent-1, who must have connected before."""
+    """Store ``count`` messages of agent-1; that user must have connected before."""
     sender = User(user_id="agent-1", user_name="Agent-1", role="admin")
     drafts = [Draft(conversation_id, sender, f"message {number}") for number in range(1, count + 1)]
     for start in range(0, count, 500):
