@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from chatws.client.core.room import Room as ConversationCursor
+from chatws.client.core.cursor import ConversationCursor
 from chatws.protocol.entities import Conversation, Message, User
-from chatws.protocol.replies import HistoryAck, JoinAck
+from chatws.protocol.responses import HistoryAck, JoinAck
 
 JsonObject = dict[str, Any]
 
