@@ -1,0 +1,1 @@
+"""Static checks of the source tree: import cycles, repeated class names, retired names, wording."""
