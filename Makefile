@@ -28,8 +28,8 @@ check: $(VENV)/.installed-dev ## style, spelling, types, import layers, generate
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m chatws.protocol.reference --check
-	$(BIN)/python -m chatws.protocol.typescript --check
+	$(BIN)/python -m tools.reference --check
+	$(BIN)/python -m tools.typescript --check
 
 bench: $(VENV)/.installed-dev ## compare server and load generator with others (OUT=DIR keeps the JSON, ARGS=--quick)
 	@$(BIN)/python -m benchmarks.engine $(if $(OUT),--out "$(OUT)") $(ARGS)

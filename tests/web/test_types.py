@@ -3,14 +3,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from chatws.protocol import typescript
 from tests.support.node import NODE_DIR, NodeRunner
+from tools import typescript
 
 WEB = Path(typescript.FILE).parent.parent
 
 
 def test_type_declarations_match_the_protocol_table() -> None:
-    assert typescript.FILE.read_text() == typescript.write_declarations(), "run: python -m chatws.protocol.typescript"
+    assert typescript.FILE.read_text() == typescript.render_declarations(), f"run: {typescript.COMMAND}"
 
 
 def test_browser_sources_and_guide_examples_pass_the_type_check(node: NodeRunner) -> None:

@@ -1,14 +1,14 @@
-"""The reference page beside the tables."""
+"""The reference page compared with the protocol's tables."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from chatws.protocol import reference
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.rest_spec import OPERATIONS
 from chatws.protocol.spec import COMMANDS, EVENTS
+from tools import reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,25 +17,23 @@ if TYPE_CHECKING:
 
 
 def test_reference_page_is_current() -> None:
-    assert reference.PAGE.read_text(encoding="utf-8") == reference.write_page(), (
-        "run: python -m chatws.protocol.reference"
-    )
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.render_page(), f"run: {reference.COMMAND}"
 
 
 def test_every_name_of_the_tables_has_its_row() -> None:
-    page = reference.write_page()
+    page = reference.render_page()
     for name in (*COMMANDS, *EVENTS, *ErrorCode, *(operation.path for operation in OPERATIONS)):
         assert re.search(rf"^\| .*`{re.escape(name)}`", page, re.MULTILINE), name
 
 
 def test_every_link_of_the_page_leads_to_one_heading() -> None:
-    page = reference.write_page()
+    page = reference.render_page()
     headings = [heading.lower() for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)]
     for target in re.findall(r"\]\(#([^)]+)\)", page):
         assert headings.count(target) == 1, target
 
 
-def test_check_tells_a_stale_page_from_a_current_one(
+def test_check_option_distinguishes_a_stale_page_from_a_current_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(reference, "PAGE", tmp_path / "reference.md")
@@ -44,4 +42,4 @@ def test_check_tells_a_stale_page_from_a_current_one(
     assert reference.main(["--check"]) == 0
     reference.PAGE.write_text("old")
     assert reference.main(["--check"]) == 1
-    assert "python -m chatws.protocol.reference" in capsys.readouterr().err
+    assert "python -m tools.reference" in capsys.readouterr().err

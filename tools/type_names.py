@@ -1,4 +1,4 @@
-"""Writes the types of payloads for people, in the words of JSON."""
+"""Readable names of payload types, in the terms of JSON, for the generated reference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatws.protocol.limits import MAX_SEQ
 
 
 def type_text(described: inspect.Type) -> str:
-    """Write a type in a few words; a struct is a link to its own heading."""
+    """Describe a type in a few words; a struct becomes a link to its heading."""
     match described:
         case inspect.Metadata(type=inner, extra_json_schema=schema):
             note = (schema or {}).get("description")
@@ -18,7 +18,7 @@ def type_text(described: inspect.Type) -> str:
         case inspect.EnumType(cls=cls):
             text = f"[{cls.__name__}](#errors)"
         case inspect.UnionType(types=types):
-            text = " or ".join(type_text(one) for one in types)
+            text = " or ".join(type_text(member) for member in types)
         case inspect.ListType(item_type=item):
             text = f"list of {type_text(item)}"
         case inspect.DictType(key_type=key, value_type=value):
@@ -31,14 +31,14 @@ def type_text(described: inspect.Type) -> str:
 
 
 def structs_in(described: inspect.Type) -> list[inspect.StructType]:
-    """List the structs a type is made of, outermost first, each as often as it occurs."""
+    """Return the structs that a type contains, outermost first, repeated as often as they occur."""
     match described:
         case inspect.StructType(fields=fields):
             return [described, *(found for field in fields for found in structs_in(field.type))]
         case inspect.Metadata(type=inner):
             return structs_in(inner)
         case inspect.UnionType(types=types):
-            return [found for one in types for found in structs_in(one)]
+            return [found for member in types for found in structs_in(member)]
         case inspect.ListType(item_type=item):
             return structs_in(item)
         case _:
