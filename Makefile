@@ -47,10 +47,8 @@ soak: $(VENV)/.installed-dev ## starve, drop and churn a server for a quarter of
 bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)
 
-screenshots: system $(VENV)/.installed-dev ## take pictures of every page into build/screenshots, and the README's
-	@$(BIN)/python -m tests.support.scene docs/images/terminal.svg
-	@$(BIN)/python -m tests.loadtest.picture docs/images/report.png
-	@exec $(BIN)/python -m tests.web.screenshots
+screenshots: system $(VENV)/.installed-dev ## take screenshots of all pages into build/screenshots, and the README's images (ARGS=terminal, report or pages)
+	@exec $(BIN)/python -m tools.screenshots $(ARGS)
 
 system:
 	@.ci/system-packages

@@ -21,10 +21,10 @@ from chatws_cli.screen.thread import MAX_ITEMS
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.preferences import Preferences
-from tests.support.event_factories import ADA, GRACE, message, received
-from tests.support.scene import agents_desk
 from tests.support.server import CHATWS, ServerProcess, environment_of_children
 from tests.support.terminal import TerminalProcess
+from tools.screenshots.sample_events import ADA, GRACE, message, received
+from tools.screenshots.sample_screens import agent_controller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 async def _long_conversation() -> list[Number]:
-    desk = agents_desk()
+    desk = agent_controller()
     screen = desk.screen
     before_mib = _rss_mib()
     screen.threads["c1"].reload(

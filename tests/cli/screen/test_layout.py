@@ -8,7 +8,7 @@ from chatws_cli.screen.layout import lay_out, plain, rule, spans
 from chatws_cli.screen.timeline_items import DateItem, MessageItem, NoticeItem
 from chatws_cli.screen.wrap import wrap
 from chatws_cli.text_ui.sanitize import width
-from tests.support.event_factories import NOON, at
+from tools.screenshots.sample_events import NOON, at
 
 ENTRY = MessageItem(1, "Grace (customer)", "customer", False, "Where is the parcel that I ordered?", NOON)
 

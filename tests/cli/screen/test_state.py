@@ -9,7 +9,18 @@ from chatws_cli.screen.state import Screen
 from chatws_cli.screen.status_bar import status_line, typing_line
 from chatws_cli.screen.thread import MAX_ITEMS
 from chatws_cli.screen.timeline_items import DateItem, MessageItem, NoticeItem, UnreadMarker
-from tests.support.event_factories import ADA, BOB, GRACE, NOON, at, conversation, joined, message, received, screen_of
+from tools.screenshots.sample_events import (
+    ADA,
+    BOB,
+    GRACE,
+    NOON,
+    at,
+    conversation,
+    joined,
+    message,
+    received,
+    screen_of,
+)
 
 
 def shown(screen: Screen) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.preferences import Preferences
 from tests.cli.tui.tui_driver import text_of
-from tests.support.scene import agents_desk, customers_desk, settle
+from tools.screenshots.sample_screens import agent_controller, customer_controller, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ SNAPSHOTS = Path(__file__).with_name("snapshots")
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 50)], ids=lambda size: str(size[0]))
-@pytest.mark.parametrize("make", [agents_desk, customers_desk], ids=["agent", "customer"])
+@pytest.mark.parametrize("make", [agent_controller, customer_controller], ids=["agent", "customer"])
 async def test_screens_look_as_they_were_looked_at(make: Callable[[], ChatController], size: tuple[int, int]) -> None:
     desk = make()
     app = ChatApp([desk], Preferences())

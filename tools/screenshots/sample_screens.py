@@ -1,12 +1,7 @@
-"""A full screen in the middle of a day's work, without a server: for snapshots, the README's picture, the benchmark.
-
-``python -m tests.support.scene FILE.svg`` draws the picture.
-"""
+"""Sample full screens of an agent and a customer without a server, for snapshots, screenshots and benchmarks."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +10,9 @@ from chatws.client import AgentClient, ConnectionChange, CustomerClient
 from chatws.protocol.entities import ConversationStatus, Message, Presence, PresenceStatus, ReadMark, User
 from chatws.protocol.events import ConversationUpdated, MessageRead, TypingIndicator
 from chatws_cli.screen.state import Screen
-from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.controller import ChatController
-from chatws_cli.tui.preferences import Preferences
-from tests.support.event_factories import (
+from tools.screenshots.sample_events import (
     ADA,
     BOB,
     GRACE,
@@ -35,58 +28,59 @@ from tests.support.event_factories import (
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-NOWHERE = Path("/nonexistent")
-PICTURE_SIZE = (104, 26)
+    from chatws_cli.tui.app import ChatApp
+
+NO_DIRECTORY = Path("/nonexistent")
 
 
-class StillDesk(ChatController):
-    """A desk that connects to nobody."""
+class OfflineController(ChatController):
+    """Controller that never connects; its screen's state is set once."""
 
     def begin(self) -> None:
-        """Begin nothing."""
+        """Do not connect."""
 
     def refresh(self) -> None:
-        """Leave the latency as the scene has it."""
+        """Keep the latency of the sample."""
 
     def mark_read(self) -> None:
-        """Tell nobody."""
+        """Send no read mark."""
 
 
-def agents_desk() -> StillDesk:
-    """Return Ada's desk: five customers, one of them typing, a message of hers not sent yet."""
-    desk = StillDesk(AgentClient("http://localhost", "token"), None, NOWHERE, "nowhere")
-    desk.screen = screen = Screen("admin", UTC)
+def agent_controller() -> OfflineController:
+    """Return the controller of the agent Ada: five customers, one of them typing, and one unsent message."""
+    controller = OfflineController(AgentClient("http://localhost", "token"), None, NO_DIRECTORY, "nowhere")
+    controller.screen = screen = Screen("admin", UTC)
     screen.apply(authenticated(ADA), 0.0)
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     screen.link.latency_s = 0.004
-    _people(screen)
+    _add_customers(screen)
     taken = conversation(status="assigned", version=2, assignee=ADA, newest=message(4))
     screen.apply(joined(taken), 0.0)
     screen.open("c1")
-    screen.load("c1", _talk(), has_more_before=False)
+    screen.load("c1", _messages(), has_more_before=False)
     screen.apply(MessageRead(conversation_id="c1", user_id="grace", seq=3, timestamp=at(4)), 0.0)
     screen.apply(received(5, "That would be lovely 😀 — 日本語でも大丈夫です"), 0.0)
     screen.post("c1", "Of course. I write to the depot now.", "id-6", NOON + timedelta(minutes=6))
     screen.apply(TypingIndicator(conversation_id="c1", user_id="grace", user_name="Grace", is_typing=True), 0.0)
-    return desk
+    return controller
 
 
-def customers_desk() -> StillDesk:
-    """Return Grace's desk, whose server is away."""
-    desk = StillDesk(CustomerClient("http://localhost", "session"), None, NOWHERE, "nowhere")
-    desk.screen = screen = Screen("customer", UTC)
+def customer_controller() -> OfflineController:
+    """Return the controller of the customer Grace, whose client is reconnecting."""
+    controller = OfflineController(CustomerClient("http://localhost", "session"), None, NO_DIRECTORY, "nowhere")
+    controller.screen = screen = Screen("customer", UTC)
     screen.apply(authenticated(GRACE), 0.0)
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     screen.apply(joined(conversation(status="assigned", version=2, assignee=ADA)), 0.0)
     screen.open("c1")
-    screen.load("c1", _talk(), has_more_before=False)
+    screen.load("c1", _messages(), has_more_before=False)
     screen.apply(ConnectionChange("reconnecting", "transport close", 2, None), 0.0)
     screen.post("c1", "Are you still there?", "id-6", NOON + timedelta(minutes=6))
-    return desk
+    return controller
 
 
 async def settle(app: ChatApp, pilot: Pilot[int]) -> None:
-    """Hold the clock still and let everything be drawn."""
+    """Stop the view's clock and wait until the screen is drawn."""
     view = app.query(ChatView).first()
     view.clock = lambda: NOON + timedelta(minutes=7)
     view.box.cursor_blink = False
@@ -96,7 +90,7 @@ async def settle(app: ChatApp, pilot: Pilot[int]) -> None:
     await pilot.pause()
 
 
-def _people(screen: Screen) -> None:
+def _add_customers(screen: Screen) -> None:
     others: list[tuple[str, str, ConversationStatus, User | None, str, int]] = [
         ("linus", "Linus", "queued", None, "The link in the mail does not work", 3),
         ("margaret", "Margaret", "assigned", BOB, "Thank you!", 1),
@@ -109,33 +103,14 @@ def _people(screen: Screen) -> None:
     for user_id, name, state, assignee, words, unread in others:
         user = User(user_id=user_id, user_name=name, role="customer")
         newest = message(4 + unread, words, user, conversation_id=user_id)
-        one = conversation(user_id, state, customer=user, assignee=assignee, newest=newest)
-        screen.apply(ConversationUpdated(conversation=one), 0.0)
-        screen.apply(joined(one, ReadMark(user_id="ada", seq=4)), 0.0)
+        listed = conversation(user_id, state, customer=user, assignee=assignee, newest=newest)
+        screen.apply(ConversationUpdated(conversation=listed), 0.0)
+        screen.apply(joined(listed, ReadMark(user_id="ada", seq=4)), 0.0)
 
 
-def _talk() -> list[Message]:
+def _messages() -> list[Message]:
     return [
         message(1, "Good morning! My parcel should have come on Monday. Its number is 7-4711, and I am at home today."),
         message(2, "Good morning Grace, let me look.", ADA),
         message(3, "It is in the van and arrives between two and four.\nShall I ask the driver to ring?", ADA),
     ]
-
-
-def main() -> None:
-    """Write the picture."""
-    Path(sys.argv[1]).write_text(asyncio.run(_picture()), encoding="utf-8")
-
-
-async def _picture() -> str:
-    desk = agents_desk()
-    app = ChatApp([desk], Preferences())
-    async with app.run_test(size=PICTURE_SIZE) as pilot:
-        await settle(app, pilot)
-        picture = app.export_screenshot(title="chatws agent")
-    await desk.close()
-    return picture
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Events as the SDK tells them, with as little as a test needs to say."""
+"""Factories of the SDK's events and the protocol's entities, with defaults for sample conversations."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def message(
 def received(
     seq: int, content: str = "text", sender: User = GRACE, *, conversation_id: str = "c1", own_id: str | None = None
 ) -> MessageReceived:
-    one = message(seq, content, sender, conversation_id=conversation_id, own_id=own_id)
-    return MessageReceived(one, own=own_id is not None, caught_up=False)
+    stored = message(seq, content, sender, conversation_id=conversation_id, own_id=own_id)
+    return MessageReceived(stored, own=own_id is not None, caught_up=False)
 
 
 def conversation(
@@ -67,9 +67,9 @@ def conversation(
     )
 
 
-def joined(one: Conversation, *marks: ReadMark, again: bool = False) -> ConversationJoined:
+def joined(entry: Conversation, *marks: ReadMark, again: bool = False) -> ConversationJoined:
     ack = JoinAck(
-        conversation=one,
+        conversation=entry,
         epoch="e",
         recovered=False,
         messages=[],
@@ -78,7 +78,7 @@ def joined(one: Conversation, *marks: ReadMark, again: bool = False) -> Conversa
         typing=[],
         presence=[],
     )
-    return ConversationJoined(one.conversation_id, ack, again=again)
+    return ConversationJoined(entry.conversation_id, ack, again=again)
 
 
 def authenticated(user: User) -> Authenticated:
@@ -94,11 +94,11 @@ def authenticated(user: User) -> Authenticated:
 
 
 def screen_of(user: User, *conversations: Conversation) -> Screen:
-    """Return the screen of somebody in these conversations, the first one open and loaded."""
+    """Return a user's screen with these conversations, the first one open and loaded."""
     screen = Screen(user.role, UTC)
     screen.apply(authenticated(user), 0.0)
-    for one in conversations:
-        screen.apply(joined(one), 0.0)
+    for entry in conversations:
+        screen.apply(joined(entry), 0.0)
     if conversations:
         screen.open(conversations[0].conversation_id)
         screen.load(conversations[0].conversation_id, [], has_more_before=False)
