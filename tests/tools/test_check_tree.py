@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RETIRED = RetiredNames(
     modules={"chatws.outlet": "chatws.write_buffer", "chatws.presence": "chatws.presence.manager"},
-    identifiers={"Patient": "HeartbeatListener", "turn_away": "reject"},
+    identifiers={"Patient": "HeartbeatListener", "_turn_away": "reject"},
     words={"crew": "worker pool"},
     definitions={"chatws.engine": {"Session": "EngineSession"}},
 )

@@ -82,8 +82,8 @@ def _check_module(module: PythonModule, modules: Mapping[str, str]) -> Iterator[
 
 def _check_identifiers(module: PythonModule, retired: RetiredNames) -> Iterator[Violation]:
     for name, line in module.names:
-        if new := retired.identifiers.get(name) or retired.identifiers.get(name.strip("_")):
-            yield Violation(module.path, line, f"{name} is a retired name; use {new}")
+        if name in retired.identifiers:
+            yield Violation(module.path, line, f"{name} is a retired name; use {retired.identifiers[name]}")
         elif not name.startswith("test_"):
             for word in retired.words.keys() & _words_of(name):
                 yield Violation(module.path, line, f"{word!r} in {name}; use {retired.words[word]}")
