@@ -1,4 +1,4 @@
-"""Log lines that somebody outside can cause: at most one of each kind in a while, the rest is counted."""
+"""Logger for events that outsiders can cause in any number: one line per interval and kind, the rest is counted."""
 
 from __future__ import annotations
 
@@ -7,32 +7,53 @@ from collections import Counter
 from collections.abc import Callable
 
 INTERVAL_S = 1.0
+_MAX_ONCE = 256
 
 
 class RateLimitedLogger:
-    """Writes through one logger, one line of a kind in ``interval_s``; ``clock`` gives monotonic seconds."""
+    """Writes at most one line per event, group and ``interval_s``; ``clock`` returns monotonic seconds."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float], interval_s: float = INTERVAL_S) -> None:
         self._logger = logger
         self._clock = clock
         self._interval_s = interval_s
-        self._next_at: dict[str, float] = {}
-        self._suppressed: Counter[str] = Counter()
+        self._next_at: dict[tuple[str, str], float] = {}
+        self._suppressed: Counter[tuple[str, str]] = Counter()
+        self._written_once: set[tuple[object, ...]] = set()
 
     def write(
-        self, level: int, name: str, kind: str = "", *, problem: BaseException | None = None, **keys: object
-    ) -> None:
-        """Log an event with its keys and how many of the kind came since its last line.
+        self,
+        level: int,
+        event: str,
+        group: str = "",
+        /,
+        *,
+        problem: BaseException | None = None,
+        **keys: object,
+    ) -> bool:
+        """Log an event with its keys and ``suppressed``, the number of lines dropped since the last one.
 
-        ``kind`` is one of a few; without it the event's name is the kind.
-        ``problem`` is a fault of our own: its traceback is logged, too.
+        Each ``group`` of an event has its own limit; there must be few of them. ``problem`` is an exception of our own
+        program, logged with its traceback. Returns whether a line was written.
         """
-        kind = kind or name
+        slot = (event, group)
         now = self._clock()
-        if now < self._next_at.get(kind, 0.0):
-            self._suppressed[kind] += 1
-            return
-        self._next_at[kind] = now + self._interval_s
-        suppressed = self._suppressed.pop(kind, 0)
+        if now < self._next_at.get(slot, 0.0):
+            self._suppressed[slot] += 1
+            return False
+        self._next_at[slot] = now + self._interval_s
+        suppressed = self._suppressed.pop(slot, 0)
         shown = {**keys, "suppressed": suppressed} if suppressed else keys
-        self._logger.log(level, name, extra={"keys": shown}, exc_info=problem)
+        self._logger.log(level, event, extra={"keys": shown}, exc_info=problem)
+        return True
+
+    def write_once(self, level: int, event: str, /, **keys: str) -> None:
+        """Log an event once for each combination of keys, at the rate of ``write``.
+
+        256 combinations are remembered; after them nothing more is logged.
+        """
+        line = (event, *keys.values())
+        if line in self._written_once or len(self._written_once) >= _MAX_ONCE:
+            return
+        if self.write(level, event, problem=None, **keys):
+            self._written_once.add(line)

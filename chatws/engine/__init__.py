@@ -1,7 +1,6 @@
-"""A Socket.IO v5 server over Engine.IO v4 on aiohttp. It knows nothing of chat."""
+"""Socket.IO v5 server over Engine.IO v4 on aiohttp, independent of the chat."""
 
-from chatws.engine.broadcast import BroadcastOperator
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.adapter import BroadcastOperator
 from chatws.engine.errors import (
     AckTimeout,
     AlreadyAnswered,
@@ -10,14 +9,12 @@ from chatws.engine.errors import (
     EngineError,
     SocketDisconnected,
 )
-from chatws.engine.events import Handshake, IncomingEvent
-from chatws.engine.handlers import EventFailure
-from chatws.engine.namespace import Namespace
-from chatws.engine.options import EngineOptions
+from chatws.engine.events import DisconnectReason, Handshake, IncomingEvent
+from chatws.engine.namespace import EventFailure, Namespace
+from chatws.engine.options import EngineOptions, EngineStats
 from chatws.engine.origin import block_of
 from chatws.engine.server import Server
 from chatws.engine.socket import Socket
-from chatws.engine.stats import EngineStats
 
 __all__ = [
     "AckTimeout",

@@ -1,43 +1,117 @@
-"""Who is in which room of a namespace; a room exists while somebody is in it."""
+"""Adapter of a namespace: its sockets, its rooms, and broadcasts to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from chatws.engine.socket import Socket
+from chatws.engine.codec import EventCodec
 
 
-class Adapter:
-    """Room name to members. Joining and leaving cost O(1); a socket knows its own rooms."""
+class RoomMember(Hashable, Protocol):
+    """Receiver of broadcasts."""
+
+    def deliver(self, chunk: bytes) -> None:
+        """Send encoded frames."""
+
+
+MemberT = TypeVar("MemberT", bound=RoomMember)
+
+
+class Adapter(Generic[MemberT]):
+    """Connected sockets by id, and room members by room name; a room exists while it has a member.
+
+    Joining and leaving cost O(1); a socket stores the names of its own rooms.
+    """
 
     def __init__(self) -> None:
-        self._members: dict[str, set[Socket]] = {}
+        self.sockets: dict[str, MemberT] = {}
+        self._rooms: dict[str, set[MemberT]] = {}
 
-    def __len__(self) -> int:
-        return len(self._members)
+    @property
+    def room_count(self) -> int:
+        """Number of rooms that have a member."""
+        return len(self._rooms)
 
-    def add(self, room: str, socket: Socket) -> None:
-        """Put a socket in."""
-        members = self._members.get(room)
+    def add(self, room: str, member: MemberT) -> None:
+        """Add a member to a room."""
+        members = self._rooms.get(room)
         if members is None:
-            self._members[room] = {socket}
+            self._rooms[room] = {member}
         else:
-            members.add(socket)
+            members.add(member)
 
-    def remove(self, room: str, socket: Socket) -> None:
-        """Take a socket out; an empty room is forgotten."""
-        members = self._members.get(room)
+    def remove(self, room: str, member: MemberT) -> None:
+        """Remove a member from a room, and the room with its last member."""
+        members = self._rooms.get(room)
         if members is not None:
-            members.discard(socket)
+            members.discard(member)
             if not members:
-                del self._members[room]
+                del self._rooms[room]
 
-    def members(self, room: str) -> set[Socket] | frozenset[Socket]:
-        """Give the live set, to be read without awaiting in between."""
-        return self._members.get(room, frozenset())
+    def members(self, room: str) -> set[MemberT] | frozenset[MemberT]:
+        """Return the live set of a room's members; valid until the next await."""
+        return self._rooms.get(room, frozenset())
 
-    def union(self, rooms: Iterable[str]) -> set[Socket]:
-        """Give everybody who is in at least one of the rooms."""
-        return {socket for room in rooms for socket in self.members(room)}
+    def union(self, rooms: Iterable[str]) -> set[MemberT]:
+        """Return the members of at least one of the rooms."""
+        return {member for room in rooms for member in self.members(room)}
+
+
+class BroadcastOperator(Generic[MemberT]):
+    """Selection of receivers of one event, which is encoded once; each method that selects returns a new operator."""
+
+    __slots__ = ("_adapter", "_codec", "_except_members", "_except_rooms", "_rooms")
+
+    def __init__(
+        self,
+        adapter: Adapter[MemberT],
+        codec: EventCodec,
+        rooms: tuple[str, ...] = (),
+        except_rooms: tuple[str, ...] = (),
+        except_members: frozenset[MemberT] = frozenset(),
+    ) -> None:
+        self._adapter = adapter
+        self._codec = codec
+        self._rooms = rooms
+        self._except_rooms = except_rooms
+        self._except_members = except_members
+
+    def to(self, *rooms: str) -> BroadcastOperator[MemberT]:
+        """Add rooms."""
+        return self._select(self._rooms + rooms, self._except_rooms, self._except_members)
+
+    def except_room(self, *rooms: str) -> BroadcastOperator[MemberT]:
+        """Exclude the members of these rooms."""
+        return self._select(self._rooms, self._except_rooms + rooms, self._except_members)
+
+    def except_sockets(self, sockets: Iterable[MemberT]) -> BroadcastOperator[MemberT]:
+        """Exclude these sockets."""
+        return self._select(self._rooms, self._except_rooms, self._except_members | frozenset(sockets))
+
+    def emit(self, name: str, *args: object) -> int:
+        """Send the event once to each selected socket, or to all if no room is selected; return their number.
+
+        Raises:
+            TypeError: an argument cannot be encoded as JSON.
+        """
+        receivers = self._receivers()
+        if not receivers:
+            return 0
+        chunk = self._codec.event(name, args)
+        for member in receivers:
+            member.deliver(chunk)
+        return len(receivers)
+
+    def _select(
+        self, rooms: tuple[str, ...], except_rooms: tuple[str, ...], except_members: frozenset[MemberT]
+    ) -> BroadcastOperator[MemberT]:
+        return BroadcastOperator(self._adapter, self._codec, rooms, except_rooms, except_members)
+
+    def _receivers(self) -> AbstractSet[MemberT]:
+        adapter = self._adapter
+        if len(self._rooms) == 1 and not self._except_rooms and not self._except_members:
+            return adapter.members(self._rooms[0])
+        selected = adapter.union(self._rooms) if self._rooms else set(adapter.sockets.values())
+        return selected - adapter.union(self._except_rooms) - self._except_members

@@ -1,4 +1,4 @@
-"""How many sessions may exist and how fast new ones may come."""
+"""Admission control: limits on open sessions and on the rate of new ones."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from chatws.engine.origin import block_of
 
 _RETRY_AFTER_S = 2
 
-_Row = tuple[str, int, int]
-"""A limit's name, how many there are, and how many there may be."""
+_Limit = tuple[str, int, int]
+"""Name, current count and maximum."""
 
 
 class AdmissionRefused(Exception):
-    """No session now; ``reason`` is a counter's name."""
+    """Refusal of a new session; ``reason`` is the label of a counter."""
 
     def __init__(self, reason: str, retry_after_s: int) -> None:
         super().__init__(reason)
@@ -25,36 +25,42 @@ class AdmissionRefused(Exception):
 
 
 class AdmissionControl:
-    """Counts sessions by address and new ones by second; costs nothing per session but its place in a counter."""
+    """Counts open sessions and those opened in the current second, in total and per address."""
 
     def __init__(self, options: EngineOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self._options = options
         self._clock = clock
         self._open = 0
+        # By ``block_of`` the address, like ``_new_by_address``.
         self._open_by_address: Counter[str] = Counter()
-        """By `block_of` the address, as below."""
         self.unadmitted = 0
+        """Number of open sessions that were never admitted."""
         self._second = 0
         self._new = 0
         self._new_by_address: Counter[str] = Counter()
-        # Set by the drain: what Retry-After says from then on.
-        self._closed_for_s: int | None = None
+        # Set by ``refuse_new``.
+        self._retry_after_s: int | None = None
+
+    @property
+    def open_count(self) -> int:
+        """Number of open sessions."""
+        return self._open
 
     def refuse_new(self, retry_after_s: int) -> None:
         """Refuse every new session from now on."""
-        self._closed_for_s = retry_after_s
+        self._retry_after_s = retry_after_s
 
-    def enter(self, address: str) -> None:
-        """Take a place for a new session; ``admitted`` and ``leave`` give it back.
+    def acquire(self, address: str) -> None:
+        """Take a slot for a new session, until ``release``.
 
         Raises:
-            Refused: draining, or a limit is reached.
+            AdmissionRefused: the server drains, or a limit is reached.
         """
-        if self._closed_for_s is not None:
-            raise AdmissionRefused("draining", self._closed_for_s)
+        if self._retry_after_s is not None:
+            raise AdmissionRefused("draining", self._retry_after_s)
         self._start_second()
         block = block_of(address)
-        reason = _first_reached((*self._places(block), *self._pace(block)))
+        reason = _first_reached((*self._count_limits(block), *self._rate_limits(block)))
         if reason is not None:
             raise AdmissionRefused(reason, _RETRY_AFTER_S)
         self._new += 1
@@ -63,26 +69,26 @@ class AdmissionControl:
         self._open_by_address[block] += 1
         self.unadmitted += 1
 
-    def admitted(self) -> None:
-        """Count a session that is now known to be somebody."""
+    def mark_admitted(self) -> None:
+        """Free the slot of ``max_unadmitted`` of a session that is now authenticated."""
         self.unadmitted -= 1
 
-    def again(self, address: str) -> None:
-        """Count a session that connects once more, which asks as much of the program as a new one.
+    def count_reconnect(self, address: str) -> None:
+        """Count a session that connects to a namespace again, which costs the program as much as a new session.
 
         Raises:
-            Refused: too many this second.
+            AdmissionRefused: too many new sessions in this second.
         """
         self._start_second()
         block = block_of(address)
-        reason = _first_reached(self._pace(block))
+        reason = _first_reached(self._rate_limits(block))
         if reason is not None:
             raise AdmissionRefused(reason, _RETRY_AFTER_S)
         self._new += 1
         self._new_by_address[block] += 1
 
-    def leave(self, address: str, *, was_admitted: bool) -> None:
-        """Give a session's place back."""
+    def release(self, address: str, *, was_admitted: bool) -> None:
+        """Free the slot of a closed session."""
         self._open -= 1
         block = block_of(address)
         self._open_by_address[block] -= 1
@@ -98,7 +104,7 @@ class AdmissionControl:
             self._new = 0
             self._new_by_address.clear()
 
-    def _places(self, block: str) -> tuple[_Row, ...]:
+    def _count_limits(self, block: str) -> tuple[_Limit, ...]:
         options = self._options
         return (
             ("max_sessions", self._open, options.max_sessions),
@@ -106,7 +112,7 @@ class AdmissionControl:
             ("max_unadmitted", self.unadmitted, options.max_unadmitted),
         )
 
-    def _pace(self, block: str) -> tuple[_Row, ...]:
+    def _rate_limits(self, block: str) -> tuple[_Limit, ...]:
         options = self._options
         return (
             ("new_sessions_per_s", self._new, options.new_sessions_per_s),
@@ -114,5 +120,5 @@ class AdmissionControl:
         )
 
 
-def _first_reached(rows: tuple[_Row, ...]) -> str | None:
-    return next((reason for reason, count, limit in rows if limit and count >= limit), None)
+def _first_reached(limits: tuple[_Limit, ...]) -> str | None:
+    return next((name for name, count, maximum in limits if maximum and count >= maximum), None)

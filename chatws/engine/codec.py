@@ -1,4 +1,4 @@
-"""Events and acks of one namespace: values to ready frames, raw JSON to values."""
+"""Codec of a namespace's events and acks: values to encoded frames, raw JSON to values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatws.wire.errors import PacketError, ViolationKind
 from chatws.wire.frames import Opcode, server_frame, text_frame
 
 _MESSAGE = EnginePacketType.MESSAGE.value.encode()
-_build = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder().decode
 
 
 class EventCodec:
-    """Writes frames that every receiver shares; with binary allowed, bytes in arguments become attachments."""
+    """Encodes frames that all receivers share; with binary allowed, bytes in arguments become attachments."""
 
     __slots__ = ("_allows_binary", "_namespace")
 
@@ -25,10 +25,10 @@ class EventCodec:
         self._allows_binary = allows_binary
 
     def event(self, name: str, args: Sequence[object], ack_id: int | None = None) -> bytes:
-        """Write an event.
+        """Encode an event.
 
         Raises:
-            TypeError: JSON has no form for an argument.
+            TypeError: an argument cannot be encoded as JSON.
         """
         if self._allows_binary:
             rest, buffers = _detach(args)
@@ -39,10 +39,10 @@ class EventCodec:
         return text_frame(_MESSAGE + socketio.encode_event(name, args, namespace=self._namespace, ack_id=ack_id))
 
     def ack(self, ack_id: int, values: Sequence[object]) -> bytes:
-        """Write the answer to an event.
+        """Encode an ack.
 
         Raises:
-            TypeError: JSON has no form for a value.
+            TypeError: a value cannot be encoded as JSON.
         """
         if self._allows_binary:
             rest, buffers = _detach(values)
@@ -53,13 +53,13 @@ class EventCodec:
         return text_frame(_MESSAGE + socketio.encode_ack(ack_id, values, namespace=self._namespace))
 
     def build(self, values: Sequence[msgspec.Raw], buffers: Sequence[bytes]) -> list[object]:
-        """Build raw values as plain Python objects, with the attachments put back.
+        """Decode raw values to Python objects and replace placeholders by their attachments.
 
         Raises:
-            PacketError: a value cannot be built, or placeholders and attachments do not match.
+            PacketError: a value cannot be decoded, or placeholders and attachments do not match.
         """
         try:
-            built: object = [_build(value) for value in values]
+            built: object = [_decode(value) for value in values]
         except (msgspec.DecodeError, RecursionError):
             raise PacketError(ViolationKind.MALFORMED, "a value cannot be built") from None
         if buffers:

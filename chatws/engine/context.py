@@ -1,131 +1,136 @@
-"""What all sessions of one server share: options, counters, who is open, what is in flight."""
+"""Context shared by all sessions of one server: options, counters, monitors, open connections, running tasks."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import logging
+import time
+from collections.abc import Coroutine, Hashable
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from chatws.engine.admission import AdmissionControl
-from chatws.engine.disconnect_monitor import DisconnectMonitor
-from chatws.engine.faultlog import FaultLog
-from chatws.engine.flush_scheduler import FlushScheduler
-from chatws.engine.loop_limiter import LoopLimiter
-from chatws.engine.options import EngineOptions
-from chatws.engine.stats import EngineStats
-from chatws.engine.write_timeout import WriteTimeoutMonitor
+from chatws.engine.monitors import DisconnectMonitor, WriteTimeoutMonitor
+from chatws.engine.options import EngineOptions, EngineStats
+from chatws.engine.scheduling import FlushScheduler, LoopLimiter
+from chatws.logging import RateLimitedLogger
 
-if TYPE_CHECKING:
-    from chatws.engine.polling import PollingTransport
-    from chatws.engine.session import EngineSession
-    from chatws.engine.websocket import WebSocketTransport
+logger = logging.getLogger("chatws.engine")
 
-_LAST_MOMENT_S = 0.5
-"""For what is cut short at the end to notice it; a handler that will not be cancelled is left behind."""
+_CANCEL_TIMEOUT_S = 0.5
+"""Time for cancelled tasks and aborted connections to end; a handler that ignores its cancellation is abandoned."""
 
-_DEPARTURES_PER_TURN = 32
-"""Some 5 ms of work: when thousands of connections break at once, everybody else is still served meanwhile."""
+_DISCONNECTS_PER_ITERATION = 32
+"""About 5 ms of work: when thousands of connections break at once, the other clients are still served in between."""
+
+
+class OpenConnection(Hashable, Protocol):
+    """TCP connection that is aborted if it outlives the shutdown timeout."""
+
+    def abort(self) -> None:
+        """Close the connection at once."""
 
 
 class EngineContext:
-    """One per server; made anywhere, used inside one event loop."""
+    """One per server; created anywhere, used inside one event loop."""
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
         self.stats = EngineStats()
-        self.faults = FaultLog()
-        self.limits = AdmissionControl(options)
-        self.sessions: dict[str, EngineSession] = {}
-        self.last_polls: dict[str, PollingTransport] = {}
-        """Closed polling sessions whose last packets wait for a poll."""
-        self.connections: set[WebSocketTransport] = set()
-        """WebSockets whose TCP connection is open; ``forget_connection`` takes one out."""
-        # Set while somebody waits for the connections to be gone.
-        self._all_gone: asyncio.Event | None = None
+        self.log = RateLimitedLogger(logger, time.monotonic)
+        self.admission = AdmissionControl(options)
+        self.connections: set[OpenConnection] = set()
+        """WebSockets whose TCP connection is open; removed by ``remove_connection``."""
+        # Set while ``shut_down`` waits for the last connection.
+        self._all_closed: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
-        # Set while somebody waits for the handlers in flight.
+        self._running_handlers = 0
+        # Set while ``handlers_idle`` waits.
         self._idle: asyncio.Event | None = None
 
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of the first session."""
+        """Event loop of the first session."""
         return asyncio.get_running_loop()
 
     @cached_property
-    def stalls(self) -> WriteTimeoutMonitor:
-        """The watch over slow readers."""
+    def write_monitor(self) -> WriteTimeoutMonitor:
+        """Monitor of connections with unsent bytes."""
         return WriteTimeoutMonitor(self.loop, self.options.write_stall_s)
 
     @cached_property
-    def flusher(self) -> FlushScheduler:
-        """What writes once per turn."""
-        return FlushScheduler(self.loop, self.faults)
-
-    @cached_property
-    def departures(self) -> LoopLimiter:
-        """Where sessions whose connection ended wait for their own end."""
-        return LoopLimiter(self.loop, _DEPARTURES_PER_TURN)
-
-    @cached_property
-    def parked(self) -> DisconnectMonitor:
-        """The watch over polls that wait."""
+    def poll_monitor(self) -> DisconnectMonitor:
+        """Monitor of pending polls."""
         return DisconnectMonitor(self.loop)
 
+    @cached_property
+    def flush_scheduler(self) -> FlushScheduler:
+        """Scheduler of the WebSockets' writes."""
+        return FlushScheduler(self.loop, self.log)
+
+    @cached_property
+    def disconnect_limiter(self) -> LoopLimiter:
+        """Limiter of sessions that end because their connection did."""
+        return LoopLimiter(self.loop, _DISCONNECTS_PER_ITERATION)
+
     def start_task(self, work: Coroutine[None, None, None]) -> None:
-        """Start work that ``finish`` awaits or cancels."""
+        """Start a task that ``shut_down`` awaits or cancels."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def forget_connection(self, link: WebSocketTransport) -> None:
-        """Note that a WebSocket's TCP connection is gone."""
-        self.connections.discard(link)
-        if self._all_gone is not None and not self.connections:
-            self._all_gone.set()
+    @property
+    def task_count(self) -> int:
+        """Number of running tasks."""
+        return len(self._tasks)
 
-    async def finish(self, timeout_s: float) -> None:
-        """Wait for started work and for connections that are being closed, then cut short what is left."""
+    def remove_connection(self, connection: OpenConnection) -> None:
+        """Remove a WebSocket whose TCP connection is closed."""
+        self.connections.discard(connection)
+        if self._all_closed is not None and not self.connections:
+            self._all_closed.set()
+
+    async def shut_down(self, timeout_s: float) -> None:
+        """Wait for running tasks and closing connections, then cancel or abort the rest."""
         started = self.loop.time()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late, timeout=_LAST_MOMENT_S)
-        await self._connections_gone(started + timeout_s - self.loop.time())
-        self.stalls.stop()
-        self.parked.stop()
+                await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_S)
+        await self._close_connections(started + timeout_s - self.loop.time())
+        self.write_monitor.stop()
+        self.poll_monitor.stop()
 
-    async def _connections_gone(self, timeout_s: float) -> None:
+    async def _close_connections(self, timeout_s: float) -> None:
         if self.connections:
-            self._all_gone = asyncio.Event()
+            self._all_closed = asyncio.Event()
             timeout_s = max(0.0, timeout_s)
-            timer = self.loop.call_later(timeout_s, self._cut_connections)
+            timer = self.loop.call_later(timeout_s, self._abort_connections)
             with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s + _LAST_MOMENT_S):
-                    await self._all_gone.wait()
+                async with asyncio.timeout(timeout_s + _CANCEL_TIMEOUT_S):
+                    await self._all_closed.wait()
             timer.cancel()
 
-    def _cut_connections(self) -> None:
-        for link in list(self.connections):
-            link.abort()
+    def _abort_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.abort()
 
-    def enter_handler(self) -> None:
-        """Count a handler of the program that begins."""
-        self._in_flight += 1
+    def handler_started(self) -> None:
+        """Count a running handler of the program."""
+        self._running_handlers += 1
 
-    def leave_handler(self) -> None:
-        """Count a handler that ended."""
-        self._in_flight -= 1
-        if self._idle is not None and not self._in_flight:
+    def handler_finished(self) -> None:
+        """Count down a handler that returned or raised."""
+        self._running_handlers -= 1
+        if self._idle is not None and not self._running_handlers:
             self._idle.set()
 
     async def handlers_idle(self, timeout_s: float) -> bool:
-        """Wait until no handler runs; False when some still do after ``timeout_s``."""
-        if not self._in_flight:
+        """Wait until no handler runs; return False if one still does after ``timeout_s``."""
+        if not self._running_handlers:
             return True
         self._idle = asyncio.Event()
         try:

@@ -1,11 +1,11 @@
-"""What the engine raises to the program that uses it.
+"""Exceptions between the engine and the program that uses it.
 
 EngineError
- ├─ ConnectRefused    raised by the program to refuse a CONNECT
- ├─ AlreadyAnswered   a second reply to one event
- └─ CallFailed        ``Socket.call`` got no ack
+ ├─ ConnectRefused          raised by the program to refuse a CONNECT
+ ├─ AlreadyAnswered         a second reply to one event
+ └─ CallFailed              ``Socket.call`` got no ack
      ├─ AckTimeout
-     └─ Disconnected
+     └─ SocketDisconnected
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import asyncio
 
 
 class EngineError(Exception):
-    """Base of everything below."""
+    """Base class of the engine's exceptions."""
 
 
 class ConnectRefused(EngineError):
@@ -27,7 +27,7 @@ class ConnectRefused(EngineError):
 
 
 class AlreadyAnswered(EngineError):
-    """An event's ack can be sent once."""
+    """The ack of an event was sent before."""
 
     def __init__(self, event_name: str) -> None:
         super().__init__(event_name)
@@ -38,7 +38,7 @@ class AlreadyAnswered(EngineError):
 
 
 class CallFailed(EngineError):
-    """The client's answer to ``Socket.call`` did not come; whether it acted is unknown."""
+    """``Socket.call`` got no ack; the client may have handled the event or not."""
 
     def __init__(self, event_name: str) -> None:
         super().__init__(event_name)
@@ -46,20 +46,20 @@ class CallFailed(EngineError):
 
 
 class AckTimeout(CallFailed):
-    """No ack in time."""
+    """No ack arrived in time."""
 
     def __str__(self) -> str:
         return f"no ack of {self.event_name!r} in time"
 
 
 class SocketDisconnected(CallFailed):
-    """The socket is not connected, or stopped being so before the ack."""
+    """The socket was not connected, or ended before the ack."""
 
     def __str__(self) -> str:
         return f"disconnected before the ack of {self.event_name!r}"
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Tell whether the running task is to end; a handler can also raise the cancellation of what it waited for."""
+    """Return True if the running task was cancelled; a handler may also raise the cancellation of another task."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,30 +1,67 @@
-"""What a program gets in its hands: how a client came, and one event it sent."""
+"""Values passed to the program: handshake, incoming event, disconnect reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
 from chatws.engine.errors import AlreadyAnswered
 
 
+class DisconnectReason(StrEnum):
+    """Reason a connection ended, in the words of Socket.IO's server; the labels of ``EngineStats.closed_total``."""
+
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    PING_TIMEOUT = "ping timeout"
+    PARSE_ERROR = "parse error"
+    CLIENT_DISCONNECT = "client namespace disconnect"
+    SERVER_DISCONNECT = "server namespace disconnect"
+    FORCED_CLOSE = "forced server close"
+    SHUTTING_DOWN = "server shutting down"
+    SLOW = "slow"
+    NOT_ADMITTED = "not admitted"
+    """No socket of the session connected, or was admitted, in time."""
+    REFUSED = "refused"
+    """The program refused the CONNECT."""
+
+
+REASONS_WITHOUT_CLOSE_PACKET = frozenset(
+    {DisconnectReason.TRANSPORT_CLOSE, DisconnectReason.FORCED_CLOSE, DisconnectReason.SHUTTING_DOWN}
+)
+"""Reasons for which a poll gets no CLOSE packet and the next one fails: python-socketio's client does not reconnect
+after CLOSE."""
+
+SERVER_INITIATED = frozenset(
+    {
+        DisconnectReason.SERVER_DISCONNECT,
+        DisconnectReason.FORCED_CLOSE,
+        DisconnectReason.SHUTTING_DOWN,
+        DisconnectReason.NOT_ADMITTED,
+        DisconnectReason.REFUSED,
+    }
+)
+"""Reasons after which the client is still connected and polls for its last packets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """How a client opened its transport."""
+    """Properties of the request that opened a session."""
 
     address: str
-    """The client's own address, see ``origin.peer_address``."""
+    """Address of the client, see ``origin.peer_address``."""
     headers: Mapping[str, str]
-    """``origin`` and ``user-agent``, where sent."""
+    """``origin`` and ``user-agent``, if sent."""
     secure: bool
     time: float
     """Unix time in seconds."""
 
 
 class IncomingEvent:
-    """One event; ``args`` are checked for JSON syntax and not built."""
+    """Event received from a client; the JSON syntax of ``args`` is checked, their values are not built."""
 
     __slots__ = ("_is_answered", "_send_ack", "args", "arrived_at", "buffers", "name", "wants_ack")
 
@@ -39,9 +76,9 @@ class IncomingEvent:
         self.name = name
         self.args = args
         self.buffers = buffers
-        """Attachments that the placeholders in ``args`` stand for."""
+        """Attachments referenced by the placeholders in ``args``."""
         self.arrived_at = arrived_at
-        """When it came, in the event loop's time, if it waited for the client's earlier ones; None: just now."""
+        """Arrival in the event loop's time if the event was queued behind earlier ones; None if it was not."""
         self.wants_ack = send_ack is not None
         self._send_ack = send_ack
         self._is_answered = False
@@ -52,11 +89,11 @@ class IncomingEvent:
         return self._is_answered
 
     def reply(self, *values: object) -> None:
-        """Send the ack; dropped when the client wants none or is gone.
+        """Send the ack; dropped if the client requested none or has disconnected.
 
         Raises:
             AlreadyAnswered: it was called before.
-            TypeError: JSON has no form for a value; the event is still unanswered.
+            TypeError: a value cannot be encoded as JSON; the event is still unanswered.
         """
         if self._is_answered:
             raise AlreadyAnswered(self.name)

@@ -1,4 +1,4 @@
-"""The HTTP face of the engine: which requests are taken, and the words of those that are not."""
+"""HTTP requests of Engine.IO: validation, and error responses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chatws.engine.origin import TrustedProxies, is_secure, peer_address
 
 _PROTOCOL_REVISION = "4"
 MAX_HEADER_CHARS = 256
-"""More of a header is neither kept nor logged."""
+"""Longer header values are cut before they are stored or logged."""
 
 
 class BadRequest(IntEnum):
-    """Engine.IO's error codes, as its clients know them."""
+    """Error codes of Engine.IO."""
 
     TRANSPORT_UNKNOWN = 0
     SESSION_UNKNOWN = 1
@@ -42,7 +42,7 @@ _TEXTS: Mapping[BadRequest, str] = {
 
 
 class EngineRequest(NamedTuple):
-    """What a request wants, by its query and method."""
+    """Validated query and method of a request."""
 
     transport: str
     sid: str | None
@@ -50,7 +50,7 @@ class EngineRequest(NamedTuple):
 
 
 class RequestError(Exception):
-    """The request is answered with an error of Engine.IO."""
+    """Request that gets an error response of Engine.IO."""
 
     def __init__(self, error: BadRequest, status: int = 400) -> None:
         super().__init__(error, status)
@@ -58,8 +58,8 @@ class RequestError(Exception):
         self.status = status
 
 
-def read_question(request: web.Request, options: EngineOptions) -> EngineRequest:
-    """Check method and query parameters.
+def parse_request(request: web.Request, options: EngineOptions) -> EngineRequest:
+    """Validate method and query parameters.
 
     Raises:
         RequestError: a parameter is missing, unknown or not supported (JSONP among them).
@@ -83,7 +83,7 @@ def read_question(request: web.Request, options: EngineOptions) -> EngineRequest
 
 
 def read_handshake(request: web.Request, trusted: TrustedProxies) -> Handshake:
-    """Note how the client comes."""
+    """Return the address, headers and encryption of the request that opens a session."""
     kept: dict[str, str] = {
         name.lower(): request.headers[name][:MAX_HEADER_CHARS]
         for name in (hdrs.ORIGIN, hdrs.USER_AGENT)
@@ -93,13 +93,13 @@ def read_handshake(request: web.Request, trusted: TrustedProxies) -> Handshake:
 
 
 def error_response(failure: RequestError, headers: Mapping[str, str]) -> web.Response:
-    """Write an error as Engine.IO does: ``{"code", "message"}``."""
+    """Return an error in Engine.IO's format: ``{"code", "message"}``."""
     body = msgspec.json.encode({"code": failure.error.value, "message": _TEXTS[failure.error]})
     return web.Response(status=failure.status, body=body, content_type="application/json", headers=headers)
 
 
 def refused_response(refused: AdmissionRefused, headers: Mapping[str, str]) -> web.Response:
-    """Write 503 with the time after which the client may try again."""
+    """Return 503 with the time after which the client may retry."""
     retry_after: dict[str, str] = {hdrs.RETRY_AFTER: str(refused.retry_after_s)}
     body = msgspec.json.encode({"code": refused.reason, "message": "Service unavailable"})
     return web.Response(status=503, body=body, content_type="application/json", headers={**headers, **retry_after})

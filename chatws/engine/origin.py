@@ -1,4 +1,4 @@
-"""Who is on the other side of a request: its address, and whether a browser page of its origin may talk to us."""
+"""Client address and origin of a request, trusted proxies, and CORS."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """Networks whose ``X-Forwarded-*`` headers are believed."""
+    """Networks whose ``X-Forwarded-*`` headers are trusted."""
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> TrustedProxies:
-        """Read addresses and networks such as ``10.0.0.0/8``.
+        """Parse addresses and networks such as ``10.0.0.0/8``.
 
         Raises:
             ValueError: an entry is neither.
@@ -43,7 +43,7 @@ class TrustedProxies:
 
 
 def peer_address(request: web.BaseRequest, trusted: TrustedProxies) -> str:
-    """Address of the client: the peer's, or behind trusted proxies the last forwarded one that is not theirs."""
+    """Return the client's address: the peer's, or behind trusted proxies the last forwarded one that is no proxy's."""
     address = _connected_address(request)
     if address not in trusted:
         return address
@@ -58,9 +58,9 @@ def peer_address(request: web.BaseRequest, trusted: TrustedProxies) -> str:
 
 
 def block_of(address: str) -> str:
-    """Name what limits by address count: an IPv4 address, or the /64 of an IPv6 one, which a single host has to itself.
+    """Return the key of limits per address: an IPv4 address, or the /64 of an IPv6 one, which a single host may own.
 
-    An IPv4 address that is written as IPv6 counts as what it is.
+    An IPv4 address mapped to IPv6 counts as the IPv4 address.
     """
     if ":" not in address:
         return address
@@ -74,16 +74,16 @@ def block_of(address: str) -> str:
 
 
 def own_origin(request: web.BaseRequest, trusted: TrustedProxies) -> str:
-    """Our origin as the client sees it, for example ``https://chat.example``."""
+    """Return the server's origin as the client sees it, for example ``https://chat.example``."""
     scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")
     if _connected_address(request) in trusted:
-        scheme = _first(request, _FORWARDED_PROTO) or scheme
-        host = _first(request, _FORWARDED_HOST) or host
+        scheme = _first_value(request, _FORWARDED_PROTO) or scheme
+        host = _first_value(request, _FORWARDED_HOST) or host
     return _normalise(f"{scheme}://{host}")
 
 
 def origin_allowed(request: web.BaseRequest, allowed: Origins, trusted: TrustedProxies) -> bool:
-    """Tell whether the request's ``Origin`` is absent (no browser), our own, or in the exact list."""
+    """Return True if the request's ``Origin`` is absent (no browser), the server's own, or in the exact list."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or allowed == "*" or origin in allowed:
         return True
@@ -91,12 +91,12 @@ def origin_allowed(request: web.BaseRequest, allowed: Origins, trusted: TrustedP
 
 
 def is_secure(request: web.BaseRequest, trusted: TrustedProxies) -> bool:
-    """Tell whether the client's own connection is encrypted."""
+    """Return True if the client's own connection is encrypted."""
     return own_origin(request, trusted).startswith("https://")
 
 
 def cors_headers(request: web.BaseRequest, allowed: Origins) -> dict[str, str]:
-    """Headers that let a listed origin's page read the response; nothing for our own origin, never credentials."""
+    """Return the headers that let pages of a listed origin read the response; credentials are never allowed."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None:
         return {}
@@ -108,7 +108,7 @@ def cors_headers(request: web.BaseRequest, allowed: Origins) -> dict[str, str]:
 
 
 def preflight_headers() -> dict[str, str]:
-    """What a listed origin's page may send, for the answer to OPTIONS."""
+    """Return the headers of the response to a CORS preflight request."""
     return {
         hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
         hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Content-Type",
@@ -130,11 +130,11 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _first(request: web.BaseRequest, header: str) -> str:
+def _first_value(request: web.BaseRequest, header: str) -> str:
     return request.headers.get(header, "").split(",")[0].strip()
 
 
 def _normalise(origin: str) -> str:
-    """Lower case, and without the scheme's own port, as browsers write an origin."""
+    """Convert an origin to lower case without the scheme's default port, as browsers send it."""
     text = origin.lower()
     return text.removesuffix(_DEFAULT_PORTS.get(text.partition("://")[0], ""))

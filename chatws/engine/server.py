@@ -1,11 +1,12 @@
-"""The Socket.IO server: routes, handshakes, namespaces, the end of all sessions."""
+"""Socket.IO server: HTTP routes, handshakes, namespaces, shutdown."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from aiohttp import hdrs, web
@@ -13,19 +14,19 @@ from aiohttp import hdrs, web
 from chatws.engine.admission import AdmissionRefused
 from chatws.engine.connection import SocketIOConnection
 from chatws.engine.context import EngineContext
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.events import DisconnectReason
 from chatws.engine.http import (
     MAX_HEADER_CHARS,
     BadRequest,
     EngineRequest,
     RequestError,
     error_response,
+    parse_request,
     read_handshake,
-    read_question,
     refused_response,
 )
 from chatws.engine.namespace import Namespace
-from chatws.engine.options import EngineOptions
+from chatws.engine.options import EngineOptions, EngineStats
 from chatws.engine.origin import (
     TrustedProxies,
     cors_headers,
@@ -34,9 +35,9 @@ from chatws.engine.origin import (
     preflight_headers,
 )
 from chatws.engine.polling import PollingTransport
-from chatws.engine.polling_handlers import answer_poll, take_post, text_response
+from chatws.engine.polling_handlers import handle_get, handle_post, text_response
 from chatws.engine.session import EngineSession
-from chatws.engine.stats import EngineStats
+from chatws.engine.session_registry import SessionRegistry
 from chatws.engine.transport import PacketReceiver
 from chatws.engine.upgrade import upgrade
 from chatws.engine.websocket import accept_websocket
@@ -58,114 +59,119 @@ class Server:
         *,
         make_receiver: Callable[[EngineSession], PacketReceiver] | None = None,
     ) -> None:
-        """Make a server; ``make_receiver`` replaces Socket.IO by another protocol above Engine.IO."""
-        self._core = EngineContext(options or EngineOptions())
+        """Create a server; ``make_receiver`` replaces Socket.IO by another protocol above Engine.IO."""
+        self._context = EngineContext(options or EngineOptions())
+        self._registry = SessionRegistry(self._context)
         self._trusted = TrustedProxies.parse(self.options.trusted_proxies)
         self._namespaces: dict[str, Namespace] = {}
         self._make_receiver = make_receiver or (lambda session: SocketIOConnection(session, self._namespaces))
 
     @property
     def options(self) -> EngineOptions:
-        """What the server was told."""
-        return self._core.options
+        """Options given to the constructor, or the defaults."""
+        return self._context.options
 
     @property
     def stats(self) -> EngineStats:
         """Counters."""
-        return self._core.stats
+        return self._context.stats
+
+    @property
+    def sessions(self) -> Mapping[str, EngineSession]:
+        """Read-only view of the open sessions by Engine.IO session id."""
+        return self._registry.sessions
 
     @property
     def session_count(self) -> int:
-        """Open sessions, admitted or not."""
-        return len(self._core.sessions)
+        """Number of open sessions, admitted or not."""
+        return len(self._registry.sessions)
 
     @property
     def unadmitted_count(self) -> int:
-        """Open sessions that are nobody yet."""
-        return self._core.limits.unadmitted
+        """Number of open sessions that were never admitted."""
+        return self._context.admission.unadmitted
 
     def sessions_by_transport(self) -> Counter[str]:
-        """Count the open sessions by the transport of the moment."""
-        return Counter(session.link.name for session in self._core.sessions.values())
+        """Count the open sessions by their current transport."""
+        return Counter(session.transport.name for session in self._registry.sessions.values())
 
     def outbox_bytes(self) -> tuple[int, int]:
-        """Sum and maximum of the bytes that wait for clients."""
-        waiting = [session.link.buffered_bytes() for session in self._core.sessions.values()]
+        """Return sum and maximum of the bytes that wait for clients."""
+        waiting = [session.transport.buffered_bytes() for session in self._registry.sessions.values()]
         return sum(waiting), max(waiting, default=0)
 
     def of(self, name: str = MAIN_NAMESPACE) -> Namespace:
-        """Give a namespace, declaring it if needed; clients of undeclared ones are refused."""
+        """Return a namespace, created on first use; CONNECT to any other namespace is refused."""
         namespace = self._namespaces.get(name)
         if namespace is None:
-            namespace = self._namespaces[name] = Namespace(self._core, name)
+            namespace = self._namespaces[name] = Namespace(self._context, name)
         return namespace
 
     def attach(self, app: web.Application) -> None:
-        """Add the routes, with and without the last slash, and the end of all sessions at shutdown."""
+        """Add the routes, with and without trailing slash, and close all sessions at the application's shutdown."""
         bare = self.options.path.rstrip("/")
         for path in (bare, f"{bare}/"):
             app.router.add_route("*", path, self.handle)
         app.on_shutdown.append(self._on_shutdown)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one HTTP request of a client."""
+        """Respond to one HTTP request of a client."""
         response = await self._respond(request)
         if hdrs.UPGRADE in request.headers:
-            # Frames behind an upgrade that was refused would be taken for requests: aiohttp logs a traceback for each.
+            # aiohttp would parse frames behind a refused upgrade as requests and log a traceback for each.
             response.force_close()
         return response
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         if not self.origin_allowed(request):
-            self._core.stats.refused_total["origin"] += 1
-            self._core.faults.warning_once(
-                "engine.origin_refused", "origin", request.headers[hdrs.ORIGIN][:MAX_HEADER_CHARS]
-            )
+            self._context.stats.refused_total["origin"] += 1
+            origin = request.headers[hdrs.ORIGIN][:MAX_HEADER_CHARS]
+            self._context.log.write_once(logging.WARNING, "engine.origin_refused", kind="origin", origin=origin)
             return error_response(RequestError(BadRequest.FORBIDDEN, 403), {})
         headers = cors_headers(request, self.options.allowed_origins)
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={**headers, **preflight_headers()})
         try:
-            return await self._answer(request, read_question(request, self.options), headers)
+            return await self._route(request, parse_request(request, self.options), headers)
         except RequestError as failure:
             return error_response(failure, headers)
         except AdmissionRefused as refused:
-            self._core.stats.refused_total[refused.reason] += 1
+            self._context.stats.refused_total[refused.reason] += 1
             return refused_response(refused, headers)
         except ConnectionError:
-            # Nobody is there to read it.
+            # The client has disconnected and will not read the response.
             return error_response(RequestError(BadRequest.BAD_REQUEST), headers)
 
     def peer_address(self, request: web.BaseRequest) -> str:
-        """Give the client's own address, see ``origin.peer_address``."""
+        """Return the client's address, see ``origin.peer_address``."""
         return peer_address(request, self._trusted)
 
     def origin_allowed(self, request: web.BaseRequest) -> bool:
-        """Tell whether a page of the request's origin may talk to us, see ``origin.origin_allowed``."""
+        """Return True if pages of the request's origin may use this server, see ``origin.origin_allowed``."""
         return origin_allowed(request, self.options.allowed_origins, self._trusted)
 
     def refuse_new(self, retry_after_s: int) -> None:
-        """Answer every new handshake with 503 from now on; sessions that exist go on."""
-        self._core.limits.refuse_new(retry_after_s)
+        """Answer every new handshake with 503 from now on; open sessions continue."""
+        self._context.admission.refuse_new(retry_after_s)
 
     async def handlers_idle(self, timeout_s: float) -> bool:
-        """Wait until no handler of the program runs; False when some still do after ``timeout_s``."""
-        return await self._core.handlers_idle(timeout_s)
+        """Wait until no handler of the program runs; return False if one still does after ``timeout_s``."""
+        return await self._context.handlers_idle(timeout_s)
 
     async def polls_taken(self, timeout_s: float) -> bool:
-        """Wait until no client has something to fetch by a poll; False when one still has after ``timeout_s``."""
+        """Wait until no packet waits for a poll; return False if one still does after ``timeout_s``."""
         try:
             async with asyncio.timeout(timeout_s):
-                for session in list(self._core.sessions.values()):
-                    if isinstance(session.link, PollingTransport):
-                        await session.link.emptied()
+                for session in list(self._registry.sessions.values()):
+                    if isinstance(session.transport, PollingTransport):
+                        await session.transport.wait_until_polled()
         except TimeoutError:
             return False
         return True
 
     async def close_all(self, code: int = CloseCode.RESTART, *, batch: int = 100, interval_s: float = 0.05) -> None:
         """Close all sessions without DISCONNECT, ``batch`` at a time: the clients reconnect by themselves."""
-        sessions = list(self._core.sessions.values())
+        sessions = list(self._registry.sessions.values())
         for start in range(0, len(sessions), batch):
             if start:
                 await asyncio.sleep(interval_s)
@@ -173,54 +179,59 @@ class Server:
                 session.close(DisconnectReason.SHUTTING_DOWN, code)
 
     async def close(self) -> None:
-        """Close what is open and wait for what runs; nothing of the server is left after it."""
+        """Refuse new sessions, close all sessions and wait for their tasks and connections to end."""
         self.refuse_new(1)
         await self.close_all()
-        await self._core.finish(_SHUTDOWN_S)
+        await self._context.shut_down(_SHUTDOWN_S)
 
     async def _on_shutdown(self, _app: web.Application) -> None:
         await self.close()
 
-    async def _answer(
-        self, request: web.Request, question: EngineRequest, headers: dict[str, str]
+    async def _route(
+        self, request: web.Request, engine_request: EngineRequest, headers: dict[str, str]
     ) -> web.StreamResponse:
-        is_polling = question.transport == "polling"
-        if question.sid is None:
+        is_polling = engine_request.transport == "polling"
+        sid = engine_request.sid
+        if sid is None:
             return self._open_polling(request, headers) if is_polling else self._open_websocket(request)
-        session = self._core.sessions.get(question.sid)
+        session = self._registry.sessions.get(sid)
         if session is not None and not is_polling:
-            return upgrade(self._core, session, request)
-        link = self._core.last_polls.get(question.sid) if session is None else session.link
-        if link is None or (session is None and question.method != "GET"):
+            return upgrade(self._context, session, request)
+        transport = self._registry.last_poll(sid) if session is None else session.transport
+        if transport is None or (session is None and engine_request.method != "GET"):
             raise RequestError(BadRequest.SESSION_UNKNOWN)
-        if not is_polling or not isinstance(link, PollingTransport):
+        if not is_polling or not isinstance(transport, PollingTransport):
             raise RequestError(BadRequest.BAD_REQUEST)
-        answer = answer_poll if question.method == "GET" else take_post
-        return await answer(self._core, link, request, headers)
+        if session is None and request.transport is not None:
+            self._registry.discard_last_poll(sid)
+        handle = handle_get if engine_request.method == "GET" else handle_post
+        return await handle(self._context, transport, request, headers)
 
     def _open_polling(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
         session = self._new_session(request)
-        session.open(PollingTransport(self._core, session), self._make_receiver(session))
+        session.open(PollingTransport(self._context, session), self._make_receiver(session))
+        self._registry.add(session)
         upgrades = ["websocket"] if "websocket" in self.options.transports else []
         return text_response(self._open_packet(session, upgrades), headers)
 
     def _open_websocket(self, request: web.Request) -> web.StreamResponse:
         session = self._new_session(request)
         try:
-            link = accept_websocket(self._core, request)
+            transport = accept_websocket(self._context, request)
         except BaseException:
-            self._core.limits.leave(session.handshake.address, was_admitted=False)
+            self._context.admission.release(session.handshake.address, was_admitted=False)
             raise
-        session.open(link, self._make_receiver(session))
-        link.carry(session)
+        session.open(transport, self._make_receiver(session))
+        self._registry.add(session)
+        transport.attach(session)
         session.send(server_frame(self._open_packet(session, upgrades=[])))
-        link.begin()
+        transport.start()
         return UpgradedResponse()
 
     def _new_session(self, request: web.Request) -> EngineSession:
         handshake = read_handshake(request, self._trusted)
-        self._core.limits.enter(handshake.address)
-        return EngineSession(self._core, secrets.token_urlsafe(15), handshake)
+        self._context.admission.acquire(handshake.address)
+        return EngineSession(self._context, self._registry, secrets.token_urlsafe(15), handshake)
 
     def _open_packet(self, session: EngineSession, upgrades: list[str]) -> bytes:
         options = self.options

@@ -1,68 +1,85 @@
-"""An Engine.IO session: one client, whichever transport carries it, from the handshake to its one end."""
+"""Engine.IO session: transport-independent state of one client, from handshake to close."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
+from typing import Protocol
 
 from chatws.engine.context import EngineContext
-from chatws.engine.disconnect_reason import DisconnectReason
-from chatws.engine.events import Handshake
-from chatws.engine.heartbeat import Heartbeat
-from chatws.engine.transport import READ_AHEAD_BYTES, SEARCH_BYTES, ClosedTransport, PacketReceiver, Transport, Work
+from chatws.engine.events import DisconnectReason, Handshake
+from chatws.engine.monitors import Heartbeat, StoppedHeartbeat
+from chatws.engine.transport import (
+    READ_AHEAD_BYTES,
+    READ_AHEAD_FOR_ACK_BYTES,
+    ClosedReceiver,
+    ClosedTransport,
+    PacketReceiver,
+    Transport,
+    Work,
+)
 from chatws.wire.engineio import EnginePacketType, decode_packet
 from chatws.wire.errors import CloseCode, PacketError, ViolationKind, WireError
 from chatws.wire.frames import server_frame
 
 _MESSAGE = EnginePacketType.MESSAGE.value
-_GONE = ClosedTransport()
 _PING_FRAME = server_frame(EnginePacketType.PING.value.encode())
+_CLOSED_TRANSPORT = ClosedTransport()
+_CLOSED_RECEIVER = ClosedReceiver()
+_STOPPED_HEARTBEAT = StoppedHeartbeat()
+
+
+class SessionOwner(Protocol):
+    """Registry that holds the open sessions."""
+
+    def remove(self, session: EngineSession, transport: Transport) -> None:
+        """Remove a session that was just closed on this transport."""
 
 
 class EngineSession:
-    """Made for an accepted handshake; ``open`` gives it its link and its receiver."""
+    """Created for an accepted handshake; ``open`` gives it its transport and its packet receiver."""
 
     __slots__ = (
-        "_deadline",
+        "_auth_deadline",
         "_heartbeat",
+        "_owner",
         "_running",
         "arrived_at",
-        "core",
+        "context",
         "handshake",
         "is_admitted",
         "is_closed",
-        "link",
         "receiver",
         "sid",
+        "transport",
     )
 
-    link: Transport
-    receiver: PacketReceiver
-    """Until the session is closed."""
-    _heartbeat: Heartbeat
-
-    def __init__(self, core: EngineContext, sid: str, handshake: Handshake) -> None:
-        self.core = core
+    def __init__(self, context: EngineContext, owner: SessionOwner, sid: str, handshake: Handshake) -> None:
+        self.context = context
         self.sid = sid
         self.handshake = handshake
+        self.transport: Transport = _CLOSED_TRANSPORT
+        self.receiver: PacketReceiver = _CLOSED_RECEIVER
         self.is_admitted = False
         self.is_closed = False
         self.arrived_at: float | None = None
-        """When the packet came whose handling begins, in the event loop's time; None: just now."""
-        # Handlers of this session that run now; more than one only while an upgrade overlaps.
+        """Arrival of the packet whose handling begins, in the event loop's time; None if it was not queued."""
+        self._owner = owner
+        self._heartbeat: Heartbeat | StoppedHeartbeat = _STOPPED_HEARTBEAT
+        # Running handlers of this session; more than one only while an upgrade overlaps.
         self._running = 0
-        # Set while the client is nobody.
-        self._deadline: asyncio.TimerHandle | None = None
+        # Set while no socket of the session is admitted.
+        self._auth_deadline: asyncio.TimerHandle | None = None
 
-    def open(self, link: Transport, receiver: PacketReceiver) -> None:
-        """Begin: heartbeat, admission deadline, a place among the server's sessions."""
-        options = self.core.options
-        self.link = link
+    def open(self, transport: Transport, receiver: PacketReceiver) -> None:
+        """Start the heartbeat and the authentication deadline."""
+        context, options = self.context, self.context.options
+        self.transport = transport
         self.receiver = receiver
-        self.core.sessions[self.sid] = self
-        self.core.stats.opened_total[link.name] += 1
-        self._heartbeat = Heartbeat(self, self.core.loop, options.ping_interval_s, options.ping_timeout_s)
-        self._deadline = self.core.loop.call_later(options.admission_timeout_s, self._expire)
+        context.stats.opened_total[transport.name] += 1
+        self._heartbeat = Heartbeat(self, context.loop, options.ping_interval_s, options.ping_timeout_s)
+        self._auth_deadline = context.loop.call_later(options.admission_timeout_s, self._auth_deadline_passed)
 
     @property
     def is_busy(self) -> bool:
@@ -71,40 +88,41 @@ class EngineSession:
 
     @property
     def read_ahead_bytes(self) -> int:
-        """How much may wait for the handler that runs."""
-        return SEARCH_BYTES if not self.is_closed and self.receiver.awaits_ack else READ_AHEAD_BYTES
+        """Bytes that may be queued behind the running handler."""
+        return READ_AHEAD_FOR_ACK_BYTES if self.receiver.awaits_ack else READ_AHEAD_BYTES
 
     def admit(self) -> None:
-        """The client is somebody now: its deadline no longer counts."""
-        self._drop_deadline()
+        """Cancel the authentication deadline: a socket of the session is authenticated."""
+        self._cancel_auth_deadline()
         if not self.is_admitted and not self.is_closed:
             self.is_admitted = True
-            self.core.limits.admitted()
+            self.context.admission.mark_admitted()
 
-    def dismiss(self) -> None:
-        """The client is nobody any more, and has as long as at first to be somebody again.
+    def restart_auth_deadline(self) -> None:
+        """Restart the authentication deadline after the last namespace disconnected.
 
-        It does not count as one that was never admitted: thousands that leave at once would keep new ones out.
+        The session keeps its admitted slot, so that a mass disconnect does not exhaust ``max_unadmitted``.
         """
-        if self._deadline is None and not self.is_closed:
-            self._deadline = self.core.loop.call_later(self.core.options.admission_timeout_s, self._expire)
+        if self._auth_deadline is None and not self.is_closed:
+            timeout_s = self.context.options.admission_timeout_s
+            self._auth_deadline = self.context.loop.call_later(timeout_s, self._auth_deadline_passed)
 
     def send(self, chunk: bytes) -> None:
-        """Send whole frames on the transport of the moment."""
+        """Send whole frames on the current transport."""
         if self.is_closed:
             return
-        stats = self.core.stats
+        stats = self.context.stats
         stats.packets_out += 1
         stats.bytes_out += len(chunk)
-        self.link.write(chunk)
+        self.transport.write(chunk)
 
     def accept(self, message: str | bytes) -> Work | None:
-        """Take one packet as it arrives; PONG and acks are dealt with at once, the rest is given back to run in order.
+        """Take one packet on arrival; PONG and acks are handled at once, the rest is returned to be run in order.
 
         Raises:
-            WireError: the client broke the protocol; give it to ``fail``.
+            WireError: the client violated the protocol; pass it to ``fail``.
         """
-        stats = self.core.stats
+        stats = self.context.stats
         stats.packets_in += 1
         stats.bytes_in += len(message)
         if isinstance(message, bytes):
@@ -114,10 +132,10 @@ class EngineSession:
         return self._accept_control(message)
 
     async def run(self, work: Work, arrived_at: float | None) -> None:
-        """Handle one packet to its end; a breach of the protocol found on the way closes the session.
+        """Handle one packet; a protocol error in it closes the session.
 
-        ``arrived_at`` is given if the packet waited for others before it.
-        A client that asks faster than it reads the answers is slowed down here, never cut off for its own answers.
+        ``arrived_at`` is set if the packet was queued behind others. A client that sends requests faster than it reads
+        the responses is slowed down here, never disconnected for its own responses.
         """
         if self.is_closed:
             return
@@ -125,83 +143,89 @@ class EngineSession:
         self.arrived_at = arrived_at
         try:
             await work()
-            if self.link.is_full:
-                await self.link.room()
+            if self.transport.is_full:
+                await self.transport.drain()
         except WireError as error:
             self.fail(error)
         finally:
             self._running -= 1
 
     def fail(self, error: WireError) -> None:
-        """End the session because the client broke the protocol."""
+        """Close the session because of a protocol error."""
         if self.is_closed:
             return
-        self.core.stats.protocol_errors[error.fault] += 1
-        self.core.faults.warning("engine.protocol_error", error.fault, detail=error.detail)
+        self.context.stats.protocol_errors[error.kind] += 1
+        self.context.log.write(
+            logging.WARNING, "engine.protocol_error", error.kind, kind=error.kind, detail=error.detail
+        )
         self.close(DisconnectReason.PARSE_ERROR, error.close_code)
 
     def close(self, reason: DisconnectReason, code: int = CloseCode.NORMAL) -> None:
-        """End the session: what waits is still sent, the receiver is told, the transport goes soon after."""
+        """Close the session gracefully: what waits is still sent, and the transport closes soon after."""
         if self.is_closed:
             return
-        self.link.close(reason, code)
-        # Sending the last bytes may have shown that the client takes none, which has ended the session already.
+        self.transport.close(reason, code)
+        # Sending the last bytes may have found the client stalled, which has closed the session already.
         if not self.is_closed:
             self._finish(reason)
 
     def abort(self, reason: DisconnectReason) -> None:
-        """End the session and its transport at once; what waits is lost."""
+        """Close the session and its transport at once; what waits is dropped."""
         if not self.is_closed:
-            self.link.abort()
+            self.transport.abort()
             self._finish(reason)
 
     def send_ping(self) -> None:
         """Send the heartbeat's PING."""
         self.send(_PING_FRAME)
 
-    def pong_missing(self) -> None:
-        """The heartbeat found nobody."""
+    def ping_timed_out(self) -> None:
+        """Close the session: the client did not answer PING in time."""
         self.close(DisconnectReason.PING_TIMEOUT, CloseCode.GOING_AWAY)
 
-    def too_slow(self) -> None:
-        """The client does not take what is sent to it."""
+    def abort_slow_client(self) -> None:
+        """Abort the session: the client does not take what is sent to it."""
         if not self.is_closed:
-            self.core.stats.slow_closed += 1
-            self.core.faults.warning("engine.slow_client", self.link.name, address=self.handshake.address)
+            name = self.transport.name
+            self.context.stats.slow_closed += 1
+            self.context.log.write(
+                logging.WARNING, "engine.slow_client", name, kind=name, address=self.handshake.address
+            )
             self.abort(DisconnectReason.SLOW)
 
     def _accept_control(self, message: str) -> Work | None:
         kind = decode_packet(message).type
         if kind is EnginePacketType.CLOSE:
-            return partial(self._leave)
+            return partial(self._close_packet_received)
         if kind is EnginePacketType.PONG:
             self._heartbeat.pong()
         elif kind is not EnginePacketType.NOOP:
             raise PacketError(ViolationKind.ORDER, "a client does not send this packet")
         return None
 
-    async def _leave(self) -> None:
-        """The client says that it goes, after what it sent before."""
+    async def _close_packet_received(self) -> None:
+        """Close the session in order, after the packets that the client sent before CLOSE."""
         self.close(DisconnectReason.TRANSPORT_CLOSE)
 
-    def _expire(self) -> None:
-        self._deadline = None
+    def _auth_deadline_passed(self) -> None:
+        self._auth_deadline = None
         self.receiver.deadline_passed()
 
-    def _drop_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _cancel_auth_deadline(self) -> None:
+        if self._auth_deadline is not None:
+            self._auth_deadline.cancel()
+            self._auth_deadline = None
 
     def _finish(self, reason: DisconnectReason) -> None:
         self.is_closed = True
         self._heartbeat.stop()
-        self._drop_deadline()
-        self.core.sessions.pop(self.sid, None)
-        self.core.limits.leave(self.handshake.address, was_admitted=self.is_admitted)
-        self.core.stats.closed_total[reason] += 1
-        receiver = self.receiver
-        # Or they and the session would keep each other until Python looks for cycles: half a second for 20,000.
-        del self.receiver, self._heartbeat
-        self.link = _GONE
+        self._cancel_auth_deadline()
+        transport, receiver = self.transport, self.receiver
+        # Break the reference cycles; collecting 20,000 closed sessions would otherwise stall the loop for 0.5 s.
+        self.transport = _CLOSED_TRANSPORT
+        self.receiver = _CLOSED_RECEIVER
+        self._heartbeat = _STOPPED_HEARTBEAT
+        self._owner.remove(self, transport)
+        self.context.admission.release(self.handshake.address, was_admitted=self.is_admitted)
+        self.context.stats.closed_total[reason] += 1
         receiver.closed(reason)

@@ -1,30 +1,77 @@
-"""One client in one namespace, as the program sees it."""
+"""Socket: one client in one namespace, as the program uses it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.adapter import Adapter, BroadcastOperator
+from chatws.engine.codec import EventCodec
 from chatws.engine.errors import AckTimeout, SocketDisconnected
-from chatws.engine.events import Handshake
+from chatws.engine.events import DisconnectReason, Handshake
+from chatws.engine.session import EngineSession
 from chatws.wire.errors import CloseCode
 from chatws.wire.socketio import split_ack
 
 if TYPE_CHECKING:
-    from chatws.engine.connection import SocketIOConnection
-    from chatws.engine.namespace import Namespace
+    # A default keeps a plain ``Socket`` in annotations valid; before Python 3.13 only type checkers have it.
+    from typing_extensions import TypeVar
+
+    DataT = TypeVar("DataT", default=Any)
+else:
+    from typing import TypeVar
+
+    DataT = TypeVar("DataT")
 
 
-class Socket:
-    """Connecting until ``on_connect`` returned, then connected until its one end; it never connects again."""
+class SocketNamespace(Protocol):
+    """Namespace of a socket."""
+
+    @property
+    def name(self) -> str:
+        """Name, such as ``/``."""
+
+    @property
+    def codec(self) -> EventCodec:
+        """Encoder of the namespace's events."""
+
+    @property
+    def adapter(self) -> Adapter[Socket]:
+        """Sockets and rooms."""
+
+    def to(self, *rooms: str) -> BroadcastOperator[Socket]:
+        """Select the members of at least one of the rooms."""
+
+    def emit(self, name: str, *args: object) -> int:
+        """Send an event to all connected sockets; return their number."""
+
+
+class SocketConnection(Protocol):
+    """Socket.IO connection that carries a socket."""
+
+    def disconnect(self, socket: Socket, *, close: bool) -> None:
+        """Send DISCONNECT and end the socket; with ``close``, close the transport soon after."""
+
+    def begin_call(self) -> None:
+        """Count a call that waits for the client's ack."""
+
+    def end_call(self) -> None:
+        """Count down a call that no longer waits."""
+
+
+class Socket(Generic[DataT]):
+    """Connecting until ``on_connect`` returned, then connected until it ends; a socket never reconnects.
+
+    The type parameter is that of ``data``, for example ``Socket[User | None]``.
+    """
 
     __slots__ = (
         "_calls",
-        "_client",
+        "_connection",
         "_early",
         "_holds_admission",
         "_last_call",
+        "_session",
         "connected",
         "data",
         "id",
@@ -32,21 +79,25 @@ class Socket:
         "rooms",
     )
 
-    def __init__(self, socket_id: str, namespace: Namespace, client: SocketIOConnection) -> None:
+    def __init__(
+        self, socket_id: str, namespace: SocketNamespace, session: EngineSession, connection: SocketConnection
+    ) -> None:
         self.id = socket_id
-        """Public: other clients may know it."""
+        """Public: other clients may see it."""
         self.namespace = namespace
+        """The ``Namespace`` that the client connected to."""
         self.connected = False
-        self.data: Any = None
-        """The program's own."""
+        self.data: DataT = cast("Any", None)
+        """For the program's own use; None until it is set."""
         self.rooms: set[str] = set()
-        """Rooms it is in; change it with ``join`` and ``leave``."""
-        self._client = client
+        """Names of its rooms; changed by ``join`` and ``leave``."""
+        self._session = session
+        self._connection = connection
         self._holds_admission = False
-        # Set while connecting: what goes out after the answer to CONNECT.
+        # Set while connecting: frames to send after the response to CONNECT.
         self._early: list[bytes] | None = []
         self._last_call = 0
-        # Calls that wait for the client's ack; made with the first.
+        # Calls that wait for the client's ack; created with the first.
         self._calls: dict[int, asyncio.Future[list[object] | None]] | None = None
 
     def __repr__(self) -> str:
@@ -54,52 +105,52 @@ class Socket:
 
     @property
     def handshake(self) -> Handshake:
-        """How the client came."""
-        return self._client.session.handshake
+        """Handshake of the session."""
+        return self._session.handshake
 
     @property
     def is_admitted(self) -> bool:
-        """True while the client is somebody here."""
+        """True if the socket is connected and its admission is not held."""
         return self.connected and not self._holds_admission
 
     def hold_admission(self) -> None:
-        """In ``on_connect``: being connected is not enough, ``admit`` must follow before the deadline."""
+        """Require ``admit`` before the authentication deadline; called in ``on_connect``."""
         self._holds_admission = True
 
     def admit(self) -> None:
-        """The client is somebody now."""
+        """Admit the socket: its client is authenticated."""
         self._holds_admission = False
         if self.connected:
-            self._client.session.admit()
+            self._session.admit()
 
     def join(self, room: str) -> None:
-        """Enter a room; nothing happens once the socket is gone."""
+        """Join a room; ignored once the socket has ended."""
         if self.connected or self._early is not None:
             self.rooms.add(room)
-            self.namespace.rooms.add(room, self)
+            self.namespace.adapter.add(room, self)
 
     def leave(self, room: str) -> None:
         """Leave a room."""
         if room in self.rooms:
             self.rooms.discard(room)
-            self.namespace.rooms.remove(room, self)
+            self.namespace.adapter.remove(room, self)
 
     def emit(self, name: str, *args: object) -> None:
-        """Send an event; dropped once the socket is gone.
+        """Send an event; dropped once the socket has ended.
 
         Raises:
-            TypeError: JSON has no form for an argument.
+            TypeError: an argument cannot be encoded as JSON.
         """
         self.deliver(self.namespace.codec.event(name, args))
 
     async def call(self, name: str, *args: object, timeout_s: float = 10.0) -> list[object]:
-        """Send an event and wait for the values of the client's ack, also from a handler of this very socket.
+        """Send an event and return the values of the client's ack; also works in a handler of the same socket.
 
-        At most 1 MiB that the client sent before the ack is read to find it.
+        Up to 1 MiB that the client sent before the ack is read to reach it.
 
         Raises:
             AckTimeout: no ack in time.
-            Disconnected: not connected, or not any more.
+            SocketDisconnected: the socket is not connected, or ended before the ack.
         """
         if not self.connected:
             raise SocketDisconnected(name)
@@ -109,7 +160,7 @@ class Socket:
         if self._calls is None:
             self._calls = {}
         self._calls[ack_id] = future
-        self._client.call_begins()
+        self._connection.begin_call()
         try:
             self.deliver(self.namespace.codec.event(name, args, ack_id))
             async with asyncio.timeout(timeout_s):
@@ -118,44 +169,44 @@ class Socket:
             raise AckTimeout(name) from None
         finally:
             self._calls.pop(ack_id, None)
-            self._client.call_ends()
+            self._connection.end_call()
         if values is None:
             raise SocketDisconnected(name)
         return values
 
     def disconnect(self, *, close: bool = True) -> None:
-        """Send DISCONNECT, after which the client does not come back by itself; then close the transport.
+        """Send DISCONNECT, after which the client does not reconnect by itself; then close the transport.
 
-        Without ``close`` the transport stays for the client's other sockets; left alone, it is closed as if the client
-        had never been admitted.
+        Without ``close`` the transport stays open for the client's other sockets; if none of them is admitted, it is
+        closed at the authentication deadline.
         """
-        self._client.disconnect(self, close=close)
+        self._connection.disconnect(self, close=close)
 
     def close_transport(self, code: int = CloseCode.RESTART) -> None:
         """Close the transport without DISCONNECT: the client reconnects by itself."""
-        self._client.session.close(DisconnectReason.FORCED_CLOSE, code)
+        self._session.close(DisconnectReason.FORCED_CLOSE, code)
 
     def deliver(self, chunk: bytes) -> None:
-        """Send ready frames."""
+        """Send encoded frames."""
         if self.connected:
-            self._client.session.send(chunk)
+            self._session.send(chunk)
         elif self._early is not None:
             self._early.append(chunk)
 
-    def connect_answered(self) -> None:
-        """For the engine: ``on_connect`` returned and CONNECT was answered."""
+    def complete_connect(self) -> None:
+        """Become connected and send early frames; called by the engine after the response to CONNECT."""
         early, self._early = self._early or (), None
         self.connected = True
         for chunk in early:
             self.deliver(chunk)
         if not self._holds_admission:
-            self._client.session.admit()
+            self._session.admit()
 
-    def take_ack(self, ack_id: int, raw_json: str, buffers: tuple[bytes, ...]) -> None:
-        """For the engine: the client answered; an unknown or repeated id means nothing.
+    def resolve_ack(self, ack_id: int, raw_json: str, buffers: tuple[bytes, ...]) -> None:
+        """Complete the call of a received ack; called by the engine. An unknown or repeated id is ignored.
 
         Raises:
-            PacketError: the values are not well formed.
+            PacketError: the values are malformed.
         """
         values = self.namespace.codec.build(split_ack(raw_json), buffers)
         future = None if self._calls is None else self._calls.get(ack_id)
@@ -163,11 +214,11 @@ class Socket:
             future.set_result(values)
 
     def end(self) -> None:
-        """For the engine: out of all rooms, though ``rooms`` still names them; fail all calls."""
+        """Leave all rooms, whose names stay in ``rooms``, and fail all calls; called by the engine."""
         self.connected = False
         self._early = None
         for room in self.rooms:
-            self.namespace.rooms.remove(room, self)
+            self.namespace.adapter.remove(room, self)
         for future in (self._calls or {}).values():
             if not future.done():
                 future.set_result(None)

@@ -1,4 +1,4 @@
-"""What a session needs from a transport, whichever it is."""
+"""Protocols between a session, its transport and the packet receiver above it, and their closed placeholders."""
 
 from __future__ import annotations
 
@@ -6,52 +6,76 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Final, Literal, Protocol
 
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.events import DisconnectReason
 
 READ_AHEAD_BYTES = 64 * 1024
-"""So much waits for the handler that runs before no more is read."""
-SEARCH_BYTES = 1024 * 1024
-"""So much while a call waits for the client's ack, which may be behind all that the client had sent before."""
+"""Bytes that may be queued behind the running handler before reading stops."""
+READ_AHEAD_FOR_ACK_BYTES = 1024 * 1024
+"""The same while a call waits for the client's ack, which may be behind everything the client had sent before."""
 
 Work = partial[Coroutine[None, None, None]]
-"""What handles one received packet, to be called and awaited in order; or not at all, once its session is closed."""
+"""Handler of one received packet, called and awaited in order; dropped if its session is closed before."""
 
 
 class Transport(Protocol):
-    """One direction out to the client, and its end. Nothing here raises; a link that is gone drops what it gets."""
+    """Outgoing direction of a transport, and its close. No method raises; a closed transport drops what it is given."""
 
     @property
     def name(self) -> Literal["websocket", "polling"]:
-        """The transport's name."""
+        """Engine.IO name of the transport."""
 
     def write(self, chunk: bytes) -> None:
-        """Send whole unmasked WebSocket frames, in order; a poll carries the packets in them."""
+        """Send whole unmasked WebSocket frames, in order; polling sends the packets in them."""
 
-    def grant(self, size: int) -> None:
-        """Let that many bytes more wait: the client asked for them itself."""
+    def add_allowance(self, size: int) -> None:
+        """Raise the limit of waiting bytes by ``size`` until they are taken: the client requested them itself."""
 
     def buffered_bytes(self) -> int:
-        """Bytes that wait for the client."""
+        """Return the bytes that wait for the client."""
 
     @property
     def is_full(self) -> bool:
-        """True when the client should take what waits before it is served further."""
+        """True if the client should take what waits before its next packet is handled."""
 
-    async def room(self) -> None:
-        """Wait until the client has taken most of what waits, or is gone."""
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what waits, or has disconnected."""
 
-    def read_on(self) -> None:
-        """Look at once how much may be read ahead: the receiver began to wait for an ack."""
+    def update_read_limit(self) -> None:
+        """Apply a change of the session's ``read_ahead_bytes``: the receiver began to wait for an ack."""
 
     def close(self, reason: DisconnectReason, code: int) -> None:
-        """Send what waits, say that it ends, and be gone soon."""
+        """Send what waits and a close frame or packet, then close the connection within the close timeout."""
 
     def abort(self) -> None:
-        """Be gone now."""
+        """Close the connection at once and drop what waits."""
+
+
+class PacketReceiver(Protocol):
+    """Protocol above Engine.IO."""
+
+    @property
+    def awaits_ack(self) -> bool:
+        """True while a call waits for the client's ack, for which more is read ahead of the running handler."""
+
+    def accept_text(self, message: str, at: int) -> Work | None:
+        """Take the message that begins at index ``at`` on arrival; return the part that must run in order.
+
+        Raises:
+            WireError: the client violated the protocol.
+        """
+
+    def accept_binary(self, message: bytes) -> Work | None:
+        """Take a binary message, as ``accept_text`` does."""
+
+    def deadline_passed(self) -> None:
+        """End the session, which was not admitted in time."""
+
+    def closed(self, reason: DisconnectReason) -> None:
+        """Handle the end of the session; called once."""
 
 
 class ClosedTransport:
-    """The link of every session that has ended."""
+    """Transport of a session that is not open."""
 
     __slots__ = ()
 
@@ -59,47 +83,43 @@ class ClosedTransport:
     is_full: Final = False
 
     def write(self, chunk: bytes) -> None:
-        """Drop it."""
+        """Drop the frames."""
 
-    def grant(self, size: int) -> None:
-        """Nothing waits."""
+    def add_allowance(self, size: int) -> None:
+        """Do nothing."""
 
     def buffered_bytes(self) -> int:
-        """Nothing waits."""
+        """Return 0."""
         return 0
 
-    async def room(self) -> None:
-        """There is room."""
+    async def drain(self) -> None:
+        """Return at once."""
 
-    def read_on(self) -> None:
-        """Nothing comes."""
+    def update_read_limit(self) -> None:
+        """Do nothing."""
 
     def close(self, reason: DisconnectReason, code: int) -> None:
-        """It is."""
+        """Do nothing."""
 
     def abort(self) -> None:
-        """It is."""
+        """Do nothing."""
 
 
-class PacketReceiver(Protocol):
-    """The protocol above Engine.IO."""
+class ClosedReceiver:
+    """Packet receiver of a session that is not open."""
 
-    @property
-    def awaits_ack(self) -> bool:
-        """True while a call waits for the client's answer, for which more is read ahead of the handler that runs."""
+    __slots__ = ()
+
+    awaits_ack: Final = False
 
     def accept_text(self, message: str, at: int) -> Work | None:
-        """Take the message that begins at index ``at`` when it arrives; what must run in order is given back.
-
-        Raises:
-            WireError: the client broke the protocol.
-        """
+        """Drop the message."""
 
     def accept_binary(self, message: bytes) -> Work | None:
-        """Take a binary message, as above."""
+        """Drop the message."""
 
     def deadline_passed(self) -> None:
-        """End the session, which was not admitted in time."""
+        """Do nothing."""
 
     def closed(self, reason: DisconnectReason) -> None:
-        """The session ended; told once."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""From long-polling to WebSocket: probe, pause, switch; nothing is lost, doubled or reordered.
+"""Upgrade from long-polling to WebSocket: probe, pause, switch; no packet is lost, duplicated or reordered.
 
 Source: the Engine.IO protocol, revision 4, "Upgrade".
 """
@@ -10,7 +10,7 @@ import asyncio
 from aiohttp import web
 
 from chatws.engine.context import EngineContext
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.events import DisconnectReason
 from chatws.engine.polling import PollingTransport
 from chatws.engine.session import EngineSession
 from chatws.engine.websocket import WebSocketTransport, accept_websocket
@@ -20,62 +20,64 @@ from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
 
 _PROBE = EnginePacketType.PING.value + PROBE
-_PROBE_ANSWER = server_frame((EnginePacketType.PONG.value + PROBE).encode())
+_PROBE_RESPONSE = server_frame((EnginePacketType.PONG.value + PROBE).encode())
 _UPGRADE = EnginePacketType.UPGRADE.value
 
 
-def upgrade(core: EngineContext, session: EngineSession, request: web.Request) -> web.StreamResponse:
-    """Carry a session by WebSocket from now on; a probe that comes to nothing leaves the session as it was.
+def upgrade(context: EngineContext, session: EngineSession, request: web.Request) -> web.StreamResponse:
+    """Move a session to WebSocket; a failed probe leaves the session on long-polling.
 
-    A second WebSocket for a session is accepted and closed, as the protocol has it.
+    A second WebSocket for a session is accepted and closed, as the protocol requires.
     """
-    polling = session.link
-    link = accept_websocket(core, request)
+    polling = session.transport
+    websocket = accept_websocket(context, request)
     if isinstance(polling, PollingTransport) and not polling.is_upgrading:
         polling.is_upgrading = True
-        core.start_task(_upgrade(core, session, polling, link))
+        context.start_task(_upgrade(context, session, polling, websocket))
     else:
-        _turn_away(link)
+        _reject(websocket)
     return UpgradedResponse()
 
 
 async def _upgrade(
-    core: EngineContext, session: EngineSession, polling: PollingTransport, link: WebSocketTransport
+    context: EngineContext, session: EngineSession, polling: PollingTransport, websocket: WebSocketTransport
 ) -> None:
     try:
-        is_probed = await _probe(core, polling, link)
+        is_probed = await _probe(context, polling, websocket)
     finally:
         polling.is_upgrading = False
         polling.release_polls(at_once=False)
     if not is_probed or session.is_closed:
-        _turn_away(link)
+        _reject(websocket)
         return
-    _switch(core, session, polling, link)
-    # What was posted before is handled before what the WebSocket brings.
-    await polling.backlog.drained()
-    link.begin()
+    _switch(context, session, polling, websocket)
+    # Packets posted before the upgrade are handled before those of the WebSocket.
+    await polling.receive_queue.wait_until_empty()
+    websocket.start()
 
 
-def _turn_away(link: WebSocketTransport) -> None:
-    link.close(DisconnectReason.TRANSPORT_ERROR, CloseCode.PROTOCOL_ERROR)
+def _reject(websocket: WebSocketTransport) -> None:
+    websocket.close(DisconnectReason.TRANSPORT_ERROR, CloseCode.PROTOCOL_ERROR)
 
 
-async def _probe(core: EngineContext, polling: PollingTransport, link: WebSocketTransport) -> bool:
-    """Answer the probe, let the client stop polling, wait for its word."""
+async def _probe(context: EngineContext, polling: PollingTransport, websocket: WebSocketTransport) -> bool:
+    """Answer the probe, let the client stop polling, wait for its UPGRADE packet; return False if it fails."""
     try:
-        async with asyncio.timeout(core.options.upgrade_timeout_s):
-            if await link.receive() != _PROBE:
+        async with asyncio.timeout(context.options.upgrade_timeout_s):
+            if await websocket.receive() != _PROBE:
                 return False
-            link.write(_PROBE_ANSWER)
+            websocket.write(_PROBE_RESPONSE)
             polling.release_polls()
-            return await link.receive() == _UPGRADE
+            return await websocket.receive() == _UPGRADE
     except TimeoutError:
         return False
 
 
-def _switch(core: EngineContext, session: EngineSession, polling: PollingTransport, link: WebSocketTransport) -> None:
-    session.link = link
-    link.carry(session)
-    core.stats.upgrades += 1
-    for chunk in polling.give_up():
-        link.write(chunk)
+def _switch(
+    context: EngineContext, session: EngineSession, polling: PollingTransport, websocket: WebSocketTransport
+) -> None:
+    session.transport = websocket
+    websocket.attach(session)
+    context.stats.upgrades += 1
+    for chunk in polling.hand_over():
+        websocket.write(chunk)

@@ -1,222 +1,218 @@
-"""The WebSocket transport: taken over from HTTP, read in portions, messages handled in order."""
+"""WebSocket transport: frames parsed in bounded chunks, messages handled in order."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
 from chatws.engine.context import EngineContext
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.events import DisconnectReason
+from chatws.engine.session import EngineSession
 from chatws.engine.transport import READ_AHEAD_BYTES, Work
 from chatws.engine.write_buffer import WriteBuffer, limit_send_buffer
-from chatws.engine.ws_handshake import answer_handshake, take_over
+from chatws.engine.ws_handshake import detach_connection, handshake_response
 from chatws.wire.errors import CloseCode, FrameError, WireError
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, close_frame, server_frame
 
-if TYPE_CHECKING:
-    from chatws.engine.session import EngineSession
-
-Arrival = str | bytes | Work | FrameError | None
-"""A message, or once there is a session, what handles it; or the end: a broken frame, or None: the client is gone."""
+ReceivedItem = str | bytes | Work | FrameError | None
+"""A message; its work, once there is a session; or the end: a protocol error, or None for a closed connection."""
 
 _TEXT: Final = Opcode.TEXT
 _BINARY: Final = Opcode.BINARY
-_ARRIVAL_BYTES = 512
-"""What an arrival costs beside its text: empty messages are bounded, too."""
-_PORTION_BYTES = 4 * 1024
-"""So much is read in one turn of the loop.
+_ITEM_OVERHEAD_BYTES = 512
+"""Memory of a queued item besides its text, so that empty messages are limited, too."""
+_CHUNK_BYTES = 4 * 1024
+"""Bytes parsed per connection and event-loop iteration.
 
-uvloop hands over up to 8 MB per turn and connection: in empty frames those kept everybody else waiting for seconds.
+uvloop delivers up to 8 MB per iteration and connection: as empty frames they delayed all other clients for seconds.
 """
 
 
-def accept_websocket(core: EngineContext, request: web.Request) -> WebSocketTransport:
-    """Answer the upgrade request and take the connection over.
+def accept_websocket(context: EngineContext, request: web.Request) -> WebSocketTransport:
+    """Answer the upgrade request and take the connection from aiohttp.
 
     Raises:
         web.HTTPBadRequest: it is not a valid WebSocket handshake.
-        ConnectionResetError: the client is gone already.
+        ConnectionResetError: the client has disconnected already.
     """
-    answer = answer_handshake(request)
-    transport = request.transport
-    if transport is None or transport.is_closing():
+    response = handshake_response(request)
+    tcp = request.transport
+    if tcp is None or tcp.is_closing():
         raise ConnectionResetError
-    limit_send_buffer(transport, core.options.send_buffer_bytes)
-    link = WebSocketTransport(core, transport)
-    link.write(answer)
-    rest = take_over(request, transport, link)
-    if rest:
-        link.data_received(rest)
-    return link
+    limit_send_buffer(tcp, context.options.send_buffer_bytes)
+    transport = WebSocketTransport(context, tcp)
+    transport.write(response)
+    trailing = detach_connection(request, tcp, transport)
+    if trailing:
+        transport.data_received(trailing)
+    return transport
 
 
 class WebSocketTransport(WriteBuffer, asyncio.Protocol):
-    """One WebSocket connection; from ``begin`` on one task handles what arrives.
+    """One WebSocket connection; from ``start`` on, one task handles what arrives.
 
-    A task for each message would cost the event loop about 4 % more; one that waits takes 1.5 kB.
+    A task per message would cost the event loop about 4 % more; a waiting task takes 1.5 kB.
     """
 
     __slots__ = (
+        "_arrived_at",
         "_has_ended",
         "_is_lost",
+        "_is_parse_scheduled",
         "_is_paused",
-        "_reader",
-        "_reads_on",
+        "_parser",
+        "_queue",
+        "_queued_bytes",
         "_session",
-        "_since",
-        "_unread",
+        "_unparsed",
         "_waiter",
-        "_waiting",
-        "_waiting_bytes",
     )
 
     name: Final = "websocket"
 
-    def __init__(self, core: EngineContext, transport: asyncio.Transport) -> None:
-        super().__init__(core, transport)
-        self._reader = FrameParser(Role.SERVER, max_message_bytes=core.options.max_payload_bytes)
-        # Set while the link carries a session, which for an upgrade is after the probe.
+    def __init__(self, context: EngineContext, tcp: asyncio.Transport) -> None:
+        super().__init__(context, tcp)
+        self._parser = FrameParser(Role.SERVER, max_message_bytes=context.options.max_payload_bytes)
+        # Set by ``attach``, which for an upgrade is after the probe.
         self._session: EngineSession | None = None
-        # From the client's close frame, its last byte or its first broken one on.
+        # Set by the client's close frame, its last byte or its first protocol error.
         self._has_ended = False
-        # From the end of the TCP connection on.
+        # Set when the TCP connection is lost.
         self._is_lost = False
-        # What arrived while nobody waited for it, its size, and when.
-        self._waiting: deque[tuple[Arrival, int, float]] | None = None
-        self._waiting_bytes = 0
-        # When that arrived which ``receive`` gave last; None: just now.
-        self._since: float | None = None
-        # Received, and left to the next turns of the loop; read in the next one if ``_reads_on``.
-        self._unread = b""
-        self._reads_on = False
-        # From too much of either on.
+        # Items that arrived while ``receive`` did not wait, with their size and arrival.
+        self._queue: deque[tuple[ReceivedItem, int, float]] | None = None
+        self._queued_bytes = 0
+        # Arrival time of the item last returned by ``receive``; None if it was not queued.
+        self._arrived_at: float | None = None
+        # Received bytes left for the next iterations of the event loop.
+        self._unparsed = b""
+        self._is_parse_scheduled = False
+        # Set while too much is queued or unparsed.
         self._is_paused = False
         # Set while ``receive`` waits.
-        self._waiter: asyncio.Future[Arrival] | None = None
-        core.connections.add(self)
+        self._waiter: asyncio.Future[ReceivedItem] | None = None
+        context.connections.add(self)
 
-    def stalled(self) -> None:
-        """No byte was taken for the time allowed."""
+    def abort_slow_client(self) -> None:
+        """Abort the connection and its session: the client takes too little of what is sent."""
         if self._session is None or self._session.is_closed:
-            super().stalled()
+            super().abort_slow_client()
         else:
-            self._session.too_slow()
+            self._session.abort_slow_client()
 
     def close(self, reason: DisconnectReason, code: int) -> None:
-        """Send the close frame and leave the client a moment to take it; then the TCP connection is aborted."""
+        """Send the close frame; abort the TCP connection if it is still open after the close timeout."""
         del reason
         if self._is_closing:
             return
         self.write(close_frame(code))
         self.flush()
         self._is_closing = True
-        self._linger()
+        self._abort_later()
 
-    async def receive(self) -> Arrival:
-        """Give what arrives next."""
-        if self._waiting:
-            return self._take_waiting()
-        self._waiting = self._since = None
-        self._waiter = self._core.loop.create_future()
+    async def receive(self) -> ReceivedItem:
+        """Return the next item."""
+        if self._queue:
+            return self._take_queued()
+        self._queue = self._arrived_at = None
+        self._waiter = self._context.loop.create_future()
         return await self._waiter
 
-    def carry(self, session: EngineSession) -> None:
-        """Belong to a session from now on."""
+    def attach(self, session: EngineSession) -> None:
+        """Pass messages to a session from now on, those already queued included."""
         self._session = session
-        waiting, self._waiting = self._waiting or (), None
-        self._waiting_bytes = 0
-        for arrival, size, _ in waiting:
-            if isinstance(arrival, str | bytes):
-                self._arrived(arrival)
+        queued, self._queue = self._queue or (), None
+        self._queued_bytes = 0
+        for item, size, _ in queued:
+            if isinstance(item, str | bytes):
+                self._accept_message(item)
             else:
-                self._hand_on(arrival, size)
-        self._go_on()
+                self._put(item, size)
+        self._resume()
 
-    def read_on(self) -> None:
-        """Read what was held back, if more may wait now."""
-        if self._is_paused or self._unread:
-            self._go_on()
+    def update_read_limit(self) -> None:
+        """Resume reading if the session now allows more to be queued."""
+        if self._is_paused or self._unparsed:
+            self._resume()
 
-    def begin(self) -> None:
-        """Handle what has arrived since the link was made, and what arrives from now on."""
+    def start(self) -> None:
+        """Start the task that handles everything received, including what is queued."""
         assert self._session is not None
-        self._core.start_task(self._run(self._session))
+        self._context.start_task(self._run(self._session))
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the client; those behind its end are discarded, which keeps our close frame alive."""
+        """Parse bytes from the client; drop those after its end, so that it can still receive the close frame."""
         if self._has_ended:
             return
-        if len(data) <= _PORTION_BYTES and not self._unread:
-            self._read(data)
+        if len(data) <= _CHUNK_BYTES and not self._unparsed:
+            self._parse(data)
         else:
-            self._unread += data
+            self._unparsed += data
             self._pause()
-            self._go_on()
+            self._resume()
 
     def eof_received(self) -> None:
-        """Leave what waits a moment, too, when the client sends no more: the loop would leave it for ever."""
-        self._linger()
+        """Close after the close timeout when the client sends EOF; the event loop would wait without limit."""
+        self._abort_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the connection is gone; what it brought is read to its end."""
+        """Handle the loss of the TCP connection; what was received before is still handled."""
         del exc
         self._is_lost = True
-        self._core.forget_connection(self)
-        if not self._has_ended and (self._is_closing or not self._unread):
+        self._context.remove_connection(self)
+        if not self._has_ended and (self._is_closing or not self._unparsed):
             self._end(None)
 
-    def _read(self, data: bytes) -> None:
-        messages, error = self._reader.read(data)
+    def _parse(self, data: bytes) -> None:
+        messages, error = self._parser.read(data)
         for message in messages:
             if message.opcode is _TEXT or message.opcode is _BINARY:
                 if not self._is_closing:
-                    self._arrived(message.payload)
-            elif not self._control(message):
+                    self._accept_message(message.payload)
+            elif not self._accept_control(message):
                 return
         if error is not None:
             self._end(error)
 
-    def _read_on(self) -> None:
-        """Read the next portion."""
-        self._reads_on = False
-        portion, self._unread = self._unread[:_PORTION_BYTES], self._unread[_PORTION_BYTES:]
-        if portion:
-            self._read(portion)
-        if self._is_lost and not self._unread and not self._has_ended:
+    def _parse_next_chunk(self) -> None:
+        self._is_parse_scheduled = False
+        chunk, self._unparsed = self._unparsed[:_CHUNK_BYTES], self._unparsed[_CHUNK_BYTES:]
+        if chunk:
+            self._parse(chunk)
+        if self._is_lost and not self._unparsed and not self._has_ended:
             self._end(None)
-        self._go_on()
+        self._resume()
 
     def _pause(self) -> None:
-        if not self._is_paused and not self._transport.is_closing():
+        if not self._is_paused and not self._tcp.is_closing():
             self._is_paused = True
-            self._transport.pause_reading()
+            self._tcp.pause_reading()
 
-    def _go_on(self) -> None:
-        """Read what is there already, then what the client sends, unless too much waits for the handler."""
-        if self._is_far_ahead():
+    def _resume(self) -> None:
+        """Parse what is received already, then read from the socket, unless the queue is full."""
+        if self._is_queue_full():
             return
-        if self._unread:
-            if not self._reads_on:
-                self._reads_on = True
-                self._core.loop.call_soon(self._read_on)
-        elif self._is_paused and not self._transport.is_closing():
+        if self._unparsed:
+            if not self._is_parse_scheduled:
+                self._is_parse_scheduled = True
+                self._context.loop.call_soon(self._parse_next_chunk)
+        elif self._is_paused and not self._tcp.is_closing():
             self._is_paused = False
-            self._transport.resume_reading()
+            self._tcp.resume_reading()
 
-    def _is_far_ahead(self) -> bool:
-        """Tell whether enough waits for the handler that runs."""
-        waiting = self._waiting_bytes
-        if waiting <= READ_AHEAD_BYTES:
+    def _is_queue_full(self) -> bool:
+        queued = self._queued_bytes
+        if queued <= READ_AHEAD_BYTES:
             return False
-        return self._session is None or waiting > self._session.read_ahead_bytes
+        return self._session is None or queued > self._session.read_ahead_bytes
 
-    def _control(self, message: FrameMessage) -> bool:
-        """Deal with a control frame; False when it is the client's last."""
+    def _accept_control(self, message: FrameMessage) -> bool:
+        """Handle a control frame; return False if it is the client's last frame."""
         assert isinstance(message.payload, bytes)
         if message.opcode is Opcode.PING:
             self.write(server_frame(message.payload, Opcode.PONG))
@@ -232,75 +228,75 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
 
     def _end(self, end: FrameError | None) -> None:
         self._has_ended = True
-        self._unread = b""
+        self._unparsed = b""
         if self._is_closing and end is None:
-            self._hang_up()
-        self._hand_on(end, 0)
+            self._close_tcp()
+        self._put(end, 0)
 
-    def _arrived(self, message: str | bytes) -> None:
-        """Let a session take a message at once, so that attachments follow their packet, and what it says count."""
+    def _accept_message(self, message: str | bytes) -> None:
+        """Pass a message to the session on arrival: attachments must follow their packet, PONG and acks cannot wait."""
         session = self._session
         if session is None:
-            self._hand_on(message, len(message))
+            self._put(message, len(message))
         elif not session.is_closed:
             try:
                 work = session.accept(message)
             except WireError as error:
-                work = partial(_breach, session, error.with_traceback(None))  # which would keep all it was raised in
+                work = partial(_fail, session, error.with_traceback(None))  # a traceback would keep its frames alive
             if work is not None:
-                self._hand_on(work, len(message))
+                self._put(work, len(message))
 
-    def _hand_on(self, arrival: Arrival, size: int) -> None:
-        """Wake who waits for it, or let it wait its turn; when too much does, TCP holds the client back."""
+    def _put(self, item: ReceivedItem, size: int) -> None:
+        """Wake ``receive``, or queue the item; pause reading when the queue is full."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
-            waiter.set_result(arrival)
+            waiter.set_result(item)
             return
-        if self._waiting is None:
-            self._waiting = deque()
-        self._waiting.append((arrival, size, self._core.loop.time()))
-        self._waiting_bytes += size + _ARRIVAL_BYTES
-        if self._is_far_ahead():
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append((item, size, self._context.loop.time()))
+        self._queued_bytes += size + _ITEM_OVERHEAD_BYTES
+        if self._is_queue_full():
             self._pause()
 
-    def _take_waiting(self) -> Arrival:
-        assert self._waiting
-        arrival, size, self._since = self._waiting.popleft()
-        self._waiting_bytes -= size + _ARRIVAL_BYTES
-        if self._is_paused or self._unread:
-            self._go_on()
-        return arrival
+    def _take_queued(self) -> ReceivedItem:
+        assert self._queue
+        item, size, self._arrived_at = self._queue.popleft()
+        self._queued_bytes -= size + _ITEM_OVERHEAD_BYTES
+        if self._is_paused or self._unparsed:
+            self._resume()
+        return item
 
     async def _run(self, session: EngineSession) -> None:
-        """Handle what arrives, in order, to the end."""
+        """Handle received items in order, to the end of the connection."""
         try:
-            while isinstance(arrival := await self.receive(), partial):
-                await session.run(arrival, self._since)
-            await self._leave(session, arrival if isinstance(arrival, FrameError) else None)
+            while isinstance(item := await self.receive(), partial):
+                await session.run(item, self._arrived_at)
+            await self._finish(session, item if isinstance(item, FrameError) else None)
         except BaseException:
-            session.abort(DisconnectReason.TRANSPORT_ERROR)  # nobody would handle what comes
+            session.abort(DisconnectReason.TRANSPORT_ERROR)  # no other task would handle what arrives
             raise
 
-    async def _leave(self, session: EngineSession, error: FrameError | None) -> None:
+    async def _finish(self, session: EngineSession, error: FrameError | None) -> None:
         if not session.is_closed:
-            await self._core.departures.take()
+            await self._context.disconnect_limiter.take()
         if error is not None:
             session.fail(error)
             return
         session.close(DisconnectReason.TRANSPORT_CLOSE, CloseCode.NORMAL)
-        self._hang_up()
+        self._close_tcp()
 
-    def _hang_up(self) -> None:
-        # asyncio's TLS transport can be closed only once: then it can neither be asked nor aborted any more.
-        if not self._transport.is_closing():
-            self._transport.close()
+    def _close_tcp(self) -> None:
+        # asyncio's TLS transport can be closed only once; afterwards it can neither be queried nor aborted.
+        if not self._tcp.is_closing():
+            self._tcp.close()
 
-    def _linger(self) -> None:
-        """Abort the connection in a moment, if it is still there: a client that takes no byte keeps it open."""
-        if self in self._core.connections:
-            self._core.loop.call_later(self._core.options.linger_s, self._transport.abort)
+    def _abort_later(self) -> None:
+        """Abort after the close timeout: a client that takes no byte would keep the connection open."""
+        if self in self._context.connections:
+            self._context.loop.call_later(self._context.options.linger_s, self._tcp.abort)
 
 
-async def _breach(session: EngineSession, error: WireError) -> None:
-    """Stand for a packet that breaks the protocol: what came before it is handled first."""
+async def _fail(session: EngineSession, error: WireError) -> None:
+    """Report a protocol error in order, after the packets that came before it."""
     session.fail(error)

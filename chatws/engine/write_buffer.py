@@ -1,109 +1,113 @@
-"""What goes out on one WebSocket: frames handed to the TCP transport once per turn, so many bytes at most."""
+"""Bounded write buffer of a WebSocket, flushed once per event-loop iteration."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
 
 from chatws.engine.context import EngineContext
-from chatws.engine.socket_buffer import is_encrypted, unsent_bytes
 
-_POLL_S = 0.02
+_DRAIN_CHECK_S = 0.02
+_SIOCOUTQNSD = 0x894B
+"""Linux ioctl: bytes in a TCP socket's queue that were not sent yet, because the peer's receive window is full."""
+_INT = struct.Struct("i")
 
 
 class WriteBuffer:
-    """The writing half of a connection; who takes nothing is ``stalled``."""
+    """Writing half of a connection; aborts a client for which too much waits."""
 
     __slots__ = (
-        "_core",
-        "_granted_bytes",
+        "_allowance_bytes",
+        "_context",
         "_is_closing",
         "_is_encrypted",
         "_pending",
         "_pending_bytes",
-        "_transport",
-        "is_watched",
+        "_tcp",
+        "is_monitored",
         "written_bytes",
     )
 
-    def __init__(self, core: EngineContext, transport: asyncio.Transport) -> None:
-        self.is_watched = False
-        """Whether the stall watch looks at it."""
+    def __init__(self, context: EngineContext, tcp: asyncio.Transport) -> None:
+        self.is_monitored = False
+        """True while the write timeout monitor checks this connection."""
         self.written_bytes = 0
-        self._core = core
-        self._transport = transport
-        # From our close frame on, or the abort.
+        self._context = context
+        self._tcp = tcp
+        # Set when the close frame is sent, or by the abort.
         self._is_closing = False
-        # Only the kernel knows what waits then; the watch asks it.
-        self._is_encrypted = is_encrypted(transport)
-        # What of the waiting bytes the client asked for itself.
-        self._granted_bytes = 0
-        # Written in this turn of the loop.
+        # With TLS only the kernel has the number of unsent bytes; the write timeout monitor asks for it.
+        self._is_encrypted = is_encrypted(tcp)
+        # Waiting bytes that the client requested itself.
+        self._allowance_bytes = 0
+        # Written in this event-loop iteration.
         self._pending: list[bytes] = []
         self._pending_bytes = 0
 
     def write(self, chunk: bytes) -> None:
-        """Send frames at the end of this turn of the loop; nothing is closed within this call."""
+        """Send frames at the end of this event-loop iteration; never closes the connection within the call."""
         if self._is_closing:
             return
         if not self._pending:
-            self._core.flusher.add(self)
+            self._context.flush_scheduler.add(self)
         self._pending.append(chunk)
         self._pending_bytes += len(chunk)
 
     def flush(self) -> None:
-        """Hand what was written to the TCP transport; a client for whom too much waits is cut off."""
+        """Pass the buffer to the asyncio transport; abort a client for which too much waits."""
         if not self._pending:
             return
         chunk = self._take_pending()
-        transport = self._transport
-        if transport.is_closing():
+        tcp = self._tcp
+        if tcp.is_closing():
             return
-        waiting = transport.get_write_buffer_size()
-        transport.write(chunk)
+        waiting = tcp.get_write_buffer_size()
+        tcp.write(chunk)
         self.written_bytes += len(chunk)
-        buffered = transport.get_write_buffer_size()
+        buffered = tcp.get_write_buffer_size()
         if not buffered and not self._is_encrypted:
             return
-        if not self.is_watched:
-            self._core.stalls.add(self)
-        limit = self._core.options.max_outbox_bytes
-        if limit and max(waiting, buffered - limit) - self._granted_bytes > limit:
-            self.stalled()
+        if not self.is_monitored:
+            self._context.write_monitor.add(self)
+        limit = self._context.options.max_outbox_bytes
+        if limit and max(waiting, buffered - limit) - self._allowance_bytes > limit:
+            self.abort_slow_client()
 
-    def grant(self, size: int) -> None:
-        """Let that many bytes more wait until nothing does."""
+    def add_allowance(self, size: int) -> None:
+        """Raise the limit by ``size`` until the buffer is empty."""
         if not self.buffered_bytes():
-            self._granted_bytes = 0
-        self._granted_bytes += size
+            self._allowance_bytes = 0
+        self._allowance_bytes += size
 
     def buffered_bytes(self) -> int:
-        """Bytes the kernel has not taken yet."""
-        return 0 if self._transport.is_closing() else unsent_bytes(self._transport) + self._pending_bytes
+        """Return the bytes that the kernel has not taken yet."""
+        return 0 if self._tcp.is_closing() else unsent_bytes(self._tcp) + self._pending_bytes
 
     @property
     def is_full(self) -> bool:
-        """True when a quarter of what may wait does."""
-        limit = self._core.options.max_outbox_bytes
-        return 0 < limit < 4 * (self._pending_bytes + self._transport.get_write_buffer_size())
+        """True if more than a quarter of the limit waits."""
+        limit = self._context.options.max_outbox_bytes
+        return 0 < limit < 4 * (self._pending_bytes + self._tcp.get_write_buffer_size())
 
-    async def room(self) -> None:
-        """Wait until less waits, or the stall watch or the client ended the connection."""
+    async def drain(self) -> None:
+        """Wait until the buffer is no longer full, or the connection ended."""
         self.flush()
-        while self.is_full and not self._is_closing and not self._transport.is_closing():  # noqa: ASYNC110
-            # The transport tells of other amounts; this is no common case.
-            await asyncio.sleep(_POLL_S)
+        while self.is_full and not self._is_closing and not self._tcp.is_closing():  # noqa: ASYNC110
+            # asyncio's own flow control has other marks; this case is rare.
+            await asyncio.sleep(_DRAIN_CHECK_S)
 
-    def stalled(self) -> None:
-        """No byte was taken for the time allowed."""
+    def abort_slow_client(self) -> None:
+        """Abort the connection: the client takes too little of what is sent."""
         self.abort()
 
     def abort(self) -> None:
-        """Cut the TCP connection and free what waits."""
+        """Abort the TCP connection and drop the buffer."""
         self._is_closing = True
         self._pending.clear()
         self._pending_bytes = 0
-        self._transport.abort()
+        self._tcp.abort()
 
     def _take_pending(self) -> bytes:
         pending = self._pending
@@ -113,8 +117,34 @@ class WriteBuffer:
         return chunk
 
 
-def limit_send_buffer(transport: asyncio.Transport, size: int) -> None:
-    """Keep the kernel from hiding how slow a client is: without a bound it takes megabytes."""
-    tcp = transport.get_extra_info("socket")
-    if size and tcp is not None:
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+def limit_send_buffer(tcp: asyncio.Transport, size: int) -> None:
+    """Set SO_SNDBUF: without a limit the kernel buffers megabytes, which hides that a client is slow."""
+    sock = tcp.get_extra_info("socket")
+    if size and sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+
+
+def is_encrypted(tcp: asyncio.Transport) -> bool:
+    """Return True if the connection uses TLS."""
+    return tcp.get_extra_info("sslcontext") is not None
+
+
+def unsent_bytes(tcp: asyncio.Transport) -> int:
+    """Return the bytes that the kernel did not take, and with TLS also those it could not send; 0 while closing.
+
+    A TLS transport counts only what waits above the encryption: both event loops buffer 64 KiB and more below it, which
+    for a quiet client is everything it is ever sent.
+    """
+    if tcp.is_closing():
+        return 0
+    size = tcp.get_write_buffer_size()
+    return size or (_unsent_by_kernel(tcp) if is_encrypted(tcp) else 0)
+
+
+def _unsent_by_kernel(tcp: asyncio.Transport) -> int:
+    try:
+        result = fcntl.ioctl(tcp.get_extra_info("socket").fileno(), _SIOCOUTQNSD, bytes(_INT.size))
+    except OSError:
+        return 0
+    size: int = _INT.unpack(result)[0]
+    return size

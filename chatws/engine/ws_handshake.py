@@ -1,7 +1,7 @@
-"""From HTTP to WebSocket: the handshake, and the connection taken out of aiohttp's hands.
+"""WebSocket opening handshake, and transfer of the TCP connection from aiohttp to the engine.
 
-What aiohttp keeps for a connection that is upgraded (request, parser, two tasks and a dozen coroutines that wait for
-each other) was two thirds of what an idle client costs: 22 kB with it, 8 kB without.
+The objects aiohttp keeps for an upgraded connection (request, parser, two tasks and a dozen coroutines waiting for each
+other) were two thirds of the memory of an idle client: 22 kB with them, 8 kB without.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEY_BYTES = 16
 
 
 class UpgradedResponse(web.StreamResponse):
-    """What a handler gives back whose request has been answered already; aiohttp has nothing to do but log it."""
+    """Response of a request that was already answered on the connection; aiohttp only logs it."""
 
     def __init__(self) -> None:
         super().__init__(status=101)
@@ -37,8 +37,8 @@ class UpgradedResponse(web.StreamResponse):
         del data
 
 
-class _Rest:
-    """Takes what came behind the request, in the place of aiohttp's reader of frames."""
+class _TrailingBytes:
+    """Collects the bytes behind the request, in place of aiohttp's WebSocket reader."""
 
     def __init__(self) -> None:
         self.received = b""
@@ -48,11 +48,11 @@ class _Rest:
         return False, b""
 
     def feed_eof(self) -> None:
-        """Nothing comes behind it."""
+        """Do nothing."""
 
 
-def answer_handshake(request: web.Request) -> bytes:
-    """Write the answer to an upgrade request; extensions and subprotocols are not taken up (RFC 6455, section 4.2).
+def handshake_response(request: web.Request) -> bytes:
+    """Return the response to an upgrade request; extensions and subprotocols are declined (RFC 6455, section 4.2).
 
     Raises:
         web.HTTPBadRequest: it is not a valid WebSocket handshake.
@@ -60,15 +60,15 @@ def answer_handshake(request: web.Request) -> bytes:
     headers = request.headers
     tokens = ",".join(headers.getall(hdrs.CONNECTION, ())).lower().split(",")
     if "upgrade" not in map(str.strip, tokens) or headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket":
-        raise _refusal("not a WebSocket upgrade")
+        raise _bad_request("not a WebSocket upgrade")
     if request.version < HttpVersion11 or request.body_exists:
-        # What of a body has not come yet would be taken for frames.
-        raise _refusal("a WebSocket upgrade is a GET of HTTP/1.1 without a body")
+        # The part of a body that has not arrived yet would be parsed as frames.
+        raise _bad_request("a WebSocket upgrade is a GET of HTTP/1.1 without a body")
     if headers.get(hdrs.SEC_WEBSOCKET_VERSION) != _VERSION:
-        raise _refusal("unsupported WebSocket version", {hdrs.SEC_WEBSOCKET_VERSION: _VERSION})
+        raise _bad_request("unsupported WebSocket version", {hdrs.SEC_WEBSOCKET_VERSION: _VERSION})
     key = headers.get(hdrs.SEC_WEBSOCKET_KEY, "").strip()
     if not _is_key(key):
-        raise _refusal("invalid Sec-WebSocket-Key")
+        raise _bad_request("invalid Sec-WebSocket-Key")
     accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -76,26 +76,26 @@ def answer_handshake(request: web.Request) -> bytes:
     )
 
 
-def take_over(request: web.Request, transport: asyncio.Transport, protocol: asyncio.Protocol) -> bytes:
-    """Let ``protocol`` have the connection of a request and give what the client has sent behind it.
+def detach_connection(request: web.Request, tcp: asyncio.Transport, protocol: asyncio.Protocol) -> bytes:
+    """Make ``protocol`` the protocol of a request's connection; return the bytes received behind the request.
 
-    aiohttp believes that the connection was lost, and drops what it has of it as soon as the handler returns, which
-    gives back ``UpgradedResponse``.
+    aiohttp handles this like a lost connection: it drops its state as soon as the handler returns ``UpgradedResponse``.
+    It uses internals of aiohttp, which ``tests/engine/test_ws_handshake.py`` checks one by one.
     """
-    old = request.protocol
-    rest = _Rest()
-    # The seam that aiohttp's own WebSocket uses; it takes anything that has these two methods.
-    old.set_parser(rest)  # type: ignore[arg-type]
-    transport.set_protocol(protocol)
-    old.transport = None  # or it would be closed
-    old.connection_lost(None)
-    return rest.received
+    http_protocol = request.protocol
+    trailing = _TrailingBytes()
+    # As aiohttp's own WebSocketResponse does; any object with these two methods is accepted.
+    http_protocol.set_parser(trailing)  # type: ignore[arg-type]
+    tcp.set_protocol(protocol)
+    http_protocol.transport = None  # or connection_lost would close it
+    http_protocol.connection_lost(None)
+    return trailing.received
 
 
-def _refusal(text: str, headers: Mapping[str, str] | None = None) -> web.HTTPBadRequest:
-    refusal = web.HTTPBadRequest(text=text, headers=headers)
-    refusal.force_close()
-    return refusal
+def _bad_request(text: str, headers: Mapping[str, str] | None = None) -> web.HTTPBadRequest:
+    response = web.HTTPBadRequest(text=text, headers=headers)
+    response.force_close()
+    return response
 
 
 def _is_key(key: str) -> bool:

@@ -49,18 +49,18 @@ CLOSE_CODES: dict[ViolationKind, CloseCode] = {
 class WireError(ValueError):
     """The peer broke the protocol. ``detail`` is our own text and never holds what the peer sent."""
 
-    def __init__(self, fault: ViolationKind, detail: str) -> None:
-        super().__init__(fault, detail)
-        self.fault = fault
+    def __init__(self, kind: ViolationKind, detail: str) -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.fault.value}: {self.detail}"
+        return f"{self.kind.value}: {self.detail}"
 
     @property
     def close_code(self) -> CloseCode:
         """Code of the close frame that answers it."""
-        return CLOSE_CODES[self.fault]
+        return CLOSE_CODES[self.kind]
 
 
 class PacketError(WireError):

@@ -16,7 +16,7 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _OPENING = frozenset("[{")
 
 
-def check_shape(raw_json: str, *, max_depth: int, max_values: int) -> None:
+def check_json_limits(raw_json: str, *, max_depth: int, max_values: int) -> None:
     """Refuse JSON that is nested too deep or holds too many values; 0 switches a limit off.
 
     An object's keys do not count, the payload's own array does: ``["echo",[]]`` is two levels and three values. The

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from chatws.engine import EngineOptions, Server, Socket
-from chatws.engine.disconnect_reason import DisconnectReason
+from chatws.engine.events import DisconnectReason
 from chatws.engine.session import EngineSession
 from chatws.engine.transport import Work
 from chatws.wire.frames import Opcode, server_frame

@@ -10,7 +10,7 @@ import socketio
 
 from chatws.engine import ConnectRefused, EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
-from tests.engine.support import PATIENCE_S, UPGRADE, Recorder, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, close_code, eventually, serve
 
 
 def refuse_without_token(io: Server) -> None:
@@ -21,7 +21,7 @@ def refuse_without_token(io: Server) -> None:
             raise ConnectRefused("Not authorized", {"code": "unauthorized"})
 
 
-async def test_what_is_emitted_while_connecting_comes_after_the_answer() -> None:
+async def test_events_emitted_while_connecting_follow_the_connect_response() -> None:
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
         async def connect(socket: Socket, auth: msgspec.Raw | None) -> None:
@@ -30,80 +30,80 @@ async def test_what_is_emitted_while_connecting_comes_after_the_answer() -> None
             await asyncio.sleep(0)
             io.of("/").to("room").emit("second")
 
-    async with serve(prepare=prepare) as running:
-        websocket = await running.open_websocket(connect=False)
+    async with serve(prepare=prepare) as server:
+        websocket = await server.open_websocket(connect=False)
         await websocket.send_str('40{"token":"x"}')
         got = [await websocket.receive_str() for _ in range(3)]
         assert got[0].startswith('40{"sid":"')
         assert got[1:] == ['42["first",{"token":"x"}]', '42["second"]']
 
 
-async def test_public_id_is_not_the_transports_secret() -> None:
-    async with serve() as running:
-        sid = await running.open_polling()
-        (socket,) = running.io.of("/").sockets.values()
+async def test_socket_id_is_not_the_secret_session_id() -> None:
+    async with serve() as server:
+        sid = await server.open_polling()
+        (socket,) = server.io.of("/").sockets.values()
         assert socket.id != sid
 
 
-async def test_refused_client_hears_why_and_its_transport_is_closed(
-    faithful: socketio.AsyncClient, transports: list[str]
+async def test_refused_client_gets_the_reason_and_its_transport_is_closed(
+    reconnecting_client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    async with serve(prepare=refuse_without_token) as running:
-        why = Recorder()
-        faithful.on("connect_error", why.add)
+    async with serve(prepare=refuse_without_token) as server:
+        errors = ValueRecorder()
+        reconnecting_client.on("connect_error", errors.add)
         with pytest.raises(socketio.exceptions.ConnectionError):
-            await faithful.connect(running.url, transports=transports)
-        assert why.items == [{"message": "Not authorized", "data": {"code": "unauthorized"}}]
-        await eventually(lambda: running.io.session_count == 0)
-        assert running.ended.items == []
-        assert running.io.of("/").room_count == 0
+            await reconnecting_client.connect(server.url, transports=transports)
+        assert errors.items == [{"message": "Not authorized", "data": {"code": "unauthorized"}}]
+        await eventually(lambda: server.io.session_count == 0)
+        assert server.disconnects.items == []
+        assert server.io.of("/").room_count == 0
 
 
-async def test_refused_session_takes_no_further_attempts() -> None:
-    async with serve(prepare=refuse_without_token) as running:
-        websocket = await running.open_websocket(connect=False)
+async def test_refused_session_ignores_further_attempts() -> None:
+    async with serve(prepare=refuse_without_token) as server:
+        websocket = await server.open_websocket(connect=False)
         await websocket.send_str("40")
         assert (await websocket.receive_str()).startswith("44{")
         await websocket.send_str('40{"token":"x"}')
         assert await close_code(websocket) == 1000
-        assert running.io.of("/").sockets == {}
+        assert server.io.of("/").sockets == {}
 
 
-async def test_fault_while_connecting_is_a_refusal_without_details() -> None:
+async def test_exception_while_connecting_is_a_refusal_without_details() -> None:
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
         async def connect(_socket: Socket, _auth: msgspec.Raw | None) -> None:
             raise RuntimeError("secret")
 
-    async with serve(prepare=prepare) as running:
-        websocket = await running.open_websocket(connect=False)
+    async with serve(prepare=prepare) as server:
+        websocket = await server.open_websocket(connect=False)
         await websocket.send_str("40")
         assert await websocket.receive_str() == '44{"message":"Internal error","data":{"code":"internal"}}'
 
 
-async def test_undeclared_namespace_is_refused_and_the_session_goes_on() -> None:
-    async with serve() as running:
-        websocket = await running.open_websocket(connect=False)
+async def test_unknown_namespace_is_refused_and_the_session_continues() -> None:
+    async with serve() as server:
+        websocket = await server.open_websocket(connect=False)
         await websocket.send_str("40/nowhere,")
         assert await websocket.receive_str() == '44/nowhere,{"message":"Invalid namespace"}'
         await websocket.send_str("40")
         assert (await websocket.receive_str()).startswith("40{")
 
 
-async def test_namespaces_of_one_session_live_apart() -> None:
+async def test_namespaces_of_one_session_are_independent() -> None:
     def prepare(io: Server) -> None:
         io.of("/admin")
 
-    async with serve(prepare=prepare) as running:
-        websocket = await running.open_websocket()
+    async with serve(prepare=prepare) as server:
+        websocket = await server.open_websocket()
         await websocket.send_str("40/admin,")
         assert (await websocket.receive_str()).startswith("40/admin,{")
-        running.io.of("/admin").emit("note", 1)
+        server.io.of("/admin").emit("note", 1)
         assert await websocket.receive_str() == '42/admin,["note",1]'
         await websocket.send_str("41/admin,")
         await websocket.send_str('421["echo",1]')
         assert await websocket.receive_str() == "431[1]"
-        assert running.io.of("/admin").sockets == {}
+        assert server.io.of("/admin").sockets == {}
 
 
 @pytest.mark.parametrize("packet", [None, "40"], ids=["silent", "held"])
@@ -114,36 +114,36 @@ async def test_session_that_is_not_admitted_in_time_is_closed(packet: str | None
             socket.hold_admission()
 
         @io.of("/").on_unadmitted
-        def too_late(socket: Socket) -> None:
+        def unadmitted(socket: Socket) -> None:
             socket.emit("error", {"code": "unauthorized"})
 
-    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as running:
-        websocket = await running.open_websocket(connect=False)
+    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as server:
+        websocket = await server.open_websocket(connect=False)
         if packet is not None:
             await websocket.send_str(packet)
             assert (await websocket.receive_str()).startswith("40{")
             assert await websocket.receive_str() == '42["error",{"code":"unauthorized"}]'
             assert await websocket.receive_str() == "41"
         assert await close_code(websocket) == (1008 if packet is None else 1000)
-        assert running.io.unadmitted_count == 0
+        assert server.io.unadmitted_count == 0
 
 
-async def test_held_polling_client_reads_its_disconnect_before_the_transport_ends() -> None:
-    """In one poll together npm's client would see the end first, and come back."""
+async def test_unadmitted_polling_client_gets_disconnect_before_close() -> None:
+    """In the same poll npm's client would handle the close first, and reconnect."""
 
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
         async def connect(socket: Socket, _auth: msgspec.Raw | None) -> None:
             socket.hold_admission()
 
-    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as running:
-        sid = await running.open_polling()
-        assert await running.poll(sid) == ["41"]
-        assert await running.poll(sid) == ["1"]
+    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as server:
+        sid = await server.open_polling()
+        assert await server.poll(sid) == ["41"]
+        assert await server.poll(sid) == ["1"]
 
 
-async def test_admitted_session_outlives_the_deadline() -> None:
-    deadline = Recorder()
+async def test_admitted_session_is_not_closed_at_the_deadline() -> None:
+    deadline = ValueRecorder()
 
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
@@ -157,15 +157,15 @@ async def test_admitted_session_outlives_the_deadline() -> None:
 
         io.of("/").on_unadmitted(deadline.add)
 
-    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as running:
-        plain = await running.open_websocket()
-        late = await running.open_websocket(connect=False)
+    async with serve(EngineOptions(admission_timeout_s=0.3), prepare) as server:
+        plain = await server.open_websocket()
+        late = await server.open_websocket(connect=False)
         await late.send_str("40{}")
         await late.receive_str()
         await late.send_str('421["authenticate"]')
         assert await late.receive_str() == "431[]"
-        assert running.io.unadmitted_count == 0
-        held = await running.open_websocket(connect=False)
+        assert server.io.unadmitted_count == 0
+        held = await server.open_websocket(connect=False)
         await held.send_str("40{}")
         await deadline.count(1)
         for websocket in (plain, late):
@@ -173,36 +173,38 @@ async def test_admitted_session_outlives_the_deadline() -> None:
             assert await websocket.receive_str() == "431[]"
 
 
-async def test_server_disconnect_is_final_for_the_client(faithful: socketio.AsyncClient, transports: list[str]) -> None:
-    """Official clients reconnect after a transport close, never after DISCONNECT."""
-    async with serve() as running:
-        reasons = Recorder()
-        faithful.on("disconnect", reasons.add)
-        await faithful.connect(running.url, transports=transports)
-        await faithful.call("echo")
-        (socket,) = running.io.of("/").sockets.values()
-        socket.disconnect()
-        assert await reasons.count(1) == [faithful.reason.SERVER_DISCONNECT]
-        await eventually(lambda: running.io.session_count == 0)
-        assert running.ended.items == [(socket.id, "server namespace disconnect")]
-        assert running.io.stats.opened_total.total() == 1
-
-
-async def test_closed_transport_brings_the_client_back_by_itself(
-    faithful: socketio.AsyncClient, transports: list[str]
+async def test_server_disconnect_is_final_for_the_client(
+    reconnecting_client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    async with serve() as running:
-        connects = Recorder()
-        faithful.on("connect", lambda: connects.add(1))
-        await faithful.connect(running.url, transports=transports)
-        await faithful.call("echo")
-        (socket,) = running.io.of("/").sockets.values()
+    """Official clients reconnect after a transport close, never after DISCONNECT."""
+    async with serve() as server:
+        reasons = ValueRecorder()
+        reconnecting_client.on("disconnect", reasons.add)
+        await reconnecting_client.connect(server.url, transports=transports)
+        await reconnecting_client.call("echo")
+        (socket,) = server.io.of("/").sockets.values()
+        socket.disconnect()
+        assert await reasons.count(1) == [reconnecting_client.reason.SERVER_DISCONNECT]
+        await eventually(lambda: server.io.session_count == 0)
+        assert server.disconnects.items == [(socket.id, "server namespace disconnect")]
+        assert server.io.stats.opened_total.total() == 1
+
+
+async def test_client_reconnects_by_itself_after_its_transport_is_closed(
+    reconnecting_client: socketio.AsyncClient, transports: list[str]
+) -> None:
+    async with serve() as server:
+        connects = ValueRecorder()
+        reconnecting_client.on("connect", lambda: connects.add(1))
+        await reconnecting_client.connect(server.url, transports=transports)
+        await reconnecting_client.call("echo")
+        (socket,) = server.io.of("/").sockets.values()
         socket.close_transport(1012)
         await connects.count(2)
-        assert running.ended.items == [(socket.id, "forced server close")]
+        assert server.disconnects.items == [(socket.id, "forced server close")]
 
 
-async def _break_off(websocket: Any) -> None:
+async def _abort_connection(websocket: Any) -> None:
     websocket._writer.transport.abort()
 
 
@@ -212,25 +214,25 @@ async def _break_off(websocket: Any) -> None:
         (lambda ws: ws.send_str("41"), "client namespace disconnect"),
         (lambda ws: ws.send_str("1"), "transport close"),
         (lambda ws: ws.close(), "transport close"),
-        (_break_off, "transport close"),
+        (_abort_connection, "transport close"),
         (lambda ws: ws.send_str("4x"), "parse error"),
     ],
     ids=["disconnect", "close-packet", "close-frame", "broken-off", "garbage"],
 )
-async def test_end_is_told_exactly_once_with_its_reason(leave: Any, reason: str) -> None:
-    async with serve() as running:
-        websocket = await running.open_websocket()
-        (socket,) = running.io.of("/").sockets.values()
+async def test_disconnect_handler_is_called_once_with_the_reason(leave: Any, reason: str) -> None:
+    async with serve() as server:
+        websocket = await server.open_websocket()
+        (socket,) = server.io.of("/").sockets.values()
         socket.join("room")
         await leave(websocket)
-        await running.ended.count(1)
+        await server.disconnects.count(1)
         await websocket.close()
-    assert running.ended.items == [(socket.id, reason)]
-    assert running.io.of("/").room_count == 0
+    assert server.disconnects.items == [(socket.id, reason)]
+    assert server.io.of("/").room_count == 0
 
 
-async def test_socket_whose_session_ends_while_it_connects_is_ended_once() -> None:
-    entered, release = Recorder(), asyncio.Event()
+async def test_socket_whose_session_closes_while_connecting_ends_once() -> None:
+    entered, release = ValueRecorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
@@ -240,21 +242,21 @@ async def test_socket_whose_session_ends_while_it_connects_is_ended_once() -> No
             await release.wait()
             socket.join("later")
 
-    async with serve(prepare=prepare) as running:
-        sid = await running.open_polling(connect=False)
-        await running.post(sid, "40")
+    async with serve(prepare=prepare) as server:
+        sid = await server.open_polling(connect=False)
+        await server.post(sid, "40")
         (socket,) = await entered.count(1)
-        await running.post(sid, "garbage")
-        await eventually(lambda: running.io.session_count == 0)
+        await server.post(sid, "garbage")
+        await eventually(lambda: server.io.session_count == 0)
         release.set()
-        await running.ended.count(1)
-        assert running.ended.items == [(socket.id, "transport close")]
-        assert running.io.of("/").room_count == 0
-        assert running.io.of("/").sockets == {}
+        await server.disconnects.count(1)
+        assert server.disconnects.items == [(socket.id, "transport close")]
+        assert server.io.of("/").room_count == 0
+        assert server.io.of("/").sockets == {}
 
 
-async def test_connects_behind_a_refused_one_are_not_asked_about(transports: list[str]) -> None:
-    asked = Recorder()
+async def test_connects_behind_a_refused_one_are_ignored(transports: list[str]) -> None:
+    asked = ValueRecorder()
 
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
@@ -263,45 +265,45 @@ async def test_connects_behind_a_refused_one_are_not_asked_about(transports: lis
             await asyncio.sleep(0)
             raise ConnectRefused("Not authorized")
 
-    async with serve(prepare=prepare) as running:
+    async with serve(prepare=prepare) as server:
         if transports[0] == "polling":
-            sid = await running.open_polling(connect=False)
-            await running.post(sid, "40\x1e40\x1e40")
+            sid = await server.open_polling(connect=False)
+            await server.post(sid, "40\x1e40\x1e40")
         else:
-            websocket = await running.open_websocket(connect=False)
+            websocket = await server.open_websocket(connect=False)
             websocket._writer.transport.write(client_frame(b"40", b"abcd") * 3)
-        await eventually(lambda: running.io.stats.closed_total["refused"] == 1)
+        await eventually(lambda: server.io.stats.closed_total["refused"] == 1)
         assert asked.items == ["again"]
 
 
-async def test_packets_sent_before_the_client_knew_of_its_disconnect_are_no_breach() -> None:
-    async with serve() as running:
-        websocket = await running.open_websocket()
-        (socket,) = running.io.of("/").sockets.values()
+async def test_packets_sent_before_disconnect_arrived_are_no_protocol_error() -> None:
+    async with serve() as server:
+        websocket = await server.open_websocket()
+        (socket,) = server.io.of("/").sockets.values()
         socket.disconnect(close=False)
         await websocket.send_str('42["echo",1]')
         assert await websocket.receive_str() == "41"
         await websocket.send_str("40")
-        assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("40{")
+        assert (await websocket.receive_str(timeout=TIMEOUT_S)).startswith("40{")
         await websocket.send_str('421["echo",2]')
         assert await websocket.receive_str() == "431[2]"
 
 
-async def test_access_log_tells_of_an_upgrade(caplog: pytest.LogCaptureFixture) -> None:
+async def test_access_log_has_the_upgrade(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "aiohttp.access")
-    async with serve(access_log=logging.getLogger("aiohttp.access")) as running:
-        await running.open_websocket()
+    async with serve(access_log=logging.getLogger("aiohttp.access")) as server:
+        await server.open_websocket()
         await eventually(lambda: caplog.messages)
     assert '" 101 0 "' in caplog.messages[0]
 
 
 @pytest.mark.parametrize("connection", [b"Upgrade", b"keep-alive, Upgrade", b"keep-alive\r\nConnection: Upgrade"])
-async def test_frames_sent_along_with_the_handshake_are_handled(connection: bytes) -> None:
+async def test_frames_sent_with_the_handshake_are_handled(connection: bytes) -> None:
     upgrade = UPGRADE.replace(b"Connection: Upgrade", b"Connection: " + connection)
-    async with serve() as running:
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    async with serve() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(upgrade + client_frame(b"40", b"abcd") + client_frame(b'427["echo",1]', b"abcd"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
             assert b"40{" in await reader.readuntil(b"437[1]")
         writer.close()
@@ -323,19 +325,19 @@ async def test_frames_sent_along_with_the_handshake_are_handled(connection: byte
     ],
     ids=["version", "key-size", "no-key", "connection", "http-1.0", "body", "chunked", "sid", "revision", "polling"],
 )
-async def test_handshake_that_is_none_is_refused_and_keeps_no_place(
+async def test_invalid_handshake_is_refused_and_keeps_no_slot(
     header: bytes, instead: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The frames behind it are no requests, each of which aiohttp would log with a traceback."""
+    """The frames behind it are not parsed as requests, each of which aiohttp would log with a traceback."""
     body = b"0\r\n\r\n" if b"chunked" in instead else b""
     frames = body + client_frame(b"40", b"abcd") + client_frame(bytes(range(256)), b"wxyz")
-    async with serve() as running:
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    async with serve() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(UPGRADE.replace(header, instead) + frames)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             answer = await reader.read()
         assert answer.partition(b"\r\n")[0].endswith(b" 400 Bad Request")
         assert answer.count(b" 400 Bad Request\r\n") == 1
-        assert (running.io.session_count, running.io.unadmitted_count) == (0, 0)
+        assert (server.io.session_count, server.io.unadmitted_count) == (0, 0)
         writer.close()
     assert not [record for record in caplog.records if record.exc_info]

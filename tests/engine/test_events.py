@@ -9,13 +9,13 @@ import socketio
 
 from chatws.engine import AckTimeout, AlreadyAnswered, EngineOptions, IncomingEvent, Server, Socket, SocketDisconnected
 from chatws.engine.connection import SocketIOConnection
-from tests.engine.support import PATIENCE_S, Recorder, Running, eventually, serve
+from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, eventually, serve
 
 
-async def test_values_come_back_as_the_ack(
-    running: Running, client: socketio.AsyncClient, transports: list[str]
+async def test_return_values_are_the_ack(
+    server: EngineTestServer, client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    await client.connect(running.url, transports=transports)
+    await client.connect(server.url, transports=transports)
     assert await client.call("echo", (1, "zwei", {"drei": [True, None]})) == (1, "zwei", {"drei": [True, None]})
     assert await client.call("echo", "€ \x1e") == "€ \x1e"
 
@@ -23,7 +23,7 @@ async def test_values_come_back_as_the_ack(
 async def test_events_of_one_socket_are_handled_in_order_whatever_handlers_await(
     client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    handled = Recorder()
+    handled = ValueRecorder()
 
     def prepare(io: Server) -> None:
         @io.of("/").on("step")
@@ -31,8 +31,8 @@ async def test_events_of_one_socket_are_handled_in_order_whatever_handlers_await
             await asyncio.sleep(0.002 * (number % 3))
             handled.add(number)
 
-    async with serve(prepare=prepare) as running:
-        await client.connect(running.url, transports=transports)
+    async with serve(prepare=prepare) as server:
+        await client.connect(server.url, transports=transports)
         for number in range(60):
             await client.emit("step", number)
         assert await handled.count(60) == list(range(60))
@@ -43,14 +43,14 @@ async def test_events_of_one_socket_are_handled_in_order_whatever_handlers_await
 async def test_handler_can_call_its_own_client_and_later_events_wait(
     client: socketio.AsyncClient, transports: list[str], wrapped: bool
 ) -> None:
-    """``asyncio.wait_for`` runs the call in another task than the one that reads."""
-    order = Recorder()
+    """``asyncio.wait_for`` runs the call in a task of its own."""
+    order = ValueRecorder()
 
     def prepare(io: Server) -> None:
         @io.of("/").on("ask")
         async def ask(socket: Socket) -> object:
-            call = socket.call("question", 40, timeout_s=PATIENCE_S)
-            (answer,) = await (asyncio.wait_for(call, PATIENCE_S) if wrapped else call)
+            call = socket.call("question", 40, timeout_s=TIMEOUT_S)
+            (answer,) = await (asyncio.wait_for(call, TIMEOUT_S) if wrapped else call)
             order.add("asked")
             return answer
 
@@ -58,10 +58,10 @@ async def test_handler_can_call_its_own_client_and_later_events_wait(
         async def later(_socket: Socket, number: int) -> None:
             order.add(number)
 
-    async with serve(prepare=prepare) as running:
+    async with serve(prepare=prepare) as server:
         client.on("question", lambda number: number + 2)
-        await client.connect(running.url, transports=transports)
-        answers = Recorder()
+        await client.connect(server.url, transports=transports)
+        answers = ValueRecorder()
         await client.emit("ask", callback=answers.add)
         for number in range(5):
             await client.emit("later", number)
@@ -70,10 +70,10 @@ async def test_handler_can_call_its_own_client_and_later_events_wait(
         await client.disconnect()
 
 
-async def test_call_from_elsewhere_is_answered_while_a_handler_of_that_socket_runs(
+async def test_call_outside_a_handler_is_answered_while_a_handler_runs(
     client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    sockets = Recorder()
+    sockets = ValueRecorder()
     release = asyncio.Event()
 
     def prepare(io: Server) -> None:
@@ -82,21 +82,21 @@ async def test_call_from_elsewhere_is_answered_while_a_handler_of_that_socket_ru
             sockets.add(socket)
             await release.wait()
 
-    async with serve(prepare=prepare) as running:
+    async with serve(prepare=prepare) as server:
         client.on("question", lambda: "yes")
-        await client.connect(running.url, transports=transports)
+        await client.connect(server.url, transports=transports)
         await client.emit("busy")
         (socket,) = await sockets.count(1)
-        assert await socket.call("question", timeout_s=PATIENCE_S) == ["yes"]
+        assert await socket.call("question", timeout_s=TIMEOUT_S) == ["yes"]
         release.set()
-        # The client, asked to leave while its POST is open, would sit out its poll.
+        # A client that gets DISCONNECT while its POST is open would wait for its poll.
         socket.close_transport()
-        await running.ended.count(1)
+        await server.disconnects.count(1)
 
 
-async def test_call_without_answer_times_out_and_the_socket_goes_on(running: Running) -> None:
-    websocket = await running.open_websocket()
-    (socket,) = running.io.of("/").sockets.values()
+async def test_call_without_ack_times_out_and_the_socket_stays_connected(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
+    (socket,) = server.io.of("/").sockets.values()
     with pytest.raises(AckTimeout):
         await socket.call("question", timeout_s=0.01)
     assert await websocket.receive_str() == '421["question"]'
@@ -105,10 +105,10 @@ async def test_call_without_answer_times_out_and_the_socket_goes_on(running: Run
     assert await websocket.receive_str() == "437[1]"
 
 
-async def test_call_fails_at_once_when_the_client_goes(running: Running) -> None:
-    websocket = await running.open_websocket()
-    (socket,) = running.io.of("/").sockets.values()
-    pending = asyncio.create_task(socket.call("question", timeout_s=PATIENCE_S))
+async def test_call_fails_at_once_when_the_client_disconnects(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
+    (socket,) = server.io.of("/").sockets.values()
+    pending = asyncio.create_task(socket.call("question", timeout_s=TIMEOUT_S))
     assert await websocket.receive_str() == '421["question"]'
     await websocket.close()
     with pytest.raises(SocketDisconnected):
@@ -118,43 +118,43 @@ async def test_call_fails_at_once_when_the_client_goes(running: Running) -> None
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_call_finds_its_ack_behind_much_that_the_client_sent_before(transport: str) -> None:
-    handled = Recorder()
-    async with serve(prepare=lambda io: prepare_flood(io, handled, PATIENCE_S)) as running:
+async def test_ack_is_found_behind_200_kb_of_events(transport: str) -> None:
+    handled = ValueRecorder()
+    async with serve(prepare=lambda io: prepare_call(io, handled, TIMEOUT_S)) as server:
         events = [f'42["later",{number},"{"x" * 10_000}"]' for number in range(20)]
         if transport == "polling":
-            sid = await running.open_polling()
+            sid = await server.open_polling()
             for body in ['42["ask"]', *("\x1e".join(events[at : at + 5]) for at in range(0, 20, 5)), "431[1]"]:
-                async with await running.post(sid, body) as response:
+                async with await server.post(sid, body) as response:
                     assert response.status == 200
         else:
-            websocket = await running.open_websocket()
+            websocket = await server.open_websocket()
             for text in ['42["ask"]', *events, "431[1]"]:
                 await websocket.send_str(text)
         assert await handled.count(21) == [[1], *range(20)]
 
 
-async def test_flood_behind_a_call_is_held_back_and_handled_in_order_after_it() -> None:
-    """More than is looked through for the ack: the call runs into its timeout, nothing is lost, the client stays."""
-    handled = Recorder()
-    async with serve(prepare=lambda io: prepare_flood(io, handled, 0.5)) as running:
-        websocket = await running.open_websocket()
+async def test_events_behind_a_call_are_delayed_and_handled_in_order() -> None:
+    """Beyond the read-ahead limit the call times out; no event is lost and the client stays connected."""
+    handled = ValueRecorder()
+    async with serve(prepare=lambda io: prepare_call(io, handled, 0.5)) as server:
+        websocket = await server.open_websocket()
         await websocket.send_str('42["ask"]')
         for number in range(40):
             await websocket.send_str(f'42["later",{number},"{"x" * 60_000}"]')
         await websocket.send_str("431[1]")
-        assert await handled.count(41) == ["no answer", *range(40)]
+        assert await handled.count(41) == ["timeout", *range(40)]
 
 
-def prepare_flood(io: Server, handled: Recorder, timeout_s: float) -> None:
-    """Note the answer of a client that is asked, and what it sends."""
+def prepare_call(io: Server, handled: ValueRecorder, timeout_s: float) -> None:
+    """Record the acks and events of a client."""
 
     @io.of("/").on("ask")
     async def ask(socket: Socket) -> None:
         try:
             handled.add(await socket.call("question", timeout_s=timeout_s))
         except AckTimeout:
-            handled.add("no answer")
+            handled.add("timeout")
 
     @io.of("/").on("later")
     async def later(_socket: Socket, number: int, _text: str) -> None:
@@ -172,7 +172,7 @@ def prepare_flood(io: Server, handled: Recorder, timeout_s: float) -> None:
         ('["unserialisable"]', "internal"),
     ],
 )
-async def test_every_event_that_wants_an_ack_gets_one(event: str, code: str) -> None:
+async def test_every_event_that_requests_an_ack_gets_one(event: str, code: str) -> None:
     def prepare(io: Server) -> None:
         main = io.of("/")
 
@@ -188,11 +188,11 @@ async def test_every_event_that_wants_an_ack_gets_one(event: str, code: str) -> 
         async def unserialisable(_socket: Socket) -> object:
             return object()
 
-    async with serve(prepare=prepare) as running:
-        websocket = await running.open_websocket()
+    async with serve(prepare=prepare) as server:
+        websocket = await server.open_websocket()
         for _ in range(2):
             await websocket.send_str(f"4217{event}")
-            answer = await websocket.receive_str(timeout=PATIENCE_S)
+            answer = await websocket.receive_str(timeout=TIMEOUT_S)
             (body,) = msgspec.json.decode(answer.removeprefix("4317"))
             assert (body["success"], body["error"]["code"]) == (False, code)
 
@@ -210,17 +210,17 @@ async def test_raw_handler_gets_unbuilt_arguments_and_may_fail(client: socketio.
             with pytest.raises(AlreadyAnswered):
                 event.reply()
 
-    async with serve(prepare=prepare) as running:
-        await client.connect(running.url, transports=["websocket"])
+    async with serve(prepare=prepare) as server:
+        await client.connect(server.url, transports=["websocket"])
         await client.emit("fail", 1)
         assert await client.call("say", {"a": 1}) == {"ok": True}
         assert seen == [("fail", [b"1"], False), ("say", [b'{"a":1}'], True)]
-        assert running.io.stats.handler_errors == 1
+        assert server.io.stats.handler_errors == 1
         await client.disconnect()
 
 
-async def test_event_that_waited_tells_since_when(transports: list[str]) -> None:
-    seen, release = Recorder(), asyncio.Event()
+async def test_queued_event_has_its_arrival_time(transports: list[str]) -> None:
+    seen, release = ValueRecorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:
         @io.of("/").on_event
@@ -228,48 +228,48 @@ async def test_event_that_waited_tells_since_when(transports: list[str]) -> None
             seen.add((event.name, event.arrived_at))
             await release.wait()
 
-    async with serve(prepare=prepare) as running:
+    async with serve(prepare=prepare) as server:
         clock = asyncio.get_running_loop().time
         began = clock()
         if transports[0] == "polling":
-            await running.post(await running.open_polling(), '42["first"]\x1e42["second"]')
+            await server.post(await server.open_polling(), '42["first"]\x1e42["second"]')
         else:
-            websocket = await running.open_websocket()
+            websocket = await server.open_websocket()
             await websocket.send_str('42["first"]')
             await websocket.send_str('42["second"]')
-        await eventually(lambda: running.io.stats.packets_in == 3)
-        came = clock()
-        await eventually(lambda: clock() > came)
+        await eventually(lambda: server.io.stats.packets_in == 3)
+        arrived = clock()
+        await eventually(lambda: clock() > arrived)
         release.set()
         (first, _), (second, arrived_at) = await seen.count(2)
         assert (first, second) == ("first", "second")
-        assert began < arrived_at <= came
+        assert began < arrived_at <= arrived
 
 
-class FaultyClient(SocketIOConnection):
-    """Fails where nothing of a program's is to blame."""
+class FailingConnection(SocketIOConnection):
+    """Raises outside the program's handlers."""
 
-    async def _event(self, *_args: object) -> None:
+    async def _handle_event(self, *_args: object) -> None:
         raise KeyError
 
 
-async def test_fault_of_the_engine_itself_ends_the_session(transports: list[str]) -> None:
-    """Or nobody would handle what comes after it."""
+async def test_exception_in_the_engine_closes_the_session(transports: list[str]) -> None:
+    """No task would handle later packets."""
 
     def prepare(io: Server) -> None:
-        io._make_receiver = lambda session: FaultyClient(session, io._namespaces)
+        io._make_receiver = lambda session: FailingConnection(session, io._namespaces)
 
-    async with serve(prepare=prepare) as running:
+    async with serve(prepare=prepare) as server:
         if transports[0] == "polling":
-            await running.post(await running.open_polling(), '42["echo"]')
+            await server.post(await server.open_polling(), '42["echo"]')
         else:
-            websocket = await running.open_websocket()
+            websocket = await server.open_websocket()
             await websocket.send_str('42["echo"]')
-        assert (await running.ended.count(1))[0][1] == "transport error"
+        assert (await server.disconnects.count(1))[0][1] == "transport error"
 
 
-async def test_handler_in_flight_runs_to_its_end_when_the_client_goes(transports: list[str]) -> None:
-    started, finished, release = Recorder(), Recorder(), asyncio.Event()
+async def test_running_handler_finishes_after_its_client_disconnected(transports: list[str]) -> None:
+    started, finished, release = ValueRecorder(), ValueRecorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:
         @io.of("/").on("slow")
@@ -278,27 +278,27 @@ async def test_handler_in_flight_runs_to_its_end_when_the_client_goes(transports
             await release.wait()
             socket.join("room")
             finished.add(socket.connected)
-            return "nobody hears this"
+            return "dropped"
 
-    async with serve(prepare=prepare) as running:
+    async with serve(prepare=prepare) as server:
         client = socketio.AsyncClient(reconnection=False)
-        await client.connect(running.url, transports=transports)
+        await client.connect(server.url, transports=transports)
         await client.emit("slow")
         (socket,) = await started.count(1)
-        assert not await running.io.handlers_idle(0.0)
+        assert not await server.io.handlers_idle(0.0)
         socket.disconnect()
         release.set()
         assert await finished.count(1) == [False]
-        assert await running.io.handlers_idle(PATIENCE_S)
-        assert running.io.of("/").room_count == 0
+        assert await server.io.handlers_idle(TIMEOUT_S)
+        assert server.io.of("/").room_count == 0
         await client.disconnect()
         await client.shutdown()
 
 
-async def test_attachments_travel_both_ways(
-    binary: Running, client: socketio.AsyncClient, transports: list[str]
+async def test_attachments_are_sent_and_received(
+    binary: EngineTestServer, client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    received = Recorder()
+    received = ValueRecorder()
     client.on("*", lambda *values: received.add(values))
     await client.connect(binary.url, transports=transports)
     assert await client.call("echo", (b"\x00\xff", {"deep": [b"two"]})) == (b"\x00\xff", {"deep": [b"two"]})
@@ -306,13 +306,13 @@ async def test_attachments_travel_both_ways(
     assert await received.count(1) == [("file", b"\x1e", "name")]
 
 
-def test_sync_client_connects_calls_and_leaves() -> None:
+def test_sync_client_connects_calls_and_disconnects() -> None:
     """python-socketio's threaded client, against a server in this thread's loop.
 
-    On polling its DISCONNECT does not always get out; then the missing PONG ends the socket.
+    On polling its DISCONNECT is not always sent; then the ping timeout ends the socket.
     """
 
-    def talk(url: str, transports: list[str]) -> Any:
+    def call_echo(url: str, transports: list[str]) -> Any:
         client = socketio.Client(reconnection=False)
         client.connect(url, transports=transports)
         try:
@@ -322,33 +322,33 @@ def test_sync_client_connects_calls_and_leaves() -> None:
 
     async def run() -> None:
         for transports in (["websocket"], ["polling"]):
-            async with serve(EngineOptions(ping_interval_s=1.0, ping_timeout_s=1.0)) as running:
-                assert await asyncio.to_thread(talk, running.url, transports) == {"n": 1}
-                await running.ended.count(1)
+            async with serve(EngineOptions(ping_interval_s=1.0, ping_timeout_s=1.0)) as server:
+                assert await asyncio.to_thread(call_echo, server.url, transports) == {"n": 1}
+                await server.disconnects.count(1)
 
     asyncio.run(run())
 
 
-async def test_cancellation_that_a_handler_raises_itself_costs_one_answer(
+async def test_cancelled_error_raised_by_a_handler_fails_only_its_event(
     client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    """It waited for something that was cancelled; nobody has cancelled the handling of this client's events."""
+    """It awaited a cancelled future; the task that handles the client's events was not cancelled."""
 
     def prepare(io: Server) -> None:
         @io.of("/").on("wait")
         async def wait(_socket: Socket) -> None:
-            given_up = asyncio.get_running_loop().create_future()
-            given_up.cancel()
-            await given_up
+            cancelled = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            await cancelled
 
-    async with serve(prepare=prepare) as running:
-        await client.connect(running.url, transports=transports)
+    async with serve(prepare=prepare) as server:
+        await client.connect(server.url, transports=transports)
         assert (await client.call("wait"))["error"]["code"] == "internal"
         assert await client.call("echo", 1) == 1
         await client.disconnect()
 
 
-async def test_binary_event_whose_parts_come_later_is_handled_while_a_call_waits(binary: Running) -> None:
+async def test_binary_event_is_handled_while_a_call_waits(binary: EngineTestServer) -> None:
     websocket = await binary.open_websocket()
     (socket,) = binary.io.of("/").sockets.values()
     call = asyncio.create_task(socket.call("question"))
@@ -356,14 +356,14 @@ async def test_binary_event_whose_parts_come_later_is_handled_while_a_call_waits
     await websocket.send_str('451-7["echo",{"_placeholder":true,"num":0}]')
     await eventually(lambda: binary.io.stats.packets_in == 2)
     await websocket.send_bytes(b"x" * 9_000)
-    assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("461-7[")
+    assert (await websocket.receive_str(timeout=TIMEOUT_S)).startswith("461-7[")
     assert await websocket.receive_bytes() == b"x" * 9_000
     await websocket.send_str('431["answer"]')
     assert await call == ["answer"]
 
 
-async def test_binary_ack_whose_parts_come_later_lets_a_binary_event_be_handled_before() -> None:
-    """The event came first and waited for a handler that ends while the ack is still on its way."""
+async def test_queued_binary_event_is_handled_before_a_partial_binary_ack() -> None:
+    """The event arrived first and was queued behind a handler that ends before the ack is complete."""
     release = asyncio.Event()
 
     def prepare(io: Server) -> None:
@@ -371,18 +371,18 @@ async def test_binary_ack_whose_parts_come_later_lets_a_binary_event_be_handled_
         async def wait(_socket: Socket) -> None:
             await release.wait()
 
-    async with serve(EngineOptions(allow_binary=True), prepare) as running:
-        websocket = await running.open_websocket()
-        (socket,) = running.io.of("/").sockets.values()
+    async with serve(EngineOptions(allow_binary=True), prepare) as server:
+        websocket = await server.open_websocket()
+        (socket,) = server.io.of("/").sockets.values()
         await websocket.send_str('42["wait"]')
         call = asyncio.create_task(socket.call("question"))
         assert await websocket.receive_str() == '421["question"]'
         await websocket.send_str('451-7["echo",{"_placeholder":true,"num":0}]')
         await websocket.send_bytes(b"event")
         await websocket.send_str('461-1[{"_placeholder":true,"num":0}]')
-        await eventually(lambda: running.io.stats.packets_in == 5)
+        await eventually(lambda: server.io.stats.packets_in == 5)
         release.set()
-        assert (await websocket.receive_str(timeout=PATIENCE_S)).startswith("461-7[")
+        assert (await websocket.receive_str(timeout=TIMEOUT_S)).startswith("461-7[")
         assert await websocket.receive_bytes() == b"event"
         await websocket.send_bytes(b"ack")
         assert await call == [b"ack"]

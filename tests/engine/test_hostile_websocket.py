@@ -11,8 +11,9 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 
 from chatws.engine import EngineOptions, Server, Socket
+from chatws.engine.websocket import WebSocketTransport
 from chatws.wire.frames import Opcode, client_frame, close_frame
-from tests.engine.support import PATIENCE_S, Recorder, Running, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, close_code, eventually, serve
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'
 MALFORMED = {
@@ -42,9 +43,9 @@ MALFORMED = {
     "ack-id-superscript": '42²["echo"]',
     "ack-object": "431{}",
     "ack-without-id": "43[]",
-    "ack-of-stranger": "43/other,1[]",
-    "event-of-stranger": '42/other,["echo"]',
-    "disconnect-of-stranger": "41/other,",
+    "ack-of-unknown-namespace": "43/other,1[]",
+    "event-of-unknown-namespace": '42/other,["echo"]',
+    "disconnect-of-unknown-namespace": "41/other,",
     "disconnect-payload": "41{}",
     "reserved-connect": '42["connect",{"REMOTE_ADDR":"6.6.6.6"}]',
     "reserved-disconnect": '42["disconnect","x"]',
@@ -59,63 +60,63 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_breach_of_protocol_closes_the_transport_and_hurts_nobody_else(
-    running: Running, text: str, caplog: pytest.LogCaptureFixture
+async def test_protocol_error_closes_the_transport_and_affects_no_other_client(
+    server: EngineTestServer, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    neighbour = await running.open_websocket()
-    websocket = await running.open_websocket()
+    other = await server.open_websocket()
+    websocket = await server.open_websocket()
     await websocket.send_str(text)
     assert await close_code(websocket) == 1002
-    await running.ended.count(1)
-    assert [reason for _, reason in running.ended.items] == ["parse error"]
-    assert running.io.stats.protocol_errors.total() == 1
-    await neighbour.send_str('421["echo",1]')
-    assert await neighbour.receive_str() == "431[1]"
+    await server.disconnects.count(1)
+    assert [reason for _, reason in server.disconnects.items] == ["parse error"]
+    assert server.io.stats.protocol_errors.total() == 1
+    await other.send_str('421["echo",1]')
+    assert await other.receive_str() == "431[1]"
     assert not [record for record in caplog.records if record.exc_info]
     assert len(caplog.records) == 1
 
 
-async def test_event_before_connect_closes_the_transport(running: Running) -> None:
-    websocket = await running.open_websocket(connect=False)
+async def test_event_before_connect_closes_the_transport(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket(connect=False)
     await websocket.send_str('42["echo"]')
     assert await close_code(websocket) == 1002
 
 
-async def test_binary_message_nobody_announced_closes_the_transport(running: Running) -> None:
-    websocket = await running.open_websocket()
+async def test_unannounced_binary_message_closes_the_transport(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
     await websocket.send_bytes(b"x")
     assert await close_code(websocket) == 1002
 
 
 @pytest.mark.parametrize("number", ["-1", "1", '"0"', "0.5", "true", "[0]", "null", "1e0"])
-async def test_placeholder_that_is_no_index_closes_the_transport(binary: Running, number: str) -> None:
+async def test_invalid_placeholder_number_closes_the_transport(binary: EngineTestServer, number: str) -> None:
     websocket = await binary.open_websocket()
     await websocket.send_str(f'451-7["echo",{{"_placeholder":true,"num":{number}}}]')
     await websocket.send_bytes(b"x")
     assert await close_code(websocket) == 1002
 
 
-async def test_text_while_attachments_are_missing_closes_the_transport(binary: Running) -> None:
+async def test_text_while_attachments_are_missing_closes_the_transport(binary: EngineTestServer) -> None:
     websocket = await binary.open_websocket()
     await websocket.send_str(f'451-["echo",{PLACEHOLDER}]')
     await websocket.send_str('42["echo"]')
     assert await close_code(websocket) == 1002
 
 
-async def test_attachments_that_do_not_come_in_time_close_the_transport(binary: Running) -> None:
+async def test_late_attachments_close_the_transport(binary: EngineTestServer) -> None:
     websocket = await binary.open_websocket()
     await websocket.send_str('452-["echo"]')
     await websocket.send_bytes(b"x")
     assert await close_code(websocket) == 1002
 
 
-async def test_more_attachments_than_allowed_close_the_transport(binary: Running) -> None:
+async def test_too_many_attachments_close_the_transport(binary: EngineTestServer) -> None:
     websocket = await binary.open_websocket()
     await websocket.send_str('4511-["echo"]')
     assert await close_code(websocket) == 1002
 
 
-async def test_attachments_too_large_together_close_the_transport(binary: Running) -> None:
+async def test_attachments_too_large_together_close_the_transport(binary: EngineTestServer) -> None:
     websocket = await binary.open_websocket()
     await websocket.send_str('453-["echo"]')
     for _ in range(2):
@@ -123,8 +124,8 @@ async def test_attachments_too_large_together_close_the_transport(binary: Runnin
     assert await close_code(websocket) == 1009
 
 
-async def test_message_of_exactly_the_limit_passes_and_one_byte_more_does_not(running: Running) -> None:
-    websocket = await running.open_websocket()
+async def test_message_of_the_maximum_size_is_accepted_and_a_larger_one_refused(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
     frame = '421["echo","' + "x" * (65_536 - len('421["echo",""]')) + '"]'
     await websocket.send_str(frame)
     assert len(await websocket.receive_str()) == len(frame) - len('"echo",')
@@ -155,15 +156,15 @@ async def _send_raw(websocket: ClientWebSocketResponse, data: bytes) -> None:
     ],
     ids=["utf8", "surrogate", "rsv", "opcode", "continuation", "fragmented-ping", "terabyte", "megabyte", "fragments"],
 )
-async def test_broken_frame_is_answered_with_its_close_code(running: Running, data: bytes, code: int) -> None:
-    websocket = await running.open_websocket()
+async def test_malformed_frame_gets_its_close_code(server: EngineTestServer, data: bytes, code: int) -> None:
+    websocket = await server.open_websocket()
     await _send_raw(websocket, data)
     assert await close_code(websocket) == code
-    await running.ended.count(1)
+    await server.disconnects.count(1)
 
 
-async def test_thousands_of_empty_fragments_cost_nothing_lasting(running: Running) -> None:
-    websocket = await running.open_websocket()
+async def test_thousands_of_empty_fragments_are_accepted(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
     first = client_frame(b'421["echo"', b"abcd", is_last=False)
     middle = client_frame(b"", b"abcd", Opcode.CONTINUATION, is_last=False)
     last = client_frame(b"]", b"abcd", Opcode.CONTINUATION)
@@ -171,8 +172,8 @@ async def test_thousands_of_empty_fragments_cost_nothing_lasting(running: Runnin
     assert await websocket.receive_str() == "431[]"
 
 
-async def test_websocket_pings_are_answered_in_order(running: Running) -> None:
-    websocket = await running.open_websocket()
+async def test_websocket_pings_are_answered_in_order(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
     websocket._autoping = False
     await websocket.ping(b"one")
     await websocket.send_str('421["echo"]')
@@ -180,39 +181,41 @@ async def test_websocket_pings_are_answered_in_order(running: Running) -> None:
     assert await websocket.receive_str() == "431[]"
 
 
-async def test_flood_of_garbage_writes_one_log_line_a_second(
-    running: Running, caplog: pytest.LogCaptureFixture
+async def test_many_protocol_errors_write_one_log_line_per_second(
+    server: EngineTestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "chatws")
     for _ in range(50):
-        websocket = await running.open_websocket(connect=False)
+        websocket = await server.open_websocket(connect=False)
         await websocket.send_str("42{secret-token")
         assert await close_code(websocket) == 1002
     lines = [record for record in caplog.records if record.name.startswith("chatws")]
     assert 1 <= len(lines) < 10
     assert "secret-token" not in "".join(str(vars(record)) for record in lines)
-    assert running.io.stats.protocol_errors["malformed"] == 50
+    assert server.io.stats.protocol_errors["malformed"] == 50
 
 
-async def test_client_that_ignores_the_close_frame_is_cut_off() -> None:
-    async with serve(EngineOptions(linger_s=0.05)) as running:
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+async def test_client_that_ignores_the_close_frame_is_disconnected() -> None:
+    async with serve(EngineOptions(linger_s=0.05)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(
             b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
         await reader.readuntil(b"}")
         writer.write(client_frame(b"garbage", b"abcd"))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             assert await reader.read() == close_frame(1002)
         writer.close()
 
 
-async def test_seeded_mutations_never_write_a_traceback(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_seeded_mutations_never_write_a_traceback(
+    server: EngineTestServer, caplog: pytest.LogCaptureFixture
+) -> None:
     seeds = [b'421["echo",{"a":[1,2.5,null]}]', b'42/x,["echo"]', b"40", b"41", b'431["x"]', b"3", b"1"]
     rng = random.Random(20251028)
     for _ in range(150):
-        websocket = await running.open_websocket()
+        websocket = await server.open_websocket()
         text = bytearray(rng.choice(seeds))
         for _ in range(rng.randint(1, 4)):
             text[rng.randrange(len(text))] = rng.choice(b'0123456789[]{}",/-:\\abc \x1e\x00')
@@ -220,27 +223,27 @@ async def test_seeded_mutations_never_write_a_traceback(running: Running, caplog
         with contextlib.suppress(ConnectionResetError):
             await websocket.send_str("garbage")
         await close_code(websocket)
-    await eventually(lambda: running.io.session_count == 0)
+    await eventually(lambda: server.io.session_count == 0)
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_mask_key_and_split_do_not_matter(running: Running) -> None:
-    websocket = await running.open_websocket()
+async def test_any_mask_key_and_segmentation_is_accepted(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
     for byte in client_frame(b'421["echo","\xe2\x82\xac"]', os.urandom(4)):
         await _send_raw(websocket, bytes((byte,)))
         await asyncio.sleep(0)
     assert await websocket.receive_str() == '431["€"]'
 
 
-async def test_messages_ahead_of_a_broken_frame_in_one_segment_are_answered(running: Running) -> None:
-    websocket = await running.open_websocket()
+async def test_messages_before_a_malformed_frame_in_one_segment_are_answered(server: EngineTestServer) -> None:
+    websocket = await server.open_websocket()
     await _send_raw(websocket, client_frame(b'421["echo",1]', b"abcd") + b"\xc1\x80abcd" + client_frame(b"3", b"abcd"))
     assert await websocket.receive_str() == "431[1]"
     assert await close_code(websocket) == 1002
 
 
-async def test_client_that_sends_more_than_is_handled_is_held_back_and_loses_nothing() -> None:
-    handled, release = Recorder(), asyncio.Event()
+async def test_backpressure_delays_a_fast_sender_without_loss() -> None:
+    handled, release = ValueRecorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:
         @io.of("/").on("up")
@@ -248,15 +251,17 @@ async def test_client_that_sends_more_than_is_handled_is_held_back_and_loses_not
             await release.wait()
             handled.add(number)
 
-    async with serve(prepare=prepare) as running:
-        websocket = await running.open_websocket()
+    async with serve(prepare=prepare) as server:
+        websocket = await server.open_websocket()
         sending = asyncio.create_task(_send_numbers(websocket, 600))
-        (link,) = running.io._core.connections
-        await eventually(lambda: link._is_paused)
-        assert link._waiting_bytes < 1_000_000
+        (session,) = server.io.sessions.values()
+        transport = session.transport
+        assert isinstance(transport, WebSocketTransport)
+        await eventually(lambda: transport._is_paused)
+        assert transport._queued_bytes < 1_000_000
         release.set()
         assert await handled.count(600) == list(range(600))
-        assert not link._is_paused
+        assert not transport._is_paused
         await sending
 
 

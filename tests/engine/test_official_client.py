@@ -1,4 +1,4 @@
-"""The official JavaScript client with the options its users rely on, straight and through proxies."""
+"""The official JavaScript client with its common options, directly and through proxies."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.support.node import NodeRunner
 from tests.support.proxy import Proxy
 
 
-class Program:
-    """The server's side of ``delivery.mjs``; notes what reached it."""
+class DeliveryProgram:
+    """Server side of ``delivery.mjs``; records the events it receives."""
 
     def __init__(self) -> None:
-        self.heard: list[list[Any]] = []
+        self.received: list[list[Any]] = []
         self.visits: list[int] = []
 
     def prepare(self, io: Server) -> None:
         main = io.of("/")
-        main.on_connect(self._greet)
+        main.on_connect(self._connect)
         main.on_event(self._answer)
         admin = io.of("/admin")
         admin.on_connect(self._check)
@@ -33,7 +33,7 @@ class Program:
         async def echo(_socket: Socket, value: object) -> list[object]:
             return ["admin", value]
 
-    async def _greet(self, _socket: Socket, auth: msgspec.Raw | None) -> None:
+    async def _connect(self, _socket: Socket, auth: msgspec.Raw | None) -> None:
         if auth is not None and "visit" in (given := msgspec.json.decode(auth)):
             self.visits.append(given["visit"])
 
@@ -43,23 +43,23 @@ class Program:
 
     async def _answer(self, socket: Socket, event: IncomingEvent) -> None:
         values = [msgspec.json.decode(value) for value in event.args]
-        self.heard.append([event.name, *values])
+        self.received.append([event.name, *values])
         if event.name == "drop":
             socket.close_transport()
-        elif event.name == "echo" or (event.name == "flaky" and self.heard.count(["flaky", *values]) == 2):
+        elif event.name == "echo" or (event.name == "flaky" and self.received.count(["flaky", *values]) == 2):
             event.reply(*values)
 
 
-def check(rows: list[dict[str, object]], program: Program, *, ends_on: str) -> None:
+def check(rows: list[dict[str, object]], program: DeliveryProgram, *, ends_on: str) -> None:
     steps = {str(row.pop("step")): row for row in rows}
     assert steps["retries"] == {"answers": ["one", "two"]}
-    flaky = [heard for heard in program.heard if heard[0] == "flaky"]
-    assert flaky == [["flaky", "one"]] * 2 + [["flaky", "two"]] * 2, "what waits behind keeps its order"
+    flaky = [event for event in program.received if event[0] == "flaky"]
+    assert flaky == [["flaky", "one"]] * 2 + [["flaky", "two"]] * 2, "queued events keep their order"
     assert steps["retries used up"] == {"error": "operation has timed out", "behind": "behind"}
-    assert program.heard.count(["silent", "gone"]) == 4
+    assert program.received.count(["silent", "gone"]) == 4
     assert steps["timeout"] == {"late": "operation has timed out", "echo": "after"}
     assert steps["away"] == {"echo": "back"}
-    assert [heard for heard in program.heard if heard[0] == "note"] == [["note", "buffered"]]
+    assert [event for event in program.received if event[0] == "note"] == [["note", "buffered"]]
     assert steps["dropped"]["reason"] in ("transport close", "transport error")
     assert steps["came back"] == {"is_new": True, "echo": "again"}
     assert steps["namespace"] == {"admin": ["admin", 1], "main": 2}
@@ -70,33 +70,33 @@ def check(rows: list[dict[str, object]], program: Program, *, ends_on: str) -> N
         "data": {"code": "forbidden"},
         "missing": "Invalid namespace",
     }
-    assert program.visits == [1, 2, 3], "the function was asked anew for each connection"
+    assert program.visits == [1, 2, 3], "the auth function is called for each connection"
     assert steps["transport"] == {"name": ends_on, "visits": 3}
 
 
-WAYS: dict[str, tuple[str, str, Callable[[int], Proxy]]] = {
+CONNECTION_PATHS: dict[str, tuple[str, str, Callable[[int], Proxy]]] = {
     "websocket": ("websocket", "websocket", Proxy),
     "polling": ("polling", "polling", Proxy),
     "upgrade": ("polling,websocket", "websocket", Proxy),
     "upgrade refused by a proxy": ("polling,websocket", "polling", lambda port: Proxy(port, refuses_upgrade=True)),
     "websocket refused by a proxy": ("websocket,polling", "polling", lambda port: Proxy(port, refuses_upgrade=True)),
-    "proxy that cuts everything small": ("polling,websocket", "websocket", lambda port: Proxy(port, segment_bytes=3)),
+    "proxy that sends small segments": ("polling,websocket", "websocket", lambda port: Proxy(port, segment_bytes=3)),
 }
 
 
-@pytest.mark.parametrize(("transports", "ends_on", "make_proxy"), WAYS.values(), ids=WAYS)
-async def test_npm_clients_options_keep_their_promises(
+@pytest.mark.parametrize(("transports", "ends_on", "make_proxy"), CONNECTION_PATHS.values(), ids=CONNECTION_PATHS)
+async def test_npm_clients_options_work(
     node: NodeRunner, transports: str, ends_on: str, make_proxy: Callable[[int], Proxy]
 ) -> None:
-    program = Program()
-    async with serve(prepare=program.prepare) as running, make_proxy(running.port).running() as proxy:
+    program = DeliveryProgram()
+    async with serve(prepare=program.prepare) as server, make_proxy(server.port).running() as proxy:
         rows = await node.run("delivery.mjs", proxy.url, transports)
         check(rows, program, ends_on=ends_on)
         assert bool(proxy.refused) is proxy.refuses_upgrade
 
 
-async def test_npm_client_that_lost_its_websocket_to_a_proxy_comes_back_by_polling(node: NodeRunner) -> None:
-    """The proxy is replaced by one that knows no WebSocket while the client is connected."""
+async def test_npm_client_reconnects_by_polling_after_a_proxy_blocks_websocket(node: NodeRunner) -> None:
+    """The proxy stops supporting WebSocket while the client is connected."""
     connected = asyncio.Event()
 
     def prepare(io: Server) -> None:
@@ -104,7 +104,7 @@ async def test_npm_client_that_lost_its_websocket_to_a_proxy_comes_back_by_polli
         async def here(_socket: Socket) -> None:
             connected.set()
 
-    async with serve(prepare=prepare) as running, Proxy(running.port).running() as proxy:
+    async with serve(prepare=prepare) as server, Proxy(server.port).running() as proxy:
         client = asyncio.create_task(node.run("fallback.mjs", proxy.url))
         await asyncio.wait_for(connected.wait(), 30)
         proxy.refuses_upgrade = True

@@ -7,8 +7,8 @@ from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import make_mocked_request
 
 from chatws.engine import EngineOptions
-from chatws.engine.faultlog import FaultLog
 from chatws.engine.origin import TrustedProxies, block_of, peer_address
+from chatws.logging import RateLimitedLogger
 from tests.engine.support import serve
 
 LISTED = EngineOptions(allowed_origins=frozenset({"https://shop.example"}))
@@ -34,89 +34,89 @@ LISTED = EngineOptions(allowed_origins=frozenset({"https://shop.example"}))
         ("", False),
     ],
 )
-async def test_only_our_own_and_listed_origins_may_open_anything(origin: str | None, allowed: bool) -> None:
-    async with serve(LISTED) as running:
-        headers = {} if origin is None else {"Origin": origin.format(port=running.port)}
-        async with await running.get(headers=headers) as response:
+async def test_only_the_own_and_listed_origins_may_open_a_session(origin: str | None, allowed: bool) -> None:
+    async with serve(LISTED) as server:
+        headers = {} if origin is None else {"Origin": origin.format(port=server.port)}
+        async with await server.get(headers=headers) as response:
             assert response.status == (200 if allowed else 403)
-        async with await running.post("unknown", "3", headers=headers) as response:
+        async with await server.post("unknown", "3", headers=headers) as response:
             assert response.status == (400 if allowed else 403)
-        url = f"{running.path}&transport=websocket"
+        url = f"{server.path}&transport=websocket"
         if allowed:
-            await (await running.http.ws_connect(url, headers=headers)).close()
+            await (await server.http.ws_connect(url, headers=headers)).close()
         else:
             with pytest.raises(WSServerHandshakeError, match="403"):
-                await running.http.ws_connect(url, headers=headers)
+                await server.http.ws_connect(url, headers=headers)
 
 
-async def test_forwarded_headers_of_strangers_prove_nothing() -> None:
-    async with serve() as running:
+async def test_forwarded_headers_of_untrusted_peers_are_ignored() -> None:
+    async with serve() as server:
         headers = {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
-        async with await running.get(headers=headers) as response:
+        async with await server.get(headers=headers) as response:
             assert response.status == 403
 
 
-async def test_forwarded_headers_of_a_trusted_proxy_name_our_origin() -> None:
-    async with serve(EngineOptions(trusted_proxies=("127.0.0.0/8",))) as running:
+async def test_forwarded_headers_of_a_trusted_proxy_set_the_own_origin() -> None:
+    async with serve(EngineOptions(trusted_proxies=("127.0.0.0/8",))) as server:
         headers = {"Origin": "https://chat.example", "X-Forwarded-Host": "chat.example", "X-Forwarded-Proto": "https"}
-        async with await running.get(headers=headers) as response:
+        async with await server.get(headers=headers) as response:
             assert response.status == 200
         headers["Origin"] = "https://other.example"
-        async with await running.get(headers=headers) as response:
+        async with await server.get(headers=headers) as response:
             assert response.status == 403
 
 
-async def test_listed_origin_may_read_and_nobody_gets_credentials() -> None:
-    async with serve(LISTED) as running:
-        async with await running.get(headers={"Origin": "https://shop.example"}) as response:
+async def test_listed_origin_may_read_without_credentials() -> None:
+    async with serve(LISTED) as server:
+        async with await server.get(headers={"Origin": "https://shop.example"}) as response:
             assert response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
             assert response.headers["Vary"] == "Origin"
             assert "Access-Control-Allow-Credentials" not in response.headers
-        async with await running.get(headers={"Origin": f"http://127.0.0.1:{running.port}"}) as response:
+        async with await server.get(headers={"Origin": f"http://127.0.0.1:{server.port}"}) as response:
             assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_preflight_names_what_a_listed_origin_may_send() -> None:
-    async with serve(LISTED) as running:
-        async with running.http.options(f"{running.url}/socket.io/", headers={"Origin": "https://shop.example"}) as ok:
+async def test_preflight_returns_what_a_listed_origin_may_send() -> None:
+    async with serve(LISTED) as server:
+        async with server.http.options(f"{server.url}/socket.io/", headers={"Origin": "https://shop.example"}) as ok:
             assert ok.status == 204
             assert ok.headers["Access-Control-Allow-Methods"] == "GET, POST"
             assert ok.headers["Access-Control-Allow-Headers"] == "Content-Type"
             assert "Access-Control-Allow-Credentials" not in ok.headers
-        async with running.http.options(f"{running.url}/socket.io/", headers={"Origin": "https://evil.example"}) as no:
+        async with server.http.options(f"{server.url}/socket.io/", headers={"Origin": "https://evil.example"}) as no:
             assert no.status == 403
 
 
 async def test_star_allows_all_without_reflecting() -> None:
     async with (
-        serve(EngineOptions(allowed_origins="*")) as running,
-        await running.get(headers={"Origin": "https://any.example"}) as response,
+        serve(EngineOptions(allowed_origins="*")) as server,
+        await server.get(headers={"Origin": "https://any.example"}) as response,
     ):
         assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-async def test_refused_origin_is_named_in_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused_origin_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "chatws.engine")
-    async with serve() as running:
+    async with serve() as server:
         for _ in range(5):
-            async with await running.get(headers={"Origin": "https://evil.example"}) as response:
+            async with await server.get(headers={"Origin": "https://evil.example"}) as response:
                 assert response.status == 403
-        assert running.io.stats.refused_total["origin"] == 5
-    assert [vars(record)["origin"] for record in caplog.records] == ["https://evil.example"]
+        assert server.io.stats.refused_total["origin"] == 5
+    assert [vars(record)["keys"]["origin"] for record in caplog.records] == ["https://evil.example"]
 
 
-def test_many_refused_origins_are_one_line_a_second_and_a_bounded_number_in_all(
+def test_lines_of_refused_origins_are_limited_per_second_and_in_total(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = 1000.0
-    faults = FaultLog(lambda: now)
+    log = RateLimitedLogger(logging.getLogger("chatws.engine"), lambda: now)
     for number in range(50):
-        faults.warning_once("engine.origin_refused", "origin", f"https://{number}.example")
+        log.write_once(logging.WARNING, "engine.origin_refused", origin=f"https://{number}.example")
     assert len(caplog.records) == 1
     for number in range(1000):
         now += 2.0
-        faults.warning_once("engine.origin_refused", "origin", f"https://{number}.example")
-    names = [vars(record)["origin"] for record in caplog.records]
+        log.write_once(logging.WARNING, "engine.origin_refused", origin=f"https://{number}.example")
+    names = [vars(record)["keys"]["origin"] for record in caplog.records]
     assert len(names) == len(set(names)) == 256
 
 
@@ -135,18 +135,18 @@ def test_many_refused_origins_are_one_line_a_second_and_a_bounded_number_in_all(
         (("10.0.0.0/8",), "2001:db8::1", "2001:db8::1"),
     ],
 )
-def test_address_is_the_peers_unless_a_trusted_proxy_says_otherwise(
+def test_address_is_the_peers_unless_a_trusted_proxy_forwards_another(
     trusted: tuple[str, ...], forwarded: str, address: str
 ) -> None:
-    class Transport:
+    class TransportStub:
         def get_extra_info(self, name: str, default: object = None) -> object:
             return ("10.0.0.9", 1234) if name == "peername" else default
 
-    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": forwarded}, transport=Transport())
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": forwarded}, transport=TransportStub())
     assert peer_address(request, TrustedProxies.parse(trusted)) == address
 
 
-def test_proxy_that_is_no_network_is_refused_at_once() -> None:
+def test_proxy_that_is_no_network_is_refused() -> None:
     with pytest.raises(ValueError, match="proxy"):
         TrustedProxies.parse(["proxy.example"])
 
@@ -164,5 +164,5 @@ def test_proxy_that_is_no_network_is_refused_at_once() -> None:
         ("a:b", "a:b"),
     ],
 )
-def test_limits_count_an_ipv6_host_as_one_whatever_address_of_its_network_it_takes(address: str, block: str) -> None:
+def test_addresses_of_one_ipv6_network_have_the_same_block(address: str, block: str) -> None:
     assert block_of(address) == block

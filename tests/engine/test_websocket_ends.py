@@ -1,4 +1,4 @@
-"""A WebSocket's TCP connection is gone soon after its end, however the two sides came to it."""
+"""Closing of WebSocket connections: the TCP connection is closed soon after the session, in every order of events."""
 
 from __future__ import annotations
 
@@ -15,62 +15,64 @@ from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.websocket import WebSocketTransport
 from chatws.wire.frames import Opcode, client_frame, close_payload
 from tests.engine.support import (
-    Recorder,
+    ValueRecorder,
     close_code,
+    engine_objects,
     eventually,
-    kept,
-    left_since,
     make_contexts,
-    open_deaf,
-    open_deaf_over_tls,
+    new_engine_objects,
+    open_stalled_client,
+    open_stalled_tls_client,
     serve,
 )
 
-PATIENT = EngineOptions(send_buffer_bytes=4096, linger_s=0.05)
-"""Neither the heartbeat nor the watch over slow readers ends anything within a test."""
+NO_TIMEOUTS = EngineOptions(send_buffer_bytes=4096, linger_s=0.05)
+"""Ping and write timeouts longer than a test."""
 
 
-async def test_client_that_sends_no_more_and_takes_nothing_is_cut_off() -> None:
-    async with serve(PATIENT) as running:
-        deaf = await open_deaf(running)
-        running.io.of("/").emit("note", "x" * 60_000)
-        await eventually(lambda: running.io.outbox_bytes()[0])
-        deaf.shutdown(socket.SHUT_WR)
-        await running.ended.count(1)
-        await eventually(lambda: not running.io._core.connections)
-        deaf.close()
+async def test_half_closed_client_that_reads_nothing_is_disconnected() -> None:
+    async with serve(NO_TIMEOUTS) as server:
+        stalled = await open_stalled_client(server)
+        server.io.of("/").emit("note", "x" * 60_000)
+        await eventually(lambda: server.io.outbox_bytes()[0])
+        stalled.shutdown(socket.SHUT_WR)
+        await server.disconnects.count(1)
+        await eventually(lambda: not server.io._context.connections)
+        stalled.close()
 
 
-async def test_heartbeat_cuts_a_connection_that_is_closed_but_takes_nothing() -> None:
-    """The loop waits for the bytes to go before it tells that a closed connection is gone."""
-    async with serve(replace(PATIENT, ping_interval_s=0.05, ping_timeout_s=0.05)) as running:
-        deaf = await open_deaf(running)
-        (link,) = running.io._core.connections
-        running.io.of("/").emit("note", "x" * 60_000)
-        await eventually(lambda: running.io.outbox_bytes()[0])
-        link._transport.close()
-        await running.ended.count(1)
-        await eventually(lambda: not running.io._core.connections)
-        deaf.close()
+async def test_heartbeat_aborts_a_closing_connection_that_reads_nothing() -> None:
+    """The event loop reports a closing connection as lost only when its bytes are sent."""
+    async with serve(replace(NO_TIMEOUTS, ping_interval_s=0.05, ping_timeout_s=0.05)) as server:
+        stalled = await open_stalled_client(server)
+        (session,) = server.io.sessions.values()
+        transport = session.transport
+        assert isinstance(transport, WebSocketTransport)
+        server.io.of("/").emit("note", "x" * 60_000)
+        await eventually(lambda: server.io.outbox_bytes()[0])
+        transport._tcp.close()
+        await server.disconnects.count(1)
+        await eventually(lambda: not server.io._context.connections)
+        stalled.close()
 
 
-async def test_connection_that_both_ends_close_at_once_is_gone_under_tls(tmp_path: Path) -> None:
+async def test_connection_closed_by_both_ends_at_once_is_lost_under_tls(tmp_path: Path) -> None:
     server_side, trust = make_contexts(tmp_path)
-    async with serve(PATIENT, tls=server_side) as running:
-        with await asyncio.to_thread(open_deaf_over_tls, running, trust) as deaf:
-            await eventually(lambda: running.io.of("/").sockets)
-            (client,) = running.io.of("/").sockets.values()
-            deaf.sendall(client_frame(close_payload(1000), b"abcd", Opcode.CLOSE))
+    async with serve(NO_TIMEOUTS, tls=server_side) as server:
+        with await asyncio.to_thread(open_stalled_tls_client, server, trust) as stalled:
+            await eventually(lambda: server.io.of("/").sockets)
+            (client,) = server.io.of("/").sockets.values()
+            stalled.sendall(client_frame(close_payload(1000), b"abcd", Opcode.CLOSE))
             client.close_transport()
-            await eventually(lambda: not running.io._core.connections)
-            assert [reason for _, reason in running.ended.items] == ["forced server close"]
+            await eventually(lambda: not server.io._context.connections)
+            assert [reason for _, reason in server.disconnects.items] == ["forced server close"]
 
 
-async def test_handler_that_outlives_its_connection_ends_quietly_under_tls(
+async def test_handler_that_outlives_its_connection_logs_nothing_under_tls(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_side, trust = make_contexts(tmp_path)
-    entered, release = Recorder(), asyncio.Event()
+    entered, release = ValueRecorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:
         @io.of("/").on("wait")
@@ -78,44 +80,44 @@ async def test_handler_that_outlives_its_connection_ends_quietly_under_tls(
             entered.add(client)
             await release.wait()
 
-    async with serve(PATIENT, prepare, tls=server_side) as running:
-        with await asyncio.to_thread(open_deaf_over_tls, running, trust) as deaf:
-            deaf.sendall(client_frame(b'42["wait"]', b"abcd"))
+    async with serve(NO_TIMEOUTS, prepare, tls=server_side) as server:
+        with await asyncio.to_thread(open_stalled_tls_client, server, trust) as stalled:
+            stalled.sendall(client_frame(b'42["wait"]', b"abcd"))
             await entered.count(1)
             entered.items[0].close_transport()
-            await eventually(lambda: not running.io._core.connections)
+            await eventually(lambda: not server.io._context.connections)
             release.set()
-            await eventually(lambda: not running.io._core._tasks)
-    gc.collect()  # only then is a task's lost exception told
+            await eventually(lambda: not server.io._context._tasks)
+    gc.collect()  # asyncio logs an unretrieved exception when its task is freed
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_flood_of_empty_frames_leaves_every_turn_to_others_too() -> None:
-    """Sent before the server reads any of them, so that it could read all in a turn or two."""
-    async with serve() as running:
-        flooder = await open_deaf(running)
-        flood = client_frame(b"", b"abcd", Opcode.PONG) * 10_000
-        flooder.setblocking(True)
-        flooder.sendall(flood + client_frame(b'421["echo"]', b"abcd"))
-        flooder.setblocking(False)
-        answer = asyncio.create_task(read_until(flooder, b"431[]"))
-        turns = 0
+async def test_many_empty_frames_are_spread_over_iterations() -> None:
+    """All are sent before the server reads, so that it could read them in one or two iterations."""
+    async with serve() as server:
+        sender = await open_stalled_client(server)
+        frames = client_frame(b"", b"abcd", Opcode.PONG) * 10_000
+        sender.setblocking(True)
+        sender.sendall(frames + client_frame(b'421["echo"]', b"abcd"))
+        sender.setblocking(False)
+        answer = asyncio.create_task(read_until(sender, b"431[]"))
+        iterations = 0
         while not answer.done():
-            turns += 1
+            iterations += 1
             await asyncio.sleep(0)
-        assert turns > len(flood) / 4096
-        flooder.close()
+        assert iterations > len(frames) / 4096
+        sender.close()
 
 
 async def read_until(bare: socket.socket, end: bytes) -> None:
-    """Read on until these bytes have come."""
-    heard = b""
-    while end not in heard:
-        heard += await asyncio.get_running_loop().sock_recv(bare, 4096)
+    """Read until these bytes are received."""
+    received = b""
+    while end not in received:
+        received += await asyncio.get_running_loop().sock_recv(bare, 4096)
 
 
-class Unwritable:
-    """A transport whose writing fails, as no transport of a loop does on demand."""
+class FailingWriteTransport:
+    """asyncio transport whose ``write`` raises."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -127,50 +129,50 @@ class Unwritable:
         raise RuntimeError
 
 
-async def test_connection_whose_writing_fails_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
-    async with serve() as running:
-        websockets = [await running.open_websocket() for _ in range(3)]
-        links = [socket._client.session.link for socket in running.io.of("/").sockets.values()]
-        broken = links[1]
+async def test_failed_write_aborts_only_its_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve() as server:
+        websockets = [await server.open_websocket() for _ in range(3)]
+        transports = [socket._session.transport for socket in server.io.of("/").sockets.values()]
+        broken = transports[1]
         assert isinstance(broken, WebSocketTransport)
-        broken._transport = Unwritable(broken._transport)  # type: ignore[assignment] # what flush needs of one
-        running.io.of("/").emit("note")
+        broken._tcp = FailingWriteTransport(broken._tcp)  # type: ignore[assignment] # used by flush only
+        server.io.of("/").emit("note")
         for websocket in (websockets[0], websockets[2]):
             assert await websocket.receive_str() == '42["note"]'
         assert await close_code(websockets[1]) is None
-        await running.ended.count(1)
+        await server.disconnects.count(1)
         assert [record.msg for record in caplog.records] == ["engine.write_failed"]
-        assert running.io._core.connections == {links[0], links[2]}
+        assert {id(left) for left in server.io._context.connections} == {id(transports[0]), id(transports[2])}
         for websocket in websockets:
             await websocket.close()
 
 
-async def test_events_that_came_before_the_connection_broke_off_are_handled() -> None:
-    """They are read a few per turn, and the answer to the first of them shows that nobody is there any more."""
-    handled = Recorder()
+async def test_events_received_before_the_connection_was_lost_are_handled() -> None:
+    """They are parsed in chunks, and writing the response to the first finds the connection lost."""
+    handled = ValueRecorder()
 
     def prepare(io: Server) -> None:
         @io.of("/").on("step")
         async def step(_socket: Socket, number: int, _text: str) -> None:
             handled.add(number)
 
-    async with serve(PATIENT, prepare) as running:
-        client = await open_deaf(running)
+    async with serve(NO_TIMEOUTS, prepare) as server:
+        client = await open_stalled_client(server)
         frames = [client_frame(f'42{n}["step",{n},"{"x" * 1_000}"]'.encode(), b"abcd") for n in range(40)]
         await asyncio.get_running_loop().sock_sendall(client, b"".join(frames))
         client.close()
-        await running.ended.count(1)
+        await server.disconnects.count(1)
         assert handled.items == list(range(40))
 
 
-async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None:
-    """Which thousands of them would make a pause of half a second."""
-    async with serve() as running:
+async def test_closed_connections_are_freed_without_cycle_collection() -> None:
+    """Collecting cycles of 20,000 closed sessions would block the loop for half a second."""
+    async with serve() as server:
         gc.collect()
         gc.disable()
         try:
-            others = kept()
-            websockets = [await running.open_websocket() for _ in range(6)]
+            before = engine_objects()
+            websockets = [await server.open_websocket() for _ in range(6)]
             for websocket in websockets:
                 await websocket.send_str('421["echo"]')
                 assert await websocket.receive_str() == "431[]"
@@ -178,9 +180,9 @@ async def test_ended_connections_are_freed_without_a_search_for_cycles() -> None
             websockets[1]._writer.transport.abort()
             await websockets[2].send_str("garbage")
             websockets[3]._writer.transport.write(b"garbage")
-            await running.io.close_all()
+            await server.io.close_all()
             for websocket in websockets[2:]:
                 await websocket.close()
-            await eventually(lambda: not left_since(others))
+            await eventually(lambda: not new_engine_objects(before))
         finally:
             gc.enable()

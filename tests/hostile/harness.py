@@ -55,7 +55,7 @@ class Arena:
 
     def census(self) -> Census:
         engine, parts = self.chat.engine, self.chat.parts
-        main, core = engine.of("/"), engine._core
+        main = engine.of("/")
         return Census(
             engine.session_count,
             engine.unadmitted_count,
@@ -63,8 +63,8 @@ class Arena:
             main.room_count,
             len(parts.hosting),
             len(parts.registry._by_user),
-            len(core.last_polls),
-            len(core.stalls._progress),
+            engine._registry.last_poll_count,
+            len(engine._context.write_monitor),
             len(asyncio.all_tasks()),
         )
 

@@ -59,7 +59,7 @@ def test_payload_of_the_protocol_page_is_read() -> None:
 def test_malformed_body_is_refused_whole(body: bytes, fault: ViolationKind) -> None:
     with pytest.raises(PacketError) as raised:
         decode_payload(body)
-    assert raised.value.fault is fault
+    assert raised.value.kind is fault
 
 
 def test_binary_message_is_bare_bytes_in_a_websocket() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatws.wire.errors import PacketError
-from chatws.wire.json_limits import check_shape
+from chatws.wire.json_limits import check_json_limits
 
 json_values = st.recursive(
     st.none() | st.integers() | st.text(st.characters(codec="utf-8")) | st.text('[]{},"\\', max_size=9),
@@ -36,7 +36,7 @@ def count_of(value: object) -> int:
 
 def is_taken(raw_json: str, *, max_depth: int = 32, max_values: int = 1000) -> bool:
     try:
-        check_shape(raw_json, max_depth=max_depth, max_values=max_values)
+        check_json_limits(raw_json, max_depth=max_depth, max_values=max_values)
     except PacketError:
         return False
     return True

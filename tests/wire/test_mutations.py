@@ -7,7 +7,7 @@ from collections import Counter
 
 from chatws.wire import engineio, frame_parser, frames, socketio
 from chatws.wire.errors import WireError
-from chatws.wire.json_limits import check_shape
+from chatws.wire.json_limits import check_json_limits
 from tests.support.mutations import mutate
 
 SEED = 20251028
@@ -22,7 +22,7 @@ def read_packet(text: str) -> str:
     if packet.type is not engineio.EnginePacketType.MESSAGE:
         return packet.type.name
     inner = socketio.decode(text, at=1, max_attachments=ATTACHMENTS)
-    check_shape(inner.raw_json, max_depth=32, max_values=1000)
+    check_json_limits(inner.raw_json, max_depth=32, max_values=1000)
     assert 0 <= (inner.ack_id or 0) <= socketio.MAX_ACK_ID
     assert inner.attachments <= ATTACHMENTS
     assert len(inner.namespace) <= socketio.MAX_NAMESPACE_CHARS
@@ -43,7 +43,7 @@ def test_every_mutated_packet_is_read_or_refused_by_name() -> None:
             for message in engineio.split_payload(body):
                 seen[read_packet(message) if isinstance(message, str) else "attachment"] += 1
         except WireError as error:
-            seen[f"refused: {error.fault}"] += 1
+            seen[f"refused: {error.kind}"] += 1
     refused = {"malformed", "encoding", "binary", "reserved_name"}
     assert {kind.removeprefix("refused: ") for kind in seen if kind.startswith("refused")} == refused
     assert {"EVENT", "ACK", "CONNECT", "DISCONNECT", "BINARY_EVENT", "PONG", "attachment"} <= seen.keys()
@@ -63,6 +63,6 @@ def test_every_mutated_stream_of_frames_is_read_or_refused_by_name() -> None:
             for at in range(0, len(stream), 16):
                 seen["read"] += len(incoming.feed(bytes(stream[at : at + 16])))
         except WireError as error:
-            seen[error.fault] += 1
+            seen[error.kind] += 1
         assert len(incoming._buffer) <= len(stream)
     assert {"read", "malformed", "encoding", "oversize"} <= seen.keys()

@@ -154,7 +154,7 @@ def test_malformed_text_is_one_protocol_error(text: str) -> None:
 def test_reserved_names_are_no_events(name: str) -> None:
     with pytest.raises(PacketError) as raised:
         split_event(f'["{name}",{{}}]')
-    assert raised.value.fault is ViolationKind.RESERVED_NAME
+    assert raised.value.kind is ViolationKind.RESERVED_NAME
 
 
 @pytest.mark.parametrize(("text", "limit"), [('51-["a"]', 0), ('511-["a"]', 10), ('459999999999-["a"]', 10)])

@@ -21,6 +21,9 @@ from chatws.server.services import RequestContext, Services
 _log = logging.getLogger("chatws.connections")
 _credentials = msgspec.json.Decoder(Authenticate)
 
+ChatSocket = Socket[Connection | None]
+"""Socket with its connection, from ``connected`` to ``disconnected``."""
+
 
 class SocketAdapter:
     """The chat's side of every socket."""
@@ -37,7 +40,7 @@ class SocketAdapter:
         namespace.on_disconnect(self.disconnected)
         namespace.on_event(self.received)
 
-    async def connected(self, socket: Socket, auth: msgspec.Raw | None) -> None:
+    async def connected(self, socket: ChatSocket, auth: msgspec.Raw | None) -> None:
         """Check the credentials that came with CONNECT; without any, ``authenticate`` has to follow."""
         chat = self._chat
         throttle = RateLimiter(chat.settings, chat.clock.monotonic()) if chat.settings.limits == "on" else None
@@ -62,9 +65,10 @@ class SocketAdapter:
         self._lines.write(logging.INFO, "client_refused", error.code, socketId=socket.id, code=error.code)
         return ConnectRefused(error.message, msgspec.to_builtins(error.body))
 
-    async def received(self, socket: Socket, event: IncomingEvent) -> None:
+    async def received(self, socket: ChatSocket, event: IncomingEvent) -> None:
         """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
-        connection: Connection = socket.data
+        connection = socket.data
+        assert connection is not None
         # What has waited for others is not to wait for this, too: with a store that does not answer it adds up.
         if event.arrived_at is None and lifecycle.is_session_to_slide(self._chat, connection):
             await lifecycle.slide_session(self._chat, connection)
@@ -80,10 +84,11 @@ class SocketAdapter:
         """The time to authenticate is over."""
         socket.emit("error", lifecycle.failure(ChatError(ErrorCode.UNAUTHORIZED)))
 
-    def disconnected(self, socket: Socket, reason: str) -> None:
+    def disconnected(self, socket: ChatSocket, reason: str) -> None:
         """Forget the connection."""
-        lifecycle.depart(self._chat, socket.data, reason)
-        socket.data = None  # or the two would keep each other until Python looks for cycles
+        connection, socket.data = socket.data, None  # breaks their reference cycle
+        assert connection is not None
+        lifecycle.depart(self._chat, connection, reason)
 
 
 def _read(auth: msgspec.Raw | None) -> Authenticate | None:
