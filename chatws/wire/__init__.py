@@ -1,6 +1,6 @@
-"""Socket.IO v5 and Engine.IO v4 packets and WebSocket frames, for both ends: strict, pure, without I/O.
+"""Sans-I/O codecs of Socket.IO v5, Engine.IO v4 and WebSocket frames, strict, for clients and servers.
 
 Modules: ``engineio`` (packets and polling payloads), ``socketio`` (packets and events), ``attachments`` (binary
-placeholders), ``shape`` (depth and width of JSON), ``frames`` (WebSocket frames out), ``reader`` (WebSocket frames in),
-``errors``.
+placeholders), ``json_limits`` (depth and width of JSON), ``frames`` (outgoing WebSocket frames), ``frame_parser``
+(incoming WebSocket frames), ``errors``.
 """

@@ -1,4 +1,4 @@
-"""Binary arguments: taken out of a value and put back, as ``{"_placeholder": true, "num": n}``.
+"""Binary arguments: detached from a value and attached again by placeholders ``{"_placeholder": true, "num": n}``.
 
 Source: the Socket.IO protocol, revision 5, "Packet encoding".
 """
@@ -11,21 +11,21 @@ from chatws.wire.errors import PacketError, ViolationKind
 
 PLACEHOLDER = "_placeholder"
 _MAX_DEPTH = 64
-"""Far above real payloads, far below Python's recursion limit."""
+"""Far beyond real payloads, far below Python's recursion limit."""
 
 
 def detach(value: object) -> tuple[object, list[bytes]]:
-    """Replace every bytes object in lists and dicts of ``value`` by a placeholder; gives the rest and the bytes.
+    """Replace every bytes object in ``value`` by a placeholder; return the new value and the bytes objects.
 
     Raises:
-        ValueError: it is nested deeper than 64 levels.
+        ValueError: ``value`` is nested deeper than 64 levels.
     """
     found: list[bytes] = []
     return _detach(value, found, 0), found
 
 
 def attach(value: object, buffers: Sequence[bytes]) -> object:
-    """Put ``buffers`` back where the placeholders are.
+    """Replace the placeholders in ``value`` by ``buffers``.
 
     Raises:
         PacketError: a placeholder's ``num`` is not an exact integer in range, a buffer is used twice or not at all,

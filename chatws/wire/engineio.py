@@ -1,4 +1,4 @@
-"""Engine.IO v4 packets, alone (a WebSocket message each) and many in a polling payload.
+"""Engine.IO v4 packets: one per WebSocket message, or several in a polling payload.
 
 Source: the Engine.IO protocol, revision 4, "Packet encoding".
 """
@@ -44,7 +44,7 @@ class EnginePacket(msgspec.Struct, frozen=True, gc=False):
 
 
 class OpenPayload(msgspec.Struct, frozen=True, rename="camel"):
-    """What the server tells in its OPEN packet; times in milliseconds, ``max_payload`` in bytes."""
+    """Handshake data of the server's OPEN packet; times in milliseconds, ``max_payload`` in bytes."""
 
     sid: str
     upgrades: list[str]
@@ -54,10 +54,10 @@ class OpenPayload(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def decode_packet(text: str) -> EnginePacket:
-    """Read one packet from a text frame.
+    """Decode one packet from a text frame.
 
     Raises:
-        PacketError: it is empty or its type is unknown.
+        PacketError: ``text`` is empty or its type is unknown.
     """
     kind = _TYPES.get(text[:1])
     if kind is None:
@@ -66,30 +66,30 @@ def decode_packet(text: str) -> EnginePacket:
 
 
 def encode_packet(packet: EnginePacket) -> str | bytes:
-    """Write one packet as a WebSocket message: text, or the bare bytes of a binary message."""
+    """Encode one packet as a WebSocket message: text, or the plain bytes of a binary message."""
     if isinstance(packet.payload, bytes):
         return packet.payload
     return packet.type.value + packet.payload
 
 
 def split_payload(body: bytes) -> list[str | bytes]:
-    """Cut the body of a polling request or response into what a WebSocket would have carried, message by message.
+    """Split the body of a polling request or response into messages, as a WebSocket would carry them.
 
     Raises:
-        PacketError: it is not UTF-8, or a binary packet is not base64.
+        PacketError: the body is not UTF-8, or a binary packet is not base64.
     """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise PacketError(ViolationKind.ENCODING, "polling payload is not UTF-8") from None
-    return [_read_part(part) for part in text.split(SEPARATOR)]
+    return [_decode_part(part) for part in text.split(SEPARATOR)]
 
 
 def decode_payload(body: bytes) -> list[EnginePacket]:
-    """Read the body of a polling request or response.
+    """Decode the body of a polling request or response.
 
     Raises:
-        PacketError: it is empty, not UTF-8, or any packet in it is not well formed; then none of it counts.
+        PacketError: the body is empty or not UTF-8, or any packet in it is malformed.
     """
     return [
         decode_packet(part) if isinstance(part, str) else EnginePacket(EnginePacketType.MESSAGE, part)
@@ -98,20 +98,20 @@ def decode_payload(body: bytes) -> list[EnginePacket]:
 
 
 def encode_payload(packets: Iterable[EnginePacket]) -> bytes:
-    """Write packets as the body of a polling request or response."""
+    """Encode packets as the body of a polling request or response."""
     return join_payload(encode_packet(packet) for packet in packets)
 
 
 def join_payload(messages: Iterable[str | bytes]) -> bytes:
-    """Join messages, as a WebSocket would carry them, to the body of a polling request or response."""
-    return _SEPARATOR_BYTES.join(map(_write_part, messages))
+    """Join messages, as a WebSocket would carry them, into the body of a polling request or response."""
+    return _SEPARATOR_BYTES.join(map(_encode_part, messages))
 
 
 def decode_open(packet: EnginePacket) -> OpenPayload:
-    """Read the payload of the server's OPEN packet.
+    """Decode the payload of the server's OPEN packet.
 
     Raises:
-        PacketError: it is another packet, or a field is missing or has another type.
+        PacketError: ``packet`` is not OPEN, or a field is missing or has the wrong type.
     """
     if packet.type is not EnginePacketType.OPEN:
         raise PacketError(ViolationKind.ORDER, "the first packet is not OPEN")
@@ -121,7 +121,7 @@ def decode_open(packet: EnginePacket) -> OpenPayload:
         raise PacketError(ViolationKind.MALFORMED, "OPEN without a valid handshake") from None
 
 
-def _read_part(part: str) -> str | bytes:
+def _decode_part(part: str) -> str | bytes:
     if part[:1] != BINARY_PREFIX:
         return part
     try:
@@ -130,7 +130,7 @@ def _read_part(part: str) -> str | bytes:
         raise PacketError(ViolationKind.MALFORMED, "binary packet is not base64") from None
 
 
-def _write_part(message: str | bytes) -> bytes:
+def _encode_part(message: str | bytes) -> bytes:
     if isinstance(message, bytes):
         return _BINARY_PREFIX_BYTES + base64.b64encode(message)
     return message.encode()

@@ -1,4 +1,4 @@
-"""What can be wrong with bytes that a peer sent, and how the connection is then closed.
+"""Protocol errors in bytes from a peer, and the close codes that answer them.
 
 WireError
  ├─ PacketError   an Engine.IO or Socket.IO packet
@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 
 
 class CloseCode(IntEnum):
-    """WebSocket close codes in use here (RFC 6455 section 7.4.1, and 1012 from the IANA registry)."""
+    """WebSocket close codes used here (RFC 6455 section 7.4.1, and 1012 from the IANA registry)."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -26,7 +26,7 @@ class CloseCode(IntEnum):
 
 
 class ViolationKind(StrEnum):
-    """Kinds of protocol error; one counter each."""
+    """Kinds of protocol error; each has a counter."""
 
     MALFORMED = "malformed"
     ENCODING = "encoding"
@@ -47,7 +47,7 @@ CLOSE_CODES: dict[ViolationKind, CloseCode] = {
 
 
 class WireError(ValueError):
-    """The peer broke the protocol. ``detail`` is our own text and never holds what the peer sent."""
+    """The peer violated the protocol. ``detail`` is a fixed text that never contains what the peer sent."""
 
     def __init__(self, kind: ViolationKind, detail: str) -> None:
         super().__init__(kind, detail)
@@ -59,13 +59,13 @@ class WireError(ValueError):
 
     @property
     def close_code(self) -> CloseCode:
-        """Code of the close frame that answers it."""
+        """Code of the close frame that answers the error."""
         return CLOSE_CODES[self.kind]
 
 
 class PacketError(WireError):
-    """An Engine.IO or Socket.IO packet is not one, or is not allowed here."""
+    """An Engine.IO or Socket.IO packet is malformed or not allowed in this state."""
 
 
 class FrameError(WireError):
-    """A WebSocket frame is not one, or is not allowed here."""
+    """A WebSocket frame is malformed or not allowed in this state."""

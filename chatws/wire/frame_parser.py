@@ -1,4 +1,4 @@
-"""WebSocket frames received, cut at any byte: whole messages and control frames come out.
+"""Incremental parser of WebSocket frames: bytes in chunks of any size to messages and control frames.
 
 Source: RFC 6455 sections 5.2 to 5.5 and 8.1; extensions are never negotiated, so the reserved bits are always zero.
 """
@@ -21,28 +21,28 @@ _STANDARD_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 101
 
 
 class Role(Enum):
-    """Which end reads: a server's peers mask every frame, a client's peer none."""
+    """End of the connection that parses: a server's peers mask every frame, a client's peer none."""
 
     SERVER = "server"
     CLIENT = "client"
 
 
 class FrameMessage(NamedTuple):
-    """One whole message or control frame; ``payload`` is text for TEXT and bytes otherwise."""
+    """One message or control frame; ``payload`` is text for TEXT and bytes otherwise."""
 
     opcode: Opcode
     payload: str | bytes
 
 
 class CloseStatus(NamedTuple):
-    """What a close frame says; 1005 when it says nothing."""
+    """Code and reason of a close frame; 1005 if it has none."""
 
     code: int
     reason: str
 
 
 class _Head(NamedTuple):
-    """A frame's fixed part."""
+    """Header of a frame, with the start and end of its payload in the buffer."""
 
     is_last: bool
     opcode: Opcode
@@ -52,7 +52,7 @@ class _Head(NamedTuple):
 
 
 class FrameParser:
-    """Turns bytes into messages for one connection; after an error it refuses everything."""
+    """Parses the bytes of one connection; after an error every further call fails with it."""
 
     __slots__ = ("_buffer", "_error", "_fragments", "_masked", "_max_message_bytes", "_message_opcode")
 
@@ -67,10 +67,10 @@ class FrameParser:
         self._error: FrameError | None = None
 
     def feed(self, chunk: bytes) -> list[FrameMessage]:
-        """Take received bytes and give the messages they complete; messages before an error are lost with it.
+        """Parse received bytes and return the messages they complete; messages before an error are lost with it.
 
         Raises:
-            FrameError: the peer broke the protocol; its ``close_code`` answers it.
+            FrameError: the peer violated the protocol; ``close_code`` is the answer to it.
         """
         messages, error = self.read(chunk)
         if error is not None:
@@ -78,9 +78,9 @@ class FrameParser:
         return messages
 
     def take_texts(self, chunk: bytes) -> list[str] | None:
-        """Take received bytes if they are nothing but whole texts of a server, as nearly all that a client receives.
+        """Parse received bytes that consist of whole text frames of a server, as nearly all that a client receives.
 
-        None: they are not, and `feed` has to take them. It does the same in three times the time.
+        Return None if they do not: then ``feed`` has to parse them, which takes three times as long.
         """
         if self._masked or self._buffer or self._error is not None or self._message_opcode is not None:
             return None
@@ -103,14 +103,14 @@ class FrameParser:
         return texts
 
     def read(self, chunk: bytes) -> tuple[list[FrameMessage], FrameError | None]:
-        """Take received bytes and give the messages they complete, and what is wrong with those that follow."""
+        """Parse received bytes; return the messages they complete, and the error behind them if there is one."""
         messages: list[FrameMessage] = []
         if self._error is None:
             self._buffer += chunk
             try:
                 self._read_messages(messages)
             except FrameError as error:
-                self._error = error.with_traceback(None)  # which would keep the reader
+                self._error = error.with_traceback(None)  # a traceback would keep the parser alive
                 self._buffer.clear()
                 self._fragments.clear()
         return messages, self._error
@@ -131,9 +131,9 @@ class FrameParser:
         del self._buffer[:at]
 
     def _read_whole_text(self, at: int) -> tuple[str, int] | None:
-        """Read a text in a frame of its own, which nearly all traffic is; None: take the long way.
+        """Read an unfragmented text frame, as nearly all traffic is; return its text and the start of the next frame.
 
-        Gives the text and where the next frame begins.
+        Return None for everything else, which ``_read_head`` handles.
         """
         buffer = self._buffer
         if len(buffer) < at + 4 or buffer[at] != _WHOLE_TEXT or self._message_opcode is not None:
@@ -155,7 +155,7 @@ class FrameParser:
         return _decode_text(apply_mask(payload, buffer[mask_at:start]) if self._masked else payload), end
 
     def _read_head(self, at: int) -> _Head | None:
-        """Read the frame head at ``at``; None when bytes are missing."""
+        """Read the frame header at ``at``; return None if bytes are missing."""
         buffer = self._buffer
         if len(buffer) < at + 2:
             return None
@@ -200,10 +200,10 @@ class FrameParser:
 
 
 def parse_close(payload: bytes) -> CloseStatus:
-    """Read the payload of a close frame.
+    """Decode the payload of a close frame.
 
     Raises:
-        FrameError: one byte long, a code nobody may send, or a reason that is not UTF-8.
+        FrameError: it is one byte long, its code must not be sent, or its reason is not UTF-8.
     """
     if not payload:
         return CloseStatus(CloseCode.NO_STATUS, "")

@@ -1,4 +1,4 @@
-"""WebSocket frames to send: unmasked for a server, masked for a client.
+"""Outgoing WebSocket frames: unmasked for a server, masked for a client.
 
 Source: RFC 6455 sections 5.2 to 5.5.
 """
@@ -20,7 +20,7 @@ _LONG_TEXT_HEAD = bytes((_FIN | 1, _TWO_BYTE_LENGTH))
 
 
 class Opcode(IntEnum):
-    """What a frame carries."""
+    """Type of a frame."""
 
     CONTINUATION = 0
     TEXT = 1
@@ -31,12 +31,12 @@ class Opcode(IntEnum):
 
 
 def server_frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, is_last: bool = True) -> bytes:
-    """Build one unmasked frame; nothing in it depends on the receiver, so many can share it."""
+    """Build one unmasked frame; it does not depend on the receiver, so a broadcast can share it."""
     return _head(len(payload), opcode, 0, is_last=is_last) + payload
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Build one unmasked text frame: `server_frame` for nearly all that a server sends, in a quarter of the time."""
+    """Build one unmasked text frame, the most common one, in a quarter of the time of ``server_frame``."""
     size = len(payload)
     if size < _TWO_BYTE_LENGTH:
         return _SHORT_TEXT_HEADS[size] + payload
@@ -51,7 +51,7 @@ def client_frame(payload: bytes, mask: bytes, opcode: Opcode = Opcode.TEXT, *, i
 
 
 def close_payload(code: CloseCode | int, reason: str = "") -> bytes:
-    """Build the payload of a close frame; the reason is cut to what a control frame holds."""
+    """Build the payload of a close frame; the reason is cut to the maximum of a control frame."""
     text = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
     return int(code).to_bytes(2, "big") + text
 
@@ -62,14 +62,14 @@ def close_frame(code: CloseCode | int, reason: str = "") -> bytes:
 
 
 def apply_mask(payload: bytes | bytearray, mask: bytes | bytearray) -> bytes:
-    """Mask or unmask: XOR with the repeated four bytes, done on one big integer because a loop is 100 times slower."""
+    """Mask or unmask: XOR with the repeated mask, on one big integer because a loop is 100 times slower."""
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
 
 
 def iter_server_frames(chunk: bytes) -> Iterator[tuple[Opcode, bytes]]:
-    """Take apart whole frames that ``server_frame`` built: opcode and payload of each."""
+    """Yield opcode and payload of each of the whole frames in ``chunk``, which ``server_frame`` built."""
     at = 0
     while at < len(chunk):
         size, start = chunk[at + 1], at + 2

@@ -1,7 +1,7 @@
-"""How deep and how wide the JSON of one packet may be, told without building it.
+"""Limits on depth and number of values of a packet's JSON, checked without decoding it.
 
-Built values are what costs: 64 KiB of ``[[[…`` or ``1,1,1…`` is read in 2 ms but becomes thousands of objects, and what
-is nested deeper than Python's recursion limit fails wherever it is next walked through.
+Decoded values are the cost: 64 KiB of ``[[[…`` or ``1,1,1…`` is scanned in 2 ms but becomes thousands of objects, and
+values nested deeper than Python's recursion limit fail in any code that walks them.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 from chatws.wire.errors import PacketError, ViolationKind
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
-"""A string, or all text after an unfinished one: a search that failed there would begin again at each quote."""
+"""A string, or all text after an unterminated one: a search that failed there would restart at each quote."""
 _BRACKET = re.compile(r"[\[\]{}]")
 _OPENING = frozenset("[{")
 
 
 def check_json_limits(raw_json: str, *, max_depth: int, max_values: int) -> None:
-    """Refuse JSON that is nested too deep or holds too many values; 0 switches a limit off.
+    """Refuse JSON that is nested too deep or has too many values; 0 disables a limit.
 
-    An object's keys do not count, the payload's own array does: ``["echo",[]]`` is two levels and three values. The
-    text need not have been checked for syntax.
+    The keys of an object do not count, the array of the payload does: ``["echo",[]]`` is two levels and three values.
+    The syntax of the text need not be valid.
 
     Raises:
-        PacketError: it is beyond a limit.
+        PacketError: the JSON exceeds a limit.
     """
     size = len(raw_json)
     if size <= 2 * min(max_depth, max_values):
@@ -32,21 +32,22 @@ def check_json_limits(raw_json: str, *, max_depth: int, max_values: int) -> None
     may_be_deep = 0 < max_depth < opening
     may_be_wide = 0 < max_values <= size // 2 and opening + raw_json.count(",") >= max_values
     if may_be_deep or may_be_wide:
-        # Brackets and commas inside strings are text; most of what comes this far is a long message.
-        bare = _STRING.sub("0", raw_json)
-        if may_be_wide and _count_values(bare) > max_values:
+        # Brackets and commas inside strings do not count; most packets that get here are long messages.
+        stripped = _STRING.sub("0", raw_json)
+        if may_be_wide and _count_values(stripped) > max_values:
             raise PacketError(ViolationKind.MALFORMED, "too many values in one packet")
         if may_be_deep:
-            _check_depth(bare, max_depth)
+            _check_depth(stripped, max_depth)
 
 
-def _count_values(bare: str) -> int:
-    return 1 + bare.count(",") + bare.count("[") + bare.count("{") - bare.count("[]") - bare.count("{}")
+def _count_values(stripped: str) -> int:
+    separators = stripped.count(",") + stripped.count("[") + stripped.count("{")
+    return 1 + separators - stripped.count("[]") - stripped.count("{}")
 
 
-def _check_depth(bare: str, max_depth: int) -> None:
+def _check_depth(stripped: str, max_depth: int) -> None:
     depth = 0
-    for bracket in _BRACKET.finditer(bare):
+    for bracket in _BRACKET.finditer(stripped):
         depth += 1 if bracket[0] in _OPENING else -1
         if depth > max_depth:
             raise PacketError(ViolationKind.MALFORMED, "JSON is nested too deep")

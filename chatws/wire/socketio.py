@@ -1,4 +1,4 @@
-"""Socket.IO v5 packets: reading keeps the JSON raw, writing gives the UTF-8 bytes of an Engine.IO message payload.
+"""Socket.IO v5 packets: decoding keeps the JSON raw, encoding returns the UTF-8 payload of an Engine.IO message.
 
 Source: the Socket.IO protocol, revision 5, "Packet encoding".
 """
@@ -19,7 +19,7 @@ MAX_NAMESPACE_CHARS = 128
 RESERVED_EVENTS = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
-"""Names a program must not send: both ends raise them locally."""
+"""Event names that must not be sent: both ends emit them locally."""
 
 
 class SocketPacketType(IntEnum):
@@ -35,7 +35,7 @@ class SocketPacketType(IntEnum):
 
 
 class SocketPacket(msgspec.Struct, frozen=True, gc=False):
-    """One Socket.IO packet; ``raw_json`` is its payload as it came, or empty."""
+    """One Socket.IO packet; ``raw_json`` is its payload as received, or empty."""
 
     type: SocketPacketType
     namespace: str = MAIN_NAMESPACE
@@ -62,12 +62,12 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> SocketPacket:
-    """Read the packet that begins at index ``at`` of ``text``; ``max_attachments`` 0 refuses binary packets.
+    """Decode the packet that begins at index ``at`` of ``text``; ``max_attachments`` 0 refuses binary packets.
 
-    The JSON payload of an event or ack is left unread, see ``split_event`` and ``split_ack``.
+    The JSON payload of an event or ack is not decoded, see ``split_event`` and ``split_ack``.
 
     Raises:
-        PacketError: anything is not as the protocol says.
+        PacketError: the packet violates the protocol.
     """
     digit = text[at : at + 1]
     if digit in _PLAIN_TYPES:
@@ -93,10 +93,10 @@ def decode(text: str, *, at: int = 0, max_attachments: int = 0) -> SocketPacket:
 
 
 def split_event(raw_json: str) -> tuple[str, list[msgspec.Raw]]:
-    """Split an event's payload into its name and its arguments, which stay raw (checked for syntax, not built).
+    """Split an event's payload into its name and its raw arguments, whose syntax is checked.
 
     Raises:
-        PacketError: not a JSON array that begins with a string, or the name is reserved.
+        PacketError: the payload is not a JSON array that begins with a string, or the name is reserved.
     """
     try:
         args = _decode_array(raw_json)
@@ -111,10 +111,10 @@ def split_event(raw_json: str) -> tuple[str, list[msgspec.Raw]]:
 
 
 def split_ack(raw_json: str) -> list[msgspec.Raw]:
-    """Split an ack's payload into its values, which stay raw.
+    """Split an ack's payload into its raw values, whose syntax is checked.
 
     Raises:
-        PacketError: not a JSON array.
+        PacketError: the payload is not a JSON array.
     """
     try:
         return _decode_array(raw_json)
@@ -123,10 +123,10 @@ def split_ack(raw_json: str) -> list[msgspec.Raw]:
 
 
 def parse_object(raw_json: str) -> msgspec.Raw | None:
-    """Check the payload of CONNECT or CONNECT_ERROR; None when there is none.
+    """Return the raw payload of CONNECT or CONNECT_ERROR, or None if it is empty.
 
     Raises:
-        PacketError: not a JSON object.
+        PacketError: the payload is not a JSON object.
     """
     if not raw_json:
         return None
@@ -139,17 +139,17 @@ def parse_object(raw_json: str) -> msgspec.Raw | None:
 
 
 def encode_connect(namespace: str = MAIN_NAMESPACE, payload: object = None) -> bytes:
-    """Write CONNECT; a client's payload is its credentials, a server's is ``{"sid": id}``."""
+    """Encode CONNECT; a client's payload is its credentials, a server's is ``{"sid": id}``."""
     return _encode(SocketPacketType.CONNECT, namespace, payload=payload)
 
 
 def encode_disconnect(namespace: str = MAIN_NAMESPACE) -> bytes:
-    """Write DISCONNECT."""
+    """Encode DISCONNECT."""
     return _encode(SocketPacketType.DISCONNECT, namespace)
 
 
 def encode_connect_error(message: str, details: object = None, namespace: str = MAIN_NAMESPACE) -> bytes:
-    """Write CONNECT_ERROR ``{message, data?}``."""
+    """Encode CONNECT_ERROR ``{message, data?}``."""
     payload = {"message": message} if details is None else {"message": message, "data": details}
     return _encode(SocketPacketType.CONNECT_ERROR, namespace, payload=payload)
 
@@ -162,10 +162,10 @@ def encode_event(
     ack_id: int | None = None,
     attachments: int | None = None,
 ) -> bytes:
-    """Write an event; with ``attachments`` a binary event whose placeholders ``args`` already holds.
+    """Encode an event; with ``attachments``, a binary event whose ``args`` contain the placeholders.
 
     Raises:
-        TypeError: JSON has no form for a value.
+        TypeError: a value cannot be encoded as JSON.
     """
     payload = [name, *args]
     if namespace == MAIN_NAMESPACE and attachments is None:
@@ -177,10 +177,10 @@ def encode_event(
 def encode_ack(
     ack_id: int, values: Sequence[object] = (), *, namespace: str = MAIN_NAMESPACE, attachments: int | None = None
 ) -> bytes:
-    """Write the answer to the event that carried ``ack_id``.
+    """Encode the ack of the event with ``ack_id``.
 
     Raises:
-        TypeError: JSON has no form for a value.
+        TypeError: a value cannot be encoded as JSON.
     """
     if namespace == MAIN_NAMESPACE and attachments is None:
         return b"3%d" % ack_id + _encode_json(values)
@@ -206,7 +206,7 @@ def _encode(
 
 
 def _decode_plain(text: str, at: int, kind: SocketPacketType) -> SocketPacket | None:
-    """Read an event or ack of the main namespace, which nearly all traffic consists of; None: take the long way."""
+    """Decode an event or ack of the main namespace, as nearly all traffic is; return None for every other packet."""
     bracket = text.find("[", at, at + 17)
     if bracket == at:
         return SocketPacket(kind, MAIN_NAMESPACE, None, 0, text[at:]) if kind is _EVENT else None

@@ -15,13 +15,13 @@ values = st.recursive(
 
 
 @given(values)
-def test_bytes_survive_the_way_there_and_back(value: object) -> None:
+def test_bytes_round_trip(value: object) -> None:
     rest, buffers = detach(value)
     assert attach(rest, buffers) == value
 
 
 @pytest.mark.parametrize("num", [-1, 1, "0", 0.0, 0.5, True, False, None, [0], {}])
-def test_placeholder_number_that_is_no_exact_index_is_refused(num: object) -> None:
+def test_invalid_placeholder_number_is_refused(num: object) -> None:
     with pytest.raises(PacketError):
         attach([{"_placeholder": True, "num": num}], [b"x"])
 
@@ -34,7 +34,7 @@ def test_each_attachment_is_used_exactly_once() -> None:
         attach([], [b"x"])
 
 
-def test_deep_nesting_is_refused_both_ways() -> None:
+def test_deep_nesting_is_refused_by_detach_and_attach() -> None:
     deep: object = b"x"
     for _ in range(1000):
         deep = [deep]

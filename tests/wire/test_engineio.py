@@ -24,19 +24,19 @@ binary_packets = st.builds(EnginePacket, st.just(EnginePacketType.MESSAGE), st.b
 
 
 @given(st.lists(text_packets | binary_packets, min_size=1))
-def test_payload_survives_the_way_there_and_back(packets: list[EnginePacket]) -> None:
+def test_payload_round_trips(packets: list[EnginePacket]) -> None:
     assert decode_payload(encode_payload(packets)) == packets
 
 
 @given(st.binary())
-def test_any_body_is_packets_or_a_packet_error(body: bytes) -> None:
+def test_any_body_is_decoded_or_raises_packet_error(body: bytes) -> None:
     try:
         decode_payload(body)
     except PacketError:
         return
 
 
-def test_payload_of_the_protocol_page_is_read() -> None:
+def test_payload_of_the_protocol_page_is_decoded() -> None:
     assert decode_payload(b"4hello\x1ebAQIDBA==") == [
         EnginePacket(EnginePacketType.MESSAGE, "hello"),
         EnginePacket(EnginePacketType.MESSAGE, b"\x01\x02\x03\x04"),
@@ -44,7 +44,7 @@ def test_payload_of_the_protocol_page_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "fault"),
+    ("body", "kind"),
     [
         (b"", ViolationKind.MALFORMED),
         (b"4a\x1e", ViolationKind.MALFORMED),
@@ -56,27 +56,27 @@ def test_payload_of_the_protocol_page_is_read() -> None:
         ("4\u0664\x1e\u0664".encode(), ViolationKind.MALFORMED),
     ],
 )
-def test_malformed_body_is_refused_whole(body: bytes, fault: ViolationKind) -> None:
+def test_malformed_body_is_refused(body: bytes, kind: ViolationKind) -> None:
     with pytest.raises(PacketError) as raised:
         decode_payload(body)
-    assert raised.value.kind is fault
+    assert raised.value.kind is kind
 
 
-def test_binary_message_is_bare_bytes_in_a_websocket() -> None:
+def test_binary_message_is_plain_bytes_in_a_websocket() -> None:
     assert encode_packet(EnginePacket(EnginePacketType.MESSAGE, b"\x00")) == b"\x00"
     assert encode_packet(EnginePacket(EnginePacketType.PING, "probe")) == "2probe"
 
 
-def test_split_payload_gives_what_a_websocket_would_carry() -> None:
+def test_split_payload_returns_websocket_messages() -> None:
     assert split_payload(b"4a\x1ebAA==\x1e2") == ["4a", b"\x00", "2"]
 
 
-def test_open_packet_tells_the_timings() -> None:
+def test_open_packet_has_the_timings() -> None:
     packet = decode_packet('0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}')
     assert decode_open(packet) == OpenPayload("x", [], 25000, 20000, 65536)
 
 
 @pytest.mark.parametrize("text", ["4{}", "0", "0[]", '0{"sid":1}', "0" + "[" * 100_000])
-def test_anything_but_a_handshake_is_refused_as_open_packet(text: str) -> None:
+def test_invalid_open_packet_is_refused(text: str) -> None:
     with pytest.raises(PacketError):
         decode_open(decode_packet(text))

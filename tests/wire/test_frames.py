@@ -31,7 +31,7 @@ def make_frame(message: str | bytes, role: Role) -> bytes:
 
 
 @given(st.lists(messages, max_size=5), st.sampled_from(Role), st.integers(1, 9))
-def test_messages_survive_being_cut_anywhere(sent: list[str | bytes], role: Role, step: int) -> None:
+def test_messages_are_parsed_from_chunks_of_any_size(sent: list[str | bytes], role: Role, step: int) -> None:
     stream = b"".join(make_frame(message, role) for message in sent)
     reader = FrameParser(role, max_message_bytes=10_000)
     got = [m for at in range(0, len(stream), step) for m in reader.feed(stream[at : at + step])]
@@ -39,7 +39,7 @@ def test_messages_survive_being_cut_anywhere(sent: list[str | bytes], role: Role
 
 
 @given(st.lists(messages | st.text(min_size=120, max_size=200), max_size=5), st.integers(0, 600))
-def test_whole_texts_that_are_taken_at_once_are_those_of_the_long_way(sent: list[str | bytes], cut: int) -> None:
+def test_take_texts_returns_the_same_as_feed(sent: list[str | bytes], cut: int) -> None:
     stream = b"".join(make_frame(message, Role.CLIENT) for message in sent)
     reader = FrameParser(Role.CLIENT, max_message_bytes=500)
     got: list[str | bytes] = []
@@ -49,7 +49,7 @@ def test_whole_texts_that_are_taken_at_once_are_those_of_the_long_way(sent: list
     assert got == sent
 
 
-def test_nothing_but_whole_unmasked_texts_is_taken_at_once() -> None:
+def test_take_texts_returns_none_for_other_frames() -> None:
     text = server_frame(b"whole")
     reader = FrameParser(Role.CLIENT, max_message_bytes=100)
     assert reader.take_texts(text + text) == ["whole", "whole"]
@@ -61,7 +61,7 @@ def test_nothing_but_whole_unmasked_texts_is_taken_at_once() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(Role))
-def test_any_bytes_are_messages_or_a_frame_error(stream: bytes, role: Role) -> None:
+def test_any_bytes_are_parsed_or_raise_frame_error(stream: bytes, role: Role) -> None:
     try:
         FrameParser(role, max_message_bytes=100).feed(stream)
     except FrameError:
@@ -69,7 +69,7 @@ def test_any_bytes_are_messages_or_a_frame_error(stream: bytes, role: Role) -> N
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_length_form_is_written_and_read(size: int) -> None:
+def test_every_length_encoding_round_trips(size: int) -> None:
     payload = os.urandom(size)
     assert FrameParser(Role.CLIENT, max_message_bytes=size).feed(server_frame(payload, Opcode.BINARY)) == [
         FrameMessage(Opcode.BINARY, payload)
@@ -79,7 +79,7 @@ def test_every_length_form_is_written_and_read(size: int) -> None:
     ]
 
 
-def test_joined_server_frames_come_apart_again() -> None:
+def test_joined_server_frames_are_split() -> None:
     parts = [(Opcode.BINARY, bytes(size)) for size in SIZES] + [(Opcode.TEXT, b"x")]
     chunk = b"".join(server_frame(payload, opcode) for opcode, payload in parts)
     assert list(iter_server_frames(chunk)) == parts
@@ -92,7 +92,7 @@ def test_mask_is_its_own_inverse(payload: bytes, mask: bytes) -> None:
     assert list(masked) == [byte ^ mask[index % 4] for index, byte in enumerate(payload)]
 
 
-def test_control_frames_pass_between_fragments() -> None:
+def test_control_frames_are_accepted_between_fragments() -> None:
     stream = (
         server_frame(b"hel", is_last=False)
         + server_frame(b"?", Opcode.PING)
@@ -105,7 +105,7 @@ def test_control_frames_pass_between_fragments() -> None:
     ]
 
 
-def test_character_split_over_fragments_is_whole_again() -> None:
+def test_character_split_over_fragments_is_decoded() -> None:
     euro = "€".encode()
     stream = server_frame(euro[:1], is_last=False) + server_frame(euro[1:], Opcode.CONTINUATION)
     assert FrameParser(Role.CLIENT, max_message_bytes=5).feed(stream) == [FrameMessage(Opcode.TEXT, "€")]
@@ -129,7 +129,7 @@ def test_character_split_over_fragments_is_whole_again() -> None:
         (b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff", CloseCode.TOO_BIG),
     ],
 )
-def test_broken_frame_is_refused_with_its_close_code(stream: bytes, code: CloseCode) -> None:
+def test_malformed_frame_is_refused_with_its_close_code(stream: bytes, code: CloseCode) -> None:
     reader = FrameParser(Role.CLIENT, max_message_bytes=100)
     with pytest.raises(FrameError) as raised:
         reader.feed(stream)
@@ -138,7 +138,7 @@ def test_broken_frame_is_refused_with_its_close_code(stream: bytes, code: CloseC
         reader.feed(server_frame(b"fine"))
 
 
-def test_messages_ahead_of_a_broken_frame_can_be_had_with_it() -> None:
+def test_read_returns_messages_before_an_error() -> None:
     reader = FrameParser(Role.SERVER, max_message_bytes=100)
     messages, error = reader.read(client_frame(b"fine", b"abcd") + b"\xc1\x80abcd" + client_frame(b"late", b"abcd"))
     assert messages == [FrameMessage(Opcode.TEXT, "fine")]
@@ -151,12 +151,12 @@ def test_server_refuses_unmasked_frames() -> None:
         FrameParser(Role.SERVER, max_message_bytes=100).feed(server_frame(b"x"))
 
 
-def test_oversize_is_refused_before_its_bytes_arrive() -> None:
+def test_oversize_frame_is_refused_before_its_payload_arrives() -> None:
     with pytest.raises(FrameError):
         FrameParser(Role.CLIENT, max_message_bytes=100).feed(server_frame(bytes(1000))[:4])
 
 
-def test_close_frame_tells_code_and_reason() -> None:
+def test_close_frame_has_code_and_reason() -> None:
     (message,) = FrameParser(Role.CLIENT, max_message_bytes=0).feed(close_frame(CloseCode.RESTART, "bye"))
     assert isinstance(message.payload, bytes)
     assert parse_close(message.payload) == (1012, "bye")
@@ -172,6 +172,6 @@ def test_reason_of_any_length_fits_a_control_frame(reason: str) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"\x03", b"\x03\xed", b"\x00\x00", b"\x13\x88", b"\x03\xe8\xff"])
-def test_close_frame_nobody_may_send_is_refused(payload: bytes) -> None:
+def test_invalid_close_frame_is_refused(payload: bytes) -> None:
     with pytest.raises(FrameError):
         parse_close(payload)

@@ -1,4 +1,4 @@
-"""A hundred thousand damaged packets: each is read, or refused with the codec's own error."""
+"""100,000 mutated packets: each is decoded, or refused with the codec's own exception."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ STREAMS = 10_000
 ATTACHMENTS = 10
 
 
-def read_packet(text: str) -> str:
-    """Read as the engine does, from the Engine.IO packet down to raw arguments; gives what it was."""
+def decode_like_the_engine(text: str) -> str:
+    """Decode as the engine does, from the Engine.IO packet to raw arguments; return the packet type."""
     packet = engineio.decode_packet(text)
     if packet.type is not engineio.EnginePacketType.MESSAGE:
         return packet.type.name
@@ -34,14 +34,14 @@ def read_packet(text: str) -> str:
     return inner.type.name
 
 
-def test_every_mutated_packet_is_read_or_refused_by_name() -> None:
-    dice = random.Random(SEED)
+def test_every_mutated_packet_is_decoded_or_refused() -> None:
+    rng = random.Random(SEED)
     seen: Counter[str] = Counter()
     for _ in range(PACKETS):
-        body = mutate(dice)
+        body = mutate(rng)
         try:
             for message in engineio.split_payload(body):
-                seen[read_packet(message) if isinstance(message, str) else "attachment"] += 1
+                seen[decode_like_the_engine(message) if isinstance(message, str) else "attachment"] += 1
         except WireError as error:
             seen[f"refused: {error.kind}"] += 1
     refused = {"malformed", "encoding", "binary", "reserved_name"}
@@ -49,15 +49,15 @@ def test_every_mutated_packet_is_read_or_refused_by_name() -> None:
     assert {"EVENT", "ACK", "CONNECT", "DISCONNECT", "BINARY_EVENT", "PONG", "attachment"} <= seen.keys()
 
 
-def test_every_mutated_stream_of_frames_is_read_or_refused_by_name() -> None:
-    dice = random.Random(SEED)
+def test_every_mutated_frame_stream_is_parsed_or_refused() -> None:
+    rng = random.Random(SEED)
     seen: Counter[str] = Counter()
     for _ in range(STREAMS):
         stream = bytearray(
-            frames.client_frame(mutate(dice), dice.randbytes(4), dice.choice(list(frames.Opcode)))
-            + frames.client_frame(b"3", dice.randbytes(4))
+            frames.client_frame(mutate(rng), rng.randbytes(4), rng.choice(list(frames.Opcode)))
+            + frames.client_frame(b"3", rng.randbytes(4))
         )
-        stream[dice.randrange(len(stream))] = dice.randrange(256)
+        stream[rng.randrange(len(stream))] = rng.randrange(256)
         incoming = frame_parser.FrameParser(frame_parser.Role.SERVER, max_message_bytes=60)
         try:
             for at in range(0, len(stream), 16):

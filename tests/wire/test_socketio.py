@@ -34,9 +34,7 @@ packet_like = st.text('0123456789-,/[]{}"abcn:. \x00\u0664\u00b2', max_size=40)
 
 
 @given(names, st.lists(json_values, max_size=4), namespaces, ack_ids)
-def test_event_survives_the_way_there_and_back(
-    name: str, args: list[object], namespace: str, ack_id: int | None
-) -> None:
+def test_event_round_trips(name: str, args: list[object], namespace: str, ack_id: int | None) -> None:
     packet = decode("4" + encode_event(name, args, namespace=namespace, ack_id=ack_id).decode(), at=1)
     assert (packet.type, packet.namespace, packet.ack_id) == (SocketPacketType.EVENT, namespace, ack_id)
     read_name, read_args = split_event(packet.raw_json)
@@ -45,14 +43,14 @@ def test_event_survives_the_way_there_and_back(
 
 
 @given(st.lists(json_values, max_size=4), namespaces, st.integers(0, MAX_ACK_ID))
-def test_ack_survives_the_way_there_and_back(values: list[object], namespace: str, ack_id: int) -> None:
+def test_ack_round_trips(values: list[object], namespace: str, ack_id: int) -> None:
     packet = decode(encode_ack(ack_id, values, namespace=namespace).decode())
     assert (packet.type, packet.namespace, packet.ack_id) == (SocketPacketType.ACK, namespace, ack_id)
     assert [msgspec.json.decode(value) for value in split_ack(packet.raw_json)] == values
 
 
 @given(packet_like | st.text(), st.integers(0, 10))
-def test_any_text_is_a_packet_or_a_packet_error(text: str, max_attachments: int) -> None:
+def test_any_text_is_decoded_or_raises_packet_error(text: str, max_attachments: int) -> None:
     try:
         packet = decode(text, max_attachments=max_attachments)
         if packet.type in (SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT):
@@ -85,11 +83,11 @@ def test_any_text_is_a_packet_or_a_packet_error(text: str, max_attachments: int)
         (f'2{MAX_ACK_ID}["a"]', SocketPacket(SocketPacketType.EVENT, ack_id=MAX_ACK_ID, raw_json='["a"]')),
     ],
 )
-def test_packets_of_the_protocol_page_are_read(text: str, packet: SocketPacket) -> None:
+def test_packets_of_the_protocol_page_are_decoded(text: str, packet: SocketPacket) -> None:
     assert decode(text, max_attachments=10) == packet
 
 
-def test_encoders_write_what_the_protocol_page_shows() -> None:
+def test_encoders_match_the_protocol_page() -> None:
     assert encode_connect() == b"0"
     assert encode_connect("/admin", {"sid": "x"}) == b'0/admin,{"sid":"x"}'
     assert encode_disconnect("/admin") == b"1/admin,"
@@ -144,14 +142,14 @@ def test_encoders_write_what_the_protocol_page_shows() -> None:
         '2["a",' + "[" * 100_000 + "]" * 100_000 + "]",
     ],
 )
-def test_malformed_text_is_one_protocol_error(text: str) -> None:
+def test_malformed_text_raises_packet_error(text: str) -> None:
     with pytest.raises(PacketError) as raised:
         _read(text)
     assert raised.value.close_code is CloseCode.PROTOCOL_ERROR
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_EVENTS))
-def test_reserved_names_are_no_events(name: str) -> None:
+def test_reserved_event_names_are_refused(name: str) -> None:
     with pytest.raises(PacketError) as raised:
         split_event(f'["{name}",{{}}]')
     assert raised.value.kind is ViolationKind.RESERVED_NAME
@@ -163,7 +161,7 @@ def test_attachments_beyond_the_limit_are_refused(text: str, limit: int) -> None
         decode(text, max_attachments=limit)
 
 
-def test_error_text_never_holds_what_the_peer_sent() -> None:
+def test_error_text_never_contains_what_the_peer_sent() -> None:
     with pytest.raises(PacketError) as raised:
         _read('2["secret-token"')
     assert "secret" not in str(raised.value)
