@@ -1,4 +1,4 @@
-"""One server for all rows of the table: each has to leave it as it found it."""
+"""One server for all rows of the table: each has to release everything it used."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.hostile.harness import Arena, open_arena
+from tests.hostile.harness import HostileHarness, open_harness
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def arena(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
-    async with open_arena(tmp_path_factory.mktemp("arena") / "data") as made:
-        yield made
+async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HostileHarness]:
+    async with open_harness(tmp_path_factory.mktemp("harness") / "data") as opened:
+        yield opened

@@ -1,4 +1,4 @@
-"""Frames and packets that break the protocol, and the close code that answers each (contract, Errors and endings)."""
+"""Frames and packets that violate the protocol, each with its close code (contract, Errors and endings)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ MASK = b"abcd"
 TERABYTE = b"\x81\xff" + struct.pack("!Q", 2**40) + MASK
 
 
-class Frames(NamedTuple):
-    """What is sent over one WebSocket: text, a binary message, or with ``is_raw`` bytes for the TCP connection."""
+class HostileFrames(NamedTuple):
+    """Input sent over one WebSocket: text, a binary message, or with ``is_raw`` bytes for the TCP connection."""
 
     sent: tuple[str | bytes, ...]
     code: int = 1002
@@ -20,16 +20,16 @@ class Frames(NamedTuple):
     is_raw: bool = False
 
 
-def _text(*sent: str | bytes, code: int = 1002) -> Frames:
-    return Frames(sent, code)
+def _text(*sent: str | bytes, code: int = 1002) -> HostileFrames:
+    return HostileFrames(sent, code)
 
 
-def _early(*sent: str | bytes) -> Frames:
-    return Frames(sent, is_connected=False)
+def _early(*sent: str | bytes) -> HostileFrames:
+    return HostileFrames(sent, is_connected=False)
 
 
-def _raw(*sent: bytes, code: int = 1002) -> Frames:
-    return Frames(sent, code, is_raw=True)
+def _raw(*sent: bytes, code: int = 1002) -> HostileFrames:
+    return HostileFrames(sent, code, is_raw=True)
 
 
 ENGINE_PACKETS = {
@@ -45,7 +45,7 @@ ENGINE_PACKETS = {
     "probe without upgrade": _text("2probe"),
     "UPGRADE without probe": _text("5"),
     "separator of polling": _text('42["echo"]\x1e42["echo"]'),
-    "binary nobody announced": _text(b"\x04\x00"),
+    "unannounced binary": _text(b"\x04\x00"),
     "empty binary": _text(b""),
     "frame of 64 KiB and a byte": _text("4" * 65_537, code=1009),
 }
@@ -65,7 +65,7 @@ SOCKET_PACKETS = {
     "CONNECT with an ack id": _text("40/x,7{}"),
     "namespace of 129 characters": _text("40/" + "n" * 129 + ","),
     "DISCONNECT with a payload": _text("41{}"),
-    "DISCONNECT of a stranger": _text("41/other,"),
+    "DISCONNECT of an unknown namespace": _text("41/other,"),
     "event before CONNECT": _early('42["send_message",{}]'),
     "ack before CONNECT": _early("431[]"),
     "DISCONNECT before CONNECT": _early("41"),
@@ -73,13 +73,13 @@ SOCKET_PACKETS = {
     "garbage before CONNECT": _early("GET / HTTP/1.1"),
     "CONNECT nested 33 levels": _early('40{"a":' + "[" * 32 + "]" * 32 + "}"),
     "CONNECT with 1,001 values": _early('40{"a":[' + "1," * 999 + "1]}"),
-    "event of a stranger": _text('42/other,["echo"]'),
-    "ack of a stranger": _text("43/other,1[]"),
+    "event of an unknown namespace": _text('42/other,["echo"]'),
+    "ack of an unknown namespace": _text("43/other,1[]"),
     "ack without id": _text("43[]"),
     "ack with an object": _text("431{}"),
     "ack with nothing": _text("431"),
     "ack that is cut": _text("431["),
-    "attachments nobody allowed": _text('451-["echo",{"_placeholder":true,"num":0}]'),
+    "attachments while disabled": _text('451-["echo",{"_placeholder":true,"num":0}]'),
     "attachment bomb": _text('459999999999-["echo"]'),
     "attachments without a count": _text('45["echo"]'),
     "attachments counted minus one": _text('45-1-["echo"]'),

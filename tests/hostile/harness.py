@@ -1,4 +1,4 @@
-"""A chat server with two people who keep talking, and the means to see what an attack left behind."""
+"""Chat server with two healthy clients, and checks of what an attack leaves behind."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.support.chat import RunningChat, until
 from tests.support.peer import Peer
 
 SECRETS = ("hostile-session", "garbage", "forged", "aaaaaaaa")
-"""Of what attackers send, none may be in the log."""
+"""Parts of the attackers' input that must not be logged."""
 
 MAX_LOG_CHARS = 1_000
-"""What one attack may add to the log."""
+"""Limit of what one attack may add to the log."""
 
 QUICK: dict[str, Any] = {"limits": "off", "presence_grace_ms": 0, "write_stall_ms": 1_000}
-"""Nothing waits for a grace or a slow tick; rates and counts have tests of their own."""
+"""Short waits, and no rate limits, which have tests of their own."""
 
 
-class Census(NamedTuple):
-    """Everything a connection takes; after an attack it is what it was before."""
+class HeldResources(NamedTuple):
+    """Resources that connections use; an attack must not change them for good."""
 
     sessions: int
     unadmitted: int
@@ -36,27 +36,28 @@ class Census(NamedTuple):
     hosted: int
     users: int
     last_polls: int
-    watched: int
+    monitored: int
     tasks: int
 
 
-class Arena:
-    """The server, the healthy neighbours and the log."""
+class HostileHarness:
+    """Server, two healthy clients and the log."""
 
     def __init__(self, chat: RunningChat, log: io.StringIO) -> None:
         self.chat = chat
         self.log = log
-        self._neighbours: tuple[Peer, Peer]
-        self._said = 0
+        self._healthy: tuple[Peer, Peer]
+        self._sent_count = 0
 
-    async def settle_in(self) -> None:
-        """Let the neighbours begin their conversation."""
-        self._neighbours = await self.chat.pair("conv-neighbour")
+    async def connect_healthy(self) -> None:
+        """Connect the healthy clients to a conversation."""
+        self._healthy = await self.chat.pair("conv-other")
 
-    def census(self) -> Census:
+    def held_resources(self) -> HeldResources:
+        """Count the resources in use."""
         engine, parts = self.chat.engine, self.chat.parts
         main = engine.of("/")
-        return Census(
+        return HeldResources(
             engine.session_count,
             engine.unadmitted_count,
             len(main.sockets),
@@ -68,51 +69,51 @@ class Arena:
             len(asyncio.all_tasks()),
         )
 
-    async def chatter(self) -> None:
-        """The neighbours exchange a message."""
-        agent, customer = self._neighbours
-        self._said += 1
-        sent = {"conversationId": "conv-neighbour", "content": f"still here {self._said}"}
+    async def exchange_message(self) -> None:
+        """Send a message between the healthy clients."""
+        agent, customer = self._healthy
+        self._sent_count += 1
+        sent = {"conversationId": "conv-other", "content": f"still here {self._sent_count}"}
         assert (await customer.ask("send_message", sent))["success"]
         await agent.expect("message_received", content=sent["content"])
         customer.events.clear()
 
     @asynccontextmanager
     async def attack(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """Lend an attacker an HTTP client; afterwards the neighbours still talk, and nothing is left but a log line."""
-        before, logged = self.census(), len(self.log.getvalue())
+        """Yield an HTTP client for an attack; afterwards check the healthy clients, the resources and the log."""
+        before, logged = self.held_resources(), len(self.log.getvalue())
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
             yield http
-        await self.chatter()
-        await self.back_to(before)
+        await self.exchange_message()
+        await self.wait_until_released(before)
         self.check_log(logged, MAX_LOG_CHARS)
 
-    async def back_to(self, before: Census) -> None:
-        """Wait until nothing is there that was not there before."""
+    async def wait_until_released(self, before: HeldResources) -> None:
+        """Wait until no more resources are held than before."""
         try:
-            await until(lambda: self.census() == before)
+            await until(lambda: self.held_resources() == before)
         except TimeoutError:
-            raise AssertionError(f"left behind: {self.census()}, was {before}") from None
+            raise AssertionError(f"left behind: {self.held_resources()}, was {before}") from None
 
     @property
     def port(self) -> int:
         return int(self.chat.url.rpartition(":")[2])
 
     def check_log(self, since: int, max_chars: int) -> None:
-        """Look at what was logged: no traceback, not much, and nothing of what was sent."""
+        """Check the log since an offset: short, without traceback and without the attackers' input."""
         lines = self.log.getvalue()[since:]
         assert "Traceback" not in lines
         assert len(lines) <= max_chars, lines
         assert not [secret for secret in SECRETS if secret in lines], lines
 
     async def attacker(self, **options: Any) -> Peer:
-        """Connect a customer; whoever uses it closes it."""
+        """Connect a customer; the caller closes it."""
         return await Peer.connect(self.chat.url, {"sessionId": "hostile-session"}, **options)
 
 
 @asynccontextmanager
-async def open_arena(data_dir: Path, **settings: Any) -> AsyncIterator[Arena]:
-    """Start the server and its neighbours, everything logged that a server logs by default, and aiohttp's too."""
+async def open_harness(data_dir: Path, **settings: Any) -> AsyncIterator[HostileHarness]:
+    """Start the server with its default log, that of aiohttp included, and connect the healthy clients."""
     log = io.StringIO()
     handler = make_handler(log, "text")
     root, ours = logging.getLogger(), logging.getLogger("chatws")
@@ -120,9 +121,9 @@ async def open_arena(data_dir: Path, **settings: Any) -> AsyncIterator[Arena]:
     level, ours.level = ours.level, logging.INFO
     try:
         async with RunningChat(data_dir, **{**QUICK, **settings}) as chat:
-            arena = Arena(chat, log)
-            await arena.settle_in()
-            yield arena
+            harness = HostileHarness(chat, log)
+            await harness.connect_healthy()
+            yield harness
     finally:
         ours.setLevel(level)
         root.removeHandler(handler)

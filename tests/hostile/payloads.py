@@ -1,4 +1,4 @@
-"""Well-formed events and credentials with payloads nobody should send, and the error code that answers each."""
+"""Well-formed events and credentials with invalid payloads, each with its error code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-OWN, FOREIGN = "conv-hostile", "conv-neighbour"
+OWN, FOREIGN = "conv-hostile", "conv-other"
 
 
 def _send(**fields: Any) -> str:

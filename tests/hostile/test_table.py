@@ -1,4 +1,4 @@
-"""The table of malformed input against a living chat: the documented answer, nothing kept, nobody hurt."""
+"""Table of malformed input to a running chat: each row gets its documented response and releases everything."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.hostile.frames import FRAMES, Frames
-from tests.hostile.harness import Arena
+from tests.hostile.frames import FRAMES, HostileFrames
+from tests.hostile.harness import HostileHarness
 from tests.hostile.payloads import CREDENTIALS, EVENT_PAYLOADS, OWN
-from tests.hostile.requests import BODIES, POLLING, REQUESTS, STREAMS, Body, Request
+from tests.hostile.requests import BODIES, POLLING, REQUESTS, STREAMS, HostileBody, HostileRequest
 from tests.support.peer import Peer, Refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE_S = 30.0
-BEGINNING = datetime.fromtimestamp(0, UTC)
+TIMEOUT_S = 30.0
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-async def test_table_is_long_enough_to_mean_something() -> None:
+async def test_table_has_at_least_200_rows() -> None:
     assert len(FRAMES) + len(EVENT_PAYLOADS) + len(CREDENTIALS) + len(REQUESTS) + len(BODIES) + len(STREAMS) >= 200
 
 
 @pytest.mark.parametrize("row", FRAMES.values(), ids=FRAMES)
-async def test_frame_closes_its_connection_with_the_documented_code(arena: Arena, row: Frames) -> None:
-    async with arena.attack():
-        peer = await (arena.attacker() if row.is_connected else Peer.open(arena.chat.url))
+async def test_frame_closes_its_connection_with_its_code(harness: HostileHarness, row: HostileFrames) -> None:
+    async with harness.attack():
+        peer = await (harness.attacker() if row.is_connected else Peer.open(harness.chat.url))
         for part in row.sent:
             if row.is_raw:
                 assert isinstance(part, bytes)
@@ -37,20 +37,20 @@ async def test_frame_closes_its_connection_with_the_documented_code(arena: Arena
             else:
                 await peer.send_raw(part)
         if row.is_connected:
-            code = await peer.wait_closed(PATIENCE_S)
+            code = await peer.wait_closed(TIMEOUT_S)
         else:
-            await peer.rest_of_frames(PATIENCE_S)
+            await peer.rest_of_frames(TIMEOUT_S)
             code = peer.close_code
         await peer.close()
         assert code == row.code
 
 
 @pytest.mark.parametrize(("raw", "code"), EVENT_PAYLOADS.values(), ids=EVENT_PAYLOADS)
-async def test_payload_is_refused_by_ack_and_the_connection_lives(arena: Arena, raw: str, code: str) -> None:
-    async with arena.attack():
-        peer = await arena.attacker()
+async def test_payload_is_refused_by_ack(harness: HostileHarness, raw: str, code: str) -> None:
+    async with harness.attack():
+        peer = await harness.attacker()
         assert (await peer.ask("join_conversation", OWN))["success"]
-        ack = await asyncio.wait_for(await peer.start_raw(raw), PATIENCE_S)
+        ack = await asyncio.wait_for(await peer.start_raw(raw), TIMEOUT_S)
         assert (ack["success"], ack["error"]["code"]) == (False, code)
         assert not any(word in json.dumps(ack) for word in ("Traceback", "SELECT", "/site-packages", "msgspec"))
         assert (await peer.ask("send_message", {"conversationId": OWN, "content": "fine"}))["success"]
@@ -58,19 +58,19 @@ async def test_payload_is_refused_by_ack_and_the_connection_lives(arena: Arena, 
 
 
 @pytest.mark.parametrize(("auth", "code"), CREDENTIALS.values(), ids=CREDENTIALS)
-async def test_credentials_are_refused_by_name_and_the_transport_closed(
-    arena: Arena, auth: dict[str, object], code: str
+async def test_credentials_are_refused_with_their_code(
+    harness: HostileHarness, auth: dict[str, object], code: str
 ) -> None:
-    async with arena.attack():
+    async with harness.attack():
         with pytest.raises(Refused) as refused:
-            await Peer.connect(arena.chat.url, auth)
+            await Peer.connect(harness.chat.url, auth)
         assert refused.value.code == code
 
 
 @pytest.mark.parametrize("row", REQUESTS.values(), ids=REQUESTS)
-async def test_request_is_answered_with_its_status(arena: Arena, row: Request) -> None:
-    async with arena.attack() as http:
-        url = URL(f"{arena.chat.url}{row.path}{'?' * bool(row.query)}{row.query}", encoded=True)
+async def test_request_is_answered_with_its_status(harness: HostileHarness, row: HostileRequest) -> None:
+    async with harness.attack() as http:
+        url = URL(f"{harness.chat.url}{row.path}{'?' * bool(row.query)}{row.query}", encoded=True)
         async with http.request(row.method, url, headers=row.headers, data=row.body) as response:
             body = await response.text()
             assert response.status == row.status, body
@@ -78,9 +78,9 @@ async def test_request_is_answered_with_its_status(arena: Arena, row: Request) -
 
 
 @pytest.mark.parametrize("row", BODIES.values(), ids=BODIES)
-async def test_polling_body_is_refused_and_its_session_ended(arena: Arena, row: Body) -> None:
-    async with arena.attack() as http:
-        url = await open_polling(arena, http)
+async def test_polling_body_is_refused_and_its_session_closed(harness: HostileHarness, row: HostileBody) -> None:
+    async with harness.attack() as http:
+        url = await open_polling(harness, http)
         async with http.post(url, data=row.sent, headers=row.headers) as response:
             assert response.status == row.status
         async with http.get(url) as response:
@@ -89,30 +89,30 @@ async def test_polling_body_is_refused_and_its_session_ended(arena: Arena, row: 
 
 
 @pytest.mark.parametrize("row", STREAMS.values(), ids=STREAMS)
-async def test_bytes_that_are_no_request_are_answered_400_and_cut_off(arena: Arena, row: bytes) -> None:
-    async with arena.attack():
-        reader, writer = await asyncio.open_connection("127.0.0.1", arena.port)
+async def test_bytes_that_are_no_request_get_400_and_a_close(harness: HostileHarness, row: bytes) -> None:
+    async with harness.attack():
+        reader, writer = await asyncio.open_connection("127.0.0.1", harness.port)
         writer.write(row)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             answer = await reader.read()
         assert answer[:13] in (b"HTTP/1.0 400 ", b"HTTP/1.1 400 "), answer[:80]
         writer.close()
 
 
-async def test_whole_table_logged_one_line_a_second_and_kind(arena: Arena) -> None:
-    """The last of the module, so that the log holds all rows."""
-    lines = [line.split() for line in arena.log.getvalue().splitlines()]
-    faults = [(datetime.fromisoformat(at), event, kind) for at, level, event, kind, *_ in lines if level != "info"]
-    assert len(faults) > 10
+async def test_whole_table_logs_one_line_per_second_and_kind(harness: HostileHarness) -> None:
+    """Last in the module, so that the log contains all rows."""
+    lines = [line.split() for line in harness.log.getvalue().splitlines()]
+    warnings = [(datetime.fromisoformat(at), event, kind) for at, level, event, kind, *_ in lines if level != "info"]
+    assert len(warnings) > 10
     last: dict[tuple[str, str], datetime] = {}
-    for at, event, kind in faults:
-        assert (at - last.get((event, kind), BEGINNING)).total_seconds() > 0.9
+    for at, event, kind in warnings:
+        assert (at - last.get((event, kind), EPOCH)).total_seconds() > 0.9
         last[event, kind] = at
 
 
-async def open_polling(arena: Arena, http: aiohttp.ClientSession) -> URL:
-    """Open a polling session, connect a customer, and give the session's address."""
-    base = f"{arena.chat.url}/socket.io/?{POLLING}"
+async def open_polling(harness: HostileHarness, http: aiohttp.ClientSession) -> URL:
+    """Open a polling session, connect a customer, and return the session's URL."""
+    base = f"{harness.chat.url}/socket.io/?{POLLING}"
     async with http.get(base) as response:
         sid = json.loads((await response.text())[1:])["sid"]
     url = URL(f"{base}&sid={sid}")
