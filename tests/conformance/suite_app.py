@@ -1,4 +1,4 @@
-"""The server that the official protocol suites expect: ``python tests/conformance/suite_app.py socketio --port 3000``.
+"""Server for the official protocol suites: ``python tests/conformance/suite_app.py socketio --port 3000``.
 
 Source: the server configurations printed in the two protocol documents of socketio/socket.io.
 """
@@ -18,7 +18,7 @@ from chatws.wire.frames import Opcode, server_frame
 
 
 def options(path: str) -> EngineOptions:
-    """Give the suites' timings and sizes."""
+    """Return the options that the suites expect."""
     return EngineOptions(
         path=path,
         ping_interval_s=0.3,
@@ -31,7 +31,7 @@ def options(path: str) -> EngineOptions:
 
 
 def make_socketio() -> Server:
-    """Make the Socket.IO suite's server."""
+    """Create the server of the Socket.IO suite."""
     io = Server(options("/socket.io/"))
     for name in ("/", "/custom"):
         namespace = io.of(name)
@@ -53,8 +53,8 @@ def make_socketio() -> Server:
     return io
 
 
-class Echo:
-    """Sends every Engine.IO message back."""
+class EchoReceiver:
+    """Packet receiver that sends every Engine.IO message back."""
 
     awaits_ack = False
 
@@ -78,8 +78,8 @@ class Echo:
 
 
 def make_engineio() -> Server:
-    """Make the Engine.IO suite's server."""
-    return Server(options("/engine.io/"), make_receiver=Echo)
+    """Create the server of the Engine.IO suite."""
+    return Server(options("/engine.io/"), make_receiver=EchoReceiver)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A program of one's own around the chat: its own namespace, events and rooms, on the same port and connections."""
+"""Program that embeds the chat and adds a namespace with events and rooms on the same port and connections."""
 
 import msgspec
 from aiohttp import web

@@ -1,4 +1,4 @@
-"""The example keeps what docs/embedding.md says of it, for a client that uses it beside the chat."""
+"""The example of docs/embedding.md works beside the chat."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ async def test_own_namespace_works_beside_the_chat(url: str) -> None:
         await client.disconnect()
 
 
-async def test_own_namespace_refuses_whom_it_likes(url: str) -> None:
+async def test_own_namespace_can_refuse_a_client(url: str) -> None:
     async with ClientSession() as http:
         client = socketio.AsyncClient(http_session=http, reconnection=False)
         with pytest.raises(socketio.exceptions.ConnectionError, match="/lobby"):
             await client.connect(url, namespaces=["/lobby"])
 
 
-def test_readme_shows_the_example_as_it_is() -> None:
+def test_documentation_has_the_current_example() -> None:
     root = Path(__file__).parents[2]
     program = (root / "tests/examples/lobby.py").read_text().partition("\n\n")[2]
     assert program in (root / "docs" / "embedding.md").read_text()
