@@ -71,17 +71,17 @@ def create_app(
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
     clock, bus = clock or SystemClock(), bus or _make_bus(settings)
-    chat = _make_chat(settings, server.of("/"), clock, store or _open_store(settings, clock), bus)
-    chat.metrics.watch(chat, server)
-    pipeline = Pipeline(chat, {**ROUTES, **rest.ROUTES})
-    SocketAdapter(chat, pipeline).attach(chat.namespace)
+    services = _make_chat(settings, server.of("/"), clock, store or _open_store(settings, clock), bus)
+    services.metrics.watch(services, server)
+    pipeline = Pipeline(services, {**ROUTES, **rest.ROUTES})
+    SocketAdapter(services, pipeline).attach(services.namespace)
     app[ENGINE] = server
-    app[SERVICE] = WebSocketService(chat)
-    app[DRAIN] = Drain(chat, server)
-    app.cleanup_ctx.append(functools.partial(_lifetime, chat=chat, bus=bus))
-    app.on_shutdown.append(functools.partial(_end_answers, chat=chat))
-    rest.attach(app, rest.RestContext(chat, pipeline, server, app[SERVICE], app[DRAIN]))
-    frontend.attach(app, chat)
+    app[SERVICE] = WebSocketService(services)
+    app[DRAIN] = Drain(services, server)
+    app.cleanup_ctx.append(functools.partial(_lifetime, services=services, bus=bus))
+    app.on_shutdown.append(functools.partial(_end_answers, services=services))
+    rest.attach(app, rest.RestContext(services, pipeline, server, app[SERVICE], app[DRAIN]))
+    frontend.attach(app, services)
     server.attach(app)
     return app
 
@@ -124,13 +124,13 @@ def _make_bus(settings: Settings) -> Bus:
 def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
     metrics = Metrics()
     registry = ConnectionRegistry(settings)
-    neighbours = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
-    boards = functools.partial(_typing_board, settings, namespace, registry, neighbours)
-    hosting = Hub(namespace, store, metrics, neighbours, boards)
-    inbox = Inbox(namespace, settings.inbox_update_ms, neighbours)
-    audience = PresenceNotifier(namespace, registry, hosting, inbox)
-    answering = _make_answering(settings)
-    chat = Services(
+    cluster = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
+    boards = functools.partial(_typing_board, settings, namespace, registry, cluster)
+    hub = Hub(namespace, store, metrics, cluster, boards)
+    inbox = Inbox(namespace, settings.inbox_update_ms, cluster)
+    audience = PresenceNotifier(namespace, registry, hub, inbox)
+    bot = _make_answering(settings)
+    services = Services(
         settings=settings,
         clock=clock,
         store=store,
@@ -141,15 +141,15 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: St
         failures=_limit(settings, settings.login_failures_per_minute / 60, settings.login_failures_per_minute),
         session_starts=_limit(settings, settings.sessions_per_s, settings.connections_per_address),
         registry=registry,
-        hosting=hosting,
-        presence=PresenceManager(settings.presence_grace_ms, clock, audience, neighbours),
+        hub=hub,
+        presence=PresenceManager(settings.presence_grace_ms, clock, audience, cluster),
         inbox=inbox,
-        answering=answering,
-        neighbours=neighbours,
+        bot=bot,
+        cluster=cluster,
     )
-    chat.inbox.join(chat.current)
-    answering.join(chat)
-    return chat
+    services.inbox.join(services.current)
+    bot.join(services)
+    return services
 
 
 def _make_answering(settings: Settings) -> BotDispatcher:
@@ -164,7 +164,7 @@ def _limit(settings: Settings, per_s: float, burst: int) -> AddressRateLimiter:
 
 
 def _typing_board(
-    settings: Settings, namespace: Namespace, registry: ConnectionRegistry, neighbours: ClusterPublisher, room: str
+    settings: Settings, namespace: Namespace, registry: ConnectionRegistry, cluster: ClusterPublisher, room: str
 ) -> ConversationTyping:
     conversation_id = room.removeprefix("conversation:")
 
@@ -175,35 +175,35 @@ def _typing_board(
         namespace.to(room).except_sockets(registry.sockets_of(user.user_id)).emit("typing_indicator", event)
 
     def tell(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
-        neighbours.typing(conversation_id, user, is_typing=is_typing)
+        cluster.typing(conversation_id, user, is_typing=is_typing)
 
     return ConversationTyping(settings, show, tell)
 
 
-async def _end_answers(_app: web.Application, *, chat: Services) -> None:
+async def _end_answers(_app: web.Application, *, services: Services) -> None:
     """Let those who read an answer while it is written see its end: aiohttp waits for them after this."""
-    await chat.answering.close()
+    await services.bot.close()
 
 
-async def _lifetime(_app: web.Application, *, chat: Services, bus: Bus) -> AsyncIterator[None]:
+async def _lifetime(_app: web.Application, *, services: Services, bus: Bus) -> AsyncIterator[None]:
     try:
-        await chat.store.open()
-        await chat.store.ensure_user(BOT)
+        await services.store.open()
+        await services.store.ensure_user(BOT)
     except StoreError as problem:
-        await chat.store.close()
+        await services.store.close()
         raise StartError("the database", str(problem)) from None
-    background = PeriodicTasks(chat)
-    chat.presence.on_gone(background.agent_gone)
-    chat.hosting.on_late(background.compare)
-    await bus.open(ClusterReceiver(chat, background))
+    background = PeriodicTasks(services)
+    services.presence.on_gone(background.agent_gone)
+    services.hub.on_late(background.compare)
+    await bus.open(ClusterReceiver(services, background))
     background.start()
     yield
     await background.close()
-    await chat.answering.close()
-    await chat.hosting.close()
-    chat.presence.close()
-    chat.inbox.close()
-    chat.neighbours.close()
+    await services.bot.close()
+    await services.hub.close()
+    services.presence.close()
+    services.inbox.close()
+    services.cluster.close()
     await bus.close()
-    chat.passwords.close()
-    await chat.store.close()
+    services.passwords.close()
+    await services.store.close()

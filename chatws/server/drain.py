@@ -27,30 +27,30 @@ BATCH_INTERVAL_S = 0.05
 class Drain:
     """The end of a server's work."""
 
-    def __init__(self, chat: Services, server: Server) -> None:
-        self._chat = chat
+    def __init__(self, services: Services, server: Server) -> None:
+        self._services = services
         self._server = server
 
     @property
     def began(self) -> bool:
         """Whether the server is stopping; ``/ready`` says so."""
-        return self._chat.draining
+        return self._services.draining
 
     async def run(self) -> None:
         """Refuse what is new, finish what is under way, then close every connection with code 1012.
 
         Takes no longer than three quarters of ``drain_ms``, also when a handler is stuck; the rest is for the clean-up.
         """
-        if self._chat.draining:
+        if self._services.draining:
             return
-        self._chat.draining = True
+        self._services.draining = True
         self._server.refuse_new(RETRY_AFTER_S)
-        connections = self._chat.registry.all()
+        connections = self._services.registry.all()
         log_event(_log, logging.INFO, "draining", connections=len(connections))
         for connection in connections:
             notice = ServerDraining(retry_after_ms=random.randrange(MAX_RETRY_AFTER_MS))
             connection.socket.emit("server_draining", notice)
-        share_s = self._chat.settings.drain_ms / 1000 / 4
+        share_s = self._services.settings.drain_ms / 1000 / 4
         if connections:
             await asyncio.sleep(min(NOTICE_S, share_s))
         until = asyncio.get_running_loop().time() + share_s

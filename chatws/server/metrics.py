@@ -48,9 +48,9 @@ class Metrics:
         self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
 
-    def watch(self, chat: Services, server: Server) -> None:
+    def watch(self, services: Services, server: Server) -> None:
         """Have the numbers of these parts in the registry, too."""
-        self.registry.register(ServerCollector(chat, server))
+        self.registry.register(ServerCollector(services, server))
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request that was answered."""
@@ -66,8 +66,8 @@ class Metrics:
 class ServerCollector(Collector):
     """What the engine and the chat know about themselves anyway."""
 
-    def __init__(self, chat: Services, server: Server) -> None:
-        self._chat = chat
+    def __init__(self, services: Services, server: Server) -> None:
+        self._services = services
         self._server = server
 
     def collect(self) -> Iterator[Metric]:
@@ -77,8 +77,8 @@ class ServerCollector(Collector):
         yield from self._tallies()
 
     def _gauges(self) -> Iterator[Metric]:
-        chat, server = self._chat, self._server
-        authenticated = len(chat.registry)
+        services, server = self._services, self._server
+        authenticated = len(services.registry)
         states = {"authenticated": authenticated, "unauthenticated": max(0, server.session_count - authenticated)}
         waiting, most = server.outbox_bytes()
         yield _gauge("chatws_info", "The version that runs.", "version", {__version__: 1})
@@ -86,18 +86,18 @@ class ServerCollector(Collector):
         yield _gauge(
             "chatws_transports", "Open connections, by transport.", "transport", server.sessions_by_transport()
         )
-        yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", chat.namespace.room_count)
-        yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(chat.hosting))
+        yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", services.namespace.room_count)
+        yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(services.hub))
         yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes that wait for clients.", waiting)
         yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes that wait for the slowest client.", most)
-        yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(chat.draining))
-        bus = chat.neighbours.stats
+        yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(services.draining))
+        bus = services.cluster.stats
         yield GaugeMetricFamily("chatws_bus_connected", "1 while other servers can be heard.", int(bus.connected))
         yield GaugeMetricFamily("chatws_bus_queued", "Notes that wait to be published.", bus.queued)
         yield GaugeMetricFamily("chatws_bus_lag_seconds", "Age of the last note when it arrived.", bus.lag_ms / 1000)
 
     def _tallies(self) -> Iterator[Metric]:
-        metrics = self._chat.metrics
+        metrics = self._services.metrics
         yield from metrics.requests.collect()
         yield _counter("chatws_messages", "Messages stored and delivered, by sender.", "role", metrics.messages)
         commit = HistogramMetricFamily(
@@ -123,7 +123,7 @@ class ServerCollector(Collector):
         yield _counter("chatws_bytes", "Payload bytes by direction.", "direction", sizes)
         yield CounterMetricFamily("chatws_upgrades", "Upgrades from polling to WebSocket.", stats.upgrades)
         yield CounterMetricFamily("chatws_slow_closed", "Connections that read too slowly.", stats.slow_closed)
-        bus = self._chat.neighbours.stats
+        bus = self._services.cluster.stats
         notes = {
             "published": bus.published,
             "received": bus.received,

@@ -45,10 +45,10 @@ RETRY_S = 1.0
 class PeriodicTasks:
     """The tasks; each goes on after a failure."""
 
-    def __init__(self, chat: Services) -> None:
-        self._chat = chat
-        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
-        self._sweep = Reconciler(chat)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
+        self._sweep = Reconciler(services)
         self._tasks: set[asyncio.Task[None]] = set()
         self._amends: asyncio.Task[None] | None = None
         """Set while, or after, what the bus may have lost is made good."""
@@ -59,13 +59,13 @@ class PeriodicTasks:
 
     def start(self) -> None:
         """Begin."""
-        settings = self._chat.settings
+        settings = self._services.settings
         slot_s = max(settings.positions_ms / 1000 / POSITION_SLOTS, 0.01)
         slots = iter(range(1 << 62))
         self._every(slot_s, lambda: self._send_positions(next(slots) % POSITION_SLOTS))
         self._every(max(settings.sweep_ms / 1000, 0.01), self._sweep.run)
         self._every(REVOCATION_POLL_S, self._check_revocations)
-        self._every(PRESENCE_ROUND_S, lambda: correct_presence(self._chat, is_complete=False))
+        self._every(PRESENCE_ROUND_S, lambda: correct_presence(self._services, is_complete=False))
         self._spawn(self._watch_lag())
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot())
@@ -84,7 +84,7 @@ class PeriodicTasks:
             return
         if (earlier := self._absent.get(user.user_id)) is not None:
             earlier.cancel()  # the agent was back meanwhile: only this absence counts
-        delay_s = self._chat.settings.assignee_offline_ms / 1000
+        delay_s = self._services.settings.assignee_offline_ms / 1000
         self._absent[user.user_id] = asyncio.get_running_loop().call_later(delay_s, self._give_up, user.user_id)
 
     def make_good(self) -> None:
@@ -119,14 +119,14 @@ class PeriodicTasks:
 
     async def _requeue_all(self, user_id: str) -> None:
         wanted = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
-        while not (online := await self._chat.presence.is_online_anywhere(user_id)):
+        while not (online := await self._services.presence.is_online_anywhere(user_id)):
             if online is None:
                 await asyncio.sleep(RETRY_S)  # nobody knows while the bus is away, and an agent at work keeps the work
                 continue
             try:
-                conversations, _ = await self._chat.store.conversations(wanted)
+                conversations, _ = await self._services.store.conversations(wanted)
                 for conversation in conversations:
-                    await requeue(self._chat, conversation)
+                    await requeue(self._services, conversation)
             except StoreError as problem:
                 _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
                 await asyncio.sleep(RETRY_S)
@@ -140,26 +140,26 @@ class PeriodicTasks:
         while True:
             wanted = ConversationFilter(status="assigned", cursor=cursor, limit=100)
             try:
-                conversations, cursor = await self._chat.store.conversations(wanted)
+                conversations, cursor = await self._services.store.conversations(wanted)
             except StoreError as problem:
                 _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
                 await asyncio.sleep(RETRY_S)
                 continue
             for conversation in conversations:
                 assignee = conversation.assignee
-                if assignee is not None and not self._chat.presence.is_online(assignee.user_id):
+                if assignee is not None and not self._services.presence.is_online(assignee.user_id):
                     self.agent_gone(assignee)
             if cursor is None:
                 return
 
     async def _resume_bot(self) -> None:
         """Have the bot answer what it had not when the server stopped; after a while nobody waits for it any more."""
-        oldest = format_timestamp(self._chat.clock.now_ms() - RESUME_WITHIN_MS)
+        oldest = format_timestamp(self._services.clock.now_ms() - RESUME_WITHIN_MS)
         cursor: str | None = None
         while True:
             try:
                 wanted = ConversationFilter(status="bot", cursor=cursor, limit=100)
-                conversations, cursor = await self._chat.store.conversations(wanted)
+                conversations, cursor = await self._services.store.conversations(wanted)
             except StoreError as problem:
                 _log.warning("resume_failed", extra={"keys": {"error": str(problem)}})
                 return
@@ -167,52 +167,54 @@ class PeriodicTasks:
                 if conversation.updated_at < oldest:
                     return
                 if not self._is_being_answered(conversation):
-                    self._chat.answering.resume(conversation)
+                    self._services.bot.resume(conversation)
             if cursor is None:
                 return
 
     async def _resume_bot_of_another(self) -> None:
         """Leave other servers the time to answer what they were asked; where several resume, one answer is stored."""
-        await asyncio.sleep(self._chat.settings.presence_grace_ms / 1000 * random.uniform(1.0, 1.5))
+        await asyncio.sleep(self._services.settings.presence_grace_ms / 1000 * random.uniform(1.0, 1.5))
         await self._resume_bot()
 
     def _is_being_answered(self, conversation: Conversation) -> bool:
-        hosted = self._chat.hosting.get(conversation.conversation_id)
+        hosted = self._services.hub.get(conversation.conversation_id)
         return hosted is not None and BOT.user_id in hosted.board.typing()
 
     async def _send_positions(self, slot: int) -> None:
-        for connection in self._chat.registry.all():
+        for connection in self._services.registry.all():
             if connection.joined and connection.slot % POSITION_SLOTS == slot:
                 heads = {joined: hosted.delivered for joined, hosted in connection.joined.items()}
                 connection.socket.emit("positions", heads)
 
     async def _check_revocations(self) -> None:
-        registry = self._chat.registry
+        registry = self._services.registry
         if registry:
-            erased = [user_id for user_id in await self._chat.store.erased_lately() if registry.is_connected(user_id)]
-            await lifecycle.close_barred(self._chat, [*registry.agents(), *erased])
+            erased = [
+                user_id for user_id in await self._services.store.erased_lately() if registry.is_connected(user_id)
+            ]
+            await lifecycle.close_barred(self._services, [*registry.agents(), *erased])
 
     async def _close_barred(self, user_id: str) -> None:
         try:
-            await lifecycle.close_barred(self._chat, [user_id])
+            await lifecycle.close_barred(self._services, [user_id])
         except StoreError:
-            lifecycle.revoke(self._chat, user_id)  # the other server has committed it
+            lifecycle.revoke(self._services, user_id)  # the other server has committed it
 
     async def _make_good(self) -> None:
         await self._try(self._sweep.run)
-        await make_amends(self._chat)
+        await make_amends(self._services)
 
     async def _ask_about_strangers(self) -> None:
         await asyncio.sleep(STRANGERS_WAIT_S)
         asked, self._strangers = self._strangers, set()
-        await self._chat.presence.ask_about(asked)
+        await self._services.presence.ask_about(asked)
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
             await asyncio.sleep(LAG_PROBE_S)
-            self._chat.metrics.loop_lag.observe(max(0.0, loop.time() - began - LAG_PROBE_S))
+            self._services.metrics.loop_lag.observe(max(0.0, loop.time() - began - LAG_PROBE_S))
 
     def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         self._spawn(self._repeat(period_s, work))

@@ -18,8 +18,8 @@ from chatws.wire.socketio import RESERVED_EVENTS
 class WebSocketService:
     """Speaks into conversations and to users from the server's side."""
 
-    def __init__(self, chat: Services) -> None:
-        self._chat = chat
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def send_message(
         self, conversation_id: str, content: str, sender: User = BOT, *, client_message_id: str | None = None
@@ -30,9 +30,9 @@ class WebSocketService:
             ChatError: the content is not allowed.
             StoreError: as `Store.append`.
         """
-        await self._chat.store.ensure_user(sender)
+        await self._services.store.ensure_user(sender)
         draft = Draft(conversation_id, sender, normalise_content(content), client_message_id)
-        return (await self._chat.append(draft)).message
+        return (await self._services.append(draft)).message
 
     def send_to_user(self, user_id: str, event: str, payload: object = UNSET) -> int:
         """Emit an event of any name that is not reserved to every connection of a user; returns how many are here.
@@ -44,16 +44,16 @@ class WebSocketService:
         """
         if not is_free_name(event):
             raise ValueError(event)
-        sockets = self._chat.registry.sockets_of(user_id)
+        sockets = self._services.registry.sockets_of(user_id)
         args = () if payload is UNSET else (payload,)
-        self._chat.namespace.to(user_room(user_id)).emit(event, *args)
+        self._services.namespace.to(user_room(user_id)).emit(event, *args)
         crossing = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
-        self._chat.neighbours.tell_user(user_id, event, crossing)
+        self._services.cluster.tell_user(user_id, event, crossing)
         return len(sockets)
 
     def get_connection_count(self) -> int:
         """Return how many authenticated connections there are."""
-        return len(self._chat.registry)
+        return len(self._services.registry)
 
 
 def is_free_name(event: str) -> bool:

@@ -36,7 +36,7 @@ class RequestContext:
     """Who asks: a socket's connection, or a REST request without one."""
 
     identity: Identity | None
-    throttle: RateLimiter | None
+    rate_limiter: RateLimiter | None
     """None when limits are off."""
     connection: Connection | None = None
     address: str = ""
@@ -66,11 +66,11 @@ class Services:
     """Failed log-ins and guessed sessions."""
     session_starts: AddressRateLimiter
     registry: ConnectionRegistry
-    hosting: Hub
+    hub: Hub
     presence: PresenceManager
     inbox: Inbox
-    answering: BotDispatcher
-    neighbours: ClusterPublisher
+    bot: BotDispatcher
+    cluster: ClusterPublisher
     draining: bool = False
 
     @property
@@ -84,14 +84,14 @@ class Services:
         Raises:
             StoreError: as `Store.append`.
         """
-        before = self.hosting.get(draft.conversation_id)
+        before = self.hub.get(draft.conversation_id)
         was = before.conversation if before is not None and draft.reopen else None
         began = self.clock.monotonic()
         stored = await self.store.append(draft)
         self.metrics.commit.observe(self.clock.monotonic() - began)
         message = stored.message
-        self.hosting.deliver(message)
-        self.neighbours.message(message)
+        self.hub.deliver(message)
+        self.cluster.message(message)
         if stored.duplicate:
             return stored  # told all the same: the server that stored it may have died before it did
         self.metrics.messages[message.sender.role] += 1
@@ -114,25 +114,25 @@ class Services:
     def changed(self, before: Conversation | None, after: Conversation) -> None:
         """Tell members and inboxes, here and on other servers, of a new status or assignee."""
         self.show_change(before, after)
-        self.neighbours.changed(before, after)
+        self.cluster.changed(before, after)
 
     def show_change(self, before: Conversation | None, after: Conversation) -> None:
         """Tell members and inboxes here of a new status or assignee."""
-        self.hosting.adopt(after)
+        self.hub.adopt(after)
         self.inbox.touch(after.conversation_id, before)
-        self.answering.conversation_changed(after)
+        self.bot.conversation_changed(after)
 
     def touched(self, conversation_id: str) -> None:
         """Tell inboxes, here and on other servers, of a conversation that is new or has a new message."""
         self.inbox.touch(conversation_id)
-        self.neighbours.touched(conversation_id)
+        self.cluster.touched(conversation_id)
 
     def remembered(self, conversation: Conversation, stored: Stored) -> Conversation | None:
         """Return the conversation as an append found it; None when that is newer than what is known here.
 
         ``conversation`` is what the caller went by, for one that is not hosted.
         """
-        hosted = self.hosting.get(conversation.conversation_id)
+        hosted = self.hub.get(conversation.conversation_id)
         known = stored.conversation or (conversation if hosted is None else hosted.conversation)
         return known if known.version >= stored.version else None
 
@@ -149,5 +149,5 @@ class Services:
 
     async def current(self, conversation_id: str) -> Conversation | None:
         """Return a conversation as it is now, from memory when it is hosted here."""
-        hosted = self.hosting.get(conversation_id)
+        hosted = self.hub.get(conversation_id)
         return hosted.current() if hosted is not None else await self.store.conversation(conversation_id)

@@ -62,7 +62,7 @@ class HostileHarness:
             engine.unadmitted_count,
             len(main.sockets),
             main.room_count,
-            len(parts.hosting),
+            len(parts.hub),
             len(parts.registry._by_user),
             engine._registry.last_poll_count,
             len(engine._context.write_monitor),

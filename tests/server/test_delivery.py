@@ -53,7 +53,7 @@ async def test_out_of_order_messages_are_put_in_order(chat: RunningChat) -> None
     agent, _ = await chat.pair()
     messages = await stored_unannounced(chat, 4)
     for index in (2, 3, 1, 0):
-        chat.parts.hosting.deliver(messages[index])
+        chat.parts.hub.deliver(messages[index])
     await agent.settle()
     assert seqs(agent.seen("message_received")) == [1, 2, 3, 4]
 
@@ -62,14 +62,14 @@ async def test_hole_that_stays_is_read_from_the_database(chat: RunningChat) -> N
     agent, _ = await chat.pair()
     messages = await stored_unannounced(chat, 6)
     for index in (2, 5):
-        chat.parts.hosting.deliver(messages[index])
+        chat.parts.hub.deliver(messages[index])
     assert await received(agent, 6) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_repeated_delivery_is_shown_once(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
     for message in await stored_unannounced(chat, 2) * 2:
-        chat.parts.hosting.deliver(message)
+        chat.parts.hub.deliver(message)
     await agent.settle()
     assert seqs(agent.seen("message_received")) == [1, 2]
 
@@ -78,7 +78,7 @@ async def test_message_that_comes_while_a_hole_is_read_is_not_lost(start_chat: S
     chat = await start_chat(sweep_ms=60_000)
     agent, _ = await chat.pair()
     messages = await stored_unannounced(chat, 6)
-    store, hosting = chat.parts.store, chat.parts.hosting
+    store, hosting = chat.parts.store, chat.parts.hub
     page_after = store.page_after
 
     async def page_while_more_comes(conversation_id: str, after_seq: int, limit: int) -> object:
@@ -95,7 +95,7 @@ async def test_repair_ends_with_the_last_member(start_chat: StartChat) -> None:
     chat = await start_chat(sweep_ms=60_000)
     agent, customer = await chat.pair()
     messages = await stored_unannounced(chat, 3)
-    chat.parts.hosting.deliver(messages[2])
+    chat.parts.hub.deliver(messages[2])
     for peer in (agent, customer):
         await peer.ask("leave_conversation", "conv-1")
     ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})

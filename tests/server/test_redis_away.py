@@ -75,7 +75,7 @@ async def test_nothing_is_lost_while_redis_is_away_and_all_is_right_when_it_is_b
 async def test_redis_that_hangs_delays_nobody(start_real_cluster: StartRealCluster, redis: RedisServer) -> None:
     cluster = await start_real_cluster(sweep_ms=200, limits="off")
     agent, customer = await cluster.pair()
-    buses = [server.parts.neighbours.stats for server in cluster.servers]
+    buses = [server.parts.cluster.stats for server in cluster.servers]
     await asyncio.to_thread(redis.stop)
     for number in range(20):
         assert (await customer.ask("send_message", text(f"text {number}")))["seq"] == number + 1

@@ -315,13 +315,13 @@ async def test_servers_hear_only_of_what_concerns_their_clients(start_cluster: S
     first, second = cluster.servers
     stranger = await second.customer()
     await stranger.ask("join_conversation", "conv-2")
-    heard = second.parts.neighbours.stats.received
+    heard = second.parts.cluster.stats.received
     loner = await first.customer()
     await loner.ask("join_conversation", "conv-3")
     await loner.ask("send_message", text("hello", "conv-3"))
     await loner.ask("typing_start", "conv-3")
     await crossed(loner, stranger)
-    assert second.parts.neighbours.stats.received == heard
+    assert second.parts.cluster.stats.received == heard
     follower = await second.agent()
     await follower.ask("subscribe_inbox", {})
     await loner.ask("send_message", text("hello", "conv-3"))

@@ -42,4 +42,4 @@ class ScriptedBot:
 
 def install(chat: RunningChat, bot: Bot) -> None:
     """Put the bot in place of the one of the settings."""
-    chat.parts.answering._bot = bot
+    chat.parts.bot._bot = bot

@@ -81,7 +81,7 @@ class RunningChat:
     @property
     def parts(self) -> Services:
         """The server's inside, for what no client can bring about."""
-        return self.app[SERVICE]._chat
+        return self.app[SERVICE]._services
 
     @asynccontextmanager
     async def other_store(self) -> AsyncIterator[Store]:

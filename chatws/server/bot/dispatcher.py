@@ -42,14 +42,14 @@ class BotDispatcher:
         """Those under way, by conversation, in the order of their questions."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
-        self._chat: Services | None = None
+        self._services: Services | None = None
         """Set once, with the notices, when the parts are joined together."""
         self._notices: BotNotices | None = None
 
-    def join(self, chat: Services) -> None:
+    def join(self, services: Services) -> None:
         """Learn the chat it answers in."""
-        self._chat = chat
-        self._notices = BotNotices(chat, self._bot.name)
+        self._services = services
+        self._notices = BotNotices(services, self._bot.name)
 
     def customer_wrote(self, conversation: Conversation, message: Message) -> None:
         """Answer in the background if it is the bot's turn."""
@@ -100,23 +100,23 @@ class BotDispatcher:
         await self._bot.close()
 
     async def _run(self, answer: BotReply) -> None:
-        assert self._chat is not None
+        assert self._services is not None
         conversation_id = answer.question.conversation_id
         stored: Message | None = None
         try:
             async with self._turns.setdefault(conversation_id, asyncio.Lock()):
                 answer.check()
-                typing = asyncio.create_task(self._show_typing(self._chat, conversation_id))
+                typing = asyncio.create_task(self._show_typing(self._services, conversation_id))
                 try:
-                    stored = await self._settle(self._chat, answer)
+                    stored = await self._settle(self._services, answer)
                 finally:
                     typing.cancel()
                     await asyncio.wait({typing})
         except (ReplyCancelled, StaleVersion, IdempotencyConflict):
             # The conflict is another server's answer to the same question.
-            self._chat.metrics.bot_answers["dropped"].inc()
+            self._services.metrics.bot_answers["dropped"].inc()
         except StoreError as problem:
-            self._chat.metrics.bot_answers["failed"].inc()
+            self._services.metrics.bot_answers["failed"].inc()
             _log.warning("bot_answer_lost", extra={"keys": {"conversationId": conversation_id, "error": str(problem)}})
         finally:
             answer.finish(stored)
@@ -130,45 +130,45 @@ class BotDispatcher:
             del self._answers[conversation_id]
             self._turns.pop(conversation_id, None)
 
-    async def _settle(self, chat: Services, answer: BotReply) -> Message | None:
+    async def _settle(self, services: Services, answer: BotReply) -> Message | None:
         """Store what the customer is to read, and hand the conversation off if that is the end of it."""
         try:
-            text, ending = await self._say(chat, answer)
+            text, ending = await self._say(services, answer)
         except (ReplyCancelled, StoreError):
             raise
         except Exception as problem:  # noqa: BLE001  a bot's failure is the operator's, never the customer's
-            return await self._fail(chat, answer, problem)
-        stored = await self._store(chat, answer, text)
-        chat.metrics.bot_answers["stored"].inc()
+            return await self._fail(services, answer, problem)
+        stored = await self._store(services, answer, text)
+        services.metrics.bot_answers["stored"].inc()
         if ending is not None:
-            await self._hand_off(chat, answer, ending)
+            await self._hand_off(services, answer, ending)
         return stored
 
-    async def _fail(self, chat: Services, answer: BotReply, problem: Exception) -> Message | None:
+    async def _fail(self, services: Services, answer: BotReply, problem: Exception) -> Message | None:
         """Give the customer a clear line and the agents a notice."""
         assert self._notices is not None
-        stored = await self._store(chat, answer, fit_content(self._settings.bot_failure_text))
-        chat.metrics.bot_answers["failed"].inc()
+        stored = await self._store(services, answer, fit_content(self._settings.bot_failure_text))
+        services.metrics.bot_answers["failed"].inc()
         self._notices.failed(answer.question.conversation_id, problem)
         if self._settings.bot_on_failure == "handoff":
-            await self._hand_off(chat, answer, HandOff("the bot failed"))
+            await self._hand_off(services, answer, HandOff("the bot failed"))
         return stored
 
-    async def _say(self, chat: Services, answer: BotReply) -> tuple[str, HandOff | None]:
-        ending = await self._compose(chat, answer)
+    async def _say(self, services: Services, answer: BotReply) -> tuple[str, HandOff | None]:
+        ending = await self._compose(services, answer)
         if text := fit_content(answer.text):
             return text, ending
         if ending is None:
             raise BotError("it said nothing", FailureReason.EMPTY)
         return fit_content(self._settings.bot_handoff_text), ending
 
-    async def _compose(self, chat: Services, answer: BotReply) -> HandOff | None:
+    async def _compose(self, services: Services, answer: BotReply) -> HandOff | None:
         """Let the bot write the answer's text; returns its hand-off, if it ends with one."""
         if self._handoff_words.found_in(answer.question.content):
             return ASKED
         timeout_s = self._settings.bot_timeout_ms / 1000
         async with answer.composing(timeout_s):
-            pieces = self._bot.answer(await self._turn(chat, answer.question))
+            pieces = self._bot.answer(await self._turn(services, answer.question))
             async with aclosing(pieces):  # type: ignore[type-var]  # a bot's iterator is a generator
                 async for piece in pieces:
                     if isinstance(piece, HandOff):
@@ -178,12 +178,12 @@ class BotDispatcher:
                         break
         return None
 
-    async def _turn(self, chat: Services, question: Message) -> BotRequest:
+    async def _turn(self, services: Services, question: Message) -> BotRequest:
         """Read what was said before, at most so many messages and characters, the latest of them."""
         limit, left = self._settings.bot_history_messages, self._settings.bot_history_chars
         if not limit or not self._bot.reads_history:
             return BotRequest(question.conversation_id, question)
-        page = await chat.store.page_before(question.conversation_id, question.seq, limit)
+        page = await services.store.page_before(question.conversation_id, question.seq, limit)
         history: list[Message] = []
         for message in reversed(page.messages):
             left -= len(message.content)
@@ -192,7 +192,7 @@ class BotDispatcher:
             history.append(message)
         return BotRequest(question.conversation_id, question, tuple(reversed(history)))
 
-    async def _store(self, chat: Services, answer: BotReply, text: str) -> Message | None:
+    async def _store(self, services: Services, answer: BotReply, text: str) -> Message | None:
         """Store the message, unless it is empty, under the question's id: no question is ever answered twice."""
         if not text:
             return None
@@ -204,30 +204,30 @@ class BotDispatcher:
             expected_version=answer.version,
             reopen=False,
         )
-        return (await chat.append(draft)).message
+        return (await services.append(draft)).message
 
-    async def _hand_off(self, chat: Services, answer: BotReply, ending: HandOff) -> None:
+    async def _hand_off(self, services: Services, answer: BotReply, ending: HandOff) -> None:
         assert self._notices is not None
-        conversation = await chat.current(answer.question.conversation_id)
+        conversation = await services.current(answer.question.conversation_id)
         if conversation is None or (conversation.status, conversation.version) != ("bot", answer.version):
             return
-        if await requeue(chat, conversation):
+        if await requeue(services, conversation):
             self._notices.handed_off(conversation.conversation_id, ending.reason)
 
-    async def _show_typing(self, chat: Services, conversation_id: str) -> None:
+    async def _show_typing(self, services: Services, conversation_id: str) -> None:
         """Until cancelled; an indicator expires by itself, so that it is repeated as a client's is."""
         try:
             while True:
-                if (hosted := chat.hosting.get(conversation_id)) is not None:
+                if (hosted := services.hub.get(conversation_id)) is not None:
                     hosted.board.start(BOT, self)
                 else:
-                    chat.neighbours.typing(conversation_id, BOT, is_typing=True)
+                    services.cluster.typing(conversation_id, BOT, is_typing=True)
                 await asyncio.sleep(self._settings.typing_resend_ms / 1000)
         finally:
-            if (hosted := chat.hosting.get(conversation_id)) is not None:
+            if (hosted := services.hub.get(conversation_id)) is not None:
                 hosted.board.end(BOT.user_id, self)
             else:
-                chat.neighbours.typing(conversation_id, BOT, is_typing=False)
+                services.cluster.typing(conversation_id, BOT, is_typing=False)
 
 
 def _withdraw(answers: list[BotReply] | tuple[()]) -> None:

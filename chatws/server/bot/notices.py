@@ -22,10 +22,10 @@ _log = logging.getLogger("chatws.bot")
 class BotNotices:
     """Speaks of one bot."""
 
-    def __init__(self, chat: Services, bot: str) -> None:
-        self._chat = chat
+    def __init__(self, services: Services, bot: str) -> None:
+        self._services = services
         self._bot = bot
-        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
 
     def failed(self, conversation_id: str, problem: Exception) -> None:
         """The bot had no answer."""
@@ -37,19 +37,19 @@ class BotNotices:
             case _:
                 reason = "crashed"
                 self._lines.write(logging.ERROR, "bot_crashed", "crash", problem=problem)
-        tell_inboxes(self._chat, conversation_id, "failed", reason)
+        tell_inboxes(self._services, conversation_id, "failed", reason)
         self._warn(conversation_id, reason, str(problem))
 
     def overrun(self, conversation_id: str) -> None:
         """A question was left to the agents, because too many wait."""
-        self._chat.metrics.bot_answers["failed"].inc()
-        tell_inboxes(self._chat, conversation_id, "failed", "overrun")
+        self._services.metrics.bot_answers["failed"].inc()
+        tell_inboxes(self._services, conversation_id, "failed", "overrun")
         self._warn(conversation_id, "overrun", "")
 
     def handed_off(self, conversation_id: str, reason: str) -> None:
         """A conversation left the bot."""
-        self._chat.metrics.bot_answers["handed_off"].inc()
-        tell_inboxes(self._chat, conversation_id, "handed_off", reason)
+        self._services.metrics.bot_answers["handed_off"].inc()
+        tell_inboxes(self._services, conversation_id, "handed_off", reason)
 
     def _warn(self, conversation_id: str, reason: str, detail: str) -> None:
         self._lines.write(
@@ -64,14 +64,14 @@ class BotNotices:
 
 
 def tell_inboxes(
-    chat: Services, conversation_id: str, kind: Literal["failed", "handed_off"], reason: str | None = None
+    services: Services, conversation_id: str, kind: Literal["failed", "handed_off"], reason: str | None = None
 ) -> None:
     """Emit the notice to every agent who follows an inbox."""
     notice = BotNotice(
         conversation_id=conversation_id,
         kind=kind,
-        timestamp=format_timestamp(chat.clock.now_ms()),
+        timestamp=format_timestamp(services.clock.now_ms()),
         reason=reason or UNSET,
     )
-    chat.namespace.to(EVERY_INBOX).emit("bot_notice", notice)
-    chat.neighbours.tell_inboxes(notice)
+    services.namespace.to(EVERY_INBOX).emit("bot_notice", notice)
+    services.cluster.tell_inboxes(notice)

@@ -36,10 +36,10 @@ _log = logging.getLogger("chatws.bus")
 class ClusterReceiver:
     """The bus's receiver; what needs waiting is left to the background."""
 
-    def __init__(self, chat: Services, background: PeriodicTasks) -> None:
-        self._chat = chat
+    def __init__(self, services: Services, background: PeriodicTasks) -> None:
+        self._services = services
         self._background = background
-        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
 
     def received(self, channel: str, origin: str, note: Note) -> None:
         """Another server said something; a bug in what comes of it costs this note only."""
@@ -54,20 +54,20 @@ class ClusterReceiver:
 
     def server_gone(self, origin: str) -> None:
         """Another server has ended: its users are gone, unless they come back, and so is its work."""
-        self._chat.presence.server_gone(origin)
+        self._services.presence.server_gone(origin)
         self._background.take_over_work()
 
     def _dispatch(self, channel: str, origin: str, note: Note) -> None:
-        chat = self._chat
+        services = self._services
         match note:
             case MessageStored():
-                chat.hosting.deliver(note.message)
+                services.hub.deliver(note.message)
             case TypingChanged():
                 self._typing(origin, note)
             case PresenceEntry():
                 self._presence(channel, origin, note)
             case ConversationTouched():
-                chat.inbox.touch(note.conversation_id)
+                services.inbox.touch(note.conversation_id)
             case ConversationChanged():
                 self._changed(channel, note)
             case HostingBegan():
@@ -77,20 +77,20 @@ class ClusterReceiver:
 
     def _emit(self, note: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
         """Hand on what is an event for clients, more or less as it stands."""
-        chat = self._chat
+        services = self._services
         match note:
             case ReadMoved():
-                chat.namespace.to(room_name(note.read.conversation_id)).emit("message_read", note.read)
+                services.namespace.to(room_name(note.read.conversation_id)).emit("message_read", note.read)
             case UserEvent():
                 args = () if note.payload is UNSET else (note.payload,)
-                chat.namespace.to(lifecycle.user_room(note.user_id)).emit(note.name, *args)
+                services.namespace.to(lifecycle.user_room(note.user_id)).emit(note.name, *args)
             case Revoked():
                 self._background.close_barred(note.user_id)
             case BotNoticed():
-                chat.namespace.to(EVERY_INBOX).emit("bot_notice", note.notice)
+                services.namespace.to(EVERY_INBOX).emit("bot_notice", note.notice)
 
     def _typing(self, origin: str, note: TypingChanged) -> None:
-        hosted = self._chat.hosting.get(note.conversation_id)
+        hosted = self._services.hub.get(note.conversation_id)
         if hosted is None:
             return
         if note.is_typing:
@@ -99,25 +99,25 @@ class ClusterReceiver:
             hosted.board.end(note.user.user_id, origin)
 
     def _presence(self, channel: str, origin: str, part: PresenceEntry) -> None:
-        is_stranger = self._chat.presence.hear(origin, part)
+        is_stranger = self._services.presence.hear(origin, part)
         if is_stranger and channel != INBOX:
             # The user may be connected to servers that have nothing to do with this conversation.
             self._background.ask_about(part.user.user_id)
 
     def _changed(self, channel: str, note: ConversationChanged) -> None:
         """Every server that follows an inbox hears it there, and again in the conversation when it hosts that, too."""
-        self._chat.hosting.adopt(note.after)
+        self._services.hub.adopt(note.after)
         if channel == INBOX:
-            self._chat.inbox.touch(note.after.conversation_id, note.before)
+            self._services.inbox.touch(note.after.conversation_id, note.before)
         else:
-            self._chat.answering.conversation_changed(note.after)
+            self._services.bot.conversation_changed(note.after)
 
     def _introduce(self, conversation_id: str) -> None:
-        chat = self._chat
-        hosted = chat.hosting.get(conversation_id)
+        services = self._services
+        hosted = services.hub.get(conversation_id)
         if hosted is None:
             return
-        members = (socket.data.user_id for socket in chat.namespace.room_members(hosted.room))
-        chat.neighbours.introduce(conversation_id, chat.presence.parts_of(members))
+        members = (socket.data.user_id for socket in services.namespace.room_members(hosted.room))
+        services.cluster.introduce(conversation_id, services.presence.parts_of(members))
         for user in hosted.board.typing_here():
-            chat.neighbours.typing(conversation_id, user, is_typing=True)
+            services.cluster.typing(conversation_id, user, is_typing=True)

@@ -27,8 +27,8 @@ NEWEST = 100
 class Reconciler:
     """The repair that needs no bus: the database is the truth."""
 
-    def __init__(self, chat: Services) -> None:
-        self._chat = chat
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._newest: str | None = None
         """When the youngest change was that the last look at the list of conversations found; None before the first."""
 
@@ -38,27 +38,27 @@ class Reconciler:
         Raises:
             StoreError: as `Store.heads`; what was not compared is so the next time.
         """
-        ids = self._chat.hosting.ids()
+        ids = self._services.hub.ids()
         for start in range(0, len(ids), HEADS_PER_QUERY):
             await self.compare(ids[start : start + HEADS_PER_QUERY])
-        if self._chat.inbox.has_followers:
+        if self._services.inbox.has_followers:
             await self._compare_inbox()
         else:
             self._newest = None
 
     async def compare(self, conversation_ids: Sequence[str]) -> None:
         """Deliver the messages of these conversations that are missing, and tell of changes that were missed."""
-        heads = await self._chat.store.heads(conversation_ids)
+        heads = await self._services.store.heads(conversation_ids)
         await asyncio.sleep(0)  # what was committed before this read is delivered by now
         for conversation_id, head in heads.items():
-            hosted = self._chat.hosting.get(conversation_id)
+            hosted = self._services.hub.get(conversation_id)
             if hosted is not None:
                 await self._repair(hosted, head)
 
     async def _compare_inbox(self) -> None:
         """Show followers the changes since the last look that nobody has told them of."""
-        inbox = self._chat.inbox
-        page, _ = await self._chat.store.conversations(ConversationFilter(limit=NEWEST))
+        inbox = self._services.inbox
+        page, _ = await self._services.store.conversations(ConversationFilter(limit=NEWEST))
         since = self._newest
         self._newest = page[0].updated_at if page else since
         for conversation in page:
@@ -74,7 +74,7 @@ class Reconciler:
         known = hosted.conversation
         if hosted.repair is None and hosted.delivered < head.seq:
             log_event(_log, logging.INFO, "gap_found", conversationId=known.conversation_id, head=head.seq)
-            self._chat.metrics.gaps.inc()
-            await self._chat.hosting.read_missing(hosted, head.seq)
+            self._services.metrics.gaps.inc()
+            await self._services.hub.read_missing(hosted, head.seq)
         if known.version < head.version and hosted.conversation is known:
-            await self._chat.relearn(known)
+            await self._services.relearn(known)

@@ -29,37 +29,37 @@ def user_room(user_id: str) -> str:
     return f"user:{user_id}"
 
 
-async def identify(chat: Services, address: str, credentials: Authenticate) -> Identity:
+async def identify(services: Services, address: str, credentials: Authenticate) -> Identity:
     """Check credentials; an address that guesses has to wait.
 
     Raises:
         ChatError: as `Authenticator.identify`, or ``rate_limited``.
     """
-    chat.failures.check(address, chat.clock.monotonic())
+    services.failures.check(address, services.clock.monotonic())
     try:
-        return await chat.authenticator.identify(credentials, first_status=chat.first_status)
+        return await services.authenticator.identify(credentials, first_status=services.first_status)
     except ChatError as refused:
         if refused.code is ErrorCode.UNAUTHORIZED:
-            chat.failures.count(address, chat.clock.monotonic())
+            services.failures.count(address, services.clock.monotonic())
         raise
 
 
-def admit(chat: Services, connection: Connection, identity: Identity) -> None:
+def admit(services: Services, connection: Connection, identity: Identity) -> None:
     """Bind an identity to a connection and greet it.
 
     Raises:
         ChatError: ``connection_limit``.
     """
-    chat.registry.check_room_for(identity)
+    services.registry.check_room_for(identity)
     connection.identity = identity
-    chat.registry.add(connection)
+    services.registry.add(connection)
     connection.socket.admit()
     connection.socket.join(user_room(identity.user_id))
-    if chat.presence.is_waiting(identity.user_id):
-        chat.metrics.reconnects.inc()
-    chat.presence.arrive(connection)
-    watch_expiry(chat, connection)
-    connection.socket.emit("authenticated", _greeting(chat, identity))
+    if services.presence.is_waiting(identity.user_id):
+        services.metrics.reconnects.inc()
+    services.presence.arrive(connection)
+    watch_expiry(services, connection)
+    connection.socket.emit("authenticated", _greeting(services, identity))
     log_event(
         _log,
         logging.INFO,
@@ -70,15 +70,15 @@ def admit(chat: Services, connection: Connection, identity: Identity) -> None:
     )
 
 
-def _greeting(chat: Services, identity: Identity) -> Authenticated:
-    settings = chat.settings
+def _greeting(services: Services, identity: Identity) -> Authenticated:
+    settings = services.settings
     return Authenticated(
         user_id=identity.user.user_id,
         user_name=identity.user.user_name,
         role=identity.user.role,
         expires_at=format_timestamp(identity.expires_at_ms),
-        server_time=format_timestamp(chat.clock.now_ms()),
-        epoch=chat.store.epoch,
+        server_time=format_timestamp(services.clock.now_ms()),
+        epoch=services.store.epoch,
         timers=Timers(
             typing_resend_ms=settings.typing_resend_ms,
             typing_expire_ms=settings.typing_expire_ms,
@@ -88,36 +88,36 @@ def _greeting(chat: Services, identity: Identity) -> Authenticated:
     )
 
 
-def renew(chat: Services, connection: Connection, identity: Identity) -> None:
+def renew(services: Services, connection: Connection, identity: Identity) -> None:
     """Replace a connection's credentials by fresh ones of the same user."""
     connection.identity = identity
     if connection.socket.connected:
-        watch_expiry(chat, connection)
+        watch_expiry(services, connection)
 
 
-def is_session_to_slide(chat: Services, connection: Connection) -> bool:
+def is_session_to_slide(services: Services, connection: Connection) -> bool:
     """Whether a session stands behind the connection whose new end is to be stored (`is_to_slide`)."""
     identity = connection.identity
     if identity is None or identity.session_id is None:
         return False
-    return is_to_slide(identity.expires_at_ms, chat.clock.now_ms(), chat.settings.session_ttl_s * 1000)
+    return is_to_slide(identity.expires_at_ms, services.clock.now_ms(), services.settings.session_ttl_s * 1000)
 
 
-async def slide_session(chat: Services, connection: Connection) -> None:
+async def slide_session(services: Services, connection: Connection) -> None:
     """Let a session live on because it is used."""
     identity = connection.identity
     assert identity is not None
     assert identity.session_id is not None
-    now_ms, life_ms = chat.clock.now_ms(), chat.settings.session_ttl_s * 1000
+    now_ms, life_ms = services.clock.now_ms(), services.settings.session_ttl_s * 1000
     connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + life_ms)
     try:
         async with asyncio.timeout(SLIDE_TIMEOUT_S):
-            await chat.store.touch_session(identity.session_id, now_ms + life_ms)
+            await services.store.touch_session(identity.session_id, now_ms + life_ms)
     except (StoreError, TimeoutError):
         connection.identity = identity  # the next event tries again
 
 
-def watch_expiry(chat: Services, connection: Connection) -> None:
+def watch_expiry(services: Services, connection: Connection) -> None:
     """Warn before a token ends, refuse after it (the pipeline does), and close after the grace."""
     if connection.expiry is not None:
         connection.expiry.cancel()
@@ -125,18 +125,18 @@ def watch_expiry(chat: Services, connection: Connection) -> None:
     identity = connection.identity
     if identity is None or identity.kind == "session":
         return
-    left_ms = identity.expires_at_ms - chat.clock.now_ms()
-    warning_ms = max(0, left_ms - chat.settings.token_expiring_ms)
+    left_ms = identity.expires_at_ms - services.clock.now_ms()
+    warning_ms = max(0, left_ms - services.settings.token_expiring_ms)
     loop = asyncio.get_running_loop()
-    connection.expiry = loop.call_later(warning_ms / 1000, _warn, chat, connection)
+    connection.expiry = loop.call_later(warning_ms / 1000, _warn, services, connection)
 
 
-def _warn(chat: Services, connection: Connection) -> None:
+def _warn(services: Services, connection: Connection) -> None:
     assert connection.identity is not None
-    left_ms = max(0, connection.identity.expires_at_ms - chat.clock.now_ms())
+    left_ms = max(0, connection.identity.expires_at_ms - services.clock.now_ms())
     connection.socket.emit("auth_expiring", AuthExpiring(in_ms=left_ms))
     loop = asyncio.get_running_loop()
-    delay_s = (left_ms + chat.settings.token_grace_ms) / 1000
+    delay_s = (left_ms + services.settings.token_grace_ms) / 1000
     connection.expiry = loop.call_later(delay_s, _expire, connection)
 
 
@@ -146,14 +146,14 @@ def _expire(connection: Connection) -> None:
     connection.socket.close_transport()
 
 
-def revoke(chat: Services, user_id: str) -> None:
+def revoke(services: Services, user_id: str) -> None:
     """Close every connection of a user who logged out or was barred; it does not come back by itself."""
-    for connection in chat.registry.of_user(user_id):
+    for connection in services.registry.of_user(user_id):
         connection.socket.emit("error", failure(ChatError(ErrorCode.UNAUTHORIZED)))
         connection.socket.disconnect(close=True)
 
 
-async def close_barred(chat: Services, user_ids: Sequence[str]) -> None:
+async def close_barred(services: Services, user_ids: Sequence[str]) -> None:
     """Close the connections of those among these users whose credentials the database says are void.
 
     Raises:
@@ -161,26 +161,26 @@ async def close_barred(chat: Services, user_ids: Sequence[str]) -> None:
     """
     if not user_ids:
         return
-    for account in await chat.store.accounts_of(user_ids):
-        for connection in chat.registry.of_user(account.user.user_id):
+    for account in await services.store.accounts_of(user_ids):
+        for connection in services.registry.of_user(account.user.user_id):
             if connection.identity is not None and is_barred(account, connection.identity.issued_at_ms):
-                revoke(chat, account.user.user_id)
+                revoke(services, account.user.user_id)
                 break
 
 
-def depart(chat: Services, connection: Connection, reason: str) -> None:
+def depart(services: Services, connection: Connection, reason: str) -> None:
     """Undo everything a connection was part of; costs no more than its own rooms."""
     if connection.expiry is not None:
         connection.expiry.cancel()
         connection.expiry = None
     if connection.identity is None:
         return
-    chat.presence.depart(connection)
-    if chat.inbox.unsubscribe(connection):
-        chat.presence.inbox_ended()
+    services.presence.depart(connection)
+    if services.inbox.unsubscribe(connection):
+        services.presence.inbox_ended()
     for hosted in list(connection.joined.values()):
-        leave_room(chat, connection, hosted)
-    chat.registry.remove(connection)
+        leave_room(services, connection, hosted)
+    services.registry.remove(connection)
     log_event(
         _log,
         logging.INFO,

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Connection:
     """What the chat knows of one socket."""
 
-    __slots__ = ("choice", "expiry", "identity", "inbox", "joined", "slot", "socket", "throttle")
+    __slots__ = ("choice", "expiry", "identity", "inbox", "joined", "rate_limiter", "slot", "socket")
 
-    def __init__(self, socket: Socket, throttle: RateLimiter | None, slot: int) -> None:
+    def __init__(self, socket: Socket, rate_limiter: RateLimiter | None, slot: int) -> None:
         self.socket = socket
-        self.throttle = throttle
+        self.rate_limiter = rate_limiter
         """None when limits are off."""
         self.slot = slot
         """Which second of the positions round is this socket's."""

@@ -28,10 +28,10 @@ ChatSocket = Socket[Connection | None]
 class SocketAdapter:
     """The chat's side of every socket."""
 
-    def __init__(self, chat: Services, pipeline: Pipeline) -> None:
-        self._chat = chat
+    def __init__(self, services: Services, pipeline: Pipeline) -> None:
+        self._services = services
         self._pipeline = pipeline
-        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
+        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
 
     def attach(self, namespace: Namespace) -> None:
         """Take the namespace's events."""
@@ -42,18 +42,20 @@ class SocketAdapter:
 
     async def connected(self, socket: ChatSocket, auth: msgspec.Raw | None) -> None:
         """Check the credentials that came with CONNECT; without any, ``authenticate`` has to follow."""
-        chat = self._chat
-        throttle = RateLimiter(chat.settings, chat.clock.monotonic()) if chat.settings.limits == "on" else None
-        connection = Connection(socket, throttle, chat.registry.next_slot())
+        services = self._services
+        rate_limiter = (
+            RateLimiter(services.settings, services.clock.monotonic()) if services.settings.limits == "on" else None
+        )
+        connection = Connection(socket, rate_limiter, services.registry.next_slot())
         socket.data = connection
         try:
             credentials = _read(auth)
             if credentials is None:
                 socket.hold_admission()
                 return
-            identity = await lifecycle.identify(chat, socket.handshake.address, credentials)
-            async with chat.presence.expecting(identity.user_id):
-                lifecycle.admit(chat, connection, identity)
+            identity = await lifecycle.identify(services, socket.handshake.address, credentials)
+            async with services.presence.expecting(identity.user_id):
+                lifecycle.admit(services, connection, identity)
         except Exception as problem:  # noqa: BLE001  whatever it was, the client gets the contract's refusal
             raise self._refuse(socket, problem) from None
 
@@ -61,7 +63,7 @@ class SocketAdapter:
         error = translate(problem)
         if error.code is ErrorCode.INTERNAL:
             self._lines.write(logging.ERROR, "connect_failed", "failure", problem=problem)
-        self._chat.metrics.request("authenticate", error.code.value, 0.0)
+        self._services.metrics.request("authenticate", error.code.value, 0.0)
         self._lines.write(logging.INFO, "client_refused", error.code, socketId=socket.id, code=error.code)
         return ConnectRefused(error.message, msgspec.to_builtins(error.body))
 
@@ -70,10 +72,10 @@ class SocketAdapter:
         connection = socket.data
         assert connection is not None
         # What has waited for others is not to wait for this, too: with a store that does not answer it adds up.
-        if event.arrived_at is None and lifecycle.is_session_to_slide(self._chat, connection):
-            await lifecycle.slide_session(self._chat, connection)
-        caller = RequestContext(connection.identity, connection.throttle, connection)
-        reply = await self._pipeline.run(caller, event.name, event.args, event.arrived_at)
+        if event.arrived_at is None and lifecycle.is_session_to_slide(self._services, connection):
+            await lifecycle.slide_session(self._services, connection)
+        context = RequestContext(connection.identity, connection.rate_limiter, connection)
+        reply = await self._pipeline.run(context, event.name, event.args, event.arrived_at)
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):
@@ -88,7 +90,7 @@ class SocketAdapter:
         """Forget the connection."""
         connection, socket.data = socket.data, None  # breaks their reference cycle
         assert connection is not None
-        lifecycle.depart(self._chat, connection, reason)
+        lifecycle.depart(self._services, connection, reason)
 
 
 def _read(auth: msgspec.Raw | None) -> Authenticate | None:

@@ -65,12 +65,12 @@ class Hub:
     """All hosted conversations of this server."""
 
     def __init__(
-        self, namespace: Namespace, store: Store, metrics: Metrics, neighbours: ClusterPublisher, make_board: BoardMaker
+        self, namespace: Namespace, store: Store, metrics: Metrics, cluster: ClusterPublisher, make_board: BoardMaker
     ) -> None:
         self._namespace = namespace
         self._store = store
         self._metrics = metrics
-        self._neighbours = neighbours
+        self._cluster = cluster
         self._make_board = make_board
         self._compare: Callable[[str], None] | None = None
         """Compares a conversation with the database in the background; set once, when the server starts."""
@@ -99,7 +99,7 @@ class Hub:
         hosted = self._hosted.get(conversation.conversation_id)
         if hosted is None:
             board = self._make_board(room_name(conversation.conversation_id))
-            heard = self._neighbours.hear_conversation(conversation.conversation_id)
+            heard = self._cluster.hear_conversation(conversation.conversation_id)
             hosted = self._hosted[conversation.conversation_id] = HostedConversation(conversation, board, heard)
             heard.add_done_callback(lambda done: self._heard(hosted, done))
         connection.socket.join(hosted.room)
@@ -108,14 +108,14 @@ class Hub:
 
     async def until_heard(self, hosted: HostedConversation) -> None:
         """Wait, for a moment at most, until nothing that other servers say of the conversation can be missed."""
-        if not await self._neighbours.wait_heard(hosted.heard):
+        if not await self._cluster.wait_heard(hosted.heard):
             hosted.is_late = True
 
     def _heard(self, hosted: HostedConversation, heard: asyncio.Future[None]) -> None:
         conversation_id = hosted.conversation.conversation_id
         if heard.cancelled() or self._hosted.get(conversation_id) is not hosted:
             return
-        self._neighbours.hosting_began(conversation_id)
+        self._cluster.hosting_began(conversation_id)
         if hosted.is_late and self._compare is not None:
             self._compare(conversation_id)
 
@@ -126,7 +126,7 @@ class Hub:
         connection.socket.leave(hosted.room)
         if not self._namespace.room_size(hosted.room) and self._hosted.pop(conversation_id, None) is not None:
             hosted.board.close()
-            self._neighbours.ignore_conversation(conversation_id)
+            self._cluster.ignore_conversation(conversation_id)
             if hosted.repair is not None:
                 hosted.repair.cancel()
             return True

@@ -47,10 +47,10 @@ class Inbox:
         self,
         namespace: Namespace,
         update_ms: int,
-        neighbours: ClusterPublisher,
+        cluster: ClusterPublisher,
     ) -> None:
         self._namespace = namespace
-        self._neighbours = neighbours
+        self._cluster = cluster
         self._update_s = update_ms / 1000
         self._current: Current | None = None
         """Finds a conversation as it is now; set once, when the parts are joined together."""
@@ -69,7 +69,7 @@ class Inbox:
     def subscribe(self, connection: Connection, wanted: InboxFilter) -> None:
         """Follow; a second subscription replaces the first."""
         if not self._filters:
-            self._heard = self._neighbours.hear_inboxes()
+            self._heard = self._cluster.hear_inboxes()
         self._filters[wanted] = self._filters.get(wanted, 0) + 1
         if connection.inbox is not None:
             self._remove_filter(connection, connection.inbox)
@@ -86,7 +86,7 @@ class Inbox:
         connection.socket.leave(EVERY_INBOX)
         if self._filters:
             return False
-        self._neighbours.ignore_inboxes()
+        self._cluster.ignore_inboxes()
         self.shown.clear()
         return True
 
@@ -104,7 +104,7 @@ class Inbox:
     async def until_heard(self) -> None:
         """Wait, for a moment at most, until no change that other servers tell of can be missed."""
         if self._heard is not None:
-            await self._neighbours.wait_heard(self._heard)
+            await self._cluster.wait_heard(self._heard)
 
     def remember(self, conversations: Iterable[Conversation]) -> None:
         """Followers have seen these."""

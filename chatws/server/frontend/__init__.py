@@ -11,8 +11,8 @@ from chatws.server.services import Services
 __all__ = ["attach"]
 
 
-def attach(app: web.Application, chat: Services) -> None:
+def attach(app: web.Application, services: Services) -> None:
     """Add the routes; call it before the engine is attached, whose path begins like the official client's."""
-    Pages(chat.settings).add_routes(app.router)
-    if chat.settings.is_dev:
-        app.router.add_route(hdrs.METH_POST, "/api/dev/token", DevLogin(chat).handle)
+    Pages(services.settings).add_routes(app.router)
+    if services.settings.is_dev:
+        app.router.add_route(hdrs.METH_POST, "/api/dev/token", DevLogin(services).handle)

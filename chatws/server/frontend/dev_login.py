@@ -18,15 +18,15 @@ AGENT = User(user_id="agent", user_name="Agent", role="admin")
 class DevLogin:
     """Hands out tokens to this machine's own pages; the access rules keep everybody else away from the whole server."""
 
-    def __init__(self, chat: Services) -> None:
-        self._chat = chat
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with a token; a page of any other origin is refused, also where ``cors_origin`` lists it."""
         if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin" or _is_foreign(request):
             return error_response(ChatError(ErrorCode.FORBIDDEN, "Only this server's own pages may ask for it."))
         try:
-            token, expires_at_ms = self._chat.authenticator.issue(AGENT, self._chat.clock.now_ms())
+            token, expires_at_ms = self._services.authenticator.issue(AGENT, self._services.clock.now_ms())
         except ChatError as refused:
             return error_response(refused)
         return reply_response(LoginAck(token=token, expires_at=format_timestamp(expires_at_ms), user=AGENT))

@@ -18,31 +18,33 @@ from chatws.store.interface import StaleVersion
 _log = logging.getLogger("chatws.work")
 
 
-async def may_change(chat: Services, caller: RequestContext, payload: ChangeConversation | Handoff) -> Conversation:
+async def may_change(
+    services: Services, context: RequestContext, payload: ChangeConversation | Handoff
+) -> Conversation:
     """Allow those who may see the conversation; read it, because what is remembered may be older than the caller's.
 
     Raises:
         ChatError: as `policy.member`.
     """
-    return policy.check_member(caller.user, await chat.store.conversation(payload.conversation_id))
+    return policy.check_member(context.user, await services.store.conversation(payload.conversation_id))
 
 
 async def claim_conversation(
-    chat: Services, caller: RequestContext, payload: ChangeConversation, conversation: Conversation
+    services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
     """Assign a waiting conversation to the caller; claiming what one already has changes nothing.
 
     Raises:
         Conflict: somebody else has it, it is closed, or it has another version.
     """
-    if conversation.status == "assigned" and conversation.assignee == caller.user:
+    if conversation.status == "assigned" and conversation.assignee == context.user:
         return ConversationAck(conversation=conversation)
     _require(conversation, "bot", "queued")
-    return await _move(chat, conversation, payload.version, "assigned", caller.user.user_id)
+    return await _move(services, conversation, payload.version, "assigned", context.user.user_id)
 
 
 async def release_conversation(
-    chat: Services, caller: RequestContext, payload: ChangeConversation, conversation: Conversation
+    services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
     """Put an assigned conversation back in the queue.
 
@@ -50,11 +52,11 @@ async def release_conversation(
         Conflict: it is not assigned, or it has another version.
     """
     _require(conversation, "assigned")
-    return await _move(chat, conversation, payload.version, "queued", None)
+    return await _move(services, conversation, payload.version, "queued", None)
 
 
 async def resolve_conversation(
-    chat: Services, caller: RequestContext, payload: ChangeConversation, conversation: Conversation
+    services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
     """Close a conversation; the customer's next message opens it again.
 
@@ -62,11 +64,11 @@ async def resolve_conversation(
         Conflict: it is closed already, or it has another version.
     """
     _require(conversation, "bot", "queued", "assigned")
-    return await _move(chat, conversation, payload.version, "resolved", None)
+    return await _move(services, conversation, payload.version, "resolved", None)
 
 
 async def reopen_conversation(
-    chat: Services, caller: RequestContext, payload: ChangeConversation, conversation: Conversation
+    services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
     """Put a closed conversation in the queue.
 
@@ -74,11 +76,11 @@ async def reopen_conversation(
         Conflict: it is not closed, or it has another version.
     """
     _require(conversation, "resolved")
-    return await _move(chat, conversation, payload.version, "queued", None)
+    return await _move(services, conversation, payload.version, "queued", None)
 
 
 async def handoff(
-    chat: Services, caller: RequestContext, payload: Handoff, conversation: Conversation
+    services: Services, context: RequestContext, payload: Handoff, conversation: Conversation
 ) -> ConversationAck:
     """Take a conversation from the bot and queue it for the agents; a queued one stays as it is.
 
@@ -88,13 +90,13 @@ async def handoff(
     if conversation.status == "queued":
         return ConversationAck(conversation=conversation)
     _require(conversation, "bot")
-    ack = await _move(chat, conversation, conversation.version, "queued", None)
-    tell_inboxes(chat, conversation.conversation_id, "handed_off", payload.reason or None)
+    ack = await _move(services, conversation, conversation.version, "queued", None)
+    tell_inboxes(services, conversation.conversation_id, "handed_off", payload.reason or None)
     return ack
 
 
 async def assign_bot(
-    chat: Services, caller: RequestContext, payload: ChangeConversation, conversation: Conversation
+    services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
     """Hand a queued or assigned conversation to the bot, which answers what the customer said last.
 
@@ -102,29 +104,29 @@ async def assign_bot(
         Conflict: the bot has it already, it is closed, or it has another version.
     """
     _require(conversation, "queued", "assigned")
-    ack = await _move(chat, conversation, payload.version, "bot", None)
-    chat.answering.resume(ack.conversation)
+    ack = await _move(services, conversation, payload.version, "bot", None)
+    services.bot.resume(ack.conversation)
     return ack
 
 
-async def take_over(chat: Services, agent: User, conversation: Conversation) -> None:
+async def take_over(services: Services, agent: User, conversation: Conversation) -> None:
     """Assign a conversation from the bot to the agent who is writing; whoever was faster keeps it."""
     with contextlib.suppress(StaleVersion):
-        await _move(chat, conversation, conversation.version, "assigned", agent.user_id)
+        await _move(services, conversation, conversation.version, "assigned", agent.user_id)
 
 
-async def give_to_bot(chat: Services, conversation: Conversation) -> Conversation:
+async def give_to_bot(services: Services, conversation: Conversation) -> Conversation:
     """Let the bot have a conversation, unless it has changed; return it as it is now."""
     try:
-        return (await _move(chat, conversation, conversation.version, "bot", None)).conversation
+        return (await _move(services, conversation, conversation.version, "bot", None)).conversation
     except StaleVersion as stale:
         return stale.current
 
 
-async def requeue(chat: Services, conversation: Conversation) -> bool:
+async def requeue(services: Services, conversation: Conversation) -> bool:
     """Put a conversation that its agent or the bot gives up back in the queue, unless it has changed; says whether."""
     try:
-        await _move(chat, conversation, conversation.version, "queued", None)
+        await _move(services, conversation, conversation.version, "queued", None)
     except StaleVersion:
         return False
     return True
@@ -136,10 +138,12 @@ def _require(conversation: Conversation, *statuses: ConversationStatus) -> None:
 
 
 async def _move(
-    chat: Services, before: Conversation, version: int, status: ConversationStatus, assignee_id: str | None
+    services: Services, before: Conversation, version: int, status: ConversationStatus, assignee_id: str | None
 ) -> ConversationAck:
-    after = await chat.store.transition(before.conversation_id, version=version, status=status, assignee_id=assignee_id)
-    chat.changed(before, after)
+    after = await services.store.transition(
+        before.conversation_id, version=version, status=status, assignee_id=assignee_id
+    )
+    services.changed(before, after)
     log_event(
         _log,
         logging.INFO,

@@ -11,24 +11,24 @@ from chatws.server.connections import lifecycle
 from chatws.server.services import RequestContext, Services
 
 
-async def authenticate(chat: Services, caller: RequestContext, payload: Authenticate, place: None) -> AuthAck:
+async def authenticate(services: Services, context: RequestContext, payload: Authenticate, place: None) -> AuthAck:
     """Give an anonymous connection its identity."""
-    assert caller.connection is not None
-    identity = await lifecycle.identify(chat, caller.connection.socket.handshake.address, payload)
-    async with chat.presence.expecting(identity.user_id):
-        if not caller.connection.socket.connected:
+    assert context.connection is not None
+    identity = await lifecycle.identify(services, context.connection.socket.handshake.address, payload)
+    async with services.presence.expecting(identity.user_id):
+        if not context.connection.socket.connected:
             raise ChatError(ErrorCode.UNAUTHORIZED, "The connection has ended.")
-        lifecycle.admit(chat, caller.connection, identity)
+        lifecycle.admit(services, context.connection, identity)
     return _acknowledge(identity)
 
 
-async def refresh_token(chat: Services, caller: RequestContext, payload: RefreshToken, place: None) -> AuthAck:
+async def refresh_token(services: Services, context: RequestContext, payload: RefreshToken, place: None) -> AuthAck:
     """Let a live connection go on under a fresh token of the same user."""
-    assert caller.connection is not None
-    identity = await chat.authenticator.identify_agent(payload.token)
-    if identity.user_id != caller.user.user_id:
+    assert context.connection is not None
+    identity = await services.authenticator.identify_agent(payload.token)
+    if identity.user_id != context.user.user_id:
         raise ChatError(ErrorCode.UNAUTHORIZED, "The token is somebody else's.")
-    lifecycle.renew(chat, caller.connection, identity)
+    lifecycle.renew(services, context.connection, identity)
     return _acknowledge(identity)
 
 

@@ -14,34 +14,38 @@ from chatws.server.conversations.hub import room_name
 from chatws.server.services import RequestContext, Services
 
 
-async def history(chat: Services, caller: RequestContext, payload: History, conversation: Conversation) -> HistoryAck:
+async def history(
+    services: Services, context: RequestContext, payload: History, conversation: Conversation
+) -> HistoryAck:
     """Read a page before or after a ``seq``, or the newest."""
     conversation_id = conversation.conversation_id
     if payload.after_seq is not UNSET:
         if payload.before_seq is not UNSET:
             raise ChatError(ErrorCode.BAD_REQUEST, "Give beforeSeq or afterSeq, not both.")
-        page = await chat.store.page_after(conversation_id, payload.after_seq, payload.limit)
+        page = await services.store.page_after(conversation_id, payload.after_seq, payload.limit)
         before, after = payload.after_seq > 0 and page.head_seq > 0, page.has_more
     else:
         before_seq = None if payload.before_seq is UNSET else payload.before_seq
-        page = await chat.store.page_before(conversation_id, before_seq, payload.limit)
+        page = await services.store.page_before(conversation_id, before_seq, payload.limit)
         before, after = page.has_more, before_seq is not None and before_seq <= page.head_seq
     return HistoryAck(messages=page.messages, has_more_before=before, has_more_after=after, head_seq=page.head_seq)
 
 
-async def mark_read(chat: Services, caller: RequestContext, payload: MarkRead, conversation: Conversation) -> MarkAck:
+async def mark_read(
+    services: Services, context: RequestContext, payload: MarkRead, conversation: Conversation
+) -> MarkAck:
     """Move the caller's mark forward and tell the room; a mark never goes back."""
-    user_id, conversation_id = caller.user.user_id, conversation.conversation_id
-    moved = await chat.store.mark_read(conversation_id, user_id, payload.seq)
+    user_id, conversation_id = context.user.user_id, conversation.conversation_id
+    moved = await services.store.mark_read(conversation_id, user_id, payload.seq)
     if moved is None:
-        marks = await chat.store.read_marks(conversation_id)
+        marks = await services.store.read_marks(conversation_id)
         return MarkAck(seq=next((mark.seq for mark in marks if mark.user_id == user_id), 0))
     event = MessageRead(
         conversation_id=conversation_id,
         user_id=user_id,
         seq=moved.seq,
-        timestamp=format_timestamp(chat.clock.now_ms()),
+        timestamp=format_timestamp(services.clock.now_ms()),
     )
-    chat.namespace.to(room_name(conversation_id)).emit("message_read", event)
-    chat.neighbours.read(event)
+    services.namespace.to(room_name(conversation_id)).emit("message_read", event)
+    services.cluster.read(event)
     return MarkAck(seq=moved.seq)

@@ -19,20 +19,24 @@ FIRST_PAGE = 100
 _encode = msgspec.json.Encoder().encode
 
 
-async def subscribe_inbox(chat: Services, caller: RequestContext, payload: SubscribeInbox, place: None) -> InboxAck:
+async def subscribe_inbox(
+    services: Services, context: RequestContext, payload: SubscribeInbox, place: None
+) -> InboxAck:
     """Follow first, then read, so that no change falls in between."""
-    connection = caller.connection
+    connection = context.connection
     assert connection is not None
     status = None if payload.status is UNSET else payload.status
     assignee_id = None if payload.assignee is UNSET else payload.assignee
-    chat.inbox.subscribe(connection, InboxFilter(status, assignee_id))
-    await chat.inbox.until_heard()
+    services.inbox.subscribe(connection, InboxFilter(status, assignee_id))
+    await services.inbox.until_heard()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
-    conversations = _cut((await chat.store.conversations(wanted))[0])
-    chat.inbox.remember(conversations)
+    conversations = _cut((await services.store.conversations(wanted))[0])
+    services.inbox.remember(conversations)
     people = [conversation.customer.user_id for conversation in conversations]
-    await chat.presence.learn_agents()
-    return InboxAck(conversations=conversations, presence=await chat.presence.of_all(people + chat.presence.agents()))
+    await services.presence.learn_agents()
+    return InboxAck(
+        conversations=conversations, presence=await services.presence.of_all(people + services.presence.agents())
+    )
 
 
 def _cut(conversations: list[Conversation]) -> list[Conversation]:

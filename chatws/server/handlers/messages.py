@@ -15,38 +15,38 @@ from chatws.server.services import RequestContext, Services
 from chatws.store.interface import Draft, Stored
 
 
-async def may_send(chat: Services, caller: RequestContext, payload: SendMessage) -> tuple[Conversation, str]:
+async def may_send(services: Services, context: RequestContext, payload: SendMessage) -> tuple[Conversation, str]:
     """Allow joined members to send well-formed content; returns it with line ends made LF.
 
     Raises:
         ChatError: ``draining``, ``too_large``, ``bad_request``, or as `policy.joined`.
     """
-    if chat.draining:
+    if services.draining:
         raise ChatError(ErrorCode.DRAINING)
     content = normalise_content(payload.content)
-    return await policy.joined(chat, caller, payload), content
+    return await policy.joined(services, context, payload), content
 
 
 async def send_message(
-    chat: Services, caller: RequestContext, payload: SendMessage, place: tuple[Conversation, str]
+    services: Services, context: RequestContext, payload: SendMessage, place: tuple[Conversation, str]
 ) -> SendAck:
     """Store the message, show it to the room, then answer; the sender's typing ends with it."""
     conversation, content = place
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
-    draft = Draft(conversation.conversation_id, caller.user, content, client_message_id)
-    if caller.user.role == "admin" and conversation.status == "bot":
-        await take_over(chat, caller.user, conversation)
-    stored = await chat.append(draft)
-    hosted = chat.hosting.get(conversation.conversation_id)
-    if hosted is not None and caller.connection is not None:
-        hosted.board.end(caller.user.user_id, caller.connection)
+    draft = Draft(conversation.conversation_id, context.user, content, client_message_id)
+    if context.user.role == "admin" and conversation.status == "bot":
+        await take_over(services, context.user, conversation)
+    stored = await services.append(draft)
+    hosted = services.hub.get(conversation.conversation_id)
+    if hosted is not None and context.connection is not None:
+        hosted.board.end(context.user.user_id, context.connection)
     if not stored.duplicate:
         # It may have become the bot's, or a human's, while the message was being stored, or on another server.
-        now = chat.remembered(conversation, stored) or await chat.relearn(conversation)
-        if caller.user.role == "customer":
-            chat.answering.customer_wrote(now, stored.message)
+        now = services.remembered(conversation, stored) or await services.relearn(conversation)
+        if context.user.role == "customer":
+            services.bot.customer_wrote(now, stored.message)
         elif now.status == "bot":
-            await take_over(chat, caller.user, now)
+            await take_over(services, context.user, now)
     return acknowledge(stored)
 
 

@@ -7,8 +7,8 @@ from chatws.protocol.responses import Ok
 from chatws.server.services import RequestContext, Services
 
 
-async def set_presence(chat: Services, caller: RequestContext, payload: SetPresence, place: None) -> Ok:
+async def set_presence(services: Services, context: RequestContext, payload: SetPresence, place: None) -> Ok:
     """Online, away or busy; busy on one connection is busy for the user."""
-    assert caller.connection is not None
-    chat.presence.choose(caller.connection, payload.status)
+    assert context.connection is not None
+    services.presence.choose(context.connection, payload.status)
     return Ok()

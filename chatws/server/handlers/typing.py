@@ -7,15 +7,15 @@ from chatws.protocol.responses import Ok
 from chatws.server.services import RequestContext, Services
 
 
-async def typing_start(chat: Services, caller: RequestContext, payload: str, conversation: Conversation) -> Ok:
+async def typing_start(services: Services, context: RequestContext, payload: str, conversation: Conversation) -> Ok:
     """The caller types; it expires by itself."""
-    assert caller.connection is not None
-    caller.connection.joined[payload].board.start(caller.user, caller.connection)
+    assert context.connection is not None
+    context.connection.joined[payload].board.start(context.user, context.connection)
     return Ok()
 
 
-async def typing_stop(chat: Services, caller: RequestContext, payload: str, conversation: Conversation) -> Ok:
+async def typing_stop(services: Services, context: RequestContext, payload: str, conversation: Conversation) -> Ok:
     """The caller does not type any more."""
-    assert caller.connection is not None
-    caller.connection.joined[payload].board.stop(caller.user.user_id, caller.connection)
+    assert context.connection is not None
+    context.connection.joined[payload].board.stop(context.user.user_id, context.connection)
     return Ok()

@@ -42,11 +42,11 @@ class PresenceObserver(Protocol):
 class PresenceManager:
     """The presence of every user whom somebody here may see."""
 
-    def __init__(self, grace_ms: int, clock: Clock, audience: PresenceObserver, neighbours: ClusterPublisher) -> None:
+    def __init__(self, grace_ms: int, clock: Clock, audience: PresenceObserver, cluster: ClusterPublisher) -> None:
         self._grace_s = grace_ms / 1000
         self._clock = clock
         self._audience = audience
-        self._neighbours = neighbours
+        self._cluster = cluster
         self._elsewhere = RemotePresence()
         self._gone: Callable[[User], None] | None = None
         """Called when a user has gone offline for everybody; set once, when the server starts."""
@@ -66,8 +66,8 @@ class PresenceManager:
         self._expected[user_id] = self._expected.get(user_id, 0) + 1
         try:
             if not self._is_here(user_id):
-                await self._neighbours.wait_heard(self._neighbours.hear_user(user_id))
-                self._take(await self._neighbours.presence_of([user_id]) or {})
+                await self._cluster.wait_heard(self._cluster.hear_user(user_id))
+                self._take(await self._cluster.presence_of([user_id]) or {})
             yield
         finally:
             self._expected[user_id] -= 1
@@ -113,12 +113,12 @@ class PresenceManager:
             return  # gone again already
         if user_id not in self._elsewhere.users_in(room):
             self._audience.show_arrival(record.presence(), room)
-        self._neighbours.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
+        self._cluster.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
 
     def left(self, user_id: str, room: str) -> None:
         """A user's last connection here has left a conversation, and stays connected."""
         if (record := self._records.get(user_id)) is not None:
-            self._neighbours.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
+            self._cluster.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
 
     def choose(self, connection: Connection, choice: PresenceChoice) -> None:
         """The user chose online, away or busy on this connection."""
@@ -142,18 +142,18 @@ class PresenceManager:
         if room is not None:
             wanted.update(dict.fromkeys(self._elsewhere.users_in(room)))
         unknown = [user_id for user_id in wanted if user_id not in self._records]
-        found = await self._neighbours.presence_of(unknown) or {}
+        found = await self._cluster.presence_of(unknown) or {}
         self._take(found)
         return [self._of_stranger(user_id, found.get(user_id)) or self.of(user_id) for user_id in wanted]
 
     async def ask_about(self, user_ids: Collection[str]) -> None:
         """Learn what other servers hold of users who have just been heard of."""
-        self._take(await self._neighbours.presence_of(user_ids) or {})
+        self._take(await self._cluster.presence_of(user_ids) or {})
 
     async def learn_agents(self) -> None:
         """Learn of the agents on other servers, for somebody who begins to follow an inbox."""
         found: dict[str, list[RemotePresenceEntry]] = {}
-        for held in await self._neighbours.agents() or ():
+        for held in await self._cluster.agents() or ():
             found.setdefault(held.part.user.user_id, []).append(held)
         self._take(found)
 
@@ -169,7 +169,7 @@ class PresenceManager:
         """Whether the user is connected to any server; None when the others cannot be asked now."""
         if user_id in self._records:
             return True
-        found = await self._neighbours.presence_of([user_id])
+        found = await self._cluster.presence_of([user_id])
         return None if found is None else bool(found[user_id])
 
     def is_waiting(self, user_id: str) -> bool:
@@ -294,12 +294,12 @@ class PresenceManager:
         return Presence(user_id=user_id, status=status, timestamp=format_timestamp(since_ms))
 
     def _tell_users_servers(self, record: UserPresence) -> None:
-        self._neighbours.hold(record.part(), also_tell_user=bool(self._elsewhere.parts_of(record.user.user_id)))
+        self._cluster.hold(record.part(), also_tell_user=bool(self._elsewhere.parts_of(record.user.user_id)))
 
     def _settle_here(self, record: UserPresence) -> None:
         rooms = record.rooms() | self._elsewhere.rooms_of(record.user.user_id)
         if record.contribute(self._clock.now_ms()):
-            self._neighbours.presence(record.part(), rooms)
+            self._cluster.presence(record.part(), rooms)
         self._settle(record, rooms)
 
     def _settle(self, record: UserPresence, rooms: Collection[str]) -> bool:
@@ -319,7 +319,7 @@ class PresenceManager:
         rooms = record.rooms() | self._elsewhere.rooms_of(record.user.user_id)
         record.departure = None
         record.contribute(self._clock.now_ms())
-        self._neighbours.presence(record.part(), rooms)
+        self._cluster.presence(record.part(), rooms)
         record.last_rooms.clear()
         self._settle(record, rooms)
         self._ignore_stranger(record.user.user_id)
@@ -341,7 +341,7 @@ class PresenceManager:
     def _ignore_stranger(self, user_id: str) -> None:
         """Hear no more of a user who is neither connected here nor about to be."""
         if user_id not in self._expected and not self._is_here(user_id):
-            self._neighbours.ignore_user(user_id)
+            self._cluster.ignore_user(user_id)
             self._forget_unseen(user_id)
 
     def _forget_unseen(self, user_id: str) -> None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class PresenceNotifier:
     """Members of the conversations hosted here, and followers of inboxes."""
 
-    def __init__(self, namespace: Namespace, registry: ConnectionRegistry, hosting: Hub, inbox: Inbox) -> None:
+    def __init__(self, namespace: Namespace, registry: ConnectionRegistry, hub: Hub, inbox: Inbox) -> None:
         self._namespace = namespace
         self._registry = registry
-        self._hosting = hosting
+        self._hub = hub
         self._inbox = inbox
 
     def show_change(self, presence: Presence, rooms: Iterable[str]) -> None:
@@ -36,7 +36,7 @@ class PresenceNotifier:
 
     def is_hosted(self, room: str) -> bool:
         """Whether the conversation has a member here."""
-        return self._hosting.get(room) is not None
+        return self._hub.get(room) is not None
 
     def has_followers(self) -> bool:
         """Whether somebody here follows an inbox."""

@@ -45,15 +45,15 @@ class Route:
 class Pipeline:
     """Runs requests; every rule, limit, metric and error of a request exists here once."""
 
-    def __init__(self, chat: Services, routes: Mapping[str, Route]) -> None:
-        self._chat = chat
+    def __init__(self, services: Services, routes: Mapping[str, Route]) -> None:
+        self._services = services
         self._routes = routes
-        self._monotonic = chat.clock.monotonic
-        self._lines = RateLimitedLogger(_log, chat.clock.monotonic)
-        self._deadline = Deadline(max(chat.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
+        self._monotonic = services.clock.monotonic
+        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
+        self._deadline = Deadline(max(services.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
     async def run(
-        self, caller: RequestContext, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
+        self, context: RequestContext, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
     ) -> Ok | Refused:
         """Carry out a client's event; never raises for anything a client or the store did.
 
@@ -61,16 +61,16 @@ class Pipeline:
         """
         began = self._monotonic()
         try:
-            self._count(caller)
+            self._count(context)
             row = codec.find_command(name)
             payload = codec.decode_command(row, args)
             with self._deadline:
                 if arrived_at is not None:
                     self._deadline.count_from(arrived_at)
-                reply = await self._answer(row, caller, payload)
+                reply = await self._answer(row, context, payload)
         except Exception as problem:  # noqa: BLE001  here and below a handler's failure becomes an answer
             return self._refused(name, problem, began)
-        self._chat.metrics.request(name, "ok", self._monotonic() - began)
+        self._services.metrics.request(name, "ok", self._monotonic() - began)
         return reply
 
     async def run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok | Refused:
@@ -78,19 +78,19 @@ class Pipeline:
         began = self._monotonic()
         try:
             with self._deadline:
-                caller, payload = await prepare()
-                self._count(caller)
-                reply = await self._answer(row, caller, payload)
+                context, payload = await prepare()
+                self._count(context)
+                reply = await self._answer(row, context, payload)
         except Exception as problem:  # noqa: BLE001  as above
             return self._refused(row.name, problem, began)
-        self._chat.metrics.request(row.name, "ok", self._monotonic() - began)
+        self._services.metrics.request(row.name, "ok", self._monotonic() - began)
         return reply
 
     def _refused(self, name: str, problem: Exception, began: float) -> Refused:
         """Turn what went wrong into the answer, and tell the operator if it is to be known."""
         error = translate(problem)
         self._report(name, problem, error.code)
-        self._chat.metrics.request(name, error.code.value, self._monotonic() - began)
+        self._services.metrics.request(name, error.code.value, self._monotonic() - began)
         return refusal(error)
 
     def _report(self, name: str, problem: Exception, code: ErrorCode) -> None:
@@ -100,30 +100,30 @@ class Pipeline:
         elif code in _NOT_SERVED:
             self._lines.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
-    async def _answer(self, row: CommandSpec, caller: RequestContext, payload: object) -> Ok:
-        self._check_identity(row, caller)
+    async def _answer(self, row: CommandSpec, context: RequestContext, payload: object) -> Ok:
+        self._check_identity(row, context)
         route = self._routes[row.name]
-        place = await route.policy(self._chat, caller, payload)
-        if caller.throttle is not None:
-            caller.throttle.check(row.limit, self._monotonic())
-        return await route.handler(self._chat, caller, payload, place)
+        place = await route.policy(self._services, context, payload)
+        if context.rate_limiter is not None:
+            context.rate_limiter.check(row.limit, self._monotonic())
+        return await route.handler(self._services, context, payload, place)
 
-    def _count(self, caller: RequestContext) -> None:
+    def _count(self, context: RequestContext) -> None:
         """Count a request against the total before anything else, so that nonsense is bounded, too."""
-        if caller.throttle is not None:
-            caller.throttle.check_total(self._monotonic())
+        if context.rate_limiter is not None:
+            context.rate_limiter.check_total(self._monotonic())
 
-    def _check_identity(self, row: CommandSpec, caller: RequestContext) -> None:
+    def _check_identity(self, row: CommandSpec, context: RequestContext) -> None:
         if not row.roles:
-            if caller.identity is not None:
+            if context.identity is not None:
                 raise ChatError(ErrorCode.BAD_REQUEST, "Already authenticated.")
             return
-        if caller.identity is None:
+        if context.identity is None:
             raise ChatError(ErrorCode.UNAUTHORIZED)
-        if caller.identity.user.role not in row.roles:
+        if context.identity.user.role not in row.roles:
             raise ChatError(ErrorCode.FORBIDDEN)
-        if caller.identity.expires_at_ms <= self._chat.clock.now_ms() and row.name != "refresh_token":
-            raise ChatError(_EXPIRED[caller.identity.kind])
+        if context.identity.expires_at_ms <= self._services.clock.now_ms() and row.name != "refresh_token":
+            raise ChatError(_EXPIRED[context.identity.kind])
 
 
 def translate(problem: Exception) -> ChatError:

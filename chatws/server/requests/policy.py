@@ -28,31 +28,31 @@ def conversation_id_of(payload: str | InConversation) -> str:
     return payload if isinstance(payload, str) else payload.conversation_id
 
 
-async def anyone(chat: Services, caller: RequestContext, payload: object) -> None:
+async def anyone(services: Services, context: RequestContext, payload: object) -> None:
     """Allow everybody whom the table's roles let in."""
 
 
-async def member(chat: Services, caller: RequestContext, payload: str | InConversation) -> Conversation:
+async def member(services: Services, context: RequestContext, payload: str | InConversation) -> Conversation:
     """Allow those who may see the conversation.
 
     Raises:
         ChatError: ``not_found`` to agents; ``forbidden`` to customers, whether it exists or not.
     """
-    return check_member(caller.user, await chat.current(conversation_id_of(payload)))
+    return check_member(context.user, await services.current(conversation_id_of(payload)))
 
 
-async def joined(chat: Services, caller: RequestContext, payload: str | InConversation) -> Conversation:
+async def joined(services: Services, context: RequestContext, payload: str | InConversation) -> Conversation:
     """Allow connections that have joined; REST requests have nothing to join, so membership is enough.
 
     Raises:
         ChatError: ``not_joined``, or as `member`.
     """
     conversation_id = conversation_id_of(payload)
-    if caller.connection is None:
-        return check_member(caller.user, await chat.current(conversation_id))
-    hosted = caller.connection.joined.get(conversation_id)
+    if context.connection is None:
+        return check_member(context.user, await services.current(conversation_id))
+    hosted = context.connection.joined.get(conversation_id)
     if hosted is None:
-        check_member(caller.user, await chat.current(conversation_id))
+        check_member(context.user, await services.current(conversation_id))
         raise ChatError(ErrorCode.NOT_JOINED)
     return hosted.conversation
 

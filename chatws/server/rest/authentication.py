@@ -35,18 +35,18 @@ class RestAuthenticator:
         credentials = read_credentials(request) if row.roles else None
         if credentials is None:
             return RequestContext(None, None, address=address)
-        identity = await lifecycle.identify(self._api.chat, address, credentials)
+        identity = await lifecycle.identify(self._api.services, address, credentials)
         return RequestContext(identity, self._throttle_of(identity.user_id), address=address)
 
     def _throttle_of(self, user_id: str) -> RateLimiter | None:
-        chat = self._api.chat
-        if chat.settings.limits == "off":
+        services = self._api.services
+        if services.settings.limits == "off":
             return None
-        throttle = self._throttles.pop(user_id, None) or RateLimiter(chat.settings, chat.clock.monotonic())
-        self._throttles[user_id] = throttle
+        rate_limiter = self._throttles.pop(user_id, None) or RateLimiter(services.settings, services.clock.monotonic())
+        self._throttles[user_id] = rate_limiter
         if len(self._throttles) > MAX_USERS:
             del self._throttles[next(iter(self._throttles))]
-        return throttle
+        return rate_limiter
 
 
 def read_credentials(request: web.Request) -> Authenticate | None:

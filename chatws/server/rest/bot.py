@@ -20,7 +20,7 @@ MARGIN_MS = 2_000
 """Of a request's time, left for everything but waiting for the bot."""
 
 
-async def may_ask(chat: Services, caller: RequestContext, payload: BotQuestion) -> tuple[Conversation, str]:
+async def may_ask(services: Services, context: RequestContext, payload: BotQuestion) -> tuple[Conversation, str]:
     """Allow customers in their conversations; returns the conversation and the content to store.
 
     Raises:
@@ -28,15 +28,15 @@ async def may_ask(chat: Services, caller: RequestContext, payload: BotQuestion) 
     """
     content = normalise_content(payload.message)
     if payload.conversation_id is not UNSET:
-        return await policy.member(chat, caller, payload.conversation_id), content
-    own_id = (await own_session(chat, caller)).conversation_id
+        return await policy.member(services, context, payload.conversation_id), content
+    own_id = (await own_session(services, context)).conversation_id
     if own_id is None:
-        return await _first_conversation(chat, caller), content
-    return policy.check_member(caller.user, await chat.current(own_id)), content
+        return await _first_conversation(services, context), content
+    return policy.check_member(context.user, await services.current(own_id)), content
 
 
 async def ask_bot(
-    chat: Services, caller: RequestContext, payload: BotQuestion, place: tuple[Conversation, str]
+    services: Services, context: RequestContext, payload: BotQuestion, place: tuple[Conversation, str]
 ) -> BotAck:
     """Store the message, show it to the room, and wait for the bot if it is the bot's turn, or let the caller follow.
 
@@ -47,12 +47,12 @@ async def ask_bot(
     """
     conversation, content = place
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
-    conversation = await _give_to_bot(chat, conversation)
-    stored = await chat.append(Draft(conversation.conversation_id, caller.user, content, client_message_id))
+    conversation = await _give_to_bot(services, conversation)
+    stored = await services.append(Draft(conversation.conversation_id, context.user, content, client_message_id))
     if stored.duplicate:
-        reply = await _answer_to(chat, stored.message)
+        reply = await _answer_to(services, stored.message)
     else:
-        reply = await _ask(chat, caller, stored.conversation or conversation, stored)
+        reply = await _ask(services, context, stored.conversation or conversation, stored)
     return write_ack(stored.message.message_id, reply)
 
 
@@ -61,34 +61,36 @@ def write_ack(message_id: str, reply: Message | None) -> BotAck:
     return BotAck(message_id=message_id, answered=reply is not None, reply=UNSET if reply is None else reply)
 
 
-async def _first_conversation(chat: Services, caller: RequestContext) -> Conversation:
-    conversation_id = new_id(chat.clock.now_ms())
-    conversation, _ = await chat.store.create_conversation(conversation_id, caller.user, "bot")
-    chat.touched(conversation_id)
+async def _first_conversation(services: Services, context: RequestContext) -> Conversation:
+    conversation_id = new_id(services.clock.now_ms())
+    conversation, _ = await services.store.create_conversation(conversation_id, context.user, "bot")
+    services.touched(conversation_id)
     return conversation
 
 
-async def _give_to_bot(chat: Services, conversation: Conversation) -> Conversation:
+async def _give_to_bot(services: Services, conversation: Conversation) -> Conversation:
     """Let the bot have a conversation that nobody has written in yet; whoever asks here wants the bot."""
     if conversation.status != "queued" or conversation.head_seq:
         return conversation
-    return await give_to_bot(chat, conversation)
+    return await give_to_bot(services, conversation)
 
 
-async def _ask(chat: Services, caller: RequestContext, conversation: Conversation, stored: Stored) -> Message | None:
+async def _ask(
+    services: Services, context: RequestContext, conversation: Conversation, stored: Stored
+) -> Message | None:
     """Return the bot's answer, or None when a human has the conversation or the bot takes too long."""
     if conversation.status != "bot":
         return None
-    answer = chat.answering.ask(conversation, stored.message)
+    answer = services.bot.ask(conversation, stored.message)
     if answer is None:
         return None
-    if caller.follow is not None:
-        caller.follow(answer)
+    if context.follow is not None:
+        context.follow(answer)
         return None
-    return await answer.wait_done(max(chat.settings.ack_deadline_ms - MARGIN_MS, 0) / 1000)
+    return await answer.wait_done(max(services.settings.ack_deadline_ms - MARGIN_MS, 0) / 1000)
 
 
-async def _answer_to(chat: Services, question: Message) -> Message | None:
+async def _answer_to(services: Services, question: Message) -> Message | None:
     """Find the bot's answer, which carries the question's id."""
-    page = await chat.store.page_after(question.conversation_id, question.seq, PAGE_MESSAGES)
+    page = await services.store.page_after(question.conversation_id, question.seq, PAGE_MESSAGES)
     return next((message for message in page.messages if message.client_message_id == question.message_id), None)

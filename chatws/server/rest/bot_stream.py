@@ -36,7 +36,7 @@ class BotEndpoint(Endpoint):
     ) -> None:
         super().__init__(api, callers, operation)
         self._access = access
-        self._stall_s = api.chat.settings.write_stall_ms / 1000
+        self._stall_s = api.services.settings.write_stall_ms / 1000
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer in the form that was asked for; a refusal is JSON in both."""
@@ -45,9 +45,9 @@ class BotEndpoint(Endpoint):
         followed: list[BotReply] = []
 
         async def prepare() -> tuple[RequestContext, object]:
-            caller, payload = await self.prepare(request)
-            caller.follow = followed.append
-            return caller, payload
+            context, payload = await self.prepare(request)
+            context.follow = followed.append
+            return context, payload
 
         reply = await self._api.pipeline.run_operation(self._operation.command, prepare)
         if isinstance(reply, Refused):

@@ -15,7 +15,7 @@ from chatws.server.services import Services
 class RestContext:
     """The running server's parts."""
 
-    chat: Services
+    services: Services
     pipeline: Pipeline
     server: Server
     service: WebSocketService

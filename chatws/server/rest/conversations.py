@@ -18,50 +18,50 @@ from chatws.store.interface import ConversationFilter
 
 
 async def list_conversations(
-    chat: Services, caller: RequestContext, payload: ListConversations, place: None
+    services: Services, context: RequestContext, payload: ListConversations, place: None
 ) -> ConversationList:
     """Read a page: an agent sees every conversation, a customer the own ones."""
     wanted = ConversationFilter(
         status=None if payload.status is UNSET else payload.status,
         assignee_id=None if payload.assignee is UNSET else payload.assignee,
-        customer_id=caller.user.user_id if caller.user.role == "customer" else None,
+        customer_id=context.user.user_id if context.user.role == "customer" else None,
         cursor=None if payload.cursor is UNSET else payload.cursor,
         limit=payload.limit,
     )
-    conversations, cursor = await chat.store.conversations(wanted)
+    conversations, cursor = await services.store.conversations(wanted)
     return ConversationList(conversations=conversations, cursor=cursor)
 
 
-async def may_start(chat: Services, caller: RequestContext, payload: StartConversation) -> User:
+async def may_start(services: Services, context: RequestContext, payload: StartConversation) -> User:
     """Allow conversations with customers; returns the customer.
 
     Raises:
         ChatError: ``not_found``.
     """
-    account = await chat.store.account(payload.customer_id)
+    account = await services.store.account(payload.customer_id)
     if account is None or account.user.role != "customer":
         raise ChatError(ErrorCode.NOT_FOUND)
     return account.user
 
 
 async def start_conversation(
-    chat: Services, caller: RequestContext, payload: StartConversation, customer: User
+    services: Services, context: RequestContext, payload: StartConversation, customer: User
 ) -> ConversationAck:
     """Make a conversation and give it to the agent who asked."""
-    conversation_id = new_id(chat.clock.now_ms())
-    conversation, _ = await chat.store.create_conversation(conversation_id, customer, "queued")
-    await take_over(chat, caller.user, conversation)
-    return ConversationAck(conversation=await chat.current(conversation_id) or conversation)
+    conversation_id = new_id(services.clock.now_ms())
+    conversation, _ = await services.store.create_conversation(conversation_id, customer, "queued")
+    await take_over(services, context.user, conversation)
+    return ConversationAck(conversation=await services.current(conversation_id) or conversation)
 
 
 async def get_conversation(
-    chat: Services, caller: RequestContext, payload: ConversationRef, conversation: Conversation
+    services: Services, context: RequestContext, payload: ConversationRef, conversation: Conversation
 ) -> ConversationAck:
     """Tell one conversation as it is now."""
     return ConversationAck(conversation=conversation)
 
 
-async def may_load(chat: Services, caller: RequestContext, payload: LoadMessages) -> Conversation | None:
+async def may_load(services: Services, context: RequestContext, payload: LoadMessages) -> Conversation | None:
     """Find the conversation: the one that is named, or the session's own, or None before there is one.
 
     Raises:
@@ -69,17 +69,17 @@ async def may_load(chat: Services, caller: RequestContext, payload: LoadMessages
     """
     conversation_id = payload.conversation_id
     if conversation_id is UNSET:
-        if caller.user.role == "admin":
+        if context.user.role == "admin":
             raise ChatError(ErrorCode.BAD_REQUEST, "Name the conversation: ?conversationId=")
-        own_id = (await own_session(chat, caller)).conversation_id
+        own_id = (await own_session(services, context)).conversation_id
         if own_id is None:
             return None
         conversation_id = own_id
-    return policy.check_member(caller.user, await chat.current(conversation_id))
+    return policy.check_member(context.user, await services.current(conversation_id))
 
 
 async def load_messages(
-    chat: Services, caller: RequestContext, payload: LoadMessages, conversation: Conversation | None
+    services: Services, context: RequestContext, payload: LoadMessages, conversation: Conversation | None
 ) -> HistoryAck:
     """Read a page as ``history`` does; there are no messages before there is a conversation."""
     if conversation is None:
@@ -90,4 +90,4 @@ async def load_messages(
         after_seq=payload.after_seq,
         limit=payload.limit,
     )
-    return await history(chat, caller, wanted, conversation)
+    return await history(services, context, wanted, conversation)

@@ -45,7 +45,7 @@ class AccessMiddleware:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let a request through, or say why not."""
-        if self._api.chat.settings.is_dev and (why := not_local(request)):
+        if self._api.services.settings.is_dev and (why := not_local(request)):
             return self.finish(request, error_response(ChatError(ErrorCode.FORBIDDEN, why)))
         if request.path in self._engine_paths:
             return await handler(request)

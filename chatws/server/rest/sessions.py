@@ -14,45 +14,47 @@ from chatws.server.services import RequestContext, Services
 from chatws.store.interface import CustomerSession
 
 
-async def may_start(chat: Services, caller: RequestContext, payload: StartSession) -> str | None:
+async def may_start(services: Services, context: RequestContext, payload: StartSession) -> str | None:
     """Allow an address so many customers; returns the name as it will be shown.
 
     Raises:
         ChatError: ``rate_limited``, or ``bad_request`` for a name that is not one.
     """
-    chat.session_starts.take(caller.address, chat.clock.monotonic())
+    services.session_starts.take(context.address, services.clock.monotonic())
     return None if payload.user_name is UNSET else normalise_name(payload.user_name)
 
 
-async def start_session(chat: Services, caller: RequestContext, payload: StartSession, name: str | None) -> SessionAck:
+async def start_session(
+    services: Services, context: RequestContext, payload: StartSession, name: str | None
+) -> SessionAck:
     """Make a customer with a session and a conversation."""
-    now_ms = chat.clock.now_ms()
+    now_ms = services.clock.now_ms()
     session_id, conversation_id = new_secret_id(), new_id(now_ms)
-    expires_at_ms = now_ms + chat.settings.session_ttl_s * 1000
-    session = await chat.store.create_session(
-        session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, chat.first_status
+    expires_at_ms = now_ms + services.settings.session_ttl_s * 1000
+    session = await services.store.create_session(
+        session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, services.first_status
     )
-    chat.touched(conversation_id)
+    services.touched(conversation_id)
     return _describe(session_id, session, expires_at_ms)
 
 
-async def current_session(chat: Services, caller: RequestContext, payload: Nothing, place: None) -> SessionAck:
+async def current_session(services: Services, context: RequestContext, payload: Nothing, place: None) -> SessionAck:
     """Tell the customer's own session; asking keeps it alive, as every use does."""
-    identity = caller.identity
+    identity = context.identity
     assert identity is not None
     assert identity.session_id is not None
-    return _describe(identity.session_id, await own_session(chat, caller), identity.expires_at_ms)
+    return _describe(identity.session_id, await own_session(services, context), identity.expires_at_ms)
 
 
-async def own_session(chat: Services, caller: RequestContext) -> CustomerSession:
+async def own_session(services: Services, context: RequestContext) -> CustomerSession:
     """Read the session of a customer.
 
     Raises:
         ChatError: ``unauthorized`` when it was taken away meanwhile.
     """
-    assert caller.identity is not None
-    assert caller.identity.session_id is not None
-    session = await chat.store.session(caller.identity.session_id)
+    assert context.identity is not None
+    assert context.identity.session_id is not None
+    session = await services.store.session(context.identity.session_id)
     if session is None:
         raise ChatError(ErrorCode.UNAUTHORIZED)
     return session

@@ -35,7 +35,7 @@ class StatusPages:
 
     def __init__(self, api: RestContext) -> None:
         self._api = api
-        self._started_at = api.chat.clock.monotonic()
+        self._started_at = api.services.clock.monotonic()
         self._ping = asyncio.Lock()
         self._pinged: tuple[float, str] | None = None
         """When the store was last asked, and what came of it."""
@@ -51,7 +51,7 @@ class StatusPages:
         """Say that the process is alive (guide, Monitoring); 200 as long as it can."""
         body = Health(
             version=__version__,
-            uptime_s=int(self._api.chat.clock.monotonic() - self._started_at),
+            uptime_s=int(self._api.services.clock.monotonic() - self._started_at),
             websocket=SocketHealth(connections=self._api.service.get_connection_count()),
         )
         return _json(body)
@@ -60,20 +60,20 @@ class StatusPages:
         """Say whether requests are welcome: 503 while the server drains or nothing can be stored."""
         checks = {"database": await self._store_state(), "server": "draining" if self._api.drain.began else "ok"}
         is_ready = set(checks.values()) == {"ok"}
-        if self._api.chat.settings.redis_url is not None:
+        if self._api.services.settings.redis_url is not None:
             # Shown, not judged: without Redis messages are stored, acked and, a little later, delivered. If it made
             # servers unready, its outage would take all of them out of the proxy at once.
-            checks["redis"] = "ok" if await self._api.chat.neighbours.is_there() else "away"
+            checks["redis"] = "ok" if await self._api.services.cluster.is_there() else "away"
         return _json(Ready(status="ready" if is_ready else "not_ready", checks=checks), 200 if is_ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Write the metrics in Prometheus's format, for those whom the settings allow."""
-        allowed = self._api.chat.settings.metrics
+        allowed = self._api.services.settings.metrics
         if allowed == "off":
             return error_response(ChatError(ErrorCode.NOT_FOUND))
         if allowed == "local" and not _is_loopback(self._api.server.peer_address(request)):
             return error_response(ChatError(ErrorCode.FORBIDDEN))
-        body = generate_latest(self._api.chat.metrics.registry)
+        body = generate_latest(self._api.services.metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def openapi(self, request: web.Request) -> web.Response:
@@ -82,14 +82,14 @@ class StatusPages:
 
     async def _store_state(self) -> str:
         async with self._ping:
-            now = self._api.chat.clock.monotonic()
+            now = self._api.services.clock.monotonic()
             if self._pinged is None or now - self._pinged[0] >= PING_KEPT_S:
                 self._pinged = now, await self._ask_store()
             return self._pinged[1]
 
     async def _ask_store(self) -> str:
         try:
-            await asyncio.wait_for(self._api.chat.store.ping(), PING_TIMEOUT_S)
+            await asyncio.wait_for(self._api.services.store.ping(), PING_TIMEOUT_S)
         except TimeoutError:
             return "timeout"
         except Unavailable:

@@ -9,7 +9,7 @@ from chatws.server.service import WebSocketService, is_free_name
 from chatws.server.services import RequestContext, Services
 
 
-async def may_notify(chat: Services, caller: RequestContext, payload: Notify) -> None:
+async def may_notify(services: Services, context: RequestContext, payload: Notify) -> None:
     """Allow names that mean nothing to the protocol and the contract.
 
     Raises:
@@ -19,6 +19,8 @@ async def may_notify(chat: Services, caller: RequestContext, payload: Notify) ->
         raise ChatError(ErrorCode.BAD_REQUEST, "This event name is taken.")
 
 
-async def notify_user(chat: Services, caller: RequestContext, payload: Notify, place: None) -> NotifyAck:
+async def notify_user(services: Services, context: RequestContext, payload: Notify, place: None) -> NotifyAck:
     """Emit the event to every connection of the user."""
-    return NotifyAck(connections=WebSocketService(chat).send_to_user(payload.user_id, payload.event, payload.payload))
+    return NotifyAck(
+        connections=WebSocketService(services).send_to_user(payload.user_id, payload.event, payload.payload)
+    )

@@ -30,7 +30,7 @@ class HeldBot(EchoBot):
 def hold_bot(chat: RunningChat) -> HeldBot:
     """Replace the server's bot by one that waits."""
     bot = HeldBot()
-    chat.parts.answering._bot = bot
+    chat.parts.bot._bot = bot
     return bot
 
 
