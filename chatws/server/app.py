@@ -1,14 +1,15 @@
-"""Puts the server together; the only place that names concrete parts."""
+"""Composition root: creates all parts of the server as one aiohttp application."""
 
 from __future__ import annotations
 
 import functools
 import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from chatws.bots import KEY_VARIABLE, BotConfigError, make_bot
+from chatws.bots import KEY_VARIABLE, Bot, BotConfigError, make_bot
 from chatws.bus import BadBusUrl, Bus
 from chatws.bus.factory import make_bus
 from chatws.engine import EngineOptions, Namespace, Server
@@ -19,19 +20,24 @@ from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.keys import load_keys
 from chatws.server.auth.passwords import PasswordChecker
 from chatws.server.bot.dispatcher import BOT, BotDispatcher
+from chatws.server.bot.notices import BotNotices
 from chatws.server.clock import Clock, SystemClock
 from chatws.server.cluster.publisher import ClusterPublisher
 from chatws.server.cluster.receiver import ClusterReceiver
+from chatws.server.collector import ServerCollector
 from chatws.server.connections.registry import ConnectionRegistry
 from chatws.server.connections.socket_adapter import SocketAdapter
-from chatws.server.conversations.hub import Hub
+from chatws.server.conversations.hub import Hub, TypingFactory, room_name
 from chatws.server.conversations.inbox import Inbox
+from chatws.server.conversations.membership import ConversationMembership
+from chatws.server.conversations.service import ConversationService
 from chatws.server.conversations.typing import ConversationTyping
 from chatws.server.drain import Drain
 from chatws.server.errors import StartError
 from chatws.server.handlers import ROUTES
 from chatws.server.metrics import Metrics
 from chatws.server.periodic import PeriodicTasks
+from chatws.server.presence.absence import AbsenceTimers
 from chatws.server.presence.manager import PresenceManager
 from chatws.server.presence.notifier import PresenceNotifier
 from chatws.server.requests.pipeline import Pipeline
@@ -43,13 +49,13 @@ from chatws.store import BadUrl, Store, StoreError
 from chatws.store.factory import make_store
 
 SERVICE = web.AppKey("chatws.service", WebSocketService)
-"""Where an embedding program finds the guide's server-side API."""
+"""Key of the guide's server-side API in the application."""
 
 DRAIN = web.AppKey("chatws.drain", Drain)
-"""Ends the chat without loss; `run` calls it on SIGTERM, an embedding program calls it before its own clean-up."""
+"""Key of the graceful shutdown; `run` calls it on SIGTERM, an embedding program before its own clean-up."""
 
 ENGINE = web.AppKey("chatws.engine", Server)
-"""The Socket.IO server, for an embedding program's own namespaces."""
+"""Key of the Socket.IO server, for an embedding program's own namespaces."""
 
 
 def create_app(
@@ -71,15 +77,15 @@ def create_app(
     app = web.Application(client_max_size=settings.max_frame_bytes)
     server = Server(engine_options(settings))
     clock, bus = clock or SystemClock(), bus or _make_bus(settings)
-    services = _make_chat(settings, server.of("/"), clock, store or _open_store(settings, clock), bus)
-    services.metrics.watch(services, server)
+    services = _make_services(settings, server.of("/"), clock, store or _make_store(settings, clock), bus)
+    services.metrics.registry.register(ServerCollector(services, server))
     pipeline = Pipeline(services, {**ROUTES, **rest.ROUTES})
     SocketAdapter(services, pipeline).attach(services.namespace)
     app[ENGINE] = server
     app[SERVICE] = WebSocketService(services)
     app[DRAIN] = Drain(services, server)
     app.cleanup_ctx.append(functools.partial(_lifetime, services=services, bus=bus))
-    app.on_shutdown.append(functools.partial(_end_answers, services=services))
+    app.on_shutdown.append(functools.partial(_close_bot, services=services))
     rest.attach(app, rest.RestContext(services, pipeline, server, app[SERVICE], app[DRAIN]))
     frontend.attach(app, services)
     server.attach(app)
@@ -107,7 +113,7 @@ def engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def _open_store(settings: Settings, clock: Clock) -> Store:
+def _make_store(settings: Settings, clock: Clock) -> Store:
     try:
         return make_store(settings.database, server=True, clock_ms=clock.now_ms)
     except BadUrl as problem:
@@ -121,16 +127,42 @@ def _make_bus(settings: Settings) -> Bus:
         raise StartError("Redis", str(problem), "check redis_url") from None
 
 
-def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
+def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store: Store, bus: Bus) -> Services:
     metrics = Metrics()
     registry = ConnectionRegistry(settings)
     cluster = ClusterPublisher(bus, settings.inbox_update_ms, metrics.bus_wait)
-    boards = functools.partial(_typing_board, settings, namespace, registry, cluster)
-    hub = Hub(namespace, store, metrics, cluster, boards)
-    inbox = Inbox(namespace, settings.inbox_update_ms, cluster)
-    audience = PresenceNotifier(namespace, registry, hub, inbox)
-    bot = _make_answering(settings)
-    services = Services(
+    hub = Hub(namespace, store, metrics, cluster, _typing_factory(settings, namespace, registry, cluster))
+    inbox = Inbox(namespace, settings.inbox_update_ms, cluster, hub)
+    absences = AbsenceTimers(settings.assignee_offline_ms / 1000)
+    presence = PresenceManager(
+        settings.presence_grace_ms,
+        clock=clock,
+        observer=PresenceNotifier(namespace, registry, hub, inbox),
+        cluster=cluster,
+        absences=absences,
+    )
+    conversations = ConversationService(
+        store=store,
+        hub=hub,
+        inbox=inbox,
+        cluster=cluster,
+        metrics=metrics,
+        clock=clock,
+        first_status="queued" if settings.bot == "none" else "bot",
+    )
+    bot = _make_bot(settings)
+    dispatcher = BotDispatcher(
+        bot,
+        settings,
+        store=store,
+        conversations=conversations,
+        hub=hub,
+        cluster=cluster,
+        notices=BotNotices(bot.name, inbox, metrics, clock),
+        metrics=metrics,
+    )
+    conversations.subscribe(dispatcher)
+    return Services(
         settings=settings,
         clock=clock,
         store=store,
@@ -138,23 +170,23 @@ def _make_chat(settings: Settings, namespace: Namespace, clock: Clock, store: St
         metrics=metrics,
         authenticator=Authenticator(settings, load_keys(settings), store, clock),
         passwords=PasswordChecker(),
-        failures=_limit(settings, settings.login_failures_per_minute / 60, settings.login_failures_per_minute),
+        failed_logins=_limit(settings, settings.login_failures_per_minute / 60, settings.login_failures_per_minute),
         session_starts=_limit(settings, settings.sessions_per_s, settings.connections_per_address),
         registry=registry,
         hub=hub,
-        presence=PresenceManager(settings.presence_grace_ms, clock, audience, cluster),
+        conversations=conversations,
+        membership=ConversationMembership(hub, presence, registry),
+        presence=presence,
+        absences=absences,
         inbox=inbox,
-        bot=bot,
+        bot=dispatcher,
         cluster=cluster,
     )
-    services.inbox.join(services.current)
-    bot.join(services)
-    return services
 
 
-def _make_answering(settings: Settings) -> BotDispatcher:
+def _make_bot(settings: Settings) -> Bot:
     try:
-        return BotDispatcher(make_bot(settings, os.environ.get(KEY_VARIABLE)), settings)
+        return make_bot(settings, os.environ.get(KEY_VARIABLE))
     except BotConfigError as problem:
         raise StartError(f"the bot {settings.bot}", problem.why, problem.advice) from None
 
@@ -163,47 +195,54 @@ def _limit(settings: Settings, per_s: float, burst: int) -> AddressRateLimiter:
     return AddressRateLimiter(per_s if settings.limits == "on" else 0, burst)
 
 
-def _typing_board(
-    settings: Settings, namespace: Namespace, registry: ConnectionRegistry, cluster: ClusterPublisher, room: str
-) -> ConversationTyping:
-    conversation_id = room.removeprefix("conversation:")
+def _typing_factory(
+    settings: Settings, namespace: Namespace, registry: ConnectionRegistry, cluster: ClusterPublisher
+) -> TypingFactory:
+    def make(conversation_id: str) -> ConversationTyping:
+        room = room_name(conversation_id)
 
-    def show(user: User, is_typing: bool) -> None:  # noqa: FBT001  the state is what it says
-        event = TypingIndicator(
-            conversation_id=conversation_id, user_id=user.user_id, user_name=user.user_name, is_typing=is_typing
-        )
-        namespace.to(room).except_sockets(registry.sockets_of(user.user_id)).emit("typing_indicator", event)
+        def emit(user: User, is_typing: bool) -> None:  # noqa: FBT001  the state is the message
+            event = TypingIndicator(
+                conversation_id=conversation_id, user_id=user.user_id, user_name=user.user_name, is_typing=is_typing
+            )
+            namespace.to(room).except_sockets(registry.sockets_of(user.user_id)).emit("typing_indicator", event)
 
-    def tell(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
-        cluster.typing(conversation_id, user, is_typing=is_typing)
+        def publish(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
+            cluster.typing(conversation_id, user, is_typing=is_typing)
 
-    return ConversationTyping(settings, show, tell)
+        return ConversationTyping(settings, emit, publish)
+
+    return make
 
 
-async def _end_answers(_app: web.Application, *, services: Services) -> None:
-    """Let those who read an answer while it is written see its end: aiohttp waits for them after this."""
+async def _close_bot(_app: web.Application, *, services: Services) -> None:
+    """End the bot's replies on shutdown: aiohttp then waits for the requests that stream them."""
     await services.bot.close()
 
 
 async def _lifetime(_app: web.Application, *, services: Services, bus: Bus) -> AsyncIterator[None]:
+    """Open the store and the bus; on clean-up close all parts in reverse order, also if one of them fails to close."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(services.store.close)
+        stack.callback(services.passwords.close)
+        await _open_database(services.store)
+        stack.push_async_callback(bus.close)
+        stack.callback(services.cluster.close)
+        stack.callback(services.inbox.close)
+        stack.callback(services.presence.close)
+        stack.push_async_callback(services.hub.close)
+        stack.push_async_callback(services.bot.close)
+        stack.callback(services.absences.close)
+        periodic = PeriodicTasks(services)
+        stack.push_async_callback(periodic.close)
+        await bus.open(ClusterReceiver(services, periodic))
+        periodic.start()
+        yield
+
+
+async def _open_database(store: Store) -> None:
     try:
-        await services.store.open()
-        await services.store.ensure_user(BOT)
+        await store.open()
+        await store.ensure_user(BOT)
     except StoreError as problem:
-        await services.store.close()
         raise StartError("the database", str(problem)) from None
-    background = PeriodicTasks(services)
-    services.presence.on_gone(background.agent_gone)
-    services.hub.on_late(background.compare)
-    await bus.open(ClusterReceiver(services, background))
-    background.start()
-    yield
-    await background.close()
-    await services.bot.close()
-    await services.hub.close()
-    services.presence.close()
-    services.inbox.close()
-    services.cluster.close()
-    await bus.close()
-    services.passwords.close()
-    await services.store.close()

@@ -1,28 +1,78 @@
-"""Every metric of the server, declared once; what others keep is read when Prometheus asks."""
+"""Counters and histograms of the server.
+
+The hot path counts in plain numbers, which become metrics during a scrape. A message increments three counters and is
+timed twice. With the objects of prometheus-client (a lock and several calls each) that took 8 % of the event loop's
+time; with plain numbers it takes less than 1 %.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from chatws import __version__
 from chatws.protocol.entities import Role
 from chatws.protocol.rest_spec import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
-from chatws.server.tally import BOUNDS_S, DurationHistogram, RequestCounters
-
-if TYPE_CHECKING:
-    from chatws.engine import Server
-    from chatws.server.services import Services
 
 UNKNOWN_EVENT = "unknown"
 """Label of every event name that is not in the table, so that clients cannot make labels."""
 
 _NAMES = frozenset({*COMMANDS, *REST_COMMANDS})
+
+BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Upper bounds of the buckets; one more takes the rest."""
+
+
+class DurationHistogram:
+    """How long something took, in buckets."""
+
+    __slots__ = ("_buckets", "_sum_s")
+
+    def __init__(self) -> None:
+        self._buckets = [0] * (len(BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self._buckets[bisect_left(BOUNDS_S, seconds)] += 1
+        self._sum_s += seconds
+
+    def add_to(self, family: HistogramMetricFamily, *labels: str) -> None:
+        """Write it into a family of histograms, cumulated as Prometheus wants it."""
+        names = [*map(str, BOUNDS_S), "+Inf"]
+        family.add_metric(labels, list(zip(names, accumulate(self._buckets), strict=True)), self._sum_s)
+
+
+class RequestCounters:
+    """Requests by event and outcome, and their times by event."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], int] = {}
+        self._times: dict[str, DurationHistogram] = {}
+
+    def add(self, event: str, outcome: str, seconds: float) -> None:
+        """Count a request; names of both come from the contract's tables, so that clients cannot make labels."""
+        key = event, outcome
+        self._counts[key] = self._counts.get(key, 0) + 1
+        timing = self._times.get(event)
+        if timing is None:
+            timing = self._times[event] = DurationHistogram()
+        timing.observe(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give both metrics."""
+        requests = CounterMetricFamily("chatws_events", "Requests by event and outcome.", labels=["event", "outcome"])
+        for key, count in self._counts.items():
+            requests.add_metric(key, count)
+        yield requests
+        seconds = HistogramMetricFamily("chatws_event_seconds", "Time to answer a request, by event.", labels=["event"])
+        for event, timing in self._times.items():
+            timing.add_to(seconds, event)
+        yield seconds
 
 
 class Metrics:
@@ -48,10 +98,6 @@ class Metrics:
         self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
 
-    def watch(self, services: Services, server: Server) -> None:
-        """Have the numbers of these parts in the registry, too."""
-        self.registry.register(ServerCollector(services, server))
-
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request that was answered."""
         self.requests.add(event if event in _NAMES else UNKNOWN_EVENT, outcome, seconds)
@@ -61,91 +107,3 @@ class Metrics:
 
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(name, text, buckets=BOUNDS_S, registry=self.registry)
-
-
-class ServerCollector(Collector):
-    """What the engine and the chat know about themselves anyway."""
-
-    def __init__(self, services: Services, server: Server) -> None:
-        self._services = services
-        self._server = server
-
-    def collect(self) -> Iterator[Metric]:
-        """Read everything, now."""
-        yield from self._gauges()
-        yield from self._counters()
-        yield from self._tallies()
-
-    def _gauges(self) -> Iterator[Metric]:
-        services, server = self._services, self._server
-        authenticated = len(services.registry)
-        states = {"authenticated": authenticated, "unauthenticated": max(0, server.session_count - authenticated)}
-        waiting, most = server.outbox_bytes()
-        yield _gauge("chatws_info", "The version that runs.", "version", {__version__: 1})
-        yield _gauge("chatws_connections", "Open connections.", "state", states)
-        yield _gauge(
-            "chatws_transports", "Open connections, by transport.", "transport", server.sessions_by_transport()
-        )
-        yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", services.namespace.room_count)
-        yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(services.hub))
-        yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes that wait for clients.", waiting)
-        yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes that wait for the slowest client.", most)
-        yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(services.draining))
-        bus = services.cluster.stats
-        yield GaugeMetricFamily("chatws_bus_connected", "1 while other servers can be heard.", int(bus.connected))
-        yield GaugeMetricFamily("chatws_bus_queued", "Notes that wait to be published.", bus.queued)
-        yield GaugeMetricFamily("chatws_bus_lag_seconds", "Age of the last note when it arrived.", bus.lag_ms / 1000)
-
-    def _tallies(self) -> Iterator[Metric]:
-        metrics = self._services.metrics
-        yield from metrics.requests.collect()
-        yield _counter("chatws_messages", "Messages stored and delivered, by sender.", "role", metrics.messages)
-        commit = HistogramMetricFamily(
-            "chatws_commit_seconds", "Time from handing a message to the store until it is durable."
-        )
-        metrics.commit.add_to(commit)
-        yield commit
-        waits = HistogramMetricFamily("chatws_bus_wait_seconds", "Time that requests waited for other servers.")
-        metrics.bus_wait.add_to(waits)
-        yield waits
-
-    def _counters(self) -> Iterator[Metric]:
-        stats = self._server.stats
-        packets, sizes = (
-            {"in": stats.packets_in, "out": stats.packets_out},
-            {"in": stats.bytes_in, "out": stats.bytes_out},
-        )
-        yield _counter("chatws_opened", "Connections by their first transport.", "transport", stats.opened_total)
-        yield _counter("chatws_closed", "Connections by the reason of their end.", "reason", stats.closed_total)
-        yield _counter("chatws_refused", "Handshakes refused, by reason.", "reason", stats.refused_total)
-        yield _counter("chatws_protocol_errors", "Connections that broke the protocol.", "kind", stats.protocol_errors)
-        yield _counter("chatws_packets", "Packets by direction.", "direction", packets)
-        yield _counter("chatws_bytes", "Payload bytes by direction.", "direction", sizes)
-        yield CounterMetricFamily("chatws_upgrades", "Upgrades from polling to WebSocket.", stats.upgrades)
-        yield CounterMetricFamily("chatws_slow_closed", "Connections that read too slowly.", stats.slow_closed)
-        bus = self._services.cluster.stats
-        notes = {
-            "published": bus.published,
-            "received": bus.received,
-            "dropped": bus.dropped,
-            "malformed": bus.malformed,
-        }
-        yield _counter("chatws_bus_notes", "Notes between servers, by what became of them.", "fate", notes)
-        yield CounterMetricFamily("chatws_bus_reconnects", "How often the bus's link came back.", bus.reconnects)
-        yield CounterMetricFamily(
-            "chatws_bus_lag_seconds_sum", "Ages of all received notes together.", bus.lag_total_ms / 1000
-        )
-
-
-def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=[label])
-    for value, number in values.items():
-        family.add_metric([str(value)], number)
-    return family
-
-
-def _counter(name: str, text: str, label: str, values: Mapping[str, int] | Mapping[Role, int]) -> Metric:
-    family = CounterMetricFamily(name, text, labels=[label])
-    for value, number in values.items():
-        family.add_metric([str(value)], number)
-    return family

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from chatws.logging import RateLimitedLogger
-from chatws.protocol.entities import Conversation, User
+from chatws.protocol.entities import Conversation
 from chatws.protocol.ids import format_timestamp
 from chatws.server.bot.dispatcher import BOT
 from chatws.server.cluster.presence_resync import correct_presence, make_amends
 from chatws.server.cluster.reconciliation import Reconciler
 from chatws.server.connections import lifecycle
-from chatws.server.handlers.assignment import requeue
+from chatws.server.connections.registry import Connection
 from chatws.server.services import Services
 from chatws.store.interface import ConversationFilter, StoreError
 
@@ -54,8 +55,6 @@ class PeriodicTasks:
         """Set while, or after, what the bus may have lost is made good."""
         self._strangers: set[str] = set()
         """Users of whom another server has told for the first time; asked about together."""
-        self._absent: dict[str, asyncio.TimerHandle] = {}
-        """Agents who are offline, and when their conversations go back to the queue."""
 
     def start(self) -> None:
         """Begin."""
@@ -67,25 +66,16 @@ class PeriodicTasks:
         self._every(REVOCATION_POLL_S, self._check_revocations)
         self._every(PRESENCE_ROUND_S, lambda: correct_presence(self._services, is_complete=False))
         self._spawn(self._watch_lag())
+        self._spawn(self._compare_late())
+        self._spawn(self._requeue_absent())
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot())
 
     async def close(self) -> None:
         """End every task."""
-        for timer in self._absent.values():
-            timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def agent_gone(self, user: User) -> None:
-        """An agent went offline: after a while the assigned conversations are queued again."""
-        if user.role != "admin":
-            return
-        if (earlier := self._absent.get(user.user_id)) is not None:
-            earlier.cancel()  # the agent was back meanwhile: only this absence counts
-        delay_s = self._services.settings.assignee_offline_ms / 1000
-        self._absent[user.user_id] = asyncio.get_running_loop().call_later(delay_s, self._give_up, user.user_id)
 
     def make_good(self) -> None:
         """The bus is back: compare with the database at once, and with the other servers."""
@@ -93,10 +83,6 @@ class PeriodicTasks:
             self._amends.cancel()
         self._amends = asyncio.create_task(self._make_good())
         self._own(self._amends)
-
-    def compare(self, conversation_id: str) -> None:
-        """Compare one conversation with the database."""
-        self._spawn(self._try(lambda: self._sweep.compare([conversation_id])))
 
     def close_barred(self, user_id: str) -> None:
         """Another server has voided a user's credentials: look, and do not wait for the next round."""
@@ -113,9 +99,14 @@ class PeriodicTasks:
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot_of_another())
 
-    def _give_up(self, user_id: str) -> None:
-        del self._absent[user_id]
-        self._spawn(self._requeue_all(user_id))
+    async def _compare_late(self) -> None:
+        while True:
+            late = await self._services.hub.wait_late()
+            await self._try(functools.partial(self._sweep.compare, late))
+
+    async def _requeue_absent(self) -> None:
+        while True:
+            self._spawn(self._requeue_all(await self._services.absences.wait_due()))
 
     async def _requeue_all(self, user_id: str) -> None:
         wanted = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
@@ -126,7 +117,7 @@ class PeriodicTasks:
             try:
                 conversations, _ = await self._services.store.conversations(wanted)
                 for conversation in conversations:
-                    await requeue(self._services, conversation)
+                    await self._services.conversations.requeue(conversation)
             except StoreError as problem:
                 _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
                 await asyncio.sleep(RETRY_S)
@@ -148,7 +139,7 @@ class PeriodicTasks:
             for conversation in conversations:
                 assignee = conversation.assignee
                 if assignee is not None and not self._services.presence.is_online(assignee.user_id):
-                    self.agent_gone(assignee)
+                    self._services.absences.user_offline(assignee)
             if cursor is None:
                 return
 
@@ -178,13 +169,16 @@ class PeriodicTasks:
 
     def _is_being_answered(self, conversation: Conversation) -> bool:
         hosted = self._services.hub.get(conversation.conversation_id)
-        return hosted is not None and BOT.user_id in hosted.board.typing()
+        return hosted is not None and BOT.user_id in hosted.typing.users()
 
     async def _send_positions(self, slot: int) -> None:
         for connection in self._services.registry.all():
             if connection.joined and connection.slot % POSITION_SLOTS == slot:
-                heads = {joined: hosted.delivered for joined, hosted in connection.joined.items()}
-                connection.socket.emit("positions", heads)
+                connection.socket.emit("positions", self._heads(connection))
+
+    def _heads(self, connection: Connection) -> dict[str, int]:
+        hosted = map(self._services.hub.get, connection.joined)
+        return {one.conversation.conversation_id: one.delivered for one in hosted if one is not None}
 
     async def _check_revocations(self) -> None:
         registry = self._services.registry

@@ -32,7 +32,7 @@ class WebSocketService:
         """
         await self._services.store.ensure_user(sender)
         draft = Draft(conversation_id, sender, normalise_content(content), client_message_id)
-        return (await self._services.append(draft)).message
+        return (await self._services.conversations.append(draft)).message
 
     def send_to_user(self, user_id: str, event: str, payload: object = UNSET) -> int:
         """Emit an event of any name that is not reserved to every connection of a user; returns how many are here.
@@ -48,7 +48,7 @@ class WebSocketService:
         args = () if payload is UNSET else (payload,)
         self._services.namespace.to(user_room(user_id)).emit(event, *args)
         crossing = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
-        self._services.cluster.tell_user(user_id, event, crossing)
+        self._services.cluster.send_to_user(user_id, event, crossing)
         return len(sockets)
 
     def get_connection_count(self) -> int:

@@ -78,7 +78,7 @@ async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance
                 assert after is not None
                 taken = {"version": after.version, "headSeq": after.head_seq}
     await say(agent, "I am human", name)
-    await until(lambda: not chat.parts.bot._answers)
+    await until(lambda: not chat.parts.bot.pending)
     page = await customer.ask("history", {"conversationId": name})
     bots = [message["seq"] for message in page["messages"] if message["sender"]["role"] == "bot"]
     assert all(seq <= taken["headSeq"] for seq in bots), (name, bots, taken)
@@ -188,7 +188,7 @@ async def test_question_that_meets_the_hand_back_is_answered_once_in_any_order(c
             for _ in range(chance.randrange(8)):
                 await asyncio.sleep(0)
         assert all(ack["success"] for ack in await asyncio.gather(*acks))
-        await until(lambda: not chat.parts.bot._answers)
+        await until(lambda: not chat.parts.bot.pending)
         assert await spoken(customer, name) == [("customer", "q"), ("bot", "q")], number
         await customer.ask("leave_conversation", name)
 

@@ -190,7 +190,7 @@ async def test_connection_that_never_authenticated_is_nobody(start_chat: StartCh
 async def test_rooms_of_connections_that_are_gone_are_remembered_up_to_a_bound(start_chat: StartChat) -> None:
     chat = await start_chat(limits="off")
     await chat.agent()
-    record = chat.parts.presence._records["agent-1"]
+    record = chat.parts.presence.users["agent-1"]
     for start in range(0, MAX_LAST_ROOMS + 100, 100):
         tab = await chat.agent()
         for number in range(start, start + 100):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVarTuple
 
 import aiohttp
 from aiohttp import web
@@ -25,12 +25,15 @@ from chatws.store import Store
 from chatws.store.factory import make_store
 from tests.support.peer import PATIENCE_S, Payload, Peer
 
+Args = TypeVarTuple("Args")
+
 
 class MovableClock(SystemClock):
-    """The machine's clocks, moved on when a test says so; timers that already run do not notice."""
+    """System clocks that a test can advance, together with the timers started by `call_later`."""
 
     def __init__(self) -> None:
         self._moved_s = 0.0
+        self._timers: list[tuple[float, asyncio.TimerHandle, Callable[[], object]]] = []
 
     def now_ms(self) -> int:
         return super().now_ms() + round(self._moved_s * 1000)
@@ -38,8 +41,21 @@ class MovableClock(SystemClock):
     def monotonic(self) -> float:
         return super().monotonic() + self._moved_s
 
+    def call_later(self, delay_s: float, callback: Callable[[*Args], object], *args: *Args) -> asyncio.TimerHandle:
+        timer = super().call_later(delay_s, callback, *args)
+        self._timers.append((self.monotonic() + delay_s, timer, lambda: callback(*args)))
+        return timer
+
     def advance(self, seconds: float) -> None:
+        """Move both clocks on and run the timers that become due."""
         self._moved_s += seconds
+        now, loop_now = self.monotonic(), asyncio.get_running_loop().time()
+        due = [entry for entry in self._timers if entry[0] <= now]
+        self._timers = [entry for entry in self._timers if entry[0] > now]
+        for _, timer, run in due:
+            if not timer.cancelled() and timer.when() > loop_now:
+                timer.cancel()
+                run()
 
 
 class RunningChat:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
 from chatws.bots import Bot, BotError, BotRequest, FailureReason, HandOff, KeywordMatcher
 from chatws.protocol.content import fit_content
 from chatws.protocol.entities import Conversation, Message, User
 from chatws.server.bot.notices import BotNotices
 from chatws.server.bot.reply import BotReply, ReplyCancelled
-from chatws.server.handlers.assignment import requeue
-from chatws.store.interface import Draft, IdempotencyConflict, StaleVersion, StoreError
-
-if TYPE_CHECKING:
-    from chatws.server.services import Services
-    from chatws.settings import Settings
+from chatws.server.cluster.publisher import ClusterPublisher
+from chatws.server.conversations.hub import Hub
+from chatws.server.conversations.service import ConversationService
+from chatws.server.metrics import Metrics
+from chatws.settings import Settings
+from chatws.store.interface import Draft, IdempotencyConflict, StaleVersion, Store, StoreError
 
 _log = logging.getLogger("chatws.bot")
 
@@ -33,23 +34,37 @@ ASKED = HandOff("the customer asked for a human")
 class BotDispatcher:
     """The bot's work under way: one answer at a time in each conversation, each checked against its version."""
 
-    def __init__(self, bot: Bot, settings: Settings) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        settings: Settings,
+        *,
+        store: Store,
+        conversations: ConversationService,
+        hub: Hub,
+        cluster: ClusterPublisher,
+        notices: BotNotices,
+        metrics: Metrics,
+    ) -> None:
         self._bot = bot
         self._settings = settings
+        self._store = store
+        self._conversations = conversations
+        self._hub = hub
+        self._cluster = cluster
+        self._notices = notices
+        self._metrics = metrics
         self._handoff_words = KeywordMatcher(settings.bot_handoff_words)
         self._turns: dict[str, asyncio.Lock] = {}
         self._answers: dict[str, list[BotReply]] = {}
         """Those under way, by conversation, in the order of their questions."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
-        self._services: Services | None = None
-        """Set once, with the notices, when the parts are joined together."""
-        self._notices: BotNotices | None = None
 
-    def join(self, services: Services) -> None:
-        """Learn the chat it answers in."""
-        self._services = services
-        self._notices = BotNotices(services, self._bot.name)
+    @property
+    def pending(self) -> Mapping[str, Sequence[BotReply]]:
+        """Read-only view of the replies in progress, by conversation, in the order of their questions."""
+        return MappingProxyType(self._answers)
 
     def customer_wrote(self, conversation: Conversation, message: Message) -> None:
         """Answer in the background if it is the bot's turn."""
@@ -67,7 +82,6 @@ class BotDispatcher:
 
         Returns None when too many questions wait already, and the agents are told; or when the server ends.
         """
-        assert self._notices is not None
         if self._is_closed:
             return None
         waiting = self._answers.setdefault(conversation.conversation_id, [])
@@ -100,23 +114,22 @@ class BotDispatcher:
         await self._bot.close()
 
     async def _run(self, answer: BotReply) -> None:
-        assert self._services is not None
         conversation_id = answer.question.conversation_id
         stored: Message | None = None
         try:
             async with self._turns.setdefault(conversation_id, asyncio.Lock()):
                 answer.check()
-                typing = asyncio.create_task(self._show_typing(self._services, conversation_id))
+                typing = asyncio.create_task(self._show_typing(conversation_id))
                 try:
-                    stored = await self._settle(self._services, answer)
+                    stored = await self._settle(answer)
                 finally:
                     typing.cancel()
                     await asyncio.wait({typing})
         except (ReplyCancelled, StaleVersion, IdempotencyConflict):
             # The conflict is another server's answer to the same question.
-            self._services.metrics.bot_answers["dropped"].inc()
+            self._metrics.bot_answers["dropped"].inc()
         except StoreError as problem:
-            self._services.metrics.bot_answers["failed"].inc()
+            self._metrics.bot_answers["failed"].inc()
             _log.warning("bot_answer_lost", extra={"keys": {"conversationId": conversation_id, "error": str(problem)}})
         finally:
             answer.finish(stored)
@@ -130,45 +143,44 @@ class BotDispatcher:
             del self._answers[conversation_id]
             self._turns.pop(conversation_id, None)
 
-    async def _settle(self, services: Services, answer: BotReply) -> Message | None:
+    async def _settle(self, answer: BotReply) -> Message | None:
         """Store what the customer is to read, and hand the conversation off if that is the end of it."""
         try:
-            text, ending = await self._say(services, answer)
+            text, ending = await self._say(answer)
         except (ReplyCancelled, StoreError):
             raise
         except Exception as problem:  # noqa: BLE001  a bot's failure is the operator's, never the customer's
-            return await self._fail(services, answer, problem)
-        stored = await self._store(services, answer, text)
-        services.metrics.bot_answers["stored"].inc()
+            return await self._fail(answer, problem)
+        stored = await self._append(answer, text)
+        self._metrics.bot_answers["stored"].inc()
         if ending is not None:
-            await self._hand_off(services, answer, ending)
+            await self._hand_off(answer, ending)
         return stored
 
-    async def _fail(self, services: Services, answer: BotReply, problem: Exception) -> Message | None:
+    async def _fail(self, answer: BotReply, problem: Exception) -> Message | None:
         """Give the customer a clear line and the agents a notice."""
-        assert self._notices is not None
-        stored = await self._store(services, answer, fit_content(self._settings.bot_failure_text))
-        services.metrics.bot_answers["failed"].inc()
+        stored = await self._append(answer, fit_content(self._settings.bot_failure_text))
+        self._metrics.bot_answers["failed"].inc()
         self._notices.failed(answer.question.conversation_id, problem)
         if self._settings.bot_on_failure == "handoff":
-            await self._hand_off(services, answer, HandOff("the bot failed"))
+            await self._hand_off(answer, HandOff("the bot failed"))
         return stored
 
-    async def _say(self, services: Services, answer: BotReply) -> tuple[str, HandOff | None]:
-        ending = await self._compose(services, answer)
+    async def _say(self, answer: BotReply) -> tuple[str, HandOff | None]:
+        ending = await self._compose(answer)
         if text := fit_content(answer.text):
             return text, ending
         if ending is None:
             raise BotError("it said nothing", FailureReason.EMPTY)
         return fit_content(self._settings.bot_handoff_text), ending
 
-    async def _compose(self, services: Services, answer: BotReply) -> HandOff | None:
+    async def _compose(self, answer: BotReply) -> HandOff | None:
         """Let the bot write the answer's text; returns its hand-off, if it ends with one."""
         if self._handoff_words.found_in(answer.question.content):
             return ASKED
         timeout_s = self._settings.bot_timeout_ms / 1000
         async with answer.composing(timeout_s):
-            pieces = self._bot.answer(await self._turn(services, answer.question))
+            pieces = self._bot.answer(await self._turn(answer.question))
             async with aclosing(pieces):  # type: ignore[type-var]  # a bot's iterator is a generator
                 async for piece in pieces:
                     if isinstance(piece, HandOff):
@@ -178,12 +190,12 @@ class BotDispatcher:
                         break
         return None
 
-    async def _turn(self, services: Services, question: Message) -> BotRequest:
+    async def _turn(self, question: Message) -> BotRequest:
         """Read what was said before, at most so many messages and characters, the latest of them."""
         limit, left = self._settings.bot_history_messages, self._settings.bot_history_chars
         if not limit or not self._bot.reads_history:
             return BotRequest(question.conversation_id, question)
-        page = await services.store.page_before(question.conversation_id, question.seq, limit)
+        page = await self._store.page_before(question.conversation_id, question.seq, limit)
         history: list[Message] = []
         for message in reversed(page.messages):
             left -= len(message.content)
@@ -192,7 +204,7 @@ class BotDispatcher:
             history.append(message)
         return BotRequest(question.conversation_id, question, tuple(reversed(history)))
 
-    async def _store(self, services: Services, answer: BotReply, text: str) -> Message | None:
+    async def _append(self, answer: BotReply, text: str) -> Message | None:
         """Store the message, unless it is empty, under the question's id: no question is ever answered twice."""
         if not text:
             return None
@@ -204,30 +216,29 @@ class BotDispatcher:
             expected_version=answer.version,
             reopen=False,
         )
-        return (await services.append(draft)).message
+        return (await self._conversations.append(draft)).message
 
-    async def _hand_off(self, services: Services, answer: BotReply, ending: HandOff) -> None:
-        assert self._notices is not None
-        conversation = await services.current(answer.question.conversation_id)
+    async def _hand_off(self, answer: BotReply, ending: HandOff) -> None:
+        conversation = await self._hub.current(answer.question.conversation_id)
         if conversation is None or (conversation.status, conversation.version) != ("bot", answer.version):
             return
-        if await requeue(services, conversation):
+        if await self._conversations.requeue(conversation):
             self._notices.handed_off(conversation.conversation_id, ending.reason)
 
-    async def _show_typing(self, services: Services, conversation_id: str) -> None:
+    async def _show_typing(self, conversation_id: str) -> None:
         """Until cancelled; an indicator expires by itself, so that it is repeated as a client's is."""
         try:
             while True:
-                if (hosted := services.hub.get(conversation_id)) is not None:
-                    hosted.board.start(BOT, self)
+                if (hosted := self._hub.get(conversation_id)) is not None:
+                    hosted.typing.start(BOT, self)
                 else:
-                    services.cluster.typing(conversation_id, BOT, is_typing=True)
+                    self._cluster.typing(conversation_id, BOT, is_typing=True)
                 await asyncio.sleep(self._settings.typing_resend_ms / 1000)
         finally:
-            if (hosted := services.hub.get(conversation_id)) is not None:
-                hosted.board.end(BOT.user_id, self)
+            if (hosted := self._hub.get(conversation_id)) is not None:
+                hosted.typing.end(BOT.user_id, self)
             else:
-                services.cluster.typing(conversation_id, BOT, is_typing=False)
+                self._cluster.typing(conversation_id, BOT, is_typing=False)
 
 
 def _withdraw(answers: list[BotReply] | tuple[()]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from chatws.server.services import Services
+from chatws.server.services import Services
 
 AT_ONCE = 200
 BREATH_S = 0.05

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+import msgspec
+from msgspec import UnsetType
 
 from chatws.bus import (
     INBOX,
     BotNoticed,
+    Bus,
+    BusStats,
     BusUnavailable,
     ConversationChanged,
     ConversationTouched,
@@ -24,15 +29,9 @@ from chatws.bus import (
     conversation_channel,
     user_channel,
 )
-
-if TYPE_CHECKING:
-    import msgspec
-    from msgspec import UnsetType
-
-    from chatws.bus import Bus, BusStats
-    from chatws.protocol.entities import Conversation, Message, User
-    from chatws.protocol.events import BotNotice, MessageRead
-    from chatws.server.tally import DurationHistogram
+from chatws.protocol.entities import Conversation, Message, User
+from chatws.protocol.events import BotNotice, MessageRead
+from chatws.server.metrics import DurationHistogram
 
 Answer = TypeVar("Answer")
 
@@ -64,7 +63,7 @@ class ClusterPublisher:
         """The bus's figures."""
         return self._bus.stats
 
-    def message(self, message: Message) -> None:
+    def message_stored(self, message: Message) -> None:
         """A message was committed."""
         self._bus.publish(conversation_channel(message.conversation_id), MessageStored(message=message))
 
@@ -112,16 +111,16 @@ class ClusterPublisher:
         if also_tell_user:
             self._bus.publish(user_channel(part.user.user_id), part)
 
-    def introduce(self, conversation_id: str, parts: Iterable[PresenceEntry]) -> None:
+    def send_presence(self, conversation_id: str, parts: Iterable[PresenceEntry]) -> None:
         """Say who is in a conversation here, to a server that has begun to host it."""
         for part in parts:
             self._bus.publish(conversation_channel(conversation_id), part)
 
-    def tell_user(self, user_id: str, name: str, payload: msgspec.Raw | UnsetType) -> None:
+    def send_to_user(self, user_id: str, name: str, payload: msgspec.Raw | UnsetType) -> None:
         """Every connection of a user is to get an event."""
         self._bus.publish(user_channel(user_id), UserEvent(user_id=user_id, name=name, payload=payload))
 
-    def tell_inboxes(self, notice: BotNotice) -> None:
+    def send_bot_notice(self, notice: BotNotice) -> None:
         """Every agent who follows an inbox is to get a notice of a bot."""
         self._bus.publish(INBOX, BotNoticed(notice=notice))
 
@@ -133,31 +132,31 @@ class ClusterPublisher:
         """Have those who host a conversation say who is there."""
         self._bus.publish(conversation_channel(conversation_id), HostingBegan(conversation_id=conversation_id))
 
-    def hear_conversation(self, conversation_id: str) -> asyncio.Future[None]:
+    def subscribe_conversation(self, conversation_id: str) -> asyncio.Future[None]:
         """Hear a conversation; done when nothing of it can be missed any more."""
         return _future(self._bus.subscribe(conversation_channel(conversation_id)))
 
-    def ignore_conversation(self, conversation_id: str) -> None:
+    def unsubscribe_conversation(self, conversation_id: str) -> None:
         """Hear it no more."""
         self._bus.unsubscribe(conversation_channel(conversation_id))
 
-    def hear_user(self, user_id: str) -> asyncio.Future[None]:
+    def subscribe_user(self, user_id: str) -> asyncio.Future[None]:
         """Hear what concerns a user who is connected here."""
         return _future(self._bus.subscribe(user_channel(user_id)))
 
-    def ignore_user(self, user_id: str) -> None:
+    def unsubscribe_user(self, user_id: str) -> None:
         """Hear it no more."""
         self._bus.unsubscribe(user_channel(user_id))
 
-    def hear_inboxes(self) -> asyncio.Future[None]:
+    def subscribe_inboxes(self) -> asyncio.Future[None]:
         """Hear what concerns the lists of conversations."""
         return _future(self._bus.subscribe(INBOX))
 
-    def ignore_inboxes(self) -> None:
+    def unsubscribe_inboxes(self) -> None:
         """Hear it no more."""
         self._bus.unsubscribe(INBOX)
 
-    async def wait_heard(self, heard: asyncio.Future[None]) -> bool:
+    async def wait_subscribed(self, heard: asyncio.Future[None]) -> bool:
         """Wait until a channel is heard, but not for long, and not at all while the bus is away; returns whether."""
         if not heard.done() and self._is_worth_waiting():
             with self._timed():

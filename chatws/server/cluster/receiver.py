@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
@@ -24,11 +23,8 @@ from chatws.bus import (
 from chatws.logging import RateLimitedLogger
 from chatws.server.connections import lifecycle
 from chatws.server.conversations.hub import room_name
-from chatws.server.conversations.inbox import EVERY_INBOX
-
-if TYPE_CHECKING:
-    from chatws.server.periodic import PeriodicTasks
-    from chatws.server.services import Services
+from chatws.server.periodic import PeriodicTasks
+from chatws.server.services import Services
 
 _log = logging.getLogger("chatws.bus")
 
@@ -87,16 +83,16 @@ class ClusterReceiver:
             case Revoked():
                 self._background.close_barred(note.user_id)
             case BotNoticed():
-                services.namespace.to(EVERY_INBOX).emit("bot_notice", note.notice)
+                services.inbox.show_notice(note.notice)
 
     def _typing(self, origin: str, note: TypingChanged) -> None:
         hosted = self._services.hub.get(note.conversation_id)
         if hosted is None:
             return
         if note.is_typing:
-            hosted.board.start(note.user, origin)
+            hosted.typing.start(note.user, origin)
         else:
-            hosted.board.end(note.user.user_id, origin)
+            hosted.typing.end(note.user.user_id, origin)
 
     def _presence(self, channel: str, origin: str, part: PresenceEntry) -> None:
         is_stranger = self._services.presence.hear(origin, part)
@@ -110,7 +106,7 @@ class ClusterReceiver:
         if channel == INBOX:
             self._services.inbox.touch(note.after.conversation_id, note.before)
         else:
-            self._services.bot.conversation_changed(note.after)
+            self._services.conversations.notify_observers(note.after)
 
     def _introduce(self, conversation_id: str) -> None:
         services = self._services
@@ -118,6 +114,6 @@ class ClusterReceiver:
         if hosted is None:
             return
         members = (socket.data.user_id for socket in services.namespace.room_members(hosted.room))
-        services.cluster.introduce(conversation_id, services.presence.parts_of(members))
-        for user in hosted.board.typing_here():
+        services.cluster.send_presence(conversation_id, services.presence.parts_of(members))
+        for user in hosted.typing.local_users():
             services.cluster.typing(conversation_id, user, is_typing=True)

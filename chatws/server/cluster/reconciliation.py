@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from chatws.server.conversations.hub import HostedConversation
 from chatws.server.logs import log_event
-from chatws.store.interface import ConversationFilter
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from chatws.server.conversations.hub import HostedConversation
-    from chatws.server.services import Services
-    from chatws.store.interface import Head
+from chatws.server.services import Services
+from chatws.store.interface import ConversationFilter, Head
 
 _log = logging.getLogger("chatws.hosting")
 
@@ -77,4 +72,4 @@ class Reconciler:
             self._services.metrics.gaps.inc()
             await self._services.hub.read_missing(hosted, head.seq)
         if known.version < head.version and hosted.conversation is known:
-            await self._services.relearn(known)
+            await self._services.conversations.refresh(known)

@@ -13,7 +13,6 @@ from chatws.protocol.events import Authenticated, AuthExpiring, Failed, Timers
 from chatws.protocol.ids import format_timestamp
 from chatws.server.auth.identity import Identity, is_barred, is_to_slide
 from chatws.server.connections.registry import Connection
-from chatws.server.handlers.rooms import leave_room
 from chatws.server.logs import log_event
 from chatws.server.services import Services
 from chatws.store.interface import StoreError
@@ -35,12 +34,12 @@ async def identify(services: Services, address: str, credentials: Authenticate) 
     Raises:
         ChatError: as `Authenticator.identify`, or ``rate_limited``.
     """
-    services.failures.check(address, services.clock.monotonic())
+    services.failed_logins.check(address, services.clock.monotonic())
     try:
-        return await services.authenticator.identify(credentials, first_status=services.first_status)
+        return await services.authenticator.identify(credentials, first_status=services.conversations.first_status)
     except ChatError as refused:
         if refused.code is ErrorCode.UNAUTHORIZED:
-            services.failures.count(address, services.clock.monotonic())
+            services.failed_logins.count(address, services.clock.monotonic())
         raise
 
 
@@ -178,8 +177,8 @@ def depart(services: Services, connection: Connection, reason: str) -> None:
     services.presence.depart(connection)
     if services.inbox.unsubscribe(connection):
         services.presence.inbox_ended()
-    for hosted in list(connection.joined.values()):
-        leave_room(services, connection, hosted)
+    for conversation_id in list(connection.joined):
+        services.membership.leave(connection, conversation_id)
     services.registry.remove(connection)
     log_event(
         _log,

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-from chatws.protocol.entities import PresenceChoice
+from chatws.engine import Socket
+from chatws.protocol.entities import Conversation, ConversationStatus, PresenceChoice
 from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.server.auth.identity import Identity
+from chatws.server.requests.rate_limit import RateLimiter
 from chatws.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-    from chatws.engine import Socket
-    from chatws.server.auth.identity import Identity
-    from chatws.server.conversations.hub import HostedConversation
-    from chatws.server.conversations.inbox import InboxFilter
-    from chatws.server.requests.rate_limit import RateLimiter
+class InboxFilter(NamedTuple):
+    """Which conversations a subscriber follows; None means any."""
+
+    status: ConversationStatus | None
+    assignee_id: str | None
+
+    @property
+    def room(self) -> str:
+        """The room of everybody with this filter."""
+        return f"inbox:{self.status or '*'}:{self.assignee_id or '*'}"
+
+    def matches(self, conversation: Conversation) -> bool:
+        """Whether the conversation belongs on the list."""
+        assignee = conversation.assignee.user_id if conversation.assignee else None
+        return self.status in (None, conversation.status) and self.assignee_id in (None, assignee)
 
 
 class Connection:
@@ -32,8 +44,8 @@ class Connection:
         """Which second of the positions round is this socket's."""
         self.identity: Identity | None = None
         """Set once, when the credentials were accepted."""
-        self.joined: dict[str, HostedConversation] = {}
-        """Joined conversations by id."""
+        self.joined: dict[str, None] = {}
+        """Ids of the joined conversations in the order of joining; their state is in the hub."""
         self.choice: PresenceChoice = "online"
         self.inbox: InboxFilter | None = None
         """Set while the inbox is subscribed."""

@@ -14,9 +14,10 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import Refused
 from chatws.server.connections import lifecycle
 from chatws.server.connections.registry import Connection
+from chatws.server.requests.context import RequestContext
 from chatws.server.requests.pipeline import Pipeline, translate
 from chatws.server.requests.rate_limit import RateLimiter
-from chatws.server.services import RequestContext, Services
+from chatws.server.services import Services
 
 _log = logging.getLogger("chatws.connections")
 _credentials = msgspec.json.Decoder(Authenticate)

@@ -1,58 +1,67 @@
-"""The conversations that have a member here, and the delivery of their messages strictly by ``seq``."""
+"""Conversations hosted on this server, with message delivery strictly in the order of ``seq``."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from chatws.engine import Namespace
 from chatws.protocol.entities import Conversation, Message
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
+from chatws.server.cluster.publisher import ClusterPublisher
+from chatws.server.connections.registry import Connection
 from chatws.server.conversations.typing import ConversationTyping
+from chatws.server.metrics import Metrics
 from chatws.store.interface import NotFound, Store, Unavailable
 
-if TYPE_CHECKING:
-    from chatws.engine import Namespace
-    from chatws.server.cluster.publisher import ClusterPublisher
-    from chatws.server.connections.registry import Connection
-    from chatws.server.metrics import Metrics
-
-BoardMaker = Callable[[str], ConversationTyping]
-"""Makes the typing board of a conversation's room, given the room's name."""
+TypingFactory = Callable[[str], ConversationTyping]
+"""Creates the typing state of a conversation from its id."""
 
 
 def room_name(conversation_id: str) -> str:
-    """Name a conversation's room (guide, Conversation Rooms)."""
+    """Return the name of a conversation's room (guide, Conversation Rooms)."""
     return f"conversation:{conversation_id}"
 
 
 class HostedConversation:
-    """One conversation that has a member on this server."""
+    """In-memory state of a conversation that has a member on this server."""
 
-    __slots__ = ("board", "conversation", "delivered", "heard", "held", "is_late", "last_message", "repair", "room")
+    __slots__ = (
+        "conversation",
+        "delivered",
+        "is_late",
+        "last_message",
+        "pending",
+        "repair",
+        "room",
+        "subscription",
+        "typing",
+    )
 
-    def __init__(self, conversation: Conversation, board: ConversationTyping, heard: asyncio.Future[None]) -> None:
+    def __init__(
+        self, conversation: Conversation, typing: ConversationTyping, subscription: asyncio.Future[None]
+    ) -> None:
         self.conversation = conversation
-        """As the last change of status left it; head and last message are kept apart below."""
+        """State after the last change of status or assignee; `current` adds the latest message."""
         self.room = room_name(conversation.conversation_id)
         self.delivered = conversation.head_seq
-        """The last ``seq`` handed to the room."""
+        """``seq`` of the last message delivered to the room."""
         self.last_message = conversation.last_message
-        self.held: dict[int, Message] = {}
-        """Messages that came before one that is still missing."""
+        self.pending: dict[int, Message] = {}
+        """Messages after a gap, by ``seq``."""
         self.repair: asyncio.Task[None] | None = None
-        """Set while a hole is waited for and read from the database."""
-        self.board = board
-        self.heard = heard
-        """Done when what other servers say of the conversation arrives here."""
+        """Set while a gap is waited for or read from the database."""
+        self.typing = typing
+        self.subscription = subscription
+        """Done when the subscription to the other servers' notifications is confirmed."""
         self.is_late = False
-        """Set when rows were read before that: something in between may have been missed."""
+        """Set when rows were read before that confirmation: a notification may have been missed."""
 
     def current(self) -> Conversation:
-        """Return the conversation as it is now."""
+        """Return the conversation including its latest message."""
         last = self.last_message
         if last is None or last.seq <= self.conversation.head_seq:
             return self.conversation
@@ -65,93 +74,118 @@ class Hub:
     """All hosted conversations of this server."""
 
     def __init__(
-        self, namespace: Namespace, store: Store, metrics: Metrics, cluster: ClusterPublisher, make_board: BoardMaker
+        self,
+        namespace: Namespace,
+        store: Store,
+        metrics: Metrics,
+        cluster: ClusterPublisher,
+        make_typing: TypingFactory,
     ) -> None:
         self._namespace = namespace
         self._store = store
         self._metrics = metrics
         self._cluster = cluster
-        self._make_board = make_board
-        self._compare: Callable[[str], None] | None = None
-        """Compares a conversation with the database in the background; set once, when the server starts."""
+        self._make_typing = make_typing
         self._hosted: dict[str, HostedConversation] = {}
-
-    def on_late(self, compare: Callable[[str], None]) -> None:
-        """Have this called with a conversation's id when other servers' word of it began to arrive after its rows."""
-        self._compare = compare
+        self._late: set[str] = set()
+        """Ids of conversations whose subscription was confirmed only after their rows had been read."""
+        self._has_late = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._hosted)
 
     def ids(self) -> list[str]:
-        """Return the ids of all of them."""
+        """Return the ids of all hosted conversations."""
         return list(self._hosted)
 
     def get(self, conversation_id: str) -> HostedConversation | None:
         """Return the conversation if it is hosted here."""
         return self._hosted.get(conversation_id)
 
-    def enter(self, connection: Connection, conversation: Conversation) -> HostedConversation:
-        """Put a connection into the conversation's room; call it before the rows are read, so that nothing is missed.
+    async def current(self, conversation_id: str) -> Conversation | None:
+        """Return the current state of a conversation, from memory if it is hosted here, else from the store.
 
-        ``conversation`` was read before the room is entered: what is stored after that read is delivered to the room.
+        Raises:
+            StoreError: as `Store.conversation`.
         """
-        hosted = self._hosted.get(conversation.conversation_id)
+        hosted = self._hosted.get(conversation_id)
+        return hosted.current() if hosted is not None else await self._store.conversation(conversation_id)
+
+    def enter(self, connection: Connection, conversation: Conversation) -> HostedConversation:
+        """Add a connection to the conversation's room; called before the rows are read, so that no message is missed.
+
+        ``conversation`` was read before this call: later messages are delivered to the room.
+        """
+        conversation_id = conversation.conversation_id
+        hosted = self._hosted.get(conversation_id)
         if hosted is None:
-            board = self._make_board(room_name(conversation.conversation_id))
-            heard = self._cluster.hear_conversation(conversation.conversation_id)
-            hosted = self._hosted[conversation.conversation_id] = HostedConversation(conversation, board, heard)
-            heard.add_done_callback(lambda done: self._heard(hosted, done))
+            hosted = self._host(conversation)
         connection.socket.join(hosted.room)
-        connection.joined[conversation.conversation_id] = hosted
+        connection.joined[conversation_id] = None
         return hosted
 
-    async def until_heard(self, hosted: HostedConversation) -> None:
-        """Wait, for a moment at most, until nothing that other servers say of the conversation can be missed."""
-        if not await self._cluster.wait_heard(hosted.heard):
+    def _host(self, conversation: Conversation) -> HostedConversation:
+        conversation_id = conversation.conversation_id
+        subscription = self._cluster.subscribe_conversation(conversation_id)
+        hosted = HostedConversation(conversation, self._make_typing(conversation_id), subscription)
+        self._hosted[conversation_id] = hosted
+        subscription.add_done_callback(lambda done: self._subscribed(hosted, done))
+        return hosted
+
+    async def wait_subscribed(self, hosted: HostedConversation) -> None:
+        """Wait for the subscription to other servers' notifications, for `ASK_TIMEOUT_S` at most."""
+        if not await self._cluster.wait_subscribed(hosted.subscription):
             hosted.is_late = True
 
-    def _heard(self, hosted: HostedConversation, heard: asyncio.Future[None]) -> None:
+    def _subscribed(self, hosted: HostedConversation, subscription: asyncio.Future[None]) -> None:
         conversation_id = hosted.conversation.conversation_id
-        if heard.cancelled() or self._hosted.get(conversation_id) is not hosted:
+        if subscription.cancelled() or self._hosted.get(conversation_id) is not hosted:
             return
         self._cluster.hosting_began(conversation_id)
-        if hosted.is_late and self._compare is not None:
-            self._compare(conversation_id)
+        if hosted.is_late:
+            self._late.add(conversation_id)
+            self._has_late.set()
 
-    def leave(self, connection: Connection, hosted: HostedConversation) -> bool:
-        """Take a connection out; the last one ends the hosting, and only then is it true."""
-        conversation_id = hosted.conversation.conversation_id
+    async def wait_late(self) -> list[str]:
+        """Wait for conversations that may have missed notifications and return their ids."""
+        await self._has_late.wait()
+        self._has_late.clear()
+        late, self._late = self._late, set()
+        return list(late)
+
+    def leave(self, connection: Connection, conversation_id: str) -> bool:
+        """Remove a connection; return True if it was the last one, which ends the hosting."""
         connection.joined.pop(conversation_id, None)
-        connection.socket.leave(hosted.room)
-        if not self._namespace.room_size(hosted.room) and self._hosted.pop(conversation_id, None) is not None:
-            hosted.board.close()
-            self._cluster.ignore_conversation(conversation_id)
-            if hosted.repair is not None:
-                hosted.repair.cancel()
-            return True
-        return False
+        room = room_name(conversation_id)
+        connection.socket.leave(room)
+        if self._namespace.room_size(room) or (hosted := self._hosted.pop(conversation_id, None)) is None:
+            return False
+        hosted.typing.close()
+        self._cluster.unsubscribe_conversation(conversation_id)
+        if hosted.repair is not None:
+            hosted.repair.cancel()
+        return True
 
     def adopt(self, conversation: Conversation) -> None:
-        """Take over a newer version of a conversation's status and assignee, and tell the members of it, once."""
+        """Store a newer version of status and assignee and send it to the members; older versions are ignored."""
         hosted = self._hosted.get(conversation.conversation_id)
         if hosted is not None and conversation.version > hosted.conversation.version:
             hosted.conversation = conversation
             self._namespace.to(hosted.room).emit("conversation_updated", ConversationUpdated(conversation=conversation))
 
     def deliver(self, message: Message) -> None:
-        """Hand a stored message to the conversation's room, in order, once; a hole is waited for and then read."""
+        """Deliver a committed message to the room, in order and once; a gap is read from the database after a wait."""
         hosted = self._hosted.get(message.conversation_id)
         if hosted is None or message.seq <= hosted.delivered:
             return
         if message.seq != hosted.delivered + 1:
-            hosted.held[message.seq] = message
+            hosted.pending[message.seq] = message
             if hosted.repair is None:
                 hosted.repair = asyncio.create_task(self._repair(hosted))
             return
         self._emit(hosted, message)
-        while hosted.held and (held := hosted.held.pop(hosted.delivered + 1, None)) is not None:
-            self._emit(hosted, held)
+        while hosted.pending and (pending := hosted.pending.pop(hosted.delivered + 1, None)) is not None:
+            self._emit(hosted, pending)
 
     def _emit(self, hosted: HostedConversation, message: Message) -> None:
         hosted.delivered = message.seq
@@ -160,19 +194,19 @@ class Hub:
 
     async def _repair(self, hosted: HostedConversation) -> None:
         try:
-            while hosted.held:
+            while hosted.pending:
                 await asyncio.sleep(GAP_WAIT_MS / 1000)
-                if hosted.held:
+                if hosted.pending:
                     self._metrics.gaps.inc()
-                    if not await self.read_missing(hosted, max(hosted.held)):
-                        break  # the sweep comes again
+                    if not await self.read_missing(hosted, max(hosted.pending)):
+                        break  # the next reconciliation tries again
         except (Unavailable, NotFound):
             pass  # likewise
         finally:
             hosted.repair = None
 
     async def read_missing(self, hosted: HostedConversation, head: int) -> bool:
-        """Deliver what the database has up to ``head``; False when it had not all of it."""
+        """Deliver the messages up to ``head`` from the database; return False if some of them are not there."""
         conversation_id = hosted.conversation.conversation_id
         while hosted.delivered < head:
             page = await self._store.page_after(conversation_id, hosted.delivered, PAGE_MESSAGES)
@@ -181,12 +215,12 @@ class Hub:
             for message in page.messages:
                 if message.seq == hosted.delivered + 1:
                     self._emit(hosted, message)
-        hosted.held = {seq: held for seq, held in hosted.held.items() if seq > hosted.delivered}
+        hosted.pending = {seq: pending for seq, pending in hosted.pending.items() if seq > hosted.delivered}
         self._metrics.gaps_repaired.inc()
         return True
 
     async def close(self) -> None:
-        """End the repairs that are under way."""
+        """Cancel the gap repairs in progress."""
         repairs = [hosted.repair for hosted in self._hosted.values() if hosted.repair is not None]
         for repair in repairs:
             repair.cancel()

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
 
-from chatws.protocol.entities import Conversation, ConversationStatus
-from chatws.protocol.events import ConversationUpdated
+from chatws.engine import Namespace
+from chatws.protocol.entities import Conversation
+from chatws.protocol.events import BotNotice, ConversationUpdated
+from chatws.server.cluster.publisher import ClusterPublisher
+from chatws.server.connections.registry import Connection, InboxFilter
+from chatws.server.conversations.hub import Hub
 from chatws.store.interface import StoreError
-
-if TYPE_CHECKING:
-    from chatws.engine import Namespace
-    from chatws.server.cluster.publisher import ClusterPublisher
-    from chatws.server.connections.registry import Connection
-
-Current = Callable[[str], Coroutine[Any, Any, Conversation | None]]
 
 MAX_SHOWN = 2_000
 
 EVERY_INBOX = "inbox"
 """Room of all who follow an inbox, whatever they filter."""
-
-
-class InboxFilter(NamedTuple):
-    """Which conversations a subscriber follows; None means any."""
-
-    status: ConversationStatus | None
-    assignee_id: str | None
-
-    @property
-    def room(self) -> str:
-        """The room of everybody with this filter."""
-        return f"inbox:{self.status or '*'}:{self.assignee_id or '*'}"
-
-    def matches(self, conversation: Conversation) -> bool:
-        """Whether the conversation belongs on the list."""
-        assignee = conversation.assignee.user_id if conversation.assignee else None
-        return self.status in (None, conversation.status) and self.assignee_id in (None, assignee)
 
 
 class Inbox:
@@ -48,28 +27,24 @@ class Inbox:
         namespace: Namespace,
         update_ms: int,
         cluster: ClusterPublisher,
+        hub: Hub,
     ) -> None:
         self._namespace = namespace
         self._cluster = cluster
         self._update_s = update_ms / 1000
-        self._current: Current | None = None
-        """Finds a conversation as it is now; set once, when the parts are joined together."""
+        self._hub = hub
         self._filters: dict[InboxFilter, int] = {}
-        self._heard: asyncio.Future[None] | None = None
+        self._subscription: asyncio.Future[None] | None = None
         """Set with the first follower; done when what other servers say of inboxes arrives here."""
         self.shown: dict[str, Conversation] = {}
         """What followers were shown last, the latest last, so that a sweep finds what they were not."""
         self._waiting: dict[str, _Update] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def join(self, current: Current) -> None:
-        """Learn where conversations are found."""
-        self._current = current
-
     def subscribe(self, connection: Connection, wanted: InboxFilter) -> None:
         """Follow; a second subscription replaces the first."""
         if not self._filters:
-            self._heard = self._cluster.hear_inboxes()
+            self._subscription = self._cluster.subscribe_inboxes()
         self._filters[wanted] = self._filters.get(wanted, 0) + 1
         if connection.inbox is not None:
             self._remove_filter(connection, connection.inbox)
@@ -86,7 +61,7 @@ class Inbox:
         connection.socket.leave(EVERY_INBOX)
         if self._filters:
             return False
-        self._cluster.ignore_inboxes()
+        self._cluster.unsubscribe_inboxes()
         self.shown.clear()
         return True
 
@@ -101,10 +76,10 @@ class Inbox:
         """Whether somebody here follows."""
         return bool(self._filters)
 
-    async def until_heard(self) -> None:
+    async def wait_subscribed(self) -> None:
         """Wait, for a moment at most, until no change that other servers tell of can be missed."""
-        if self._heard is not None:
-            await self._cluster.wait_heard(self._heard)
+        if self._subscription is not None:
+            await self._cluster.wait_subscribed(self._subscription)
 
     def remember(self, conversations: Iterable[Conversation]) -> None:
         """Followers have seen these."""
@@ -129,6 +104,15 @@ class Inbox:
             return
         update = self._waiting[conversation_id] = _Update([before] if before else [])
         self._show(conversation_id, update)
+
+    def send_notice(self, notice: BotNotice) -> None:
+        """Send a notice about the bot to the subscribers of all inboxes, here and on other servers."""
+        self.show_notice(notice)
+        self._cluster.send_bot_notice(notice)
+
+    def show_notice(self, notice: BotNotice) -> None:
+        """Send a notice about the bot to the subscribers here."""
+        self._namespace.to(EVERY_INBOX).emit("bot_notice", notice)
 
     def close(self) -> None:
         """Cancel what waits."""
@@ -157,9 +141,8 @@ class Inbox:
             del self._waiting[conversation_id]
 
     async def _emit(self, conversation_id: str, update: _Update, before: list[Conversation]) -> None:
-        assert self._current is not None
         try:
-            conversation = await self._current(conversation_id)
+            conversation = await self._hub.current(conversation_id)
         except StoreError:
             update.pending = True  # shown as soon as the store is back
             update.before += before

@@ -100,11 +100,11 @@ class ConversationTyping:
             del self._typists[user_id]
             self._show_now(typist)
 
-    def typing_here(self) -> list[User]:
+    def local_users(self) -> list[User]:
         """Return the users who are typing on this server."""
         return [typist.user for typist in self._typists.values() if typist.is_typing_here]
 
-    def typing(self) -> list[str]:
+    def users(self) -> list[str]:
         """Return the ids of the users who are shown as typing."""
         return [user_id for user_id, typist in self._typists.items() if typist.shown]
 

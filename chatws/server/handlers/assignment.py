@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-
 from chatws.protocol.commands import ChangeConversation, Handoff
-from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.protocol.entities import Conversation, ConversationStatus
 from chatws.protocol.errors import Conflict
 from chatws.protocol.responses import ConversationAck
-from chatws.server.bot.notices import tell_inboxes
-from chatws.server.logs import log_event
+from chatws.server.bot.notices import make_notice
 from chatws.server.requests import policy
-from chatws.server.services import RequestContext, Services
-from chatws.store.interface import StaleVersion
-
-_log = logging.getLogger("chatws.work")
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 
 
 async def may_change(
@@ -40,7 +34,8 @@ async def claim_conversation(
     if conversation.status == "assigned" and conversation.assignee == context.user:
         return ConversationAck(conversation=conversation)
     _require(conversation, "bot", "queued")
-    return await _move(services, conversation, payload.version, "assigned", context.user.user_id)
+    after = await services.conversations.transition(conversation, payload.version, "assigned", context.user.user_id)
+    return ConversationAck(conversation=after)
 
 
 async def release_conversation(
@@ -52,7 +47,8 @@ async def release_conversation(
         Conflict: it is not assigned, or it has another version.
     """
     _require(conversation, "assigned")
-    return await _move(services, conversation, payload.version, "queued", None)
+    after = await services.conversations.transition(conversation, payload.version, "queued")
+    return ConversationAck(conversation=after)
 
 
 async def resolve_conversation(
@@ -64,7 +60,8 @@ async def resolve_conversation(
         Conflict: it is closed already, or it has another version.
     """
     _require(conversation, "bot", "queued", "assigned")
-    return await _move(services, conversation, payload.version, "resolved", None)
+    after = await services.conversations.transition(conversation, payload.version, "resolved")
+    return ConversationAck(conversation=after)
 
 
 async def reopen_conversation(
@@ -76,7 +73,8 @@ async def reopen_conversation(
         Conflict: it is not closed, or it has another version.
     """
     _require(conversation, "resolved")
-    return await _move(services, conversation, payload.version, "queued", None)
+    after = await services.conversations.transition(conversation, payload.version, "queued")
+    return ConversationAck(conversation=after)
 
 
 async def handoff(
@@ -90,9 +88,10 @@ async def handoff(
     if conversation.status == "queued":
         return ConversationAck(conversation=conversation)
     _require(conversation, "bot")
-    ack = await _move(services, conversation, conversation.version, "queued", None)
-    tell_inboxes(services, conversation.conversation_id, "handed_off", payload.reason or None)
-    return ack
+    after = await services.conversations.transition(conversation, conversation.version, "queued")
+    notice = make_notice(services.clock, conversation.conversation_id, "handed_off", payload.reason or "")
+    services.inbox.send_notice(notice)
+    return ConversationAck(conversation=after)
 
 
 async def assign_bot(
@@ -104,52 +103,11 @@ async def assign_bot(
         Conflict: the bot has it already, it is closed, or it has another version.
     """
     _require(conversation, "queued", "assigned")
-    ack = await _move(services, conversation, payload.version, "bot", None)
-    services.bot.resume(ack.conversation)
-    return ack
-
-
-async def take_over(services: Services, agent: User, conversation: Conversation) -> None:
-    """Assign a conversation from the bot to the agent who is writing; whoever was faster keeps it."""
-    with contextlib.suppress(StaleVersion):
-        await _move(services, conversation, conversation.version, "assigned", agent.user_id)
-
-
-async def give_to_bot(services: Services, conversation: Conversation) -> Conversation:
-    """Let the bot have a conversation, unless it has changed; return it as it is now."""
-    try:
-        return (await _move(services, conversation, conversation.version, "bot", None)).conversation
-    except StaleVersion as stale:
-        return stale.current
-
-
-async def requeue(services: Services, conversation: Conversation) -> bool:
-    """Put a conversation that its agent or the bot gives up back in the queue, unless it has changed; says whether."""
-    try:
-        await _move(services, conversation, conversation.version, "queued", None)
-    except StaleVersion:
-        return False
-    return True
+    after = await services.conversations.transition(conversation, payload.version, "bot")
+    services.bot.resume(after)
+    return ConversationAck(conversation=after)
 
 
 def _require(conversation: Conversation, *statuses: ConversationStatus) -> None:
     if conversation.status not in statuses:
         raise Conflict(conversation)
-
-
-async def _move(
-    services: Services, before: Conversation, version: int, status: ConversationStatus, assignee_id: str | None
-) -> ConversationAck:
-    after = await services.store.transition(
-        before.conversation_id, version=version, status=status, assignee_id=assignee_id
-    )
-    services.changed(before, after)
-    log_event(
-        _log,
-        logging.INFO,
-        "conversation_changed",
-        conversationId=after.conversation_id,
-        status=status,
-        assignee=assignee_id,
-    )
-    return ConversationAck(conversation=after)

@@ -8,10 +8,11 @@ from chatws.protocol.ids import format_timestamp
 from chatws.protocol.responses import AuthAck
 from chatws.server.auth.identity import Identity
 from chatws.server.connections import lifecycle
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 
 
-async def authenticate(services: Services, context: RequestContext, payload: Authenticate, place: None) -> AuthAck:
+async def authenticate(services: Services, context: RequestContext, payload: Authenticate) -> AuthAck:
     """Give an anonymous connection its identity."""
     assert context.connection is not None
     identity = await lifecycle.identify(services, context.connection.socket.handshake.address, payload)
@@ -22,7 +23,7 @@ async def authenticate(services: Services, context: RequestContext, payload: Aut
     return _acknowledge(identity)
 
 
-async def refresh_token(services: Services, context: RequestContext, payload: RefreshToken, place: None) -> AuthAck:
+async def refresh_token(services: Services, context: RequestContext, payload: RefreshToken) -> AuthAck:
     """Let a live connection go on under a fresh token of the same user."""
     assert context.connection is not None
     identity = await services.authenticator.identify_agent(payload.token)

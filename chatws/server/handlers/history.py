@@ -11,7 +11,8 @@ from chatws.protocol.events import MessageRead
 from chatws.protocol.ids import format_timestamp
 from chatws.protocol.responses import HistoryAck, MarkAck
 from chatws.server.conversations.hub import room_name
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 
 
 async def history(

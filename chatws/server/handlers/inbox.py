@@ -9,8 +9,9 @@ from chatws.protocol.commands import SubscribeInbox
 from chatws.protocol.entities import Conversation
 from chatws.protocol.limits import PAGE_BYTES
 from chatws.protocol.responses import InboxAck
-from chatws.server.conversations.inbox import InboxFilter
-from chatws.server.services import RequestContext, Services
+from chatws.server.connections.registry import InboxFilter
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 from chatws.store.interface import ConversationFilter
 
 FIRST_PAGE = 100
@@ -19,16 +20,14 @@ FIRST_PAGE = 100
 _encode = msgspec.json.Encoder().encode
 
 
-async def subscribe_inbox(
-    services: Services, context: RequestContext, payload: SubscribeInbox, place: None
-) -> InboxAck:
+async def subscribe_inbox(services: Services, context: RequestContext, payload: SubscribeInbox) -> InboxAck:
     """Follow first, then read, so that no change falls in between."""
     connection = context.connection
     assert connection is not None
     status = None if payload.status is UNSET else payload.status
     assignee_id = None if payload.assignee is UNSET else payload.assignee
     services.inbox.subscribe(connection, InboxFilter(status, assignee_id))
-    await services.inbox.until_heard()
+    await services.inbox.wait_subscribed()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
     conversations = _cut((await services.store.conversations(wanted))[0])
     services.inbox.remember(conversations)

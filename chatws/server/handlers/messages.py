@@ -9,9 +9,9 @@ from chatws.protocol.content import normalise_content
 from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import SendAck
-from chatws.server.handlers.assignment import take_over
 from chatws.server.requests import policy
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 from chatws.store.interface import Draft, Stored
 
 
@@ -28,25 +28,27 @@ async def may_send(services: Services, context: RequestContext, payload: SendMes
 
 
 async def send_message(
-    services: Services, context: RequestContext, payload: SendMessage, place: tuple[Conversation, str]
+    services: Services, context: RequestContext, payload: SendMessage, authorized: tuple[Conversation, str]
 ) -> SendAck:
     """Store the message, show it to the room, then answer; the sender's typing ends with it."""
-    conversation, content = place
+    conversation, content = authorized
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
     draft = Draft(conversation.conversation_id, context.user, content, client_message_id)
     if context.user.role == "admin" and conversation.status == "bot":
-        await take_over(services, context.user, conversation)
-    stored = await services.append(draft)
+        await services.conversations.assign_from_bot(context.user, conversation)
+    stored = await services.conversations.append(draft)
     hosted = services.hub.get(conversation.conversation_id)
     if hosted is not None and context.connection is not None:
-        hosted.board.end(context.user.user_id, context.connection)
+        hosted.typing.end(context.user.user_id, context.connection)
     if not stored.duplicate:
         # It may have become the bot's, or a human's, while the message was being stored, or on another server.
-        now = services.remembered(conversation, stored) or await services.relearn(conversation)
+        now = services.conversations.known_state(conversation, stored) or await services.conversations.refresh(
+            conversation
+        )
         if context.user.role == "customer":
             services.bot.customer_wrote(now, stored.message)
         elif now.status == "bot":
-            await take_over(services, context.user, now)
+            await services.conversations.assign_from_bot(context.user, now)
     return acknowledge(stored)
 
 

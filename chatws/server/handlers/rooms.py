@@ -12,7 +12,8 @@ from chatws.protocol.responses import JoinAck, Ok
 from chatws.server.connections.registry import Connection
 from chatws.server.conversations.hub import HostedConversation, room_name
 from chatws.server.requests import policy
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 from chatws.store.interface import Snapshot
 
 
@@ -23,13 +24,13 @@ async def may_join(services: Services, context: RequestContext, payload: str | J
         ChatError: as `policy.member`, or ``connection_limit`` for one room or member too many.
     """
     conversation_id = policy.conversation_id_of(payload)
-    conversation = await services.current(conversation_id)
+    conversation = await services.hub.current(conversation_id)
     if conversation is None and services.settings.is_dev and context.user.role == "customer":
         conversation, created = await services.store.create_conversation(
-            conversation_id, context.user, services.first_status
+            conversation_id, context.user, services.conversations.first_status
         )
         if created:
-            services.touched(conversation_id)
+            services.conversations.touched(conversation_id)
     conversation = policy.check_member(context.user, conversation)
     assert context.connection is not None
     if services.settings.limits == "on" and conversation_id not in context.connection.joined:
@@ -54,23 +55,19 @@ async def join_conversation(
     if not connection.socket.connected:
         raise ChatError(ErrorCode.NOT_JOINED, "The connection has ended.")
     was_joined = conversation.conversation_id in connection.joined
-    was_there = _is_there(services, connection, conversation.conversation_id)
+    was_member = services.membership.is_member(connection.user_id, conversation.conversation_id)
     hosted = services.hub.enter(connection, conversation)
     try:
-        await services.hub.until_heard(hosted)
+        await services.hub.wait_subscribed(hosted)
         ack = await _catch_up(services, hosted, payload)
     except BaseException:
         if not was_joined:
-            _leave_hosted(services, connection, hosted)
+            services.membership.leave_room(connection, conversation.conversation_id)
         raise
     connection.socket.emit("joined_conversation", JoinedConversation(conversation_id=conversation.conversation_id))
-    if not was_there:
+    if not was_member:
         services.presence.joined(connection.user_id, conversation.conversation_id)
     return ack
-
-
-def _is_there(services: Services, connection: Connection, conversation_id: str) -> bool:
-    return any(conversation_id in mine.joined for mine in services.registry.of_user(connection.user_id))
 
 
 async def _catch_up(services: Services, hosted: HostedConversation, payload: str | JoinConversation) -> JoinAck:
@@ -92,7 +89,7 @@ async def _catch_up(services: Services, hosted: HostedConversation, payload: str
         messages=snapshot.messages,
         has_more=snapshot.has_more,
         read_marks=snapshot.read_marks,
-        typing=hosted.board.typing(),
+        typing=hosted.typing.users(),
         presence=presence,
     )
 
@@ -112,22 +109,8 @@ async def leave_conversation(
     """Leave the room; typing ends with it."""
     connection = context.connection
     assert connection is not None
-    leave_room(services, connection, connection.joined[conversation.conversation_id])
-    if not _is_there(services, connection, conversation.conversation_id):
+    services.membership.leave(connection, conversation.conversation_id)
+    if not services.membership.is_member(connection.user_id, conversation.conversation_id):
         services.presence.left(connection.user_id, conversation.conversation_id)
     connection.socket.emit("left_conversation", LeftConversation(conversation_id=conversation.conversation_id))
     return Ok()
-
-
-def leave_room(services: Services, connection: Connection, hosted: HostedConversation) -> None:
-    """Take a connection out of a room; the user's typing ends with the user's last connection in it."""
-    hosted.board.end(connection.user_id, connection)
-    connection.joined.pop(hosted.conversation.conversation_id, None)
-    if not _is_there(services, connection, hosted.conversation.conversation_id):
-        hosted.board.forget(connection.user_id)
-    _leave_hosted(services, connection, hosted)
-
-
-def _leave_hosted(services: Services, connection: Connection, hosted: HostedConversation) -> None:
-    if services.hub.leave(connection, hosted):
-        services.presence.room_ended(hosted.conversation.conversation_id)

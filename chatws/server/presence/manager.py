@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import Protocol
 
-from chatws.bus import PresenceEntry
+from chatws.bus import PresenceEntry, RemotePresenceEntry
 from chatws.protocol.entities import Presence, PresenceChoice, User
 from chatws.protocol.ids import format_timestamp
 from chatws.server.clock import Clock
+from chatws.server.cluster.publisher import ClusterPublisher
+from chatws.server.connections.registry import Connection
+from chatws.server.presence.absence import AbsenceTimers
 from chatws.server.presence.remote import RemotePresence
 from chatws.server.presence.state import UserPresence, merge
-
-if TYPE_CHECKING:
-    from chatws.bus import RemotePresenceEntry
-    from chatws.server.cluster.publisher import ClusterPublisher
-    from chatws.server.connections.registry import Connection
 
 MAX_LAST_ROOMS = 200
 """Somebody who never goes offline passes through any number of rooms."""
@@ -42,23 +41,26 @@ class PresenceObserver(Protocol):
 class PresenceManager:
     """The presence of every user whom somebody here may see."""
 
-    def __init__(self, grace_ms: int, clock: Clock, audience: PresenceObserver, cluster: ClusterPublisher) -> None:
+    def __init__(
+        self,
+        grace_ms: int,
+        *,
+        clock: Clock,
+        observer: PresenceObserver,
+        cluster: ClusterPublisher,
+        absences: AbsenceTimers,
+    ) -> None:
         self._grace_s = grace_ms / 1000
         self._clock = clock
-        self._audience = audience
+        self._observer = observer
         self._cluster = cluster
         self._elsewhere = RemotePresence()
-        self._gone: Callable[[User], None] | None = None
-        """Called when a user has gone offline for everybody; set once, when the server starts."""
+        self._absences = absences
         self._records: dict[str, UserPresence] = {}
         self._expected: dict[str, int] = {}
         """Users whose connections are about to arrive, and how many."""
         self._lost_servers: dict[str, asyncio.TimerHandle] = {}
         """Servers that have gone, during the grace that their users have to come back elsewhere."""
-
-    def on_gone(self, gone: Callable[[User], None]) -> None:
-        """Have this called when a user has gone offline."""
-        self._gone = gone
 
     @asynccontextmanager
     async def expecting(self, user_id: str) -> AsyncIterator[None]:
@@ -66,7 +68,7 @@ class PresenceManager:
         self._expected[user_id] = self._expected.get(user_id, 0) + 1
         try:
             if not self._is_here(user_id):
-                await self._cluster.wait_heard(self._cluster.hear_user(user_id))
+                await self._cluster.wait_subscribed(self._cluster.subscribe_user(user_id))
                 self._take(await self._cluster.presence_of([user_id]) or {})
             yield
         finally:
@@ -102,8 +104,7 @@ class PresenceManager:
         if record.connections:
             self._settle_here(record)
         elif record.departure is None:
-            loop = asyncio.get_running_loop()
-            record.departure = loop.call_later(self._grace_s, self._leave, record)
+            record.departure = self._clock.call_later(self._grace_s, self._leave, record)
             self._tell_users_servers(record)
 
     def joined(self, user_id: str, room: str) -> None:
@@ -112,7 +113,7 @@ class PresenceManager:
         if record is None:
             return  # gone again already
         if user_id not in self._elsewhere.users_in(room):
-            self._audience.show_arrival(record.presence(), room)
+            self._observer.show_arrival(record.presence(), room)
         self._cluster.presence_in(room, record.part(), also_tell_user=bool(self._elsewhere.parts_of(user_id)))
 
     def left(self, user_id: str, room: str) -> None:
@@ -125,6 +126,11 @@ class PresenceManager:
         record = self._records[connection.user_id]
         connection.choice = record.choice = choice
         self._settle_here(record)
+
+    @property
+    def users(self) -> Mapping[str, UserPresence]:
+        """Read-only view of the known users by id."""
+        return MappingProxyType(self._records)
 
     def of(self, user_id: str) -> Presence:
         """Return a user's presence; offline since now for somebody not known here."""
@@ -193,8 +199,8 @@ class PresenceManager:
         before |= record.rooms()
         if not self._settle(record, before) and part.status != "offline":
             for room in part.rooms:
-                if room not in before and self._audience.is_hosted(room):
-                    self._audience.show_arrival(record.presence(), room)
+                if room not in before and self._observer.is_hosted(room):
+                    self._observer.show_arrival(record.presence(), room)
         return is_stranger
 
     def server_gone(self, origin: str) -> None:
@@ -203,8 +209,7 @@ class PresenceManager:
         if lost:
             if (earlier := self._lost_servers.pop(origin, None)) is not None:
                 earlier.cancel()
-            loop = asyncio.get_running_loop()
-            self._lost_servers[origin] = loop.call_later(self._grace_s, self._drop_lost, origin, lost)
+            self._lost_servers[origin] = self._clock.call_later(self._grace_s, self._drop_lost, origin, lost)
 
     def parts_of(self, user_ids: Iterable[str]) -> list[PresenceEntry]:
         """Return this server's parts of these users."""
@@ -254,9 +259,9 @@ class PresenceManager:
 
     def _matters(self, user_id: str, rooms: Iterable[str]) -> bool:
         """Whether somebody here may see a user who is in these conversations on other servers."""
-        if self._audience.has_followers() or user_id in self._expected or self._is_here(user_id):
+        if self._observer.has_followers() or user_id in self._expected or self._is_here(user_id):
             return True
-        return any(map(self._audience.is_hosted, rooms))
+        return any(map(self._observer.is_hosted, rooms))
 
     def _record_of(self, user: User) -> UserPresence:
         record = self._records.get(user.user_id)
@@ -309,9 +314,9 @@ class PresenceManager:
         if record.status == "offline":
             del self._records[user_id]
         if is_news:
-            self._audience.show_change(record.presence(), {*rooms, *self._elsewhere.rooms_of(user_id)})
-            if record.status == "offline" and self._gone is not None:
-                self._gone(record.user)
+            self._observer.show_change(record.presence(), {*rooms, *self._elsewhere.rooms_of(user_id)})
+            if record.status == "offline":
+                self._absences.user_offline(record.user)
         return is_news
 
     def _leave(self, record: UserPresence) -> None:
@@ -341,7 +346,7 @@ class PresenceManager:
     def _ignore_stranger(self, user_id: str) -> None:
         """Hear no more of a user who is neither connected here nor about to be."""
         if user_id not in self._expected and not self._is_here(user_id):
-            self._cluster.ignore_user(user_id)
+            self._cluster.unsubscribe_user(user_id)
             self._forget_unseen(user_id)
 
     def _forget_unseen(self, user_id: str) -> None:

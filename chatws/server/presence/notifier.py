@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from chatws.engine import Namespace
 from chatws.protocol.entities import Presence
-from chatws.server.conversations.hub import room_name
-from chatws.server.conversations.inbox import EVERY_INBOX
-
-if TYPE_CHECKING:
-    from chatws.engine import Namespace
-    from chatws.server.connections.registry import ConnectionRegistry
-    from chatws.server.conversations.hub import Hub
-    from chatws.server.conversations.inbox import Inbox
+from chatws.server.connections.registry import ConnectionRegistry
+from chatws.server.conversations.hub import Hub, room_name
+from chatws.server.conversations.inbox import EVERY_INBOX, Inbox
 
 
 class PresenceNotifier:

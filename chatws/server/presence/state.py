@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 from chatws.bus import PresenceEntry
 from chatws.protocol.entities import Presence, PresenceChoice, PresenceStatus, User
 from chatws.protocol.ids import format_timestamp
-
-if TYPE_CHECKING:
-    from chatws.server.connections.registry import Connection
+from chatws.server.connections.registry import Connection
 
 _BY_WEIGHT: tuple[PresenceStatus, ...] = ("busy", "online", "away")
 

@@ -15,14 +15,17 @@ from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.responses import Ok, Refused
 from chatws.protocol.spec import CommandSpec
+from chatws.server.requests.context import RequestContext
 from chatws.server.requests.deadline import Deadline
-from chatws.server.services import RequestContext, Services
+from chatws.server.services import Services
 from chatws.store import interface as store
 
 _log = logging.getLogger("chatws.pipeline")
 
 Policy = Callable[[Services, RequestContext, Any], Awaitable[Any]]
-Handler = Callable[[Services, RequestContext, Any, Any], Awaitable[Ok]]
+Handler = Callable[..., Awaitable[Ok]]
+"""Takes `Services`, `RequestContext` and the payload, and then the policy's result if the route has a policy."""
+
 Prepare = Callable[[], Awaitable[tuple[RequestContext, object]]]
 """Reads a REST request: who asks, and the payload."""
 
@@ -36,10 +39,13 @@ ANSWER_MARGIN_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What stands behind an event: the rule, and the work. The rule's result is the handler's last argument."""
+    """Handler of an event and its policy, whose result is the handler's last argument.
 
-    policy: Policy
+    Without a policy the roles in the event's table row are sufficient, and the handler takes three arguments.
+    """
+
     handler: Handler
+    policy: Policy | None = None
 
 
 class Pipeline:
@@ -67,7 +73,7 @@ class Pipeline:
             with self._deadline:
                 if arrived_at is not None:
                     self._deadline.count_from(arrived_at)
-                reply = await self._answer(row, context, payload)
+                reply = await self._handle(row, context, payload)
         except Exception as problem:  # noqa: BLE001  here and below a handler's failure becomes an answer
             return self._refused(name, problem, began)
         self._services.metrics.request(name, "ok", self._monotonic() - began)
@@ -80,7 +86,7 @@ class Pipeline:
             with self._deadline:
                 context, payload = await prepare()
                 self._count(context)
-                reply = await self._answer(row, context, payload)
+                reply = await self._handle(row, context, payload)
         except Exception as problem:  # noqa: BLE001  as above
             return self._refused(row.name, problem, began)
         self._services.metrics.request(row.name, "ok", self._monotonic() - began)
@@ -100,13 +106,19 @@ class Pipeline:
         elif code in _NOT_SERVED:
             self._lines.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
-    async def _answer(self, row: CommandSpec, context: RequestContext, payload: object) -> Ok:
+    async def _handle(self, row: CommandSpec, context: RequestContext, payload: object) -> Ok:
         self._check_identity(row, context)
         route = self._routes[row.name]
-        place = await route.policy(self._services, context, payload)
+        if route.policy is None:
+            self._check_limit(row, context)
+            return await route.handler(self._services, context, payload)
+        authorized = await route.policy(self._services, context, payload)
+        self._check_limit(row, context)
+        return await route.handler(self._services, context, payload, authorized)
+
+    def _check_limit(self, row: CommandSpec, context: RequestContext) -> None:
         if context.rate_limiter is not None:
             context.rate_limiter.check(row.limit, self._monotonic())
-        return await route.handler(self._services, context, payload, place)
 
     def _count(self, context: RequestContext) -> None:
         """Count a request against the total before anything else, so that nonsense is bounded, too."""

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from chatws.protocol.entities import Conversation, User
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 
 
 class InConversation(Protocol):
@@ -28,17 +29,13 @@ def conversation_id_of(payload: str | InConversation) -> str:
     return payload if isinstance(payload, str) else payload.conversation_id
 
 
-async def anyone(services: Services, context: RequestContext, payload: object) -> None:
-    """Allow everybody whom the table's roles let in."""
-
-
 async def member(services: Services, context: RequestContext, payload: str | InConversation) -> Conversation:
     """Allow those who may see the conversation.
 
     Raises:
         ChatError: ``not_found`` to agents; ``forbidden`` to customers, whether it exists or not.
     """
-    return check_member(context.user, await services.current(conversation_id_of(payload)))
+    return check_member(context.user, await services.hub.current(conversation_id_of(payload)))
 
 
 async def joined(services: Services, context: RequestContext, payload: str | InConversation) -> Conversation:
@@ -49,10 +46,10 @@ async def joined(services: Services, context: RequestContext, payload: str | InC
     """
     conversation_id = conversation_id_of(payload)
     if context.connection is None:
-        return check_member(context.user, await services.current(conversation_id))
-    hosted = context.connection.joined.get(conversation_id)
+        return check_member(context.user, await services.hub.current(conversation_id))
+    hosted = services.hub.get(conversation_id) if conversation_id in context.connection.joined else None
     if hosted is None:
-        check_member(context.user, await services.current(conversation_id))
+        check_member(context.user, await services.hub.current(conversation_id))
         raise ChatError(ErrorCode.NOT_JOINED)
     return hosted.conversation
 

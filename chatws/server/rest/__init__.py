@@ -8,7 +8,7 @@ from chatws.protocol.rest_spec import OPERATIONS
 from chatws.server.rest.authentication import RestAuthenticator
 from chatws.server.rest.bot_stream import BotEndpoint
 from chatws.server.rest.context import RestContext
-from chatws.server.rest.endpoint import Endpoint
+from chatws.server.rest.endpoint import RestEndpoint
 from chatws.server.rest.middleware import AccessMiddleware
 from chatws.server.rest.routes import ROUTES
 from chatws.server.rest.status import StatusPages
@@ -23,6 +23,6 @@ def attach(app: web.Application, api: RestContext) -> None:
     callers = RestAuthenticator(api)
     for operation in OPERATIONS:
         is_bot = operation.command.name == "ask_bot"
-        endpoint = BotEndpoint(api, callers, operation, access) if is_bot else Endpoint(api, callers, operation)
+        endpoint = BotEndpoint(api, callers, operation, access) if is_bot else RestEndpoint(api, callers, operation)
         app.router.add_route(operation.method, operation.path, endpoint.handle)
     StatusPages(api).add_routes(app.router)

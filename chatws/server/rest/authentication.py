@@ -8,9 +8,9 @@ from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.spec import CommandSpec
 from chatws.server.connections import lifecycle
+from chatws.server.requests.context import RequestContext
 from chatws.server.requests.rate_limit import RateLimiter
 from chatws.server.rest.context import RestContext
-from chatws.server.services import RequestContext
 
 SESSION_HEADER = "X-Session-Id"
 

@@ -10,10 +10,10 @@ from chatws.protocol.entities import Conversation, Message
 from chatws.protocol.ids import new_id
 from chatws.protocol.limits import PAGE_MESSAGES
 from chatws.protocol.responses import BotAck
-from chatws.server.handlers.assignment import give_to_bot
 from chatws.server.requests import policy
+from chatws.server.requests.context import RequestContext
 from chatws.server.rest.sessions import own_session
-from chatws.server.services import RequestContext, Services
+from chatws.server.services import Services
 from chatws.store.interface import Draft, Stored
 
 MARGIN_MS = 2_000
@@ -32,11 +32,11 @@ async def may_ask(services: Services, context: RequestContext, payload: BotQuest
     own_id = (await own_session(services, context)).conversation_id
     if own_id is None:
         return await _first_conversation(services, context), content
-    return policy.check_member(context.user, await services.current(own_id)), content
+    return policy.check_member(context.user, await services.hub.current(own_id)), content
 
 
 async def ask_bot(
-    services: Services, context: RequestContext, payload: BotQuestion, place: tuple[Conversation, str]
+    services: Services, context: RequestContext, payload: BotQuestion, authorized: tuple[Conversation, str]
 ) -> BotAck:
     """Store the message, show it to the room, and wait for the bot if it is the bot's turn, or let the caller follow.
 
@@ -45,10 +45,12 @@ async def ask_bot(
     A repeat of a ``clientMessageId`` gets the first ids, and the answer if it has been given by then; it is not asked
     again.
     """
-    conversation, content = place
+    conversation, content = authorized
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
     conversation = await _give_to_bot(services, conversation)
-    stored = await services.append(Draft(conversation.conversation_id, context.user, content, client_message_id))
+    stored = await services.conversations.append(
+        Draft(conversation.conversation_id, context.user, content, client_message_id)
+    )
     if stored.duplicate:
         reply = await _answer_to(services, stored.message)
     else:
@@ -64,7 +66,7 @@ def write_ack(message_id: str, reply: Message | None) -> BotAck:
 async def _first_conversation(services: Services, context: RequestContext) -> Conversation:
     conversation_id = new_id(services.clock.now_ms())
     conversation, _ = await services.store.create_conversation(conversation_id, context.user, "bot")
-    services.touched(conversation_id)
+    services.conversations.touched(conversation_id)
     return conversation
 
 
@@ -72,7 +74,7 @@ async def _give_to_bot(services: Services, conversation: Conversation) -> Conver
     """Let the bot have a conversation that nobody has written in yet; whoever asks here wants the bot."""
     if conversation.status != "queued" or conversation.head_seq:
         return conversation
-    return await give_to_bot(services, conversation)
+    return await services.conversations.assign_to_bot(conversation)
 
 
 async def _ask(
@@ -84,8 +86,8 @@ async def _ask(
     answer = services.bot.ask(conversation, stored.message)
     if answer is None:
         return None
-    if context.follow is not None:
-        context.follow(answer)
+    if context.on_reply is not None:
+        context.on_reply(answer)
         return None
     return await answer.wait_done(max(services.settings.ack_deadline_ms - MARGIN_MS, 0) / 1000)
 

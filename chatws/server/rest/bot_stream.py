@@ -14,13 +14,13 @@ from aiohttp import hdrs, web
 from chatws.protocol.responses import BotAck, Refused
 from chatws.protocol.rest_spec import Operation
 from chatws.server.bot.reply import BotReply
+from chatws.server.requests.context import RequestContext
 from chatws.server.rest.authentication import RestAuthenticator
 from chatws.server.rest.bot import write_ack
 from chatws.server.rest.context import RestContext
-from chatws.server.rest.endpoint import Endpoint
+from chatws.server.rest.endpoint import RestEndpoint
 from chatws.server.rest.middleware import AccessMiddleware
 from chatws.server.rest.responses import reply_response
-from chatws.server.services import RequestContext
 
 EVENTS = "text/event-stream"
 
@@ -28,7 +28,7 @@ KEEP_ALIVE_S = 15.0
 """A comment after this long without a delta, so that no proxy takes the silence for the end."""
 
 
-class BotEndpoint(Endpoint):
+class BotEndpoint(RestEndpoint):
     """``POST /api/coze/chat``: JSON, or with ``Accept: text/event-stream`` the answer while it is written."""
 
     def __init__(
@@ -46,7 +46,7 @@ class BotEndpoint(Endpoint):
 
         async def prepare() -> tuple[RequestContext, object]:
             context, payload = await self.prepare(request)
-            context.follow = followed.append
+            context.on_reply = followed.append
             return context, payload
 
         reply = await self._api.pipeline.run_operation(self._operation.command, prepare)

@@ -9,16 +9,16 @@ from chatws.protocol.entities import Conversation, User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import ConversationAck, ConversationList, HistoryAck
-from chatws.server.handlers.assignment import take_over
 from chatws.server.handlers.history import history
 from chatws.server.requests import policy
+from chatws.server.requests.context import RequestContext
 from chatws.server.rest.sessions import own_session
-from chatws.server.services import RequestContext, Services
+from chatws.server.services import Services
 from chatws.store.interface import ConversationFilter
 
 
 async def list_conversations(
-    services: Services, context: RequestContext, payload: ListConversations, place: None
+    services: Services, context: RequestContext, payload: ListConversations
 ) -> ConversationList:
     """Read a page: an agent sees every conversation, a customer the own ones."""
     wanted = ConversationFilter(
@@ -50,8 +50,8 @@ async def start_conversation(
     """Make a conversation and give it to the agent who asked."""
     conversation_id = new_id(services.clock.now_ms())
     conversation, _ = await services.store.create_conversation(conversation_id, customer, "queued")
-    await take_over(services, context.user, conversation)
-    return ConversationAck(conversation=await services.current(conversation_id) or conversation)
+    await services.conversations.assign_from_bot(context.user, conversation)
+    return ConversationAck(conversation=await services.hub.current(conversation_id) or conversation)
 
 
 async def get_conversation(
@@ -75,7 +75,7 @@ async def may_load(services: Services, context: RequestContext, payload: LoadMes
         if own_id is None:
             return None
         conversation_id = own_id
-    return policy.check_member(context.user, await services.current(conversation_id))
+    return policy.check_member(context.user, await services.hub.current(conversation_id))
 
 
 async def load_messages(

@@ -10,15 +10,15 @@ from aiohttp import hdrs, web
 from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.rest_spec import Operation
+from chatws.server.requests.context import RequestContext
 from chatws.server.rest.authentication import RestAuthenticator
 from chatws.server.rest.context import RestContext
 from chatws.server.rest.responses import JSON, error_response, reply_response
-from chatws.server.services import RequestContext
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Endpoint:
+class RestEndpoint:
     """One operation."""
 
     def __init__(self, api: RestContext, callers: RestAuthenticator, operation: Operation) -> None:

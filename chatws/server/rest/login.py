@@ -8,29 +8,23 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp
 from chatws.protocol.responses import LoginAck, Ok
 from chatws.server.connections import lifecycle
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 
 
-async def may_try(services: Services, context: RequestContext, payload: Login) -> None:
-    """Count the try before the password is looked at, so that guesses sent together do not all pass.
-
-    Raises:
-        ChatError: ``rate_limited`` after too many failures from the address.
-    """
-    services.failures.take(context.address, services.clock.monotonic())
-
-
-async def login(services: Services, context: RequestContext, payload: Login, place: None) -> LoginAck:
-    """Issue a token; unknown, disabled and mistaken agents get one answer after one time.
+async def login(services: Services, context: RequestContext, payload: Login) -> LoginAck:
+    """Issue a token; unknown, disabled and mistaken agents get the same error after the same time.
 
     Raises:
-        ChatError: ``unauthorized``.
+        ChatError: ``unauthorized``, or ``rate_limited`` after too many failures from the address.
     """
+    # Counted before the password is checked, so that parallel guesses do not all pass.
+    services.failed_logins.take(context.address, services.clock.monotonic())
     account = await services.store.account_by_email(payload.email)
     matches = await services.passwords.matches(payload.password, account.password_hash if account else None)
     if not matches or account is None or account.disabled or account.user.role != "admin":
         raise ChatError(ErrorCode.UNAUTHORIZED, "Email or password is wrong.")
-    services.failures.give_back(context.address)
+    services.failed_logins.give_back(context.address)
     return _issue(services, account.user, services.clock.now_ms())
 
 
@@ -52,7 +46,7 @@ async def refresh(services: Services, context: RequestContext, payload: Nothing,
     return _issue(services, context.user, login_at_ms)
 
 
-async def logout(services: Services, context: RequestContext, payload: Nothing, place: None) -> Ok:
+async def logout(services: Services, context: RequestContext, payload: Nothing) -> Ok:
     """Void every token the agent has, this one too, and close the agent's sockets."""
     assert context.identity is not None
     valid_after_ms = max(services.clock.now_ms(), context.identity.issued_at_ms + 1)

@@ -10,7 +10,8 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp, new_id, new_secret_id
 from chatws.protocol.responses import SessionAck
 from chatws.server.auth.identity import new_customer
-from chatws.server.services import RequestContext, Services
+from chatws.server.requests.context import RequestContext
+from chatws.server.services import Services
 from chatws.store.interface import CustomerSession
 
 
@@ -32,13 +33,13 @@ async def start_session(
     session_id, conversation_id = new_secret_id(), new_id(now_ms)
     expires_at_ms = now_ms + services.settings.session_ttl_s * 1000
     session = await services.store.create_session(
-        session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, services.first_status
+        session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, services.conversations.first_status
     )
-    services.touched(conversation_id)
+    services.conversations.touched(conversation_id)
     return _describe(session_id, session, expires_at_ms)
 
 
-async def current_session(services: Services, context: RequestContext, payload: Nothing, place: None) -> SessionAck:
+async def current_session(services: Services, context: RequestContext, payload: Nothing) -> SessionAck:
     """Tell the customer's own session; asking keeps it alive, as every use does."""
     identity = context.identity
     assert identity is not None

@@ -5,22 +5,19 @@ from __future__ import annotations
 from chatws.protocol.commands import Notify
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import NotifyAck
+from chatws.server.requests.context import RequestContext
 from chatws.server.service import WebSocketService, is_free_name
-from chatws.server.services import RequestContext, Services
+from chatws.server.services import Services
 
 
-async def may_notify(services: Services, context: RequestContext, payload: Notify) -> None:
-    """Allow names that mean nothing to the protocol and the contract.
+async def notify_user(services: Services, context: RequestContext, payload: Notify) -> NotifyAck:
+    """Emit an event to every connection of the user.
 
     Raises:
-        ChatError: ``bad_request``.
+        ChatError: ``bad_request`` if the name is one of Socket.IO's or of the contract's.
     """
     if not is_free_name(payload.event):
         raise ChatError(ErrorCode.BAD_REQUEST, "This event name is taken.")
-
-
-async def notify_user(services: Services, context: RequestContext, payload: Notify, place: None) -> NotifyAck:
-    """Emit the event to every connection of the user."""
     return NotifyAck(
         connections=WebSocketService(services).send_to_user(payload.user_id, payload.event, payload.payload)
     )

@@ -1,0 +1,179 @@
+"""Changes of conversations: new messages, status and assignee, with their notifications."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Protocol
+
+from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.server.clock import Clock
+from chatws.server.cluster.publisher import ClusterPublisher
+from chatws.server.conversations.hub import Hub
+from chatws.server.conversations.inbox import Inbox
+from chatws.server.logs import log_event
+from chatws.server.metrics import Metrics
+from chatws.store.interface import Draft, StaleVersion, Store, Stored, StoreError
+
+_messages_log = logging.getLogger("chatws.messages")
+_status_log = logging.getLogger("chatws.work")
+
+
+class ConversationObserver(Protocol):
+    """Receiver of status changes, called after the clients here were notified."""
+
+    def conversation_changed(self, conversation: Conversation) -> None:
+        """React to a new status or assignee; must return at once and not raise."""
+
+
+class ConversationService:
+    """Appends messages and changes status and assignee.
+
+    Each change is committed first, then sent to the members and inboxes here and published to the other servers; the
+    call returns after that, so that an ack never precedes the broadcast.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        hub: Hub,
+        inbox: Inbox,
+        cluster: ClusterPublisher,
+        metrics: Metrics,
+        clock: Clock,
+        first_status: ConversationStatus,
+    ) -> None:
+        self.first_status = first_status
+        """Status of new conversations."""
+        self._store = store
+        self._hub = hub
+        self._inbox = inbox
+        self._cluster = cluster
+        self._metrics = metrics
+        self._clock = clock
+        self._observers: list[ConversationObserver] = []
+
+    def subscribe(self, observer: ConversationObserver) -> None:
+        """Notify an observer of every later change of status or assignee."""
+        self._observers.append(observer)
+
+    async def append(self, draft: Draft) -> Stored:
+        """Store a message and deliver it to the room; a repeated message is neither stored nor delivered again.
+
+        Raises:
+            StoreError: as `Store.append`.
+        """
+        hosted = self._hub.get(draft.conversation_id)
+        before = hosted.conversation if hosted is not None and draft.reopen else None
+        began = self._clock.monotonic()
+        stored = await self._store.append(draft)
+        self._metrics.commit.observe(self._clock.monotonic() - began)
+        message = stored.message
+        self._hub.deliver(message)
+        self._cluster.message_stored(message)
+        if stored.duplicate:
+            return stored  # published all the same: the server that stored it may have ended before it published
+        self._metrics.messages[message.sender.role] += 1
+        if stored.conversation is not None:
+            self.changed(before, stored.conversation)
+        else:
+            self.touched(draft.conversation_id)
+        if _messages_log.isEnabledFor(logging.DEBUG):
+            log_event(
+                _messages_log,
+                logging.DEBUG,
+                "message_sent",
+                conversationId=message.conversation_id,
+                senderId=message.sender.user_id,
+                contentLength=len(message.content),
+                seq=message.seq,
+            )
+        return stored
+
+    async def transition(
+        self, before: Conversation, version: int, status: ConversationStatus, assignee_id: str | None = None
+    ) -> Conversation:
+        """Change status and assignee of the given version; return the changed conversation.
+
+        Raises:
+            StaleVersion: the conversation has another version.
+            StoreError: as `Store.transition`.
+        """
+        after = await self._store.transition(
+            before.conversation_id, version=version, status=status, assignee_id=assignee_id
+        )
+        self.changed(before, after)
+        log_event(
+            _status_log,
+            logging.INFO,
+            "conversation_changed",
+            conversationId=after.conversation_id,
+            status=status,
+            assignee=assignee_id,
+        )
+        return after
+
+    async def assign_from_bot(self, agent: User, conversation: Conversation) -> None:
+        """Assign a conversation of the bot to the agent who is writing, unless it has changed meanwhile."""
+        with contextlib.suppress(StaleVersion):
+            await self.transition(conversation, conversation.version, "assigned", agent.user_id)
+
+    async def assign_to_bot(self, conversation: Conversation) -> Conversation:
+        """Assign a conversation to the bot, unless it has changed meanwhile; return its current state."""
+        try:
+            return await self.transition(conversation, conversation.version, "bot")
+        except StaleVersion as stale:
+            return stale.current
+
+    async def requeue(self, conversation: Conversation) -> bool:
+        """Return a conversation of the bot or of an absent agent to the queue; False if it has changed meanwhile."""
+        try:
+            await self.transition(conversation, conversation.version, "queued")
+        except StaleVersion:
+            return False
+        return True
+
+    def changed(self, before: Conversation | None, after: Conversation) -> None:
+        """Send a new status or assignee to members and inboxes, here and on other servers."""
+        self.show_change(before, after)
+        self._cluster.changed(before, after)
+
+    def show_change(self, before: Conversation | None, after: Conversation) -> None:
+        """Send a new status or assignee to members and inboxes on this server."""
+        self._hub.adopt(after)
+        self._inbox.touch(after.conversation_id, before)
+        self.notify_observers(after)
+
+    def notify_observers(self, conversation: Conversation) -> None:
+        """Notify the observers of a change that the clients here have been sent."""
+        for observer in self._observers:
+            observer.conversation_changed(conversation)
+
+    def touched(self, conversation_id: str) -> None:
+        """Update a conversation that is new or has a new message in the inboxes here and on other servers."""
+        self._inbox.touch(conversation_id)
+        self._cluster.touched(conversation_id)
+
+    def known_state(self, conversation: Conversation, stored: Stored) -> Conversation | None:
+        """Return the conversation as an append found it; None if that version is newer than any known here.
+
+        ``conversation`` is the caller's version, used if the conversation is not hosted here.
+        """
+        hosted = self._hub.get(conversation.conversation_id)
+        known = stored.conversation or (conversation if hosted is None else hosted.conversation)
+        return known if known.version >= stored.version else None
+
+    async def refresh(self, conversation: Conversation) -> Conversation:
+        """Read a conversation whose change on another server was missed, and send the change to the clients here.
+
+        Returns the known version if the store is unavailable.
+        """
+        try:
+            after = await self._store.conversation(conversation.conversation_id)
+        except StoreError:
+            after = None  # the next reconciliation tries again
+        if after is None:
+            return conversation
+        self.show_change(conversation, after)
+        return after
