@@ -1,4 +1,4 @@
-"""Stops a server without losing anything: no new work, finish the old, tell everybody, close in batches."""
+"""Graceful shutdown: reject new requests, finish those in progress, notify clients, close connections in batches."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from chatws.server.services import Services
 _log = logging.getLogger("chatws.drain")
 
 MAX_RETRY_AFTER_MS = 2_000
-"""Clients come back spread over this time, so that the next server is not overrun."""
+"""Clients reconnect at random times within this period, so that the next server is not overloaded."""
 
 RETRY_AFTER_S = 1
 NOTICE_S = 0.5
-"""Between the notice and the closing: what is on its way meanwhile is still refused by name."""
+"""Time between notice and close, in which requests under way are still rejected with ``draining``."""
 
 BATCH = 100
 BATCH_INTERVAL_S = 0.05
 
 
 class Drain:
-    """The end of a server's work."""
+    """Graceful shutdown of one server, run once."""
 
     def __init__(self, services: Services, server: Server) -> None:
         self._services = services
@@ -33,13 +33,13 @@ class Drain:
 
     @property
     def began(self) -> bool:
-        """Whether the server is stopping; ``/ready`` says so."""
+        """Whether the shutdown has begun; ``/ready`` reports it."""
         return self._services.draining
 
     async def run(self) -> None:
-        """Refuse what is new, finish what is under way, then close every connection with code 1012.
+        """Reject new requests, finish those in progress, then close every connection with code 1012.
 
-        Takes no longer than three quarters of ``drain_ms``, also when a handler is stuck; the rest is for the clean-up.
+        Takes at most three quarters of ``drain_ms``, even if a handler is stuck; the rest remains for the clean-up.
         """
         if self._services.draining:
             return
@@ -55,7 +55,7 @@ class Drain:
             await asyncio.sleep(min(NOTICE_S, share_s))
         until = asyncio.get_running_loop().time() + share_s
         await self._server.handlers_idle(share_s)
-        # A client may well take longer than the notice to come back for it, and nobody answers once the process ended.
+        # A polling client may fetch the notice later than NOTICE_S, and no process would answer it after the end.
         await self._server.polls_taken(until - asyncio.get_running_loop().time())
         batches = len(connections) / BATCH + 1
         await self._server.close_all(code=1012, batch=BATCH, interval_s=min(BATCH_INTERVAL_S, share_s / batches))

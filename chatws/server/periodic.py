@@ -1,4 +1,4 @@
-"""What the server does by the clock: heads for clients, the sweep, revocations, absent agents, its own lag."""
+"""Background tasks of the server: timers, reconciliation, and work that a notification or an absence triggers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatws.logging import RateLimitedLogger
 from chatws.protocol.entities import Conversation
 from chatws.protocol.ids import format_timestamp
 from chatws.server.bot.dispatcher import BOT
-from chatws.server.cluster.presence_resync import correct_presence, make_amends
+from chatws.server.cluster.presence_resync import refresh_remote_presence, resync_presence
 from chatws.server.cluster.reconciliation import Reconciler
 from chatws.server.connections import lifecycle
 from chatws.server.connections.registry import Connection
@@ -23,7 +23,7 @@ from chatws.store.interface import ConversationFilter, StoreError
 _log = logging.getLogger("chatws.background")
 
 POSITION_SLOTS = 30
-"""Connections get their heads in turn, a part of them at a time."""
+"""Parts of the connections, each of which receives ``positions`` at its own time in a period."""
 
 REVOCATION_POLL_S = 0.5
 """A log-out on another server, or ``chatws user disable``, takes effect within a second."""
@@ -33,76 +33,76 @@ LAG_PROBE_S = 0.5
 RESUME_WITHIN_MS = 600_000
 """Questions older than this stay unanswered when a server starts."""
 
-PRESENCE_ROUND_S = 30.0
-"""How often users of other servers are asked about: when thousands leave at once, the bus may lose some of it."""
+PRESENCE_PERIOD_S = 30.0
+"""Period of the look-up of remote users: the bus may lose notifications when thousands disconnect at once."""
 
-STRANGERS_WAIT_S = 0.05
-"""Members of a conversation introduce themselves together."""
+LOOK_UP_DELAY_S = 0.05
+"""Collects the unknown users that the members of a conversation introduce into one query."""
 
 RETRY_S = 1.0
-"""Before work that the store has refused is tried again."""
+"""Delay before work that the store has refused is tried again."""
 
 
 class PeriodicTasks:
-    """The tasks; each goes on after a failure."""
+    """Owner of the background tasks; each continues after a failure."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
-        self._sweep = Reconciler(services)
+        self._logger = RateLimitedLogger(_log, services.clock.monotonic)
+        self._reconciler = Reconciler(services)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._amends: asyncio.Task[None] | None = None
-        """Set while, or after, what the bus may have lost is made good."""
-        self._strangers: set[str] = set()
-        """Users of whom another server has told for the first time; asked about together."""
+        self._resync_task: asyncio.Task[None] | None = None
+        """Latest resync, running or finished."""
+        self._unknown_users: set[str] = set()
+        """Users whom another server has reported for the first time; looked up together."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the tasks that run as long as the server."""
         settings = self._services.settings
         slot_s = max(settings.positions_ms / 1000 / POSITION_SLOTS, 0.01)
         slots = iter(range(1 << 62))
         self._every(slot_s, lambda: self._send_positions(next(slots) % POSITION_SLOTS))
-        self._every(max(settings.sweep_ms / 1000, 0.01), self._sweep.run)
+        self._every(max(settings.sweep_ms / 1000, 0.01), self._reconciler.run)
         self._every(REVOCATION_POLL_S, self._check_revocations)
-        self._every(PRESENCE_ROUND_S, lambda: correct_presence(self._services, is_complete=False))
-        self._spawn(self._watch_lag())
+        self._every(PRESENCE_PERIOD_S, lambda: refresh_remote_presence(self._services, is_complete=False))
+        self._spawn(self._measure_lag())
         self._spawn(self._compare_late())
         self._spawn(self._requeue_absent())
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot())
 
     async def close(self) -> None:
-        """End every task."""
+        """Cancel every task."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def make_good(self) -> None:
-        """The bus is back: compare with the database at once, and with the other servers."""
-        if self._amends is not None:
-            self._amends.cancel()
-        self._amends = asyncio.create_task(self._make_good())
-        self._own(self._amends)
+    def resync(self) -> None:
+        """Compare with the database and the other servers now, after the bus was away."""
+        if self._resync_task is not None:
+            self._resync_task.cancel()
+        self._resync_task = asyncio.create_task(self._resync())
+        self._own(self._resync_task)
 
-    def close_barred(self, user_id: str) -> None:
-        """Another server has voided a user's credentials: look, and do not wait for the next round."""
-        self._spawn(self._close_barred(user_id))
+    def close_revoked(self, user_id: str) -> None:
+        """Check a user whose credentials another server has voided, before the next poll."""
+        self._spawn(self._close_revoked(user_id))
 
-    def ask_about(self, user_id: str) -> None:
-        """Another server has told of a user who was not known: ask the others, too."""
-        self._strangers.add(user_id)
-        if len(self._strangers) == 1:
-            self._spawn(self._ask_about_strangers())
+    def look_up_user(self, user_id: str) -> None:
+        """Look up a user whom another server has reported for the first time on all servers."""
+        self._unknown_users.add(user_id)
+        if len(self._unknown_users) == 1:
+            self._spawn(self._look_up_users())
 
     def take_over_work(self) -> None:
-        """Another server is gone: its agents may be, and questions to the bot that it was answering."""
+        """Take over from an ended server: conversations of its agents, and questions its bot was answering."""
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot_of_another())
 
     async def _compare_late(self) -> None:
         while True:
             late = await self._services.hub.wait_late()
-            await self._try(functools.partial(self._sweep.compare, late))
+            await self._try(functools.partial(self._reconciler.compare, late))
 
     async def _requeue_absent(self) -> None:
         while True:
@@ -112,7 +112,7 @@ class PeriodicTasks:
         wanted = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
         while not (online := await self._services.presence.is_online_anywhere(user_id)):
             if online is None:
-                await asyncio.sleep(RETRY_S)  # nobody knows while the bus is away, and an agent at work keeps the work
+                await asyncio.sleep(RETRY_S)  # unknown while the bus is away; an agent who is online keeps the work
                 continue
             try:
                 conversations, _ = await self._services.store.conversations(wanted)
@@ -126,7 +126,7 @@ class PeriodicTasks:
                 return
 
     async def _find_absent_agents(self) -> None:
-        """Agents who were assigned when the server stopped and do not come back count as gone since its start."""
+        """Start the timers of assigned agents who are not online, counted from the start of this server."""
         cursor: str | None = None
         while True:
             wanted = ConversationFilter(status="assigned", cursor=cursor, limit=100)
@@ -144,7 +144,7 @@ class PeriodicTasks:
                 return
 
     async def _resume_bot(self) -> None:
-        """Have the bot answer what it had not when the server stopped; after a while nobody waits for it any more."""
+        """Let the bot answer recent questions that were unanswered when the server stopped."""
         oldest = format_timestamp(self._services.clock.now_ms() - RESUME_WITHIN_MS)
         cursor: str | None = None
         while True:
@@ -163,7 +163,7 @@ class PeriodicTasks:
                 return
 
     async def _resume_bot_of_another(self) -> None:
-        """Leave other servers the time to answer what they were asked; where several resume, one answer is stored."""
+        """Resume after a random delay; if several servers resume, one reply is stored."""
         await asyncio.sleep(self._services.settings.presence_grace_ms / 1000 * random.uniform(1.0, 1.5))
         await self._resume_bot()
 
@@ -183,27 +183,26 @@ class PeriodicTasks:
     async def _check_revocations(self) -> None:
         registry = self._services.registry
         if registry:
-            erased = [
-                user_id for user_id in await self._services.store.erased_lately() if registry.is_connected(user_id)
-            ]
-            await lifecycle.close_barred(self._services, [*registry.agents(), *erased])
+            erased = await self._services.store.erased_lately()
+            connected = [user_id for user_id in erased if registry.is_connected(user_id)]
+            await lifecycle.close_revoked(self._services, [*registry.agents(), *connected])
 
-    async def _close_barred(self, user_id: str) -> None:
+    async def _close_revoked(self, user_id: str) -> None:
         try:
-            await lifecycle.close_barred(self._services, [user_id])
+            await lifecycle.close_revoked(self._services, [user_id])
         except StoreError:
             lifecycle.revoke(self._services, user_id)  # the other server has committed it
 
-    async def _make_good(self) -> None:
-        await self._try(self._sweep.run)
-        await make_amends(self._services)
+    async def _resync(self) -> None:
+        await self._try(self._reconciler.run)
+        await resync_presence(self._services)
 
-    async def _ask_about_strangers(self) -> None:
-        await asyncio.sleep(STRANGERS_WAIT_S)
-        asked, self._strangers = self._strangers, set()
-        await self._services.presence.ask_about(asked)
+    async def _look_up_users(self) -> None:
+        await asyncio.sleep(LOOK_UP_DELAY_S)
+        user_ids, self._unknown_users = self._unknown_users, set()
+        await self._services.presence.look_up(user_ids)
 
-    async def _watch_lag(self) -> None:
+    async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -222,9 +221,9 @@ class PeriodicTasks:
         try:
             await work()
         except StoreError as problem:
-            self._lines.write(logging.WARNING, "background_failed", "store", error=str(problem))
-        except Exception as problem:  # noqa: BLE001  log-outs are looked for here: no bug may end that for good
-            self._lines.write(logging.ERROR, "background_failed", "bug", problem=problem)
+            self._logger.write(logging.WARNING, "background_failed", "store", error=str(problem))
+        except Exception as problem:  # noqa: BLE001  a bug must not end the polls for revocations
+            self._logger.write(logging.ERROR, "background_failed", "bug", problem=problem)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._own(asyncio.create_task(work))

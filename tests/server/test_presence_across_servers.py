@@ -27,7 +27,7 @@ def snapshot(ack: Any) -> dict[str, str]:
 
 async def end_grace(chat: RunningChat, user_id: str) -> None:
     """End the presence grace of a user at once: a grace short enough to wait for may be too short to reconnect in."""
-    await until(lambda: chat.parts.presence.is_waiting(user_id))
+    await until(lambda: chat.parts.presence.is_in_grace(user_id))
     chat.clock.advance(chat.settings.presence_grace_ms / 1000)
 
 
@@ -95,7 +95,7 @@ async def test_choice_goes_with_the_user_to_another_server(start_cluster: StartC
     await agent.ask("set_presence", {"status": "busy"})
     await customer.expect("presence_update", status="busy")
     await agent.close()
-    await until(lambda: first.parts.presence.is_waiting("agent-1"))
+    await until(lambda: first.parts.presence.is_in_grace("agent-1"))
     tab = await second.agent()
     await tab.ask("join_conversation", "conv-1")
     await end_grace(first, "agent-1")
@@ -155,7 +155,7 @@ async def test_users_of_a_server_that_is_gone_are_offline_unless_they_come_back(
 async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatws.server.cluster.presence_resync.SILENCE_S", 0.1)
+    monkeypatch.setattr("chatws.server.cluster.presence_resync.LEASE_WAIT_S", 0.1)
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     other = await cluster.join_third(customer)
@@ -173,7 +173,7 @@ async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after
 async def test_departure_that_the_bus_lost_is_noticed_in_the_next_round(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatws.server.periodic.PRESENCE_ROUND_S", 0.05)
+    monkeypatch.setattr("chatws.server.periodic.PRESENCE_PERIOD_S", 0.05)
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     await cluster.join_third(customer, "agent-3")
@@ -215,16 +215,16 @@ async def test_what_nobody_here_may_see_is_forgotten(start_cluster: StartCluster
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     second = cluster.servers[1].parts.presence
-    assert second.known_elsewhere() == ["agent-1"]
+    assert second.remote_users() == ["agent-1"]
     await customer.ask("leave_conversation", "conv-1")
-    assert second.known_elsewhere() == []
+    assert second.remote_users() == []
     await customer.ask("join_conversation", "conv-1")
-    assert second.known_elsewhere() == ["agent-1"]
+    assert second.remote_users() == ["agent-1"]
     await agent.ask("leave_conversation", "conv-1")
-    await until(lambda: second.known_elsewhere() == [])
+    await until(lambda: second.remote_users() == [])
     follower = await cluster.servers[1].agent("agent-2")
     await follower.ask("subscribe_inbox", {})
-    assert second.known_elsewhere() == ["agent-1"]
+    assert second.remote_users() == ["agent-1"]
     await follower.close()
-    await until(lambda: second.known_elsewhere() == [])
+    await until(lambda: second.remote_users() == [])
     assert not second.is_online("agent-1")

@@ -49,7 +49,7 @@ async def test_log_out_closes_connections_on_every_server_with_redis_and_without
 async def test_nothing_is_lost_while_redis_is_away_and_all_is_right_when_it_is_back(
     start_real_cluster: StartRealCluster, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatws.server.cluster.presence_resync.SILENCE_S", 1.0)
+    monkeypatch.setattr("chatws.server.cluster.presence_resync.LEASE_WAIT_S", 1.0)
     cluster = await start_real_cluster(sweep_ms=200, presence_grace_ms=100, limits="off")
     agent, customer = await cluster.pair()
     other = await cluster.join_third(customer)

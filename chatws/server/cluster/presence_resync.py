@@ -1,4 +1,4 @@
-"""Makes good between servers what may have been lost while the bus was away."""
+"""Exchange of presence with the other servers after notifications may have been lost."""
 
 from __future__ import annotations
 
@@ -6,43 +6,42 @@ import asyncio
 
 from chatws.server.services import Services
 
-AT_ONCE = 200
-BREATH_S = 0.05
-"""Everything at once would overflow the queue of notes, and be lost again."""
+BATCH = 200
+BATCH_INTERVAL_S = 0.05
+"""Publishing everything at once would overflow the bus's queue and be lost again."""
+
+LEASE_WAIT_S = 10.0
+"""Duration of a lease: a server that also lost its connection to the broker is back by then, or has ended."""
 
 
-SILENCE_S = 10.0
-"""A server that was lost to the broker, too, is a stranger there until it has come back itself: as long as a lease."""
-
-
-async def make_amends(services: Services) -> None:
-    """Tell the others again where the users here stand, ask where theirs do, and who is in which conversation."""
+async def resync_presence(services: Services) -> None:
+    """Publish the presence of the users here, read that of the others, and ask for the members of each conversation."""
     presence, cluster = services.presence, services.cluster
-    for number, part in enumerate(presence.parts()):
-        cluster.presence(part, part.rooms)
-        await _breathe(number)
-    await correct_presence(services, is_complete=False)
-    for number, conversation_id in enumerate(services.hub.ids()):
+    for index, entry in enumerate(presence.local_entries()):
+        cluster.presence_changed(entry, entry.rooms)
+        await _pause_after_batch(index)
+    await refresh_remote_presence(services, is_complete=False)
+    for index, conversation_id in enumerate(services.hub.ids()):
         cluster.hosting_began(conversation_id)
-        await _breathe(number)
-    if services.inbox.has_followers:
-        await presence.learn_agents()
-    await asyncio.sleep(SILENCE_S)
-    await correct_presence(services, is_complete=True)
+        await _pause_after_batch(index)
+    if services.inbox.has_subscribers:
+        await presence.look_up_agents()
+    await asyncio.sleep(LEASE_WAIT_S)
+    await refresh_remote_presence(services, is_complete=True)
 
 
-async def correct_presence(services: Services, *, is_complete: bool) -> None:
-    """Take what the others hold of the users they have told of in place of what is known here.
+async def refresh_remote_presence(services: Services, *, is_complete: bool) -> None:
+    """Replace the known entries of remote users by those that the other servers hold now.
 
-    As long as it is not complete, a server that holds nobody may not be back yet: what it has told stays.
+    Unless ``is_complete``, the entries of a server that holds none are kept: it may not have reconnected yet.
     """
-    known = services.presence.known_elsewhere()
-    for start in range(0, len(known), AT_ONCE):
-        found = await services.cluster.presence_of(known[start : start + AT_ONCE]) or {}
-        back = {held.origin for parts in found.values() for held in parts}
-        services.presence.correct(found, None if is_complete else back)
+    known = services.presence.remote_users()
+    for start in range(0, len(known), BATCH):
+        found = await services.cluster.presence_of(known[start : start + BATCH]) or {}
+        reported = {origin for entries in found.values() for origin, _ in entries}
+        services.presence.replace_remote(found, None if is_complete else reported)
 
 
-async def _breathe(number: int) -> None:
-    if number % AT_ONCE == AT_ONCE - 1:
-        await asyncio.sleep(BREATH_S)
+async def _pause_after_batch(index: int) -> None:
+    if index % BATCH == BATCH - 1:
+        await asyncio.sleep(BATCH_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""What this server tells the other servers, and what it hears of them: the bus in the words of the chat."""
+"""Publisher of domain events to the other servers, with subscriptions and bounded waits for the bus."""
 
 from __future__ import annotations
 
@@ -33,148 +33,151 @@ from chatws.protocol.entities import Conversation, Message, User
 from chatws.protocol.events import BotNotice, MessageRead
 from chatws.server.metrics import DurationHistogram
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 ASK_TIMEOUT_S = 0.25
-"""A client's request waits no longer than this for the bus, whatever has become of it."""
+"""Longest time that a client's request waits for the bus, in whatever state the bus is."""
 
-IMPATIENT_S = 1.0
-"""A bus that hangs costs one request in this time its wait, not every one; by then it is known to be away."""
+RETRY_AFTER_S = 1.0
+"""After a timeout no request waits for this long: a stalled bus delays one request per second, not every request."""
 
 
 class ClusterPublisher:
-    """Publishes without waiting; nothing a client was promised depends on it, the database repairs what is lost."""
+    """Publishes without waiting; the database repairs what a lost notification leaves out."""
 
     def __init__(self, bus: Bus, touch_ms: int, waits: DurationHistogram) -> None:
         self._bus = bus
         self._waits = waits
-        """How long requests waited for the bus."""
+        """Times that requests waited for the bus."""
         self._touch_s = touch_ms / 1000
         self._touched: set[str] = set()
-        """Conversations of which the inboxes have heard in this period."""
+        """Conversations published to the inboxes in the current period."""
         self._touched_again: set[str] = set()
         self._touch_timer: asyncio.TimerHandle | None = None
         """Set while a period runs."""
-        self._patient_again_at = 0.0
-        """By the event loop's clock: until then a bus that did not answer in time is not waited for."""
+        self._wait_again_at = 0.0
+        """Event loop time until which no request waits for the bus, after a timeout."""
 
     @property
     def stats(self) -> BusStats:
-        """The bus's figures."""
+        """Statistics of the bus."""
         return self._bus.stats
 
     def message_stored(self, message: Message) -> None:
-        """A message was committed."""
+        """Publish a committed message."""
         self._bus.publish(conversation_channel(message.conversation_id), MessageStored(message=message))
 
     def changed(self, before: Conversation | None, after: Conversation) -> None:
-        """A conversation's status or assignee changed."""
+        """Publish a conversation's new status or assignee."""
         note = ConversationChanged(before=before, after=after)
         self._bus.publish(conversation_channel(after.conversation_id), note)
         self._bus.publish(INBOX, note)
 
     def touched(self, conversation_id: str) -> None:
-        """Inboxes show something else of a conversation: told at once, then once when the period is over."""
+        """Publish that a conversation looks different in the inboxes: at once, then once at the end of the period."""
         if conversation_id in self._touched:
             self._touched_again.add(conversation_id)
             return
         self._touched.add(conversation_id)
         self._bus.publish(INBOX, ConversationTouched(conversation_id=conversation_id))
         if self._touch_timer is None:
-            self._touch_timer = asyncio.get_running_loop().call_later(self._touch_s, self._touch_again)
+            self._touch_timer = asyncio.get_running_loop().call_later(self._touch_s, self._end_period)
 
     def typing(self, conversation_id: str, user: User, *, is_typing: bool) -> None:
-        """A user types here, still types, or does not any more."""
+        """Publish whether a user types here; repeated while the typing continues."""
         note = TypingChanged(conversation_id=conversation_id, user=user, is_typing=is_typing)
         self._bus.publish(conversation_channel(conversation_id), note)
 
     def read(self, event: MessageRead) -> None:
-        """A member has read further."""
+        """Publish a member's new read mark."""
         self._bus.publish(conversation_channel(event.conversation_id), ReadMoved(read=event))
 
-    def presence(self, part: PresenceEntry, conversation_ids: Iterable[str]) -> None:
-        """A user's status here has changed: told to the members of these conversations, and to inboxes."""
-        self._bus.hold(part)
-        for channel in (user_channel(part.user.user_id), INBOX, *map(conversation_channel, conversation_ids)):
-            self._bus.publish(channel, part)
+    def presence_changed(self, entry: PresenceEntry, conversation_ids: Iterable[str]) -> None:
+        """Store a user's entry and publish it to these conversations, the inboxes and the user's other servers."""
+        self._bus.hold(entry)
+        for channel in (user_channel(entry.user.user_id), INBOX, *map(conversation_channel, conversation_ids)):
+            self._bus.publish(channel, entry)
 
-    def presence_in(self, conversation_id: str, part: PresenceEntry, *, also_tell_user: bool) -> None:
-        """A user has joined or left a conversation here; the user's other servers have to know when there are any."""
-        self._bus.hold(part)
-        self._bus.publish(conversation_channel(conversation_id), part)
-        if also_tell_user:
-            self._bus.publish(user_channel(part.user.user_id), part)
+    def presence_in(self, conversation_id: str, entry: PresenceEntry, *, notify_user: bool) -> None:
+        """Store the entry of a user who has joined or left a conversation, and publish it there.
 
-    def hold(self, part: PresenceEntry, *, also_tell_user: bool) -> None:
-        """A user's last connection here has gone, or one is back: known where the user is, and to be asked for."""
-        self._bus.hold(part)
-        if also_tell_user:
-            self._bus.publish(user_channel(part.user.user_id), part)
+        With ``notify_user`` it is published to the user's other servers too.
+        """
+        self._bus.hold(entry)
+        self._bus.publish(conversation_channel(conversation_id), entry)
+        if notify_user:
+            self._bus.publish(user_channel(entry.user.user_id), entry)
 
-    def send_presence(self, conversation_id: str, parts: Iterable[PresenceEntry]) -> None:
-        """Say who is in a conversation here, to a server that has begun to host it."""
-        for part in parts:
-            self._bus.publish(conversation_channel(conversation_id), part)
+    def set_presence(self, entry: PresenceEntry, *, notify_user: bool) -> None:
+        """Store a user's entry, without notification of conversations; ``notify_user`` as in `presence_in`."""
+        self._bus.hold(entry)
+        if notify_user:
+            self._bus.publish(user_channel(entry.user.user_id), entry)
+
+    def send_presence(self, conversation_id: str, entries: Iterable[PresenceEntry]) -> None:
+        """Publish the members of a conversation, for a server that has begun to host it."""
+        for entry in entries:
+            self._bus.publish(conversation_channel(conversation_id), entry)
 
     def send_to_user(self, user_id: str, name: str, payload: msgspec.Raw | UnsetType) -> None:
-        """Every connection of a user is to get an event."""
+        """Publish an event for every connection of a user."""
         self._bus.publish(user_channel(user_id), UserEvent(user_id=user_id, name=name, payload=payload))
 
     def send_bot_notice(self, notice: BotNotice) -> None:
-        """Every agent who follows an inbox is to get a notice of a bot."""
+        """Publish a notice about the bot for every inbox."""
         self._bus.publish(INBOX, BotNoticed(notice=notice))
 
     def revoked(self, user_id: str) -> None:
-        """A user's credentials are void."""
+        """Publish that a user's credentials are void."""
         self._bus.publish(user_channel(user_id), Revoked(user_id=user_id))
 
     def hosting_began(self, conversation_id: str) -> None:
-        """Have those who host a conversation say who is there."""
+        """Ask the servers that host a conversation to publish its members."""
         self._bus.publish(conversation_channel(conversation_id), HostingBegan(conversation_id=conversation_id))
 
     def subscribe_conversation(self, conversation_id: str) -> asyncio.Future[None]:
-        """Hear a conversation; done when nothing of it can be missed any more."""
+        """Subscribe to a conversation; the future is done when no notification can be missed any more."""
         return _future(self._bus.subscribe(conversation_channel(conversation_id)))
 
     def unsubscribe_conversation(self, conversation_id: str) -> None:
-        """Hear it no more."""
+        """Unsubscribe from a conversation."""
         self._bus.unsubscribe(conversation_channel(conversation_id))
 
     def subscribe_user(self, user_id: str) -> asyncio.Future[None]:
-        """Hear what concerns a user who is connected here."""
+        """Subscribe to the channel of a user who connects here."""
         return _future(self._bus.subscribe(user_channel(user_id)))
 
     def unsubscribe_user(self, user_id: str) -> None:
-        """Hear it no more."""
+        """Unsubscribe from the channel of a user."""
         self._bus.unsubscribe(user_channel(user_id))
 
     def subscribe_inboxes(self) -> asyncio.Future[None]:
-        """Hear what concerns the lists of conversations."""
+        """Subscribe to changes of the conversation lists."""
         return _future(self._bus.subscribe(INBOX))
 
     def unsubscribe_inboxes(self) -> None:
-        """Hear it no more."""
+        """Unsubscribe from changes of the conversation lists."""
         self._bus.unsubscribe(INBOX)
 
-    async def wait_subscribed(self, heard: asyncio.Future[None]) -> bool:
-        """Wait until a channel is heard, but not for long, and not at all while the bus is away; returns whether."""
-        if not heard.done() and self._is_worth_waiting():
+    async def wait_subscribed(self, subscription: asyncio.Future[None]) -> bool:
+        """Wait for a confirmation, for `ASK_TIMEOUT_S` at most; return whether it came."""
+        if not subscription.done() and self._may_wait():
             with self._timed():
-                await asyncio.wait([heard], timeout=ASK_TIMEOUT_S)
-            if not heard.done():
-                self._lose_patience()
-        return heard.done() and not heard.cancelled()
+                await asyncio.wait([subscription], timeout=ASK_TIMEOUT_S)
+            if not subscription.done():
+                self._stop_waiting()
+        return subscription.done() and not subscription.cancelled()
 
     async def presence_of(self, user_ids: Collection[str]) -> dict[str, list[RemotePresenceEntry]] | None:
-        """Ask the others about these users; None when they cannot be asked now."""
+        """Return the other servers' entries of these users; None if the bus is unavailable."""
         return await self._ask(lambda: self._bus.presence_of(user_ids)) if user_ids else {}
 
     async def agents(self) -> list[RemotePresenceEntry] | None:
-        """Ask the others about all agents; None when they cannot be asked now."""
+        """Return the other servers' entries of all agents; None if the bus is unavailable."""
         return await self._ask(self._bus.agents)
 
-    async def is_there(self) -> bool:
-        """Whether the bus works; known within a second or so."""
+    async def ping(self) -> bool:
+        """Return whether the bus works; the answer takes about a second at most."""
         return await self._bus.ping()
 
     def close(self) -> None:
@@ -182,17 +185,17 @@ class ClusterPublisher:
         if self._touch_timer is not None:
             self._touch_timer.cancel()
 
-    async def _ask(self, question: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        if not self._is_worth_waiting():
+    async def _ask(self, query: Callable[[], Awaitable[Result]]) -> Result | None:
+        if not self._may_wait():
             return None
         try:
             with self._timed():
                 async with asyncio.timeout(ASK_TIMEOUT_S):
-                    return await question()
+                    return await query()
         except BusUnavailable:
             return None
         except TimeoutError:
-            self._lose_patience()
+            self._stop_waiting()
             return None
 
     @contextlib.contextmanager
@@ -204,18 +207,18 @@ class ClusterPublisher:
         finally:
             self._waits.observe(loop.time() - began)
 
-    def _is_worth_waiting(self) -> bool:
-        return self._bus.stats.connected and asyncio.get_running_loop().time() >= self._patient_again_at
+    def _may_wait(self) -> bool:
+        return self._bus.stats.connected and asyncio.get_running_loop().time() >= self._wait_again_at
 
-    def _lose_patience(self) -> None:
-        self._patient_again_at = asyncio.get_running_loop().time() + IMPATIENT_S
+    def _stop_waiting(self) -> None:
+        self._wait_again_at = asyncio.get_running_loop().time() + RETRY_AFTER_S
 
-    def _touch_again(self) -> None:
+    def _end_period(self) -> None:
         self._touched, self._touched_again = self._touched_again, set()
         for conversation_id in self._touched:
             self._bus.publish(INBOX, ConversationTouched(conversation_id=conversation_id))
         self._touch_timer = (
-            asyncio.get_running_loop().call_later(self._touch_s, self._touch_again) if self._touched else None
+            asyncio.get_running_loop().call_later(self._touch_s, self._end_period) if self._touched else None
         )
 
 

@@ -1,4 +1,4 @@
-"""What other servers say, handed to the parts that it concerns."""
+"""Receiver of the other servers' notifications, dispatched to the parts of this server."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ _log = logging.getLogger("chatws.bus")
 
 
 class ClusterReceiver:
-    """The bus's receiver; what needs waiting is left to the background."""
+    """Listener of the bus; leaves everything that waits to `PeriodicTasks`."""
 
-    def __init__(self, services: Services, background: PeriodicTasks) -> None:
+    def __init__(self, services: Services, periodic: PeriodicTasks) -> None:
         self._services = services
-        self._background = background
-        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
+        self._periodic = periodic
+        self._logger = RateLimitedLogger(_log, services.clock.monotonic)
 
     def received(self, channel: str, origin: str, note: Note) -> None:
-        """Another server said something; a bug in what comes of it costs this note only."""
+        """Apply a notification; an exception affects this notification only."""
         try:
             self._dispatch(channel, origin, note)
-        except Exception as problem:  # noqa: BLE001  the bus reads on, whatever one note brings about
-            self._lines.write(logging.ERROR, "note_failed", "bug", problem=problem, note=type(note).__name__)
+        except Exception as problem:  # noqa: BLE001  the bus must continue to read
+            self._logger.write(logging.ERROR, "note_failed", "bug", problem=problem, note=type(note).__name__)
 
     def resumed(self) -> None:
-        """Anything may have been missed."""
-        self._background.make_good()
+        """Resync after a time in which any notification may have been lost."""
+        self._periodic.resync()
 
     def server_gone(self, origin: str) -> None:
-        """Another server has ended: its users are gone, unless they come back, and so is its work."""
+        """Start the grace of an ended server's users, and take over its work."""
         self._services.presence.server_gone(origin)
-        self._background.take_over_work()
+        self._periodic.take_over_work()
 
     def _dispatch(self, channel: str, origin: str, note: Note) -> None:
         services = self._services
@@ -67,12 +67,12 @@ class ClusterReceiver:
             case ConversationChanged():
                 self._changed(channel, note)
             case HostingBegan():
-                self._introduce(note.conversation_id)
+                self._send_members(note.conversation_id)
             case _:
                 self._emit(note)
 
     def _emit(self, note: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
-        """Hand on what is an event for clients, more or less as it stands."""
+        """Emit a notification that is an event for clients, nearly unchanged."""
         services = self._services
         match note:
             case ReadMoved():
@@ -81,7 +81,7 @@ class ClusterReceiver:
                 args = () if note.payload is UNSET else (note.payload,)
                 services.namespace.to(lifecycle.user_room(note.user_id)).emit(note.name, *args)
             case Revoked():
-                self._background.close_barred(note.user_id)
+                self._periodic.close_revoked(note.user_id)
             case BotNoticed():
                 services.inbox.show_notice(note.notice)
 
@@ -94,26 +94,27 @@ class ClusterReceiver:
         else:
             hosted.typing.end(note.user.user_id, origin)
 
-    def _presence(self, channel: str, origin: str, part: PresenceEntry) -> None:
-        is_stranger = self._services.presence.hear(origin, part)
-        if is_stranger and channel != INBOX:
-            # The user may be connected to servers that have nothing to do with this conversation.
-            self._background.ask_about(part.user.user_id)
+    def _presence(self, channel: str, origin: str, entry: PresenceEntry) -> None:
+        was_unknown = self._services.presence.apply_remote(origin, entry)
+        if was_unknown and channel != INBOX:
+            # The user may also be connected to servers that do not host this conversation.
+            self._periodic.look_up_user(entry.user.user_id)
 
     def _changed(self, channel: str, note: ConversationChanged) -> None:
-        """Every server that follows an inbox hears it there, and again in the conversation when it hosts that, too."""
+        """Apply a change; a server with inbox subscribers that hosts the conversation receives it on both channels."""
         self._services.hub.adopt(note.after)
         if channel == INBOX:
             self._services.inbox.touch(note.after.conversation_id, note.before)
         else:
             self._services.conversations.notify_observers(note.after)
 
-    def _introduce(self, conversation_id: str) -> None:
+    def _send_members(self, conversation_id: str) -> None:
+        """Publish the members of a conversation, and those who are typing, to a server that has begun to host it."""
         services = self._services
         hosted = services.hub.get(conversation_id)
         if hosted is None:
             return
         members = (socket.data.user_id for socket in services.namespace.room_members(hosted.room))
-        services.cluster.send_presence(conversation_id, services.presence.parts_of(members))
+        services.cluster.send_presence(conversation_id, services.presence.local_entries_of(members))
         for user in hosted.typing.local_users():
             services.cluster.typing(conversation_id, user, is_typing=True)

@@ -1,4 +1,4 @@
-"""Compares what is hosted here with the database, and repairs what no other server's word has brought."""
+"""Comparison of hosted conversations and inboxes with the database, which needs no bus."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _log = logging.getLogger("chatws.hosting")
 
 HEADS_PER_QUERY = 500
 
-NEWEST = 100
-"""Most conversations that one look at the list of all of them covers."""
+INBOX_PAGE = 100
+"""Number of latest conversations that one comparison of the inboxes covers."""
 
 
 class Reconciler:
-    """The repair that needs no bus: the database is the truth."""
+    """Delivers messages and changes whose notifications were lost."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._newest: str | None = None
-        """When the youngest change was that the last look at the list of conversations found; None before the first."""
+        """Time of the latest change found by the last comparison of the inboxes; None before the first."""
 
     async def run(self) -> None:
-        """Compare every hosted conversation.
+        """Compare every hosted conversation, and the inboxes if there are subscribers.
 
         Raises:
-            StoreError: as `Store.heads`; what was not compared is so the next time.
+            StoreError: as `Store.heads`; the next run covers the rest.
         """
         ids = self._services.hub.ids()
         for start in range(0, len(ids), HEADS_PER_QUERY):
             await self.compare(ids[start : start + HEADS_PER_QUERY])
-        if self._services.inbox.has_followers:
-            await self._compare_inbox()
+        if self._services.inbox.has_subscribers:
+            await self._compare_inboxes()
         else:
             self._newest = None
 
     async def compare(self, conversation_ids: Sequence[str]) -> None:
-        """Deliver the messages of these conversations that are missing, and tell of changes that were missed."""
+        """Deliver the missing messages and changes of these conversations."""
         heads = await self._services.store.heads(conversation_ids)
         await asyncio.sleep(0)  # what was committed before this read is delivered by now
         for conversation_id, head in heads.items():
@@ -50,10 +50,10 @@ class Reconciler:
             if hosted is not None:
                 await self._repair(hosted, head)
 
-    async def _compare_inbox(self) -> None:
-        """Show followers the changes since the last look that nobody has told them of."""
+    async def _compare_inboxes(self) -> None:
+        """Show subscribers the changes since the last comparison that no notification reported."""
         inbox = self._services.inbox
-        page, _ = await self._services.store.conversations(ConversationFilter(limit=NEWEST))
+        page, _ = await self._services.store.conversations(ConversationFilter(limit=INBOX_PAGE))
         since = self._newest
         self._newest = page[0].updated_at if page else since
         for conversation in page:

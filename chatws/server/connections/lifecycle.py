@@ -1,4 +1,4 @@
-"""How connections come and go: credentials in, identity bound, expiry watched, everything undone at the end."""
+"""Lifecycle of an authenticated connection: authentication, admission, expiry, revocation and removal."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from chatws.store.interface import StoreError
 _log = logging.getLogger("chatws.connections")
 
 SLIDE_TIMEOUT_S = 0.25
-"""A session's life is not worth a request's deadline."""
+"""Longest time that a request waits for the extension of its session, which is less important than the request."""
 
 
 def user_room(user_id: str) -> str:
-    """Name the room of all of a user's sockets."""
+    """Return the name of the room of a user's sockets."""
     return f"user:{user_id}"
 
 
 async def identify(services: Services, address: str, credentials: Authenticate) -> Identity:
-    """Check credentials; an address that guesses has to wait.
+    """Check credentials; addresses with too many failures are rejected.
 
     Raises:
         ChatError: as `Authenticator.identify`, or ``rate_limited``.
@@ -44,21 +44,21 @@ async def identify(services: Services, address: str, credentials: Authenticate) 
 
 
 def admit(services: Services, connection: Connection, identity: Identity) -> None:
-    """Bind an identity to a connection and greet it.
+    """Bind an identity to a connection and emit ``authenticated``.
 
     Raises:
         ChatError: ``connection_limit``.
     """
-    services.registry.check_room_for(identity)
+    services.registry.check_limit(identity)
     connection.identity = identity
     services.registry.add(connection)
     connection.socket.admit()
     connection.socket.join(user_room(identity.user_id))
-    if services.presence.is_waiting(identity.user_id):
+    if services.presence.is_in_grace(identity.user_id):
         services.metrics.reconnects.inc()
-    services.presence.arrive(connection)
+    services.presence.connected(connection)
     watch_expiry(services, connection)
-    connection.socket.emit("authenticated", _greeting(services, identity))
+    connection.socket.emit("authenticated", _authenticated_event(services, identity))
     log_event(
         _log,
         logging.INFO,
@@ -69,7 +69,7 @@ def admit(services: Services, connection: Connection, identity: Identity) -> Non
     )
 
 
-def _greeting(services: Services, identity: Identity) -> Authenticated:
+def _authenticated_event(services: Services, identity: Identity) -> Authenticated:
     settings = services.settings
     return Authenticated(
         user_id=identity.user.user_id,
@@ -88,14 +88,14 @@ def _greeting(services: Services, identity: Identity) -> Authenticated:
 
 
 def renew(services: Services, connection: Connection, identity: Identity) -> None:
-    """Replace a connection's credentials by fresh ones of the same user."""
+    """Replace a connection's credentials by newer ones of the same user."""
     connection.identity = identity
     if connection.socket.connected:
         watch_expiry(services, connection)
 
 
 def is_session_to_slide(services: Services, connection: Connection) -> bool:
-    """Whether a session stands behind the connection whose new end is to be stored (`is_to_slide`)."""
+    """Return whether the connection's session is due for an extension (`is_to_slide`)."""
     identity = connection.identity
     if identity is None or identity.session_id is None:
         return False
@@ -103,21 +103,24 @@ def is_session_to_slide(services: Services, connection: Connection) -> bool:
 
 
 async def slide_session(services: Services, connection: Connection) -> None:
-    """Let a session live on because it is used."""
+    """Extend a session that is in use."""
     identity = connection.identity
     assert identity is not None
     assert identity.session_id is not None
-    now_ms, life_ms = services.clock.now_ms(), services.settings.session_ttl_s * 1000
-    connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + life_ms)
+    now_ms, ttl_ms = services.clock.now_ms(), services.settings.session_ttl_s * 1000
+    connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + ttl_ms)
     try:
         async with asyncio.timeout(SLIDE_TIMEOUT_S):
-            await services.store.touch_session(identity.session_id, now_ms + life_ms)
+            await services.store.touch_session(identity.session_id, now_ms + ttl_ms)
     except (StoreError, TimeoutError):
         connection.identity = identity  # the next event tries again
 
 
 def watch_expiry(services: Services, connection: Connection) -> None:
-    """Warn before a token ends, refuse after it (the pipeline does), and close after the grace."""
+    """Start the timers of a token: a warning before it expires, and the close after the grace.
+
+    Between expiry and close the pipeline rejects requests.
+    """
     if connection.expiry is not None:
         connection.expiry.cancel()
         connection.expiry = None
@@ -141,19 +144,19 @@ def _warn(services: Services, connection: Connection) -> None:
 
 def _expire(connection: Connection) -> None:
     connection.expiry = None
-    connection.socket.emit("error", failure(ChatError(ErrorCode.TOKEN_EXPIRED)))
+    connection.socket.emit("error", error_event(ChatError(ErrorCode.TOKEN_EXPIRED)))
     connection.socket.close_transport()
 
 
 def revoke(services: Services, user_id: str) -> None:
-    """Close every connection of a user who logged out or was barred; it does not come back by itself."""
+    """Close every connection of a user who logged out or was disabled; clients do not reconnect by themselves."""
     for connection in services.registry.of_user(user_id):
-        connection.socket.emit("error", failure(ChatError(ErrorCode.UNAUTHORIZED)))
+        connection.socket.emit("error", error_event(ChatError(ErrorCode.UNAUTHORIZED)))
         connection.socket.disconnect(close=True)
 
 
-async def close_barred(services: Services, user_ids: Sequence[str]) -> None:
-    """Close the connections of those among these users whose credentials the database says are void.
+async def close_revoked(services: Services, user_ids: Sequence[str]) -> None:
+    """Close the connections of those of these users whose credentials are void according to the database.
 
     Raises:
         StoreError: as `Store.accounts_of`.
@@ -167,14 +170,14 @@ async def close_barred(services: Services, user_ids: Sequence[str]) -> None:
                 break
 
 
-def depart(services: Services, connection: Connection, reason: str) -> None:
-    """Undo everything a connection was part of; costs no more than its own rooms."""
+def disconnected(services: Services, connection: Connection, reason: str) -> None:
+    """Remove a closed connection from everything it was part of; the cost is proportional to its own rooms."""
     if connection.expiry is not None:
         connection.expiry.cancel()
         connection.expiry = None
     if connection.identity is None:
         return
-    services.presence.depart(connection)
+    services.presence.disconnected(connection)
     if services.inbox.unsubscribe(connection):
         services.presence.inbox_ended()
     for conversation_id in list(connection.joined):
@@ -190,8 +193,8 @@ def depart(services: Services, connection: Connection, reason: str) -> None:
     )
 
 
-def failure(error: ChatError, event: str | None = None) -> Failed:
-    """Write an error as the ``error`` event."""
+def error_event(error: ChatError, event: str | None = None) -> Failed:
+    """Return the payload of the ``error`` event."""
     if event is None:
         return Failed(message=error.message, code=error.code)
     return Failed(message=error.message, code=error.code, event=event)

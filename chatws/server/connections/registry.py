@@ -1,4 +1,4 @@
-"""Who is connected: every socket's state, and every user's sockets."""
+"""Authenticated connections of this server, by user."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from chatws.settings import Settings
 
 
 class InboxFilter(NamedTuple):
-    """Which conversations a subscriber follows; None means any."""
+    """Filter of an inbox subscription; None matches any value."""
 
     status: ConversationStatus | None
     assignee_id: str | None
 
     @property
     def room(self) -> str:
-        """The room of everybody with this filter."""
+        """Name of the room of all subscribers with this filter."""
         return f"inbox:{self.status or '*'}:{self.assignee_id or '*'}"
 
     def matches(self, conversation: Conversation) -> bool:
-        """Whether the conversation belongs on the list."""
+        """Return whether the filter matches a conversation."""
         assignee = conversation.assignee.user_id if conversation.assignee else None
         return self.status in (None, conversation.status) and self.assignee_id in (None, assignee)
 
 
 class Connection:
-    """What the chat knows of one socket."""
+    """State of one socket in the chat."""
 
     __slots__ = ("choice", "expiry", "identity", "inbox", "joined", "rate_limiter", "slot", "socket")
 
@@ -41,34 +41,34 @@ class Connection:
         self.rate_limiter = rate_limiter
         """None when limits are off."""
         self.slot = slot
-        """Which second of the positions round is this socket's."""
+        """Determines at what time of a period the socket receives ``positions``."""
         self.identity: Identity | None = None
-        """Set once, when the credentials were accepted."""
+        """Set when the credentials were accepted."""
         self.joined: dict[str, None] = {}
         """Ids of the joined conversations in the order of joining; their state is in the hub."""
         self.choice: PresenceChoice = "online"
         self.inbox: InboxFilter | None = None
         """Set while the inbox is subscribed."""
         self.expiry: asyncio.TimerHandle | None = None
-        """The next thing that happens to the credentials."""
+        """Timer of the token's next event: warning or close."""
 
     @property
     def user_id(self) -> str:
-        """The user's id; only for authenticated connections."""
+        """Id of the user; valid only for authenticated connections."""
         assert self.identity is not None
         return self.identity.user.user_id
 
     @property
     def is_agent(self) -> bool:
-        """Whether a token stands behind it."""
+        """Whether the connection was authenticated by a token."""
         return self.identity is not None and self.identity.kind == "token"
 
 
-_NONE: Final[frozenset[Connection]] = frozenset()
+_NO_CONNECTIONS: Final[frozenset[Connection]] = frozenset()
 
 
 class ConnectionRegistry:
-    """Connections by user."""
+    """Authenticated connections by user, with the limit per user."""
 
     def __init__(self, settings: Settings) -> None:
         self._by_user: dict[str, set[Connection]] = {}
@@ -78,15 +78,15 @@ class ConnectionRegistry:
         self._slots = 0
 
     def __len__(self) -> int:
-        return sum(len(mine) for mine in self._by_user.values())
+        return sum(len(connections) for connections in self._by_user.values())
 
     def next_slot(self) -> int:
-        """Deal the slots of the positions round in turn."""
+        """Return the next slot; slots are assigned in turn."""
         self._slots += 1
         return self._slots
 
-    def check_room_for(self, identity: Identity) -> None:
-        """Refuse one connection too many.
+    def check_limit(self, identity: Identity) -> None:
+        """Reject a connection beyond the limit per user.
 
         Raises:
             ChatError: ``connection_limit``.
@@ -96,33 +96,33 @@ class ConnectionRegistry:
             raise ChatError(ErrorCode.CONNECTION_LIMIT, f"At most {allowed} connections at once.")
 
     def add(self, connection: Connection) -> None:
-        """Remember an authenticated connection."""
+        """Add an authenticated connection."""
         self._by_user.setdefault(connection.user_id, set()).add(connection)
 
     def remove(self, connection: Connection) -> None:
-        """Forget it."""
-        mine = self._by_user.get(connection.user_id)
-        if mine is not None:
-            mine.discard(connection)
-            if not mine:
+        """Remove a connection."""
+        connections = self._by_user.get(connection.user_id)
+        if connections is not None:
+            connections.discard(connection)
+            if not connections:
                 del self._by_user[connection.user_id]
 
     def of_user(self, user_id: str) -> Iterable[Connection]:
-        """Return the user's connections; a copy, so that closing them is safe."""
-        return tuple(self._by_user.get(user_id, _NONE))
+        """Return a copy of the user's connections, so that they can be closed in a loop."""
+        return tuple(self._by_user.get(user_id, _NO_CONNECTIONS))
 
     def sockets_of(self, user_id: str) -> list[Socket]:
         """Return the user's sockets."""
-        return [connection.socket for connection in self._by_user.get(user_id, _NONE)]
+        return [connection.socket for connection in self._by_user.get(user_id, _NO_CONNECTIONS)]
 
     def is_connected(self, user_id: str) -> bool:
-        """Whether the user has a connection here."""
+        """Return whether the user has a connection here."""
         return user_id in self._by_user
 
     def all(self) -> list[Connection]:
         """Return every authenticated connection."""
-        return [connection for mine in self._by_user.values() for connection in mine]
+        return [connection for connections in self._by_user.values() for connection in connections]
 
     def agents(self) -> list[str]:
-        """Return the ids of the agents connected here."""
-        return [user_id for user_id, mine in self._by_user.items() if next(iter(mine)).is_agent]
+        """Return the ids of the agents who are connected here."""
+        return [user_id for user_id, connections in self._by_user.items() if next(iter(connections)).is_agent]

@@ -1,4 +1,4 @@
-"""Binds the chat to the engine's namespace: connect, event, deadline, disconnect."""
+"""Adapter between the engine's namespace and the request pipeline."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from chatws.server.requests.rate_limit import RateLimiter
 from chatws.server.services import Services
 
 _log = logging.getLogger("chatws.connections")
-_credentials = msgspec.json.Decoder(Authenticate)
+_credentials_decoder = msgspec.json.Decoder(Authenticate)
 
 ChatSocket = Socket[Connection | None]
 """Socket with its connection, from ``connected`` to ``disconnected``."""
 
 
 class SocketAdapter:
-    """The chat's side of every socket."""
+    """Event handlers of the namespace: connect, event, authentication timeout, disconnect."""
 
     def __init__(self, services: Services, pipeline: Pipeline) -> None:
         self._services = services
         self._pipeline = pipeline
-        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
+        self._logger = RateLimitedLogger(_log, services.clock.monotonic)
 
     def attach(self, namespace: Namespace) -> None:
-        """Take the namespace's events."""
+        """Register the handlers with the namespace."""
         namespace.on_connect(self.connected)
         namespace.on_unadmitted(self.unadmitted)
         namespace.on_disconnect(self.disconnected)
         namespace.on_event(self.received)
 
     async def connected(self, socket: ChatSocket, auth: msgspec.Raw | None) -> None:
-        """Check the credentials that came with CONNECT; without any, ``authenticate`` has to follow."""
+        """Check the credentials in CONNECT; without credentials the client must send ``authenticate``."""
         services = self._services
         rate_limiter = (
             RateLimiter(services.settings, services.clock.monotonic()) if services.settings.limits == "on" else None
@@ -50,29 +50,29 @@ class SocketAdapter:
         connection = Connection(socket, rate_limiter, services.registry.next_slot())
         socket.data = connection
         try:
-            credentials = _read(auth)
+            credentials = _read_credentials(auth)
             if credentials is None:
                 socket.hold_admission()
                 return
             identity = await lifecycle.identify(services, socket.handshake.address, credentials)
             async with services.presence.expecting(identity.user_id):
                 lifecycle.admit(services, connection, identity)
-        except Exception as problem:  # noqa: BLE001  whatever it was, the client gets the contract's refusal
+        except Exception as problem:  # noqa: BLE001  every failure becomes an error of the contract
             raise self._refuse(socket, problem) from None
 
     def _refuse(self, socket: Socket, problem: Exception) -> ConnectRefused:
         error = translate(problem)
         if error.code is ErrorCode.INTERNAL:
-            self._lines.write(logging.ERROR, "connect_failed", "failure", problem=problem)
+            self._logger.write(logging.ERROR, "connect_failed", "failure", problem=problem)
         self._services.metrics.request("authenticate", error.code.value, 0.0)
-        self._lines.write(logging.INFO, "client_refused", error.code, socketId=socket.id, code=error.code)
+        self._logger.write(logging.INFO, "client_refused", error.code, socketId=socket.id, code=error.code)
         return ConnectRefused(error.message, msgspec.to_builtins(error.body))
 
     async def received(self, socket: ChatSocket, event: IncomingEvent) -> None:
-        """Run one event through the pipeline and answer it, by ack or, when it failed, by ``error``."""
+        """Run an event through the pipeline and reply with an ack or, without an ack id, emit ``error`` on failure."""
         connection = socket.data
         assert connection is not None
-        # What has waited for others is not to wait for this, too: with a store that does not answer it adds up.
+        # A queued event does not wait for this: with a stalled store the waits would add up.
         if event.arrived_at is None and lifecycle.is_session_to_slide(self._services, connection):
             await lifecycle.slide_session(self._services, connection)
         context = RequestContext(connection.identity, connection.rate_limiter, connection)
@@ -81,24 +81,24 @@ class SocketAdapter:
             event.reply(reply)
         elif isinstance(reply, Refused):
             error = ChatError(reply.error.code, reply.error.message)
-            socket.emit("error", lifecycle.failure(error, event.name))
+            socket.emit("error", lifecycle.error_event(error, event.name))
 
     def unadmitted(self, socket: Socket) -> None:
-        """The time to authenticate is over."""
-        socket.emit("error", lifecycle.failure(ChatError(ErrorCode.UNAUTHORIZED)))
+        """Emit ``error`` to a client that did not authenticate in time; the engine closes its session."""
+        socket.emit("error", lifecycle.error_event(ChatError(ErrorCode.UNAUTHORIZED)))
 
     def disconnected(self, socket: ChatSocket, reason: str) -> None:
-        """Forget the connection."""
-        connection, socket.data = socket.data, None  # breaks their reference cycle
+        """Remove the connection from the chat."""
+        connection, socket.data = socket.data, None  # break the reference cycle: collections are rare (see `runner`)
         assert connection is not None
-        lifecycle.depart(self._services, connection, reason)
+        lifecycle.disconnected(self._services, connection, reason)
 
 
-def _read(auth: msgspec.Raw | None) -> Authenticate | None:
+def _read_credentials(auth: msgspec.Raw | None) -> Authenticate | None:
     if auth is None:
         return None
     try:
-        credentials = _credentials.decode(auth)
+        credentials = _credentials_decoder.decode(auth)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise ChatError(ErrorCode.BAD_REQUEST, f"auth: {problem}") from None
     return None if credentials.token is UNSET and credentials.session_id is UNSET else credentials

@@ -1,4 +1,4 @@
-"""The agents' live list of conversations: at most one update a second for each."""
+"""Inbox subscriptions of agents: live lists of conversations with at most one update per conversation and second."""
 
 from __future__ import annotations
 
@@ -16,33 +16,28 @@ from chatws.store.interface import StoreError
 MAX_SHOWN = 2_000
 
 EVERY_INBOX = "inbox"
-"""Room of all who follow an inbox, whatever they filter."""
+"""Room of all inbox subscribers, whatever their filter."""
 
 
 class Inbox:
-    """The followers by filter, and the updates that wait for their second."""
+    """Subscribers by filter, and the updates that wait for the end of their interval."""
 
-    def __init__(
-        self,
-        namespace: Namespace,
-        update_ms: int,
-        cluster: ClusterPublisher,
-        hub: Hub,
-    ) -> None:
+    def __init__(self, namespace: Namespace, update_ms: int, cluster: ClusterPublisher, hub: Hub) -> None:
         self._namespace = namespace
         self._cluster = cluster
         self._update_s = update_ms / 1000
         self._hub = hub
         self._filters: dict[InboxFilter, int] = {}
+        """Number of subscribers by filter."""
         self._subscription: asyncio.Future[None] | None = None
-        """Set with the first follower; done when what other servers say of inboxes arrives here."""
+        """Set with the first subscriber; done when the subscription to other servers' notifications is confirmed."""
         self.shown: dict[str, Conversation] = {}
-        """What followers were shown last, the latest last, so that a sweep finds what they were not."""
-        self._waiting: dict[str, _Update] = {}
+        """Conversations as last sent to subscribers, the latest last; reconciliation compares with them."""
+        self._updates: dict[str, _Update] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def subscribe(self, connection: Connection, wanted: InboxFilter) -> None:
-        """Follow; a second subscription replaces the first."""
+        """Subscribe a connection; a second subscription replaces the first."""
         if not self._filters:
             self._subscription = self._cluster.subscribe_inboxes()
         self._filters[wanted] = self._filters.get(wanted, 0) + 1
@@ -53,7 +48,7 @@ class Inbox:
         connection.socket.join(wanted.room)
 
     def unsubscribe(self, connection: Connection) -> bool:
-        """Follow no more; true when that was the last follower here."""
+        """Unsubscribe a connection; return True if it was the last subscriber here."""
         if connection.inbox is None:
             return False
         self._remove_filter(connection, connection.inbox)
@@ -72,17 +67,17 @@ class Inbox:
             del self._filters[wanted]
 
     @property
-    def has_followers(self) -> bool:
-        """Whether somebody here follows."""
+    def has_subscribers(self) -> bool:
+        """Whether a client here has subscribed."""
         return bool(self._filters)
 
     async def wait_subscribed(self) -> None:
-        """Wait, for a moment at most, until no change that other servers tell of can be missed."""
+        """Wait for the subscription to other servers' notifications, for `ASK_TIMEOUT_S` at most."""
         if self._subscription is not None:
             await self._cluster.wait_subscribed(self._subscription)
 
-    def remember(self, conversations: Iterable[Conversation]) -> None:
-        """Followers have seen these."""
+    def mark_shown(self, conversations: Iterable[Conversation]) -> None:
+        """Record conversations as sent to subscribers."""
         for conversation in conversations:
             self.shown.pop(conversation.conversation_id, None)
             self.shown[conversation.conversation_id] = conversation
@@ -90,20 +85,21 @@ class Inbox:
             del self.shown[next(iter(self.shown))]
 
     def touch(self, conversation_id: str, before: Conversation | None = None) -> None:
-        """A conversation changed: show it now, or when its second is over.
+        """Send a changed conversation to its subscribers now, or at the end of its interval.
 
-        ``before`` is what it was, when its status or assignee changed, so that those hear of it who followed it then.
+        ``before`` is the state before a change of status or assignee, so that subscribers whose filter matched it are
+        notified too.
         """
         if not self._filters:
             return
-        update = self._waiting.get(conversation_id)
+        update = self._updates.get(conversation_id)
         if update is not None:
             update.pending = True
             if before is not None:
                 update.before.append(before)
             return
-        update = self._waiting[conversation_id] = _Update([before] if before else [])
-        self._show(conversation_id, update)
+        update = self._updates[conversation_id] = _Update([before] if before else [])
+        self._send(conversation_id, update)
 
     def send_notice(self, notice: BotNotice) -> None:
         """Send a notice about the bot to the subscribers of all inboxes, here and on other servers."""
@@ -115,58 +111,58 @@ class Inbox:
         self._namespace.to(EVERY_INBOX).emit("bot_notice", notice)
 
     def close(self) -> None:
-        """Cancel what waits."""
-        for update in self._waiting.values():
+        """Cancel the pending updates."""
+        for update in self._updates.values():
             if update.timer is not None:
                 update.timer.cancel()
-        self._waiting.clear()
+        self._updates.clear()
         for task in self._tasks:
             task.cancel()
 
-    def _show(self, conversation_id: str, update: _Update) -> None:
-        update.pending, update.is_showing = False, True
+    def _send(self, conversation_id: str, update: _Update) -> None:
+        update.pending, update.is_sending = False, True
         before, update.before = update.before, []
-        update.timer = asyncio.get_running_loop().call_later(self._update_s, self._next, conversation_id)
+        update.timer = asyncio.get_running_loop().call_later(self._update_s, self._end_interval, conversation_id)
         task = asyncio.create_task(self._emit(conversation_id, update, before))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _next(self, conversation_id: str) -> None:
-        update = self._waiting[conversation_id]
-        if update.is_showing:
-            update.timer = asyncio.get_running_loop().call_later(self._update_s, self._next, conversation_id)
+    def _end_interval(self, conversation_id: str) -> None:
+        update = self._updates[conversation_id]
+        if update.is_sending:
+            update.timer = asyncio.get_running_loop().call_later(self._update_s, self._end_interval, conversation_id)
         elif update.pending:
-            self._show(conversation_id, update)
+            self._send(conversation_id, update)
         else:
-            del self._waiting[conversation_id]
+            del self._updates[conversation_id]
 
     async def _emit(self, conversation_id: str, update: _Update, before: list[Conversation]) -> None:
         try:
             conversation = await self._hub.current(conversation_id)
         except StoreError:
-            update.pending = True  # shown as soon as the store is back
+            update.pending = True  # sent at the end of an interval in which the store is available
             update.before += before
             return
         finally:
-            update.is_showing = False
+            update.is_sending = False
         if conversation is None:
             return
-        self.remember([conversation])
-        seen = [conversation, *before]
-        rooms = [wanted.room for wanted in self._filters if any(wanted.matches(one) for one in seen)]
+        self.mark_shown([conversation])
+        states = [conversation, *before]
+        rooms = [wanted.room for wanted in self._filters if any(wanted.matches(state) for state in states)]
         if rooms:
             self._namespace.to(*rooms).emit("conversation_updated", ConversationUpdated(conversation=conversation))
 
 
 class _Update:
-    """A conversation that was shown less than a second ago."""
+    """Conversation that was sent less than an interval ago."""
 
-    __slots__ = ("before", "is_showing", "pending", "timer")
+    __slots__ = ("before", "is_sending", "pending", "timer")
 
     def __init__(self, before: list[Conversation]) -> None:
         self.before = before
         self.pending = False
-        """Whether it has changed again, or could not be read."""
-        self.is_showing = False
-        """Set while it is read; the store may take longer than the second."""
+        """Set if it has changed again or could not be read."""
+        self.is_sending = False
+        """Set while it is read; the store may take longer than the interval."""
         self.timer: asyncio.TimerHandle | None = None

@@ -1,6 +1,6 @@
-"""Who is typing in one conversation: state per user and connection, shown to others only when it changes.
+"""Typing state of one conversation, by user and source; broadcasts only changes.
 
-A source is a connection here, or, as a string, another server: that one has its own connections and tells of them.
+A source is a connection here, or the name of another server, which tracks its own connections.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from chatws.protocol.entities import User
 from chatws.server.requests.rate_limit import TokenBucket
 from chatws.settings import Settings
 
-Show = Callable[[User, bool], None]
-"""Tells the others that a user began or stopped typing."""
+TypingListener = Callable[[User, bool], None]
+"""Called when a user starts or stops typing."""
 
 RENEW_S = 1.0
-"""Other servers hear that somebody still types at most this often; a client says so every two seconds."""
+"""Shortest interval of renewals to other servers while typing continues; clients renew every two seconds."""
 
 
 class TypingState:
-    """One user's typing in one conversation."""
+    """Typing of one user in one conversation."""
 
-    __slots__ = ("bucket", "expiries", "flush", "shown", "told_at", "user")
+    __slots__ = ("bucket", "expiries", "flush", "published_at", "shown", "user")
 
     def __init__(self, user: User, bucket: TokenBucket) -> None:
         self.user = user
         self.bucket = bucket
-        """Bounds how often changes are shown; the last state is shown in the end all the same."""
+        """Limits the rate of broadcasts; the final state is broadcast in any case."""
         self.expiries: dict[Hashable, asyncio.TimerHandle] = {}
-        """The connections that are typing, and when they stop by themselves."""
+        """Expiry timers by source that is typing."""
         self.shown = False
+        """State as last broadcast to the members here."""
         self.flush: asyncio.TimerHandle | None = None
-        """Set while a change waits for its turn."""
-        self.told_at: float | None = None
-        """Set while other servers take the user for typing here: when they heard so last."""
+        """Set while a change waits for the rate limit."""
+        self.published_at: float | None = None
+        """Time of the last publication to other servers; None unless they show the user as typing here."""
 
     @property
     def is_typing_here(self) -> bool:
@@ -43,103 +44,104 @@ class TypingState:
 
 
 class ConversationTyping:
-    """The typists of one conversation."""
+    """Typing users of one conversation."""
 
-    __slots__ = ("_expire_s", "_settings", "_show", "_tell", "_typists")
+    __slots__ = ("_emit", "_expire_s", "_publish", "_settings", "_states")
 
-    def __init__(self, settings: Settings, show: Show, tell: Show) -> None:
+    def __init__(self, settings: Settings, emit: TypingListener, publish: TypingListener) -> None:
         self._settings = settings
         self._expire_s = settings.typing_expire_ms / 1000
-        self._show = show
-        self._tell = tell
-        """Tells the other servers of typing here; again while it goes on."""
-        self._typists: dict[str, TypingState] = {}
+        self._emit = emit
+        """Broadcasts to the members here."""
+        self._publish = publish
+        """Publishes typing on this server to the other servers; repeated while it continues."""
+        self._states: dict[str, TypingState] = {}
 
     def start(self, user: User, source: Hashable) -> None:
-        """A connection types; it expires ``typing_expire_ms`` after the last call."""
+        """Mark a source as typing; it expires ``typing_expire_ms`` after the last call."""
         loop = asyncio.get_running_loop()
-        typist = self._typists.get(user.user_id)
-        if typist is None:
+        state = self._states.get(user.user_id)
+        if state is None:
             settings = self._settings
-            typist = TypingState(user, TokenBucket(settings.typing_per_s, settings.typing_burst, loop.time()))
-            self._typists[user.user_id] = typist
-        if (earlier := typist.expiries.get(source)) is not None:
+            state = TypingState(user, TokenBucket(settings.typing_per_s, settings.typing_burst, loop.time()))
+            self._states[user.user_id] = state
+        if (earlier := state.expiries.get(source)) is not None:
             earlier.cancel()
-        typist.expiries[source] = loop.call_later(self._expire_s, self.stop, user.user_id, source)
-        if typist.is_typing_here and (typist.told_at is None or loop.time() - typist.told_at >= RENEW_S):
-            typist.told_at = loop.time()
-            self._tell(user, True)
-        self._settle(typist)
+        state.expiries[source] = loop.call_later(self._expire_s, self.stop, user.user_id, source)
+        if state.is_typing_here and (state.published_at is None or loop.time() - state.published_at >= RENEW_S):
+            state.published_at = loop.time()
+            self._publish(user, True)
+        self._update(state)
 
     def stop(self, user_id: str, source: Hashable) -> None:
-        """A connection does not type any more."""
-        typist = self._typists.get(user_id)
-        if typist is not None and (expiry := typist.expiries.pop(source, None)) is not None:
+        """Mark a source as no longer typing."""
+        state = self._states.get(user_id)
+        if state is not None and (expiry := state.expiries.pop(source, None)) is not None:
             expiry.cancel()
-            self._tell_end(typist)
-            self._settle(typist)
+            self._publish_end(state)
+            self._update(state)
 
     def end(self, user_id: str, source: Hashable) -> None:
-        """A connection has sent its message or left: shown at once, whatever the bound."""
-        typist = self._typists.get(user_id)
-        if typist is not None and (expiry := typist.expiries.pop(source, None)) is not None:
+        """End the typing of a source that sent its message or left; broadcast regardless of the rate limit."""
+        state = self._states.get(user_id)
+        if state is not None and (expiry := state.expiries.pop(source, None)) is not None:
             expiry.cancel()
-            self._tell_end(typist)
-            if not typist.expiries:
-                self._show_now(typist)
+            self._publish_end(state)
+            if not state.expiries:
+                self._broadcast(state)
 
     def forget(self, user_id: str) -> None:
-        """The user has left the conversation with the last connection here."""
-        typist = self._typists.get(user_id)
-        if typist is None:
+        """Remove a user whose last connection here has left the conversation."""
+        state = self._states.get(user_id)
+        if state is None:
             return
-        for source in [source for source in typist.expiries if not isinstance(source, str)]:
-            typist.expiries.pop(source).cancel()
-        self._tell_end(typist)
-        if not typist.expiries:
-            del self._typists[user_id]
-            self._show_now(typist)
+        for source in [source for source in state.expiries if not isinstance(source, str)]:
+            state.expiries.pop(source).cancel()
+        self._publish_end(state)
+        if not state.expiries:
+            del self._states[user_id]
+            self._broadcast(state)
 
     def local_users(self) -> list[User]:
         """Return the users who are typing on this server."""
-        return [typist.user for typist in self._typists.values() if typist.is_typing_here]
+        return [state.user for state in self._states.values() if state.is_typing_here]
 
     def users(self) -> list[str]:
         """Return the ids of the users who are shown as typing."""
-        return [user_id for user_id, typist in self._typists.items() if typist.shown]
+        return [user_id for user_id, state in self._states.items() if state.shown]
 
     def close(self) -> None:
-        """Cancel every timer; nothing more is shown."""
-        for typist in self._typists.values():
-            for timer in (*typist.expiries.values(), typist.flush):
+        """Cancel every timer; no further change is broadcast."""
+        for state in self._states.values():
+            for timer in (*state.expiries.values(), state.flush):
                 if timer is not None:
                     timer.cancel()
-        self._typists.clear()
+        self._states.clear()
 
-    def _tell_end(self, typist: TypingState) -> None:
-        if typist.told_at is not None and not typist.is_typing_here:
-            typist.told_at = None
-            self._tell(typist.user, False)
+    def _publish_end(self, state: TypingState) -> None:
+        if state.published_at is not None and not state.is_typing_here:
+            state.published_at = None
+            self._publish(state.user, False)
 
-    def _settle(self, typist: TypingState) -> None:
-        if typist.shown is bool(typist.expiries) or typist.flush is not None:
+    def _update(self, state: TypingState) -> None:
+        if state.shown is bool(state.expiries) or state.flush is not None:
             return
         loop = asyncio.get_running_loop()
-        wait_s = typist.bucket.take(loop.time())
+        wait_s = state.bucket.take(loop.time())
         if not wait_s:
-            self._show_now(typist)
+            self._broadcast(state)
         else:
-            typist.flush = loop.call_later(wait_s, self._flush, typist)
+            state.flush = loop.call_later(wait_s, self._flush, state)
 
-    def _flush(self, typist: TypingState) -> None:
-        typist.flush = None
-        self._settle(typist)
+    def _flush(self, state: TypingState) -> None:
+        state.flush = None
+        self._update(state)
 
-    def _show_now(self, typist: TypingState) -> None:
-        if typist.flush is not None:
-            typist.flush.cancel()
-            typist.flush = None
-        is_typing = bool(typist.expiries)
-        if typist.shown is not is_typing:
-            typist.shown = is_typing
-            self._show(typist.user, is_typing)
+    def _broadcast(self, state: TypingState) -> None:
+        if state.flush is not None:
+            state.flush.cancel()
+            state.flush = None
+        is_typing = bool(state.expiries)
+        if state.shown is not is_typing:
+            state.shown = is_typing
+            self._emit(state.user, is_typing)

@@ -30,9 +30,9 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     await services.inbox.wait_subscribed()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
     conversations = _cut((await services.store.conversations(wanted))[0])
-    services.inbox.remember(conversations)
+    services.inbox.mark_shown(conversations)
     people = [conversation.customer.user_id for conversation in conversations]
-    await services.presence.learn_agents()
+    await services.presence.look_up_agents()
     return InboxAck(
         conversations=conversations, presence=await services.presence.of_all(people + services.presence.agents())
     )

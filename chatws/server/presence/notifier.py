@@ -1,4 +1,4 @@
-"""The clients of this server who see where users stand."""
+"""Presence notifications for the clients of this server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatws.server.conversations.inbox import EVERY_INBOX, Inbox
 
 
 class PresenceNotifier:
-    """Members of the conversations hosted here, and followers of inboxes."""
+    """Sends presence changes to members of the conversations hosted here and to inbox subscribers."""
 
     def __init__(self, namespace: Namespace, registry: ConnectionRegistry, hub: Hub, inbox: Inbox) -> None:
         self._namespace = namespace
@@ -20,19 +20,19 @@ class PresenceNotifier:
         self._hub = hub
         self._inbox = inbox
 
-    def show_change(self, presence: Presence, rooms: Iterable[str]) -> None:
-        """Tell members of these conversations, and inboxes, of a status."""
+    def status_changed(self, presence: Presence, rooms: Iterable[str]) -> None:
+        """Send a status to the members of these conversations and to all inboxes."""
         self._namespace.to(EVERY_INBOX, *map(room_name, rooms)).emit("presence_update", presence)
 
-    def show_arrival(self, presence: Presence, room: str) -> None:
-        """Tell a conversation's other members of somebody who has joined it."""
+    def user_joined(self, presence: Presence, room: str) -> None:
+        """Send the status of a user who joined a conversation to its other members."""
         own = self._registry.sockets_of(presence.user_id)
         self._namespace.to(room_name(room)).except_sockets(own).emit("presence_update", presence)
 
     def is_hosted(self, room: str) -> bool:
-        """Whether the conversation has a member here."""
+        """Return whether the conversation has a member here."""
         return self._hub.get(room) is not None
 
-    def has_followers(self) -> bool:
-        """Whether somebody here follows an inbox."""
-        return self._inbox.has_followers
+    def has_subscribers(self) -> bool:
+        """Return whether a client here has subscribed to an inbox."""
+        return self._inbox.has_subscribers

@@ -1,4 +1,4 @@
-"""What is known of one user's presence, and how the parts of several servers make one status."""
+"""Presence of one user, merged from the connections here and the entries of other servers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from chatws.protocol.entities import Presence, PresenceChoice, PresenceStatus, U
 from chatws.protocol.ids import format_timestamp
 from chatws.server.connections.registry import Connection
 
-_BY_WEIGHT: tuple[PresenceStatus, ...] = ("busy", "online", "away")
+_BY_PRECEDENCE: tuple[PresenceStatus, ...] = ("busy", "online", "away")
 
 
 class UserPresence:
-    """One user who is online somewhere, or was a moment ago."""
+    """One user who is online on some server, or in the grace after the last disconnect."""
 
     __slots__ = (
         "choice",
         "connections",
-        "departure",
-        "here",
-        "here_since_ms",
+        "grace",
         "last_rooms",
+        "local_since_ms",
+        "local_status",
         "since_ms",
         "status",
         "user",
@@ -32,66 +32,67 @@ class UserPresence:
         self.user = user
         self.connections: set[Connection] = set()
         self.choice: PresenceChoice = "online"
-        """The user's latest choice; a connection that comes back within the grace takes it over."""
-        self.here: PresenceStatus = "offline"
-        """What the connections here make of it."""
-        self.here_since_ms = now_ms
+        """The user's latest choice; a connection that returns within the grace takes it over."""
+        self.local_status: PresenceStatus = "offline"
+        """Status by the connections here."""
+        self.local_since_ms = now_ms
         self.status: PresenceStatus = "offline"
-        """What all servers together make of it; the audience knows it."""
+        """Status over all servers, as last sent to the observers."""
         self.since_ms = now_ms
         self.last_rooms: dict[str, None] = {}
-        """Conversations of connections that have gone, the latest last; their members hear of the departure, too."""
-        self.departure: asyncio.TimerHandle | None = None
-        """Set during the grace after the last connection here has gone."""
+        """Conversations of closed connections, the latest last; their members also receive ``offline``."""
+        self.grace: asyncio.TimerHandle | None = None
+        """Set during the grace after the last connection here has closed."""
 
     def rooms(self) -> set[str]:
-        """Return the conversations whose members see the user by what happens here."""
+        """Return the conversations whose members see the user because of connections here."""
         return {joined for connection in self.connections for joined in connection.joined} | self.last_rooms.keys()
 
-    def part(self) -> PresenceEntry:
-        """Write what this server contributes."""
+    def entry(self) -> PresenceEntry:
+        """Return this server's entry for the other servers."""
         rooms = tuple(sorted(self.rooms()))
         return PresenceEntry(
             user=self.user,
-            status=self.here,
-            since_ms=self.here_since_ms,
+            status=self.local_status,
+            since_ms=self.local_since_ms,
             rooms=rooms,
-            is_leaving=self.departure is not None,
+            is_leaving=self.grace is not None,
         )
 
-    def contribute(self, now_ms: int) -> bool:
-        """Work out what the connections here make of it; returns whether that is news."""
+    def update_local(self, now_ms: int) -> bool:
+        """Derive the local status from the connections here; return whether it has changed."""
         choices = {connection.choice for connection in self.connections}
-        here: PresenceStatus = next((status for status in _BY_WEIGHT if status in choices), "offline")
-        if here == self.here:
+        local: PresenceStatus = next((status for status in _BY_PRECEDENCE if status in choices), "offline")
+        if local == self.local_status:
             return False
-        self.here, self.here_since_ms = here, max(now_ms, self.here_since_ms)
+        self.local_status, self.local_since_ms = local, max(now_ms, self.local_since_ms)
         return True
 
-    def merge(self, parts: Iterable[PresenceEntry], now_ms: int) -> bool:
-        """Work out what it is with the other servers' parts; returns whether that is news."""
-        status, since_ms = merge([(self.here, self.here_since_ms), *((part.status, part.since_ms) for part in parts)])
+    def merge(self, entries: Iterable[PresenceEntry], now_ms: int) -> bool:
+        """Merge the local status with the other servers' entries; return whether the status has changed."""
+        remote = ((entry.status, entry.since_ms) for entry in entries)
+        status, since_ms = merge([(self.local_status, self.local_since_ms), *remote])
         if status == self.status:
             return False
         is_new = self.status == "offline" or since_ms > self.since_ms
         self.status, self.since_ms = status, since_ms if is_new and status != "offline" else now_ms
         return True
 
-    def take_over_choice(self, parts: Collection[PresenceEntry]) -> None:
-        """Let a connection that comes here within the grace, which runs elsewhere, have the choice made there."""
-        if parts and self.here == "offline" and all(part.is_leaving for part in parts):
-            status, _ = merge((part.status, part.since_ms) for part in parts)
+    def take_over_choice(self, entries: Collection[PresenceEntry]) -> None:
+        """Adopt the choice made on another server for a connection that moves here within the grace running there."""
+        if entries and self.local_status == "offline" and all(entry.is_leaving for entry in entries):
+            status, _ = merge((entry.status, entry.since_ms) for entry in entries)
             self.choice = "online" if status == "offline" else status
 
     def presence(self) -> Presence:
-        """Write it for clients."""
+        """Return the presence in the form sent to clients."""
         return Presence(user_id=self.user.user_id, status=self.status, timestamp=format_timestamp(self.since_ms))
 
 
-def merge(parts: Iterable[tuple[PresenceStatus, int]]) -> tuple[PresenceStatus, int]:
-    """Return the status that goes before the others, and since when a part has had it: busy, online, away, offline."""
+def merge(statuses: Iterable[tuple[PresenceStatus, int]]) -> tuple[PresenceStatus, int]:
+    """Return the status of highest precedence (busy, online, away, offline) and the earliest time of that status."""
     since: dict[PresenceStatus, int] = {}
-    for status, since_ms in parts:
+    for status, since_ms in statuses:
         since[status] = min(since_ms, since.get(status, since_ms))
-    best: PresenceStatus = next((one for one in _BY_WEIGHT if one in since), "offline")
+    best: PresenceStatus = next((one for one in _BY_PRECEDENCE if one in since), "offline")
     return best, since.get(best, 0)

@@ -1,6 +1,6 @@
-"""Ends requests that take too long, with one timer for all of them.
+"""Deadline of requests with one timer for all of them.
 
-``asyncio.timeout`` arms and cancels a timer for every request, which was 14 % of the event loop's time under load.
+``asyncio.timeout`` starts and cancels a timer for each request, which took 14 % of the event loop's time under load.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from types import TracebackType
 from typing import Any
 
 CHECKS_PER_LIMIT = 20
-"""A request is ended at most a twentieth of the limit late."""
+"""A request is cancelled at most a twentieth of the limit late."""
 
 
 class Deadline:
-    """One limit for all requests: ``with`` it around each, which runs in a task of its own; not to be nested.
+    """Time limit as a context manager, shared by requests that run in separate tasks; cannot be nested.
 
     Raises:
-        TimeoutError: out of the ``with``, when it took longer and was cancelled.
+        TimeoutError: from the ``with`` block, if it took longer and was cancelled.
     """
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self._due: dict[asyncio.Task[Any], float] = {}
-        """When each running request has to end, in the event loop's time."""
+        """End of each running request in event loop time."""
         self._overdue: set[asyncio.Task[Any]] = set()
-        """Tasks that were cancelled here and have not noticed yet."""
+        """Cancelled tasks that have not left the ``with`` block yet."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        """The loop of the first request."""
+        """Event loop, set by the first request."""
         self._timer: asyncio.TimerHandle | None = None
         """Set while requests run."""
 
@@ -42,10 +42,10 @@ class Deadline:
             self._timer = loop.call_later(self._limit_s / CHECKS_PER_LIMIT, self._check, loop)
 
     def count_from(self, began: float) -> None:
-        """Let the limit of the request that runs have begun earlier, in the event loop's time.
+        """Count the current request's limit from an earlier event loop time.
 
         Raises:
-            TimeoutError: it is over.
+            TimeoutError: the limit has passed already.
         """
         assert self._loop is not None
         task = asyncio.current_task(self._loop)
@@ -72,5 +72,5 @@ class Deadline:
             if due <= now and task not in self._overdue:
                 self._overdue.add(task)
                 task.cancel()
-        rest = self._limit_s / CHECKS_PER_LIMIT
-        self._timer = loop.call_later(rest, self._check, loop) if self._due else None
+        interval_s = self._limit_s / CHECKS_PER_LIMIT
+        self._timer = loop.call_later(interval_s, self._check, loop) if self._due else None

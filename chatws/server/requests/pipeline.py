@@ -1,4 +1,4 @@
-"""The one way of every request, from a socket or over REST: shape, identity, policy, rate, handler, outcome."""
+"""Pipeline of every request, from a socket or over REST: decoding, identity, policy, rate limit, handler, metrics."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Handler = Callable[..., Awaitable[Ok]]
 """Takes `Services`, `RequestContext` and the payload, and then the policy's result if the route has a policy."""
 
 Prepare = Callable[[], Awaitable[tuple[RequestContext, object]]]
-"""Reads a REST request: who asks, and the payload."""
+"""Reads context and payload of a REST request."""
 
 _EXPIRED = {"token": ErrorCode.TOKEN_EXPIRED, "session": ErrorCode.SESSION_EXPIRED}
 
-_NOT_SERVED = frozenset({ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.TIMEOUT})
+_SERVER_FAULTS = frozenset({ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.TIMEOUT})
 
 ANSWER_MARGIN_MS = 1_000
-"""A request is ended this long before the deadline that was promised, so that the answer is in time."""
+"""Requests are cancelled this long before the promised ack deadline, so that the error arrives in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,62 +49,62 @@ class Route:
 
 
 class Pipeline:
-    """Runs requests; every rule, limit, metric and error of a request exists here once."""
+    """Runs requests; rules, limits, metrics and errors of requests exist only here."""
 
     def __init__(self, services: Services, routes: Mapping[str, Route]) -> None:
         self._services = services
         self._routes = routes
         self._monotonic = services.clock.monotonic
-        self._lines = RateLimitedLogger(_log, services.clock.monotonic)
+        self._logger = RateLimitedLogger(_log, services.clock.monotonic)
         self._deadline = Deadline(max(services.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
     async def run(
         self, context: RequestContext, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
     ) -> Ok | Refused:
-        """Carry out a client's event; never raises for anything a client or the store did.
+        """Run a client's event; no error of the client or the store is raised.
 
-        ``arrived_at``, in the event loop's time, is given if it waited: its time to be answered began then.
+        ``arrived_at``, in event loop time, is given if the event was queued: its deadline counts from then.
         """
         began = self._monotonic()
         try:
-            self._count(context)
+            self._check_total(context)
             row = codec.find_command(name)
             payload = codec.decode_command(row, args)
             with self._deadline:
                 if arrived_at is not None:
                     self._deadline.count_from(arrived_at)
                 reply = await self._handle(row, context, payload)
-        except Exception as problem:  # noqa: BLE001  here and below a handler's failure becomes an answer
+        except Exception as problem:  # noqa: BLE001  every failure of a handler becomes an error reply
             return self._refused(name, problem, began)
         self._services.metrics.request(name, "ok", self._monotonic() - began)
         return reply
 
     async def run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok | Refused:
-        """Carry out a REST operation; ``prepare`` reads the request, within the deadline."""
+        """Run a REST operation; ``prepare`` reads the request within the deadline."""
         began = self._monotonic()
         try:
             with self._deadline:
                 context, payload = await prepare()
-                self._count(context)
+                self._check_total(context)
                 reply = await self._handle(row, context, payload)
-        except Exception as problem:  # noqa: BLE001  as above
+        except Exception as problem:  # noqa: BLE001  likewise
             return self._refused(row.name, problem, began)
         self._services.metrics.request(row.name, "ok", self._monotonic() - began)
         return reply
 
     def _refused(self, name: str, problem: Exception, began: float) -> Refused:
-        """Turn what went wrong into the answer, and tell the operator if it is to be known."""
+        """Return the error reply of a failed request; log it if it is not the client's fault."""
         error = translate(problem)
         self._report(name, problem, error.code)
         self._services.metrics.request(name, error.code.value, self._monotonic() - began)
         return refusal(error)
 
     def _report(self, name: str, problem: Exception, code: ErrorCode) -> None:
-        """Tell the operator of what is not the client's fault."""
+        """Log a failure that is not the client's fault."""
         if code is ErrorCode.INTERNAL:
-            self._lines.write(logging.ERROR, "request_failed", code, problem=problem, request=name)
-        elif code in _NOT_SERVED:
-            self._lines.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
+            self._logger.write(logging.ERROR, "request_failed", code, problem=problem, request=name)
+        elif code in _SERVER_FAULTS:
+            self._logger.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
     async def _handle(self, row: CommandSpec, context: RequestContext, payload: object) -> Ok:
         self._check_identity(row, context)
@@ -120,8 +120,8 @@ class Pipeline:
         if context.rate_limiter is not None:
             context.rate_limiter.check(row.limit, self._monotonic())
 
-    def _count(self, context: RequestContext) -> None:
-        """Count a request against the total before anything else, so that nonsense is bounded, too."""
+    def _check_total(self, context: RequestContext) -> None:
+        """Count a request against the total limit before it is decoded, so that malformed requests are limited too."""
         if context.rate_limiter is not None:
             context.rate_limiter.check_total(self._monotonic())
 
@@ -139,7 +139,7 @@ class Pipeline:
 
 
 def translate(problem: Exception) -> ChatError:
-    """Find the contract's error for what went wrong inside."""
+    """Return the contract's error for an exception."""
     match problem:
         case ChatError():
             return problem
@@ -160,5 +160,5 @@ def translate(problem: Exception) -> ChatError:
 
 
 def refusal(error: ChatError) -> Refused:
-    """Write an error as a reply; a lost race brings the conversation as it is now."""
+    """Return the reply for an error; a `Conflict` includes the current conversation."""
     return Refused(error=error.body, conversation=error.current if isinstance(error, Conflict) else UNSET)

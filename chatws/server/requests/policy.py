@@ -1,4 +1,4 @@
-"""Who may do what where; each rule returns what the handler works on."""
+"""Permission policies; each returns the authorized object for the handler."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from chatws.server.services import Services
 
 
 class InConversation(Protocol):
-    """A payload that names its conversation."""
+    """Payload with the id of a conversation."""
 
     @property
     def conversation_id(self) -> str:
-        """The conversation's id."""
+        """Id of the conversation."""
         ...
 
 
 def may_see(user: User, conversation: Conversation) -> bool:
-    """Agents see every conversation, a customer the own ones."""
+    """Return whether a user may see a conversation: agents see all, customers their own."""
     return user.role == "admin" or conversation.customer.user_id == user.user_id
 
 
 def conversation_id_of(payload: str | InConversation) -> str:
-    """The id in a payload: the guide's bare string, or a field."""
+    """Return the conversation id of a payload, which is the id itself (guide) or has it in a field."""
     return payload if isinstance(payload, str) else payload.conversation_id
 
 
 async def member(services: Services, context: RequestContext, payload: str | InConversation) -> Conversation:
-    """Allow those who may see the conversation.
+    """Allow users who may see the conversation.
 
     Raises:
         ChatError: ``not_found`` to agents; ``forbidden`` to customers, whether it exists or not.
@@ -39,7 +39,7 @@ async def member(services: Services, context: RequestContext, payload: str | InC
 
 
 async def joined(services: Services, context: RequestContext, payload: str | InConversation) -> Conversation:
-    """Allow connections that have joined; REST requests have nothing to join, so membership is enough.
+    """Allow connections that have joined the conversation; a REST request only needs a user who may see it.
 
     Raises:
         ChatError: ``not_joined``, or as `member`.

@@ -1,4 +1,4 @@
-"""Token buckets: so much at once, so much per second, and how long to wait otherwise."""
+"""Rate limits as token buckets, per connection or user and per client address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatws.settings import Settings
 
 
 class TokenBucket:
-    """One token bucket; full at the start."""
+    """Token bucket that starts full."""
 
     __slots__ = ("_capacity", "_per_s", "_tokens", "_updated_at")
 
@@ -20,7 +20,7 @@ class TokenBucket:
         self._updated_at = now
 
     def take(self, now: float) -> float:
-        """Take a token; return 0.0, or without one how many seconds to wait for it."""
+        """Take a token and return 0.0, or return the seconds until one is available."""
         wait_s = self.wait_s(now)
         if not wait_s:
             self._tokens -= 1.0
@@ -31,14 +31,14 @@ class TokenBucket:
         self._tokens = min(self._capacity, self._tokens + 1.0)
 
     def wait_s(self, now: float) -> float:
-        """Return how many seconds until a token is there; 0.0 if one is."""
+        """Return the seconds until a token is available; 0.0 if one is."""
         self._tokens = min(self._capacity, self._tokens + (now - self._updated_at) * self._per_s)
         self._updated_at = now
         return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self._per_s
 
 
 class RateLimiter:
-    """The buckets of one socket or, over REST, of one user."""
+    """Rate limits of one connection or, over REST, of one user."""
 
     __slots__ = ("_join", "_send", "_total")
 
@@ -48,38 +48,38 @@ class RateLimiter:
         self._join = TokenBucket(settings.join_per_s, settings.join_burst, now)
 
     def check_total(self, now: float) -> None:
-        """Count a request of any kind.
+        """Count a request against the total limit.
 
         Raises:
             ChatError: ``rate_limited`` with ``retryAfterMs``.
         """
-        _refuse(self._total.take(now))
+        _raise_if_limited(self._total.take(now))
 
     def check(self, limit: Limit, now: float) -> None:
         """Count a request against the limit of its kind.
 
-        Typing is state, not events: it counts against the total only, and is coalesced where it is shown.
+        Typing counts against the total only; `ConversationTyping` limits its broadcasts.
 
         Raises:
             ChatError: ``rate_limited`` with ``retryAfterMs``.
         """
         if limit is Limit.SEND:
-            _refuse(self._send.take(now))
+            _raise_if_limited(self._send.take(now))
         elif limit is Limit.JOIN:
-            _refuse(self._join.take(now))
+            _raise_if_limited(self._join.take(now))
 
 
-def _refuse(wait_s: float) -> None:
+def _raise_if_limited(wait_s: float) -> None:
     if wait_s:
         raise ChatError(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait_s * 1000) + 1)
 
 
 MAX_ADDRESSES = 10_000
-"""Addresses that are remembered; the one that was counted longest ago is forgotten first."""
+"""Maximum number of buckets; the least recently used one is dropped first."""
 
 
 class AddressRateLimiter:
-    """A bucket for each address (`block_of`); without a rate it limits nothing."""
+    """Token bucket for each address block (`block_of`); a rate of 0 disables the limit."""
 
     def __init__(self, per_s: float, burst: int) -> None:
         self._per_s = per_s
@@ -95,29 +95,29 @@ class AddressRateLimiter:
         Raises:
             ChatError: ``rate_limited``.
         """
-        _refuse(self.count(address, now))
+        _raise_if_limited(self.count(address, now))
 
     def count(self, address: str, now: float) -> float:
-        """Count something that has happened; return how many seconds too early it was."""
-        return self._touch(address, now).take(now) if self._per_s else 0.0
+        """Count an event; return the seconds by which it exceeds the rate, or 0.0."""
+        return self._bucket_of(address, now).take(now) if self._per_s else 0.0
 
     def check(self, address: str, now: float) -> None:
-        """Refuse an address that has nothing left, without counting.
+        """Reject an address whose bucket is empty, without counting.
 
         Raises:
             ChatError: ``rate_limited``.
         """
         bucket = self._buckets.get(block_of(address))
         if bucket is not None:
-            _refuse(bucket.wait_s(now))
+            _raise_if_limited(bucket.wait_s(now))
 
     def give_back(self, address: str) -> None:
-        """Take back one count."""
+        """Undo one count."""
         bucket = self._buckets.get(block_of(address))
         if bucket is not None:
             bucket.give_back()
 
-    def _touch(self, address: str, now: float) -> TokenBucket:
+    def _bucket_of(self, address: str, now: float) -> TokenBucket:
         block = block_of(address)
         bucket = self._buckets.pop(block, None) or TokenBucket(self._per_s, self._burst, now)
         self._buckets[block] = bucket

@@ -63,7 +63,7 @@ class StatusPages:
         if self._api.services.settings.redis_url is not None:
             # Shown, not judged: without Redis messages are stored, acked and, a little later, delivered. If it made
             # servers unready, its outage would take all of them out of the proxy at once.
-            checks["redis"] = "ok" if await self._api.services.cluster.is_there() else "away"
+            checks["redis"] = "ok" if await self._api.services.cluster.ping() else "away"
         return _json(Ready(status="ready" if is_ready else "not_ready", checks=checks), 200 if is_ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
