@@ -111,7 +111,7 @@ def restore(url: str, source: Path) -> str:
         try:
             _copy(scratch, path)
         except sqlite3.DatabaseError as error:
-            if sqlite.outage(error) and not isinstance(error, sqlite3.OperationalError):
+            if sqlite.outage_reason(error) and not isinstance(error, sqlite3.OperationalError):
                 _replace_damaged(path, scratch)
             else:
                 raise

@@ -1,11 +1,10 @@
-"""PostgreSQL as the store needs it: its URL, connections that can not hang, and what its errors mean."""
+"""PostgreSQL access of the store: URL parsing, connections with a time limit, and error classification."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from contextlib import suppress
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -14,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from chatws.store.batch_executor import ErrorClass
 from chatws.store.errors import BadUrl, StoreError, StoreUnusable, Unavailable
 
 if TYPE_CHECKING:
@@ -24,67 +24,53 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 APPLICATION_NAME = "chatws"
-"""What ``pg_stat_activity`` calls our connections."""
+"""Name of the connections in ``pg_stat_activity``."""
 
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""The third is the driver's confusion about a connection that broke under it, as in the midst of a commit."""
+"""The driver raises ``InternalClientError`` when a connection breaks under it, for example during a commit."""
 
-_FAREWELL_S = 1.0
-"""How long a connection that is closed waits for PostgreSQL to agree."""
+_CLOSE_TIMEOUT_S = 1.0
+"""Time for which a graceful close waits for PostgreSQL."""
 
-_SPELLINGS = {"postgresql", "postgres"}
-
-
-class ErrorClass(Enum):
-    """What an error says about the request, and about those that wait behind it."""
-
-    FAULT = auto()
-    """The request itself is at fault; others may go on."""
-    AGAIN = auto()
-    """It lost a race (deadlock, serialization): nothing was done, and repeating it helps."""
-    BUSY = auto()
-    """Somebody holds a lock, or it took too long; only this request is refused."""
-    DOWN = auto()
-    """The database can not serve: whoever waits would wait for the same refusal."""
-
+_SCHEMES = {"postgresql", "postgres"}
 
 _LOST_RACE = {"40001", "40P01"}
 _TOO_LONG = {"55P03", "57014"}
 _DOWN_CLASSES = {
-    "08",  # the connection
-    "25",  # read-only: a standby after a switch-over
-    "28",  # the log-in
-    "3D",  # the database
-    "42",  # tables or rights are missing
-    "53",  # disk, memory or connections are used up
-    "57",  # shutting down, starting up
-    "58",  # I/O
+    "08",  # connection errors
+    "25",  # read-only, for example a standby after a switch-over
+    "28",  # authentication
+    "3D",  # missing database
+    "42",  # missing tables or privileges
+    "53",  # disk, memory or connections exhausted
+    "57",  # shutting down or starting up
+    "58",  # I/O errors
     "XX",  # corruption
 }
 
 
 def dsn_of(url: str) -> str:
-    """Return the URL as the driver wants it; its options are libpq's (``sslmode``, ``target_session_attrs``, …).
+    """Return the URL in the driver's form; its options are those of libpq (``sslmode``, ``target_session_attrs``, …).
 
     Raises:
-        BadUrl: it is no PostgreSQL URL, or names no database.
+        BadUrl: the URL is not a PostgreSQL URL, or has no database name.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise BadUrl("the database URL is malformed; use postgresql://USER@HOST/DATABASE") from error
     backend, _, driver = parsed.drivername.partition("+")
-    if backend not in _SPELLINGS or driver not in {"", "asyncpg"}:
+    if backend not in _SCHEMES or driver not in {"", "asyncpg"}:
         raise BadUrl("use postgresql://USER@HOST/DATABASE")
     if not parsed.database:
         raise BadUrl("the database URL names no database; use postgresql://USER@HOST/DATABASE")
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def verdict_of(error: BaseException) -> ErrorClass:
-    """Say what an error of a transaction means for it and for others."""
+def classify_error(error: BaseException) -> ErrorClass:
+    """Return the effect of an error on its transaction and on the jobs behind it."""
     cause = _driver_error(error)
-    if cause is None or isinstance(cause, ValueError):  # what the driver can not even send
+    if cause is None or isinstance(cause, ValueError):  # the driver could not encode it
         return ErrorClass.FAULT
     state: str | None = getattr(cause, "sqlstate", None)
     if state is None:
@@ -96,10 +82,10 @@ def verdict_of(error: BaseException) -> ErrorClass:
     return ErrorClass.DOWN if state[:2] in _DOWN_CLASSES else ErrorClass.FAULT
 
 
-def fault_of(error: Exception) -> Exception:
-    """Return what to raise for a request that is at fault itself.
+def rejection_error(error: Exception) -> Exception:
+    """Return the exception to raise for an invalid request.
 
-    The driver quotes the text that it could not encode, which may be somebody's message; what it caught does not.
+    The driver's exception quotes the text that it could not encode, which may be a message; its cause does not.
     """
     cause = _driver_error(error)
     inner = None if cause is None else cause.__cause__
@@ -107,30 +93,30 @@ def fault_of(error: Exception) -> Exception:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return one line for people, without values of rows and without secrets."""
+    """Return one line for the operator, without row values and secrets."""
     cause = _driver_error(error) or error
     if isinstance(cause, TimeoutError):
-        return "PostgreSQL does not answer"
+        return "PostgreSQL does not respond"
     if isinstance(cause, OSError):
-        # The event loop counts the addresses it tried in its own words, which say nothing more.
-        why = os.strerror(cause.errno) if cause.errno else "it can not be reached"
+        # The event loop's own text lists the addresses that it tried and adds nothing else.
+        why = os.strerror(cause.errno) if cause.errno else "it cannot be reached"
         return f"no connection to PostgreSQL: {why}"
     if isinstance(cause, asyncpg.InternalClientError):
-        return "PostgreSQL: the connection broke"
-    words = str(cause.args[0]) if cause.args else type(cause).__name__
-    return f"PostgreSQL: {words.splitlines()[0]}"
+        return "PostgreSQL: the connection was lost"
+    text = str(cause.args[0]) if cause.args else type(cause).__name__
+    return f"PostgreSQL: {text.splitlines()[0]}"
 
 
 def _opening_error(error: BaseException) -> StoreError:
-    """Return what a failure while opening means for the one who starts the server."""
+    """Return the store error for a failure while the database is opened, with advice for the operator."""
     reason = reason_of(error)
     state: str = getattr(_driver_error(error), "sqlstate", None) or ""
     if state.startswith("28"):
         return StoreUnusable(f"{reason}; check the user and the password in the database URL")
     if state.startswith("3D"):
-        return StoreUnusable(f"{reason}; make it with 'createdb'")
+        return StoreUnusable(f"{reason}; create it with 'createdb'")
     if state == "42501":
-        return StoreUnusable(f"{reason}; the user needs the right to make tables there")
+        return StoreUnusable(f"{reason}; the user needs the right to create tables there")
     return Unavailable(reason)
 
 
@@ -141,45 +127,45 @@ def _driver_error(error: BaseException | None) -> BaseException | None:
 
 
 class PostgresConnection:
-    """One connection of one task: kept between transactions, replaced after it broke, cut off when its time is up.
+    """Persistent connection of one task: reopened after a failure, aborted when a transaction exceeds its timeout.
 
-    A server that is frozen, or a network that swallows packets, answers nothing, not even a request to cancel. So the
-    clock is ours: when a transaction's time is up its socket is closed, and whatever waits for it fails at once.
+    A frozen server, or a network that drops packets, does not even answer a cancel request. The timeout is therefore
+    enforced on the client side: it closes the socket, and the transaction fails at once.
     """
 
     def __init__(self, dsn: str, *, writes: bool, timeout_s: float | None) -> None:
-        """Nothing is opened yet; ``timeout_s`` None lets transactions take as long as they want."""
+        """Prepare the connection without opening it; ``timeout_s`` None means no time limit for transactions."""
         self._dsn = dsn
         self._timeout_s = timeout_s
-        self._raw: Any = None  # the driver's connection, once made
+        self._raw: Any = None  # the driver's connection, once opened
         self._connection: AsyncConnection | None = None  # while usable
-        self._was_cut = False  # the transaction's time was up
+        self._timed_out = False  # the current transaction exceeded its timeout
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
             poolclass=NullPool,
-            # A read is one snapshot. Writers lock the rows they decide about and see what others committed before.
+            # A read is one snapshot. Writers lock the rows that they check, and see everything committed before.
             isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
             execution_options={} if writes else {"postgresql_readonly": True},
-            hide_parameters=True,  # an error's text reaches the log, what somebody wrote does not
+            hide_parameters=True,  # error texts reach the log, message contents must not
         )
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run one transaction: committed at the end, rolled back by an exception.
 
         Raises:
-            Exception: what ``work`` raises, and the driver's errors; ``verdict_of`` tells them apart.
+            Exception: errors of ``work`` and of the driver; ``classify_error`` distinguishes them.
         """
-        self._was_cut = False
+        self._timed_out = False
         timer = None
         if self._timeout_s is not None:
-            timer = asyncio.get_running_loop().call_later(self._timeout_s, self._cut)
+            timer = asyncio.get_running_loop().call_later(self._timeout_s, self._abort)
         try:
             return await self._run(work)
         except Exception as error:
             if self._is_lost or not isinstance(error, StoreError):
                 await self.close()
-            if self._was_cut:
+            if self._timed_out:
                 raise TimeoutError from error
             raise
         finally:
@@ -188,7 +174,7 @@ class PostgresConnection:
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
         is_committing = False
-        was_kept = self._connection is not None
+        was_open = self._connection is not None
         connection = await self._usable()
         try:
             async with connection.begin():
@@ -196,19 +182,19 @@ class PostgresConnection:
                 is_committing = True
             return result
         except Exception:
-            # PostgreSQL was restarted and we had not noticed: nothing is stored, so once more on a new connection.
-            if was_kept and self._is_lost and not is_committing and not self._was_cut:
+            # PostgreSQL was restarted after the last transaction. Nothing is stored: retry on a new connection.
+            if was_open and self._is_lost and not is_committing and not self._timed_out:
                 await self.close()
                 return await self._run(work)
             raise
 
     async def close(self) -> None:
-        """Close the connection, politely if PostgreSQL answers; the next transaction opens another."""
+        """Close the connection, gracefully if PostgreSQL responds; the next transaction opens a new one."""
         connection, self._connection = self._connection, None
         raw, self._raw = self._raw, None
         if raw is not None:
             with suppress(Exception):
-                await raw.close(timeout=_FAREWELL_S)
+                await raw.close(timeout=_CLOSE_TIMEOUT_S)
             raw.terminate()
         if connection is not None:
             with suppress(Exception):
@@ -219,7 +205,7 @@ class PostgresConnection:
         return self._raw is None or self._raw.is_closed()
 
     async def _usable(self) -> AsyncConnection:
-        if self._connection is not None and self._is_lost:  # PostgreSQL was restarted since
+        if self._connection is not None and self._is_lost:  # for example because PostgreSQL was restarted
             await self.close()
         if self._connection is None:
             self._connection = await self._engine.connect()
@@ -228,35 +214,35 @@ class PostgresConnection:
     async def _connect(self) -> object:
         settings = {"application_name": APPLICATION_NAME, "jit": "off"}
         if self._timeout_s is not None:
-            # PostgreSQL gives up before we do, and frees the locks of a server that froze in a transaction.
+            # PostgreSQL times out before this client, and so releases the locks of a server frozen in a transaction.
             shares = {"statement_timeout": 0.8, "lock_timeout": 0.6, "idle_in_transaction_session_timeout": 0.4}
             settings |= {name: str(int(self._timeout_s * 1_000 * share)) for name, share in shares.items()}
         self._raw = await asyncpg.connect(
             self._dsn, timeout=(self._timeout_s or 10.0) * 0.8, server_settings=settings, statement_cache_size=0
         )
-        if self._was_cut:  # while there was nothing to cut yet
+        if self._timed_out:  # before there was a socket to close
             self._raw.terminate()
         return self._raw
 
-    def _cut(self) -> None:
-        self._was_cut = True
+    def _abort(self) -> None:
+        self._timed_out = True
         if self._raw is not None:
             self._raw.terminate()
 
 
 async def once(url: str, work: Callable[[Connection], T], *, writes: bool = True, timeout_s: float | None = None) -> T:
-    """Run one transaction on a connection of its own, which may take as long as it wants.
+    """Run one transaction on a new connection, by default without a time limit.
 
     Raises:
-        StoreUnusable: somebody has to act first.
-        Unavailable: PostgreSQL can not be reached, or the transaction failed.
+        StoreUnusable: the operator has to act first.
+        Unavailable: PostgreSQL cannot be reached, or the transaction failed.
     """
-    kept = PostgresConnection(dsn_of(url), writes=writes, timeout_s=timeout_s)
+    connection = PostgresConnection(dsn_of(url), writes=writes, timeout_s=timeout_s)
     try:
-        return await kept.run(work)
+        return await connection.run(work)
     except StoreError:
         raise
     except Exception as error:
         raise _opening_error(error) from error
     finally:
-        await kept.close()
+        await connection.close()

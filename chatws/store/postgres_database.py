@@ -1,4 +1,4 @@
-"""One open PostgreSQL database, which other servers may have open as well."""
+"""Open PostgreSQL database, shared with other servers."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ T = TypeVar("T")
 
 READERS = 4
 CHANGERS = 4
-"""Connections for reads, and for writes that are no messages; with the one for messages a server uses at most nine."""
+"""Connections for reads, and for writes other than messages; with the one for messages a server uses at most nine."""
 
 MIGRATION_LOCK = 0x63_68_61_74
-"""Key of the advisory lock under which the schema changes."""
+"""Key of the advisory lock that serializes schema changes."""
 
 _EPOCH = select(meta.c.value).where(meta.c.name == EPOCH)
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key", MIGRATION_LOCK, BigInteger)))
 
 
 class PostgresDatabase:
-    """A database on a PostgreSQL server.
+    """Database on a PostgreSQL server.
 
-    Messages are written by one task, many in a transaction that first locks their conversations' rows in the order of
-    their ids: servers wait for each other, and never in a circle. Other changes have transactions of their own.
+    One task writes the messages, many in one transaction, which first locks the rows of their conversations in the
+    order of their ids: servers wait for each other without deadlocks. Each other change has its own transaction.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PostgresDatabase:
         self._reopen_status: ConversationStatus = reopen_status
         self._timeout_s = timeout_s
         self._max_waiting = max_waiting
-        self._appends: WorkerQueue[AppendJob] | None = None  # while open, like the other two
+        self._appends: WorkerQueue[AppendJob] | None = None  # while open, like the next two
         self._changes: WorkerQueue[QueryJob] | None = None
         self._reads: WorkerQueue[QueryJob] | None = None
 
@@ -68,38 +68,38 @@ class PostgresDatabase:
         """Open the database and return its epoch."""
         epoch = await self._prepare()
         self._appends = WorkerQueue(
-            self._connections(1), self._append_all, most=MAX_BATCH, max_waiting=self._max_waiting
+            self._connections(1), self._append_all, batch_size=MAX_BATCH, max_waiting=self._max_waiting
         )
-        self._changes = WorkerQueue(self._connections(CHANGERS), _run, most=1, max_waiting=self._max_waiting)
+        self._changes = WorkerQueue(self._connections(CHANGERS), _run, batch_size=1, max_waiting=self._max_waiting)
         readers = self._connections(READERS, writes=False)
-        self._reads = WorkerQueue(readers, _run, most=1, max_waiting=self._max_waiting)
+        self._reads = WorkerQueue(readers, _run, batch_size=1, max_waiting=self._max_waiting)
         return epoch
 
     async def close(self) -> None:
-        """Finish what was handed over, then close."""
-        lanes = [lane for lane in (self._reads, self._changes, self._appends) if lane is not None]
-        await asyncio.gather(*(lane.close() for lane in lanes))
+        """Finish the accepted requests, then close."""
+        queues = [queue for queue in (self._reads, self._changes, self._appends) if queue is not None]
+        await asyncio.gather(*(queue.close() for queue in queues))
 
     async def append(self, draft: Draft) -> Stored:
         """Append a message through the group commit."""
         job = AppendJob(asyncio.get_running_loop(), draft)
-        _opened(self._appends).post(job)
+        _require_open(self._appends).post(job)
         return cast("Stored", await job.future)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
-        """Run a change in a transaction of its own; it may run again if it lost a race."""
+        """Run a change in its own transaction; it is run again if the transaction loses a race."""
         job = QueryJob(asyncio.get_running_loop(), change)
-        _opened(self._changes).post(job)
+        _require_open(self._changes).post(job)
         return cast("T", await job.future)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in one snapshot."""
         job = QueryJob(asyncio.get_running_loop(), query)
-        _opened(self._reads).post(job)
+        _require_open(self._reads).post(job)
         return cast("T", await job.future)
 
     async def check_room(self) -> None:
-        """Nothing to look at: its disk is PostgreSQL's, which refuses every change when it is full."""
+        """Do nothing: PostgreSQL itself rejects every change when its disk is full."""
 
     def _connections(self, count: int, *, writes: bool = True) -> list[PostgresConnection]:
         return [PostgresConnection(self._dsn, writes=writes, timeout_s=self._timeout_s) for _ in range(count)]
@@ -109,29 +109,29 @@ class PostgresDatabase:
         return append_batch(connection, drafts, now_ms=self._clock_ms(), reopen_status=self._reopen_status)
 
     async def _prepare(self) -> str:
-        found, epoch = await once(self._dsn, _look, timeout_s=self._timeout_s)
-        # A command must not change the schema under a running server, so it only makes new databases.
+        found, epoch = await once(self._dsn, _read_state, timeout_s=self._timeout_s)
+        # A command must not change the schema under a running server, so it only creates new databases.
         if found is not None and found != REVISION and not self._server:
             raise SchemaMismatch(found, REVISION)
         return await upgrade(self._dsn) if epoch is None or found != REVISION else epoch
 
 
 async def upgrade(url: str) -> str:
-    """Make the tables if needed, run the missing migrations, and return the epoch; servers take turns.
+    """Create the tables if needed, run the missing migrations and return the epoch; one server at a time does this.
 
     Raises:
-        StoreUnusable: somebody has to act first.
+        StoreUnusable: the operator has to act first.
     """
     return await once(url, _upgrade)
 
 
-def _look(connection: Connection) -> tuple[str | None, str | None]:
+def _read_state(connection: Connection) -> tuple[str | None, str | None]:
     found = migrations.revision(connection)
     return found, None if found is None else connection.execute(_EPOCH).scalar_one_or_none()
 
 
 def lock_schema(connection: Connection) -> None:
-    """Keep other servers from changing the schema until the transaction ends; wait while one of them does."""
+    """Lock the schema against changes by other servers until the transaction ends; wait while one holds the lock."""
     connection.execute(_LOCK)
 
 
@@ -141,11 +141,11 @@ def _upgrade(connection: Connection) -> str:
     return str(connection.execute(_EPOCH).scalar_one())
 
 
-def _run(connection: Connection, calls: list[QueryJob]) -> list[object]:
-    return [call.query(connection) for call in calls]
+def _run(connection: Connection, jobs: list[QueryJob]) -> list[object]:
+    return [job.query(connection) for job in jobs]
 
 
-def _opened(lane: WorkerQueue[T] | None) -> WorkerQueue[T]:  # type: ignore[type-var]
-    if lane is None:
+def _require_open(queue: WorkerQueue[T] | None) -> WorkerQueue[T]:  # type: ignore[type-var]
+    if queue is None:
         raise Unavailable("closed")
-    return lane
+    return queue

@@ -133,7 +133,7 @@ def check_file(connection: Connection) -> None:
         raise Damaged(connection.engine.url.database or "the database", verdict)
 
 
-def outage(error: BaseException) -> str | None:
+def outage_reason(error: BaseException) -> str | None:
     """Return why the database can not serve, or None if the error is about one request only.
 
     ``OperationalError`` is a lock, a full disk, I/O or a read-only file; a bare ``DatabaseError`` is corruption.

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from chatws.store.job_queue import MAX_WAKES, JobQueue, QueryJob
+from chatws.store.job_queue import MAX_WAKES, QueryJob, TaskJobQueue, ThreadJobQueue
 
 GATHER_S = 0.002
 
@@ -18,22 +18,22 @@ def _job() -> QueryJob:
 
 
 async def test_busy_thread_takes_what_comes_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
+    queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     early, late = _job(), _job()
-    mailbox.post(early)
+    queue.post(early)
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        mailbox.post(late)
+        queue.post(late)
 
     monkeypatch.setattr(time, "sleep", pause)
-    assert mailbox.take(10, GATHER_S) == [early, late]
+    assert queue.take(10, GATHER_S) == [early, late]
     assert pauses == [GATHER_S]
 
 
 async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
+    queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     job = _job()
 
     class WaitedFor(SimpleQueue[None]):
@@ -42,31 +42,56 @@ async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.Monke
         def get(self, block: bool = True, timeout: float | None = None) -> None:
             assert block
             assert timeout is None
-            mailbox.post(job)
+            queue.post(job)
 
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr(mailbox, "_wakes", WaitedFor())
-    assert mailbox.take(1, GATHER_S) == [job]
+    monkeypatch.setattr(queue, "_wakes", WaitedFor())
+    assert queue.take(1, GATHER_S) == [job]
     assert pauses == []
 
 
 async def test_jobs_of_one_turn_wake_a_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
+    queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     wakes: SimpleQueue[None] = SimpleQueue()
-    monkeypatch.setattr(mailbox, "_wakes", wakes)
+    monkeypatch.setattr(queue, "_wakes", wakes)
     jobs = [_job() for _ in range(5)]
     for job in jobs:
-        mailbox.post(job)
+        queue.post(job)
     assert wakes.empty()
     await asyncio.sleep(0)
     assert 0 < wakes.qsize() <= MAX_WAKES
-    assert mailbox.take(10) == jobs
+    assert queue.take(10) == jobs
 
 
 async def test_jobs_posted_before_the_end_are_taken_before_it() -> None:
-    mailbox: JobQueue[QueryJob] = JobQueue(asyncio.get_running_loop(), 10)
+    queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     job = _job()
-    mailbox.post(job)
-    mailbox.close()
-    assert [mailbox.take(1), mailbox.take(1), mailbox.take(1)] == [[job], [], []]
+    queue.post(job)
+    queue.close()
+    assert [queue.take(1), queue.take(1), queue.take(1)] == [[job], [], []]
+
+
+async def test_task_that_waits_is_woken_by_the_first_job() -> None:
+    queue: TaskJobQueue[QueryJob] = TaskJobQueue(10)
+    waiting = [asyncio.create_task(queue.take(1)) for _ in range(2)]
+    await asyncio.sleep(0)
+    first, second = _job(), _job()
+    queue.post(first)
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [True, False]
+    queue.post(second)
+    assert await asyncio.gather(*waiting) == [[first], [second]]
+
+
+async def test_closed_queue_gives_its_jobs_to_tasks_before_it_ends() -> None:
+    queue: TaskJobQueue[QueryJob] = TaskJobQueue(10)
+    idle = asyncio.create_task(queue.take(1))
+    await asyncio.sleep(0)
+    queue.close()
+    assert await idle == []
+    late: TaskJobQueue[QueryJob] = TaskJobQueue(10)
+    job = _job()
+    late.post(job)
+    late.close()
+    assert [await late.take(1), await late.take(1)] == [[job], []]

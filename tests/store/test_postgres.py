@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from chatws.protocol.entities import User
 from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
+from chatws.store.batch_executor import ErrorClass
 from chatws.store.factory import make_store
-from chatws.store.postgres import ErrorClass, once, reason_of, verdict_of
+from chatws.store.postgres import classify_error, once, reason_of
 from chatws.store.queries import append_statements
 from tests.store.support import ANN, BEN, all_messages, new_conversation
 from tests.support.ports import free_port
@@ -210,11 +211,11 @@ async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
             assert sorted(mine) == list(range(1, acked + 1))
 
 
-def test_driver_that_is_confused_by_a_break_in_a_commit_is_an_outage_and_no_fault_of_the_request() -> None:
+def test_internal_driver_error_during_commit_counts_as_outage() -> None:
     confusion = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
     error = DBAPIError("COMMIT", None, confusion)
-    assert verdict_of(error) is ErrorClass.DOWN
-    assert reason_of(error) == "PostgreSQL: the connection broke"
+    assert classify_error(error) is ErrorClass.DOWN
+    assert reason_of(error) == "PostgreSQL: the connection was lost"
 
 
 async def test_idle_store_notices_nothing_of_a_restart(postgres: PostgresServer, url: str) -> None:
@@ -243,7 +244,7 @@ async def test_frozen_postgres_is_answered_for_in_time_and_over_when_it_wakes(
                 )
                 assert {type(outcome) for outcome in outcomes} == {Unavailable}
                 assert {str(outcome) for outcome in outcomes} == {
-                    "the store is unavailable: PostgreSQL does not answer"
+                    "the store is unavailable: PostgreSQL does not respond"
                 }
         repeated = await asyncio.gather(*(store.append(Draft(room, ANN, "meanwhile", f"{n}")) for n in range(300)))
         assert sorted(answer.message.seq for answer in repeated) == list(range(2, 302))
@@ -252,7 +253,7 @@ async def test_frozen_postgres_is_answered_for_in_time_and_over_when_it_wakes(
 @pytest.mark.parametrize(
     ("change", "error", "why"),
     [
-        (lambda url: url.replace("/postgres?", "/nowhere?"), StoreUnusable, "make it with 'createdb'"),
+        (lambda url: url.replace("/postgres?", "/nowhere?"), StoreUnusable, "create it with 'createdb'"),
         (lambda url: url.replace("chat@", "nobody:hush-hush@"), StoreUnusable, "check the user and the password"),
         (lambda _: f"postgresql://chat:hush-hush@127.0.0.1:{free_port()}/x", Unavailable, "Connection refused"),
         (lambda _: "postgresql://chat@127.0.0.1", BadUrl, "names no database"),
