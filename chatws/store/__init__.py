@@ -1,7 +1,7 @@
-"""What lasts: one port over SQL, with users, sessions, conversations, messages and read marks behind it.
+"""Persistent storage of users, sessions, conversations, messages and read marks in SQLite or PostgreSQL.
 
-A store is made by ``chatws.store.factory.make_store``; work on whole databases is in ``chatws.store.maintenance``. Both
-are imported from there, because they bring SQLAlchemy and this package's names do not.
+``chatws.store.factory.make_store`` creates a store; ``chatws.store.maintenance`` operates on whole databases. Both are
+imported from their modules, because they load SQLAlchemy and the names of this package do not.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Everything a store raises on purpose.
+"""Exceptions of a store.
 
 StoreError
  ├─ NotFound             no such account, session or conversation
  ├─ AlreadyExists        the user id or the email is taken
  ├─ IdempotencyConflict  the client's message id was used for other content
- ├─ StaleVersion         carries the conversation as it is now
- ├─ BadCursor            not a cursor of ours
- ├─ Unavailable          nothing can be stored or read right now; the same request may succeed later
- └─ StoreUnusable        opening can not succeed until somebody acts
+ ├─ StaleVersion         the conversation has another version; carries its current state
+ ├─ BadCursor            not a cursor of this store
+ ├─ Unavailable          temporary failure: the same request may succeed later
+ └─ StoreUnusable        opening cannot succeed until the operator acts
      ├─ BadUrl           no backend for this database URL
      ├─ AlreadyRunning   another server holds the database; carries its process id
-     ├─ SchemaMismatch   the database was made by an older or newer chatws
+     ├─ SchemaMismatch   the database was created by an older or newer chatws
      └─ Damaged          the file is corrupt or is not a chatws database
 """
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class StoreError(Exception):
-    """Base of everything a store raises on purpose."""
+    """Base of the exceptions of a store."""
 
 
 class NotFound(StoreError):
-    """The row a request names does not exist."""
+    """Unknown account, session or conversation."""
 
     def __init__(self, kind: str, row_id: str) -> None:
         super().__init__(kind, row_id)
@@ -40,7 +40,7 @@ class NotFound(StoreError):
 
 
 class AlreadyExists(StoreError):
-    """A value that must be unique is taken; ``field`` is ``user_id`` or ``email``."""
+    """Conflict with an existing unique value; ``field`` is ``user_id`` or ``email``."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -51,7 +51,7 @@ class AlreadyExists(StoreError):
 
 
 class IdempotencyConflict(StoreError):
-    """The sender used this client message id for other content in this conversation."""
+    """Reuse of a client message id by the same sender for other content in the same conversation."""
 
     def __init__(self, client_message_id: str) -> None:
         super().__init__(client_message_id)
@@ -62,7 +62,7 @@ class IdempotencyConflict(StoreError):
 
 
 class StaleVersion(StoreError):
-    """The conversation has another version (or, for a bot's draft, is no longer the bot's)."""
+    """Version conflict, or, for a bot's draft, a conversation that is no longer assigned to the bot."""
 
     def __init__(self, current: Conversation) -> None:
         super().__init__(current)
@@ -73,16 +73,16 @@ class StaleVersion(StoreError):
 
 
 class BadCursor(StoreError):
-    """A paging cursor that this store did not make."""
+    """Paging cursor that this store did not issue."""
 
     def __str__(self) -> str:
         return "not a valid cursor"
 
 
 class Unavailable(StoreError):
-    """Locked past the busy timeout, disk full, I/O error, read-only, queue full, or closed.
+    """Temporary failure: lock timeout, disk full, I/O error, read-only database, full queue, or closed store.
 
-    For a write the outcome is unknown: it may have been stored.
+    The outcome of a write is unknown: it may have been stored.
     """
 
     def __init__(self, reason: str) -> None:
@@ -94,15 +94,15 @@ class Unavailable(StoreError):
 
 
 class StoreUnusable(StoreError):
-    """The store can not be opened until somebody acts; the text says what to do."""
+    """Store that cannot be opened until the operator acts; the text contains the advice."""
 
 
 class BadUrl(StoreUnusable, ValueError):
-    """The database URL names no backend of ours."""
+    """Database URL without a supported backend."""
 
 
 class AlreadyRunning(StoreUnusable):
-    """Another process holds the server's lock; ``pid`` is None if it has not written its number yet."""
+    """Server lock held by another process; ``pid`` is None if that process has not written its id yet."""
 
     def __init__(self, path: str, pid: int | None) -> None:
         super().__init__(path, pid)
@@ -115,7 +115,7 @@ class AlreadyRunning(StoreUnusable):
 
 
 class SchemaMismatch(StoreUnusable):
-    """The database has revision ``found``, this program needs ``wanted``."""
+    """Database with schema revision ``found`` where this program needs ``wanted``."""
 
     def __init__(self, found: str, wanted: str) -> None:
         super().__init__(found, wanted)
@@ -125,11 +125,11 @@ class SchemaMismatch(StoreUnusable):
     def __str__(self) -> str:
         if self.found < self.wanted:
             return f"the database has revision {self.found}, {self.wanted} is needed; run 'chatws db upgrade'"
-        return f"the database has revision {self.found}, made by a newer chatws than this one ({self.wanted})"
+        return f"the database has revision {self.found}, created by a newer chatws than this one ({self.wanted})"
 
 
 class Damaged(StoreUnusable):
-    """The file is corrupt or holds something else than a chatws database."""
+    """File that is corrupt or is not a chatws database."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -137,4 +137,4 @@ class Damaged(StoreUnusable):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path} can not be used: {self.reason}; restore a backup with 'chatws db restore'"
+        return f"{self.path} cannot be used: {self.reason}; restore a backup with 'chatws db restore'"

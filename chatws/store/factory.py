@@ -1,4 +1,4 @@
-"""From a database URL to a store."""
+"""Factory of stores from database URLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def unix_ms() -> int:
-    """Return the time of day in Unix milliseconds."""
+    """Return the current time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
@@ -30,18 +30,20 @@ def make_store(
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,
 ) -> Store:
-    """Make a store for ``sqlite:///PATH``, ``sqlite://`` (in memory) or ``postgresql://…``; it is opened with ``open``.
+    """Create a store for ``sqlite:///PATH``, ``sqlite://`` (in memory) or ``postgresql://…``; the caller opens it.
 
     Args:
-        url: The database.
-        server: A server's store: it migrates the database; SQLite's is also alone on its file, and checks it.
-        clock_ms: The time of day in Unix milliseconds.
-        reopen_status: What a resolved conversation becomes when its customer writes.
-        busy_timeout_ms: How long a write waits for another process's lock; PostgreSQL's whole answer.
-        max_waiting: Most writes that wait; further ones are refused at once.
+        url: Database URL.
+        server: Whether a server owns the store. It then migrates the database; on SQLite it also takes an exclusive
+            lock on the file and checks it for corruption.
+        clock_ms: Current time in Unix milliseconds.
+        reopen_status: Status of a resolved conversation after its customer writes again.
+        busy_timeout_ms: Time for which a write waits for another process's lock; on PostgreSQL the time limit of a
+            whole transaction.
+        max_waiting: Maximum number of waiting writes; further ones are rejected at once.
 
     Raises:
-        BadUrl: there is no store for this URL.
+        BadUrl: no backend supports this URL.
     """
     database = make_database(
         url,
@@ -63,7 +65,7 @@ def make_database(
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,
 ) -> Database:
-    """Make what a store runs its queries on; arguments and errors as in ``make_store``."""
+    """Create the database behind a store; arguments and errors as in ``make_store``."""
     if sqlite.is_sqlite(url):
         return SqliteDatabase(
             sqlite.file_of(url),
@@ -73,7 +75,7 @@ def make_database(
             busy_timeout_ms=busy_timeout_ms,
             max_waiting=max_waiting,
         )
-    # Imported here: the driver costs start-up time that servers on SQLite need not pay.
+    # Imported here: the driver costs start-up time that a server on SQLite does not need to pay.
     from chatws.store.postgres_database import PostgresDatabase  # noqa: PLC0415
 
     return PostgresDatabase(

@@ -1,6 +1,6 @@
-"""The store's port: what the chat keeps for good, and what each backend promises about it.
+"""Interface of the store: its entities, operations and guarantees, which hold for every backend.
 
-Its errors are part of it; they are told apart in ``chatws.store.errors``.
+The exceptions are part of the interface; ``chatws.store.errors`` describes them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A user with what is needed to log in; tokens issued before ``tokens_valid_after_ms`` are void."""
+    """User with login credentials; tokens issued before ``tokens_valid_after_ms`` are invalid."""
 
     user: User
     email: str | None
@@ -65,7 +65,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class CustomerSession(msgspec.Struct, frozen=True):
-    """A customer's session; ``conversation_id`` is the customer's latest conversation."""
+    """Session of a customer; ``conversation_id`` is the customer's latest conversation."""
 
     user: User
     expires_at_ms: int
@@ -73,10 +73,10 @@ class CustomerSession(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A message to append.
+    """Message to append.
 
-    ``expected_version`` is a bot's: the conversation must still have this version and the status ``bot``.
-    ``reopen`` lets a customer's message reopen a resolved conversation.
+    ``expected_version`` is set for a bot: the conversation must still have this version and the status ``bot``.
+    ``reopen`` allows a customer's message to reopen a resolved conversation.
     """
 
     conversation_id: str
@@ -88,9 +88,9 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """An appended message; ``conversation`` is set when this append changed its status.
+    """Appended message; ``conversation`` is set when the append changed its status.
 
-    ``version`` is the conversation's after the append: who remembers a lower one has missed a change.
+    ``version`` is the version of the conversation after the append; a caller that holds a lower one missed a change.
     """
 
     message: Message
@@ -100,14 +100,14 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Head(NamedTuple):
-    """What tells whether anything of a conversation was missed: its last sequence number, and its version."""
+    """Last sequence number and version of a conversation; a comparison shows whether updates were missed."""
 
     seq: int
     version: int
 
 
 class MessagePage(msgspec.Struct, frozen=True):
-    """Messages in ascending order; ``has_more`` is about the direction that was asked for."""
+    """Messages in ascending order; ``has_more`` refers to the requested direction."""
 
     messages: list[Message]
     has_more: bool
@@ -115,7 +115,7 @@ class MessagePage(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A conversation, the page after a position and the read marks, all from one moment."""
+    """Conversation, page of messages after a position, and read marks, read in one transaction."""
 
     conversation: Conversation
     messages: list[Message]
@@ -124,7 +124,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class ConversationFilter(msgspec.Struct, frozen=True):
-    """Which conversations to list; None means any. ``cursor`` is what the page before returned."""
+    """Filter of a list of conversations; None means any. ``cursor`` is the one returned with the previous page."""
 
     status: ConversationStatus | None = None
     assignee_id: str | None = None
@@ -134,42 +134,42 @@ class ConversationFilter(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """What lasts.
+    """Persistent storage of the chat.
 
-    Every write is durable when it returns (kill -9 and, by default, power loss) and all or nothing. Reads see every
-    write that returned before they began. Any method raises ``Unavailable``. Cancelling the caller does not undo a
-    write that was already handed over.
+    Every write is atomic, and durable when it returns (it survives kill -9 and, by default, power loss). A read sees
+    every write that returned before it began. Any method can raise ``Unavailable``. Cancelling the caller does not
+    undo a write that is already queued.
     """
 
     @property
     def epoch(self) -> str:
-        """Random id made with the database, changed by a restore; sequence numbers mean nothing across epochs."""
+        """Random id of the database, replaced by a restore; sequence numbers of different epochs are not comparable."""
         ...
 
     async def open(self) -> None:
-        """Open the database, making it if needed.
+        """Open the database; create it if needed.
 
-        A server's store also takes the server's lock, checks the file and applies pending migrations.
+        The store of a server also takes the server lock, checks the file and applies pending migrations.
 
         Raises:
-            StoreUnusable: somebody has to act first.
+            StoreUnusable: the operator has to act first.
         """
         ...
 
     async def close(self) -> None:
-        """Finish what was handed over, then close; calls after it raise ``Unavailable``. May be repeated."""
+        """Finish the queued requests, then close; later calls raise ``Unavailable``. May be called repeatedly."""
         ...
 
     async def ping(self) -> None:
-        """Prove that a write can be committed (it costs one commit).
+        """Verify with one commit that the database accepts writes.
 
         Raises:
-            Unavailable: it can not.
+            Unavailable: it does not.
         """
         ...
 
     async def add_account(self, user: User, email: str | None, password_hash: str | None) -> Account:
-        """Add a user who may log in. Emails are compared without case and kept in lower case.
+        """Add a user with login credentials. Emails are case-insensitive and stored in lower case.
 
         Raises:
             AlreadyExists: the user id or the email is taken.
@@ -177,9 +177,9 @@ class Store(Protocol):
         ...
 
     async def ensure_user(self, user: User, email: str | None = None) -> Account:
-        """Add the user unless the id exists; return the row as it is, the existing one unchanged.
+        """Add the user unless the id exists; return the stored account, an existing one unchanged.
 
-        An email that belongs to another user is left out, so that a login elsewhere can not be blocked by it.
+        An email that belongs to another user is omitted, so that it cannot block a login through another system.
         """
         ...
 
@@ -188,7 +188,7 @@ class Store(Protocol):
         ...
 
     async def account_by_email(self, email: str) -> Account | None:
-        """Return the account with this email, compared without case."""
+        """Return the account with this email, compared case-insensitively."""
         ...
 
     async def accounts(self) -> list[Account]:
@@ -196,19 +196,19 @@ class Store(Protocol):
         ...
 
     async def accounts_of(self, user_ids: Sequence[str]) -> list[Account]:
-        """Return these users' accounts, in no order; unknown ids are left out."""
+        """Return the accounts of these users in undefined order; unknown ids are omitted."""
         ...
 
     async def set_password(self, user_id: str, password_hash: str) -> None:
-        """Replace the password's hash.
+        """Replace the password hash.
 
         Raises:
             NotFound: no such account.
         """
         ...
 
-    async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  the value is the message here
-        """Bar or admit the user.
+    async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  the flag is the value to set
+        """Disable or enable the user.
 
         Raises:
             NotFound: no such account.
@@ -216,7 +216,7 @@ class Store(Protocol):
         ...
 
     async def revoke_tokens(self, user_id: str, valid_after_ms: int) -> None:
-        """Void tokens issued before this time; an earlier time than the stored one changes nothing.
+        """Invalidate the tokens issued before this time; a time earlier than the stored one changes nothing.
 
         Raises:
             NotFound: no such account.
@@ -224,7 +224,7 @@ class Store(Protocol):
         ...
 
     async def erased_lately(self) -> list[str]:
-        """Return the ids of the users who were erased last: their connections have to be closed."""
+        """Return the ids of the most recently erased users, whose connections have to be closed."""
         ...
 
     async def create_session(
@@ -235,19 +235,19 @@ class Store(Protocol):
         conversation_id: str | None,
         status: ConversationStatus,
     ) -> CustomerSession:
-        """Make the user, the session and, when an id is given, the conversation in one transaction.
+        """Create the user, the session and, if an id is given, the conversation in one transaction.
 
-        An existing session is returned unchanged and nothing is made; an existing conversation stays its owner's. The
-        session id is stored as SHA-256 only.
+        An existing session is returned unchanged and nothing is created; an existing conversation keeps its owner. The
+        session id is stored only as its SHA-256 hash.
         """
         ...
 
     async def session(self, session_id: str) -> CustomerSession | None:
-        """Return a session, expired or not."""
+        """Return a session, even an expired one."""
         ...
 
     async def touch_session(self, session_id: str, expires_at_ms: int) -> None:
-        """Let a session end later; never earlier.
+        """Extend a session; an earlier expiry changes nothing.
 
         Raises:
             NotFound: no such session.
@@ -257,9 +257,9 @@ class Store(Protocol):
     async def create_conversation(
         self, conversation_id: str, customer: User, status: ConversationStatus
     ) -> tuple[Conversation, bool]:
-        """Make a conversation (and its customer, if unknown); the flag says whether this call made it.
+        """Create a conversation (and its customer, if unknown); the flag tells whether this call created it.
 
-        An existing one is returned as it is, whoever owns it.
+        An existing conversation is returned unchanged, even if another customer owns it.
         """
         ...
 
@@ -268,48 +268,48 @@ class Store(Protocol):
         ...
 
     async def conversations(self, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
-        """List conversations, last changed first (messages count), and the next page's cursor.
+        """Return a page of conversations, most recently changed first, and the cursor of the next page.
 
-        Following the cursor repeats nothing. A conversation that changes meanwhile moves to the front, where a new
-        first page (or ``conversation_updated``) shows it.
+        A new message counts as a change. Paging repeats no conversation. One that changes during paging moves to the
+        front, where a new first page (or ``conversation_updated``) shows it.
 
         Raises:
-            BadCursor: the cursor is not one of ours.
+            BadCursor: this store did not issue the cursor.
         """
         ...
 
     async def transition(
         self, conversation_id: str, *, version: int, status: ConversationStatus, assignee_id: str | None
     ) -> Conversation:
-        """Set status and assignee if the version is still this one; the version rises by one.
+        """Set status and assignee if the version is still this one, and increment the version.
 
         Raises:
-            StaleVersion: it is another; carries the conversation as it is now.
+            StaleVersion: the version differs; carries the current conversation.
             NotFound: no such conversation, or no such assignee.
         """
         ...
 
     async def append(self, draft: Draft) -> Stored:
-        """Store a message and give it the conversation's next sequence number: from 1, without holes.
+        """Store a message and give it the conversation's next sequence number, starting at 1 without gaps.
 
-        Durable when it returns. Repeating ``client_message_id`` (per conversation and sender, for ever) returns the
-        first message with ``duplicate`` set and changes nothing, so a client may retry.
+        Durable when it returns. Repeating ``client_message_id`` (per conversation and sender, without time limit)
+        returns the first message with ``duplicate`` set and changes nothing, so a client may retry.
 
         Raises:
             NotFound: no such conversation.
             IdempotencyConflict: the id was used for other content.
-            StaleVersion: ``expected_version`` was given and it is no longer the bot's turn.
+            StaleVersion: ``expected_version`` was given and the conversation is no longer assigned to the bot.
         """
         ...
 
     async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:
-        """Read a conversation, the first page after ``after_seq`` (None: no messages) and its read marks at once."""
+        """Read a conversation, the first page after ``after_seq`` (None: no messages) and its read marks together."""
         ...
 
     async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> MessagePage:
-        """Read forward. A page ends at ``limit``, ``PAGE_MESSAGES`` or ``PAGE_BYTES`` (as JSON), whichever is first.
+        """Read forward. A page ends at ``limit``, ``PAGE_MESSAGES`` or ``PAGE_BYTES`` (as JSON), whichever comes first.
 
-        It holds at least one message if there is any.
+        It contains at least one message if there are any.
 
         Raises:
             NotFound: no such conversation.
@@ -317,7 +317,7 @@ class Store(Protocol):
         ...
 
     async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> MessagePage:
-        """Read backward from ``before_seq`` (None: from the end); bounds as in ``page_after``, order ascending.
+        """Read backward from ``before_seq`` (None: from the end); limits as in ``page_after``, in ascending order.
 
         Raises:
             NotFound: no such conversation.
@@ -325,11 +325,11 @@ class Store(Protocol):
         ...
 
     async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
-        """Return the last sequence number and the version of each; unknown conversations are left out."""
+        """Return the last sequence number and version of each conversation; unknown ones are omitted."""
         ...
 
     async def mark_read(self, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:
-        """Move a user's read mark forward, at most to the head; None when that changes nothing.
+        """Move a user's read mark forward, at most to the last message; return None if nothing changes.
 
         Raises:
             NotFound: no such conversation.
@@ -337,5 +337,5 @@ class Store(Protocol):
         ...
 
     async def read_marks(self, conversation_id: str) -> list[ReadMark]:
-        """Return the read marks of a conversation, by user id."""
+        """Return the read marks of a conversation, ordered by user id."""
         ...

@@ -1,4 +1,4 @@
-"""The lock that keeps a second server off the same database file."""
+"""Lock that prevents a second server from opening the same database file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class ServerLock:
-    """An exclusive lock on a file beside the database; the kernel releases it when the process ends, however it ends.
+    """Exclusive lock on a file next to the database; the kernel releases it when the process ends in any way.
 
-    Commands do not take it: SQLite itself orders their writes among the server's.
+    Commands do not take it: SQLite itself serializes their writes with those of the server.
     """
 
     def __init__(self, database: Path) -> None:
@@ -24,11 +24,11 @@ class ServerLock:
         self._descriptor: int | None = None  # while held
 
     def acquire(self) -> None:
-        """Take the lock and write our process id into its file.
+        """Take the lock and write the process id into its file.
 
         Raises:
-            AlreadyRunning: another server holds it.
-            Unavailable: the file system refuses.
+            AlreadyRunning: another server holds the lock.
+            Unavailable: the file system reports an error.
         """
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -45,7 +45,7 @@ class ServerLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held. The file stays: removing it would race."""
+        """Release the lock if it is held. The file stays: removing it would race with another server's ``acquire``."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Work on a database as a whole: upgrade, backup, restore. Synchronous; meant for commands."""
+"""Operations on a whole database: upgrade, backup, restore. Synchronous; used by commands."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 
 
 def upgrade(url: str) -> str:
-    """Make the database if needed, run its missing migrations, and return the revision it has now.
+    """Create the database if needed, run the missing migrations, and return the resulting revision.
 
     Raises:
-        AlreadyRunning: a server has it open.
-        StoreUnusable: it is damaged, another program's, or newer than this one.
+        AlreadyRunning: a server has the database open.
+        StoreUnusable: the database is damaged, belongs to another program, or is newer than this one.
     """
     if not sqlite.is_sqlite(url):
-        # Imported here: the driver costs start-up time that commands on SQLite need not pay.
+        # Imported here: the driver costs start-up time that a command on SQLite does not need to pay.
         from chatws.store import postgres_database  # noqa: PLC0415
 
         asyncio.run(postgres_database.upgrade(url))
         return REVISION
     path = file_of(url)
     sqlite.make_private(path)
-    with held(path), sqlite.opening(path), transaction(path) as connection:
+    with server_lock_held(path), sqlite.opening(path), transaction(path) as connection:
         migrations.upgrade(connection)
     return REVISION
 
 
 def renew_epoch(url: str) -> str:
-    """Give the database a new epoch after something else than ``restore`` brought it back, and return that.
+    """Give the database a new epoch after a recovery without ``restore``, and return the epoch.
 
-    Clients load everything anew; without it, sequence numbers of before and after would be taken for each other. No
-    server may have it open; for SQLite that is seen to.
+    A new epoch makes clients reload everything; otherwise they would mix up sequence numbers of before and after the
+    recovery. No server may have the database open; this is checked for SQLite only.
 
     Raises:
-        AlreadyRunning: a server has it open.
-        Damaged: there is no chatws database.
+        AlreadyRunning: a server has the database open.
+        Damaged: the file is not a chatws database.
     """
     epoch = new_secret_id()
     if sqlite.is_sqlite(url):
         path = file_of(url)
         verify(path)
-        with held(path), sqlite.opening(path), transaction(path) as connection:
+        with server_lock_held(path), sqlite.opening(path), transaction(path) as connection:
             set_epoch(connection, epoch)
     else:
         from chatws.store import postgres  # noqa: PLC0415  as above
@@ -66,17 +66,17 @@ def renew_epoch(url: str) -> str:
 
 
 def set_epoch(connection: Connection, epoch: str) -> None:
-    """Replace the database's epoch."""
+    """Replace the epoch of the database."""
     connection.execute(update(meta).where(meta.c.name == EPOCH), {"value": epoch})
 
 
 def backup(url: str, target: Path) -> None:
-    """Copy the database into one file, while a server goes on writing: a snapshot of one moment.
+    """Copy a consistent snapshot of the database into one file; a server may write meanwhile.
 
     Raises:
-        AlreadyExists: the target is there already.
-        Damaged: there is no chatws database at the URL.
-        Unavailable: it can not be read, or the target not be written.
+        AlreadyExists: the target exists.
+        Damaged: the URL does not lead to a chatws database.
+        Unavailable: the database cannot be read or the target cannot be written.
     """
     path = file_of(url)
     if target.exists():
@@ -84,26 +84,26 @@ def backup(url: str, target: Path) -> None:
     verify(path)
     with _errors(target), _scratch_beside(target) as scratch:
         _copy(path, scratch)
-        _put(scratch, target)
+        _publish_file(scratch, target)
 
 
 def restore(url: str, source: Path) -> str:
-    """Replace the database's content by a backup, give it a new epoch, and return that.
+    """Replace the content of the database by a backup, give it a new epoch, and return the epoch.
 
-    All or nothing: a crash leaves the old content or the new. A database too damaged to take the new content is set
-    aside under a new name. A backup of an older chatws is upgraded.
+    Atomic: a crash leaves the old content or the new. A database too damaged to be overwritten is renamed and
+    replaced. A backup of an older chatws is upgraded.
 
     Raises:
         AlreadyRunning: a server has the database open.
-        Damaged: the source is corrupt or is no chatws database.
-        SchemaMismatch: the source was made by a newer chatws.
-        Unavailable: files can not be read or written.
+        Damaged: the source is corrupt or is not a chatws database.
+        SchemaMismatch: the source was created by a newer chatws.
+        Unavailable: a file cannot be read or written.
     """
     path = file_of(url)
     verify(source)
     epoch = new_secret_id()
     sqlite.make_private(path)
-    with held(path), _errors(path), _scratch_beside(path) as scratch:
+    with server_lock_held(path), _errors(path), _scratch_beside(path) as scratch:
         _copy(source, scratch)
         with sqlite.opening(scratch), transaction(scratch) as connection:
             migrations.upgrade(connection)
@@ -122,12 +122,10 @@ def file_of(url: str) -> Path:
     """Return the file of an SQLite database.
 
     Raises:
-        BadUrl: it has none.
+        BadUrl: the database is in memory or is not SQLite.
     """
     if not sqlite.is_sqlite(url):
-        raise BadUrl(
-            "PostgreSQL has programs of its own for this: use pg_dump and pg_restore, then 'chatws db new-epoch'"
-        )
+        raise BadUrl("for PostgreSQL use pg_dump and pg_restore, then 'chatws db new-epoch'")
     path = sqlite.file_of(url)
     if path is None:
         raise BadUrl("a database in memory has no file; use sqlite:///PATH")
@@ -135,11 +133,11 @@ def file_of(url: str) -> Path:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Keep servers off the file.
+def server_lock_held(path: Path) -> Iterator[None]:
+    """Hold the server lock of the file.
 
     Raises:
-        AlreadyRunning: one has it open.
+        AlreadyRunning: a server has the file open.
     """
     lock = ServerLock(path)
     lock.acquire()
@@ -173,11 +171,11 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def verify(path: Path) -> None:
-    """See that a file is a whole chatws database, of this revision or an older one.
+    """Check that a file is an intact chatws database of this revision or an older one.
 
     Raises:
-        Damaged: it is not.
-        SchemaMismatch: a newer chatws made it.
+        Damaged: the file is missing, corrupt or not a chatws database.
+        SchemaMismatch: a newer chatws created it.
     """
     if not path.is_file():
         raise Damaged(str(path), "there is no such file")
@@ -185,9 +183,9 @@ def verify(path: Path) -> None:
         names = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {meta.name, "alembic_version"} <= names:
             raise Damaged(str(path), "it is not a chatws database")
-        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        if verdict != "ok":
-            raise Damaged(str(path), verdict)
+        result = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if result != "ok":
+            raise Damaged(str(path), result)
         found = str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
         if found > REVISION:
             raise SchemaMismatch(found, REVISION)
@@ -198,7 +196,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy in one transaction of the target, from one snapshot of the source."""
+    """Copy one snapshot of the source in one transaction of the target."""
     with closing(_read_only(source)) as read, closing(sqlite3.connect(target)) as written:
         written.execute("PRAGMA synchronous=FULL")
         read.backup(written)
@@ -206,7 +204,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @contextmanager
 def _scratch_beside(path: Path) -> Iterator[Path]:
-    """Give a private, empty file in the same directory, so that renaming it is atomic; it is removed in the end."""
+    """Create a private, empty file in the same directory, so that renaming it is atomic; it is removed at the end."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     os.close(os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
@@ -216,8 +214,8 @@ def _scratch_beside(path: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-def _put(scratch: Path, target: Path) -> None:
-    """Make the scratch file a database of one file, on disk, under its final name."""
+def _publish_file(scratch: Path, target: Path) -> None:
+    """Turn the scratch file into a single-file database, sync it to disk, and give it its final name."""
     with closing(sqlite3.connect(scratch)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
     descriptor = os.open(scratch, os.O_RDONLY)
@@ -234,12 +232,12 @@ def _put(scratch: Path, target: Path) -> None:
 
 
 def _replace_damaged(path: Path, scratch: Path) -> None:
-    # The log files move first: left beside a new database, SQLite would replay them into it.
+    # The log files move first: SQLite would replay them into a new database next to them.
     suffix = f".damaged-{secrets.token_hex(4)}"
     for old in (*_log_files(path), path):
         with suppress(FileNotFoundError):
             old.rename(old.with_name(old.name + suffix))
-    _put(scratch, path)
+    _publish_file(scratch, path)
 
 
 def _log_files(path: Path) -> tuple[Path, Path]:

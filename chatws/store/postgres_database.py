@@ -76,7 +76,7 @@ class PostgresDatabase:
         return epoch
 
     async def close(self) -> None:
-        """Finish the accepted requests, then close."""
+        """Finish the queued requests, then close."""
         queues = [queue for queue in (self._reads, self._changes, self._appends) if queue is not None]
         await asyncio.gather(*(queue.close() for queue in queues))
 
@@ -98,7 +98,7 @@ class PostgresDatabase:
         _require_open(self._reads).post(job)
         return cast("T", await job.future)
 
-    async def check_room(self) -> None:
+    async def check_disk_space(self) -> None:
         """Do nothing: PostgreSQL itself rejects every change when its disk is full."""
 
     def _connections(self, count: int, *, writes: bool = True) -> list[PostgresConnection]:

@@ -1,4 +1,4 @@
-"""Deleting what is old and forgetting who asks for it, in small transactions beside running servers."""
+"""Retention and erasure in small transactions, safe while servers run."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ if TYPE_CHECKING:
     from chatws.store.sql_store import Database
 
 NOTICE_S = 2.0
-"""Every server asks twice a second who was erased; after this their connections are closed, and nothing more comes."""
+"""Time after which every server has closed the connections of an erased user; servers poll twice per second."""
 
-_SHORTEST_PAUSE_S = 0.02
+_MIN_PAUSE_S = 0.02
 
 
 class Erased(NamedTuple):
-    """What was taken from a user."""
+    """Numbers of removed sessions and replaced messages of a user."""
 
     sessions: int
     messages: int
 
 
 async def count_old(database: Database, before_ms: int) -> Pruned:
-    """Count what ``prune`` would delete now."""
+    """Count the rows that ``prune`` would delete now."""
     return await database.read(partial(retention.count, before_ms=before_ms))
 
 
 async def prune(database: Database, before_ms: int) -> Pruned:
-    """Delete resolved conversations without a change since, ended sessions, and customers who are left with neither.
+    """Delete resolved conversations unchanged since ``before_ms``, ended sessions, and customers left without both.
 
-    A conversation goes with all it holds or stays as it is. Between two transactions servers get as much time as one
-    took. Interrupted, it has deleted less, and can be run again.
+    A conversation is deleted completely or not at all. The pause between two transactions is as long as the first of
+    them took, so that servers can write. An interrupted run has deleted less and can be repeated.
     """
     deleted = retention.Pruned()
     for query in (retention.delete_conversations, retention.delete_sessions, retention.delete_customers):
         while True:
             began = time.monotonic()
-            some = await database.write(partial(query, before_ms=before_ms))
-            if not any(some):
+            deleted_now = await database.write(partial(query, before_ms=before_ms))
+            if not any(deleted_now):
                 break
-            deleted = deleted.plus(some)
-            await asyncio.sleep(max(_SHORTEST_PAUSE_S, time.monotonic() - began))
+            deleted = deleted.plus(deleted_now)
+            await asyncio.sleep(max(_MIN_PAUSE_S, time.monotonic() - began))
     return deleted
 
 
 async def erase(database: Database, user_id: str, now_ms: int, *, notice_s: float = NOTICE_S) -> Erased:
-    """Replace a user's name and all they wrote, drop email, password and sessions, and bar them for good.
+    """Replace a user's name and messages, delete email, password and sessions, and disable the user permanently.
 
-    The user is barred first; when ``notice_s`` has passed every server has closed their connections, so that nothing
-    they write comes after what is replaced here. Interrupted, it can be run again.
+    The user is disabled first. After ``notice_s`` every server has closed the user's connections, so that no message
+    is stored after the replacement. An interrupted run can be repeated.
 
     Raises:
         NotFound: no such account.
     """
-    sessions = await database.write(partial(erasure.forget_person, user_id=user_id, now_ms=now_ms))
+    sessions = await database.write(partial(erasure.erase_account, user_id=user_id, now_ms=now_ms))
     await asyncio.sleep(notice_s)
-    place: str | None = ""
+    after_id: str | None = ""
     messages = 0
-    while place is not None:
-        place, changed = await database.write(partial(erasure.blank_messages, user_id=user_id, after_id=place))
+    while after_id is not None:
+        after_id, changed = await database.write(partial(erasure.blank_messages, user_id=user_id, after_id=after_id))
         messages += changed
     return Erased(sessions, messages)

@@ -1,7 +1,7 @@
-"""The tables, as the newest migration leaves them; a test compares the two.
+"""Tables of the database after the newest migration; a test compares the two.
 
-Times are Unix milliseconds. A message keeps its sender's name and role as they were, and its sender needs no row in
-``users``: programs that embed the server may speak as anybody.
+Times are Unix milliseconds. A message keeps the sender's name and role of the time of sending. The sender does not need
+a row in ``users``: a program that embeds the server may send messages as any user.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 
 REVISION = "0002"
-"""Newest migration; kept here so that opening a current database need not import alembic (430 ms)."""
+"""Newest migration; stored here so that opening a current database does not import alembic (430 ms)."""
 
 EPOCH = "epoch"
-"""Name of the row of ``meta`` that holds the store's epoch."""
+"""Name of the row of ``meta`` that contains the epoch."""
 
 metadata = MetaData(
     naming_convention={
@@ -94,12 +94,12 @@ messages = Table(
     Column("client_message_id", String(64), nullable=True),
     Column("created_at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("conversation_id", "seq"),
-    sqlite_with_rowid=False,  # one tree less to write; a conversation's messages lie side by side
+    sqlite_with_rowid=False,  # one B-tree less to write; the messages of a conversation are adjacent
 )
 
 Index(
     None,
-    # The client's id first: ours rise with time, so the entries of one commit share a page instead of taking one each.
+    # The client's id first: ids of this project's clients rise with time, so the entries of a commit share a page.
     messages.c.client_message_id,
     messages.c.conversation_id,
     messages.c.sender_id,

@@ -1,4 +1,4 @@
-"""The port over SQL: every method hands one query to a database."""
+"""Store over SQL: each method passes one query to a database."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _TOUCH_EPOCH = update(meta).where(meta.c.name == EPOCH).values(value=meta.c.valu
 
 
 class Database(Protocol):
-    """Runs queries: each in one transaction, writes durable when they return, errors as the port names them."""
+    """Runs each query in one transaction; writes are durable when they return. Errors are those of ``Store``."""
 
     async def open(self) -> str:
         """Open and return the epoch."""
         ...
 
     async def close(self) -> None:
-        """Finish what was handed over, then close."""
+        """Finish the queued requests, then close."""
         ...
 
     async def append(self, draft: Draft) -> Stored:
@@ -55,80 +55,66 @@ class Database(Protocol):
         """Run a query in one snapshot."""
         ...
 
-    async def check_room(self) -> None:
-        """Refuse when the disk is about to be full, as far as no write of what is there already would notice."""
+    async def check_disk_space(self) -> None:
+        """Raise ``Unavailable`` if the disk is almost full and a write to an existing row would not detect it."""
         ...
 
 
 class SqlStore:
-    """The store's port over any SQL database; the guarantees are in ``chatws.store.interface.Store``."""
+    """Store over any SQL database; ``chatws.store.interface.Store`` documents the guarantees."""
 
     def __init__(self, database: Database, clock_ms: Callable[[], int]) -> None:
         self._database = database
         self._clock_ms = clock_ms
-        self._epoch: str | None = None  # known once opened
+        self._epoch: str | None = None  # set by open
 
     @property
     def epoch(self) -> str:
-        """See the port."""
         if self._epoch is None:
             raise Unavailable("not open yet")
         return self._epoch
 
     async def open(self) -> None:
-        """See the port."""
         self._epoch = await self._database.open()
 
     async def close(self) -> None:
-        """See the port."""
         await self._database.close()
 
     async def ping(self) -> None:
-        """See the port."""
-        await self._database.check_room()
-        await self._database.write(_prove_writable)
+        await self._database.check_disk_space()
+        await self._database.write(_verify_writable)
 
     async def add_account(self, user: User, email: str | None, password_hash: str | None) -> Account:
-        """See the port."""
         return await self._database.write(lambda c: accounts.add(c, user, email, password_hash, self._clock_ms()))
 
     async def ensure_user(self, user: User, email: str | None = None) -> Account:
-        """See the port."""
         existing = await self.account(user.user_id)
         if existing is not None:
             return existing
         return await self._database.write(lambda c: accounts.ensure(c, user, email, self._clock_ms()))
 
     async def account(self, user_id: str) -> Account | None:
-        """See the port."""
         return await self._database.read(lambda c: accounts.find(c, user_id))
 
     async def account_by_email(self, email: str) -> Account | None:
-        """See the port."""
         return await self._database.read(lambda c: accounts.find_by_email(c, email))
 
     async def accounts(self) -> list[Account]:
-        """See the port."""
         return await self._database.read(accounts.agents)
 
     async def accounts_of(self, user_ids: Sequence[str]) -> list[Account]:
-        """See the port."""
         return await self._database.read(lambda c: accounts.find_all(c, user_ids))
 
     async def set_password(self, user_id: str, password_hash: str) -> None:
-        """See the port."""
         await self._database.write(lambda c: accounts.set_password(c, user_id, password_hash))
 
-    async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  as in the port
-        """See the port."""
+    async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  as in the interface
         await self._database.write(lambda c: accounts.set_disabled(c, user_id, disabled=disabled))
 
     async def revoke_tokens(self, user_id: str, valid_after_ms: int) -> None:
-        """See the port."""
         await self._database.write(lambda c: accounts.revoke_tokens(c, user_id, valid_after_ms))
 
     async def erased_lately(self) -> list[str]:
-        """See the port."""
         return await self._database.read(erasure.erased_lately)
 
     async def create_session(
@@ -139,39 +125,32 @@ class SqlStore:
         conversation_id: str | None,
         status: ConversationStatus,
     ) -> CustomerSession:
-        """See the port."""
         return await self._database.write(
             lambda c: sessions.create(c, session_id, user, expires_at_ms, conversation_id, status, self._clock_ms())
         )
 
     async def session(self, session_id: str) -> CustomerSession | None:
-        """See the port."""
         return await self._database.read(lambda c: sessions.find(c, session_id))
 
     async def touch_session(self, session_id: str, expires_at_ms: int) -> None:
-        """See the port."""
         await self._database.write(lambda c: sessions.touch(c, session_id, expires_at_ms))
 
     async def create_conversation(
         self, conversation_id: str, customer: User, status: ConversationStatus
     ) -> tuple[Conversation, bool]:
-        """See the port."""
         return await self._database.write(
             lambda c: conversations.create(c, conversation_id, customer, status, self._clock_ms())
         )
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
-        """See the port."""
         return await self._database.read(lambda c: conversations.find(c, conversation_id))
 
     async def conversations(self, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
-        """See the port."""
         return await self._database.read(lambda c: conversations.listing(c, wanted))
 
     async def transition(
         self, conversation_id: str, *, version: int, status: ConversationStatus, assignee_id: str | None
     ) -> Conversation:
-        """See the port."""
         return await self._database.write(
             lambda c: conversations.transition(
                 c,
@@ -184,33 +163,27 @@ class SqlStore:
         )
 
     def append(self, draft: Draft) -> Coroutine[None, None, Stored]:
-        """See the port; what is awaited is the database's own, as a message passes here."""
+        # Not a coroutine of its own: every message passes here.
         return self._database.append(draft)
 
     async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:
-        """See the port."""
         return await self._database.read(lambda c: messages.snapshot(c, conversation_id, after_seq))
 
     async def page_after(self, conversation_id: str, after_seq: int, limit: int) -> MessagePage:
-        """See the port."""
         return await self._database.read(lambda c: messages.page_after(c, conversation_id, after_seq, limit))
 
     async def page_before(self, conversation_id: str, before_seq: int | None, limit: int) -> MessagePage:
-        """See the port."""
         return await self._database.read(lambda c: messages.page_before(c, conversation_id, before_seq, limit))
 
     async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
-        """See the port."""
         return await self._database.read(lambda c: conversations.heads(c, conversation_ids))
 
     async def mark_read(self, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:
-        """See the port."""
         return await self._database.write(lambda c: read_marks.move(c, conversation_id, user_id, seq))
 
     async def read_marks(self, conversation_id: str) -> list[ReadMark]:
-        """See the port."""
         return await self._database.read(lambda c: read_marks.of_conversation(c, conversation_id))
 
 
-def _prove_writable(connection: Connection) -> None:
+def _verify_writable(connection: Connection) -> None:
     connection.execute(_TOUCH_EPOCH)

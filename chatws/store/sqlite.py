@@ -1,4 +1,4 @@
-"""SQLite as the store needs it: where the file is and who may read it, connections, and their pragmas."""
+"""SQLite access of the store: file location and permissions, connections, pragmas and error classification."""
 
 from __future__ import annotations
 
@@ -21,37 +21,35 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 CACHE_KIB = 32 * 1024
-"""Page cache of a connection; SQLite's 2 MiB are read again and again once the indexes outgrow them."""
+"""Page cache of a connection; SQLite's default of 2 MiB causes repeated reads once the indexes are larger."""
 
 BUSY_TIMEOUT_MS = 5_000
-"""How long a statement waits for another process's lock."""
+"""Time for which a statement waits for another process's lock."""
 
 MIN_FREE_BYTES = 1024 * 1024
-"""With less than this the disk counts as full; the largest messages take a few pages each."""
+"""Free space below which the disk counts as full; the largest messages take a few pages each."""
 
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 
 
 def is_sqlite(url: str) -> bool:
-    """Tell a URL that is SQLite's business (or nobody's) from one of PostgreSQL."""
+    """Return False for a PostgreSQL URL; any other URL is parsed as one of SQLite."""
     return not url.startswith(("postgresql:", "postgresql+", "postgres:", "postgres+"))
 
 
 def file_of(url: str) -> Path | None:
-    """Return the database file a URL names, None for a database in memory.
+    """Return the database file of a URL, None for a database in memory.
 
     Raises:
-        BadUrl: not a URL of SQLite, or it has options.
+        BadUrl: the URL is not one of SQLite, or has options.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise BadUrl("the database URL is malformed; use sqlite:///PATH or postgresql://…") from error
     if parsed.get_backend_name() != "sqlite":
-        raise BadUrl(
-            f"there is no store for {parsed.get_backend_name()!r} databases; use sqlite:///PATH or postgresql://…"
-        )
+        raise BadUrl(f"{parsed.get_backend_name()!r} databases are not supported; use sqlite:///PATH or postgresql://…")
     if parsed.query or parsed.host:
         raise BadUrl("an SQLite URL is sqlite:///PATH, without host and options")
     if parsed.database in {None, "", ":memory:"}:
@@ -60,10 +58,10 @@ def file_of(url: str) -> Path | None:
 
 
 def make_private(path: Path) -> None:
-    """Make the file (and its directory) if needed, and close it to other users; WAL files inherit its mode.
+    """Create the file (and its directory) if needed, readable by its owner only; WAL files inherit its mode.
 
     Raises:
-        Unavailable: the file system refuses.
+        Unavailable: the file system reports an error.
     """
     try:
         path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -77,11 +75,11 @@ def make_private(path: Path) -> None:
         raise Unavailable(f"{path}: {error.strerror}") from error
 
 
-def check_room(path: Path) -> None:
-    """Refuse when the file system has next to nothing left.
+def check_disk_space(path: Path) -> None:
+    """Check that the file system has free space.
 
     Raises:
-        Unavailable: that is so, or it can not be asked.
+        Unavailable: the disk is full, or its free space cannot be determined.
     """
     try:
         free_bytes = shutil.disk_usage(path.parent).free
@@ -92,17 +90,17 @@ def check_room(path: Path) -> None:
 
 
 def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, writes: bool = True) -> Engine:
-    """Make an engine whose transactions take the write lock at once, or, if it does not write, read one snapshot."""
+    """Create an engine whose transactions take the write lock at once or, with ``writes`` False, read one snapshot."""
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=None if path is None else str(path)),
         poolclass=StaticPool if path is None else NullPool,
         connect_args={"timeout": busy_timeout_ms / 1000, "check_same_thread": False},
-        hide_parameters=True,  # an error's text reaches the log, what somebody wrote does not
+        hide_parameters=True,  # error texts reach the log, message contents must not
     )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves; the driver would do it too late for reads
+        connection.isolation_level = None  # BEGIN is issued explicitly: the driver would issue it too late for reads
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
@@ -114,7 +112,7 @@ def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, wr
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # On the driver's cursor: this runs before every commit, and SQLAlchemy's way costs more than the statement.
+        # On the driver's cursor: this runs in every transaction, and SQLAlchemy's overhead exceeds the statement.
         cursor = connection.connection.cursor()
         cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         cursor.close()
@@ -123,20 +121,21 @@ def make_engine(path: Path | None, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, wr
 
 
 def check_file(connection: Connection) -> None:
-    """Look for corruption.
+    """Check the file for corruption.
 
     Raises:
-        Damaged: there is some.
+        Damaged: the file is corrupt.
     """
-    verdict = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
-    if verdict != "ok":
-        raise Damaged(connection.engine.url.database or "the database", verdict)
+    result = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if result != "ok":
+        raise Damaged(connection.engine.url.database or "the database", result)
 
 
 def outage_reason(error: BaseException) -> str | None:
-    """Return why the database can not serve, or None if the error is about one request only.
+    """Return the reason of an outage, None if the error concerns one request only.
 
-    ``OperationalError`` is a lock, a full disk, I/O or a read-only file; a bare ``DatabaseError`` is corruption.
+    ``OperationalError`` means a lock, a full disk, an I/O error or a read-only file; a bare ``DatabaseError`` means
+    corruption.
     """
     cause = _driver_error(error)
     if isinstance(cause, sqlite3.OperationalError) or type(cause) is sqlite3.DatabaseError:
@@ -146,7 +145,7 @@ def outage_reason(error: BaseException) -> str | None:
 
 @contextmanager
 def opening(path: Path | None) -> Iterator[None]:
-    """Turn what SQLite raises while a database is opened into the store's errors."""
+    """Translate SQLite errors during opening into store errors."""
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
@@ -161,9 +160,9 @@ def _driver_error(error: BaseException) -> BaseException | None:
 
 
 class SqliteConnection:
-    """One connection of one thread, kept between transactions and replaced after it broke.
+    """Persistent connection of one thread, reopened after a failure.
 
-    Checking a connection out of a pool for every message costs more than storing the message.
+    Checking a connection out of a pool for each message costs more than storing the message.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -183,7 +182,7 @@ class SqliteConnection:
             raise
 
     def close(self) -> None:
-        """Close the connection; the next transaction opens another."""
+        """Close the connection; the next transaction opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

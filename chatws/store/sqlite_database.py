@@ -1,4 +1,4 @@
-"""One open SQLite database: its lock, its schema, its writer and its readers."""
+"""Open SQLite database with its server lock, writer thread and reader threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class SqliteDatabase:
-    """A database in a file, or in memory (path None), where it lives as long as it is open."""
+    """Database in a file, or in memory (path None) until it is closed."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class SqliteDatabase:
             reopen_status=self._reopen_status,
             max_waiting=self._max_waiting,
         )
-        # A database in memory belongs to one connection, so its writer reads too.
+        # A database in memory is visible to one connection only, so its writer also reads.
         self._readers = None if self._path is None else ReadPool(self._read_engine)
         return epoch
 
     async def close(self) -> None:
-        """Finish what was handed over, then close."""
+        """Finish the queued requests, then close."""
         writer, self._writer = self._writer, None
         readers, self._readers = self._readers, None
         if readers is not None:
@@ -78,24 +78,24 @@ class SqliteDatabase:
 
     async def append(self, draft: Draft) -> Stored:
         """Append a message through the group commit."""
-        return await self._open_writer().append(draft)
+        return await self._require_writer().append(draft)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Run a change in the writer's next transaction."""
-        return await self._open_writer().run(change)
+        return await self._require_writer().run(change)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in one snapshot."""
         if self._readers is None:
-            return await self._open_writer().run(query)
+            return await self._require_writer().run(query)
         return await self._readers.run(query)
 
-    async def check_room(self) -> None:
-        """Look at the file system: the log is written over again, so that a small change fits on a full disk, too."""
+    async def check_disk_space(self) -> None:
+        """Check the file system: SQLite reuses its log file, so a small write succeeds even on a full disk."""
         if self._path is not None:
-            await asyncio.to_thread(sqlite.check_room, self._path)
+            await asyncio.to_thread(sqlite.check_disk_space, self._path)
 
-    def _open_writer(self) -> GroupCommitWriter:
+    def _require_writer(self) -> GroupCommitWriter:
         if self._writer is None:
             raise Unavailable("closed")
         return self._writer
@@ -106,18 +106,18 @@ class SqliteDatabase:
         if self._lock is not None:
             self._lock.acquire()
         try:
-            return self._ready_schema(self._write_engine)
+            return self._migrate_or_check(self._write_engine)
         except BaseException:
             if self._lock is not None:
                 self._lock.release()
             raise
 
-    def _ready_schema(self, engine: Engine) -> str:
+    def _migrate_or_check(self, engine: Engine) -> str:
         with sqlite.opening(self._path), engine.begin() as connection:
             if self._server:
                 sqlite.check_file(connection)
             found = migrations.revision(connection)
-            # A command must not change the schema under a running server, so it only makes new databases.
+            # A command must not change the schema under a running server, so it only creates new databases.
             if found is not None and found != REVISION and not self._server:
                 raise SchemaMismatch(found, REVISION)
             if found != REVISION:

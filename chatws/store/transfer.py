@@ -1,4 +1,4 @@
-"""Moving everything between SQLite and PostgreSQL, all or nothing."""
+"""Atomic copy of a whole database between SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Counts = dict[str, int]
-"""Rows by table, in the order they are copied."""
+"""Number of rows per table, in the order of copying."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told the table, how many of its rows are copied, and how many there are."""
+"""Callback with the table, the number of its rows copied so far, and its total number of rows."""
 
-_ROWS_AT_ONCE = 1_000
+_CHUNK_ROWS = 1_000
 _INSERTS = {table: Prepared(insert(table), table.columns.keys()) for table in metadata.sorted_tables}
 _HEADS = select(func.coalesce(func.sum(conversations.c.head_seq), 0))
 _WRONG_HEADS = (
@@ -43,20 +43,20 @@ _WRONG_HEADS = (
 
 
 async def copy(source: str, target: str, on_progress: Progress) -> Counts:
-    """Copy a whole database into an empty one of the other kind, epoch included, and return how many rows it had.
+    """Copy a whole database, epoch included, into an empty one of the other backend; return the row counts.
 
-    One transaction: all is there and was compared with the source, or nothing is. No server may have either open; for
-    SQLite that is seen to.
+    One transaction: either everything is copied and verified against the source, or nothing is. No server may have
+    either database open; this is checked for SQLite only.
 
     Raises:
         AlreadyRunning: a server has the SQLite database open.
-        BadUrl: both are of one kind.
-        StoreUnusable: the source is no database of this version, the target is not empty, or they differ in the end.
-        Unavailable: one of them can not be reached, or refuses a row.
+        BadUrl: both databases have the same backend.
+        StoreUnusable: the source has another schema revision, the target is not empty, or the verification failed.
+        Unavailable: a database cannot be reached or rejects a row.
     """
     from_file = sqlite.is_sqlite(source)
     if from_file == sqlite.is_sqlite(target):
-        raise BadUrl("one has to be SQLite and one PostgreSQL; 'chatws db backup' and pg_dump copy within one kind")
+        raise BadUrl("one has to be SQLite and one PostgreSQL; within one backend use 'chatws db backup' or pg_dump")
     path = maintenance.file_of(source if from_file else target)
 
     def work(postgres: Connection) -> Counts:
@@ -73,7 +73,7 @@ def _opened(path: Path, *, is_source: bool) -> Iterator[Connection]:
     else:
         sqlite.make_private(path)
     try:
-        with maintenance.held(path), maintenance.transaction(path) as connection:
+        with maintenance.server_lock_held(path), maintenance.transaction(path) as connection:
             yield connection
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
@@ -89,7 +89,7 @@ def _copy(source: Connection, target: Connection, on_progress: Progress) -> Coun
         lock_schema(target)
     migrations.upgrade(target)
     if any(count for name, count in _counts(target).items() if name != meta.name):
-        raise StoreUnusable("the target is not empty; a copy needs a database of its own")
+        raise StoreUnusable("the target is not empty; use an empty database")
     target.execute(delete(meta))
     counts = _counts(source)
     for table in metadata.sorted_tables:
@@ -100,12 +100,12 @@ def _copy(source: Connection, target: Connection, on_progress: Progress) -> Coun
 
 
 def _copy_table(source: Connection, target: Connection, table: Table) -> Iterator[int]:
-    """Copy the rows, and tell again and again how many they are by now."""
+    """Copy the rows in chunks and yield the number copied so far."""
     done = 0
-    rows = source.execute(select(table), execution_options={"yield_per": _ROWS_AT_ONCE})
-    for some in rows.partitions():
-        _INSERTS[table].run_many(target, [tuple(row) for row in some])
-        done += len(some)
+    rows = source.execute(select(table), execution_options={"yield_per": _CHUNK_ROWS})
+    for chunk in rows.partitions():
+        _INSERTS[table].run_many(target, [tuple(row) for row in chunk])
+        done += len(chunk)
         yield done
 
 
@@ -113,12 +113,12 @@ def _compare(source: Connection, target: Connection, counts: Counts) -> None:
     copied = _counts(target)
     different = [name for name, count in counts.items() if copied[name] != count]
     if different:
-        raise StoreUnusable(f"the copy has other numbers of rows in {', '.join(different)}; nothing was kept")
+        raise StoreUnusable(f"the row counts of {', '.join(different)} differ after the copy; nothing was stored")
     if source.execute(_HEADS).scalar_one() != target.execute(_HEADS).scalar_one():
-        raise StoreUnusable("the copy has other sequence numbers; nothing was kept")
+        raise StoreUnusable("the sequence numbers differ after the copy; nothing was stored")
     wrong = target.execute(_WRONG_HEADS).scalar_one()
     if wrong:
-        raise StoreUnusable(f"{wrong} conversations do not end with their last message; nothing was kept")
+        raise StoreUnusable(f"{wrong} conversations do not end with their last message; nothing was stored")
 
 
 def _counts(connection: Connection) -> Counts:

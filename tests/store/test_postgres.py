@@ -88,8 +88,8 @@ async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServe
     def plans(connection: Connection) -> str:
         found: list[str] = []
         for statement, parameter in (
-            (append_statements._PLACES, '["c5"]'),
-            (append_statements._KNOWN, '[["c5", "ann", "k5-1"]]'),
+            (append_statements._HEADS, '["c5"]'),
+            (append_statements._DUPLICATES, '[["c5", "ann", "k5-1"]]'),
         ):
             sql, arrange = statement._for(connection)
             found += connection.exec_driver_sql(f"EXPLAIN {sql}", arrange((parameter,))).scalars().all()

@@ -10,7 +10,7 @@ import pytest
 
 from chatws.store import Draft, NotFound, Store, retention
 from chatws.store.factory import make_database, make_store
-from chatws.store.queries.retention import MOST_CONVERSATIONS, Pruned
+from chatws.store.queries.retention import MAX_CONVERSATIONS, Pruned
 from tests.store.support import AGENT, ANN, BEN, START_MS, Clock, all_messages, new_conversation
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def test_prune_deletes_ended_sessions_and_customers_left_with_nothing(last
 
 async def test_prune_of_many_goes_in_batches_while_the_server_writes(lasting_url: str, clock: Clock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
-        names = [f"room-{number}" for number in range(2 * MOST_CONVERSATIONS + 10)]
+        names = [f"room-{number}" for number in range(2 * MAX_CONVERSATIONS + 10)]
         await asyncio.gather(*(store.create_conversation(name, ANN, "resolved") for name in names))
         clock.now_ms = LATER_MS
         await store.create_conversation("live", BEN, "queued")

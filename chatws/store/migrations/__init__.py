@@ -1,4 +1,4 @@
-"""Bringing a database's schema up to date, all or nothing."""
+"""Atomic schema migrations."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _REVISION = select(column("version_num", String)).select_from(table(_VERSION_TAB
 
 
 def revision(connection: Connection) -> str | None:
-    """Return the schema's revision, None for an empty database.
+    """Return the schema revision, None for an empty database.
 
     Raises:
-        Damaged: there are tables, but not ours.
+        Damaged: the database contains tables of another program.
     """
     tables = inspect(connection).get_table_names()
     if _VERSION_TABLE in tables and schema.meta.name in tables:
         return str(connection.execute(_REVISION).scalar_one())
     if tables:
-        raise Damaged(connection.engine.url.database or "the database", "it holds tables of another program")
+        raise Damaged(connection.engine.url.database or "the database", "it contains tables of another program")
     return None
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the missing migrations and give a new database its epoch, inside the caller's transaction.
+    """Run the missing migrations and give a new database its epoch, in the caller's transaction.
 
-    The caller's transaction must hold the write lock already, so that two processes can not both begin.
+    The transaction must already hold the write lock, so that only one process migrates.
 
     Raises:
         Damaged: the database belongs to another program.
-        SchemaMismatch: it was made by a newer chatws.
+        SchemaMismatch: a newer chatws created the database.
     """
     found = revision(connection)
     if found is not None and found > schema.REVISION:
@@ -54,7 +54,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def alembic_config(connection: Connection) -> Config:
-    """Return alembic's configuration for our migrations over an open connection."""
+    """Return the alembic configuration of these migrations on an open connection."""
     from alembic.config import Config  # noqa: PLC0415  see upgrade
 
     config = Config()

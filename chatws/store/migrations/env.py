@@ -1,4 +1,4 @@
-"""Alembic runs this file to apply migrations on the connection (and inside the transaction) it was given."""
+"""Environment script of alembic: applies migrations on the given connection, inside its open transaction."""
 
 from __future__ import annotations
 

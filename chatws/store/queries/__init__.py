@@ -1,5 +1,5 @@
-"""Every query, as plain functions over a SQLAlchemy connection inside the caller's transaction.
+"""Queries for every backend, as functions over a SQLAlchemy connection in the caller's transaction.
 
-They hold for any backend. A function that raises a ``StoreError`` has written nothing, so the caller may go on with
-other work in the same transaction. Statements are built once, at import: building one costs more than running it.
+A function that raises a ``StoreError`` has written nothing, so the caller may continue the transaction. Statements are
+built once, at import: building one costs more than running it.
 """

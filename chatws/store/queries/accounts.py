@@ -1,4 +1,4 @@
-"""Queries about users and their logins."""
+"""Queries of user accounts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REVOKE_TOKENS = (
     )
 )
 
-_IDS_AT_ONCE = 1_000
+_CHUNK_IDS = 1_000
 """SQLite takes at most 32,766 parameters in a statement."""
 
 
@@ -59,14 +59,14 @@ def find_by_email(connection: Connection, email: str) -> Account | None:
 def find_all(connection: Connection, user_ids: Sequence[str]) -> list[Account]:
     """Return the accounts with these ids."""
     found: list[Account] = []
-    for start in range(0, len(user_ids), _IDS_AT_ONCE):
-        some = user_ids[start : start + _IDS_AT_ONCE]
-        found.extend(_account(*row) for row in connection.execute(_BY_IDS, {"user_ids": some}))
+    for start in range(0, len(user_ids), _CHUNK_IDS):
+        chunk = user_ids[start : start + _CHUNK_IDS]
+        found.extend(_account(*row) for row in connection.execute(_BY_IDS, {"user_ids": chunk}))
     return found
 
 
 def agents(connection: Connection) -> list[Account]:
-    """Return every agent's account, oldest first."""
+    """Return the accounts of all agents, oldest first."""
     return [_account(*row) for row in connection.execute(_AGENTS)]
 
 
@@ -82,7 +82,7 @@ def add(connection: Connection, user: User, email: str | None, password_hash: st
 
 
 def ensure(connection: Connection, user: User, email: str | None, now_ms: int) -> Account:
-    """Return the user's account; insert it if there is none, without the email if that is taken."""
+    """Return the user's account; insert a missing one, without the email if that is taken."""
     account = find(connection, user.user_id)
     if account is not None:
         return account
@@ -92,18 +92,18 @@ def ensure(connection: Connection, user: User, email: str | None, now_ms: int) -
 
 
 def set_password(connection: Connection, user_id: str, password_hash: str) -> None:
-    """Replace the password's hash."""
-    _expect_one(connection.execute(_SET_PASSWORD, {"this_user": user_id, "value": password_hash}).rowcount, user_id)
+    """Replace the password hash."""
+    _require_row(connection.execute(_SET_PASSWORD, {"this_user": user_id, "value": password_hash}).rowcount, user_id)
 
 
 def set_disabled(connection: Connection, user_id: str, *, disabled: bool) -> None:
-    """Bar or admit the user."""
-    _expect_one(connection.execute(_SET_DISABLED, {"this_user": user_id, "value": disabled}).rowcount, user_id)
+    """Disable or enable the user."""
+    _require_row(connection.execute(_SET_DISABLED, {"this_user": user_id, "value": disabled}).rowcount, user_id)
 
 
 def revoke_tokens(connection: Connection, user_id: str, valid_after_ms: int) -> None:
-    """Move the time before which tokens are void forward, never back."""
-    _expect_one(connection.execute(_REVOKE_TOKENS, {"this_user": user_id, "value": valid_after_ms}).rowcount, user_id)
+    """Invalidate the tokens issued before a time; an earlier time than the stored one changes nothing."""
+    _require_row(connection.execute(_REVOKE_TOKENS, {"this_user": user_id, "value": valid_after_ms}).rowcount, user_id)
 
 
 def _insert(connection: Connection, user: User, email: str | None, password_hash: str | None, now_ms: int) -> bool:
@@ -124,13 +124,13 @@ def _existing(connection: Connection, user_id: str) -> Account:
     return _account(*connection.execute(_BY_ID, {"user_id": user_id}).one())
 
 
-def _account(  # noqa: PLR0917  called with a row
+def _account(  # noqa: PLR0917  one parameter per column of a row
     user_id: str,
     user_name: str,
     role: Role,
     email: str | None,
     password_hash: str | None,
-    disabled: bool,  # noqa: FBT001  a row's value, in the order of the columns
+    disabled: bool,  # noqa: FBT001  in the order of the columns
     tokens_valid_after_ms: int,
     created_at_ms: int,
 ) -> Account:
@@ -148,6 +148,6 @@ def _email_key(email: str) -> str:
     return email.strip().casefold()
 
 
-def _expect_one(changed: int, user_id: str) -> None:
-    if changed == 0:
+def _require_row(row_count: int, user_id: str) -> None:
+    if row_count == 0:
         raise NotFound("account", user_id)

@@ -1,4 +1,4 @@
-"""Appending a batch of messages: every decision first, then one INSERT and one UPDATE for all of them."""
+"""Append of a batch of messages: decides about every draft, then runs one INSERT and one UPDATE for all."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 
 class _Decision(Struct):
-    """What becomes of one draft; neither a message nor an error means that the version was stale."""
+    """Decision about one draft; neither a message nor an error means that the version was stale."""
 
     message: Message | None = None
     error: StoreError | None = None
     duplicate: bool = False
     version: int = 0
-    conversation_wanted: bool = False
+    returns_conversation: bool = False
 
 
 def append_batch(
     connection: Connection, drafts: Sequence[Draft], *, now_ms: int, reopen_status: ConversationStatus
 ) -> list[Stored | StoreError]:
-    """Append what can be appended, in order, and answer each draft; a bad one fails alone.
+    """Append the valid drafts in order and return a result for each draft; an invalid one fails alone.
 
-    Repetitions are found among the stored messages and inside the batch before a sequence number is given.
+    Duplicates are found among the stored messages and inside the batch before a sequence number is assigned.
     """
     batch = _Batch(connection, drafts, now_ms, reopen_status)
     decisions = [batch.decide(draft) for draft in drafts]
     batch.write(connection)
-    return [_answer(connection, draft, decision) for draft, decision in zip(drafts, decisions, strict=True)]
+    return [_result(connection, draft, decision) for draft, decision in zip(drafts, decisions, strict=True)]
 
 
 class _Batch:
-    """The state of the conversations concerned, and the rows to write."""
+    """State of the affected conversations, and the rows to write."""
 
     def __init__(
         self, connection: Connection, drafts: Sequence[Draft], now_ms: int, reopen_status: ConversationStatus
@@ -53,44 +53,44 @@ class _Batch:
         self._now_ms = now_ms
         self._timestamp = format_timestamp(now_ms)
         self._reopen_status: ConversationStatus = reopen_status
-        self._places = append_statements.read_places(connection, {draft.conversation_id for draft in drafts})
-        self._by_key = append_statements.read_known(
+        self._heads = append_statements.lock_heads(connection, {draft.conversation_id for draft in drafts})
+        self._by_key = append_statements.read_duplicates(
             connection, {key for draft in drafts if (key := _client_key(draft))}
         )
         self._rows: list[Values] = []  # in the order of the columns
 
     def decide(self, draft: Draft) -> _Decision:
-        place = self._places.get(draft.conversation_id)
-        if place is None:
+        head = self._heads.get(draft.conversation_id)
+        if head is None:
             return _Decision(error=NotFound("conversation", draft.conversation_id))
         key = _client_key(draft)
         first = None if key is None else self._by_key.get(key)
         if first is not None:
-            return _repeat(draft, first, place.version)
-        if draft.expected_version is not None and (place.status, place.version) != ("bot", draft.expected_version):
-            return _Decision(conversation_wanted=True)
-        reopens = place.status == "resolved" and draft.reopen and draft.sender.role == "customer"
+            return _duplicate(draft, first, head.version)
+        if draft.expected_version is not None and (head.status, head.version) != ("bot", draft.expected_version):
+            return _Decision(returns_conversation=True)
+        reopens = head.status == "resolved" and draft.reopen and draft.sender.role == "customer"
         if reopens:
-            place.status = self._reopen_status
-            place.version += 1
-            place.reopened = True
-        place.head_seq += 1
-        place.changed = True
-        message = self._add(draft, place.head_seq)
+            head.status = self._reopen_status
+            head.version += 1
+            head.reopened = True
+        head.head_seq += 1
+        head.changed = True
+        message = self._add(draft, head.head_seq)
         if key is not None:
             self._by_key[key] = message
-        return _Decision(message, version=place.version, conversation_wanted=reopens)
+        return _Decision(message, version=head.version, returns_conversation=reopens)
 
     def write(self, connection: Connection) -> None:
         if not self._rows:
             return
         append_statements.insert_messages(connection, self._rows)
-        changed = [(changed_id, place) for changed_id, place in self._places.items() if place.changed]
+        changed = [(changed_id, head) for changed_id, head in self._heads.items() if head.changed]
         append_statements.set_heads(
-            connection, [(changed_id, place.head_seq, self._now_ms) for changed_id, place in changed]
+            connection, [(changed_id, head.head_seq, self._now_ms) for changed_id, head in changed]
         )
-        for changed_id, place in changed:
-            if place.reopened:
+        for changed_id, head in changed:
+            if head.reopened:
                 conversations.change(connection, changed_id, self._reopen_status, None, self._now_ms)
 
     def _add(self, draft: Draft, seq: int) -> Message:
@@ -126,16 +126,16 @@ def _client_key(draft: Draft) -> ClientKey | None:
     return draft.conversation_id, draft.sender.user_id, draft.client_message_id
 
 
-def _repeat(draft: Draft, first: Message, version: int) -> _Decision:
+def _duplicate(draft: Draft, first: Message, version: int) -> _Decision:
     if first.content != draft.content:
         return _Decision(error=IdempotencyConflict(draft.client_message_id or ""))
     return _Decision(first, duplicate=True, version=version)
 
 
-def _answer(connection: Connection, draft: Draft, decision: _Decision) -> Stored | StoreError:
+def _result(connection: Connection, draft: Draft, decision: _Decision) -> Stored | StoreError:
     if decision.error is not None:
         return decision.error
-    current = conversations.get(connection, draft.conversation_id) if decision.conversation_wanted else None
+    current = conversations.get(connection, draft.conversation_id) if decision.returns_conversation else None
     if decision.message is not None:
         return Stored(decision.message, decision.duplicate, current, decision.version)
     return StaleVersion(current or conversations.get(connection, draft.conversation_id))

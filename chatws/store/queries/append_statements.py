@@ -1,4 +1,4 @@
-"""The four statements of an append, each for a whole batch."""
+"""Four statements of an append, each for a whole batch."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 ClientKey = tuple[str, str, str]
-"""Conversation, sender, and the sender's own id for the message."""
+"""Conversation id, sender id, and client message id."""
 
-# JSON parameters: one however many values there are, so one statement for ever.
-_PLACES = Prepared(
+# JSON parameters: one parameter for any number of values, so the statement is compiled once.
+_HEADS = Prepared(
     select(
         conversations.c.conversation_id,
         conversations.c.head_seq,
@@ -31,26 +31,26 @@ _PLACES = Prepared(
     )
     .where(among_json(conversations.c.conversation_id, bindparam("wanted_ids", type_=Text)))
     .order_by(conversations.c.conversation_id)
-    # Not the key: rows that only refer to the conversation are no reason to wait.
+    # Without locking the key: inserting a row that references the conversation does not have to wait.
     .with_for_update(key_share=True),
     ["wanted_ids"],
 )
 _wanted_keys = json_rows(bindparam("client_keys", type_=Text)).table_valued("value", name="client_keys")
 
 
-def _part(number: int) -> ColumnElement[str]:
-    return json_item(_wanted_keys.c.value, literal_column(str(number)))
+def _key_item(position: int) -> ColumnElement[str]:
+    return json_item(_wanted_keys.c.value, literal_column(str(position)))
 
 
-_KNOWN = Prepared(
+_DUPLICATES = Prepared(
     select(*MESSAGE_COLUMNS).select_from(
         # An outer join fixes the order: keys first, then the index. SQLite scans the whole index for
-        # (a, b, c) IN (VALUES ...), and for a plain join it may begin with the messages.
+        # (a, b, c) IN (VALUES ...), and for an inner join it may start with the messages.
         _wanted_keys.outerjoin(
             messages,
-            (messages.c.conversation_id == _part(0))
-            & (messages.c.sender_id == _part(1))
-            & (messages.c.client_message_id == _part(2)),
+            (messages.c.conversation_id == _key_item(0))
+            & (messages.c.sender_id == _key_item(1))
+            & (messages.c.client_message_id == _key_item(2)),
         )
     ),
     ["client_keys"],
@@ -65,7 +65,7 @@ _SET_HEAD = Prepared(
 
 
 class ConversationHead(msgspec.Struct):
-    """Where a conversation stands while the batch is decided."""
+    """Current state of a conversation while the drafts of a batch are decided."""
 
     head_seq: int
     status: ConversationStatus
@@ -74,19 +74,19 @@ class ConversationHead(msgspec.Struct):
     reopened: bool = False
 
 
-def read_places(connection: Connection, wanted_ids: Collection[str]) -> dict[str, ConversationHead]:
-    """Read where the conversations stand, and hold them for the transaction."""
-    rows = _PLACES.fetch(connection, (_json(wanted_ids),))
+def lock_heads(connection: Connection, wanted_ids: Collection[str]) -> dict[str, ConversationHead]:
+    """Read the state of the conversations and lock their rows until the transaction ends."""
+    rows = _HEADS.fetch(connection, (_json(wanted_ids),))
     return {
         row[0]: ConversationHead(*row[1:]) for row in cast("Iterable[tuple[str, int, ConversationStatus, int]]", rows)
     }
 
 
-def read_known(connection: Connection, keys: Collection[ClientKey]) -> dict[ClientKey, Message]:
-    """Read the messages that were stored under these clients' ids."""
+def read_duplicates(connection: Connection, keys: Collection[ClientKey]) -> dict[ClientKey, Message]:
+    """Read the messages already stored under these keys."""
     if not keys:
         return {}
-    rows = cast("Iterable[MessageRow]", _KNOWN.fetch(connection, (_json(keys),)))
+    rows = cast("Iterable[MessageRow]", _DUPLICATES.fetch(connection, (_json(keys),)))
     return {(row[0], row[3], str(row[7])): message_of(*row) for row in rows if row[0]}
 
 
@@ -96,7 +96,7 @@ def insert_messages(connection: Connection, rows: Sequence[Values]) -> None:
 
 
 def set_heads(connection: Connection, rows: Sequence[tuple[str, int, int]]) -> None:
-    """Set each conversation's head and time of change; the values are id, head, time."""
+    """Set the head and the time of change of each conversation; the values are id, head, time."""
     _SET_HEAD.run_many(connection, rows)
 
 

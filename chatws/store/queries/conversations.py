@@ -1,4 +1,4 @@
-"""Queries about conversations: one, many, making them, and the compare-and-set of status and assignee."""
+"""Queries of conversations: read, list, create, and compare-and-set of status and assignee."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _HEAD = Prepared(
 _HEADS = select(conversations.c.conversation_id, conversations.c.head_seq, conversations.c.version).where(
     conversations.c.conversation_id.in_(bindparam("wanted_ids", expanding=True))
 )
-_HEADS_AT_ONCE = 1_000
+_CHUNK_IDS = 1_000
 """SQLite takes at most 32,766 parameters in a statement."""
 
 
@@ -85,7 +85,7 @@ def get(connection: Connection, conversation_id: str) -> Conversation:
     """Return one conversation.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no such conversation.
     """
     conversation = find(connection, conversation_id)
     if conversation is None:
@@ -96,7 +96,7 @@ def get(connection: Connection, conversation_id: str) -> Conversation:
 def create(
     connection: Connection, conversation_id: str, customer: User, status: ConversationStatus, now_ms: int
 ) -> tuple[Conversation, bool]:
-    """Insert a conversation, and its customer if unknown; the flag says whether this call made it."""
+    """Insert a conversation, and its customer if unknown; the flag tells whether this call created it."""
     existing = find(connection, conversation_id)
     if existing is not None:
         return existing, False
@@ -116,7 +116,7 @@ def create(
 
 
 def listing(connection: Connection, wanted: ConversationFilter) -> tuple[list[Conversation], str | None]:
-    """Return a page of conversations, last changed first, and the cursor of the next page."""
+    """Return a page of conversations, most recently changed first, and the cursor of the next page."""
     query = _VIEW.order_by(*_ORDER).limit(wanted.limit + 1)
     if wanted.status is not None:
         query = query.where(conversations.c.status == wanted.status)
@@ -125,8 +125,8 @@ def listing(connection: Connection, wanted: ConversationFilter) -> tuple[list[Co
     if wanted.customer_id is not None:
         query = query.where(conversations.c.customer_id == wanted.customer_id)
     if wanted.cursor is not None:
-        place = tuple_(conversations.c.updated_at_ms, conversations.c.conversation_id)
-        query = query.where(place < tuple_(*_decode_cursor(wanted.cursor)))
+        position = tuple_(conversations.c.updated_at_ms, conversations.c.conversation_id)
+        query = query.where(position < tuple_(*_decode_cursor(wanted.cursor)))
     rows = connection.execute(query).all()
     page = rows[: wanted.limit]
     cursor = _encode_cursor(page[-1].updated_at_ms, page[-1].conversation_id) if len(rows) > len(page) > 0 else None
@@ -142,7 +142,7 @@ def transition(
     assignee_id: str | None,
     now_ms: int,
 ) -> Conversation:
-    """Set status and assignee if the version still is ``version``."""
+    """Set status and assignee if the version is still ``version``."""
     current = connection.execute(_VERSION, {"wanted_id": conversation_id}).scalar_one_or_none()
     if current != version:
         raise StaleVersion(get(connection, conversation_id))
@@ -155,7 +155,7 @@ def transition(
 def change(
     connection: Connection, conversation_id: str, status: ConversationStatus, assignee_id: str | None, now_ms: int
 ) -> None:
-    """Set status and assignee and raise the version, whatever they were."""
+    """Set status and assignee unconditionally and increment the version."""
     values = {"status": status, "assignee_id": assignee_id, "updated_at_ms": now_ms, "wanted_id": conversation_id}
     connection.execute(_TRANSITION, values)
 
@@ -175,9 +175,9 @@ def head(connection: Connection, conversation_id: str) -> int:
 def heads(connection: Connection, conversation_ids: Sequence[str]) -> dict[str, Head]:
     """Return the last sequence number and the version of each conversation that exists."""
     found: dict[str, Head] = {}
-    for start in range(0, len(conversation_ids), _HEADS_AT_ONCE):
-        some = conversation_ids[start : start + _HEADS_AT_ONCE]
-        found.update((row[0], Head(row[1], row[2])) for row in connection.execute(_HEADS, {"wanted_ids": some}))
+    for start in range(0, len(conversation_ids), _CHUNK_IDS):
+        chunk = conversation_ids[start : start + _CHUNK_IDS]
+        found.update((row[0], Head(row[1], row[2])) for row in connection.execute(_HEADS, {"wanted_ids": chunk}))
     return found
 
 
@@ -208,9 +208,9 @@ def _decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         updated_at_ms, _, conversation_id = text.partition(".")
-        place = int(updated_at_ms), conversation_id
+        position = int(updated_at_ms), conversation_id
     except (ValueError, binascii.Error) as error:
         raise BadCursor from error
-    if not conversation_id or not 0 <= place[0] < 2**63:
+    if not conversation_id or not 0 <= position[0] < 2**63:
         raise BadCursor
-    return place
+    return position

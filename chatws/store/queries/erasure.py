@@ -1,4 +1,4 @@
-"""Queries that take a person out of the database and leave the order of the conversations as it was."""
+"""Queries that erase a user without changing the order of conversations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ERASED_NAME = "Erased user"
 ERASED_CONTENT = "[erased]"
 
 _ERASED = "erased"
-"""Name of the row of ``meta`` that tells running servers whom to disconnect: a JSON list, newest last."""
+"""Name of the row of ``meta`` with the users to disconnect from running servers: a JSON list, newest last."""
 
-_MOST_TOLD = 100
-_CONVERSATIONS_AT_ONCE = 500
+_MAX_LISTED = 100
+_CHUNK_CONVERSATIONS = 500
 
-_FORGET = (
+_ERASE_ACCOUNT = (
     update(users)
     .where(users.c.user_id == bindparam("this_user"))
     .values(
@@ -31,16 +31,16 @@ _FORGET = (
     )
 )
 _END_SESSIONS = delete(sessions).where(sessions.c.user_id == bindparam("this_user"))
-_TOLD = select(meta.c.value).where(meta.c.name == _ERASED)
-_TELL = update(meta).where(meta.c.name == _ERASED).values(value=bindparam("told"))
-_some = (
+_ERASED_IDS = select(meta.c.value).where(meta.c.name == _ERASED)
+_SET_ERASED_IDS = update(meta).where(meta.c.name == _ERASED).values(value=bindparam("erased_ids"))
+_next_ids = (
     select(conversations.c.conversation_id)
     .where(conversations.c.conversation_id > bindparam("after_id"))
     .order_by(conversations.c.conversation_id)
-    .limit(_CONVERSATIONS_AT_ONCE)
+    .limit(_CHUNK_CONVERSATIONS)
     .subquery()
 )
-_LAST = select(func.max(_some.c.conversation_id))
+_LAST_ID = select(func.max(_next_ids.c.conversation_id))
 _BLANK = (
     update(messages)
     .where(
@@ -53,32 +53,32 @@ _BLANK = (
 )
 
 
-def forget_person(connection: Connection, user_id: str, now_ms: int) -> int:
-    """Replace what is known of a user, bar them, end their sessions, and tell the servers; return how many sessions.
+def erase_account(connection: Connection, user_id: str, now_ms: int) -> int:
+    """Replace a user's personal data, disable the user, list them as erased, and return the number of deleted sessions.
 
     Raises:
         NotFound: no such account.
     """
-    if connection.execute(_FORGET, {"this_user": user_id, "now_ms": now_ms}).rowcount == 0:
+    if connection.execute(_ERASE_ACCOUNT, {"this_user": user_id, "now_ms": now_ms}).rowcount == 0:
         raise NotFound("account", user_id)
     insert_unless_taken(connection, meta, {"name": _ERASED, "value": "[]"})
-    told: list[str] = json.loads(connection.execute(_TOLD.with_for_update()).scalar_one())
-    connection.execute(_TELL, {"told": json.dumps([*told, user_id][-_MOST_TOLD:])})
+    erased_ids: list[str] = json.loads(connection.execute(_ERASED_IDS.with_for_update()).scalar_one())
+    connection.execute(_SET_ERASED_IDS, {"erased_ids": json.dumps([*erased_ids, user_id][-_MAX_LISTED:])})
     return connection.execute(_END_SESSIONS, {"this_user": user_id}).rowcount
 
 
 def erased_lately(connection: Connection) -> list[str]:
-    """Return the ids of the users who were erased last."""
-    told = connection.execute(_TOLD).scalar_one_or_none()
-    return [] if told is None else json.loads(told)
+    """Return the ids of the most recently erased users."""
+    erased_ids = connection.execute(_ERASED_IDS).scalar_one_or_none()
+    return [] if erased_ids is None else json.loads(erased_ids)
 
 
 def blank_messages(connection: Connection, user_id: str, after_id: str) -> tuple[str | None, int]:
-    """Replace what a user wrote in some conversations, in the order of their ids.
+    """Replace a user's messages in the next conversations after ``after_id``, in the order of their ids.
 
-    Returns the last of them, from which to go on (None: there were none), and how many messages were changed.
+    Returns the id of the last of these conversations (None: none is left) and the number of replaced messages.
     """
-    last_id: str | None = connection.execute(_LAST, {"after_id": after_id}).scalar_one()
+    last_id: str | None = connection.execute(_LAST_ID, {"after_id": after_id}).scalar_one()
     if last_id is None:
         return None, 0
     values = {"after_id": after_id, "last_id": last_id, "this_user": user_id}

@@ -1,4 +1,4 @@
-"""Queries that read messages: pages forward and backward, and the snapshot a join needs."""
+"""Queries of messages: pages forward and backward, and the snapshot for a join."""
 
 from __future__ import annotations
 
@@ -22,31 +22,32 @@ if TYPE_CHECKING:
     from chatws.store.queries.rows import MessageRow
 
 _IN_CONVERSATION = select(*MESSAGE_COLUMNS).where(messages.c.conversation_id == bindparam("wanted_id"))
-_LIMIT = bindparam("most", type_=messages.c.seq.type)
-_PLACE = ["wanted_id", "place", "most"]
+_LIMIT = bindparam("row_limit", type_=messages.c.seq.type)
+_PARAMETERS = ["wanted_id", "position", "row_limit"]
 _AFTER = Prepared(
-    _IN_CONVERSATION.where(messages.c.seq > bindparam("place")).order_by(messages.c.seq).limit(_LIMIT), _PLACE
+    _IN_CONVERSATION.where(messages.c.seq > bindparam("position")).order_by(messages.c.seq).limit(_LIMIT), _PARAMETERS
 )
 _BEFORE = Prepared(
-    _IN_CONVERSATION.where(messages.c.seq < bindparam("place")).order_by(messages.c.seq.desc()).limit(_LIMIT), _PLACE
+    _IN_CONVERSATION.where(messages.c.seq < bindparam("position")).order_by(messages.c.seq.desc()).limit(_LIMIT),
+    _PARAMETERS,
 )
 _encode = msgspec.json.Encoder().encode
 
 
 def page_after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> MessagePage:
-    """Return the messages right after a position."""
+    """Return the messages directly after a position."""
     head_seq = conversations.head(connection, conversation_id)
     found, has_more = _after(connection, conversation_id, after_seq, limit)
     return MessagePage(found, has_more, head_seq)
 
 
 def page_before(connection: Connection, conversation_id: str, before_seq: int | None, limit: int) -> MessagePage:
-    """Return the messages right before a position (None: the end), in ascending order."""
+    """Return the messages directly before a position (None: the end), in ascending order."""
     head_seq = conversations.head(connection, conversation_id)
-    most = min(limit, PAGE_MESSAGES)
-    place = head_seq + 1 if before_seq is None else before_seq
-    rows = _BEFORE.fetch(connection, (conversation_id, place, most + 1))
-    found, has_more = _cut(rows, most)
+    count = min(limit, PAGE_MESSAGES)
+    position = head_seq + 1 if before_seq is None else before_seq
+    rows = _BEFORE.fetch(connection, (conversation_id, position, count + 1))
+    found, has_more = _first_page(rows, count)
     return MessagePage(found[::-1], has_more, head_seq)
 
 
@@ -63,16 +64,16 @@ def snapshot(connection: Connection, conversation_id: str, after_seq: int | None
 
 
 def _after(connection: Connection, conversation_id: str, after_seq: int, limit: int) -> tuple[list[Message], bool]:
-    most = min(limit, PAGE_MESSAGES)
-    rows = _AFTER.fetch(connection, (conversation_id, after_seq, most + 1))
-    return _cut(rows, most)
+    count = min(limit, PAGE_MESSAGES)
+    rows = _AFTER.fetch(connection, (conversation_id, after_seq, count + 1))
+    return _first_page(rows, count)
 
 
-def _cut(rows: Sequence[Values], most: int) -> tuple[list[Message], bool]:
+def _first_page(rows: Sequence[Values], count: int) -> tuple[list[Message], bool]:
     found: list[Message] = []
     page_bytes = 0
     for row in cast("Sequence[MessageRow]", rows):
-        if len(found) >= most:
+        if len(found) >= count:
             return found, True
         message = message_of(*row)
         page_bytes += len(_encode(message)) + 1

@@ -1,4 +1,4 @@
-"""Queries about how far each user has read."""
+"""Queries of read marks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _OF_CONVERSATION = Prepared(
 
 
 def of_conversation(connection: Connection, conversation_id: str) -> list[ReadMark]:
-    """Return the read marks of a conversation, by user id."""
+    """Return the read marks of a conversation, ordered by user id."""
     rows = cast("Sequence[tuple[str, int]]", _OF_CONVERSATION.fetch(connection, (conversation_id,)))
     return [ReadMark(user_id=user_id, seq=seq) for user_id, seq in rows]
 
 
 def move(connection: Connection, conversation_id: str, user_id: str, seq: int) -> ReadMark | None:
-    """Move a mark forward, at most to the head; None when that changes nothing."""
+    """Move a mark forward, at most to the last message; return None if nothing changes."""
     reached = min(seq, conversations.head(connection, conversation_id))
     if reached < 1:
         return None

@@ -1,4 +1,4 @@
-"""Queries that delete what is old: resolved conversations, ended sessions, and customers who have neither."""
+"""Queries that delete old data: resolved conversations, ended sessions, and customers without either."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam
 
 from chatws.store.schema import conversations, messages, read_marks, sessions, users
 
-MOST_CONVERSATIONS = 100
-MOST_MESSAGES = 5_000
-"""Rows of one transaction, which keeps a server's writes waiting; a longer conversation goes alone."""
+MAX_CONVERSATIONS = 100
+MAX_MESSAGES = 5_000
+"""Limits of one transaction, which blocks the writes of servers; a longer conversation is deleted alone."""
 
-MOST_PEOPLE = 500
+MAX_ROWS = 500
 
 
 class Pruned(NamedTuple):
-    """How many rows were deleted, or would be."""
+    """Numbers of deleted rows, or of rows to delete."""
 
     conversations: int = 0
     messages: int = 0
@@ -24,7 +24,7 @@ class Pruned(NamedTuple):
     customers: int = 0
 
     def plus(self, other: Pruned) -> Pruned:
-        """Add up two counts."""
+        """Return the sum of two counts."""
         return Pruned(*(one + another for one, another in zip(self, other, strict=True)))
 
 
@@ -36,18 +36,18 @@ _OLD = (
     select(conversations.c.conversation_id, conversations.c.head_seq)
     .where(_is_old)
     .order_by(conversations.c.updated_at_ms, conversations.c.conversation_id)
-    .limit(MOST_CONVERSATIONS)
+    .limit(MAX_CONVERSATIONS)
     .with_for_update(skip_locked=True)
 )
 _DELETE_OLD = [
     delete(table).where(table.c.conversation_id.in_(_IDS)) for table in (read_marks, messages, conversations)
 ]
-_ENDED = select(sessions.c.session_sha256).where(_is_ended).limit(MOST_PEOPLE).with_for_update(skip_locked=True)
+_ENDED = select(sessions.c.session_sha256).where(_is_ended).limit(MAX_ROWS).with_for_update(skip_locked=True)
 _DELETE_ENDED = delete(sessions).where(sessions.c.session_sha256.in_(_IDS), _is_ended)
 
 
-def _is_alone(session: ColumnElement[bool], conversation: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a customer from before has no such session and no such conversation."""
+def _has_nothing_left(session: ColumnElement[bool], conversation: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a customer created before has no such session and no such conversation."""
     return and_(
         users.c.role == "customer",
         users.c.created_at_ms < _BEFORE,
@@ -57,32 +57,35 @@ def _is_alone(session: ColumnElement[bool], conversation: ColumnElement[bool]) -
     )
 
 
-_anything = sessions.c.user_id == users.c.user_id
-_ALONE = (
-    select(users.c.user_id).where(_is_alone(_anything, true())).limit(MOST_PEOPLE).with_for_update(skip_locked=True)
+_any_session = sessions.c.user_id == users.c.user_id
+_UNUSED = (
+    select(users.c.user_id)
+    .where(_has_nothing_left(_any_session, true()))
+    .limit(MAX_ROWS)
+    .with_for_update(skip_locked=True)
 )
-_DELETE_ALONE = delete(users).where(users.c.user_id.in_(_IDS), _is_alone(_anything, true()))
+_DELETE_UNUSED = delete(users).where(users.c.user_id.in_(_IDS), _has_nothing_left(_any_session, true()))
 
 _COUNTS = (
     select(func.count()).select_from(conversations).where(_is_old),
     select(func.count()).select_from(messages.join(conversations)).where(_is_old),
     select(func.count()).select_from(sessions).where(_is_ended),
-    select(func.count()).select_from(users).where(_is_alone(~_is_ended, ~_is_old)),
+    select(func.count()).select_from(users).where(_has_nothing_left(~_is_ended, ~_is_old)),
 )
 
 
 def count(connection: Connection, before_ms: int) -> Pruned:
-    """Count what a prune would delete now."""
+    """Count the rows that a prune would delete now."""
     return Pruned(*(connection.execute(query, {"before_ms": before_ms}).scalar_one() for query in _COUNTS))
 
 
 def delete_conversations(connection: Connection, before_ms: int) -> Pruned:
-    """Delete some conversations that are resolved and unchanged since, with all they hold; nothing left means done."""
+    """Delete the next resolved conversations unchanged since ``before_ms``, with their content; all zero means done."""
     chosen: list[str] = []
     total = 0
     for conversation_id, head_seq in connection.execute(_OLD, {"before_ms": before_ms}).all():
         total += head_seq
-        if chosen and total > MOST_MESSAGES:
+        if chosen and total > MAX_MESSAGES:
             break
         chosen.append(conversation_id)
     if not chosen:
@@ -92,15 +95,15 @@ def delete_conversations(connection: Connection, before_ms: int) -> Pruned:
 
 
 def delete_sessions(connection: Connection, before_ms: int) -> Pruned:
-    """Delete some sessions that ended before."""
+    """Delete the next sessions that ended before ``before_ms``."""
     ended = connection.execute(_ENDED, {"before_ms": before_ms}).scalars().all()
     return Pruned(sessions=connection.execute(_DELETE_ENDED, {"ids": ended, "before_ms": before_ms}).rowcount)
 
 
 def delete_customers(connection: Connection, before_ms: int) -> Pruned:
-    """Delete some customers from before who have no session and no conversation.
+    """Delete the next customers created before ``before_ms`` who have no session and no conversation.
 
-    They are locked first and looked at again: a new session or conversation could have come between.
+    Their rows are locked and then checked again: a session or conversation could have been created meanwhile.
     """
-    alone = connection.execute(_ALONE, {"before_ms": before_ms}).scalars().all()
-    return Pruned(customers=connection.execute(_DELETE_ALONE, {"ids": alone, "before_ms": before_ms}).rowcount)
+    unused = connection.execute(_UNUSED, {"before_ms": before_ms}).scalars().all()
+    return Pruned(customers=connection.execute(_DELETE_UNUSED, {"ids": unused, "before_ms": before_ms}).rowcount)

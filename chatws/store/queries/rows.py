@@ -1,4 +1,4 @@
-"""Between rows and entities, and inserts of rows that may be there already."""
+"""Conversion of rows to entities, and inserts of rows that may already exist."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 NewRow = dict[str, str | int | bool | None]
-"""A row to insert: its columns and their values."""
+"""Row to insert: values by column name."""
 
 MessageRow = tuple[str, int, str, str, str, Role, str, str | None, int]
-"""A message's values in the order of ``MESSAGE_COLUMNS``."""
+"""Values of a message in the order of ``MESSAGE_COLUMNS``."""
 
 MESSAGE_COLUMNS = (
     messages.c.conversation_id,
@@ -31,10 +31,10 @@ MESSAGE_COLUMNS = (
     messages.c.client_message_id,
     messages.c.created_at_ms,
 )
-"""In the order of ``message_of``."""
+"""Columns in the order of the parameters of ``message_of``."""
 
 
-def message_of(  # noqa: PLR0917  called with a row
+def message_of(  # noqa: PLR0917  one parameter per column of a row
     conversation_id: str,
     seq: int,
     message_id: str,
@@ -45,7 +45,7 @@ def message_of(  # noqa: PLR0917  called with a row
     client_message_id: str | None,
     created_at_ms: int,
 ) -> Message:
-    """Make a message of a row's values."""
+    """Build a message from the values of a row."""
     return Message(
         conversation_id=conversation_id,
         content=content,
@@ -58,10 +58,10 @@ def message_of(  # noqa: PLR0917  called with a row
 
 
 def insert_unless_taken(connection: Connection, table: Table, row: NewRow) -> bool:
-    """Insert a row unless one of its unique values is taken; say whether it was inserted."""
+    """Insert a row unless one of its unique values is taken; return whether it was inserted."""
     return connection.execute(upsert(connection, table).on_conflict_do_nothing(), row).rowcount == 1
 
 
 def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Return the backend's INSERT that can say what happens when the row is there."""
+    """Return an INSERT of the backend's dialect, which supports ON CONFLICT."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

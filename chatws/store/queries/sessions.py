@@ -1,4 +1,4 @@
-"""Queries about customers' sessions; their ids are kept as SHA-256 only."""
+"""Queries of customer sessions; session ids are stored only as SHA-256 hashes."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _TOUCH = (
 
 
 def find(connection: Connection, session_id: str) -> CustomerSession | None:
-    """Return a session, expired or not, with its customer's latest conversation."""
+    """Return a session, even an expired one, with the customer's latest conversation."""
     row = _BY_HASH.first(connection, (_sha256(session_id),))
     return None if row is None else _session(*cast("_SessionRow", row))
 
 
-def create(  # noqa: PLR0917  the port's own arguments and the time
+def create(  # noqa: PLR0917  the arguments of Store.create_session and the time
     connection: Connection,
     session_id: str,
     user: User,
@@ -69,16 +69,16 @@ def create(  # noqa: PLR0917  the port's own arguments and the time
         "expires_at_ms": expires_at_ms,
         "created_at_ms": now_ms,
     }
-    # Two servers may meet the same session for the first time at once; the second makes nothing.
+    # Two servers may create the same session at the same time; the second one inserts nothing.
     if insert_unless_taken(connection, sessions, row) and conversation_id is not None:
         conversations.create(connection, conversation_id, customer, status, now_ms)
-    made = find(connection, session_id)
-    assert made is not None
-    return made
+    created = find(connection, session_id)
+    assert created is not None
+    return created
 
 
 def touch(connection: Connection, session_id: str, expires_at_ms: int) -> None:
-    """Let a session end later, never earlier."""
+    """Extend a session; an earlier expiry changes nothing."""
     if connection.execute(_TOUCH, {"sha256": _sha256(session_id), "later_ms": expires_at_ms}).rowcount == 0:
         raise NotFound("session", session_id)
 

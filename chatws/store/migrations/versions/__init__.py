@@ -1,1 +1,1 @@
-"""One module per revision, oldest first; a published one is never edited."""
+"""Migrations, one module per revision; a published migration is never edited."""

@@ -1,4 +1,4 @@
-"""The first schema: users, sessions, conversations, messages, read marks."""
+"""Initial schema: users, sessions, conversations, messages, read marks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Create the tables."""
     op.create_table(
         "meta",
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("value", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_meta"),
     )
-    _create_people()
+    _create_users()
     _create_conversations()
     _create_messages()
 
 
-def _create_people() -> None:
+def _create_users() -> None:
     op.create_table(
         "users",
         sa.Column("user_id", sa.String(64), nullable=False),

@@ -1,4 +1,4 @@
-"""An index on the sessions' users: whoever deletes a user, or a user's sessions, has to find them."""
+"""Index on the user of a session, needed to delete a user or the sessions of a user."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the index."""
+    """Create the index."""
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
