@@ -1,7 +1,7 @@
-"""Between servers: one port, in memory for one process and over Redis for many.
+"""Publish/subscribe bus between servers: in memory for one process, over Redis for many.
 
-A bus is made by ``chatws.bus.factory.make_bus``. It is imported from there, because it brings the Redis client and this
-package's names do not.
+``chatws.bus.factory.make_bus`` creates a bus. It is imported from its module, because it loads the Redis client and the
+names of this package do not.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from chatws.bus.memory import MemoryBus, MemoryHub
 from chatws.bus.messages import (
     INBOX,
     BotNoticed,
+    BusMessage,
     ConversationChanged,
     ConversationTouched,
     HostingBegan,
     MessageStored,
-    Note,
     PresenceEntry,
     ReadMoved,
     Revoked,
@@ -33,6 +33,7 @@ __all__ = [
     "Bus",
     "BusError",
     "BusListener",
+    "BusMessage",
     "BusStats",
     "BusUnavailable",
     "ConversationChanged",
@@ -41,7 +42,6 @@ __all__ = [
     "MemoryBus",
     "MemoryHub",
     "MessageStored",
-    "Note",
     "PresenceEntry",
     "ReadMoved",
     "RemotePresenceEntry",

@@ -1,34 +1,34 @@
-"""Everything a bus raises on purpose.
+"""Exceptions of a bus.
 
 BusError
- ├─ Away       the broker does not answer now; what was asked may be asked again later
- └─ BadBusUrl  there is no broker for this URL
+ ├─ BusUnavailable  the broker does not respond; the same request may succeed later
+ └─ BadBusUrl       no broker can be reached with this URL
 """
 
 from __future__ import annotations
 
 
 class BusError(Exception):
-    """Base of everything a bus raises on purpose."""
+    """Base of the exceptions of a bus."""
 
 
 class BusUnavailable(BusError):
-    """The broker does not answer now; ``reason`` is for the operator."""
+    """Broker that does not respond now; ``reason`` is for the operator."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the broker is away: {self.reason}"
+        return f"the broker is unavailable: {self.reason}"
 
 
 class BadBusUrl(BusError):
-    """A URL that names no broker; it is not repeated, because it may hold a password."""
+    """Invalid broker URL; the text does not contain the URL, which may include a password."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"this is no broker's URL: {self.reason}"
+        return f"invalid broker URL: {self.reason}"

@@ -1,4 +1,4 @@
-"""From settings to a bus."""
+"""Factory of the bus from the settings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def make_bus(settings: Settings) -> Bus:
-    """Make the bus over ``redis_url``, or one that reaches nobody when there is none; it is opened with ``open``.
+    """Create the bus over ``redis_url``, or a bus without other servers if that is not set; the caller opens it.
 
     Raises:
-        BadBusUrl: the URL names no Redis.
+        BadBusUrl: the URL is invalid.
     """
     if settings.redis_url is None:
         return MemoryBus()
-    from chatws.bus.redis import RedisBus  # noqa: PLC0415  one server alone starts without it
+    from chatws.bus.redis import RedisBus  # noqa: PLC0415  a single server does not load the Redis client
     from chatws.bus.redis.url import parse_redis_url  # noqa: PLC0415
 
     return RedisBus(parse_redis_url(settings.redis_url), settings.redis_prefix)

@@ -1,4 +1,4 @@
-"""The bus's port: what servers of one installation tell each other, and what may be relied on."""
+"""Interface of the bus between the servers of one installation, and its guarantees."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from chatws.bus.messages import Note, PresenceEntry
+    from chatws.bus.messages import BusMessage, PresenceEntry
 
 
 class RemotePresenceEntry(NamedTuple):
-    """A user's presence on another server."""
+    """Presence of a user on another server."""
 
     origin: str
     part: PresenceEntry
 
 
 class BusStats:
-    """What a bus has done since it was made; only the bus writes it."""
+    """Counters of a bus since its creation; only the bus writes them."""
 
     __slots__ = (
         "connected",
@@ -34,109 +34,109 @@ class BusStats:
 
     def __init__(self) -> None:
         self.connected = False
-        """Whether notes cross now."""
+        """Whether the broker is connected now."""
         self.published = 0
-        """Notes handed to the broker."""
+        """Messages accepted by the broker."""
         self.received = 0
-        """Notes of other servers handed to the receiver."""
+        """Messages of other servers passed to the listener."""
         self.dropped = 0
-        """Notes that never reached the broker: too many, too old, too large, or the broker went away meanwhile."""
+        """Messages that did not reach the broker: queue full, too old, too large, or connection lost."""
         self.malformed = 0
-        """Arrivals that were no notes, and were thrown away."""
+        """Received payloads that were not valid messages."""
         self.reconnects = 0
-        """How often the link came back."""
+        """Number of reconnects."""
         self.queued = 0
-        """Notes that wait for the broker now."""
+        """Messages in the publish queue now."""
         self.lag_ms = 0
-        """Age of the last received note by the two servers' clocks, from 0 to a minute."""
+        """Age of the last received message by the clocks of both servers, between 0 and one minute."""
         self.lag_total_ms = 0
-        """Sum of these ages over all received notes."""
+        """Sum of these ages over all received messages."""
 
 
 class BusListener(Protocol):
-    """What a server does with what it hears; called in the event loop, must return at once and not raise."""
+    """Callbacks of a server; called in the event loop, have to return at once and must not raise."""
 
-    def received(self, channel: str, origin: str, note: Note) -> None:
-        """Another server published a note on a channel that is subscribed here."""
+    def received(self, channel: str, origin: str, message: BusMessage) -> None:
+        """Handle a message that another server published on a subscribed channel."""
 
     def resumed(self) -> None:
-        """The link is back with every subscription, or the lease of this server was lost and is renewed.
+        """Resynchronize after a reconnect, or after the lease of this server was lost and renewed.
 
-        Anything may have been missed, here and by the others, who may have taken this server for gone: compare with the
-        database, publish the presence parts of one's own users again, and ask for those of the others.
+        Messages may have been missed on both sides, and other servers may have treated this server as gone: compare
+        with the database, publish the presence of the local users again, and query the presence on other servers.
         """
 
     def server_gone(self, origin: str) -> None:
-        """Another server has closed its bus, or its lease has run out: what it contributed is void.
+        """Remove the state of another server, which has closed its bus or whose lease has expired.
 
-        Called at some time for every origin that a message or a `RemotePresenceEntry` has named and that went away.
-        A server that was only out of touch may be heard of again.
+        Called eventually for every origin of a message or a `RemotePresenceEntry` that is gone. A server that was only
+        disconnected may send messages again later.
         """
 
 
 class Bus(Protocol):
-    """One server's connection to the others.
+    """Connection of one server to the others.
 
-    At most once: a note may be lost, never repeated, and is not kept for anybody who was not subscribed. While the link
-    is up, notes of one origin on one channel arrive in the order they were published. A server never receives its own
-    notes. So a note is a hint; the database is the truth, and whoever needs to be sure compares with it.
+    At-most-once delivery: a message may be lost, is never repeated, and is not stored for later subscribers. While the
+    connection is up, messages of one origin on one channel arrive in the order of publishing. A server never receives
+    its own messages. A message is therefore a hint; the database is authoritative, and reconciliation compares with it.
     """
 
     @property
     def origin(self) -> str:
-        """This server's random id; another one for each process."""
+        """Random id of this server, different for each process."""
 
     @property
     def stats(self) -> BusStats:
-        """Live figures."""
+        """Live statistics."""
 
-    async def open(self, receiver: BusListener) -> None:
-        """Start; returns after the first attempt to reach the broker, a few seconds at most, whatever came of it.
+    async def open(self, listener: BusListener) -> None:
+        """Start; returns after the first connection attempt, whether it succeeds or not, within a few seconds.
 
-        Later the link is opened and renewed in the background, so a broker that is away is not an error.
+        The bus reconnects in the background, so an unavailable broker is not an error.
         """
 
     async def close(self) -> None:
-        """End; nothing is received after it returns.
+        """End; no message is received after it returns.
 
-        The others learn that this server is gone without waiting for its lease to run out.
+        The other servers are informed at once, without waiting for the lease to expire.
         """
 
-    def publish(self, channel: str, note: Note) -> None:
-        """Have a note sent; never waits.
+    def publish(self, channel: str, message: BusMessage) -> None:
+        """Queue a message without waiting.
 
-        Notes wait in a bounded queue. When it is full the oldest is dropped, and so is a note that the broker could not
-        take for some seconds: by then the database has told.
+        The queue is bounded: when it is full, the oldest message is dropped. A message that the broker cannot accept
+        for some seconds is dropped too: by then the reconciliation with the database has replaced it.
         """
 
     def subscribe(self, channel: str) -> asyncio.Future[None]:
-        """Hear a channel; done when the broker has confirmed it, which may take as long as the broker is away.
+        """Subscribe to a channel; the future resolves on confirmation by the broker, after an outage if necessary.
 
-        Subscribing twice is the same as once. Unsubscribing cancels what is still waited for.
+        Subscribing is idempotent. Unsubscribing cancels an unresolved future.
         """
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear a channel no more."""
+        """Unsubscribe from a channel."""
 
-    def hold(self, part: PresenceEntry) -> None:
-        """Keep a user's part where other servers can ask for it, for as long as this server lives; ``offline`` ends it.
+    def hold(self, entry: PresenceEntry) -> None:
+        """Store a user's presence for queries of other servers until this server ends; ``offline`` removes it.
 
-        It replaces the user's part from before. It announces nothing: publish the same part after this call.
+        It replaces the user's previous entry. It does not notify other servers: publish the entry after this call.
         """
 
     async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
-        """Return the parts that other servers hold of these users; an empty list for each whom no one else has.
+        """Return the entries of these users on other servers; an empty list for a user without entries.
 
         Raises:
-            Away: the broker can not be asked. It is known within two seconds; callers may give up earlier.
+            BusUnavailable: the broker does not respond; raised within two seconds. Callers may time out earlier.
         """
 
     async def agents(self) -> list[RemotePresenceEntry]:
-        """Return the parts that other servers hold of agents.
+        """Return the entries of agents on other servers.
 
         Raises:
-            Away: as above.
+            BusUnavailable: as in ``presence_of``.
         """
 
     async def ping(self) -> bool:
-        """Whether the broker answers; it is known within two seconds."""
+        """Return within two seconds whether the broker responds."""

@@ -1,4 +1,4 @@
-"""The bus inside one process: alone it has nobody to talk to, through a hub several servers talk to each other."""
+"""In-memory bus for one process: without other servers by default, or with several servers through a hub."""
 
 from __future__ import annotations
 
@@ -14,169 +14,169 @@ from chatws.protocol.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws.bus.messages import Note, PresenceEntry
+    from chatws.bus.messages import BusMessage, PresenceEntry
 
-CUT = "this server is cut off from the hub"
+DISCONNECTED = "disconnected from the hub"
 
 
 class MemoryHub:
-    """Joins the buses of servers that run in one event loop."""
+    """Connects the buses of servers that run in one event loop."""
 
     def __init__(self) -> None:
         self._members: dict[str, MemoryBus] = {}
 
     def bus(self) -> MemoryBus:
-        """Make a bus that takes part as soon as it is opened."""
+        """Create a bus that joins the hub when it is opened."""
         return MemoryBus(self)
 
-    def enter(self, member: MemoryBus) -> None:
-        """Let a member take part."""
+    def join(self, member: MemoryBus) -> None:
+        """Add a member."""
         self._members[member.origin] = member
 
     def leave(self, member: MemoryBus) -> None:
-        """Take a member out; the others learn that its server is gone."""
+        """Remove a member, and inform the others that its server is gone."""
         if self._members.pop(member.origin, None) is not None:
             for other in self._members.values():
-                other.hear_gone(member.origin)
+                other.receive_server_gone(member.origin)
 
-    def carry(self, sender: MemoryBus, channel: str, note: Note) -> None:
-        """Hand a note to every other member that has subscribed to the channel."""
+    def publish(self, sender: MemoryBus, channel: str, message: BusMessage) -> None:
+        """Pass a message to every other member."""
         for other in self._members.values():
             if other is not sender:
-                other.hear(channel, sender.origin, note)
+                other.receive(channel, sender.origin, message)
 
-    def others(self, asking: MemoryBus) -> list[MemoryBus]:
-        """Return every member but one.
+    def others(self, member: MemoryBus) -> list[MemoryBus]:
+        """Return every other member.
 
         Raises:
-            Away: that one is no member.
+            BusUnavailable: ``member`` has not joined.
         """
-        if asking.origin not in self._members:
-            raise BusUnavailable(CUT)
-        return [member for member in self._members.values() if member is not asking]
+        if member.origin not in self._members:
+            raise BusUnavailable(DISCONNECTED)
+        return [other for other in self._members.values() if other is not member]
 
 
 class MemoryBus:
-    """One server's place at a hub; its own hub by default, where it is alone."""
+    """Bus of one server; by default with its own hub, without other servers."""
 
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self._hub = hub or MemoryHub()
         self._origin = new_id(time.time_ns() // 1_000_000)
         self._stats = BusStats()
-        self._receiver: BusListener | None = None
+        self._listener: BusListener | None = None
         """Set between open and close."""
         self._channels: set[str] = set()
-        self._parts: dict[str, PresenceEntry] = {}
+        self._entries: dict[str, PresenceEntry] = {}
 
     @property
     def origin(self) -> str:
-        """The server's id."""
+        """Random id of this server."""
         return self._origin
 
     @property
     def stats(self) -> BusStats:
-        """Live figures."""
+        """Live statistics."""
         return self._stats
 
-    async def open(self, receiver: BusListener) -> None:
-        """Take part."""
-        self._receiver = receiver
+    async def open(self, listener: BusListener) -> None:
+        """Join the hub."""
+        self._listener = listener
         self._stats.connected = True
-        self._hub.enter(self)
+        self._hub.join(self)
 
     async def close(self) -> None:
-        """Leave for good."""
+        """Leave the hub permanently."""
         self.cut()
-        self._receiver = None
+        self._listener = None
 
     def cut(self) -> None:
-        """Lose the link: nothing crosses, and the others take this server for gone."""
+        """Simulate an outage: no messages cross, and the other servers treat this one as gone."""
         self._stats.connected = False
         self._hub.leave(self)
 
     def restore(self) -> None:
-        """Have the link again after ``cut``."""
-        self._hub.enter(self)
+        """End the outage of ``cut``."""
+        self._hub.join(self)
         self._stats.connected = True
         self._stats.reconnects += 1
-        self._later(lambda receiver: receiver.resumed())
+        self._notify_later(lambda listener: listener.resumed())
 
-    def publish(self, channel: str, note: Note) -> None:
-        """Hand a note to the other members; they receive it in a later turn of the event loop."""
+    def publish(self, channel: str, message: BusMessage) -> None:
+        """Pass a message to the other members; they receive it in a later event loop iteration."""
         if self._stats.connected:
             self._stats.published += 1
-            self._hub.carry(self, channel, note)
+            self._hub.publish(self, channel, message)
         else:
             self._stats.dropped += 1
 
     def subscribe(self, channel: str) -> asyncio.Future[None]:
-        """Hear a channel from now on."""
+        """Subscribe to a channel; the returned future is resolved."""
         self._channels.add(channel)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        confirmed.set_result(None)
+        return confirmed
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear a channel no more."""
+        """Unsubscribe from a channel."""
         self._channels.discard(channel)
 
-    def hold(self, part: PresenceEntry) -> None:
-        """Keep a user's part, or forget it."""
-        if part.status == "offline":
-            self._parts.pop(part.user.user_id, None)
+    def hold(self, entry: PresenceEntry) -> None:
+        """Store a user's entry; ``offline`` removes it."""
+        if entry.status == "offline":
+            self._entries.pop(entry.user.user_id, None)
         else:
-            self._parts[part.user.user_id] = part
+            self._entries[entry.user.user_id] = entry
 
     async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
-        """Look the parts up at every other member."""
+        """Return the entries of these users at every other member."""
         others = self._hub.others(self)
         return {
             user_id: [
-                RemotePresenceEntry(other.origin, part)
+                RemotePresenceEntry(other.origin, entry)
                 for other in others
-                if (part := other.part_of(user_id)) is not None
+                if (entry := other.entry_of(user_id)) is not None
             ]
             for user_id in user_ids
         }
 
     async def agents(self) -> list[RemotePresenceEntry]:
-        """Return the agents' parts at every other member."""
+        """Return the entries of agents at every other member."""
         return [
-            RemotePresenceEntry(other.origin, part)
+            RemotePresenceEntry(other.origin, entry)
             for other in self._hub.others(self)
-            for part in other.parts()
-            if part.user.role == "admin"
+            for entry in other.entries()
+            if entry.user.role == "admin"
         ]
 
     async def ping(self) -> bool:
-        """Whether the link is there."""
+        """Return whether the bus is connected."""
         return self._stats.connected
 
-    def part_of(self, user_id: str) -> PresenceEntry | None:
-        """Return what this server holds of a user."""
-        return self._parts.get(user_id)
+    def entry_of(self, user_id: str) -> PresenceEntry | None:
+        """Return the user's entry on this server."""
+        return self._entries.get(user_id)
 
-    def parts(self) -> list[PresenceEntry]:
-        """Return everything this server holds."""
-        return list(self._parts.values())
+    def entries(self) -> list[PresenceEntry]:
+        """Return all entries of this server."""
+        return list(self._entries.values())
 
-    def hear(self, channel: str, origin: str, note: Note) -> None:
-        """Another member published a note."""
+    def receive(self, channel: str, origin: str, message: BusMessage) -> None:
+        """Handle a message of another member; called by the hub."""
         if channel in self._channels:
-            self._later(lambda receiver: self._receive(receiver, channel, origin, note))
+            self._notify_later(lambda listener: self._deliver(listener, channel, origin, message))
 
-    def hear_gone(self, origin: str) -> None:
-        """Another member left."""
-        self._later(lambda receiver: receiver.server_gone(origin))
+    def receive_server_gone(self, origin: str) -> None:
+        """Handle the end of another member; called by the hub."""
+        self._notify_later(lambda listener: listener.server_gone(origin))
 
-    def _receive(self, receiver: BusListener, channel: str, origin: str, note: Note) -> None:
-        if channel in self._channels:  # it may have been unsubscribed in the turn since
+    def _deliver(self, listener: BusListener, channel: str, origin: str, message: BusMessage) -> None:
+        if channel in self._channels:  # it may have been unsubscribed since the message was sent
             self._stats.received += 1
-            receiver.received(channel, origin, note)
+            listener.received(channel, origin, message)
 
-    def _later(self, tell: Callable[[BusListener], None]) -> None:
-        asyncio.get_running_loop().call_soon(self._tell, tell)
+    def _notify_later(self, call: Callable[[BusListener], None]) -> None:
+        asyncio.get_running_loop().call_soon(self._notify, call)
 
-    def _tell(self, tell: Callable[[BusListener], None]) -> None:
-        if self._receiver is not None:
-            tell(self._receiver)
+    def _notify(self, call: Callable[[BusListener], None]) -> None:
+        if self._listener is not None:
+            call(self._listener)

@@ -1,4 +1,4 @@
-"""What servers tell each other: one struct for each kind of note, and the envelope that carries it."""
+"""Messages between servers: one struct for each kind, and the envelope that carries it."""
 
 from __future__ import annotations
 
@@ -10,68 +10,68 @@ from msgspec import UNSET, Meta, UnsetType
 from chatws.protocol.entities import Conversation, Id, Message, PresenceStatus, User
 from chatws.protocol.events import BotNotice, MessageRead
 
-MAX_NOTE_BYTES = 256 * 1024
-"""Largest note in JSON; a conversation before and after, each with the longest message, has about 70 KiB."""
+MAX_MESSAGE_BYTES = 256 * 1024
+"""Maximum size in JSON; a changed conversation, before and after, each with the longest message, has about 70 KiB."""
 
 INBOX = "inbox"
-"""The channel of every server where somebody follows the list of conversations."""
+"""Channel of every server with a subscriber of the list of conversations."""
 
 EventName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_:.-]{1,64}\Z")]
 UnixMs = Annotated[int, Meta(ge=0)]
 
 
 def conversation_channel(conversation_id: str) -> str:
-    """Name the channel of every server that hosts the conversation."""
+    """Return the channel of every server that hosts the conversation."""
     return f"conversation:{conversation_id}"
 
 
 def user_channel(user_id: str) -> str:
-    """Name the channel of every server that the user is connected to."""
+    """Return the channel of every server to which the user is connected."""
     return f"user:{user_id}"
 
 
-class BusMessage(msgspec.Struct, frozen=True, rename="camel", tag_field="kind", kw_only=True):
-    """Base of the notes; unknown fields are ignored, so that servers of two releases understand each other."""
+class BusMessageBase(msgspec.Struct, frozen=True, rename="camel", tag_field="kind", kw_only=True):
+    """Base of the messages; unknown fields are ignored, so that servers of different releases can work together."""
 
 
-class MessageStored(BusMessage, frozen=True, tag="message", kw_only=True):
-    """A message was committed."""
+class MessageStored(BusMessageBase, frozen=True, tag="message", kw_only=True):
+    """Committed chat message."""
 
     message: Message
 
 
-class ConversationChanged(BusMessage, frozen=True, tag="conversation", kw_only=True):
-    """A conversation's status or assignee changed; ``before`` is missing where it was not known."""
+class ConversationChanged(BusMessageBase, frozen=True, tag="conversation", kw_only=True):
+    """Change of a conversation's status or assignee; ``before`` is None if the previous state is unknown."""
 
     before: Conversation | None
     after: Conversation
 
 
-class ConversationTouched(BusMessage, frozen=True, tag="touched", kw_only=True):
-    """Something that the list of conversations shows changed; followers read it from the database."""
+class ConversationTouched(BusMessageBase, frozen=True, tag="touched", kw_only=True):
+    """Change that is visible in the list of conversations; receivers read it from the database."""
 
     conversation_id: Id
 
 
-class TypingChanged(BusMessage, frozen=True, tag="typing", kw_only=True):
-    """Somebody types, still types (the same note again), or stopped, as seen by the note's origin."""
+class TypingChanged(BusMessageBase, frozen=True, tag="typing", kw_only=True):
+    """Typing state of a user connected to the origin; repeated while the user keeps typing."""
 
     conversation_id: Id
     user: User
     is_typing: bool
 
 
-class ReadMoved(BusMessage, frozen=True, tag="read", kw_only=True):
-    """A member has read further."""
+class ReadMoved(BusMessageBase, frozen=True, tag="read", kw_only=True):
+    """Advance of a member's read mark."""
 
     read: MessageRead
 
 
-class PresenceEntry(BusMessage, frozen=True, tag="presence", kw_only=True):
-    """What one server contributes to a user's presence.
+class PresenceEntry(BusMessageBase, frozen=True, tag="presence", kw_only=True):
+    """Presence of a user on one server.
 
-    ``offline`` says that the user has no connection left there. ``rooms`` are the ids of the conversations that the
-    user's connections there have joined. ``is_leaving``: the last connection has gone, and the grace runs.
+    ``offline`` means that the user has no connection to that server. ``rooms`` are the ids of the conversations joined
+    by the user's connections there. ``is_leaving``: the last connection is closed, and the grace period runs.
     """
 
     user: User
@@ -81,33 +81,33 @@ class PresenceEntry(BusMessage, frozen=True, tag="presence", kw_only=True):
     is_leaving: bool = False
 
 
-class UserEvent(BusMessage, frozen=True, tag="event", kw_only=True):
-    """An event for every connection of one user (guide: ``sendToUser``); a payload crosses as it is."""
+class UserEvent(BusMessageBase, frozen=True, tag="event", kw_only=True):
+    """Event for every connection of one user (guide: ``sendToUser``); the payload is passed unchanged."""
 
     user_id: Id
     name: EventName
     payload: msgspec.Raw | UnsetType = UNSET
 
 
-class Revoked(BusMessage, frozen=True, tag="revoked", kw_only=True):
-    """The user's connections are to be closed: logged out, disabled or erased."""
+class Revoked(BusMessageBase, frozen=True, tag="revoked", kw_only=True):
+    """Request to close the connections of a user who was logged out, disabled or erased."""
 
     user_id: Id
 
 
-class HostingBegan(BusMessage, frozen=True, tag="hosting", kw_only=True):
-    """The origin has begun to host a conversation: the others that do tell it who is there, and who types."""
+class HostingBegan(BusMessageBase, frozen=True, tag="hosting", kw_only=True):
+    """Start of hosting a conversation on the origin; other hosts reply with presence and typing states."""
 
     conversation_id: Id
 
 
-class BotNoticed(BusMessage, frozen=True, tag="bot", kw_only=True):
-    """A notice about a bot for every agent who follows an inbox."""
+class BotNoticed(BusMessageBase, frozen=True, tag="bot", kw_only=True):
+    """Notice about a bot for every agent subscribed to an inbox."""
 
     notice: BotNotice
 
 
-Note = (
+BusMessage = (
     MessageStored
     | ConversationChanged
     | ConversationTouched
@@ -122,8 +122,8 @@ Note = (
 
 
 class Envelope(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A note with the server it comes from and when that server published it (Unix milliseconds)."""
+    """Message with its origin and the time of publishing (Unix milliseconds)."""
 
     origin: Id
     sent_ms: UnixMs
-    note: Note
+    message: BusMessage = msgspec.field(name="note")

@@ -1,4 +1,4 @@
-"""Several servers' buses of one kind: a town, in which each can be cut off."""
+"""Clusters of buses of each kind; any member can be disconnected."""
 
 from __future__ import annotations
 
@@ -8,64 +8,64 @@ from chatws.bus import MemoryHub
 from chatws.bus.redis import RedisBus
 from chatws.bus.redis.bus import RedisTiming
 from chatws.bus.redis.url import parse_redis_url
-from tests.bus.support import Recorder
+from tests.bus.support import RecordingListener
 from tests.support.tcp_relay import Relay
 
 if TYPE_CHECKING:
     from chatws.bus import Bus, MemoryBus
     from tests.support.redis import RedisServer
 
-FAST = RedisTiming(lease=2.0, beat=0.2, timeout=10.0, retry=0.1)
-"""Leases run out soon, but a busy machine has all the time it needs to answer."""
+FAST = RedisTiming(lease=2.0, renewal=0.2, timeout=10.0, retry=0.1)
+"""Short leases, and a timeout that a busy machine does not exceed."""
 
-HASTY = FAST._replace(timeout=1.0)
-"""For tests in which Redis does not answer."""
+SHORT_TIMEOUT = FAST._replace(timeout=1.0)
+"""For tests in which Redis does not reply."""
 
 
-class Member:
-    """One server: its bus and what it has heard."""
+class ClusterMember:
+    """Bus of one server with its listener."""
 
-    def __init__(self, bus: Bus, heard: Recorder) -> None:
+    def __init__(self, bus: Bus, listener: RecordingListener) -> None:
         self.bus = bus
-        self.heard = heard
+        self.listener = listener
 
     @property
     def origin(self) -> str:
         return self.bus.origin
 
 
-class Town(Protocol):
-    """Where members come from; ``close`` ends those that are still open."""
+class BusCluster(Protocol):
+    """Factory of members; ``close`` ends the open ones."""
 
-    async def member(self) -> Member: ...
+    async def member(self) -> ClusterMember: ...
 
-    async def cut(self, member: Member) -> None:
-        """Take a member's link away."""
+    async def cut(self, member: ClusterMember) -> None:
+        """Disconnect a member."""
 
-    async def restore(self, member: Member) -> None:
-        """Give it back."""
+    async def restore(self, member: ClusterMember) -> None:
+        """Reconnect a member."""
 
     async def close(self) -> None: ...
 
 
-class MemoryTown:
-    """Members of one hub."""
+class MemoryCluster:
+    """Members of one in-memory hub."""
 
     def __init__(self) -> None:
         self._hub = MemoryHub()
         self._buses: dict[str, MemoryBus] = {}
 
-    async def member(self) -> Member:
+    async def member(self) -> ClusterMember:
         bus = self._hub.bus()
         self._buses[bus.origin] = bus
-        heard = Recorder()
-        await bus.open(heard)
-        return Member(bus, heard)
+        listener = RecordingListener()
+        await bus.open(listener)
+        return ClusterMember(bus, listener)
 
-    async def cut(self, member: Member) -> None:
+    async def cut(self, member: ClusterMember) -> None:
         self._buses[member.origin].cut()
 
-    async def restore(self, member: Member) -> None:
+    async def restore(self, member: ClusterMember) -> None:
         self._buses[member.origin].restore()
 
     async def close(self) -> None:
@@ -73,8 +73,8 @@ class MemoryTown:
             await bus.close()
 
 
-class RedisTown:
-    """Members around one Redis, each over a path of its own."""
+class RedisCluster:
+    """Members of one Redis, each behind its own relay."""
 
     def __init__(self, server: RedisServer, prefix: str, timing: RedisTiming = FAST) -> None:
         self._server = server
@@ -85,23 +85,23 @@ class RedisTown:
 
     @property
     def port(self) -> int:
-        """The Redis without a path that can be cut."""
+        """Port of Redis itself, without a relay."""
         return self._server.port
 
-    async def member(self) -> Member:
+    async def member(self) -> ClusterMember:
         relay = Relay(self._server.port)
         await relay.mend()
         bus = RedisBus(parse_redis_url(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
         self._relays[bus.origin] = relay
         self._buses.append(bus)
-        heard = Recorder()
-        await bus.open(heard)
-        return Member(bus, heard)
+        listener = RecordingListener()
+        await bus.open(listener)
+        return ClusterMember(bus, listener)
 
-    async def cut(self, member: Member) -> None:
+    async def cut(self, member: ClusterMember) -> None:
         await self._relays[member.origin].cut()
 
-    async def restore(self, member: Member) -> None:
+    async def restore(self, member: ClusterMember) -> None:
         await self._relays[member.origin].mend()
 
     async def close(self) -> None:

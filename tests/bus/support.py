@@ -1,4 +1,4 @@
-"""What a server hears, written down, and notes to tell apart."""
+"""Recording listener, and distinguishable messages."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from chatws.protocol.entities import PresenceStatus, Role, User
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws.bus import Note
+    from chatws.bus import BusMessage
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
-def note(number: int) -> Revoked:
-    """Make a note that is told from others by its number."""
+def message(number: int) -> Revoked:
+    """Return a message identified by its number."""
     return Revoked(user_id=f"user-{number}")
 
 
-def part(user_id: str, status: PresenceStatus = "online", role: Role = "customer") -> PresenceEntry:
-    """Make a presence part."""
+def entry(user_id: str, status: PresenceStatus = "online", role: Role = "customer") -> PresenceEntry:
+    """Return a presence entry."""
     user = User(user_id=user_id, user_name=user_id.title(), role=role)
     return PresenceEntry(user=user, status=status, since_ms=1_000, rooms=("c-1",))
 
 
-class Recorder:
-    """A receiver that keeps everything, and lets a test wait for what it needs."""
+class RecordingListener:
+    """Listener that stores everything it receives, with methods to wait for it."""
 
     def __init__(self) -> None:
-        self.arrivals: list[tuple[str, str, Note]] = []
+        self.deliveries: list[tuple[str, str, BusMessage]] = []
         self.gone: list[str] = []
         self.resumes = 0
         self._changed = asyncio.Condition()
         self._notifying: set[asyncio.Task[None]] = set()
 
     @property
-    def notes(self) -> list[Note]:
-        return [note for _, _, note in self.arrivals]
+    def messages(self) -> list[BusMessage]:
+        return [message for _, _, message in self.deliveries]
 
-    def received(self, channel: str, origin: str, note: Note) -> None:
-        self.arrivals.append((channel, origin, note))
+    def received(self, channel: str, origin: str, message: BusMessage) -> None:
+        self.deliveries.append((channel, origin, message))
         self._notify()
 
     def resumed(self) -> None:
@@ -54,12 +54,12 @@ class Recorder:
         self._notify()
 
     async def resumed_by(self, times: int = 1) -> None:
-        """Wait until the bus has resumed so many times."""
+        """Wait until the bus has resumed this many times."""
         await self.until(lambda: self.resumes >= times)
 
     async def until(self, reached: Callable[[], bool]) -> None:
-        """Wait until something received makes this true."""
-        async with asyncio.timeout(PATIENCE_S), self._changed:
+        """Wait until a received message or event makes the condition true."""
+        async with asyncio.timeout(TIMEOUT_S), self._changed:
             await self._changed.wait_for(reached)
 
     def _notify(self) -> None:

@@ -1,4 +1,4 @@
-"""The port's promises, kept by every bus."""
+"""Guarantees of the bus interface, checked for every implementation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from chatws.bus import (
 )
 from chatws.protocol.entities import Conversation, Message, User
 from chatws.protocol.events import MessageRead
-from tests.bus.support import note, part
+from tests.bus.support import entry, message
 
 if TYPE_CHECKING:
-    from chatws.bus import Note
-    from tests.bus.clusters import Town
+    from chatws.bus import BusMessage
+    from tests.bus.clusters import BusCluster
 
 ROOM = conversation_channel("c-1")
 ANNA = User(user_id="anna", user_name="Anna ☂", role="customer")
@@ -45,7 +45,7 @@ CONVERSATION = Conversation(
     head_seq=7,
     last_message=MESSAGE,
 )
-EVERY_KIND: list[Note] = [
+EVERY_KIND: list[BusMessage] = [
     MessageStored(message=MESSAGE),
     ConversationChanged(before=None, after=CONVERSATION),
     ConversationChanged(before=CONVERSATION, after=msgspec.structs.replace(CONVERSATION, version=4)),
@@ -54,152 +54,154 @@ EVERY_KIND: list[Note] = [
     ReadMoved(
         read=MessageRead(conversation_id="c-1", user_id="anna", seq=7, timestamp="2025-10-28T09:30:00.000Z"),
     ),
-    part("anna", "busy", "admin"),
+    entry("anna", "busy", "admin"),
     UserEvent(user_id="anna", name="notification", payload=msgspec.Raw(b'{"title":"Hi","n":[1,null]}')),
     Revoked(user_id="anna"),
 ]
 
 
-async def test_every_kind_of_note_arrives_as_it_was_published(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_every_kind_of_message_arrives_unchanged(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(ROOM)
     for each in EVERY_KIND:
         one.bus.publish(ROOM, each)
-    await two.heard.until(lambda: len(two.heard.notes) == len(EVERY_KIND))
-    assert [msgspec.json.encode(each) for each in two.heard.notes] == [msgspec.json.encode(each) for each in EVERY_KIND]
-    assert {(channel, origin) for channel, origin, _ in two.heard.arrivals} == {(ROOM, one.origin)}
+    await two.listener.until(lambda: len(two.listener.messages) == len(EVERY_KIND))
+    assert [msgspec.json.encode(each) for each in two.listener.messages] == [
+        msgspec.json.encode(each) for each in EVERY_KIND
+    ]
+    assert {(channel, origin) for channel, origin, _ in two.listener.deliveries} == {(ROOM, one.origin)}
 
 
-async def test_own_notes_never_come_back(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_own_messages_are_not_received(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await one.bus.subscribe(ROOM)
     await two.bus.subscribe(ROOM)
-    one.bus.publish(ROOM, note(1))
-    await two.heard.until(lambda: bool(two.heard.notes))
-    two.bus.publish(ROOM, note(2))
-    await one.heard.until(lambda: bool(one.heard.notes))
-    assert (one.heard.notes, two.heard.notes) == ([note(2)], [note(1)])
+    one.bus.publish(ROOM, message(1))
+    await two.listener.until(lambda: bool(two.listener.messages))
+    two.bus.publish(ROOM, message(2))
+    await one.listener.until(lambda: bool(one.listener.messages))
+    assert (one.listener.messages, two.listener.messages) == ([message(2)], [message(1)])
 
 
-async def test_notes_of_one_origin_on_one_channel_keep_their_order(town: Town) -> None:
-    one, two, three = [await town.member() for _ in range(3)]
+async def test_messages_of_one_origin_on_one_channel_keep_their_order(cluster: BusCluster) -> None:
+    one, two, three = [await cluster.member() for _ in range(3)]
     await three.bus.subscribe(ROOM)
-    sent = [note(number) for number in range(1_500)]
+    sent = [message(number) for number in range(1_500)]
     for each in sent:
         one.bus.publish(ROOM, each)
         two.bus.publish(ROOM, each)
-    await three.heard.until(lambda: len(three.heard.notes) == 3_000)
+    await three.listener.until(lambda: len(three.listener.messages) == 3_000)
     for origin in (one.origin, two.origin):
-        assert [each for _, sender, each in three.heard.arrivals if sender == origin] == sent
+        assert [each for _, sender, each in three.listener.deliveries if sender == origin] == sent
 
 
-async def test_a_server_hears_only_what_it_has_subscribed(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_server_receives_only_subscribed_channels(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(user_channel("anna"))
     await two.bus.subscribe(INBOX)
-    one.bus.publish(ROOM, note(1))
-    one.bus.publish(user_channel("ben"), note(2))
-    one.bus.publish(user_channel("anna"), note(3))
-    one.bus.publish(INBOX, note(4))
-    await two.heard.until(lambda: note(4) in two.heard.notes)
-    assert two.heard.notes == [note(3), note(4)]
+    one.bus.publish(ROOM, message(1))
+    one.bus.publish(user_channel("ben"), message(2))
+    one.bus.publish(user_channel("anna"), message(3))
+    one.bus.publish(INBOX, message(4))
+    await two.listener.until(lambda: message(4) in two.listener.messages)
+    assert two.listener.messages == [message(3), message(4)]
 
 
-async def test_nothing_arrives_after_unsubscribing(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_nothing_arrives_after_unsubscribing(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(ROOM)
     await two.bus.subscribe(INBOX)
-    one.bus.publish(ROOM, note(1))
-    await two.heard.until(lambda: bool(two.heard.notes))
+    one.bus.publish(ROOM, message(1))
+    await two.listener.until(lambda: bool(two.listener.messages))
     two.bus.unsubscribe(ROOM)
-    one.bus.publish(ROOM, note(2))
-    one.bus.publish(INBOX, note(3))
-    await two.heard.until(lambda: note(3) in two.heard.notes)
-    assert two.heard.notes == [note(1), note(3)]
+    one.bus.publish(ROOM, message(2))
+    one.bus.publish(INBOX, message(3))
+    await two.listener.until(lambda: message(3) in two.listener.messages)
+    assert two.listener.messages == [message(1), message(3)]
 
 
-async def test_a_channel_left_and_entered_again_is_heard_once(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_channel_subscribed_again_is_received_once(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     for _ in range(20):
         waiting = [two.bus.subscribe(ROOM), two.bus.subscribe(ROOM)]
         two.bus.unsubscribe(ROOM)
         await asyncio.gather(*waiting, return_exceptions=True)
     await two.bus.subscribe(ROOM)
-    one.bus.publish(ROOM, note(1))
-    one.bus.publish(ROOM, note(2))
-    await two.heard.until(lambda: note(2) in two.heard.notes)
-    assert two.heard.notes == [note(1), note(2)]
+    one.bus.publish(ROOM, message(1))
+    one.bus.publish(ROOM, message(2))
+    await two.listener.until(lambda: message(2) in two.listener.messages)
+    assert two.listener.messages == [message(1), message(2)]
 
 
-async def test_others_can_ask_for_held_presence(town: Town) -> None:
-    one, two, three = [await town.member() for _ in range(3)]
+async def test_presence_is_visible_to_other_servers(cluster: BusCluster) -> None:
+    one, two, three = [await cluster.member() for _ in range(3)]
     await three.bus.subscribe(INBOX)
-    for member, held in ((one, part("anna", "away")), (two, part("anna")), (two, part("bob", role="admin"))):
-        member.bus.hold(held)
-        member.bus.publish(INBOX, held)
-    await three.heard.until(lambda: len(three.heard.notes) == 3)
+    for member, presence in ((one, entry("anna", "away")), (two, entry("anna")), (two, entry("bob", role="admin"))):
+        member.bus.hold(presence)
+        member.bus.publish(INBOX, presence)
+    await three.listener.until(lambda: len(three.listener.messages) == 3)
     found = await three.bus.presence_of(["anna", "bob", "carl"])
-    assert set(found["anna"]) == {(one.origin, part("anna", "away")), (two.origin, part("anna"))}
-    assert found["bob"] == [(two.origin, part("bob", role="admin"))]
+    assert set(found["anna"]) == {(one.origin, entry("anna", "away")), (two.origin, entry("anna"))}
+    assert found["bob"] == [(two.origin, entry("bob", role="admin"))]
     assert found["carl"] == []
-    assert await three.bus.agents() == [(two.origin, part("bob", role="admin"))]
+    assert await three.bus.agents() == [(two.origin, entry("bob", role="admin"))]
 
 
-async def test_own_presence_is_not_among_the_others(town: Town) -> None:
-    one = await town.member()
-    one.bus.hold(part("bob", role="admin"))
+async def test_own_presence_is_not_returned(cluster: BusCluster) -> None:
+    one = await cluster.member()
+    one.bus.hold(entry("bob", role="admin"))
     assert await one.bus.presence_of(["bob"]) == {"bob": []}
     assert await one.bus.agents() == []
 
 
-async def test_the_last_held_part_is_what_others_find_and_offline_ends_it(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_latest_presence_is_visible_and_offline_removes_it(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(INBOX)
-    one.bus.hold(part("bob", "online", "admin"))
-    one.bus.hold(part("bob", "busy", "admin"))
-    one.bus.publish(INBOX, note(1))
-    await two.heard.until(lambda: note(1) in two.heard.notes)
-    assert await two.bus.agents() == [(one.origin, part("bob", "busy", "admin"))]
-    one.bus.hold(part("bob", "offline", "admin"))
-    one.bus.publish(INBOX, note(2))
-    await two.heard.until(lambda: note(2) in two.heard.notes)
+    one.bus.hold(entry("bob", "online", "admin"))
+    one.bus.hold(entry("bob", "busy", "admin"))
+    one.bus.publish(INBOX, message(1))
+    await two.listener.until(lambda: message(1) in two.listener.messages)
+    assert await two.bus.agents() == [(one.origin, entry("bob", "busy", "admin"))]
+    one.bus.hold(entry("bob", "offline", "admin"))
+    one.bus.publish(INBOX, message(2))
+    await two.listener.until(lambda: message(2) in two.listener.messages)
     assert await two.bus.agents() == []
     assert await two.bus.presence_of(["bob"]) == {"bob": []}
 
 
-async def test_a_server_that_closes_is_gone_at_once_and_holds_nothing(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_closed_server_is_gone_at_once_with_its_presence(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(INBOX)
-    one.bus.hold(part("bob", role="admin"))
-    one.bus.publish(INBOX, note(1))
-    await two.heard.until(lambda: bool(two.heard.notes))
+    one.bus.hold(entry("bob", role="admin"))
+    one.bus.publish(INBOX, message(1))
+    await two.listener.until(lambda: bool(two.listener.messages))
     await one.bus.close()
-    await two.heard.until(lambda: bool(two.heard.gone))
-    assert two.heard.gone == [one.origin]
+    await two.listener.until(lambda: bool(two.listener.gone))
+    assert two.listener.gone == [one.origin]
     assert await two.bus.agents() == []
 
 
-async def test_nothing_is_received_after_close(town: Town) -> None:
-    one, two, three = [await town.member() for _ in range(3)]
+async def test_nothing_is_received_after_close(cluster: BusCluster) -> None:
+    one, two, three = [await cluster.member() for _ in range(3)]
     await two.bus.subscribe(ROOM)
     await three.bus.subscribe(ROOM)
-    one.bus.publish(ROOM, note(1))
+    one.bus.publish(ROOM, message(1))
     await two.bus.close()
-    heard = list(two.heard.arrivals)
+    deliveries = list(two.listener.deliveries)
     await one.bus.close()
-    await three.heard.until(lambda: one.origin in three.heard.gone)
-    assert two.heard.arrivals == heard
-    assert two.heard.gone == []
+    await three.listener.until(lambda: one.origin in three.listener.gone)
+    assert two.listener.deliveries == deliveries
+    assert two.listener.gone == []
 
 
-async def test_a_server_that_is_cut_off_is_gone_for_the_others_only(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_disconnected_server_is_gone_for_the_others_only(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(ROOM)
-    one.bus.publish(ROOM, note(1))
-    await two.heard.until(lambda: bool(two.heard.notes))
-    await town.cut(one)
-    await two.heard.until(lambda: bool(two.heard.gone))
-    assert (one.heard.gone, two.heard.gone) == ([], [one.origin])
+    one.bus.publish(ROOM, message(1))
+    await two.listener.until(lambda: bool(two.listener.messages))
+    await cluster.cut(one)
+    await two.listener.until(lambda: bool(two.listener.gone))
+    assert (one.listener.gone, two.listener.gone) == ([], [one.origin])
     with pytest.raises(BusUnavailable):
         await one.bus.presence_of(["anna"])
     with pytest.raises(BusUnavailable):
@@ -210,31 +212,31 @@ async def test_a_server_that_is_cut_off_is_gone_for_the_others_only(town: Town) 
     assert two.bus.stats.connected
 
 
-async def test_a_server_that_is_back_resumes_with_its_subscriptions_and_presence(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_reconnected_server_resumes_with_its_subscriptions_and_presence(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await one.bus.subscribe(ROOM)
     await two.bus.subscribe(ROOM)
-    one.bus.hold(part("bob", role="admin"))
-    one.bus.publish(ROOM, note(1))
-    await two.heard.until(lambda: bool(two.heard.notes))
-    await town.cut(one)
-    await two.heard.until(lambda: bool(two.heard.gone))
-    one.bus.hold(part("eve", role="admin"))
-    await town.restore(one)
-    await one.heard.until(lambda: bool(one.heard.resumes))
-    two.bus.publish(ROOM, note(2))
-    await one.heard.until(lambda: note(2) in one.heard.notes)
-    assert {held.part.user.user_id for held in await two.bus.agents()} == {"bob", "eve"}
+    one.bus.hold(entry("bob", role="admin"))
+    one.bus.publish(ROOM, message(1))
+    await two.listener.until(lambda: bool(two.listener.messages))
+    await cluster.cut(one)
+    await two.listener.until(lambda: bool(two.listener.gone))
+    one.bus.hold(entry("eve", role="admin"))
+    await cluster.restore(one)
+    await one.listener.until(lambda: bool(one.listener.resumes))
+    two.bus.publish(ROOM, message(2))
+    await one.listener.until(lambda: message(2) in one.listener.messages)
+    assert {remote.part.user.user_id for remote in await two.bus.agents()} == {"bob", "eve"}
     assert one.bus.stats.reconnects == 1
-    assert two.heard.resumes == 0
+    assert two.listener.resumes == 0
 
 
-async def test_figures_count_what_crossed(town: Town) -> None:
-    one, two = await town.member(), await town.member()
+async def test_stats_count_messages(cluster: BusCluster) -> None:
+    one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(ROOM)
     for number in range(10):
-        one.bus.publish(ROOM, note(number))
-    await two.heard.until(lambda: len(two.heard.notes) == 10)
+        one.bus.publish(ROOM, message(number))
+    await two.listener.until(lambda: len(two.listener.messages) == 10)
     sender, receiver = one.bus.stats, two.bus.stats
     assert (sender.published, sender.received, sender.dropped, sender.queued) == (10, 0, 0, 0)
     assert (receiver.published, receiver.received, receiver.malformed, receiver.reconnects) == (0, 10, 0, 0)

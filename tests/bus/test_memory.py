@@ -1,27 +1,27 @@
-"""What is particular to the bus in memory."""
+"""Behaviour specific to the in-memory bus."""
 
 from __future__ import annotations
 
 from chatws.bus import INBOX, MemoryBus
-from tests.bus.support import Recorder, note, part
+from tests.bus.support import RecordingListener, entry, message
 
 
-async def test_a_bus_of_its_own_has_nobody_to_talk_to() -> None:
-    bus, heard = MemoryBus(), Recorder()
-    await bus.open(heard)
+async def test_bus_without_a_hub_has_no_other_servers() -> None:
+    bus, listener = MemoryBus(), RecordingListener()
+    await bus.open(listener)
     await bus.subscribe(INBOX)
-    bus.hold(part("bob", role="admin"))
-    bus.publish(INBOX, note(1))
+    bus.hold(entry("bob", role="admin"))
+    bus.publish(INBOX, message(1))
     assert await bus.presence_of(["bob"]) == {"bob": []}
     assert await bus.ping()
     await bus.close()
-    assert heard.arrivals == []
+    assert listener.deliveries == []
 
 
-async def test_notes_of_a_server_that_is_cut_off_are_dropped_and_counted() -> None:
+async def test_messages_of_a_disconnected_server_are_dropped_and_counted() -> None:
     bus = MemoryBus()
-    await bus.open(Recorder())
+    await bus.open(RecordingListener())
     bus.cut()
-    bus.publish(INBOX, note(1))
+    bus.publish(INBOX, message(1))
     assert (bus.stats.published, bus.stats.dropped) == (0, 1)
     await bus.close()

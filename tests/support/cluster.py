@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from chatws.bus import MemoryBus, MemoryHub, Note
+from chatws.bus import BusMessage, MemoryBus, MemoryHub
 from chatws.settings import Settings
 from chatws.store.factory import make_store
 from tests.support.chat import RunningChat
@@ -61,7 +61,7 @@ class LossyBus(MemoryBus):
 
     def __init__(self, hub: MemoryHub) -> None:
         super().__init__(hub)
-        self.lost: tuple[type[Note], ...] = ()
+        self.lost: tuple[type[BusMessage], ...] = ()
         self.confirms_late = False
         """Whether channels are heard, and confirmed, only after ``confirm``."""
         self._unconfirmed: dict[str, asyncio.Future[None]] = {}
@@ -78,7 +78,7 @@ class LossyBus(MemoryBus):
             self._channels.add(channel)
             done.set_result(None)
 
-    def publish(self, channel: str, note: Note) -> None:
+    def publish(self, channel: str, note: BusMessage) -> None:
         if not isinstance(note, self.lost):
             super().publish(channel, note)
 

@@ -1,4 +1,4 @@
-"""The bus over Redis: one link that listens, one that sends and asks, and what happens when either is lost."""
+"""Bus over Redis: one connection for requests, one for subscriptions, and reconnection when either is lost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from redis.exceptions import ResponseError
 
 from chatws.bus.errors import BusUnavailable
 from chatws.bus.interface import BusListener, BusStats, RemotePresenceEntry
-from chatws.bus.redis.connection import Command, RedisConnection, Reply, open_connection, words_of
+from chatws.bus.redis.connection import Command, RedisConnection, Reply, describe_error, open_connection
 from chatws.bus.redis.keys import RedisKeys
-from chatws.bus.redis.lease import Lease
+from chatws.bus.redis.lease import ServerLease
 from chatws.bus.redis.publish_queue import PublishQueue
 from chatws.bus.redis.subscriber import RedisSubscriber
 from chatws.bus.redis.subscriptions import Subscriptions
@@ -25,271 +25,274 @@ from chatws.logging import RateLimitedLogger
 from chatws.protocol.ids import new_id
 
 if TYPE_CHECKING:
-    from chatws.bus.messages import Note, PresenceEntry
+    from chatws.bus.messages import BusMessage, PresenceEntry
 
-BATCH_NOTES = 500
+BATCH_MESSAGES = 500
 
 NOT_CONNECTED = "not connected"
 
-AWAY_LINE_S = 60.0
-"""How often the log is told again that the broker is away."""
+OUTAGE_LOG_INTERVAL_S = 60.0
+"""Interval of the log line during an outage of Redis."""
 
 _log = logging.getLogger("chatws.bus")
 
 
 class RedisTiming(NamedTuple):
-    """The clockwork, in seconds.
+    """Intervals and timeouts of the bus, in seconds.
 
-    A crashed server's users are offline for the others after a lease, a beat and the grace: 17 s of the 20 promised.
+    Users of a crashed server are offline for the others after a lease, a renewal interval and the grace: 17 s of the
+    promised 20 s.
     """
 
     lease: float = 10.0
-    beat: float = 2.0
-    """How often the lease is renewed and those of the others are looked at."""
+    renewal: float = 2.0
+    """Interval at which the lease is renewed and the leases of other servers are checked."""
     timeout: float = 1.0
-    """Redis has this long to answer."""
+    """Time for which Redis may take to reply."""
     retry: float = 1.0
-    """Longest pause before the next attempt to reach it."""
+    """Longest pause before the next connection attempt."""
 
 
-def _absence_log() -> RateLimitedLogger:
-    return RateLimitedLogger(_log, time.monotonic, AWAY_LINE_S)
+def _outage_log() -> RateLimitedLogger:
+    return RateLimitedLogger(_log, time.monotonic, OUTAGE_LOG_INTERVAL_S)
 
 
 def unix_ms() -> int:
-    """Return the time of day in Unix milliseconds."""
+    """Return the current time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 class RedisBus:
-    """One server's place among those that share a Redis and a prefix.
+    """Bus of one server; servers with the same Redis and prefix form a cluster.
 
-    Its task owns both links. A fault of either ends the session; the next begins with all subscriptions and all
-    presence written again, since Redis may have come back empty.
+    The task of the bus owns both connections. A fault of either closes both. After the reconnect all subscriptions and
+    presence entries are written again, since Redis may have been emptied.
     """
 
-    def __init__(self, address: RedisEndpoint, prefix: str, timing: RedisTiming | None = None) -> None:
-        self._address = address
+    def __init__(self, endpoint: RedisEndpoint, prefix: str, timing: RedisTiming | None = None) -> None:
+        self._endpoint = endpoint
         self._timing = timing or RedisTiming()
         self._origin = new_id(unix_ms())
         self._stats = BusStats()
-        self._lines = RateLimitedLogger(_log, time.monotonic)
-        self._absence = _absence_log()
-        """Made anew whenever the broker is reached, so that each absence is told at once."""
+        self._limited_log = RateLimitedLogger(_log, time.monotonic)
+        self._outage_log = _outage_log()
+        """Replaced at each connect, so that the first line of every outage is written at once."""
         keys = RedisKeys(prefix)
         self._channel = keys.channel
-        self._outbox = PublishQueue(self._origin, self._stats, unix_ms)
+        self._publish_queue = PublishQueue(self._origin, self._stats, unix_ms)
         self._subscriptions = Subscriptions()
-        self._listener = RedisSubscriber(
-            self._origin, keys, self._subscriptions, self._stats, lines=self._lines, take=self._received
+        self._subscriber = RedisSubscriber(
+            self._origin, keys, self._subscriptions, self._stats, log=self._limited_log, on_message=self._on_message
         )
-        self._lease = Lease(self._origin, keys, self._timing.lease)
-        self._writing = asyncio.Lock()
-        """Held while presence is written, so that the whole and its changes do not overtake each other."""
+        self._lease = ServerLease(self._origin, keys, self._timing.lease)
+        self._write_lock = asyncio.Lock()
+        """Held while presence is written, so that a rewrite of all entries and single changes keep their order."""
         self._wake = asyncio.Event()
         """Set when there may be something to send."""
-        self._receiver: BusListener | None = None
+        self._listener: BusListener | None = None
         """Set between open and close."""
-        self._link: RedisConnection | None = None
-        """The link that sends and asks; set while the bus is connected."""
+        self._connection: RedisConnection | None = None
+        """Connection for requests; set while the bus is connected."""
         self._task: asyncio.Task[None] | None = None
-        self._tried = asyncio.Event()
-        """Set after the first attempt to connect."""
+        self._first_attempt_done = asyncio.Event()
 
     @property
     def origin(self) -> str:
-        """The server's id."""
+        """Random id of this server."""
         return self._origin
 
     @property
     def stats(self) -> BusStats:
-        """Live figures."""
+        """Live statistics."""
         return self._stats
 
-    async def open(self, receiver: BusListener) -> None:
-        """Start; returns when Redis is reached or has not answered in time."""
-        self._receiver = receiver
+    async def open(self, listener: BusListener) -> None:
+        """Start; returns when Redis is connected or the first attempt has failed."""
+        self._listener = listener
         self._task = asyncio.create_task(self._run())
-        await self._tried.wait()
+        await self._first_attempt_done.wait()
 
     async def close(self) -> None:
-        """Send what waits, give the lease back, end."""
-        self._receiver = None
+        """Send the queued messages, release the lease, and end."""
+        self._listener = None
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         self._subscriptions.close()
 
-    def publish(self, channel: str, note: Note) -> None:
-        """Queue a note."""
-        self._outbox.put(self._channel(channel), note)
+    def publish(self, channel: str, message: BusMessage) -> None:
+        """Queue a message."""
+        self._publish_queue.put(self._channel(channel), message)
         self._wake.set()
 
     def subscribe(self, channel: str) -> asyncio.Future[None]:
-        """Hear a channel."""
-        confirmed, is_new = self._subscriptions.want(channel)
+        """Subscribe to a channel."""
+        confirmed, is_new = self._subscriptions.add(channel)
         if is_new:
-            self._listener.subscribe([channel])
+            self._subscriber.subscribe([channel])
         return confirmed
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear a channel no more."""
-        if self._subscriptions.drop(channel):
-            self._listener.unsubscribe(channel)
+        """Unsubscribe from a channel."""
+        if self._subscriptions.remove(channel):
+            self._subscriber.unsubscribe(channel)
 
-    def hold(self, part: PresenceEntry) -> None:
-        """Keep a user's part in Redis; it is there before any note that is published after this call."""
-        self._lease.shelf.put(part)
+    def hold(self, entry: PresenceEntry) -> None:
+        """Store a user's entry in Redis, before any message that is published after this call."""
+        self._lease.presence.put(entry)
         self._wake.set()
 
     async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
-        """Read these users' parts."""
+        """Read the entries of these users on other servers."""
         found: dict[str, list[RemotePresenceEntry]] = {user_id: [] for user_id in user_ids}
-        for held in await self._lease.parts_of(self._connected(), list(found)) if found else []:
-            if held.part.user.user_id in found:
-                found[held.part.user.user_id].append(held)
+        for remote in await self._lease.entries_of(self._connected(), list(found)) if found else []:
+            if remote.part.user.user_id in found:
+                found[remote.part.user.user_id].append(remote)
         return found
 
     async def agents(self) -> list[RemotePresenceEntry]:
-        """Read the agents' parts."""
+        """Read the entries of agents on other servers."""
         return await self._lease.agents(self._connected())
 
     async def ping(self) -> bool:
-        """Whether Redis answers; a link that is lost meanwhile ends the wait."""
+        """Return whether Redis replies; a lost connection ends the wait."""
         try:
-            await self._connected().demand(("PING",))
+            await self._connected().request_checked(("PING",))
         except BusUnavailable:
             return False
         return True
 
     def _connected(self) -> RedisConnection:
-        if self._link is None:
+        if self._connection is None:
             raise BusUnavailable(NOT_CONNECTED)
-        return self._link
+        return self._connection
 
     async def _run(self) -> None:
         while True:
             try:
-                await self._live()
-            except BusUnavailable as problem:
-                self._absence.write(logging.WARNING, "bus_away", redis=str(self._address), reason=problem.reason)
-            except Exception as problem:  # noqa: BLE001  without its bus a server is slow: no bug may end it for good
-                self._lines.write(logging.ERROR, "bus_failed", problem=problem)
+                await self._connect_and_serve()
+            except BusUnavailable as error:
+                self._outage_log.write(
+                    logging.WARNING, "bus_unavailable", redis=str(self._endpoint), reason=error.reason
+                )
+            except Exception as error:  # noqa: BLE001  the server depends on its bus: an unexpected error must not end it
+                self._limited_log.write(logging.ERROR, "bus_failed", problem=error)
             finally:
-                self._tried.set()
+                self._first_attempt_done.set()
             await asyncio.sleep(random.uniform(0.5, 1.0) * self._timing.retry)
 
-    async def _live(self) -> None:
-        """Connect and serve until a link is lost.
+    async def _connect_and_serve(self) -> None:
+        """Connect and serve until a connection is lost.
 
         Raises:
-            Away: that is how it always ends.
+            BusUnavailable: always, unless cancelled or a defect raises another exception.
         """
-        async with contextlib.AsyncExitStack() as links:
-            link = await links.enter_async_context(open_connection(self._address, self._timing.timeout))
-            listening = await links.enter_async_context(open_connection(self._address, self._timing.timeout))
-            links.callback(self._disconnected)
-            gone = await self._lease.begin(link)
-            await self._listener.begin(listening)
-            self._connected_by(link, gone)
-            await self._serve(link, listening)
+        async with contextlib.AsyncExitStack() as connections:
+            requests = await connections.enter_async_context(open_connection(self._endpoint, self._timing.timeout))
+            subscriptions = await connections.enter_async_context(open_connection(self._endpoint, self._timing.timeout))
+            connections.callback(self._on_disconnected)
+            gone = await self._lease.acquire(requests)
+            await self._subscriber.start(subscriptions)
+            self._on_connected(requests, gone)
+            await self._serve(requests, subscriptions)
 
-    def _connected_by(self, link: RedisConnection, gone: list[str]) -> None:
-        self._link = link
+    def _on_connected(self, connection: RedisConnection, gone: list[str]) -> None:
+        self._connection = connection
         self._stats.connected = True
-        self._absence = _absence_log()
-        _log.info("bus_connected", extra={"keys": {"redis": str(self._address), "origin": self._origin}})
+        self._outage_log = _outage_log()
+        _log.info("bus_connected", extra={"keys": {"redis": str(self._endpoint), "origin": self._origin}})
         for origin in gone:
-            self._gone(origin)
-        if self._tried.is_set():
+            self._on_server_gone(origin)
+        if self._first_attempt_done.is_set():
             self._stats.reconnects += 1
-            self._tell(lambda receiver: receiver.resumed())
-        self._tried.set()
+            self._notify(lambda listener: listener.resumed())
+        self._first_attempt_done.set()
 
-    def _disconnected(self) -> None:
-        self._link = None
+    def _on_disconnected(self) -> None:
+        self._connection = None
         self._stats.connected = False
-        self._listener.end()
+        self._subscriber.stop()
 
-    async def _serve(self, link: RedisConnection, listening: RedisConnection) -> None:
-        tasks = [asyncio.create_task(self._send_all(link)), asyncio.create_task(self._beat(link))]
-        any_of: list[asyncio.Future[Any]] = [*tasks, link.lost, listening.lost]
+    async def _serve(self, requests: RedisConnection, subscriptions: RedisConnection) -> None:
+        tasks = [asyncio.create_task(self._send_all(requests)), asyncio.create_task(self._renew_lease(requests))]
+        any_of: list[asyncio.Future[Any]] = [*tasks, requests.lost, subscriptions.lost]
         try:
             await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
-            endings = await asyncio.gather(*tasks, return_exceptions=True)
-            if self._receiver is None:
-                await self._say_goodbye(link)
-        for ending in endings:
-            if isinstance(ending, Exception):
-                raise ending
-        raise BusUnavailable(next(each.result() for each in (listening.lost, link.lost) if each.done()))
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            if self._listener is None:
+                await self._close_gracefully(requests)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        raise BusUnavailable(next(each.result() for each in (subscriptions.lost, requests.lost) if each.done()))
 
-    async def _say_goodbye(self, link: RedisConnection) -> None:
+    async def _close_gracefully(self, connection: RedisConnection) -> None:
         with contextlib.suppress(BusUnavailable, TimeoutError):
             async with asyncio.timeout(self._timing.timeout):
-                while await self._send_some(link):
+                while await self._send_batch(connection):
                     pass
-                await self._lease.end(link)
+                await self._lease.release(connection)
 
-    async def _send_all(self, link: RedisConnection) -> None:
+    async def _send_all(self, connection: RedisConnection) -> None:
         while True:
             self._wake.clear()
-            while await self._send_some(link):
+            while await self._send_batch(connection):
                 pass
             await self._wake.wait()
 
-    async def _send_some(self, link: RedisConnection) -> bool:
-        """Send changes of presence, then notes, at once; whether there was anything."""
-        async with self._writing:
-            changes = self._lease.shelf.changes()
-            notes = self._outbox.take(BATCH_NOTES)
-            if not changes and not notes:
+    async def _send_batch(self, connection: RedisConnection) -> bool:
+        """Send presence changes and then messages in one request; return whether there were any."""
+        async with self._write_lock:
+            changes = self._lease.presence.take_changes()
+            messages = self._publish_queue.take(BATCH_MESSAGES)
+            if not changes and not messages:
                 return False
-            published: list[Command] = [("PUBLISH", channel, note) for channel, note in notes]
+            publishes: list[Command] = [("PUBLISH", channel, payload) for channel, payload in messages]
             try:
-                replies = await link.ask(*changes, *published)
+                replies = await connection.request(*changes, *publishes)
             except (BusUnavailable, asyncio.CancelledError):
-                self._stats.dropped += len(notes)
+                self._stats.dropped += len(messages)
                 raise
-        self._count(replies[: len(changes)], replies[len(changes) :])
+        self._check_replies(replies[: len(changes)], replies[len(changes) :])
         return True
 
-    def _count(self, changed: list[Reply], published: list[Reply]) -> None:
-        refused = [reply for reply in published if isinstance(reply, ResponseError)]
-        self._stats.published += len(published) - len(refused)
-        self._stats.dropped += len(refused)
-        # Nobody else would ever write these again, except the next session.
+    def _check_replies(self, changed: list[Reply], published: list[Reply]) -> None:
+        rejected = [reply for reply in published if isinstance(reply, ResponseError)]
+        self._stats.published += len(published) - len(rejected)
+        self._stats.dropped += len(rejected)
+        # Only a reconnect writes a rejected presence change again.
         if unwritten := [reply for reply in changed if isinstance(reply, ResponseError)]:
-            raise BusUnavailable(f"it refused: {words_of(unwritten[0])}")
-        if refused:
-            self._lines.write(logging.WARNING, "bus_note_refused", reason=words_of(refused[0]), notes=len(refused))
+            raise BusUnavailable(f"rejected: {describe_error(unwritten[0])}")
+        if rejected:
+            reason = describe_error(rejected[0])
+            self._limited_log.write(logging.WARNING, "bus_message_rejected", reason=reason, messages=len(rejected))
 
-    async def _beat(self, link: RedisConnection) -> None:
+    async def _renew_lease(self, connection: RedisConnection) -> None:
         while True:
-            await asyncio.sleep(self._timing.beat)
-            async with self._writing:
-                renewal = await self._lease.renew(link)
+            await asyncio.sleep(self._timing.renewal)
+            async with self._write_lock:
+                renewal = await self._lease.renew(connection)
             for origin in renewal.gone:
-                self._gone(origin)
+                self._on_server_gone(origin)
             if not renewal.was_held:
-                _log.warning("bus_lease_lost", extra={"keys": {"redis": str(self._address)}})
-                self._tell(lambda receiver: receiver.resumed())
+                _log.warning("bus_lease_lost", extra={"keys": {"redis": str(self._endpoint)}})
+                self._notify(lambda listener: listener.resumed())
 
-    def _received(self, channel: str, origin: str, note: Note) -> None:
-        self._lease.peers.heard(origin)
-        self._tell(lambda receiver: receiver.received(channel, origin, note))
+    def _on_message(self, channel: str, origin: str, message: BusMessage) -> None:
+        self._lease.membership.add(origin)
+        self._notify(lambda listener: listener.received(channel, origin, message))
 
-    def _gone(self, origin: str) -> None:
-        self._tell(lambda receiver: receiver.server_gone(origin))
+    def _on_server_gone(self, origin: str) -> None:
+        self._notify(lambda listener: listener.server_gone(origin))
 
-    def _tell(self, tell: Callable[[BusListener], None]) -> None:
-        if self._receiver is None:
+    def _notify(self, call: Callable[[BusListener], None]) -> None:
+        if self._listener is None:
             return
         try:
-            tell(self._receiver)
-        except Exception as problem:  # noqa: BLE001  one note's fault must not cost the link and all the others
-            self._lines.write(logging.ERROR, "bus_receiver_failed", problem=problem)
+            call(self._listener)
+        except Exception as error:  # noqa: BLE001  a defect in the handling of one message must not close the connection
+            self._limited_log.write(logging.ERROR, "bus_listener_failed", problem=error)

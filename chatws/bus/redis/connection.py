@@ -1,7 +1,7 @@
-"""One connection to Redis, by the ``redis`` package: answers in the order of the questions, one end at the first fault.
+"""Pipelined connection to Redis: replies in the order of the requests, failed as a whole at the first fault.
 
-Of the package it is the connection that is used: it logs in, writes and reads the protocol. Its clients send a command
-and wait for the reply; here many are under way, and a Redis that hangs is noticed by a clock of our own.
+Of the ``redis`` package only the connection class is used: it authenticates, writes, and parses the protocol. The
+docstring of ``chatws.bus.redis`` gives the reasons.
 """
 
 from __future__ import annotations
@@ -21,133 +21,137 @@ if TYPE_CHECKING:
 
     from chatws.bus.redis.url import RedisEndpoint
 
-MAX_UNANSWERED = 1_000
-"""Questions (of any number of commands) that may be under way; a Redis that is behind further than that is away."""
+MAX_IN_FLIGHT = 1_000
+"""Maximum number of requests (of any number of commands) in flight; beyond it Redis counts as unavailable."""
 
 Reply = bytes | int | ResponseError | list["Reply"] | None
 Command = tuple[bytes | str | int, ...]
-Hear = Callable[[Reply], None]
+ReplyHandler = Callable[[Reply], None]
 
-_NO_REDIS = (RedisError, OSError, ValueError, RecursionError, MemoryError)
-"""What the library raises when the connection ends, or when something else than Redis talks."""
+_CONNECTION_ERRORS = (RedisError, OSError, ValueError, RecursionError, MemoryError)
+"""Errors of the library when the connection ends, or when the peer does not speak the Redis protocol."""
 
 
-class _Question:
-    """Commands sent together, and the replies that have come so far."""
+class _PendingRequest:
+    """Commands sent together, and the replies received so far."""
 
-    __slots__ = ("answer", "missing", "replies", "sent_at")
+    __slots__ = ("missing", "replies", "result", "sent_at")
 
     def __init__(self, missing: int, sent_at: float) -> None:
         self.missing = missing
         self.sent_at = sent_at
         self.replies: list[Reply] = []
-        self.answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        self.result: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
 
 
 class RedisConnection:
-    """An open connection that is watched: without an answer for ``timeout_s`` it is lost.
+    """Open connection that fails when a reply is overdue by ``timeout_s``.
 
-    It owns a task that reads and one that writes; ``close`` ends both.
+    It owns a reader task and a writer task; ``close`` ends both.
     """
 
     def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._timeout_s = timeout_s
-        self._questions: deque[_Question] = deque()
+        self._in_flight: deque[_PendingRequest] = deque()
         self._unsent: list[Command] = []
         self._wake = asyncio.Event()
-        """Set when there is something to send."""
-        self._hear: Hear | None = None
-        """Set once the link only listens: then it has no questions and every reply goes there."""
-        self._heard_at = self._loop.time()
+        """Set when there are commands to send."""
+        self._reply_handler: ReplyHandler | None = None
+        """Set on a connection used for subscriptions only: it has no requests, and every reply goes to the handler."""
+        self._last_reply_at = self._loop.time()
         self.lost: asyncio.Future[str] = self._loop.create_future()
-        """Done, with the reason, when the connection has ended."""
-        self._watch_at = 0.0
-        self._watch = self._plan_watch()
+        """Resolved with the reason when the connection has ended."""
+        self._check_at = 0.0
+        self._timeout_check = self._schedule_timeout_check()
         self._tasks = [asyncio.create_task(self._run(self._read)), asyncio.create_task(self._run(self._write))]
 
-    async def ask(self, *commands: Command) -> list[Reply]:
-        """Send commands and return their replies, among them refusals.
+    async def request(self, *commands: Command) -> list[Reply]:
+        """Send commands and return their replies, including error replies.
 
         Raises:
-            Away: the link was lost before all had come.
+            BusUnavailable: the connection was lost before all replies arrived, or too many requests are in flight.
         """
         if self.lost.done():
             raise BusUnavailable(self.lost.result())
-        if len(self._questions) >= MAX_UNANSWERED:
-            raise BusUnavailable("too much is unanswered")
-        question = _Question(len(commands), self._loop.time())
-        self._questions.append(question)
+        if len(self._in_flight) >= MAX_IN_FLIGHT:
+            raise BusUnavailable("too many requests in flight")
+        pending = _PendingRequest(len(commands), self._loop.time())
+        self._in_flight.append(pending)
         self.send(*commands)
-        return await question.answer
+        return await pending.result
 
-    async def demand(self, *commands: Command) -> list[Reply]:
-        """Like ``ask``, but a refusal ends it.
+    async def request_checked(self, *commands: Command) -> list[Reply]:
+        """Send commands and return their replies; an error reply is raised.
 
         Raises:
-            Away: one was refused, or as above.
+            BusUnavailable: Redis rejected a command, or as in ``request``.
         """
-        replies = await self.ask(*commands)
+        replies = await self.request(*commands)
         for reply in replies:
             if isinstance(reply, ResponseError):
-                raise BusUnavailable(f"it refused: {words_of(reply)}")
+                raise BusUnavailable(f"rejected: {describe_error(reply)}")
         return replies
 
     def send(self, *commands: Command) -> None:
-        """Send commands whose replies nobody waits for; only while listening, or from ``ask``."""
+        """Send commands without waiting for replies; used by ``request`` and on a subscription connection."""
         self._unsent += commands
         self._wake.set()
 
-    def listen(self, hear: Hear) -> None:
-        """Hand every reply to ``hear`` from now on."""
-        assert not self._questions, "a link that listens has no questions"
-        self._hear = hear
+    def handle_replies(self, handler: ReplyHandler) -> None:
+        """Pass every reply to ``handler`` from now on; the connection then serves subscriptions only."""
+        assert not self._in_flight, "a subscription connection has no requests"
+        self._reply_handler = handler
 
-    def lose(self, reason: str) -> None:
-        """End the connection."""
+    def fail(self, reason: str) -> None:
+        """End the connection and fail all requests in flight."""
         if self.lost.done():
             return
         self.lost.set_result(reason)
-        self._watch.cancel()
-        # The library only closes: that waits until a Redis that hangs has taken what was written.
-        if (writer := self._connection._writer) is not None:  # noqa: SLF001  nothing public leads to the transport
-            writer.transport.abort()
+        self._timeout_check.cancel()
+        self._abort_transport()
         for task in self._tasks:
             task.cancel()
-        for question in self._questions:
-            if not question.answer.done():
-                question.answer.set_exception(BusUnavailable(reason))
-                question.answer.exception()  # whoever asked may have given up
-        self._questions.clear()
+        for pending in self._in_flight:
+            if not pending.result.done():
+                pending.result.set_exception(BusUnavailable(reason))
+                pending.result.exception()  # marked as retrieved: the caller may have been cancelled
+        self._in_flight.clear()
         self._unsent.clear()
 
     async def close(self, reason: str) -> None:
-        """End the connection, and wait until nothing of it runs; raises what a fault of our own ended it with."""
-        self.lose(reason)
-        for ending in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ending, Exception):
-                raise ending
+        """End the connection and wait for its tasks; raises an unexpected exception of a task."""
+        self.fail(reason)
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+    def _abort_transport(self) -> None:
+        # The public disconnect() only closes, and so waits until a hung Redis has read the unsent bytes. No public
+        # attribute leads to the transport; a test fails if this one disappears.
+        if (writer := self._connection._writer) is not None:  # noqa: SLF001  see above
+            writer.transport.abort()
 
     async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except _NO_REDIS as problem:
-            self.lose(words_of(problem))
+        except _CONNECTION_ERRORS as error:
+            self.fail(describe_error(error))
         finally:
-            self.lose("it failed")
+            self.fail("internal error")
 
     async def _read(self) -> None:
         while True:
             try:
                 reply: Reply = await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
-            except ResponseError as refusal:
-                reply = refusal
-            self._heard_at = self._loop.time()
-            if self._hear is not None:
-                self._hear(reply)
+            except ResponseError as error:
+                reply = error
+            self._last_reply_at = self._loop.time()
+            if self._reply_handler is not None:
+                self._reply_handler(reply)
             else:
-                self._answer(reply)
+                self._add_reply(reply)
 
     async def _write(self) -> None:
         while True:
@@ -156,54 +160,54 @@ class RedisConnection:
             commands, self._unsent = self._unsent, []
             await self._connection.send_packed_command(self._connection.pack_commands(commands))
 
-    def _answer(self, reply: Reply) -> None:
-        if not self._questions:
-            self.lose("it answered what nobody had asked")
+    def _add_reply(self, reply: Reply) -> None:
+        if not self._in_flight:
+            self.fail("reply without a request")
             return
-        question = self._questions[0]
-        question.replies.append(reply)
-        question.missing -= 1
-        if not question.missing:
-            self._questions.popleft()
-            if not question.answer.done():
-                question.answer.set_result(question.replies)
+        pending = self._in_flight[0]
+        pending.replies.append(reply)
+        pending.missing -= 1
+        if not pending.missing:
+            self._in_flight.popleft()
+            if not pending.result.done():
+                pending.result.set_result(pending.replies)
 
-    def _plan_watch(self) -> asyncio.TimerHandle:
-        self._watch_at = self._loop.time() + self._timeout_s / 2
-        return self._loop.call_at(self._watch_at, self._look)
+    def _schedule_timeout_check(self) -> asyncio.TimerHandle:
+        self._check_at = self._loop.time() + self._timeout_s / 2
+        return self._loop.call_at(self._check_at, self._check_timeout)
 
-    def _look(self) -> None:
+    def _check_timeout(self) -> None:
         now = self._loop.time()
-        # A loop that stood still has not read what may have come meanwhile: it looks again after it has.
-        stood_still = now - self._watch_at > self._timeout_s / 4
-        if not stood_still and now - self._waiting_since(now) > self._timeout_s:
-            self.lose(f"no answer for {self._timeout_s:g} s")
+        # After the event loop was blocked, replies may wait unread: check again once they have been read.
+        loop_was_blocked = now - self._check_at > self._timeout_s / 4
+        if not loop_was_blocked and now - self._waiting_since(now) > self._timeout_s:
+            self.fail(f"no reply for {self._timeout_s:g} s")
             return
-        if self._hear is not None:
+        if self._reply_handler is not None:
             self.send(("PING",))
-        self._watch = self._plan_watch()
+        self._timeout_check = self._schedule_timeout_check()
 
     def _waiting_since(self, now: float) -> float:
-        if self._hear is not None:
-            return self._heard_at  # it is pinged at every look, so it is never silent for long
-        return self._questions[0].sent_at if self._questions else now
+        if self._reply_handler is not None:
+            return self._last_reply_at  # every check sends a PING, so replies arrive regularly
+        return self._in_flight[0].sent_at if self._in_flight else now
 
 
 @contextlib.asynccontextmanager
-async def open_connection(address: RedisEndpoint, timeout_s: float) -> AsyncIterator[RedisConnection]:
-    """Connect, log in and choose the database; leaving ends it.
+async def open_connection(endpoint: RedisEndpoint, timeout_s: float) -> AsyncIterator[RedisConnection]:
+    """Connect, authenticate and select the database; leaving the context closes the connection.
 
     Raises:
-        Away: that was not possible within twice ``timeout_s``.
+        BusUnavailable: connecting failed or took longer than twice ``timeout_s``.
     """
-    connection = address.connection()
+    connection = endpoint.connection()
     try:
         await _connect(connection, 2 * timeout_s)
-        link = RedisConnection(connection, timeout_s)
+        opened = RedisConnection(connection, timeout_s)
         try:
-            yield link
+            yield opened
         finally:
-            await link.close("not connected")
+            await opened.close("not connected")
     finally:
         await connection.disconnect(nowait=True)
 
@@ -213,12 +217,12 @@ async def _connect(connection: AbstractConnection, timeout_s: float) -> None:
         async with asyncio.timeout(timeout_s):
             await connection.connect()
     except TimeoutError:
-        raise BusUnavailable("no connection in time") from None
-    except _NO_REDIS as problem:
-        raise BusUnavailable(words_of(problem)) from None
+        raise BusUnavailable("connecting timed out") from None
+    except _CONNECTION_ERRORS as error:
+        raise BusUnavailable(describe_error(error)) from None
 
 
-def words_of(problem: BaseException) -> str:
-    """Say what happened; of a refusal also Redis's code, which the library keeps apart."""
-    code = problem.status_code if isinstance(problem, RedisError) else None
-    return f"{code} {problem}" if code else str(problem) or type(problem).__name__
+def describe_error(error: BaseException) -> str:
+    """Return the text of an error, with the Redis error code, which the library stores separately."""
+    code = error.status_code if isinstance(error, RedisError) else None
+    return f"{code} {error}" if code else str(error) or type(error).__name__

@@ -1,28 +1,28 @@
-"""The names of everything a chat keeps in Redis; an installation's prefix sets it apart from others."""
+"""Names of the keys and channels in Redis; the prefix separates installations."""
 
 from __future__ import annotations
 
 
 class RedisKeys:
-    """Names under one prefix."""
+    """Names of keys and channels under one prefix."""
 
     def __init__(self, prefix: str) -> None:
         self.servers = f"{prefix}:servers"
-        """Sorted set: each server's origin, by the time of Redis (Unix milliseconds) at which its lease runs out."""
+        """Sorted set of server origins by the expiry of their lease (Unix milliseconds by the clock of Redis)."""
         self._prefix = prefix
 
     def channel(self, name: str) -> str:
-        """Name a channel."""
+        """Return the Redis channel of a bus channel."""
         return f"{self._prefix}:{name}"
 
     def name_of(self, channel: bytes) -> str:
-        """Return what ``channel`` was called with."""
+        """Return the bus channel of a Redis channel."""
         return channel.decode(errors="replace").removeprefix(f"{self._prefix}:")
 
     def agents(self, origin: str) -> str:
-        """Name the hash with the presence of one server's agents, user id to JSON; it expires with the lease."""
+        """Return the hash of one server's agents, user id to JSON presence entry; it expires with the lease."""
         return f"{self._prefix}:agents:{origin}"
 
     def customers(self, origin: str) -> str:
-        """Name that of the others, who are many and are never asked for all at once."""
+        """Return the hash of one server's other users, which is large and never read as a whole."""
         return f"{self._prefix}:customers:{origin}"

@@ -1,4 +1,4 @@
-"""This server's lease in Redis and those of the others: written, renewed, read, given back."""
+"""Lease of this server in Redis, with its presence entries, and the leases of the other servers."""
 
 from __future__ import annotations
 
@@ -9,126 +9,133 @@ from typing import TYPE_CHECKING, NamedTuple
 from chatws.bus.errors import BusUnavailable
 from chatws.bus.interface import RemotePresenceEntry
 from chatws.bus.redis.membership import MAX_PEERS, Membership
-from chatws.bus.redis.presence_store import PresenceStore, read_parts
+from chatws.bus.redis.presence_store import PresenceStore, decode_entries
 
 if TYPE_CHECKING:
     from chatws.bus.redis.connection import Command, RedisConnection, Reply
     from chatws.bus.redis.keys import RedisKeys
 
-UNEXPECTED = "it answered what nobody expects"
+UNEXPECTED_REPLY = "unexpected reply"
 
 FORGET_AFTER_LEASES = 6
-"""How long a lease that ran out can still be seen, so that every other server notices."""
+"""Number of leases for which an expired lease stays in Redis, so that every other server sees it."""
 
 
-class Renewal(NamedTuple):
-    """What a renewal found: whether the lease had been held all the time, and which servers are gone."""
+class LeaseRenewal(NamedTuple):
+    """Result of a renewal: whether the lease was held without interruption, and the servers that are gone."""
 
     was_held: bool
     gone: list[str]
 
 
-class Lease:
-    """The lease, with the presence parts that live as long as it does."""
+class ServerLease:
+    """Lease of this server; its presence entries expire with it."""
 
     def __init__(self, origin: str, keys: RedisKeys, lease_s: float) -> None:
         self._origin = origin
         self._keys = keys
         self._lease_ms = round(lease_s * 1000)
-        self.shelf = PresenceStore(keys, origin, self._lease_ms)
-        self.peers = Membership(origin, self._lease_ms)
-        self._looked_at = 0.0
-        """When the others' leases were looked at last, by the event loop's clock."""
+        self.presence = PresenceStore(keys, origin, self._lease_ms)
+        self.membership = Membership(origin, self._lease_ms)
+        self._checked_at = 0.0
+        """Time of the last check of the other leases, by the event loop's clock."""
 
-    async def begin(self, link: RedisConnection) -> list[str]:
-        """Write the lease and every part on a new link; everyone else is spared. Returns the servers that are gone.
+    async def acquire(self, connection: RedisConnection) -> list[str]:
+        """Write the lease and all entries on a new connection; return the servers that are gone.
 
-        Raises:
-            Away: the link was lost, or Redis refuses.
-        """
-        now_ms, leases = await self._look(link)
-        await self._write(link)
-        await self._prolong(link, now_ms)
-        self._looked_at = asyncio.get_running_loop().time()
-        self.peers.spare(now_ms)
-        return self.peers.look(leases, now_ms)
-
-    async def renew(self, link: RedisConnection) -> Renewal:
-        """Prolong the lease, or write it again with every part where Redis has lost it.
+        Every other known server gets a full lease to reconnect, too.
 
         Raises:
-            Away: as above.
+            BusUnavailable: the connection was lost, or Redis rejected a command.
         """
-        marked, *_ = await link.demand(self.shelf.is_marked(), *self.shelf.renewal())
-        now_ms, leases = await self._look(link)
-        # The others go by the second: had it run out, they have taken this server for gone.
+        now_ms, leases = await self._read_leases(connection)
+        await self._write_presence(connection)
+        await self._write_lease(connection, now_ms)
+        self._checked_at = asyncio.get_running_loop().time()
+        self.membership.grant_grace(now_ms)
+        return self.membership.update(leases, now_ms)
+
+    async def renew(self, connection: RedisConnection) -> LeaseRenewal:
+        """Renew the lease, or write it again with all entries if Redis has lost it.
+
+        Raises:
+            BusUnavailable: as in ``acquire``.
+        """
+        marked, *_ = await connection.request_checked(self.presence.mark_query(), *self.presence.renewal())
+        now_ms, leases = await self._read_leases(connection)
+        # The second condition is the one other servers use: after an expiry they treat this server as gone.
         was_held = marked == 1 and leases.get(self._origin, 0) > now_ms
         if not was_held:
-            await self._write(link)
-        await self._prolong(link, now_ms)
-        if self._stood_still():
-            self.peers.spare(now_ms)
-        return Renewal(was_held, self.peers.look(leases, now_ms))
+            await self._write_presence(connection)
+        await self._write_lease(connection, now_ms)
+        if self._was_paused():
+            self.membership.grant_grace(now_ms)
+        return LeaseRenewal(was_held, self.membership.update(leases, now_ms))
 
-    async def end(self, link: RedisConnection) -> None:
-        """Give the lease back.
+    async def release(self, connection: RedisConnection) -> None:
+        """Remove the entries and let the lease expire at once.
 
         Raises:
-            Away: as above.
+            BusUnavailable: as in ``acquire``.
         """
-        (now,) = await link.demand(("TIME",))
-        await link.demand(self.shelf.removal(), ("ZADD", self._keys.servers, _unix_ms(now) - 1, self._origin))
+        (now,) = await connection.request_checked(("TIME",))
+        await connection.request_checked(
+            self.presence.removal(), ("ZADD", self._keys.servers, _unix_ms(now) - 1, self._origin)
+        )
 
-    async def parts_of(self, link: RedisConnection, user_ids: Sequence[str]) -> list[RemotePresenceEntry]:
-        """Read the parts that other servers hold of these users.
+    async def entries_of(self, connection: RedisConnection, user_ids: Sequence[str]) -> list[RemotePresenceEntry]:
+        """Read the entries of these users on other servers.
 
         Raises:
-            Away: as above.
+            BusUnavailable: as in ``acquire``.
         """
         keys = self._keys
-        return await self._read(
-            link,
+        return await self._read_entries(
+            connection,
             lambda origin: [("HMGET", key, *user_ids) for key in (keys.agents(origin), keys.customers(origin))],
         )
 
-    async def agents(self, link: RedisConnection) -> list[RemotePresenceEntry]:
-        """Read the parts that other servers hold of agents.
+    async def agents(self, connection: RedisConnection) -> list[RemotePresenceEntry]:
+        """Read the entries of agents on other servers.
 
         Raises:
-            Away: as above.
+            BusUnavailable: as in ``acquire``.
         """
-        return await self._read(link, lambda origin: [("HVALS", self._keys.agents(origin))])
+        return await self._read_entries(connection, lambda origin: [("HVALS", self._keys.agents(origin))])
 
-    async def _read(
-        self, link: RedisConnection, questions: Callable[[str], list[Command]]
+    async def _read_entries(
+        self, connection: RedisConnection, commands_for: Callable[[str], list[Command]]
     ) -> list[RemotePresenceEntry]:
-        # The hashes of servers whose lease ran out are gone by themselves: to ask for them is harmless.
-        (names,) = await link.demand(("ZRANGE", self._keys.servers, -MAX_PEERS, -1))
+        # The hashes of a server with an expired lease have expired too, so reading them returns nothing.
+        (names,) = await connection.request_checked(("ZRANGE", self._keys.servers, -MAX_PEERS, -1))
         origins = [name.decode(errors="replace") for name in as_list(names) if isinstance(name, bytes)]
         others = [origin for origin in origins if origin != self._origin]
-        asked = [(origin, command) for origin in others for command in questions(origin)]
-        if not asked:
+        queries = [(origin, command) for origin in others for command in commands_for(origin)]
+        if not queries:
             return []
-        replies = await link.demand(*(command for _, command in asked))
-        held: list[RemotePresenceEntry] = []
-        for (origin, _), reply in zip(asked, replies, strict=True):
-            parts = read_parts(as_list(reply))
-            held += [RemotePresenceEntry(origin, part) for part in parts]
-            if parts:
-                self.peers.heard(origin)
-        return held
+        replies = await connection.request_checked(*(command for _, command in queries))
+        found: list[RemotePresenceEntry] = []
+        for (origin, _), reply in zip(queries, replies, strict=True):
+            entries = decode_entries(as_list(reply))
+            found += [RemotePresenceEntry(origin, entry) for entry in entries]
+            if entries:
+                self.membership.add(origin)
+        return found
 
-    def _stood_still(self) -> bool:
-        """Whether so much time has passed since the last look that the others may be as late as this server is.
+    def _was_paused(self) -> bool:
+        """Return whether the last check is so long ago that the other servers may be late for the same reason.
 
-        A machine that was paused wakes with all its servers' leases run out; none of them is gone.
+        After a pause of the machine the leases of all its servers have expired, although none of them is gone.
         """
         now = asyncio.get_running_loop().time()
-        passed_s, self._looked_at = now - self._looked_at, now
-        return passed_s * 1000 > self._lease_ms / 2
+        elapsed_s, self._checked_at = now - self._checked_at, now
+        return elapsed_s * 1000 > self._lease_ms / 2
 
-    async def _look(self, link: RedisConnection) -> tuple[int, dict[str, int]]:
-        now, scores = await link.demand(("TIME",), ("ZRANGE", self._keys.servers, -MAX_PEERS, -1, "WITHSCORES"))
+    async def _read_leases(self, connection: RedisConnection) -> tuple[int, dict[str, int]]:
+        """Return the time of Redis and the expiry of every lease, in Unix milliseconds."""
+        now, scores = await connection.request_checked(
+            ("TIME",), ("ZRANGE", self._keys.servers, -MAX_PEERS, -1, "WITHSCORES")
+        )
         flat = as_list(scores)
         leases = {
             name.decode(errors="replace"): int(float(score))
@@ -137,26 +144,26 @@ class Lease:
         }
         return _unix_ms(now), leases
 
-    async def _write(self, link: RedisConnection) -> None:
-        for command in self.shelf.everything():
-            await link.demand(command)
+    async def _write_presence(self, connection: RedisConnection) -> None:
+        for command in self.presence.take_all():
+            await connection.request_checked(command)
 
-    async def _prolong(self, link: RedisConnection, now_ms: int) -> None:
-        oldest = now_ms - FORGET_AFTER_LEASES * self._lease_ms
-        await link.demand(
+    async def _write_lease(self, connection: RedisConnection, now_ms: int) -> None:
+        oldest_ms = now_ms - FORGET_AFTER_LEASES * self._lease_ms
+        await connection.request_checked(
             ("ZADD", self._keys.servers, now_ms + self._lease_ms, self._origin),
-            ("ZREMRANGEBYSCORE", self._keys.servers, "-inf", oldest),
+            ("ZREMRANGEBYSCORE", self._keys.servers, "-inf", oldest_ms),
         )
 
 
 def as_list(reply: Reply) -> list[Reply]:
-    """Return an answer that must be a list.
+    """Return a reply that has to be a list.
 
     Raises:
-        Away: it is none.
+        BusUnavailable: the reply is not a list.
     """
     if not isinstance(reply, list):
-        raise BusUnavailable(UNEXPECTED)
+        raise BusUnavailable(UNEXPECTED_REPLY)
     return reply
 
 
@@ -164,4 +171,4 @@ def _unix_ms(reply: Reply) -> int:
     match reply:
         case [bytes(seconds), bytes(micros)]:
             return int(seconds) * 1000 + int(micros) // 1000
-    raise BusUnavailable(UNEXPECTED)
+    raise BusUnavailable(UNEXPECTED_REPLY)

@@ -1,4 +1,4 @@
-"""The other servers that have been heard of, and when each of their leases runs out, by the clock of Redis."""
+"""Membership of the cluster: known servers and the expiry of their leases, by the clock of Redis."""
 
 from __future__ import annotations
 
@@ -10,58 +10,61 @@ if TYPE_CHECKING:
 MAX_PEERS = 1_000
 
 
-class _Lease:
-    """When a server counts as gone, and until when an older lease of it in Redis proves nothing; Unix milliseconds."""
+class _PeerLease:
+    """Lease of another server, in Unix milliseconds.
 
-    __slots__ = ("spared_until", "until")
+    The server counts as gone at ``expires``. Until ``grace_ends`` an expired lease in Redis is ignored.
+    """
 
-    def __init__(self, until_ms: int) -> None:
-        self.until = until_ms
-        self.spared_until = until_ms
+    __slots__ = ("expires", "grace_ends")
+
+    def __init__(self, expires_ms: int) -> None:
+        self.expires = expires_ms
+        self.grace_ends = expires_ms
 
 
 class Membership:
-    """Known origins and their leases; the time of Redis is the caller's fact; without I/O."""
+    """Known origins and their leases; performs no I/O, the caller passes the time of Redis."""
 
-    def __init__(self, own: str, lease_ms: int) -> None:
-        self._own = own
+    def __init__(self, own_origin: str, lease_ms: int) -> None:
+        self._own_origin = own_origin
         self._lease_ms = lease_ms
-        self._leases: dict[str, _Lease] = {}
+        self._leases: dict[str, _PeerLease] = {}
         self._new: set[str] = set()
-        """Heard of since the last look; they are spared for a lease from that look on."""
+        """Origins seen since the last update; they are granted a full lease from the next update."""
 
-    def heard(self, origin: str) -> None:
-        """A note or a part named a server."""
+    def add(self, origin: str) -> None:
+        """Record an origin seen in a message or a presence entry."""
         if origin not in self._leases and len(self._new) < MAX_PEERS:
             self._new.add(origin)
 
-    def spare(self, now_ms: int) -> None:
-        """Redis is back, perhaps empty, perhaps with old leases: give everyone time to write its own again."""
+    def grant_grace(self, now_ms: int) -> None:
+        """Grant every known server a full lease, so that it can renew its own after an outage of Redis."""
         for origin in self._leases:
-            self._leases[origin] = _Lease(now_ms + self._lease_ms)
+            self._leases[origin] = _PeerLease(now_ms + self._lease_ms)
 
-    def look(self, found: Mapping[str, int], now_ms: int) -> list[str]:
-        """Take in the leases that Redis has, and return the servers that are gone now.
+    def update(self, found: Mapping[str, int], now_ms: int) -> list[str]:
+        """Apply the leases found in Redis, and return the servers that are gone now.
 
-        One that has run out in Redis is over, unless its server is spared. One that Redis has forgotten, because it was
-        emptied, holds until it would have run out.
+        A lease that has expired in Redis ends the membership, except during the grace. A lease missing in Redis, for
+        example because Redis was emptied, is valid until it would have expired.
         """
         for origin in self._new:
-            self._leases.setdefault(origin, _Lease(now_ms + self._lease_ms))
+            self._leases.setdefault(origin, _PeerLease(now_ms + self._lease_ms))
         self._new.clear()
-        for origin, until_ms in found.items():
-            self._take_in(origin, until_ms, now_ms)
-        gone = [origin for origin, lease in self._leases.items() if lease.until <= now_ms]
+        for origin, expires_ms in found.items():
+            self._apply(origin, expires_ms, now_ms)
+        gone = [origin for origin, lease in self._leases.items() if lease.expires <= now_ms]
         for origin in gone:
             del self._leases[origin]
         return gone
 
-    def _take_in(self, origin: str, until_ms: int, now_ms: int) -> None:
+    def _apply(self, origin: str, expires_ms: int, now_ms: int) -> None:
         lease = self._leases.get(origin)
-        if until_ms > now_ms:
-            if lease is None and origin != self._own and len(self._leases) < MAX_PEERS:
-                lease = self._leases[origin] = _Lease(until_ms)
+        if expires_ms > now_ms:
+            if lease is None and origin != self._own_origin and len(self._leases) < MAX_PEERS:
+                lease = self._leases[origin] = _PeerLease(expires_ms)
             if lease is not None:
-                lease.until, lease.spared_until = until_ms, now_ms
+                lease.expires, lease.grace_ends = expires_ms, now_ms
         elif lease is not None:
-            lease.until = lease.spared_until
+            lease.expires = lease.grace_ends

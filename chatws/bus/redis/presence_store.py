@@ -1,4 +1,4 @@
-"""The presence parts of the users who are connected here, and how Redis comes to hold the same."""
+"""Presence entries of the locally connected users, and the commands that keep Redis in sync with them."""
 
 from __future__ import annotations
 
@@ -15,79 +15,80 @@ if TYPE_CHECKING:
     from chatws.bus.redis.keys import RedisKeys
 
 CHUNK = 500
-"""Fields written by one command, so that a server with many users does not hold up the others."""
+"""Fields written by one command, so that a server with many users does not block the commands of others."""
 
 MARK = "."
-"""A field that no user id can be: a hash that lost it was emptied, and must be written as a whole."""
+"""Field that cannot be a user id: a hash without it was emptied, and has to be written completely."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(PresenceEntry)
 
 
 class PresenceStore:
-    """The parts, and who has changed since they were last written; without I/O."""
+    """Presence entries, and the users changed since the last write; performs no I/O."""
 
     def __init__(self, keys: RedisKeys, origin: str, lease_ms: int) -> None:
         self._agents = keys.agents(origin)
         self._customers = keys.customers(origin)
         self._lease_ms = lease_ms
-        self._parts: dict[str, PresenceEntry] = {}
+        self._entries: dict[str, PresenceEntry] = {}
         self._changed: dict[str, str] = {}
-        """Users to be written or removed, and in which hash."""
+        """Users to write or to remove, with the hash of each."""
 
-    def put(self, part: PresenceEntry) -> None:
-        """Hold a part, or none for a user who is offline here."""
-        user = part.user
-        if part.status == "offline":
-            self._parts.pop(user.user_id, None)
+    def put(self, entry: PresenceEntry) -> None:
+        """Store an entry; the status ``offline`` removes the user's entry."""
+        user = entry.user
+        if entry.status == "offline":
+            self._entries.pop(user.user_id, None)
         else:
-            self._parts[user.user_id] = part
-        self._changed[user.user_id] = self._hash_of(part)
+            self._entries[user.user_id] = entry
+        self._changed[user.user_id] = self._hash_of(entry)
 
-    def changes(self) -> list[Command]:
-        """Return the commands that bring Redis up to date, and take them as carried out."""
+    def take_changes(self) -> list[Command]:
+        """Return the commands that write the changes, and clear the changes."""
         commands: list[Command] = []
         for user_id, key in self._changed.items():
-            part = self._parts.get(user_id)
-            commands.append(("HDEL", key, user_id) if part is None else ("HSET", key, user_id, _encode(part)))
+            entry = self._entries.get(user_id)
+            commands.append(("HDEL", key, user_id) if entry is None else ("HSET", key, user_id, _encode(entry)))
         self._changed.clear()
-        # A hash that is new because Redis was emptied must not stay for ever.
+        # A hash that is created anew because Redis was emptied must expire too.
         return [*commands, *self.renewal()] if commands else []
 
-    def everything(self) -> list[Command]:
-        """Return the commands that write all parts anew, and take them as carried out."""
+    def take_all(self) -> list[Command]:
+        """Return the commands that rewrite all entries, and clear the changes."""
         self._changed.clear()
         commands: list[Command] = [("DEL", self._agents, self._customers), ("HSET", self._agents, MARK, "")]
         for key in (self._agents, self._customers):
-            fields = [(user_id, part) for user_id, part in self._parts.items() if self._hash_of(part) == key]
-            for start in range(0, len(fields), CHUNK):
-                chunk = [each for user_id, part in fields[start : start + CHUNK] for each in (user_id, _encode(part))]
-                commands.append(("HSET", key, *chunk))
+            entries = [(user_id, entry) for user_id, entry in self._entries.items() if self._hash_of(entry) == key]
+            for start in range(0, len(entries), CHUNK):
+                chunk = entries[start : start + CHUNK]
+                fields = [value for user_id, entry in chunk for value in (user_id, _encode(entry))]
+                commands.append(("HSET", key, *fields))
         return [*commands, *self.renewal()]
 
     def renewal(self) -> list[Command]:
-        """Return the commands that give the parts another lease."""
+        """Return the commands that renew the expiry of the entries."""
         return [("PEXPIRE", key, self._lease_ms) for key in (self._agents, self._customers)]
 
-    def is_marked(self) -> Command:
-        """Return the command that tells whether Redis still has what was written."""
+    def mark_query(self) -> Command:
+        """Return the command that checks whether Redis still has the entries."""
         return ("HEXISTS", self._agents, MARK)
 
     def removal(self) -> Command:
-        """Return the command that takes every part away."""
+        """Return the command that removes all entries."""
         return ("DEL", self._agents, self._customers)
 
-    def _hash_of(self, part: PresenceEntry) -> str:
-        return self._agents if part.user.role == "admin" else self._customers
+    def _hash_of(self, entry: PresenceEntry) -> str:
+        return self._agents if entry.user.role == "admin" else self._customers
 
 
-def read_parts(replies: Iterable[Reply]) -> list[PresenceEntry]:
-    """Return the parts among the values of hashes; what is none, such as the mark, is passed over."""
-    found: list[PresenceEntry] = []
+def decode_entries(replies: Iterable[Reply]) -> list[PresenceEntry]:
+    """Return the valid entries among the values of hashes; other values, such as the mark, are skipped."""
+    entries: list[PresenceEntry] = []
     for reply in replies:
         if isinstance(reply, bytes) and reply.startswith(b"{"):
             try:
-                found.append(_decoder.decode(reply))
+                entries.append(_decoder.decode(reply))
             except msgspec.DecodeError:
                 continue
-    return found
+    return entries

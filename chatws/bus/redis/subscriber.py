@@ -1,4 +1,4 @@
-"""What comes from Redis unasked: confirmed subscriptions, and notes, which are checked before anybody sees them."""
+"""Subscriber: confirms subscriptions, and validates received messages before they are passed on."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from chatws.bus.messages import MAX_NOTE_BYTES, Envelope
-from chatws.bus.redis.connection import Reply, words_of
+from chatws.bus.messages import MAX_MESSAGE_BYTES, Envelope
+from chatws.bus.redis.connection import Reply, describe_error
 
 if TYPE_CHECKING:
     from chatws.bus.interface import BusStats
-    from chatws.bus.messages import Note
+    from chatws.bus.messages import BusMessage
     from chatws.bus.redis.connection import RedisConnection
     from chatws.bus.redis.keys import RedisKeys
     from chatws.bus.redis.subscriptions import Subscriptions
     from chatws.logging import RateLimitedLogger
 
 MAX_LAG_MS = 60_000
-"""Clocks of two machines may differ by anything; a longer lag than this tells nothing more."""
+"""Upper bound of the measured lag: it includes the clock difference of two machines, which has no bound."""
 
-Take = Callable[[str, str, "Note"], None]
-"""Hands on a channel's name, the origin and the note."""
+SUBSCRIBE_CHUNK = 500
+"""Channels subscribed by one command."""
+
+MessageHandler = Callable[[str, str, "BusMessage"], None]
+"""Callback with the channel, the origin and the message."""
 
 _decode = msgspec.json.Decoder(Envelope).decode
 
 
 class RedisSubscriber:
-    """Listens on one link after another; ``take`` gets the notes of others."""
+    """Receives on one connection after another; ``on_message`` gets the messages of other servers."""
 
     def __init__(
         self,
@@ -41,88 +44,86 @@ class RedisSubscriber:
         subscriptions: Subscriptions,
         stats: BusStats,
         *,
-        lines: RateLimitedLogger,
-        take: Take,
+        log: RateLimitedLogger,
+        on_message: MessageHandler,
     ) -> None:
         self._origin = origin
-        self._own_beginning = b'{"origin":"%s",' % origin.encode()
-        """How own notes begin: half of what comes is known by it, and is not decoded."""
+        self._own_prefix = b'{"origin":"%s",' % origin.encode()
+        """First bytes of own messages: half of the received messages are recognized by it, and not decoded."""
         self._keys = keys
         self._subscriptions = subscriptions
         self._stats = stats
-        self._lines = lines
-        self._take = take
-        self._link: RedisConnection | None = None
-        """Set while there is a link."""
-        self._settled = asyncio.Event()
+        self._log = log
+        self._on_message = on_message
+        self._connection: RedisConnection | None = None
+        """Set while connected."""
+        self._all_confirmed = asyncio.Event()
 
-    async def begin(self, link: RedisConnection) -> None:
-        """Listen, and subscribe to everything that is wanted; done when all of it is confirmed or the link is lost."""
-        self._link = link
-        link.listen(self._hear)
-        self._settled.set()
-        channels = self._subscriptions.lose()
-        for start in range(0, len(channels), 500):
-            self.subscribe(channels[start : start + 500])
-        settled = asyncio.create_task(self._settled.wait())
-        either: list[asyncio.Future[Any]] = [settled, link.lost]
+    async def start(self, connection: RedisConnection) -> None:
+        """Receive on a new connection, and subscribe to all channels; returns when all are confirmed or it is lost."""
+        self._connection = connection
+        connection.handle_replies(self._handle_reply)
+        self._all_confirmed.set()
+        channels = self._subscriptions.reset()
+        for start in range(0, len(channels), SUBSCRIBE_CHUNK):
+            self.subscribe(channels[start : start + SUBSCRIBE_CHUNK])
+        confirmed = asyncio.create_task(self._all_confirmed.wait())
+        either: list[asyncio.Future[Any]] = [confirmed, connection.lost]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            settled.cancel()
+            confirmed.cancel()
 
-    def end(self) -> None:
-        """The link is gone."""
-        self._link = None
-        self._subscriptions.lose()
+    def stop(self) -> None:
+        """Forget the connection after it was lost."""
+        self._connection = None
+        self._subscriptions.reset()
 
     def subscribe(self, channels: list[str]) -> None:
-        """Ask for channels that are wanted since now; without a link, the next one does it."""
-        if self._link is not None:
-            self._settled.clear()
-            self._subscriptions.asked(channels)
-            self._link.send(("SUBSCRIBE", *map(self._keys.channel, channels)))
+        """Send SUBSCRIBE for newly added channels; without a connection, ``start`` sends it."""
+        if self._connection is not None:
+            self._all_confirmed.clear()
+            self._subscriptions.requested(channels)
+            self._connection.send(("SUBSCRIBE", *map(self._keys.channel, channels)))
 
     def unsubscribe(self, channel: str) -> None:
-        """Ask for a channel no more."""
-        if self._link is not None:
-            self._link.send(("UNSUBSCRIBE", self._keys.channel(channel)))
+        """Send UNSUBSCRIBE for a removed channel."""
+        if self._connection is not None:
+            self._connection.send(("UNSUBSCRIBE", self._keys.channel(channel)))
 
-    def _hear(self, reply: Reply) -> None:
+    def _handle_reply(self, reply: Reply) -> None:
         match reply:
             case [b"message", bytes(channel), bytes(payload)]:
-                self._read(channel, payload)
+                self._handle_message(channel, payload)
             case [b"subscribe", bytes(channel), int()]:
                 self._subscriptions.confirm(self._keys.name_of(channel))
                 if self._subscriptions.all_confirmed:
-                    self._settled.set()
+                    self._all_confirmed.set()
             case [b"unsubscribe" | b"pong", *_] | b"PONG":
                 pass
             case _:
-                assert self._link is not None
-                self._link.lose(
-                    f"it refused: {words_of(reply)}"
-                    if isinstance(reply, ResponseError)
-                    else "it sent what nobody expects"
+                assert self._connection is not None
+                self._connection.fail(
+                    f"rejected: {describe_error(reply)}" if isinstance(reply, ResponseError) else "unexpected reply"
                 )
 
-    def _read(self, channel: bytes, payload: bytes) -> None:
-        if payload.startswith(self._own_beginning):
+    def _handle_message(self, channel: bytes, payload: bytes) -> None:
+        if payload.startswith(self._own_prefix):
             return
         name = self._keys.name_of(channel)
         try:
-            if len(payload) > MAX_NOTE_BYTES:
-                raise msgspec.ValidationError("it is too long")
+            if len(payload) > MAX_MESSAGE_BYTES:
+                raise msgspec.ValidationError("too long")
             envelope = _decode(payload)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             self._stats.malformed += 1
-            self._lines.write(logging.WARNING, "bus_note_malformed", channel=name, error=str(problem))
+            self._log.write(logging.WARNING, "bus_message_malformed", channel=name, error=str(error))
             return
-        # Notes may still come on a channel that was left a moment ago.
+        # A message may still arrive on a channel that was unsubscribed a moment ago.
         if envelope.origin == self._origin or name not in self._subscriptions:
             return
         lag_ms = min(max(time.time_ns() // 1_000_000 - envelope.sent_ms, 0), MAX_LAG_MS)
         self._stats.received += 1
         self._stats.lag_ms = lag_ms
         self._stats.lag_total_ms += lag_ms
-        self._take(name, envelope.origin, envelope.note)
+        self._on_message(name, envelope.origin, envelope.message)

@@ -1,4 +1,4 @@
-"""The channels a server wants to hear, and which of them Redis has confirmed."""
+"""Subscribed channels of a server, and their confirmations by Redis."""
 
 from __future__ import annotations
 
@@ -7,61 +7,61 @@ from collections import Counter
 
 
 class Subscriptions:
-    """Wanted channels with a future each, done when confirmed; without I/O."""
+    """Subscribed channels, each with a future that resolves on its confirmation; performs no I/O."""
 
     def __init__(self) -> None:
-        self._wanted: dict[str, asyncio.Future[None]] = {}
-        self._unconfirmed: Counter[str] = Counter()
-        """SUBSCRIBEs under way: of a channel left and entered again only the last confirmation counts."""
+        self._confirmed: dict[str, asyncio.Future[None]] = {}
+        self._in_flight: Counter[str] = Counter()
+        """SUBSCRIBE commands in flight: of a channel left and subscribed again only the last confirmation counts."""
 
     def __contains__(self, channel: str) -> bool:
-        """Whether the channel is wanted."""
-        return channel in self._wanted
+        """Return whether the channel is subscribed."""
+        return channel in self._confirmed
 
-    def want(self, channel: str) -> tuple[asyncio.Future[None], bool]:
-        """Return the channel's future, and whether it is wanted only since now."""
-        waiting = self._wanted.get(channel)
-        if waiting is not None:
-            return waiting, False
-        waiting = self._wanted[channel] = asyncio.get_running_loop().create_future()
-        return waiting, True
+    def add(self, channel: str) -> tuple[asyncio.Future[None], bool]:
+        """Return the channel's future, and whether the subscription is new."""
+        confirmed = self._confirmed.get(channel)
+        if confirmed is not None:
+            return confirmed, False
+        confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
+        return confirmed, True
 
-    def drop(self, channel: str) -> bool:
-        """Want a channel no more; whether it was wanted."""
-        waiting = self._wanted.pop(channel, None)
-        if waiting is not None:
-            waiting.cancel()
-        return waiting is not None
+    def remove(self, channel: str) -> bool:
+        """Remove a subscription; return whether there was one."""
+        confirmed = self._confirmed.pop(channel, None)
+        if confirmed is not None:
+            confirmed.cancel()
+        return confirmed is not None
 
-    def asked(self, channels: list[str]) -> None:
-        """SUBSCRIBE was sent for these."""
-        self._unconfirmed.update(channels)
+    def requested(self, channels: list[str]) -> None:
+        """Record that SUBSCRIBE was sent for these channels."""
+        self._in_flight.update(channels)
 
     def confirm(self, channel: str) -> None:
-        """A SUBSCRIBE has taken effect."""
-        self._unconfirmed[channel] -= 1
-        if self._unconfirmed[channel] > 0:
+        """Record the confirmation of a SUBSCRIBE."""
+        self._in_flight[channel] -= 1
+        if self._in_flight[channel] > 0:
             return
-        del self._unconfirmed[channel]
-        waiting = self._wanted.get(channel)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        del self._in_flight[channel]
+        confirmed = self._confirmed.get(channel)
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(None)
 
     @property
     def all_confirmed(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._unconfirmed
+        """Return whether no SUBSCRIBE is in flight."""
+        return not self._in_flight
 
-    def lose(self) -> list[str]:
-        """Take every channel as unconfirmed, because the link is gone; return them."""
-        self._unconfirmed.clear()
-        for channel, waiting in self._wanted.items():
-            if waiting.done():
-                self._wanted[channel] = asyncio.get_running_loop().create_future()
-        return list(self._wanted)
+    def reset(self) -> list[str]:
+        """Mark every channel as unconfirmed after the connection was lost, and return the channels."""
+        self._in_flight.clear()
+        for channel, confirmed in self._confirmed.items():
+            if confirmed.done():
+                self._confirmed[channel] = asyncio.get_running_loop().create_future()
+        return list(self._confirmed)
 
     def close(self) -> None:
-        """Cancel what is waited for."""
-        for waiting in self._wanted.values():
-            waiting.cancel()
-        self._wanted.clear()
+        """Cancel the unconfirmed subscriptions and remove all."""
+        for confirmed in self._confirmed.values():
+            confirmed.cancel()
+        self._confirmed.clear()

@@ -9,11 +9,11 @@ from msgspec import UNSET
 from chatws.bus import (
     INBOX,
     BotNoticed,
+    BusMessage,
     ConversationChanged,
     ConversationTouched,
     HostingBegan,
     MessageStored,
-    Note,
     PresenceEntry,
     ReadMoved,
     Revoked,
@@ -37,7 +37,7 @@ class ClusterReceiver:
         self._periodic = periodic
         self._logger = RateLimitedLogger(_log, services.clock.monotonic)
 
-    def received(self, channel: str, origin: str, note: Note) -> None:
+    def received(self, channel: str, origin: str, note: BusMessage) -> None:
         """Apply a notification; an exception affects this notification only."""
         try:
             self._dispatch(channel, origin, note)
@@ -53,7 +53,7 @@ class ClusterReceiver:
         self._services.presence.server_gone(origin)
         self._periodic.take_over_work()
 
-    def _dispatch(self, channel: str, origin: str, note: Note) -> None:
+    def _dispatch(self, channel: str, origin: str, note: BusMessage) -> None:
         services = self._services
         match note:
             case MessageStored():
