@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
+from chatws_loadtest.machine import raise_file_limit
 from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
@@ -39,8 +39,8 @@ from chatws_loadtest.thresholds import (
 from chatws_loadtest.verdict import Outcome
 from chatws_loadtest.worker_pool import LoadRefused
 
-FILES_BESIDE: Final = 64
-"""Open files that a load process needs beside its connections."""
+EXTRA_FILES: Final = 64
+"""Open files that a load process needs in addition to its connections."""
 
 
 SIGNALS: Final = {
@@ -102,7 +102,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     if url is not None:
         check_address(url, allow_remote=allow_remote)
     older = None if compare is None else _read_older(compare)
-    _raise_file_limit(users // processes)
+    _require_open_files(users // processes)
     wanted = _find_targets(target or [], targets, users)
     scenarios = _find_scenarios(scenario, [parse_threshold(text) for text in target or []])
     if report is not None:
@@ -229,10 +229,8 @@ def _find_scenarios(names: list[str] | None, given: list[Threshold]) -> list[str
     return chosen
 
 
-def _raise_file_limit(users: int) -> None:
+def _require_open_files(users: int) -> None:
     """Make sure that a load process can open its connections."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    needed = users + FILES_BESIDE
-    if hard < needed:
-        raise Stop(f"{needed} open files are needed and {hard} allowed; see ulimit -n", ExitCode.USAGE)
+    allowed, needed = raise_file_limit(), users + EXTRA_FILES
+    if allowed < needed:
+        raise Stop(f"{needed} open files are needed and {allowed} allowed; see ulimit -n", ExitCode.USAGE)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from chatws_loadtest import procfs
 from chatws_loadtest.credentials import Credentials
+from chatws_loadtest.machine import describe_machine, describe_software
 from chatws_loadtest.progress import watch
 from chatws_loadtest.results import Report, ScenarioResult
 from chatws_loadtest.scenario_run import FINISHING, RunOptions, ScenarioRun
@@ -77,22 +75,13 @@ async def run(request: RunRequest, console: Console, stop: asyncio.Event, *, qui
         url=request.url or "bundled",
         bundled_server=request.url is None,
         machine=describe_machine(),
-        versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
+        versions=describe_software(PACKAGES),
         seed=request.options.seed,
         outcome=worst([*(result.verdict.outcome for result in results), *partial]),
         targets=[target.text for target in request.targets],
         scenarios=results,
         partial=bool(partial),
     )
-
-
-def describe_machine() -> dict[str, str]:
-    """Describe what a result depends on."""
-    return {
-        "cpu": procfs.cpu_model(),
-        "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.release()}",
-    }
 
 
 async def _run_scenario(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import resource
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -23,6 +22,7 @@ from chatws_loadtest.locust_worker.gc_tuning import collect_seldom, freeze_garba
 from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, show
 from chatws_loadtest.locust_worker.self_stats import TICK_S, feel_lag, take_tick
 from chatws_loadtest.locust_worker.user_pool import UserPool
+from chatws_loadtest.machine import raise_file_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def main() -> int:
     """Run one plan to its end; 0 unless the load could not be built up."""
     lines = _read_lines()
     plan = ipc.decode_plan(next(lines))
-    _raise_file_limit()
+    raise_file_limit()
     collect_seldom()
     try:
         address = resolve_endpoint(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
@@ -145,11 +145,6 @@ def _tell(report: Report) -> None:
     # One write for each line; the parent always reads.
     sys.stdout.buffer.write(ipc.encode(report) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":
