@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.raw_client import Fields, RawClient
-from chatws_loadtest.check.registry import NotOffered, addition, demand
+from chatws_loadtest.check.registry import addition, demand
 
 OK = 200
 MISSED = 5

@@ -8,8 +8,9 @@ import time
 import msgspec
 
 from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.raw_client import ConnectErrorReceived, Fields, Missing, RawClient
-from chatws_loadtest.check.registry import NotOffered, demand, guide
+from chatws_loadtest.check.registry import demand, guide
 
 
 @guide("auth.session", "a customer's session is accepted")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.raw_client import Missing
-from chatws_loadtest.check.registry import NotOffered, Wrong, addition, demand, guide
+from chatws_loadtest.check.registry import addition, demand, guide
 
 EXPIRY_S = 4.5
 """The guide's 3 seconds, and half of that for the way."""
@@ -114,6 +115,6 @@ async def _choice(world: CheckContext) -> None:
     except Missing as problem:
         raise NotOffered("there is no set_presence") from problem
     if ack.get("success") is not True:
-        raise Wrong(f"it was acked {ack}")
+        raise CheckFailed(f"it was acked {ack}")
     await customer.expect("presence_update", userId=agent.identity.get("userId"), status="away")
     await agent.ask("set_presence", {"status": "online"})

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from chatws_loadtest.check.errors import CheckFailed
+
 if TYPE_CHECKING:
     from chatws_loadtest.check.check_context import CheckContext
 
@@ -21,14 +23,6 @@ class CheckOutcome(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     NOT_OFFERED = "not offered"
-
-
-class Wrong(Exception):
-    """The server does not do what the check is about."""
-
-
-class NotOffered(Exception):
-    """The server has no such thing, and the guide does not ask for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +79,10 @@ def demand(condition: object, reason: str) -> None:
     """Fail the check unless something is so.
 
     Raises:
-        Wrong: it is not.
+        CheckFailed: it is not.
     """
     if not condition:
-        raise Wrong(reason)
+        raise CheckFailed(reason)
 
 
 def _add(name: str, what: str, *, in_guide: bool) -> Callable[[Body], Body]:

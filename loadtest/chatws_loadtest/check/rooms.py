@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.raw_client import Fields, Missing, RawClient
-from chatws_loadtest.check.registry import NotOffered, addition, demand, guide
+from chatws_loadtest.check.registry import addition, demand, guide
 
 STREAM = 20
 TOO_LONG = 200_000

@@ -10,14 +10,15 @@ import msgspec
 
 from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
+from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.raw_client import ConnectErrorReceived, Missing
-from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult, NotOffered, Wrong
+from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult
 
 MODULES = (transports, identity, rooms, presence_checks, catchup)
 """Importing them fills the table."""
 
 BROKEN = (
-    Wrong,
+    CheckFailed,
     Missing,
     ConnectErrorReceived,
     aiohttp.ClientError,

@@ -10,8 +10,9 @@ import msgspec
 
 from chatws.wire import engineio, socketio
 from chatws_loadtest.check.check_context import CheckContext
+from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.raw_client import ANSWER_S, ConnectErrorReceived, Fields, Missing
-from chatws_loadtest.check.registry import NotOffered, addition, demand, guide
+from chatws_loadtest.check.registry import addition, demand, guide
 
 BAD_REQUEST = 400
 OK = 200

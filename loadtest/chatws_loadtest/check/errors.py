@@ -1,0 +1,11 @@
+"""Exceptions by which a check reports that the server does not pass it."""
+
+from __future__ import annotations
+
+
+class CheckFailed(Exception):
+    """The server misbehaves; the text gives the reason."""
+
+
+class NotOffered(Exception):
+    """The server lacks the feature, and the guide does not require it."""
