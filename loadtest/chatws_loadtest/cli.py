@@ -15,8 +15,9 @@ from rich.console import Console
 
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
+from chatws_loadtest.errors import CommandExit, ExitCode
 from chatws_loadtest.machine import raise_file_limit
-from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
+from chatws_loadtest.options import check_address, find_credentials, probe
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
 from chatws_loadtest.report.files import write_report
@@ -48,7 +49,11 @@ SIGNALS: Final = {
     signal.SIGTERM: ExitCode.TERMINATED,
     signal.SIGHUP: ExitCode.HUNG_UP,
 }
-CODES: Final = {Outcome.PASS: ExitCode.DONE, Outcome.INVALID: ExitCode.INVALID, Outcome.FAIL: ExitCode.MISSED}
+CODES: Final = {
+    Outcome.PASS: ExitCode.DONE,
+    Outcome.INVALID: ExitCode.INVALID_RUN,
+    Outcome.FAIL: ExitCode.TARGET_MISSED,
+}
 
 app = make_app()
 
@@ -122,7 +127,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
     except CredentialsMissing as problem:
-        raise Stop(str(problem), ExitCode.USAGE) from problem
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
     request = RunRequest(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
     if url is not None:
         probe(url, ca_file)
@@ -137,7 +142,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         changes = compare_reports(older, result, tolerance / 100)
         print(describe_changes(changes), file=sys.stderr if as_json else sys.stdout)
         if code is ExitCode.DONE and any(change.is_regression for change in changes):
-            code = ExitCode.MISSED
+            code = ExitCode.TARGET_MISSED
     raise typer.Exit(code)
 
 
@@ -145,16 +150,16 @@ def _read_older(path: Path) -> Report:
     try:
         return read_json(path.read_bytes())
     except OSError as problem:
-        raise Stop(f"{path} is no report: {problem.strerror}", ExitCode.USAGE) from problem
+        raise CommandExit(f"{path} is no report: {problem.strerror}", ExitCode.USAGE) from problem
     except msgspec.DecodeError as problem:
-        raise Stop(f"{path} is no report: {problem}", ExitCode.USAGE) from problem
+        raise CommandExit(f"{path} is no report: {problem}", ExitCode.USAGE) from problem
 
 
 def _write(result: Report, folder: Path) -> None:
     try:
         write_report(result, folder)
     except OSError as problem:
-        raise Stop(f"--report {folder} could not be written: {problem.strerror}", ExitCode.FAILED) from problem
+        raise CommandExit(f"--report {folder} could not be written: {problem.strerror}", ExitCode.FAILED) from problem
 
 
 def _make_writable(folder: Path) -> None:
@@ -162,21 +167,21 @@ def _make_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise Stop(f"--report {folder} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
+        raise CommandExit(f"--report {folder} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise Stop(f"--report {folder} cannot be written to", ExitCode.USAGE)
+        raise CommandExit(f"--report {folder} cannot be written to", ExitCode.USAGE)
 
 
 def _run(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
     try:
         return asyncio.run(_run_interruptibly(request, quiet=quiet))
     except ServerStartFailed as problem:
-        raise Stop(str(problem), ExitCode.CANNOT_CONNECT) from problem
+        raise CommandExit(str(problem), ExitCode.CANNOT_CONNECT) from problem
     except CredentialsMissing as problem:
-        raise Stop(str(problem), ExitCode.USAGE) from problem
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
     except LoadRefused as problem:
         code = ExitCode.CANNOT_CONNECT if problem.code is None else ExitCode.REFUSED
-        raise Stop(f"the users could not connect: {problem}", code) from problem
+        raise CommandExit(f"the users could not connect: {problem}", code) from problem
 
 
 async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
@@ -205,7 +210,7 @@ async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Repor
     except (asyncio.CancelledError, Stopped):
         if not received:
             raise
-        raise Stop("stopped before the end; there is no result", received[0]) from None
+        raise CommandExit("stopped before the end; there is no result", received[0]) from None
     return report, received[0] if received else CODES[report.outcome]
 
 
@@ -214,18 +219,18 @@ def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Thres
         base = default_thresholds(users) if file is None else read_thresholds(file)
         return combine(fault_thresholds(), base, map(parse_threshold, texts))
     except ThresholdError as problem:
-        raise Stop(str(problem), ExitCode.USAGE) from problem
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
 
 
 def _find_scenarios(names: list[str] | None, given: list[Threshold]) -> list[str]:
     chosen = list(names or DEFAULT_SCENARIOS)
     unknown = [name for name in chosen if name not in SCENARIOS]
     if unknown:
-        raise Stop(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}", ExitCode.USAGE)
+        raise CommandExit(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}", ExitCode.USAGE)
     fed = frozenset().union(*(SCENARIOS[name].feeds for name in chosen))
     unused = [target.text for target in given if target.metric not in fed]
     if unused:
-        raise Stop(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)
+        raise CommandExit(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)
     return chosen
 
 
@@ -233,4 +238,4 @@ def _require_open_files(users: int) -> None:
     """Make sure that a load process can open its connections."""
     allowed, needed = raise_file_limit(), users + EXTRA_FILES
     if allowed < needed:
-        raise Stop(f"{needed} open files are needed and {allowed} allowed; see ulimit -n", ExitCode.USAGE)
+        raise CommandExit(f"{needed} open files are needed and {allowed} allowed; see ulimit -n", ExitCode.USAGE)

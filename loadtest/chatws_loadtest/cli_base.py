@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chatws_loadtest.options import Stop
+from chatws_loadtest.errors import CommandExit
 
 JwtSecretFile = Annotated[
     Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
@@ -34,6 +34,6 @@ def run_app(app: typer.Typer, name: str) -> None:
     """Run the command that argv asks for and exit with its code."""
     try:
         app(prog_name=name)
-    except Stop as stop:
+    except CommandExit as stop:
         print(f"{name}: {stop.line}", file=sys.stderr)
         sys.exit(stop.code)

@@ -6,39 +6,15 @@ import ipaddress
 import os
 import socket
 import ssl
-from enum import IntEnum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions
+from chatws_loadtest.errors import CommandExit, ExitCode
 
 PROBE_TIMEOUT_S: Final = 5.0
 _PORTS: Final = {"http": 80, "https": 443}
-
-
-class ExitCode(IntEnum):
-    """What the exit code means (contract: Exit codes)."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    CANNOT_CONNECT = 3
-    REFUSED = 4
-    INVALID = 98
-    MISSED = 99
-    INTERRUPTED = 130
-    HUNG_UP = 129
-    TERMINATED = 143
-
-
-class Stop(Exception):
-    """The command ends with a line and a code."""
-
-    def __init__(self, line: str, code: ExitCode) -> None:
-        super().__init__(line, code)
-        self.line = line
-        self.code = code
 
 
 def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path | None) -> Credentials:
@@ -60,10 +36,10 @@ def check_address(url: str, *, allow_remote: bool) -> None:
     """Refuse what is no address and, without leave, machines that are probably somebody else's.
 
     Raises:
-        Stop: the address is public, or none.
+        CommandExit: the address is public, or none.
     """
     if not _is_address(url):
-        raise Stop(f"{url!r} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
+        raise CommandExit(f"{url!r} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
     if not allow_remote:
         _refuse_public(url, urlsplit(url).hostname or "")
 
@@ -87,25 +63,27 @@ def probe(url: str, ca_file: Path | None = None) -> None:
     """Find out whether anybody listens, and can be trusted, before hundreds ask.
 
     Raises:
-        Stop: nobody does, or ``ca_file`` cannot be read.
+        CommandExit: nobody does, or ``ca_file`` cannot be read.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:
         tls = ssl.create_default_context(cafile=ca_file)
     except OSError as problem:
-        raise Stop(f"--ca-file {ca_file} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
+        raise CommandExit(f"--ca-file {ca_file} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
     try:
         with socket.create_connection((host, find_port(url)), PROBE_TIMEOUT_S) as plain:
             if parts.scheme == "https":
                 tls.wrap_socket(plain, server_hostname=host).close()
     except ssl.SSLCertVerificationError as problem:
         advice = "if the certificate is your own, name it with --ca-file"
-        raise Stop(f"{url}: {problem.verify_message}; {advice}", ExitCode.CANNOT_CONNECT) from problem
+        raise CommandExit(f"{url}: {problem.verify_message}; {advice}", ExitCode.CANNOT_CONNECT) from problem
     except ssl.SSLError as problem:
-        raise Stop(f"{url}: there is no TLS ({problem.reason}); is it http?", ExitCode.CANNOT_CONNECT) from problem
+        raise CommandExit(
+            f"{url}: there is no TLS ({problem.reason}); is it http?", ExitCode.CANNOT_CONNECT
+        ) from problem
     except OSError as problem:
-        raise Stop(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem
+        raise CommandExit(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem
 
 
 def _is_address(url: str) -> bool:
@@ -121,10 +99,10 @@ def _refuse_public(url: str, host: str) -> None:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as problem:
-        raise Stop(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
+        raise CommandExit(f"{url}: {problem.strerror}", ExitCode.CANNOT_CONNECT) from problem
     addresses = {ipaddress.ip_address(str(row[4][0])) for row in found}
     public = [str(address) for address in addresses if not address.is_private]
     if public:
-        raise Stop(
+        raise CommandExit(
             f"{host} is {public[0]}, which is not private; if you may load it, add --allow-remote", ExitCode.USAGE
         )

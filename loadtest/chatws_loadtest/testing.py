@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from chatws_loadtest.options import ExitCode
+from chatws_loadtest.errors import ExitCode
 from chatws_loadtest.results import Report, read_json
 
-JUDGED: Final = frozenset({ExitCode.DONE, ExitCode.INVALID, ExitCode.MISSED})
+JUDGED: Final = frozenset({ExitCode.DONE, ExitCode.INVALID_RUN, ExitCode.TARGET_MISSED})
 
 
 class LoadtestFailed(Exception):

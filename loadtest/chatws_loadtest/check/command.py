@@ -17,7 +17,8 @@ from chatws_loadtest.check.registry import Check, CheckOutcome, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms
-from chatws_loadtest.options import ExitCode, Stop, check_address, find_credentials, probe
+from chatws_loadtest.errors import CommandExit, ExitCode
+from chatws_loadtest.options import check_address, find_credentials, probe
 
 app = make_app()
 
@@ -49,13 +50,13 @@ def check(  # noqa: PLR0917  these are options, never positional
     check_address(url, allow_remote=allow_remote)
     wanted = [row for row in all_checks() if not only or row.name.startswith(tuple(only))]
     if not wanted:
-        raise Stop(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
+        raise CommandExit(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
         probe(url, ca_file)
         findings = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, wanted, quiet=as_json))
     except CredentialsMissing as problem:
-        raise Stop(str(problem), ExitCode.USAGE) from problem
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
     counts = {result: sum(finding.result is result for finding in findings) for result in CheckOutcome}
     if as_json:
         print(msgspec.json.encode({"url": url, "counts": counts, "checks": findings}).decode())
@@ -80,7 +81,7 @@ def _save(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as problem:
-        raise Stop(f"--junit {path} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
+        raise CommandExit(f"--junit {path} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
 
 
 def _print(finding: CheckResult) -> None:

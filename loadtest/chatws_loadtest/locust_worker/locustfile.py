@@ -23,12 +23,13 @@ from locust.runners import MasterRunner, WorkerRunner
 from chatws.client.errors import CannotConnect
 from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
+from chatws_loadtest.errors import ExitCode
 from chatws_loadtest.ipc import Habits, RoomAssignment, WorkerPlan
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.locust_worker import locust_user
 from chatws_loadtest.locust_worker.chat_user import now_s
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
-from chatws_loadtest.options import ExitCode, find_credentials
+from chatws_loadtest.options import find_credentials
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -86,7 +87,7 @@ def begin(environment: Environment, **_: object) -> None:
     options = environment.parsed_options
     if environment.process_exit_code is None and not isinstance(environment.runner, WorkerRunner):
         # Until an account says otherwise; a test may be over before anybody has spoken.
-        environment.process_exit_code = ExitCode.INVALID
+        environment.process_exit_code = ExitCode.INVALID_RUN
     if isinstance(environment.runner, MasterRunner) or options is None:
         return
     url = environment.host or options.host or "http://127.0.0.1:3000"
@@ -130,8 +131,8 @@ def judge(environment: Environment, balance: Balance) -> None:
         return
     _log.info("account: %s", msgspec.json.encode(balance).decode())
     if balance.lost or balance.duplicated or balance.reordered or balance.gaps or balance.deaf:
-        environment.process_exit_code = ExitCode.MISSED
-    elif environment.process_exit_code == ExitCode.INVALID:
+        environment.process_exit_code = ExitCode.TARGET_MISSED
+    elif environment.process_exit_code == ExitCode.INVALID_RUN:
         environment.process_exit_code = None
 
 
