@@ -1,1 +1,1 @@
-"""Home of the load generators: programs that put a running server under load and measure what it promises."""
+"""Load test and conformance checks for chat servers that implement the guide."""

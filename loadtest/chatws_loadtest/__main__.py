@@ -1,11 +1,11 @@
-"""Runs ``chatws loadtest`` as a program of its own, so that nothing it needs is loaded by the other commands."""
+"""Program of ``chatws loadtest``, in a process of its own: the other commands do not import its dependencies."""
 
 from __future__ import annotations
 
 import signal
 
 if __name__ == "__main__":
-    # Ctrl-C while the rest is being loaded ends it without a traceback; later there is something to put in order.
+    # Ctrl-C during the imports ends the program without a traceback; later the command stops its processes in order.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from chatws_loadtest.cli import main

@@ -1,4 +1,4 @@
-"""Latencies as high-dynamic-range histograms: merged without loss, percentiles within 0.1 %."""
+"""HDR histogram of latencies: merges without loss, percentiles within 0.1 %."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from hdrh.histogram import HdrHistogram
 
 HIGHEST_US: Final = 600_000_000
-"""Ten minutes; longer waits are counted as ten minutes."""
+"""Ten minutes; longer latencies count as ten minutes."""
 
 SIGNIFICANT_DIGITS: Final = 3
 
 CURVE: Final = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 100.0)
-"""Percentiles that a report plots."""
+"""Percentiles of the plotted curve."""
 
 
 class Point(NamedTuple):
@@ -25,40 +25,40 @@ class Point(NamedTuple):
 
 
 class Histogram:
-    """Durations in whole microseconds; a value read back is at most 0.1 % above what was recorded."""
+    """Histogram of whole microseconds; a value read is at most 0.1 % above the recorded one."""
 
     def __init__(self) -> None:
         self._counts = HdrHistogram(1, HIGHEST_US, SIGNIFICANT_DIGITS)
 
     @classmethod
     def of(cls, samples_us: Iterable[int]) -> Histogram:
-        """Make a histogram of these samples."""
+        """Create a histogram of these samples."""
         histogram = cls()
         histogram.record(samples_us)
         return histogram
 
     @classmethod
     def decode(cls, text: str) -> Histogram:
-        """Read what `encode` wrote.
+        """Decode the result of `encode`.
 
         Raises:
-            ValueError: it is not a histogram.
+            ValueError: the text is not an encoded histogram.
         """
         histogram = cls()
         try:
             histogram._counts.decode_and_add(text)
-        except Exception as problem:  # hdrhistogram raises its own kinds, zlib's, binascii's and struct's
+        except Exception as problem:  # of hdrhistogram, zlib, binascii or struct
             raise ValueError(f"not an encoded histogram: {problem}") from problem
         return histogram
 
     def record(self, samples_us: Iterable[int]) -> None:
-        """Count samples; what is outside of 1 µs to 10 min counts as the nearer end."""
+        """Record samples; those outside of 1 µs to 10 min count as the nearer bound."""
         record_value = self._counts.record_value
         for us in samples_us:
             record_value(1 if us < 1 else min(us, HIGHEST_US))
 
     def merge(self, other: Histogram) -> None:
-        """Add what another histogram holds: the same as if all its samples had been recorded here."""
+        """Add another histogram, with the same result as if its samples had been recorded here."""
         self._counts.add(other._counts)
 
     @property
@@ -78,19 +78,19 @@ class Histogram:
         return self.percentile(100.0)
 
     def percentile(self, percent: float) -> int:
-        """Give the value that ``percent`` of the samples do not exceed; 0 without samples."""
+        """Return the value that ``percent`` of the samples do not exceed; 0 without samples."""
         count = self.count
         if not count:
             return 0
-        # hdrhistogram rounds the rank to the nearest, and so would leave out one sample too many.
+        # hdrhistogram rounds the rank to the nearest integer, which may be one sample too low.
         rank = max(1, math.ceil(round(count * percent / 100, 6)))
         return int(self._counts.get_value_at_percentile(100.0 * rank / count))
 
     def curve(self) -> list[Point]:
-        """Give the percentile curve."""
+        """Return the percentile curve; empty without samples."""
         return [Point(percent, self.percentile(percent)) for percent in CURVE] if self.count else []
 
     def encode(self) -> str:
-        """Write it in HdrHistogram's own compressed form (V2, base64), which its tools read."""
+        """Encode in HdrHistogram's compressed format (V2, base64), which its tools read."""
         encoded: bytes = self._counts.encode()
         return encoded.decode("ascii")

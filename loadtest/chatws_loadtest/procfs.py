@@ -1,4 +1,4 @@
-"""What the kernel says about processes and the machine (Linux's /proc, and its clocks)."""
+"""CPU time, memory and listening ports of processes, from Linux's /proc and process clocks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LISTENING = "0A"
-"""State of a socket in /proc/net/tcp."""
+"""State TCP_LISTEN in /proc/net/tcp."""
 
 _SCHEDULED_TIME = 2
-"""Last bits of the id of a process's CPU clock; the others are the inverted pid (clock_getcpuclockid(3))."""
+"""Low bits of the id of a process's CPU clock; the high bits are the inverted pid (clock_getcpuclockid(3))."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and all its threads, user and system; to the nanosecond, where /proc counts ticks of 10 ms.
+    """Return the CPU time of a process and its threads, in nanosecond resolution; /proc counts ticks of 10 ms.
 
     Raises:
         OSError: there is no such process.
@@ -26,9 +26,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def family_cpu_seconds(pid: int) -> float:
-    """CPU time of a process with its children, those it has waited for included: for servers that fork for each client.
+    """Return the CPU time of a process and its children, for servers that fork for each client.
 
-    A child that ends between two calls is not lost: its parent's account has it then.
+    The time of a child that ends between two calls is included in its parent's.
     """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -36,12 +36,12 @@ def family_cpu_seconds(pid: int) -> float:
 
 
 def starved_seconds(pid: int) -> float:
-    """Time in which a process's main thread was ready to run and no core was free for it."""
+    """Return the time in which a process's main thread was ready to run but had no core."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def find_listener(port: int) -> int | None:
-    """Find the process that listens on a TCP port of this machine; None if that is nobody we may see, or several."""
+    """Find the process that listens on a TCP port of this machine; None if it is not visible to us, or not unique."""
     names = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     holders = {int(link.parts[2]) for link in Path("/proc").glob("[1-9]*/fd/*") if _read_link(link) in names}
     return holders.pop() if len(holders) == 1 else None
@@ -52,7 +52,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def machine_busy_seconds() -> float:
-    """CPU time that everything on the machine has used since it started."""
+    """Return the CPU time that all processes have used since the machine started."""
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(
         int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     )

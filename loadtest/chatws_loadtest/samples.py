@@ -1,4 +1,4 @@
-"""Latency samples: exact percentiles of one run, and how far runs lie apart."""
+"""Exact percentiles of latency samples, and the spread of a value over repeated runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
-    """One distribution in milliseconds; all zero when ``count`` is."""
+    """Percentiles in milliseconds; all zero if ``count`` is."""
 
     count: int
     p50_ms: float
@@ -19,7 +19,7 @@ class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """One number over repeated runs."""
+    """Lowest, median and highest value of repeated runs."""
 
     low: float
     median: float
@@ -27,7 +27,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def percentiles(samples_us: Sequence[int]) -> Percentiles:
-    """Describe samples given in microseconds; every percentile is one that occurred, never an interpolation."""
+    """Compute percentiles of samples in microseconds; each one is a sample, never interpolated."""
     ordered = sorted(samples_us)
     return Percentiles(
         count=len(ordered),
@@ -39,7 +39,7 @@ def percentiles(samples_us: Sequence[int]) -> Percentiles:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Give the lowest, the middle and the highest of one number per run."""
+    """Compute the spread of a value measured once per run."""
     ordered = sorted(values)
     return Spread(low=ordered[0], median=ordered[len(ordered) // 2], high=ordered[-1])
 

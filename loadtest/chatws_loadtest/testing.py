@@ -1,4 +1,4 @@
-"""The load test for pytest: ``testing.loadtest("--url", url)``; ``proxy.Proxy`` makes the network fail."""
+"""Load test for use in pytest: ``testing.loadtest("--url", url)``; `proxy.FaultProxy` injects network faults."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Final
 from chatws_loadtest.errors import ExitCode
 from chatws_loadtest.results import Report, read_json
 
-JUDGED: Final = frozenset({ExitCode.DONE, ExitCode.INVALID_RUN, ExitCode.TARGET_MISSED})
+WITH_REPORT: Final = frozenset({ExitCode.DONE, ExitCode.INVALID_RUN, ExitCode.TARGET_MISSED})
 
 
 class LoadtestFailed(Exception):
-    """The load test came to no result; the text holds what it wrote."""
+    """The load test made no report; the text is its standard error."""
 
 
 def loadtest(*options: str, timeout_s: float = 600.0) -> Report:
-    """Run ``chatws loadtest`` with these options, in a process of its own, and give its report.
+    """Run ``chatws loadtest`` with these options in a process of its own, and return its report.
 
-    Assert on ``report.outcome``, or on single numbers of ``report.scenarios``.
+    Assert on ``report.outcome``, or on values in ``report.scenarios``.
 
     Raises:
         LoadtestFailed: there is no report.
-        subprocess.TimeoutExpired: it did not end in time.
+        subprocess.TimeoutExpired: the load test did not end in time.
     """
     with tempfile.TemporaryDirectory(prefix="chatws-loadtest-") as folder:
         command = [sys.executable, "-m", "chatws_loadtest", *options, "--quiet", "--report", folder]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
-        if done.returncode not in JUDGED:
+        if done.returncode not in WITH_REPORT:
             raise LoadtestFailed(done.stderr)
         return read_json((Path(folder) / "report.json").read_bytes())

@@ -1,4 +1,4 @@
-"""A result in words: the table of targets, what was delivered, and how the generator did."""
+"""Text summary of a report for a terminal: thresholds, latencies, deliveries and the generator's health."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS: Final = {Outcome.PASS: "pass", Outcome.FAIL: "FAIL", Outcome.INVALID: "IN
 
 
 def format_value(metric: str, value: float | None) -> str:
-    """Write a metric's value in its unit; ``-`` for none."""
+    """Format a metric's value with its unit; ``-`` for None."""
     if value is None:
         return "-"
     match METRICS[metric][0]:
@@ -32,33 +32,33 @@ def format_value(metric: str, value: float | None) -> str:
 
 
 def count(number: int, noun: str, ending: str = "s") -> str:
-    """Write a number of things, one of which has no ending."""
+    """Format a number of things; the noun gets the ending unless there is one."""
     return f"{number} {noun}{'' if number == 1 else ending}"
 
 
 def describe(report: Report) -> str:
-    """Describe a whole run for a terminal."""
+    """Return the text summary of a run."""
     blocks = ["\n".join(_describe_scenario(name, result)) for name, result in name_scenarios(report)]
     return "\n\n".join([*blocks, f"result: {headline(report)}"])
 
 
 def headline(report: Report) -> str:
-    """Give the outcome of the whole run in a word, or two when it was stopped."""
+    """Return the outcome of the run, and whether it is partial."""
     return f"{WORDS[report.outcome]}, partial" if report.partial else WORDS[report.outcome]
 
 
 def not_judged(balance: Balance) -> Iterator[str]:
-    """Say what would be a fault of a server that offers more than the guide."""
+    """Yield the losses that a server without our additions to the guide cannot prevent."""
     if balance.excused:
-        yield f"{balance.excused} messages missed while away from a server that has no catching up"
+        yield f"{balance.excused} messages missed while disconnected from a server without history"
     if balance.repeated:
-        yield f"{balance.repeated} messages sent again after a cut and shown twice by a server without idempotent send"
+        yield f"{balance.repeated} messages sent again and received twice from a server without idempotent send"
 
 
 def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     users = f"{result.users} users, {result.rate:g} messages/s each"
     yield f"{name}: {users}, measured for {result.duration_s:.0f} s"
-    yield from _align([("target", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
+    yield from _align([("threshold", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
     yield ""
     header = ("latency, ms", "p50", "p95", "p99", "max", "samples")
     rows = [
@@ -70,9 +70,9 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
-    yield from (f"not judged: {what}" for what in not_judged(balance))
+    yield from (f"not judged: {losses}" for losses in not_judged(balance))
     if result.failures:
-        yield "failures: " + ", ".join(f"{times} {what}" for what, times in sorted(result.failures.items()))
+        yield "failures: " + ", ".join(f"{number} {name}" for name, number in sorted(result.failures.items()))
     yield (
         f"generator: {health.cpu_cores:.2f} of a core, send lag p99 {health.send_lag_p99_us / 1000:.1f} ms, "
         f"{result.generator_us_per_message:.0f} µs per message"
@@ -98,7 +98,7 @@ def _row(row: VerdictRow) -> tuple[str, str, str, str]:
 
 
 def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Align columns: the first to the left, the last as it is, the others to the right."""
+    """Align the columns: the first to the left, the last unpadded, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]

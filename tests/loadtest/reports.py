@@ -1,4 +1,4 @@
-"""A report made by hand, for tests of what is written from it."""
+"""Reports with given values, for tests of the files written from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEALTH = GeneratorHealth(
 
 
 def make_scenario(message_us: int, *, lost: int = 0, samples: int = 1_000, server_us: float = 150.0) -> ScenarioResult:
-    """Make the result of a scenario in which every message took the same time."""
+    """Create the result of a scenario in which every message took the same time."""
     message = Histogram.of([message_us] * samples)
     targets = [parse_threshold("message.p95<100ms"), parse_threshold("lost==0")]
     numbers = {"lost": float(lost), "errors": 0.0}

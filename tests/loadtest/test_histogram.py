@@ -10,7 +10,7 @@ samples = st.lists(st.integers(1, HIGHEST_US), min_size=1, max_size=60)
 
 
 def nearest_rank(values: list[int], percent: float) -> int:
-    """Give the exact percentile: the smallest value that this share does not exceed."""
+    """Return the exact percentile: the smallest value that this share does not exceed."""
     ordered = sorted(values)
     return ordered[max(1, -(-len(ordered) * round(percent * 10) // 1000)) - 1]
 
@@ -24,7 +24,7 @@ def test_percentile_is_the_exact_one_within_a_thousandth(values: list[int], perc
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(samples, min_size=1, max_size=4))
-def test_merged_parts_equal_the_whole(parts: list[list[int]]) -> None:
+def test_merged_histograms_equal_one_of_all_samples(parts: list[list[int]]) -> None:
     merged = Histogram()
     for part in parts:
         merged.merge(Histogram.of(part))
@@ -41,7 +41,7 @@ def test_written_histogram_reads_back_the_same(values: list[int]) -> None:
     assert (copy.count, copy.curve()) == (histogram.count, histogram.curve())
 
 
-def test_what_is_outside_of_the_range_counts_as_its_end() -> None:
+def test_sample_outside_of_the_range_counts_as_its_bound() -> None:
     histogram = Histogram.of([0, 10 * HIGHEST_US])
     assert histogram.count == 2
     assert histogram.min_us == 1
@@ -53,6 +53,6 @@ def test_without_samples_there_is_no_curve() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "SElTVEZBQVBCQUdCQUVBUUFBQUE="])
-def test_anything_else_is_refused(text: str) -> None:
+def test_invalid_encoding_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an encoded histogram"):
         Histogram.decode(text)

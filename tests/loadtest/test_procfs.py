@@ -12,13 +12,13 @@ from chatws_loadtest.procfs import cpu_seconds, find_listener
 from tests.support.ports import free_port
 
 
-def test_cpu_time_of_a_process_is_what_it_says_itself() -> None:
+def test_cpu_time_of_a_process_equals_its_own_clock() -> None:
     before_s = time.process_time()
     read_s = cpu_seconds(os.getpid())
     assert before_s <= read_s <= time.process_time()
 
 
-def test_a_process_that_is_gone_has_no_cpu_time() -> None:
+def test_cpu_time_of_an_ended_process_is_an_error() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
     with pytest.raises(OSError, match="Invalid argument"):
@@ -30,5 +30,5 @@ def test_listener_of_a_port_is_found() -> None:
         assert find_listener(server.getsockname()[1]) == os.getpid()
 
 
-def test_port_nobody_listens_on_has_no_listener() -> None:
+def test_unused_port_has_no_listener() -> None:
     assert find_listener(free_port()) is None

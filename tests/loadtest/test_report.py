@@ -35,12 +35,12 @@ def test_report_of_another_version_is_refused() -> None:
 
 
 @pytest.mark.parametrize("results", [(GOOD,), (BAD, SPARSE)])
-def test_every_number_of_the_page_is_that_of_the_report(results: tuple[ScenarioResult, ...]) -> None:
+def test_every_number_of_the_page_equals_that_of_the_report(results: tuple[ScenarioResult, ...]) -> None:
     report = make_report(*results)
     assert_agrees(write_html(report), report)
 
 
-def test_number_that_is_not_the_reports_is_noticed() -> None:
+def test_comparison_detects_a_wrong_number_in_the_page() -> None:
     report = make_report(BAD)
     page = write_html(report)
     p50_ms = BAD.latencies["message"].p50 / 1000
@@ -49,13 +49,13 @@ def test_number_that_is_not_the_reports_is_noticed() -> None:
         "<td>3</td>": "<td>2</td>",
         f"{p50_ms:.1f} ms": f"{p50_ms + 0.1:.1f} ms",
     }
-    for true, false in changes.items():
-        assert true in page
+    for correct, wrong in changes.items():
+        assert correct in page
         with pytest.raises(AssertionError):
-            assert_agrees(page.replace(true, false), report)
+            assert_agrees(page.replace(correct, wrong), report)
 
 
-def test_page_needs_nothing_from_elsewhere_and_runs_no_script() -> None:
+def test_page_has_no_external_resources_and_no_script() -> None:
     page = write_html(make_report(GOOD, BAD))
     assert "default-src 'none'" in page
     assert not re.search(r"<script|<link|<img|\son\w+=|\sstyle=|@import|url\(", page)
@@ -64,7 +64,7 @@ def test_page_needs_nothing_from_elsewhere_and_runs_no_script() -> None:
 
 
 @pytest.mark.parametrize(("result", "word"), [(GOOD, "pass"), (BAD, "FAIL"), (SPARSE, "INVALID")])
-def test_page_says_the_verdict_first(result: object, word: str) -> None:
+def test_title_of_the_page_is_the_verdict(result: object, word: str) -> None:
     page = write_html(make_report(result))  # type: ignore[arg-type]  # pytest passes the scenario through
     assert word in page[page.index("<h1>") : page.index("</h1>")]
 
@@ -74,11 +74,11 @@ def test_plots_are_well_formed() -> None:
     plots = re.findall(r"<svg viewBox.*?</svg>(?=</figure>)", page, re.DOTALL)
     assert len(plots) == 5
     for plot in plots:
-        ET.fromstring(plot)  # noqa: S314 - written a moment ago
+        ET.fromstring(plot)  # noqa: S314 - our own output
 
 
-def test_missed_target_is_a_failure_and_one_without_data_an_error() -> None:
-    root = ET.fromstring(write_junit(make_report(GOOD, BAD, SPARSE)))  # noqa: S314 - written a moment ago
+def test_missed_threshold_is_a_failure_and_one_without_data_an_error() -> None:
+    root = ET.fromstring(write_junit(make_report(GOOD, BAD, SPARSE)))  # noqa: S314 - our own output
     assert [suite.get("name") for suite in root] == ["steady 1", "steady 2", "steady 3"]
     counts = [(suite.get("failures"), suite.get("errors")) for suite in root]
     assert counts == [("0", "0"), ("2", "0"), ("0", "1")]
@@ -88,7 +88,7 @@ def test_missed_target_is_a_failure_and_one_without_data_an_error() -> None:
     ]
 
 
-def test_benchmark_file_has_the_common_form(tmp_path: Path) -> None:
+def test_benchmark_file_has_the_common_format(tmp_path: Path) -> None:
     write_report(make_report(GOOD), tmp_path)
     rows = msgspec.json.decode((tmp_path / "bench.json").read_bytes())
     assert {"name": "steady: server CPU per message", "unit": "µs", "value": 150.0} in rows
@@ -103,7 +103,7 @@ def test_schema_describes_every_field_of_the_report(tmp_path: Path) -> None:
     assert set(schema["$defs"]["ScenarioResult"]["properties"]) == set(fields["scenarios"][0])
 
 
-def test_number_that_got_worse_in_every_repeat_is_a_regression() -> None:
+def test_value_that_got_worse_in_every_run_is_a_regression() -> None:
     old = make_report(*(make_scenario(10_000, server_us=us) for us in (100.0, 104.0, 98.0)))
     new = make_report(*(make_scenario(10_000, server_us=us) for us in (150.0, 141.0, 160.0)))
     assert [change.name for change in compare(old, new, 0.25) if change.is_regression] == [
@@ -112,7 +112,7 @@ def test_number_that_got_worse_in_every_repeat_is_a_regression() -> None:
     assert not any(change.is_regression for change in compare(new, old, 0.25))
 
 
-def test_repeats_that_overlap_are_noise() -> None:
+def test_overlapping_runs_are_noise() -> None:
     old = make_report(*(make_scenario(10_000, server_us=us) for us in (100.0, 170.0, 98.0)))
     new = make_report(*(make_scenario(10_000, server_us=us) for us in (150.0, 141.0, 160.0)))
     assert not any(change.is_regression for change in compare(old, new, 0.25))

@@ -1,1 +1,1 @@
-"""What ``--report DIR`` writes for people and programs, all of it from one `results.Report`."""
+"""Writers of the files of ``--report DIR``, each of them made from a `results.Report`."""

@@ -1,4 +1,4 @@
-"""``bench.json``: numbers for tools that follow them over time, smaller being better: ``[{name, unit, value}]``."""
+"""Writer of ``bench.json``: measurements for trend tools, ``[{name, unit, value}]``, where smaller is better."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Benchmark(msgspec.Struct, frozen=True):
-    """One number; CPU figures survive a noisy machine best, so follow those first."""
+    """One measurement; those of CPU time vary least on a busy machine."""
 
     name: str
     unit: str
@@ -23,12 +23,12 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 
 def benchmarks(report: Report) -> list[Benchmark]:
-    """Give the numbers of a report."""
-    return [number for scenario in report.scenarios for number in _of_scenario(scenario)]
+    """Return the measurements of a report."""
+    return [benchmark for scenario in report.scenarios for benchmark in _of_scenario(scenario)]
 
 
 def write_bench(report: Report) -> bytes:
-    """Write the file."""
+    """Return the content of the file."""
     return msgspec.json.format(msgspec.json.encode(benchmarks(report))) + b"\n"
 
 

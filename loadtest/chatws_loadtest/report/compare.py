@@ -1,4 +1,4 @@
-"""What has changed since an older report, and whether that is worse than noise explains."""
+"""Comparison of a report with an older one, which tells regressions from noise."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from chatws_loadtest.report.bench import Benchmark
     from chatws_loadtest.results import Report
 
-LEAST_MS: Final = 1.0
-"""Latencies that differ by less are the same: timers are not finer."""
+MIN_DIFFERENCE_MS: Final = 1.0
+"""Smaller differences of latencies are ignored: the resolution of timers is no finer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One number then and now: the middle of the repeats."""
+    """Measurement in both reports: the median of the repeated runs."""
 
     name: str
     unit: str
@@ -31,42 +31,44 @@ class Change:
 
     @property
     def share(self) -> float:
-        """How much larger the new value is, as a share of the old one."""
+        """Increase as a share of the old value."""
         return self.after / self.before - 1 if self.before else 0.0
 
 
 def compare(old: Report, new: Report, tolerance: float) -> list[Change]:
-    """Compare the numbers that both have.
+    """Compare the measurements that are in both reports.
 
-    A regression is a middle value that rose by more than ``tolerance`` (a share) while even the best of the new
-    repeats is worse than the worst of the old ones: repeats that overlap differ by noise.
+    A regression is a median that rose by more than ``tolerance`` (a share), if even the best new run is worse than the
+    worst old one: ranges that overlap differ by noise.
     """
     before, after = _gather(benchmarks(old)), _gather(benchmarks(new))
     changes = []
     for name in before.keys() & after.keys():
         unit, old_values = before[name]
         _, new_values = after[name]
-        was, now = median(old_values), median(new_values)
-        is_large = now > was * (1 + tolerance) and (unit != "ms" or now - was > LEAST_MS)
-        changes.append(Change(name, unit, was, now, is_large and min(new_values) > max(old_values)))
+        old_median, new_median = median(old_values), median(new_values)
+        is_large = new_median > old_median * (1 + tolerance) and (
+            unit != "ms" or new_median - old_median > MIN_DIFFERENCE_MS
+        )
+        changes.append(Change(name, unit, old_median, new_median, is_large and min(new_values) > max(old_values)))
     return sorted(changes, key=lambda change: change.name)
 
 
 def describe_changes(changes: Sequence[Change]) -> str:
-    """Describe the changes, a line each, and how many are regressions."""
+    """Describe the changes, one per line, and the number of regressions."""
     lines = [
         f"  {change.name}: {change.before:.2f} → {change.after:.2f} {change.unit} ({change.share:+.0%})"
         + (" REGRESSION" if change.is_regression else "")
         for change in changes
     ]
     worse = sum(change.is_regression for change in changes)
-    verdict = f"comparison: FAIL, {count(worse, 'regression')}; is it noise? --repeat tells" if worse else ""
-    verdict = verdict or f"comparison: {'pass' if lines else 'there is nothing to compare'}"
-    return "\n".join(["change since the older report", *lines, verdict])
+    verdict = f"comparison: FAIL, {count(worse, 'regression')}; --repeat tells them from noise" if worse else ""
+    verdict = verdict or f"comparison: {'pass' if lines else 'the reports have no measurement in common'}"
+    return "\n".join(["changes since the older report", *lines, verdict])
 
 
-def _gather(numbers: Iterable[Benchmark]) -> dict[str, tuple[str, list[float]]]:
+def _gather(measurements: Iterable[Benchmark]) -> dict[str, tuple[str, list[float]]]:
     gathered: dict[str, tuple[str, list[float]]] = {}
-    for number in numbers:
-        gathered.setdefault(number.name, (number.unit, []))[1].append(number.value)
+    for item in measurements:
+        gathered.setdefault(item.name, (item.unit, []))[1].append(item.value)
     return gathered

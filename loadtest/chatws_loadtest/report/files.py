@@ -1,4 +1,4 @@
-"""Writes every file of a report."""
+"""Writer of all files of a report."""
 
 from __future__ import annotations
 

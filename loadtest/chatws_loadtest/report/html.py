@@ -1,4 +1,4 @@
-"""``report.html``: one file that needs nothing else, the verdict first."""
+"""Writer of ``report.html``: a self-contained page without scripts, which begins with the verdict."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ code { overflow-wrap: anywhere; }
 
 
 def write_html(report: Report) -> str:
-    """Write the page."""
+    """Return the content of the page."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'"
-    subject = "the bundled server" if report.bundled_server else report.url
-    title = f"Load test of {subject}: {headline(report)}"
+    server = "the bundled server" if report.bundled_server else report.url
+    title = f"Load test of {server}: {headline(report)}"
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -49,7 +49,7 @@ def write_html(report: Report) -> str:
             f"<h1>{escape(title)}</h1>",
             f'<p class="verdict {report.outcome}">{_sentence(report)}</p>',
             *(part for name, result in name_scenarios(report) for part in _scenario(name, result)),
-            *_circumstances(report),
+            *_run_details(report),
             "</body></html>\n",
         ]
     )
@@ -61,8 +61,8 @@ def _sentence(report: Report) -> str:
     if missed:
         return f"FAIL: missed {escape(', '.join(missed))}"
     if reasons:
-        return f"INVALID, this run says nothing about the server: {escape('; '.join(reasons))}"
-    return f"pass: every target was met in {count(len(report.scenarios), 'scenario')}"
+        return f"INVALID, this run proves nothing about the server: {escape('; '.join(reasons))}"
+    return f"pass: every threshold was met in {count(len(report.scenarios), 'scenario')}"
 
 
 def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
@@ -72,15 +72,15 @@ def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
         f"measured for {result.duration_s:.0f} s</p>"
     )
     over_time, *plots = map(draw, _plots(result))
-    yield _table("Targets", ("target", "measured", "samples", "verdict"), _target_rows(result))
+    yield _table("Thresholds", ("threshold", "measured", "samples", "verdict"), _threshold_rows(result))
     yield over_time
     yield _table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
-    yield _table("Account", ("", "number"), _number_rows(result))
+    yield _table("Ledger", ("", "number"), _number_rows(result))
     yield from _notes(result)
     yield from plots
 
 
-def _target_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
+def _threshold_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
     for row in result.verdict.rows:
         words = f"{WORDS[row.outcome]} {row.reason}".strip()
         samples = str(row.samples) if row.statistic is not None else ""
@@ -115,7 +115,7 @@ def _notes(result: ScenarioResult) -> Iterator[str]:
         *result.verdict.notes,
         *result.findings,
         *(f"not checked: {reason}" for reason in result.unchecked),
-        *(f"not judged: {what}" for what in not_judged(result.balance)),
+        *(f"not judged: {losses}" for losses in not_judged(result.balance)),
         *(
             f"{step.rate:,.0f} messages/s: message p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
             for step in result.steps
@@ -131,7 +131,7 @@ def _plots(result: ScenarioResult) -> Iterator[Plot]:
     marks = [(mark.what, mark.at) for mark in result.marks]
 
     def over_time(title: str, unit: str, lines: list[PlotLine], limits: Iterable[tuple[str, float]] = ()) -> Plot:
-        return Plot(title, xs, lines, "seconds of talking", unit, list(limits), marks)
+        return Plot(title, xs, lines, "seconds since the first message", unit, list(limits), marks)
 
     yield over_time(
         "Message latency over time",
@@ -139,7 +139,7 @@ def _plots(result: ScenarioResult) -> Iterator[Plot]:
         [
             PlotLine("p50", [_ms(second.message_p50) for second in series]),
             PlotLine("p95", [_ms(second.message_p95) for second in series]),
-            PlotLine("generator's worst send lag", [_ms(second.send_lag_max) for second in series]),
+            PlotLine("generator's maximum send lag", [_ms(second.send_lag_max) for second in series]),
         ],
         _limits(result, "message"),
     )
@@ -180,7 +180,7 @@ def _limits(result: ScenarioResult, metric: str) -> Iterator[tuple[str, float]]:
             yield row.target, row.limit / 1000
 
 
-def _circumstances(report: Report) -> Iterator[str]:
+def _run_details(report: Report) -> Iterator[str]:
     rows = [
         ("started", report.started_at.isoformat(timespec="seconds")),
         ("command", " ".join(["chatws", "loadtest", *report.command])),
@@ -188,7 +188,7 @@ def _circumstances(report: Report) -> Iterator[str]:
         *report.machine.items(),
         *report.versions.items(),
     ]
-    yield _table("Circumstances", ("", ""), [(escape(name), f"<code>{escape(value)}</code>") for name, value in rows])
+    yield _table("Run", ("", ""), [(escape(name), f"<code>{escape(value)}</code>") for name, value in rows])
 
 
 def _table(caption: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,4 +1,4 @@
-"""``junit.xml``: a suite for each scenario, a case for each target, for the readers of continuous integration."""
+"""Writer of ``junit.xml`` for CI systems: a suite for each scenario, a test case for each threshold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def write_junit(report: Report) -> bytes:
-    """Write the file: a missed target is a failure, one that says nothing an error; "skipped" would look green."""
+    """Return the content of the file: a missed threshold is a failure, an invalid one an error.
+
+    An invalid threshold is not "skipped", because CI systems show that as passed.
+    """
     root = ET.Element("testsuites", name="chatws loadtest")
     for name, result in name_scenarios(report):
         root.append(_suite(name, result))
@@ -26,18 +29,18 @@ def write_junit(report: Report) -> bytes:
 
 def _suite(name: str, result: ScenarioResult) -> ET.Element:
     rows = result.verdict.rows
-    broken = result.verdict.outcome is Outcome.INVALID and all(row.outcome is Outcome.PASS for row in rows)
+    is_invalid = result.verdict.outcome is Outcome.INVALID and all(row.outcome is Outcome.PASS for row in rows)
     suite = ET.Element(
         "testsuite",
         name=name,
-        tests=str(len(rows) + broken),
+        tests=str(len(rows) + is_invalid),
         failures=str(sum(row.outcome is Outcome.FAIL for row in rows)),
-        errors=str(sum(row.outcome is Outcome.INVALID for row in rows) + broken),
+        errors=str(sum(row.outcome is Outcome.INVALID for row in rows) + is_invalid),
         time=f"{result.duration_s:.3f}",
     )
     for row in rows:
         suite.append(_case(name, row))
-    if broken:
+    if is_invalid:
         case = ET.SubElement(suite, "testcase", classname=f"loadtest.{name}", name="valid")
         ET.SubElement(case, "error", message="; ".join(result.verdict.invalid_because))
     return suite

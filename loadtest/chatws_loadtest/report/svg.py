@@ -1,4 +1,4 @@
-"""Plots as SVG: lines over one axis, with marks and limits; no scripts, nothing from elsewhere."""
+"""Line plots as SVG with marks and limits, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LEFT: Final = 64
 RIGHT: Final = 16
 TOP: Final = 16
 BOTTOM: Final = 34
-MOST_LABELS: Final = 12
+MAX_LABELS: Final = 12
 ROUND_STEPS: Final = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
 COLOURS: Final = ("#1f6feb", "#d29922", "#1a7f37", "#8250df", "#cf222e")
 DASHES: Final = ("", "6 3", "2 3", "8 3 2 3", "1 3")
-"""Lines differ by their dashes, too: colour alone carries no meaning."""
+"""Lines differ by their dashes too, so that they can be told apart without colour."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlotLine:
-    """One line; None in ``ys`` leaves a hole."""
+    """Line of a plot; None in ``ys`` interrupts it."""
 
     name: str
     ys: Sequence[float | None]
@@ -31,7 +31,7 @@ class PlotLine:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What to draw: lines over shared x values, horizontal limits, vertical marks."""
+    """Plot of lines over shared x values, with horizontal limits and vertical marks."""
 
     title: str
     xs: Sequence[float]
@@ -44,7 +44,7 @@ class Plot:
 
 
 def draw(plot: Plot) -> str:
-    """Draw a plot; one without values says so."""
+    """Return the figure; without values, only its caption."""
     values = [y for line in plot.lines for y in line.ys if y is not None]
     if not values or not plot.xs:
         return f"<figure><figcaption>{escape(plot.title)}: no data</figcaption></figure>"
@@ -64,7 +64,7 @@ def draw(plot: Plot) -> str:
 
 
 class _Scale:
-    """From values to pixels."""
+    """Conversion of values to pixels."""
 
     def __init__(self, plot: Plot, top: float) -> None:
         self.top = top
@@ -94,11 +94,11 @@ def _grid(plot: Plot, scale: _Scale) -> list[str]:
 
 
 def _x_labels(plot: Plot) -> list[tuple[float, str]]:
-    """Give at most a dozen labels: of an axis of numbers those that are multiples of a round one."""
+    """Return at most a dozen labels; on an axis of numbers, those that are multiples of a round number."""
     if plot.x_labels is not None:
         named = list(zip(plot.xs, plot.x_labels, strict=True))
-        return named[:: math.ceil(len(named) / MOST_LABELS)]
-    step = next(step for step in ROUND_STEPS if (max(plot.xs) - min(plot.xs)) / step < MOST_LABELS)
+        return named[:: math.ceil(len(named) / MAX_LABELS)]
+    step = next(step for step in ROUND_STEPS if (max(plot.xs) - min(plot.xs)) / step < MAX_LABELS)
     return [(x, f"{x:g}") for x in plot.xs if x % step == 0]
 
 
@@ -128,7 +128,7 @@ def _polyline(scale: _Scale, xs: Sequence[float], line: PlotLine, index: int) ->
         else:
             runs[-1].append(f"{scale.x(x)},{scale.y(y)}")
     style = f'stroke="{COLOURS[index]}" stroke-dasharray="{DASHES[index]}"'
-    # A point by itself is drawn as a line to itself: nobody would see it otherwise.
+    # A single point is drawn as a line of length zero: a polyline of one point is invisible.
     shown = [run if len(run) > 1 else run * 2 for run in runs if run]
     return "".join(f'<polyline class="line" {style} points="{" ".join(run)}"/>' for run in shown)
 
@@ -139,7 +139,7 @@ def _legend(name: str, index: int) -> str:
 
 
 def _round_up(value: float) -> float:
-    """Give the next round number above, so that the axis has readable steps."""
+    """Return the next higher round number, so that the axis has readable steps."""
     if value <= 0:
         return 1.0
     magnitude = 10.0 ** math.floor(math.log10(value))
