@@ -10,7 +10,7 @@ from locust.env import Environment
 
 from benchmarks.generator import ipc
 from chatws.client.gevent.endpoint import resolve_endpoint
-from chatws_loadtest.ipc import Habits, WorkerPlan
+from chatws_loadtest.ipc import WorkerPlan, Workload
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.locust_worker.chat_user import now_s
 from chatws_loadtest.locust_worker.gc_tuning import collect_seldom, freeze_garbage
@@ -23,27 +23,27 @@ def main() -> int:
     collect_seldom()
     print(ipc.LOADED.decode(), flush=True)
     wanted = ipc.decode_talk(sys.stdin.buffer.readline())
-    habits = Habits(rate=wanted.rate, content_chars=len(wanted.content))
+    workload = Workload(rate=wanted.rate, content_chars=len(wanted.content))
     if not wanted.with_habits:
-        habits = msgspec.structs.replace(habits, typing_share=0.0, read_share=0.0, history_share=0.0)
+        workload = msgspec.structs.replace(workload, typing_share=0.0, read_share=0.0, history_share=0.0)
     plan = WorkerPlan(
         url=wanted.url,
         ca_file=None,
         rooms=wanted.rooms,
-        habits=habits,
+        workload=workload,
         tag="gb",
         connects_per_s=wanted.connects_per_s,
     )
     ledger = Ledger()
-    ScheduledLocustUser.stage = stage = UserPool(plan, ledger, resolve_endpoint(plan.url))
+    ScheduledLocustUser.pool = pool = UserPool(plan, ledger, resolve_endpoint(plan.url))
     Environment(user_classes=[ScheduledLocustUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
-    if (problem := stage.join_all()) is not None:
+    if (problem := pool.wait_until_joined()) is not None:
         raise problem
     freeze_garbage()
     print(ipc.READY.decode(), flush=True)
-    stage.go(now_s() + ipc.LEAD_S)
+    pool.start_sending(now_s() + ipc.LEAD_S)
     gevent.sleep(ipc.LEAD_S + wanted.seconds)
-    stage.silence()
+    pool.stop_sending()
     gevent.sleep(ipc.DRAIN_S)
     acks = ledger.samples.take().get("ack", [])
     print(ipc.encode(ipc.GeneratorResult(sent=ledger.sent, acks_us=acks)).decode(), flush=True)

@@ -1,4 +1,4 @@
-"""The ``chatws loadtest`` command: its options, and the exit code that says what came of it."""
+"""Command line of ``chatws loadtest``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Session
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit, ExitCode
 from chatws_loadtest.machine import raise_file_limit
-from chatws_loadtest.options import check_address, find_credentials, probe
+from chatws_loadtest.options import check_url, find_credentials, probe
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
 from chatws_loadtest.report.files import write_report
 from chatws_loadtest.results import Report, read_json
-from chatws_loadtest.runner import RunRequest, Stopped, run
-from chatws_loadtest.scenario_run import RunOptions
+from chatws_loadtest.run_request import RunOptions, RunRequest
+from chatws_loadtest.runner import Stopped, run
 from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
 from chatws_loadtest.server_process import ServerStartFailed
 from chatws_loadtest.text_summary import describe
@@ -33,7 +33,7 @@ from chatws_loadtest.thresholds import (
     ThresholdError,
     combine,
     default_thresholds,
-    fault_thresholds,
+    delivery_thresholds,
     parse_threshold,
     read_thresholds,
 )
@@ -42,7 +42,6 @@ from chatws_loadtest.worker_pool import LoadRefused
 
 EXTRA_FILES: Final = 64
 """Open files that a load process needs in addition to its connections."""
-
 
 SIGNALS: Final = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -59,59 +58,60 @@ app = make_app()
 
 
 def main() -> None:
-    """Run the command that argv asks for and exit with its code."""
+    """Run the command, and exit with its code."""
     run_app(app, "chatws loadtest")
 
 
 @app.command(epilog="Example: chatws loadtest --users 100 --target 'message.p99<200ms' --report out")
 def loadtest(  # noqa: PLR0917  these are options, never positional
-    url: Annotated[str | None, typer.Option(help="Server to test; without it one is started on a free port.")] = None,
+    url: Annotated[str | None, typer.Option(help="Server to test; default: start one on a free port.")] = None,
     scenario: Annotated[
-        list[str] | None, typer.Option(help=f"What to do: {', '.join(SCENARIOS)}; may be repeated.", metavar="NAME")
+        list[str] | None, typer.Option(help=f"Scenario: {', '.join(SCENARIOS)}; may be repeated.", metavar="NAME")
     ] = None,
-    users: Annotated[int, typer.Option(min=2, help="Connections; each is one user.")] = GUIDE_USERS,
+    users: Annotated[int, typer.Option(min=2, help="Simulated users; each has one connection.")] = GUIDE_USERS,
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="Messages per second of each user.")] = 1.0,
     duration: Annotated[
-        float | None, typer.Option(min=1, help="Seconds of talk; else 30, soak 1800, faults 48, each step of ramp 8.")
+        float | None,
+        typer.Option(min=1, help="Seconds to measure; default 30, soak 1800, faults 48, ramp 8 a step."),
     ] = None,
-    warmup: Annotated[float, typer.Option(min=0, help="Seconds of talk before that.")] = 5.0,
-    drain: Annotated[float, typer.Option(min=0, help="Seconds to wait at the end for what is still missing.")] = 10.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds of load before the measurement.")] = 5.0,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds to wait for missing acks and messages.")] = 10.0,
     connects: Annotated[float, typer.Option(min=1, max=1000, help="New connections per second.")] = 100.0,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that make the load.")] = 1,
-    target: Annotated[list[str] | None, typer.Option(help="Another target, e.g. ack.p99<1s; may be repeated.")] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Load processes.")] = 1,
+    target: Annotated[list[str] | None, typer.Option(help="Additional threshold, e.g. ack.p99<1s; repeatable.")] = None,
     targets: Annotated[
-        Path | None, typer.Option(help="File of targets (TOML) in place of the default figures.", metavar="FILE")
+        Path | None, typer.Option(help="File of thresholds (TOML) that replace the defaults.", metavar="FILE")
     ] = None,
     jwt_secret_file: JwtSecretFile = None,
     tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
-    report: Annotated[Path | None, typer.Option(help="Folder to write report.json and the rest to.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html, report.json and others.")] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="An older report.json: print what changed, fail if it got worse.")
+        Path | None, typer.Option(help="Older report.json: print the changes, fail if a value got worse.")
     ] = None,
-    tolerance: Annotated[float, typer.Option(min=0, help="Percent by which a number may get worse.")] = 25.0,
-    repeat: Annotated[int, typer.Option(min=1, max=50, help="How often to run each scenario.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the users' random choices.")] = 1,
+    tolerance: Annotated[float, typer.Option(min=0, help="Percent by which a value may get worse.")] = 25.0,
+    repeat: Annotated[int, typer.Option(min=1, max=50, help="Number of runs of each scenario.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the users' random choices.")] = 1,
     *,
     allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,
 ) -> None:
-    """Put a chat server under load, and say whether it keeps its targets.
+    """Put a chat server under load, and compare the measurements with thresholds.
 
-    Exit codes: 0 all targets met, 99 a target missed, 98 the run says nothing (the generator was the limit, or there
-    were too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C (what was
-    measured until then is reported, marked as partial).
+    Exit codes: 0 all thresholds met, 99 a threshold missed, 98 invalid run (the generator was the limit, or there were
+    too few samples), 2 wrong usage, 3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C (the results so far
+    are reported, marked as partial).
     """
     if url is not None:
-        check_address(url, allow_remote=allow_remote)
-    older = None if compare is None else _read_older(compare)
+        check_url(url, allow_remote=allow_remote)
+    older = None if compare is None else _read_report(compare)
     _require_open_files(users // processes)
-    wanted = _find_targets(target or [], targets, users)
+    thresholds = _find_thresholds(target or [], targets, users)
     scenarios = _find_scenarios(scenario, [parse_threshold(text) for text in target or []])
     if report is not None:
-        _make_writable(report)
+        _create_folder(report)
     options = RunOptions(
         users=users,
         rate=rate,
@@ -128,14 +128,14 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
     except CredentialsMissing as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
-    request = RunRequest(scenarios, options, wanted, url, credentials, sys.argv[1:], repeat)
+    request = RunRequest(scenarios, options, thresholds, url, credentials, sys.argv[1:], repeat)
     if url is not None:
         probe(url, ca_file)
     result, code = _run(request, quiet=quiet or as_json)
     try:
         print(msgspec.json.encode(result).decode() if as_json else describe(result), flush=True)
     finally:
-        # Also when nobody reads what is printed.
+        # Also if standard output is a closed pipe.
         if report is not None:
             _write(result, report)
     if older is not None and not result.partial:
@@ -146,13 +146,13 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     raise typer.Exit(code)
 
 
-def _read_older(path: Path) -> Report:
+def _read_report(path: Path) -> Report:
     try:
         return read_json(path.read_bytes())
     except OSError as problem:
-        raise CommandExit(f"{path} is no report: {problem.strerror}", ExitCode.USAGE) from problem
+        raise CommandExit(f"{path} is not a report: {problem.strerror}", ExitCode.USAGE) from problem
     except msgspec.DecodeError as problem:
-        raise CommandExit(f"{path} is no report: {problem}", ExitCode.USAGE) from problem
+        raise CommandExit(f"{path} is not a report: {problem}", ExitCode.USAGE) from problem
 
 
 def _write(result: Report, folder: Path) -> None:
@@ -162,8 +162,8 @@ def _write(result: Report, folder: Path) -> None:
         raise CommandExit(f"--report {folder} could not be written: {problem.strerror}", ExitCode.FAILED) from problem
 
 
-def _make_writable(folder: Path) -> None:
-    """Make the folder of the report, before a load is made that nobody would hear of."""
+def _create_folder(folder: Path) -> None:
+    """Create the folder of the report before the run: an error after it would lose the results."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -185,9 +185,10 @@ def _run(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
 
 
 async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
-    """Run; the first SIGINT, SIGTERM or SIGHUP ends it in order with a partial report, a second one without.
+    """Run the load test, and return the report and the exit code, which is that of a signal if one was received.
 
-    Either way every process it started is ended. Gives the report, and the signal's exit code if there was one.
+    The first SIGINT, SIGTERM or SIGHUP ends the run with a partial report, the second one without a report. All
+    processes of the run are stopped in both cases.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -202,7 +203,7 @@ async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Repor
 
     loop = asyncio.get_running_loop()
     for number, code in SIGNALS.items():
-        # Under nohup a closed terminal is not to be heard of.
+        # nohup has SIGHUP ignored, and it must stay ignored.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop, code)
     try:
@@ -214,10 +215,10 @@ async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Repor
     return report, received[0] if received else CODES[report.outcome]
 
 
-def _find_targets(texts: list[str], file: Path | None, users: int) -> list[Threshold]:
+def _find_thresholds(texts: list[str], file: Path | None, users: int) -> list[Threshold]:
     try:
         base = default_thresholds(users) if file is None else read_thresholds(file)
-        return combine(fault_thresholds(), base, map(parse_threshold, texts))
+        return combine(delivery_thresholds(), base, map(parse_threshold, texts))
     except ThresholdError as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
 
@@ -227,8 +228,8 @@ def _find_scenarios(names: list[str] | None, given: list[Threshold]) -> list[str
     unknown = [name for name in chosen if name not in SCENARIOS]
     if unknown:
         raise CommandExit(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}", ExitCode.USAGE)
-    fed = frozenset().union(*(SCENARIOS[name].feeds for name in chosen))
-    unused = [target.text for target in given if target.metric not in fed]
+    measured = frozenset().union(*(SCENARIOS[name].metrics for name in chosen))
+    unused = [threshold.text for threshold in given if threshold.metric not in measured]
     if unused:
         raise CommandExit(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)
     return chosen

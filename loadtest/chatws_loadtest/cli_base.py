@@ -1,4 +1,4 @@
-"""How the two commands are made and run, and the options that both have."""
+"""Options and start-up code that the two commands share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ JwtSecretFile = Annotated[
     Path | None, typer.Option(help="Key that agents' tokens are signed with (HS256).", metavar="FILE")
 ]
 Sessions = Annotated[
-    Path | None, typer.Option(help="Customers: SESSION [CONVERSATION] per line; else over REST.", metavar="FILE")
+    Path | None,
+    typer.Option(help="Customers: SESSION [CONVERSATION] per line; default: create them.", metavar="FILE"),
 ]
-CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust.", metavar="FILE")]
+CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust instead of the system's.", metavar="FILE")]
 AllowRemote = Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")]
 
 
 def make_app() -> typer.Typer:
-    """Make the app of one command."""
+    """Create the Typer app of one command."""
     return typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
@@ -31,9 +32,9 @@ def make_app() -> typer.Typer:
 
 
 def run_app(app: typer.Typer, name: str) -> None:
-    """Run the command that argv asks for and exit with its code."""
+    """Run the command, and exit with its code."""
     try:
         app(prog_name=name)
-    except CommandExit as stop:
-        print(f"{name}: {stop.line}", file=sys.stderr)
-        sys.exit(stop.code)
+    except CommandExit as exit_:
+        print(f"{name}: {exit_.line}", file=sys.stderr)
+        sys.exit(exit_.code)

@@ -1,4 +1,4 @@
-"""Who takes part in a load: tokens of agents, sessions and conversations of customers."""
+"""Credentials of the simulated users: tokens of agents, sessions and conversations of customers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ import jwt
 from chatws.server.auth import tokens
 from chatws.server.auth.keys import KeyRing, SigningKey
 from chatws.settings import Settings
-from chatws_loadtest.ipc import RoomAssignment, ShortLived
+from chatws_loadtest.ipc import RoomAssignment, ShortLivedToken
 
-AGENT_CONVERSATIONS: Final = 10
-"""Connections that an agent may have (contract: limits); each conversation of the load takes one of its agent's."""
+MAX_AGENT_CONNECTIONS: Final = 10
+"""Connections that an agent may have (contract: limits); each conversation of the load takes one."""
 
 TOKEN_LIFE_S: Final = 24 * 3600
 TIMEOUT_S: Final = 30.0
@@ -31,7 +31,7 @@ _CREATED = frozenset({200, 201})
 
 
 class CredentialsMissing(Exception):
-    """There are too few credentials, or the server gives none; the text says what would help."""
+    """There are too few credentials, and the server creates none; the text names the option that helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +44,21 @@ class CustomerCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What credentials there are: a key to sign tokens with, or tokens; sessions, or a server that starts them."""
+    """Available credentials: a key to sign tokens with, or tokens; sessions, unless the server creates them."""
 
     keys: KeyRing | None = None
     tokens: Sequence[str] = ()
     sessions: Sequence[CustomerCredentials] = ()
     tag: str = field(default="load")
 
-    def agents(self, places: int) -> Iterator[str]:
-        """Give tokens of agents round and round: two at least, and enough of them for so many places.
+    def agents(self, connections: int) -> Iterator[str]:
+        """Yield agents' tokens in rotation, without end: of at least two agents, and enough for these connections.
 
         Raises:
             CredentialsMissing: there is neither a key nor a token.
         """
         if self.keys is not None:
-            count = max(2, math.ceil(places / AGENT_CONVERSATIONS))
+            count = max(2, math.ceil(connections / MAX_AGENT_CONNECTIONS))
             return cycle(mint_tokens(self.keys, [f"{self.tag}-agent-{number}" for number in range(count)]))
         if not self.tokens:
             raise CredentialsMissing("there are no agents; give --jwt-secret-file or --tokens")
@@ -66,26 +66,26 @@ class Credentials:
 
 
 def mint_tokens(keys: KeyRing, names: Sequence[str]) -> list[str]:
-    """Sign a token for each agent, good for the whole run."""
+    """Sign a token for each agent, valid for the whole run."""
     return [tokens.mint(keys, Settings(), subject=name, name=name, ttl_s=TOKEN_LIFE_S) for name in names]
 
 
-def shorten_tokens(keys: KeyRing, held: Iterable[str], ttl_s: int) -> dict[str, ShortLived]:
-    """Sign for each holder a token that lives ``ttl_s`` seconds at most, and the one after it."""
+def shorten_tokens(keys: KeyRing, current: Iterable[str], ttl_s: int) -> dict[str, ShortLivedToken]:
+    """Sign for each token one that expires within ``ttl_s`` seconds, and the token that follows it."""
     expired_at_s = time.time() + ttl_s
-    found = {}
-    for token in set(held):
+    replacements = {}
+    for token in set(current):
         name = str(jwt.decode(token, options={"verify_signature": False})["sub"])
         short = tokens.mint(keys, Settings(), subject=name, name=name, ttl_s=ttl_s)
-        found[token] = ShortLived(short, expired_at_s, mint_tokens(keys, [name])[0])
-    return found
+        replacements[token] = ShortLivedToken(short, expired_at_s, mint_tokens(keys, [name])[0])
+    return replacements
 
 
 def read_key(path: Path) -> KeyRing:
-    """Read the key that a server's tokens are signed with (HS256).
+    """Read the key that the server's tokens are signed with (HS256).
 
     Raises:
-        CredentialsMissing: it cannot be read, or is empty.
+        CredentialsMissing: the file cannot be read, or is empty.
     """
     try:
         material = path.read_bytes().strip()
@@ -97,27 +97,27 @@ def read_key(path: Path) -> KeyRing:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read a file of one secret per line.
+    """Read a file with one secret per line.
 
     Raises:
-        CredentialsMissing: it cannot be read, or holds none.
+        CredentialsMissing: the file cannot be read, or is empty.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as problem:
         raise CredentialsMissing(f"{path}: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise CredentialsMissing(f"{path} is no text in UTF-8") from problem
+        raise CredentialsMissing(f"{path} is not UTF-8 text") from problem
     if not lines:
         raise CredentialsMissing(f"{path} is empty")
     return lines
 
 
 def read_sessions(path: Path, tag: str) -> list[CustomerCredentials]:
-    """Read a file of sessions: ``SESSION [CONVERSATION]`` per line; without one the conversation's name is made up.
+    """Read a file of sessions: ``SESSION [CONVERSATION]`` per line; a missing conversation id is generated.
 
     Raises:
-        CredentialsMissing: it cannot be read, or holds none.
+        CredentialsMissing: the file cannot be read, or is empty.
     """
     customers = []
     for number, line in enumerate(read_lines(path)):
@@ -126,19 +126,19 @@ def read_sessions(path: Path, tag: str) -> list[CustomerCredentials]:
     return customers
 
 
-def seat(users: int, members: int) -> list[int]:
-    """Divide users among rooms of so many members; the last room takes the rest, unless that is one alone."""
-    rooms, rest = divmod(users, members)
-    return [members] * rooms + [rest] * (rest > 1)
+def divide_users(users: int, room_size: int) -> list[int]:
+    """Divide users among rooms of this size; the last room takes the rest, unless it is a single user."""
+    rooms, rest = divmod(users, room_size)
+    return [room_size] * rooms + [rest] * (rest > 1)
 
 
 async def make_rooms(
     url: str, credentials: Credentials, sizes: Sequence[int], ca_file: Path | None = None
 ) -> list[RoomAssignment]:
-    """Put a customer and its agents into each room; ``sizes`` are their members.
+    """Assign a customer and agents to each room; ``sizes`` are the numbers of members.
 
     Raises:
-        CredentialsMissing: there are too few of them.
+        CredentialsMissing: there are too few credentials.
     """
     count = len(sizes)
     customers = list(credentials.sessions[:count]) or await start_sessions(url, count, ca_file)
@@ -157,16 +157,16 @@ async def make_rooms(
 
 
 async def start_sessions(url: str, count: int, ca_file: Path | None = None) -> list[CustomerCredentials]:
-    """Start customer sessions over REST.
+    """Create customer sessions over REST.
 
     Raises:
-        CredentialsMissing: the server starts none.
+        CredentialsMissing: the server creates none.
     """
     return await asyncio.to_thread(start_sessions_now, url, count, ca_file)
 
 
 def start_sessions_now(url: str, count: int, ca_file: Path | None = None) -> list[CustomerCredentials]:
-    """Like `start_sessions`, without an event loop."""
+    """Create customer sessions as `start_sessions` does, without an event loop."""
     client = open_http(url, ca_file)
     customers: list[CustomerCredentials] = []
     try:
@@ -186,7 +186,7 @@ def start_sessions_now(url: str, count: int, ca_file: Path | None = None) -> lis
 
 
 def open_http(url: str, ca_file: Path | None = None) -> http.client.HTTPConnection:
-    """Make a connection for REST calls; ``ca_file`` holds certificates to trust instead of the system's."""
+    """Create an HTTP client for REST requests; ``ca_file`` holds certificates to trust instead of the system's."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme != "https":

@@ -1,4 +1,4 @@
-"""Whether what the server said it had stored is there, read over REST."""
+"""Check of acked messages against the server's history, read over REST."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from chatws_loadtest.ipc import RoomAssignment
 
-PAGE: Final = 100
+PAGE_SIZE: Final = 100
 READERS: Final = 4
+"""Threads that read conversations at the same time."""
 
 Connect = Callable[[], http.client.HTTPConnection]
 
@@ -24,7 +25,7 @@ class NotReadable(Exception):
 async def count_unstored(
     connect: Connect, rooms: Sequence[RoomAssignment], acked: Mapping[str, Sequence[tuple[int, int]]], tag: str
 ) -> int:
-    """Count messages that were acked as (seq, number) and are not in their conversation's history in that place.
+    """Count messages that were acked as (seq, number) and are missing at that ``seq`` of their conversation's history.
 
     Raises:
         NotReadable: the history cannot be read.
@@ -53,12 +54,12 @@ def _count(
 
 
 def _read(client: http.client.HTTPConnection, room: RoomAssignment, tag: str, *, last: int) -> dict[int, int]:
-    """Read a conversation up to ``last``; our messages' numbers by seq."""
+    """Read a conversation up to ``last``, and return the numbers of messages with our tag by ``seq``."""
     numbers: dict[int, int] = {}
     headers = {"X-Session-Id": room.members[0]["sessionId"]}
     position, more = 0, True
     while more and position < last:
-        path = f"/api/conversations/{quote(room.conversation_id)}/messages?afterSeq={position}&limit={PAGE}"
+        path = f"/api/conversations/{quote(room.conversation_id)}/messages?afterSeq={position}&limit={PAGE_SIZE}"
         client.request("GET", path, headers=headers)
         response = client.getresponse()
         body = response.read()
@@ -67,8 +68,8 @@ def _read(client: http.client.HTTPConnection, room: RoomAssignment, tag: str, *,
         page = json.loads(body)
         for message in page["messages"]:
             position = message["seq"]
-            ours, _, rest = message["content"].partition("-")
-            if ours == tag:
+            message_tag, _, rest = message["content"].partition("-")
+            if message_tag == tag:
                 numbers[position] = int(rest.split("-", 2)[1])
         more = page["hasMoreAfter"]
     return numbers

@@ -1,6 +1,6 @@
-"""What the command and its load processes tell each other: JSON lines, one object each, over pipes.
+"""Messages between the command and its load processes: JSON lines over pipes, one object each.
 
-Times are of ``time.perf_counter``, which all processes of one host share on Linux.
+Times are those of ``time.perf_counter``, which all processes of a Linux host share.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from chatws_loadtest.ledger import Balance
 
 
 class RoomAssignment(msgspec.Struct, frozen=True):
-    """One conversation and the credentials of each of its members."""
+    """Conversation, and the credentials of each of its members."""
 
     conversation_id: str
     members: list[dict[str, str]]
 
 
-class Habits(msgspec.Struct, frozen=True, kw_only=True):
-    """What users do besides sending; shares are of their messages."""
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """Behaviour of the users; shares are of the messages that a user sends."""
 
     rate: float = 1.0
     """Messages per second of each user."""
@@ -27,22 +27,22 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     history_share: float = 0.02
     content_chars: int = 80
     visit_s: float | None = None
-    """Everybody in a room leaves after about so long, and comes again; None: they stay."""
-    talkers: int | None = None
-    """Members of a room who send; None: all."""
+    """Mean time after which all members of a room leave and join again; None: they stay."""
+    senders: int | None = None
+    """Members of a room that send messages; None: all."""
 
 
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one load process needs to know; its first line of input."""
+    """First line of a load process's input: its users and the server."""
 
     url: str
     ca_file: str | None
     via: tuple[str, int] | None = None
-    """Host and port to connect to, where something stands between the users and the server."""
+    """Host and port of a proxy to connect through; None: users connect to the server itself."""
     rooms: list[RoomAssignment]
-    habits: Habits
+    workload: Workload
     tag: str
-    """Begins every message, so that nobody else's is taken for one of ours."""
+    """Prefix of the content of every message; messages without it are ignored."""
     connects_per_s: float
     connect_timeout_s: float = 10.0
     seed: int = 1
@@ -53,14 +53,14 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(len(room.members) for room in self.rooms)
 
 
-class Go(msgspec.Struct, frozen=True, tag=True):
-    """Begin to talk."""
+class StartSending(msgspec.Struct, frozen=True, tag=True):
+    """Start sending messages at this time."""
 
     at_s: float
 
 
 class Measure(msgspec.Struct, frozen=True, tag=True):
-    """Time only messages intended within these bounds."""
+    """Record latencies only of messages scheduled within these bounds."""
 
     from_s: float
     until_s: float
@@ -72,55 +72,56 @@ class SetRate(msgspec.Struct, frozen=True, tag=True):
     rate: float
 
 
-class Cut(msgspec.Struct, frozen=True, tag=True):
+class CutConnections(msgspec.Struct, frozen=True, tag=True):
     """Cut every connection at once."""
 
 
-class ShortLived(msgspec.Struct, frozen=True):
-    """A token that will expire under its holder's hands, and the one to be had from then on."""
+class ShortLivedToken(msgspec.Struct, frozen=True):
+    """Token that expires during the run, and the token that replaces it."""
 
     token: str
     expired_at_s: float
-    """Unix time at which it certainly has."""
+    """Unix time from which the token has certainly expired."""
     next_token: str
 
 
-class Expire(msgspec.Struct, frozen=True, tag=True):
-    """Go on under tokens that live shortly; by the tokens held until now."""
+class UseShortLivedTokens(msgspec.Struct, frozen=True, tag=True):
+    """Replace tokens, given as keys, by tokens that expire soon."""
 
-    tokens: dict[str, ShortLived]
+    tokens: dict[str, ShortLivedToken]
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):
-    """Say nothing more, wait until all is settled or the time is over, report, and end."""
+    """Stop sending, wait until every message is settled or the time is over, report, and exit."""
 
     drain_s: float
 
 
-Order = Go | Measure | SetRate | Cut | Expire | Finish
+WorkerCommand = StartSending | Measure | SetRate | CutConnections | UseShortLivedTokens | Finish
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """One user's way through the end of a connection."""
+    """Times of one user's reconnect."""
 
     ended_s: float
     began_s: float
-    """The attempt that succeeded began to connect."""
+    """Start of the connection attempt that succeeded."""
     rejoined_s: float
     caught_up_s: float
 
 
 class WorkerReady(msgspec.Struct, frozen=True, tag=True):
-    """Every user is connected and in its room."""
+    """Every user is connected and has joined its room."""
 
     guide_only: bool
+    """The server offers none of our additions to the guide."""
 
 
-class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What happened since the last one, about a second ago.
+class WorkerStats(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Statistics of a load process, sent once per second.
 
-    ``cpu_s`` and the five from ``offered`` on are sums since the start; ``trouble`` is why a connection last failed to
-    come about.
+    ``samples`` and ``outages`` are those since the last statistics; ``cpu_s`` and the counts from ``offered`` to
+    ``requests`` are totals since the start.
     """
 
     at_s: float
@@ -133,31 +134,31 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sent: int
     acked: int
     requests: int
-    failures: dict[str, int]
-    trouble: str = ""
+    connect_error: str = ""
+    """Reason why the last connection attempt that failed did so."""
 
 
 class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The account at the end; ``stored`` holds (seq, number) of what was acked, by conversation."""
+    """Final report of a load process."""
 
     balance: Balance
     stored: dict[str, list[tuple[int, int]]]
+    """(seq, number) of every acked message, by conversation."""
     failures: dict[str, int]
-    came_back: int
     away: int
-    """Users whose connection was gone at the end."""
+    """Users that were not connected at the end."""
 
 
 class WorkerFailed(msgspec.Struct, frozen=True, tag=True):
-    """The load could not be built up; ``code`` is the server's refusal."""
+    """A user can never connect; ``code`` is the server's error code if it refused."""
 
     reason: str
     code: str | None = None
 
 
-Report = WorkerReady | Tick | WorkerDone | WorkerFailed
+WorkerMessage = WorkerReady | WorkerStats | WorkerDone | WorkerFailed
 
 encode = msgspec.json.Encoder().encode
 decode_plan = msgspec.json.Decoder(WorkerPlan).decode
-decode_order = msgspec.json.Decoder(Order).decode
-decode_report: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
+decode_command = msgspec.json.Decoder(WorkerCommand).decode
+decode_message: msgspec.json.Decoder[WorkerMessage] = msgspec.json.Decoder(WorkerMessage)

@@ -1,4 +1,4 @@
-"""The account of every message: sent, acked, received, so that none is lost, doubled or swapped unseen."""
+"""Ledger of every message sent, acked and received; detects lost, duplicated and reordered ones."""
 
 from __future__ import annotations
 
@@ -11,36 +11,44 @@ from chatws_loadtest.stream_checker import GapReason, StreamChecker
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of all messages; what is named from ``unanswered`` on is a fault.
+    """Number of messages by what happened to them; the fields from ``unanswered`` to ``deaf`` are delivery failures.
 
-    ``unanswered``: neither acked nor refused. ``lost``: acked, but some member never received it, live or by catching
-    up. ``gaps``: left out of a live stream that went on, and found by catching up. ``duplicated``: a member received it
-    twice on one connection. ``reordered``: a member received it after a later one. ``deaf``: members who came back and
-    then received nothing, although messages were acked; what they missed does not count as lost. Two are no faults of
-    a server that knows only the guide: ``excused``, missed while away where there is no catching up, and ``repeated``,
-    sent again for want of an ack and shown twice where a send cannot be told from its repeat.
+    The last two are no failures of a server that implements only the guide.
     """
 
     sent: int = 0
     acked: int = 0
     refused: dict[str, int] = {}
+    """By error code."""
     delivered: int = 0
     unanswered: int = 0
+    """Neither acked nor refused."""
     lost: int = 0
+    """Acked, but never received by some member, neither live nor by catching up."""
     gaps: int = 0
+    """Missing from a live stream that went on, and found by catching up."""
     duplicated: int = 0
+    """Received twice by a member on one connection."""
     reordered: int = 0
+    """Received by a member after a later message."""
     deaf: int = 0
+    """Members that reconnected and then received nothing, although messages were acked; those do not count as lost."""
     excused: int = 0
+    """Missed during a disconnect from a server without history."""
     repeated: int = 0
+    """Sent again because the ack was missing, and received twice from a server without idempotent send."""
 
     @property
     def is_clean(self) -> bool:
-        faults = self.unanswered, self.lost, self.gaps, self.duplicated, self.reordered, self.deaf
-        return not self.refused and not any(faults)
+        """Whether every message was acked and delivered correctly."""
+        return not (self.refused or self.unanswered or self.has_delivery_failures)
+
+    @property
+    def has_delivery_failures(self) -> bool:
+        return any((self.lost, self.gaps, self.duplicated, self.reordered, self.deaf))
 
     def __add__(self, other: Balance) -> Balance:
-        """Add another account of other messages."""
+        """Add the counts of other messages."""
         sums = {
             name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "refused"
         }
@@ -48,51 +56,51 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerEntry(msgspec.Struct, eq=False):
-    """One message on its way; it is forgotten once it is acked and with everybody."""
+    """Message in flight; the entry is removed once the message is acked and received by every member."""
 
     room: int
     sender: int
-    intended_s: float
+    scheduled_s: float
     sent_s: float
     missing: int
-    """One bit for each member who has not received it."""
+    """Bit mask of the members that have not received it."""
     acked: bool = False
 
 
 @dataclass(slots=True)
 class Repeats:
-    """How often a message was sent again, and the second copies that members received of it since."""
+    """Number of times that a message was sent again, and of additional copies that each member received."""
 
     sent: int = 0
     copies: Counter[int] = field(default_factory=Counter)
 
     def explain(self, member: int) -> bool:
-        """Note one more copy; whether the member got no more of them than were sent."""
+        """Count one more copy, and return whether the member received no more copies than were sent."""
         self.copies[member] += 1
         return self.copies[member] <= self.sent
 
 
 class Samples:
-    """Latencies in microseconds by metric, since they were last taken."""
+    """Buffer of latencies by metric."""
 
     def __init__(self) -> None:
         self._lists: defaultdict[str, list[float]] = defaultdict(list)
 
     def add(self, metric: str, seconds: float) -> None:
-        """Note one."""
         self._lists[metric].append(seconds)
 
     def take(self) -> dict[str, list[int]]:
-        """Hand over what was noted, in whole microseconds and never below zero, and start anew."""
+        """Return the latencies in whole microseconds, at least 0, and clear the buffer."""
         taken, self._lists = self._lists, defaultdict(list)
-        return {metric: [max(0, round(seconds * 1e6)) for seconds in noted] for metric, noted in taken.items()}
+        return {metric: [max(0, round(seconds * 1e6)) for seconds in latencies] for metric, latencies in taken.items()}
 
 
 class Ledger:
-    """Books what happens; times are of one clock, in seconds, and latencies count from the *intended* time of sending.
+    """Record of every message of the simulated users; times are in seconds of one clock.
 
-    Messages intended before ``measure_from_s`` or from ``measure_until_s`` on are booked but not timed. A ``seq`` of 0
-    is that of a server which has none: order is then known per sender only.
+    Latencies count from the *scheduled* time of sending. Those of messages scheduled before ``measure_from_s``, or from
+    ``measure_until_s`` on, are not recorded. A ``seq`` of 0 means that the server has none: then only the order of one
+    sender's messages is known.
     """
 
     def __init__(self) -> None:
@@ -102,7 +110,7 @@ class Ledger:
         self.acked = 0
         self.sent = 0
         self.stored: dict[int, list[tuple[int, int]]] = {}
-        """Per room, (seq, number) of everything the server said it had stored."""
+        """(seq, number) of every acked message, by room."""
         self._entries: dict[int, LedgerEntry] = {}
         self._members: dict[int, list[StreamChecker]] = {}
         self._present: dict[int, int] = {}
@@ -112,103 +120,102 @@ class Ledger:
         self._repeats: dict[int, Repeats] = {}
 
     def open_room(self, room: int, members: int) -> None:
-        """Begin to book a conversation of this many members, numbered from 0."""
+        """Add a conversation with this many members, numbered from 0."""
         self._members[room] = [StreamChecker() for _ in range(members)]
         self._present[room] = (1 << members) - 1
         self.stored[room] = []
 
     def enter(self, room: int, member: int, head: int | None, now_s: float) -> None:
-        """Book that a member is in the room, on a new connection.
-
-        ``head`` is the newest ``seq`` at that moment; None on a server without.
-        """
+        """Record that a member joined on a new connection; ``head`` is the newest ``seq``, None on a server without."""
         self._members[room][member].enter(head, now_s)
 
     def drop(self, room: int, member: int) -> None:
-        """Book that a member's connection has ended: no live message is due to it until it enters again."""
+        """Record a disconnect: the member need not receive live messages until it enters again."""
         self._members[room][member].drop()
 
     def leave(self, room: int, member: int) -> None:
-        """Book that a member is gone for good: nothing is due to it any more."""
+        """Record that a member left for good: it need not receive anything any more."""
         self.drop(room, member)
         self._present[room] &= ~(1 << member)
         for number, entry in list(self._entries.items()):
             if entry.room == room:
                 entry.missing &= ~(1 << member)
                 if entry.acked and not entry.missing:
-                    self._retire(number, entry)
+                    self._remove(number, entry)
 
-    def send(self, room: int, sender: int, intended_s: float, now_s: float) -> int:
-        """Book a message that leaves now and return its number."""
+    def send(self, room: int, sender: int, scheduled_s: float, now_s: float) -> int:
+        """Record a message that is sent now, and return its number."""
         number, self.sent = self.sent, self.sent + 1
         self._open[room] += 1
-        self._entries[number] = LedgerEntry(room, sender, intended_s, now_s, self._present[room])
-        self._note("send_lag", intended_s, now_s)
+        self._entries[number] = LedgerEntry(room, sender, scheduled_s, now_s, self._present[room])
+        self._record("send_lag", scheduled_s, now_s)
         return number
 
     def send_again(self, number: int) -> None:
-        """Book that a message leaves once more, to a server that cannot tell it from another one."""
+        """Record that a message is sent again to a server without idempotent send."""
         self._repeats.setdefault(number, Repeats()).sent += 1
 
     def ack(self, number: int, seq: int, now_s: float) -> None:
-        """Book the server's promise that the message is stored."""
+        """Record an ack, by which the server confirms that the message is stored."""
         entry = self._entries[number]
         entry.acked = True
         self.acked += 1
         self.stored[entry.room].append((seq, number))
-        self._note("ack", entry.intended_s, now_s)
+        self._record("ack", entry.scheduled_s, now_s)
         if not entry.missing:
-            self._retire(number, entry)
+            self._remove(number, entry)
 
     def refuse(self, number: int, code: str) -> None:
-        """Book the server's final refusal."""
+        """Record the server's final refusal."""
         self._open[self._entries.pop(number).room] -= 1
         self._refused[code] += 1
 
     def receive(self, room: int, member: int, *, sender: int, number: int, seq: int, now_s: float) -> None:
-        """Book a live copy that reached a member, the sender's own included."""
+        """Record a live copy received by a member, which may be the sender."""
         entry = self._entries.get(number)
         is_new = entry is not None and bool(entry.missing >> member & 1)
-        listener = self._members[room][member]
+        stream = self._members[room][member]
         if seq:
-            listener.hear(seq, is_new=is_new)
+            stream.receive(seq, is_new=is_new)
         else:
             is_repeat = not is_new and number in self._repeats and self._repeats[number].explain(member)
-            listener.hear_unnumbered(sender, number, is_new=is_new, is_repeat=is_repeat)
+            stream.receive_unnumbered(sender, number, is_new=is_new, is_repeat=is_repeat)
         if entry is not None and is_new:
             self._deliver(number, entry, member, now_s)
 
     def catch_up(self, room: int, member: int, number: int, seq: int, now_s: float) -> None:
-        """Book a copy that a member received by asking: with its join, or as a page of history."""
+        """Record a copy that a member received in the reply to a join or to a history request."""
         self._members[room][member].fetch(seq)
         entry = self._entries.get(number)
         if entry is not None and entry.missing >> member & 1:
             self._deliver(number, entry, member, now_s)
 
     def is_room_settled(self, room: int) -> bool:
-        """Whether nothing of this room is on its way."""
+        """Return whether no message of this room is in flight."""
         return not self._open[room]
 
     @property
     def is_settled(self) -> bool:
-        """Whether every message is answered, and every acked one with every member."""
+        """Whether every message is acked or refused, and every acked one received by every member."""
         return not self._entries
 
     def balance(self) -> Balance:
-        """Draw the balance; call it once nothing more can arrive."""
+        """Count the messages by what happened to them; call it when nothing more can arrive."""
         members = [member for room in self._members.values() for member in room]
         lost = excused = 0
-        deaf: set[tuple[int, int]] = set()
+        stalled: set[tuple[int, int]] = set()
         for entry in self._entries.values():
             if not entry.acked:
                 continue
             missing = [index for index in range(entry.missing.bit_length()) if entry.missing >> index & 1]
-            excuses = [self._members[entry.room][index].excuse(entry.sent_s) for index in missing]
-            deaf.update(
-                (entry.room, index) for index, why in zip(missing, excuses, strict=True) if why is GapReason.DEAF
+            reasons = [self._members[entry.room][index].explain_missing(entry.sent_s) for index in missing]
+            stalled.update(
+                (entry.room, index)
+                for index, reason in zip(missing, reasons, strict=True)
+                if reason is GapReason.STREAM_STALLED
             )
-            lost += None in excuses
-            excused += GapReason.AWAY in excuses
+            lost += None in reasons
+            excused += GapReason.DISCONNECTED in reasons
         return Balance(
             sent=self.sent,
             acked=self.acked,
@@ -219,7 +226,7 @@ class Ledger:
             gaps=sum(member.gaps for member in members),
             duplicated=sum(member.duplicated for member in members),
             reordered=sum(member.reordered for member in members),
-            deaf=len(deaf),
+            deaf=len(stalled),
             excused=excused,
             repeated=sum(bool(repeats.copies) for repeats in self._repeats.values()),
         )
@@ -228,14 +235,14 @@ class Ledger:
         entry.missing &= ~(1 << member)
         if member != entry.sender:
             self._delivered += 1
-            self._note("message", entry.intended_s, now_s)
+            self._record("message", entry.scheduled_s, now_s)
         if entry.acked and not entry.missing:
-            self._retire(number, entry)
+            self._remove(number, entry)
 
-    def _retire(self, number: int, entry: LedgerEntry) -> None:
+    def _remove(self, number: int, entry: LedgerEntry) -> None:
         del self._entries[number]
         self._open[entry.room] -= 1
 
-    def _note(self, metric: str, intended_s: float, now_s: float) -> None:
-        if self.measure_from_s <= intended_s < self.measure_until_s:
-            self.samples.add(metric, now_s - intended_s)
+    def _record(self, metric: str, scheduled_s: float, now_s: float) -> None:
+        if self.measure_from_s <= scheduled_s < self.measure_until_s:
+            self.samples.add(metric, now_s - scheduled_s)

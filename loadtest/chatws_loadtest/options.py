@@ -1,4 +1,4 @@
-"""What the commands of this package share: exit codes, how they stop, credentials, addresses they may load."""
+"""Checks of command-line options that both commands share: URL, credentials, and reachability of the server."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path | None) -> Credentials:
-    """Read what the options name.
+    """Read the files that the options name.
 
     Raises:
-        PeopleMissing: a file cannot be read.
+        CredentialsMissing: a file cannot be read, or is empty.
     """
     tag = f"lt{os.getpid()}"
     return Credentials(
@@ -32,26 +32,26 @@ def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path 
     )
 
 
-def check_address(url: str, *, allow_remote: bool) -> None:
-    """Refuse what is no address and, without leave, machines that are probably somebody else's.
+def check_url(url: str, *, allow_remote: bool) -> None:
+    """Refuse an invalid URL and, without ``allow_remote``, a public address, which may belong to a third party.
 
     Raises:
-        CommandExit: the address is public, or none.
+        CommandExit: the URL is invalid, or names a public address.
     """
-    if not _is_address(url):
-        raise CommandExit(f"{url!r} is no address of a server; write for example http://127.0.0.1:3000", ExitCode.USAGE)
+    if not _is_http_url(url):
+        raise CommandExit(f"{url!r} is not the URL of a server; use for example http://127.0.0.1:3000", ExitCode.USAGE)
     if not allow_remote:
         _refuse_public(url, urlsplit(url).hostname or "")
 
 
 def find_port(url: str) -> int:
-    """Give a URL's port, or its scheme's."""
+    """Return the port of a URL, by default that of its scheme."""
     parts = urlsplit(url)
     return parts.port or _PORTS[parts.scheme]
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
+    """Return whether the host of a URL is this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -60,10 +60,10 @@ def is_loopback(url: str) -> bool:
 
 
 def probe(url: str, ca_file: Path | None = None) -> None:
-    """Find out whether anybody listens, and can be trusted, before hundreds ask.
+    """Check that the server accepts connections, with a trusted certificate, before hundreds of users connect.
 
     Raises:
-        CommandExit: nobody does, or ``ca_file`` cannot be read.
+        CommandExit: it does not, or ``ca_file`` cannot be read.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -80,16 +80,16 @@ def probe(url: str, ca_file: Path | None = None) -> None:
         raise CommandExit(f"{url}: {problem.verify_message}; {advice}", ExitCode.CANNOT_CONNECT) from problem
     except ssl.SSLError as problem:
         raise CommandExit(
-            f"{url}: there is no TLS ({problem.reason}); is it http?", ExitCode.CANNOT_CONNECT
+            f"{url}: the server does not speak TLS ({problem.reason}); try http", ExitCode.CANNOT_CONNECT
         ) from problem
     except OSError as problem:
         raise CommandExit(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem
 
 
-def _is_address(url: str) -> bool:
+def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        # Only who reads the port is told that it is none.
+        # Reading `port` raises ValueError if it is invalid.
         return parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

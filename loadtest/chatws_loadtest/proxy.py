@@ -1,4 +1,4 @@
-"""A network that misbehaves: a TCP proxy that delays, freezes, swallows and resets what passes through it."""
+"""TCP proxy that injects network faults: delays, freezes, dropped bytes and resets."""
 
 from __future__ import annotations
 
@@ -9,43 +9,45 @@ from contextlib import suppress
 from random import Random
 from typing import Final, Self
 
-PIECE_BYTES: Final = 64 * 1024
+CHUNK_BYTES: Final = 64 * 1024
 HOST: Final = "127.0.0.1"
 TICK_S: Final = 0.1
 
 
 class FaultProxy:
-    """Listens on a free loopback port and passes on to one server; used as an async context manager.
+    """Proxy on a free loopback port in front of one server; used as an async context manager.
 
-    ``delay_s`` and ``resets_per_s`` hold for all connections, the methods act on those that are open.
+    ``delay_s`` and ``resets_per_s`` apply to all connections; the methods act on those that are open.
     """
 
     def __init__(self, host: str, port: int, *, seed: int = 1) -> None:
         self.port = 0
         self.delay_s = 0.0
-        """How much later bytes from the server arrive."""
+        """Delay of bytes from the server."""
         self.resets_per_s = 0.0
-        """Chance of each connection to be reset within a second."""
+        """Probability that a connection is reset within a second."""
         self.reset_count = 0
         self._target = (host, port)
         self._rng = Random(seed)
-        self._pipes: set[_Pipe] = set()
+        self._open: set[_ProxiedConnection] = set()
         self._server: asyncio.Server | None = None
-        self._resetting: asyncio.Task[None] | None = None
+        self._reset_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, HOST, 0)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._resetting = asyncio.create_task(self._reset_some())
+        self._reset_task = asyncio.create_task(self._reset_randomly())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        assert self._resetting is not None
-        self._resetting.cancel()
+        assert self._reset_task is not None
+        self._reset_task.cancel()
         self._server.close()
         self.reset_all()
-        await asyncio.gather(self._resetting, *(pipe.done.wait() for pipe in self._pipes), return_exceptions=True)
+        await asyncio.gather(
+            self._reset_task, *(connection.done.wait() for connection in self._open), return_exceptions=True
+        )
         await self._server.wait_closed()
 
     @property
@@ -54,28 +56,28 @@ class FaultProxy:
 
     @property
     def connections(self) -> int:
-        return len(self._pipes)
+        return len(self._open)
 
     def freeze(self, *, up: bool = False, down: bool = False, share: float = 1.0) -> None:
-        """Hold back all bytes in a direction, for a share of the connections; `thaw` lets them go on."""
-        for pipe in sorted(self._pipes, key=lambda pipe: pipe.number):
+        """Hold back all bytes in a direction, for a share of the connections, until `thaw`."""
+        for connection in sorted(self._open, key=lambda connection: connection.number):
             if self._rng.random() < share:
-                pipe.freeze(up=up, down=down)
+                connection.freeze(up=up, down=down)
 
     def thaw(self) -> None:
-        """Let everything pass again; nothing was lost."""
-        for pipe in self._pipes:
-            pipe.thaw()
+        """Forward the bytes that were held back, and all later ones."""
+        for connection in self._open:
+            connection.thaw()
 
-    def swallow(self) -> None:
-        """Lose all bytes of the open connections from now on, as a router does that has forgotten them."""
-        for pipe in self._pipes:
-            pipe.swallowing = True
+    def drop_bytes(self) -> None:
+        """Drop all bytes of the open connections from now on, like a router that lost their state."""
+        for connection in self._open:
+            connection.drops_bytes = True
 
     def reset_all(self) -> None:
         """Reset every connection."""
-        for pipe in list(self._pipes):
-            pipe.reset()
+        for connection in list(self._open):
+            connection.reset()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -83,63 +85,64 @@ class FaultProxy:
         except OSError:
             writer.close()
             return
-        pipe = _Pipe(self, (reader, writer), upstream)
-        self._pipes.add(pipe)
+        connection = _ProxiedConnection(self, (reader, writer), upstream)
+        self._open.add(connection)
         try:
-            await pipe.run()
+            await connection.run()
         finally:
-            self._pipes.discard(pipe)
+            self._open.discard(connection)
 
-    async def _reset_some(self) -> None:
+    async def _reset_randomly(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            for pipe in sorted(self._pipes, key=lambda pipe: pipe.number):
+            for connection in sorted(self._open, key=lambda connection: connection.number):
                 if self._rng.random() < self.resets_per_s * TICK_S:
                     self.reset_count += 1
-                    pipe.reset()
+                    connection.reset()
 
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class _Pipe:
+class _ProxiedConnection:
     """One connection through the proxy."""
 
-    _made = 0
+    _count = 0
 
     def __init__(self, proxy: FaultProxy, client: Ends, server: Ends) -> None:
-        _Pipe._made += 1
-        self.number = _Pipe._made
-        self.swallowing = False
+        _ProxiedConnection._count += 1
+        self.number = _ProxiedConnection._count
+        self.drops_bytes = False
         self.done = asyncio.Event()
         self._proxy = proxy
         self._client = client
         self._server = server
-        self._open_up = asyncio.Event()
-        self._open_down = asyncio.Event()
+        # Set while bytes in this direction are forwarded.
+        self._up_flows = asyncio.Event()
+        self._down_flows = asyncio.Event()
         self.thaw()
 
     def freeze(self, *, up: bool, down: bool) -> None:
-        for gate, is_closed in ((self._open_up, up), (self._open_down, down)):
-            if is_closed:
-                gate.clear()
+        for flows, is_frozen in ((self._up_flows, up), (self._down_flows, down)):
+            if is_frozen:
+                flows.clear()
 
     def thaw(self) -> None:
-        self._open_up.set()
-        self._open_down.set()
+        self._up_flows.set()
+        self._down_flows.set()
 
     def reset(self) -> None:
-        """End both halves without a word."""
+        """Reset both TCP connections."""
         self.thaw()
         for _, writer in (self._client, self._server):
             _abort(writer)
 
     async def run(self) -> None:
-        """Pass bytes on until either end is gone."""
+        """Forward bytes until either TCP connection ends."""
         (client_in, client_out), (server_in, server_out) = self._client, self._server
         tasks = [
-            asyncio.create_task(self._pass_on(client_in, server_out, self._open_up, is_down=False)),
-            asyncio.create_task(self._pass_on(server_in, client_out, self._open_down, is_down=True)),
+            asyncio.create_task(self._forward(client_in, server_out, self._up_flows, is_downstream=False)),
+            asyncio.create_task(self._forward(server_in, client_out, self._down_flows, is_downstream=True)),
         ]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
@@ -149,16 +152,16 @@ class _Pipe:
             writer.close()
         self.done.set()
 
-    async def _pass_on(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: asyncio.Event, *, is_down: bool
+    async def _forward(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, flows: asyncio.Event, *, is_downstream: bool
     ) -> None:
         with suppress(ConnectionError):
-            while piece := await source.read(PIECE_BYTES):
-                if is_down and self._proxy.delay_s:
+            while chunk := await source.read(CHUNK_BYTES):
+                if is_downstream and self._proxy.delay_s:
                     await asyncio.sleep(self._proxy.delay_s)
-                await gate.wait()
-                if not self.swallowing:
-                    sink.write(piece)
+                await flows.wait()
+                if not self.drops_bytes:
+                    sink.write(chunk)
                     await sink.drain()
 
 

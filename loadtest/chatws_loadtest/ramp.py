@@ -1,4 +1,4 @@
-"""The ramp: the highest rate that keeps the targets, found in steps."""
+"""Steps of the scenario ``ramp``: search for the highest rate that meets the thresholds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from chatws_loadtest.ipc import Habits, SetRate
+from chatws_loadtest.ipc import SetRate
 from chatws_loadtest.results import RampStep
-from chatws_loadtest.thresholds import FAULTS, MetricKind, Threshold
+from chatws_loadtest.thresholds import MetricKind, Threshold
 from chatws_loadtest.verdict import Outcome, Verdict, judge
 
 if TYPE_CHECKING:
     from chatws_loadtest.histogram import Histogram
-    from chatws_loadtest.results import ScenarioResult
     from chatws_loadtest.scenario_run import ScenarioRun
 
 STEP_S: Final = 8.0
@@ -21,97 +20,94 @@ HIGHEST_RATE: Final = 100.0
 """Messages per second of one user; far beyond what a person types."""
 
 REFINEMENTS: Final = 2
-"""Steps between the last rate that held and the first that did not."""
+"""Steps between the last rate that met the thresholds and the first that did not."""
 
-THIN: Final = "there were too few samples; try more --users or a longer --duration"
+TOO_FEW_SAMPLES: Final = "there were too few samples; try more --users or a longer --duration"
 SETTLE_S: Final = 1.5
-BACKLOG_TIMEOUT_S: Final = 30.0
+DRAIN_TIMEOUT_S: Final = 30.0
 
 JUDGED: Final = frozenset({"message", "ack", "typing"})
-FEEDS: Final = frozenset({"connect", "message", "ack", "typing", "errors", "sent", *FAULTS})
 
 
-async def ramp(arena: ScenarioRun, targets: Sequence[Threshold]) -> ScenarioResult:
-    """Double the rate until a target breaks or the generator is the limit, then look in between.
+async def ramp(run: ScenarioRun) -> None:
+    """Double the rate until a threshold is missed or the generator is the limit, then try rates in between.
 
-    A step with too few samples says neither: the next one has more.
+    A step with too few samples decides nothing; the next one has more.
     """
-    await arena.open(Habits(rate=arena.options.rate))
-    await arena.talk(arena.options.warmup_s)
-    connects = arena.recorder.latency("connect")
-    wanted = [target for target in targets if target.metric in JUDGED and target.kind is MetricKind.LATENCY]
-    holds, breaks, best, why = 0.0, 0.0, None, ""
-    rate, refined_at = arena.options.rate, 0
-    for _ in range(_steps_at_most(rate)):
-        verdict = await _try(arena, rate, wanted)
+    await run.start_sending(run.options.warmup_s)
+    connects = run.stats.latency("connect")
+    judged = [item for item in run.thresholds if item.metric in JUDGED and item.kind is MetricKind.LATENCY]
+    passed, missed, best, reason = 0.0, 0.0, None, ""
+    rate, refined_at = run.options.rate, 0
+    for _ in range(_max_steps(rate)):
+        verdict = await _try(run, rate, judged)
         if verdict.outcome is Outcome.PASS:
-            holds, best = rate, arena.recorder.latencies
-        elif not _is_thin(verdict):
-            breaks, why = rate, _reason(verdict)
-            await _calm(arena)
-            refined_at = refined_at or len(arena.steps) + REFINEMENTS
-        if breaks and (not holds or len(arena.steps) >= refined_at):
+            passed, best = rate, run.stats.latencies
+        elif not _has_too_few_samples(verdict):
+            missed, reason = rate, _describe_limit(verdict)
+            await _drain(run)
+            refined_at = refined_at or len(run.steps) + REFINEMENTS
+        if missed and (not passed or len(run.steps) >= refined_at):
             break
-        rate = (holds + breaks) / 2 if breaks else rate * 2
+        rate = (passed + missed) / 2 if missed else rate * 2
         if rate > HIGHEST_RATE:
             break
-    await _calm(arena)
-    _restore(arena, best, connects)
-    arena.findings.append(_knee(holds * arena.users, why))
-    return await arena.conclude(targets, FEEDS)
+    await _drain(run)
+    _restore(run, best, connects)
+    run.findings.append(_describe_highest_rate(passed * run.timeline.users, reason))
 
 
-async def _try(arena: ScenarioRun, rate: float, targets: Sequence[Threshold]) -> Verdict:
-    total = rate * arena.users
-    arena.phase = f"{total:,.0f} messages/s"
-    arena.mark(f"{total:,.0f}/s")
-    arena.crew.order(SetRate(rate))
-    # The first second still holds slots of the old rate.
+async def _try(run: ScenarioRun, rate: float, thresholds: Sequence[Threshold]) -> Verdict:
+    total = rate * run.timeline.users
+    run.timeline.phase = f"{total:,.0f} messages/s"
+    run.timeline.mark(f"{total:,.0f}/s")
+    run.load.pool.send(SetRate(rate))
+    # The first second still contains messages that were scheduled at the old rate.
     await asyncio.sleep(1.0)
-    await arena.measure(arena.options.duration_s or STEP_S)
-    latencies = {metric: arena.recorder.latency(metric) for metric in JUDGED}
-    verdict = judge(targets, latencies, {}, arena.health())
-    p95 = arena.recorder.latency("message").percentile(95)
-    arena.steps.append(RampStep(rate=round(total, 1), message_p95=p95, outcome=verdict.outcome))
+    await run.measure(run.options.duration_s or STEP_S)
+    latencies = {metric: run.stats.latency(metric) for metric in JUDGED}
+    verdict = judge(thresholds, latencies, {}, run.health())
+    p95 = run.stats.latency("message").percentile(95)
+    run.steps.append(RampStep(rate=round(total, 1), message_p95=p95, outcome=verdict.outcome))
     return verdict
 
 
-async def _calm(arena: ScenarioRun) -> None:
-    """Let the server work off what a step too many has left: it must not count against the next one."""
-    arena.phase = "waiting for the backlog"
-    arena.crew.order(SetRate(arena.options.rate))
-    recorder = arena.recorder
+async def _drain(run: ScenarioRun) -> None:
+    """Let the server work off the backlog of a step beyond its limit, so that the next step does not measure it."""
+    run.timeline.phase = "waiting for the backlog"
+    run.load.pool.send(SetRate(run.options.rate))
+    stats, users = run.stats, run.timeline.users
     await asyncio.sleep(SETTLE_S)
-    await arena.until(lambda: recorder.sent - recorder.acked <= arena.users, BACKLOG_TIMEOUT_S)
+    await run.timeline.wait_for(lambda: stats.sent - stats.acked <= users, DRAIN_TIMEOUT_S)
 
 
-def _restore(arena: ScenarioRun, best: dict[str, Histogram] | None, connects: Histogram) -> None:
+def _restore(run: ScenarioRun, best: dict[str, Histogram] | None, connects: Histogram) -> None:
     """Judge the run by its best step; without one, by the last."""
     if best is not None:
-        arena.recorder.latencies = dict(best)
-    arena.recorder.latencies["connect"] = connects
+        run.stats.latencies = dict(best)
+    run.stats.latencies["connect"] = connects
 
 
-def _steps_at_most(rate: float) -> int:
+def _max_steps(rate: float) -> int:
     steps = 1 + REFINEMENTS
     while rate <= HIGHEST_RATE:
         rate, steps = rate * 2, steps + 1
     return steps
 
 
-def _is_thin(verdict: Verdict) -> bool:
-    """Whether nothing spoke against a step but too few samples."""
+def _has_too_few_samples(verdict: Verdict) -> bool:
+    """Return whether too few samples are the only reason why a step did not pass."""
     doubtful = [row for row in verdict.rows if row.outcome is not Outcome.PASS]
     return bool(doubtful) and all(row.value is None for row in doubtful)
 
 
-def _reason(verdict: Verdict) -> str:
+def _describe_limit(verdict: Verdict) -> str:
     if verdict.outcome is Outcome.INVALID:
-        return "beyond it the generator was the limit: this is a floor; try --processes"
-    return f"beyond it {', '.join(row.target for row in verdict.missed)} broke"
+        return "beyond it the generator was the limit: this is a lower bound; try --processes"
+    return f"beyond it {', '.join(row.target for row in verdict.missed)} was missed"
 
 
-def _knee(rate: float, why: str) -> str:
+def _describe_highest_rate(rate: float, reason: str) -> str:
     if not rate:
-        return f"no rate was seen to keep the targets; {why.removeprefix('beyond it ') or THIN}"
-    return f"highest rate that kept the targets: {rate:,.0f} messages/s; {why or 'no step broke them'}"
+        return f"no rate met the thresholds; {reason.removeprefix('beyond it ') or TOO_FEW_SAMPLES}"
+    return f"highest rate that met the thresholds: {rate:,.0f} messages/s; {reason or 'no step missed them'}"

@@ -1,4 +1,4 @@
-"""A server of ours seen from outside: the CPU and the memory it uses, and how long others kept it from its core."""
+"""CPU time, memory and scheduling delay of the server's process, read from the kernel."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from chatws_loadtest import procfs
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """What one process of the server has used so far, and waited for a core."""
+    """Resources that a process has used since its start, sampled at one time."""
 
     pid: int
     at_s: float
     cpu_s: float
     starved_s: float
+    """Time in which the process was ready to run but had no core."""
     rss_bytes: int
 
     @classmethod
     def of(cls, pid: int, at_s: float) -> ProcessUsage:
-        """Read it.
+        """Sample a process.
 
         Raises:
-            OSError: the process is gone.
+            OSError: there is no such process.
         """
         return cls(pid, at_s, procfs.cpu_seconds(pid), procfs.starved_seconds(pid), procfs.resident_bytes(pid))
 
 
 class ServerUsage:
-    """The server's use of CPU, process by process."""
+    """Resources that the server used during the measurement, added up across restarts."""
 
     def __init__(self) -> None:
         self.cpu_s_while_measured = 0.0
@@ -39,18 +40,18 @@ class ServerUsage:
 
     @property
     def starved_share(self) -> float:
-        """For how much of the measured time it was ready to run, and others had its core."""
+        """Share of the measured time in which the server was ready to run but had no core."""
         return self._starved_s / max(1e-6, self._measured_s)
 
-    def note(self, reading: ProcessUsage, *, is_measured: bool) -> float | None:
-        """Add a reading; the cores used since the last one of the same process."""
-        last, self._last = self._last, reading
-        self.rss_bytes = reading.rss_bytes
-        if last is None or last.pid != reading.pid:
+    def add(self, sample: ProcessUsage, *, is_measured: bool) -> float | None:
+        """Add a sample; return the cores used since the last one, None after a restart."""
+        last, self._last = self._last, sample
+        self.rss_bytes = sample.rss_bytes
+        if last is None or last.pid != sample.pid:
             return None
-        used_s, passed_s = reading.cpu_s - last.cpu_s, reading.at_s - last.at_s
+        used_s, passed_s = sample.cpu_s - last.cpu_s, sample.at_s - last.at_s
         if is_measured:
             self.cpu_s_while_measured += used_s
-            self._starved_s += reading.starved_s - last.starved_s
+            self._starved_s += sample.starved_s - last.starved_s
             self._measured_s += passed_s
         return used_s / max(1e-6, passed_s)

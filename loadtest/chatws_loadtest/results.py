@@ -1,4 +1,4 @@
-"""The result of a load test: what ``report.json`` holds, documented field by field."""
+"""Report of a load test run: the fields of ``report.json``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SCHEMA: Final = "chatws.loadtest/1"
 
 
 class ResultStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of everything in the report: camelCase names."""
+    """Base of the report's structs, which have camelCase field names in JSON."""
 
 
 class Latency(ResultStruct, frozen=True, kw_only=True):
-    """One distribution, in microseconds; ``histogram`` is HdrHistogram V2, compressed, base64."""
+    """Latency distribution in microseconds; ``histogram`` is a compressed HdrHistogram (V2) in base64."""
 
     count: int
     p50: int
@@ -34,7 +34,6 @@ class Latency(ResultStruct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, histogram: Histogram) -> Latency:
-        """Describe a histogram."""
         return cls(
             count=histogram.count,
             p50=histogram.percentile(50),
@@ -49,7 +48,7 @@ class Latency(ResultStruct, frozen=True, kw_only=True):
 
 
 class Second(ResultStruct, frozen=True, kw_only=True):
-    """One second of the run; ``at`` in seconds from the start of talking, latencies in microseconds, CPU in cores."""
+    """One second of the run; ``at`` is in seconds since the first message, latencies in microseconds, CPU in cores."""
 
     at: float
     connections: int
@@ -65,14 +64,14 @@ class Second(ResultStruct, frozen=True, kw_only=True):
 
 
 class TimelineMark(ResultStruct, frozen=True, kw_only=True):
-    """Something that was done to the server or the load, ``at`` seconds from the start of talking."""
+    """Action on the server or the load, ``at`` seconds after the first message."""
 
     at: float
     what: str
 
 
 class RampStep(ResultStruct, frozen=True, kw_only=True):
-    """One step of a ramp: the offered messages per second, and what came of them."""
+    """One step of a ramp; ``rate`` is the number of scheduled messages per second of all users."""
 
     rate: float
     message_p95: int
@@ -80,7 +79,7 @@ class RampStep(ResultStruct, frozen=True, kw_only=True):
 
 
 class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
-    """One scenario; ``unchecked`` says what this server gives no means to check."""
+    """Result of one scenario run; ``unchecked`` names the checks that the server cannot support."""
 
     scenario: str
     users: int
@@ -103,11 +102,11 @@ class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     findings: list[str]
     steps: list[RampStep] = []
     partial: bool = False
-    """It was stopped before its end."""
+    """The run was stopped before its end."""
 
 
 class Report(ResultStruct, frozen=True, kw_only=True):
-    """The whole run; the worst scenario's outcome is the run's."""
+    """Report of a whole run; its outcome is that of the worst scenario."""
 
     schema: str = SCHEMA
     started_at: datetime
@@ -125,7 +124,7 @@ class Report(ResultStruct, frozen=True, kw_only=True):
 
 
 def name_scenarios(report: Report) -> list[tuple[str, ScenarioResult]]:
-    """Give each scenario a name of its own: one that ran several times is numbered."""
+    """Return each scenario with a unique name: scenarios that ran several times are numbered."""
     runs = Counter(result.scenario for result in report.scenarios)
     seen: Counter[str] = Counter()
     named = []
@@ -137,20 +136,20 @@ def name_scenarios(report: Report) -> list[tuple[str, ScenarioResult]]:
 
 
 def json_schema() -> dict[str, object]:
-    """Give the JSON Schema of ``report.json``."""
+    """Return the JSON Schema of ``report.json``."""
     return msgspec.json.schema(Report)
 
 
 def write_json(report: Report) -> bytes:
-    """Write a report for people and programs."""
+    """Encode a report as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report)) + b"\n"
 
 
 def read_json(content: bytes) -> Report:
-    """Read a report.
+    """Decode a report.
 
     Raises:
-        msgspec.DecodeError: it is none, or of another version.
+        msgspec.DecodeError: the content is not a report, or of another version.
     """
     report = msgspec.json.decode(content, type=Report)
     if report.schema != SCHEMA:

@@ -1,4 +1,4 @@
-"""Random choices of one user, repeatable by its seed, in a fiftieth of what Python's own generator keeps."""
+"""Seeded random number generator with a fiftieth of the memory of `random.Random`, for one per user."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _STEP: Final = 1442695040888963407
 _MASK: Final = 2**64 - 1
 
 
-class Dice:
-    """A linear congruential generator (Knuth's MMIX) of 64 bits, of which the upper 53 are used: good for phases."""
+class UserRng:
+    """Linear congruential generator (Knuth's MMIX) of 64 bits, of which the upper 53 are used."""
 
     __slots__ = ("_state",)
 
@@ -20,6 +20,6 @@ class Dice:
         self.random()
 
     def random(self) -> float:
-        """Give the next number, from 0 to below 1."""
+        """Return the next number in [0, 1)."""
         self._state = (self._state * _FACTOR + _STEP) & _MASK
         return (self._state >> 11) / 2**53

@@ -1,4 +1,4 @@
-"""Lets many users speak at their times: one timer for all of them, where a greenlet that sleeps for each costs more."""
+"""Scheduler of all users' actions on one timer; a sleeping greenlet per user costs more CPU."""
 
 from __future__ import annotations
 
@@ -13,60 +13,61 @@ from gevent import get_hub
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_PER_TURN: Final = 50
-"""A process that is behind still reads what arrives between this many."""
+MAX_PER_ITERATION: Final = 50
+"""Actions per event-loop iteration; a late process must still read from its sockets in between."""
 
 now_s = time.perf_counter
 
 
-class Part:
-    """What one user does: an iterator that says when it wants to go on, and does the next thing when it is resumed."""
+class ScheduledTask:
+    """Actions of one user, as an iterator that yields the time of its next action and performs it when resumed."""
 
     __slots__ = ("ended", "steps")
 
     def __init__(self, steps: Iterator[float]) -> None:
         self.steps: Iterator[float] | None = steps
-        """None once it is over."""
+        """None once the task has ended."""
         self.ended = gevent.event.Event()
 
     def stop(self) -> None:
-        """End it, whatever it waits for."""
+        """End the task before its next action."""
         self.steps = None
         self.ended.set()
 
 
 class Schedule:
-    """Resumes each part at the times it asks for, never before; those that are late, in the order of their times."""
+    """Resumes each task at the times that it yields, never earlier; late tasks resume in the order of their times."""
 
     def __init__(self) -> None:
         self._loop = get_hub().loop
         self._timer = self._loop.timer(0)
-        # When the timer runs out; None while it does not run.
+        # Time at which the timer fires; None while it is stopped.
         self._due_s: float | None = None
-        self._waiting: list[tuple[float, int, Part]] = []
-        self._tickets = count()
+        self._waiting: list[tuple[float, int, ScheduledTask]] = []
+        # Ties of equal times are broken by number: tasks cannot be compared.
+        self._numbers = count()
 
-    def begin(self, steps: Iterator[float]) -> Part:
-        """Begin a part at once, up to the first time it asks for."""
-        part = Part(steps)
-        self._resume(part)
+    def begin(self, steps: Iterator[float]) -> ScheduledTask:
+        """Start a task: run it up to the first time that it yields."""
+        task = ScheduledTask(steps)
+        self._resume(task)
         self._set_timer()
-        return part
+        return task
 
-    def _resume(self, part: Part) -> None:
-        if part.steps is None:
+    def _resume(self, task: ScheduledTask) -> None:
+        if task.steps is None:
             return
-        at_s = next(part.steps, None)
+        at_s = next(task.steps, None)
         if at_s is None:
-            part.stop()
+            task.stop()
         else:
-            heapq.heappush(self._waiting, (at_s, next(self._tickets), part))
+            heapq.heappush(self._waiting, (at_s, next(self._numbers), task))
 
     def _on_timer(self) -> None:
         self._due_s = None
-        present_s = now_s()
-        for _ in range(MOST_PER_TURN):
-            if not self._waiting or self._waiting[0][0] > present_s:
+        current_s = now_s()
+        for _ in range(MAX_PER_ITERATION):
+            if not self._waiting or self._waiting[0][0] > current_s:
                 break
             self._resume(heapq.heappop(self._waiting)[2])
         self._set_timer()

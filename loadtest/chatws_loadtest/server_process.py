@@ -1,4 +1,4 @@
-"""The server under test: started alone on one core, killed and started again at the same place."""
+"""Process of the bundled server, pinned to one core; it can be killed and restarted on the same port."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ STOP_TIMEOUT_S = 15.0
 
 
 class ServerStartFailed(Exception):
-    """The server did not start; the text holds what it wrote."""
+    """The server did not start; the text includes its log."""
 
 
 class ServerUnderTest:
-    """A ``chatws serve`` with rates and counts lifted; its log goes to ``data_dir/server.log``."""
+    """``chatws serve`` without limits of rates and counts; its log is ``data_dir/server.log``."""
 
     def __init__(self, data_dir: Path, core: int | None, *options: str) -> None:
         self.data_dir = data_dir
         self.port = 0
-        """Chosen by the system at the first start, and kept."""
+        """Chosen by the system at the first start, and kept across restarts."""
         self._core = core
+        # Additional options of ``chatws serve``.
         self._options = options
-        """More of ``chatws serve``."""
         self._child: asyncio.subprocess.Process | None = None
-        # Bound to the port from the first kill on: it is not to be had by one of all those who try to come back.
-        self._keeper: socket.socket | None = None
+        # Bound to the port from the first kill on, so that no reconnecting client gets it as its own port.
+        self._port_holder: socket.socket | None = None
 
     @property
     def pid(self) -> int:
@@ -49,14 +49,14 @@ class ServerUnderTest:
 
     @property
     def keys(self) -> KeyRing:
-        """The key that its tokens are signed with."""
+        """Keys that the server's tokens are signed with."""
         return load_keys(Settings(data_dir=self.data_dir), create=False)
 
     async def start(self) -> None:
-        """Start it and return once it listens.
+        """Start the server, and return when it listens.
 
         Raises:
-            ServerStartFailed: it did not come up.
+            ServerStartFailed: it did not listen in time.
         """
         options = ["--port", str(self.port), "--data-dir", str(self.data_dir), "--limits", "off"]
         options += ["--log-level", "warning", *self._options]
@@ -77,16 +77,16 @@ class ServerUnderTest:
             raise ServerStartFailed(f"chatws serve did not start:\n{log.read_text()}") from None
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server (SIGKILL), and wait for the end of the process."""
         assert self._child is not None, "the server has not been started"
         if self._child.returncode is None:
             self._child.kill()
         await self._child.wait()
-        if self.port and self._keeper is None:
-            self._keep_port()
+        if self.port and self._port_holder is None:
+            self._hold_port()
 
     async def stop(self) -> None:
-        """End it: politely, then not."""
+        """Shut the server down (SIGTERM), and kill it if it does not end in time."""
         assert self._child is not None, "the server has not been started"
         if self._child.returncode is None:
             self._child.send_signal(signal.SIGTERM)
@@ -95,21 +95,21 @@ class ServerUnderTest:
                 await self._child.wait()
         except TimeoutError:
             await self.kill()
-        if self._keeper is not None:
-            self._keeper.close()
+        if self._port_holder is not None:
+            self._port_holder.close()
 
-    def _keep_port(self) -> None:
-        """Bind the port without listening, which does not keep the next server from it; too late, it will say so."""
-        self._keeper = socket.socket()
-        self._keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    def _hold_port(self) -> None:
+        """Bind the port without listening; the restarted server can bind it too, and reports if it is taken."""
+        self._port_holder = socket.socket()
+        self._port_holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
-            self._keeper.bind((HOST, self.port))
+            self._port_holder.bind((HOST, self.port))
 
 
 def reserve_core() -> int | None:
-    """Keep this process off one core and return it, so that the server and its load do not take each other's time.
+    """Exclude this process from one core and return the core, so that server and load do not compete for it.
 
-    None where there is only one, or no ``taskset`` to put the server there.
+    Return None if there is only one core, or no ``taskset`` to pin the server to it.
     """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) == 1 or shutil.which("taskset") is None:
@@ -123,4 +123,4 @@ async def _read_port(child: asyncio.subprocess.Process) -> int:
     async for line in child.stdout:
         if match := re.search(rb"listening on http://[^ ]+:(\d+)", line):
             return int(match[1])
-    raise ServerStartFailed("its output ended")
+    raise ServerStartFailed("the server ended before it listened")

@@ -1,4 +1,4 @@
-"""Puts together what all load processes report: histograms, numbers, and a line for each second."""
+"""Collector of the statistics of all load processes: histograms, totals, and one record per second."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from chatws_loadtest.histogram import Histogram
-from chatws_loadtest.ipc import Outage, Tick, WorkerDone
+from chatws_loadtest.ipc import Outage, WorkerDone, WorkerStats
 from chatws_loadtest.results import Second
 from chatws_loadtest.samples import percentiles
 from chatws_loadtest.verdict import SUSPECT_CPU, GeneratorHealth
@@ -14,7 +14,7 @@ from chatws_loadtest.verdict import SUSPECT_CPU, GeneratorHealth
 
 @dataclass(slots=True)
 class _Bucket:
-    """What is known of one second so far."""
+    """Measurements of one second."""
 
     connections: dict[int, int] = field(default_factory=dict)
     sent: int = 0
@@ -26,102 +26,106 @@ class _Bucket:
 
 
 class StatsCollector:
-    """One scenario's observations; ``begin_s`` is the moment the talking starts."""
+    """Statistics of one scenario run; times are those of ``time.perf_counter``."""
 
     def __init__(self, processes: int) -> None:
         self.latencies: dict[str, Histogram] = {}
         self.outages: list[Outage] = []
-        self.begin_s = float("inf")
+        self.start_s = float("inf")
+        """Time at which users start sending."""
         self.measure_from_s = float("inf")
         self.measure_until_s = float("inf")
-        self._last: list[Tick | None] = [None] * processes
-        self._measured_from: list[Tick | None] = [None] * processes
-        self._measured_to: list[Tick | None] = [None] * processes
-        self._cpu_seconds: list[list[float]] = [[] for _ in range(processes)]
+        self._last: list[WorkerStats | None] = [None] * processes
+        self._measured_from: list[WorkerStats | None] = [None] * processes
+        self._measured_to: list[WorkerStats | None] = [None] * processes
+        self._cpu_cores: list[list[float]] = [[] for _ in range(processes)]
         self._buckets: dict[int, _Bucket] = {}
         self._fewest_connections: int | None = None
 
     def latency(self, metric: str) -> Histogram:
-        """Give a metric's histogram, empty when nothing was recorded."""
+        """Return a metric's histogram, empty if nothing was recorded."""
         return self.latencies.setdefault(metric, Histogram())
 
-    def take(self, process: int, tick: Tick) -> None:
-        """Add what one load process saw in its last second."""
-        is_measured = self.measure_from_s <= tick.at_s < self.measure_until_s
-        for metric, samples in tick.samples.items():
+    def is_measured(self, at_s: float) -> bool:
+        return self.measure_from_s <= at_s < self.measure_until_s
+
+    def add(self, process: int, stats: WorkerStats) -> None:
+        """Add the statistics of one load process."""
+        is_measured = self.is_measured(stats.at_s)
+        for metric, samples in stats.samples.items():
             if metric != "loop_lag" or is_measured:
                 self.latency(metric).record(samples)
-        self.outages += tick.outages
+        self.outages += stats.outages
         before = self._last[process]
-        self._last[process] = tick
+        self._last[process] = stats
         if before is not None:
-            self._note_second(process, before, tick, is_measured=is_measured)
+            self._add_second(process, before, stats, is_measured=is_measured)
 
-    def restart(self) -> None:
-        """Forget the measurements so far, but not the account: another step of the same scenario begins."""
+    def add_server_sample(self, at_s: float, cores: float, rss_bytes: int) -> None:
+        """Add the server's CPU use and memory of the last second."""
+        self._bucket(at_s).server = (cores, rss_bytes)
+
+    def reset_measurements(self) -> None:
+        """Discard measurements, but not totals, before another step of the same scenario."""
         processes = len(self._last)
         self.latencies = {}
         self._measured_from = [None] * processes
         self._measured_to = [None] * processes
-        self._cpu_seconds = [[] for _ in range(processes)]
+        self._cpu_cores = [[] for _ in range(processes)]
         self._fewest_connections = None
-
-    def watch_server(self, at_s: float, cores: float, rss_bytes: int) -> None:
-        """Add what the server used in the last second."""
-        self._bucket(at_s).server = (cores, rss_bytes)
 
     @property
     def connections(self) -> int:
-        """Connections now, as far as known."""
-        return sum(tick.connections for tick in self._last if tick is not None)
+        """Number of open connections, as last reported."""
+        return sum(stats.connections for stats in self._last if stats is not None)
 
     @property
-    def trouble(self) -> str:
-        """Why a connection last failed to come about; empty if none did."""
-        return next((tick.trouble for tick in self._last if tick is not None and tick.trouble), "")
+    def connect_error(self) -> str:
+        """Reason of a failed connection attempt; empty if none failed."""
+        return next((stats.connect_error for stats in self._last if stats is not None and stats.connect_error), "")
 
     @property
     def sent(self) -> int:
-        return sum(tick.sent for tick in self._last if tick is not None)
+        return sum(stats.sent for stats in self._last if stats is not None)
 
     @property
     def acked(self) -> int:
-        return sum(tick.acked for tick in self._last if tick is not None)
+        return sum(stats.acked for stats in self._last if stats is not None)
 
     @property
     def requests(self) -> int:
-        return sum(tick.requests for tick in self._last if tick is not None)
+        return sum(stats.requests for stats in self._last if stats is not None)
 
     @property
     def rss_bytes(self) -> int:
-        return sum(tick.rss_bytes for tick in self._last if tick is not None)
+        return sum(stats.rss_bytes for stats in self._last if stats is not None)
 
     @property
     def fewest_connections(self) -> int:
-        """Fewest connections at one time while measured; 0 when nothing was measured."""
+        """Lowest number of open connections during the measurement; 0 if nothing was measured."""
         return self._fewest_connections or 0
 
     def generator_cpu_s(self) -> float:
-        """CPU that the load processes used while measured."""
+        """Return the CPU time that the load processes used during the measurement."""
         pairs = zip(self._measured_from, self._measured_to, strict=True)
         return sum(end.cpu_s - begin.cpu_s for begin, end in pairs if begin is not None and end is not None)
 
     def acked_while_measured(self) -> int:
-        """Messages acked in the same time as `generator_cpu_s`."""
+        """Return the number of messages acked in the same time as `generator_cpu_s`."""
         pairs = zip(self._measured_from, self._measured_to, strict=True)
         return sum(end.acked - begin.acked for begin, end in pairs if begin is not None and end is not None)
 
     def health(self, done: list[WorkerDone], workers_lost: int, *, stopped: bool = False) -> GeneratorHealth:
-        """Say how the generator did; ``stopped``: it was not let to its end."""
-        cpu = [sum(cores) / len(cores) for cores in self._cpu_seconds if cores]
-        seconds = [cores for process in self._cpu_seconds for cores in process]
-        failures = sum((Counter(end.failures) for end in done), Counter[str]())
+        """Return the generator's health; ``stopped``: the run ended early."""
+        means = [sum(cores) / len(cores) for cores in self._cpu_cores if cores]
+        seconds = [cores for process in self._cpu_cores for cores in process]
+        failures = sum((Counter(report.failures) for report in done), Counter[str]())
         return GeneratorHealth(
-            offered=sum(tick.offered for tick in self._last if tick is not None),
+            offered=sum(stats.offered for stats in self._last if stats is not None),
             sent=self.sent,
             send_lag_p99_us=self.latency("send_lag").percentile(99),
             loop_lag_p99_us=self.latency("loop_lag").percentile(99),
-            cpu_cores=round(max(cpu, default=0.0), 3),
+            cpu_cores=round(max(means, default=0.0), 3),
             busy_seconds_share=round(sum(cores > SUSPECT_CPU for cores in seconds) / max(1, len(seconds)), 3),
             workers_lost=workers_lost,
             rate_limited=failures["rate_limited"],
@@ -130,36 +134,36 @@ class StatsCollector:
 
     @property
     def last_second(self) -> Second | None:
-        """The last whole second."""
-        whole = sorted(self._buckets)[-2:-1]
-        return _line(whole[0], self._buckets[whole[0]]) if whole else None
+        """Record of the last complete second."""
+        complete = sorted(self._buckets)[-2:-1]
+        return _make_second(complete[0], self._buckets[complete[0]]) if complete else None
 
     def series(self) -> list[Second]:
-        """Give a line for each second."""
-        return [_line(second, bucket) for second, bucket in sorted(self._buckets.items())]
+        """Return one record for each second."""
+        return [_make_second(second, bucket) for second, bucket in sorted(self._buckets.items())]
 
-    def _note_second(self, process: int, before: Tick, tick: Tick, *, is_measured: bool) -> None:
-        cores = (tick.cpu_s - before.cpu_s) / max(1e-6, tick.at_s - before.at_s)
-        bucket = self._bucket(tick.at_s)
-        bucket.connections[process] = tick.connections
-        bucket.sent += tick.sent - before.sent
-        bucket.acked += tick.acked - before.acked
-        bucket.message += tick.samples.get("message", [])
-        bucket.lag += tick.samples.get("send_lag", [])
+    def _add_second(self, process: int, before: WorkerStats, stats: WorkerStats, *, is_measured: bool) -> None:
+        cores = (stats.cpu_s - before.cpu_s) / max(1e-6, stats.at_s - before.at_s)
+        bucket = self._bucket(stats.at_s)
+        bucket.connections[process] = stats.connections
+        bucket.sent += stats.sent - before.sent
+        bucket.acked += stats.acked - before.acked
+        bucket.message += stats.samples.get("message", [])
+        bucket.lag += stats.samples.get("send_lag", [])
         bucket.cpu += cores
         if is_measured:
-            self._cpu_seconds[process].append(cores)
+            self._cpu_cores[process].append(cores)
             self._measured_from[process] = self._measured_from[process] or before
-            self._measured_to[process] = tick
-            present = self.connections
-            self._fewest_connections = min(present, self._fewest_connections or present)
+            self._measured_to[process] = stats
+            current = self.connections
+            self._fewest_connections = min(current, self._fewest_connections or current)
 
     def _bucket(self, at_s: float) -> _Bucket:
-        second = -1 if self.begin_s == float("inf") else int(at_s - self.begin_s)
+        second = -1 if self.start_s == float("inf") else int(at_s - self.start_s)
         return self._buckets.setdefault(max(-1, second), _Bucket())
 
 
-def _line(second: int, bucket: _Bucket) -> Second:
+def _make_second(second: int, bucket: _Bucket) -> Second:
     message, lag = percentiles(bucket.message), percentiles(bucket.lag)
     return Second(
         at=second,

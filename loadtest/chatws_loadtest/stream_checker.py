@@ -1,4 +1,4 @@
-"""What one member of a conversation has seen: the order of its live messages, and what was left out of them."""
+"""Checker of one member's live message stream: order, duplicates and gaps."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from enum import Enum, auto
 
 
 class GapReason(Enum):
-    """Why a member may lack a message that was acked."""
+    """Reason why a member may lack an acked message, other than that the server lost the message."""
 
-    AWAY = auto()
-    """It was away, and the server has nothing to catch up from."""
-    DEAF = auto()
-    """It came back and has heard nothing at all since: that is the fault, not this one message."""
+    DISCONNECTED = auto()
+    """The member was disconnected, and the server has no history to catch up from."""
+    STREAM_STALLED = auto()
+    """The member reconnected and has received nothing since: that is reported instead of each message."""
 
 
 class StreamChecker:
-    """One member's live stream; a new connection begins a new one.
+    """One member's live stream; each connection begins a new one.
 
-    Live copies of messages that the join's answer brought as well are no duplicates: the room is entered before the
-    history is read, and clients drop what they have. Live messages may for the same reason arrive before that answer,
-    and be newer than it: the stream goes on from them.
+    The server adds a member to the room before it reads the history for the reply to the join. Live copies of messages
+    in that reply are therefore no duplicates: clients discard them. For the same reason, live messages may arrive
+    before the reply and be newer than it: the stream continues after them.
     """
 
     def __init__(self) -> None:
@@ -28,22 +28,22 @@ class StreamChecker:
         self.reordered = 0
         self._entered_before = False
         self._is_unnumbered = False
-        # Set when the member enters again: since when it is back, and how much it has heard since then.
+        # Set when the member joins again: the time, and the number of live messages since.
         self._back_since_s: float | None = None
-        self._heard_since = 0
-        # None until the server has said where the stream begins: what arrives before that is judged then.
+        self._received_since = 0
+        # Newest seq of the stream; None until the join is acked. Messages that arrive earlier are kept until then.
         self._head: int | None = None
         self._early: list[tuple[int, bool]] = []
         self._entry_head = 0
         self._holes: set[int] = set()
-        # Highest number heard of each sender, for servers without seq.
+        # Highest number received from each sender, for servers without seq.
         self._last_numbers: dict[int, int] = {}
 
     def enter(self, head: int | None, now_s: float) -> None:
-        """Begin a stream after ``head``, or go on with it; None on a server without ``seq``."""
+        """Begin a stream after ``head``, or continue one; None on a server without ``seq``."""
         self._is_unnumbered = head is None
         if self._entered_before:
-            self._back_since_s, self._heard_since = now_s, 0
+            self._back_since_s, self._received_since = now_s, 0
         self._entered_before = True
         self._entry_head = head or 0
         self._head = max(self._entry_head, self._head or 0)
@@ -54,14 +54,14 @@ class StreamChecker:
             self._place(seq, is_new=is_new)
 
     def drop(self) -> None:
-        """End the stream: the connection is gone."""
+        """End the stream after a disconnect."""
         self._head = None
         self._early.clear()
         self._holes.clear()
 
-    def hear(self, seq: int, *, is_new: bool) -> None:
-        """Judge a live message by its ``seq``; ``is_new`` says that no copy of it has come before."""
-        self._heard_since += 1
+    def receive(self, seq: int, *, is_new: bool) -> None:
+        """Check a live message by its ``seq``; ``is_new``: it is the first copy."""
+        self._received_since += 1
         if self._head is not None and seq == self._head + 1:
             self._head = seq
         elif self._head is None:
@@ -81,12 +81,12 @@ class StreamChecker:
         elif not is_new:
             self.duplicated += 1
 
-    def hear_unnumbered(self, sender: int, number: int, *, is_new: bool, is_repeat: bool = False) -> None:
-        """Judge a live message of a server without ``seq``: a sender's messages keep the order they were sent in.
+    def receive_unnumbered(self, sender: int, number: int, *, is_new: bool, is_repeat: bool = False) -> None:
+        """Check a live message of a server without ``seq``: only the order of one sender's messages is known.
 
-        ``is_repeat``: it was sent as often as it came.
+        ``is_repeat``: the sender sent the message at least as often as it arrived.
         """
-        self._heard_since += 1
+        self._received_since += 1
         if not is_new:
             self.duplicated += not is_repeat
         elif number < self._last_numbers.get(sender, -1):
@@ -95,15 +95,15 @@ class StreamChecker:
             self._last_numbers[sender] = number
 
     def fetch(self, seq: int) -> None:
-        """Note a message that had to be asked for."""
+        """Record a message that arrived in a reply to a join or a history request."""
         if seq in self._holes:
             self._holes.remove(seq)
             self.gaps += 1
 
-    def excuse(self, sent_s: float) -> GapReason | None:
-        """Say why this member may lack a message; None when it has no excuse."""
+    def explain_missing(self, sent_s: float) -> GapReason | None:
+        """Return the reason why this member may lack a message; None if the server lost it."""
         if self._back_since_s is None:
             return None
         if sent_s < self._back_since_s:
-            return GapReason.AWAY if self._is_unnumbered else None
-        return None if self._heard_since else GapReason.DEAF
+            return GapReason.DISCONNECTED if self._is_unnumbered else None
+        return None if self._received_since else GapReason.STREAM_STALLED

@@ -1,4 +1,4 @@
-"""Targets: what a run has to reach, as ``message.p95<100ms`` on the command line or in a TOML file."""
+"""Thresholds: conditions such as ``message.p95<100ms``, given on the command line or in a TOML file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class ThresholdError(ValueError):
-    """A target cannot be understood; the text says which and what would be."""
+    """Invalid threshold; the text quotes it and describes a valid one."""
 
 
 class MetricKind(Enum):
-    """What a metric counts, and so which units and statistics it has."""
+    """Kind of a metric, which determines its units and statistics."""
 
     LATENCY = auto()
-    """Microseconds, with percentiles."""
+    """Durations in microseconds, with percentiles."""
     COUNT = auto()
     SHARE = auto()
     """Between 0 and 1, written with a percent sign."""
@@ -31,34 +31,35 @@ class MetricKind(Enum):
 METRICS: Final[dict[str, tuple[MetricKind, str]]] = {
     "connect": (MetricKind.LATENCY, "from opening the transport to `authenticated`"),
     "transport": (MetricKind.LATENCY, "of that, to the Engine.IO handshake"),
-    "namespace": (MetricKind.LATENCY, "of that, from CONNECT to its answer"),
-    "authenticated": (MetricKind.LATENCY, "of that, from the answer to `authenticated`"),
+    "namespace": (MetricKind.LATENCY, "of that, from CONNECT to its reply"),
+    "authenticated": (MetricKind.LATENCY, "of that, from the reply to `authenticated`"),
     "joined": (MetricKind.LATENCY, "from `authenticated` to the ack of the first join"),
-    "message": (MetricKind.LATENCY, "from the intended time of sending to the peer's receipt"),
-    "ack": (MetricKind.LATENCY, "from the intended time of sending to the server's ack"),
-    "typing": (MetricKind.LATENCY, "from the intended time of typing to the peer's indicator"),
+    "message": (MetricKind.LATENCY, "from the scheduled time of sending to receipt by the peer"),
+    "ack": (MetricKind.LATENCY, "from the scheduled time of sending to the server's ack"),
+    "typing": (MetricKind.LATENCY, "from the scheduled time of typing to the peer's indicator"),
     "reconnect": (MetricKind.LATENCY, "from the port opening, or the cut, to the ack of the join"),
-    "backoff": (MetricKind.LATENCY, "of that, until the attempt that succeeded began: the client's own waiting"),
-    "rejoin": (MetricKind.LATENCY, "of that, from there to the ack of the join"),
-    "detect": (MetricKind.LATENCY, "from the kill or the cut to the client noticing it"),
+    "backoff": (MetricKind.LATENCY, "of that, the client's own waiting time before the successful attempt"),
+    "rejoin": (MetricKind.LATENCY, "of that, from the start of the successful attempt to the ack of the join"),
+    "detect": (MetricKind.LATENCY, "from the kill or the cut to its detection by the client"),
     "catchup": (MetricKind.LATENCY, "from the ack of the join to the last missed message"),
-    "connections": (MetricKind.COUNT, "fewest connections at one time while measured"),
-    "lost": (MetricKind.COUNT, "messages acked that a member never received"),
-    "duplicated": (MetricKind.COUNT, "messages a member received twice on one connection"),
-    "reordered": (MetricKind.COUNT, "messages a member received after a later one"),
-    "gaps": (MetricKind.COUNT, "messages left out of a live stream, and found in the history"),
-    "deaf": (MetricKind.COUNT, "members who came back and then received nothing"),
-    "unstored": (MetricKind.COUNT, "messages acked that are not in the server's history"),
+    "connections": (MetricKind.COUNT, "lowest number of open connections while measured"),
+    "lost": (MetricKind.COUNT, "acked messages that a member never received"),
+    "duplicated": (MetricKind.COUNT, "messages that a member received twice on one connection"),
+    "reordered": (MetricKind.COUNT, "messages that a member received after a later one"),
+    "gaps": (MetricKind.COUNT, "messages missing from a live stream and found in the history"),
+    "deaf": (MetricKind.COUNT, "members that received nothing after reconnecting"),
+    "unstored": (MetricKind.COUNT, "acked messages missing from the server's history"),
     "unanswered": (MetricKind.COUNT, "messages neither acked nor refused"),
     "sent": (MetricKind.COUNT, "messages sent"),
     "errors": (MetricKind.SHARE, "requests and connections that failed"),
 }
-"""Every metric that a target may name: its kind and what it is."""
+"""Every metric that a threshold may name, with its kind and a description."""
 
-FAULTS: Final = ("lost", "duplicated", "reordered", "gaps", "deaf", "unstored", "unanswered")
-"""Delivery faults: facts about the server however busy the generator was."""
+DELIVERY_METRICS: Final = ("lost", "duplicated", "reordered", "gaps", "deaf", "unstored", "unanswered")
+"""Metrics of delivery; their values do not depend on the load of the generator."""
 
 GUIDE_USERS: Final = 500
+"""Number of connections that the guide requires."""
 
 DEFAULTS: Final = (
     "connect.p95<500ms",
@@ -66,10 +67,10 @@ DEFAULTS: Final = (
     "typing.p95<50ms",
     "reconnect.p95<2s",
     f"connections>={GUIDE_USERS}",
-    *(f"{name}==0" for name in FAULTS),
+    *(f"{name}==0" for name in DELIVERY_METRICS),
     "errors<0.1%",
 )
-"""The guide's five figures and delivery without fault; the guide names no percentile, so p95 is taken."""
+"""The guide's five requirements and correct delivery; the guide names no percentile, so p95 is used."""
 
 STATISTICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "max", "mean", "min")
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -85,7 +86,7 @@ _FORM = re.compile(r"\s*([a-z]+)(?:\.([a-z0-9.]+?))?\s*(<=|>=|==|<|>)\s*([0-9]+(
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One condition; ``limit`` is in microseconds for latencies and a share of 1 for shares."""
+    """Condition on one metric; ``limit`` is in microseconds for latencies, and between 0 and 1 for shares."""
 
     metric: str
     statistic: str | None
@@ -99,33 +100,33 @@ class Threshold:
 
     @property
     def name(self) -> str:
-        """The metric with its statistic: what a later target of the same name replaces."""
+        """Metric with its statistic; a threshold replaces earlier ones of the same name."""
         return self.metric if self.statistic is None else f"{self.metric}.{self.statistic}"
 
     @property
     def percent(self) -> float | None:
-        """The percentile asked for; None for anything else."""
+        """Percentile from 0 to 100; None for other statistics."""
         return float(self.statistic[1:]) if self.statistic is not None and self.statistic[0] == "p" else None
 
     @property
     def samples_needed(self) -> int:
-        """Fewest samples that say anything: ten beyond the percentile (p95: 200, p99: 1,000)."""
+        """Number of samples that a verdict needs: ten above the percentile (p95: 200, p99: 1,000)."""
         return 1 if self.percent is None else round(10 / (1 - self.percent / 100))
 
     def is_met(self, value: float) -> bool:
-        """Compare the unrounded value."""
+        """Compare an unrounded value with the limit."""
         return _OPERATORS[self.comparison](value, self.limit)
 
 
 def parse_threshold(text: str) -> Threshold:
-    """Read one target.
+    """Parse one threshold.
 
     Raises:
-        ThresholdError: its form, metric, statistic or unit is not known.
+        ThresholdError: its form, metric, statistic or unit is unknown.
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ThresholdError(f"{text!r} is no target; write for example message.p95<100ms, lost==0 or errors<0.1%")
+        raise ThresholdError(f"{text!r} is not a threshold; use for example message.p95<100ms, lost==0 or errors<0.1%")
     metric, statistic, comparison, number, unit = match.groups()
     if metric not in METRICS:
         raise ThresholdError(f"{text!r}: there is no metric {metric!r}; there are {', '.join(METRICS)}")
@@ -138,7 +139,7 @@ def parse_threshold(text: str) -> Threshold:
 
 
 def read_thresholds(path: Path) -> list[Threshold]:
-    """Read the ``[targets]`` table of a TOML file: ``metric = "p95 < 100ms"``, or a list of such.
+    """Read the ``[targets]`` table of a TOML file: ``metric = "p95 < 100ms"``, or a list of such conditions.
 
     Raises:
         ThresholdError: the file cannot be read, is not TOML, or holds something else.
@@ -148,7 +149,7 @@ def read_thresholds(path: Path) -> list[Threshold]:
     except OSError as problem:
         raise ThresholdError(f"{path}: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise ThresholdError(f"{path} is no text in UTF-8") from problem
+        raise ThresholdError(f"{path} is not UTF-8 text") from problem
     except tomllib.TOMLDecodeError as problem:
         raise ThresholdError(f"{path}: {problem}") from problem
     conditions = tables.pop("targets", None)
@@ -158,36 +159,36 @@ def read_thresholds(path: Path) -> list[Threshold]:
     for metric, written in conditions.items():
         for condition in written if isinstance(written, list) else [written]:
             if not isinstance(condition, str):
-                raise ThresholdError(f"{path}: {metric} must be text, or a list of texts")
+                raise ThresholdError(f"{path}: {metric} must be a string, or a list of strings")
             found.append(parse_threshold(_join(metric, condition)))
     return found
 
 
 def combine(*layers: Iterable[Threshold]) -> list[Threshold]:
-    """Put layers over each other: a target replaces those of the same name in earlier layers; in `METRICS`' order."""
+    """Merge layers: a threshold replaces those of the same name in earlier layers. The result is in `METRICS` order."""
     combined: dict[str, list[Threshold]] = {}
     for layer in layers:
         names: dict[str, list[Threshold]] = {}
-        for target in layer:
-            names.setdefault(target.name, []).append(target)
+        for threshold in layer:
+            names.setdefault(threshold.name, []).append(threshold)
         combined.update(names)
     order = list(METRICS)
-    found = [target for targets in combined.values() for target in targets]
-    return sorted(found, key=lambda target: order.index(target.metric))
+    found = [threshold for thresholds in combined.values() for threshold in thresholds]
+    return sorted(found, key=lambda threshold: order.index(threshold.metric))
 
 
 def default_thresholds(users: int = GUIDE_USERS) -> list[Threshold]:
-    """Give the targets that hold where nothing else is said.
+    """Return the default thresholds.
 
-    The guide's 500 connections are a promise about load; a smaller load is held to its own size, in pairs.
+    The guide requires 500 connections; a run with fewer users requires as many as there are in pairs.
     """
-    own_size = [] if users >= GUIDE_USERS else [parse_threshold(f"connections>={users - users % 2}")]
-    return combine(map(parse_threshold, DEFAULTS), own_size)
+    by_users = [] if users >= GUIDE_USERS else [parse_threshold(f"connections>={users - users % 2}")]
+    return combine(map(parse_threshold, DEFAULTS), by_users)
 
 
-def fault_thresholds() -> list[Threshold]:
-    """Give the targets of delivery without fault: they hold whatever else is said, unless it names them."""
-    return [parse_threshold(f"{name}==0") for name in FAULTS]
+def delivery_thresholds() -> list[Threshold]:
+    """Return the thresholds of correct delivery, which apply unless another threshold names the same metric."""
+    return [parse_threshold(f"{name}==0") for name in DELIVERY_METRICS]
 
 
 def _join(metric: str, condition: str) -> str:

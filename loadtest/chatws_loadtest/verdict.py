@@ -1,4 +1,4 @@
-"""The verdict: whether a run reached its targets, and whether it may say so at all."""
+"""Verdict of a run: whether it met its thresholds, and whether its measurements are valid."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from typing import Final
 import msgspec
 
 from chatws_loadtest.histogram import Histogram
-from chatws_loadtest.thresholds import FAULTS, MetricKind, Threshold
+from chatws_loadtest.thresholds import DELIVERY_METRICS, MetricKind, Threshold
 
 INVALID_LAG_SHARE: Final = 0.25
-"""Send lag (p99) over this share of the tightest latency target: the generator measured itself."""
+"""Above this share of the lowest latency threshold, the send lag (p99) makes a missed threshold invalid."""
 SUSPECT_LAG_SHARE: Final = 0.10
 INVALID_CPU: Final = 0.95
-"""Cores of one worker, over the measured time: nothing was left for being in time."""
+"""Mean cores of one load process during the measurement; above it, the process cannot send on schedule."""
 SUSPECT_CPU: Final = 0.85
 SUSPECT_CPU_SECONDS: Final = 0.05
-"""Share of seconds in which a worker may be busier than `SUSPECT_CPU`."""
+"""Share of seconds in which a load process may use more than `SUSPECT_CPU`."""
 LEAST_DELIVERED: Final = 0.98
-"""Share of the offered load that has to have been sent."""
-
+"""Share of the scheduled messages that a valid run has sent."""
 
 STOPPED: Final = "the run was stopped before its end"
 
 
 class Outcome(StrEnum):
-    """What a run, or one target of it, came to."""
+    """Outcome of a run or of one threshold."""
 
     PASS = "pass"
     FAIL = "fail"
     INVALID = "invalid"
-    """It says nothing: the generator was the limit, or there are too few samples."""
+    """Nothing is known: the generator was the limit, or there are too few samples."""
 
 
 class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the generator itself did while measuring; the worst worker counts."""
+    """Load of the generator itself during the measurement; CPU and lag are those of the worst load process."""
 
     offered: int
     sent: int
@@ -47,11 +46,11 @@ class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):
     workers_lost: int = 0
     rate_limited: int = 0
     stopped: bool = False
-    """Somebody ended it before its time."""
+    """The run was stopped before its end."""
 
 
 class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One target's verdict; ``value`` is in the target's unit (µs, count, share), None without enough samples."""
+    """Verdict on one threshold; ``value`` is in the metric's unit (µs, count, share), None without enough samples."""
 
     target: str
     metric: str
@@ -64,7 +63,7 @@ class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole run's: its rows, and what there is to say about the generator."""
+    """Verdict on one scenario run."""
 
     outcome: Outcome
     rows: tuple[VerdictRow, ...]
@@ -73,29 +72,29 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missed(self) -> tuple[VerdictRow, ...]:
-        """The targets that were not reached."""
+        """Thresholds that were missed."""
         return tuple(row for row in self.rows if row.outcome is Outcome.FAIL)
 
 
 def judge(
-    targets: Iterable[Threshold],
+    thresholds: Iterable[Threshold],
     latencies: Mapping[str, Histogram],
     numbers: Mapping[str, float],
     health: GeneratorHealth,
 ) -> Verdict:
-    """Judge a run by the targets; every target's metric must be in ``latencies`` or ``numbers``.
+    """Judge a run by the thresholds; every threshold's metric must be in ``latencies`` or ``numbers``.
 
-    A missed target while the generator was the limit is invalid, except for delivery faults: a message that came twice
-    came twice, unless the run was stopped before everything could arrive. Measured latency is the server's and the
-    generator's together, so a target that is met in spite of a busy generator is met. Load that was not sent, a lost
-    worker and refusals for rate make a run invalid either way.
+    A threshold missed while the generator was the limit is invalid. Delivery thresholds are not: a duplicate does not
+    depend on the generator's speed. They are invalid only if the run was stopped before every message could arrive.
+    Measured latency includes the generator's own delay, so a threshold that is met by a busy generator is met. A run
+    is invalid in any case if messages were not sent, a load process was lost, or the server limited the rate.
     """
-    wanted = list(targets)
-    broken = _broken(health)
-    limits, suspicions = _limits(health, wanted)
-    doubts = (*broken, *limits, *suspicions)
-    rows = tuple(_judge_row(target, latencies, numbers, doubts) for target in wanted)
-    reasons = [*broken]
+    wanted = list(thresholds)
+    invalidating = _invalidating(health)
+    limits, suspicions = _generator_limits(health, wanted)
+    doubts = (*invalidating, *limits, *suspicions)
+    rows = tuple(_judge_row(threshold, latencies, numbers, doubts) for threshold in wanted)
+    reasons = [*invalidating]
     if any(row.outcome is Outcome.INVALID for row in rows):
         reasons += [reason for reason in (*limits, *suspicions) if reason not in reasons]
         reasons += [f"{row.target}: {row.reason}" for row in rows if row.value is None]
@@ -104,37 +103,37 @@ def judge(
         outcome = Outcome.INVALID
     if any(row.outcome is Outcome.FAIL for row in rows):
         outcome = Outcome.FAIL
-    notes = [] if reasons else [f"all met, although {reason}" for reason in (*limits, *suspicions)]
+    notes = [] if reasons else [f"all thresholds met, although {reason}" for reason in (*limits, *suspicions)]
     return Verdict(outcome=outcome, rows=rows, invalid_because=tuple(reasons), notes=tuple(notes))
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """Give the outcome of several runs: one that failed fails all, one that is invalid leaves nothing passed."""
+    """Return the outcome of several runs: failed if one failed, else invalid if one is invalid."""
     found = set(outcomes)
     return next((outcome for outcome in (Outcome.FAIL, Outcome.INVALID) if outcome in found), Outcome.PASS)
 
 
 def _judge_row(
-    target: Threshold, latencies: Mapping[str, Histogram], numbers: Mapping[str, float], doubts: Sequence[str]
+    threshold: Threshold, latencies: Mapping[str, Histogram], numbers: Mapping[str, float], doubts: Sequence[str]
 ) -> VerdictRow:
-    if target.kind is MetricKind.LATENCY:
-        histogram = latencies[target.metric]
+    if threshold.kind is MetricKind.LATENCY:
+        histogram = latencies[threshold.metric]
         samples = histogram.count
-        value = _statistic(histogram, target) if samples >= target.samples_needed else None
+        value = _statistic(histogram, threshold) if samples >= threshold.samples_needed else None
     else:
-        samples, value = 1, float(numbers[target.metric])
+        samples, value = 1, float(numbers[threshold.metric])
     outcome, reason = Outcome.PASS, ""
     if value is None:
-        outcome, reason = Outcome.INVALID, f"{samples} samples, {target.samples_needed} needed"
-    elif not target.is_met(value):
-        is_certain = not doubts or (target.metric in FAULTS and STOPPED not in doubts)
+        outcome, reason = Outcome.INVALID, f"{samples} samples, {threshold.samples_needed} needed"
+    elif not threshold.is_met(value):
+        is_certain = not doubts or (threshold.metric in DELIVERY_METRICS and STOPPED not in doubts)
         outcome = Outcome.FAIL if is_certain else Outcome.INVALID
         reason = "missed" if is_certain else f"missed, but {doubts[0]}"
     return VerdictRow(
-        target=target.text,
-        metric=target.metric,
-        statistic=target.statistic,
-        limit=target.limit,
+        target=threshold.text,
+        metric=threshold.metric,
+        statistic=threshold.statistic,
+        limit=threshold.limit,
         value=value,
         samples=samples,
         outcome=outcome,
@@ -142,39 +141,40 @@ def _judge_row(
     )
 
 
-def _statistic(histogram: Histogram, target: Threshold) -> float:
-    if target.percent is not None:
-        return histogram.percentile(target.percent)
-    return {"max": histogram.max_us, "mean": histogram.mean_us, "min": histogram.min_us}[target.statistic or ""]
+def _statistic(histogram: Histogram, threshold: Threshold) -> float:
+    if threshold.percent is not None:
+        return histogram.percentile(threshold.percent)
+    return {"max": histogram.max_us, "mean": histogram.mean_us, "min": histogram.min_us}[threshold.statistic or ""]
 
 
-def _broken(health: GeneratorHealth) -> list[str]:
+def _invalidating(health: GeneratorHealth) -> list[str]:
+    """Return the reasons that make a run invalid even if it met every threshold."""
     reasons = []
     if health.stopped:
         reasons.append(STOPPED)
     if health.workers_lost:
-        reasons.append(f"{health.workers_lost} of the load's processes ended early")
+        reasons.append(f"{health.workers_lost} of the load processes ended early")
     if health.rate_limited:
         reasons.append(
-            f"the server refused {health.rate_limited} requests as rate_limited: its limits were measured; lift them"
-            " (chatws serve --limits off)"
+            f"the server refused {health.rate_limited} requests as rate_limited, so the run measured its limits; lift"
+            " them (chatws serve --limits off)"
         )
     if health.sent < LEAST_DELIVERED * health.offered:
-        reasons.append(f"only {health.sent} of {health.offered} messages due were sent")
+        reasons.append(f"only {health.sent} of {health.offered} scheduled messages were sent")
     return reasons
 
 
-def _limits(health: GeneratorHealth, targets: Sequence[Threshold]) -> tuple[list[str], list[str]]:
-    """Give what makes the generator the limit, and what makes it suspect of being that."""
+def _generator_limits(health: GeneratorHealth, thresholds: Sequence[Threshold]) -> tuple[list[str], list[str]]:
+    """Return the reasons why the generator was the limit, and the reasons why it may have been."""
     limits: list[str] = []
     suspicions: list[str] = []
-    tightest_us = min((target.limit for target in targets if target.kind is MetricKind.LATENCY), default=None)
-    if tightest_us is not None:
+    lowest_us = min((item.limit for item in thresholds if item.kind is MetricKind.LATENCY), default=None)
+    if lowest_us is not None:
         for name, lag_us in (("send", health.send_lag_p99_us), ("loop", health.loop_lag_p99_us)):
             text = f"the generator's {name} lag was {lag_us / 1000:.1f} ms (p99)"
-            if name == "send" and lag_us > INVALID_LAG_SHARE * tightest_us:
+            if name == "send" and lag_us > INVALID_LAG_SHARE * lowest_us:
                 limits.append(text)
-            elif lag_us > SUSPECT_LAG_SHARE * tightest_us:
+            elif lag_us > SUSPECT_LAG_SHARE * lowest_us:
                 suspicions.append(text)
     text = f"the generator used {health.cpu_cores:.2f} of a core"
     if health.cpu_cores > INVALID_CPU:

@@ -1,4 +1,4 @@
-"""The load processes: started together, ordered together, read until the last one is done."""
+"""Pool of load processes: starts them, sends them commands, and reads their messages until they exit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from chatws_loadtest import ipc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chatws_loadtest.ipc import Order, WorkerDone, WorkerPlan
+    from chatws_loadtest.ipc import WorkerCommand, WorkerDone, WorkerPlan
     from chatws_loadtest.stats_collector import StatsCollector
 
 T = TypeVar("T")
-LONGEST_LINE_BYTES: Final = 512 * 1024 * 1024
-"""A long run's account of stored messages is one line."""
+MAX_LINE_BYTES: Final = 512 * 1024 * 1024
+"""The final report of a long run lists every stored message in one line."""
 
 END_TIMEOUT_S: Final = 15.0
 STDERR_LINES: Final = 30
 
 
 class LoadRefused(Exception):
-    """The load could not be built up: what a load process said, and the server's code if it refused."""
+    """Not every user could connect; ``code`` is the server's error code if it refused."""
 
     def __init__(self, reason: str, code: str | None = None) -> None:
         super().__init__(reason, code)
@@ -36,68 +36,73 @@ class LoadRefused(Exception):
 
 
 class WorkerPool:
-    """One process for each plan; what they report goes to the recorder."""
+    """One load process for each plan; their statistics go to ``stats``."""
 
-    def __init__(self, plans: Sequence[WorkerPlan], recorder: StatsCollector, broken: asyncio.Event) -> None:
+    def __init__(self, plans: Sequence[WorkerPlan], stats: StatsCollector) -> None:
+        self.broken = asyncio.Event()
+        """Set once a process ended without a final report: measurements of the others are worthless from then on."""
         self.lost = 0
-        """Processes that ended before they were told to."""
+        """Processes that ended without a final report."""
         self.guide_only = False
         self.done: dict[int, WorkerDone] = {}
-        """What the processes reported at their end."""
+        """Final reports, by index of the process."""
         self._plans = plans
-        self._recorder = recorder
-        # Set when a process has ended without its account.
-        self._broken = broken
+        self._stats = stats
         self._children: list[asyncio.subprocess.Process] = []
         self._tasks: list[asyncio.Task[None]] = []
         loop = asyncio.get_running_loop()
         self._ready: list[asyncio.Future[None]] = [loop.create_future() for _ in plans]
         self._done: list[asyncio.Future[WorkerDone | None]] = [loop.create_future() for _ in plans]
-        self._complaints: deque[str] = deque(maxlen=STDERR_LINES)
+        self._stderr_lines: deque[str] = deque(maxlen=STDERR_LINES)
+
+    @property
+    def stderr_lines(self) -> list[str]:
+        """Last lines that the processes wrote to standard error."""
+        return list(self._stderr_lines)
 
     async def start(self) -> None:
-        """Start the processes; they begin to connect at once."""
+        """Start the processes, which begin to connect at once."""
         for index, plan in enumerate(self._plans):
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "chatws_loadtest.locust_worker"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                limit=LONGEST_LINE_BYTES,
-                # Ctrl-C is for the command, which ends its processes in order.
+                limit=MAX_LINE_BYTES,
+                # Ctrl-C must reach the command only, which then stops its processes in order.
                 start_new_session=True,
             )
             self._children.append(child)
             assert child.stdin is not None
             child.stdin.write(ipc.encode(plan) + b"\n")
-            self._tasks.append(asyncio.create_task(self._read_reports(index, child)))
-            self._tasks.append(asyncio.create_task(self._read_complaints(child)))
+            self._tasks.append(asyncio.create_task(self._read_messages(index, child)))
+            self._tasks.append(asyncio.create_task(self._read_stderr(child)))
 
-    async def ready(self, timeout_s: float) -> None:
-        """Wait until every user is in its room.
+    async def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait until every user has joined its room.
 
         Raises:
-            LoadRefused: somebody can never be, or was not in time.
+            LoadRefused: a user can never connect, or was not connected in time.
         """
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.gather(*self._ready)
         except TimeoutError:
             expected = sum(plan.users for plan in self._plans)
-            reached = f"after {timeout_s:.0f} s only {self._recorder.connections} of {expected} users were connected"
-            trouble = self._recorder.trouble
-            raise LoadRefused(f"{reached}; {trouble}" if trouble else reached) from None
+            reached = f"after {timeout_s:.0f} s only {self._stats.connections} of {expected} users were connected"
+            reason = self._stats.connect_error
+            raise LoadRefused(f"{reached}; {reason}" if reason else reached) from None
 
-    def order(self, order: Order) -> None:
-        """Tell all processes something."""
-        line = ipc.encode(order) + b"\n"
+    def send(self, command: WorkerCommand) -> None:
+        """Send a command to every process."""
+        line = ipc.encode(command) + b"\n"
         for child in self._children:
             if child.stdin is not None and not child.stdin.is_closing():
                 child.stdin.write(line)
 
     async def finish(self, drain_s: float) -> list[WorkerDone]:
-        """Let everybody fall silent and report; a process that does not is lost."""
-        self.order(ipc.Finish(drain_s))
+        """Stop sending messages and collect the final reports; a process without one counts as lost."""
+        self.send(ipc.Finish(drain_s))
         waiting = asyncio.gather(*self._done)
         try:
             async with asyncio.timeout(drain_s + END_TIMEOUT_S):
@@ -109,7 +114,7 @@ class WorkerPool:
         return list(self.done.values())
 
     async def stop(self) -> None:
-        """End what still runs."""
+        """Wait for the processes to exit, and kill those that do not; may be called again."""
         for child in self._children:
             if child.stdin is not None:
                 child.stdin.close()
@@ -122,17 +127,17 @@ class WorkerPool:
                 await child.wait()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for future in self._ready:
-            # One that nobody waited for must not complain about its exception.
+            # Retrieve the exception: asyncio logs one that is never retrieved.
             if future.done() and not future.cancelled():
                 future.exception()
 
-    async def _read_reports(self, index: int, child: asyncio.subprocess.Process) -> None:
+    async def _read_messages(self, index: int, child: asyncio.subprocess.Process) -> None:
         assert child.stdout is not None
         ready, done = self._ready[index], self._done[index]
         async for line in child.stdout:
-            match ipc.decode_report.decode(line):
-                case ipc.Tick() as tick:
-                    self._recorder.take(index, tick)
+            match ipc.decode_message.decode(line):
+                case ipc.WorkerStats() as stats:
+                    self._stats.add(index, stats)
                 case ipc.WorkerReady(guide_only):
                     self.guide_only = self.guide_only or guide_only
                     _set(ready, None)
@@ -142,20 +147,15 @@ class WorkerPool:
                     if not ready.done():
                         ready.set_exception(LoadRefused(reason, code))
         if not ready.done():
-            ready.set_exception(LoadRefused("a load process ended:\n" + "\n".join(self._complaints)))
+            ready.set_exception(LoadRefused("a load process ended:\n" + "\n".join(self._stderr_lines)))
         if not done.done():
             done.set_result(None)
-            self._broken.set()
+            self.broken.set()
 
-    async def _read_complaints(self, child: asyncio.subprocess.Process) -> None:
+    async def _read_stderr(self, child: asyncio.subprocess.Process) -> None:
         assert child.stderr is not None
         async for line in child.stderr:
-            self._complaints.append(line.decode(errors="replace").rstrip())
-
-    @property
-    def complaints(self) -> list[str]:
-        """The last lines that the processes wrote to standard error."""
-        return list(self._complaints)
+            self._stderr_lines.append(line.decode(errors="replace").rstrip())
 
 
 def _set(future: asyncio.Future[T], value: T) -> None:

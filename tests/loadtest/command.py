@@ -1,4 +1,4 @@
-"""``chatws loadtest`` run as a user runs it, and what it says at its end."""
+"""Runner of the ``chatws loadtest`` command with its files, for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INVALID = 98
 TIMEOUT_S = 90.0
 
 SMALL = ("--users=20", "--rate=8", "--duration=2", "--warmup=0.2", "--connects=500", "--drain=10", "--quiet")
-"""A load of 160 messages a second: enough samples for a p95 of messages in two seconds."""
+"""Load of 160 messages per second: enough samples for a p95 of messages in two seconds."""
 
 TARGETS = """
 [targets]
@@ -37,12 +37,12 @@ errors = "< 0.1%"
 TIMELESS_TARGETS = "[targets]\n" + "".join(
     f'{name} = "== 0"\n' for name in ("lost", "duplicated", "reordered", "gaps", "deaf", "unstored", "unanswered")
 )
-"""For tests that judge no times, and so may run while others use the machine."""
+"""Thresholds without latencies, for tests that may run while others use the machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How the command ended."""
+class LoadtestResult:
+    """Exit code, output and report of the command."""
 
     code: int
     stdout: str
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def scenario(self) -> ScenarioResult:
-        """The only scenario of the report."""
+        """Only scenario of the report."""
         assert self.report is not None, self.stderr
         [scenario] = self.report.scenarios
         return scenario
@@ -61,8 +61,8 @@ class Outcome:
         return [row.metric for row in self.scenario.verdict.missed]
 
 
-class Loadtest:
-    """Runs the command with files in a folder of the test's own."""
+class LoadtestCommand:
+    """Command ``chatws loadtest`` with a folder for its files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -70,7 +70,7 @@ class Loadtest:
         self.targets.write_text(TARGETS)
 
     async def start(self, *options: str) -> asyncio.subprocess.Process:
-        """Start it; the report goes to the folder ``report``."""
+        """Start the command; the report is written to the folder ``report``."""
         return await asyncio.create_subprocess_exec(
             *(
                 str(CHATWS),
@@ -85,8 +85,8 @@ class Loadtest:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def finish(self, child: asyncio.subprocess.Process) -> Outcome:
-        """Wait for its end."""
+    async def finish(self, child: asyncio.subprocess.Process) -> LoadtestResult:
+        """Wait until the command ends."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 stdout, stderr = await child.communicate()
@@ -97,22 +97,22 @@ class Loadtest:
         file = self.folder / "report" / "report.json"
         report = read_json(file.read_bytes()) if file.exists() else None
         assert child.returncode is not None
-        return Outcome(child.returncode, stdout.decode(), stderr.decode(), report)
+        return LoadtestResult(child.returncode, stdout.decode(), stderr.decode(), report)
 
-    async def run(self, *options: str) -> Outcome:
-        """Run it to its end."""
+    async def run(self, *options: str) -> LoadtestResult:
+        """Run the command to its end."""
         return await self.finish(await self.start(*options))
 
-    async def run_until_valid(self, *options: str) -> Outcome:
-        """Run it again while the machine was too busy for a verdict, as its user would; three times at most."""
+    async def run_until_valid(self, *options: str) -> LoadtestResult:
+        """Run the command again while the machine was too busy for a verdict, at most three times."""
         for _ in range(2):
-            outcome = await self.run(*options)
-            if outcome.code != INVALID:
-                return outcome
+            result = await self.run(*options)
+            if result.code != INVALID:
+                return result
         return await self.run(*options)
 
-    def people(self, count: int) -> tuple[str, ...]:
-        """Make files of sessions and tokens, as a server that checks neither takes them, and give the options."""
+    def make_credentials(self, count: int) -> tuple[str, ...]:
+        """Write files of sessions and tokens for a server that accepts any, and return the options that name them."""
         sessions, tokens = self.folder / "sessions", self.folder / "tokens"
         sessions.write_text("".join(f"customer-{number} conv-{number}\n" for number in range(count)))
         tokens.write_text("".join(f"agent-{number}\n" for number in range(count)))
@@ -120,6 +120,6 @@ class Loadtest:
 
 
 def raw_report(folder: Path) -> dict[str, object]:
-    """Read ``report.json`` as a program that knows nothing of ours."""
+    """Decode ``report.json`` without our structs."""
     fields: dict[str, object] = msgspec.json.decode((folder / "report" / "report.json").read_bytes())
     return fields

@@ -1,4 +1,4 @@
-"""Fixtures of the load test's tests."""
+"""Fixtures for the tests of the load test."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.loadtest.command import Loadtest
+from tests.loadtest.command import LoadtestCommand
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.fixture
-def loadtest(tmp_path: Path) -> Loadtest:
-    """Run ``chatws loadtest``."""
-    return Loadtest(tmp_path)
+def loadtest(tmp_path: Path) -> LoadtestCommand:
+    """``chatws loadtest`` in the test's folder."""
+    return LoadtestCommand(tmp_path)

@@ -1,4 +1,4 @@
-"""The account does not depend on our client: python-socketio's own books the same."""
+"""Ledger fed by python-socketio's client: its counts do not depend on our client."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PAIRS, MESSAGES = 3, 10
 Json = Any
 
 
-class StockMember:
-    """One member of one room on python-socketio's client, as its users write it."""
+class SocketIOMember:
+    """Member of a room on python-socketio's client, used as its documentation shows."""
 
     def __init__(self, ledger: Ledger, room: int, member: int, conversation_id: str) -> None:
         self._ledger = ledger
@@ -36,7 +36,7 @@ class StockMember:
         joined = await self.client.call("join_conversation", self._conversation_id)
         self._ledger.enter(self._room, self._member, joined["conversation"]["headSeq"], time.perf_counter())
 
-    async def say(self) -> None:
+    async def send_message(self) -> None:
         now_s = time.perf_counter()
         number = self._ledger.send(self._room, self._member, now_s, now_s)
         message = {"conversationId": self._conversation_id, "content": f"{self._member} {number}"}
@@ -53,20 +53,20 @@ class StockMember:
         )
 
 
-async def test_stock_client_draws_a_clean_balance_as_well(shared_server: ServerProcess) -> None:
+async def test_socketio_client_has_a_clean_balance(shared_server: ServerProcess) -> None:
     ledger = Ledger()
-    members: list[StockMember] = []
+    members: list[SocketIOMember] = []
     for room in range(PAIRS):
         ledger.open_room(room, 2)
         session = shared_server.new_session()
         auths = ({"sessionId": session["sessionId"]}, {"token": shared_server.sign_token(f"cross-check-{room}")})
-        for place, auth in enumerate(auths):
-            members.append(StockMember(ledger, room, place, session["conversationId"]))
+        for index, auth in enumerate(auths):
+            members.append(SocketIOMember(ledger, room, index, session["conversationId"]))
             await members[-1].enter(shared_server.url, auth)
     for _ in range(MESSAGES):
-        await asyncio.gather(*(member.say() for member in members))
+        await asyncio.gather(*(member.send_message() for member in members))
     async with asyncio.timeout(30):
-        while not ledger.is_settled:  # noqa: ASYNC110 - the ledger knows no event loop
+        while not ledger.is_settled:  # noqa: ASYNC110 - the ledger has no event to wait for
             await asyncio.sleep(0)
     for member in members:
         await member.client.disconnect()

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import StartServer
-    from tests.loadtest.command import Loadtest
+    from tests.loadtest.command import LoadtestCommand
 
 CANNOT_CONNECT = 3
 TARGETS = '[targets]\nlost = "== 0"\nduplicated = "== 0"\nreordered = "== 0"\ngaps = "== 0"\nunstored = "== 0"\n'
 
 
-async def test_nothing_is_lost_doubled_or_swapped_whatever_fails(tmp_path: Path) -> None:
+async def test_no_message_is_lost_duplicated_or_reordered_under_faults(tmp_path: Path) -> None:
     targets = tmp_path / "targets.toml"
     targets.write_text(TARGETS)
     options = ("--scenario=faults", "--users=10", "--rate=2", "--duration=4", "--warmup=0", "--targets", str(targets))
@@ -34,8 +34,8 @@ async def test_nothing_is_lost_doubled_or_swapped_whatever_fails(tmp_path: Path)
     assert result.balance.acked == result.balance.delivered == result.balance.sent
 
 
-async def test_faults_strike_between_users_and_a_server_that_speaks_tls_under_its_own_name(
-    loadtest: Loadtest, start_server: StartServer, tmp_path: Path
+async def test_faults_are_injected_into_verified_tls_connections(
+    loadtest: LoadtestCommand, start_server: StartServer, tmp_path: Path
 ) -> None:
     certificate = make_certificate(tmp_path, "DNS:localhost")
     server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
@@ -44,18 +44,18 @@ async def test_faults_strike_between_users_and_a_server_that_speaks_tls_under_it
     loadtest.targets.write_text(TARGETS)
     server_options = ("--url", f"https://localhost:{server.port}", "--tokens", str(tokens), "--scenario=faults")
     load = ("--users=6", "--rate=3", "--duration=1.2", "--warmup=0", "--connects=100", "--quiet")
-    outcome, untrusting = await asyncio.gather(
+    result, untrusting = await asyncio.gather(
         loadtest.run(*server_options, *load, "--ca-file", str(certificate.cert)),
         loadtest.run(*server_options, *load),
     )
-    assert outcome.missed == [], outcome.stdout + outcome.stderr
-    balance = outcome.scenario.balance
+    assert result.missed == [], result.stdout + result.stderr
+    balance = result.scenario.balance
     assert balance.acked == balance.delivered == balance.sent > 0
-    assert outcome.scenario.failures["connection ended"] >= 6
+    assert result.scenario.failures["connection ended"] >= 6
     assert untrusting.code == CANNOT_CONNECT
     assert "name it with --ca-file" in untrusting.stderr
 
 
-def test_load_test_without_a_result_is_no_report() -> None:
+def test_load_test_without_a_report_raises() -> None:
     with pytest.raises(testing.LoadtestFailed, match="Connection refused"):
         testing.loadtest("--url", f"http://127.0.0.1:{free_port()}", timeout_s=60)

@@ -1,4 +1,4 @@
-"""The load test is believed because it tells these servers apart."""
+"""Load test against servers with known faults, each of which it must detect."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.loadtest.command import SMALL, TIMELESS_TARGETS, Loadtest
-from tests.support.guide_server import Faults, GuideOnlyServer
+from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand
+from tests.support.guide_server import GuideOnlyServer, ServerFaults
 
 PASS, INVALID, MISSED = 0, 98, 99
-IN_VAIN = "--drain=2"
-"""For loads of which something never comes."""
+SHORT_DRAIN = "--drain=2"
+"""For runs in which messages or acks never arrive."""
 
 
 @asynccontextmanager
-async def served(faults: Faults) -> AsyncIterator[str]:
+async def served(faults: ServerFaults) -> AsyncIterator[str]:
     server = GuideOnlyServer(faults)
     await server.start()
     try:
@@ -30,88 +30,96 @@ async def served(faults: Faults) -> AsyncIterator[str]:
 
 
 @pytest.mark.alone
-async def test_slow_server_fails_for_exactly_that(loadtest: Loadtest) -> None:
-    # Slower than the lane of one user: what is late is the server's answer, not what waits behind another message.
+async def test_slow_server_misses_only_the_latency_threshold(loadtest: LoadtestCommand) -> None:
+    # A user sends less often than the server replies, so that no message waits behind another one.
     pace = ("--rate=3", "--duration=4")
-    async with served(Faults(slow_s=0.15)) as url:
-        outcome = await loadtest.run_until_valid("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, *pace)
-    assert (outcome.code, outcome.missed) == (MISSED, ["message"]), outcome.stdout + outcome.stderr
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults(slow_s=0.15)) as url:
+        result = await loadtest.run_until_valid("--url", url, "--scenario=steady", *users, *SMALL, *pace)
+    assert (result.code, result.missed) == (MISSED, ["message"]), result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
     ("faults", "missed"),
     [
-        (Faults(drop_every=25), "lost"),
-        (Faults(double_every=25), "duplicated"),
-        (Faults(swap_every=50), "reordered"),
+        (ServerFaults(drop_every=25), "lost"),
+        (ServerFaults(double_every=25), "duplicated"),
+        (ServerFaults(swap_every=50), "reordered"),
     ],
     ids=["lossy", "duplicating", "reordering"],
 )
-async def test_server_with_a_fault_fails_for_exactly_that(loadtest: Loadtest, faults: Faults, missed: str) -> None:
+async def test_faulty_server_misses_only_the_matching_threshold(
+    loadtest: LoadtestCommand, faults: ServerFaults, missed: str
+) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
+    users = loadtest.make_credentials(10)
     async with served(faults) as url:
-        drain = [IN_VAIN] if missed == "lost" else []
-        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, *drain)
-    assert (outcome.code, outcome.missed) == (MISSED, [missed]), outcome.stdout + outcome.stderr
+        drain = [SHORT_DRAIN] if missed == "lost" else []
+        result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL, *drain)
+    assert (result.code, result.missed) == (MISSED, [missed]), result.stdout + result.stderr
 
 
-async def test_server_that_is_deaf_after_a_reconnect_fails_for_exactly_that(loadtest: Loadtest) -> None:
+async def test_stalled_stream_after_a_reconnect_misses_only_that_threshold(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
-    async with served(Faults(deaf_after_reconnect=True)) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=reconnect", *loadtest.people(10), *SMALL, IN_VAIN)
-    assert (outcome.code, outcome.missed) == (MISSED, ["deaf"]), outcome.stdout + outcome.stderr
-    assert outcome.scenario.balance.deaf == 20
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults(stalled_after_reconnect=True)) as url:
+        result = await loadtest.run("--url", url, "--scenario=reconnect", *users, *SMALL, SHORT_DRAIN)
+    assert (result.code, result.missed) == (MISSED, ["deaf"]), result.stdout + result.stderr
+    assert result.scenario.balance.deaf == 20
 
 
 @pytest.mark.alone
-async def test_server_that_knows_only_the_guide_passes_and_what_cannot_be_checked_is_named(loadtest: Loadtest) -> None:
-    async with served(Faults()) as url:
-        outcome = await loadtest.run_until_valid("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL)
-    assert outcome.code == PASS, outcome.stdout + outcome.stderr
-    # It says who somebody is before it answers CONNECT.
-    latencies = outcome.scenario.latencies
+async def test_server_with_the_guide_only_passes_and_unchecked_metrics_are_reported(loadtest: LoadtestCommand) -> None:
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults()) as url:
+        result = await loadtest.run_until_valid("--url", url, "--scenario=steady", *users, *SMALL)
+    assert result.code == PASS, result.stdout + result.stderr
+    # This server sends `authenticated` before its reply to CONNECT.
+    latencies = result.scenario.latencies
     assert latencies["transport"].max + latencies["namespace"].max >= 0.99 * latencies["connect"].max
     assert latencies["authenticated"].max <= 1
-    assert [line.partition(":")[0] for line in outcome.scenario.unchecked] == ["gaps", "unstored"]
-    assert "gaps" not in outcome.scenario.numbers
+    assert [line.partition(":")[0] for line in result.scenario.unchecked] == ["gaps", "unstored"]
+    assert "gaps" not in result.scenario.numbers
 
 
-async def test_server_that_never_acks_is_not_waited_for_for_ever(loadtest: Loadtest) -> None:
-    async with served(Faults(acks=False)) as url:
-        outcome = await loadtest.run("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL, IN_VAIN)
-    assert outcome.code == MISSED
-    assert "unanswered" in outcome.missed
+async def test_run_against_a_server_without_acks_ends(loadtest: LoadtestCommand) -> None:
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults(acks=False)) as url:
+        result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL, SHORT_DRAIN)
+    assert result.code == MISSED
+    assert "unanswered" in result.missed
 
 
 @pytest.mark.alone
-async def test_generator_starved_of_its_processor_is_invalid_and_no_fault_of_the_server(loadtest: Loadtest) -> None:
-    async with served(Faults()) as url:
-        child = await loadtest.start("--url", url, "--scenario=steady", *loadtest.people(10), *SMALL)
+async def test_run_of_a_starved_generator_is_invalid(loadtest: LoadtestCommand) -> None:
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults()) as url:
+        child = await loadtest.start("--url", url, "--scenario=steady", *users, *SMALL)
         starving = asyncio.create_task(starve(child.pid))
-        outcome = await loadtest.finish(child)
+        result = await loadtest.finish(child)
         await starving
-    assert outcome.code == INVALID, outcome.stdout + outcome.stderr
-    assert outcome.missed == []
-    assert any("send lag" in reason for reason in outcome.scenario.verdict.invalid_because)
+    assert result.code == INVALID, result.stdout + result.stderr
+    assert result.missed == []
+    assert any("send lag" in reason for reason in result.scenario.verdict.invalid_because)
 
 
 async def starve(command_pid: int) -> None:
-    """Take the processor from the load process for most of its time, until the command is gone."""
+    """Stop the load processes for most of the time, until the command ends."""
     while (children := children_of(command_pid)) is not None:
         for pid in children:
-            await deprive(pid, 0.3)
+            await suspend(pid, 0.3)
         await asyncio.sleep(0.1)
 
 
 def children_of(pid: int) -> list[int] | None:
-    """Give a process's children; None once it is gone."""
+    """Return a process's children; None once it has ended."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return None
 
 
-async def deprive(pid: int, seconds: float) -> None:
+async def suspend(pid: int, seconds: float) -> None:
     try:
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(seconds)

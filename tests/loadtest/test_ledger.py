@@ -16,7 +16,7 @@ def ledger() -> Ledger:
 
 
 def open_ledger() -> Ledger:
-    """Give a ledger of two rooms in which both members are."""
+    """Return a ledger of two rooms with both members present."""
     ledger = Ledger()
     for room in (0, 1):
         ledger.open_room(room, 2)
@@ -26,7 +26,7 @@ def open_ledger() -> Ledger:
 
 
 def send(ledger: Ledger, *, seq: int, room: int = ROOM, at_s: float = 1.0) -> int:
-    """Send a message of the customer that the server stores as ``seq``."""
+    """Send a message of the customer that the server acks with ``seq``."""
     number = ledger.send(room, CUSTOMER, at_s, at_s)
     ledger.ack(number, seq, at_s)
     return number
@@ -44,7 +44,7 @@ def test_acked_and_delivered_to_both_is_clean(ledger: Ledger) -> None:
     assert ledger.balance().is_clean
 
 
-def test_broadcast_before_the_ack_is_as_good(ledger: Ledger) -> None:
+def test_broadcast_before_the_ack_is_clean(ledger: Ledger) -> None:
     number = ledger.send(ROOM, CUSTOMER, 0.0, 0.0)
     deliver(ledger, number, 1)
     ledger.ack(number, 1, 0.5)
@@ -57,7 +57,7 @@ def test_acked_message_that_one_member_misses_is_lost(ledger: Ledger) -> None:
     assert ledger.balance() == Balance(sent=1, acked=1, lost=1)
 
 
-def test_message_left_out_of_the_stream_and_then_fetched_is_a_gap_and_not_lost(ledger: Ledger) -> None:
+def test_message_missing_from_the_stream_and_fetched_is_a_gap(ledger: Ledger) -> None:
     first, second = send(ledger, seq=1), send(ledger, seq=2)
     deliver(ledger, first, 1, CUSTOMER)
     deliver(ledger, second, 2)
@@ -65,7 +65,7 @@ def test_message_left_out_of_the_stream_and_then_fetched_is_a_gap_and_not_lost(l
     assert ledger.balance() == Balance(sent=2, acked=2, delivered=2, gaps=1)
 
 
-def test_message_missed_while_away_and_fetched_on_return_is_no_fault(ledger: Ledger) -> None:
+def test_message_missed_while_disconnected_and_fetched_is_delivered(ledger: Ledger) -> None:
     ledger.drop(ROOM, AGENT)
     missed = send(ledger, seq=1)
     deliver(ledger, missed, 1, CUSTOMER)
@@ -74,7 +74,7 @@ def test_message_missed_while_away_and_fetched_on_return_is_no_fault(ledger: Led
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
 
 
-def test_live_copy_of_what_the_join_brought_is_no_duplicate(ledger: Ledger) -> None:
+def test_live_copy_of_a_message_in_the_join_reply_is_no_duplicate(ledger: Ledger) -> None:
     ledger.drop(ROOM, AGENT)
     missed = send(ledger, seq=1)
     ledger.enter(ROOM, AGENT, 1, 2.0)
@@ -83,7 +83,7 @@ def test_live_copy_of_what_the_join_brought_is_no_duplicate(ledger: Ledger) -> N
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
 
 
-def test_live_message_ahead_of_the_join_that_does_not_know_it_is_no_gap(ledger: Ledger) -> None:
+def test_live_message_before_an_older_join_reply_is_no_gap(ledger: Ledger) -> None:
     first, second = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
     ledger.drop(ROOM, AGENT)
     ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=first, seq=1, now_s=2.0)
@@ -93,7 +93,7 @@ def test_live_message_ahead_of_the_join_that_does_not_know_it_is_no_gap(ledger: 
     assert ledger.balance().gaps == 0
 
 
-def test_message_left_out_of_what_arrives_ahead_of_the_join_is_a_gap(ledger: Ledger) -> None:
+def test_message_missing_before_the_join_reply_is_a_gap(ledger: Ledger) -> None:
     first, second = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
     ledger.drop(ROOM, AGENT)
     ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=second, seq=2, now_s=2.0)
@@ -102,7 +102,7 @@ def test_message_left_out_of_what_arrives_ahead_of_the_join_is_a_gap(ledger: Led
     assert ledger.balance().gaps == 1
 
 
-def test_joining_again_goes_on_with_the_stream(ledger: Ledger) -> None:
+def test_second_join_continues_the_stream(ledger: Ledger) -> None:
     first, second = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
     ledger.receive(ROOM, AGENT, sender=CUSTOMER, number=first, seq=1, now_s=2.0)
     ledger.enter(ROOM, AGENT, 0, 2.0)
@@ -132,7 +132,7 @@ def test_second_copy_to_one_member_is_duplicated(ledger: Ledger, is_numbered: bo
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1, duplicated=1)
 
 
-def test_second_copy_of_a_message_sent_again_is_a_fault_only_where_messages_are_numbered(ledger: Ledger) -> None:
+def test_second_copy_of_a_resent_message_is_duplicated_only_with_seq(ledger: Ledger) -> None:
     for room, seq in ((0, 0), (1, 1)):
         number = send(ledger, seq=seq, room=room)
         ledger.send_again(number)
@@ -166,13 +166,13 @@ def test_earlier_message_after_a_later_one_is_reordered(ledger: Ledger, is_numbe
     assert ledger.balance() == Balance(sent=2, acked=2, delivered=2, reordered=1)
 
 
-def test_order_is_kept_apart_for_each_conversation(ledger: Ledger) -> None:
+def test_order_is_checked_per_conversation(ledger: Ledger) -> None:
     deliver(ledger, send(ledger, seq=1), 1)
     deliver(ledger, send(ledger, seq=1, room=1), 1, room=1)
     assert ledger.balance() == Balance(sent=2, acked=2, delivered=2)
 
 
-def test_member_who_came_back_and_hears_nothing_is_deaf_and_its_messages_are_not_lost(ledger: Ledger) -> None:
+def test_member_without_messages_after_a_reconnect_is_stalled_and_loses_none(ledger: Ledger) -> None:
     ledger.drop(ROOM, AGENT)
     ledger.enter(ROOM, AGENT, 0, 2.0)
     for seq in (1, 2):
@@ -180,7 +180,7 @@ def test_member_who_came_back_and_hears_nothing_is_deaf_and_its_messages_are_not
     assert ledger.balance() == Balance(sent=2, acked=2, deaf=1)
 
 
-def test_member_who_came_back_and_misses_one_of_two_has_lost_it(ledger: Ledger) -> None:
+def test_member_that_misses_one_of_two_after_a_reconnect_loses_it(ledger: Ledger) -> None:
     ledger.drop(ROOM, AGENT)
     ledger.enter(ROOM, AGENT, 0, 2.0)
     deliver(ledger, send(ledger, seq=1, at_s=3.0), 1)
@@ -188,7 +188,7 @@ def test_member_who_came_back_and_misses_one_of_two_has_lost_it(ledger: Ledger) 
     assert ledger.balance() == Balance(sent=2, acked=2, delivered=1, lost=1)
 
 
-def test_message_missed_while_away_is_excused_only_where_there_is_no_catching_up(ledger: Ledger) -> None:
+def test_message_missed_while_disconnected_is_excused_only_without_history(ledger: Ledger) -> None:
     for room, seq, head in ((0, 1, 1), (1, 0, None)):
         ledger.drop(room, AGENT)
         deliver(ledger, send(ledger, seq=seq, room=room), seq, CUSTOMER, room=room)
@@ -196,17 +196,17 @@ def test_message_missed_while_away_is_excused_only_where_there_is_no_catching_up
     assert ledger.balance() == Balance(sent=2, acked=2, lost=1, excused=1)
 
 
-def test_latency_counts_from_the_intended_time_and_leaves_out_what_is_not_measured(ledger: Ledger) -> None:
+def test_latency_counts_from_the_scheduled_time_within_the_measurement(ledger: Ledger) -> None:
     ledger.measure_from_s, ledger.measure_until_s = 10.0, 11.0
-    for seq, intended_s in enumerate((9.0, 10.0, 11.0), start=1):
-        number = ledger.send(ROOM, CUSTOMER, intended_s, intended_s + 0.25)
-        ledger.ack(number, seq, intended_s + 0.5)
-        deliver(ledger, number, seq, now_s=intended_s + 1.0)
+    for seq, scheduled_s in enumerate((9.0, 10.0, 11.0), start=1):
+        number = ledger.send(ROOM, CUSTOMER, scheduled_s, scheduled_s + 0.25)
+        ledger.ack(number, seq, scheduled_s + 0.5)
+        deliver(ledger, number, seq, now_s=scheduled_s + 1.0)
     assert ledger.samples.take() == {"ack": [500_000], "message": [1_000_000], "send_lag": [250_000]}
     assert ledger.samples.take() == {}
 
 
-def test_nothing_is_due_to_a_member_who_has_left_for_good(ledger: Ledger) -> None:
+def test_member_that_left_for_good_need_not_receive_messages(ledger: Ledger) -> None:
     before = send(ledger, seq=1)
     deliver(ledger, before, 1, CUSTOMER)
     ledger.leave(ROOM, AGENT)
@@ -217,7 +217,7 @@ def test_nothing_is_due_to_a_member_who_has_left_for_good(ledger: Ledger) -> Non
 
 @settings(deadline=None, max_examples=50)
 @given(st.permutations(range(6)), st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)))
-def test_whatever_is_dropped_is_lost_and_whatever_is_late_is_reordered(
+def test_dropped_messages_are_lost_and_late_ones_reordered(
     order: list[int], dropped: set[int], doubled: set[int]
 ) -> None:
     ledger = open_ledger()

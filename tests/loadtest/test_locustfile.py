@@ -22,33 +22,33 @@ USAGE, INVALID = 2, 98
 WORKFLOW = Path(__file__).parent.parent.parent / "examples" / "github-loadtest.yml"
 
 
-async def test_packaged_locustfile_runs_under_locusts_own_command_with_master_and_workers(
+async def test_packaged_locustfile_runs_with_master_and_workers(
     shared_server: ServerProcess,
 ) -> None:
     key = shared_server.data_dir / "secret"
     port = free_port()
     master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
     options = (*master, "-u", "7", "-r", "7", "--message-rate", "3", "--jwt-secret-file", key)
-    account = await locust(0, "--headless", "--host", shared_server.url, *options)
-    assert account["sent"] == account["acked"] == account["delivered"]
-    assert account["acked"] >= account["shown by Locust"] > 0
-    assert account["unanswered"] == account["lost"] == account["gaps"] == 0
+    ledger = await locust(0, "--headless", "--host", shared_server.url, *options)
+    assert ledger["sent"] == ledger["acked"] == ledger["delivered"]
+    assert ledger["acked"] >= ledger["shown by Locust"] > 0
+    assert ledger["unanswered"] == ledger["lost"] == ledger["gaps"] == 0
 
 
-async def test_locust_is_invalid_when_nobody_spoke(shared_server: ServerProcess) -> None:
+async def test_locust_is_invalid_without_any_message(shared_server: ServerProcess) -> None:
     key = shared_server.data_dir / "secret"
     options = ("-u", "1", "-t", "1s", "--jwt-secret-file", key)
     assert await locust(INVALID, "--headless", "--host", shared_server.url, *options) == {}
 
 
-async def test_locust_ends_with_a_reason_when_it_has_no_credentials(shared_server: ServerProcess) -> None:
+async def test_locust_ends_without_credentials(shared_server: ServerProcess) -> None:
     assert await locust(USAGE, "--headless", "--host", shared_server.url, "-u", "2", "-t", "1m") == {}
 
 
 async def locust(expected: int, *options: object) -> dict[str, int]:
-    """Run Locust's own command on the packaged file until messages were acked, and give the account that it printed.
+    """Run the ``locust`` command on the packaged file until messages were acked, and return the ledger that it prints.
 
-    Beside it, Locust's own count of acks; both are missing if it ends before anything was said.
+    The result includes Locust's own count of acks; it is empty if the command ends before any message was sent.
     """
     spec = find_spec("chatws_loadtest")
     assert spec is not None
@@ -60,18 +60,18 @@ async def locust(expected: int, *options: object) -> dict[str, int]:
         stderr=asyncio.subprocess.STDOUT,
     )
     assert child.stdout is not None
-    account: dict[str, int] = {}
-    said = b""
+    ledger: dict[str, int] = {}
+    output = b""
     async for line in child.stdout:
-        said += line
+        output += line
         if shown := re.match(rb"chat +ack +([1-9]\d*)", line):
-            if "shown by Locust" not in account:
+            if "shown by Locust" not in ledger:
                 child.terminate()
-            account["shown by Locust"] = int(shown[1])
-        if b"account: " in line:
-            account |= json.loads(line.partition(b"account: ")[2])
-    assert await child.wait() == expected, said.decode()
-    return account
+            ledger["shown by Locust"] = int(shown[1])
+        if b"ledger: " in line:
+            ledger |= json.loads(line.partition(b"ledger: ")[2])
+    assert await child.wait() == expected, output.decode()
+    return ledger
 
 
 def test_workflow_to_copy_is_one_and_lets_an_invalid_run_pass_with_a_warning() -> None:

@@ -13,31 +13,31 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @pytest.fixture
 async def echo() -> AsyncIterator[int]:
-    """A server that says everything back; its port."""
+    """Port of an echo server."""
 
-    async def say_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def echo_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while piece := await reader.read(1024):
-                writer.write(piece)
+            while chunk := await reader.read(1024):
+                writer.write(chunk)
         except ConnectionError:
             pass
         finally:
             writer.close()
 
-    server = await asyncio.start_server(say_back, "127.0.0.1", 0)
+    server = await asyncio.start_server(echo_bytes, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
 
 @pytest.fixture
 async def proxy(echo: int) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy("127.0.0.1", echo) as made:
-        yield made
+    async with FaultProxy("127.0.0.1", echo) as running:
+        yield running
 
 
 @pytest.fixture
 async def ends(proxy: FaultProxy) -> AsyncIterator[Ends]:
-    """A connection through the proxy that has been used once."""
+    """Connection through the proxy, after one echo."""
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(b"hello")
     assert await reader.readexactly(5) == b"hello"
@@ -55,9 +55,9 @@ async def test_frozen_bytes_arrive_after_the_thaw(proxy: FaultProxy, ends: Ends)
     assert await waiting == b"later"
 
 
-async def test_swallowed_bytes_never_arrive_and_new_connections_work(proxy: FaultProxy, ends: Ends) -> None:
+async def test_dropped_bytes_never_arrive_and_new_connections_work(proxy: FaultProxy, ends: Ends) -> None:
     reader, writer = ends
-    proxy.swallow()
+    proxy.drop_bytes()
     writer.write(b"gone")
     fresh_reader, fresh_writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     fresh_writer.write(b"here")
@@ -70,7 +70,7 @@ async def test_swallowed_bytes_never_arrive_and_new_connections_work(proxy: Faul
         await waiting
 
 
-async def test_every_connection_is_reset_sooner_or_later(proxy: FaultProxy, ends: Ends) -> None:
+async def test_connections_are_reset_at_random(proxy: FaultProxy, ends: Ends) -> None:
     reader, _ = ends
     proxy.resets_per_s = 10.0
     with pytest.raises(ConnectionResetError):
@@ -78,8 +78,8 @@ async def test_every_connection_is_reset_sooner_or_later(proxy: FaultProxy, ends
     assert proxy.reset_count == 1
 
 
-async def test_server_that_is_gone_is_gone_through_the_proxy_too() -> None:
-    async with FaultProxy("127.0.0.1", free_port()) as made:
-        reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+async def test_proxy_closes_connections_to_a_stopped_server() -> None:
+    async with FaultProxy("127.0.0.1", free_port()) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         assert await reader.read(1) == b""
         writer.close()

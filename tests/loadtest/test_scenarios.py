@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chatws_loadtest.verdict import Outcome
-from tests.loadtest.command import SMALL, TIMELESS_TARGETS, Loadtest
+from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand
 from tests.support.guide_server import GuideOnlyServer
 
 PASS, INVALID = 0, 98
@@ -18,17 +18,17 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("scenario", OPTIONS)
-async def test_scenario_runs_to_a_clean_account(loadtest: Loadtest, scenario: str) -> None:
+async def test_scenario_ends_with_every_message_acked(loadtest: LoadtestCommand, scenario: str) -> None:
     loadtest.targets.write_text(f'{TIMELESS_TARGETS}message = "p95 < 2s"\n')
     server = GuideOnlyServer()
     await server.start()
     try:
         options = (*SMALL, "--rate=5", "--duration=2", *OPTIONS[scenario], f"--scenario={scenario}")
-        outcome = await loadtest.run("--url", server.url, *loadtest.people(100), *options)
+        outcome = await loadtest.run("--url", server.url, *loadtest.make_credentials(100), *options)
     finally:
         await server.stop()
     result = outcome.scenario
-    # A machine too busy for this load makes it invalid; the account is the same.
+    # A busy machine makes the run invalid, but does not change the ledger.
     assert outcome.code in (PASS, INVALID), outcome.stdout + outcome.stderr
     assert result.balance.acked == result.balance.sent > 0
     assert result.failures == {}
@@ -42,7 +42,7 @@ async def test_scenario_runs_to_a_clean_account(loadtest: Loadtest, scenario: st
         case "soak":
             assert result.users == 20
         case "ramp":
-            # The first step has 160 samples of the 200 that its target needs: it says nothing, and the next is tried.
+            # The first step has 160 samples of the 200 that its threshold needs: it is invalid, and the next is tried.
             assert [(step.rate, step.outcome) for step in result.steps[:1]] == [(80, Outcome.INVALID)]
             assert result.steps[1].rate == 160
             assert any("messages/s" in finding or "no rate" in finding for finding in result.findings)

@@ -6,11 +6,11 @@ import pytest
 
 from chatws_loadtest.thresholds import (
     DEFAULTS,
-    FAULTS,
+    DELIVERY_METRICS,
     ThresholdError,
     combine,
     default_thresholds,
-    fault_thresholds,
+    delivery_thresholds,
     parse_threshold,
     read_thresholds,
 )
@@ -27,10 +27,10 @@ from chatws_loadtest.thresholds import (
         ("lost==0", "lost", 0),
     ],
 )
-def test_target_has_its_limit_in_one_unit(text: str, name: str, limit: float) -> None:
-    target = parse_threshold(text)
-    assert target.name == name
-    assert target.limit == pytest.approx(limit)
+def test_threshold_has_its_limit_in_the_unit_of_its_metric(text: str, name: str, limit: float) -> None:
+    threshold = parse_threshold(text)
+    assert threshold.name == name
+    assert threshold.limit == pytest.approx(limit)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_target_has_its_limit_in_one_unit(text: str, name: str, limit: float) ->
         "message.p95<1ms; lost==0",
     ],
 )
-def test_anything_else_is_refused_with_what_was_written(text: str) -> None:
+def test_invalid_threshold_is_refused_and_quoted(text: str) -> None:
     with pytest.raises(ThresholdError) as refusal:
         parse_threshold(text)
     assert repr(text) in str(refusal.value)
 
 
-def test_every_default_is_a_target() -> None:
-    assert [target.text for target in default_thresholds()] == list(DEFAULTS)
+def test_every_default_is_a_threshold() -> None:
+    assert [threshold.text for threshold in default_thresholds()] == list(DEFAULTS)
 
 
 @pytest.mark.parametrize(("statistic", "samples"), [("p50", 20), ("p95", 200), ("p99", 1_000), ("max", 1)])
@@ -66,35 +66,39 @@ def test_rarer_percentiles_need_more_samples(statistic: str, samples: int) -> No
 
 
 def test_comparison_is_strict_and_unrounded() -> None:
-    target = parse_threshold("message.p95<100ms")
-    assert target.is_met(99_999)
-    assert not target.is_met(100_000)
-    assert not target.is_met(100_001)
+    threshold = parse_threshold("message.p95<100ms")
+    assert threshold.is_met(99_999)
+    assert not threshold.is_met(100_000)
+    assert not threshold.is_met(100_001)
 
 
-def test_later_layer_replaces_targets_of_the_same_name_only() -> None:
+def test_later_layer_replaces_thresholds_of_the_same_name_only() -> None:
     given = [parse_threshold("message.p95<40ms"), parse_threshold("message.p99<90ms")]
-    combined = [target.text for target in combine(default_thresholds(), given)]
+    combined = [threshold.text for threshold in combine(default_thresholds(), given)]
     assert "message.p95<100ms" not in combined
     assert {"message.p95<40ms", "message.p99<90ms", "typing.p95<50ms"} <= set(combined)
 
 
-def test_smaller_load_is_held_to_its_own_size() -> None:
-    assert [target.text for target in default_thresholds(121) if target.metric == "connections"] == ["connections>=120"]
-    assert [target.text for target in default_thresholds(900) if target.metric == "connections"] == ["connections>=500"]
+def test_smaller_load_requires_as_many_connections_as_users() -> None:
+    assert [threshold.text for threshold in default_thresholds(121) if threshold.metric == "connections"] == [
+        "connections>=120"
+    ]
+    assert [threshold.text for threshold in default_thresholds(900) if threshold.metric == "connections"] == [
+        "connections>=500"
+    ]
 
 
-def test_delivery_is_judged_unless_somebody_names_it() -> None:
+def test_delivery_threshold_applies_unless_another_names_its_metric() -> None:
     given = [parse_threshold("message.p95<1s"), parse_threshold("lost<=3")]
-    combined = [target.text for target in combine(fault_thresholds(), given)]
+    combined = [threshold.text for threshold in combine(delivery_thresholds(), given)]
     assert combined[:2] == ["message.p95<1s", "lost<=3"]
-    assert combined[2:] == [f"{name}==0" for name in FAULTS if name != "lost"]
+    assert combined[2:] == [f"{name}==0" for name in DELIVERY_METRICS if name != "lost"]
 
 
-def test_file_holds_one_condition_or_several_for_a_metric(tmp_path: Path) -> None:
+def test_file_has_one_or_more_conditions_per_metric(tmp_path: Path) -> None:
     file = tmp_path / "targets.toml"
     file.write_text('[targets]\nmessage = ["p95 < 100ms", "p99 < 1s"]\nlost = "== 0"\nerrors = "< 1%"\n')
-    assert [target.text for target in read_thresholds(file)] == [
+    assert [threshold.text for threshold in read_thresholds(file)] == [
         "message.p95<100ms",
         "message.p99<1s",
         "lost==0",
@@ -106,7 +110,7 @@ def test_file_holds_one_condition_or_several_for_a_metric(tmp_path: Path) -> Non
     "content",
     ["", "[targets", "[target]\nlost = '== 0'", "[targets]\nlost = 0", "[targets]\nlost = [1]", "a = 1\n[targets]"],
 )
-def test_file_with_anything_else_is_refused_by_name(tmp_path: Path, content: str) -> None:
+def test_invalid_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "targets.toml"
     file.write_text(content)
     with pytest.raises(ThresholdError, match=r"targets\.toml"):

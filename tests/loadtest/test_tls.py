@@ -14,26 +14,24 @@ if TYPE_CHECKING:
     from tests.conftest import StartServer
 
 CANNOT_CONNECT = 3
-EVERY_WAY_TO_CONNECT = ("health.answers", "transport.websocket", "transport.polling", "transport.upgrade")
+CONNECTING_CHECKS = ("health.answers", "transport.websocket", "transport.polling", "transport.upgrade")
 
 
-async def test_checks_and_locusts_own_command_trust_the_certificate_they_are_given(
-    tmp_path: Path, start_server: StartServer
-) -> None:
+async def test_checks_and_locust_trust_the_given_certificate(tmp_path: Path, start_server: StartServer) -> None:
     certificate = make_certificate(tmp_path, "DNS:localhost")
     server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
     url = f"https://localhost:{server.port}"
     options = ("--jwt-secret-file", str(server.data_dir / "secret"), "--ca-file", str(certificate.cert))
-    only = [f"--only={name}" for name in EVERY_WAY_TO_CONNECT]
+    only = [f"--only={name}" for name in CONNECTING_CHECKS]
     untrusting = await asyncio.create_subprocess_exec(
         CHATWS, "check", url, *options[:2], stderr=asyncio.subprocess.PIPE
     )
-    (code, results), account, (_, complaint) = await asyncio.gather(
+    (code, results), ledger, (_, stderr) = await asyncio.gather(
         check(url, *options, *only),
         locust(0, "--headless", "--host", url, *options, "-u", "2", "-r", "2", "--message-rate", "4"),
         untrusting.communicate(),
     )
-    assert (code, results) == (PASS, dict.fromkeys(EVERY_WAY_TO_CONNECT, "pass"))
-    assert account["sent"] == account["acked"] == account["delivered"] > 0
+    assert (code, results) == (PASS, dict.fromkeys(CONNECTING_CHECKS, "pass"))
+    assert ledger["sent"] == ledger["acked"] == ledger["delivered"] > 0
     assert untrusting.returncode == CANNOT_CONNECT
-    assert b"name it with --ca-file" in complaint
+    assert b"name it with --ca-file" in stderr

@@ -8,7 +8,7 @@ from chatws_loadtest.histogram import Histogram
 from chatws_loadtest.thresholds import parse_threshold
 from chatws_loadtest.verdict import GeneratorHealth, Outcome, Verdict, judge, worst
 
-WELL = GeneratorHealth(
+HEALTHY = GeneratorHealth(
     offered=1_000, sent=1_000, send_lag_p99_us=900, loop_lag_p99_us=900, cpu_cores=0.3, busy_seconds_share=0.0
 )
 FAST = Histogram.of([10_000] * 1_000)
@@ -16,57 +16,57 @@ SLOW = Histogram.of([160_000] * 1_000)
 
 
 def judge_message(histogram: Histogram, *, lost: int = 0, **health: float) -> Verdict:
-    targets = [parse_threshold("message.p95<100ms"), parse_threshold("lost==0")]
-    return judge(targets, {"message": histogram}, {"lost": lost}, msgspec.structs.replace(WELL, **health))
+    thresholds = [parse_threshold("message.p95<100ms"), parse_threshold("lost==0")]
+    return judge(thresholds, {"message": histogram}, {"lost": lost}, msgspec.structs.replace(HEALTHY, **health))
 
 
-def test_met_targets_pass() -> None:
+def test_met_thresholds_pass() -> None:
     verdict = judge_message(FAST)
     assert (verdict.outcome, verdict.notes) == (Outcome.PASS, ())
 
 
-def test_missed_target_of_an_idle_generator_fails_alone() -> None:
+def test_missed_threshold_with_an_idle_generator_fails() -> None:
     verdict = judge_message(SLOW)
     assert verdict.outcome is Outcome.FAIL
     assert [row.target for row in verdict.missed] == ["message.p95<100ms"]
 
 
-def test_missed_target_of_a_late_generator_is_invalid_and_says_why() -> None:
+def test_missed_threshold_with_a_late_generator_is_invalid_with_a_reason() -> None:
     verdict = judge_message(SLOW, send_lag_p99_us=60_000)
     assert verdict.outcome is Outcome.INVALID
     assert not verdict.missed
     assert "send lag was 60.0 ms" in verdict.invalid_because[0]
 
 
-def test_met_target_of_a_late_generator_passes_with_a_note() -> None:
+def test_met_threshold_with_a_late_generator_passes_with_a_note() -> None:
     verdict = judge_message(FAST, send_lag_p99_us=60_000)
     assert verdict.outcome is Outcome.PASS
     assert "send lag" in verdict.notes[0]
 
 
-def test_busy_generator_is_invalid_too() -> None:
+def test_missed_threshold_with_a_busy_generator_is_invalid() -> None:
     assert judge_message(SLOW, cpu_cores=0.97).outcome is Outcome.INVALID
     assert judge_message(SLOW, busy_seconds_share=0.2).outcome is Outcome.INVALID
 
 
-def test_delivery_fault_fails_whatever_the_generator_did() -> None:
+def test_delivery_failure_fails_even_with_a_late_generator() -> None:
     verdict = judge_message(SLOW, lost=1, send_lag_p99_us=60_000)
     assert verdict.outcome is Outcome.FAIL
     assert [row.target for row in verdict.missed] == ["lost==0"]
 
 
-def test_run_that_was_stopped_is_never_passed_nor_failed() -> None:
+def test_stopped_run_is_invalid() -> None:
     for verdict in (judge_message(FAST, stopped=True), judge_message(SLOW, lost=1, stopped=True)):
         assert verdict.outcome is Outcome.INVALID
         assert "stopped before its end" in verdict.invalid_because[0]
 
 
-def test_load_that_was_not_sent_is_invalid_even_when_all_else_is_well() -> None:
+def test_run_with_unsent_messages_is_invalid_even_if_thresholds_are_met() -> None:
     assert judge_message(FAST, sent=979).outcome is Outcome.INVALID
     assert judge_message(FAST, sent=980).outcome is Outcome.PASS
 
 
-def test_lost_worker_is_invalid() -> None:
+def test_run_with_a_lost_load_process_is_invalid() -> None:
     assert judge_message(FAST, workers_lost=1).outcome is Outcome.INVALID
 
 
@@ -83,13 +83,13 @@ def test_too_few_samples_never_pass() -> None:
     assert "199 samples, 200 needed" in verdict.invalid_because[0]
 
 
-def test_unrounded_value_is_compared() -> None:
+def test_value_is_compared_unrounded() -> None:
     assert judge_message(Histogram.of([100_600] * 1_000)).outcome is Outcome.FAIL
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 400), st.integers(1, 400_000), st.integers(0, 200_000), st.floats(0, 1))
-def test_no_pass_without_enough_samples_and_no_latency_failure_beside_a_limit(
+def test_verdict_needs_samples_and_latency_failures_need_a_healthy_generator(
     count: int, us: int, lag_us: int, cpu: float
 ) -> None:
     verdict = judge_message(Histogram.of([us] * count), send_lag_p99_us=lag_us, cpu_cores=cpu)

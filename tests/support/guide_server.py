@@ -1,4 +1,4 @@
-"""A server that knows the guide's events and nothing else, on python-socketio; what it does wrong can be chosen."""
+"""Server of the guide's events only, on python-socketio, with configurable faults."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import socketio
 from aiohttp import web
 
 Json = Any
-HELD_S = 1.0
-"""What is held back for a message that never comes is lost to nobody."""
+MAX_HOLD_S = 1.0
+"""A message held back for reordering is sent after this time if its sender sends no other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """What the server does wrong; ``every`` is how many messages come to one that suffers."""
+class ServerFaults:
+    """Faults of the server; ``*_every`` is the number of messages of which one is affected, 0 for none."""
 
     slow_s: float = 0.0
-    """Messages are broadcast and acked so much later."""
+    """Delay of every broadcast and ack."""
     drop_every: int = 0
     double_every: int = 0
     swap_every: int = 0
-    """Such a message is held back until its sender's next one has gone out."""
-    deaf_after_reconnect: bool = False
-    """Who connects again is told that it has joined, and is not in the room."""
+    """The message is held back until its sender's next one has been broadcast."""
+    stalled_after_reconnect: bool = False
+    """A join after a reconnect is confirmed, but the client is not added to the room."""
     acks: bool = True
 
 
 class GuideOnlyServer:
-    """No seq, no ids, no history: ``authenticated``, rooms, messages with an ack, typing."""
+    """Server without seq, message ids and history: ``authenticated``, rooms, messages with an ack, typing."""
 
-    def __init__(self, faults: Faults | None = None) -> None:
+    def __init__(self, faults: ServerFaults | None = None) -> None:
         self.port = 0
-        self._faults = faults or Faults()
+        self._faults = faults or ServerFaults()
         self._sio = socketio.AsyncServer(async_mode="aiohttp", logger=False)
         self._users: dict[str, dict[str, str]] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -72,7 +72,7 @@ class GuideOnlyServer:
 
     async def _join_conversation(self, sid: str, conversation_id: str) -> None:
         member = (conversation_id, self._users[sid]["userId"])
-        if member not in self._seen or not self._faults.deaf_after_reconnect:
+        if member not in self._seen or not self._faults.stalled_after_reconnect:
             await self._sio.enter_room(sid, f"conversation:{conversation_id}")
         self._seen.add(member)
         await self._sio.emit("joined_conversation", {"conversationId": conversation_id}, to=sid)
@@ -87,39 +87,39 @@ class GuideOnlyServer:
         number, faults = self._messages, self._faults
         if faults.slow_s:
             await asyncio.sleep(faults.slow_s)
-        if not _is_hit(number, faults.drop_every):
-            if _is_hit(number, faults.swap_every) and sid not in self._held:
+        if not _is_affected(number, faults.drop_every):
+            if _is_affected(number, faults.swap_every) and sid not in self._held:
                 self._held[sid] = broadcast
-                asyncio.get_running_loop().call_later(HELD_S, self._release, sid)
+                asyncio.get_running_loop().call_later(MAX_HOLD_S, self._release, sid)
             else:
-                await self._tell(broadcast)
-                if _is_hit(number, faults.double_every):
-                    await self._tell(broadcast)
+                await self._broadcast(broadcast)
+                if _is_affected(number, faults.double_every):
+                    await self._broadcast(broadcast)
                 if sid in self._held:
-                    await self._tell(self._held.pop(sid))
+                    await self._broadcast(self._held.pop(sid))
         if not faults.acks:
             await asyncio.Event().wait()
         return {"success": True}
 
     async def _typing_start(self, sid: str, conversation_id: str) -> None:
-        await self._tell_typing(sid, conversation_id, is_typing=True)
+        await self._broadcast_typing(sid, conversation_id, is_typing=True)
 
     async def _typing_stop(self, sid: str, conversation_id: str) -> None:
-        await self._tell_typing(sid, conversation_id, is_typing=False)
+        await self._broadcast_typing(sid, conversation_id, is_typing=False)
 
     def _release(self, sid: str) -> None:
         if sid in self._held:
-            self._releasing = asyncio.ensure_future(self._tell(self._held.pop(sid)))
+            self._releasing = asyncio.ensure_future(self._broadcast(self._held.pop(sid)))
 
-    async def _tell(self, broadcast: Json) -> None:
+    async def _broadcast(self, broadcast: Json) -> None:
         room = f"conversation:{broadcast['conversationId']}"
         await self._sio.emit("message_received", broadcast, room=room)
 
-    async def _tell_typing(self, sid: str, conversation_id: str, *, is_typing: bool) -> None:
+    async def _broadcast_typing(self, sid: str, conversation_id: str, *, is_typing: bool) -> None:
         user = self._users[sid]
         payload = {"userId": user["userId"], "userName": user["userName"], "isTyping": is_typing}
         await self._sio.emit("typing_indicator", payload, room=f"conversation:{conversation_id}", skip_sid=sid)
 
 
-def _is_hit(number: int, every: int) -> bool:
+def _is_affected(number: int, every: int) -> bool:
     return every > 0 and number % every == 0

@@ -1,4 +1,4 @@
-"""A proxy between a client and a server, as bad as they come."""
+"""Reverse proxy between a client and a server, with configurable restrictions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 
 class Proxy:
-    """Passes bytes on; ``refuses_upgrade`` answers 502 to WebSocket handshakes, ``segment_bytes`` cuts what passes.
+    """Proxy that forwards bytes, in segments of at most ``segment_bytes``.
 
-    ``cut`` ends every connection through it, as a restarted proxy does.
+    ``refuses_upgrade``: it replies 502 to WebSocket handshakes.
     """
 
     def __init__(self, port: int, *, refuses_upgrade: bool = False, segment_bytes: int = 65_536) -> None:
@@ -23,7 +23,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        assert self._server is not None, "it is not running"
+        assert self._server is not None, "the proxy is not running"
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @asynccontextmanager
@@ -36,7 +36,7 @@ class Proxy:
             await self.cut()
 
     async def cut(self) -> None:
-        """End every connection."""
+        """Close every connection, like a proxy that restarts."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -64,12 +64,14 @@ class Proxy:
         target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
         try:
             target_writer.write(first)
-            ways = [self._pass(reader, target_writer), self._pass(target_reader, writer)]
-            await asyncio.wait([asyncio.ensure_future(way) for way in ways], return_when=asyncio.FIRST_COMPLETED)
+            directions = [self._forward(reader, target_writer), self._forward(target_reader, writer)]
+            await asyncio.wait(
+                [asyncio.ensure_future(direction) for direction in directions], return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             target_writer.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(65_536):
             for at in range(0, len(chunk), self._segment_bytes):
                 writer.write(chunk[at : at + self._segment_bytes])

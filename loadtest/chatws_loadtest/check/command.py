@@ -18,7 +18,7 @@ from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms
 from chatws_loadtest.errors import CommandExit, ExitCode
-from chatws_loadtest.options import check_address, find_credentials, probe
+from chatws_loadtest.options import check_url, find_credentials, probe
 
 app = make_app()
 
@@ -47,7 +47,7 @@ def check(  # noqa: PLR0917  these are options, never positional
 
     It writes into two conversations. Exit codes: 0 nothing failed, 1 something did, 2 wrong usage, 3 cannot connect.
     """
-    check_address(url, allow_remote=allow_remote)
+    check_url(url, allow_remote=allow_remote)
     wanted = [row for row in all_checks() if not only or row.name.startswith(tuple(only))]
     if not wanted:
         raise CommandExit(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)

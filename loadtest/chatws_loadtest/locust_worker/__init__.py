@@ -1,6 +1,6 @@
-"""The load process: Locust users on the lean client. Imported by nothing that has a server or an event loop of its own.
+"""Load process: Locust users on the gevent client. Programs with an asyncio event loop must not import it.
 
-Locust comes first: it patches the standard library, which breaks whatever has already taken its parts from there.
+Locust must be imported first: it patches the standard library, which has no effect on names imported before.
 """
 
 import locust

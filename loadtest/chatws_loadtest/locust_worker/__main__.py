@@ -1,4 +1,4 @@
-"""The load process of ``chatws loadtest``: a plan and orders come in on standard input, reports go out."""
+"""Program of a load process: reads a plan and commands from standard input, writes messages to standard output."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest import ipc
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.locust_worker.gc_tuning import collect_seldom, freeze_garbage
-from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, show
-from chatws_loadtest.locust_worker.self_stats import TICK_S, feel_lag, take_tick
+from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, report_to_locust
+from chatws_loadtest.locust_worker.self_stats import STATS_INTERVAL_S, collect_stats, measure_loop_lag
 from chatws_loadtest.locust_worker.user_pool import UserPool
 from chatws_loadtest.machine import raise_file_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chatws_loadtest.ipc import Report
+    from chatws_loadtest.ipc import WorkerMessage
 
 STDIN, STDOUT = 0, 1
-SETTLE_STEP_S = 0.05
+SETTLE_POLL_S = 0.05
 
 
 def main() -> int:
-    """Run one plan to its end; 0 unless the load could not be built up."""
+    """Run one plan to its end; return 1 if the server's address cannot be resolved, else 0."""
     lines = _read_lines()
     plan = ipc.decode_plan(next(lines))
     raise_file_limit()
     collect_seldom()
     try:
-        address = resolve_endpoint(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
+        endpoint = resolve_endpoint(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
     except ClientError as problem:
-        _tell(ipc.WorkerFailed(str(problem)))
+        _send(ipc.WorkerFailed(str(problem)))
         return 1
     environment = Environment(user_classes=[ScheduledLocustUser])
-    ScheduledLocustUser.stage = stage = UserPool(plan, Ledger(), address)
+    ScheduledLocustUser.pool = pool = UserPool(plan, Ledger(), endpoint)
     runner = environment.create_local_runner()
-    with nullcontext() if plan.csv_prefix is None else _csv_files(environment, stage, plan.csv_prefix):
-        gevent.spawn(feel_lag, stage)
-        gevent.spawn(_tick_on, stage)
+    with nullcontext() if plan.csv_prefix is None else _csv_files(environment, pool, plan.csv_prefix):
+        gevent.spawn(measure_loop_lag, pool)
+        gevent.spawn(_send_stats, pool)
         runner.start(plan.users, spawn_rate=plan.users)
-        gevent.spawn(_announce, stage)
+        gevent.spawn(_report_readiness, pool)
         for line in lines:
-            order = ipc.decode_order(line)
-            if isinstance(order, ipc.Finish):
-                _finish(stage, order.drain_s)
+            command = ipc.decode_command(line)
+            if isinstance(command, ipc.Finish):
+                _finish(pool, command.drain_s)
                 break
-            _obey(stage, order)
-    # Locust's own `quit` would look through every source file for the name of its caller; ending is enough.
+            _execute(pool, command)
+    # Exiting without Locust's `quit`, which searches every source file for the name of its caller.
     return 0
 
 
 @contextmanager
-def _csv_files(environment: Environment, stage: UserPool, prefix: str) -> Iterator[None]:
-    """Have Locust write its CSV files; at the end also what came since it last did."""
-    show(environment, stage)
+def _csv_files(environment: Environment, pool: UserPool, prefix: str) -> Iterator[None]:
+    """Let Locust write its CSV files; at the end, write those with totals once more, with the last measurements."""
+    report_to_locust(environment, pool)
     writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, prefix, full_history=True)
     writing = gevent.spawn(writer)
     yield
@@ -76,74 +76,73 @@ def _csv_files(environment: Environment, stage: UserPool, prefix: str) -> Iterat
             write(csv.writer(file))
 
 
-def _obey(stage: UserPool, order: ipc.Order) -> None:
-    match order:
-        case ipc.Go(at_s):
-            stage.go(at_s)
+def _execute(pool: UserPool, command: ipc.WorkerCommand) -> None:
+    match command:
+        case ipc.StartSending(at_s):
+            pool.start_sending(at_s)
         case ipc.Measure(from_s, until_s):
-            stage.books.ledger.measure_from_s = from_s
-            stage.books.ledger.measure_until_s = until_s
+            pool.shared.ledger.measure_from_s = from_s
+            pool.shared.ledger.measure_until_s = until_s
         case ipc.SetRate(rate):
-            stage.rate = rate
-        case ipc.Cut():
-            stage.cut()
-        case ipc.Expire(tokens):
-            for chatter in stage.chatters:
-                chatter.shorten(tokens)
+            pool.rate = rate
+        case ipc.CutConnections():
+            pool.cut_connections()
+        case ipc.UseShortLivedTokens(tokens):
+            for user in pool.users:
+                user.replace_token(tokens)
 
 
-def _announce(stage: UserPool) -> None:
-    problem = stage.join_all()
+def _report_readiness(pool: UserPool) -> None:
+    problem = pool.wait_until_joined()
     freeze_garbage()
     if problem is None:
-        _tell(ipc.WorkerReady(any(chatter.is_guide_only for chatter in stage.chatters)))
+        _send(ipc.WorkerReady(any(user.is_guide_only for user in pool.users)))
     else:
-        _tell(ipc.WorkerFailed(str(problem), problem.code if isinstance(problem, RequestRefused) else None))
+        _send(ipc.WorkerFailed(str(problem), problem.code if isinstance(problem, RequestRefused) else None))
 
 
-def _finish(stage: UserPool, drain_s: float) -> None:
-    stage.silence()
-    ledger = stage.books.ledger
-    for _ in range(int(drain_s / SETTLE_STEP_S)):
+def _finish(pool: UserPool, drain_s: float) -> None:
+    pool.stop_sending()
+    ledger = pool.shared.ledger
+    for _ in range(int(drain_s / SETTLE_POLL_S)):
         if ledger.is_settled:
             break
-        gevent.sleep(SETTLE_STEP_S)
-    away = sum(chatter.is_away for chatter in stage.chatters)
-    _tell(take_tick(stage))
-    _tell(
+        gevent.sleep(SETTLE_POLL_S)
+    away = sum(user.is_away for user in pool.users)
+    _send(collect_stats(pool))
+    _send(
         ipc.WorkerDone(
             balance=ledger.balance(),
-            stored={stage.books.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
-            failures=dict(stage.books.failures),
-            came_back=stage.books.came_back,
+            stored={pool.shared.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
+            failures=dict(pool.shared.failures),
             away=away,
         )
     )
-    for chatter in stage.chatters:
-        chatter.close()
+    for user in pool.users:
+        user.close()
 
 
-def _tick_on(stage: UserPool) -> None:
+def _send_stats(pool: UserPool) -> None:
     while True:
-        gevent.sleep(TICK_S)
-        _tell(take_tick(stage))
+        gevent.sleep(STATS_INTERVAL_S)
+        _send(collect_stats(pool))
 
 
 def _read_lines() -> Iterator[bytes]:
-    """Give the lines of standard input while the hub runs on."""
+    """Yield the lines of standard input without blocking the hub."""
     received = b""
     while True:
         wait_read(STDIN)
-        piece = os.read(STDIN, 1 << 20)
-        if not piece:
+        chunk = os.read(STDIN, 1 << 20)
+        if not chunk:
             return
-        *lines, received = (received + piece).split(b"\n")
+        *lines, received = (received + chunk).split(b"\n")
         yield from lines
 
 
-def _tell(report: Report) -> None:
-    # One write for each line; the parent always reads.
-    sys.stdout.buffer.write(ipc.encode(report) + b"\n")
+def _send(message: WorkerMessage) -> None:
+    # This may block: the parent process reads at all times.
+    sys.stdout.buffer.write(ipc.encode(message) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -1,4 +1,4 @@
-"""One user of the load: a connection, what it says, and what the ledger is told of it."""
+"""Simulated user: one connection, its requests, and the ledger entries for what it sends and receives."""
 
 from __future__ import annotations
 
@@ -28,293 +28,286 @@ if TYPE_CHECKING:
     from chatws.client.gevent.endpoint import Endpoint
     from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.commands import SendMessage
-    from chatws_loadtest.ipc import ShortLived, WorkerPlan
+    from chatws_loadtest.ipc import ShortLivedToken, WorkerPlan
     from chatws_loadtest.ledger import Ledger
 
 now_s = time.perf_counter
-HISTORY_PAGE: Final = 20
+HISTORY_LIMIT: Final = 20
 
 
 class SharedState:
-    """What all users of a process write to."""
+    """Plan, ledger and counters that all users of a load process share."""
 
     def __init__(self, plan: WorkerPlan, ledger: Ledger) -> None:
         self.plan = plan
         self.ledger = ledger
         self.connections = 0
         self.requests = 0
-        self.came_back = 0
         self.failures: Counter[str] = Counter()
-        self.trouble = ""
-        """Why a connection last failed to come about."""
+        self.connect_error = ""
+        """Reason why the last connection attempt that failed did so."""
         self.outages: list[Outage] = []
         self.on_failure: Callable[[str], None] = lambda _: None
-        # One for all: a generator's state is 2.5 kB, a tenth of what a user may cost.
+        # Shared: the state of a generator is 2.5 kB, a tenth of the memory that a user may cost.
         self.backoff_rng = Random(plan.seed)
 
     def fail(self, what: str) -> None:
-        """Note that something failed."""
+        """Count a failure."""
         self.failures[what] += 1
         self.on_failure(what)
 
 
 class RoomState:
-    """One conversation of the load: who is in it, until when, and who types since when."""
+    """State of one conversation: members present, members about to leave, and start times of typing."""
 
     def __init__(self, index: int, conversation_id: str, members: int) -> None:
         self.index = index
         self.conversation_id = conversation_id
         self.members = members
         self.present: set[int] = set()
-        self.silent: set[int] = set()
-        """Members who will say nothing more before they leave."""
+        self.leaving: set[int] = set()
+        """Members that send no further message before they leave."""
         self.visits = 0
         self.leave_at_s: float | None = None
-        """When everybody falls silent, to leave once all is settled."""
+        """Time after which members send no further message; they leave once no message is in flight."""
         self.typing_since_s: dict[str, float] = {}
 
 
 class ChatUser:
-    """One member of one room; a witness of its driver."""
+    """Member of one room; implements the `ConnectionObserver` of its driver."""
 
     def __init__(
-        self, books: SharedState, room: RoomState, member: int, auth: dict[str, str], address: Endpoint
+        self, shared: SharedState, room: RoomState, member: int, auth: dict[str, str], endpoint: Endpoint
     ) -> None:
         self.joined: gevent.event.AsyncResult = gevent.event.AsyncResult()
-        """Set by the first join: None, or the error that made it impossible."""
+        """Result of the first join: None, or the error that prevented it."""
         self.is_up = False
         self._has_left = False
-        self._books = books
-        self._ledger = books.ledger
-        self._mark = f"{books.plan.tag}-"
+        self._shared = shared
+        self._ledger = shared.ledger
+        self._prefix = f"{shared.plan.tag}-"
         self.member = member
         self._room = room
         self._user_id = ""
         self._last_seq = 0
         self._auth = auth
-        # Set while the token is one that expires.
-        self._short_lived: ShortLived | None = None
+        # Set while the current token is a short-lived one.
+        self._short_lived: ShortLivedToken | None = None
         self._driver = GeventDriver(
-            address,
-            self._give_auth,
+            endpoint,
+            self._current_auth,
             self,
-            books.backoff_rng,
-            timeout_s=books.plan.connect_timeout_s,
+            shared.backoff_rng,
+            timeout_s=shared.plan.connect_timeout_s,
             renew=self._renew if "token" in auth else None,
         )
-        # Set while the connection is gone: since when; and, once it is back, which seq ends the catching up.
+        # Start of the current outage, and times of its recovery.
         self._ended_s: float | None = None
         self._began_s = 0.0
         self._rejoined_s = 0.0
+        # Newest seq at the time of the rejoin: the outage ends when it is received.
         self._missed_until: int | None = None
-        # When the server said who we are; None once the room is entered.
+        # Time of `authenticated`; None once the room is joined.
         self._authenticated_s: float | None = None
 
     @property
     def is_away(self) -> bool:
-        """Whether the connection was lost and is not back."""
+        """Whether the connection was lost and not restored."""
         return self._ended_s is not None
 
     @property
     def is_guide_only(self) -> bool:
+        """Whether the server offers none of our additions to the guide."""
         return self._driver.guide is not None
 
     def connect(self) -> None:
-        """Connect and enter the room, and keep trying; `joined` says when."""
-        self._books.requests += 1
+        """Connect and join the room, with retries; `joined` is set when that is done."""
+        self._shared.requests += 1
         self._driver.ask(self._driver.session.start, self._on_connected)
 
     def cut(self) -> None:
-        """Lose the connection."""
+        """Simulate the loss of the connection."""
         self._driver.cut()
 
-    def shorten(self, tokens: Mapping[str, ShortLived]) -> None:
-        """Go on under a token that expires soon, if there is one for this user."""
+    def replace_token(self, tokens: Mapping[str, ShortLivedToken]) -> None:
+        """Use a token that expires soon, if ``tokens`` has one for this user's token."""
         self._short_lived = tokens.get(self._auth.get("token", ""))
         if self._short_lived is not None:
             self._auth = {"token": self._short_lived.token}
             self._driver.apply(self._driver.session.token_renewed(self._short_lived.token, now_s()))
 
     def close(self) -> None:
-        """Leave for good."""
+        """Disconnect for good."""
         self._has_left = True
         self._driver.close()
         self._room.present.discard(self.member)
         if self.is_up:
-            self._go_down()
+            self._mark_down()
 
-    def say(self, intended_s: float) -> None:
-        """Send a message that should have left at ``intended_s``."""
-        ledger, plan = self._ledger, self._books.plan
-        number = ledger.send(self._room.index, self.member, intended_s, now_s())
-        self._books.requests += 1
-        content = f"{plan.tag}-{self.member}-{number}-".ljust(plan.habits.content_chars, ".")
-        own_id = f"{plan.tag}-{number}"
+    def send_message(self, scheduled_s: float) -> None:
+        """Send a message that was scheduled for ``scheduled_s``."""
+        ledger, plan = self._ledger, self._shared.plan
+        number = ledger.send(self._room.index, self.member, scheduled_s, now_s())
+        self._shared.requests += 1
+        content = f"{plan.tag}-{self.member}-{number}-".ljust(plan.workload.content_chars, ".")
+        client_message_id = f"{plan.tag}-{number}"
         session, conversation_id = self._driver.session, self._room.conversation_id
         try:
             self._driver.ask(
-                lambda request_id, now: session.post(request_id, conversation_id, content, own_id, now),
+                lambda request_id, now: session.post(request_id, conversation_id, content, client_message_id, now),
                 partial(self._on_sent, number),
             )
         except OutboxFull:
             ledger.refuse(number, "outbox_full")
-            self._books.fail("outbox_full")
+            self._shared.fail("outbox_full")
 
-    def type(self, intended_s: float) -> None:
-        """Begin to type; the peers' receipt is timed from ``intended_s``."""
+    def start_typing(self, scheduled_s: float) -> None:
+        """Send a typing start that was scheduled for ``scheduled_s``."""
         if not self.is_up:
             return
-        self._room.typing_since_s[self._user_id] = intended_s
+        self._room.typing_since_s[self._user_id] = scheduled_s
         self._driver.tell(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=True))
 
     def mark_read(self) -> None:
-        """Say how far this user has read."""
+        """Mark the newest received message as read."""
         if self._last_seq and not self.is_guide_only:
             self._call(Command.MARK_READ, MarkRead(conversation_id=self._room.conversation_id, seq=self._last_seq))
 
     def read_history(self) -> None:
-        """Ask for the newest page."""
+        """Request the newest page of the history."""
         if not self.is_guide_only:
-            page = History(conversation_id=self._room.conversation_id, limit=HISTORY_PAGE)
+            page = History(conversation_id=self._room.conversation_id, limit=HISTORY_LIMIT)
             self._call(Command.HISTORY, page)
 
-    # Witness
+    # ConnectionObserver
 
     def saw_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
-        """See `Witness`."""
         if self._ended_s is None:
             samples = self._ledger.samples
             samples.add("connect", authenticated_s - times.started_s)
             samples.add("transport", times.transport_s - times.started_s)
-            # A server may say who we are before it answers CONNECT.
+            # A server may send `authenticated` before its reply to CONNECT.
             namespace_s = times.namespace_s or authenticated_s
             samples.add("namespace", namespace_s - times.transport_s)
             samples.add("authenticated", authenticated_s - namespace_s)
             self._authenticated_s = authenticated_s
         self._began_s = times.started_s
-        self._books.connections += 1
+        self._shared.connections += 1
         self.is_up = True
 
     def saw_ended(self, end: ConnectionEnd, ended_s: float) -> None:
-        """See `Witness`."""
         if self._has_left:
             return
         if not self.is_up:
-            self._books.fail("connect")
-            self._books.trouble = end.reason
-            self._books.requests += 1
+            self._shared.fail("connect")
+            self._shared.connect_error = end.reason
+            self._shared.requests += 1
             return
-        self._go_down()
+        self._mark_down()
         if self._ended_s is None:
             self._ended_s = ended_s
             if end.reason != "cut":
-                self._books.fail("connection ended")
+                self._shared.fail("connection ended")
 
     def saw_event(self, name: str, payload: object, heard_s: float) -> None:
-        """See `Witness`."""
         match payload:
             case Message():
-                self._hear(payload, heard_s, live=True)
+                self._receive(payload, heard_s, live=True)
             case TypingIndicator(is_typing=True, user_id=user_id):
                 since_s = self._room.typing_since_s.pop(user_id, None)
                 if since_s is not None and self._is_measured(since_s):
                     self._ledger.samples.add("typing", heard_s - since_s)
             case _ if name == Event.ERROR:
-                self._books.fail("error event")
+                self._shared.fail("error event")
 
     def saw_reply(self, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
-        """See `Witness`."""
         match reply:
             case JoinAck():
-                # A guide's server has no seq, and its synthetic one says nothing of what was missed.
+                # A server of the guide has no seq; the one that the driver generates does not cover missed messages.
                 head = None if self.is_guide_only else reply.conversation.head_seq
                 self._ledger.enter(self._room.index, self.member, head, heard_s)
                 self._room.present.add(self.member)
-                self._note_joined(heard_s)
+                self._record_joined(heard_s)
                 for message in reply.messages:
-                    self._hear(message, heard_s, live=False)
-                self._note_return(head or 0, heard_s)
+                    self._receive(message, heard_s, live=False)
+                self._begin_catch_up(head or 0, heard_s)
             case HistoryAck():
                 for message in reply.messages:
-                    self._hear(message, heard_s, live=False)
+                    self._receive(message, heard_s, live=False)
             case RefusedReply():
-                self._books.fail(reply.error.code)
+                self._shared.fail(reply.error.code)
         if name == Command.JOIN_CONVERSATION:
-            self._books.requests += 1
+            self._shared.requests += 1
 
     def saw_repeat(self, message: SendMessage) -> None:
-        """See `Witness`."""
         _, _, number = str(message.client_message_id).rpartition("-")
         self._ledger.send_again(int(number))
 
-    # Parts
-
     def _renew(self) -> str | None:
-        """Give a fresh token, but only once the present one has expired: it is the refusals that are tested."""
+        """Return a fresh token only once the current one has expired, so that refusals are tested too."""
         short = self._short_lived
         if short is None or time.time() < short.expired_at_s:
             return None
         self._auth, self._short_lived = {"token": short.next_token}, None
         return short.next_token
 
-    def _give_auth(self) -> dict[str, str]:
+    def _current_auth(self) -> dict[str, str]:
         self._renew()
         return self._auth
 
-    def _hear(self, message: Message, heard_s: float, *, live: bool) -> None:
-        if not message.content.startswith(self._mark) or message.conversation_id != self._room.conversation_id:
+    def _receive(self, message: Message, received_s: float, *, live: bool) -> None:
+        if not message.content.startswith(self._prefix) or message.conversation_id != self._room.conversation_id:
             return
         _, sender, number, _ = message.content.split("-", 3)
         seq = message.seq if self._driver.guide is None else 0
         self._last_seq = max(self._last_seq, seq)
         if live:
             self._ledger.receive(
-                self._room.index, self.member, sender=int(sender), number=int(number), seq=seq, now_s=heard_s
+                self._room.index, self.member, sender=int(sender), number=int(number), seq=seq, now_s=received_s
             )
         else:
-            self._ledger.catch_up(self._room.index, self.member, int(number), seq, heard_s)
+            self._ledger.catch_up(self._room.index, self.member, int(number), seq, received_s)
         if self._missed_until is not None and seq >= self._missed_until:
-            self._end_outage(heard_s)
+            self._end_outage(received_s)
 
-    def _note_joined(self, heard_s: float) -> None:
+    def _record_joined(self, received_s: float) -> None:
         if self._authenticated_s is not None:
-            self._ledger.samples.add("joined", heard_s - self._authenticated_s)
+            self._ledger.samples.add("joined", received_s - self._authenticated_s)
             self._authenticated_s = None
 
-    def _note_return(self, head: int, heard_s: float) -> None:
+    def _begin_catch_up(self, head: int, received_s: float) -> None:
         if self._ended_s is None:
             return
-        self._rejoined_s = heard_s
+        self._rejoined_s = received_s
         if self._last_seq >= head:
-            self._end_outage(heard_s)
+            self._end_outage(received_s)
         else:
             self._missed_until = head
 
     def _end_outage(self, caught_up_s: float) -> None:
         assert self._ended_s is not None
-        self._books.outages.append(Outage(self._ended_s, self._began_s, self._rejoined_s, caught_up_s))
-        self._books.came_back += 1
+        self._shared.outages.append(Outage(self._ended_s, self._began_s, self._rejoined_s, caught_up_s))
         self._ended_s = self._missed_until = None
 
-    def _go_down(self) -> None:
+    def _mark_down(self) -> None:
         self.is_up = False
-        self._books.connections -= 1
+        self._shared.connections -= 1
         self._room.typing_since_s.pop(self._user_id, None)
         self._ledger.drop(self._room.index, self.member)
 
-    def _is_measured(self, intended_s: float) -> bool:
-        return self._ledger.measure_from_s <= intended_s < self._ledger.measure_until_s
+    def _is_measured(self, scheduled_s: float) -> bool:
+        return self._ledger.measure_from_s <= scheduled_s < self._ledger.measure_until_s
 
     def _call(self, name: Command, payload: MarkRead | History) -> None:
-        self._books.requests += 1
-        asked_s = now_s()
+        self._shared.requests += 1
+        requested_s = now_s()
         session = self._driver.session
 
-        def answered(outcome: Outcome) -> None:
+        def record(outcome: Outcome) -> None:
             if isinstance(outcome, Ok):
-                self._ledger.samples.add(name, now_s() - asked_s)
+                self._ledger.samples.add(name, now_s() - requested_s)
 
-        self._driver.ask(lambda request_id, now: session.call(request_id, name, payload, now, repeat=True), answered)
+        self._driver.ask(lambda request_id, now: session.call(request_id, name, payload, now, repeat=True), record)
 
     def _on_connected(self, outcome: Outcome) -> None:
         if isinstance(outcome, Authenticated):

@@ -1,21 +1,21 @@
-"""Garbage collection of a load process: users hold many thousands of objects, and none of them is garbage."""
+"""Garbage collection of load processes, whose users consist of many thousands of long-lived objects."""
 
 from __future__ import annotations
 
 import gc
 
 COLLECT_AFTER = 50_000
-"""New objects after which Python looks for cyclic garbage; with its own 700 it looks at all users over and over."""
+"""New objects between two collections; with Python's default of 700, the collector traverses all users repeatedly."""
 
 
 def collect_seldom() -> None:
-    """Look for garbage seldom from now on, and not among what importing has made; call it when that is done."""
+    """Collect less often, and ignore the objects that imports created; call it after the imports."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 def freeze_garbage() -> None:
-    """Collect once, and never again look at what is left; call it when everybody is connected."""
+    """Collect once, and ignore the remaining objects from then on; call it when every user is connected."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The Locust side: a user class whose users play on a stage, and Locust's own statistics."""
+"""Locust user class whose users run in a `UserPool`, and their measurements in Locust's own statistics."""
 
 from __future__ import annotations
 
@@ -14,37 +14,36 @@ if TYPE_CHECKING:
     from chatws_loadtest.locust_worker.user_pool import UserPool
 
 SHOWN = frozenset({"connect", "message", "ack", "typing"})
-"""Metrics that Locust's statistics show, too."""
+"""Metrics that are included in Locust's statistics."""
 
 
 class ScheduledLocustUser(User):
-    """One connection that talks on an open schedule."""
+    """User with one connection, which sends messages on an open schedule."""
 
-    stage: ClassVar[UserPool | None] = None
-    """Set before the first user starts; a process has one."""
+    pool: ClassVar[UserPool | None] = None
+    """Pool of this process, set before the first user starts; None: the test cannot run."""
 
-    turn: int | None = None
-    """This user's place on the stage; None when all were taken."""
+    index: int | None = None
+    """Index of this user in the pool; None if the pool has no user for it."""
 
     @task
     def chat(self) -> None:
-        """Play until the end of the run, then idle until Locust stops the user."""
-        if self.stage is not None:
-            self.turn = self.stage.enter()
-            if self.turn is not None:
-                self.stage.play(self.turn)
+        """Run until the end of the test, then idle until Locust stops the user."""
+        if self.pool is not None:
+            self.index = self.pool.add_user()
+            if self.index is not None:
+                self.pool.run_user(self.index)
         gevent.event.Event().wait()
 
 
 class ShownSamples(Samples):
-    """Samples that Locust counts as well, for its CSV files and its web page."""
+    """Samples that are also reported to Locust, for its CSV files and its web page."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__()
         self._fire = environment.events.request.fire
 
     def add(self, metric: str, seconds: float) -> None:
-        """See `Samples`."""
         super().add(metric, seconds)
         if metric in SHOWN:
             self._fire(  # type: ignore[no-untyped-call]  # Locust's hooks take anything
@@ -57,13 +56,13 @@ class ShownSamples(Samples):
             )
 
 
-def show(environment: Environment, stage: UserPool) -> None:
-    """Have Locust count what the users of a stage measure, and what fails."""
-    stage.books.ledger.samples = ShownSamples(environment)
+def report_to_locust(environment: Environment, pool: UserPool) -> None:
+    """Report the measurements and failures of a pool's users to Locust."""
+    pool.shared.ledger.samples = ShownSamples(environment)
 
     def on_failure(what: str) -> None:
         environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust's hooks take anything
             request_type="chat", name=what, response_time=None, response_length=0, exception=what, context={}
         )
 
-    stage.books.on_failure = on_failure
+    pool.shared.on_failure = on_failure

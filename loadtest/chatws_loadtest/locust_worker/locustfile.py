@@ -1,7 +1,8 @@
-"""For ``locust -f``: the same users under Locust's own command, with its web page, its master and its workers.
+"""Locustfile that runs the same users under the ``locust`` command, with its web page, master and workers.
 
-Example: ``locust -f locustfile.py --host http://127.0.0.1:3000 --jwt-secret-file secret -u 100 -r 100``. Everybody
-talks as soon as both are in a room. After each test the account is printed; a delivery fault makes the exit code 99.
+Example: ``locust -f locustfile.py --host http://127.0.0.1:3000 --jwt-secret-file secret -u 100 -r 100``. Users start
+sending when both users of a pair have joined the room. After each test the combined ledger of all workers is printed; a
+delivery failure makes the exit code 99.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from chatws.client.errors import CannotConnect
 from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
 from chatws_loadtest.errors import ExitCode
-from chatws_loadtest.ipc import Habits, RoomAssignment, WorkerPlan
+from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.locust_worker import locust_user
 from chatws_loadtest.locust_worker.chat_user import now_s
@@ -41,110 +42,112 @@ DRAIN_S: Final = 5.0
 LOWEST_RATE: Final = 0.01
 HIGHEST_RATE: Final = 100.0
 FINISH: Final = "chatws_finish"
-"""The master's word to its workers that a test is over."""
+"""Type of the message by which the master ends a test on its workers."""
 
-ACCOUNT: Final = "chatws_account"
-"""A worker's answer."""
+BALANCE: Final = "chatws_balance"
+"""Type of the reply, which holds the worker's balance."""
 
 COLLECT_S: Final = 30.0
-"""How long the master waits for it; Locust's own end of a test waits half a second for anything from its workers."""
+"""The master waits this long for the replies; Locust itself waits half a second at the end of a test."""
 
 _log = logging.getLogger("chatws_loadtest")
-_accounts: dict[str, Balance] = {}
-"""The account of each worker, in the master."""
+_balances: dict[str, Balance] = {}
+"""Balance of each worker, in the master."""
 
 
+# Its base class must not be a name of this module: Locust would run it as a second user class.
 class SocketIOChatUser(locust_user.ScheduledLocustUser):
-    """A user that Locust may stop at any time."""
+    """User that Locust may stop at any time."""
 
     def on_stop(self) -> None:
-        """Leave so that nobody waits for this user any more."""
-        if self.stage is not None and self.turn is not None:
-            self.stage.leave(self.turn, DRAIN_S)
+        """Disconnect, so that no other user waits for this one."""
+        if self.pool is not None and self.index is not None:
+            self.pool.remove_user(self.index, DRAIN_S)
 
 
 def add_options(parser: LocustArgumentParser) -> None:
-    """Add what Locust does not know."""
+    """Add our options to those of Locust."""
     parser.add_argument("--jwt-secret-file", default="", help="Key that agents' tokens are signed with (HS256).")
     parser.add_argument("--tokens", default="", help="File of agents' tokens, one per line.")
     parser.add_argument("--sessions", default="", help="File of customers: SESSION [CONVERSATION] per line.")
     parser.add_argument("--ca-file", default="", help="Certificates to trust instead of the system's.")
-    parser.add_argument("--seats", type=int, default=500, help="Most users of one process.")
+    parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
     parser.add_argument("--message-rate", type=_rate, default=1.0, help="Messages per second of each user.")
 
 
-def connect(runner: Runner | None, **_: object) -> None:
-    """Let the master and its workers understand each other."""
+def register_messages(runner: Runner | None, **_: object) -> None:
+    """Register the messages between the master and its workers."""
     if isinstance(runner, MasterRunner):
-        runner.register_message(ACCOUNT, note_account)
+        runner.register_message(BALANCE, store_balance)
     elif isinstance(runner, WorkerRunner):
-        runner.register_message(FINISH, end, concurrent=True)
+        runner.register_message(FINISH, end_test, concurrent=True)
 
 
-def begin(environment: Environment, **_: object) -> None:
-    """Find the people, and set the stage for the users of this process; a test that lacks them ends."""
-    _accounts.clear()
+def start_test(environment: Environment, **_: object) -> None:
+    """Create the pool of this process's users; without credentials or a resolvable host, end the test."""
+    _balances.clear()
     options = environment.parsed_options
     if environment.process_exit_code is None and not isinstance(environment.runner, WorkerRunner):
-        # Until an account says otherwise; a test may be over before anybody has spoken.
+        # A test may end before the first message; `judge` clears the code otherwise.
         environment.process_exit_code = ExitCode.INVALID_RUN
     if isinstance(environment.runner, MasterRunner) or options is None:
         return
     url = environment.host or options.host or "http://127.0.0.1:3000"
     ca_file = Path(options.ca_file) if options.ca_file else None
     try:
-        address = resolve_endpoint(url, ca_file)
-        locust_user.ScheduledLocustUser.stage = UserPool(_plan(environment, url, ca_file, options), Ledger(), address)
-        locust_user.show(environment, locust_user.ScheduledLocustUser.stage)
+        endpoint = resolve_endpoint(url, ca_file)
+        pool = UserPool(_plan(environment, url, ca_file, options), Ledger(), endpoint)
     except (CredentialsMissing, CannotConnect) as problem:
         _log.error("%s", problem)
-        locust_user.ScheduledLocustUser.stage = None
+        locust_user.ScheduledLocustUser.pool = None
         environment.process_exit_code = ExitCode.USAGE
         if environment.runner is not None:
             gevent.spawn(environment.runner.quit)
         return
-    locust_user.ScheduledLocustUser.stage.go(now_s())
+    locust_user.ScheduledLocustUser.pool = pool
+    locust_user.report_to_locust(environment, pool)
+    pool.start_sending(now_s())
 
 
-def end(environment: Environment, **_: object) -> None:
-    """Let nobody say anything more, wait for what is on its way, and draw the balance."""
-    runner, stage = environment.runner, locust_user.ScheduledLocustUser.stage
+def end_test(environment: Environment, **_: object) -> None:
+    """Stop sending, wait for the messages in flight, and report or judge the balance."""
+    runner, pool = environment.runner, locust_user.ScheduledLocustUser.pool
     if isinstance(runner, MasterRunner):
         judge(environment, _collect(runner))
-    elif stage is not None:
-        balance = _draw(stage)
+    elif pool is not None:
+        balance = _drain(pool)
         if isinstance(runner, WorkerRunner):
-            runner.send_message(ACCOUNT, msgspec.to_builtins(balance))
+            runner.send_message(BALANCE, msgspec.to_builtins(balance))
         else:
             judge(environment, balance)
 
 
-def note_account(msg: Message, **_: object) -> None:
-    """Keep a worker's account."""
-    _accounts[msg.node_id] = msgspec.convert(msg.data, Balance)
+def store_balance(msg: Message, **_: object) -> None:
+    """Store a worker's balance."""
+    _balances[msg.node_id] = msgspec.convert(msg.data, Balance)
 
 
 def judge(environment: Environment, balance: Balance) -> None:
-    """Print the account of all processes; Locust's exit code tells of a fault, and of a test in which nobody spoke."""
+    """Print the balance of all processes, and set Locust's exit code."""
     if not balance.sent:
-        _log.error("nobody has said anything: it takes two users, and what is wrong may be above or in a worker's log")
+        _log.error("no message was sent: a room needs two users; see the errors above and in the workers' logs")
         return
-    _log.info("account: %s", msgspec.json.encode(balance).decode())
-    if balance.lost or balance.duplicated or balance.reordered or balance.gaps or balance.deaf:
+    _log.info("ledger: %s", msgspec.json.encode(balance).decode())
+    if balance.has_delivery_failures:
         environment.process_exit_code = ExitCode.TARGET_MISSED
     elif environment.process_exit_code == ExitCode.INVALID_RUN:
         environment.process_exit_code = None
 
 
-def finish(environment: Environment, **_: object) -> None:
-    """End a test that still runs, as after Ctrl-C."""
+def quit_runner(environment: Environment, **_: object) -> None:
+    """End a test that still runs, for example after Ctrl-C."""
     if environment.runner is not None:
         environment.runner.quit()
 
 
-def _draw(stage: UserPool) -> Balance:
-    stage.silence()
-    ledger = stage.books.ledger
+def _drain(pool: UserPool) -> Balance:
+    pool.stop_sending()
+    ledger = pool.shared.ledger
     deadline_s = now_s() + DRAIN_S
     while not ledger.is_settled and now_s() < deadline_s:
         gevent.sleep(POLL_S)
@@ -152,17 +155,17 @@ def _draw(stage: UserPool) -> Balance:
 
 
 def _collect(runner: MasterRunner) -> Balance:
-    """Have the workers finish, and add up their accounts."""
+    """End the test on the workers, and add up their balances."""
     clients = runner.clients
     workers = {client.id for client in (*clients.spawning, *clients.running)}
     runner.send_message(FINISH)
     deadline_s = now_s() + COLLECT_S
-    while waiting := workers - _accounts.keys() - {client.id for client in clients.missing}:
+    while waiting := workers - _balances.keys() - {client.id for client in clients.missing}:
         if now_s() > deadline_s:
-            _log.warning("%d of %d workers gave no account", len(waiting), len(workers))
+            _log.warning("%d of %d workers sent no balance", len(waiting), len(workers))
             break
         gevent.sleep(POLL_S)
-    return sum(_accounts.values(), Balance())
+    return sum(_balances.values(), Balance())
 
 
 def _rate(text: str) -> float:
@@ -191,7 +194,7 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
             RoomAssignment(customer.conversation_id, [{"sessionId": customer.session_id}, {"token": token}])
             for customer, token in zip(customers, agents, strict=True)
         ],
-        habits=Habits(rate=options.message_rate),
+        workload=Workload(rate=options.message_rate),
         tag=credentials.tag,
         connects_per_s=1_000.0,
     )
@@ -199,9 +202,9 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
 
 for hook, listener in (
     (events.init_command_line_parser, add_options),
-    (events.init, connect),
-    (events.test_start, begin),
-    (events.test_stopping, end),
-    (events.quitting, finish),
+    (events.init, register_messages),
+    (events.test_start, start_test),
+    (events.test_stopping, end_test),
+    (events.quitting, quit_runner),
 ):
     hook.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's hooks take anything

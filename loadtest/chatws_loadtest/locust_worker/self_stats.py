@@ -1,4 +1,4 @@
-"""How late this process itself is, and what it uses."""
+"""Statistics of the load process itself: event-loop lag, CPU time and memory."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ from typing import TYPE_CHECKING
 import gevent
 
 from chatws_loadtest import procfs
-from chatws_loadtest.ipc import Tick
+from chatws_loadtest.ipc import WorkerStats
 
 if TYPE_CHECKING:
     from chatws_loadtest.locust_worker.user_pool import UserPool
 
-BEAT_S = 0.02
-TICK_S = 1.0
+LAG_INTERVAL_S = 0.02
+STATS_INTERVAL_S = 1.0
 
 
-def feel_lag(stage: UserPool) -> None:
-    """Note for ever how much later than asked for a sleeper wakes up."""
-    samples = stage.books.ledger.samples
+def measure_loop_lag(pool: UserPool) -> None:
+    """Record repeatedly how much later than requested a sleeping greenlet resumes."""
+    samples = pool.shared.ledger.samples
     while True:
-        due_s = time.perf_counter() + BEAT_S
-        gevent.sleep(BEAT_S)
+        due_s = time.perf_counter() + LAG_INTERVAL_S
+        gevent.sleep(LAG_INTERVAL_S)
         samples.add("loop_lag", time.perf_counter() - due_s)
 
 
-def take_tick(stage: UserPool) -> Tick:
-    """Hand over what happened since the last time."""
-    books = stage.books
-    outages, books.outages = books.outages, []
-    return Tick(
+def collect_stats(pool: UserPool) -> WorkerStats:
+    """Return the statistics since the last call, and the totals."""
+    shared = pool.shared
+    outages, shared.outages = shared.outages, []
+    return WorkerStats(
         at_s=time.perf_counter(),
-        samples=books.ledger.samples.take(),
+        samples=shared.ledger.samples.take(),
         outages=outages,
-        connections=books.connections,
+        connections=shared.connections,
         cpu_s=time.process_time(),
         rss_bytes=procfs.resident_bytes(os.getpid()),
-        offered=stage.offered,
-        sent=books.ledger.sent,
-        acked=books.ledger.acked,
-        requests=books.requests,
-        failures=dict(books.failures),
-        trouble=books.trouble,
+        offered=pool.offered,
+        sent=shared.ledger.sent,
+        acked=shared.ledger.acked,
+        requests=shared.requests,
+        connect_error=shared.connect_error,
     )

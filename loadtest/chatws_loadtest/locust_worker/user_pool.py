@@ -1,4 +1,4 @@
-"""Where the users of one load process play: their seats, when they enter, when and how often they speak."""
+"""Pool of the simulated users of one load process: assigns rooms, and schedules connects, messages and visits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gevent
 import gevent.event
 
 from chatws_loadtest.locust_worker.chat_user import ChatUser, RoomState, SharedState, now_s
-from chatws_loadtest.rng import Dice
+from chatws_loadtest.rng import UserRng
 from chatws_loadtest.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -21,162 +21,163 @@ if TYPE_CHECKING:
     from chatws_loadtest.ledger import Ledger
 
 TYPING_LEAD_S = 0.3
-"""How long before a message its typing begins; with more than one message a second, this share of their distance."""
+"""Time between the start of typing and the message; at more than one message per second, a share of their interval."""
 
 POLL_S = 0.01
-"""How often a user looks whether the others have come or gone."""
+"""Interval at which a user checks whether the other members of its room have joined or left."""
 
 
-Seat = tuple[RoomState, int, dict[str, str]]
-"""A room, a member's number in it, and the credentials."""
+UserAssignment = tuple[RoomState, int, dict[str, str]]
+"""Room, index of the member in it, and credentials."""
 
 
 class UserPool:
-    """All users of one process; Locust gives each a greenlet, which `play` is run in."""
+    """Users of one load process, by index; Locust gives each a greenlet, in which `run_user` runs."""
 
-    def __init__(self, plan: WorkerPlan, ledger: Ledger, address: Endpoint) -> None:
-        self.books = SharedState(plan, ledger)
-        self.chatters: list[ChatUser] = []
-        self.rate = plan.habits.rate
+    def __init__(self, plan: WorkerPlan, ledger: Ledger, endpoint: Endpoint) -> None:
+        self.shared = SharedState(plan, ledger)
+        self.users: list[ChatUser] = []
+        self.rate = plan.workload.rate
         self._missed = 0
         self._schedule = Schedule()
-        self._address = address
-        self._seats = self._deal()
-        self._taken: list[Seat] = []
-        self._entered_s = now_s()
-        self._go: gevent.event.AsyncResult = gevent.event.AsyncResult()
-        # Set when nobody may say anything more.
-        self._over_s: float | None = None
+        self._endpoint = endpoint
+        self._free = self._assign_rooms()
+        self._assigned: list[UserAssignment] = []
+        self._created_s = now_s()
+        # Time at which users start sending.
+        self._start: gevent.event.AsyncResult = gevent.event.AsyncResult()
+        # Set when users must not send any more.
+        self._stopped_s: float | None = None
 
     @property
     def offered(self) -> int:
-        """Messages that were due so far, said or not."""
-        return self.books.ledger.sent + self._missed
+        """Number of messages scheduled so far, sent or not."""
+        return self.shared.ledger.sent + self._missed
 
-    def go(self, at_s: float) -> None:
-        """Let everybody talk from ``at_s`` on."""
-        if not self._go.ready():
-            self._go.set(at_s)
+    def start_sending(self, at_s: float) -> None:
+        """Let users send messages from ``at_s`` on."""
+        if not self._start.ready():
+            self._start.set(at_s)
 
-    def silence(self) -> None:
-        """Let nobody say anything more."""
-        self._over_s = now_s()
+    def stop_sending(self) -> None:
+        """Let users send no further message."""
+        self._stopped_s = now_s()
 
-    def cut(self) -> None:
-        """Cut every connection."""
-        for chatter in self.chatters:
-            chatter.cut()
+    def cut_connections(self) -> None:
+        for user in self.users:
+            user.cut()
 
-    def join_all(self) -> ClientError | None:
-        """Wait until everybody is in a room; the error if somebody can never be."""
-        while len(self.chatters) < self.books.plan.users:
+    def wait_until_joined(self) -> ClientError | None:
+        """Wait until every user has joined its room; return the error if a user never can."""
+        while len(self.users) < self.shared.plan.users:
             gevent.sleep(0.01)
-        for chatter in self.chatters:
-            problem: ClientError | None = chatter.joined.get()
+        for user in self.users:
+            problem: ClientError | None = user.joined.get()
             if problem is not None:
                 return problem
         return None
 
-    def enter(self) -> int | None:
-        """Take the next place; None when there is no more."""
-        seat = next(self._seats, None)
-        if seat is None:
+    def add_user(self) -> int | None:
+        """Create the next user and return its index; None if every member of every room exists."""
+        assignment = next(self._free, None)
+        if assignment is None:
             return None
-        self._taken.append(seat)
-        self.chatters.append(ChatUser(self.books, *seat, self._address))
-        return len(self.chatters) - 1
+        self._assigned.append(assignment)
+        self.users.append(ChatUser(self.shared, *assignment, self._endpoint))
+        return len(self.users) - 1
 
-    def leave(self, turn: int, patience_s: float) -> None:
-        """Go for good, once what is on its way in the room has arrived, or patience has ended."""
-        room, member, _ = self._taken[turn]
-        deadline_s = now_s() + patience_s
-        while not self.books.ledger.is_room_settled(room.index) and now_s() < deadline_s:
+    def remove_user(self, index: int, timeout_s: float) -> None:
+        """Disconnect a user for good, once no message of its room is in flight, or after the timeout."""
+        room, member, _ = self._assigned[index]
+        deadline_s = now_s() + timeout_s
+        while not self.shared.ledger.is_room_settled(room.index) and now_s() < deadline_s:
             gevent.sleep(POLL_S)
-        self.chatters[turn].close()
-        self.books.ledger.leave(room.index, member)
+        self.users[index].close()
+        self.shared.ledger.leave(room.index, member)
 
-    def play(self, turn: int) -> None:
-        """Be one user, until everything is over."""
-        room, member, auth = self._taken[turn]
-        chatter = self.chatters[turn]
-        habits = self.books.plan.habits
-        is_talker = habits.talkers is None or member < habits.talkers
-        # Spread evenly: Locust starts a second's users in one instant, and that herd would be what is measured.
-        gevent.sleep(max(0.0, self._entered_s + turn / self.books.plan.connects_per_s - now_s()))
-        chatter.connect()
-        dice = Dice(f"{self.books.plan.seed}/{turn}/talk")
-        begin_s = self._go.get()
+    def run_user(self, index: int) -> None:
+        """Connect a user and send its messages until the end of the run."""
+        room, member, auth = self._assigned[index]
+        user = self.users[index]
+        plan = self.shared.plan
+        workload = plan.workload
+        is_sender = workload.senders is None or member < workload.senders
+        # Locust starts all users of a second at once; spread over the second, the measured connects do not queue.
+        gevent.sleep(max(0.0, self._created_s + index / plan.connects_per_s - now_s()))
+        user.connect()
+        rng = UserRng(f"{plan.seed}/{index}/talk")
+        start_s = self._start.get()
         if len(room.present) < room.members:
-            # Under Locust's own command users come one by one; who is alone has nobody to talk to.
+            # Under the ``locust`` command users start one by one; a message needs a peer that receives it.
             self._wait_for(lambda: len(room.present) == room.members)
-            begin_s = now_s()
-        if habits.visit_s is None:
-            if is_talker:
-                self._act(self._talk(chatter, dice, begin_s, float("inf")))
+            start_s = now_s()
+        if workload.visit_s is None:
+            if is_sender:
+                self._run(self._send_messages(user, rng, start_s, float("inf")))
             return
-        while self._over_s is None:
-            self._visit(room, chatter, dice, habits.visit_s)
-            if self._over_s is None:
-                chatter = self.chatters[turn] = ChatUser(self.books, room, member, auth, self._address)
-                chatter.connect()
+        while self._stopped_s is None:
+            self._visit(room, user, rng, workload.visit_s)
+            if self._stopped_s is None:
+                user = self.users[index] = ChatUser(self.shared, room, member, auth, self._endpoint)
+                user.connect()
 
-    def _visit(self, room: RoomState, chatter: ChatUser, dice: Dice, visit_s: float) -> None:
-        """Talk while everybody is in the room; leave together, when nobody waits for anything any more."""
+    def _visit(self, room: RoomState, user: ChatUser, rng: UserRng, visit_s: float) -> None:
+        """Send messages while all members are in the room; leave with them once no message is in flight."""
         self._wait_for(lambda: len(room.present) == room.members)
         if room.leave_at_s is None:
             room.visits += 1
-            length = Random(f"{self.books.plan.seed}/{room.index}/{room.visits}").uniform(0.5, 1.5) * visit_s
-            room.leave_at_s = now_s() + length
-        self._act(self._talk(chatter, dice, now_s(), room.leave_at_s))
-        room.silent.add(chatter.member)
-        ledger = self.books.ledger
-        self._wait_for(lambda: len(room.silent) == room.members and ledger.is_room_settled(room.index))
-        if self._over_s is not None:
+            visit_seed = f"{self.shared.plan.seed}/{room.index}/{room.visits}"
+            room.leave_at_s = now_s() + Random(visit_seed).uniform(0.5, 1.5) * visit_s
+        self._run(self._send_messages(user, rng, now_s(), room.leave_at_s))
+        room.leaving.add(user.member)
+        ledger = self.shared.ledger
+        self._wait_for(lambda: len(room.leaving) == room.members and ledger.is_room_settled(room.index))
+        if self._stopped_s is not None:
             return
-        chatter.close()
+        user.close()
         self._wait_for(lambda: not room.present)
         room.leave_at_s = None
-        room.silent.clear()
+        room.leaving.clear()
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
-        """Let the others run until something is so, or all is over."""
-        while not condition() and self._over_s is None:
+        """Wait until the condition is true, or users must not send any more."""
+        while not condition() and self._stopped_s is None:
             gevent.sleep(POLL_S)
 
-    def _act(self, steps: Iterator[float]) -> None:
-        """Play a part to its end, or until Locust stops this user."""
-        part = self._schedule.begin(steps)
+    def _run(self, steps: Iterator[float]) -> None:
+        """Run scheduled actions to their end, or until Locust stops this user."""
+        task = self._schedule.begin(steps)
         try:
-            part.ended.wait()
+            task.ended.wait()
         finally:
-            part.stop()
+            task.stop()
 
-    def _talk(self, chatter: ChatUser, dice: Dice, begin_s: float, until_s: float) -> Iterator[float]:
-        """Say everything at its time, whatever the server does; what is late goes out at once."""
-        habits = self.books.plan.habits
-        intended_s = begin_s + dice.random() / self.rate
-        while intended_s < until_s:
-            typing_s = intended_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
-            if dice.random() < habits.typing_share:
+    def _send_messages(self, user: ChatUser, rng: UserRng, start_s: float, until_s: float) -> Iterator[float]:
+        """Send messages on a schedule that does not depend on the server; late ones are sent at once."""
+        workload = self.shared.plan.workload
+        scheduled_s = start_s + rng.random() / self.rate
+        while scheduled_s < until_s:
+            typing_s = scheduled_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
+            if rng.random() < workload.typing_share:
                 yield typing_s
-                if self._over_s is not None:
+                if self._stopped_s is not None:
                     break
-                chatter.type(typing_s)
-            yield intended_s
-            if self._over_s is not None:
+                user.start_typing(typing_s)
+            yield scheduled_s
+            if self._stopped_s is not None:
                 break
-            chatter.say(intended_s)
-            if dice.random() < habits.read_share:
-                chatter.mark_read()
-            if dice.random() < habits.history_share:
-                chatter.read_history()
-            intended_s += 1 / self.rate
-        end_s = until_s if self._over_s is None else min(until_s, self._over_s)
-        self._missed += max(0, int((end_s - intended_s) * self.rate) + (end_s >= intended_s))
+            user.send_message(scheduled_s)
+            if rng.random() < workload.read_share:
+                user.mark_read()
+            if rng.random() < workload.history_share:
+                user.read_history()
+            scheduled_s += 1 / self.rate
+        end_s = until_s if self._stopped_s is None else min(until_s, self._stopped_s)
+        self._missed += max(0, int((end_s - scheduled_s) * self.rate) + (end_s >= scheduled_s))
 
-    def _deal(self) -> Iterator[Seat]:
-        for index, planned in enumerate(self.books.plan.rooms):
-            self.books.ledger.open_room(index, len(planned.members))
+    def _assign_rooms(self) -> Iterator[UserAssignment]:
+        for index, planned in enumerate(self.shared.plan.rooms):
+            self.shared.ledger.open_room(index, len(planned.members))
             room = RoomState(index, planned.conversation_id, len(planned.members))
             for member, auth in enumerate(planned.members):
                 yield room, member, auth

@@ -1,0 +1,127 @@
+"""Conclusion of a scenario run: drains the load, reconciles the ledgers with the history, and judges the thresholds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chatws_loadtest.history_check import NotReadable
+from chatws_loadtest.ipc import WorkerDone
+from chatws_loadtest.ledger import Balance
+from chatws_loadtest.resource_usage import ServerUsage
+from chatws_loadtest.results import Latency, ScenarioResult
+from chatws_loadtest.scenario_run import ScenarioRun
+from chatws_loadtest.scenarios import Scenario
+from chatws_loadtest.stats_collector import StatsCollector
+from chatws_loadtest.thresholds import DELIVERY_METRICS, METRICS
+from chatws_loadtest.timeline import now_s
+from chatws_loadtest.verdict import judge
+
+FINISHING: Final = "finishing"
+EARLY_DRAIN_S: Final = 2.0
+STARVED_SHARE: Final = 0.1
+"""Above this share of time spent waiting for a core, the report notes that the server was slowed from outside."""
+
+GUIDE_UNCHECKED: Final = {
+    "gaps": "messages carry no seq, so that a hole in a stream cannot be seen",
+    "unstored": "there is no history to compare acks with",
+}
+"""Metrics that a server without extensions to the guide cannot support, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    balance: Balance
+    failures: dict[str, int]
+    numbers: dict[str, float]
+    """Values of the metrics that are not latencies."""
+
+
+async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> ScenarioResult:
+    """Stop the load, count what was delivered, and judge the thresholds whose metrics the scenario measures.
+
+    ``early``: the run was stopped, or a load process was lost; the result is marked as partial and proves nothing.
+    """
+    options, stats, pool = run.options, run.stats, run.load.pool
+    run.timeline.enter(FINISHING)
+    stats.measure_until_s = min(now_s(), stats.measure_until_s)
+    done = await pool.finish(min(EARLY_DRAIN_S, options.drain_s) if early else options.drain_s)
+    unchecked = dict(GUIDE_UNCHECKED) if pool.guide_only else {}
+    if early:
+        unchecked.setdefault("unstored", "the run was stopped before its end")
+    counts = await _count(run, done, unchecked)
+    judged = [item for item in run.thresholds if item.metric in scenario.metrics and item.metric not in unchecked]
+    measured = sorted({*scenario.metrics, *stats.latencies}, key=_rank)
+    histograms = {name: stats.latency(name) for name in measured if name not in counts.numbers}
+    health = stats.health(done, pool.lost, stopped=early)
+    usage = run.monitor.usage
+    return ScenarioResult(
+        scenario=scenario.name,
+        users=run.timeline.users,
+        processes=options.processes,
+        duration_s=round(max(0.0, stats.measure_until_s - stats.measure_from_s), 3),
+        rate=options.rate,
+        verdict=judge(judged, histograms, counts.numbers, health),
+        latencies={name: Latency.of(histogram) for name, histogram in histograms.items()},
+        numbers={name: value for name, value in counts.numbers.items() if name not in unchecked},
+        balance=counts.balance,
+        failures=counts.failures,
+        health=health,
+        generator_us_per_message=_per_message(stats, stats.generator_cpu_s()),
+        generator_rss_bytes=stats.rss_bytes,
+        server_us_per_message=None if usage is None else _per_message(stats, usage.cpu_s_while_measured),
+        server_rss_bytes=None if usage is None else usage.rss_bytes,
+        series=stats.series(),
+        marks=run.timeline.marks,
+        unchecked=[f"{name}: {reason}" for name, reason in unchecked.items()],
+        findings=[*run.findings, *await _closing_findings(run, done, usage)],
+        steps=run.steps,
+        partial=early,
+    )
+
+
+async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[str, str]) -> _Counts:
+    """Add up what the load processes report; adds to ``unchecked`` if the history cannot be read."""
+    balance = sum((report.balance for report in done), Balance())
+    failures = dict(sum((Counter(report.failures) for report in done), Counter[str]()))
+    unstored = 0
+    if "unstored" not in unchecked:
+        try:
+            unstored = await run.load.count_unstored()
+        except NotReadable as problem:
+            unchecked["unstored"] = str(problem)
+    failed = sum(failures.values()) + balance.unanswered
+    numbers = {
+        **{name: float(getattr(balance, name)) for name in DELIVERY_METRICS if name != "unstored"},
+        "unstored": float(unstored),
+        "connections": float(run.stats.fewest_connections),
+        "sent": float(balance.sent),
+        "errors": failed / max(1, run.stats.requests),
+    }
+    return _Counts(balance, failures, numbers)
+
+
+async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage: ServerUsage | None) -> list[str]:
+    findings = []
+    if away := sum(report.away for report in done):
+        findings.append(f"{away} users were not connected at the end")
+    if usage is not None and usage.starved_share > STARVED_SHARE:
+        share = f"{usage.starved_share:.0%} of the time"
+        findings.append(f"the server was ready to run and waited for a core, which others had, for {share}")
+    if run.load.pool.lost:
+        # The processes have written their last line to standard error only once they have ended.
+        await run.load.pool.stop()
+        findings += run.load.pool.stderr_lines
+    return findings
+
+
+def _per_message(stats: StatsCollector, cpu_s: float) -> float:
+    return round(cpu_s / max(1, stats.acked_while_measured()) * 1e6, 1)
+
+
+def _rank(metric: str) -> tuple[bool, int, str]:
+    """Sort metrics in the order of `METRICS`, then the others by name."""
+    known = list(METRICS)
+    return metric not in known, known.index(metric) if metric in known else 0, metric

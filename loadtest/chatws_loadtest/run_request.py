@@ -1,0 +1,42 @@
+"""Request for a run of the load test, as the command line states it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatws_loadtest.credentials import Credentials
+from chatws_loadtest.thresholds import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options that every scenario of a run shares."""
+
+    users: int
+    rate: float
+    """Messages per second of each user."""
+    duration_s: float | None
+    """Seconds measured; None: the default of the scenario."""
+    warmup_s: float
+    drain_s: float
+    connects_per_s: float
+    processes: int
+    seed: int
+    csv_dir: Path | None
+    """Folder of Locust's CSV files; None: they are not written."""
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Scenarios to run and their options; without a URL each scenario gets a bundled server of its own."""
+
+    scenarios: Sequence[str]
+    options: RunOptions
+    thresholds: Sequence[Threshold]
+    url: str | None
+    credentials: Credentials
+    command: list[str]
+    repeat: int = 1

@@ -1,0 +1,99 @@
+"""Load of one scenario run: rooms with credentials for their members, and the load processes that simulate them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from chatws_loadtest.credentials import Credentials, make_rooms, open_http, shorten_tokens
+from chatws_loadtest.history_check import count_unstored
+from chatws_loadtest.ipc import RoomAssignment, UseShortLivedTokens, WorkerPlan, Workload
+from chatws_loadtest.run_request import RunOptions
+from chatws_loadtest.stats_collector import StatsCollector
+from chatws_loadtest.worker_pool import WorkerPool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    """Description of a scenario's load."""
+
+    name: str
+    """Name of this run of the scenario; Locust's CSV files begin with it."""
+    url: str
+    via: tuple[str, int] | None
+    """Host and port of the fault proxy; None: users connect to the server itself."""
+    credentials: Credentials
+    room_sizes: Sequence[int]
+    workload: Workload
+    options: RunOptions
+
+
+class ScenarioLoad:
+    """Simulated users of one scenario run, divided among load processes by room."""
+
+    def __init__(self, spec: LoadSpec, rooms: Sequence[RoomAssignment], stats: StatsCollector) -> None:
+        self._spec = spec
+        self._rooms = rooms
+        self._tag = f"lt{secrets.token_hex(4)}"
+        self.pool = WorkerPool([self._plan(index) for index in range(spec.options.processes)], stats)
+
+    @classmethod
+    async def prepare(cls, spec: LoadSpec, stats: StatsCollector) -> Self:
+        """Assign credentials to every member of every room; the processes are not started yet.
+
+        Raises:
+            CredentialsMissing: there are not enough credentials.
+        """
+        rooms = await make_rooms(spec.url, spec.credentials, spec.room_sizes, spec.options.ca_file)
+        return cls(spec, rooms, stats)
+
+    def expire_tokens(self, ttl_s: int) -> bool:
+        """Replace every agent's token by one that expires within ``ttl_s``; return False without a signing key."""
+        keys = self._spec.credentials.keys
+        if keys is None:
+            return False
+        tokens = [auth["token"] for room in self._rooms for auth in room.members if "token" in auth]
+        self.pool.send(UseShortLivedTokens(shorten_tokens(keys, tokens, ttl_s)))
+        return True
+
+    async def count_unstored(self) -> int:
+        """Count acked messages that are missing from the server's history; call it after `WorkerPool.finish`.
+
+        Raises:
+            NotReadable: the history cannot be read.
+        """
+        spec = self._spec
+        counts = [
+            count_unstored(
+                lambda: open_http(spec.url, spec.options.ca_file),
+                self._rooms_of(index),
+                done.stored,
+                self._tag_of(index),
+            )
+            for index, done in self.pool.done.items()
+        ]
+        return sum(await asyncio.gather(*counts))
+
+    def _rooms_of(self, index: int) -> list[RoomAssignment]:
+        return list(self._rooms[index :: self._spec.options.processes])
+
+    def _tag_of(self, index: int) -> str:
+        return f"{self._tag}p{index}"
+
+    def _plan(self, index: int) -> WorkerPlan:
+        spec, options = self._spec, self._spec.options
+        prefix = f"{spec.name}-locust" if options.processes == 1 else f"{spec.name}-locust-{index}"
+        return WorkerPlan(
+            url=spec.url,
+            ca_file=None if options.ca_file is None else str(options.ca_file),
+            via=spec.via,
+            rooms=self._rooms_of(index),
+            workload=spec.workload,
+            tag=self._tag_of(index),
+            connects_per_s=options.connects_per_s / options.processes,
+            seed=options.seed,
+            csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
+        )
