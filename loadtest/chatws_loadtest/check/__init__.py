@@ -1,5 +1,5 @@
-"""``chatws check URL``: does a server keep the guide, and which of our additions does it offer?
+"""``chatws check URL``: conformance checks of a server with the guide, and of the additions that it offers.
 
-Modules: ``peer`` (a client that hides nothing), ``world`` (who takes part), ``table`` (what a check is), one module of
-checks for each concern, ``runner``, ``command``.
+Modules: ``registry`` (decorators that register a check), ``raw_client`` and ``check_context`` (connections of a check),
+a module for each group of checks, ``runner``, ``command``.
 """

@@ -1,8 +1,10 @@
-"""Who takes part in the checks: two customers with a conversation each, two agents, and plain HTTP."""
+"""Context of a check: connections of two customers, each with a conversation, and two agents, and an HTTP client."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckTarget:
-    """The server, its two conversations with their members, and whose certificates are trusted."""
+    """Server to check, two conversations with the credentials of their members, and trusted certificates."""
 
     url: str
     rooms: list[RoomAssignment]
@@ -27,39 +29,35 @@ class CheckTarget:
 
 
 class CheckContext:
-    """Opens connections for one check and closes them after it."""
+    """Connections of one check, closed at its end."""
 
-    def __init__(self, site: CheckTarget) -> None:
-        self.url = site.url
-        self.rooms = site.rooms
-        self._tls = site.tls
-        self._peers: list[RawClient] = []
-        self._http: aiohttp.ClientSession | None = None
+    def __init__(self, target: CheckTarget, http: aiohttp.ClientSession) -> None:
+        self.url = target.url
+        self.rooms = target.rooms
+        self.http = http
+        self._tls = target.tls
+        self._clients: list[RawClient] = []
 
-    async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls), timeout=aiohttp.ClientTimeout(total=10)
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for peer in self._peers:
-            await peer.close()
-        self._peers.clear()
-        await self.http.close()
-
-    @property
-    def http(self) -> aiohttp.ClientSession:
-        assert self._http is not None, "used outside of its block"
-        return self._http
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, target: CheckTarget) -> AsyncIterator[Self]:
+        """Give a context for one check, and close its connections at the end of the block."""
+        connector = aiohttp.TCPConnector(ssl=target.tls)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as http:
+            context = cls(target, http)
+            try:
+                yield context
+            finally:
+                for client in context._clients:
+                    await client.close()
 
     @property
     def conversation_id(self) -> str:
-        """The first customer's conversation."""
+        """Conversation of the first customer."""
         return self.rooms[0].conversation_id
 
     def auth(self, *, agent: bool = False, number: int = 0) -> Fields:
-        """Give the credentials of the first or second customer or agent."""
+        """Return the credentials of the first (0) or second (1) customer or agent."""
         return dict(self.rooms[number].members[1 if agent else 0])
 
     async def connect(self, auth: Fields | None = None) -> RawClient:
@@ -75,44 +73,44 @@ class CheckContext:
         return self._keep(await RawClient.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
 
     async def pair(self) -> tuple[RawClient, RawClient]:
-        """Connect a customer and an agent and put both into the customer's conversation."""
+        """Connect a customer and an agent, both of which join the customer's conversation."""
         customer, agent = await self.customer(), await self.agent()
-        for peer in (customer, agent):
-            await self.join(peer)
+        for client in (customer, agent):
+            await self.join(client)
         return customer, agent
 
-    async def join(self, peer: RawClient, conversation_id: str | None = None) -> None:
-        """Enter a conversation as the guide does: without a callback."""
-        wanted = conversation_id or self.conversation_id
-        await peer.tell("join_conversation", wanted)
-        await peer.expect("joined_conversation", conversationId=wanted)
+    async def join(self, client: RawClient, conversation_id: str | None = None) -> None:
+        """Join a conversation as in the guide: without an ack callback."""
+        joined = conversation_id or self.conversation_id
+        await client.tell("join_conversation", joined)
+        await client.expect("joined_conversation", conversationId=joined)
 
-    async def say(self, peer: RawClient, content: str, **more: object) -> Fields:
-        """Send a message into the first conversation and return its ack."""
-        return await peer.ask("send_message", {"conversationId": self.conversation_id, "content": content, **more})
+    async def send_message(self, client: RawClient, content: str, **more: object) -> Fields:
+        """Send a message to the first conversation, and return its ack."""
+        return await client.ask("send_message", {"conversationId": self.conversation_id, "content": content, **more})
 
-    async def extended(self) -> tuple[RawClient, RawClient]:
-        """Like `pair`, for checks of what goes beyond the guide.
+    async def numbered_pair(self) -> tuple[RawClient, RawClient]:
+        """Connect a pair as `pair` does, for checks that need messages with ``seq``.
 
         Raises:
-            NotOffered: messages have no seq here.
+            NotOffered: the server's messages have none.
         """
         customer, agent = await self.pair()
         if "epoch" not in customer.identity:
-            raise NotOffered("`authenticated` names no epoch: messages have no numbers here")
+            raise NotOffered("`authenticated` has no epoch: the server's messages have no seq")
         return customer, agent
 
     async def get(self, path: str, **headers: str) -> tuple[int, object]:
-        """Ask over HTTP: the status, and the body if it is JSON."""
+        """Send a GET request, and return the status and the body, decoded if it is JSON."""
         async with self.http.get(self.url + path, headers=headers) as response:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else await response.text()
 
-    def _keep(self, peer: RawClient) -> RawClient:
-        self._peers.append(peer)
-        return peer
+    def _keep(self, client: RawClient) -> RawClient:
+        self._clients.append(client)
+        return client
 
 
-def word() -> str:
-    """Make a content that nobody else sends."""
+def unique_text() -> str:
+    """Return a text that no other client sends."""
     return f"check-{secrets.token_hex(6)}"

@@ -1,4 +1,4 @@
-"""Checks of who a connection is, and what strangers may do."""
+"""Checks of authentication, and of what unauthenticated connections may do."""
 
 from __future__ import annotations
 
@@ -7,121 +7,124 @@ import time
 
 import msgspec
 
-from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.raw_client import ConnectErrorReceived, Fields, Missing, RawClient
-from chatws_loadtest.check.registry import demand, guide
+from chatws_loadtest.check.registry import guide_check, require
 
 
-@guide("auth.session", "a customer's session is accepted")
-async def _session(world: CheckContext) -> None:
-    peer = await world.customer()
-    demand(peer.identity.get("role") == "customer", f"`authenticated` says {peer.identity}")
+@guide_check("auth.session", "a customer's session is accepted")
+async def _session(context: CheckContext) -> None:
+    client = await context.customer()
+    require(client.identity.get("role") == "customer", f"`authenticated` is {client.identity}")
 
 
-@guide("auth.token", "an agent's token is accepted")
-async def _token(world: CheckContext) -> None:
-    peer = await world.agent()
-    demand(peer.identity.get("role") == "admin", f"`authenticated` says {peer.identity}")
+@guide_check("auth.token", "an agent's token is accepted")
+async def _token(context: CheckContext) -> None:
+    client = await context.agent()
+    require(client.identity.get("role") == "admin", f"`authenticated` is {client.identity}")
 
 
-@guide("auth.shape", "`authenticated` names userId, userName and role")
-async def _shape(world: CheckContext) -> None:
-    peer = await world.customer()
-    demand({"userId", "userName", "role"} <= peer.identity.keys(), f"it names {sorted(peer.identity)}")
+@guide_check("auth.shape", "`authenticated` has userId, userName and role")
+async def _shape(context: CheckContext) -> None:
+    client = await context.customer()
+    require({"userId", "userName", "role"} <= client.identity.keys(), f"it has {sorted(client.identity)}")
 
 
-@guide("auth.event", "credentials can be given later, with the `authenticate` event")
-async def _event(world: CheckContext) -> None:
-    peer = await world.connect()
-    await peer.tell("authenticate", world.auth())
-    await peer.expect("authenticated", role="customer")
+@guide_check("auth.event", "credentials can be given later, with the `authenticate` event")
+async def _event(context: CheckContext) -> None:
+    client = await context.connect()
+    await client.tell("authenticate", context.auth())
+    await client.expect("authenticated", role="customer")
 
 
-@guide("auth.bad_token", "a token that is none is refused")
-async def _bad_token(world: CheckContext) -> None:
-    demand(await _is_refused(world, {"token": "no.token.atall"}), "it was accepted")
+@guide_check("auth.bad_token", "an invalid token is refused")
+async def _bad_token(context: CheckContext) -> None:
+    require(await _is_refused(context, {"token": "no.token.atall"}), "it was accepted")
 
 
-@guide("auth.unsigned", "a token without a signature is refused")
-async def _unsigned(world: CheckContext) -> None:
+@guide_check("auth.unsigned", "a token without a signature is refused")
+async def _unsigned(context: CheckContext) -> None:
     claims = {"sub": "intruder", "role": "admin", "exp": int(time.time()) + 3600}
     parts = ({"alg": "none", "typ": "JWT"}, claims)
     token = ".".join(base64.urlsafe_b64encode(msgspec.json.encode(part)).decode().rstrip("=") for part in parts)
-    demand(await _is_refused(world, {"token": f"{token}."}), "it was accepted: anybody can be an agent")
+    require(
+        await _is_refused(context, {"token": f"{token}."}), "it was accepted, so that any client can become an agent"
+    )
 
 
-@guide("auth.forged", "a token signed with another key is refused")
-async def _forged(world: CheckContext) -> None:
-    token = str(world.auth(agent=True)["token"])
+@guide_check("auth.forged", "a token signed with another key is refused")
+async def _forged(context: CheckContext) -> None:
+    token = str(context.auth(agent=True)["token"])
     head, _, signature = token.rpartition(".")
     if not head:
-        raise NotOffered("the agents' tokens are no JWTs")
-    demand(await _is_refused(world, {"token": f"{head}.{signature[::-1]}"}), "it was accepted")
+        raise NotOffered("the agents' tokens are not JWTs")
+    require(await _is_refused(context, {"token": f"{head}.{signature[::-1]}"}), "it was accepted")
 
 
-@guide("auth.session_as_token", "a session is no token")
-async def _session_as_token(world: CheckContext) -> None:
-    demand(await _is_refused(world, {"token": world.auth()["sessionId"]}), "a customer became an agent")
+@guide_check("auth.session_as_token", "a session is not accepted as a token")
+async def _session_as_token(context: CheckContext) -> None:
+    require(await _is_refused(context, {"token": context.auth()["sessionId"]}), "a customer became an agent")
 
 
-@guide("auth.unknown_session", "a session that does not exist is refused")
-async def _unknown_session(world: CheckContext) -> None:
-    if not await _is_refused(world, {"sessionId": word()}):
+@guide_check("auth.unknown_session", "a session that does not exist is refused")
+async def _unknown_session(context: CheckContext) -> None:
+    if not await _is_refused(context, {"sessionId": unique_text()}):
         raise NotOffered("any session id is accepted: development mode")
 
 
-@guide("auth.role", "a role that the client claims is ignored")
-async def _role(world: CheckContext) -> None:
-    peer = await world.connect({**world.auth(), "role": "admin", "userId": "somebody-else"})
-    said = await peer.expect("authenticated")
-    demand(said.get("role") == "customer" and said.get("userId") != "somebody-else", f"it became {said}")
+@guide_check("auth.role", "a role that the client claims is ignored")
+async def _role(context: CheckContext) -> None:
+    client = await context.connect({**context.auth(), "role": "admin", "userId": "other-user"})
+    payload = await client.expect("authenticated")
+    is_customer = payload.get("role") == "customer" and payload.get("userId") != "other-user"
+    require(is_customer, f"`authenticated` is {payload}")
 
 
-@guide("auth.garbage", "credentials of another type are refused")
-async def _garbage(world: CheckContext) -> None:
-    demand(await _is_refused(world, {"token": {"a": [1]}, "sessionId": 7}), "they were accepted")
+@guide_check("auth.garbage", "credentials of another type are refused")
+async def _garbage(context: CheckContext) -> None:
+    require(await _is_refused(context, {"token": {"a": [1]}, "sessionId": 7}), "they were accepted")
 
 
-@guide("auth.no_join", "who is not authenticated cannot join")
-async def _no_join(world: CheckContext) -> None:
-    stranger = await _stranger(world)
-    if stranger is not None:
-        await stranger.tell("join_conversation", world.conversation_id)
-        demand(not await stranger.hears("joined_conversation"), "it joined")
+@guide_check("auth.no_join", "an unauthenticated connection cannot join")
+async def _no_join(context: CheckContext) -> None:
+    anonymous = await _anonymous(context)
+    if anonymous is not None:
+        await anonymous.tell("join_conversation", context.conversation_id)
+        require(not await anonymous.hears("joined_conversation"), "it joined")
 
 
-@guide("auth.no_send", "who is not authenticated cannot send")
-async def _no_send(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    stranger = await _stranger(world)
-    if stranger is not None:
-        content = word()
-        await stranger.tell("send_message", {"conversationId": world.conversation_id, "content": content})
-        demand(not await customer.hears("message_received", content=content), "its message was delivered")
+@guide_check("auth.no_send", "an unauthenticated connection cannot send")
+async def _no_send(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    anonymous = await _anonymous(context)
+    if anonymous is not None:
+        content = unique_text()
+        await anonymous.tell("send_message", {"conversationId": context.conversation_id, "content": content})
+        require(not await customer.hears("message_received", content=content), "its message was delivered")
 
 
-@guide("auth.no_listen", "who is not authenticated hears nothing")
-async def _no_listen(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    stranger = await _stranger(world)
-    if stranger is not None:
-        await world.say(customer, word())
-        demand(not await stranger.hears("message_received"), "it heard a message")
+@guide_check("auth.no_listen", "an unauthenticated connection receives no messages")
+async def _no_listen(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    anonymous = await _anonymous(context)
+    if anonymous is not None:
+        await context.send_message(customer, unique_text())
+        require(not await anonymous.hears("message_received"), "it received a message")
 
 
-async def _stranger(world: CheckContext) -> RawClient | None:
-    """Connect without credentials; None when even that is refused."""
+async def _anonymous(context: CheckContext) -> RawClient | None:
+    """Connect without credentials; return None if the connection is refused."""
     try:
-        return await world.connect()
+        return await context.connect()
     except ConnectErrorReceived:
         return None
 
 
-async def _is_refused(world: CheckContext, auth: Fields) -> bool:
+async def _is_refused(context: CheckContext, auth: Fields) -> bool:
     try:
-        peer = await world.connect(auth)
-        await peer.expect("authenticated", 1.0)
+        client = await context.connect(auth)
+        await client.expect("authenticated", 1.0)
     except (ConnectErrorReceived, Missing):
         return True
     return False

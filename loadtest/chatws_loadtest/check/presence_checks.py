@@ -2,119 +2,119 @@
 
 from __future__ import annotations
 
-from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.raw_client import Missing
-from chatws_loadtest.check.registry import addition, demand, guide
+from chatws_loadtest.check.registry import addition_check, guide_check, require
 
 EXPIRY_S = 4.5
-"""The guide's 3 seconds, and half of that for the way."""
+"""The guide's 3 seconds, and 1.5 seconds for processing and transport."""
 
 GRACE_S = 9.0
-"""The contract's 5 seconds after the last connection, and time for noticing."""
+"""The contract's 5 seconds after the last connection, and time to detect the disconnect."""
 
 
-@guide("typing.start", "typing is shown to the other member")
-async def _start(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
-    said = await agent.expect("typing_indicator", isTyping=True)
-    demand(said.get("userId") == customer.identity.get("userId"), f"it names {said.get('userId')}")
+@guide_check("typing.start", "typing is shown to the other member")
+async def _start(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
+    indicator = await agent.expect("typing_indicator", isTyping=True)
+    require(indicator.get("userId") == customer.identity.get("userId"), f"its userId is {indicator.get('userId')}")
 
 
-@guide("typing.shape", "the indicator names userId, userName and isTyping")
-async def _shape(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
-    said = await agent.expect("typing_indicator")
-    demand({"userId", "userName", "isTyping"} <= said.keys(), f"it names {sorted(said)}")
+@guide_check("typing.shape", "the indicator has userId, userName and isTyping")
+async def _shape(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
+    indicator = await agent.expect("typing_indicator")
+    require({"userId", "userName", "isTyping"} <= indicator.keys(), f"it has {sorted(indicator)}")
 
 
-@guide("typing.stop", "the end of typing is shown, too")
-async def _stop(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
+@guide_check("typing.stop", "the end of typing is shown")
+async def _stop(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
-    await customer.tell("typing_stop", world.conversation_id)
+    await customer.tell("typing_stop", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=False)
 
 
-@guide("typing.own", "nobody is told of the own typing")
-async def _own(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
-    demand(not await customer.hears("typing_indicator"), "it was")
+@guide_check("typing.own", "a client receives no indicator of its own typing")
+async def _own(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
+    require(not await customer.hears("typing_indicator"), "it received one")
 
 
-@guide("typing.outside", "who is not in the room sees no typing")
-async def _outside(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    other = await world.agent(1)
-    await customer.tell("typing_start", world.conversation_id)
-    demand(not await other.hears("typing_indicator"), "it did")
+@guide_check("typing.outside", "an agent that has not joined receives no indicator")
+async def _outside(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    other = await context.agent(1)
+    await customer.tell("typing_start", context.conversation_id)
+    require(not await other.hears("typing_indicator"), "it received one")
 
 
-@guide("typing.expiry", "typing ends by itself after 3 seconds")
-async def _expiry(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
+@guide_check("typing.expiry", "typing expires after 3 seconds")
+async def _expiry(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
     await agent.expect("typing_indicator", EXPIRY_S, isTyping=False)
 
 
-@addition("typing.message", "a message ends its sender's typing")
-async def _message(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
+@addition_check("typing.message", "a message ends its sender's typing")
+async def _message(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
-    await world.say(customer, word())
+    await context.send_message(customer, unique_text())
     if not await agent.hears("typing_indicator", 1.0, isTyping=False):
-        raise NotOffered("typing goes on until it expires")
+        raise NotOffered("typing lasts until it expires")
 
 
-@addition("typing.disconnect", "a lost connection ends its user's typing")
-async def _disconnect(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await customer.tell("typing_start", world.conversation_id)
+@addition_check("typing.disconnect", "a lost connection ends its user's typing")
+async def _disconnect(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await customer.tell("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
     await customer.close()
     if not await agent.hears("typing_indicator", 1.0, isTyping=False):
-        raise NotOffered("typing goes on until it expires")
+        raise NotOffered("typing lasts until it expires")
 
 
-@guide("presence.online", "who comes is announced to the others in the conversation")
-async def _online(world: CheckContext) -> None:
-    agent = await world.agent()
-    await world.join(agent)
-    customer = await world.customer()
-    await world.join(customer)
+@guide_check("presence.online", "a user that connects is shown as online in its conversation")
+async def _online(context: CheckContext) -> None:
+    agent = await context.agent()
+    await context.join(agent)
+    customer = await context.customer()
+    await context.join(customer)
     await agent.expect("presence_update", userId=customer.identity.get("userId"), status="online")
 
 
-@guide("presence.offline", "who goes is announced, after a while")
-async def _offline(world: CheckContext) -> None:
-    customer, agent = await world.pair()
+@guide_check("presence.offline", "a user that disconnects is shown as offline after a delay")
+async def _offline(context: CheckContext) -> None:
+    customer, agent = await context.pair()
     await customer.close()
     await agent.expect("presence_update", GRACE_S, userId=customer.identity.get("userId"), status="offline")
 
 
-@addition("presence.grace", "a quick reconnect is not shown as offline")
-async def _grace(world: CheckContext) -> None:
-    customer, agent = await world.pair()
+@addition_check("presence.grace", "a quick reconnect is not shown as offline")
+async def _grace(context: CheckContext) -> None:
+    customer, agent = await context.pair()
     await customer.close()
-    await world.join(await world.customer())
+    await context.join(await context.customer())
     if await agent.hears("presence_update", 1.0, status="offline"):
         raise NotOffered("every disconnect is shown at once")
 
 
-@addition("presence.choice", "a user may be away")
-async def _choice(world: CheckContext) -> None:
-    customer, agent = await world.pair()
+@addition_check("presence.choice", "a user can set its presence to away")
+async def _choice(context: CheckContext) -> None:
+    customer, agent = await context.pair()
     try:
         ack = await agent.ask("set_presence", {"status": "away"})
     except Missing as problem:
         raise NotOffered("there is no set_presence") from problem
     if ack.get("success") is not True:
-        raise CheckFailed(f"it was acked {ack}")
+        raise CheckFailed(f"the ack is {ack}")
     await customer.expect("presence_update", userId=agent.identity.get("userId"), status="away")
     await agent.ask("set_presence", {"status": "online"})

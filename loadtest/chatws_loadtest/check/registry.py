@@ -1,4 +1,4 @@
-"""What a check is, and the table they all are in."""
+"""Registry of the checks, and the decorators that add a check to it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chatws_loadtest.check.errors import CheckFailed
 if TYPE_CHECKING:
     from chatws_loadtest.check.check_context import CheckContext
 
-Body = Callable[["CheckContext"], Awaitable[None]]
+CheckFunction = Callable[["CheckContext"], Awaitable[None]]
 
 
 class CheckOutcome(StrEnum):
-    """What became of a check."""
+    """Outcome of a check."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -27,16 +27,16 @@ class CheckOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row of the table; ``in_guide`` says that the guide promises it, so that it may not be missing."""
+    """Check of one behaviour; ``in_guide``: the guide requires it, so that it must not be missing."""
 
     name: str
     what: str
     in_guide: bool
-    body: Body
+    run: CheckFunction
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A check's result; ``advice`` only for one that failed."""
+    """Result of a check; only a failed one has ``advice``."""
 
     name: str
     what: str
@@ -48,7 +48,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 CHECKS: Final[dict[str, Check]] = {}
-"""All checks by name, in the order they were written down."""
+"""Every check by name, in the order of the source files."""
 
 ADVICE: Final = {
     "health": "check that the server is running: curl URL/health",
@@ -57,39 +57,39 @@ ADVICE: Final = {
     "room": "verify that both clients joined the same conversation's room",
     "message": "check the server's log for errors; test with the WebSocket test page",
     "typing": "check the typing events in the console, and that the 3-second timeout does not clear too fast",
-    "presence": "check that the server notices disconnects, and waits a little before it says offline",
+    "presence": "check that the server detects disconnects, and waits a little before it reports offline",
     "catchup": "check that messages are stored with a seq before they are acked",
     "limit": "set limits on sizes and rates; without them one client can take the server down",
     "rest": "check the REST routes: curl URL/openapi.json",
 }
-"""What to try, by the first part of a check's name (guide: Troubleshooting)."""
+"""Advice for failed checks, by the first part of their names (guide: Troubleshooting)."""
 
 
-def guide(name: str, what: str) -> Callable[[Body], Body]:
-    """Add a check of something the guide promises."""
-    return _add(name, what, in_guide=True)
+def guide_check(name: str, what: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a check of behaviour that the guide requires."""
+    return _register(name, what, in_guide=True)
 
 
-def addition(name: str, what: str) -> Callable[[Body], Body]:
-    """Add a check of something that goes beyond the guide."""
-    return _add(name, what, in_guide=False)
+def addition_check(name: str, what: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Register a check of behaviour that goes beyond the guide."""
+    return _register(name, what, in_guide=False)
 
 
-def demand(condition: object, reason: str) -> None:
-    """Fail the check unless something is so.
+def require(condition: object, reason: str) -> None:
+    """Fail the check unless the condition is true.
 
     Raises:
-        CheckFailed: it is not.
+        CheckFailed: it is false.
     """
     if not condition:
         raise CheckFailed(reason)
 
 
-def _add(name: str, what: str, *, in_guide: bool) -> Callable[[Body], Body]:
-    def add(body: Body) -> Body:
+def _register(name: str, what: str, *, in_guide: bool) -> Callable[[CheckFunction], CheckFunction]:
+    def register(function: CheckFunction) -> CheckFunction:
         assert name not in CHECKS, name
         assert name.partition(".")[0] in ADVICE, name
-        CHECKS[name] = Check(name, what, in_guide, body)
-        return body
+        CHECKS[name] = Check(name, what, in_guide, function)
+        return function
 
-    return add
+    return register

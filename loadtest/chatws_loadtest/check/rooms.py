@@ -1,241 +1,248 @@
-"""Checks of rooms, messages and who may hear them."""
+"""Checks of rooms, messages and their recipients."""
 
 from __future__ import annotations
 
 import re
 
-from chatws_loadtest.check.check_context import CheckContext, word
+from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.raw_client import Fields, Missing, RawClient
-from chatws_loadtest.check.registry import addition, demand, guide
+from chatws_loadtest.check.registry import addition_check, guide_check, require
 
 STREAM = 20
 TOO_LONG = 200_000
 FLOOD = 60
 
 
-@guide("room.join", "joining is confirmed with `joined_conversation`")
-async def _join(world: CheckContext) -> None:
-    await world.join(await world.customer())
+@guide_check("room.join", "joining is confirmed with `joined_conversation`")
+async def _join(context: CheckContext) -> None:
+    await context.join(await context.customer())
 
 
-@guide("room.leave", "leaving is confirmed with `left_conversation`")
-async def _leave(world: CheckContext) -> None:
-    customer = await world.customer()
-    await world.join(customer)
-    await customer.tell("leave_conversation", world.conversation_id)
-    await customer.expect("left_conversation", conversationId=world.conversation_id)
+@guide_check("room.leave", "leaving is confirmed with `left_conversation`")
+async def _leave(context: CheckContext) -> None:
+    customer = await context.customer()
+    await context.join(customer)
+    await customer.tell("leave_conversation", context.conversation_id)
+    await customer.expect("left_conversation", conversationId=context.conversation_id)
 
 
-@guide("room.delivery", "a message reaches the other member")
-async def _delivery(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    content = word()
-    await world.say(customer, content)
+@guide_check("room.delivery", "a message reaches the other member")
+async def _delivery(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    content = unique_text()
+    await context.send_message(customer, content)
     await agent.expect("message_received", content=content)
 
 
-@guide("room.reply", "an agent's reply reaches the customer")
-async def _reply(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    content = word()
-    await world.say(agent, content)
-    said = await customer.expect("message_received", content=content)
-    demand(_sender(said).get("role") == "admin", f"its sender is {_sender(said)}")
+@guide_check("room.reply", "an agent's reply reaches the customer")
+async def _reply(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    content = unique_text()
+    await context.send_message(agent, content)
+    message = await customer.expect("message_received", content=content)
+    require(_sender(message).get("role") == "admin", f"its sender is {_sender(message)}")
 
 
-@guide("room.own", "the sender receives its own message")
-async def _own(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    content = word()
-    await world.say(customer, content)
+@guide_check("room.own", "the sender receives its own message")
+async def _own(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    content = unique_text()
+    await context.send_message(customer, content)
     await customer.expect("message_received", content=content)
 
 
-@guide("room.left", "who has left hears nothing more")
-async def _left(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await agent.tell("leave_conversation", world.conversation_id)
+@guide_check("room.left", "a member that left receives no further messages")
+async def _left(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await agent.tell("leave_conversation", context.conversation_id)
     await agent.expect("left_conversation")
-    await world.say(customer, word())
-    demand(not await agent.hears("message_received"), "it heard a message")
+    await context.send_message(customer, unique_text())
+    require(not await agent.hears("message_received"), "it received a message")
 
 
-@guide("room.outside", "an agent who has not joined hears nothing")
-async def _outside(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    other = await world.agent(1)
-    await world.say(customer, word())
-    demand(not await other.hears("message_received"), "it heard a message")
+@guide_check("room.outside", "an agent that has not joined receives no messages")
+async def _outside(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    other = await context.agent(1)
+    await context.send_message(customer, unique_text())
+    require(not await other.hears("message_received"), "it received a message")
 
 
-@guide("room.twice", "joining twice does not double messages")
-async def _twice(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await world.join(agent)
-    content = word()
-    await world.say(customer, content)
+@guide_check("room.twice", "joining twice does not duplicate messages")
+async def _twice(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await context.join(agent)
+    content = unique_text()
+    await context.send_message(customer, content)
     await agent.expect("message_received", content=content)
-    demand(not await agent.hears("message_received", content=content), "it came twice")
+    require(not await agent.hears("message_received", content=content), "it was delivered twice")
 
 
-@guide("room.foreign_join", "a customer cannot join another's conversation")
-async def _foreign_join(world: CheckContext) -> None:
-    await world.join(await world.customer())
-    other = await world.customer(1)
-    await other.tell("join_conversation", world.conversation_id)
-    demand(not await other.hears("joined_conversation", conversationId=world.conversation_id), "it joined")
+@guide_check("room.foreign_join", "a customer cannot join another's conversation")
+async def _foreign_join(context: CheckContext) -> None:
+    await context.join(await context.customer())
+    other = await context.customer(1)
+    await other.tell("join_conversation", context.conversation_id)
+    require(not await other.hears("joined_conversation", conversationId=context.conversation_id), "it joined")
 
 
-@guide("room.foreign_send", "a customer cannot write into another's conversation")
-async def _foreign_send(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    other, content = await world.customer(1), word()
-    await other.tell("send_message", {"conversationId": world.conversation_id, "content": content})
-    demand(not await customer.hears("message_received", content=content), "it was delivered")
+@guide_check("room.foreign_send", "a customer cannot send to another's conversation")
+async def _foreign_send(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    other, content = await context.customer(1), unique_text()
+    await other.tell("send_message", {"conversationId": context.conversation_id, "content": content})
+    require(not await customer.hears("message_received", content=content), "it was delivered")
 
 
-@guide("room.foreign_listen", "a customer hears nothing of another's conversation")
-async def _foreign_listen(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    other = await world.customer(1)
-    await world.join(other, world.rooms[1].conversation_id)
-    await other.tell("join_conversation", world.conversation_id)
-    await world.say(customer, word())
-    demand(not await other.hears("message_received"), "it heard a message")
+@guide_check("room.foreign_listen", "a customer receives no messages of another's conversation")
+async def _foreign_listen(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    other = await context.customer(1)
+    await context.join(other, context.rooms[1].conversation_id)
+    await other.tell("join_conversation", context.conversation_id)
+    await context.send_message(customer, unique_text())
+    require(not await other.hears("message_received"), "it received a message")
 
 
-@guide("message.ack", "a message is acked with `success: true`")
-async def _ack(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    ack = await world.say(customer, word())
-    demand(ack.get("success") is True, f"the ack is {ack}")
+@guide_check("message.ack", "a message is acked with `success: true`")
+async def _ack(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    ack = await context.send_message(customer, unique_text())
+    require(ack.get("success") is True, f"the ack is {ack}")
 
 
-@guide("message.shape", "a message has conversationId, content, sender and timestamp")
-async def _shape(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    content = word()
-    await world.say(customer, content)
-    said = await agent.expect("message_received", content=content)
-    demand({"conversationId", "content", "sender", "timestamp"} <= said.keys(), f"it has {sorted(said)}")
-    demand({"userId", "role"} <= _sender(said).keys(), f"its sender has {sorted(_sender(said))}")
-    demand(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", str(said["timestamp"])), f"its time is {said['timestamp']}")
+@guide_check("message.shape", "a message has conversationId, content, sender and timestamp")
+async def _shape(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    content = unique_text()
+    await context.send_message(customer, content)
+    message = await agent.expect("message_received", content=content)
+    require({"conversationId", "content", "sender", "timestamp"} <= message.keys(), f"it has {sorted(message)}")
+    require({"userId", "role"} <= _sender(message).keys(), f"its sender has {sorted(_sender(message))}")
+    require(
+        re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", str(message["timestamp"])),
+        f"its timestamp is {message['timestamp']}",
+    )
 
 
-@guide("message.sender", "the sender is who is authenticated, whatever the message says")
-async def _forged(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    content = word()
+@guide_check("message.sender", "the sender is the authenticated user, not the one named in the message")
+async def _forged(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    content = unique_text()
     forged = {"userId": "agent", "role": "admin", "userName": "Boss"}
     await customer.tell(
-        "send_message", {"conversationId": world.conversation_id, "content": content, "sender": forged, "role": "admin"}
+        "send_message",
+        {"conversationId": context.conversation_id, "content": content, "sender": forged, "role": "admin"},
     )
     try:
-        said = await agent.expect("message_received", content=content)
+        received = await agent.expect("message_received", content=content)
     except Missing:
-        # Refusing what does not belong there is as good.
+        # A server may also refuse a message with unknown fields.
         return
-    demand(_sender(said).get("role") == "customer", f"a customer wrote as {_sender(said)}")
+    require(_sender(received).get("role") == "customer", f"its sender is {_sender(received)}")
 
 
-@guide("message.verbatim", "text arrives as it was written, in any script")
-async def _verbatim(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    content = f"{word()} Grüße, 你好 \N{WAVING HAND SIGN} a\nb"
-    await world.say(customer, content)
+@guide_check("message.verbatim", "text is delivered unchanged, in any script")
+async def _verbatim(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    content = f"{unique_text()} Grüße, 你好 \N{WAVING HAND SIGN} a\nb"
+    await context.send_message(customer, content)
     await agent.expect("message_received", content=content)
 
 
-@guide("message.order", "a client's messages keep their order")
-async def _order(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    start = word()
+@guide_check("message.order", "a client's messages keep their order")
+async def _order(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    prefix = unique_text()
     for number in range(STREAM):
-        await customer.tell("send_message", {"conversationId": world.conversation_id, "content": f"{start}-{number}"})
-    heard = [str((await agent.expect("message_received")).get("content")) for _ in range(STREAM)]
-    demand(heard == [f"{start}-{number}" for number in range(STREAM)], "they came in another order")
+        await customer.tell(
+            "send_message", {"conversationId": context.conversation_id, "content": f"{prefix}-{number}"}
+        )
+    received = [str((await agent.expect("message_received")).get("content")) for _ in range(STREAM)]
+    require(received == [f"{prefix}-{number}" for number in range(STREAM)], "they arrived in another order")
 
 
-@guide("message.empty", "an empty message is refused")
-async def _empty(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await _refuses(customer, {"conversationId": world.conversation_id, "content": ""})
-    demand(not await agent.hears("message_received"), "it was delivered")
+@guide_check("message.empty", "an empty message is refused")
+async def _empty(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await _require_refusal(customer, {"conversationId": context.conversation_id, "content": ""})
+    require(not await agent.hears("message_received"), "it was delivered")
 
 
-@guide("message.no_content", "a message without content is refused")
-async def _no_content(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    await _refuses(customer, {"conversationId": world.conversation_id})
+@guide_check("message.no_content", "a message without content is refused")
+async def _no_content(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    await _require_refusal(customer, {"conversationId": context.conversation_id})
 
 
-@guide("message.no_conversation", "a message without a conversation is refused")
-async def _no_conversation(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    await _refuses(customer, {"content": word()})
+@guide_check("message.no_conversation", "a message without a conversation is refused")
+async def _no_conversation(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    await _require_refusal(customer, {"content": unique_text()})
 
 
-@guide("message.other_type", "content that is no text is refused")
-async def _other_type(world: CheckContext) -> None:
-    customer, agent = await world.pair()
-    await _refuses(customer, {"conversationId": world.conversation_id, "content": {"a": 1}})
-    demand(not await agent.hears("message_received"), "it was delivered")
+@guide_check("message.other_type", "content that is not a string is refused")
+async def _other_type(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    await _require_refusal(customer, {"conversationId": context.conversation_id, "content": {"a": 1}})
+    require(not await agent.hears("message_received"), "it was delivered")
 
 
-@guide("message.no_object", "a payload that is no object is refused, and the connection lives")
-async def _no_object(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    await _refuses(customer, "hello")
-    await world.say(customer, word())
+@guide_check("message.no_object", "a payload that is not an object is refused, and the connection stays open")
+async def _no_object(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    await _require_refusal(customer, "hello")
+    await context.send_message(customer, unique_text())
 
 
-@addition("message.error_event", "what fails without a callback is told with an `error` event")
-async def _error_event(world: CheckContext) -> None:
-    customer, _ = await world.pair()
-    await customer.tell("send_message", {"conversationId": world.conversation_id, "content": ""})
+@addition_check("message.error_event", "a failure without an ack callback is reported by an `error` event")
+async def _error_event(context: CheckContext) -> None:
+    customer, _ = await context.pair()
+    await customer.tell("send_message", {"conversationId": context.conversation_id, "content": ""})
     if not await customer.hears("error", 1.0):
-        raise NotOffered("nothing is told")
+        raise NotOffered("no `error` event was received")
 
 
-@addition("message.unknown_event", "an event nobody knows is answered with an error")
-async def _unknown_event(world: CheckContext) -> None:
-    customer = await world.customer()
+@addition_check("message.unknown_event", "an unknown event is answered with an error")
+async def _unknown_event(context: CheckContext) -> None:
+    customer = await context.customer()
     try:
         ack = await customer.ask("no_such_event", {})
     except Missing as problem:
         raise NotOffered("it is ignored") from problem
-    demand(ack.get("success") is False, f"it is acked {ack}")
+    require(ack.get("success") is False, f"the ack is {ack}")
 
 
-@addition("limit.length", "a message of 200,000 characters is refused")
-async def _length(world: CheckContext) -> None:
-    customer, agent = await world.pair()
+@addition_check("limit.length", "a message of 200,000 characters is refused")
+async def _length(context: CheckContext) -> None:
+    customer, agent = await context.pair()
     content = "x" * TOO_LONG
-    await customer.tell("send_message", {"conversationId": world.conversation_id, "content": content})
+    await customer.tell("send_message", {"conversationId": context.conversation_id, "content": content})
     if await agent.hears("message_received", 1.0, content=content):
         raise NotOffered("it was delivered")
 
 
-@addition("limit.rate", f"{FLOOD} messages at once are too many")
-async def _rate(world: CheckContext) -> None:
-    customer = await world.customer(1)
-    conversation_id = world.rooms[1].conversation_id
-    await world.join(customer, conversation_id)
+@addition_check("limit.rate", f"{FLOOD} messages at once are too many")
+async def _rate(context: CheckContext) -> None:
+    customer = await context.customer(1)
+    conversation_id = context.rooms[1].conversation_id
+    await context.join(customer, conversation_id)
     acks = [
-        await customer.ask("send_message", {"conversationId": conversation_id, "content": word()}) for _ in range(FLOOD)
+        await customer.ask("send_message", {"conversationId": conversation_id, "content": unique_text()})
+        for _ in range(FLOOD)
     ]
     if all(ack.get("success") for ack in acks):
-        raise NotOffered("all were taken; the guide leaves limits to the future")
+        raise NotOffered("all were accepted; the guide plans limits for the future")
 
 
-async def _refuses(peer: RawClient, payload: object) -> None:
+async def _require_refusal(client: RawClient, payload: object) -> None:
     try:
-        ack = await peer.ask("send_message", payload)
+        ack = await client.ask("send_message", payload)
     except Missing:
-        # The guide has no ack for a refusal; the `error` event or silence will do.
+        # The guide has no ack for a refusal: an `error` event, or none, is enough.
         return
-    demand(ack.get("success") is not True, f"it was acked {ack}")
+    require(ack.get("success") is not True, f"the ack is {ack}")
 
 
 def _sender(message: Fields) -> Fields:

@@ -1,4 +1,4 @@
-"""Runs the checks one after another: several of them listen for what must not come."""
+"""Runner of the checks, one after another: several of them verify that an event does not arrive."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from chatws_loadtest.check.raw_client import ConnectErrorReceived, Missing
 from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult
 
 MODULES = (transports, identity, rooms, presence_checks, catchup)
-"""Importing them fills the table."""
+"""Their import registers the checks."""
 
-BROKEN = (
+FAILURES = (
     CheckFailed,
     Missing,
     ConnectErrorReceived,
@@ -28,43 +28,43 @@ BROKEN = (
     LookupError,
     TypeError,
 )
-"""Everything a server can do wrong with the checks' own code as it is."""
+"""Exceptions that a misbehaving server causes in a check."""
 
 
 async def run_checks(
-    site: CheckTarget, wanted: Iterable[Check], on_finding: Callable[[CheckResult], None]
+    target: CheckTarget, checks: Iterable[Check], on_result: Callable[[CheckResult], None]
 ) -> list[CheckResult]:
-    """Run checks, and tell each result at once."""
-    findings = []
-    for check in wanted:
-        finding = await _run(check, site)
-        on_finding(finding)
-        findings.append(finding)
-    return findings
+    """Run the checks, and pass each result to ``on_result`` at once."""
+    results = []
+    for check in checks:
+        result = await _run(check, target)
+        on_result(result)
+        results.append(result)
+    return results
 
 
 def all_checks() -> list[Check]:
-    """Give every check, those of one concern together."""
+    """Return every check, sorted by group."""
     order = list(ADVICE)
     return sorted(CHECKS.values(), key=lambda check: order.index(check.name.partition(".")[0]))
 
 
-async def _run(check: Check, site: CheckTarget) -> CheckResult:
+async def _run(check: Check, target: CheckTarget) -> CheckResult:
     begin_s = time.monotonic()
-    result, reason = CheckOutcome.PASS, ""
+    outcome, reason = CheckOutcome.PASS, ""
     try:
-        async with CheckContext(site) as world:
-            await check.body(world)
-    except NotOffered as absence:
-        result, reason = CheckOutcome.NOT_OFFERED, str(absence)
-    except BROKEN as problem:
-        result, reason = CheckOutcome.FAIL, str(problem) or type(problem).__name__
+        async with CheckContext.open(target) as context:
+            await check.run(context)
+    except NotOffered as problem:
+        outcome, reason = CheckOutcome.NOT_OFFERED, str(problem)
+    except FAILURES as problem:
+        outcome, reason = CheckOutcome.FAIL, str(problem) or type(problem).__name__
     return CheckResult(
         name=check.name,
         what=check.what,
         in_guide=check.in_guide,
-        result=result,
+        result=outcome,
         reason=reason,
-        advice=ADVICE[check.name.partition(".")[0]] if result is CheckOutcome.FAIL else "",
+        advice=ADVICE[check.name.partition(".")[0]] if outcome is CheckOutcome.FAIL else "",
         duration_s=round(time.monotonic() - begin_s, 3),
     )
