@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from chatws_loadtest.history_check import NotReadable
 from chatws_loadtest.ipc import WorkerDone
 from chatws_loadtest.ledger import Balance
@@ -92,9 +94,10 @@ async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[s
             unstored = await run.load.count_unstored()
         except NotReadable as problem:
             unchecked["unstored"] = str(problem)
+    fields = msgspec.to_builtins(balance)
     failed = sum(failures.values()) + balance.unanswered
     numbers = {
-        **{name: float(getattr(balance, name)) for name in DELIVERY_METRICS if name != "unstored"},
+        **{name: float(fields[name]) for name in DELIVERY_METRICS if name != "unstored"},
         "unstored": float(unstored),
         "connections": float(run.stats.fewest_connections),
         "sent": float(balance.sent),

@@ -11,7 +11,7 @@ from chatws_loadtest.stream_checker import GapReason, StreamChecker
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """Number of messages by what happened to them; the fields from ``unanswered`` to ``deaf`` are delivery failures.
+    """Number of messages by what happened to them; the fields from ``unanswered`` to ``stalled`` are delivery failures.
 
     The last two are no failures of a server that implements only the guide.
     """
@@ -31,8 +31,11 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """Received twice by a member on one connection."""
     reordered: int = 0
     """Received by a member after a later message."""
-    deaf: int = 0
-    """Members that reconnected and then received nothing, although messages were acked; those do not count as lost."""
+    stalled: int = msgspec.field(default=0, name="deaf")
+    """Members that reconnected and then received nothing, although messages were acked; those do not count as lost.
+
+    Reports and thresholds call it ``deaf``.
+    """
     excused: int = 0
     """Missed during a disconnect from a server without history."""
     repeated: int = 0
@@ -45,7 +48,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_delivery_failures(self) -> bool:
-        return any((self.lost, self.gaps, self.duplicated, self.reordered, self.deaf))
+        """Whether the delivery of acked messages failed; unanswered messages are not included."""
+        return any((self.lost, self.gaps, self.duplicated, self.reordered, self.stalled))
 
     def __add__(self, other: Balance) -> Balance:
         """Add the counts of other messages."""
@@ -226,7 +230,7 @@ class Ledger:
             gaps=sum(member.gaps for member in members),
             duplicated=sum(member.duplicated for member in members),
             reordered=sum(member.reordered for member in members),
-            deaf=len(stalled),
+            stalled=len(stalled),
             excused=excused,
             repeated=sum(bool(repeats.copies) for repeats in self._repeats.values()),
         )

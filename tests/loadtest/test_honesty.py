@@ -65,7 +65,7 @@ async def test_stalled_stream_after_a_reconnect_misses_only_that_threshold(loadt
     async with served(ServerFaults(stalled_after_reconnect=True)) as url:
         result = await loadtest.run("--url", url, "--scenario=reconnect", *users, *SMALL, SHORT_DRAIN)
     assert (result.code, result.missed) == (MISSED, ["deaf"]), result.stdout + result.stderr
-    assert result.scenario.balance.deaf == 20
+    assert result.scenario.balance.stalled == 20
 
 
 @pytest.mark.alone

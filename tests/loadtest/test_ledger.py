@@ -177,7 +177,7 @@ def test_member_without_messages_after_a_reconnect_is_stalled_and_loses_none(led
     ledger.enter(ROOM, AGENT, 0, 2.0)
     for seq in (1, 2):
         deliver(ledger, send(ledger, seq=seq, at_s=3.0), seq, CUSTOMER)
-    assert ledger.balance() == Balance(sent=2, acked=2, deaf=1)
+    assert ledger.balance() == Balance(sent=2, acked=2, stalled=1)
 
 
 def test_member_that_misses_one_of_two_after_a_reconnect_loses_it(ledger: Ledger) -> None:
