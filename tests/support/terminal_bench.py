@@ -17,7 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatws_cli.errors import ExitCode
-from chatws_cli.screen.thread import MAX_ITEMS
+from chatws_cli.presentation.thread import MAX_ITEMS
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.preferences import Preferences

@@ -10,7 +10,7 @@ from chatws.client import ConversationJoined, MessageReceived
 from chatws.protocol.entities import Conversation, ConversationStatus, Message, ReadMark, User
 from chatws.protocol.events import Authenticated, Timers
 from chatws.protocol.responses import JoinAck
-from chatws_cli.screen.state import Screen
+from chatws_cli.screen.state import ScreenState
 
 GRACE = User(user_id="grace", user_name="Grace", role="customer")
 ADA = User(user_id="ada", user_name="Ada", role="admin")
@@ -93,9 +93,9 @@ def authenticated(user: User) -> Authenticated:
     )
 
 
-def screen_of(user: User, *conversations: Conversation) -> Screen:
+def screen_of(user: User, *conversations: Conversation) -> ScreenState:
     """Return a user's screen with these conversations, the first one open and loaded."""
-    screen = Screen(user.role, UTC)
+    screen = ScreenState(user.role, UTC)
     screen.apply(authenticated(user), 0.0)
     for entry in conversations:
         screen.apply(joined(entry), 0.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chatws.client import AgentClient, ConnectionChange, CustomerClient
 from chatws.protocol.entities import ConversationStatus, Message, Presence, PresenceStatus, ReadMark, User
 from chatws.protocol.events import ConversationUpdated, MessageRead, TypingIndicator
-from chatws_cli.screen.state import Screen
+from chatws_cli.screen.state import ScreenState
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.controller import ChatController
 from tools.screenshots.sample_events import (
@@ -49,7 +49,7 @@ class OfflineController(ChatController):
 def agent_controller() -> OfflineController:
     """Return the controller of the agent Ada: five customers, one of them typing, and one unsent message."""
     controller = OfflineController(AgentClient("http://localhost", "token"), None, NO_DIRECTORY, "nowhere")
-    controller.screen = screen = Screen("admin", UTC)
+    controller.screen = screen = ScreenState("admin", UTC)
     screen.apply(authenticated(ADA), 0.0)
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     screen.link.latency_s = 0.004
@@ -68,7 +68,7 @@ def agent_controller() -> OfflineController:
 def customer_controller() -> OfflineController:
     """Return the controller of the customer Grace, whose client is reconnecting."""
     controller = OfflineController(CustomerClient("http://localhost", "session"), None, NO_DIRECTORY, "nowhere")
-    controller.screen = screen = Screen("customer", UTC)
+    controller.screen = screen = ScreenState("customer", UTC)
     screen.apply(authenticated(GRACE), 0.0)
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     screen.apply(joined(conversation(status="assigned", version=2, assignee=ADA)), 0.0)
@@ -90,7 +90,7 @@ async def settle(app: ChatApp, pilot: Pilot[int]) -> None:
     await pilot.pause()
 
 
-def _add_customers(screen: Screen) -> None:
+def _add_customers(screen: ScreenState) -> None:
     others: list[tuple[str, str, ConversationStatus, User | None, str, int]] = [
         ("linus", "Linus", "queued", None, "The link in the mail does not work", 3),
         ("margaret", "Margaret", "assigned", BOB, "Thank you!", 1),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatws_cli.screen.users import DOTS
-from chatws_cli.text_ui.sanitize import clean_line, excerpt, head, width
+from chatws_cli.presentation.sanitize import clean_line, excerpt, head, width
+from chatws_cli.presentation.users import DOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from chatws.protocol.entities import Conversation
-    from chatws_cli.screen.thread import Thread
-    from chatws_cli.screen.users import Users
+    from chatws_cli.presentation.thread import Thread
+    from chatws_cli.presentation.users import Users
 
 Filter = Literal["open", "mine", "queue", "all"]
 FILTERS: Final[tuple[Filter, ...]] = ("open", "mine", "queue", "all")

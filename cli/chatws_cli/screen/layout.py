@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatws_cli.screen.timeline_items import MARKS, DateItem, EntryState, MessageItem, NoticeItem, UnreadMarker
+from chatws_cli.presentation.sanitize import width
+from chatws_cli.presentation.timeline_items import MARKS, DateItem, EntryState, MessageItem, NoticeItem, UnreadMarker
 from chatws_cli.screen.wrap import wrap
-from chatws_cli.text_ui.sanitize import width
 
 if TYPE_CHECKING:
-    from chatws_cli.screen.timeline_items import Block
+    from chatws_cli.presentation.timeline_items import Block
 
 StyleName = Literal["time", "mark", "own", "admin", "customer", "bot", "text", "notice", "problem", "rule", "new"]
 

@@ -20,12 +20,12 @@ from chatws.protocol.events import (
     TypingIndicator,
 )
 from chatws.protocol.responses import InboxAck
-from chatws_cli.screen.connection_status import ConnectionStatus
+from chatws_cli.presentation.connection_status import ConnectionStatus
+from chatws_cli.presentation.sanitize import clean_line
+from chatws_cli.presentation.thread import Thread
+from chatws_cli.presentation.timeline_items import NO_SEQ, MessageItem, shown
+from chatws_cli.presentation.users import Users
 from chatws_cli.screen.conversation_list import ConversationIndex
-from chatws_cli.screen.thread import Thread
-from chatws_cli.screen.timeline_items import NO_SEQ, MessageItem, shown
-from chatws_cli.screen.users import Users
-from chatws_cli.text_ui.sanitize import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ _STATUS_LINES = {
 }
 
 
-class Screen:
+class ScreenState:
     """What one terminal knows.
 
     ``now`` is a monotonic clock's seconds. `Authenticated` comes first and says who we are.

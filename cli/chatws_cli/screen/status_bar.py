@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatws_cli.text_ui.sanitize import head, width
+from chatws_cli.presentation.sanitize import head, width
 
 if TYPE_CHECKING:
-    from chatws_cli.screen.state import Screen
+    from chatws_cli.screen.state import ScreenState
 
 _SEPARATOR = " │ "
 _WORDS = {"bot": "with the bot", "queued": "waiting for an agent", "assigned": "with an agent", "resolved": "closed"}
 """Where a conversation stands, for its customer."""
 
 
-def typing_line(screen: Screen, below: int, columns: int) -> str:
+def typing_line(screen: ScreenState, below: int, columns: int) -> str:
     """Say who types, or what else is worth a word; ``below`` counts messages under the window's end."""
     thread = screen.current
     if below:
@@ -27,7 +27,7 @@ def typing_line(screen: Screen, below: int, columns: int) -> str:
     return head(f"{', '.join(names[:3])} are typing…", columns)
 
 
-def status_line(screen: Screen, now: float, columns: int) -> str:
+def status_line(screen: ScreenState, now: float, columns: int) -> str:
     """Say everything that fits, the most important first."""
     parts = [screen.link.describe(now)]
     if screen.queued:
@@ -48,7 +48,7 @@ def status_line(screen: Screen, now: float, columns: int) -> str:
     return head(line, columns)
 
 
-def conversation_words(screen: Screen) -> str:
+def conversation_words(screen: ScreenState) -> str:
     """Name the open conversation and where it stands."""
     thread = screen.current
     assert thread is not None

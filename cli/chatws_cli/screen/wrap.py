@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatws_cli.text_ui.sanitize import head, width
+from chatws_cli.presentation.sanitize import head, width
 
 
 def wrap(text: str, columns: int, first: int | None = None) -> list[str]:

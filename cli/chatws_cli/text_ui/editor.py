@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatws_cli.text_ui.sanitize import clean, tail, width
+from chatws_cli.presentation.sanitize import clean, tail, width
 
 if TYPE_CHECKING:
     from chatws_cli.text_ui.keys import KeyPress

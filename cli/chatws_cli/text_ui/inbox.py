@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatws_cli.text_ui.sanitize import clean_line, excerpt
+from chatws_cli.presentation.sanitize import clean_line, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from chatws.client.core.sdk_events import ConnectionChange, ConversationJoined, 
 from chatws.protocol.entities import Conversation, Message, Presence, User
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
 from chatws.protocol.responses import InboxAck
-from chatws_cli.text_ui.sanitize import clean, clean_line, excerpt
+from chatws_cli.presentation.sanitize import clean, clean_line, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,9 +11,9 @@ from chatws.client import AgentClient, ConnectionChange, Event, MessageReceived
 from chatws.protocol.events import ConversationUpdated
 from chatws_cli.errors import ExitCode
 from chatws_cli.output import abandon_stdout, print_json
+from chatws_cli.presentation.sanitize import clean_line, excerpt
 from chatws_cli.text_ui.json_records import ack_of, record_of
 from chatws_cli.text_ui.renderer import TextRenderer
-from chatws_cli.text_ui.sanitize import clean_line, excerpt
 
 if TYPE_CHECKING:
     from chatws.client import CustomerClient

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from chatws_cli.text_ui.sanitize import clean_line
+from chatws_cli.presentation.sanitize import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

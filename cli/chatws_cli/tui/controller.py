@@ -13,7 +13,7 @@ from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_file
-from chatws_cli.screen.state import Screen
+from chatws_cli.screen.state import ScreenState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -38,7 +38,7 @@ class ChatController:
 
     def __init__(self, client: AgentClient | CustomerClient, wanted: str | None, data_dir: Path, server: str) -> None:
         self.client = client
-        self.screen = Screen("admin" if isinstance(client, AgentClient) else "customer")
+        self.screen = ScreenState("admin" if isinstance(client, AgentClient) else "customer")
         self.changed: Callable[[], None] = lambda: None
         self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.welcome = ""

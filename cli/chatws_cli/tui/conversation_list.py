@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from chatws_cli.presentation.sanitize import width
 from chatws_cli.screen.conversation_list import fit
-from chatws_cli.text_ui.sanitize import width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

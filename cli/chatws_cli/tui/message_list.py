@@ -12,15 +12,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from chatws_cli.presentation.timeline_items import Block, MessageItem
 from chatws_cli.screen.layout import Rows, lay_out, spans
-from chatws_cli.screen.timeline_items import Block, MessageItem
 from chatws_cli.tui.styles import MARKED, STYLES
 
 if TYPE_CHECKING:
     from textual.events import Resize
     from textual.selection import Selection
 
-    from chatws_cli.screen.thread import Thread
+    from chatws_cli.presentation.thread import Thread
 
 _OLDER_WITHIN_ROWS = 3
 """So near to the top the next page of history is asked for."""

@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatws_cli.presentation.sanitize import width
+from chatws_cli.presentation.timeline_items import DateItem, MessageItem, NoticeItem
 from chatws_cli.screen.conversation_list import fit, waiting
 from chatws_cli.screen.layout import lay_out, plain, rule, spans
-from chatws_cli.screen.timeline_items import DateItem, MessageItem, NoticeItem
 from chatws_cli.screen.wrap import wrap
-from chatws_cli.text_ui.sanitize import width
 from tools.screenshots.sample_events import NOON, at
 
 ENTRY = MessageItem(1, "Grace (customer)", "customer", False, "Where is the parcel that I ordered?", NOON)

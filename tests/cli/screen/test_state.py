@@ -5,10 +5,10 @@ from chatws.protocol.entities import Presence, ReadMark
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, TypingIndicator
 from chatws.protocol.responses import InboxAck
-from chatws_cli.screen.state import Screen
+from chatws_cli.presentation.thread import MAX_ITEMS
+from chatws_cli.presentation.timeline_items import DateItem, MessageItem, NoticeItem, UnreadMarker
+from chatws_cli.screen.state import ScreenState
 from chatws_cli.screen.status_bar import status_line, typing_line
-from chatws_cli.screen.thread import MAX_ITEMS
-from chatws_cli.screen.timeline_items import DateItem, MessageItem, NoticeItem, UnreadMarker
 from tools.screenshots.sample_events import (
     ADA,
     BOB,
@@ -23,7 +23,7 @@ from tools.screenshots.sample_events import (
 )
 
 
-def shown(screen: Screen) -> list[str]:
+def shown(screen: ScreenState) -> list[str]:
     """Describe the open conversation's blocks in short."""
     assert screen.current is not None
     words = []

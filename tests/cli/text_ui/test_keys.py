@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatws_cli.presentation.sanitize import width
 from chatws_cli.text_ui.editor import Changed, Ended, LineEditor, LineSubmitted
 from chatws_cli.text_ui.keys import KeyDecoder, KeyPress
-from chatws_cli.text_ui.sanitize import width
 
 
 def decode(*chunks: bytes) -> list[KeyPress]:

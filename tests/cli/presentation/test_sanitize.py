@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatws_cli.text_ui.sanitize import clean, clean_line, excerpt, head, tail, width
+from chatws_cli.presentation.sanitize import clean, clean_line, excerpt, head, tail, width
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chatws_cli.text_ui.sanitize import clean
+from chatws_cli.presentation.sanitize import clean
 
 if TYPE_CHECKING:
     from datetime import datetime

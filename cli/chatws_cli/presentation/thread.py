@@ -7,7 +7,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from chatws_cli.screen.timeline_items import (
+from chatws_cli.presentation.timeline_items import (
     NO_SEQ,
     Block,
     DateItem,

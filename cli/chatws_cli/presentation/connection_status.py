@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatws_cli.text_ui.sanitize import clean_line
+from chatws_cli.presentation.sanitize import clean_line
 
 if TYPE_CHECKING:
     from chatws.client import ConnectionChange, ConnectionState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatws_cli.text_ui.sanitize import clean_line
+from chatws_cli.presentation.sanitize import clean_line
 
 if TYPE_CHECKING:
     from chatws.protocol.entities import Presence, PresenceStatus, Role, User
