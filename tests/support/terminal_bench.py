@@ -58,7 +58,7 @@ async def _long_conversation() -> list[Number]:
     screen = desk.screen
     before_mib = _rss_mib()
     screen.threads["c1"].reload(
-        [screen.entry(message(seq, _WORDS, GRACE if seq % 2 else ADA)) for seq in range(1, MAX_ITEMS + 1)],
+        [screen.item(message(seq, _WORDS, GRACE if seq % 2 else ADA)) for seq in range(1, MAX_ITEMS + 1)],
         has_more_before=True,
     )
     app = ChatApp([desk], Preferences(bell=False))
@@ -72,12 +72,12 @@ async def _long_conversation() -> list[Number]:
             view.invalidate()
 
         def wrap_anew() -> None:
-            view.pane._laid = {}
-            view.pane._drawn = view.pane._drawn._replace(read_seq=-1)
+            view.message_list._laid = {}
+            view.message_list._drawn = view.message_list._drawn._replace(read_seq=-1)
             view.invalidate()
 
         one_more = [await _drawn(view, add) for _ in range(_ROUNDS)]
-        up = [await _drawn(view, lambda: view.pane.page(-1)) for _ in range(_ROUNDS)]
+        up = [await _drawn(view, lambda: view.message_list.page(-1)) for _ in range(_ROUNDS)]
         above = [await _drawn(view, add) for _ in range(_ROUNDS)]
         reflow = [await _drawn(view, wrap_anew) for _ in range(3)]
     await desk.close()

@@ -52,7 +52,7 @@ def agent_controller() -> OfflineController:
     controller.screen = screen = ScreenState("admin", UTC)
     screen.apply(authenticated(ADA), 0.0)
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
-    screen.link.latency_s = 0.004
+    screen.connection.latency_s = 0.004
     _add_customers(screen)
     taken = conversation(status="assigned", version=2, assignee=ADA, newest=message(4))
     screen.apply(joined(taken), 0.0)
@@ -83,7 +83,7 @@ async def settle(app: ChatApp, pilot: Pilot[int]) -> None:
     """Stop the view's clock and wait until the screen is drawn."""
     view = app.query(ChatView).first()
     view.clock = lambda: NOON + timedelta(minutes=7)
-    view.box.cursor_blink = False
+    view.composer.cursor_blink = False
     await pilot.pause()
     view.invalidate()
     await pilot.pause()
@@ -99,7 +99,7 @@ def _add_customers(screen: ScreenState) -> None:
     ]
     presence: dict[str, PresenceStatus] = {"grace": "online", "linus": "online", "yuki": "away", "ada": "online"}
     for user_id, status in presence.items():
-        screen.people.note(Presence(user_id=user_id, status=status, timestamp=at(0)))
+        screen.users.set_presence(Presence(user_id=user_id, status=status, timestamp=at(0)))
     for user_id, name, state, assignee, words, unread in others:
         user = User(user_id=user_id, user_name=name, role="customer")
         newest = message(4 + unread, words, user, conversation_id=user_id)

@@ -1,4 +1,4 @@
-"""The conversations an agent chooses from: which are shown, in what order, and what each row says."""
+"""Conversation list of the full screen: filter, order, and the two lines of each row."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from chatws_cli.presentation.sanitize import clean_line, excerpt, head, width
 from chatws_cli.presentation.users import DOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from chatws.protocol.entities import Conversation
+    from chatws_cli.presentation.conversation_index import ConversationIndex
     from chatws_cli.presentation.thread import Thread
     from chatws_cli.presentation.users import Users
 
@@ -23,7 +24,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 
 class ConversationRow(NamedTuple):
-    """One conversation in the list: two lines of text."""
+    """Two lines of text about one conversation."""
 
     conversation_id: str
     title: str
@@ -32,53 +33,31 @@ class ConversationRow(NamedTuple):
     is_current: bool
 
 
-class ConversationIndex:
-    """Knows every conversation the server has told of."""
+class FilteredConversations:
+    """Part of the known conversations, chosen by status and by the customer's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: ConversationIndex) -> None:
         self.filter: Filter = "open"
         self.words = ""
-        """Only customers whose name holds this are shown."""
-        self._by_id: dict[str, Conversation] = {}
-
-    def load(self, conversations: Iterable[Conversation]) -> None:
-        """Take a snapshot; nothing in it is older than what is known."""
-        self._by_id.update({one.conversation_id: one for one in conversations})
-
-    def update(self, conversation: Conversation) -> Conversation | None:
-        """Take a change; returns what was known before."""
-        before = self._by_id.get(conversation.conversation_id)
-        self._by_id[conversation.conversation_id] = conversation
-        return before
-
-    def get(self, conversation_id: str) -> Conversation | None:
-        """Return what is known of one."""
-        return self._by_id.get(conversation_id)
+        """Text that the customer's name must contain."""
+        self._index = index
 
     def next_filter(self) -> Filter:
-        """Show another part of the conversations."""
+        """Switch to the next filter."""
         self.filter = FILTERS[(FILTERS.index(self.filter) + 1) % len(FILTERS)]
         return self.filter
 
-    def newest_open(self) -> Conversation | None:
-        """Return the conversation that changed last and is not closed."""
-        return next((one for one in self.by_change() if one.status != "resolved"), None)
-
-    def by_change(self) -> list[Conversation]:
-        """Every conversation, the newest change first."""
-        return sorted(self._by_id.values(), key=lambda one: (one.updated_at, one.conversation_id), reverse=True)
-
     def visible(self, own_id: str, threads: Mapping[str, Thread], current: str | None) -> list[Conversation]:
-        """Return what the filter lets through, unread ones on top; the one that is open is always shown."""
-        chosen = [one for one in self.by_change() if one.conversation_id == current or self._passes(one, own_id)]
+        """Return the conversations that pass the filter, unread ones first; the open one is always included."""
+        chosen = [one for one in self._index.by_change() if one.conversation_id == current or self._passes(one, own_id)]
         return sorted(chosen, key=lambda one: unread_of(one, threads) == 0)
 
     def rows(
-        self, own_id: str, threads: Mapping[str, Thread], people: Users, current: str | None, now: datetime
+        self, own_id: str, threads: Mapping[str, Thread], users: Users, current: str | None, now: datetime
     ) -> list[ConversationRow]:
-        """Describe the visible conversations."""
+        """Return the rows of the visible conversations."""
         return [
-            _row(one, own_id, threads, people, now, is_current=one.conversation_id == current)
+            _row(one, own_id, threads, users, now, is_current=one.conversation_id == current)
             for one in self.visible(own_id, threads, current)
         ]
 
@@ -97,7 +76,7 @@ class ConversationIndex:
 
 
 def unread_of(conversation: Conversation, threads: Mapping[str, Thread]) -> int:
-    """Return how many messages nobody here has looked at."""
+    """Return the number of unread messages."""
     thread = threads.get(conversation.conversation_id)
     return 0 if thread is None else thread.unread
 
@@ -106,35 +85,35 @@ def _row(
     conversation: Conversation,
     own_id: str,
     threads: Mapping[str, Thread],
-    people: Users,
+    users: Users,
     now: datetime,
     *,
     is_current: bool,
 ) -> ConversationRow:
     unread = unread_of(conversation, threads)
-    dot = DOTS[people.presence(conversation.customer.user_id)]
-    name = people.meet(conversation.customer)
+    dot = DOTS[users.presence(conversation.customer.user_id)]
+    name = users.add(conversation.customer)
     thread = threads.get(conversation.conversation_id)
     newest = conversation.last_message
     details = "" if newest is None else excerpt(newest.content)
     if thread is not None and thread.typing:
         details = "typing…"
-    words = [_assignment(conversation, own_id, people)]
+    words = [_assignment(conversation, own_id, users)]
     if conversation.status in {"queued", "assigned"} and newest is not None and newest.sender.role == "customer":
-        words.append(waiting(now, newest.timestamp))
+        words.append(format_age(now, newest.timestamp))
     return ConversationRow(
         conversation.conversation_id, f"{dot} {name}", f"{' '.join(words)}  {details}", unread, is_current
     )
 
 
-def _assignment(conversation: Conversation, own_id: str, people: Users) -> str:
+def _assignment(conversation: Conversation, own_id: str, users: Users) -> str:
     if conversation.assignee is None or conversation.status != "assigned":
         return _STATUS_WORDS[conversation.status]
-    return "mine" if conversation.assignee.user_id == own_id else people.meet(conversation.assignee)
+    return "mine" if conversation.assignee.user_id == own_id else users.add(conversation.assignee)
 
 
-def waiting(now: datetime, since: str) -> str:
-    """Say how long somebody has waited, in at most three characters for a day."""
+def format_age(now: datetime, since: str) -> str:
+    """Return the time since a timestamp, in at most three characters below 100 days."""
     seconds = max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
     if seconds < _MINUTE_S:
         return f"{seconds}s"
@@ -144,6 +123,6 @@ def waiting(now: datetime, since: str) -> str:
 
 
 def fit(text: str, columns: int) -> str:
-    """Cut or fill a text to exactly that many columns."""
+    """Cut or pad a text to exactly that many columns."""
     cut = text if width(text) <= columns else head(text, columns - 1) + "…"
     return cut + " " * max(0, columns - width(cut))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatws_cli.presentation.sanitize import width
-from chatws_cli.presentation.timeline_items import MARKS, DateItem, EntryState, MessageItem, NoticeItem, UnreadMarker
+from chatws_cli.presentation.timeline_items import MARKS, DateItem, DeliveryState, MessageItem, NoticeItem, UnreadMarker
 from chatws_cli.screen.wrap import wrap
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def lay_out(block: Block, columns: int) -> Rows:
     """Wrap a block for a width; the number of rows is its height."""
     if isinstance(block, MessageItem):
         indent = _indent(columns)
-        return tuple(wrap(block.text, columns - indent, columns - GUTTER - width(block.label) - 2))
+        return tuple(wrap(block.text.expandtabs(4), columns - indent, columns - GUTTER - width(block.label) - 2))
     if isinstance(block, NoticeItem):
-        return tuple(wrap(block.text, columns - _indent(columns)))
+        return tuple(wrap(block.text.expandtabs(4), columns - _indent(columns)))
     return ("",)
 
 
-def spans(block: Block, rows: Rows, index: int, columns: int, state: EntryState | None) -> list[Span]:
+def spans(block: Block, rows: Rows, index: int, columns: int, state: DeliveryState | None) -> list[Span]:
     """Return one row of a block; ``state`` is that of an own message."""
     if isinstance(block, DateItem):
         return [Span("rule", rule(block.text, columns))]
@@ -67,7 +67,7 @@ def rule(text: str, columns: int) -> str:
     return ("─" * left + words + "─" * max(0, columns - left - width(words)))[:columns]
 
 
-def plain(block: Block, columns: int, state: EntryState | None) -> str:
+def plain(block: Block, columns: int, state: DeliveryState | None) -> str:
     """Return a block as text, as a transcript has it."""
     rows = lay_out(block, columns)
     return "\n".join(

@@ -29,7 +29,7 @@ def typing_line(screen: ScreenState, below: int, columns: int) -> str:
 
 def status_line(screen: ScreenState, now: float, columns: int) -> str:
     """Say everything that fits, the most important first."""
-    parts = [screen.link.describe(now)]
+    parts = [screen.connection.describe(now)]
     if screen.queued:
         parts.append(f"{screen.queued} queued")
     if screen.unread:
@@ -37,7 +37,7 @@ def status_line(screen: ScreenState, now: float, columns: int) -> str:
     if screen.current is not None:
         parts.append(conversation_words(screen))
     if screen.own_name:
-        presence = screen.people.own_presence()
+        presence = screen.users.own_presence()
         parts.append(screen.own_name if presence in {"online", "offline"} else f"{screen.own_name} ({presence})")
     parts.append("F1 help")
     line = parts[0]
@@ -55,6 +55,6 @@ def conversation_words(screen: ScreenState) -> str:
     conversation = thread.conversation
     if screen.role == "customer":
         words = _WORDS[conversation.status]
-        return words if conversation.assignee is None else f"with {screen.people.meet(conversation.assignee)}"
-    owner = "" if conversation.assignee is None else f" by {screen.people.name(conversation.assignee.user_id)}"
-    return f"{screen.people.meet(conversation.customer)}, {conversation.status}{owner}"
+        return words if conversation.assignee is None else f"with {screen.users.add(conversation.assignee)}"
+    owner = "" if conversation.assignee is None else f" by {screen.users.name(conversation.assignee.user_id)}"
+    return f"{screen.users.add(conversation.customer)}, {conversation.status}{owner}"

@@ -1,42 +1,49 @@
-"""What a person sees of a conversation: every happening becomes the lines to print."""
+"""Renders state changes of one conversation as lines of text."""
 
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
 from enum import Enum, auto
 from functools import singledispatchmethod
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
-from chatws.client.core.sdk_events import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
-from chatws.protocol.entities import Conversation, Message, Presence, User
-from chatws.protocol.events import BotNotice, ConversationUpdated, Failed, MessageRead, ServerDraining, TypingIndicator
+from chatws.protocol.events import BotNotice, Failed, ServerDraining
 from chatws.protocol.responses import InboxAck
+from chatws_cli.presentation.changes import (
+    CaughtUp,
+    ConnectionChanged,
+    MessageAdded,
+    OwnMessagesRead,
+    PresenceChanged,
+    StatusChanged,
+    ThreadReloaded,
+    TypingChanged,
+)
+from chatws_cli.presentation.conversation_status import describe_status
 from chatws_cli.presentation.sanitize import clean, clean_line, excerpt
+from chatws_cli.presentation.state import ChatState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ROLE_LABELS = {"admin": "agent", "customer": "customer", "bot": "bot"}
+    from chatws.protocol.entities import Conversation, Message
+    from chatws_cli.presentation.changes import Change
+    from chatws_cli.presentation.thread import Thread
+    from chatws_cli.presentation.timeline_items import MessageItem
+
 _MARGIN = "       "
 """As wide as the time in front of a message."""
 
-_STATUS_LINES = {
-    "bot": "the bot answers here",
-    "queued": "waiting for an agent",
-    "assigned": "{assignee} has taken the conversation",
-    "resolved": "the conversation is closed; a message of the customer reopens it",
-}
-_STRANGER = "an agent"
-
-_TOLD_ATTEMPTS = frozenset({1, 2, 3, 5})
-_TELL_EVERY = 10
-"""An outage of hours should not scroll the conversation away."""
+_SHOWN_ATTEMPTS = frozenset({1, 2, 3, 5})
+_SHOWN_EVERY = 10
+"""A long outage must not scroll the conversation away: after the first attempts, every tenth is shown."""
 
 
 class LineKind(Enum):
-    """What a line is, for its colour; the words alone say it, too."""
+    """Colour class of a line; the text alone carries the same meaning."""
 
     OTHERS = auto()
     OWN = auto()
@@ -45,262 +52,200 @@ class LineKind(Enum):
 
 
 class OutputLine(NamedTuple):
-    """A line to print; its text holds nothing that a terminal obeys."""
+    """Line to print, without control characters."""
 
     kind: LineKind
     text: str
 
 
 class TextRenderer:
-    """One conversation as its reader knows it.
+    """Lines of one open conversation, for the user ``own_id``.
 
-    ``own_id`` is the reader. Messages are shown once each, by ``seq``; the reader's own ones from `stored`.
+    Each message is shown once. An own message is shown by `stored`, not by its event.
     """
 
     def __init__(self, own_id: str, zone: tzinfo | None = None) -> None:
         self.conversation_id: str | None = None
-        self.conversation: Conversation | None = None
-        self.last_seq = 0
-        """The newest message shown."""
-        self.first_seq: int | None = None
-        """The oldest one shown."""
-        self._own_id = own_id
-        self._zone = zone
-        self._names: dict[str, str] = {}
-        self._presence: dict[str, str] = {}
-        self._elsewhere: set[str] = set()
-        """Customers of other conversations, whom an inbox tells of; their presence is not shown."""
-        self._typing: set[str] = set()
-        self._own_seqs: list[int] = []
-        """Own messages nobody has read yet, ascending."""
-        self._read: dict[str, int] = {}
+        self._state = ChatState("customer", own_id, zone)
         self._day: str | None = None
-        self._catch_up_to: int | None = None
-        self._caught_up = 0
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """Latest version of the open conversation."""
+        return None if self._thread is None else self._thread.conversation
+
+    @property
+    def last_seq(self) -> int:
+        """Newest message shown."""
+        return 0 if self._thread is None else self._thread.last_seq
+
+    @property
+    def first_seq(self) -> int | None:
+        """Oldest message shown."""
+        return None if self._thread is None else self._thread.first_seq
+
+    @property
+    def _thread(self) -> Thread | None:
+        return None if self.conversation_id is None else self._state.threads.get(self.conversation_id)
 
     def open(self, conversation: Conversation, history: Iterable[Message]) -> list[OutputLine]:
-        """Begin with a conversation and its newest messages."""
-        self.conversation_id, self.last_seq, self.first_seq = conversation.conversation_id, 0, None
-        for known in (self._typing, self._own_seqs, self._read):
-            known.clear()
-        lines = [self._notice(f"conversation {conversation.conversation_id} with {self._name(conversation.customer)}")]
-        lines += self._note_conversation(conversation)
-        for message in history:
-            lines += self._message(message)
+        """Show a conversation and its newest messages."""
+        state, self.conversation_id = self._state, conversation.conversation_id
+        state.threads.clear()
+        state.thread(conversation)
+        state.conversations.update(conversation)
+        customer = state.users.add(conversation.customer)
+        lines = [
+            self._notice(f"conversation {conversation.conversation_id} with {customer}"),
+            self._notice(describe_status(conversation, state.users)),
+        ]
+        for item in state.load(conversation.conversation_id, history, has_more_before=True):
+            lines += self._message(item)
         return lines
 
     def older(self, messages: Iterable[Message]) -> list[OutputLine]:
-        """Show a page from before the oldest message shown."""
-        page = list(messages)
-        if not page:
+        """Show a page of history from before the oldest message shown."""
+        items = []
+        if self.conversation_id is not None:
+            items = self._state.load(self.conversation_id, messages, has_more_before=True)
+        if not items:
             return [self._notice("there are no older messages")]
-        self.first_seq = page[0].seq
-        lines = [self._notice("older messages:")]
-        lines += [line for message in page for line in self._plain(message, self._label(message))]
-        return [*lines, self._notice("end of the older messages")]
+        lines = [line for item in items for line in self._message(item)]
+        return [self._notice("older messages:"), *lines, self._notice("end of the older messages")]
 
-    @singledispatchmethod
-    def apply(self, happening: object) -> list[OutputLine]:
-        """Show what happened; happenings of other conversations, and those a reader need not know, show nothing."""
-        del happening
-        return []
+    def apply(self, event: object) -> list[OutputLine]:
+        """Show an event; events of other conversations show nothing."""
+        if isinstance(event, InboxAck):
+            # The client reports each presence of the snapshot again, as an event that is to be shown.
+            event = structs.replace(event, presence=[])
+        return [line for change in self._state.apply(event, monotonic()) for line in self._render(change)]
 
     def stored(self, content: str, seq: int, timestamp: str, *, was_shown: bool) -> list[OutputLine]:
         """Show that an own message is stored; ``was_shown`` says that `queued` has shown its text."""
-        self._seen(seq)
-        self._own_seqs.append(seq)
+        changes: list[Change] = []
+        if self._thread is not None and self.conversation_id is not None:
+            changes = self._state.set_stored(self.conversation_id, content, None, seq, timestamp)
         if was_shown:
-            return [OutputLine(LineKind.OWN, f"{_MARGIN}✓ stored: {excerpt(content)}"), *self._read_lines()]
-        return [*self._lines(LineKind.OWN, timestamp, "you", content, " ✓ stored"), *self._read_lines()]
+            lines = [OutputLine(LineKind.OWN, f"{_MARGIN}✓ stored: {excerpt(content)}")]
+        else:
+            moment = self._state.local_time(timestamp)
+            lines = self._lines(LineKind.OWN, moment, "you", clean(content), " ✓ stored")
+        return lines + [line for change in changes for line in self._render(change)]
 
     def queued(self, content: str) -> list[OutputLine]:
         """Show that an own message waits for the server."""
         return [OutputLine(LineKind.OWN, f"{_MARGIN}… queued: {excerpt(content)}")]
 
     def failed(self, content: str, reason: str) -> list[OutputLine]:
-        """Show that an own message was refused for good."""
+        """Show that the server refused an own message."""
         return [OutputLine(LineKind.PROBLEM, f"{_MARGIN}! not sent: {excerpt(content)} ({clean_line(reason)})")]
 
-    def who(self) -> list[OutputLine]:
-        """Say who is here and how they are."""
-        hidden = {self._own_id, *self._elsewhere}
-        others = [(user_id, status) for user_id, status in self._presence.items() if user_id not in hidden]
+    def presence(self) -> list[OutputLine]:
+        """Show the presence of the other users of the conversation."""
+        others = [
+            (user_id, status) for user_id, status in self._state.users.presences().items() if self._shows(user_id)
+        ]
         if not others:
             return [self._notice("nobody else is here")]
-        return [self._notice(f"{self._known(user_id)} is {status}") for user_id, status in others]
+        return [self._notice(f"{self._state.users.name(user_id)} is {status}") for user_id, status in others]
 
-    @apply.register
-    def _received(self, event: MessageReceived) -> list[OutputLine]:
-        message = event.message
-        if message.conversation_id != self.conversation_id or (message.seq <= self.last_seq and not event.own):
-            return []
-        lines = [] if event.own else self._message(message)
-        self._seen(message.seq)
-        if event.caught_up and not event.own:
-            self._caught_up += 1
-        return lines + self._finish_catching_up()
-
-    def _message(self, message: Message) -> list[OutputLine]:
-        self._typing.discard(message.sender.user_id)
-        self._seen(message.seq)
-        if message.sender.user_id == self._own_id:
-            self._own_seqs.append(message.seq)
-        return self._plain(message, self._label(message))
-
-    def _plain(self, message: Message, label: str) -> list[OutputLine]:
-        kind = LineKind.OWN if message.sender.user_id == self._own_id else LineKind.OTHERS
-        return self._lines(kind, message.timestamp, label, message.content)
-
-    def _lines(self, kind: LineKind, timestamp: str, label: str, content: str, mark: str = "") -> list[OutputLine]:
-        first, *more = clean(content).split("\n")
-        moment = self._moment(timestamp)
-        lines = self._day_line(moment)
-        lines.append(OutputLine(kind, f"{moment:%H:%M}  {label}: {first}{'' if more else mark}"))
-        lines += [OutputLine(kind, f"{_MARGIN}{text}") for text in more]
-        if more and mark:
-            lines.append(OutputLine(kind, f"{_MARGIN}{mark.strip()}"))
-        return lines
-
-    def _label(self, message: Message) -> str:
-        if message.sender.user_id == self._own_id:
-            return "you"
-        return f"{self._name(message.sender)} ({_ROLE_LABELS[message.sender.role]})"
-
-    @apply.register
-    def _typed(self, event: TypingIndicator) -> list[OutputLine]:
-        if event.conversation_id != self.conversation_id:
-            return []
-        name = self._names.setdefault(event.user_id, clean_line(event.user_name))
-        if event.is_typing and event.user_id not in self._typing:
-            self._typing.add(event.user_id)
-            return [self._notice(f"{name} is typing…")]
-        if not event.is_typing and event.user_id in self._typing:
-            self._typing.discard(event.user_id)
-            return [self._notice(f"{name} stopped typing")]
+    @singledispatchmethod
+    def _render(self, change: Change) -> list[OutputLine]:
+        del change
         return []
 
-    @apply.register
-    def _was_read(self, event: MessageRead) -> list[OutputLine]:
-        if event.user_id == self._own_id or event.conversation_id != self.conversation_id:
+    @_render.register
+    def _added(self, change: MessageAdded) -> list[OutputLine]:
+        return self._message(change.item) if change.conversation_id == self.conversation_id else []
+
+    @_render.register
+    def _typing(self, change: TypingChanged) -> list[OutputLine]:
+        if change.conversation_id != self.conversation_id:
             return []
-        self._read[event.user_id] = max(event.seq, self._read.get(event.user_id, 0))
-        return self._read_lines()
+        return [self._notice(f"{change.name} is typing…" if change.is_typing else f"{change.name} stopped typing")]
 
-    def _read_lines(self) -> list[OutputLine]:
-        """Say who has read own messages, once for each message: an ack may come after the mark that covers it."""
-        for user_id, seq in self._read.items():
-            if self._own_seqs and self._own_seqs[0] <= seq:
-                self._own_seqs = [own for own in self._own_seqs if own > seq]
-                return [OutputLine(LineKind.OWN, f"{_MARGIN}✓ read by {self._known(user_id)}")]
-        return []
-
-    @apply.register
-    def _present(self, presence: Presence) -> list[OutputLine]:
-        known = self._presence.get(presence.user_id)
-        self._presence[presence.user_id] = presence.status
-        is_news = known != presence.status and (known is not None or presence.status != "offline")
-        if presence.user_id == self._own_id or presence.user_id in self._elsewhere or not is_news:
+    @_render.register
+    def _was_read(self, change: OwnMessagesRead) -> list[OutputLine]:
+        if change.conversation_id != self.conversation_id:
             return []
-        return [self._notice(f"{self._known(presence.user_id)} is {presence.status}")]
+        return [OutputLine(LineKind.OWN, f"{_MARGIN}✓ read by {change.reader}")]
 
-    @apply.register
-    def _bot_notice(self, event: BotNotice) -> list[OutputLine]:
+    @_render.register
+    def _present(self, change: PresenceChanged) -> list[OutputLine]:
+        if not self._shows(change.user_id):
+            return []
+        return [self._notice(f"{self._state.users.name(change.user_id)} is {change.status}")]
+
+    @_render.register
+    def _status(self, change: StatusChanged) -> list[OutputLine]:
+        if change.conversation.conversation_id != self.conversation_id:
+            return []
+        return [self._notice(describe_status(change.conversation, self._state.users))]
+
+    @_render.register
+    def _caught_up(self, change: CaughtUp) -> list[OutputLine]:
+        if change.conversation_id != self.conversation_id:
+            return []
+        count = f"{change.missed} message{'' if change.missed == 1 else 's'} caught up"
+        return [self._notice(f"back, {count}" if change.missed else "back, nothing was missed")]
+
+    @_render.register
+    def _reloaded(self, change: ThreadReloaded) -> list[OutputLine]:
+        if change.conversation_id != self.conversation_id:
+            return []
+        lines = [line for item in change.items for line in self._message(item)]
+        return [self._notice("back; the conversation was loaded anew"), *lines]
+
+    @_render.register
+    def _bot(self, event: BotNotice) -> list[OutputLine]:
         if event.conversation_id != self.conversation_id:
             return []
         reason = "" if event.reason is UNSET else f": {clean_line(event.reason)}"
-        what = "the bot has no answer" if event.kind == "failed" else "left the bot"
-        return [self._notice(f"{what}{reason}")]
+        summary = "the bot has no answer" if event.kind == "failed" else "left the bot"
+        return [self._notice(f"{summary}{reason}")]
 
-    @apply.register
-    def _inbox(self, event: InboxAck) -> list[OutputLine]:
-        return [line for conversation in event.conversations for line in self._note_conversation(conversation)]
-
-    @apply.register
-    def _updated(self, event: ConversationUpdated) -> list[OutputLine]:
-        return self._note_conversation(event.conversation)
-
-    def _note_conversation(self, conversation: Conversation) -> list[OutputLine]:
-        self._name(conversation.customer)
-        assignee = "nobody" if conversation.assignee is None else self._name(conversation.assignee)
-        if conversation.conversation_id != self.conversation_id:
-            self._elsewhere.add(conversation.customer.user_id)
-            return []
-        self._elsewhere.discard(conversation.customer.user_id)
-        before, self.conversation = self.conversation, conversation
-        is_same = before is not None and before.conversation_id == conversation.conversation_id
-        if is_same and before is not None and before.version == conversation.version:
-            return []
-        if conversation.assignee is not None and conversation.assignee.user_id == self._own_id:
-            assignee = "you"
-        line = _STATUS_LINES[conversation.status].format(assignee=assignee)
-        return [self._notice(line.replace("you has", "you have"))]
-
-    @apply.register
-    def _back(self, joined: ConversationJoined) -> list[OutputLine]:
-        if joined.conversation_id != self.conversation_id:
-            return []
-        if not joined.again:
-            return []
-        lines = self._note_conversation(joined.ack.conversation)
-        if joined.ack.recovered:
-            self._catch_up_to, self._caught_up = joined.ack.conversation.head_seq, 0
-        return lines + self._finish_catching_up()
-
-    def _finish_catching_up(self) -> list[OutputLine]:
-        if self._catch_up_to is None or self.last_seq < self._catch_up_to:
-            return []
-        self._catch_up_to = None
-        count = f"{self._caught_up} message{'' if self._caught_up == 1 else 's'} caught up"
-        return [self._notice(f"back, {count}" if self._caught_up else "back, nothing was missed")]
-
-    @apply.register
-    def _reloaded(self, event: ConversationReloaded) -> list[OutputLine]:
-        if event.conversation_id != self.conversation_id:
-            return []
-        self.last_seq, self._catch_up_to = 0, None
-        self._own_seqs.clear()
-        lines = [self._notice("back; the conversation was loaded anew")]
-        for message in event.messages:
-            lines += self._message(message)
-        return lines
-
-    @apply.register
+    @_render.register
     def _draining(self, event: ServerDraining) -> list[OutputLine]:
         del event
         return [self._notice("the server is restarting")]
 
-    @apply.register
-    def _complaint(self, event: Failed) -> list[OutputLine]:
+    @_render.register
+    def _failed(self, event: Failed) -> list[OutputLine]:
         return [OutputLine(LineKind.PROBLEM, f"{_MARGIN}the server says: {clean_line(event.message)}")]
 
-    @apply.register
-    def _link(self, change: ConnectionChange) -> list[OutputLine]:
+    @_render.register
+    def _connection(self, changed: ConnectionChanged) -> list[OutputLine]:
+        change = changed.change
         if change.state == "reconnecting":
             reason = f" ({clean_line(change.reason)})" if change.attempt == 1 else ""
-            if change.attempt in _TOLD_ATTEMPTS or change.attempt % _TELL_EVERY == 0:
+            if change.attempt in _SHOWN_ATTEMPTS or change.attempt % _SHOWN_EVERY == 0:
                 return [self._notice(f"connection lost{reason}, trying again (attempt {change.attempt})")]
             return []
         if change.state == "disconnected":
             return [self._notice(f"disconnected: {clean_line(change.reason)}")]
         return []
 
-    def _seen(self, seq: int) -> None:
-        self.last_seq = max(self.last_seq, seq)
-        self.first_seq = seq if self.first_seq is None else min(self.first_seq, seq)
+    def _shows(self, user_id: str) -> bool:
+        """Return whether a user's presence is shown: not one's own, nor that of customers of other conversations."""
+        if user_id == self._state.own_id:
+            return False
+        return self._state.conversations.id_for_customer(user_id) in {None, self.conversation_id}
 
-    def _name(self, user: User) -> str:
-        name = clean_line(user.user_name) or user.user_id
-        self._names[user.user_id] = name
-        return name
+    def _message(self, item: MessageItem) -> list[OutputLine]:
+        assert item.moment is not None
+        kind = LineKind.OWN if item.is_own else LineKind.OTHERS
+        return self._lines(kind, item.moment, item.label, item.text)
 
-    def _known(self, user_id: str) -> str:
-        # Presence comes without names; a conversation's customer is always known, so it is a colleague or our agent.
-        return self._names.get(user_id, _STRANGER)
+    def _lines(self, kind: LineKind, moment: datetime, label: str, text: str, mark: str = "") -> list[OutputLine]:
+        first, *more = text.split("\n")
+        lines = self._date_line(moment)
+        lines.append(OutputLine(kind, f"{moment:%H:%M}  {label}: {first}{'' if more else mark}"))
+        lines += [OutputLine(kind, f"{_MARGIN}{row}") for row in more]
+        if more and mark:
+            lines.append(OutputLine(kind, f"{_MARGIN}{mark.strip()}"))
+        return lines
 
-    def _moment(self, timestamp: str) -> datetime:
-        return datetime.fromisoformat(timestamp).astimezone(self._zone)
-
-    def _day_line(self, moment: datetime) -> list[OutputLine]:
+    def _date_line(self, moment: datetime) -> list[OutputLine]:
         day = f"{moment:%Y-%m-%d}"
         if day == self._day:
             return []

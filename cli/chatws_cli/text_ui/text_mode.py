@@ -155,7 +155,7 @@ class TextMode(ChatLoop):
 
     def _tell_of_others(self, happening: ConversationUpdated) -> None:
         is_open = happening.conversation.conversation_id == self.conversation_id
-        wrote = self.inbox.update(happening.conversation)
+        wrote = self.inbox.note_message(happening.conversation)
         if wrote and not is_open and self.conversation_id is not None:
             self._notice(wrote)
 
@@ -236,7 +236,7 @@ class TextMode(ChatLoop):
 
     async def _who(self, argument: str) -> None:
         del argument
-        self.face.show(self._view.who())
+        self.face.show(self._view.presence())
 
     async def _help(self, argument: str) -> None:
         del argument

@@ -28,17 +28,17 @@ _TRANSCRIPT_COLUMNS = 100
 class Actions(Widget):
     """Mixed into `ChatView`, which has the parts these act on."""
 
-    desk: ChatController
-    orders: CommandDispatcher
+    controller: ChatController
+    dispatcher: CommandDispatcher
     preferences: Preferences
-    pane: MessageList
-    box: Composer
+    message_list: MessageList
+    composer: Composer
 
     def go(self, conversation_id: str) -> None:
         """Open a conversation, and show it where the list covers it."""
         if self.has_class("-listed"):
             self.action_toggle_list()
-        self.desk.spawn(self.desk.open(conversation_id))
+        self.controller.spawn(self.controller.open(conversation_id))
 
     def show_page(self, name: str) -> None:
         """Show ``help`` or ``transcript``."""
@@ -51,7 +51,7 @@ class Actions(Widget):
         """Go to the conversation above or below in the list."""
         ids = self._visible()
         if ids:
-            current = self.desk.screen.current_id
+            current = self.controller.screen.current_id
             place = ids.index(current) + step if current in ids else 0
             self.go(ids[place % len(ids)])
 
@@ -63,22 +63,22 @@ class Actions(Widget):
 
     def action_next_unread(self) -> None:
         """Go to the next conversation with unread messages."""
-        screen = self.desk.screen
+        screen = self.controller.screen
         unread = (key for key in self._visible() if key != screen.current_id and key in screen.threads)
         found = next((key for key in unread if screen.threads[key].unread), None)
         if found is None:
-            self.desk.tell("nothing else is unread")
+            self.controller.tell("nothing else is unread")
         else:
             self.go(found)
 
     def action_command(self, name: str) -> None:
         """Carry out a slash command."""
-        self.orders.obey(name)
+        self.dispatcher.run(name)
 
     def action_next_filter(self) -> None:
         """Let the list show another part."""
-        self.desk.screen.roster.next_filter()
-        self.desk.changed()
+        self.controller.screen.listed.next_filter()
+        self.controller.changed()
 
     def action_toggle_list(self) -> None:
         """Show or hide the list; on a narrow screen it covers the messages."""
@@ -89,49 +89,49 @@ class Actions(Widget):
     def action_next_presence(self) -> None:
         """Let others see us as something else."""
         choices = get_args(PresenceChoice)
-        present = self.desk.screen.people.own_presence()
+        present = self.controller.screen.users.own_presence()
         place = choices.index(present) + 1 if present in choices else 0
-        self.orders.obey("status", choices[place % len(choices)])
+        self.dispatcher.run("status", choices[place % len(choices)])
 
     def action_page(self, direction: int) -> None:
         """Scroll by a page; at the top older messages are brought."""
-        self.pane.page(direction)
-        if direction < 0 and self.pane.scroll_offset.y == 0:
-            self.desk.spawn(self.desk.load_older())
+        self.message_list.page(direction)
+        if direction < 0 and self.message_list.scroll_offset.y == 0:
+            self.controller.spawn(self.controller.load_older())
 
     def action_top(self) -> None:
         """Go to the oldest message that is loaded."""
-        self.pane.scroll_home(animate=False, immediate=True)
+        self.message_list.scroll_home(animate=False, immediate=True)
 
     def action_bottom(self) -> None:
         """Go to the newest message."""
-        self.pane.to_end()
+        self.message_list.to_end()
 
     def action_mark(self, direction: int) -> None:
         """Mark the message above or below."""
-        self.pane.move_mark(direction)
+        self.message_list.move_mark(direction)
 
     def action_copy(self) -> None:
         """Copy what is selected, else the marked message, else the newest; OSC 52 reaches most terminals."""
-        text = self.screen.get_selected_text() or self.box.selected_text or self.pane.marked_text()
+        text = self.screen.get_selected_text() or self.composer.selected_text or self.message_list.marked_text()
         if text:
             self.app.copy_to_clipboard(text)
-            self.desk.tell("copied; if nothing arrives in tmux: set -g set-clipboard on")
+            self.controller.tell("copied; if nothing arrives in tmux: set -g set-clipboard on")
 
     def action_interrupt(self) -> None:
         """Copy a selection; without one, leave."""
-        if self.screen.get_selected_text() or self.box.selected_text:
+        if self.screen.get_selected_text() or self.composer.selected_text:
             self.action_copy()
         else:
-            self.desk.end(int(ExitCode.INTERRUPTED))
+            self.controller.end(int(ExitCode.INTERRUPTED))
 
     def action_quit_chat(self) -> None:
         """Leave."""
-        self.desk.end(int(ExitCode.DONE))
+        self.controller.end(int(ExitCode.DONE))
 
     async def action_help(self) -> None:
         """Show keys and commands."""
-        is_agent = self.desk.is_agent
+        is_agent = self.controller.is_agent
         lines = [
             *help_lines(self.preferences.keys, is_agent=is_agent),
             "",
@@ -151,21 +151,21 @@ class Actions(Widget):
         self.run_worker(self._edit(), exit_on_error=True)
 
     async def _read_transcript(self) -> None:
-        thread = self.desk.screen.current
+        thread = self.controller.screen.current
         if thread is None:
             return
         text = "\n".join(plain(block, _TRANSCRIPT_COLUMNS, None) for block in thread.blocks())
         if await visit(self.app, "pager", f"{text}\n") is None:
-            self.desk.tell("the pager did not work; set PAGER", is_problem=True)
+            self.controller.tell("the pager did not work; set PAGER", is_problem=True)
 
     async def _edit(self) -> None:
-        text = await visit(self.app, "editor", self.box.text)
+        text = await visit(self.app, "editor", self.composer.text)
         if text is None:
-            self.desk.tell("the editor did not work; set EDITOR", is_problem=True)
+            self.controller.tell("the editor did not work; set EDITOR", is_problem=True)
         else:
-            self.box.write(text.rstrip("\n"))
+            self.composer.write(text.rstrip("\n"))
 
     def _visible(self) -> list[str]:
-        screen = self.desk.screen
-        conversations = screen.roster.visible(screen.own_id, screen.threads, screen.current_id)
+        screen = self.controller.screen
+        conversations = screen.listed.visible(screen.own_id, screen.threads, screen.current_id)
         return [one.conversation_id for one in conversations]

@@ -1,4 +1,4 @@
-"""The Textual application around one desk or several, and how it begins and ends."""
+"""The Textual application around one controller or several, and how it begins and ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SIGNALS = {
 
 
 class ChatApp(App[int], inherit_bindings=False):
-    """Several desks stand side by side; it ends when one of them does."""
+    """Several controllers stand side by side; it ends when one of them does."""
 
     CSS = STYLE_SHEET
     TITLE = "chatws"
@@ -46,20 +46,20 @@ class ChatApp(App[int], inherit_bindings=False):
     ]
 
     def __init__(
-        self, desks: Sequence[ChatController], preferences: Preferences, driver_class: type[Driver] | None = None
+        self, controllers: Sequence[ChatController], preferences: Preferences, driver_class: type[Driver] | None = None
     ) -> None:
         super().__init__(driver_class=driver_class, ansi_color=True)
         self.theme = "ansi-dark"
         self.problem: BaseException | None = None
         """What has gone wrong; raised once the terminal is itself again."""
-        self._desks = desks
+        self._desks = controllers
         self._preferences = preferences
 
     def compose(self) -> ComposeResult:
-        """Put the desks side by side."""
+        """Put the controllers side by side."""
         with Horizontal():
-            for place, desk in enumerate(self._desks):
-                yield ChatView(desk, self._preferences).set_class(place > 0, "-second")
+            for place, controller in enumerate(self._desks):
+                yield ChatView(controller, self._preferences).set_class(place > 0, "-second")
 
     def on_mount(self) -> None:
         """Begin every stay, and end with the first that ends."""
@@ -67,10 +67,10 @@ class ChatApp(App[int], inherit_bindings=False):
         loop = asyncio.get_running_loop()
         for number, code in _SIGNALS.items():
             loop.add_signal_handler(number, self._desks[0].end, code)
-        for desk in self._desks:
-            desk.over.add_done_callback(self._stay_ended)
-            self.call_after_refresh(desk.begin)
-        self.query(ChatView).first().box.focus()
+        for controller in self._desks:
+            controller.over.add_done_callback(self._stay_ended)
+            self.call_after_refresh(controller.begin)
+        self.query(ChatView).first().composer.focus()
 
     def on_unmount(self) -> None:
         """Leave signals as they were."""
@@ -87,10 +87,10 @@ class ChatApp(App[int], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """List in the palette what the keys do for whoever has the focus."""
-        view = next((one for one in screen.query(ChatView) if screen.focused in {one.box, None}), None)
+        view = next((one for one in screen.query(ChatView) if screen.focused in {one.composer, None}), None)
         if view is None:
             return
-        for key in keys_of(is_agent=view.desk.is_agent):
+        for key in keys_of(is_agent=view.controller.is_agent):
             if key.in_palette and key.action:
                 run = partial(self.run_action, key.action, default_namespace=view)
                 yield SystemCommand(key.summary.capitalize(), f"also {key.keys}", run)
@@ -113,19 +113,19 @@ class ChatApp(App[int], inherit_bindings=False):
             self.exit(int(ExitCode.FAILED))
 
 
-async def run_screen(desks: Sequence[ChatController], preferences: Preferences) -> int:
-    """Show the desks until one of them ends, and return its exit code; the terminal is restored whatever happens.
+async def run_screen(controllers: Sequence[ChatController], preferences: Preferences) -> int:
+    """Show the controllers until one of them ends, and return its exit code; the terminal is restored whatever happens.
 
     Raises:
         Exception: what ended it.
     """
     learn_alt_enter()
-    app = ChatApp(desks, preferences)
+    app = ChatApp(controllers, preferences)
     try:
         code = await app.run_async(mouse=preferences.mouse)
     finally:
-        for desk in desks:
-            await desk.close()
+        for controller in controllers:
+            await controller.close()
     if app.problem is not None:
         raise app.problem
     return int(ExitCode.DONE) if code is None else code

@@ -1,4 +1,4 @@
-"""One user's part of the screen: list, messages, text box and bars around one desk."""
+"""One user's part of the screen: list, messages, text box and bars around one controller."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _TICK_S = 0.5
 
 
 class ChatView(Actions, Vertical):
-    """Draws the desk's state after every change, and turns keys and text into what the desk does."""
+    """Draws the controller's state after every change, and turns keys and text into what the controller does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.summary, id=key.id, show=False, priority=True) for key in KEYS if key.action
     ]
 
-    def __init__(self, desk: ChatController, preferences: Preferences) -> None:
+    def __init__(self, controller: ChatController, preferences: Preferences) -> None:
         super().__init__()
-        self.desk = desk
+        self.controller = controller
         self.clock: Callable[[], datetime] = partial(datetime.now, UTC)
-        self.orders = CommandDispatcher(desk, self.show_page)
+        self.dispatcher = CommandDispatcher(controller, self.show_page)
         self.preferences = preferences
-        self.listing = ConversationListView()
-        self.pane = MessageList()
-        self.box = Composer(preferences)
+        self.conversation_list = ConversationListView()
+        self.message_list = MessageList()
+        self.composer = Composer(preferences)
         self._typing_bar = Static("", markup=False, classes="typing")
         self._status_bar = Static("", markup=False, classes="status")
         self._bars: dict[Static, str] = {}
@@ -63,25 +63,25 @@ class ChatView(Actions, Vertical):
     def compose(self) -> ComposeResult:
         """Lay the parts out."""
         with Horizontal(classes="middle"):
-            if self.desk.is_agent:
-                yield self.listing
+            if self.controller.is_agent:
+                yield self.conversation_list
             with Vertical(classes="talk"):
-                yield self.pane
+                yield self.message_list
                 yield self._typing_bar
         with Horizontal(classes="box"):
             yield Static("> ", markup=False, classes="prompt")
-            yield self.box
+            yield self.composer
         yield self._status_bar
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        self.desk.changed = self.invalidate
+        self.controller.changed = self.invalidate
         self.set_interval(_TICK_S, self._tick)
         self.invalidate()
 
     def on_unmount(self) -> None:
         """Listen no more."""
-        self.desk.changed = lambda: None
+        self.controller.changed = lambda: None
 
     def on_resize(self, event: Resize) -> None:
         """Hide the list where there is no room for both."""
@@ -98,16 +98,16 @@ class ChatView(Actions, Vertical):
 
     def say(self, text: str) -> None:
         """Do what was typed: a command, or a message."""
-        command = commands.parse(text, is_agent=self.desk.is_agent, commands=COMMANDS)
+        command = commands.parse(text, is_agent=self.controller.is_agent, commands=COMMANDS)
         if isinstance(command, commands.Typed):
-            self.box.write("")
-            self.orders.obey(command.name, command.argument)
+            self.composer.write("")
+            self.dispatcher.run(command.name, command.argument)
         elif command is not None:
-            self.desk.tell(command, is_problem=True)
-        elif text.strip() and self.desk.send(commands.message_of(text)):
-            self.box.last = text
-            self.box.write("")
-            self.pane.to_end()
+            self.controller.tell(command, is_problem=True)
+        elif text.strip() and self.controller.send(commands.message_of(text)):
+            self.composer.last = text
+            self.composer.write("")
+            self.message_list.to_end()
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
@@ -115,9 +115,9 @@ class ChatView(Actions, Vertical):
 
     @on(Composer.Changed)
     async def _typed(self) -> None:
-        text = self.box.text
+        text = self.composer.text
         is_message = bool(text) and (not text.startswith("/") or text.startswith("//"))
-        await self.desk.typing(is_typing=is_message)
+        await self.controller.typing(is_typing=is_message)
 
     @on(ConversationListView.Chosen)
     def _chosen(self, event: ConversationListView.Chosen) -> None:
@@ -129,32 +129,32 @@ class ChatView(Actions, Vertical):
 
     @on(MessageList.NearTop)
     def _near_top(self) -> None:
-        self.desk.spawn(self.desk.load_older())
+        self.controller.spawn(self.controller.load_older())
 
     def look(self) -> None:
         """Note whether somebody sees the newest messages."""
-        is_looking = self.pane.is_at_end and self.app.app_focus
-        if is_looking != self.desk.screen.is_looking:
-            self.desk.screen.look(is_looking=is_looking)
-            self.desk.mark_read()
+        is_looking = self.message_list.is_at_end and self.app.app_focus
+        if is_looking != self.controller.screen.is_looking:
+            self.controller.screen.set_looking(is_looking=is_looking)
+            self.controller.mark_read()
             self.invalidate()
 
     def _tick(self) -> None:
-        self.desk.refresh()
+        self.controller.refresh()
         self.invalidate()
 
     def _draw(self) -> None:
         self._is_stale = False
-        screen = self.desk.screen
+        screen = self.controller.screen
         self._exchange_drafts()
-        self.pane.show(screen.current)
-        if self.desk.is_agent:
-            rows = screen.roster.rows(screen.own_id, screen.threads, screen.people, screen.current_id, self.clock())
-            words = f" ({screen.roster.words})" if screen.roster.words else ""
-            self.listing.show(f"{screen.roster.filter}{words}: {len(rows)}", rows)
+        self.message_list.show(screen.current)
+        if self.controller.is_agent:
+            rows = screen.listed.rows(screen.own_id, screen.threads, screen.users, screen.current_id, self.clock())
+            words = f" ({screen.listed.words})" if screen.listed.words else ""
+            self.conversation_list.show(f"{screen.listed.filter}{words}: {len(rows)}", rows)
         columns = self.size.width
-        below = 0 if screen.current is None or self.pane.is_at_end else screen.current.unread
-        self._write(self._typing_bar, typing_line(screen, below, self.pane.size.width))
+        below = 0 if screen.current is None or self.message_list.is_at_end else screen.current.unread
+        self._write(self._typing_bar, typing_line(screen, below, self.message_list.size.width))
         self._write(self._status_bar, status_line(screen, monotonic(), columns))
         self.look()
         if screen.rings > self._rings and self.preferences.bell:
@@ -167,12 +167,12 @@ class ChatView(Actions, Vertical):
             bar.update(text, layout=False)
 
     def _exchange_drafts(self) -> None:
-        screen = self.desk.screen
+        screen = self.controller.screen
         if screen.current_id == self._shown_id:
             return
         left = None if self._shown_id is None else screen.threads.get(self._shown_id)
         if left is not None:
-            left.draft = self.box.text
+            left.draft = self.composer.text
         self._shown_id = screen.current_id
         if left is not None and screen.current is not None:
-            self.box.write(screen.current.draft)
+            self.composer.write(screen.current.draft)

@@ -1,4 +1,4 @@
-"""Carries out what people type after a slash, and what keys and palette ask for by the same names."""
+"""Carries out what users type after a slash, and what keys and palette ask for by the same names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class CommandDispatcher:
     """One method for each command; ``show`` opens what needs the screen itself (help, transcript)."""
 
-    def __init__(self, desk: ChatController, show: Callable[[str], None]) -> None:
-        self._desk = desk
+    def __init__(self, controller: ChatController, show: Callable[[str], None]) -> None:
+        self._controller = controller
         self._show = show
         self._by_name: dict[str, Order] = {
             "list": self._list,
@@ -35,15 +35,15 @@ class CommandDispatcher:
             "status": self._status,
             "who": self._who,
             "retry": self._retry,
-            **FaultCommands(desk.client, desk.tell).orders,
+            **FaultCommands(controller.client, controller.tell).orders,
             "transcript": self._open("transcript"),
             "help": self._open("help"),
             "quit": self._quit,
         }
 
-    def obey(self, name: str, argument: str = "") -> None:
+    def run(self, name: str, argument: str = "") -> None:
         """Carry out a command; a failure is shown on the screen."""
-        self._desk.spawn(self._by_name[name](argument))
+        self._controller.spawn(self._by_name[name](argument))
 
     def _open(self, what: str) -> Order:
         async def open_it(argument: str) -> None:
@@ -55,76 +55,79 @@ class CommandDispatcher:
     def _change(self, name: str) -> Order:
         async def change(argument: str) -> None:
             del argument
-            await self._desk.change(name)
+            await self._controller.change(name)
 
         return change
 
     async def _list(self, argument: str) -> None:
-        roster = self._desk.screen.roster
+        listed = self._controller.screen.listed
         for one in FILTERS:
             if argument == one:
-                roster.filter = one
-        self._desk.tell(f"the list shows: {roster.filter}" if argument in {"", *FILTERS} else f"no list {argument!r}")
+                listed.filter = one
+        self._controller.tell(
+            f"the list shows: {listed.filter}" if argument in {"", *FILTERS} else f"no list {argument!r}"
+        )
 
     async def _find(self, argument: str) -> None:
-        self._desk.screen.roster.words = argument
-        self._desk.changed()
+        self._controller.screen.listed.words = argument
+        self._controller.changed()
 
     async def _join(self, argument: str) -> None:
-        screen = self._desk.screen
-        visible = screen.roster.visible(screen.own_id, screen.threads, screen.current_id)
+        screen = self._controller.screen
+        visible = screen.listed.visible(screen.own_id, screen.threads, screen.current_id)
         if argument.isdigit() and 1 <= int(argument) <= len(visible):
             argument = visible[int(argument) - 1].conversation_id
         if argument:
-            await self._desk.open(argument)
+            await self._controller.open(argument)
         else:
-            self._desk.tell("say which one: /join N with its place in the list, or /join ID", is_problem=True)
+            self._controller.tell("say which one: /join N with its place in the list, or /join ID", is_problem=True)
 
     async def _leave(self, argument: str) -> None:
         del argument
-        await self._desk.leave()
+        await self._controller.leave()
 
     async def _handoff(self, argument: str) -> None:
-        key = self._desk.screen.current_id
+        key = self._controller.screen.current_id
         if key is not None:
-            self._desk.note(await self._desk.client.handoff(key, argument or None))
+            self._controller.note(await self._controller.client.handoff(key, argument or None))
 
     async def _history(self, argument: str) -> None:
         del argument
-        await self._desk.load_older()
+        await self._controller.load_older()
 
     async def _read(self, argument: str) -> None:
         del argument
-        thread, key = self._desk.screen.current, self._desk.screen.current_id
+        thread, key = self._controller.screen.current, self._controller.screen.current_id
         if thread is not None and key is not None and thread.last_seq:
-            mark = await self._desk.client.mark_read(key, thread.last_seq)
+            mark = await self._controller.client.mark_read(key, thread.last_seq)
             thread.own_mark = mark.seq
             thread.new_after = None
-            self._desk.changed()
+            self._controller.changed()
 
     async def _status(self, argument: str) -> None:
         status: PresenceChoice
         for status in get_args(PresenceChoice):
             if argument == status:
-                await self._desk.client.set_presence(status)
-                self._desk.tell(f"others see you as {status}")
+                await self._controller.client.set_presence(status)
+                self._controller.tell(f"others see you as {status}")
                 return
-        self._desk.tell("say which one: /status online, /status away or /status busy", is_problem=True)
+        self._controller.tell("say which one: /status online, /status away or /status busy", is_problem=True)
 
     async def _who(self, argument: str) -> None:
         del argument
-        thread, people = self._desk.screen.current, self._desk.screen.people
+        thread, users = self._controller.screen.current, self._controller.screen.users
         if thread is None:
             return
-        users = [user for user in (thread.conversation.customer, thread.conversation.assignee) if user is not None]
-        for user in users:
-            presence = people.presence(user.user_id)
-            self._desk.tell(f"{DOTS[presence]} {people.label(user)}: {presence}")
+        for user in (thread.conversation.customer, thread.conversation.assignee):
+            if user is None:
+                continue
+            presence = users.presence(user.user_id)
+            self._controller.tell(f"{DOTS[presence]} {users.label(user)}: {presence}")
 
     async def _retry(self, argument: str) -> None:
         del argument
-        self._desk.retry()
+        self._controller.retry()
 
     async def _quit(self, argument: str) -> None:
         del argument
-        self._desk.end(int(ExitCode.DONE))
+        self._controller.end(int(ExitCode.DONE))

@@ -92,7 +92,7 @@ class ChatController:
 
     def tell(self, text: str, *, is_problem: bool = False) -> None:
         """Say something to the person at the screen."""
-        self.screen.tell(text, is_problem=is_problem)
+        self.screen.notify(text, is_problem=is_problem)
         self.changed()
 
     # Conversations
@@ -140,7 +140,7 @@ class ChatController:
             return
         await self._drop(left)
         self.screen.current_id = None
-        visible = self.screen.roster.visible(self.screen.own_id, self.screen.threads, None)
+        visible = self.screen.listed.visible(self.screen.own_id, self.screen.threads, None)
         following = next((one.conversation_id for one in visible if one.conversation_id != left), None)
         if following is not None:
             await self.open(following)
@@ -210,7 +210,7 @@ class ChatController:
         for key, pending in self._pending.items():
             if pending.state in {"queued", "sent"}:
                 self.screen.threads[pending.conversation_id].set_state(key, pending.state)
-        self.screen.link.latency_s = self.client.stats().ack_latency_p50_s
+        self.screen.connection.latency_s = self.client.stats().ack_latency_p50_s
 
     # Parts
 
@@ -222,7 +222,7 @@ class ChatController:
             self.screen.apply(await self.client.subscribe_inbox(), time.monotonic())
         self.changed()
         await self._restore()
-        newest = self.screen.roster.newest_open()
+        newest = self.screen.conversations.newest_open()
         wanted = self._wanted or (None if newest is None else newest.conversation_id)
         if wanted is None:
             self.tell("no open conversation yet, waiting for the first one")
@@ -262,7 +262,7 @@ class ChatController:
         """Follow the newest open conversations, and no more than that."""
         if not self.is_agent:
             return
-        newest = [one for one in self.screen.roster.by_change() if one.status != "resolved"][:WATCHED]
+        newest = [one for one in self.screen.conversations.by_change() if one.status != "resolved"][:WATCHED]
         for conversation in newest:
             if conversation.conversation_id not in self.screen.threads | self._arrivals:
                 self.spawn(self._join(conversation.conversation_id))
@@ -305,10 +305,10 @@ class ChatController:
         if pending.state == "stored":
             ack = pending.done.result()
             self._forget(key)
-            self.screen.stored(conversation_id, pending.content, key, ack.seq, ack.timestamp)
+            self.screen.set_stored(conversation_id, pending.content, key, ack.seq, ack.timestamp)
         elif isinstance(problem, RequestRefused):
             self._forget(key)
-            self.screen.failed(conversation_id, key, problem.message)
+            self.screen.set_failed(conversation_id, key, problem.message)
         self.changed()
 
     def _forget(self, client_message_id: str) -> None:
@@ -333,12 +333,12 @@ class ChatController:
             self._watch()
         elif isinstance(happening, ConnectionChange) and happening.state == "disconnected" and self.screen.own_id:
             what = "the server ended the connection"
-            self.end(CommandError(what, self.screen.link.reason, code=ExitCode.REFUSED))
+            self.end(CommandError(what, self.screen.connection.reason, code=ExitCode.REFUSED))
         self.mark_read()
         self.changed()
 
     def _look_for_first(self) -> None:
-        newest = self.screen.roster.newest_open()
+        newest = self.screen.conversations.newest_open()
         is_waiting = self.screen.current_id is None and self._kept is not None and not self._arrivals
         if newest is not None and is_waiting:
             self.spawn(self.open(newest.conversation_id))

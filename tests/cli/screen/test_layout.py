@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from chatws_cli.presentation.sanitize import width
 from chatws_cli.presentation.timeline_items import DateItem, MessageItem, NoticeItem
-from chatws_cli.screen.conversation_list import fit, waiting
+from chatws_cli.screen.conversation_list import fit, format_age
 from chatws_cli.screen.layout import lay_out, plain, rule, spans
 from chatws_cli.screen.wrap import wrap
 from tools.screenshots.sample_events import NOON, at
@@ -52,7 +52,7 @@ def test_rules_and_notices_keep_to_the_width() -> None:
 
 
 def test_waiting_time_is_short_at_every_size() -> None:
-    assert [waiting(NOON, at(-minutes)) for minutes in (0, 1, 59, 60, 24 * 60, 72 * 60)] == [
+    assert [format_age(NOON, at(-minutes)) for minutes in (0, 1, 59, 60, 24 * 60, 72 * 60)] == [
         "0s",
         "1m",
         "59m",

@@ -60,7 +60,7 @@ def test_an_own_message_goes_from_queued_to_sent_to_stored_to_read() -> None:
     assert shown(screen)[-1] == "queued you: hello"
     screen.threads["c1"].set_state("id-1", "sent")
     assert (shown(screen)[-1], screen.queued) == ("sent you: hello", 1)
-    screen.stored("c1", "hello", "id-1", 1, at(1))
+    screen.set_stored("c1", "hello", "id-1", 1, at(1))
     assert (shown(screen)[-1], screen.queued) == ("stored you: hello", 0)
     screen.apply(MessageRead(conversation_id="c1", user_id="ada", seq=1, timestamp=at(2)), 0.0)
     assert shown(screen)[-1] == "stored you: hello", "the own mark is nobody else's"
@@ -72,9 +72,9 @@ def test_an_own_message_is_shown_once_whether_event_or_ack_comes_first() -> None
     screen = screen_of(ADA, conversation())
     screen.post("c1", "one", "id-1", NOON)
     screen.apply(received(1, "one", ADA, own_id="id-1"), 0.0)
-    screen.stored("c1", "one", "id-1", 1, at(1))
+    screen.set_stored("c1", "one", "id-1", 1, at(1))
     screen.post("c1", "two", "id-2", NOON)
-    screen.stored("c1", "two", "id-2", 2, at(2))
+    screen.set_stored("c1", "two", "id-2", 2, at(2))
     screen.apply(received(2, "two", ADA, own_id="id-2"), 0.0)
     assert shown(screen) == ["day", "stored you: one", "stored you: two"]
 
@@ -83,7 +83,7 @@ def test_what_waits_stands_last_and_a_refused_message_says_why() -> None:
     screen = screen_of(ADA, conversation())
     screen.post("c1", "no", "id-1", NOON)
     screen.apply(received(1, "in between"), 0.0)
-    screen.failed("c1", "id-1", "Too\x1b[2J rude.")
+    screen.set_failed("c1", "id-1", "Too\x1b[2J rude.")
     assert shown(screen)[1:] == ["Grace (customer): in between", "-- not sent: Too[2J rude.", "failed you: no"]
     assert [entry.text for entry in screen.threads["c1"].take_failed()] == ["no"]
     assert "failed you: no" not in shown(screen)
@@ -92,11 +92,11 @@ def test_what_waits_stands_last_and_a_refused_message_says_why() -> None:
 def test_what_comes_while_nobody_looks_is_counted_marked_as_new_and_rings() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(received(1, "seen"), 0.0)
-    screen.look(is_looking=False)
+    screen.set_looking(is_looking=False)
     screen.apply(received(2, "missed"), 0.0)
     screen.apply(received(3, "missed too"), 0.0)
     assert (screen.threads["c1"].unread, screen.rings) == (2, 2)
-    screen.look(is_looking=True)
+    screen.set_looking(is_looking=True)
     assert screen.threads["c1"].unread == 0
     assert shown(screen)[2] == "new", "the line stays while the new ones are read"
     screen.post("c1", "an answer", "id-1", NOON)
@@ -134,7 +134,7 @@ def test_typing_is_shown_until_it_ends_by_message_stop_or_lost_link() -> None:
 def test_the_bar_tells_state_attempt_countdown_and_what_waits_and_drops_what_does_not_fit() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
-    screen.link.latency_s = 0.0123
+    screen.connection.latency_s = 0.0123
     assert status_line(screen, 0.0, 100) == "● connected 12 ms │ Grace, queued │ Ada │ F1 help"
     screen.apply(ConnectionChange("reconnecting", "gone", 2, 2.5), 10.0)
     screen.post("c1", "x", "id-1", NOON)
@@ -196,14 +196,14 @@ def test_a_thread_is_bounded_and_knows_that_there_is_more() -> None:
     for seq in range(1, MAX_ITEMS + 11):
         screen.apply(received(seq), 0.0)
     thread = screen.threads["c1"]
-    assert (len(thread.entries()), thread.first_seq, thread.has_more_before) == (MAX_ITEMS, 11, True)
+    assert (len(thread.messages()), thread.first_seq, thread.has_more_before) == (MAX_ITEMS, 11, True)
 
 
 def test_the_inbox_brings_presence_and_conversations_that_nobody_follows_yet() -> None:
     screen = screen_of(ADA)
     online = Presence(user_id="grace", status="online", timestamp=at(0))
     screen.apply(InboxAck(conversations=[conversation(newest=message(3))], presence=[online]), 0.0)
-    (row,) = screen.roster.rows("ada", screen.threads, screen.people, None, NOON)
+    (row,) = screen.listed.rows("ada", screen.threads, screen.users, None, NOON)
     assert (row.title, row.details, row.unread) == ("● Grace", "waits 0s  text", 0)
     screen.apply(received(4), 0.0)
     assert screen.threads == {}

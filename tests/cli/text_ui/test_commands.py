@@ -86,8 +86,8 @@ def test_numbers_mean_what_the_last_listing_showed() -> None:
 
 def test_a_customers_message_elsewhere_is_told_once() -> None:
     inbox = InboxList()
-    told = inbox.update(conversation(1, content="help"))
+    told = inbox.note_message(conversation(1, content="help"))
     assert told is not None
     assert "Grace wrote" in told
-    assert inbox.update(conversation(1, "assigned", content="help")) is None
-    assert inbox.update(conversation(2, content="answer", role="admin")) is None
+    assert inbox.note_message(conversation(1, "assigned", content="help")) is None
+    assert inbox.note_message(conversation(2, content="answer", role="admin")) is None

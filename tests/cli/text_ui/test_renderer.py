@@ -166,7 +166,7 @@ def test_presence_shows_changes_by_name(view: TextRenderer) -> None:
 def test_customers_of_other_conversations_come_and_go_unseen(view: TextRenderer) -> None:
     inbox = InboxAck(conversations=[conversation(name="other")], presence=[])
     assert texts(view, inbox, presence("c-other", "online"), presence("c-other", "offline")) == []
-    assert [line.text.strip() for line in view.who()] == ["nobody else is here"]
+    assert [line.text.strip() for line in view.presence()] == ["nobody else is here"]
 
 
 def test_every_status_has_its_line(view: TextRenderer) -> None:

@@ -11,7 +11,7 @@ from textual._context import active_app
 
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.preferences import Preferences
-from tests.cli.tui.tui_driver import Seat, agent_desk, customer_desk
+from tests.cli.tui.tui_driver import TuiDriver, agent_controller, customer_controller
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from chatws_cli.tui.controller import ChatController
 
 
-class Sit(Protocol):
-    """Opens a screen around a desk; it ends with the test."""
+class OpenTui(Protocol):
+    """Opens a screen around a controller; it ends with the test."""
 
     async def __call__(
-        self, desk: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
-    ) -> Seat: ...
+        self, controller: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
+    ) -> TuiDriver: ...
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
 
 
 @asynccontextmanager
-async def seated(
-    desks: Sequence[ChatController], size: tuple[int, int], preferences: Preferences
-) -> AsyncIterator[Seat]:
+async def running_app(
+    controllers: Sequence[ChatController], size: tuple[int, int], preferences: Preferences
+) -> AsyncIterator[TuiDriver]:
     """Run an application in a task of its own: Textual keeps it in context variables, which fixtures do not share."""
-    app = ChatApp(desks, preferences)
+    app = ChatApp(controllers, preferences)
     opened: asyncio.Future[Pilot[int]] = asyncio.get_running_loop().create_future()
     leave = asyncio.Event()
 
@@ -56,41 +56,43 @@ async def seated(
     await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     active_app.set(app)
     try:
-        yield Seat(app, opened.result(), desks[0])
+        yield TuiDriver(app, opened.result(), controllers[0])
     finally:
         leave.set()
         await task
-        for desk in desks:
-            await desk.close()
+        for controller in controllers:
+            await controller.close()
 
 
 @pytest.fixture
-async def sit(chat: RunningChat) -> AsyncIterator[Sit]:
+async def open_tui(chat: RunningChat) -> AsyncIterator[OpenTui]:
     del chat  # is there before the screens, and after them
     async with AsyncExitStack() as stack:
 
         async def open_seat(
-            desk: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
-        ) -> Seat:
-            return await stack.enter_async_context(seated([desk], size, preferences or Preferences(bell=False)))
+            controller: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
+        ) -> TuiDriver:
+            return await stack.enter_async_context(
+                running_app([controller], size, preferences or Preferences(bell=False))
+            )
 
         yield open_seat
 
 
 @pytest.fixture
-async def ada(chat: RunningChat, sit: Sit, tmp_path: Path) -> Seat:
+async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
     """An agent in the conversation with Grace, which has one message."""
     grace = await chat.customer("ses-grace")
     await grace.ask("join_conversation", "conv-1")
     await grace.ask("send_message", {"conversationId": "conv-1", "content": "Where is my parcel?"})
-    seat = await sit(agent_desk(chat, tmp_path))
-    await seat.sees("Where is my parcel")
-    return seat
+    driver = await open_tui(agent_controller(chat, tmp_path))
+    await driver.sees("Where is my parcel")
+    return driver
 
 
 @pytest.fixture
-async def grace(chat: RunningChat, sit: Sit, tmp_path: Path) -> Seat:
+async def grace(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
     """A customer in a conversation of her own."""
-    seat = await sit(customer_desk(chat, tmp_path, "conv-1"))
-    await seat.sees("connected")
-    return seat
+    driver = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
+    await driver.sees("connected")
+    return driver

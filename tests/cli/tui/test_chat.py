@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING
 
 from chatws_cli.errors import CommandError, ExitCode
 from chatws_cli.outbox_file import SavedMessage
-from tests.cli.tui.tui_driver import agent_desk, customer_desk
+from tests.cli.tui.tui_driver import agent_controller, customer_controller
 from tests.support.chat import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.tui.conftest import Sit
-    from tests.cli.tui.tui_driver import Seat
+    from tests.cli.tui.conftest import OpenTui
+    from tests.cli.tui.tui_driver import TuiDriver
     from tests.support.chat import RunningChat
 
 
 async def test_agent_and_customer_talk_and_see_each_other_typing_reading_and_taking(
-    chat: RunningChat, sit: Sit, tmp_path: Path
+    chat: RunningChat, open_tui: OpenTui, tmp_path: Path
 ) -> None:
-    grace = await sit(customer_desk(chat, tmp_path / "grace", "conv-1"))
+    grace = await open_tui(customer_controller(chat, tmp_path / "grace", "conv-1"))
     await grace.sees("│ waiting for an agent")
     await grace.write("Where is my parcel?")
     await grace.sees("✓ .*you: Where is my parcel")
-    ada = await sit(agent_desk(chat, tmp_path / "ada"))
+    ada = await open_tui(agent_controller(chat, tmp_path / "ada"))
     await ada.sees(r"\(customer\): Where is my parcel")
     await grace.sees("✓✓ you: Where is my parcel")
     await ada.press("L", "e", "t")
@@ -42,7 +42,7 @@ async def test_agent_and_customer_talk_and_see_each_other_typing_reading_and_tak
     await ada.sees("assigned|queued")
 
 
-async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: Seat, chat: RunningChat) -> None:
+async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: TuiDriver, chat: RunningChat) -> None:
     await ada.write("/drop 600")
     await ada.sees("reconnecting")
     await ada.write("typed offline")
@@ -56,9 +56,9 @@ async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: Seat, ch
 
 
 async def test_a_message_typed_offline_survives_a_restart_of_the_terminal(
-    chat: RunningChat, sit: Sit, tmp_path: Path
+    chat: RunningChat, open_tui: OpenTui, tmp_path: Path
 ) -> None:
-    first = await sit(customer_desk(chat, tmp_path, "conv-1"))
+    first = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
     await first.sees("│ waiting for an agent")
     await first.write("/drop 600")
     await first.sees("reconnecting")
@@ -66,22 +66,22 @@ async def test_a_message_typed_offline_survives_a_restart_of_the_terminal(
     await first.write("two")
     await first.sees("2 queued")
     await first.press("ctrl+q")
-    await first.desk.close()
-    second = await sit(customer_desk(chat, tmp_path, "conv-1"))
+    await first.controller.close()
+    second = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
     await second.sees("✓ .*you: one(.|\n)*✓ .*you: two")
     (file,) = (tmp_path / "outbox").glob("*.db")
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: Seat) -> None:
+async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: TuiDriver) -> None:
     echoed = asyncio.Event()
-    ada.desk.client.on_message_received(lambda _: echoed.set())
-    ada.desk._post(SavedMessage("same-id", "conv-1", "first"))
+    ada.controller.client.on_message_received(lambda _: echoed.set())
+    ada.controller._post(SavedMessage("same-id", "conv-1", "first"))
     await ada.sees("✓ .*you: first")
     # Its echo and its ack settle what has its id, and the next one has the same.
     await echoed.wait()
-    await until(lambda: not ada.desk._pending)
-    ada.desk._post(SavedMessage("same-id", "conv-1", "second"))
+    await until(lambda: not ada.controller._pending)
+    ada.controller._post(SavedMessage("same-id", "conv-1", "second"))
     await ada.sees("! .*you: second")
     await ada.sees("not sent: This clientMessageId was used")
     await ada.press("f5")
@@ -90,19 +90,19 @@ async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: Seat) -> N
     await ada.sees("nothing has failed here")
 
 
-async def test_a_text_that_can_not_be_sent_stays_in_the_box(ada: Seat) -> None:
+async def test_a_text_that_can_not_be_sent_stays_in_the_box(ada: TuiDriver) -> None:
     await ada.write("x" * 4_001)
     await ada.sees("not sent: A message has at most")
-    assert ada.view.box.text == "x" * 4_001
+    assert ada.view.composer.text == "x" * 4_001
 
 
 async def test_two_agents_race_for_a_conversation_and_the_slower_one_sees_who_won(
-    ada: Seat, chat: RunningChat, sit: Sit, tmp_path: Path
+    ada: TuiDriver, chat: RunningChat, open_tui: OpenTui, tmp_path: Path
 ) -> None:
-    bob = await sit(agent_desk(chat, tmp_path / "bob", "bob"))
+    bob = await open_tui(agent_controller(chat, tmp_path / "bob", "bob"))
     await bob.sees("Where is my parcel")
-    bob.desk.client.on_conversation_updated(lambda _: None)
-    thread = bob.desk.screen.threads["conv-1"]
+    bob.controller.client.on_conversation_updated(lambda _: None)
+    thread = bob.controller.screen.threads["conv-1"]
     stale = thread.conversation
     await ada.press("f2")
     await bob.sees("Ada has taken the conversation")
@@ -113,7 +113,7 @@ async def test_two_agents_race_for_a_conversation_and_the_slower_one_sees_who_wo
     assert thread.conversation.assignee.user_id == "ada"
 
 
-async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada: Seat, chat: RunningChat) -> None:
+async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada: TuiDriver, chat: RunningChat) -> None:
     grace = await chat.customer("ses-grace")
     await grace.ask("join_conversation", "conv-1")
     await grace.ask("send_message", {"conversationId": "conv-1", "content": "pay \u202eme\u2066 now\u200f!"})
@@ -123,12 +123,12 @@ async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", ada.text)
 
 
-async def test_markup_of_a_message_is_text(ada: Seat) -> None:
+async def test_markup_of_a_message_is_text(ada: TuiDriver) -> None:
     await ada.write("[bold red]no[/] [@click=app.quit]x[/]")
     await ada.sees(re.escape("[bold red]no[/] [@click=app.quit]x[/]"))
 
 
-async def test_an_expired_session_ends_the_screen_with_one_line_and_exit_code_4(grace: Seat) -> None:
+async def test_an_expired_session_ends_the_screen_with_one_line_and_exit_code_4(grace: TuiDriver) -> None:
     await grace.write("/expire")
     await until(lambda: grace.app.problem is not None)
     problem = grace.app.problem
@@ -137,7 +137,7 @@ async def test_an_expired_session_ends_the_screen_with_one_line_and_exit_code_4(
     assert "session_expired" in str(problem)
 
 
-async def test_a_bug_ends_the_screen_and_shows_no_local_variable(grace: Seat) -> None:
+async def test_a_bug_ends_the_screen_and_shows_no_local_variable(grace: TuiDriver) -> None:
     def broken() -> None:
         raise RuntimeError("a bug")
 

@@ -8,14 +8,14 @@ from chatws_cli.screen.keys import KEYS
 from chatws_cli.tui import external_programs
 from chatws_cli.tui.help import HelpScreen
 from chatws_cli.tui.preferences import Preferences
-from tests.cli.tui.tui_driver import Seat, agent_desk
+from tests.cli.tui.tui_driver import TuiDriver, agent_controller
 from tests.support.chat import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.tui.conftest import Sit
+    from tests.cli.tui.conftest import OpenTui
     from tests.support.chat import RunningChat
 
 Test = TypeVar("Test")
@@ -29,16 +29,16 @@ def presses(*ids: str) -> Callable[[Test], Test]:
 
 
 @pytest.fixture
-async def desk_of_three(chat: RunningChat, sit: Sit, tmp_path: Path) -> Seat:
+async def agent_of_three(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
     """An agent with three conversations; the newest one, Cem's, is open."""
     for number, name in enumerate(("ann", "bea", "cem"), 1):
         peer = await chat.customer(f"ses-{name}")
         await peer.ask("join_conversation", f"conv-{name}")
         await peer.ask("send_message", {"conversationId": f"conv-{name}", "content": f"I am {name} {number}"})
-    seat = await sit(agent_desk(chat, tmp_path))
-    await seat.sees(r"\(customer\): I am cem")
-    await until(lambda: len(seat.desk.screen.threads) == 3)
-    return seat
+    driver = await open_tui(agent_controller(chat, tmp_path))
+    await driver.sees(r"\(customer\): I am cem")
+    await until(lambda: len(driver.controller.screen.threads) == 3)
+    return driver
 
 
 def test_every_key_of_the_table_is_pressed_by_a_test() -> None:
@@ -50,28 +50,28 @@ def test_no_key_is_a_prefix_of_a_terminal_multiplexer() -> None:
 
 
 @presses("next", "previous", "unread", *(f"go-{n}" for n in range(1, 10)))
-async def test_keys_lead_from_conversation_to_conversation(desk_of_three: Seat) -> None:
-    seat, screen = desk_of_three, desk_of_three.desk.screen
-    await seat.press("alt+a")
+async def test_keys_lead_from_conversation_to_conversation(agent_of_three: TuiDriver) -> None:
+    driver, screen = agent_of_three, agent_of_three.controller.screen
+    await driver.press("alt+a")
     await until(lambda: screen.current_id != "conv-cem")
-    await seat.press("alt+a")
+    await driver.press("alt+a")
     await until(lambda: screen.unread == 0)
     assert screen.current_id != "conv-cem"
-    await seat.press("alt+a")
-    await seat.sees("nothing else is unread")
-    order = [one.conversation_id for one in screen.roster.visible(screen.own_id, screen.threads, None)]
+    await driver.press("alt+a")
+    await driver.sees("nothing else is unread")
+    order = [one.conversation_id for one in screen.listed.visible(screen.own_id, screen.threads, None)]
     for number in range(1, 10):
-        await seat.press(f"alt+{number}")
+        await driver.press(f"alt+{number}")
         wanted = order[min(number, 3) - 1]
         await until(lambda wanted=wanted: screen.current_id == wanted)
-    await seat.press("alt+down")
+    await driver.press("alt+down")
     await until(lambda: screen.current_id == order[0])
-    await seat.press("alt+up")
+    await driver.press("alt+up")
     await until(lambda: screen.current_id == order[2])
 
 
 @presses("claim", "release", "resolve", "reopen", "filter", "presence")
-async def test_keys_do_an_agents_work(ada: Seat) -> None:
+async def test_keys_do_an_agents_work(ada: TuiDriver) -> None:
     await ada.press("f2")
     await ada.sees("you have taken the conversation")
     await ada.press("f3")
@@ -89,7 +89,7 @@ async def test_keys_do_an_agents_work(ada: Seat) -> None:
 
 
 @presses("list")
-async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: Seat) -> None:
+async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: TuiDriver) -> None:
     assert "open: 1" in ada.text
     await ada.press("f9")
     await ada.sees_no_more("open: 1")
@@ -106,51 +106,51 @@ async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: Seat)
     await ada.sees("open: 1")
 
 
-async def test_a_window_that_shrinks_keeps_a_reader_at_the_end_and_one_further_up_in_place(ada: Seat) -> None:
-    ada.view.box.insert("\n".join(f"row {number}" for number in range(60)))
+async def test_a_window_that_shrinks_keeps_a_reader_at_the_end_and_one_further_up_in_place(ada: TuiDriver) -> None:
+    ada.view.composer.insert("\n".join(f"row {number}" for number in range(60)))
     await ada.press("enter")
     await ada.sees("row 59")
     for size in ((40, 12), (200, 50), (100, 14)):
         await ada.pilot.resize_terminal(*size)
         await ada.sees("row 59")
-    assert ada.desk.screen.is_looking
+    assert ada.controller.screen.is_looking
     await ada.press("pageup", "pageup")
-    await until(lambda: not ada.view.pane.is_at_end)
+    await until(lambda: not ada.view.message_list.is_at_end)
     await ada.pilot.resize_terminal(100, 12)
     await ada.sees_no_more("row 59")
 
 
 @presses("send", "newline", "recall")
-async def test_enter_sends_other_keys_break_the_line_and_up_brings_the_text_back(ada: Seat) -> None:
+async def test_enter_sends_other_keys_break_the_line_and_up_brings_the_text_back(ada: TuiDriver) -> None:
     await ada.press("a", "alt+enter", "b", "ctrl+j", "c")
-    assert ada.view.box.text == "a\nb\nc"
+    assert ada.view.composer.text == "a\nb\nc"
     await ada.press("enter")
     await ada.sees(r"you: a *\n.*b *\n.*c")
-    assert ada.view.box.text == ""
+    assert ada.view.composer.text == ""
     await ada.press("up")
-    assert ada.view.box.text == "a\nb\nc"
+    assert ada.view.composer.text == "a\nb\nc"
 
 
-async def test_enter_and_new_line_can_change_places(chat: RunningChat, sit: Sit, tmp_path: Path) -> None:
-    seat = await sit(agent_desk(chat, tmp_path), preferences=Preferences(enter="newline"))
-    await seat.press("a", "enter", "b")
-    assert seat.view.box.text == "a\nb"
+async def test_enter_and_new_line_can_change_places(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
+    driver = await open_tui(agent_controller(chat, tmp_path), preferences=Preferences(enter="newline"))
+    await driver.press("a", "enter", "b")
+    assert driver.view.composer.text == "a\nb"
 
 
-async def test_a_paste_of_many_lines_stays_whole_and_the_box_grows_to_six_rows(ada: Seat) -> None:
+async def test_a_paste_of_many_lines_stays_whole_and_the_box_grows_to_six_rows(ada: TuiDriver) -> None:
     pasted = "\n".join(f"line {number}" for number in range(30))
-    ada.view.box.insert(pasted)
-    await until(lambda: ada.view.box.size.height == 6)
+    ada.view.composer.insert(pasted)
+    await until(lambda: ada.view.composer.size.height == 6)
     await ada.press("enter")
     await ada.sees("line 29")
-    assert ada.desk.screen.threads["conv-1"].entries()[-1].text == pasted
-    await until(lambda: ada.view.box.size.height == 1)
+    assert ada.controller.screen.threads["conv-1"].messages()[-1].text == pasted
+    await until(lambda: ada.view.composer.size.height == 1)
 
 
 @presses("page-up", "page-down", "top", "bottom", "mark-up", "mark-down", "copy")
-async def test_keys_scroll_mark_and_copy(ada: Seat) -> None:
-    pane = ada.view.pane
-    ada.view.box.insert("\n".join(f"row {number}" for number in range(60)))
+async def test_keys_scroll_mark_and_copy(ada: TuiDriver) -> None:
+    pane = ada.view.message_list
+    ada.view.composer.insert("\n".join(f"row {number}" for number in range(60)))
     await ada.press("enter")
     await ada.write("the last one")
     await ada.sees("the last one")
@@ -173,7 +173,7 @@ async def test_keys_scroll_mark_and_copy(ada: Seat) -> None:
 
 
 @presses("retry", "reconnect")
-async def test_nothing_to_retry_and_nothing_to_reconnect_are_said(ada: Seat) -> None:
+async def test_nothing_to_retry_and_nothing_to_reconnect_are_said(ada: TuiDriver) -> None:
     await ada.press("f5")
     await ada.sees("nothing has failed here")
     await ada.press("ctrl+r")
@@ -182,7 +182,7 @@ async def test_nothing_to_retry_and_nothing_to_reconnect_are_said(ada: Seat) -> 
 
 @presses("transcript", "editor")
 async def test_pager_and_editor_get_the_text_in_a_private_file(
-    ada: Seat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ada: TuiDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy"
     mode = tmp_path / "mode"
@@ -197,9 +197,9 @@ async def test_pager_and_editor_get_the_text_in_a_private_file(
     await until(copy.exists)
     await until(lambda: "Where is my parcel?" in copy.read_text())
     copy.unlink()
-    ada.view.box.insert("draft")
+    ada.view.composer.insert("draft")
     await ada.press("ctrl+e")
-    await until(lambda: ada.view.box.text == "edited")
+    await until(lambda: ada.view.composer.text == "edited")
     assert copy.read_text() == "draft"
     monkeypatch.setenv("PAGER", "/nowhere/pager")
     await ada.press("f8")
@@ -217,7 +217,7 @@ def test_without_a_choice_a_usual_program_is_found(monkeypatch: pytest.MonkeyPat
 
 
 @presses("help", "palette")
-async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: Seat) -> None:
+async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: TuiDriver) -> None:
     await ada.press("f1")
     await until(lambda: isinstance(ada.app.screen, HelpScreen))
     await ada.sees(r"Alt\+1 … Alt\+9 +conversation by its place")
@@ -232,15 +232,15 @@ async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: Seat)
 
 @presses("quit", "interrupt")
 @pytest.mark.parametrize(("key", "code"), [("ctrl+q", 0), ("ctrl+c", 130)])
-async def test_keys_leave_with_their_exit_code(grace: Seat, key: str, code: int) -> None:
+async def test_keys_leave_with_their_exit_code(grace: TuiDriver, key: str, code: int) -> None:
     await grace.press(key)
     await until(lambda: grace.app.return_value is not None)
     assert grace.app.return_value == code
 
 
-async def test_the_users_own_keys_take_the_place_of_ours(chat: RunningChat, sit: Sit, tmp_path: Path) -> None:
-    seat = await sit(agent_desk(chat, tmp_path), preferences=Preferences(keys={"quit": "f12"}))
-    await seat.press("ctrl+q")
-    assert seat.app.return_value is None
-    await seat.press("f12")
-    await until(lambda: seat.app.return_value == 0)
+async def test_the_users_own_keys_take_the_place_of_ours(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
+    driver = await open_tui(agent_controller(chat, tmp_path), preferences=Preferences(keys={"quit": "f12"}))
+    await driver.press("ctrl+q")
+    assert driver.app.return_value is None
+    await driver.press("f12")
+    await until(lambda: driver.app.return_value == 0)

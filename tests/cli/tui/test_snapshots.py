@@ -24,13 +24,13 @@ SNAPSHOTS = Path(__file__).with_name("snapshots")
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 50)], ids=lambda size: str(size[0]))
 @pytest.mark.parametrize("make", [agent_controller, customer_controller], ids=["agent", "customer"])
 async def test_screens_look_as_they_were_looked_at(make: Callable[[], ChatController], size: tuple[int, int]) -> None:
-    desk = make()
-    app = ChatApp([desk], Preferences())
+    controller = make()
+    app = ChatApp([controller], Preferences())
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)
         text = text_of(app) + "\n"
-    await desk.close()
-    file = SNAPSHOTS / f"{desk.screen.role}-{size[0]}.txt"
+    await controller.close()
+    file = SNAPSHOTS / f"{controller.screen.role}-{size[0]}.txt"
     if os.environ.get("CHATWS_SNAPSHOTS") == "write":
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tests.support.chat import RunningChat
 
 
-class Seat:
-    """An application, its pilot and its desk."""
+class TuiDriver:
+    """An application, its pilot and its controller."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[int], desk: ChatController) -> None:
+    def __init__(self, app: ChatApp, pilot: Pilot[int], controller: ChatController) -> None:
         self.app = app
         self.pilot = pilot
-        self.desk = desk
+        self.controller = controller
 
     @property
     def text(self) -> str:
@@ -42,7 +42,7 @@ class Seat:
 
     async def write(self, text: str) -> None:
         """Type a message and send it."""
-        self.view.box.insert(text)
+        self.view.composer.insert(text)
         await self.pilot.press("enter")
 
     async def sees(self, pattern: str) -> None:
@@ -69,11 +69,13 @@ def text_of(app: ChatApp) -> str:
     return "\n".join(strip.text.rstrip() for strip in strips)
 
 
-def agent_desk(chat: RunningChat, data_dir: Path, user_id: str = "ada", wanted: str | None = None) -> ChatController:
+def agent_controller(
+    chat: RunningChat, data_dir: Path, user_id: str = "ada", wanted: str | None = None
+) -> ChatController:
     return ChatController(AgentClient(chat.url, chat.token(user_id)), wanted, data_dir, "server")
 
 
-def customer_desk(
+def customer_controller(
     chat: RunningChat, data_dir: Path, conversation_id: str, session_id: str = "ses-grace"
 ) -> ChatController:
     return ChatController(CustomerClient(chat.url, session_id), conversation_id, data_dir, "server")
