@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chatws.exit_codes import ExitCode
 from chatws.settings.docs import reference
 from chatws.settings.loader import OTHER_VARIABLES
-from chatws_cli.errors import ExitCode
 from tests.support.command_line import parse_command
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import logging
 import resource
 import socket
@@ -13,6 +12,7 @@ from collections.abc import Callable
 
 from aiohttp import http_parser, web
 
+from chatws.gc_tuning import collect_seldom
 from chatws.server.app import DRAIN, create_app
 from chatws.server.errors import StartError
 from chatws.server.logs import configure_logging, log_event
@@ -116,19 +116,12 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
             watch_lifeline(lifeline, stop)
         await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
         announce(_base_url(settings, listener.getsockname()[1]))
-        collect_seldom()
+        collect_seldom(COLLECT_AFTER)
         code = await stop
         await app[DRAIN].run()
     finally:
         await runner.cleanup()
     return code
-
-
-def collect_seldom() -> None:
-    """Look for cyclic garbage seldom, and never among what the start has made."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 def _listen(settings: Settings) -> socket.socket:

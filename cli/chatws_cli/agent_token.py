@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from chatws.exit_codes import ExitCode
 from chatws.settings.validation import is_loopback
 from chatws_cli.dev_agent import mint_dev_token
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.options import data_dir_settings
 from chatws_cli.secrets import find_secret, read_secret
 

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from chatws.client import CannotConnect, ClientError, ClientOptions, RequestRefused
+from chatws.exit_codes import ExitCode
 from chatws.protocol.errors import ErrorCode
 from chatws_cli.defaults import DEFAULT_URL
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.text_ui.chat_loop import ChatOptions
 from chatws_cli.text_ui.input_source import PipeConsole
 from chatws_cli.text_ui.json_mode import JsonMode

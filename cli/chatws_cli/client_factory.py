@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from chatws.exit_codes import ExitCode
 from chatws_cli.agent_token import find_agent_token
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.options import data_dir_settings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chatws_cli.port_owner import find_listener
+from chatws.port_owner import find_listeners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +49,9 @@ def look_at_port(host: str, port: int) -> DoctorResult:
         with socket.create_server((host, port)):
             return DoctorResult("port", "ok", f"{port} is free")
     except OSError as problem:
-        pid = find_listener(port)
-        if pid is not None:
-            what = f"{port} is in use by process {pid}"
+        listeners = find_listeners(port)
+        if listeners:
+            what = f"{port} is in use by process {listeners[0]}"
             return DoctorResult("port", "note", what, f"if that is not your server, use another: --port {port + 1}")
         return DoctorResult(
             "port", "broken", f"{port} can not be used: {problem.strerror}", "choose another with --port"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 

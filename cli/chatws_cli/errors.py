@@ -1,26 +1,12 @@
-"""How a command fails: one line for people, one exit code for programs."""
+"""Error that ends a command: one line for the user, one exit code for scripts."""
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-
-class ExitCode(IntEnum):
-    """What the exit code of every command means."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    CANNOT_CONNECT = 3
-    REFUSED = 4
-    INVALID_RUN = 98
-    TARGET_MISSED = 99
-    INTERRUPTED = 130
-    TERMINATED = 143
+from chatws.exit_codes import ExitCode
 
 
 class CommandError(Exception):
-    """A command can not go on: ``what`` happened, ``why``, and what to do next (``advice``); parts may be empty."""
+    """Failure of a command: ``what`` happened, ``why``, and what to do next (``advice``); any of them may be empty."""
 
     def __init__(self, what: str, why: str = "", advice: str = "", *, code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(what, why, advice)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from chatws import __version__
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import LazyGroup
 from chatws_cli.output import abandon_stdout, open_missing_streams
 

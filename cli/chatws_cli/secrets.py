@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chatws.exit_codes import ExitCode
 from chatws.settings import Layer, Loaded, SettingsError, load
 from chatws.settings.fields import TABLE
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatws_cli.errors import ExitCode
+from chatws.exit_codes import ExitCode
 from chatws_cli.presentation.thread import MAX_ITEMS
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.chat_view import ChatView

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 
 import msgspec
 from aiohttp import web
@@ -17,6 +16,7 @@ from chatws.protocol.openapi import describe
 from chatws.protocol.responses import Health, Ready, SocketHealth
 from chatws.server.rest.context import RestContext
 from chatws.server.rest.responses import JSON, error_response
+from chatws.settings.validation import is_loopback
 from chatws.store.interface import Unavailable
 
 PING_TIMEOUT_S = 2.0
@@ -71,7 +71,7 @@ class StatusPages:
         allowed = self._api.services.settings.metrics
         if allowed == "off":
             return error_response(ChatError(ErrorCode.NOT_FOUND))
-        if allowed == "local" and not _is_loopback(self._api.server.peer_address(request)):
+        if allowed == "local" and not is_loopback(self._api.server.peer_address(request)):
             return error_response(ChatError(ErrorCode.FORBIDDEN))
         body = generate_latest(self._api.services.metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -99,10 +99,3 @@ class StatusPages:
 
 def _json(body: object, status: int = 200) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(body), content_type=JSON)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

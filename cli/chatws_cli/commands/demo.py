@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from chatws_cli.errors import ExitCode
+from chatws.exit_codes import ExitCode
 from chatws_cli.lazy_group import make_app
 
 app = make_app()

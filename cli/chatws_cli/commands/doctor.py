@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chatws_cli.errors import ExitCode
+from chatws.exit_codes import ExitCode
 from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json

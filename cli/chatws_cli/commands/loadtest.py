@@ -8,7 +8,8 @@ from importlib.util import find_spec
 
 import typer
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 
 app = make_app()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 from chatws_cli.settings import load_settings
 

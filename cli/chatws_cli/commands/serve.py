@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chatws.exit_codes import ExitCode
 from chatws.settings import Layer, Value
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 from chatws_cli.output import hint
 from chatws_cli.settings import help_of, load_settings
@@ -122,11 +123,11 @@ def _explain(problem: StartError, settings: Settings) -> CommandError:
     cause = problem.__context__
     if not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
         return CommandError(problem.what, problem.why, problem.advice)
-    from chatws_cli.port_owner import find_listener
+    from chatws.port_owner import find_listeners
 
-    holder = find_listener(settings.port)
-    who = f" by process {holder}" if holder else ""
+    listeners = find_listeners(settings.port)
+    owner = f" by process {listeners[0]}" if listeners else ""
     return CommandError(
-        f"port {settings.port} is in use{who}",
+        f"port {settings.port} is in use{owner}",
         advice=f"try --port {settings.port + 1 if settings.port < 65535 else 0}, or --port 0 for any free one",  # noqa: PLR2004  the last port
     )

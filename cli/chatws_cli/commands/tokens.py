@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from chatws.exit_codes import ExitCode
 from chatws_cli.durations import parse_duration
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.output import print_json, table

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatws.client import AgentClient, ClientError, ConnectionChange, OutboxFull, RequestRefused
+from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.responses import InboxAck
-from chatws_cli.errors import ExitCode
 from chatws_cli.output import abandon_stdout
 from chatws_cli.text_ui.inbox import InboxList
 
@@ -29,7 +29,7 @@ ACK_PATIENCE_S = 30.0
 
 NOWHERE = "there is no conversation to write to yet"
 
-_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: 129}
+_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: ExitCode.HUNG_UP}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatws.client import AgentClient, ConnectionChange, Event, MessageReceived
+from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
-from chatws_cli.errors import ExitCode
 from chatws_cli.output import abandon_stdout, print_json
 from chatws_cli.presentation.sanitize import clean_line, excerpt
 from chatws_cli.text_ui.json_records import ack_of, record_of

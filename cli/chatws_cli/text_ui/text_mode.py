@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final, get_args
 
 from chatws.client import AgentClient, ClientError, MessageReceived, RequestRefused
+from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
 from chatws.protocol.events import ConversationUpdated
-from chatws_cli.errors import ExitCode
 from chatws_cli.text_ui import commands
 from chatws_cli.text_ui.chat_loop import NOWHERE, ChatLoop
 from chatws_cli.text_ui.editor import Changed

@@ -12,7 +12,7 @@ import aiohttp
 from rich.console import Console
 from rich.live import Live
 
-from chatws_cli.errors import ExitCode
+from chatws.exit_codes import ExitCode
 from chatws_cli.output import abandon_stdout, print_json
 from chatws_cli.top.poller import Frame, MetricsPoller
 from chatws_cli.top.table import line, record, table

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, get_args
 
 from textual.widget import Widget
 
+from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
-from chatws_cli.errors import ExitCode
 from chatws_cli.screen.commands import COMMANDS
 from chatws_cli.screen.keys import help_lines
 from chatws_cli.screen.layout import plain

@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
-from chatws_cli.errors import ExitCode
+from chatws.exit_codes import ExitCode
 from chatws_cli.screen.keys import keys_of
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.styles import CSS as STYLE_SHEET

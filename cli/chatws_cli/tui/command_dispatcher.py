@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
-from chatws_cli.errors import ExitCode
 from chatws_cli.presentation.users import DOTS
 from chatws_cli.screen.conversation_list import FILTERS
 from chatws_cli.text_ui.fault_commands import FaultCommands

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from chatws.client import AgentClient, ClientError, ConnectionChange, ConversationJoined, OutboxFull, RequestRefused
+from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
-from chatws_cli.errors import CommandError, ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_file
 from chatws_cli.screen.state import ScreenState
 

@@ -16,7 +16,8 @@ from typing import Literal
 
 import msgspec
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.screen.keys import KEYS
 
 

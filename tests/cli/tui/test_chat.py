@@ -4,7 +4,8 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from chatws_cli.errors import CommandError, ExitCode
+from chatws.exit_codes import ExitCode
+from chatws_cli.errors import CommandError
 from chatws_cli.outbox_file import SavedMessage
 from tests.cli.tui.tui_driver import agent_controller, customer_controller
 from tests.support.chat import until

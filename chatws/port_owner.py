@@ -1,19 +1,19 @@
-"""Finds who listens on a port (Linux: proc_net(5), proc(5)), so that an error can name the process."""
+"""Finds the processes that listen on a TCP port (Linux: proc_net(5), proc(5))."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 _LISTENING = "0A"
-"""TCP_LISTEN in the kernel's table."""
+"""State TCP_LISTEN in the kernel's table of sockets."""
 
 
-def find_listener(port: int, proc: Path = Path("/proc")) -> int | None:
-    """Return the id of a process that listens on a TCP port; None when nobody does or it can not be seen."""
+def find_listeners(port: int, proc: Path = Path("/proc")) -> list[int]:
+    """Return the ids of the processes that listen on a port, as far as this user may see them."""
     inodes = {f"socket:[{inode}]" for table in ("net/tcp", "net/tcp6") for inode in _inodes(proc / table, port)}
     if not inodes:
-        return None
-    return next((pid for pid in _pids(proc) if _holds(proc / str(pid) / "fd", inodes)), None)
+        return []
+    return [pid for pid in _pids(proc) if _has_socket(proc / str(pid) / "fd", inodes)]
 
 
 def _inodes(table: Path, port: int) -> list[str]:
@@ -28,9 +28,9 @@ def _pids(proc: Path) -> list[int]:
     return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()]
 
 
-def _holds(descriptors: Path, inodes: set[str]) -> bool:
+def _has_socket(descriptors: Path, inodes: set[str]) -> bool:
     try:
         return any(str(entry.readlink()) in inodes for entry in descriptors.iterdir())
     except OSError:
-        # Another user's process, or one that has just ended.
+        # The process belongs to another user, or it has just ended.
         return False

@@ -1,0 +1,20 @@
+"""Exit codes of the ``chatws`` commands."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit code of a command; the codes above 128 are 128 plus a signal's number."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    CANNOT_CONNECT = 3
+    REFUSED = 4
+    INVALID_RUN = 98
+    TARGET_MISSED = 99
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
