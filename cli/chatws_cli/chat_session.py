@@ -1,4 +1,4 @@
-"""How a stay of ``agent`` or ``customer`` begins and ends."""
+"""How a run_session of ``agent`` or ``customer`` begins and ends."""
 
 from __future__ import annotations
 
@@ -51,32 +51,32 @@ def client_options(
     return options
 
 
-def wishes(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> ChatOptions:
+def chat_options(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> ChatOptions:
     """Complete what the command line asks for."""
     shown = history if history is not None else 0 if as_json else _PLAIN_HISTORY
     return ChatOptions(conversation_id=conversation_id, linger_s=linger_s, history=shown)
 
 
 class DisplayMode(NamedTuple):
-    """How a stay looks; ``data_dir`` keeps what a full screen has not sent."""
+    """How a run_session looks; ``data_dir`` keeps what a full screen has not sent."""
 
     data_dir: Path
     plain: bool = False
     as_json: bool = False
 
 
-Make = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", ChatOptions]]]
-"""Makes the client, on the stay's event loop."""
+ClientFactory = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", ChatOptions]]]
+"""Makes the client, on the run_session's event loop."""
 
 
-def stay(url: str, make: Make, manner: DisplayMode) -> int:
-    """Run a whole stay and return its exit code.
+def run_session(url: str, make: ClientFactory, mode: DisplayMode) -> int:
+    """Run a whole run_session and return its exit code.
 
     Raises:
         CommandError: it could not begin; exit code 3 or 4.
     """
     try:
-        return asyncio.run(_stay(url, make, manner))
+        return asyncio.run(_run(url, make, mode))
     except ClientError as problem:
         raise explain(url, problem) from problem
 
@@ -102,11 +102,11 @@ _ADVICE = {
 }
 
 
-async def _stay(url: str, make: Make, manner: DisplayMode) -> int:
-    if not (manner.as_json or manner.plain) and can_show_screen():
-        return await _stay_on_screen(url, make, manner.data_dir)
+async def _run(url: str, make: ClientFactory, mode: DisplayMode) -> int:
+    if not (mode.as_json or mode.plain) and can_show_screen():
+        return await _run_screen(url, make, mode.data_dir)
     client, wanted = await make()
-    if manner.as_json:
+    if mode.as_json:
         return await JsonMode(client, PipeConsole(), wanted).run()
     if not is_capable():
         return await TextMode(client, PipeConsole(), wanted).run()
@@ -115,7 +115,7 @@ async def _stay(url: str, make: Make, manner: DisplayMode) -> int:
         return await TextMode(client, terminal, wanted).run()
 
 
-async def _stay_on_screen(url: str, make: Make, data_dir: Path) -> int:
+async def _run_screen(url: str, make: ClientFactory, data_dir: Path) -> int:
     from chatws_cli.outbox_file import server_name
     from chatws_cli.tui.app import run_screen
     from chatws_cli.tui.controller import ChatController

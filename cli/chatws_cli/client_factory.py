@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Role = Literal["agent", "customer"]
 
-As = Annotated[Role, typer.Option("--as", help="Who speaks.")]
+RoleOption = Annotated[Role, typer.Option("--as", help="Who speaks.")]
 SecretFile = Annotated[
     Path | None,
     typer.Option(
@@ -34,14 +34,14 @@ class ClientIdentity(NamedTuple):
     data_dir: Path | None
 
 
-class Speaker(NamedTuple):
+class IdentifiedClient(NamedTuple):
     """A client that is not connected yet, and the conversation that is its own."""
 
     client: AgentClient | CustomerClient
     conversation_id: str | None
 
 
-async def make_speaker(url: str, options: ClientOptions, identity: ClientIdentity) -> Speaker:
+async def make_client(url: str, options: ClientOptions, identity: ClientIdentity) -> IdentifiedClient:
     """Make the client; a customer without a session gets one, which is kept.
 
     Raises:
@@ -49,14 +49,14 @@ async def make_speaker(url: str, options: ClientOptions, identity: ClientIdentit
         ClientError: the server can not be reached, or refuses the session.
     """
     from chatws.client import AgentClient, CustomerClient
-    from chatws_cli.session_file import find_session, kept_file, obtain_session
+    from chatws_cli.session_file import find_session, obtain_session, session_path
 
     if identity.role == "agent":
         token = find_agent_token(url, identity.secret_file, identity.data_dir)
-        return Speaker(AgentClient(url, token, options=options), None)
-    kept = kept_file(data_dir_settings(identity.data_dir).data_dir, url)
+        return IdentifiedClient(AgentClient(url, token, options=options), None)
+    kept = session_path(data_dir_settings(identity.data_dir).data_dir, url)
     session = await obtain_session(url, options, find_session(identity.secret_file, kept), None)
-    return Speaker(CustomerClient(url, session.session_id, options=options), session.conversation_id)
+    return IdentifiedClient(CustomerClient(url, session.session_id, options=options), session.conversation_id)
 
 
 def choose_conversation(given: str | None, own: str | None) -> str:

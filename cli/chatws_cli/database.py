@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE_MS = 60_000
+_LOCK_TIMEOUT_MS = 60_000
 """How long work on many rows waits for a lock; there is no client behind it."""
 
 
@@ -40,7 +40,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
         CommandError: the database or the work failed; exit code 1.
     """
     with store_errors(settings):
-        return asyncio.run(_run_below(settings, work))
+        return asyncio.run(_run_on_database(settings, work))
 
 
 @contextmanager
@@ -64,8 +64,8 @@ async def _run(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
         await store.close()
 
 
-async def _run_below(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    database = make_database(settings.database, server=False, busy_timeout_ms=_PATIENCE_MS)
+async def _run_on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = make_database(settings.database, server=False, busy_timeout_ms=_LOCK_TIMEOUT_MS)
     await database.open()
     try:
         return await work(database)

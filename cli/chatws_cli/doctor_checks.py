@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "note", "broken"]
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_SMALLEST = (40, 12)
+_MIN_SIZE = (40, 12)
 
 
 class DoctorResult(NamedTuple):
@@ -31,19 +31,19 @@ class DoctorResult(NamedTuple):
     advice: str = ""
 
 
-def diagnose(settings: Settings, port: int) -> list[DoctorResult]:
+def run_checks(settings: Settings, port: int) -> list[DoctorResult]:
     """Look at everything."""
     return [
-        look_at_port(settings.host, port),
-        look_at_directory(settings.data_dir),
-        look_at_database(settings),
-        look_at_secret(settings),
-        look_at_assets(),
-        look_at_terminal(),
+        check_port(settings.host, port),
+        check_directory(settings.data_dir),
+        check_database(settings),
+        check_secret(settings),
+        check_assets(),
+        check_terminal(),
     ]
 
 
-def look_at_port(host: str, port: int) -> DoctorResult:
+def check_port(host: str, port: int) -> DoctorResult:
     """Try to listen."""
     try:
         with socket.create_server((host, port)):
@@ -58,7 +58,7 @@ def look_at_port(host: str, port: int) -> DoctorResult:
         )
 
 
-def look_at_directory(directory: Path) -> DoctorResult:
+def check_directory(directory: Path) -> DoctorResult:
     """See whether the server can write there and nobody else can read."""
     if not directory.exists():
         return DoctorResult("data directory", "ok", f"{directory} will be made at the first start")
@@ -70,7 +70,7 @@ def look_at_directory(directory: Path) -> DoctorResult:
     return DoctorResult("data directory", "ok", str(directory))
 
 
-def look_at_database(settings: Settings) -> DoctorResult:
+def check_database(settings: Settings) -> DoctorResult:
     """Open an SQLite file without writing, and let SQLite check it."""
     prefix, _, path = settings.database.partition(":///")
     if not prefix.startswith("sqlite"):
@@ -88,7 +88,7 @@ def look_at_database(settings: Settings) -> DoctorResult:
     return DoctorResult("database", "ok", f"{path}, {messages} messages")
 
 
-def look_at_secret(settings: Settings) -> DoctorResult:
+def check_secret(settings: Settings) -> DoctorResult:
     """See whether the key that signs tokens is there, and private."""
     from chatws.server.auth.keys import load_keys
     from chatws.server.errors import StartError
@@ -102,7 +102,7 @@ def look_at_secret(settings: Settings) -> DoctorResult:
     return DoctorResult("secret", "ok", "is there, and only you can read it")
 
 
-def look_at_assets() -> DoctorResult:
+def check_assets() -> DoctorResult:
     """See whether the pages have the official client beside them."""
     from chatws.server.frontend.static import VENDOR
 
@@ -112,16 +112,16 @@ def look_at_assets() -> DoctorResult:
     return DoctorResult("browser assets", "note", "the pages load the official client from a CDN", advice)
 
 
-def look_at_terminal() -> DoctorResult:
+def check_terminal() -> DoctorResult:
     """See which of the terminals this one can show."""
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         return DoctorResult("terminal", "note", "input or output is not a terminal", "the line mode is used")
     if os.environ.get("TERM", "dumb") == "dumb":
         return DoctorResult("terminal", "note", "TERM is dumb", "the line mode is used; set TERM for the full screen")
     columns, rows = os.get_terminal_size()
-    if (columns, rows) < _SMALLEST or rows < _SMALLEST[1]:
+    if (columns, rows) < _MIN_SIZE or rows < _MIN_SIZE[1]:
         what = f"{columns} x {rows} is small"
-        return DoctorResult("terminal", "note", what, f"{_SMALLEST[0]} x {_SMALLEST[1]} are enough; or use --plain")
+        return DoctorResult("terminal", "note", what, f"{_MIN_SIZE[0]} x {_MIN_SIZE[1]} are enough; or use --plain")
     if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
         return DoctorResult("terminal", "note", f"the encoding is {sys.stdout.encoding}", "set LANG to a UTF-8 locale")
     return DoctorResult("terminal", "ok", f"{os.environ['TERM']}, {columns} x {rows}")

@@ -128,7 +128,7 @@ server {
 """)
 
 
-def write(proxy: NginxConfig) -> str:
+def render(proxy: NginxConfig) -> str:
     """Write a file for the ``http`` context."""
     tls, redirect = "", ""
     if proxy.certificate is not None:

@@ -24,7 +24,7 @@ class SavedMessage(NamedTuple):
     content: str
 
 
-def outbox_file(data_dir: Path, server: str, user_id: str) -> Path:
+def outbox_path(data_dir: Path, server: str, user_id: str) -> Path:
     """Return where the messages of one user on one server are kept; ``server`` is a file's name."""
     return data_dir / "outbox" / f"{server}_{re.sub(r'[^A-Za-z0-9_-]', '_', user_id)}.db"
 

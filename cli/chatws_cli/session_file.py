@@ -37,7 +37,7 @@ class SessionLookup(NamedTuple):
     is_replaceable: bool
 
 
-def kept_file(data_dir: Path, url: str) -> Path:
+def session_path(data_dir: Path, url: str) -> Path:
     """Return where the session for one server is kept."""
     return data_dir / "sessions" / server_name(url)
 

@@ -1,4 +1,4 @@
-"""What ``serve`` prints once it listens: the address, the commands to type next, and what was made."""
+"""What ``serve`` prints once it listens: the address, the commands to type next, and what was created."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 PROGRAM = "chatws"
 
 
-class FirstRun(NamedTuple):
+class CreatedFiles(NamedTuple):
     """What this start has made in the data directory."""
 
     secret: bool
     agent: bool
 
 
-def announcement(base_urls: Sequence[str], settings: Settings, made: FirstRun) -> str:
+def startup_message(base_urls: Sequence[str], settings: Settings, created: CreatedFiles) -> str:
     """Write the text; its first lines are exactly ``listening on URL``, one for each server: programs wait for them."""
     url = _reachable(base_urls[0])
-    lines = [*(f"listening on {base_url}" for base_url in base_urls), *_made(settings, made)]
+    lines = [*(f"listening on {base_url}" for base_url in base_urls), *_created(settings, created)]
     lines += ["", *_commands(url, settings), "", *_proxy(base_urls)]
     lines += [f"  {name:<10} {url}{path}" for name, path in _pages(settings)]
     if settings.is_dev:
@@ -59,8 +59,10 @@ def _proxy(base_urls: Sequence[str]) -> list[str]:
     return ["one address for all of them:", f"  {shlex.join([program_name(), 'proxy-config', 'nginx', *options])}", ""]
 
 
-def _made(settings: Settings, made: FirstRun) -> list[str]:
-    names = [name for name, is_new in (("a secret", made.secret), ("the development agent", made.agent)) if is_new]
+def _created(settings: Settings, created: CreatedFiles) -> list[str]:
+    names = [
+        name for name, is_new in (("a secret", created.secret), ("the development agent", created.agent)) if is_new
+    ]
     return [f"first run: made {' and '.join(names)} in {settings.data_dir}"] if names else []
 
 

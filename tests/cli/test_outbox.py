@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws_cli.errors import CommandError
-from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_file
+from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_path
 from chatws_cli.screen.commands import COMMANDS
 from chatws_cli.text_ui.commands import COMMANDS as LINE_COMMANDS
 from chatws_cli.tui.preferences import Preferences, load_preferences
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_messages_are_kept_in_order_until_they_are_removed(tmp_path: Path) -> None:
-    file = outbox_file(tmp_path, "server", "../ada")
+    file = outbox_path(tmp_path, "server", "../ada")
     one, two = SavedMessage("b", "c1", "first"), SavedMessage("a", "c1", "second\n'; DROP TABLE message")
     with OutboxFile(file) as outbox:
         for kept in (one, two, one):

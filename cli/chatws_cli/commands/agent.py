@@ -51,14 +51,14 @@ def agent(  # noqa: PLR0917  these are options, never positional
     development mode, the development agent's token is found by itself.
     """
     from chatws.client import AgentClient
-    from chatws_cli.chat_session import DisplayMode, client_options, stay, wishes
+    from chatws_cli.chat_session import DisplayMode, chat_options, client_options, run_session
 
     options = client_options(url, ca_file, transport)
     token = find_agent_token(url, token_file, data_dir)
 
     async def make() -> tuple[AgentClient, ChatOptions]:
         client = AgentClient(url, token, options=options)
-        return client, wishes(conversation, wait, history, as_json=as_json)
+        return client, chat_options(conversation, wait, history, as_json=as_json)
 
-    manner = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
-    raise typer.Exit(stay(url, make, manner))
+    mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    raise typer.Exit(run_session(url, make, mode))

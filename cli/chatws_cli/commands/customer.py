@@ -51,16 +51,16 @@ def customer(  # noqa: PLR0917  these are options, never positional
     The session is kept for each server, so the conversation goes on the next time.
     """
     from chatws.client import CustomerClient
-    from chatws_cli.chat_session import DisplayMode, client_options, stay, wishes
-    from chatws_cli.session_file import find_session, kept_file, obtain_session
+    from chatws_cli.chat_session import DisplayMode, chat_options, client_options, run_session
+    from chatws_cli.session_file import find_session, obtain_session, session_path
 
     options = client_options(url, ca_file, transport)
-    manner = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
-    found = find_session(session_file, kept_file(manner.data_dir, url))
+    mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    found = find_session(session_file, session_path(mode.data_dir, url))
 
     async def make() -> tuple[CustomerClient, ChatOptions]:
         session = await obtain_session(url, options, found, name)
         client = CustomerClient(url, session.session_id, options=options)
-        return client, wishes(conversation or session.conversation_id, wait, history, as_json=as_json)
+        return client, chat_options(conversation or session.conversation_id, wait, history, as_json=as_json)
 
-    raise typer.Exit(stay(url, make, manner))
+    raise typer.Exit(run_session(url, make, mode))

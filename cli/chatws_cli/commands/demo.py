@@ -34,19 +34,19 @@ def demo(
             from chatws_cli.tui.preferences import load_preferences
 
             raise typer.Exit(asyncio.run(show_both(Path(directory), load_preferences())))
-        if not asyncio.run(_play(Path(directory), typing)):
+        if not asyncio.run(_run_script(Path(directory), typing)):
             raise typer.Exit(ExitCode.TERMINATED)
 
 
-async def _play(directory: Path, typing: float) -> bool:
+async def _run_script(directory: Path, typing: float) -> bool:
     """Play the script; False when SIGTERM ended it, after server, clients and directory were cleaned up."""
-    from chatws_cli.demo.script import play
+    from chatws_cli.demo.script import run_script
 
-    playing = asyncio.create_task(play(directory, typing, lambda line: print(line, flush=True)))
+    script = asyncio.create_task(run_script(directory, typing, lambda line: print(line, flush=True)))
     # A handler of Python's own would raise wherever the loop happens to be, also in a task that nobody awaits.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
-    await asyncio.wait([playing])
-    if playing.cancelled():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, script.cancel)
+    await asyncio.wait([script])
+    if script.cancelled():
         return False
-    playing.result()
+    script.result()
     return True

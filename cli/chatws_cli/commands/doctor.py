@@ -25,15 +25,15 @@ def doctor(
 
     It changes nothing.
     """
-    from chatws_cli.doctor_checks import diagnose
+    from chatws_cli.doctor_checks import run_checks
 
     settings = data_dir_settings(data_dir)
-    findings = diagnose(settings, settings.port if port is None else port)
-    is_well = all(finding.state != "broken" for finding in findings)
+    findings = run_checks(settings, settings.port if port is None else port)
+    is_healthy = all(finding.state != "broken" for finding in findings)
     if as_json:
-        print_json({"ok": is_well, "findings": [finding._asdict() for finding in findings]})
+        print_json({"ok": is_healthy, "findings": [finding._asdict() for finding in findings]})
     else:
         for finding in findings:
             advice = f"; {finding.advice}" if finding.advice else ""
             print(f"{finding.state:<7} {finding.name:<15} {finding.what}{advice}")
-    raise typer.Exit(int(ExitCode.DONE if is_well else ExitCode.FAILED))
+    raise typer.Exit(int(ExitCode.DONE if is_healthy else ExitCode.FAILED))

@@ -45,7 +45,7 @@ def nginx(  # noqa: PLR0917  these are options, never positional
     config: Annotated[Path | None, typer.Option(help="Settings file of the servers.", metavar="FILE")] = None,
 ) -> None:
     """Print a configuration for nginx: sticky polling, upgrades, streams, timeouts, TLS, clients' real addresses."""
-    from chatws_cli.nginx import NginxConfig, write
+    from chatws_cli.nginx import NginxConfig, render
     from chatws_cli.server_urls import own_servers
 
     settings = load_settings(None, (), config).settings
@@ -61,7 +61,7 @@ def nginx(  # noqa: PLR0917  these are options, never positional
         idle_timeout_s=_idle_timeout_s(settings),
         max_body_bytes=2 * settings.max_frame_bytes,
     )
-    print(write(proxy), end="")
+    print(render(proxy), end="")
 
 
 def _read_upstreams(texts: Sequence[str]) -> tuple[str, list[str]]:

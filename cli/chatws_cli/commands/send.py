@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from chatws_cli.client_factory import As, ClientIdentity, SecretFile, choose_conversation, make_speaker
+from chatws_cli.client_factory import ClientIdentity, RoleOption, SecretFile, choose_conversation, make_client
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
@@ -36,7 +36,7 @@ def send(  # noqa: PLR0917  these are options, never positional
     ] = None,
     url: Url = DEFAULT_URL,
     conversation: ConversationId = None,
-    role: As = "customer",
+    role: RoleOption = "customer",
     secret_file: SecretFile = None,
     data_dir: DataDir = None,
     timeout_s: Annotated[
@@ -67,11 +67,11 @@ def send(  # noqa: PLR0917  these are options, never positional
 
 
 async def _send(
-    url: str, options: ClientOptions, identity: ClientIdentity, draft: OutgoingMessage, timeout_s: float
+    url: str, options: ClientOptions, identity: ClientIdentity, message: OutgoingMessage, timeout_s: float
 ) -> SendAck:
     async with asyncio.timeout(timeout_s):
-        client, own = await make_speaker(url, options, identity)
-        wanted = choose_conversation(draft.conversation_id, own)
+        client, own = await make_client(url, options, identity)
+        target = choose_conversation(message.conversation_id, own)
         async with client:
-            await client.join_conversation(wanted)
-            return await client.send_message(wanted, draft.content)
+            await client.join_conversation(target)
+            return await client.send_message(target, message.content)

@@ -18,7 +18,7 @@ from chatws_cli.settings import help_of, load_settings
 if TYPE_CHECKING:
     from chatws.server import StartError
     from chatws.settings import Settings
-    from chatws_cli.startup_message import FirstRun
+    from chatws_cli.startup_message import CreatedFiles
 
 app = make_app()
 
@@ -95,28 +95,28 @@ def _refuse_unsafe(settings: Settings) -> None:
 
 def _run(settings: Settings) -> int:
     from chatws.server import StartError, run, run_workers
-    from chatws_cli.startup_message import announcement
+    from chatws_cli.startup_message import startup_message
 
     try:
-        made = _prepare(settings)
+        created = _prepare(settings)
         if settings.workers > 1:
-            return run_workers(settings, lambda urls: print(announcement(urls, settings, made), flush=True))
-        return run(settings, lambda url: print(announcement([url], settings, made), flush=True))
+            return run_workers(settings, lambda urls: print(startup_message(urls, settings, created), flush=True))
+        return run(settings, lambda url: print(startup_message([url], settings, created), flush=True))
     except StartError as problem:
         raise _explain(problem, settings) from problem
 
 
-def _prepare(settings: Settings) -> FirstRun:
+def _prepare(settings: Settings) -> CreatedFiles:
     """Make the secret and, in development mode, an agent, unless they are there."""
     from chatws.server.auth.keys import SECRET_FILE, load_keys
     from chatws_cli.dev_agent import create_dev_agent
-    from chatws_cli.startup_message import FirstRun
+    from chatws_cli.startup_message import CreatedFiles
 
     secret = settings.data_dir / SECRET_FILE
     had_secret = secret.exists()
     load_keys(settings, create=True)
     made_agent = settings.is_dev and create_dev_agent(settings.data_dir)
-    return FirstRun(secret=secret.exists() and not had_secret, agent=made_agent)
+    return CreatedFiles(secret=secret.exists() and not had_secret, agent=made_agent)
 
 
 def _explain(problem: StartError, settings: Settings) -> CommandError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chatws_cli.client_factory import As, ClientIdentity, SecretFile, make_speaker
+from chatws_cli.client_factory import ClientIdentity, RoleOption, SecretFile, make_client
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.lazy_group import make_app
 from chatws_cli.options import CaFile, ConversationId, DataDir, History, Url
@@ -23,7 +23,7 @@ app = make_app()
 def tail(  # noqa: PLR0917  these are options, never positional
     url: Url = DEFAULT_URL,
     conversation: ConversationId = None,
-    role: As = "agent",
+    role: RoleOption = "agent",
     secret_file: SecretFile = None,
     data_dir: DataDir = None,
     history: History = None,
@@ -44,17 +44,17 @@ def tail(  # noqa: PLR0917  these are options, never positional
 
     shown = history if history is not None else 0 if as_json else 10
     try:
-        watching = TailOptions(conversation, history=shown, limit=count, as_json=as_json)
+        tail_options = TailOptions(conversation, history=shown, limit=count, as_json=as_json)
         code = asyncio.run(
-            _tail(url, client_options(url, ca_file), ClientIdentity(role, secret_file, data_dir), watching)
+            _tail(url, client_options(url, ca_file), ClientIdentity(role, secret_file, data_dir), tail_options)
         )
     except ClientError as problem:
         raise explain(url, problem) from problem
     raise typer.Exit(code)
 
 
-async def _tail(url: str, options: ClientOptions, identity: ClientIdentity, watching: TailOptions) -> int:
+async def _tail(url: str, options: ClientOptions, identity: ClientIdentity, tail_options: TailOptions) -> int:
     from chatws_cli.text_ui.tail import TailLoop
 
-    client, own = await make_speaker(url, options, identity)
-    return await TailLoop(client, watching, own).run()
+    client, own = await make_client(url, options, identity)
+    return await TailLoop(client, tail_options, own).run()

@@ -36,5 +36,5 @@ def top(
     named = [url if "://" in url else f"http://{url}" for url in urls or []]
     servers = named or own_servers(load_settings().settings)
     options = [client_options(url, ca_file) for url in servers]
-    looking = watch(servers, options[0].ssl_context(), interval_s=interval, limit=count, as_json=as_json)
-    raise typer.Exit(asyncio.run(looking))
+    watching = watch(servers, options[0].ssl_context(), interval_s=interval, limit=count, as_json=as_json)
+    raise typer.Exit(asyncio.run(watching))

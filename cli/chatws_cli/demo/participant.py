@@ -14,89 +14,87 @@ if TYPE_CHECKING:
 
     from chatws.client import AgentClient, CustomerClient, SendHandle
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class Participant:
-    """Prints what one side sees; `sees` waits for a line, so the play goes on when something happened, not by time."""
+    """Prints what one side wait_for_line; `wait_for_line` waits for a line, so the play goes on when something happened, not by time."""
 
     def __init__(self, label: str, client: AgentClient | CustomerClient, write: Callable[[str], None]) -> None:
         self.client = client
         self.conversation_id = ""
         self._label = label
         self._write = write
-        self._view = TextRenderer("")
+        self._renderer = TextRenderer("")
         self._lines: list[str] = []
-        self._more = asyncio.Event()
-        self._held: list[object] | None = []
+        self._new_lines = asyncio.Event()
+        self._deferred: list[object] | None = []
         """What happened before the conversation was entered; None afterwards."""
         self._marks: set[asyncio.Task[object]] = set()
-        self._stop_listening = client.on_event(self._heard)
+        self._unsubscribe = client.on_event(self._on_event)
 
     async def enter(self, conversation_id: str) -> None:
         """Connect and join."""
         user = await self.client.connect()
-        self._view = TextRenderer(user.user_id)
+        self._renderer = TextRenderer(user.user_id)
         ack = await self.client.join_conversation(conversation_id)
         self.conversation_id = conversation_id
-        self._show(self._view.open(ack.conversation, []))
-        held, self._held = self._held, None
-        for happening in held or []:
-            self._react(happening)
+        self._show(self._renderer.open(ack.conversation, []))
+        deferred, self._deferred = self._deferred, None
+        for event in deferred or []:
+            self._show_event(event)
 
     async def leave(self) -> None:
         """Disconnect."""
-        self._stop_listening()
+        self._unsubscribe()
         await self.client.disconnect()
 
     async def type(self, text: str, seconds: float) -> None:
         """Type a message and send it."""
         await self.client.send_typing_start(self.conversation_id)
         await asyncio.sleep(seconds)
-        self.say(text)
+        self.send(text)
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send a message, or queue it while there is no connection."""
         pending = self.client.post_message(self.conversation_id, text)
         is_offline = self.client.state != "connected"
         if is_offline:
-            self._show(self._view.queued(text))
+            self._show(self._renderer.queued(text))
         pending.done.add_done_callback(lambda _: self._stored(pending, was_shown=is_offline))
 
-    async def sees(self, text: str) -> None:
+    async def wait_for_line(self, text: str) -> None:
         """Wait until a line with this text was printed after the last one waited for.
 
         Raises:
             CommandError: it did not come in time.
         """
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 while not any(text in line for line in self._lines):
-                    self._more.clear()
-                    await self._more.wait()
+                    self._new_lines.clear()
+                    await self._new_lines.wait()
         except TimeoutError:
-            raise CommandError(f"the demo's {self._label} did not see {text!r} within {PATIENCE_S:g} s") from None
+            raise CommandError(f"the demo's {self._label} did not see {text!r} within {TIMEOUT_S:g} s") from None
         index = next(index for index, line in enumerate(self._lines) if text in line)
         del self._lines[: index + 1]
 
     def _stored(self, pending: SendHandle, *, was_shown: bool) -> None:
         if pending.state == "stored":
             ack = pending.done.result()
-            self._show(self._view.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))
+            self._show(self._renderer.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))
 
-    def _heard(self, name: str, happening: object) -> None:
+    def _on_event(self, name: str, event: object) -> None:
         del name
-        if self._held is None:
-            self._react(happening)
+        if self._deferred is None:
+            self._show_event(event)
         else:
-            self._held.append(happening)
+            self._deferred.append(event)
 
-    def _react(self, happening: object) -> None:
-        self._show(self._view.apply(happening))
-        if isinstance(happening, MessageReceived) and not happening.own:
-            mark: asyncio.Task[object] = asyncio.create_task(
-                self.client.mark_read(happening.conversation_id, happening.seq)
-            )
+    def _show_event(self, event: object) -> None:
+        self._show(self._renderer.apply(event))
+        if isinstance(event, MessageReceived) and not event.own:
+            mark: asyncio.Task[object] = asyncio.create_task(self.client.mark_read(event.conversation_id, event.seq))
             self._marks.add(mark)
             mark.add_done_callback(self._marks.discard)
 
@@ -106,4 +104,4 @@ class Participant:
                 continue
             self._write(f"{self._label:<8} | {line.text}")
             self._lines.append(line.text)
-        self._more.set()
+        self._new_lines.set()

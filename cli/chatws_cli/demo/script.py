@@ -23,7 +23,7 @@ _GRACE_MS = 500
 """The demo does not wait the usual 5 s to see somebody go."""
 
 
-async def play(data_dir: Path, typing_s: float, write: Callable[[str], None]) -> None:
+async def run_script(data_dir: Path, typing_s: float, write: Callable[[str], None]) -> None:
     """Play the whole conversation; ``typing_s`` is how long each message is typed.
 
     Raises:
@@ -33,54 +33,54 @@ async def play(data_dir: Path, typing_s: float, write: Callable[[str], None]) ->
         Settings(), port=0, data_dir=data_dir, presence_grace_ms=_GRACE_MS, log_level="error"
     )
     async with AsyncExitStack() as ending:
-        stage = DemoServer(settings)
-        ending.push_async_callback(stage.stop)
-        await stage.start()
-        write(f"the server listens on {stage.url}")
-        customer, conversation_id = await _customer(stage.url, write)
+        server = DemoServer(settings)
+        ending.push_async_callback(server.stop)
+        await server.start()
+        write(f"the server listens on {server.url}")
+        customer, conversation_id = await _customer(server.url, write)
         ending.push_async_callback(customer.leave)
-        agent = Participant("agent", AgentClient(stage.url, _token(settings)), write)
+        agent = Participant("agent", AgentClient(server.url, _token(settings)), write)
         ending.push_async_callback(agent.leave)
         await customer.enter(conversation_id)
         await agent.enter(conversation_id)
         await _chat(customer, agent, typing_s)
-        await _restart(stage, customer, agent, write)
-        await _part(customer, agent, typing_s)
+        await _restart(server, customer, agent, write)
+        await _finish(customer, agent, typing_s)
 
 
 async def _chat(customer: Participant, agent: Participant, typing_s: float) -> None:
-    await customer.sees("an agent is online")
+    await customer.wait_for_line("an agent is online")
     await customer.type("Hello, where is my parcel?", typing_s)
-    await agent.sees("is typing…")
-    await agent.sees("where is my parcel?")
-    await customer.sees("✓ read by")
+    await agent.wait_for_line("is typing…")
+    await agent.wait_for_line("where is my parcel?")
+    await customer.wait_for_line("✓ read by")
     assert isinstance(agent.client, AgentClient)
     await agent.client.claim_conversation(agent.conversation_id, 1)
-    await customer.sees("has taken the conversation")
+    await customer.wait_for_line("has taken the conversation")
     await agent.type("Let me look.", typing_s)
-    await customer.sees("Let me look.")
-    await agent.sees("✓ read by")
+    await customer.wait_for_line("Let me look.")
+    await agent.wait_for_line("✓ read by")
 
 
-async def _restart(stage: DemoServer, customer: Participant, agent: Participant, write: Callable[[str], None]) -> None:
+async def _restart(server: DemoServer, customer: Participant, agent: Participant, write: Callable[[str], None]) -> None:
     write("the server is stopped")
-    await stage.stop()
-    await customer.sees("connection lost")
-    await agent.sees("connection lost")
-    customer.say("It should have come on Monday.")
+    await server.stop()
+    await customer.wait_for_line("connection lost")
+    await agent.wait_for_line("connection lost")
+    customer.send("It should have come on Monday.")
     write("the server is started again")
-    await stage.start()
-    await customer.sees("✓ stored")
-    await agent.sees("come on Monday.")
+    await server.start()
+    await customer.wait_for_line("✓ stored")
+    await agent.wait_for_line("come on Monday.")
 
 
-async def _part(customer: Participant, agent: Participant, typing_s: float) -> None:
+async def _finish(customer: Participant, agent: Participant, typing_s: float) -> None:
     await agent.type("It is in the van and arrives today.", typing_s)
-    await customer.sees("arrives today.")
+    await customer.wait_for_line("arrives today.")
     await customer.type("Thank you!", typing_s)
-    await agent.sees("Thank you!")
+    await agent.wait_for_line("Thank you!")
     await customer.leave()
-    await agent.sees("is offline")
+    await agent.wait_for_line("is offline")
 
 
 async def _customer(url: str, write: Callable[[str], None]) -> tuple[Participant, str]:

@@ -26,15 +26,15 @@ _WELCOME = "both sides of one conversation; Tab goes to the other one, /drop 5 c
 async def show_both(data_dir: Path, preferences: Preferences) -> int:
     """Run until one side leaves, and return the exit code; ``data_dir`` holds everything."""
     settings = msgspec.structs.replace(Settings(), port=0, data_dir=data_dir, log_level="error")
-    stage = DemoServer(settings)
-    await stage.start()
+    server = DemoServer(settings)
+    await server.start()
     try:
-        return await run_screen(await make_desks(stage.url, settings), preferences)
+        return await run_screen(await make_controllers(server.url, settings), preferences)
     finally:
-        await stage.stop()
+        await server.stop()
 
 
-async def make_desks(url: str, settings: Settings) -> list[ChatController]:
+async def make_controllers(url: str, settings: Settings) -> list[ChatController]:
     """Make the customer's desk and the agent's, in the same conversation."""
     async with RestClient(url) as rest:
         session = await rest.create_session("Grace")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from chatws.client import AgentClient, CustomerClient
 
-Order = Callable[[str], Coroutine[object, object, None]]
+CommandHandler = Callable[[str], Coroutine[object, object, None]]
 """Carries out a command, given its argument."""
 
 _DEFAULT_S: Final = 5.0
 _MAX_S: Final = 600.0
 
 
-class Tell(Protocol):
+class ShowNotice(Protocol):
     """Shows a sentence to whoever typed the command."""
 
     def __call__(self, text: str, *, is_problem: bool = False) -> None:
@@ -25,10 +25,10 @@ class Tell(Protocol):
 class FaultCommands:
     """Cuts, freezes and expires the connection, and opens it before its time."""
 
-    def __init__(self, client: AgentClient | CustomerClient, tell: Tell) -> None:
+    def __init__(self, client: AgentClient | CustomerClient, show: ShowNotice) -> None:
         self._client = client
-        self._tell = tell
-        self.orders: Mapping[str, Order] = {
+        self._show = show
+        self.handlers: Mapping[str, CommandHandler] = {
             "reconnect": self._reconnect,
             "drop": self._drop,
             "freeze": self._freeze,
@@ -38,7 +38,7 @@ class FaultCommands:
     async def _reconnect(self, argument: str) -> None:
         del argument
         if self._client.state == "connected":
-            self._tell("connected already")
+            self._show("connected already")
         self._client.reconnect_now()
 
     async def _drop(self, argument: str) -> None:
@@ -52,7 +52,7 @@ class FaultCommands:
             return
         is_frozen = self._client.freeze_link(seconds)
         text = f"frozen for {seconds:g} s" if is_frozen else "there is no WebSocket to freeze"
-        self._tell(text, is_problem=not is_frozen)
+        self._show(text, is_problem=not is_frozen)
 
     async def _expire(self, argument: str) -> None:
         del argument
@@ -65,5 +65,5 @@ class FaultCommands:
             seconds = -1.0
         if 0 < seconds <= _MAX_S:
             return seconds
-        self._tell(f"say for how many seconds, at most {_MAX_S:g}", is_problem=True)
+        self._show(f"say for how many seconds, at most {_MAX_S:g}", is_problem=True)
         return None

@@ -12,7 +12,7 @@ from chatws.client import AgentClient, ClientError, RequestRefused
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.spec import COMMANDS
 from chatws_cli.output import print_json
-from chatws_cli.text_ui.chat_loop import NOWHERE, ChatLoop
+from chatws_cli.text_ui.chat_loop import NO_CONVERSATION, ChatLoop
 from chatws_cli.text_ui.editor import LineSubmitted
 from chatws_cli.text_ui.json_records import JsonRequest, Record, ack_of, parse_request, record_of, refusal_of
 
@@ -32,14 +32,14 @@ class JsonMode(ChatLoop):
     """Writes a record for everything that happens; every line read gets an ``ack`` or a ``refused``."""
 
     async def show_opened(self, ack: JoinAck) -> None:
-        if self._wishes.history:
+        if self._options.history:
             conversation_id = ack.conversation.conversation_id
-            print_json(ack_of("history", await self.client.history(conversation_id, limit=self._wishes.history)))
+            print_json(ack_of("history", await self.client.history(conversation_id, limit=self._options.history)))
 
-    def show_happening(self, name: str, happening: object) -> None:
-        print_json(record_of(name, happening))
+    def show_event(self, name: str, event: object) -> None:
+        print_json(record_of(name, event))
 
-    def show_settled(self, pending: SendHandle) -> None:
+    def show_result(self, pending: SendHandle) -> None:
         if pending.state == "stored":
             print_json(ack_of("send_message", pending.done.result(), pending.client_message_id))
             return
@@ -47,11 +47,11 @@ class JsonMode(ChatLoop):
         failure = problem if isinstance(problem, Exception) else ClientError("the client was closed")
         print_json(refusal_of("send_message", failure, pending.client_message_id))
 
-    def show_unsendable(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
+    def show_rejected(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
         del content
         print_json(refusal_of("send_message", refusal, client_message_id))
 
-    async def understand(self, typed: LineSubmitted | Changed) -> None:
+    async def handle_input(self, typed: LineSubmitted | Changed) -> None:
         if not isinstance(typed, LineSubmitted):
             return
         try:
@@ -63,16 +63,16 @@ class JsonMode(ChatLoop):
         if request is None:
             return
         if request.content is not None:
-            await self._say(request.content, request.client_message_id)
+            await self._send_text(request.content, request.client_message_id)
         else:
             while len(self._tasks) >= MAX_CALLS:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self.spawn(self._call(request))
 
-    async def _say(self, content: str, client_message_id: str | None) -> None:
+    async def _send_text(self, content: str, client_message_id: str | None) -> None:
         if self.conversation_id is None:
             self._has_failed = True
-            self.show_unsendable(content, client_message_id, RequestRefused(ErrorCode.NOT_JOINED, NOWHERE))
+            self.show_rejected(content, client_message_id, RequestRefused(ErrorCode.NOT_JOINED, NO_CONVERSATION))
         else:
             await self.send(self.conversation_id, content, client_message_id)
 
@@ -87,7 +87,7 @@ class JsonMode(ChatLoop):
         else:
             print_json(ack_of(name, reply))
 
-    def _payload(self, name: str, given: Record) -> Record:
+    def _payload(self, name: str, fields: Record) -> Record:
         """Complete a payload with the entered conversation, and check it as the server would.
 
         Raises:
@@ -95,7 +95,7 @@ class JsonMode(ChatLoop):
         """
         if name not in self._calls():
             raise ValueError(f"there is no command {name!r} here")
-        payload = {"conversationId": self.conversation_id, **given}
+        payload = {"conversationId": self.conversation_id, **fields}
         expected = COMMANDS[name].payload
         if isinstance(expected, type) and issubclass(expected, msgspec.Struct):
             msgspec.convert(payload, expected)
@@ -104,14 +104,14 @@ class JsonMode(ChatLoop):
     def _calls(self) -> dict[str, Call]:
         client = self.client
         calls: dict[str, Call] = {
-            "typing_start": lambda given: client.send_typing_start(given["conversationId"]),
-            "typing_stop": lambda given: client.send_typing_stop(given["conversationId"]),
-            "mark_read": lambda given: client.mark_read(given["conversationId"], given["seq"]),
-            "set_presence": lambda given: client.set_presence(given["status"]),
-            "history": lambda given: client.history(
-                given["conversationId"], given.get("beforeSeq"), given.get("afterSeq"), given.get("limit", 50)
+            "typing_start": lambda payload: client.send_typing_start(payload["conversationId"]),
+            "typing_stop": lambda payload: client.send_typing_stop(payload["conversationId"]),
+            "mark_read": lambda payload: client.mark_read(payload["conversationId"], payload["seq"]),
+            "set_presence": lambda payload: client.set_presence(payload["status"]),
+            "history": lambda payload: client.history(
+                payload["conversationId"], payload.get("beforeSeq"), payload.get("afterSeq"), payload.get("limit", 50)
             ),
-            "handoff": lambda given: client.handoff(given["conversationId"], given.get("reason")),
+            "handoff": lambda payload: client.handoff(payload["conversationId"], payload.get("reason")),
         }
         if isinstance(client, AgentClient):
             calls |= {
@@ -125,4 +125,4 @@ class JsonMode(ChatLoop):
 
 
 def _change(method: Callable[[str, int], Awaitable[object]]) -> Call:
-    return lambda given: method(given["conversationId"], given["version"])
+    return lambda payload: method(payload["conversationId"], payload["version"])

@@ -1,4 +1,4 @@
-"""The JSON lines of ``--json``: happenings as objects, and objects as requests.
+"""The JSON lines of ``--json``: events as objects, and objects as requests.
 
 Out, one object per line; fields are only ever added:
     {"event": NAME, "data": PAYLOAD}       everything of the contract's event table, under its own name
@@ -60,24 +60,24 @@ def parse_request(line: str) -> JsonRequest | None:
     return request
 
 
-def record_of(name: str, happening: object) -> Record:
+def record_of(name: str, event: object) -> Record:
     """Describe what happened."""
-    match happening:
+    match event:
         case MessageReceived(message=message):
-            return {"event": name, "data": message, "own": happening.own, "caughtUp": happening.caught_up}
+            return {"event": name, "data": message, "own": event.own, "caughtUp": event.caught_up}
         case ConnectionChange():
-            change = {"state": happening.state, "reason": happening.reason, "attempt": happening.attempt}
+            change = {"state": event.state, "reason": event.reason, "attempt": event.attempt}
             return {"event": name, "data": change}
         case ConversationJoined():
-            return {"event": name, "data": happening.ack, "again": happening.again}
+            return {"event": name, "data": event.ack, "again": event.again}
         case ConversationReloaded():
             reloaded = {
-                "conversationId": happening.conversation_id,
-                "messages": happening.messages,
-                "hasMoreBefore": happening.has_more_before,
+                "conversationId": event.conversation_id,
+                "messages": event.messages,
+                "hasMoreBefore": event.has_more_before,
             }
             return {"event": name, "data": reloaded}
-    return {"event": name, "data": happening}
+    return {"event": name, "data": event}
 
 
 def ack_of(command: str, reply: object, client_message_id: str | None = None) -> Record:

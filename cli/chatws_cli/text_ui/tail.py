@@ -35,15 +35,15 @@ class TailOptions(NamedTuple):
 class TailLoop:
     """One stay that only reads; marks nothing as read. `run` returns the exit code."""
 
-    def __init__(self, client: AgentClient | CustomerClient, watching: TailOptions, own: str | None) -> None:
+    def __init__(self, client: AgentClient | CustomerClient, options: TailOptions, own: str | None) -> None:
         self._client = client
-        self._watching = watching
-        self._conversation_id = watching.conversation_id or own
-        self._view: TextRenderer | None = None
-        self._held: list[tuple[str, object]] = []
+        self._options = options
+        self._conversation_id = options.conversation_id or own
+        self._renderer: TextRenderer | None = None
+        self._deferred: list[tuple[str, object]] = []
         """What happened before there is something to show it in."""
-        self._seen = 0
-        self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._count = 0
+        self._exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
         """Watch until the count, a signal or the server ends it.
@@ -54,69 +54,69 @@ class TailLoop:
         loop = asyncio.get_running_loop()
         for number, code in _SIGNALS.items():
             loop.add_signal_handler(number, self._end, int(code))
-        self._client.on_event(self._heard)
+        self._client.on_event(self._on_event)
         async with self._client:
             await self._begin()
-            return await self._over
+            return await self._exit_code
 
     async def _begin(self) -> None:
         user = self._client.user
         assert user is not None
-        view = TextRenderer(user.user_id)
+        renderer = TextRenderer(user.user_id)
         if self._conversation_id is not None:
             ack = await self._client.join_conversation(self._conversation_id)
-            page = await self._client.history(self._conversation_id, limit=max(1, self._watching.history))
-            messages = page.messages if self._watching.history else []
-            if self._watching.as_json and messages:
+            page = await self._client.history(self._conversation_id, limit=max(1, self._options.history))
+            messages = page.messages if self._options.history else []
+            if self._options.as_json and messages:
                 print_json(ack_of("history", page))
-            lines = view.open(ack.conversation, messages)
-            if not self._watching.as_json:
+            lines = renderer.open(ack.conversation, messages)
+            if not self._options.as_json:
                 _print(lines)
         elif isinstance(self._client, AgentClient):
             inbox = await self._client.subscribe_inbox()
-            for conversation in reversed(inbox.conversations[: self._watching.history]):
+            for conversation in reversed(inbox.conversations[: self._options.history]):
                 self._print_inbox(conversation)
-        self._view = view
-        held, self._held = self._held, []
-        for name, happening in held:
-            self._show(name, happening)
+        self._renderer = renderer
+        deferred, self._deferred = self._deferred, []
+        for name, event in deferred:
+            self._show(name, event)
 
-    def _heard(self, name: str, happening: object) -> None:
-        if self._view is None:
-            self._held.append((name, happening))
+    def _on_event(self, name: str, event: object) -> None:
+        if self._renderer is None:
+            self._deferred.append((name, event))
         else:
-            self._show(name, happening)
-        if isinstance(happening, ConnectionChange) and happening.state == "disconnected":
+            self._show(name, event)
+        if isinstance(event, ConnectionChange) and event.state == "disconnected":
             self._end(int(ExitCode.REFUSED))
 
-    def _show(self, name: str, happening: object) -> None:
-        assert self._view is not None
-        if self._over.done():
+    def _show(self, name: str, event: object) -> None:
+        assert self._renderer is not None
+        if self._exit_code.done():
             return
         try:
-            if self._watching.as_json:
-                print_json(record_of(name, happening))
+            if self._options.as_json:
+                print_json(record_of(name, event))
             elif self._conversation_id is not None:
-                _print(self._view.apply(happening))
-            elif isinstance(happening, ConversationUpdated):
-                self._print_inbox(happening.conversation)
+                _print(self._renderer.apply(event))
+            elif isinstance(event, ConversationUpdated):
+                self._print_inbox(event.conversation)
         except BrokenPipeError:
             abandon_stdout()
             self._end(int(ExitCode.FAILED))
         counted = ConversationUpdated if self._conversation_id is None else MessageReceived
-        self._seen += isinstance(happening, counted)
-        if self._watching.limit is not None and self._seen >= self._watching.limit:
+        self._count += isinstance(event, counted)
+        if self._options.limit is not None and self._count >= self._options.limit:
             self._end(int(ExitCode.DONE))
 
     def _print_inbox(self, conversation: Conversation) -> None:
-        if self._watching.as_json:
+        if self._options.as_json:
             print_json(record_of(Event.CONVERSATION_UPDATED, ConversationUpdated(conversation=conversation)))
         else:
             print(inbox_line(conversation), flush=True)
 
     def _end(self, code: int) -> None:
-        if not self._over.done():
-            self._over.set_result(code)
+        if not self._exit_code.done():
+            self._exit_code.set_result(code)
 
 
 def inbox_line(conversation: Conversation) -> str:

@@ -10,7 +10,7 @@ from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
 from chatws.protocol.events import ConversationUpdated
 from chatws_cli.text_ui import commands
-from chatws_cli.text_ui.chat_loop import NOWHERE, ChatLoop
+from chatws_cli.text_ui.chat_loop import NO_CONVERSATION, ChatLoop
 from chatws_cli.text_ui.editor import Changed
 from chatws_cli.text_ui.fault_commands import FaultCommands
 from chatws_cli.text_ui.renderer import LineKind, OutputLine, TextRenderer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chatws.protocol.responses import JoinAck
     from chatws_cli.text_ui.chat_loop import ChatOptions
     from chatws_cli.text_ui.editor import LineSubmitted
-    from chatws_cli.text_ui.fault_commands import Order
+    from chatws_cli.text_ui.fault_commands import CommandHandler
     from chatws_cli.text_ui.input_source import Console
 
 QUEUED_AFTER_S: Final = 1.0
@@ -36,32 +36,32 @@ _OLDER: Final = 20
 class TextMode(ChatLoop):
     """Shows a `TextRenderer` and understands what people type."""
 
-    def __init__(self, client: AgentClient | CustomerClient, face: Console, wishes: ChatOptions) -> None:
-        super().__init__(client, face, wishes)
-        self._view = TextRenderer("")
-        self._history = wishes.history
+    def __init__(self, client: AgentClient | CustomerClient, console: Console, options: ChatOptions) -> None:
+        super().__init__(client, console, options)
+        self._renderer = TextRenderer("")
+        self._history = options.history
         self._queued_shown: set[str] = set()
         self._marking = False
         self._marked = 0
-        self._commands: dict[str, Order] = {
+        self._commands: dict[str, CommandHandler] = {
             "list": self._list,
             "join": self._join,
-            "claim": self._changes("claim_conversation"),
-            "release": self._changes("release_conversation"),
-            "resolve": self._changes("resolve_conversation"),
-            "reopen": self._changes("reopen_conversation"),
+            "claim": self._transition("claim_conversation"),
+            "release": self._transition("release_conversation"),
+            "resolve": self._transition("resolve_conversation"),
+            "reopen": self._transition("reopen_conversation"),
             "handoff": self._handoff,
-            "bot": self._changes("assign_bot"),
+            "bot": self._transition("assign_bot"),
             "history": self._older,
             "read": self._read,
             "status": self._status,
             "who": self._who,
-            **FaultCommands(client, self._tell).orders,
+            **FaultCommands(client, self._show_notice).handlers,
             "help": self._help,
         }
 
     def show_user(self, user: Authenticated) -> None:
-        self._view = TextRenderer(user.user_id)
+        self._renderer = TextRenderer(user.user_id)
         self._notice(f"connected as {user.user_name}; /help lists the commands")
 
     def show_waiting(self) -> None:
@@ -73,19 +73,19 @@ class TextMode(ChatLoop):
             page = await self.client.history(ack.conversation.conversation_id, limit=self._history)
             messages = page.messages
         self._marked = 0
-        self.face.show(self._view.open(ack.conversation, messages))
-        self._mark()
+        self.console.show(self._renderer.open(ack.conversation, messages))
+        self._mark_as_read()
 
-    def show_happening(self, name: str, happening: object) -> None:
+    def show_event(self, name: str, event: object) -> None:
         del name
         if self.client.user is None:
             # The first connection's failure is the command's error, printed once.
             return
-        self.face.show(self._view.apply(happening))
-        if isinstance(happening, ConversationUpdated):
-            self._tell_of_others(happening)
-        if isinstance(happening, MessageReceived) and not happening.own:
-            self._mark()
+        self.console.show(self._renderer.apply(event))
+        if isinstance(event, ConversationUpdated):
+            self._show_other_conversation(event)
+        if isinstance(event, MessageReceived) and not event.own:
+            self._mark_as_read()
 
     def show_posted(self, pending: SendHandle) -> None:
         if self.client.state == "connected":
@@ -93,59 +93,59 @@ class TextMode(ChatLoop):
         else:
             self._show_queued(pending)
 
-    def show_settled(self, pending: SendHandle) -> None:
+    def show_result(self, pending: SendHandle) -> None:
         was_shown = pending.client_message_id in self._queued_shown
         self._queued_shown.discard(pending.client_message_id)
         if pending.state != "stored":
             problem = "the client was closed" if pending.done.cancelled() else str(pending.done.exception())
-            self.face.show(self._view.failed(pending.content, problem))
+            self.console.show(self._renderer.failed(pending.content, problem))
             return
         ack = pending.done.result()
-        self.face.show(self._view.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))
+        self.console.show(self._renderer.stored(pending.content, ack.seq, ack.timestamp, was_shown=was_shown))
 
-    def show_unsendable(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
+    def show_rejected(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
         del client_message_id
-        self.face.show(self._view.failed(content, refusal.message))
+        self.console.show(self._renderer.failed(content, refusal.message))
 
     def show_failure(self, problem: ClientError) -> None:
         text = problem.message if isinstance(problem, RequestRefused) else str(problem)
         if isinstance(problem, RequestRefused) and problem.conversation is not None:
-            self.face.show(self._view.apply(ConversationUpdated(conversation=problem.conversation)))
+            self.console.show(self._renderer.apply(ConversationUpdated(conversation=problem.conversation)))
         self._notice(f"that did not work: {text}", LineKind.PROBLEM)
 
-    def show_unsent(self, count: int) -> None:
+    def show_pending_count(self, count: int) -> None:
         if self.client.state != "connected":
             self._notice(f"waiting for the server to store {count} message{'s' if count > 1 else ''}; Ctrl-C gives up")
 
-    async def understand(self, typed: LineSubmitted | Changed) -> None:
+    async def handle_input(self, typed: LineSubmitted | Changed) -> None:
         if isinstance(typed, Changed):
-            await self._tell_typing(typed.text)
+            await self._send_typing(typed.text)
             return
         command = commands.parse(typed.text, is_agent=isinstance(self.client, AgentClient))
         if isinstance(command, commands.Typed):
             if command.name == "quit":
                 self.end(ExitCode.DONE)
             else:
-                await self._obey(self._commands[command.name](command.argument))
+                await self._run_command(self._commands[command.name](command.argument))
         elif command is not None:
             self._notice(command, LineKind.PROBLEM)
         elif typed.text.strip():
-            await self._say(commands.message_of(typed.text))
+            await self._send_text(commands.message_of(typed.text))
 
-    async def _obey(self, work: Coroutine[object, object, None]) -> None:
-        if self.face.is_interactive:
+    async def _run_command(self, work: Coroutine[object, object, None]) -> None:
+        if self.console.is_interactive:
             self.spawn(work)
         else:
-            await self.guarded(work)  # the next line may be for the conversation that this one enters
+            await self.show_errors_of(work)  # the next line may be for the conversation that this one enters
 
-    async def _say(self, text: str) -> None:
+    async def _send_text(self, text: str) -> None:
         if self.conversation_id is None:
             self._has_failed = True
-            self._notice(NOWHERE, LineKind.PROBLEM)
+            self._notice(NO_CONVERSATION, LineKind.PROBLEM)
             return
         await self.send(self.conversation_id, text)
 
-    async def _tell_typing(self, text: str) -> None:
+    async def _send_typing(self, text: str) -> None:
         if self.conversation_id is None:
             return
         if text and (not text.startswith("/") or text.startswith("//")):
@@ -153,27 +153,27 @@ class TextMode(ChatLoop):
         else:
             await self.client.send_typing_stop(self.conversation_id)
 
-    def _tell_of_others(self, happening: ConversationUpdated) -> None:
-        is_open = happening.conversation.conversation_id == self.conversation_id
-        wrote = self.inbox.note_message(happening.conversation)
-        if wrote and not is_open and self.conversation_id is not None:
-            self._notice(wrote)
+    def _show_other_conversation(self, event: ConversationUpdated) -> None:
+        is_open = event.conversation.conversation_id == self.conversation_id
+        notice = self.inbox.note_message(event.conversation)
+        if notice and not is_open and self.conversation_id is not None:
+            self._notice(notice)
 
     def _show_queued(self, pending: SendHandle) -> None:
         if not pending.done.done():
             self._queued_shown.add(pending.client_message_id)
-            self.face.show(self._view.queued(pending.content))
+            self.console.show(self._renderer.queued(pending.content))
 
-    def _mark(self) -> None:
+    def _mark_as_read(self) -> None:
         """Mark what a person has seen as read; one request at a time, the newest position wins."""
-        if self.face.is_interactive and not self._marking and self._view.last_seq > self._marked:
+        if self.console.is_interactive and not self._marking and self._renderer.last_seq > self._marked:
             self._marking = True
-            self.spawn(self._mark_all())
+            self.spawn(self._send_read_marks())
 
-    async def _mark_all(self) -> None:
+    async def _send_read_marks(self) -> None:
         try:
-            while self.conversation_id is not None and self._view.last_seq > self._marked:
-                self._marked = self._view.last_seq
+            while self.conversation_id is not None and self._renderer.last_seq > self._marked:
+                self._marked = self._renderer.last_seq
                 await self.client.mark_read(self.conversation_id, self._marked)
         finally:
             self._marking = False
@@ -186,43 +186,43 @@ class TextMode(ChatLoop):
             self._notice(row)
 
     async def _join(self, argument: str) -> None:
-        wanted = self.inbox.find(argument)
-        if wanted is None:
+        target = self.inbox.find(argument)
+        if target is None:
             self._notice("say which one: /join N with a number of /list, or /join ID", LineKind.PROBLEM)
-        elif self.conversation_id is None and not self._first.done():
-            self._first.set_result(wanted)
+        elif self.conversation_id is None and not self._first_conversation.done():
+            self._first_conversation.set_result(target)
         else:
-            await self.enter(wanted)
+            await self.enter(target)
 
-    def _changes(self, method: str) -> Order:
+    def _transition(self, method: str) -> CommandHandler:
         async def change(argument: str) -> None:
             del argument
-            conversation = self._view.conversation
+            conversation = self._renderer.conversation
             if conversation is None:
                 self._notice("there is no conversation yet", LineKind.PROBLEM)
                 return
             call: Callable[[str, int], Awaitable[Conversation]] = getattr(self.client, method)
-            self._changed(await call(conversation.conversation_id, conversation.version))
+            self._show_conversation(await call(conversation.conversation_id, conversation.version))
 
         return change
 
     async def _handoff(self, argument: str) -> None:
         if self.conversation_id is not None:
-            self._changed(await self.client.handoff(self.conversation_id, argument or None))
+            self._show_conversation(await self.client.handoff(self.conversation_id, argument or None))
 
-    def _changed(self, conversation: Conversation) -> None:
-        self.face.show(self._view.apply(ConversationUpdated(conversation=conversation)))
+    def _show_conversation(self, conversation: Conversation) -> None:
+        self.console.show(self._renderer.apply(ConversationUpdated(conversation=conversation)))
 
     async def _older(self, argument: str) -> None:
         del argument
         if self.conversation_id is not None:
-            page = await self.client.history(self.conversation_id, before_seq=self._view.first_seq, limit=_OLDER)
-            self.face.show(self._view.older(page.messages))
+            page = await self.client.history(self.conversation_id, before_seq=self._renderer.first_seq, limit=_OLDER)
+            self.console.show(self._renderer.older(page.messages))
 
     async def _read(self, argument: str) -> None:
         del argument
-        if self.conversation_id is not None and self._view.last_seq:
-            mark = await self.client.mark_read(self.conversation_id, self._view.last_seq)
+        if self.conversation_id is not None and self._renderer.last_seq:
+            mark = await self.client.mark_read(self.conversation_id, self._renderer.last_seq)
             self._notice(f"everything up to message {mark.seq} is marked as read")
 
     async def _status(self, argument: str) -> None:
@@ -236,15 +236,15 @@ class TextMode(ChatLoop):
 
     async def _who(self, argument: str) -> None:
         del argument
-        self.face.show(self._view.presence())
+        self.console.show(self._renderer.presence())
 
     async def _help(self, argument: str) -> None:
         del argument
         for row in commands.help_lines(is_agent=isinstance(self.client, AgentClient)):
             self._notice(row)
 
-    def _tell(self, text: str, *, is_problem: bool = False) -> None:
+    def _show_notice(self, text: str, *, is_problem: bool = False) -> None:
         self._notice(text, LineKind.PROBLEM if is_problem else LineKind.NOTICE)
 
     def _notice(self, text: str, kind: LineKind = LineKind.NOTICE) -> None:
-        self.face.show([OutputLine(kind, f"       {text}")])
+        self.console.show([OutputLine(kind, f"       {text}")])

@@ -30,33 +30,33 @@ async def watch(
     urls: Sequence[str], tls: ssl.SSLContext | None, *, interval_s: float, limit: int | None, as_json: bool
 ) -> ExitCode:
     """Show frame after frame, at most ``limit``; return the exit code."""
-    over: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
 
     def end(code: ExitCode) -> None:
-        if not over.done():
-            over.set_result(code)
+        if not ended.done():
+            ended.set_result(code)
 
     for number, code in _SIGNALS.items():
         asyncio.get_running_loop().add_signal_handler(number, end, code)
     with _screen(as_json=as_json) as show:
         async with aiohttp.ClientSession() as http:
-            looking = asyncio.create_task(_look(MetricsPoller(urls, http, tls), show, interval_s, limit))
-            await asyncio.wait([over, looking], return_when=asyncio.FIRST_COMPLETED)
-            if looking.done():
-                return looking.result()
-            looking.cancel()
-            await asyncio.wait([looking])
-    return over.result()
+            polling = asyncio.create_task(_poll(MetricsPoller(urls, http, tls), show, interval_s, limit))
+            await asyncio.wait([ended, polling], return_when=asyncio.FIRST_COMPLETED)
+            if polling.done():
+                return polling.result()
+            polling.cancel()
+            await asyncio.wait([polling])
+    return ended.result()
 
 
-async def _look(servers: MetricsPoller, show: Show, interval_s: float, limit: int | None) -> ExitCode:
+async def _poll(poller: MetricsPoller, show: Show, interval_s: float, limit: int | None) -> ExitCode:
     loop = asyncio.get_running_loop()
     due = loop.time()
     shown = 0
     while limit is None or shown < limit:
         await asyncio.sleep(due - loop.time())
         try:
-            show(await servers.look())
+            show(await poller.poll())
         except BrokenPipeError:
             abandon_stdout()
             return ExitCode.FAILED

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from chatws_cli.top.scrape import NotOurs, Scrape, read
-from chatws_cli.top.stats import Interval, ServerStats, between, figures_of, total_of
+from chatws_cli.top.scrape import NotChatwsMetrics, Scrape, read
+from chatws_cli.top.stats import Interval, ServerStats, between, stats_of, total_of
 
 if TYPE_CHECKING:
     import ssl
@@ -45,7 +45,7 @@ class MetricsPoller:
         self._tls = True if tls is None else tls
         self._last: dict[str, Scrape] = {}
 
-    async def look(self) -> Frame:
+    async def poll(self) -> Frame:
         """Ask all of them; one that does not answer says so in its row, and is asked again next time."""
         found = await asyncio.gather(*(self._row(url) for url in self._urls))
         rows = [row for row, _ in found]
@@ -54,15 +54,15 @@ class MetricsPoller:
     async def _row(self, url: str) -> tuple[ServerStats, Interval | None]:
         name = urlsplit(url).netloc
         try:
-            now = await self._ask(url)
+            now = await self._fetch(url)
         except ScrapeFailed as problem:
             self._last.pop(url, None)
             return ServerStats(server=name, state="away", why=str(problem)), None
         interval = between(self._last.get(url), now)
         self._last[url] = now
-        return figures_of(name, now, interval), interval
+        return stats_of(name, now, interval), interval
 
-    async def _ask(self, url: str) -> Scrape:
+    async def _fetch(self, url: str) -> Scrape:
         try:
             async with asyncio.timeout(TIMEOUT_S), self._http.get(f"{url}/metrics", ssl=self._tls) as response:
                 body = await response.content.read(MAX_BYTES)
@@ -70,18 +70,18 @@ class MetricsPoller:
         except TimeoutError:
             raise ScrapeFailed(f"no answer within {TIMEOUT_S:g} s") from None
         except aiohttp.ClientConnectorError as problem:
-            raise ScrapeFailed(_words(problem.os_error)) from None
+            raise ScrapeFailed(_describe(problem.os_error)) from None
         except (aiohttp.ClientError, OSError) as problem:
             raise ScrapeFailed(str(problem) or type(problem).__name__) from None
         if response.status != 200:  # noqa: PLR2004  the one that has metrics
             raise ScrapeFailed(f"/metrics answers {response.status}; see the setting metrics")
         try:
             return read(body.decode(errors="replace"), at_s)
-        except NotOurs as problem:
+        except NotChatwsMetrics as problem:
             raise ScrapeFailed(str(problem)) from None
 
 
-def _words(problem: OSError) -> str:
+def _describe(problem: OSError) -> str:
     """Say what went wrong in the system's own words; asyncio puts others into the exception."""
     if problem.errno is not None and problem.errno > 0:  # a name that is not found has a number below
         return os.strerror(problem.errno)

@@ -36,7 +36,7 @@ class Scrape(NamedTuple):
     rss_bytes: float | None
 
 
-class NotOurs(ValueError):
+class NotChatwsMetrics(ValueError):
     """The text holds no metrics of chatws."""
 
 
@@ -44,7 +44,7 @@ def read(text: str, at_s: float) -> Scrape:
     """Read the text format of Prometheus.
 
     Raises:
-        NotOurs: it is something else, or of another program.
+        NotChatwsMetrics: it is something else, or of another program.
     """
     samples: _Samples = defaultdict(list)
     try:
@@ -52,9 +52,9 @@ def read(text: str, at_s: float) -> Scrape:
             for sample in family.samples:
                 samples[sample.name].append((sample.labels, sample.value))
     except ValueError as problem:
-        raise NotOurs(str(problem)) from None
+        raise NotChatwsMetrics(str(problem)) from None
     if "chatws_connections" not in samples:
-        raise NotOurs("these are no metrics of chatws")
+        raise NotChatwsMetrics("these are no metrics of chatws")
     has_bus = _sum(samples, "chatws_bus_connected") == 1
     return Scrape(
         at_s=at_s,

@@ -57,7 +57,7 @@ def between(before: Scrape | None, now: Scrape) -> Interval | None:
     )
 
 
-def figures_of(server: str, now: Scrape, interval: Interval | None) -> ServerStats:
+def stats_of(server: str, now: Scrape, interval: Interval | None) -> ServerStats:
     """Describe one server."""
     row = ServerStats(
         server=server,

@@ -12,7 +12,7 @@ from chatws_cli.screen.commands import COMMANDS
 from chatws_cli.screen.keys import help_lines
 from chatws_cli.screen.layout import plain
 from chatws_cli.text_ui import commands
-from chatws_cli.tui.external_programs import visit
+from chatws_cli.tui.external_programs import run_program
 from chatws_cli.tui.help import HelpScreen
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Actions(Widget):
         unread = (key for key in self._visible() if key != screen.current_id and key in screen.threads)
         found = next((key for key in unread if screen.threads[key].unread), None)
         if found is None:
-            self.controller.tell("nothing else is unread")
+            self.controller.notify("nothing else is unread")
         else:
             self.go(found)
 
@@ -78,7 +78,7 @@ class Actions(Widget):
     def action_next_filter(self) -> None:
         """Let the list show another part."""
         self.controller.screen.listed.next_filter()
-        self.controller.changed()
+        self.controller.on_change()
 
     def action_toggle_list(self) -> None:
         """Show or hide the list; on a narrow screen it covers the messages."""
@@ -116,7 +116,7 @@ class Actions(Widget):
         text = self.screen.get_selected_text() or self.composer.selected_text or self.message_list.marked_text()
         if text:
             self.app.copy_to_clipboard(text)
-            self.controller.tell("copied; if nothing arrives in tmux: set -g set-clipboard on")
+            self.controller.notify("copied; if nothing arrives in tmux: set -g set-clipboard on")
 
     def action_interrupt(self) -> None:
         """Copy a selection; without one, leave."""
@@ -155,13 +155,13 @@ class Actions(Widget):
         if thread is None:
             return
         text = "\n".join(plain(block, _TRANSCRIPT_COLUMNS, None) for block in thread.blocks())
-        if await visit(self.app, "pager", f"{text}\n") is None:
-            self.controller.tell("the pager did not work; set PAGER", is_problem=True)
+        if await run_program(self.app, "pager", f"{text}\n") is None:
+            self.controller.notify("the pager did not work; set PAGER", is_problem=True)
 
     async def _edit(self) -> None:
-        text = await visit(self.app, "editor", self.composer.text)
+        text = await run_program(self.app, "editor", self.composer.text)
         if text is None:
-            self.controller.tell("the editor did not work; set EDITOR", is_problem=True)
+            self.controller.notify("the editor did not work; set EDITOR", is_problem=True)
         else:
             self.composer.write(text.rstrip("\n"))
 

@@ -15,7 +15,7 @@ from chatws.exit_codes import ExitCode
 from chatws_cli.screen.keys import keys_of
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.styles import CSS as STYLE_SHEET
-from chatws_cli.tui.terminal_keys import learn_alt_enter
+from chatws_cli.tui.terminal_keys import register_alt_enter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,13 +52,13 @@ class ChatApp(App[int], inherit_bindings=False):
         self.theme = "ansi-dark"
         self.problem: BaseException | None = None
         """What has gone wrong; raised once the terminal is itself again."""
-        self._desks = controllers
+        self._controllers = controllers
         self._preferences = preferences
 
     def compose(self) -> ComposeResult:
         """Put the controllers side by side."""
         with Horizontal():
-            for place, controller in enumerate(self._desks):
+            for place, controller in enumerate(self._controllers):
                 yield ChatView(controller, self._preferences).set_class(place > 0, "-second")
 
     def on_mount(self) -> None:
@@ -66,9 +66,9 @@ class ChatApp(App[int], inherit_bindings=False):
         self.set_keymap(self._preferences.keys)
         loop = asyncio.get_running_loop()
         for number, code in _SIGNALS.items():
-            loop.add_signal_handler(number, self._desks[0].end, code)
-        for controller in self._desks:
-            controller.over.add_done_callback(self._stay_ended)
+            loop.add_signal_handler(number, self._controllers[0].end, code)
+        for controller in self._controllers:
+            controller.ended.add_done_callback(self._on_ended)
             self.call_after_refresh(controller.begin)
         self.query(ChatView).first().composer.focus()
 
@@ -79,11 +79,11 @@ class ChatApp(App[int], inherit_bindings=False):
 
     def on_app_focus(self) -> None:
         """Somebody looks at the terminal again."""
-        self._look()
+        self._update_visibility()
 
     def on_app_blur(self) -> None:
         """Nobody looks any more."""
-        self._look()
+        self._update_visibility()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """List in the palette what the keys do for whoever has the focus."""
@@ -100,11 +100,11 @@ class ChatApp(App[int], inherit_bindings=False):
         self.problem = self._exception
         self._close_messages_no_wait()
 
-    def _look(self) -> None:
+    def _update_visibility(self) -> None:
         for view in self.screen_stack[0].query(ChatView):
-            view.look()
+            view.update_visibility()
 
-    def _stay_ended(self, over: asyncio.Future[int]) -> None:
+    def _on_ended(self, over: asyncio.Future[int]) -> None:
         problem = over.exception()
         if problem is None:
             self.exit(over.result())
@@ -119,7 +119,7 @@ async def run_screen(controllers: Sequence[ChatController], preferences: Prefere
     Raises:
         Exception: what ended it.
     """
-    learn_alt_enter()
+    register_alt_enter()
     app = ChatApp(controllers, preferences)
     try:
         code = await app.run_async(mouse=preferences.mouse)

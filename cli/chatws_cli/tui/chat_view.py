@@ -55,7 +55,7 @@ class ChatView(Actions, Vertical):
         self._status_bar = Static("", markup=False, classes="status")
         self._bars: dict[Static, str] = {}
         """What stands in each bar."""
-        self._shown_id: str | None = None
+        self._drafted_id: str | None = None
         """The conversation whose draft is in the box."""
         self._is_stale = False
         self._rings = 0
@@ -75,13 +75,13 @@ class ChatView(Actions, Vertical):
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        self.controller.changed = self.invalidate
+        self.controller.on_change = self.invalidate
         self.set_interval(_TICK_S, self._tick)
         self.invalidate()
 
     def on_unmount(self) -> None:
         """Listen no more."""
-        self.controller.changed = lambda: None
+        self.controller.on_change = lambda: None
 
     def on_resize(self, event: Resize) -> None:
         """Hide the list where there is no room for both."""
@@ -96,14 +96,14 @@ class ChatView(Actions, Vertical):
             self._is_stale = True
             self.call_next(self._draw)
 
-    def say(self, text: str) -> None:
+    def submit(self, text: str) -> None:
         """Do what was typed: a command, or a message."""
         command = commands.parse(text, is_agent=self.controller.is_agent, commands=COMMANDS)
         if isinstance(command, commands.Typed):
             self.composer.write("")
             self.dispatcher.run(command.name, command.argument)
         elif command is not None:
-            self.controller.tell(command, is_problem=True)
+            self.controller.notify(command, is_problem=True)
         elif text.strip() and self.controller.send(commands.message_of(text)):
             self.composer.last = text
             self.composer.write("")
@@ -111,7 +111,7 @@ class ChatView(Actions, Vertical):
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.say(event.text)
+        self.submit(event.text)
 
     @on(Composer.Changed)
     async def _typed(self) -> None:
@@ -120,18 +120,18 @@ class ChatView(Actions, Vertical):
         await self.controller.typing(is_typing=is_message)
 
     @on(ConversationListView.Chosen)
-    def _chosen(self, event: ConversationListView.Chosen) -> None:
+    def _on_chosen(self, event: ConversationListView.Chosen) -> None:
         self.go(event.conversation_id)
 
     @on(MessageList.Moved)
     def _moved(self) -> None:
-        self.look()
+        self.update_visibility()
 
     @on(MessageList.NearTop)
     def _near_top(self) -> None:
         self.controller.spawn(self.controller.load_older())
 
-    def look(self) -> None:
+    def update_visibility(self) -> None:
         """Note whether somebody sees the newest messages."""
         is_looking = self.message_list.is_at_end and self.app.app_focus
         if is_looking != self.controller.screen.is_looking:
@@ -146,7 +146,7 @@ class ChatView(Actions, Vertical):
     def _draw(self) -> None:
         self._is_stale = False
         screen = self.controller.screen
-        self._exchange_drafts()
+        self._swap_drafts()
         self.message_list.show(screen.current)
         if self.controller.is_agent:
             rows = screen.listed.rows(screen.own_id, screen.threads, screen.users, screen.current_id, self.clock())
@@ -156,7 +156,7 @@ class ChatView(Actions, Vertical):
         below = 0 if screen.current is None or self.message_list.is_at_end else screen.current.unread
         self._write(self._typing_bar, typing_line(screen, below, self.message_list.size.width))
         self._write(self._status_bar, status_line(screen, monotonic(), columns))
-        self.look()
+        self.update_visibility()
         if screen.rings > self._rings and self.preferences.bell:
             self.app.bell()
         self._rings = screen.rings
@@ -166,13 +166,13 @@ class ChatView(Actions, Vertical):
             self._bars[bar] = text
             bar.update(text, layout=False)
 
-    def _exchange_drafts(self) -> None:
+    def _swap_drafts(self) -> None:
         screen = self.controller.screen
-        if screen.current_id == self._shown_id:
+        if screen.current_id == self._drafted_id:
             return
-        left = None if self._shown_id is None else screen.threads.get(self._shown_id)
+        left = None if self._drafted_id is None else screen.threads.get(self._drafted_id)
         if left is not None:
             left.draft = self.composer.text
-        self._shown_id = screen.current_id
+        self._drafted_id = screen.current_id
         if left is not None and screen.current is not None:
             self.composer.write(screen.current.draft)

@@ -13,7 +13,7 @@ from chatws_cli.text_ui.fault_commands import FaultCommands
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatws_cli.text_ui.fault_commands import Order
+    from chatws_cli.text_ui.fault_commands import CommandHandler
     from chatws_cli.tui.controller import ChatController
 
 
@@ -23,7 +23,7 @@ class CommandDispatcher:
     def __init__(self, controller: ChatController, show: Callable[[str], None]) -> None:
         self._controller = controller
         self._show = show
-        self._by_name: dict[str, Order] = {
+        self._by_name: dict[str, CommandHandler] = {
             "list": self._list,
             "find": self._find,
             "join": self._join,
@@ -35,7 +35,7 @@ class CommandDispatcher:
             "status": self._status,
             "who": self._who,
             "retry": self._retry,
-            **FaultCommands(controller.client, controller.tell).orders,
+            **FaultCommands(controller.client, controller.notify).handlers,
             "transcript": self._open("transcript"),
             "help": self._open("help"),
             "quit": self._quit,
@@ -45,14 +45,14 @@ class CommandDispatcher:
         """Carry out a command; a failure is shown on the screen."""
         self._controller.spawn(self._by_name[name](argument))
 
-    def _open(self, what: str) -> Order:
+    def _open(self, what: str) -> CommandHandler:
         async def open_it(argument: str) -> None:
             del argument
             self._show(what)
 
         return open_it
 
-    def _change(self, name: str) -> Order:
+    def _change(self, name: str) -> CommandHandler:
         async def change(argument: str) -> None:
             del argument
             await self._controller.change(name)
@@ -64,13 +64,13 @@ class CommandDispatcher:
         for one in FILTERS:
             if argument == one:
                 listed.filter = one
-        self._controller.tell(
+        self._controller.notify(
             f"the list shows: {listed.filter}" if argument in {"", *FILTERS} else f"no list {argument!r}"
         )
 
     async def _find(self, argument: str) -> None:
         self._controller.screen.listed.words = argument
-        self._controller.changed()
+        self._controller.on_change()
 
     async def _join(self, argument: str) -> None:
         screen = self._controller.screen
@@ -80,7 +80,7 @@ class CommandDispatcher:
         if argument:
             await self._controller.open(argument)
         else:
-            self._controller.tell("say which one: /join N with its place in the list, or /join ID", is_problem=True)
+            self._controller.notify("say which one: /join N with its place in the list, or /join ID", is_problem=True)
 
     async def _leave(self, argument: str) -> None:
         del argument
@@ -89,7 +89,7 @@ class CommandDispatcher:
     async def _handoff(self, argument: str) -> None:
         key = self._controller.screen.current_id
         if key is not None:
-            self._controller.note(await self._controller.client.handoff(key, argument or None))
+            self._controller.update_conversation(await self._controller.client.handoff(key, argument or None))
 
     async def _history(self, argument: str) -> None:
         del argument
@@ -102,16 +102,16 @@ class CommandDispatcher:
             mark = await self._controller.client.mark_read(key, thread.last_seq)
             thread.own_mark = mark.seq
             thread.new_after = None
-            self._controller.changed()
+            self._controller.on_change()
 
     async def _status(self, argument: str) -> None:
         status: PresenceChoice
         for status in get_args(PresenceChoice):
             if argument == status:
                 await self._controller.client.set_presence(status)
-                self._controller.tell(f"others see you as {status}")
+                self._controller.notify(f"others see you as {status}")
                 return
-        self._controller.tell("say which one: /status online, /status away or /status busy", is_problem=True)
+        self._controller.notify("say which one: /status online, /status away or /status busy", is_problem=True)
 
     async def _who(self, argument: str) -> None:
         del argument
@@ -122,7 +122,7 @@ class CommandDispatcher:
             if user is None:
                 continue
             presence = users.presence(user.user_id)
-            self._controller.tell(f"{DOTS[presence]} {users.label(user)}: {presence}")
+            self._controller.notify(f"{DOTS[presence]} {users.label(user)}: {presence}")
 
     async def _retry(self, argument: str) -> None:
         del argument

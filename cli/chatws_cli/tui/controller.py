@@ -13,7 +13,7 @@ from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import CommandError
-from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_file
+from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_path
 from chatws_cli.screen.state import ScreenState
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chatws.client import CustomerClient, SendHandle
     from chatws.protocol.entities import Conversation
 
-WATCHED: Final = 20
+MAX_FOLLOWED: Final = 20
 """Open conversations an agent follows beside the one on the screen: their typing, unread counts and messages are live.
 
 A socket may be in 50 rooms (contract)."""
@@ -40,21 +40,21 @@ class ChatController:
     def __init__(self, client: AgentClient | CustomerClient, wanted: str | None, data_dir: Path, server: str) -> None:
         self.client = client
         self.screen = ScreenState("admin" if isinstance(client, AgentClient) else "customer")
-        self.changed: Callable[[], None] = lambda: None
-        self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.on_change: Callable[[], None] = lambda: None
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.welcome = ""
         """What is said when the first conversation is open."""
-        self._wanted = wanted
+        self._conversation_id = wanted
         self._data_dir = data_dir
         self._server = server
-        self._kept: OutboxFile | None = None
+        self._outbox: OutboxFile | None = None
         self._pending: dict[str, SendHandle] = {}
-        self._arrivals: dict[str, asyncio.Future[None]] = {}
+        self._joining: dict[str, asyncio.Future[None]] = {}
         """Conversations that are being joined; done when the state knows them."""
         self._loading: set[str] = set()
         self._marking: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stop_listening = client.on_event(self._heard)
+        self._unsubscribe = client.on_event(self._on_event)
 
     @property
     def is_agent(self) -> bool:
@@ -67,34 +67,34 @@ class ChatController:
 
     async def close(self) -> None:
         """End the connection; messages that are not stored stay in their file."""
-        self._stop_listening()
+        self._unsubscribe()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.disconnect()
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.close()
 
     def end(self, outcome: int | Exception) -> None:
         """End the stay; the first reason counts."""
-        if self.over.done():
+        if self.ended.done():
             return
         if isinstance(outcome, Exception):
-            self.over.set_exception(outcome)
+            self.ended.set_exception(outcome)
         else:
-            self.over.set_result(outcome)
+            self.ended.set_result(outcome)
 
     def spawn(self, work: Coroutine[object, object, None], *, is_vital: bool = False) -> None:
         """Run something beside the rest; a failure is shown, one of something ``is_vital`` ends the stay."""
-        task = asyncio.create_task(self._guarded(work, is_vital=is_vital))
+        task = asyncio.create_task(self._run_guarded(work, is_vital=is_vital))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def tell(self, text: str, *, is_problem: bool = False) -> None:
+    def notify(self, text: str, *, is_problem: bool = False) -> None:
         """Say something to the person at the screen."""
         self.screen.notify(text, is_problem=is_problem)
-        self.changed()
+        self.on_change()
 
     # Conversations
 
@@ -106,7 +106,7 @@ class ChatController:
         """
         await self._join(conversation_id)
         self.screen.open(conversation_id)
-        self.changed()
+        self.on_change()
         if not self.screen.threads[conversation_id].is_loaded:
             await self.load_older()
         self.mark_read()
@@ -128,7 +128,7 @@ class ChatController:
         finally:
             self._loading.discard(key)
         self.screen.load(key, page.messages, has_more_before=page.has_more_before)
-        self.changed()
+        self.on_change()
 
     async def leave(self) -> None:
         """Leave the open conversation and show another one."""
@@ -137,15 +137,15 @@ class ChatController:
         if left is None or thread is None:
             return
         if thread.queued:
-            self.tell("messages are still on their way; leave when they are stored", is_problem=True)
+            self.notify("messages are still on their way; leave when they are stored", is_problem=True)
             return
-        await self._drop(left)
+        await self._leave_conversation(left)
         self.screen.current_id = None
         visible = self.screen.listed.visible(self.screen.own_id, self.screen.threads, None)
         following = next((one.conversation_id for one in visible if one.conversation_id != left), None)
         if following is not None:
             await self.open(following)
-        self.changed()
+        self.on_change()
 
     def mark_read(self) -> None:
         """Tell the server what was seen; one request at a time for a conversation, the newest position wins."""
@@ -164,7 +164,7 @@ class ChatController:
         """
         thread = self.screen.current
         if thread is None or not isinstance(self.client, AgentClient):
-            self.tell("there is no conversation yet", is_problem=True)
+            self.notify("there is no conversation yet", is_problem=True)
             return
         calls = {
             "claim": self.client.claim_conversation,
@@ -173,12 +173,12 @@ class ChatController:
             "reopen": self.client.reopen_conversation,
             "bot": self.client.assign_bot,
         }
-        self.note(await calls[method](thread.conversation.conversation_id, thread.conversation.version))
+        self.update_conversation(await calls[method](thread.conversation.conversation_id, thread.conversation.version))
 
-    def note(self, conversation: Conversation) -> None:
+    def update_conversation(self, conversation: Conversation) -> None:
         """Take a conversation's new state from an answer."""
         self.screen.apply(ConversationUpdated(conversation=conversation), time.monotonic())
-        self.changed()
+        self.on_change()
 
     # Messages
 
@@ -186,7 +186,7 @@ class ChatController:
         """Queue a message for the open conversation; false when it can not be taken, and says why."""
         key = self.screen.current_id
         if key is None:
-            self.tell("there is no conversation to write to yet", is_problem=True)
+            self.notify("there is no conversation to write to yet", is_problem=True)
             return False
         return self._post(SavedMessage(new_id(time.time_ns() // 1_000_000), key, content))
 
@@ -194,7 +194,7 @@ class ChatController:
         """Send again, under new ids, what was refused in the open conversation."""
         failed = [] if self.screen.current is None else self.screen.current.take_failed()
         if not failed:
-            self.tell("nothing has failed here")
+            self.notify("nothing has failed here")
         for entry in failed:
             self.send(entry.text)
 
@@ -218,59 +218,59 @@ class ChatController:
     async def _begin(self) -> None:
         user = await self.client.connect()
         self.screen.apply(user, time.monotonic())
-        self._kept = OutboxFile(outbox_file(self._data_dir, self._server, user.user_id))
+        self._outbox = OutboxFile(outbox_path(self._data_dir, self._server, user.user_id))
         if isinstance(self.client, AgentClient):
             self.screen.apply(await self.client.subscribe_inbox(), time.monotonic())
-        self.changed()
+        self.on_change()
         await self._restore()
         newest = self.screen.conversations.newest_open()
-        wanted = self._wanted or (None if newest is None else newest.conversation_id)
+        wanted = self._conversation_id or (None if newest is None else newest.conversation_id)
         if wanted is None:
-            self.tell("no open conversation yet, waiting for the first one")
+            self.notify("no open conversation yet, waiting for the first one")
         else:
             await self.open(wanted)
             if self.welcome:
-                self.tell(self.welcome)
-        self._watch()
+                self.notify(self.welcome)
+        self._follow_newest()
 
     async def _restore(self) -> None:
-        assert self._kept is not None
-        for kept in self._kept.waiting():
+        assert self._outbox is not None
+        for saved in self._outbox.waiting():
             try:
-                await self._join(kept.conversation_id)
+                await self._join(saved.conversation_id)
             except RequestRefused as refusal:
-                self.tell(f"a message kept from the last time can not be sent: {refusal.message}", is_problem=True)
+                self.notify(f"a message saved from the last time can not be sent: {refusal.message}", is_problem=True)
             else:
-                self._post(kept)
+                self._post(saved)
 
     async def _join(self, conversation_id: str) -> None:
         if conversation_id in self.screen.threads:
             return
-        arrival = self._arrivals.get(conversation_id)
-        if arrival is None:
-            arrival = self._arrivals[conversation_id] = asyncio.get_running_loop().create_future()
+        joined = self._joining.get(conversation_id)
+        if joined is None:
+            joined = self._joining[conversation_id] = asyncio.get_running_loop().create_future()
         try:
             await self.client.join_conversation(conversation_id)
-            await asyncio.shield(arrival)
+            await asyncio.shield(joined)
         finally:
-            self._arrivals.pop(conversation_id, None)
+            self._joining.pop(conversation_id, None)
 
-    async def _drop(self, conversation_id: str) -> None:
+    async def _leave_conversation(self, conversation_id: str) -> None:
         await self.client.leave_conversation(conversation_id)
         self.screen.threads.pop(conversation_id, None)
 
-    def _watch(self) -> None:
+    def _follow_newest(self) -> None:
         """Follow the newest open conversations, and no more than that."""
         if not self.is_agent:
             return
-        newest = [one for one in self.screen.conversations.by_change() if one.status != "resolved"][:WATCHED]
+        newest = [one for one in self.screen.conversations.by_change() if one.status != "resolved"][:MAX_FOLLOWED]
         for conversation in newest:
-            if conversation.conversation_id not in self.screen.threads | self._arrivals:
+            if conversation.conversation_id not in self.screen.threads | self._joining:
                 self.spawn(self._join(conversation.conversation_id))
         wanted = {one.conversation_id for one in newest} | {self.screen.current_id}
         for key, thread in list(self.screen.threads.items()):
-            if key not in wanted and not thread.pending() and len(self.screen.threads) > WATCHED:
-                self.spawn(self._drop(key))
+            if key not in wanted and not thread.pending() and len(self.screen.threads) > MAX_FOLLOWED:
+                self.spawn(self._leave_conversation(key))
 
     async def _mark(self, key: str) -> None:
         try:
@@ -281,70 +281,70 @@ class ChatController:
         finally:
             self._marking.discard(key)
 
-    def _post(self, kept: SavedMessage) -> bool:
-        key, conversation_id, content = kept
+    def _post(self, saved: SavedMessage) -> bool:
+        key, conversation_id, content = saved
         try:
             pending = self.client.post_message(conversation_id, content, client_message_id=key)
         except RequestRefused as refusal:
-            self.tell(f"not sent: {refusal.message}", is_problem=True)
+            self.notify(f"not sent: {refusal.message}", is_problem=True)
             return False
         except OutboxFull as problem:
-            self.tell(f"not sent: {problem}", is_problem=True)
+            self.notify(f"not sent: {problem}", is_problem=True)
             return False
-        if self._kept is not None:
-            self._kept.add(SavedMessage(key, conversation_id, pending.content))
+        if self._outbox is not None:
+            self._outbox.add(SavedMessage(key, conversation_id, pending.content))
         self._pending[key] = pending
         self.screen.post(conversation_id, pending.content, key, datetime.now(UTC))
-        pending.done.add_done_callback(lambda _: self._settled(pending))
-        self.changed()
+        pending.done.add_done_callback(lambda _: self._on_result(pending))
+        self.on_change()
         return True
 
-    def _settled(self, pending: SendHandle) -> None:
+    def _on_result(self, pending: SendHandle) -> None:
         key, conversation_id = pending.client_message_id, pending.conversation_id
         self._pending.pop(key, None)
         problem = None if pending.done.cancelled() else pending.done.exception()
         if pending.state == "stored":
             ack = pending.done.result()
-            self._forget(key)
+            self._remove_saved(key)
             self.screen.set_stored(conversation_id, pending.content, key, ack.seq, ack.timestamp)
         elif isinstance(problem, RequestRefused):
-            self._forget(key)
+            self._remove_saved(key)
             self.screen.set_failed(conversation_id, key, problem.message)
-        self.changed()
+        self.on_change()
 
-    def _forget(self, client_message_id: str) -> None:
-        if self._kept is not None:
-            self._kept.remove(client_message_id)
+    def _remove_saved(self, client_message_id: str) -> None:
+        if self._outbox is not None:
+            self._outbox.remove(client_message_id)
 
-    def _heard(self, name: str, happening: object) -> None:
+    def _on_event(self, name: str, event: object) -> None:
         del name
         try:
-            self._take(happening)
+            self._apply(event)
         except Exception as problem:  # noqa: BLE001  the SDK would only log a bug of ours
             self.end(problem)
 
-    def _take(self, happening: object) -> None:
-        self.screen.apply(happening, time.monotonic())
-        if isinstance(happening, ConversationJoined):
-            arrival = self._arrivals.get(happening.conversation_id)
-            if arrival is not None and not arrival.done():
-                arrival.set_result(None)
-        elif isinstance(happening, ConversationUpdated | InboxAck):
-            self._look_for_first()
-            self._watch()
-        elif isinstance(happening, ConnectionChange) and happening.state == "disconnected" and self.screen.own_id:
+    def _apply(self, event: object) -> None:
+        self.screen.apply(event, time.monotonic())
+        if isinstance(event, ConversationJoined):
+            joined = self._joining.get(event.conversation_id)
+            if joined is not None and not joined.done():
+                joined.set_result(None)
+        elif isinstance(event, ConversationUpdated | InboxAck):
+            self._open_first()
+            self._follow_newest()
+        elif isinstance(event, ConnectionChange) and event.state == "disconnected" and self.screen.own_id:
             what = "the server ended the connection"
             self.end(CommandError(what, self.screen.connection.reason, code=ExitCode.REFUSED))
         self.mark_read()
-        self.changed()
+        self.on_change()
 
-    def _look_for_first(self) -> None:
+    def _open_first(self) -> None:
         newest = self.screen.conversations.newest_open()
-        is_waiting = self.screen.current_id is None and self._kept is not None and not self._arrivals
+        is_waiting = self.screen.current_id is None and self._outbox is not None and not self._joining
         if newest is not None and is_waiting:
             self.spawn(self.open(newest.conversation_id))
 
-    async def _guarded(self, work: Coroutine[object, object, None], *, is_vital: bool) -> None:
+    async def _run_guarded(self, work: Coroutine[object, object, None], *, is_vital: bool) -> None:
         try:
             await work
         except ClientError as problem:
@@ -352,8 +352,8 @@ class ChatController:
                 self.end(problem)
                 return
             if isinstance(problem, RequestRefused) and problem.conversation is not None:
-                self.note(problem.conversation)
+                self.update_conversation(problem.conversation)
             text = problem.message if isinstance(problem, RequestRefused) else str(problem)
-            self.tell(f"that did not work: {text}", is_problem=True)
+            self.notify(f"that did not work: {text}", is_problem=True)
         except Exception as problem:  # noqa: BLE001  a bug ends the stay in one line, and is raised there
             self.end(problem)

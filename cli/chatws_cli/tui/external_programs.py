@@ -28,7 +28,7 @@ def find_program(kind: str) -> list[str] | None:
     return next(([name] for name in _FALLBACKS[kind] if shutil.which(name)), None)
 
 
-async def visit(app: App[int], kind: str, text: str) -> str | None:
+async def run_program(app: App[int], kind: str, text: str) -> str | None:
     """Give the terminal to a program that shows ``text`` from a file only this user can read; return what it left.
 
     The connection lives on meanwhile. None when there is no such program, or it failed.

@@ -10,7 +10,7 @@ from textual.keys import Keys
 _ALT_ENTER = "\x1b\r"
 
 
-def learn_alt_enter() -> None:
+def register_alt_enter() -> None:
     """Let Alt+Enter mean Ctrl+J, a new line, where a terminal sends it as Escape and Enter.
 
     Textual (8.2) drops the Escape, and Enter would send a half-written message.

@@ -82,8 +82,8 @@ def view() -> TextRenderer:
     return opened
 
 
-def texts(view: TextRenderer, *happenings: object) -> list[str]:
-    return [line.text.strip() for happening in happenings for line in view.apply(happening)]
+def texts(view: TextRenderer, *events: object) -> list[str]:
+    return [line.text.strip() for event in events for line in view.apply(event)]
 
 
 def test_opening_shows_whose_conversation_it_is_and_its_history() -> None:
@@ -157,8 +157,8 @@ def test_a_queued_message_shows_both_states(view: TextRenderer) -> None:
 
 
 def test_presence_shows_changes_by_name(view: TextRenderer) -> None:
-    happenings = [presence("c1", "online"), presence("c1", "online"), presence("c1", "away"), presence("c1", "offline")]
-    assert texts(view, *happenings) == ["Grace is online", "Grace is away", "Grace is offline"]
+    events = [presence("c1", "online"), presence("c1", "online"), presence("c1", "away"), presence("c1", "offline")]
+    assert texts(view, *events) == ["Grace is online", "Grace is away", "Grace is offline"]
     assert texts(view, presence(ADA.user_id, "busy"), presence("x", "offline")) == []
     assert texts(view, presence("x", "online")) == ["an agent is online"]
 

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from chatws_cli.top.poller import Frame
-from chatws_cli.top.scrape import NotOurs, Scrape, read
-from chatws_cli.top.stats import ServerStats, between, figures_of, quantile_ms, total_of
+from chatws_cli.top.scrape import NotChatwsMetrics, Scrape, read
+from chatws_cli.top.stats import ServerStats, between, quantile_ms, stats_of, total_of
 from chatws_cli.top.table import line, table
 
 TEXT = """\
@@ -42,14 +42,14 @@ def reading(
 
 
 def test_first_look_has_counts_and_no_rates() -> None:
-    row = figures_of("a:1", reading(0), None)
+    row = stats_of("a:1", reading(0), None)
     assert (row.connections, row.rooms, row.outbox_bytes, row.gaps, row.rss_bytes) == (8, 3, 2048, 2, 80_000_000)
     assert (row.messages_per_s, row.p99_ms, row.cpu_percent, row.bus_lag_ms) == (None, None, None, None)
 
 
 def test_second_look_has_the_rates_of_the_time_between() -> None:
     before, now = reading(0, messages=100, fast=1000, cpu=5), reading(4, messages=140, fast=1090, slow=10, cpu=6)
-    row = figures_of("a:1", now, between(before, now))
+    row = stats_of("a:1", now, between(before, now))
     assert row.messages_per_s == 10
     assert row.cpu_percent == 25
     assert row.p50_ms is not None
@@ -65,8 +65,8 @@ def test_server_that_was_started_again_begins_anew() -> None:
 def test_lag_is_only_shown_while_other_servers_can_be_heard() -> None:
     bus = "chatws_bus_connected {}\nchatws_bus_lag_seconds 0.002\n"
     text = TEXT.format(messages=0, fast=0, all=0, cpu=0, started=1)
-    assert figures_of("a:1", read(text + bus.format(1), 0), None).bus_lag_ms == 2
-    assert figures_of("a:1", read(text + bus.format(0), 0), None).bus_lag_ms is None
+    assert stats_of("a:1", read(text + bus.format(1), 0), None).bus_lag_ms == 2
+    assert stats_of("a:1", read(text + bus.format(0), 0), None).bus_lag_ms is None
 
 
 def test_total_adds_up_and_takes_the_latencies_of_all_requests() -> None:
@@ -75,7 +75,7 @@ def test_total_adds_up_and_takes_the_latencies_of_all_requests() -> None:
         between(reading(0), reading(1, slow=1, messages=2)),
     ]
     known = [interval for interval in intervals if interval is not None]
-    rows = [figures_of(name, reading(1), interval) for name, interval in zip("ab", known, strict=True)]
+    rows = [stats_of(name, reading(1), interval) for name, interval in zip("ab", known, strict=True)]
     total = total_of([*rows, ServerStats(server="c", state="away", why="Connection refused")], known)
     assert (total.connections, total.messages_per_s, total.why) == (16, 7, "1 of 3")
     assert total.p99_ms is not None
@@ -100,13 +100,13 @@ def test_quantile_lies_inside_its_bucket(requests: dict[float, float], share: fl
 
 @pytest.mark.parametrize("text", ["", "<html>", "other_program_total 1\n", '{"a": 1}'])
 def test_other_text_is_not_taken_for_metrics(text: str) -> None:
-    with pytest.raises(NotOurs):
+    with pytest.raises(NotChatwsMetrics):
         read(text, 0)
 
 
 def frame() -> Frame:
     now = reading(1, fast=10, messages=10)
-    row = figures_of("chat-1.internal.example:3000", now, between(reading(0), now))
+    row = stats_of("chat-1.internal.example:3000", now, between(reading(0), now))
     away = ServerStats(server="10.0.0.6:3001", state="away", why="Connection refused")
     return Frame(0.0, [row, away], total_of([row, away], []))
 
