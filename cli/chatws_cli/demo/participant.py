@@ -18,7 +18,7 @@ TIMEOUT_S = 20.0
 
 
 class Participant:
-    """Prints what one side wait_for_line; `wait_for_line` waits for a line, so the play goes on when something happened, not by time."""
+    """One participant of the demo: prints the lines that its user sees, and waits for them."""
 
     def __init__(self, label: str, client: AgentClient | CustomerClient, write: Callable[[str], None]) -> None:
         self.client = client
