@@ -1,8 +1,9 @@
 """Protocol errors in bytes from a peer, and the close codes that answer them.
 
 WireError
- ├─ PacketError   an Engine.IO or Socket.IO packet
- └─ FrameError    a WebSocket frame
+ ├─ HandshakeError   the HTTP response to a WebSocket upgrade
+ ├─ PacketError      an Engine.IO or Socket.IO packet
+ └─ FrameError       a WebSocket frame
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ class WireError(ValueError):
     def close_code(self) -> CloseCode:
         """Code of the close frame that answers the error."""
         return CLOSE_CODES[self.kind]
+
+
+class HandshakeError(WireError):
+    """The HTTP response to a WebSocket upgrade is malformed."""
 
 
 class PacketError(WireError):

@@ -1,0 +1,386 @@
+"""Sans-I/O Socket.IO client over WebSocket: received bytes in, typed events and bytes to send out.
+
+`SocketIOClientProtocol` covers one connection of the main namespace, from the HTTP upgrade to the close frame. A client
+that leaves frames to a WebSocket library uses `read_packet` and the ``*_packet`` functions only.
+
+Sources: RFC 6455 sections 4.1 and 5; the Engine.IO protocol, revision 4; the Socket.IO protocol, revision 5.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING, Final, assert_never
+
+import msgspec
+
+from chatws.wire import engineio, socketio
+from chatws.wire.engineio import EnginePacketType
+from chatws.wire.errors import CloseCode, HandshakeError, PacketError, ViolationKind, WireError
+from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
+from chatws.wire.frames import Opcode, client_frame, close_payload
+from chatws.wire.socketio import SocketPacketType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_HEAD_BYTES: Final = 16 * 1024
+MASK_BLOCK_BYTES: Final = 4096
+"""Random bytes drawn at once: a system call for each frame's four bytes costs as much as the frame."""
+
+_WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_ACCEPT = re.compile(rb"\r\nsec-websocket-accept:[ \t]*(\S+)[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
+_RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*(\d{1,6})\s*(?:\r\n|\Z)", re.IGNORECASE)
+_MESSAGE: Final = EnginePacketType.MESSAGE.value.encode()
+_PLAIN_EVENT: Final = f"{EnginePacketType.MESSAGE.value}{SocketPacketType.EVENT.value}["
+"""Prefix of an event of the main namespace without an ack id: nearly all that a server sends."""
+_PLAIN_ACK: Final = f"{EnginePacketType.MESSAGE.value}{SocketPacketType.ACK.value}"
+MAX_PLAIN_ACK_DIGITS: Final = 15
+"""An id of as many digits is below `socketio.MAX_ACK_ID` in any case."""
+
+PONG_PACKET: Final = EnginePacketType.PONG.value.encode()
+
+
+class UpgradeRejected(msgspec.Struct, frozen=True, gc=False):
+    """The server answered the upgrade request with another HTTP status than 101."""
+
+    status_line: str
+    retry_after_s: float | None
+
+
+class TransportOpened(msgspec.Struct, frozen=True):
+    """Engine.IO OPEN: the client may connect to the namespace."""
+
+    handshake: engineio.OpenPayload
+
+
+class PingReceived(msgspec.Struct, frozen=True, gc=False):
+    """Engine.IO PING; `SocketIOClientProtocol` queues the PONG."""
+
+
+class NamespaceConnected(msgspec.Struct, frozen=True, gc=False):
+    """CONNECT: the server accepted the namespace."""
+
+    raw_json: str
+
+
+class NamespaceRefused(msgspec.Struct, frozen=True, gc=False):
+    """CONNECT_ERROR, with its payload as received."""
+
+    raw_json: str
+
+
+class NamespaceDisconnected(msgspec.Struct, frozen=True, gc=False):
+    """DISCONNECT: the server ended the namespace."""
+
+
+class EventReceived(msgspec.Struct, frozen=True, gc=False):
+    """Event without a check of its payload; `socketio.split_event` reads it."""
+
+    raw_json: str
+
+
+class AckReceived(msgspec.Struct, frozen=True, gc=False):
+    """Ack without a check of its payload; `socketio.split_ack` reads it."""
+
+    ack_id: int
+    raw_json: str
+
+
+class TransportClosed(msgspec.Struct, frozen=True, gc=False):
+    """Engine.IO CLOSE (``code`` None) or a WebSocket close frame; nothing follows."""
+
+    code: int | None = None
+
+
+class ProtocolViolated(msgspec.Struct, frozen=True):
+    """The server broke the protocol; nothing follows, and later bytes are ignored."""
+
+    error: WireError
+
+
+PacketEvent = (
+    TransportOpened
+    | PingReceived
+    | NamespaceConnected
+    | NamespaceRefused
+    | NamespaceDisconnected
+    | EventReceived
+    | AckReceived
+    | TransportClosed
+)
+ClientEvent = PacketEvent | UpgradeRejected | ProtocolViolated
+
+
+def read_packet(text: str) -> PacketEvent | None:
+    """Read one Engine.IO packet of a server; None for one that a client ignores (PONG, UPGRADE, NOOP).
+
+    Raises:
+        PacketError: the packet is malformed, binary, or belongs to another namespace.
+    """
+    if text.startswith(_PLAIN_EVENT):
+        return EventReceived(text[2:])
+    if (ack := _read_plain_ack(text)) is not None:
+        return ack
+    kind = text[:1]
+    if kind == EnginePacketType.MESSAGE:
+        return _read_message(socketio.decode(text, at=1))
+    if kind == EnginePacketType.PING:
+        return PingReceived()
+    if kind == EnginePacketType.OPEN:
+        return TransportOpened(engineio.decode_open(engineio.decode_packet(text)))
+    if kind == EnginePacketType.CLOSE:
+        return TransportClosed()
+    engineio.decode_packet(text)
+    return None
+
+
+def connect_packet(auth: object = None) -> bytes:
+    """Write CONNECT with the credentials."""
+    return _MESSAGE + socketio.encode_connect(payload=auth)
+
+
+def event_packet(name: str, args: Sequence[object] = (), *, ack_id: int | None = None) -> bytes:
+    """Write an event; with ``ack_id`` the server is to answer it.
+
+    Raises:
+        TypeError: JSON has no form for an argument.
+    """
+    return _MESSAGE + socketio.encode_event(name, args, ack_id=ack_id)
+
+
+def disconnect_packet() -> bytes:
+    """Write DISCONNECT."""
+    return _MESSAGE + socketio.encode_disconnect()
+
+
+def accept_value(key: bytes) -> bytes:
+    """Return the ``Sec-WebSocket-Accept`` that answers a ``Sec-WebSocket-Key``."""
+    return base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest())
+
+
+def mask_frame(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
+    """Build one client frame with a random mask."""
+    return client_frame(payload, _next_mask(), opcode)
+
+
+class SocketIOClientProtocol:
+    """Socket.IO client of one WebSocket connection.
+
+    Write `upgrade_request` to the stream, pass what arrives to `receive_data`, act on its events, and then write
+    `data_to_send`: PONG and close frames are queued there. Other packets are framed by the ``send_*`` methods, which
+    return the bytes and check no order. The caller sends CONNECT (`send_connect`) after `TransportOpened`, chooses the
+    ack ids, and closes the stream after `UpgradeRejected`, `TransportClosed` and `ProtocolViolated`.
+    """
+
+    __slots__ = (
+        "_head",
+        "_is_over",
+        "_is_receiving",
+        "_key",
+        "_outgoing",
+        "_parser",
+        "_request_head",
+        "has_data_to_send",
+    )
+
+    def __init__(self, authority: str, *, path: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Prepare a connection to the host and port ``authority``; ``path`` is the prefix of ``/socket.io/``."""
+        self._key = base64.b64encode(os.urandom(16))
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        self._request_head = (
+            f"GET {path}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {authority}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {self._key.decode()}\r\n"
+            f"Sec-WebSocket-Version: 13\r\n{more}\r\n"
+        )
+        self._parser = FrameParser(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
+        # Head of the HTTP response while it is incomplete; None from then on.
+        self._head: bytes | None = b""
+        # Set by OPEN; cleared by the end.
+        self._is_receiving = False
+        self._is_over = False
+        self.has_data_to_send = False
+        """Whether `data_to_send` returns anything; an attribute, because every read asks for it."""
+        self._outgoing = b""
+
+    def upgrade_request(self) -> bytes:
+        """Return the HTTP request that opens the connection."""
+        return self._request_head.encode()
+
+    def receive_data(self, data: bytes) -> list[ClientEvent]:
+        """Take received bytes, cut at any point, and return the events they complete."""
+        texts = self._parser.take_texts(data) if self._is_receiving else None
+        events: list[ClientEvent] = []
+        if texts is None:
+            self._receive_slowly(data, events)
+            return events
+        for text in texts:
+            # The two packets of nearly all traffic; a method call for each would cost a tenth of the time.
+            if text.startswith(_PLAIN_EVENT):
+                events.append(EventReceived(text[2:]))
+            elif (ack := _read_plain_ack(text)) is not None:
+                events.append(ack)
+            else:
+                self._receive_text(text, events)
+                if self._is_over:
+                    break
+        return events
+
+    def data_to_send(self) -> bytes:
+        """Take the frames that answer received ones; empty unless `has_data_to_send`."""
+        self.has_data_to_send = False
+        outgoing, self._outgoing = self._outgoing, b""
+        return outgoing
+
+    def send_connect(self, auth: object = None) -> bytes:
+        """Frame CONNECT with the credentials."""
+        return mask_frame(connect_packet(auth))
+
+    def send_event(self, name: str, args: Sequence[object] = (), *, ack_id: int | None = None) -> bytes:
+        """Frame an event; with ``ack_id`` the server is to answer it.
+
+        Raises:
+            TypeError: JSON has no form for an argument.
+        """
+        return client_frame(_MESSAGE + socketio.encode_event(name, args, ack_id=ack_id), _next_mask())
+
+    def send_disconnect(self) -> bytes:
+        """Frame DISCONNECT."""
+        return mask_frame(disconnect_packet())
+
+    def send_close(self, code: CloseCode = CloseCode.NORMAL) -> bytes:
+        """Frame a WebSocket close."""
+        return mask_frame(close_payload(code), Opcode.CLOSE)
+
+    def _receive_slowly(self, data: bytes, events: list[ClientEvent]) -> None:
+        """Take bytes that are not whole text frames, or that arrive before OPEN or after the end."""
+        if self._is_over:
+            return
+        if self._head is not None:
+            rest = self._receive_head(self._head + data, events)
+            if not rest:
+                return
+            data = rest
+        messages, error = self._parser.read(data)
+        self._receive_messages(messages, error, events)
+
+    def _receive_head(self, received: bytes, events: list[ClientEvent]) -> bytes:
+        """Return what follows the HTTP response head once that is complete."""
+        head, end, rest = received.partition(b"\r\n\r\n")
+        if len(head) > MAX_HEAD_BYTES:
+            self._end(
+                ProtocolViolated(HandshakeError(ViolationKind.OVERSIZE, "HTTP response head is too long")), events
+            )
+            return b""
+        if not end:
+            self._head = received
+            return b""
+        self._head = None
+        if not head.startswith(b"HTTP/1.1 101"):
+            retry = _RETRY_AFTER.search(head)
+            status_line = head.partition(b"\r\n")[0].decode("latin-1")
+            self._end(UpgradeRejected(status_line, None if retry is None else float(retry[1])), events)
+            return b""
+        accept = _ACCEPT.search(head)
+        if accept is None or accept[1] != accept_value(self._key):
+            error = HandshakeError(ViolationKind.MALFORMED, "Sec-WebSocket-Accept does not answer the key")
+            self._end(ProtocolViolated(error), events)
+            return b""
+        return rest
+
+    def _receive_messages(
+        self, messages: list[FrameMessage], error: WireError | None, events: list[ClientEvent]
+    ) -> None:
+        for message in messages:
+            if self._is_over:
+                return
+            self._receive_message(message, events)
+        if error is not None and not self._is_over:
+            self._end(ProtocolViolated(error), events)
+
+    def _receive_message(self, message: FrameMessage, events: list[ClientEvent]) -> None:
+        payload = message.payload
+        if isinstance(payload, str):
+            self._receive_text(payload, events)
+        elif message.opcode is Opcode.PING:
+            self._queue(mask_frame(payload, Opcode.PONG))
+        elif message.opcode is Opcode.CLOSE:
+            try:
+                status = parse_close(payload)
+            except WireError as error:
+                self._end(ProtocolViolated(error), events)
+                return
+            self._queue(mask_frame(payload, Opcode.CLOSE))
+            self._end(TransportClosed(status.code), events)
+        elif message.opcode is Opcode.BINARY:
+            violation = PacketError(ViolationKind.BINARY, "binary message without a binary packet")
+            self._end(ProtocolViolated(violation), events)
+
+    def _receive_text(self, text: str, events: list[ClientEvent]) -> None:
+        try:
+            event = read_packet(text)
+            if isinstance(event, TransportOpened) is self._is_receiving:
+                raise PacketError(ViolationKind.ORDER, "OPEN is missing or repeated")
+        except WireError as error:
+            self._end(ProtocolViolated(error), events)
+            return
+        if event is None:
+            return
+        events.append(event)
+        if isinstance(event, PingReceived):
+            self._queue(mask_frame(PONG_PACKET))
+        elif isinstance(event, TransportOpened):
+            self._is_receiving = True
+        elif isinstance(event, TransportClosed):
+            self._is_receiving, self._is_over = False, True
+
+    def _queue(self, frame: bytes) -> None:
+        self._outgoing += frame
+        self.has_data_to_send = True
+
+    def _end(self, event: ClientEvent, events: list[ClientEvent]) -> None:
+        self._is_receiving, self._is_over = False, True
+        events.append(event)
+
+
+def _read_plain_ack(text: str) -> AckReceived | None:
+    """Read an ack of the main namespace; None for any other packet and for one that needs all checks."""
+    if not text.startswith(_PLAIN_ACK):
+        return None
+    bracket = text.find("[", 2, 2 + MAX_PLAIN_ACK_DIGITS + 1)
+    digits = text[2:bracket]
+    if bracket < 0 or not (digits.isascii() and digits.isdigit()):
+        return None
+    return AckReceived(int(digits), text[bracket:])
+
+
+def _read_message(packet: socketio.SocketPacket) -> PacketEvent:
+    if packet.namespace != socketio.MAIN_NAMESPACE:
+        raise PacketError(ViolationKind.ORDER, "packet of a namespace that the client did not connect to")
+    match packet.type:
+        case SocketPacketType.EVENT:
+            return EventReceived(packet.raw_json)
+        case SocketPacketType.ACK:
+            assert packet.ack_id is not None  # `socketio.decode` refuses an ack without one
+            return AckReceived(packet.ack_id, packet.raw_json)
+        case SocketPacketType.CONNECT:
+            return NamespaceConnected(packet.raw_json)
+        case SocketPacketType.CONNECT_ERROR:
+            return NamespaceRefused(packet.raw_json)
+        case SocketPacketType.DISCONNECT:
+            return NamespaceDisconnected()
+        case SocketPacketType.BINARY_EVENT | SocketPacketType.BINARY_ACK:
+            raise PacketError(ViolationKind.BINARY, "binary packet")
+    assert_never(packet.type)
+
+
+def _masks() -> Iterator[bytes]:
+    while True:
+        block = os.urandom(MASK_BLOCK_BYTES)
+        yield from (block[at : at + 4] for at in range(0, MASK_BLOCK_BYTES, 4))
+
+
+_next_mask = _masks().__next__
