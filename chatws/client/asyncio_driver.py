@@ -145,7 +145,7 @@ class AsyncioDriver:
 
     def link_opened(self, user: Authenticated) -> None:
         """See `LinkListener`."""
-        self.apply(self.session.link_opened(user, self.now()))
+        self.apply(self.session.connection_opened(user, self.now()))
 
     def link_event(self, name: str, payload: object) -> None:
         """See `LinkListener`; a payload that is not the table's is dropped, and history repairs what it was."""
@@ -228,7 +228,7 @@ class AsyncioDriver:
             raise
         finally:
             self._link = None
-            self.apply(self.session.link_ended(end, self.now()))
+            self.apply(self.session.connection_ended(end, self.now()))
 
     async def _open_link(self, delay_s: float) -> effects.ConnectionEnd:
         # python-socketio takes 120 ms to import, which a program's first paint need not wait for.

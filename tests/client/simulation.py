@@ -89,12 +89,12 @@ class World:
         if self.connect_at is not None:
             self.now = max(self.now, self.connect_at)
             self.connect_at, self.up, self._in_room = None, True, False
-            self.do(self.session.link_opened(IDENTITY, self.now))
+            self.do(self.session.connection_opened(IDENTITY, self.now))
 
     def fail_to_connect(self) -> None:
         if self.connect_at is not None:
             self.connect_at = None
-            self.do(self.session.link_ended(effects.ConnectionEnd("nobody"), self.now))
+            self.do(self.session.connection_ended(effects.ConnectionEnd("nobody"), self.now))
 
     def cut(self) -> None:
         """The link ends; what is in the pipes is lost, also what the server has already done."""
@@ -103,7 +103,7 @@ class World:
             self.to_server.clear()
             self.to_client.clear()
             self.unanswered.clear()
-            self.do(self.session.link_ended(effects.ConnectionEnd("cut"), self.now))
+            self.do(self.session.connection_ended(effects.ConnectionEnd("cut"), self.now))
 
     def server_reads(self) -> None:
         """The server answers the next request."""

@@ -84,8 +84,8 @@ def test_end_of_a_link_is_final_or_not_as_the_contract_says(
 ) -> None:
     session = ChatSession(Random(1), SessionOptions(renewable=renewable))
     session.start(1, 0.0)
-    session.link_opened(IDENTITY, 0.0)
-    told = change(session.link_ended(end, 1.0))
+    session.connection_opened(IDENTITY, 0.0)
+    told = change(session.connection_ended(end, 1.0))
     assert told.state == ("reconnecting" if outcome is None else "disconnected")
     assert type(session.connection.failure) is (type(None) if outcome is None else outcome)
 
@@ -95,18 +95,18 @@ def test_server_that_accepts_and_drops_is_approached_ever_more_slowly() -> None:
     session.start(1, 0.0)
     delays = []
     for _ in range(200):
-        session.link_opened(IDENTITY, 0.0)
-        delays.append(change(session.link_ended(ConnectionEnd("gone"), 0.1)).retry_in_s or 0.0)
+        session.connection_opened(IDENTITY, 0.0)
+        delays.append(change(session.connection_ended(ConnectionEnd("gone"), 0.1)).retry_in_s or 0.0)
     assert max(delays[20:]) > 5
-    session.link_opened(IDENTITY, 0.0)
-    assert (change(session.link_ended(ConnectionEnd("gone"), 60.0)).retry_in_s or 0.0) <= 0.5
+    session.connection_opened(IDENTITY, 0.0)
+    assert (change(session.connection_ended(ConnectionEnd("gone"), 60.0)).retry_in_s or 0.0) <= 0.5
 
 
 def test_attempts_are_counted_and_the_last_one_is_the_end() -> None:
     session = ChatSession(Random(1), SessionOptions(max_attempts=5))
     session.start(1, 0.0)
-    session.link_opened(IDENTITY, 0.0)
-    told = [change(session.link_ended(ConnectionEnd("gone"), 1.0)) for _ in range(6)]
+    session.connection_opened(IDENTITY, 0.0)
+    told = [change(session.connection_ended(ConnectionEnd("gone"), 1.0)) for _ in range(6)]
     assert [event.attempt for event in told] == [1, 2, 3, 4, 5, 0]
     assert isinstance(session.connection.failure, CannotConnect)
 
@@ -114,8 +114,8 @@ def test_attempts_are_counted_and_the_last_one_is_the_end() -> None:
 def test_retry_after_of_a_busy_server_is_kept_within_reason() -> None:
     session = ChatSession(Random(1), SessionOptions(retry_first_connect=True))
     session.start(1, 0.0)
-    assert change(session.link_ended(ConnectionEnd("503", retry_after_s=7.0), 1.0)).retry_in_s == 7.0
-    assert change(session.link_ended(ConnectionEnd("503", retry_after_s=1e9), 1.0)).retry_in_s == 60.0
+    assert change(session.connection_ended(ConnectionEnd("503", retry_after_s=7.0), 1.0)).retry_in_s == 7.0
+    assert change(session.connection_ended(ConnectionEnd("503", retry_after_s=1e9), 1.0)).retry_in_s == 60.0
 
 
 def test_dead_link_is_dropped_when_nothing_at_all_comes_back(world: World) -> None:
@@ -210,7 +210,7 @@ def test_read_mark_that_moves_backwards_is_not_told(world: World) -> None:
 def test_logged_out_client_fails_what_waits_with_the_servers_words(world: World) -> None:
     world.post()
     world.do(world.session.event(Event.ERROR, Failed(message="Logged out.", code=ErrorCode.UNAUTHORIZED), world.now))
-    world.do(world.session.link_ended(ConnectionEnd("server disconnect", by_server=True), world.now))
+    world.do(world.session.connection_ended(ConnectionEnd("server disconnect", by_server=True), world.now))
     (outcome,) = [world.outcomes[request_id] for request_id in world.posted]
     assert isinstance(outcome, RequestRefused)
     assert outcome.message == "Logged out."
@@ -220,7 +220,7 @@ def test_logged_out_client_fails_what_waits_with_the_servers_words(world: World)
 def test_token_is_asked_for_once_however_often_it_is_missed() -> None:
     session = ChatSession(Random(1), SessionOptions(renewable=True))
     session.start(1, 0.0)
-    session.link_opened(IDENTITY, 0.0)
+    session.connection_opened(IDENTITY, 0.0)
     asked = [session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0) for _ in range(3)]
     assert [effects.RenewToken() in todo for todo in asked] == [True, False, False]
     (emit,) = session.token_renewed("fresh", 0.0)

@@ -56,13 +56,13 @@ class Resolve(msgspec.Struct, frozen=True):
 
 
 class Connect(msgspec.Struct, frozen=True):
-    """Open a link after a delay; answer with ``link_opened`` or ``link_ended``."""
+    """Open a link after a delay; answer with ``connection_opened`` or ``connection_ended``."""
 
     delay_s: float
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """Close the link, or stop opening it; answer with ``link_ended``."""
+    """Close the link, or stop opening it; answer with ``connection_ended``."""
 
     reason: str
 

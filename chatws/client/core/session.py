@@ -97,7 +97,7 @@ class ChatSession:
 
     # Inputs from the link and the clock
 
-    def link_opened(self, user: events.Authenticated, now: float) -> list[Effect]:
+    def connection_opened(self, user: events.Authenticated, now: float) -> list[Effect]:
         """The link is up and the server has said who we are."""
         if self.connection.phase is not ConnectionPhase.CONNECTING:
             return []
@@ -112,7 +112,7 @@ class ChatSession:
                 self._waiting.put_back(PendingCall(None, name, call.payload, repeat=True), 0.0)
         return self._finish(now)
 
-    def link_ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
+    def connection_ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
         """The link is gone, or could not be opened."""
         self._renewing = False
         self._typing.forget()

@@ -101,7 +101,7 @@ class LegacyProtocolAdapter:
             Event.ERROR: _error,
         }
 
-    def greet(self, raw: msgspec.Raw) -> Authenticated:
+    def authenticate(self, raw: msgspec.Raw) -> Authenticated:
         """Fill in ``authenticated``; one that is not even the guide's names nobody."""
         self._joins.clear()
         try:

@@ -118,7 +118,7 @@ class ChatUser:
     @property
     def is_guide_only(self) -> bool:
         """Whether the server offers none of our additions to the guide."""
-        return self._driver.guide is not None
+        return self._driver.legacy is not None
 
     def connect(self) -> None:
         """Connect and join the room, with retries; `joined` is set when that is done."""
@@ -166,7 +166,7 @@ class ChatUser:
         if not self.is_up:
             return
         self._room.typing_since_s[self._user_id] = scheduled_s
-        self._driver.tell(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=True))
+        self._driver.perform(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=True))
 
     def mark_read(self) -> None:
         """Mark the newest received message as read."""
@@ -181,7 +181,7 @@ class ChatUser:
 
     # ConnectionObserver
 
-    def saw_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
+    def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         if self._ended_s is None:
             samples = self._ledger.samples
             samples.add("connect", authenticated_s - times.started_s)
@@ -195,7 +195,7 @@ class ChatUser:
         self._shared.connections += 1
         self.is_up = True
 
-    def saw_ended(self, end: ConnectionEnd, ended_s: float) -> None:
+    def on_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         if self._has_left:
             return
         if not self.is_up:
@@ -209,7 +209,7 @@ class ChatUser:
             if end.reason != "cut":
                 self._shared.fail("connection ended")
 
-    def saw_event(self, name: str, payload: object, heard_s: float) -> None:
+    def on_event(self, name: str, payload: object, heard_s: float) -> None:
         match payload:
             case Message():
                 self._receive(payload, heard_s, live=True)
@@ -220,7 +220,7 @@ class ChatUser:
             case _ if name == Event.ERROR:
                 self._shared.fail("error event")
 
-    def saw_reply(self, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
+    def on_reply(self, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
         match reply:
             case JoinAck():
                 # A server of the guide has no seq; the one that the driver generates does not cover missed messages.
@@ -239,7 +239,7 @@ class ChatUser:
         if name == Command.JOIN_CONVERSATION:
             self._shared.requests += 1
 
-    def saw_repeat(self, message: SendMessage) -> None:
+    def on_repeat(self, message: SendMessage) -> None:
         _, _, number = str(message.client_message_id).rpartition("-")
         self._ledger.send_again(int(number))
 
@@ -259,7 +259,7 @@ class ChatUser:
         if not message.content.startswith(self._prefix) or message.conversation_id != self._room.conversation_id:
             return
         _, sender, number, _ = message.content.split("-", 3)
-        seq = message.seq if self._driver.guide is None else 0
+        seq = message.seq if self._driver.legacy is None else 0
         self._last_seq = max(self._last_seq, seq)
         if live:
             self._ledger.receive(

@@ -1,4 +1,4 @@
-"""A witness that remembers everything, and waits for what a test is about."""
+"""Observer of a gevent driver that records every callback and can wait for one."""
 
 from __future__ import annotations
 
@@ -25,73 +25,73 @@ T = TypeVar("T")
 TIMEOUT_S = 30.0
 
 
-class Witnessed:
-    """One driver and what was seen of it."""
+class RecordingObserver:
+    """One driver, and everything that it reported."""
 
-    def __init__(self, url: str, auth: dict[str, str], **options: float) -> None:
+    def __init__(self, url: str, auth: dict[str, str]) -> None:
         self.opened: list[tuple[ConnectTimings, float]] = []
         self.ends: list[ConnectionEnd] = []
         self.events: list[tuple[str, object]] = []
         self.replies: list[tuple[str, Ok | Refused]] = []
         self.repeated: list[str] = []
-        self.told: list[object] = []
-        self._happened = gevent.event.Event()
-        self.driver = GeventDriver(resolve_endpoint(url), lambda: auth, self, Random(1), tell=self._tell, **options)  # type: ignore[arg-type]  # only timeout_s
+        self.delivered: list[object] = []
+        self._changed = gevent.event.Event()
+        self.driver = GeventDriver(resolve_endpoint(url), lambda: auth, self, Random(1), deliver=self._deliver)
 
-    def saw_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
+    def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         self.opened.append((times, authenticated_s))
-        self._happened.set()
+        self._changed.set()
 
-    def saw_ended(self, end: ConnectionEnd, ended_s: float) -> None:
+    def on_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         del ended_s
         self.ends.append(end)
-        self._happened.set()
+        self._changed.set()
 
-    def saw_event(self, name: str, payload: object, heard_s: float) -> None:
-        del heard_s
+    def on_event(self, name: str, payload: object, received_s: float) -> None:
+        del received_s
         self.events.append((name, payload))
-        self._happened.set()
+        self._changed.set()
 
-    def saw_reply(self, name: str, reply: Ok | Refused, heard_s: float) -> None:
-        del heard_s
+    def on_reply(self, name: str, reply: Ok | Refused, received_s: float) -> None:
+        del received_s
         self.replies.append((name, reply))
-        self._happened.set()
+        self._changed.set()
 
-    def saw_repeat(self, message: SendMessage) -> None:
+    def on_repeat(self, message: SendMessage) -> None:
         self.repeated.append(message.content)
 
-    def _tell(self, name: str, payload: object) -> None:
+    def _deliver(self, name: str, payload: object) -> None:
         del name
-        self.told.append(payload)
-        self._happened.set()
+        self.delivered.append(payload)
+        self._changed.set()
 
     @property
     def contents(self) -> list[str]:
-        """Messages the session told, in order."""
-        return [payload.content for payload in self.told if isinstance(payload, MessageReceived)]
+        """Contents of the messages that the session delivered, in order."""
+        return [payload.content for payload in self.delivered if isinstance(payload, MessageReceived)]
 
     @property
     def live(self) -> list[str]:
-        """Messages that were broadcast, in order of arrival."""
+        """Contents of the messages that were received as broadcasts, in order of arrival."""
         return [payload.content for _, payload in self.events if isinstance(payload, Message)]
 
     def wait(self, find: Callable[[], T]) -> T:
-        """Let the hub run until ``find`` gives something true."""
-        with gevent.Timeout(TIMEOUT_S, AssertionError(f"never happened; {self.events} {self.replies} {self.ends}")):
+        """Run the hub until ``find`` returns a true value, and return it."""
+        with gevent.Timeout(TIMEOUT_S, AssertionError(f"timeout; {self.events} {self.replies} {self.ends}")):
             while not (found := find()):
-                self._happened.clear()
-                self._happened.wait()
+                self._changed.clear()
+                self._changed.wait()
         return found
 
     def ask(self, request: Callable[[int, float], list[Effect]]) -> Outcome:
         """Make a request of the session and wait for its outcome."""
         outcomes: list[Outcome] = []
 
-        def settle(outcome: Outcome) -> None:
+        def resolve(outcome: Outcome) -> None:
             outcomes.append(outcome)
-            self._happened.set()
+            self._changed.set()
 
-        self.driver.ask(request, settle)
+        self.driver.ask(request, resolve)
         return self.wait(lambda: outcomes)[0]
 
     def connect(self) -> Outcome:
@@ -101,7 +101,7 @@ class Witnessed:
         session = self.driver.session
         return self.ask(lambda request_id, now: session.join(request_id, conversation_id, None, None, now))
 
-    def say(self, conversation_id: str, content: str) -> Outcome:
+    def send(self, conversation_id: str, content: str) -> Outcome:
         session = self.driver.session
-        own_id = f"id-{content.replace(' ', '-')}"
-        return self.ask(lambda request_id, now: session.post(request_id, conversation_id, content, own_id, now))
+        message_id = f"id-{content.replace(' ', '-')}"
+        return self.ask(lambda request_id, now: session.post(request_id, conversation_id, content, message_id, now))

@@ -14,7 +14,7 @@ from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import JoinAck, SendAck
 from tests.client.chat_server import ChatServer
-from tests.client.gevent.recording_observer import Witnessed
+from tests.client.gevent.recording_observer import RecordingObserver
 from tests.support.guide_server import GuideOnlyServer
 from tests.support.ports import free_port
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def open_client() -> Iterator[Callable[[str, dict[str, str]], Witnessed]]:
-    """Make clients that are closed with the test."""
-    made: list[Witnessed] = []
+def open_client() -> Iterator[Callable[[str, dict[str, str]], RecordingObserver]]:
+    """Return a factory of clients that are closed after the test."""
+    made: list[RecordingObserver] = []
 
-    def make(url: str, auth: dict[str, str]) -> Witnessed:
-        made.append(Witnessed(url, auth))
+    def make(url: str, auth: dict[str, str]) -> RecordingObserver:
+        made.append(RecordingObserver(url, auth))
         return made[-1]
 
     yield make
@@ -39,9 +39,9 @@ def open_client() -> Iterator[Callable[[str, dict[str, str]], Witnessed]]:
         client.driver.close()
 
 
-@pytest.fixture(params=["with our additions", "guide only"])
+@pytest.fixture(params=["contract", "guide only"])
 def stock_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A server on python-socketio, in a thread with a loop of its own."""
+    """A python-socketio server in a thread with its own event loop."""
     server = GuideOnlyServer() if request.param == "guide only" else ChatServer()
     listening, over = threading.Event(), threading.Event()
 
@@ -51,7 +51,7 @@ def stock_server(request: pytest.FixtureRequest) -> Iterator[str]:
         await asyncio.to_thread(over.wait)
         await server.stop()
 
-    # A runner also ends what the server's library leaves running.
+    # `asyncio.run` also cancels tasks that the server's library leaves running.
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     assert listening.wait(30)
@@ -61,9 +61,9 @@ def stock_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def open_pair(
-    server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
-) -> tuple[Witnessed, Witnessed, str]:
-    """Connect a customer and an agent and put both into the customer's conversation."""
+    server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+) -> tuple[RecordingObserver, RecordingObserver, str]:
+    """Connect a customer and an agent, and join both to the customer's conversation."""
     session = server.new_session()
     customer = open_client(server.url, {"sessionId": session["sessionId"]})
     agent = open_client(server.url, {"token": server.sign_token("agent-1")})
@@ -74,10 +74,10 @@ def open_pair(
 
 
 def test_message_reaches_both_and_is_acked(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
+    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     customer, agent, conversation_id = open_pair(shared_server, open_client)
-    ack = customer.say(conversation_id, "Grüße \N{WAVING HAND SIGN}")
+    ack = customer.send(conversation_id, "Grüße \N{WAVING HAND SIGN}")
     assert isinstance(ack, SendAck)
     assert ack.seq == 1
     for client in (customer, agent):
@@ -85,51 +85,51 @@ def test_message_reaches_both_and_is_acked(
         assert client.contents == ["Grüße \N{WAVING HAND SIGN}"]
 
 
-def test_typing_is_heard_by_the_other(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
+def test_typing_reaches_the_other_user(
+    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     customer, agent, conversation_id = open_pair(shared_server, open_client)
     customer.driver.apply(customer.driver.session.typing(conversation_id, 0.0, is_typing=True))
     agent.wait(lambda: any(isinstance(payload, TypingIndicator) for _, payload in agent.events))
 
 
-def test_steps_of_a_connection_are_timed_in_their_order(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
+def test_connection_steps_are_timed_in_order(
+    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     customer, _, _ = open_pair(shared_server, open_client)
     times, authenticated_s = customer.opened[0]
     assert 0 < times.started_s < times.transport_s < times.namespace_s < authenticated_s
 
 
-def test_refused_credentials_end_it_for_good(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
+def test_refused_credentials_are_final(
+    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     outcome = open_client(shared_server.url, {"token": "no token"}).connect()
     assert isinstance(outcome, RequestRefused)
     assert outcome.code is ErrorCode.UNAUTHORIZED
 
 
-def test_cut_connection_comes_back_and_catches_up(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], Witnessed]
+def test_cut_connection_reconnects_and_catches_up(
+    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     customer, agent, conversation_id = open_pair(shared_server, open_client)
-    there = agent.driver._address
-    agent.driver._address = resolve_endpoint(
+    reachable = agent.driver._endpoint
+    agent.driver._endpoint = resolve_endpoint(
         f"http://127.0.0.1:{free_port()}"
-    )  # so that it is away until both are stored
+    )  # unreachable until both messages are stored
     agent.driver.cut()
     assert agent.ends[0].reason == "cut"
     for content in ("one", "two"):
-        customer.say(conversation_id, content)
-    agent.driver._address = there
+        customer.send(conversation_id, content)
+    agent.driver._endpoint = reachable
     agent.wait(lambda: len(agent.contents) == 2)
     assert agent.contents == ["one", "two"]
     assert agent.live == []
-    assert any(isinstance(payload, ConversationJoined) and payload.again for payload in agent.told)
+    assert any(isinstance(payload, ConversationJoined) and payload.again for payload in agent.delivered)
 
 
-def test_killed_server_is_noticed_and_what_was_posted_meanwhile_is_stored(
-    start_server: StartServer, open_client: Callable[[str, dict[str, str]], Witnessed]
+def test_message_posted_while_the_server_is_down_is_stored_after_its_restart(
+    start_server: StartServer, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     server = start_server()
     customer, agent, conversation_id = open_pair(server, open_client)
@@ -147,23 +147,23 @@ def test_killed_server_is_noticed_and_what_was_posted_meanwhile_is_stored(
     assert isinstance(acks[0], SendAck)
 
 
-def test_nobody_listening_is_tried_again(open_client: Callable[[str, dict[str, str]], Witnessed]) -> None:
+def test_refused_tcp_connection_is_retried(open_client: Callable[[str, dict[str, str]], RecordingObserver]) -> None:
     client = open_client(f"http://127.0.0.1:{free_port()}", {"sessionId": "x"})
     client.driver.ask(client.driver.session.start, lambda _: None)
     client.wait(lambda: len(client.ends) > 1)
     assert client.ends[0].reason == "Connection refused"
 
 
-def test_flows_hold_on_python_socketio_too(
-    stock_server: str, open_client: Callable[[str, dict[str, str]], Witnessed]
+def test_chat_works_against_python_socketio(
+    stock_server: str, open_client: Callable[[str, dict[str, str]], RecordingObserver]
 ) -> None:
     customer = open_client(stock_server, {"sessionId": "customer-1"})
     agent = open_client(stock_server, {"token": "agent-1"})
     for client in (customer, agent):
         assert isinstance(client.connect(), Authenticated)
         assert isinstance(client.join("conv-1"), JoinAck)
-    assert isinstance(customer.say("conv-1", "Hello!"), SendAck)
-    assert isinstance(agent.say("conv-1", "How can I help?"), SendAck)
+    assert isinstance(customer.send("conv-1", "Hello!"), SendAck)
+    assert isinstance(agent.send("conv-1", "How can I help?"), SendAck)
     for client in (customer, agent):
         client.wait(lambda client=client: len(client.contents) == 2)  # type: ignore[misc]  # as above
         assert client.contents == ["Hello!", "How can I help?"]
@@ -171,6 +171,6 @@ def test_flows_hold_on_python_socketio_too(
 
 
 @pytest.mark.parametrize("url", ["ftp://localhost", "http://", "http://localhost:99999"])
-def test_address_that_is_none_is_refused(url: str) -> None:
+def test_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(CannotConnect):
         resolve_endpoint(url)
