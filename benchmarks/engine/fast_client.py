@@ -19,6 +19,7 @@ _NUMBER_DIGITS: Final = len(str(FIRST_NUMBER))
 _MASK: Final = b"\x5a\xc3\x1e\x97"
 _TEXT_HEAD: Final = 0x80 | Opcode.TEXT
 _LENGTH_BYTES: Final = {126: 2, 127: 8}
+_HEAD_END: Final = b"\r\n\r\n"
 _EVENT: Final = b'42["message_received"'
 _ACK: Final = b"43"
 _CONTENT: Final = b'"content":"'
@@ -37,6 +38,7 @@ class FastConnection(BenchmarkConnection):
         self._newest = 0
         # The beginning of a frame whose rest has not arrived.
         self._rest = b""
+        self._is_upgraded = False
 
     def say(self, number: int, conversation_id: str, content_chars: int) -> None:
         """Send a message of this number."""
@@ -48,31 +50,38 @@ class FastConnection(BenchmarkConnection):
         self._write(client_frame(packet.encode(), _MASK))
 
     def data_received(self, data: bytes) -> None:
-        if self._http_head is not None:
-            data = self._read_http_head(self._http_head + data)
         if self._rest:
             data = self._rest + data
+        if not self._is_upgraded:
+            head, end, rest = data.partition(_HEAD_END)
+            if not end:
+                self._rest = data
+                return
+            self._is_upgraded = True
+            super().data_received(head + end)
+            data = rest
         at = 0
         while (span := _payload_span(data, at)) is not None:
-            if data[at] == _TEXT_HEAD:
-                self._read_text(data, *span)
+            if data[at] != _TEXT_HEAD or not self._count(data, *span):
+                super().data_received(data[at : span[1]])
             at = span[1]
         self._rest = data[at:]
 
-    def _read_text(self, data: bytes, start: int, end: int) -> None:
+    def _count(self, data: bytes, start: int, end: int) -> bool:
+        """Count a delivery or an ack of the load; false for any other packet, which needs the whole protocol."""
         if data.startswith(_EVENT, start):
             at = data.index(_CONTENT, start, end) + len(_CONTENT)
             number = int(data[at : at + _NUMBER_DIGITS])
             self._tally.deliver(number, in_order=number > self._newest, is_echo=self.is_sender)
             self._newest = number
-            return
+            return True
         if data.startswith(_ACK, start):
             bracket = data.index(b"[", start, end)
             number = int(data[start + len(_ACK) : bracket])
             if number >= FIRST_NUMBER:
                 self._tally.answer(number, success=data.find(_SUCCESS, bracket, end) > 0)
-                return
-        self._read_packet(data[start:end].decode())
+                return True
+        return False
 
 
 async def open_lean(port: int, credentials: dict[str, str], tally: DeliveryCounters) -> FastConnection:

@@ -7,8 +7,9 @@ import pytest
 from benchmarks.engine.counters import FIRST_NUMBER, DeliveryCounters, DeliveryErrors, clock_s
 from benchmarks.engine.fast_client import FastConnection
 from chatws.wire import frame_parser, frames, socketio
+from chatws.wire.client_protocol import accept_value
 
-HTTP_ANSWER = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+OPEN = b'0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
 
 
 def delivery(number: int, padding: int = 80) -> bytes:
@@ -26,11 +27,17 @@ async def tally() -> DeliveryCounters:
     return DeliveryCounters()
 
 
+def response_to(connection: FastConnection) -> bytes:
+    """Answer the upgrade request as a server does, with OPEN behind it."""
+    request = connection._protocol.upgrade_request()
+    key = request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+    head = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: %s\r\n\r\n" % accept_value(key)
+    return head + frames.server_frame(OPEN)
+
+
 @pytest.fixture
 async def connection(tally: DeliveryCounters) -> FastConnection:
-    made = FastConnection({}, "host", tally)
-    made.data_received(HTTP_ANSWER)
-    return made
+    return FastConnection({}, "host", tally)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 1_000_000])
@@ -38,19 +45,21 @@ async def test_acks_and_deliveries_are_booked_however_they_are_cut(
     connection: FastConnection, tally: DeliveryCounters, cut: int
 ) -> None:
     numbers = [tally.send(clock_s(), receivers=1) for _ in range(3)]
-    stream = b"".join(delivery(number, 80 if number % 2 else 200) + ack(number) for number in numbers)
+    stream = response_to(connection)
+    stream += b"".join(delivery(number, 80 if number % 2 else 200) + ack(number) for number in numbers)
     stream += frames.server_frame(b"2")
     for at in range(0, len(stream), cut):
         connection.data_received(stream[at : at + cut])
     assert tally.is_settled()
     assert tally.faults() == DeliveryErrors()
     assert tally.acked == tally.delivered == 3
+    assert not connection.ended.done()
 
 
 async def test_frame_longer_than_64_kib_is_skipped_whole(connection: FastConnection, tally: DeliveryCounters) -> None:
     number = tally.send(clock_s(), receivers=1)
     history = frames.server_frame(b"4" + socketio.encode_event("positions", ["x" * 70_000]))
-    stream = history + delivery(number) + ack(number)
+    stream = response_to(connection) + history + delivery(number) + ack(number)
     connection.data_received(stream[:40_000])
     connection.data_received(stream[40_000:])
     assert tally.faults() == DeliveryErrors()
@@ -58,12 +67,12 @@ async def test_frame_longer_than_64_kib_is_skipped_whole(connection: FastConnect
 
 async def test_copy_after_a_later_one_is_out_of_order(connection: FastConnection, tally: DeliveryCounters) -> None:
     first, second = tally.send(clock_s(), receivers=1), tally.send(clock_s(), receivers=1)
-    connection.data_received(delivery(second) + delivery(first))
+    connection.data_received(response_to(connection) + delivery(second) + delivery(first))
     assert tally.faults().disordered == 1
 
 
 async def test_refusal_is_counted_as_one(connection: FastConnection, tally: DeliveryCounters) -> None:
-    connection.data_received(ack(tally.send(clock_s(), receivers=0), success=False))
+    connection.data_received(response_to(connection) + ack(tally.send(clock_s(), receivers=0), success=False))
     assert tally.faults() == DeliveryErrors(refused=1)
 
 
