@@ -10,10 +10,9 @@ import msgspec
 
 from benchmarks.common.client import BenchmarkConnection, connect
 from benchmarks.soak.server_stats import HOST, SoakServer
-from chatws.wire.frames import client_frame
+from chatws.wire.client_protocol import SocketIOClientProtocol, mask_frame
 
 _AT_ONCE = 50
-_MASK = b"soak"
 
 
 class Acked(msgspec.Struct):
@@ -53,40 +52,30 @@ async def ask(connection: BenchmarkConnection, name: str, argument: object) -> N
 
 
 class StalledReader:
-    """A customer that connects, joins, and from then on reads nothing, but answers as if it were well."""
+    """Customer that connects, joins, and then stops reading, but still answers heartbeats."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
 
     @classmethod
     async def enter(cls, hosted: SoakServer, name: str) -> StalledReader:
-        """Connect; what this side's kernel takes is kept small."""
+        """Connect with a small receive buffer."""
         bare = socket.socket()
         bare.setblocking(False)
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         await asyncio.get_running_loop().sock_connect(bare, (HOST, hosted.port))
-        # A reader that nobody reads stops its transport after twice this limit.
+        # An unread stream reader pauses its transport after twice this limit.
         _, writer = await asyncio.open_connection(sock=bare, limit=1024)
-        head = "\r\n".join(
-            (
-                "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
-                f"Host: {HOST}:{hosted.port}",
-                "Upgrade: websocket",
-                "Connection: Upgrade",
-                "Sec-WebSocket-Version: 13",
-                "Sec-WebSocket-Key: c29ha2luZyBzb2FraW5nIQ==",
-            )
-        )
-        reader = cls(writer)
-        writer.write(f"{head}\r\n\r\n".encode())
-        reader.say(f'40{{"sessionId":"{name}"}}')
-        reader.say(f'42["join_conversation","conv-{name}"]')
-        return reader
+        protocol = SocketIOClientProtocol(f"{HOST}:{hosted.port}")
+        writer.write(protocol.upgrade_request())
+        writer.write(protocol.send_connect({"sessionId": name}))
+        writer.write(protocol.send_event("join_conversation", [f"conv-{name}"]))
+        return cls(writer)
 
     def say(self, packet: str) -> None:
         """Send a packet."""
         if not self._writer.is_closing():
-            self._writer.write(client_frame(packet.encode(), _MASK))
+            self._writer.write(mask_frame(packet.encode()))
 
     def close(self) -> None:
         """Leave."""
