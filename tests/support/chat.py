@@ -23,7 +23,7 @@ from chatws.server.services import Services
 from chatws.settings import Settings
 from chatws.store import Store
 from chatws.store.factory import make_store
-from tests.support.peer import PATIENCE_S, Payload, Peer
+from tests.support.peer import TIMEOUT_S, Payload, Peer
 
 Args = TypeVarTuple("Args")
 
@@ -158,7 +158,7 @@ class RunningChat:
             return response.status, await response.json()
 
 
-async def until(condition: Any, timeout_s: float = PATIENCE_S) -> None:
+async def until(condition: Any, timeout_s: float = TIMEOUT_S) -> None:
     """Wait until the condition holds; for states that no event announces."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  nobody announces it

@@ -1,4 +1,4 @@
-"""A Socket.IO client that shows everything: raw WebSocket and our packet codec, nothing repaired, nothing hidden."""
+"""Test client on aiohttp's WebSocket and the shared packets: it exposes every packet and repairs nothing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from typing import Any, Self
 
 import aiohttp
 
-Payload = Any
-"""Parsed JSON; a test looks at it field by field."""
+from chatws.wire.client_protocol import (
+    PONG_PACKET,
+    AckReceived,
+    EventReceived,
+    NamespaceDisconnected,
+    NamespaceRefused,
+    PingReceived,
+    TransportOpened,
+    read_packet,
+)
 
-PATIENCE_S = 30.0
-"""How long a test waits for what must come, on the busiest machine; what comes in time costs none of it."""
+Payload = Any
+"""Parsed JSON, which a test reads field by field."""
+
+TIMEOUT_S = 30.0
+"""Bound of a wait for something that must arrive; long enough for the busiest machine."""
 
 
 class Closed(Exception):
-    """The connection ended; carries the WebSocket's close code, 1006 when there was none."""
+    """The connection ended; ``code`` is the WebSocket's close code, 1006 when there was none."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__(code)
@@ -26,7 +37,7 @@ class Closed(Exception):
 
 
 class Refused(Exception):
-    """CONNECT_ERROR; carries its payload."""
+    """The server replied with CONNECT_ERROR."""
 
     def __init__(self, payload: Payload) -> None:
         super().__init__(payload)
@@ -35,7 +46,7 @@ class Refused(Exception):
 
 
 class Peer:
-    """One connection: ``ask`` waits for the ack, ``expect`` for an event, ``settle`` for all that was sent before."""
+    """One connection: ``ask`` waits for an ack, ``expect`` for an event, ``settle`` for all packets sent before."""
 
     def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._http = http
@@ -44,7 +55,7 @@ class Peer:
         self._next_ack = 0
         self._arrived = asyncio.Condition()
         self.events: list[tuple[str, Payload]] = []
-        """Every event so far, in order; ``expect`` takes what it finds out of it."""
+        """Every event received so far, in order; ``expect`` removes the one that it returns."""
         self.disconnected = False
         """Whether the server sent DISCONNECT."""
         self.close_code: int | None = None
@@ -62,23 +73,24 @@ class Peer:
             Closed: the server closed instead.
         """
         peer = await cls.open(url, **options)
+        # `json.dumps` also writes lone surrogates, which a hostile client may send.
         await peer.send_raw("40" + (json.dumps(auth) if auth is not None else ""))
         try:
-            answer = await peer.receive_raw()
+            reply = read_packet(await peer.receive_raw())
         except BaseException:
             await peer.close()
             raise
-        if answer.startswith("44"):
+        if isinstance(reply, NamespaceRefused):
             await peer.close()
-            raise Refused(json.loads(answer[2:]))
+            raise Refused(json.loads(reply.raw_json))
         peer._reader = asyncio.create_task(peer._read())
         return peer
 
     @classmethod
     async def open(cls, url: str, *, buffer_bytes: int = 0, **options: Any) -> Self:
-        """Open the transport only; the Engine.IO handshake has been read when it returns.
+        """Open the transport only, and read the Engine.IO handshake.
 
-        ``buffer_bytes`` bounds what this side takes while nobody reads, in the kernel and above it.
+        ``buffer_bytes`` bounds what this side buffers while it is not reading, in the kernel and above it.
         """
         connector = aiohttp.TCPConnector(socket_factory=_small_socket(buffer_bytes)) if buffer_bytes else None
         http = aiohttp.ClientSession(connector=connector, read_bufsize=buffer_bytes or 2**16)
@@ -89,7 +101,7 @@ class Peer:
             await http.close()
             raise
         peer = cls(http, socket)
-        assert (await peer.receive_raw()).startswith("0{")
+        assert isinstance(read_packet(await peer.receive_raw()), TransportOpened)
         return peer
 
     async def send_raw(self, frame: str | bytes) -> None:
@@ -97,19 +109,19 @@ class Peer:
         await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
 
     def write_bytes(self, stream: bytes) -> None:
-        """Write to the TCP connection what need not be a WebSocket frame."""
+        """Write bytes to the TCP connection that need not be a WebSocket frame."""
         self._transport.write(stream)
 
     async def receive_raw(self) -> str:
-        """Return the next text frame; only before `connect` has begun to read."""
-        message = await asyncio.wait_for(self._socket.receive(), PATIENCE_S)
+        """Return the next text frame; only before `connect` has started the reader."""
+        message = await asyncio.wait_for(self._socket.receive(), TIMEOUT_S)
         if message.type is not aiohttp.WSMsgType.TEXT:
             raise Closed(self._socket.close_code)
         text: str = message.data
         return text
 
-    async def rest_of_frames(self, timeout_s: float = PATIENCE_S) -> list[str]:
-        """Return every frame until the transport is closed; for connections that get no further."""
+    async def rest_of_frames(self, timeout_s: float = TIMEOUT_S) -> list[str]:
+        """Return every frame until the transport is closed; for connections without a reader."""
         frames = []
         try:
             async with asyncio.timeout(timeout_s):
@@ -119,7 +131,7 @@ class Peer:
             self.close_code = end.code
             return frames
 
-    async def ask(self, name: str, *args: Payload, timeout_s: float = PATIENCE_S) -> Payload:
+    async def ask(self, name: str, *args: Payload, timeout_s: float = TIMEOUT_S) -> Payload:
         """Send an event with an ack id and return the ack's argument."""
         return await asyncio.wait_for(await self.start(name, *args), timeout_s)
 
@@ -128,7 +140,7 @@ class Peer:
         return await self.start_raw(json.dumps([name, *args]))
 
     async def start_raw(self, event: str) -> asyncio.Future[Payload]:
-        """Send an event, given as JSON text, with an ack id; a second ack of it ends the reader with an error."""
+        """Send an event, given as JSON text, with an ack id; a second ack of it fails the reader."""
         ack_id, self._next_ack = self._next_ack, self._next_ack + 1
         future = self._acks[ack_id] = asyncio.get_running_loop().create_future()
         await self.send_raw(f"42{ack_id}{event}")
@@ -138,8 +150,8 @@ class Peer:
         """Send an event without an ack id."""
         await self.send_raw("42" + json.dumps([name, *args]))
 
-    async def expect(self, name: str, *, timeout_s: float = PATIENCE_S, **fields: Payload) -> Payload:
-        """Wait for the event with these fields and take it out; events before it stay."""
+    async def expect(self, name: str, *, timeout_s: float = TIMEOUT_S, **fields: Payload) -> Payload:
+        """Wait for the event with these fields and remove it; earlier events stay."""
 
         def find() -> int | None:
             for index, (event, payload) in enumerate(self.events):
@@ -159,27 +171,27 @@ class Peer:
         return self.events.pop(index)[1]
 
     async def settle(self) -> None:
-        """Return when everything the server had sent until now has arrived: frames of one socket keep their order."""
+        """Return once everything that the server had sent until now has arrived, by an ack behind it."""
         await self.ask("set_presence", {"status": "invalid"})
 
     def seen(self, name: str) -> list[Payload]:
-        """Return the payloads of all events of this name that ``expect`` did not take."""
+        """Return the payloads of all events of this name that ``expect`` did not remove."""
         return [payload for event, payload in self.events if event == name]
 
     def pause_reading(self) -> None:
-        """Stop reading the socket, as a program does that hangs."""
+        """Stop reading the socket, as a stalled client does."""
         self.paused.clear()
 
     def resume_reading(self) -> None:
         self.paused.set()
 
-    async def wait_closed(self, timeout_s: float = PATIENCE_S) -> int | None:
+    async def wait_closed(self, timeout_s: float = TIMEOUT_S) -> int | None:
         """Wait for the end and return the close code."""
         await asyncio.wait_for(self.ended.wait(), timeout_s)
         return self.close_code
 
     def cut(self) -> None:
-        """End the TCP connection without a word."""
+        """Close the TCP connection abruptly."""
         self._transport.abort()
 
     @property
@@ -203,7 +215,7 @@ class Peer:
                 message = await self._socket.receive()
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     break
-                await self._take(message.data)
+                await self._receive(message.data)
         finally:
             self.close_code = self._socket.close_code
             self.ended.set()
@@ -214,21 +226,21 @@ class Peer:
             async with self._arrived:
                 self._arrived.notify_all()
 
-    async def _take(self, frame: str) -> None:
-        if frame == "2":
-            await self._socket.send_str("3")
-        elif frame.startswith("42"):
-            name, *args = json.loads(frame[2:])
-            async with self._arrived:
-                self.events.append((name, args[0] if args else None))
-                self._arrived.notify_all()
-        elif frame.startswith("43"):
-            opening = frame.index("[")
-            future = self._acks.pop(int(frame[2:opening]))
-            if not future.cancelled():  # whoever asked may have given up meanwhile
-                future.set_result(json.loads(frame[opening:])[0])
-        elif frame.startswith("41"):
-            self.disconnected = True
+    async def _receive(self, frame: str) -> None:
+        match read_packet(frame):
+            case PingReceived():
+                await self.send_raw(PONG_PACKET.decode())
+            case EventReceived(raw_json):
+                name, *args = json.loads(raw_json)
+                async with self._arrived:
+                    self.events.append((name, args[0] if args else None))
+                    self._arrived.notify_all()
+            case AckReceived(ack_id, raw_json):
+                future = self._acks.pop(ack_id)
+                if not future.cancelled():  # `ask` may have timed out
+                    future.set_result(json.loads(raw_json)[0])
+            case NamespaceDisconnected():
+                self.disconnected = True
 
 
 def _small_socket(size: int) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
