@@ -86,18 +86,6 @@ class ChatClient:
         """Do not wait for the next attempt to connect; cuts nothing that works."""
         self._driver.reconnect_now()
 
-    def cut_link(self, away_s: float = 0.0) -> None:
-        """Feel an outage: cut the connection without a farewell, and fail every attempt for ``away_s``."""
-        self._driver.cut_link(away_s)
-
-    def freeze_link(self, seconds: float) -> bool:
-        """Feel a network that swallows everything: nothing in or out for a time; false without a WebSocket."""
-        return self._driver.freeze_link(seconds)
-
-    def expire_credentials(self) -> None:
-        """Feel an expired token or session; a token that can be renewed is, anything else is final."""
-        self._driver.expire_credentials()
-
     async def join_conversation(
         self, conversation_id: str, after_seq: int | None = None, epoch: str | None = None
     ) -> JoinAck:
@@ -143,7 +131,7 @@ class ChatClient:
             text,
             message_id,
             cast("asyncio.Future[SendAck]", future),
-            lambda: self._driver.has_left(request_id),
+            lambda: self._driver.was_sent(request_id),
         )
 
     async def send_message(

@@ -1,4 +1,4 @@
-"""One Socket.IO connection, from the handshake to its end: the only file that knows python-socketio."""
+"""One Socket.IO connection of the asyncio client, on python-socketio: no other module imports that library."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import socketio
 
 from chatws.client.core.effects import ConnectionEnd
 from chatws.client.core.event_names import Event
+from chatws.client.core.refusals import read_connect_error
 from chatws.protocol.codec import convert_event
 from chatws.protocol.entities import Wire
 from chatws.protocol.errors import ERRORS, ErrorCode
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
     from chatws.protocol.events import Authenticated
 
 CLOSE_TIMEOUT_S = 2.0
-"""How long a polite farewell may take."""
+"""Bound of a graceful close."""
 
 CUT_TIMEOUT_S = 0.1
-"""How long the close handshake of a link that is given up may hold up the next one."""
+"""Bound of the WebSocket close handshake of a dropped connection, which delays the next one."""
 
-CONNECT_FAULTS = (
+CONNECT_ERRORS = (
     socketio.exceptions.SocketIOError,
     engineio.exceptions.EngineIOError,
     aiohttp.ClientError,
     OSError,
-    # python-engineio lets these escape when what answers does not speak the protocol.
+    # python-engineio lets these escape when the peer does not implement the protocol.
     ValueError,
     TypeError,
     AttributeError,
@@ -46,26 +47,26 @@ CONNECT_FAULTS = (
 )
 BUSY_STATUSES = frozenset({429, 503})
 
-# Python-socketio logs credentials and contents; a logger of our own making has no parent and no handler,
-# and no application's configuration reaches it.
+# Python-socketio logs credentials and contents. This logger has no parent and no handler, so that no application's
+# configuration enables it.
 _SILENT = logging.Logger("chatws.client.socketio_transport", logging.CRITICAL + 1)  # noqa: LOG001
 
 
 class TransportListener(Protocol):
-    """Who hears a link; called in the order of the packets, never concurrently, and must not block."""
+    """Callbacks of a transport, in the order of the packets and never concurrent; must not block."""
 
-    def link_opened(self, user: Authenticated) -> None:
-        """The server has authenticated us; comes before anything else."""
+    def transport_opened(self, user: Authenticated) -> None:
+        """Take the authenticated connection; called before any other callback."""
 
-    def link_event(self, name: str, payload: object) -> None:
-        """An event, as parsed JSON."""
+    def transport_event(self, name: str, payload: object) -> None:
+        """Take an event, as parsed JSON."""
 
-    def link_ack(self, command_id: int, name: str, payload: object) -> None:
-        """The answer to ``send``, as parsed JSON."""
+    def transport_ack(self, command_id: int, name: str, payload: object) -> None:
+        """Take the ack of a request, as parsed JSON."""
 
 
 class SocketIOTransport:
-    """Good for one connection: `run` it once, then throw it away."""
+    """A single connection: `run` is called once."""
 
     def __init__(
         self, url: str, options: ClientOptions, tls: ssl.SSLContext | None, listener: TransportListener
@@ -75,58 +76,58 @@ class SocketIOTransport:
         self._tls = tls
         self._listener = listener
         self._opened = False
-        self._polite = False
+        self._graceful = False
         self._ended: asyncio.Future[ConnectionEnd] = asyncio.get_running_loop().create_future()
-        self._authenticated = asyncio.Event()
+        self._opening_done = asyncio.Event()
         self._outgoing: asyncio.Queue[tuple[int, str, object]] = asyncio.Queue()
-        """Bounded by its user: the session has a limited number of requests under way."""
+        """Bounded by the session, which limits its in-flight requests."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._frozen: asyncio.Event | None = None
-        """Set when the freeze is over; None when there is none."""
+        self._thawed: asyncio.Event | None = None
+        """Set at the end of a freeze; None without one."""
         self._upgrades: list[aiohttp.ClientResponse] = []
-        """WebSockets whose handshake succeeded: python-engineio forgets one that says nonsense without closing it."""
+        """WebSockets whose handshake succeeded: python-engineio does not close one that breaks the protocol."""
 
     async def run(self, auth: dict[str, str]) -> ConnectionEnd:
-        """Connect, live, and say why it ended; never raises for anything the network or the server does."""
+        """Connect, run until the end, and return its reason; never raises for what the network or the server does."""
         http = self._make_http()
         sio = self._make_client(http)
         try:
-            return await self._live(sio, auth)
+            return await self._run(sio, auth)
         finally:
             await self._close(sio, http)
 
     def send(self, command_id: int, name: str, payload: Wire | str) -> None:
-        """Queue an event; the order is kept, a lost link loses it."""
+        """Queue an event; the order is kept, and a lost connection loses it."""
         self._outgoing.put_nowait((command_id, name, msgspec.to_builtins(payload)))
 
-    def drop(self, reason: str, *, polite: bool = False) -> None:
-        """End the link, ``polite``ly with a DISCONNECT; a link believed dead is cut."""
-        self._polite = polite
+    def drop(self, reason: str, *, graceful: bool = False) -> None:
+        """End the connection; only a ``graceful`` end sends DISCONNECT."""
+        self._graceful = graceful
         self._end(ConnectionEnd(reason))
 
     def expire(self, code: ErrorCode) -> None:
-        """End the link as if the server had refused the credentials with this code."""
+        """End the connection as if the server had refused the credentials with this code."""
         self._end(ConnectionEnd(ERRORS[code].text, code=code))
 
     def freeze(self, seconds: float) -> bool:
-        """Neither read nor write for a time, as on a network that swallows everything; false without a WebSocket."""
+        """Stop reading and writing for a time, as on a network that drops all packets; false without a WebSocket."""
         connection = self._upgrades[-1].connection if self._upgrades else None
         transport = None if connection is None else connection.transport
-        if not isinstance(transport, asyncio.ReadTransport) or self._frozen is not None:
+        if not isinstance(transport, asyncio.ReadTransport) or self._thawed is not None:
             return False
-        self._frozen = asyncio.Event()
+        self._thawed = asyncio.Event()
         transport.pause_reading()
         asyncio.get_running_loop().call_later(seconds, self._thaw, transport)
         return True
 
     def _thaw(self, transport: asyncio.ReadTransport) -> None:
-        if self._frozen is not None:
-            self._frozen.set()
-            self._frozen = None
+        if self._thawed is not None:
+            self._thawed.set()
+            self._thawed = None
         if not transport.is_closing():
             transport.resume_reading()
 
-    async def _live(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> ConnectionEnd:
+    async def _run(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> ConnectionEnd:
         opening = asyncio.create_task(self._open(sio, auth))
         self._tasks.append(opening)
         timeout_s = self._options.connect_timeout_s
@@ -141,23 +142,23 @@ class SocketIOTransport:
     async def _open(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> None:
         try:
             await self._connect(sio, auth)
-        except CONNECT_FAULTS as fault:
-            self._end(_describe(fault))
+        except CONNECT_ERRORS as error:
+            self._end(_describe(error))
             return
         self._tasks += [asyncio.create_task(self._watch(sio)), asyncio.create_task(self._write(sio))]
-        await self._authenticated.wait()
+        await self._opening_done.wait()
 
     async def _connect(self, sio: socketio.AsyncClient, auth: dict[str, str]) -> None:
-        wanted = self._options.transports
-        attempts: Sequence[list[str]] = [list(wanted)]
-        if wanted[0] == "websocket" and "polling" in wanted:
+        allowed = self._options.transports
+        attempts: Sequence[list[str]] = [list(allowed)]
+        if allowed[0] == "websocket" and "polling" in allowed:
             attempts = [["websocket"], ["polling", "websocket"]]
         for transports in attempts:
             try:
-                # Not waiting here: python-socketio would not notice a link that dies before the CONNECT's answer.
+                # Without waiting: python-socketio would miss a connection that ends before the reply to CONNECT.
                 await sio.connect(self._url, auth=auth, transports=transports, wait=False)
-            except CONNECT_FAULTS as fault:
-                if transports is attempts[-1] or not _speaks_only_http(fault):
+            except CONNECT_ERRORS as error:
+                if transports is attempts[-1] or not _supports_only_http(error):
                     raise
             else:
                 return
@@ -177,8 +178,8 @@ class SocketIOTransport:
             if _is_poll(params.url.query):
                 self._end(ConnectionEnd(str(params.exception) or type(params.exception).__name__))
 
-        # One half of long-polling that fails ends the session; python-engineio would wait for the other one, too, which
-        # a proxy may have parked on another server.
+        # A failed GET or POST of long-polling ends the session. Python-engineio would also wait for the other request,
+        # which a proxy may have routed to another server.
         tracing.on_request_end.append(answered)
         tracing.on_request_exception.append(failed)
         headers = {"User-Agent": self._options.user_agent}
@@ -196,9 +197,9 @@ class SocketIOTransport:
         )
 
         def refused(problem: object = None) -> None:
-            # A transport that fails reports here as well, and raises: `_open` describes that one.
+            # A failed transport calls this as well, and then raises: `_open` describes that failure.
             if sio.eio.state == "connected":
-                self._end(_read_refusal(problem))
+                self._end(read_connect_error(problem))
 
         def disconnected(reason: str) -> None:
             # An Engine.IO CLOSE has the same reason as a DISCONNECT, but the transport's state has moved on.
@@ -207,23 +208,23 @@ class SocketIOTransport:
 
         sio.on("connect_error", refused)
         sio.on("disconnect", disconnected)
-        sio.on("*", self._hear)
+        sio.on("*", self._receive)
         return sio
 
-    def _hear(self, name: str, payload: object = None, *_: object) -> None:
+    def _receive(self, name: str, payload: object = None, *_: object) -> None:
         if self._ended.done():
             return
         if self._opened or name != Event.AUTHENTICATED:
-            self._listener.link_event(name, payload)
+            self._listener.transport_event(name, payload)
             return
         try:
             user = convert_event(name, payload)
         except msgspec.ValidationError as problem:
-            self._end(ConnectionEnd(f"the server does not speak this protocol: {problem}"))
+            self._end(ConnectionEnd(f"the server does not implement this protocol: {problem}"))
             return
         self._opened = True
-        self._listener.link_opened(user)
-        self._authenticated.set()
+        self._listener.transport_opened(user)
+        self._opening_done.set()
 
     async def _watch(self, sio: socketio.AsyncClient) -> None:
         await asyncio.wait({sio.eio.read_loop_task})
@@ -232,25 +233,25 @@ class SocketIOTransport:
     async def _write(self, sio: socketio.AsyncClient) -> None:
         while True:
             command_id, name, payload = await self._outgoing.get()
-            if self._frozen is not None:
-                await self._frozen.wait()
-            # A link that is gone raises; its end is reported by `_watch`.
+            if self._thawed is not None:
+                await self._thawed.wait()
+            # A closed connection raises; `_watch` reports its end.
             with suppress(socketio.exceptions.SocketIOError):
-                await sio.emit(name, payload, callback=partial(self._hear_ack, command_id, name))
+                await sio.emit(name, payload, callback=partial(self._receive_ack, command_id, name))
 
-    def _hear_ack(self, command_id: int, name: str, payload: object = None, *_: object) -> None:
+    def _receive_ack(self, command_id: int, name: str, payload: object = None, *_: object) -> None:
         if not self._ended.done():
-            self._listener.link_ack(command_id, name, payload)
+            self._listener.transport_ack(command_id, name, payload)
 
     def _end(self, end: ConnectionEnd) -> None:
         if not self._ended.done():
             self._ended.set_result(end)
-            self._authenticated.set()
+            self._opening_done.set()
 
     async def _close(self, sio: socketio.AsyncClient, http: aiohttp.ClientSession) -> None:
         eio = sio.eio
-        if self._polite:
-            with suppress(TimeoutError, *CONNECT_FAULTS):
+        if self._graceful:
+            with suppress(TimeoutError, *CONNECT_ERRORS):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await sio.disconnect()
         tasks = [task for task in (*self._tasks, eio.read_loop_task, eio.write_loop_task) if task is not None]
@@ -258,34 +259,21 @@ class SocketIOTransport:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if eio.ws is not None:
-            with suppress(TimeoutError, *CONNECT_FAULTS):
+            with suppress(TimeoutError, *CONNECT_ERRORS):
                 async with asyncio.timeout(CUT_TIMEOUT_S):
                     await eio.ws.close()
         for response in self._upgrades:
             response.close()
-        # A cancelled read loop leaves its client in the library's list of live ones for ever.
+        # A cancelled read loop leaves its client in the library's list of connected clients for ever.
         with suppress(ValueError):
             engineio.base_client.connected_clients.remove(eio)
         await http.close()
 
 
-def _read_refusal(problem: object) -> ConnectionEnd:
-    """Read CONNECT_ERROR's ``{message, data: {code}}``; without a known code it is a refusal of the credentials."""
-    message, code = "connection refused", ErrorCode.UNAUTHORIZED
-    if isinstance(problem, dict):
-        message = str(problem.get("message", message))
-        details = problem.get("data")
-        with suppress(ValueError):
-            code = ErrorCode(str(details.get("code"))) if isinstance(details, dict) else code
-    elif problem is not None:
-        message = str(problem)
-    return ConnectionEnd(message, code=code)
-
-
-def _describe(fault: BaseException) -> ConnectionEnd:
-    """Find the fault that says most, which python-socketio wraps twice."""
-    end = ConnectionEnd(str(fault) or type(fault).__name__)
-    for cause in _causes(fault):
+def _describe(error: BaseException) -> ConnectionEnd:
+    """Describe the most specific cause, which python-socketio wraps twice."""
+    end = ConnectionEnd(str(error) or type(error).__name__)
+    for cause in _causes(error):
         if isinstance(cause, aiohttp.WSServerHandshakeError):
             end = _http_end(cause.status, cause.headers or {})
         elif isinstance(cause, aiohttp.ClientError | OSError):
@@ -299,7 +287,7 @@ def _http_end(status: int, headers: Mapping[str, str]) -> ConnectionEnd:
 
 
 def _is_poll(query: Mapping[str, str]) -> bool:
-    """Whether a request belongs to a session that exists already; the one that begins it is described by its caller."""
+    """Return whether a request belongs to an open session; the caller describes a failure of the one that opens it."""
     return query.get("transport") == "polling" and "sid" in query
 
 
@@ -307,16 +295,16 @@ def _is_success(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
-def _speaks_only_http(fault: BaseException) -> bool:
-    """Whether something answered the upgrade with plain HTTP, as a proxy without WebSocket does."""
+def _supports_only_http(error: BaseException) -> bool:
+    """Return whether the upgrade got a plain HTTP response, as from a proxy without WebSocket support."""
     return any(
         isinstance(cause, aiohttp.WSServerHandshakeError) and cause.status not in BUSY_STATUSES
-        for cause in _causes(fault)
+        for cause in _causes(error)
     )
 
 
-def _causes(fault: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = fault
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__

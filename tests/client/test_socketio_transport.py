@@ -25,13 +25,13 @@ OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxP
 class Silent:
     """Hears a link and does nothing."""
 
-    def link_opened(self, user: Authenticated) -> None:
+    def transport_opened(self, user: Authenticated) -> None:
         pass
 
-    def link_event(self, name: str, payload: object) -> None:
+    def transport_event(self, name: str, payload: object) -> None:
         pass
 
-    def link_ack(self, command_id: int, name: str, payload: object) -> None:
+    def transport_ack(self, command_id: int, name: str, payload: object) -> None:
         pass
 
 
@@ -109,7 +109,7 @@ async def test_server_that_falls_silent_is_given_up(serve: Serve, frames: tuple[
 async def test_identity_that_is_not_the_contracts_ends_the_link(serve: Serve) -> None:
     frames = (OPEN, '40{"sid":"s"}', '42["authenticated",{"userId":7}]')
     end = await end_of(await serve(websocket(*frames, then="silence")))
-    assert end.reason.startswith("the server does not speak this protocol")
+    assert end.reason.startswith("the server does not implement this protocol")
 
 
 @pytest.mark.parametrize(

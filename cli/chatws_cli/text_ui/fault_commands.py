@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
+from chatws.client import faults
+
 if TYPE_CHECKING:
     from chatws.client import AgentClient, CustomerClient
 
@@ -44,19 +46,19 @@ class FaultCommands:
     async def _drop(self, argument: str) -> None:
         seconds = self._seconds(argument)
         if seconds is not None:
-            self._client.cut_link(seconds)
+            faults.cut_connection(self._client, seconds)
 
     async def _freeze(self, argument: str) -> None:
         seconds = self._seconds(argument)
         if seconds is None:
             return
-        is_frozen = self._client.freeze_link(seconds)
+        is_frozen = faults.freeze_connection(self._client, seconds)
         text = f"frozen for {seconds:g} s" if is_frozen else "there is no WebSocket to freeze"
         self._show(text, is_problem=not is_frozen)
 
     async def _expire(self, argument: str) -> None:
         del argument
-        self._client.expire_credentials()
+        faults.expire_credentials(self._client)
 
     def _seconds(self, argument: str) -> float | None:
         try:
