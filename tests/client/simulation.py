@@ -1,4 +1,4 @@
-"""A chat without a network: one session, a server's memory, and two pipes that a test may break at any point."""
+"""Simulation of a chat without a network: a session, a server's state, and two queues that a test may disturb."""
 
 from __future__ import annotations
 
@@ -36,87 +36,87 @@ IDENTITY = Authenticated(
 Reply = dict[str, object]
 
 
-class World:
-    """Every method is one thing that can happen; the session's effects are carried out at once."""
+class Simulation:
+    """Each method is one event of the simulation; the session's effects are performed at once."""
 
     def __init__(self) -> None:
         self.session = ChatSession(Random(1), SessionOptions(retry_first_connect=True))
         self.now = 1000.0
         self.stored: list[Message] = []
         self.delivered: list[Message] = []
-        self.settled: Counter[int] = Counter()
+        self.resolutions: Counter[int] = Counter()
         self.outcomes: dict[int, object] = {}
         self.posted: dict[int, str] = {}
-        self.told: list[tuple[str, object]] = []
-        self.up = False
+        self.events: list[tuple[str, object]] = []
+        self.is_connected = False
         self.connect_at: float | None = None
         self.refusals: deque[Reply] = deque()
         self.to_server: deque[effects.Emit] = deque()
         self.to_client: deque[tuple[int, str, Reply] | Message] = deque()
         self.unanswered: dict[str, float] = {}
-        """When a message left on this link that has no answer yet, by clientMessageId."""
+        """Send times of unacknowledged messages of this connection, by clientMessageId."""
         self._in_room = False
         self._requests = 0
 
-    def ask(self) -> int:
+    def new_request_id(self) -> int:
         self._requests += 1
         return self._requests
 
     def start(self) -> None:
-        self.do(self.session.start(self.ask(), self.now))
-        self.do(self.session.join(self.ask(), "c", 0, None, self.now))
+        self.perform(self.session.start(self.new_request_id(), self.now))
+        self.perform(self.session.join(self.new_request_id(), "c", 0, None, self.now))
 
-    def settle_in(self) -> None:
-        """Connect and let the join be answered."""
+    def join(self) -> None:
+        """Connect and complete the join."""
         self.connect()
         self.server_reads()
         self.client_reads()
 
-    # What people do
+    # Actions of users
 
     def post(self) -> None:
-        request_id = self.ask()
+        request_id = self.new_request_id()
         self.posted[request_id] = f"id-{request_id}"
-        self.do(self.session.post(request_id, "c", f"mine {request_id}", f"id-{request_id}", self.now))
+        self.perform(self.session.post(request_id, "c", f"own {request_id}", f"id-{request_id}", self.now))
 
-    def other_says(self) -> None:
-        self._store("agent-1", "theirs", None)
+    def post_as_agent(self) -> None:
+        self._store("agent-1", "from the agent", None)
 
-    # What the network does
+    # Events of the network
 
     def connect(self) -> None:
-        """The link opens, if the session wants one."""
+        """Open a connection if the session requests one."""
         if self.connect_at is not None:
             self.now = max(self.now, self.connect_at)
-            self.connect_at, self.up, self._in_room = None, True, False
-            self.do(self.session.connection_opened(IDENTITY, self.now))
+            self.connect_at, self.is_connected, self._in_room = None, True, False
+            self.perform(self.session.connection_opened(IDENTITY, self.now))
 
     def fail_to_connect(self) -> None:
         if self.connect_at is not None:
             self.connect_at = None
-            self.do(self.session.connection_ended(effects.ConnectionEnd("nobody"), self.now))
+            self.perform(self.session.connection_ended(effects.ConnectionEnd("refused"), self.now))
 
     def cut(self) -> None:
-        """The link ends; what is in the pipes is lost, also what the server has already done."""
-        if self.up:
-            self.up = False
+        """End the connection; everything in the queues is lost, also acks of completed requests."""
+        if self.is_connected:
+            self.is_connected = False
             self.to_server.clear()
             self.to_client.clear()
             self.unanswered.clear()
-            self.do(self.session.connection_ended(effects.ConnectionEnd("cut"), self.now))
+            self.perform(self.session.connection_ended(effects.ConnectionEnd("cut"), self.now))
 
     def server_reads(self) -> None:
-        """The server answers the next request."""
+        """Let the server process the next request."""
         if self.to_server:
             emit = self.to_server.popleft()
             self.to_client.append((emit.command_id, emit.name, self._answer(emit)))
 
     def client_reads(self) -> None:
         if self.to_client:
-            self._hear(self.to_client.popleft())
+            self._receive(self.to_client.popleft())
 
-    def lose_next(self) -> None:
-        """What comes next to the client is lost although the link lives."""
+    def drop_next(self) -> None:
+        """Drop the next packet to the client without ending the connection."""
         if self.to_client:
             self.to_client.popleft()
 
@@ -125,18 +125,18 @@ class World:
             self.to_client.appendleft(self.to_client[0])
 
     def delay_next(self) -> None:
-        """What comes next is overtaken by everything behind it."""
+        """Move the next packet to the client behind all others."""
         self.to_client.rotate(-1)
 
     def refuse_next(self) -> None:
         self.refusals.append(refusal("rate_limited", retryable=True, retry_after_ms=50))
 
-    def lose_outcome(self) -> None:
-        """The next send is stored, and called unavailable."""
+    def hide_outcome(self) -> None:
+        """Store the next message, but reply that the storage is unavailable."""
         self.refusals.append({"stored": True, **refusal("storage_unavailable", retryable=True)})
 
     def wait(self, seconds: float = 3.0) -> None:
-        """Time passes, with a tick whenever one is due."""
+        """Advance the clock, with a tick whenever one is due."""
         end = self.now + seconds
         for _ in range(10_000):
             deadline = self.session.next_deadline()
@@ -144,41 +144,41 @@ class World:
                 self.now = end
                 return
             self.now = max(self.now, deadline)
-            self.do(self.session.tick(self.now))
-        raise AssertionError("the session wants to be called without end")
+            self.perform(self.session.tick(self.now))
+        raise AssertionError("the session requests ticks without end")
 
-    def heal(self) -> None:
-        """Everything works again, until nothing more happens."""
+    def recover(self) -> None:
+        """Run without faults until nothing more happens."""
         self.refusals.clear()
         for _ in range(1000):
             self.connect()
             self.server_reads()
             self.client_reads()
             if self._is_idle():
-                self.do(self.session.event(Event.POSITIONS, {"c": len(self.stored)}, self.now))
+                self.perform(self.session.event(Event.POSITIONS, {"c": len(self.stored)}, self.now))
                 self.wait(60)
                 if self._is_idle():
                     return
-        raise AssertionError("no rest after the faults have ended")
+        raise AssertionError("the simulation does not become idle after the faults")
 
-    # Parts
+    # Internals
 
     def _is_idle(self) -> bool:
-        return self.up and not self.to_server and not self.to_client
+        return self.is_connected and not self.to_server and not self.to_client
 
-    def do(self, todo: list[Effect]) -> None:
+    def perform(self, todo: list[Effect]) -> None:
         for effect in todo:
             match effect:
                 case effects.Emit():
-                    assert self.up, "sent without a link"
+                    assert self.is_connected, "sent without a connection"
                     self._check_send(effect)
                     self.to_server.append(effect)
                 case effects.Deliver(_, MessageReceived() as received):
                     self.delivered.append(received.message)
                 case effects.Deliver(name, payload):
-                    self.told.append((name, payload))
+                    self.events.append((name, payload))
                 case effects.Resolve(request_id, outcome):
-                    self.settled[request_id] += 1
+                    self.resolutions[request_id] += 1
                     self.outcomes[request_id] = outcome
                 case effects.Connect(delay_s):
                     self.connect_at = self.now + delay_s
@@ -191,18 +191,18 @@ class World:
         if isinstance(emit.payload, SendMessage):
             assert self._in_room, "sent before the join"
             message_id = str(emit.payload.client_message_id)
-            assert self.now >= self.unanswered.get(message_id, 0) + ACK_TIMEOUT_S, "repeated without a reason"
+            assert self.now >= self.unanswered.get(message_id, 0) + ACK_TIMEOUT_S, "retried before the timeout"
             self.unanswered[message_id] = self.now
-            assert len(self.unanswered) == 1, "a message overtook one that has no answer"
+            assert len(self.unanswered) == 1, "a message overtook an unacknowledged one"
 
-    def _hear(self, item: tuple[int, str, Reply] | Message) -> None:
+    def _receive(self, item: tuple[int, str, Reply] | Message) -> None:
         if isinstance(item, Message):
-            self.do(self.session.event(Event.MESSAGE_RECEIVED, item, self.now))
+            self.perform(self.session.event(Event.MESSAGE_RECEIVED, item, self.now))
         else:
             command_id, name, reply = item
             if name == Command.SEND_MESSAGE:
                 self.unanswered.clear()
-            self.do(self.session.ack(command_id, convert_reply(name, reply), self.now))
+            self.perform(self.session.ack(command_id, convert_reply(name, reply), self.now))
 
     def _answer(self, emit: effects.Emit) -> Reply:
         if self.refusals and emit.name in (Command.SEND_MESSAGE, Command.JOIN_CONVERSATION, Command.HISTORY):
@@ -236,7 +236,7 @@ class World:
             **({} if client_message_id is None else {"client_message_id": client_message_id}),
         )
         self.stored.append(message)
-        if self._in_room and self.up:
+        if self._in_room and self.is_connected:
             self.to_client.append(message)
         return message
 

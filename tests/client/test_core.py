@@ -27,16 +27,16 @@ from chatws.protocol.events import AuthExpiring, Failed, MessageRead, ServerDrai
 from chatws.protocol.responses import SendAck
 from chatws.protocol.spec import COMMANDS, EVENTS
 from tests.client.chat_server import NOW, refusal
-from tests.client.simulation import IDENTITY, World
+from tests.client.simulation import IDENTITY, Simulation
 
 
 @pytest.fixture
-def world() -> World:
-    """A client in its conversation."""
-    world = World()
-    world.start()
-    world.settle_in()
-    return world
+def sim() -> Simulation:
+    """A simulation whose client has joined its conversation."""
+    sim = Simulation()
+    sim.start()
+    sim.join()
+    return sim
 
 
 def change(todo: list[effects.Effect]) -> ConnectionChange:
@@ -45,7 +45,7 @@ def change(todo: list[effects.Effect]) -> ConnectionChange:
     return found
 
 
-def test_names_are_the_contracts() -> None:
+def test_names_are_those_of_the_contract() -> None:
     assert set(Command) <= COMMANDS.keys()
     assert set(Event) - OWN_EVENTS <= EVENTS.keys()
     assert not OWN_EVENTS & EVENTS.keys()
@@ -60,7 +60,7 @@ def test_reconnect_delay_is_drawn_from_the_contracts_range(attempt: int, cap_s: 
     assert cap_s * 0.9 < max(delays) <= cap_s
 
 
-def test_refused_request_waits_as_long_as_the_server_says() -> None:
+def test_retry_delay_is_the_servers_or_exponential() -> None:
     assert retry_delay_s(1, 40) == 0.04
     assert [retry_delay_s(attempt, None) for attempt in (1, 2, 3, 50)] == [0.5, 1.0, 2.0, 10.0]
 
@@ -79,18 +79,18 @@ def test_refused_request_waits_as_long_as_the_server_says() -> None:
         (ConnectionEnd("server disconnect", by_server=True), True, RequestRefused),
     ],
 )
-def test_end_of_a_link_is_final_or_not_as_the_contract_says(
+def test_end_of_a_connection_is_final_only_where_the_contract_says_so(
     end: ConnectionEnd, renewable: bool, outcome: type[ClientError] | None
 ) -> None:
     session = ChatSession(Random(1), SessionOptions(renewable=renewable))
     session.start(1, 0.0)
     session.connection_opened(IDENTITY, 0.0)
-    told = change(session.connection_ended(end, 1.0))
-    assert told.state == ("reconnecting" if outcome is None else "disconnected")
+    delivered = change(session.connection_ended(end, 1.0))
+    assert delivered.state == ("reconnecting" if outcome is None else "disconnected")
     assert type(session.connection.failure) is (type(None) if outcome is None else outcome)
 
 
-def test_server_that_accepts_and_drops_is_approached_ever_more_slowly() -> None:
+def test_backoff_grows_for_a_server_that_accepts_and_drops() -> None:
     session = ChatSession(Random(1), SessionOptions())
     session.start(1, 0.0)
     delays = []
@@ -102,164 +102,164 @@ def test_server_that_accepts_and_drops_is_approached_ever_more_slowly() -> None:
     assert (change(session.connection_ended(ConnectionEnd("gone"), 60.0)).retry_in_s or 0.0) <= 0.5
 
 
-def test_attempts_are_counted_and_the_last_one_is_the_end() -> None:
+def test_client_gives_up_after_max_attempts() -> None:
     session = ChatSession(Random(1), SessionOptions(max_attempts=5))
     session.start(1, 0.0)
     session.connection_opened(IDENTITY, 0.0)
-    told = [change(session.connection_ended(ConnectionEnd("gone"), 1.0)) for _ in range(6)]
-    assert [event.attempt for event in told] == [1, 2, 3, 4, 5, 0]
+    changes = [change(session.connection_ended(ConnectionEnd("gone"), 1.0)) for _ in range(6)]
+    assert [event.attempt for event in changes] == [1, 2, 3, 4, 5, 0]
     assert isinstance(session.connection.failure, CannotConnect)
 
 
-def test_retry_after_of_a_busy_server_is_kept_within_reason() -> None:
+def test_retry_after_of_a_busy_server_is_bounded() -> None:
     session = ChatSession(Random(1), SessionOptions(retry_first_connect=True))
     session.start(1, 0.0)
     assert change(session.connection_ended(ConnectionEnd("503", retry_after_s=7.0), 1.0)).retry_in_s == 7.0
     assert change(session.connection_ended(ConnectionEnd("503", retry_after_s=1e9), 1.0)).retry_in_s == 60.0
 
 
-def test_dead_link_is_dropped_when_nothing_at_all_comes_back(world: World) -> None:
-    world.post()
-    world.to_server.clear()
-    world.wait(ACK_TIMEOUT_S + 1)
-    assert not world.up
-    world.heal()
-    assert len(world.stored) == 1
+def test_connection_without_any_received_packet_is_dropped_after_the_ack_timeout(sim: Simulation) -> None:
+    sim.post()
+    sim.to_server.clear()
+    sim.wait(ACK_TIMEOUT_S + 1)
+    assert not sim.is_connected
+    sim.recover()
+    assert len(sim.stored) == 1
 
 
-def test_lost_ack_on_a_living_link_is_asked_for_again_without_a_new_link(world: World) -> None:
-    world.post()
-    world.server_reads()
-    while world.to_client:
-        world.lose_next()
-    world.do(world.session.event("notification", {}, world.now + 1))
-    world.wait(ACK_TIMEOUT_S + 1)
-    assert world.up
-    assert world.stored[0].client_message_id == getattr(world.to_server[0].payload, "client_message_id", None)
+def test_lost_ack_on_a_live_connection_is_retried_on_the_same_connection(sim: Simulation) -> None:
+    sim.post()
+    sim.server_reads()
+    while sim.to_client:
+        sim.drop_next()
+    sim.perform(sim.session.event("notification", {}, sim.now + 1))
+    sim.wait(ACK_TIMEOUT_S + 1)
+    assert sim.is_connected
+    assert sim.stored[0].client_message_id == getattr(sim.to_server[0].payload, "client_message_id", None)
 
 
-def test_message_in_its_turn_leaves_what_was_due_before_it_to_the_tick(world: World) -> None:
-    world.refuse_next()
-    world.post()
-    world.server_reads()
-    world.client_reads()
-    due = world.session.next_deadline()
+def test_in_order_message_leaves_due_retries_to_the_tick(sim: Simulation) -> None:
+    sim.refuse_next()
+    sim.post()
+    sim.server_reads()
+    sim.client_reads()
+    due = sim.session.next_deadline()
     assert due is not None
-    world.now = due + 0.001
-    world.other_says()
-    world.client_reads()
-    assert world.delivered[-1].content == "theirs"
-    assert world.session.next_deadline() == due
-    world.do(world.session.tick(world.now))
-    assert [emit.name for emit in world.to_server] == ["send_message"]
+    sim.now = due + 0.001
+    sim.post_as_agent()
+    sim.client_reads()
+    assert sim.delivered[-1].content == "from the agent"
+    assert sim.session.next_deadline() == due
+    sim.perform(sim.session.tick(sim.now))
+    assert [emit.name for emit in sim.to_server] == ["send_message"]
 
 
-def test_draining_server_that_never_closes_is_left(world: World) -> None:
-    world.do(world.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=10), world.now))
-    world.post()
-    assert not world.to_server
-    world.wait(20)
-    assert not world.up
-    world.heal()
-    assert len(world.stored) == 1
+def test_client_closes_the_connection_of_a_server_that_does_not_finish_draining(sim: Simulation) -> None:
+    sim.perform(sim.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=10), sim.now))
+    sim.post()
+    assert not sim.to_server
+    sim.wait(20)
+    assert not sim.is_connected
+    sim.recover()
+    assert len(sim.stored) == 1
 
 
-def test_draining_server_decides_when_the_client_comes_back(world: World) -> None:
-    world.do(world.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=7_000), world.now))
-    world.cut()
-    assert world.connect_at == world.now + 7.0
+def test_draining_server_determines_the_reconnect_delay(sim: Simulation) -> None:
+    sim.perform(sim.session.event(Event.SERVER_DRAINING, ServerDraining(retry_after_ms=7_000), sim.now))
+    sim.cut()
+    assert sim.connect_at == sim.now + 7.0
 
 
-def test_claim_whose_answer_is_lost_fails_and_is_not_sent_again(world: World) -> None:
-    request_id = world.ask()
+def test_claim_with_lost_ack_fails_and_is_not_retried(sim: Simulation) -> None:
+    request_id = sim.new_request_id()
     claim = ChangeConversation(conversation_id="c", version=1)
-    world.do(world.session.call(request_id, Command.CLAIM_CONVERSATION, claim, world.now, repeat=False))
-    world.cut()
-    assert isinstance(world.outcomes[request_id], ConnectionLost)
-    world.connect()
-    assert [emit.name for emit in world.to_server] == [Command.JOIN_CONVERSATION]
+    sim.perform(sim.session.call(request_id, Command.CLAIM_CONVERSATION, claim, sim.now, repeat=False))
+    sim.cut()
+    assert isinstance(sim.outcomes[request_id], ConnectionLost)
+    sim.connect()
+    assert [emit.name for emit in sim.to_server] == [Command.JOIN_CONVERSATION]
 
 
-def test_room_the_server_does_not_know_of_is_joined_again_before_the_message_is_repeated(world: World) -> None:
-    world.refusals.append(refusal("not_joined", retryable=False))
-    world.post()
-    world.server_reads()
-    world.client_reads()
-    assert [emit.name for emit in world.to_server] == [Command.JOIN_CONVERSATION]
-    world.heal()
-    assert len(world.stored) == 1
-    assert isinstance(world.outcomes[next(iter(world.posted))], SendAck)
+def test_not_joined_refusal_leads_to_a_join_before_the_retry(sim: Simulation) -> None:
+    sim.refusals.append(refusal("not_joined", retryable=False))
+    sim.post()
+    sim.server_reads()
+    sim.client_reads()
+    assert [emit.name for emit in sim.to_server] == [Command.JOIN_CONVERSATION]
+    sim.recover()
+    assert len(sim.stored) == 1
+    assert isinstance(sim.outcomes[next(iter(sim.posted))], SendAck)
 
 
-def test_typing_is_said_anew_on_a_new_link(world: World) -> None:
-    world.do(world.session.typing("c", world.now, is_typing=True))
-    world.cut()
-    world.settle_in()
-    world.do(world.session.typing("c", world.now, is_typing=True))
-    assert [emit.name for emit in world.to_server] == [Command.TYPING_START]
+def test_typing_is_sent_again_on_a_new_connection(sim: Simulation) -> None:
+    sim.perform(sim.session.typing("c", sim.now, is_typing=True))
+    sim.cut()
+    sim.join()
+    sim.perform(sim.session.typing("c", sim.now, is_typing=True))
+    assert [emit.name for emit in sim.to_server] == [Command.TYPING_START]
 
 
-def test_read_mark_that_moves_backwards_is_not_told(world: World) -> None:
+def test_read_mark_that_moves_backwards_is_not_delivered(sim: Simulation) -> None:
     for seq in (5, 3, 5, 6):
         read = MessageRead(conversation_id="c", user_id="agent-1", seq=seq, timestamp=NOW)
-        world.do(world.session.event(Event.MESSAGE_READ, read, world.now))
-    told = [payload.seq for _, payload in world.told if isinstance(payload, MessageRead)]
-    assert told == [5, 6]
+        sim.perform(sim.session.event(Event.MESSAGE_READ, read, sim.now))
+    delivered = [payload.seq for _, payload in sim.events if isinstance(payload, MessageRead)]
+    assert delivered == [5, 6]
 
 
-def test_logged_out_client_fails_what_waits_with_the_servers_words(world: World) -> None:
-    world.post()
-    world.do(world.session.event(Event.ERROR, Failed(message="Logged out.", code=ErrorCode.UNAUTHORIZED), world.now))
-    world.do(world.session.connection_ended(ConnectionEnd("server disconnect", by_server=True), world.now))
-    (outcome,) = [world.outcomes[request_id] for request_id in world.posted]
+def test_logout_fails_pending_messages_with_the_servers_error(sim: Simulation) -> None:
+    sim.post()
+    sim.perform(sim.session.event(Event.ERROR, Failed(message="Logged out.", code=ErrorCode.UNAUTHORIZED), sim.now))
+    sim.perform(sim.session.connection_ended(ConnectionEnd("server disconnect", by_server=True), sim.now))
+    (outcome,) = [sim.outcomes[request_id] for request_id in sim.posted]
     assert isinstance(outcome, RequestRefused)
     assert outcome.message == "Logged out."
-    assert world.connect_at is None
+    assert sim.connect_at is None
 
 
-def test_token_is_asked_for_once_however_often_it_is_missed() -> None:
+def test_token_renewal_is_requested_once_at_a_time() -> None:
     session = ChatSession(Random(1), SessionOptions(renewable=True))
     session.start(1, 0.0)
     session.connection_opened(IDENTITY, 0.0)
-    asked = [session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0) for _ in range(3)]
-    assert [effects.RenewToken() in todo for todo in asked] == [True, False, False]
+    results = [session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0) for _ in range(3)]
+    assert [effects.RenewToken() in todo for todo in results] == [True, False, False]
     (emit,) = session.token_renewed("fresh", 0.0)
     assert isinstance(emit, effects.Emit)
     assert emit.name == Command.REFRESH_TOKEN
     assert effects.RenewToken() in session.event(Event.AUTH_EXPIRING, AuthExpiring(in_ms=1), 0.0)
 
 
-def test_history_that_cannot_fill_a_gap_ends_in_a_reload_and_not_in_a_loop(world: World) -> None:
+def test_gap_that_history_cannot_fill_ends_in_a_reload(sim: Simulation) -> None:
     for _ in range(6):
-        world.other_says()
-    lost = world.stored.pop(1)
-    world.to_client.clear()
-    world.stored[0] = msgspec.structs.replace(world.stored[0], seq=lost.seq + 1)
-    world.do(world.session.event(Event.MESSAGE_RECEIVED, world.stored[-1], world.now))
-    asked = 0
-    while world.to_server and asked < 20:
-        asked += 1
-        world.server_reads()
-        world.client_reads()
-    assert asked < 20
-    reloaded = [payload for name, payload in world.told if name == Event.CONVERSATION_RELOADED]
+        sim.post_as_agent()
+    lost = sim.stored.pop(1)
+    sim.to_client.clear()
+    sim.stored[0] = msgspec.structs.replace(sim.stored[0], seq=lost.seq + 1)
+    sim.perform(sim.session.event(Event.MESSAGE_RECEIVED, sim.stored[-1], sim.now))
+    requests = 0
+    while sim.to_server and requests < 20:
+        requests += 1
+        sim.server_reads()
+        sim.client_reads()
+    assert requests < 20
+    reloaded = [payload for name, payload in sim.events if name == Event.CONVERSATION_RELOADED]
     assert len(reloaded) == 1
     assert isinstance(reloaded[0], ConversationReloaded)
 
 
-def test_flood_beyond_a_gap_holds_back_a_bounded_number(world: World) -> None:
+def test_number_of_messages_held_back_behind_a_gap_is_bounded(sim: Simulation) -> None:
     for _ in range(MAX_HELD + 500):
-        world.other_says()
-    world.lose_next()
-    while any(not isinstance(item, tuple) for item in world.to_client):
-        world.client_reads()
-    room = world.session._rooms._rooms["c"]
-    assert len(room._held) <= MAX_HELD
-    world.heal()
-    assert [message.seq for message in world.delivered] == list(range(1, MAX_HELD + 501))
+        sim.post_as_agent()
+    sim.drop_next()
+    while any(not isinstance(item, tuple) for item in sim.to_client):
+        sim.client_reads()
+    cursor = sim.session._cursors._cursors["c"]
+    assert len(cursor._held) <= MAX_HELD
+    sim.recover()
+    assert [message.seq for message in sim.delivered] == list(range(1, MAX_HELD + 501))
 
 
-def test_typing_is_said_again_after_the_servers_interval() -> None:
+def test_typing_is_sent_again_after_the_servers_interval() -> None:
     typing = TypingThrottle()
     assert [typing.start("c", now) for now in (0.0, 1.9, 2.0, 3.9, 4.1)] == [True, False, True, False, True]
     assert typing.stop("c")

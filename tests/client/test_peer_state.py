@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from chatws.client.core.peer_state import PEOPLE_KEPT, PeerState
+from chatws.client.core.peer_state import USERS_KEPT, PeerState
 from chatws.protocol.entities import Presence
 from chatws.protocol.events import MessageRead
 
@@ -11,19 +11,19 @@ def online(user_id: str) -> Presence:
     return Presence(user_id=user_id, status="online", timestamp=NOW)
 
 
-def test_presence_of_any_number_of_people_takes_bounded_memory() -> None:
-    others = PeerState()
-    for number in range(PEOPLE_KEPT):
-        assert others.hear_presence(online(f"u{number}"))
-    assert not others.hear_presence(online("u0"))
-    assert others.hear_presence(online("one too many"))
-    assert not others.hear_presence(online("u0"))
-    assert others.hear_presence(online("u1"))
+def test_remembered_presences_are_bounded() -> None:
+    peers = PeerState()
+    for number in range(USERS_KEPT):
+        assert peers.update_presence(online(f"u{number}"))
+    assert not peers.update_presence(online("u0"))
+    assert peers.update_presence(online("one too many"))
+    assert not peers.update_presence(online("u0"))
+    assert peers.update_presence(online("u1"))
 
 
-def test_read_marks_of_a_room_that_was_left_are_forgotten() -> None:
-    others = PeerState()
+def test_read_marks_of_a_left_conversation_are_forgotten() -> None:
+    peers = PeerState()
     marks = [MessageRead(conversation_id=name, user_id="u", seq=3, timestamp=NOW) for name in ("left", "kept")]
-    assert all(others.hear_read(mark) for mark in marks)
-    others.forget("left")
-    assert [bool(others.hear_read(mark)) for mark in marks] == [True, False]
+    assert all(peers.update_read_mark(mark) for mark in marks)
+    peers.leave("left")
+    assert [bool(peers.update_read_mark(mark)) for mark in marks] == [True, False]

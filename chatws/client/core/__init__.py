@@ -1,1 +1,1 @@
-"""What a chat client decides, without I/O: clock, randomness and the connection's events are passed in."""
+"""Sans-I/O core of a chat client: time, randomness and received packets are arguments, effects are results."""

@@ -1,4 +1,4 @@
-"""What an answer means for the request it belongs to: done, again later, or failed."""
+"""Effect of replies on their requests: completed, retried later, or failed."""
 
 from __future__ import annotations
 
@@ -22,69 +22,69 @@ if TYPE_CHECKING:
     from chatws.client.core.stats import ClientCounters
     from chatws.protocol.responses import Refused as RefusedReply
 
-SILENT = frozenset({Command.TYPING_START, Command.TYPING_STOP, Command.LEAVE_CONVERSATION})
-"""Nobody is told when one of these is refused: the server's own expiry and the link's end do the same."""
+UNREPORTED = frozenset({Command.TYPING_START, Command.TYPING_STOP, Command.LEAVE_CONVERSATION})
+"""Commands whose refusal is not reported: they expire on the server, at the latest with the connection."""
 
 
 class AckHandler:
-    """Applies answers, refusals, missing answers and lost links to rooms, outbox and calls."""
+    """Applies acks, refusals, timeouts and lost connections to cursors, outbox and calls."""
 
     def __init__(
-        self, rooms: ConversationCursors, outbox: Outbox, waiting: WaitingCalls, tally: ClientCounters
+        self, cursors: ConversationCursors, outbox: Outbox, waiting: WaitingCalls, counters: ClientCounters
     ) -> None:
-        self._rooms = rooms
+        self._cursors = cursors
         self._outbox = outbox
         self._waiting = waiting
-        self._tally = tally
+        self._counters = counters
 
-    def accepted(self, flight: InFlightRequest, reply: Ok) -> list[Effect]:
-        """The server did it."""
-        subject = flight.subject
+    def accepted(self, request: InFlightRequest, reply: Ok) -> list[Effect]:
+        """Apply a successful ack."""
+        subject = request.subject
         match subject, reply:
-            case OutboxEntry(), SendAck() if self._outbox.settle(subject):
-                self._tally.delivered += 1
+            case OutboxEntry(), SendAck() if self._outbox.remove(subject):
+                self._counters.delivered += 1
                 return [Resolve(subject.request_id, reply)]
-            case ConversationCursor(), JoinAck() if self._rooms.is_current(subject):
-                return self._rooms.hear_join(subject, reply)
-            case ConversationCursor(), HistoryAck() if self._rooms.is_current(subject):
-                return self._rooms.hear_history(subject, reply)
+            case ConversationCursor(), JoinAck() if self._cursors.is_current(subject):
+                return self._cursors.apply_join(subject, reply)
+            case ConversationCursor(), HistoryAck() if self._cursors.is_current(subject):
+                return self._cursors.apply_history(subject, reply)
             case PendingCall(), _:
                 return self._done(subject, reply)
         return []
 
-    def refused(self, flight: InFlightRequest, reply: RefusedReply, now: float) -> list[Effect]:
-        """The server did not do it, for now or for good."""
+    def refused(self, request: InFlightRequest, reply: RefusedReply, now: float) -> list[Effect]:
+        """Apply a refusal, which is retryable or final."""
         error = RequestRefused.from_reply(reply)
         after_ms = None if reply.error.retry_after_ms is UNSET else reply.error.retry_after_ms
-        subject = flight.subject
+        subject = request.subject
         if subject is None:
-            return [] if flight.name in SILENT else self._tell(error, flight.name)
-        again_at = now + retry_delay_s(subject.attempts, after_ms)
+            return [] if request.name in UNREPORTED else self._report(error, request.name)
+        retry_at = now + retry_delay_s(subject.attempts, after_ms)
         match subject:
             case OutboxEntry():
-                return self._refused_message(subject, error, again_at, retryable=reply.error.retryable)
+                return self._refused_message(subject, error, retry_at, retryable=reply.error.retryable)
             case ConversationCursor():
-                return self._refused_room(subject, flight.name, error, again_at, retryable=reply.error.retryable)
+                return self._refused_cursor(subject, request.name, error, retry_at, retryable=reply.error.retryable)
             case PendingCall():
                 if reply.error.retryable and subject.repeat:
-                    self._waiting.put_back(subject, again_at)
+                    self._waiting.put_back(subject, retry_at)
                     return []
                 return self._failed(subject, error)
 
-    def missing(self, flight: InFlightRequest, now: float) -> list[Effect]:
-        """No answer came in time: the outcome is unknown, so what may be repeated is."""
-        match flight.subject:
+    def timed_out(self, request: InFlightRequest, now: float) -> list[Effect]:
+        """Retry what may be repeated after a timeout: the outcome is unknown."""
+        match request.subject:
             case OutboxEntry() as entry:
                 self._outbox.postpone(entry, now)
-            case ConversationCursor() as room:
-                room.asking = False
+            case ConversationCursor() as cursor:
+                cursor.is_requesting = False
             case PendingCall():
-                return self.lost(flight)
+                return self.disconnected(request)
         return []
 
-    def lost(self, flight: InFlightRequest) -> list[Effect]:
-        """The link ended before the answer; rooms and outbox start over by themselves."""
-        call = flight.subject
+    def disconnected(self, request: InFlightRequest) -> list[Effect]:
+        """Retry or fail a call whose connection ended; cursors and outbox retry by themselves."""
+        call = request.subject
         if not isinstance(call, PendingCall):
             return []
         if call.repeat:
@@ -92,54 +92,54 @@ class AckHandler:
             return []
         return self._failed(call, ConnectionLost(call.name))
 
-    def fail_pending(self, flights: list[InFlightRequest], error: ClientError) -> list[Effect]:
-        """The client is over: settle whatever is open."""
+    def fail_pending(self, requests: list[InFlightRequest], error: ClientError) -> list[Effect]:
+        """Resolve every open call and message with an error."""
         calls = [
-            flight.subject for flight in flights if isinstance(flight.subject, PendingCall)
+            request.subject for request in requests if isinstance(request.subject, PendingCall)
         ] + self._waiting.take_all()
         entries = self._outbox.clear()
-        self._tally.failed += len(entries)
-        settled: list[Effect] = [Resolve(call.request_id, error) for call in calls if call.request_id is not None]
-        return settled + [Resolve(entry.request_id, error) for entry in entries]
+        self._counters.failed += len(entries)
+        resolved: list[Effect] = [Resolve(call.request_id, error) for call in calls if call.request_id is not None]
+        return resolved + [Resolve(entry.request_id, error) for entry in entries]
 
     def _done(self, call: PendingCall, reply: Ok) -> list[Effect]:
-        told: list[Effect] = []
+        effects: list[Effect] = []
         if isinstance(reply, InboxAck):
-            told.append(Deliver(Event.INBOX_LOADED, reply))
-            told += self._rooms.others.replace_presence(reply.presence)
+            effects.append(Deliver(Event.INBOX_LOADED, reply))
+            effects += self._cursors.peers.replace_presence(reply.presence)
         if call.request_id is not None:
-            told.append(Resolve(call.request_id, reply))
-        return told
+            effects.append(Resolve(call.request_id, reply))
+        return effects
 
     def _refused_message(
-        self, entry: OutboxEntry, error: RequestRefused, again_at: float, *, retryable: bool
+        self, entry: OutboxEntry, error: RequestRefused, retry_at: float, *, retryable: bool
     ) -> list[Effect]:
-        if retryable or (error.code is ErrorCode.NOT_JOINED and self._rooms.rejoin(entry.conversation_id)):
-            self._outbox.postpone(entry, again_at)
+        if retryable or (error.code is ErrorCode.NOT_JOINED and self._cursors.rejoin(entry.conversation_id)):
+            self._outbox.postpone(entry, retry_at)
             return []
-        if not self._outbox.settle(entry):
+        if not self._outbox.remove(entry):
             return []
-        self._tally.failed += 1
+        self._counters.failed += 1
         return [Resolve(entry.request_id, error)]
 
-    def _refused_room(
-        self, room: ConversationCursor, name: str, error: RequestRefused, again_at: float, *, retryable: bool
+    def _refused_cursor(
+        self, cursor: ConversationCursor, name: str, error: RequestRefused, retry_at: float, *, retryable: bool
     ) -> list[Effect]:
-        if not self._rooms.is_current(room):
+        if not self._cursors.is_current(cursor):
             return []
         if retryable or (name == Command.HISTORY and error.code is ErrorCode.NOT_JOINED):
-            room.joined = room.joined and retryable
-            room.asking = False
-            room.not_before = again_at
+            cursor.joined = cursor.joined and retryable
+            cursor.is_requesting = False
+            cursor.not_before = retry_at
             return []
-        told = [] if room.waiters else self._tell(error, name)
-        return told + self._rooms.forget(room.conversation_id, error)
+        reported = [] if cursor.waiters else self._report(error, name)
+        return reported + self._cursors.leave(cursor.conversation_id, error)
 
     def _failed(self, call: PendingCall, error: ClientError) -> list[Effect]:
         if call.request_id is not None:
             return [Resolve(call.request_id, error)]
-        return self._tell(error, call.name) if isinstance(error, RequestRefused) else []
+        return self._report(error, call.name) if isinstance(error, RequestRefused) else []
 
-    def _tell(self, error: RequestRefused, name: str) -> list[Effect]:
-        self._tally.errors += 1
+    def _report(self, error: RequestRefused, name: str) -> list[Effect]:
+        self._counters.errors += 1
         return [Deliver(Event.ERROR, Failed(message=error.message, code=error.code, event=name))]

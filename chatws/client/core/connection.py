@@ -1,4 +1,4 @@
-"""The connection's state: who we are, whether there is a link, and what follows its end."""
+"""Lifecycle of the connection: its phase, its state for the user, and the decision after each end."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from chatws.protocol.events import Authenticated, Failed
 
 STABLE_AFTER_S = 5.0
-"""A link that lived this long starts the backoff anew; otherwise a server that accepts and drops would be hammered."""
+"""Connected time after which the backoff restarts; a server that accepts and drops is not flooded with reconnects."""
 
 MAX_RETRY_AFTER_S = 60.0
-"""No server may send a client away for longer."""
+"""Upper bound of a delay that the server requests."""
 
 DRAIN_TIMEOUT_S = 15.0
-"""A draining server closes within 10 s (contract); after this the client does."""
+"""A draining server closes within 10 s (contract); after this time the client closes."""
 
 USER_REASON = "client disconnect"
 
 
 class ConnectionPhase(Enum):
-    """Where the link stands."""
+    """Phase of the connection."""
 
     IDLE = auto()
-    """None, and none wanted."""
+    """There is no connection, and none is to be opened."""
     CONNECTING = auto()
-    """Being opened, or waiting for its turn."""
+    """The connection is being opened, or waits for the backoff delay."""
     UP = auto()
     CLOSING = auto()
-    """To be closed; its end has not been heard yet."""
+    """The connection is to be closed; its end is not reported yet."""
 
 
 class ConnectionLifecycle:
-    """Decides what follows each end of the link; `failure` holds the error once it is final."""
+    """Decision between reconnect and failure after each end; `failure` holds the error once it is final."""
 
     def __init__(self, rng: Random, *, renewable: bool, max_attempts: int | None, retry_first: bool) -> None:
         self.phase = ConnectionPhase.IDLE
@@ -54,7 +54,7 @@ class ConnectionLifecycle:
         self.uptime_s = 0.0
         self.opened_at: float | None = None
         self.drain_after_s: float | None = None
-        """Set once the server said it is stopping: come back after this."""
+        """Set while the server drains: the delay before the reconnect."""
         self.drain_deadline: float | None = None
         self._rng = rng
         self._renewable = renewable
@@ -68,18 +68,18 @@ class ConnectionLifecycle:
 
     @property
     def up(self) -> bool:
-        """Whether requests may leave."""
+        """Whether requests may be sent."""
         return self.phase is ConnectionPhase.UP and self.drain_after_s is None
 
     def start(self) -> list[Effect]:
-        """Begin to connect."""
+        """Start connecting."""
         self.phase, self.failure = ConnectionPhase.CONNECTING, None
         self._opened_once = self._stopping = False
         self._attempt = self._failures = 0
         return [Connect(0.0)]
 
     def opened(self, user: Authenticated, now: float) -> list[Effect]:
-        """The server knows who we are."""
+        """Record an authenticated connection."""
         self.phase, self.user, self.opened_at = ConnectionPhase.UP, user, now
         self.reconnects += self._opened_once
         self._opened_once = True
@@ -87,46 +87,46 @@ class ConnectionLifecycle:
         self._last_error = None
         return self._change("connected", "connected")
 
-    def hear_error(self, event: Failed) -> None:
-        """Remember the server's last words: they explain a DISCONNECT."""
+    def note_error(self, event: Failed) -> None:
+        """Remember the server's last error event: it explains a DISCONNECT."""
         self._last_error = event
 
-    def hear_draining(self, retry_after_ms: int, now: float) -> None:
-        """The server stops: send nothing more, come back when it says."""
+    def drain(self, retry_after_ms: int, now: float) -> None:
+        """Send nothing more, and reconnect after the delay that the draining server requests."""
         self.drain_after_s = min(retry_after_ms / 1000, MAX_RETRY_AFTER_S)
         self.drain_deadline = now + DRAIN_TIMEOUT_S
 
-    def stopping(self) -> list[Effect]:
-        """The user wants no connection any more."""
+    def stop(self) -> list[Effect]:
+        """Close for good at the user's request."""
         self._stopping = True
         self.failure = Disconnected(USER_REASON)
         self.phase = ConnectionPhase.IDLE if self.phase is ConnectionPhase.IDLE else ConnectionPhase.CLOSING
-        told = self.state != "disconnected"
+        was_disconnected = self.state == "disconnected"
         change = self._change("disconnected", USER_REASON)
-        return change if told else []
+        return [] if was_disconnected else change
 
-    def closing(self) -> None:
-        """The link is to be closed by us, and then opened again."""
+    def close(self) -> None:
+        """Close the connection, to be opened again."""
         self.phase, self.drain_deadline = ConnectionPhase.CLOSING, None
 
     def ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
-        """Decide between another attempt and the end; then `failure` is set."""
-        lived_s = 0.0 if self.opened_at is None else now - self.opened_at
-        self.uptime_s += lived_s
-        if lived_s >= STABLE_AFTER_S:
+        """Record the end and decide: another attempt, or `failure`."""
+        connected_s = 0.0 if self.opened_at is None else now - self.opened_at
+        self.uptime_s += connected_s
+        if connected_s >= STABLE_AFTER_S:
             self._attempt = 0
         self.opened_at = None
         if self._stopping:
             self.phase = ConnectionPhase.IDLE
             return []
         draining_s, self.drain_after_s, self.drain_deadline = self.drain_after_s, None, None
-        self.failure = self._judge(end, draining=draining_s is not None)
+        self.failure = self._decide_failure(end, draining=draining_s is not None)
         if self.failure is not None:
             self.phase = ConnectionPhase.IDLE
             return self._change("disconnected", str(self.failure))
-        return self._again(end, draining_s)
+        return self._retry(end, draining_s)
 
-    def _again(self, end: ConnectionEnd, draining_s: float | None) -> list[Effect]:
+    def _retry(self, end: ConnectionEnd, draining_s: float | None) -> list[Effect]:
         delay_s = reconnect_delay_s(self._attempt, self._rng)
         if draining_s is not None:
             delay_s = draining_s
@@ -138,8 +138,8 @@ class ConnectionLifecycle:
         change = ConnectionChange("reconnecting", end.reason, self._failures, delay_s)
         return [Deliver(Event.CONNECTION_CHANGE, change), Connect(delay_s)]
 
-    def _judge(self, end: ConnectionEnd, *, draining: bool) -> ClientError | None:
-        """Say whether this end is final, and as which error; None means that another attempt makes sense."""
+    def _decide_failure(self, end: ConnectionEnd, *, draining: bool) -> ClientError | None:
+        """Return the error if this end is final; None if another attempt may succeed."""
         if end.by_server and not draining:
             last = self._last_error
             return (
@@ -147,7 +147,7 @@ class ConnectionLifecycle:
                 if last is None
                 else RequestRefused(last.code, last.message)
             )
-        if end.code is not None and not self._may_pass(end.code):
+        if end.code is not None and not self._is_retryable(end.code):
             return RequestRefused(end.code, end.reason)
         if not self._opened_once and not self._retry_first and not self._renews_first_token(end):
             return CannotConnect(end.reason) if end.code is None else RequestRefused(end.code, end.reason)
@@ -155,7 +155,7 @@ class ConnectionLifecycle:
             return CannotConnect(f"gave up after {self._failures} attempts ({end.reason})")
         return None
 
-    def _may_pass(self, code: ErrorCode) -> bool:
+    def _is_retryable(self, code: ErrorCode) -> bool:
         if code is ErrorCode.TOKEN_EXPIRED:
             return self._renewable
         return ERRORS[code].retryable or code is ErrorCode.INTERNAL

@@ -1,4 +1,4 @@
-"""One joined conversation: where its reader stands, what is held back, and what has to be asked for."""
+"""Cursor of one joined conversation: position, messages held back, and pending requests."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from chatws.protocol.responses import HistoryAck, JoinAck
 
 MAX_HELD = 1_000
-"""Messages held back behind a gap; later ones are dropped here and fetched again."""
+"""Limit of messages held back behind a gap; further ones are dropped and fetched later."""
 
 POSITION_GRACE_S = 1.0
-"""How long a head named by ``positions`` may outrun its own broadcast."""
+"""Delay before a head announced by ``positions`` counts: its broadcast may still arrive."""
 
 MAX_STALLS = 2
-"""Fetches without progress before the conversation is loaded anew."""
+"""History requests without progress before the conversation is reloaded."""
 
 
 class ConversationCursor:
-    """The cursor of one conversation.
+    """Delivery of one conversation in order of ``seq``.
 
-    Promise: `release` gives every ``seq`` after the position exactly once and in order, whatever arrives, as long as
-    the position is valid; when it is not, `reloading` is set and the next history page starts a new one.
+    `release` returns every ``seq`` after the position exactly once and in order, whatever arrives, as long as the
+    position is valid; otherwise `reloading` is set, and the next history page replaces the position.
     """
 
     def __init__(self, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
@@ -40,33 +40,33 @@ class ConversationCursor:
         self.head = after_seq or 0
         """Highest seq known to exist."""
         self.joined = False
-        self.asking = False
-        """A join or a history request is under way."""
+        self.is_requesting = False
+        """Whether a join or history request is in flight."""
         self.reloading = False
         self.entered_before = False
         self.not_before = 0.0
         self.attempts = 0
         self.waiters: list[int] = []
-        """Requests of the user that the next join decides."""
+        """Requests of the user that the next join resolves."""
         self.duplicates = 0
         self.entry_head = 0
-        """The conversation's head when the room was entered: what is not newer was missed."""
-        self._claim: tuple[int, float] | None = None
+        """Head at the last join: messages up to it were missed before."""
+        self._announced: tuple[int, float] | None = None
         self._held: dict[int, Message] = {}
         self._stalls = 0
 
     @property
-    def is_calm(self) -> bool:
-        """Whether nothing is to be asked for, now or later: what nearly every look at a room finds."""
-        return self.joined and self._claim is None and self.head == self.last and not self.reloading
+    def is_up_to_date(self) -> bool:
+        """Whether nothing is to be requested, now or later, which is nearly always the case."""
+        return self.joined and self._announced is None and self.head == self.last and not self.reloading
 
     @property
     def behind(self) -> bool:
-        """Whether history has to be asked for."""
+        """Whether history has to be requested."""
         return self.joined and (self.reloading or self.head > (self.last or 0))
 
     def follow(self, message: Message) -> bool:
-        """Move on by the very next message, when nothing is missing or held back; false for any other."""
+        """Advance by the next message when nothing is missing or held back; false for any other message."""
         last = self.last
         if last is None or message.seq != last + 1 or self.head != last or not self.joined or self.reloading:
             return False
@@ -74,7 +74,7 @@ class ConversationCursor:
         return True
 
     def take(self, messages: Iterable[Message], *, bound: int | None = None) -> None:
-        """Accept messages in any order; those beyond ``bound`` held ones are left to a later history page."""
+        """Accept messages in any order; beyond ``bound`` held ones they are left to a later history page."""
         for message in messages:
             if message.seq <= (self.last or 0) or message.seq in self._held:
                 self.duplicates += 1
@@ -83,25 +83,25 @@ class ConversationCursor:
             if bound is None or len(self._held) < bound or message.seq == (self.last or 0) + 1:
                 self._held[message.seq] = message
 
-    def hear_position(self, head: int, now: float) -> None:
-        """Note what the server says the head is; believed only when its broadcast stays away."""
-        if head > max(self.last or 0, self.head) and self._claim is None:
-            self._claim = (head, now + POSITION_GRACE_S)
+    def announce_head(self, head: int, now: float) -> None:
+        """Note an announced head; it counts only if its broadcast does not arrive in time."""
+        if head > max(self.last or 0, self.head) and self._announced is None:
+            self._announced = (head, now + POSITION_GRACE_S)
 
-    def check_position(self, now: float) -> None:
-        """Believe a noted head whose time has come."""
-        if self._claim is not None and self._claim[1] <= now:
-            self.head = max(self.head, self._claim[0])
-            self._claim = None
+    def apply_announced_head(self, now: float) -> None:
+        """Apply an announced head after its delay."""
+        if self._announced is not None and self._announced[1] <= now:
+            self.head = max(self.head, self._announced[0])
+            self._announced = None
 
     def deadlines(self) -> Iterator[float]:
-        """When something is to be done here without any input."""
+        """Return when something is due without any input."""
         yield self.not_before
-        if self._claim is not None:
-            yield self._claim[1]
+        if self._announced is not None:
+            yield self._announced[1]
 
     def release(self) -> list[Message]:
-        """Give what is next in order and move the position."""
+        """Return the messages that are next in order, and advance the position."""
         due: list[Message] = []
         if not self.joined or self.reloading or self.last is None:
             return due
@@ -110,16 +110,16 @@ class ConversationCursor:
             due.append(message)
         return due
 
-    def lost(self) -> None:
-        """The link is gone: only the position is kept."""
-        self.joined = self.asking = self.reloading = False
+    def disconnect(self) -> None:
+        """Forget everything but the position."""
+        self.joined = self.is_requesting = self.reloading = False
         self.not_before = 0.0
         self._held.clear()
-        self._claim = None
+        self._announced = None
         self.head = self.last or 0
 
     def join_payload(self) -> JoinConversation | str:
-        """The guide's plain string without a position, the contract's object with one."""
+        """Return the guide's plain string without a position, or the contract's object with one."""
         if self.last is None:
             return self.conversation_id
         return JoinConversation(
@@ -129,15 +129,15 @@ class ConversationCursor:
         )
 
     def history_payload(self) -> History:
-        """The page after the position, or the newest one for a reload."""
+        """Request the page after the position, or the newest one for a reload."""
         if self.reloading:
             return History(conversation_id=self.conversation_id)
         return History(conversation_id=self.conversation_id, after_seq=self.last or 0, limit=HISTORY_LIMIT)
 
     def apply_join(self, ack: JoinAck) -> None:
-        """Take the join's answer (contract: Catching up, client rule)."""
+        """Apply the ack of a join (contract: Catching up, client rule)."""
         had_position = self.last is not None
-        self.joined, self.asking, self.attempts, self._stalls = True, False, 0, 0
+        self.joined, self.is_requesting, self.attempts, self._stalls = True, False, 0, 0
         self.epoch = ack.epoch
         self.entry_head = ack.conversation.head_seq
         if had_position and ack.recovered:
@@ -150,8 +150,8 @@ class ConversationCursor:
         self._restart_at(ack.conversation.head_seq)
 
     def apply_history(self, ack: HistoryAck) -> tuple[Message, ...] | None:
-        """Take a page; messages come back when they are a reload, which replaces all the reader had."""
-        self.asking, self.attempts = False, 0
+        """Apply a page; returns its messages if they are a reload, which replaces all delivered messages."""
+        self.is_requesting, self.attempts = False, 0
         if self.reloading:
             self.reloading = False
             self._restart_at(ack.messages[-1].seq if ack.messages else ack.head_seq)

@@ -1,4 +1,4 @@
-"""The joined conversations: turns their answers and messages into what the user is told."""
+"""Joined conversations: turns acks and messages into the events delivered to the user."""
 
 from __future__ import annotations
 
@@ -20,153 +20,153 @@ if TYPE_CHECKING:
     from chatws.protocol.responses import HistoryAck, JoinAck
 
 OWN_IDS_KEPT = 10_000
-"""clientMessageIds of this process by which it knows its own echo."""
+"""Limit of the remembered clientMessageIds by which echoes of own messages are recognised."""
 
 
 class ConversationCursors:
-    """Every conversation the user wants to be in, whether or not there is a link."""
+    """Every conversation that the user joined, whether or not there is a connection."""
 
     def __init__(self) -> None:
-        self.others = PeerState()
+        self.peers = PeerState()
         self.received = 0
         self.gaps_filled = 0
-        self._rooms: dict[str, ConversationCursor] = {}
+        self._cursors: dict[str, ConversationCursor] = {}
         self._own_ids: OrderedDict[str, None] = OrderedDict()
-        self._duplicates_of_left_rooms = 0
+        self._duplicates_of_left = 0
 
     @property
     def duplicates(self) -> int:
-        """Messages that came more than once."""
-        return self._duplicates_of_left_rooms + sum(room.duplicates for room in self._rooms.values())
+        """Number of messages received more than once."""
+        return self._duplicates_of_left + sum(cursor.duplicates for cursor in self._cursors.values())
 
-    def want(self, request_id: int, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
-        """Join; a conversation joined before keeps its position."""
-        room = self._rooms.setdefault(conversation_id, ConversationCursor(conversation_id, after_seq, epoch))
-        room.waiters.append(request_id)
-        room.joined = False
+    def join(self, request_id: int, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
+        """Join; a conversation that is joined already keeps its position."""
+        cursor = self._cursors.setdefault(conversation_id, ConversationCursor(conversation_id, after_seq, epoch))
+        cursor.waiters.append(request_id)
+        cursor.joined = False
 
-    def forget(self, conversation_id: str, error: ClientError | None = None) -> list[Effect]:
-        """Leave: the position is gone and whoever waits for the join hears ``error``."""
-        room = self._rooms.pop(conversation_id, None)
-        if room is None:
+    def leave(self, conversation_id: str, error: ClientError | None = None) -> list[Effect]:
+        """Leave: drop the position, and resolve waiting joins with ``error``."""
+        cursor = self._cursors.pop(conversation_id, None)
+        if cursor is None:
             return []
-        self._duplicates_of_left_rooms += room.duplicates
+        self._duplicates_of_left += cursor.duplicates
         outcome = error or Disconnected("the conversation was left")
-        settled: list[Effect] = [Resolve(waiter, outcome) for waiter in room.waiters]
-        return [*settled, *self.others.forget(conversation_id)]
+        resolved: list[Effect] = [Resolve(waiter, outcome) for waiter in cursor.waiters]
+        return [*resolved, *self.peers.leave(conversation_id)]
 
-    def note_own(self, client_message_id: str) -> None:
-        """Remember an id of this process's own messages."""
+    def remember_own(self, client_message_id: str) -> None:
+        """Remember the id of an own message."""
         self._own_ids[client_message_id] = None
         if len(self._own_ids) > OWN_IDS_KEPT:
             self._own_ids.popitem(last=False)
 
     def is_open(self, conversation_id: str) -> bool:
-        """Whether a message may leave: the room is joined, or nobody asked to be in it."""
-        room = self._rooms.get(conversation_id)
-        return room is None or room.joined
+        """Return whether a message may be sent: the conversation is joined, or the user did not ask to join it."""
+        cursor = self._cursors.get(conversation_id)
+        return cursor is None or cursor.joined
 
     def rejoin(self, conversation_id: str) -> bool:
-        """The server does not know that we are in: join again; false when nobody wants to be."""
-        room = self._rooms.get(conversation_id)
-        if room is None:
+        """Join again after the server lost the membership; false when the user did not join."""
+        cursor = self._cursors.get(conversation_id)
+        if cursor is None:
             return False
-        room.joined = False
+        cursor.joined = False
         return True
 
-    def is_current(self, room: ConversationCursor) -> bool:
-        """Whether an answer about this room still matters."""
-        return self._rooms.get(room.conversation_id) is room
+    def is_current(self, cursor: ConversationCursor) -> bool:
+        """Return whether a reply about this cursor still applies."""
+        return self._cursors.get(cursor.conversation_id) is cursor
 
     def follow(self, message: Message) -> list[Effect] | None:
-        """Take a live message that is the next one of a conversation which lacks nothing; None when it is not."""
-        room = self._rooms.get(message.conversation_id)
-        if room is None or not room.follow(message):
+        """Deliver a message that is the next one of a complete conversation; None for any other."""
+        cursor = self._cursors.get(message.conversation_id)
+        if cursor is None or not cursor.follow(message):
             return None
         self.received += 1
-        return [self._tell(room, message)]
+        return [self._deliver(cursor, message)]
 
-    def hear_message(self, message: Message) -> list[Effect]:
-        """Take a live message; one of a conversation that was left is dropped."""
-        room = self._rooms.get(message.conversation_id)
-        if room is None:
+    def receive(self, message: Message) -> list[Effect]:
+        """Accept a broadcast message; one of a conversation that was left is dropped."""
+        cursor = self._cursors.get(message.conversation_id)
+        if cursor is None:
             return []
-        room.take([message], bound=MAX_HELD)
-        return self._release(room)
+        cursor.take([message], bound=MAX_HELD)
+        return self._release(cursor)
 
-    def hear_positions(self, positions: Positions, now: float) -> None:
-        """Take the heads the server names."""
+    def announce_heads(self, positions: Positions, now: float) -> None:
+        """Note the heads that the server announces."""
         for conversation_id, head in positions.items():
-            if conversation_id in self._rooms:
-                self._rooms[conversation_id].hear_position(head, now)
+            if conversation_id in self._cursors:
+                self._cursors[conversation_id].announce_head(head, now)
 
-    def hear_join(self, room: ConversationCursor, ack: JoinAck) -> list[Effect]:
-        """Take a join's answer."""
-        again, room.entered_before = room.entered_before, True
-        room.apply_join(ack)
-        joined = ConversationJoined(room.conversation_id, ack, again)
-        told: list[Effect] = [Deliver(Event.CONVERSATION_JOINED, joined)]
-        told += self.others.replace(room.conversation_id, ack)
-        told += self._release(room)
-        told += [Resolve(waiter, ack) for waiter in room.waiters]
-        room.waiters.clear()
-        return told
+    def apply_join(self, cursor: ConversationCursor, ack: JoinAck) -> list[Effect]:
+        """Apply the ack of a join."""
+        again, cursor.entered_before = cursor.entered_before, True
+        cursor.apply_join(ack)
+        joined = ConversationJoined(cursor.conversation_id, ack, again)
+        delivered: list[Effect] = [Deliver(Event.CONVERSATION_JOINED, joined)]
+        delivered += self.peers.replace(cursor.conversation_id, ack)
+        delivered += self._release(cursor)
+        delivered += [Resolve(waiter, ack) for waiter in cursor.waiters]
+        cursor.waiters.clear()
+        return delivered
 
-    def hear_history(self, room: ConversationCursor, ack: HistoryAck) -> list[Effect]:
-        """Take a page that a gap or a reload asked for."""
-        told: list[Effect] = []
-        reloaded = room.apply_history(ack)
+    def apply_history(self, cursor: ConversationCursor, ack: HistoryAck) -> list[Effect]:
+        """Apply a page requested for a gap or a reload."""
+        delivered: list[Effect] = []
+        reloaded = cursor.apply_history(ack)
         if reloaded is not None:
-            event = ConversationReloaded(room.conversation_id, reloaded, ack.has_more_before)
-            told.append(Deliver(Event.CONVERSATION_RELOADED, event))
-        released = self._release(room)
+            event = ConversationReloaded(cursor.conversation_id, reloaded, ack.has_more_before)
+            delivered.append(Deliver(Event.CONVERSATION_RELOADED, event))
+        released = self._release(cursor)
         self.gaps_filled += bool(released)
-        return told + released
+        return delivered + released
 
     def due(self, now: float) -> list[tuple[str, Wire | str, ConversationCursor]]:
-        """Give the requests that should leave now; each room has one under way."""
+        """Return the requests that are due; each conversation has at most one in flight."""
         requests: list[tuple[str, Wire | str, ConversationCursor]] = []
-        for room in self._rooms.values():
-            if room.is_calm:
+        for cursor in self._cursors.values():
+            if cursor.is_up_to_date:
                 continue
-            room.check_position(now)
-            if (room.joined and not room.behind) or room.asking or room.not_before > now:
+            cursor.apply_announced_head(now)
+            if (cursor.joined and not cursor.behind) or cursor.is_requesting or cursor.not_before > now:
                 continue
-            room.asking, room.not_before = True, 0.0
-            room.attempts += 1
-            if room.joined:
-                requests.append((Command.HISTORY, room.history_payload(), room))
+            cursor.is_requesting, cursor.not_before = True, 0.0
+            cursor.attempts += 1
+            if cursor.joined:
+                requests.append((Command.HISTORY, cursor.history_payload(), cursor))
             else:
-                requests.append((Command.JOIN_CONVERSATION, room.join_payload(), room))
+                requests.append((Command.JOIN_CONVERSATION, cursor.join_payload(), cursor))
         return requests
 
-    def lost(self) -> list[Effect]:
-        """The link is gone: positions stay, nobody is seen typing."""
-        for room in self._rooms.values():
-            room.lost()
-        return [*self.others.forget_typing()]
+    def disconnect(self) -> list[Effect]:
+        """Keep only the positions, and end all typing."""
+        for cursor in self._cursors.values():
+            cursor.disconnect()
+        return [*self.peers.end_typing()]
 
     def fail_waiters(self, error: ClientError) -> list[Effect]:
-        """Settle every join that waits."""
-        settled: list[Effect] = []
-        for room in self._rooms.values():
-            settled += [Resolve(waiter, error) for waiter in room.waiters]
-            room.waiters.clear()
-        return settled
+        """Resolve every waiting join with an error."""
+        resolved: list[Effect] = []
+        for cursor in self._cursors.values():
+            resolved += [Resolve(waiter, error) for waiter in cursor.waiters]
+            cursor.waiters.clear()
+        return resolved
 
     def deadlines(self) -> Iterator[float]:
-        """When something becomes due here."""
-        for room in self._rooms.values():
-            if not room.asking:
-                yield from room.deadlines()
+        """Return when the next requests are due."""
+        for cursor in self._cursors.values():
+            if not cursor.is_requesting:
+                yield from cursor.deadlines()
 
-    def _release(self, room: ConversationCursor) -> list[Effect]:
-        due = room.release()
+    def _release(self, cursor: ConversationCursor) -> list[Effect]:
+        due = cursor.release()
         self.received += len(due)
-        return [self._tell(room, message) for message in due]
+        return [self._deliver(cursor, message) for message in due]
 
-    def _tell(self, room: ConversationCursor, message: Message) -> Deliver:
+    def _deliver(self, cursor: ConversationCursor, message: Message) -> Deliver:
         own = message.client_message_id in self._own_ids
         return Deliver(
-            Event.MESSAGE_RECEIVED, MessageReceived(message, own=own, caught_up=message.seq <= room.entry_head)
+            Event.MESSAGE_RECEIVED, MessageReceived(message, own=own, caught_up=message.seq <= cursor.entry_head)
         )

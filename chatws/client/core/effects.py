@@ -1,6 +1,6 @@
-"""What passes between the session and its driver: how a link ended goes in, what to do comes out.
+"""Effects that a session returns to its driver, and the end of a connection that the driver reports.
 
-Structs and not dataclasses: a frozen one of those takes six times as long to make, and each message makes several.
+Structs, because a frozen dataclass takes six times as long to construct, and each message constructs several.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from chatws.protocol.responses import Ok
 
 
 class ConnectionEnd(msgspec.Struct, frozen=True):
-    """Why a connection ended or did not come about.
+    """Reason why a connection ended or could not be opened.
 
     ``code`` is the server's refusal at CONNECT; ``by_server`` means a Socket.IO DISCONNECT, which is final;
-    ``retry_after_s`` is a 503's Retry-After.
+    ``retry_after_s`` is the Retry-After of a 503 response.
     """
 
     reason: str
@@ -28,7 +28,7 @@ class ConnectionEnd(msgspec.Struct, frozen=True):
 
 
 class Emit(msgspec.Struct, frozen=True):
-    """Send an event with an ack callback; the ack comes back under ``command_id``."""
+    """Send a command; its ack is passed back under ``command_id``."""
 
     command_id: int
     name: str
@@ -36,39 +36,39 @@ class Emit(msgspec.Struct, frozen=True):
 
 
 class Deliver(msgspec.Struct, frozen=True):
-    """Tell the user."""
+    """Deliver an event to the user."""
 
     name: str
     payload: object
 
 
 class MessageSent(msgspec.Struct, frozen=True):
-    """A queued message left; its outcome is open."""
+    """Note that a queued message was sent; its outcome is open."""
 
     request_id: int
 
 
 class Resolve(msgspec.Struct, frozen=True):
-    """A request of the user is decided."""
+    """Pass the outcome of a request to the user."""
 
     request_id: int
     outcome: Ok | Authenticated | ClientError
 
 
 class Connect(msgspec.Struct, frozen=True):
-    """Open a link after a delay; answer with ``connection_opened`` or ``connection_ended``."""
+    """Open a connection after a delay; ``connection_opened`` or ``connection_ended`` follows."""
 
     delay_s: float
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """Close the link, or stop opening it; answer with ``connection_ended``."""
+    """Close the connection, or stop opening it; ``connection_ended`` follows."""
 
     reason: str
 
 
 class RenewToken(msgspec.Struct, frozen=True):
-    """Ask the user for a fresh token; answer with ``token_renewed``."""
+    """Request a fresh token from the user; ``token_renewed`` follows."""
 
 
 Effect = Emit | Deliver | MessageSent | Resolve | Connect | Drop | RenewToken

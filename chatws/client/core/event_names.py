@@ -1,4 +1,4 @@
-"""The names of the contract's table that the client itself acts on."""
+"""Names of the contract's commands and events that the client itself processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Command(StrEnum):
-    """What the client sends."""
+    """Commands that the client sends."""
 
     REFRESH_TOKEN = "refresh_token"
     JOIN_CONVERSATION = "join_conversation"
@@ -27,7 +27,7 @@ class Command(StrEnum):
 
 
 class Event(StrEnum):
-    """What the user of the SDK hears; the names after the blank line are the SDK's own."""
+    """Events delivered to the user of the SDK; those after the blank line are the SDK's own."""
 
     AUTHENTICATED = "authenticated"
     MESSAGE_RECEIVED = "message_received"

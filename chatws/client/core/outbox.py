@@ -1,4 +1,4 @@
-"""Messages that are not acked yet: one lane per conversation, at most one message of a lane under way."""
+"""Outbox of unacknowledged messages: one queue per conversation, at most one message of each in flight."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class OutboxEntry(msgspec.Struct, eq=False):
-    """One message; it keeps its ``client_message_id`` however often it is repeated."""
+    """One message; every retry uses the same ``client_message_id``."""
 
     request_id: int
     conversation_id: str
@@ -24,86 +24,86 @@ class OutboxEntry(msgspec.Struct, eq=False):
     attempts: int = 0
 
     def payload(self) -> SendMessage:
-        """What crosses the wire."""
+        """Return the command's payload."""
         return SendMessage(
             conversation_id=self.conversation_id, content=self.content, client_message_id=self.client_message_id
         )
 
 
-class _Lane(msgspec.Struct, eq=False):
+class _ConversationQueue(msgspec.Struct, eq=False):
     entries: deque[OutboxEntry] = msgspec.field(default_factory=deque)
-    under_way: bool = False
+    is_in_flight: bool = False
     not_before: float = 0.0
 
 
 class Outbox:
-    """A bounded queue whose order holds per conversation: nothing overtakes a message that has no answer yet."""
+    """Bounded queue that keeps the order per conversation: no message overtakes an unacknowledged one."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._lanes: dict[str, _Lane] = {}
+        self._queues: dict[str, _ConversationQueue] = {}
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, entry: OutboxEntry) -> None:
-        """Put a message at the end of its lane.
+        """Append a message to the queue of its conversation.
 
         Raises:
             OutboxFull: the limit is reached.
         """
         if self._size >= self._limit:
             raise OutboxFull(self._limit)
-        lane = self._lanes.get(entry.conversation_id)
-        if lane is None:
-            lane = self._lanes[entry.conversation_id] = _Lane()
-        lane.entries.append(entry)
+        queue = self._queues.get(entry.conversation_id)
+        if queue is None:
+            queue = self._queues[entry.conversation_id] = _ConversationQueue()
+        queue.entries.append(entry)
         self._size += 1
 
     def take_ready(self, now: float, is_open: Callable[[str], bool]) -> list[OutboxEntry]:
-        """Take the head of every lane that may send now; each counts as under way until settled or postponed."""
+        """Return the head of every queue that may send now; it is in flight until `remove` or `postpone`."""
         ready = []
-        for conversation_id, lane in self._lanes.items():
-            if not lane.under_way and lane.not_before <= now and is_open(conversation_id):
-                lane.under_way = True
-                lane.entries[0].attempts += 1
-                ready.append(lane.entries[0])
+        for conversation_id, queue in self._queues.items():
+            if not queue.is_in_flight and queue.not_before <= now and is_open(conversation_id):
+                queue.is_in_flight = True
+                queue.entries[0].attempts += 1
+                ready.append(queue.entries[0])
         return ready
 
-    def settle(self, entry: OutboxEntry) -> bool:
-        """Remove a lane's head after success or final refusal; false when it was no longer there."""
-        lane = self._lanes.get(entry.conversation_id)
-        if lane is None or lane.entries[0] is not entry:
+    def remove(self, entry: OutboxEntry) -> bool:
+        """Remove the head of a queue after success or final refusal; false when it is not the head any more."""
+        queue = self._queues.get(entry.conversation_id)
+        if queue is None or queue.entries[0] is not entry:
             return False
-        lane.entries.popleft()
-        lane.under_way = False
-        lane.not_before = 0.0
+        queue.entries.popleft()
+        queue.is_in_flight = False
+        queue.not_before = 0.0
         self._size -= 1
-        if not lane.entries:
-            del self._lanes[entry.conversation_id]
+        if not queue.entries:
+            del self._queues[entry.conversation_id]
         return True
 
     def postpone(self, entry: OutboxEntry, until: float) -> None:
-        """Let a lane's head leave again, not before ``until``."""
-        lane = self._lanes.get(entry.conversation_id)
-        if lane is not None and lane.entries[0] is entry:
-            lane.under_way = False
-            lane.not_before = until
+        """Retry the head of a queue, not before ``until``."""
+        queue = self._queues.get(entry.conversation_id)
+        if queue is not None and queue.entries[0] is entry:
+            queue.is_in_flight = False
+            queue.not_before = until
 
-    def rewind(self) -> None:
-        """The link is gone: what was under way will leave again, at once."""
-        for lane in self._lanes.values():
-            lane.under_way = False
-            lane.not_before = 0.0
+    def disconnect(self) -> None:
+        """Retry all in-flight messages as soon as there is a connection."""
+        for queue in self._queues.values():
+            queue.is_in_flight = False
+            queue.not_before = 0.0
 
     def clear(self) -> list[OutboxEntry]:
-        """Remove and return everything."""
-        entries = [entry for lane in self._lanes.values() for entry in lane.entries]
-        self._lanes.clear()
+        """Remove and return all messages."""
+        entries = [entry for queue in self._queues.values() for entry in queue.entries]
+        self._queues.clear()
         self._size = 0
         return entries
 
     def deadlines(self) -> Iterator[float]:
-        """When postponed messages may leave."""
-        return (lane.not_before for lane in self._lanes.values() if not lane.under_way)
+        """Return when postponed messages may be sent."""
+        return (queue.not_before for queue in self._queues.values() if not queue.is_in_flight)

@@ -1,4 +1,4 @@
-"""What is known of the other people in a room, so that a snapshot can be told as the changes it makes."""
+"""State of the other users in joined conversations: turns snapshots into the changes since the last one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from chatws.protocol.responses import JoinAck
 
 
-PEOPLE_KEPT = 10_000
-"""People whose presence is remembered; who was not heard of for the longest time is told again."""
+USERS_KEPT = 10_000
+"""Users whose presence is remembered; the least recently updated one is evicted, and then delivered again."""
 
 
 class PeerState:
-    """Typing, presence and read marks; each `Deliver` is a change the user has not been told."""
+    """Typing, presence and read marks; each returned `Deliver` is a change that was not delivered before."""
 
     def __init__(self) -> None:
         self._typing: dict[tuple[str, str], TypingIndicator] = {}
         self._presence: dict[str, Presence] = {}
         self._read: dict[tuple[str, str], int] = {}
 
-    def hear_typing(self, event: TypingIndicator) -> list[Deliver]:
-        """Take a typing event; one that changes nothing is not told."""
+    def update_typing(self, event: TypingIndicator) -> list[Deliver]:
+        """Apply a typing event; no effect when nothing changes."""
         key = (event.conversation_id, event.user_id)
         if event.is_typing == (key in self._typing):
             return []
@@ -38,18 +38,18 @@ class PeerState:
             del self._typing[key]
         return [Deliver(Event.TYPING_INDICATOR, event)]
 
-    def hear_presence(self, presence: Presence) -> list[Deliver]:
-        """Take a presence; one that changes nothing is not told."""
+    def update_presence(self, presence: Presence) -> list[Deliver]:
+        """Apply a presence; no effect when the status is the same."""
         known = self._presence.pop(presence.user_id, None)
         self._presence[presence.user_id] = presence
-        if len(self._presence) > PEOPLE_KEPT:
+        if len(self._presence) > USERS_KEPT:
             del self._presence[next(iter(self._presence))]
         if known is not None and known.status == presence.status:
             return []
         return [Deliver(Event.PRESENCE_UPDATE, presence)]
 
-    def hear_read(self, event: MessageRead) -> list[Deliver]:
-        """Take a read mark; marks only move forward."""
+    def update_read_mark(self, event: MessageRead) -> list[Deliver]:
+        """Apply a read mark; marks only move forward."""
         key = (event.conversation_id, event.user_id)
         if event.seq <= self._read.get(key, -1):
             return []
@@ -57,37 +57,37 @@ class PeerState:
         return [Deliver(Event.MESSAGE_READ, event)]
 
     def replace(self, conversation_id: str, ack: JoinAck) -> list[Deliver]:
-        """Take a join's snapshot in place of what was known of the room."""
+        """Replace the state of a conversation by the snapshot of a join."""
         changes: list[Deliver] = []
         now_typing = set(ack.typing)
         for key, event in list(self._typing.items()):
             if key[0] == conversation_id and event.user_id not in now_typing:
-                changes += self.hear_typing(_stopped(event))
+                changes += self.update_typing(_stopped(event))
         names = _names(ack)
         for user_id in ack.typing:
             name = names.get(user_id, user_id)
-            changes += self.hear_typing(
+            changes += self.update_typing(
                 TypingIndicator(conversation_id=conversation_id, user_id=user_id, user_name=name, is_typing=True)
             )
         changes += self._replace_read(conversation_id, ack.read_marks, ack.conversation.updated_at)
         return changes + self.replace_presence(ack.presence)
 
     def replace_presence(self, presences: Iterable[Presence]) -> list[Deliver]:
-        """Take a snapshot of people's presence."""
-        return [change for presence in presences for change in self.hear_presence(presence)]
+        """Apply a snapshot of presences."""
+        return [change for presence in presences for change in self.update_presence(presence)]
 
-    def forget_typing(self, conversation_id: str | None = None) -> list[Deliver]:
-        """Nobody types any more as far as this client can see: the room was left, or the link is gone."""
-        gone = [e for key, e in list(self._typing.items()) if conversation_id is None or key[0] == conversation_id]
-        return [change for event in gone for change in self.hear_typing(_stopped(event))]
+    def end_typing(self, conversation_id: str | None = None) -> list[Deliver]:
+        """End all typing, in one conversation that was left or, after a disconnect, in all."""
+        ended = [e for key, e in list(self._typing.items()) if conversation_id is None or key[0] == conversation_id]
+        return [change for event in ended for change in self.update_typing(_stopped(event))]
 
-    def forget(self, conversation_id: str) -> list[Deliver]:
-        """The room was left: its read marks come with the next join."""
+    def leave(self, conversation_id: str) -> list[Deliver]:
+        """Forget a conversation; the next join's snapshot has its read marks."""
         self._read = {key: seq for key, seq in self._read.items() if key[0] != conversation_id}
-        return self.forget_typing(conversation_id)
+        return self.end_typing(conversation_id)
 
     def _replace_read(self, conversation_id: str, marks: Iterable[ReadMark], timestamp: str) -> list[Deliver]:
-        # A database restored from a copy may have lower marks: the snapshot counts, not the maximum.
+        # A restored database may have lower marks: take the snapshot, not the maximum.
         known = {key: seq for key, seq in self._read.items() if key[0] == conversation_id}
         changes = []
         for mark in marks:
@@ -110,5 +110,5 @@ def _stopped(event: TypingIndicator) -> TypingIndicator:
 
 
 def _names(ack: JoinAck) -> dict[str, str]:
-    people = [ack.conversation.customer, ack.conversation.assignee, *(message.sender for message in ack.messages)]
-    return {person.user_id: person.user_name for person in people if person is not None}
+    users = [ack.conversation.customer, ack.conversation.assignee, *(message.sender for message in ack.messages)]
+    return {user.user_id: user.user_name for user in users if user is not None}

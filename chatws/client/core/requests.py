@@ -1,4 +1,4 @@
-"""Requests that have left and wait for their ack, and those that wait for a link."""
+"""In-flight requests, which wait for an ack, and calls that wait for a connection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Wire
 
 ACK_TIMEOUT_S = 10.0
-"""Contract, rule 2: an answer comes within this time or not at all."""
+"""Contract, rule 2: an ack later than this never arrives."""
 
 
 @dataclass(slots=True)
 class PendingCall:
-    """A request of the user, or one the session remembers for it (``request_id`` None).
+    """A request of the user, or one that the session repeats after a reconnect (``request_id`` None).
 
-    ``repeat``: sending it twice does no harm, so it is repeated until it is answered.
+    With ``repeat`` the request is idempotent, and is repeated until it is acknowledged.
     """
 
     request_id: int | None
@@ -35,59 +35,59 @@ class PendingCall:
     not_before: float = 0.0
 
 
-Subject = OutboxEntry | ConversationCursor | PendingCall | None
-"""What an ack is about; None when nobody waits for it."""
+RequestSubject = OutboxEntry | ConversationCursor | PendingCall | None
+"""Object that an ack is applied to; None when the ack is ignored."""
 
 
 class InFlightRequest(msgspec.Struct, frozen=True):
-    """One request under way."""
+    """One request that was sent and is not acknowledged."""
 
     name: str
-    subject: Subject
+    subject: RequestSubject
     sent_at: float
 
 
 class InFlightRequests:
-    """Requests under way by command id."""
+    """In-flight requests by command id."""
 
     def __init__(self) -> None:
         self._next_id = 0
-        self._flights: dict[int, InFlightRequest] = {}
+        self._requests: dict[int, InFlightRequest] = {}
 
-    def depart(self, name: str, subject: Subject, now: float) -> int:
-        """Register a request and give its command id."""
+    def add(self, name: str, subject: RequestSubject, now: float) -> int:
+        """Register a request and return its command id."""
         self._next_id += 1
-        self._flights[self._next_id] = InFlightRequest(name, subject, now)
+        self._requests[self._next_id] = InFlightRequest(name, subject, now)
         return self._next_id
 
-    def land(self, command_id: int) -> InFlightRequest | None:
-        """Take the request an ack belongs to; None when it was given up before."""
-        return self._flights.pop(command_id, None)
+    def take(self, command_id: int) -> InFlightRequest | None:
+        """Remove and return the request of an ack; None when it has timed out."""
+        return self._requests.pop(command_id, None)
 
     def take_overdue(self, now: float) -> list[InFlightRequest]:
-        """Take the requests whose answer did not come in time."""
+        """Remove and return the requests that have timed out."""
         overdue = []
-        for command_id, flight in list(self._flights.items()):
-            # Registered in order of time, so the first one in time ends the search.
-            if flight.sent_at + ACK_TIMEOUT_S > now:
+        for command_id, request in list(self._requests.items()):
+            # The requests are in order of time: the first one within its timeout ends the search.
+            if request.sent_at + ACK_TIMEOUT_S > now:
                 break
-            overdue.append(self._flights.pop(command_id))
+            overdue.append(self._requests.pop(command_id))
         return overdue
 
     def take_all(self) -> list[InFlightRequest]:
-        """The link is gone: take everything."""
-        flights = list(self._flights.values())
-        self._flights.clear()
-        return flights
+        """Remove and return all requests."""
+        requests = list(self._requests.values())
+        self._requests.clear()
+        return requests
 
     def next_deadline(self) -> float | None:
-        """When the first answer is overdue."""
-        first = next(iter(self._flights.values()), None)
+        """Return when the first request times out."""
+        first = next(iter(self._requests.values()), None)
         return None if first is None else first.sent_at + ACK_TIMEOUT_S
 
 
 class WaitingCalls:
-    """A bounded queue of calls that wait for a link or for their time."""
+    """Bounded queue of calls that wait for a connection or for a retry."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -104,12 +104,12 @@ class WaitingCalls:
         self._calls.append(call)
 
     def put_back(self, call: PendingCall, until: float) -> None:
-        """Queue a call that was under way; it counts against no limit a second time."""
+        """Queue a call that was in flight, not before ``until``; the limit does not apply again."""
         call.not_before = until
         self._calls.append(call)
 
     def take_ready(self, now: float) -> list[PendingCall]:
-        """Take the calls whose time has come."""
+        """Remove and return the calls that are due."""
         if not self._calls:
             return []
         ready = [call for call in self._calls if call.not_before <= now]
@@ -118,14 +118,14 @@ class WaitingCalls:
         return ready
 
     def take_all(self) -> list[PendingCall]:
-        """Take everything."""
+        """Remove and return all calls."""
         calls, self._calls = self._calls, []
         return calls
 
     def deadlines(self) -> Iterator[float]:
-        """When postponed calls may leave."""
+        """Return when postponed calls may be sent."""
         return (call.not_before for call in self._calls)
 
     def has(self, name: str) -> bool:
-        """Whether a call of this name waits."""
+        """Return whether a call of this name is queued."""
         return any(call.name == name for call in self._calls)

@@ -1,4 +1,4 @@
-"""What the user of the SDK is told beyond the payloads of the wire."""
+"""Payloads of the SDK's own events."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ConnectionState = Literal["connected", "disconnected", "reconnecting"]
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
-    """A message, in its place: every ``seq`` of a joined conversation once, in order.
+    """A message; each ``seq`` of a joined conversation is delivered once and in order.
 
-    ``own`` says that this process sent it; ``caught_up`` that it is older than the connection that brought it.
+    ``own``: this process sent it. ``caught_up``: it is older than the connection that delivered it.
     """
 
     message: Message
@@ -46,7 +46,7 @@ class MessageReceived(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChange:
-    """The connection's state; while reconnecting, which attempt comes after how many seconds."""
+    """State of the connection; while reconnecting, the number of the next attempt and the delay before it."""
 
     state: ConnectionState
     reason: str
@@ -56,7 +56,7 @@ class ConnectionChange:
 
 @dataclass(frozen=True, slots=True)
 class ConversationJoined:
-    """A room was entered; after a reconnection (``again``) the differences are told as the usual events, too."""
+    """A conversation was joined; after a reconnect (``again``) changes are also delivered as the usual events."""
 
     conversation_id: str
     ack: JoinAck
@@ -65,7 +65,7 @@ class ConversationJoined:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReloaded:
-    """The known position is worth nothing any more: forget the conversation's messages and show these."""
+    """The position is not valid any more: replace the conversation's messages by these."""
 
     conversation_id: str
     messages: tuple[Message, ...]

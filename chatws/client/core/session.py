@@ -1,4 +1,4 @@
-"""The client's session: every input from link, clock and user, and the effects each of them has."""
+"""Session of a client: the inputs from connection, clock and user, and the effects of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatws.client.core.cursors import ConversationCursors
 from chatws.client.core.effects import ConnectionEnd, Deliver, Drop, Effect, Emit, MessageSent, RenewToken, Resolve
 from chatws.client.core.event_names import Command, Event
 from chatws.client.core.outbox import Outbox, OutboxEntry
-from chatws.client.core.requests import InFlightRequests, PendingCall, Subject, WaitingCalls
+from chatws.client.core.requests import InFlightRequests, PendingCall, RequestSubject, WaitingCalls
 from chatws.client.core.stats import ClientCounters, ClientStats
 from chatws.client.core.typing_throttle import TypingThrottle
 from chatws.client.errors import ClientError, ConnectionLost, Disconnected
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from chatws.protocol.responses import Ok
 
 REMEMBERED = frozenset({Command.SET_PRESENCE, Command.SUBSCRIBE_INBOX})
-"""Said again on every new link."""
+"""Commands that are repeated on every new connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """The bounds and choices a session needs to know."""
+    """Limits and choices of a session."""
 
     renewable: bool = False
-    """A fresh token can be had when the old one expires."""
+    """Whether the user can provide a fresh token."""
     max_attempts: int | None = None
     retry_first_connect: bool = False
     max_outbox: int = 1_000
 
 
 class ChatSession:
-    """A chat client without I/O.
+    """Chat client without I/O.
 
     Every method is an input and returns its effects in order; ``now`` is a monotonic time in seconds. After each input
-    the driver asks `next_deadline` and calls `tick` by then.
+    the driver reads `next_deadline` and calls `tick` by then.
 
-    Promises: a joined conversation's messages are delivered once each, by ``seq``, across links; a posted message is
-    repeated under its own id until the server stored or finally refused it; every request is settled exactly once.
+    Guarantees: the messages of a joined conversation are delivered once each, by ``seq``, across connections; a posted
+    message is retried under its own id until the server stores or finally refuses it; every request is resolved once.
     """
 
     def __init__(self, rng: Random, options: SessionOptions) -> None:
@@ -60,52 +60,52 @@ class ChatSession:
             retry_first=options.retry_first_connect,
         )
         self._renewable = options.renewable
-        self._rooms = ConversationCursors()
+        self._cursors = ConversationCursors()
         self._outbox = Outbox(options.max_outbox)
         self._waiting = WaitingCalls(options.max_outbox)
-        self._flights = InFlightRequests()
+        self._in_flight = InFlightRequests()
         self._typing = TypingThrottle()
-        self._tally = ClientCounters()
-        self._answers = AckHandler(self._rooms, self._outbox, self._waiting, self._tally)
+        self._counters = ClientCounters()
+        self._ack_handler = AckHandler(self._cursors, self._outbox, self._waiting, self._counters)
         self._remembered: dict[str, PendingCall] = {}
         self._connecting: int | None = None
-        """The request that waits for the first link."""
+        """Request that waits for the first connection."""
         self._renewing = False
-        self._last_heard = 0.0
-        self._looked_at = 0.0
-        """When it was last looked for what is due."""
-        self._out: list[Effect] = []
+        self._last_received_at = 0.0
+        self._last_flush_at = 0.0
+        """Time of the last search for due requests."""
+        self._effects: list[Effect] = []
 
     def stats(self, now: float) -> ClientStats:
-        """Count what happened so far."""
+        """Return the statistics so far."""
         opened_at = self.connection.opened_at
-        return self._tally.snapshot(
+        return self._counters.snapshot(
             uptime_s=self.connection.uptime_s + (0.0 if opened_at is None else now - opened_at),
             pending=len(self._outbox),
             reconnects=self.connection.reconnects,
-            rooms=self._rooms,
+            cursors=self._cursors,
         )
 
     def next_deadline(self) -> float | None:
-        """When `tick` has to be called at the latest; None without anything to wait for."""
-        times = [time for time in (self._flights.next_deadline(), self.connection.drain_deadline) if time is not None]
+        """Return when `tick` has to be called at the latest; None if nothing is pending."""
+        times = [time for time in (self._in_flight.next_deadline(), self.connection.drain_deadline) if time is not None]
         if self.connection.up:
-            # What was due by then has left at the last look; what is held for other reasons needs no clock.
-            later = (*self._outbox.deadlines(), *self._waiting.deadlines(), *self._rooms.deadlines())
-            times += [time for time in later if time > self._looked_at]
+            # Requests due before the last flush were sent by it, or wait for something else than the clock.
+            later = (*self._outbox.deadlines(), *self._waiting.deadlines(), *self._cursors.deadlines())
+            times += [time for time in later if time > self._last_flush_at]
         return min(times, default=None)
 
-    # Inputs from the link and the clock
+    # Inputs from the connection and the clock
 
     def connection_opened(self, user: events.Authenticated, now: float) -> list[Effect]:
-        """The link is up and the server has said who we are."""
+        """Take an authenticated connection."""
         if self.connection.phase is not ConnectionPhase.CONNECTING:
             return []
-        self._last_heard = now
-        self._out += [*self.connection.opened(user, now), Deliver(Event.AUTHENTICATED, user)]
+        self._last_received_at = now
+        self._effects += [*self.connection.opened(user, now), Deliver(Event.AUTHENTICATED, user)]
         self._typing.resend_s = user.timers.typing_resend_ms / 1000
         if self._connecting is not None:
-            self._out.append(Resolve(self._connecting, user))
+            self._effects.append(Resolve(self._connecting, user))
             self._connecting = None
         for name, call in self._remembered.items():
             if not self._waiting.has(name):
@@ -113,82 +113,82 @@ class ChatSession:
         return self._finish(now)
 
     def connection_ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
-        """The link is gone, or could not be opened."""
+        """Take the end of a connection, or of an attempt to open one."""
         self._renewing = False
-        self._typing.forget()
-        self._out += self._rooms.lost()
-        self._outbox.rewind()
-        for flight in self._flights.take_all():
-            self._out += self._answers.lost(flight)
-        self._out += self.connection.ended(end, now)
+        self._typing.disconnect()
+        self._effects += self._cursors.disconnect()
+        self._outbox.disconnect()
+        for request in self._in_flight.take_all():
+            self._effects += self._ack_handler.disconnected(request)
+        self._effects += self.connection.ended(end, now)
         if self.connection.failure is not None:
-            self._fail_everything(self.connection.failure)
+            self._fail_all(self.connection.failure)
         return self._finish(now)
 
     def event(self, name: str, payload: object, now: float) -> list[Effect]:
-        """The server says something; ``payload`` is the table's struct, or plain JSON for a name it does not have."""
-        self._last_heard = now
+        """Take an event; ``payload`` is the contract's struct, or parsed JSON for an event outside the contract."""
+        self._last_received_at = now
         match payload:
             case Message():
-                told = self._rooms.follow(payload)
-                if told is not None:
-                    # It sets nothing in motion, and what time brings is the next tick's.
-                    return told
-                self._out += self._rooms.hear_message(payload)
+                delivered = self._cursors.follow(payload)
+                if delivered is not None:
+                    # Such a message sends nothing, and deadlines are left to the next tick.
+                    return delivered
+                self._effects += self._cursors.receive(payload)
             case events.TypingIndicator():
-                self._out += self._rooms.others.hear_typing(payload)
+                self._effects += self._cursors.peers.update_typing(payload)
             case Presence():
-                self._out += self._rooms.others.hear_presence(payload)
+                self._effects += self._cursors.peers.update_presence(payload)
             case events.MessageRead():
-                self._out += self._rooms.others.hear_read(payload)
+                self._effects += self._cursors.peers.update_read_mark(payload)
             case events.AuthExpiring():
                 self._renew()
-                self._out.append(Deliver(name, payload))
+                self._effects.append(Deliver(name, payload))
             case events.ServerDraining():
-                self.connection.hear_draining(payload.retry_after_ms, now)
-                self._out.append(Deliver(name, payload))
+                self.connection.drain(payload.retry_after_ms, now)
+                self._effects.append(Deliver(name, payload))
             case events.Failed():
-                self._tally.errors += 1
-                self.connection.hear_error(payload)
-                self._out.append(Deliver(Event.ERROR, payload))
+                self._counters.errors += 1
+                self.connection.note_error(payload)
+                self._effects.append(Deliver(Event.ERROR, payload))
             case dict() if name == Event.POSITIONS:
-                self._rooms.hear_positions(payload, now)
+                self._cursors.announce_heads(payload, now)
             case _:
-                self._out.append(Deliver(name, payload))
+                self._effects.append(Deliver(name, payload))
         return self._finish(now)
 
     def ack(self, command_id: int, reply: Ok | RefusedReply, now: float) -> list[Effect]:
-        """The server answers a request; an answer to one given up is ignored."""
-        self._last_heard = now
-        flight = self._flights.land(command_id)
-        if flight is None:
+        """Take the reply to a request; a reply after the timeout is ignored."""
+        self._last_received_at = now
+        request = self._in_flight.take(command_id)
+        if request is None:
             return self._finish(now)
-        self._tally.note_ack(now - flight.sent_at)
+        self._counters.note_ack(now - request.sent_at)
         if not isinstance(reply, RefusedReply):
-            self._out += self._answers.accepted(flight, reply)
+            self._effects += self._ack_handler.accepted(request, reply)
             return self._finish(now)
-        if reply.error.code is ErrorCode.TOKEN_EXPIRED and flight.name != Command.REFRESH_TOKEN:
+        if reply.error.code is ErrorCode.TOKEN_EXPIRED and request.name != Command.REFRESH_TOKEN:
             self._renew()
-        if not reply.error.retryable and self._remembered.get(flight.name) is flight.subject:
-            self._remembered.pop(flight.name, None)
-        self._out += self._answers.refused(flight, reply, now)
+        if not reply.error.retryable and self._remembered.get(request.name) is request.subject:
+            self._remembered.pop(request.name, None)
+        self._effects += self._ack_handler.refused(request, reply, now)
         return self._finish(now)
 
     def tick(self, now: float) -> list[Effect]:
-        """Time has passed."""
+        """Apply timeouts and send what is due."""
         deadline = self.connection.drain_deadline
         if deadline is not None and deadline <= now:
             self._drop("the server did not finish draining")
-        for flight in self._flights.take_overdue(now):
-            # Anything heard is proof of life: silence since the request left means a dead link, not a slow server.
-            # Requests nobody waits for prove nothing, a server may leave them unanswered.
-            if flight.subject is not None and self._last_heard <= flight.sent_at:
+        for request in self._in_flight.take_overdue(now):
+            # Nothing received since the request was sent means a dead connection, not a slow server. Requests without
+            # a subject do not count: a server need not acknowledge them.
+            if request.subject is not None and self._last_received_at <= request.sent_at:
                 self._drop("no answer from the server")
-            self._out += self._answers.missing(flight, now)
+            self._effects += self._ack_handler.timed_out(request, now)
         return self._finish(now)
 
     def token_renewed(self, token: str | None, now: float) -> list[Effect]:
-        """The user's fresh token for the live link; None when none could be had."""
+        """Take the user's fresh token for the open connection; None when there is none."""
         self._renewing = False
         if token is not None and self.connection.up:
             self._emit(Command.REFRESH_TOKEN, RefreshToken(token=token), None, now)
@@ -197,35 +197,35 @@ class ChatSession:
     # Inputs from the user
 
     def start(self, request_id: int, now: float) -> list[Effect]:
-        """Connect; settled with `Authenticated` or the error that made it final."""
+        """Connect; resolved with `Authenticated` or the final error."""
         if self.connection.phase is not ConnectionPhase.IDLE:
-            self._out.append(Resolve(request_id, Disconnected("connect was called before")))
+            self._effects.append(Resolve(request_id, Disconnected("connect was called before")))
             return self._finish(now)
         self._connecting = request_id
-        self._out += self.connection.start()
+        self._effects += self.connection.start()
         return self._finish(now)
 
     def stop(self, now: float) -> list[Effect]:
-        """Disconnect for good; everything pending is settled with `Disconnected`, cursors are kept."""
-        had_link = self.connection.phase in (ConnectionPhase.CONNECTING, ConnectionPhase.UP)
-        self._out += self._rooms.others.forget_typing()
-        self._out += self.connection.stopping()
-        self._fail_everything(Disconnected(USER_REASON))
-        if had_link:
-            self._out.append(Drop(USER_REASON))
+        """Disconnect for good: everything pending is resolved with `Disconnected`, cursors are kept."""
+        had_connection = self.connection.phase in (ConnectionPhase.CONNECTING, ConnectionPhase.UP)
+        self._effects += self._cursors.peers.end_typing()
+        self._effects += self.connection.stop()
+        self._fail_all(Disconnected(USER_REASON))
+        if had_connection:
+            self._effects.append(Drop(USER_REASON))
         return self._finish(now)
 
     def join(
         self, request_id: int, conversation_id: str, after_seq: int | None, epoch: str | None, now: float
     ) -> list[Effect]:
-        """Join now and after every reconnection; settled with the `JoinAck`."""
+        """Join now and after every reconnect; resolved with the `JoinAck`."""
         if not self._is_over(request_id):
-            self._rooms.want(request_id, conversation_id, after_seq, epoch)
+            self._cursors.join(request_id, conversation_id, after_seq, epoch)
         return self._finish(now)
 
     def leave(self, conversation_id: str, now: float) -> list[Effect]:
-        """Forget a conversation's position and its room."""
-        self._out += self._rooms.forget(conversation_id)
+        """Leave a conversation and forget its position."""
+        self._effects += self._cursors.leave(conversation_id)
         self._typing.stop(conversation_id)
         if self.connection.up:
             self._emit(Command.LEAVE_CONVERSATION, conversation_id, None, now)
@@ -234,28 +234,28 @@ class ChatSession:
     def post(
         self, request_id: int, conversation_id: str, content: str, client_message_id: str, now: float
     ) -> list[Effect]:
-        """Queue a message; settled with `SendAck`, or the error that made it final.
+        """Queue a message; resolved with `SendAck` or the final error.
 
         Raises:
             OutboxFull: nothing was queued.
         """
         if not self._is_over(request_id):
             self._outbox.add(OutboxEntry(request_id, conversation_id, content, client_message_id))
-            self._tally.sent += 1
+            self._counters.sent += 1
             self._typing.stop(conversation_id)
-            self._rooms.note_own(client_message_id)
+            self._cursors.remember_own(client_message_id)
         return self._finish(now)
 
     def call(self, request_id: int, name: str, payload: Wire | str, now: float, *, repeat: bool) -> list[Effect]:
-        """Make any other request; without ``repeat`` it fails when there is no link, instead of waiting for one.
+        """Make any other request; without ``repeat`` it fails when there is no connection, instead of waiting for one.
 
         Raises:
-            OutboxFull: too many are waiting.
+            OutboxFull: too many calls are waiting.
         """
         if self._is_over(request_id):
             return self._finish(now)
         if not repeat and not self.connection.up:
-            self._out.append(Resolve(request_id, ConnectionLost(name)))
+            self._effects.append(Resolve(request_id, ConnectionLost(name)))
             return self._finish(now)
         call = PendingCall(request_id, name, payload, repeat=repeat)
         self._waiting.add(call)
@@ -264,7 +264,7 @@ class ChatSession:
         return self._finish(now)
 
     def typing(self, conversation_id: str, now: float, *, is_typing: bool) -> list[Effect]:
-        """Tell that the user types or stopped; dropped without a link, and when it was just said."""
+        """Send that the user types or stopped; dropped without a connection, and when it was sent recently."""
         if self.connection.up:
             if is_typing and self._typing.start(conversation_id, now):
                 self._emit(Command.TYPING_START, conversation_id, None, now)
@@ -272,45 +272,45 @@ class ChatSession:
                 self._emit(Command.TYPING_STOP, conversation_id, None, now)
         return self._finish(now)
 
-    # Parts
+    # Internals
 
     def _finish(self, now: float) -> list[Effect]:
-        """Let everything leave whose time has come, and hand the effects over."""
-        self._looked_at = now
+        """Send all requests that are due, and return the collected effects."""
+        self._last_flush_at = now
         if self.connection.up:
-            for name, payload, room in self._rooms.due(now):
-                self._emit(name, payload, room, now)
+            for name, payload, cursor in self._cursors.due(now):
+                self._emit(name, payload, cursor, now)
             for call in self._waiting.take_ready(now):
                 call.attempts += 1
                 self._emit(call.name, call.payload, call, now)
-            for entry in self._outbox.take_ready(now, self._rooms.is_open):
+            for entry in self._outbox.take_ready(now, self._cursors.is_open):
                 self._emit(Command.SEND_MESSAGE, entry.payload(), entry, now)
-                self._out.append(MessageSent(entry.request_id))
-        effects, self._out = self._out, []
+                self._effects.append(MessageSent(entry.request_id))
+        effects, self._effects = self._effects, []
         return effects
 
-    def _emit(self, name: str, payload: Wire | str, subject: Subject, now: float) -> None:
-        self._out.append(Emit(self._flights.depart(name, subject, now), name, payload))
+    def _emit(self, name: str, payload: Wire | str, subject: RequestSubject, now: float) -> None:
+        self._effects.append(Emit(self._in_flight.add(name, subject, now), name, payload))
 
     def _drop(self, reason: str) -> None:
         if self.connection.phase is ConnectionPhase.UP:
-            self.connection.closing()
-            self._out.append(Drop(reason))
+            self.connection.close()
+            self._effects.append(Drop(reason))
 
     def _renew(self) -> None:
         if self._renewable and not self._renewing:
             self._renewing = True
-            self._out.append(RenewToken())
+            self._effects.append(RenewToken())
 
     def _is_over(self, request_id: int) -> bool:
         if self.connection.failure is None:
             return False
-        self._out.append(Resolve(request_id, self.connection.failure))
+        self._effects.append(Resolve(request_id, self.connection.failure))
         return True
 
-    def _fail_everything(self, error: ClientError) -> None:
+    def _fail_all(self, error: ClientError) -> None:
         if self._connecting is not None:
-            self._out.append(Resolve(self._connecting, error))
+            self._effects.append(Resolve(self._connecting, error))
             self._connecting = None
-        self._out += self._rooms.fail_waiters(error)
-        self._out += self._answers.fail_pending(self._flights.take_all(), error)
+        self._effects += self._cursors.fail_waiters(error)
+        self._effects += self._ack_handler.fail_pending(self._in_flight.take_all(), error)

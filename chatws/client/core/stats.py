@@ -1,4 +1,4 @@
-"""What a client can say about itself (guide: client-side metrics)."""
+"""Statistics of a client (guide: client-side metrics)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LATENCY_SAMPLES = 512
 
 @dataclass(frozen=True, slots=True)
 class ClientStats:
-    """Counts since the client was made; latencies over the last 512 acks, in seconds, None without any."""
+    """Counts since the client was made; latencies in seconds over the last 512 acks, None without any."""
 
     uptime_s: float
-    """Connected time, all links together."""
+    """Connected time of all connections together."""
     sent: int
-    """Messages handed to the client."""
+    """Messages posted."""
     delivered: int
-    """Of those, stored by the server."""
+    """Messages stored by the server."""
     failed: int
     pending: int
     received: int
@@ -35,7 +35,7 @@ class ClientStats:
 
 
 class ClientCounters:
-    """The running counts."""
+    """Mutable counters behind `ClientStats`."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -45,11 +45,11 @@ class ClientCounters:
         self._latencies: deque[float] = deque(maxlen=LATENCY_SAMPLES)
 
     def note_ack(self, latency_s: float) -> None:
-        """Count one answer."""
+        """Record the latency of one ack."""
         self._latencies.append(latency_s)
 
-    def snapshot(self, *, uptime_s: float, pending: int, reconnects: int, rooms: ConversationCursors) -> ClientStats:
-        """Freeze the counts."""
+    def snapshot(self, *, uptime_s: float, pending: int, reconnects: int, cursors: ConversationCursors) -> ClientStats:
+        """Return the current statistics."""
         ordered = sorted(self._latencies)
         return ClientStats(
             uptime_s=uptime_s,
@@ -57,11 +57,11 @@ class ClientCounters:
             delivered=self.delivered,
             failed=self.failed,
             pending=pending,
-            received=rooms.received,
+            received=cursors.received,
             reconnects=reconnects,
             errors=self.errors,
-            duplicates_dropped=rooms.duplicates,
-            gaps_filled=rooms.gaps_filled,
+            duplicates_dropped=cursors.duplicates,
+            gaps_filled=cursors.gaps_filled,
             ack_latency_p50_s=_quantile(ordered, 0.5),
             ack_latency_p95_s=_quantile(ordered, 0.95),
             ack_latency_max_s=ordered[-1] if ordered else None,
