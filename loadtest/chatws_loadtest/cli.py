@@ -13,9 +13,10 @@ import msgspec
 import typer
 from rich.console import Console
 
+from chatws.exit_codes import ExitCode
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
-from chatws_loadtest.errors import CommandExit, ExitCode
+from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.machine import raise_file_limit
 from chatws_loadtest.options import check_url, find_credentials, probe
 from chatws_loadtest.report.compare import compare as compare_reports

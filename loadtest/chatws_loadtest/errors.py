@@ -1,23 +1,11 @@
-"""Exit codes of the commands, and the exception that ends a command with one of them."""
+"""Exception that ends a command with a line and an exit code."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from typing import TYPE_CHECKING
 
-
-class ExitCode(IntEnum):
-    """Exit codes of ``chatws loadtest`` and ``chatws check``."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    CANNOT_CONNECT = 3
-    REFUSED = 4
-    INVALID_RUN = 98
-    TARGET_MISSED = 99
-    HUNG_UP = 129
-    INTERRUPTED = 130
-    TERMINATED = 143
+if TYPE_CHECKING:
+    from chatws.exit_codes import ExitCode
 
 
 class CommandExit(Exception):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions
-from chatws_loadtest.errors import CommandExit, ExitCode
+from chatws_loadtest.errors import CommandExit
 
 PROBE_TIMEOUT_S: Final = 5.0
 _PORTS: Final = {"http": 80, "https": 443}

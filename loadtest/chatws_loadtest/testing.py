@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from chatws_loadtest.errors import ExitCode
+from chatws.exit_codes import ExitCode
 from chatws_loadtest.results import Report, read_json
 
 WITH_REPORT: Final = frozenset({ExitCode.DONE, ExitCode.INVALID_RUN, ExitCode.TARGET_MISSED})

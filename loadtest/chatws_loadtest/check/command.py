@@ -12,12 +12,13 @@ from xml.etree import ElementTree as ET
 import msgspec
 import typer
 
+from chatws.exit_codes import ExitCode
 from chatws_loadtest.check.check_context import CheckTarget
 from chatws_loadtest.check.registry import Check, CheckOutcome, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms
-from chatws_loadtest.errors import CommandExit, ExitCode
+from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.options import check_url, find_credentials, probe
 
 app = make_app()

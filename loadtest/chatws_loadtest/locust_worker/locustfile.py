@@ -23,8 +23,8 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chatws.client.errors import CannotConnect
 from chatws.client.gevent.endpoint import resolve_endpoint
+from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
-from chatws_loadtest.errors import ExitCode
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.locust_worker import locust_user
