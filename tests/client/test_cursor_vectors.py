@@ -40,11 +40,11 @@ class CursorScenario:
             case {"history": page}:
                 reloaded = self._cursor.apply_history(_history_ack(page))
             case {"announceHead": head, "atMs": at_ms}:
-                self._cursor.hear_position(head, at_ms / 1000)
+                self._cursor.announce_head(head, at_ms / 1000)
             case {"applyAnnouncedHead": True, "atMs": at_ms}:
-                self._cursor.check_position(at_ms / 1000)
+                self._cursor.apply_announced_head(at_ms / 1000)
             case {"disconnect": True}:
-                self._cursor.lost()
+                self._cursor.disconnect()
         released = followed + _seqs(self._cursor.release())
         return {
             "released": released,
