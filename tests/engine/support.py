@@ -163,7 +163,7 @@ async def serve(
     finally:
         await runner.cleanup()
         assert io.session_count == 0
-        assert not io._context._tasks
+        assert not io._context.task_count
 
 
 async def open_stalled_client(server: EngineTestServer) -> socket.socket:

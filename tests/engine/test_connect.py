@@ -16,7 +16,7 @@ from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, close_code, 
 def refuse_without_token(io: Server) -> None:
     @io.of("/").on_connect
     async def connect(socket: Socket, auth: msgspec.Raw | None) -> None:
-        socket.join("everybody")
+        socket.join("room")
         if auth is None or b"token" not in bytes(auth):
             raise ConnectRefused("Not authorized", {"code": "unauthorized"})
 

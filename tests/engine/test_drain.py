@@ -91,7 +91,7 @@ async def test_shutdown_closes_clients_and_leaves_no_task_or_timer() -> None:
         io = server.io
         await io.close()
         assert await close_code(websocket) == 1012
-    assert (io.session_count, io._context._tasks) == (0, set())
+    assert (io.session_count, io._context.task_count) == (0, 0)
 
 
 async def test_shutdown_does_not_wait_for_a_handler_that_ignores_cancellation() -> None:
@@ -114,4 +114,4 @@ async def test_shutdown_does_not_wait_for_a_handler_that_ignores_cancellation() 
             await server.io._context.shut_down(0.05)
         assert len(entered.items) == 2
         release.set()
-        await eventually(lambda: not server.io._context._tasks)
+        await eventually(lambda: not server.io._context.task_count)

@@ -164,7 +164,7 @@ def prepare_call(io: Server, handled: ValueRecorder, timeout_s: float) -> None:
 @pytest.mark.parametrize(
     ("event", "code"),
     [
-        ('["nobody"]', "unknown_event"),
+        ('["unknown"]', "unknown_event"),
         ('["two",1]', "bad_request"),
         ('["two",1,2,3]', "bad_request"),
         ('["two",1' + "0" * 5000 + ",2]", "bad_request"),

@@ -141,10 +141,10 @@ def test_short_timeout_tolerates_a_block_of_half_its_length() -> None:
 async def test_websocket_without_pong_is_closed() -> None:
     async with serve(QUICK) as server:
         silent = await server.open_websocket()
-        alive = await server.open_websocket()
+        answering = await server.open_websocket()
         for _ in range(4):
-            assert await alive.receive_str(timeout=TIMEOUT_S) == "2"
-            await alive.send_str("3")
+            assert await answering.receive_str(timeout=TIMEOUT_S) == "2"
+            await answering.send_str("3")
         await server.disconnects.count(1)
         assert await silent.receive_str() == "2"
         assert await close_code(silent) == 1001

@@ -170,17 +170,17 @@ async def test_unread_poll_response_aborts_the_connection() -> None:
 async def test_reading_client_gets_every_event(limit: int) -> None:
     async with serve(EngineOptions(max_outbox_bytes=limit)) as server:
         websocket = await server.open_websocket()
-        heard = ValueRecorder()
+        received = ValueRecorder()
 
         async def read() -> None:
             while True:
-                heard.add(await websocket.receive_str())
+                received.add(await websocket.receive_str())
 
         reading = asyncio.create_task(read())
         for _ in range(50):
             server.io.of("/").emit("note", "x" * 10_000)
             await asyncio.sleep(0)
-        await heard.count(50)
+        await received.count(50)
         reading.cancel()
 
 

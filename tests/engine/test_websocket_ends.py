@@ -87,7 +87,7 @@ async def test_handler_that_outlives_its_connection_logs_nothing_under_tls(
             entered.items[0].close_transport()
             await eventually(lambda: not server.io._context.connections)
             release.set()
-            await eventually(lambda: not server.io._context._tasks)
+            await eventually(lambda: not server.io._context.task_count)
     gc.collect()  # asyncio logs an unretrieved exception when its task is freed
     assert not [record for record in caplog.records if record.exc_info]
 

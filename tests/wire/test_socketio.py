@@ -177,4 +177,4 @@ def _read(text: str) -> None:
     if packet.type in (SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT):
         split_event(packet.raw_json)
     elif packet.type is SocketPacketType.CONNECT_ERROR and not packet.raw_json:
-        raise PacketError(ViolationKind.MALFORMED, "nothing said")
+        raise PacketError(ViolationKind.MALFORMED, "no payload")
