@@ -61,15 +61,15 @@ ENGINE = web.AppKey("chatws.engine", Server)
 def create_app(
     settings: Settings, *, clock: Clock | None = None, store: Store | None = None, bus: Bus | None = None
 ) -> web.Application:
-    """Make the whole server as an aiohttp application.
+    """Create the server as an aiohttp application.
 
     The database and the bus are opened when the application starts, and closed by its clean-up.
 
     Args:
-        settings: What the parts are made from.
-        clock: Another one than the machine's.
-        store: Another one than the settings name, not opened yet.
-        bus: Likewise, such as a place at a ``MemoryHub`` for several servers in one program.
+        settings: Settings of all parts.
+        clock: Replacement for the system clocks.
+        store: Replacement for the store named in the settings, not opened yet.
+        bus: Likewise, such as the bus of a ``MemoryHub`` for several servers in one program.
 
     Raises:
         StartError: the settings name a database, a key or a bot that cannot be used.
@@ -93,7 +93,7 @@ def create_app(
 
 
 def engine_options(settings: Settings) -> EngineOptions:
-    """Translate the settings for the engine; ``limits=off`` lifts its counts and rates."""
+    """Return the engine's options; ``limits=off`` disables its limits of sessions and rates."""
     counted = settings.limits == "on"
     return EngineOptions(
         ping_interval_s=settings.ping_interval_ms / 1000,

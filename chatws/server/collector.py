@@ -14,17 +14,17 @@ from chatws.server.services import Services
 
 
 class ServerCollector(Collector):
-    """What the engine and the chat know about themselves anyway."""
+    """Collector of the engine's and the chat's own numbers."""
 
     def __init__(self, services: Services, server: Server) -> None:
         self._services = services
         self._server = server
 
     def collect(self) -> Iterator[Metric]:
-        """Read everything, now."""
+        """Read all numbers."""
         yield from self._gauges()
         yield from self._counters()
-        yield from self._tallies()
+        yield from self._histograms()
 
     def _gauges(self) -> Iterator[Metric]:
         services, server = self._services, self._server
@@ -46,7 +46,7 @@ class ServerCollector(Collector):
         yield GaugeMetricFamily("chatws_bus_queued", "Notes that wait to be published.", bus.queued)
         yield GaugeMetricFamily("chatws_bus_lag_seconds", "Age of the last note when it arrived.", bus.lag_ms / 1000)
 
-    def _tallies(self) -> Iterator[Metric]:
+    def _histograms(self) -> Iterator[Metric]:
         metrics = self._services.metrics
         yield from metrics.requests.collect()
         yield _counter("chatws_messages", "Messages stored and delivered, by sender.", "role", metrics.messages)

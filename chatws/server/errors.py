@@ -1,10 +1,10 @@
-"""Why a server does not start."""
+"""Errors of the start of a server."""
 
 from __future__ import annotations
 
 
 class StartError(Exception):
-    """The server cannot start: ``what`` failed, ``why``, and what to do (``advice``, unless ``why`` says it)."""
+    """Failure to start: ``what`` failed, ``why``, and ``advice`` unless ``why`` contains it."""
 
     def __init__(self, what: str, why: str, advice: str = "") -> None:
         super().__init__(what, why, advice)

@@ -19,16 +19,16 @@ from chatws.protocol.rest_spec import REST_COMMANDS
 from chatws.protocol.spec import COMMANDS
 
 UNKNOWN_EVENT = "unknown"
-"""Label of every event name that is not in the table, so that clients cannot make labels."""
+"""Label of event names that are not in the table, so that clients cannot create labels."""
 
 _NAMES = frozenset({*COMMANDS, *REST_COMMANDS})
 
 BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Upper bounds of the buckets; one more takes the rest."""
+"""Upper bounds of the buckets; a last bucket has no bound."""
 
 
 class DurationHistogram:
-    """How long something took, in buckets."""
+    """Histogram of durations."""
 
     __slots__ = ("_buckets", "_sum_s")
 
@@ -42,41 +42,41 @@ class DurationHistogram:
         self._sum_s += seconds
 
     def add_to(self, family: HistogramMetricFamily, *labels: str) -> None:
-        """Write it into a family of histograms, cumulated as Prometheus wants it."""
+        """Add the histogram with cumulated buckets to a metric family."""
         names = [*map(str, BOUNDS_S), "+Inf"]
         family.add_metric(labels, list(zip(names, accumulate(self._buckets), strict=True)), self._sum_s)
 
 
 class RequestCounters:
-    """Requests by event and outcome, and their times by event."""
+    """Number of requests by event and outcome, and their durations by event."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], int] = {}
         self._times: dict[str, DurationHistogram] = {}
 
     def add(self, event: str, outcome: str, seconds: float) -> None:
-        """Count a request; names of both come from the contract's tables, so that clients cannot make labels."""
+        """Count a request; both labels come from the contract's tables, so that clients cannot create labels."""
         key = event, outcome
         self._counts[key] = self._counts.get(key, 0) + 1
-        timing = self._times.get(event)
-        if timing is None:
-            timing = self._times[event] = DurationHistogram()
-        timing.observe(seconds)
+        duration = self._times.get(event)
+        if duration is None:
+            duration = self._times[event] = DurationHistogram()
+        duration.observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """Give both metrics."""
+        """Yield both metrics."""
         requests = CounterMetricFamily("chatws_events", "Requests by event and outcome.", labels=["event", "outcome"])
         for key, count in self._counts.items():
             requests.add_metric(key, count)
         yield requests
         seconds = HistogramMetricFamily("chatws_event_seconds", "Time to answer a request, by event.", labels=["event"])
-        for event, timing in self._times.items():
-            timing.add_to(seconds, event)
+        for event, duration in self._times.items():
+            duration.add_to(seconds, event)
         yield seconds
 
 
 class Metrics:
-    """The server's own counters."""
+    """Counters and histograms that the server updates itself; `ServerCollector` reads the others."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -85,9 +85,9 @@ class Metrics:
         self.messages: dict[Role, int] = {"admin": 0, "customer": 0, "bot": 0}
         """Messages stored and delivered, by sender."""
         self.commit = DurationHistogram()
-        """From handing a message to the store until it is durable."""
+        """Durations from the call of the store until a message is durable."""
         self.bus_wait = DurationHistogram()
-        """What joins and new connections wait for other servers."""
+        """Times that joins and new connections waited for other servers."""
         answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
         outcomes = ("stored", "dropped", "failed", "handed_off")
         self.bot_answers = {outcome: answers.labels(outcome) for outcome in outcomes}
@@ -99,7 +99,7 @@ class Metrics:
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a finished request."""
         self.requests.add(event if event in _NAMES else UNKNOWN_EVENT, outcome, seconds)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

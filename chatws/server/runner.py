@@ -1,4 +1,4 @@
-"""Runs the server as a process: descriptors, socket, TLS, signals, drain, exit code."""
+"""Server process: file descriptors, listening socket, TLS, signals, graceful shutdown and exit code."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from chatws.settings import Settings
 _log = logging.getLogger("chatws.server")
 
 SPARE_DESCRIPTORS = 128
-"""For the database, the log, and REST requests beside the connections."""
+"""Descriptors for the database, the log and REST requests."""
 
 BACKLOG = 4096
 
 LINGERING_S = 2.0
-"""How long the body of a request that was refused before its end is still read, so that the client sees the answer."""
+"""Time to read the rest of a rejected request's body, so that the client receives the response."""
 
 COLLECT_AFTER = 10_000
-"""New objects after which Python looks for cyclic garbage.
+"""Number of new objects that starts a garbage collection.
 
-Requests in flight hold thousands of objects, none of them garbage; with Python's own 700 a fifth of the server's CPU
-went into looking at them again and again.
+In-flight requests hold thousands of objects, none of them garbage; with Python's default of 700 a fifth of the server's
+CPU was spent on scanning them.
 """
 
 
 def run(
     settings: Settings, announce: Callable[[str], None], *, number: int | None = None, lifeline: int | None = None
 ) -> int:
-    """Serve until SIGTERM, SIGINT or SIGHUP and return the exit code; ``announce`` gets the base URL once it listens.
+    """Serve until SIGTERM, SIGINT or SIGHUP and return the exit code.
 
     Args:
-        settings: Of this one process; ``workers`` does not count here.
-        announce: Called once.
-        number: Which of several servers this is; its log says so.
-        lifeline: A descriptor whose end of file ends the server, too.
+        settings: Settings of this process; ``workers`` is ignored.
+        announce: Called once with the base URL when the server listens.
+        number: Number of this server among several, included in its log.
+        lifeline: Descriptor whose end of file ends the server.
 
     Raises:
         StartError: it cannot listen, or a file or the database cannot be used.
@@ -59,7 +59,7 @@ def run(
 
 
 def check_descriptors(settings: Settings) -> None:
-    """Raise the limit of open files to what the connections need.
+    """Raise the limit of open files to the number that the connections need.
 
     Raises:
         StartError: the system's hard limit is lower, and the settings ask for production.
@@ -78,7 +78,7 @@ def check_descriptors(settings: Settings) -> None:
 
 
 def check_parser(settings: Settings) -> None:
-    """Make sure that aiohttp reads HTTP with its parser in C: the one in Python is slow, and laxer about smuggling.
+    """Check that aiohttp has its C parser: the Python parser is slow and less strict about request smuggling.
 
     Raises:
         StartError: it is missing, and the settings ask for production.
@@ -92,7 +92,7 @@ def check_parser(settings: Settings) -> None:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: PLC0415  not there on every platform
+        import uvloop  # noqa: PLC0415  not available on every platform
     except ImportError:
         return None
     return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""The guide's server-side API for a program that embeds the server (guide, API Reference)."""
+"""Server-side API for a program that embeds the server (guide, API Reference)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatws.wire.socketio import RESERVED_EVENTS
 
 
 class WebSocketService:
-    """Speaks into conversations and to users from the server's side."""
+    """Sends messages to conversations and events to users."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -24,7 +24,7 @@ class WebSocketService:
     async def send_message(
         self, conversation_id: str, content: str, sender: User = BOT, *, client_message_id: str | None = None
     ) -> Message:
-        """Store a message and broadcast it to the conversation's room; durable when it returns.
+        """Store a message and broadcast it to the conversation's room; it is durable when this returns.
 
         Raises:
             ChatError: the content is not allowed.
@@ -35,27 +35,27 @@ class WebSocketService:
         return (await self._services.conversations.append(draft)).message
 
     def send_to_user(self, user_id: str, event: str, payload: object = UNSET) -> int:
-        """Emit an event of any name that is not reserved to every connection of a user; returns how many are here.
+        """Emit an event to every connection of a user; return the number of connections on this server.
 
-        Connections to other servers get it over the bus, which is quick but may lose it.
+        Connections to other servers receive it over the bus, which may lose it.
 
         Raises:
-            ValueError: the name is Socket.IO's own or the contract's.
+            ValueError: the name is reserved by Socket.IO or the contract.
         """
         if not is_free_name(event):
             raise ValueError(event)
         sockets = self._services.registry.sockets_of(user_id)
         args = () if payload is UNSET else (payload,)
         self._services.namespace.to(user_room(user_id)).emit(event, *args)
-        crossing = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
-        self._services.cluster.send_to_user(user_id, event, crossing)
+        encoded = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
+        self._services.cluster.send_to_user(user_id, event, encoded)
         return len(sockets)
 
     def get_connection_count(self) -> int:
-        """Return how many authenticated connections there are."""
+        """Return the number of authenticated connections."""
         return len(self._services.registry)
 
 
 def is_free_name(event: str) -> bool:
-    """Whether an event name is neither Socket.IO's own nor the contract's."""
+    """Return whether an event name is reserved neither by Socket.IO nor by the contract."""
     return event not in RESERVED_EVENTS and event not in EVENTS

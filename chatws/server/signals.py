@@ -1,4 +1,4 @@
-"""Which signals end a server, and how often one has to ask."""
+"""Signals that end a server; separate from `runner`, whose imports the parent of several servers does not need."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Callable
 
 
 def catch_signals(at_once: Callable[[], None] = lambda: None) -> asyncio.Future[int]:
-    """Return a future of the exit code: the first signal sets it, the second ends the process, after ``at_once``."""
+    """Return a future of the exit code: the first signal sets it, the second calls ``at_once`` and exits."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
     def caught(number: signal.Signals) -> None:
         if not stop.done():
             stop.set_result(128 + number)
-        elif number != signal.SIGHUP:  # a shell that ends passes on to its jobs what they have heard themselves
+        elif number != signal.SIGHUP:  # an ending shell forwards SIGHUP to jobs that received it already
             at_once()
             sys.stderr.flush()
             os._exit(128 + number)
 
-    # A terminal that is closed ends the server as well as SIGTERM does; under nohup it is not to hear of it.
+    # A closed terminal ends the server like SIGTERM; under nohup SIGHUP stays ignored.
     hang_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
     for number in (signal.SIGTERM, signal.SIGINT, *hang_up):
         loop.add_signal_handler(number, caught, number)
@@ -30,15 +30,15 @@ def catch_signals(at_once: Callable[[], None] = lambda: None) -> asyncio.Future[
 
 
 def watch_lifeline(descriptor: int, stop: asyncio.Future[int]) -> None:
-    """Set the future as SIGTERM does once the other end of a pipe is gone, and with it whoever held it."""
+    """Set the future as SIGTERM does when the other end of a pipe is closed, because the parent process has ended."""
     loop = asyncio.get_running_loop()
 
     def readable() -> None:
         try:
-            gone = not os.read(descriptor, 1024)
+            is_closed = not os.read(descriptor, 1024)
         except OSError:
-            gone = True
-        if gone:
+            is_closed = True
+        if is_closed:
             loop.remove_reader(descriptor)
             if not stop.done():
                 stop.set_result(128 + signal.SIGTERM)

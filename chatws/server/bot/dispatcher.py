@@ -1,4 +1,4 @@
-"""Lets the bot answer while a conversation is the bot's: typing shown, one final message, silent after a hand-off."""
+"""Dispatcher of customers' messages to the bot: one reply at a time in each conversation, none after a hand-off."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from chatws.store.interface import Draft, IdempotencyConflict, StaleVersion, Sto
 _log = logging.getLogger("chatws.bot")
 
 BOT = User(user_id="bot", user_name="AI", role="bot")
-"""The guide's sender of bot messages."""
+"""Sender of bot messages (guide)."""
 
 MAX_WAITING = 10
-"""Questions of one conversation that wait for the bot; more are left to the agents."""
+"""Limit of questions per conversation that wait for the bot; further ones are left to the agents."""
 
-ASKED = HandOff("the customer asked for a human")
+HANDOFF_REQUESTED = HandOff("the customer asked for a human")
 
 
 class BotDispatcher:
-    """The bot's work under way: one answer at a time in each conversation, each checked against its version."""
+    """Replies in progress; a reply is stored only if the conversation still has the version of its question."""
 
     def __init__(
         self,
@@ -55,178 +55,179 @@ class BotDispatcher:
         self._notices = notices
         self._metrics = metrics
         self._handoff_words = KeywordMatcher(settings.bot_handoff_words)
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._answers: dict[str, list[BotReply]] = {}
-        """Those under way, by conversation, in the order of their questions."""
+        self._locks: dict[str, asyncio.Lock] = {}
+        """Serialise the replies of a conversation."""
+        self._replies: dict[str, list[BotReply]] = {}
+        """Replies in progress by conversation, in the order of their questions."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     @property
     def pending(self) -> Mapping[str, Sequence[BotReply]]:
-        """Read-only view of the replies in progress, by conversation, in the order of their questions."""
-        return MappingProxyType(self._answers)
+        """Read-only view of the replies in progress by conversation, in the order of their questions."""
+        return MappingProxyType(self._replies)
 
     def customer_wrote(self, conversation: Conversation, message: Message) -> None:
-        """Answer in the background if it is the bot's turn."""
+        """Reply in the background if the conversation is assigned to the bot."""
         if conversation.status == "bot":
             self.ask(conversation, message)
 
     def resume(self, conversation: Conversation) -> None:
-        """The bot has been given a conversation: it answers what the customer said last, if nobody has."""
+        """Reply to the last message of a conversation that was assigned to the bot, if a customer sent it."""
         last = conversation.last_message
         if last is not None and last.sender.role == "customer":
             self.ask(conversation, last)
 
     def ask(self, conversation: Conversation, question: Message) -> BotReply | None:
-        """Begin to answer, or return the answer to this question that is under way.
+        """Start a reply, or return the reply to this question that is in progress.
 
-        Returns None when too many questions wait already, and the agents are told; or when the server ends.
+        Returns None during shutdown, or if too many questions wait; the agents are then notified.
         """
         if self._is_closed:
             return None
-        waiting = self._answers.setdefault(conversation.conversation_id, [])
-        for answer in waiting:
-            if answer.question.message_id == question.message_id and answer.version == conversation.version:
-                return answer
+        waiting = self._replies.setdefault(conversation.conversation_id, [])
+        for reply in waiting:
+            if reply.question.message_id == question.message_id and reply.version == conversation.version:
+                return reply
         if len(waiting) >= MAX_WAITING:
             self._notices.overrun(conversation.conversation_id)
             return None
         if self._handoff_words.found_in(question.content):
-            _withdraw(waiting)
-        answer = BotReply(conversation, question)
-        waiting.append(answer)
-        task = asyncio.create_task(self._run(answer))
+            _cancel(waiting)
+        reply = BotReply(conversation, question)
+        waiting.append(reply)
+        task = asyncio.create_task(self._run(reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return answer
+        return reply
 
     def conversation_changed(self, conversation: Conversation) -> None:
-        """A human has taken over: what the bot is about to say is dropped."""
+        """Cancel the replies in a conversation that is no longer assigned to the bot."""
         if conversation.status != "bot":
-            _withdraw(self._answers.get(conversation.conversation_id, ()))
+            _cancel(self._replies.get(conversation.conversation_id, ()))
 
     async def close(self) -> None:
-        """End every answer that is under way; may be repeated. The next server resumes them."""
+        """Cancel every reply in progress; the next server resumes them. May be called repeatedly."""
         self._is_closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._bot.close()
 
-    async def _run(self, answer: BotReply) -> None:
-        conversation_id = answer.question.conversation_id
+    async def _run(self, reply: BotReply) -> None:
+        conversation_id = reply.question.conversation_id
         stored: Message | None = None
         try:
-            async with self._turns.setdefault(conversation_id, asyncio.Lock()):
-                answer.check()
+            async with self._locks.setdefault(conversation_id, asyncio.Lock()):
+                reply.check()
                 typing = asyncio.create_task(self._show_typing(conversation_id))
                 try:
-                    stored = await self._settle(answer)
+                    stored = await self._complete(reply)
                 finally:
                     typing.cancel()
                     await asyncio.wait({typing})
         except (ReplyCancelled, StaleVersion, IdempotencyConflict):
-            # The conflict is another server's answer to the same question.
+            # The conflict is another server's reply to the same question.
             self._metrics.bot_answers["dropped"].inc()
         except StoreError as problem:
             self._metrics.bot_answers["failed"].inc()
             _log.warning("bot_answer_lost", extra={"keys": {"conversationId": conversation_id, "error": str(problem)}})
         finally:
-            answer.finish(stored)
-            self._forget(answer)
+            reply.finish(stored)
+            self._remove(reply)
 
-    def _forget(self, answer: BotReply) -> None:
-        conversation_id = answer.question.conversation_id
-        waiting = self._answers[conversation_id]
-        waiting.remove(answer)
+    def _remove(self, reply: BotReply) -> None:
+        conversation_id = reply.question.conversation_id
+        waiting = self._replies[conversation_id]
+        waiting.remove(reply)
         if not waiting:
-            del self._answers[conversation_id]
-            self._turns.pop(conversation_id, None)
+            del self._replies[conversation_id]
+            self._locks.pop(conversation_id, None)
 
-    async def _settle(self, answer: BotReply) -> Message | None:
-        """Store what the customer is to read, and hand the conversation off if that is the end of it."""
+    async def _complete(self, reply: BotReply) -> Message | None:
+        """Store the final text, and hand the conversation off if the reply ends with a hand-off."""
         try:
-            text, ending = await self._say(answer)
+            text, handoff = await self._final_text(reply)
         except (ReplyCancelled, StoreError):
             raise
-        except Exception as problem:  # noqa: BLE001  a bot's failure is the operator's, never the customer's
-            return await self._fail(answer, problem)
-        stored = await self._append(answer, text)
+        except Exception as problem:  # noqa: BLE001  any failure of a bot is reported to the operator
+            return await self._fail(reply, problem)
+        stored = await self._append(reply, text)
         self._metrics.bot_answers["stored"].inc()
-        if ending is not None:
-            await self._hand_off(answer, ending)
+        if handoff is not None:
+            await self._hand_off(reply, handoff)
         return stored
 
-    async def _fail(self, answer: BotReply, problem: Exception) -> Message | None:
-        """Give the customer a clear line and the agents a notice."""
-        stored = await self._append(answer, fit_content(self._settings.bot_failure_text))
+    async def _fail(self, reply: BotReply, problem: Exception) -> Message | None:
+        """Store ``bot_failure_text`` for the customer and notify the agents."""
+        stored = await self._append(reply, fit_content(self._settings.bot_failure_text))
         self._metrics.bot_answers["failed"].inc()
-        self._notices.failed(answer.question.conversation_id, problem)
+        self._notices.failed(reply.question.conversation_id, problem)
         if self._settings.bot_on_failure == "handoff":
-            await self._hand_off(answer, HandOff("the bot failed"))
+            await self._hand_off(reply, HandOff("the bot failed"))
         return stored
 
-    async def _say(self, answer: BotReply) -> tuple[str, HandOff | None]:
-        ending = await self._compose(answer)
-        if text := fit_content(answer.text):
-            return text, ending
-        if ending is None:
+    async def _final_text(self, reply: BotReply) -> tuple[str, HandOff | None]:
+        handoff = await self._compose(reply)
+        if text := fit_content(reply.text):
+            return text, handoff
+        if handoff is None:
             raise BotError("it said nothing", FailureReason.EMPTY)
-        return fit_content(self._settings.bot_handoff_text), ending
+        return fit_content(self._settings.bot_handoff_text), handoff
 
-    async def _compose(self, answer: BotReply) -> HandOff | None:
-        """Let the bot write the answer's text; returns its hand-off, if it ends with one."""
-        if self._handoff_words.found_in(answer.question.content):
-            return ASKED
+    async def _compose(self, reply: BotReply) -> HandOff | None:
+        """Let the bot write the text of the reply; return its hand-off if the reply ends with one."""
+        if self._handoff_words.found_in(reply.question.content):
+            return HANDOFF_REQUESTED
         timeout_s = self._settings.bot_timeout_ms / 1000
-        async with answer.composing(timeout_s):
-            pieces = self._bot.answer(await self._turn(answer.question))
+        async with reply.composing(timeout_s):
+            pieces = self._bot.answer(await self._request(reply.question))
             async with aclosing(pieces):  # type: ignore[type-var]  # a bot's iterator is a generator
                 async for piece in pieces:
                     if isinstance(piece, HandOff):
                         return piece
-                    answer.add(piece)
-                    if answer.is_full:
+                    reply.add(piece)
+                    if reply.is_full:
                         break
         return None
 
-    async def _turn(self, question: Message) -> BotRequest:
-        """Read what was said before, at most so many messages and characters, the latest of them."""
-        limit, left = self._settings.bot_history_messages, self._settings.bot_history_chars
+    async def _request(self, question: Message) -> BotRequest:
+        """Return the question with the latest messages before it, within the limits of messages and characters."""
+        limit, chars_left = self._settings.bot_history_messages, self._settings.bot_history_chars
         if not limit or not self._bot.reads_history:
             return BotRequest(question.conversation_id, question)
         page = await self._store.page_before(question.conversation_id, question.seq, limit)
         history: list[Message] = []
         for message in reversed(page.messages):
-            left -= len(message.content)
-            if left < 0:
+            chars_left -= len(message.content)
+            if chars_left < 0:
                 break
             history.append(message)
         return BotRequest(question.conversation_id, question, tuple(reversed(history)))
 
-    async def _append(self, answer: BotReply, text: str) -> Message | None:
-        """Store the message, unless it is empty, under the question's id: no question is ever answered twice."""
+    async def _append(self, reply: BotReply, text: str) -> Message | None:
+        """Store a text unless it is empty; the question's id as idempotency key prevents a second reply."""
         if not text:
             return None
         draft = Draft(
-            answer.question.conversation_id,
+            reply.question.conversation_id,
             BOT,
             text,
-            client_message_id=answer.question.message_id,
-            expected_version=answer.version,
+            client_message_id=reply.question.message_id,
+            expected_version=reply.version,
             reopen=False,
         )
         return (await self._conversations.append(draft)).message
 
-    async def _hand_off(self, answer: BotReply, ending: HandOff) -> None:
-        conversation = await self._hub.current(answer.question.conversation_id)
-        if conversation is None or (conversation.status, conversation.version) != ("bot", answer.version):
+    async def _hand_off(self, reply: BotReply, handoff: HandOff) -> None:
+        conversation = await self._hub.current(reply.question.conversation_id)
+        if conversation is None or (conversation.status, conversation.version) != ("bot", reply.version):
             return
         if await self._conversations.requeue(conversation):
-            self._notices.handed_off(conversation.conversation_id, ending.reason)
+            self._notices.handed_off(conversation.conversation_id, handoff.reason)
 
     async def _show_typing(self, conversation_id: str) -> None:
-        """Until cancelled; an indicator expires by itself, so that it is repeated as a client's is."""
+        """Show the bot as typing until cancelled; repeated because the indicator expires."""
         try:
             while True:
                 if (hosted := self._hub.get(conversation_id)) is not None:
@@ -241,6 +242,6 @@ class BotDispatcher:
                 self._cluster.typing(conversation_id, BOT, is_typing=False)
 
 
-def _withdraw(answers: list[BotReply] | tuple[()]) -> None:
-    for answer in answers:
-        answer.withdraw()
+def _cancel(replies: Sequence[BotReply]) -> None:
+    for reply in replies:
+        reply.cancel()

@@ -1,4 +1,4 @@
-"""One question's answer while the bot makes it; whoever follows sees the text grow, and then the stored message."""
+"""Reply of the bot to one question, from the first piece of text to the stored message."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from chatws.protocol.limits import MAX_CONTENT_CHARS
 
 
 class ReplyCancelled(Exception):
-    """A human has taken over meanwhile: the answer is not wanted any more."""
+    """The conversation was assigned to an agent while the bot was replying."""
 
 
 class BotReply:
-    """What the bot says to one question, as far as it has come."""
+    """Text of a reply in progress, and the stored message at its end."""
 
     def __init__(self, conversation: Conversation, question: Message) -> None:
         self.question = question
         self.version = conversation.version
-        """The bot may speak as long as the conversation has this version."""
+        """Version of the conversation that the reply belongs to; it is not stored in another version."""
         self.text = ""
-        """What the bot has said so far; what is stored in the end may be another line, when it fails."""
+        """Text so far; if the bot fails, another text is stored."""
         self.message: Message | None = None
-        """What was stored; set at the end, if anything was."""
+        """Stored message; set at the end if one was stored."""
         self.is_done = False
-        self._withdrawn = False
+        self._is_cancelled = False
         self._deadline: asyncio.Timeout | None = None
-        """Set while the bot is being asked."""
+        """Set inside `composing`."""
         self._changed = asyncio.Event()
 
     @asynccontextmanager
     async def composing(self, timeout_s: float) -> AsyncIterator[None]:
-        """Bound the time in which the bot is asked; `withdraw` ends it at once.
+        """Limit the duration of the bot's call; `cancel` ends it at once.
 
         Raises:
             TimeoutError: the time is over.
-            Withdrawn: so is the bot's turn.
+            ReplyCancelled: the reply was cancelled.
         """
         self.check()
         try:
@@ -48,38 +48,38 @@ class BotReply:
             self.check()
 
     def check(self) -> None:
-        """Go on only while the answer is wanted.
+        """Raise if the reply was cancelled.
 
         Raises:
-            Withdrawn: it is not.
+            ReplyCancelled: it was.
         """
-        if self._withdrawn:
+        if self._is_cancelled:
             raise ReplyCancelled
 
-    def withdraw(self) -> None:
-        """Stop asking; what is being stored already is the store's to judge, by the version."""
-        self._withdrawn = True
+    def cancel(self) -> None:
+        """Cancel the bot's call; an append in progress is decided by the store, which compares the version."""
+        self._is_cancelled = True
         if self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     @property
     def is_full(self) -> bool:
-        """Whether no more text fits into a message."""
+        """Whether the text has the maximum length of a message."""
         return len(self.text) >= MAX_CONTENT_CHARS
 
     def add(self, piece: str) -> None:
-        """Take the next piece of text."""
+        """Append a piece of text."""
         self.text = (self.text + piece)[:MAX_CONTENT_CHARS]
         self._changed.set()
 
     def finish(self, message: Message | None) -> None:
-        """Nothing more will come."""
+        """Mark the reply as done, with the stored message if there is one."""
         self.message = message
         self.is_done = True
         self._changed.set()
 
     async def wait_changed(self, timeout_s: float) -> bool:
-        """Wait for more text or the end than there is now; False when nothing has come in this time."""
+        """Wait for more text or the end; return False after the timeout."""
         self._changed.clear()
         try:
             async with asyncio.timeout(timeout_s):
@@ -89,7 +89,7 @@ class BotReply:
         return True
 
     async def wait_done(self, timeout_s: float) -> Message | None:
-        """Wait for the end, at most this long; returns what was stored by then."""
+        """Wait for the end; return the stored message, or None if there is none or after the timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not self.is_done:

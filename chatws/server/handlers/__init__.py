@@ -1,4 +1,4 @@
-"""What stands behind every event of the contract: one rule and one handler each."""
+"""Routes of all events: handler and policy."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "assign_bot": Route(assignment.assign_bot, assignment.may_change),
     }
 )
-"""Every event of the table; a test keeps them equal."""
+"""Routes by event name; a test compares them with the event table."""

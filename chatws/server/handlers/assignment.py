@@ -1,4 +1,4 @@
-"""Agents' work on a conversation: claim, release, resolve, reopen, and the hand-off from the bot and back."""
+"""Handlers that change status and assignee: claim, release, resolve, reopen, hand-off and assignment to the bot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatws.server.services import Services
 async def may_change(
     services: Services, context: RequestContext, payload: ChangeConversation | Handoff
 ) -> Conversation:
-    """Allow those who may see the conversation; read it, because what is remembered may be older than the caller's.
+    """Allow users who may see the conversation; read from the store, as the hub's version may be outdated.
 
     Raises:
         ChatError: as `policy.member`.
@@ -26,10 +26,10 @@ async def may_change(
 async def claim_conversation(
     services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
-    """Assign a waiting conversation to the caller; claiming what one already has changes nothing.
+    """Assign a conversation to the agent; claiming an own conversation changes nothing.
 
     Raises:
-        Conflict: somebody else has it, it is closed, or it has another version.
+        Conflict: it is assigned to another agent or closed, or has another version.
     """
     if conversation.status == "assigned" and conversation.assignee == context.user:
         return ConversationAck(conversation=conversation)
@@ -41,7 +41,7 @@ async def claim_conversation(
 async def release_conversation(
     services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
-    """Put an assigned conversation back in the queue.
+    """Return an assigned conversation to the queue.
 
     Raises:
         Conflict: it is not assigned, or it has another version.
@@ -54,7 +54,7 @@ async def release_conversation(
 async def resolve_conversation(
     services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
-    """Close a conversation; the customer's next message opens it again.
+    """Close a conversation; the customer's next message reopens it.
 
     Raises:
         Conflict: it is closed already, or it has another version.
@@ -67,7 +67,7 @@ async def resolve_conversation(
 async def reopen_conversation(
     services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
-    """Put a closed conversation in the queue.
+    """Reopen a closed conversation into the queue.
 
     Raises:
         Conflict: it is not closed, or it has another version.
@@ -80,10 +80,10 @@ async def reopen_conversation(
 async def handoff(
     services: Services, context: RequestContext, payload: Handoff, conversation: Conversation
 ) -> ConversationAck:
-    """Take a conversation from the bot and queue it for the agents; a queued one stays as it is.
+    """Move a conversation from the bot to the queue; a queued one is not changed.
 
     Raises:
-        Conflict: a human has it, or it is closed.
+        Conflict: it is assigned to an agent or closed.
     """
     if conversation.status == "queued":
         return ConversationAck(conversation=conversation)
@@ -97,10 +97,10 @@ async def handoff(
 async def assign_bot(
     services: Services, context: RequestContext, payload: ChangeConversation, conversation: Conversation
 ) -> ConversationAck:
-    """Hand a queued or assigned conversation to the bot, which answers what the customer said last.
+    """Assign a queued or assigned conversation to the bot, which replies to the customer's last message.
 
     Raises:
-        Conflict: the bot has it already, it is closed, or it has another version.
+        Conflict: it is assigned to the bot already or closed, or has another version.
     """
     _require(conversation, "queued", "assigned")
     after = await services.conversations.transition(conversation, payload.version, "bot")

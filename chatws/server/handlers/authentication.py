@@ -1,4 +1,4 @@
-"""Credentials after the connection is open: late authentication, and renewal."""
+"""Handlers of authentication after CONNECT and of token renewal."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from chatws.server.services import Services
 
 
 async def authenticate(services: Services, context: RequestContext, payload: Authenticate) -> AuthAck:
-    """Give an anonymous connection its identity."""
+    """Authenticate a connection."""
     assert context.connection is not None
     identity = await lifecycle.identify(services, context.connection.socket.handshake.address, payload)
     async with services.presence.expecting(identity.user_id):
         if not context.connection.socket.connected:
             raise ChatError(ErrorCode.UNAUTHORIZED, "The connection has ended.")
         lifecycle.admit(services, context.connection, identity)
-    return _acknowledge(identity)
+    return _ack(identity)
 
 
 async def refresh_token(services: Services, context: RequestContext, payload: RefreshToken) -> AuthAck:
-    """Let a live connection go on under a fresh token of the same user."""
+    """Replace the token of a connection by a newer one of the same user."""
     assert context.connection is not None
     identity = await services.authenticator.identify_agent(payload.token)
     if identity.user_id != context.user.user_id:
-        raise ChatError(ErrorCode.UNAUTHORIZED, "The token is somebody else's.")
+        raise ChatError(ErrorCode.UNAUTHORIZED, "The token belongs to another user.")
     lifecycle.renew(services, context.connection, identity)
-    return _acknowledge(identity)
+    return _ack(identity)
 
 
-def _acknowledge(identity: Identity) -> AuthAck:
+def _ack(identity: Identity) -> AuthAck:
     return AuthAck(
         user_id=identity.user.user_id,
         user_name=identity.user.user_name,

@@ -1,4 +1,4 @@
-"""Reading older messages, and saying how far one has read."""
+"""Handlers of message history and read marks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatws.server.services import Services
 async def history(
     services: Services, context: RequestContext, payload: History, conversation: Conversation
 ) -> HistoryAck:
-    """Read a page before or after a ``seq``, or the newest."""
+    """Return a page of messages before or after a ``seq``, or the latest page."""
     conversation_id = conversation.conversation_id
     if payload.after_seq is not UNSET:
         if payload.before_seq is not UNSET:
@@ -35,7 +35,7 @@ async def history(
 async def mark_read(
     services: Services, context: RequestContext, payload: MarkRead, conversation: Conversation
 ) -> MarkAck:
-    """Move the caller's mark forward and tell the room; a mark never goes back."""
+    """Move the user's read mark forward and notify the room; a mark never moves back."""
     user_id, conversation_id = context.user.user_id, conversation.conversation_id
     moved = await services.store.mark_read(conversation_id, user_id, payload.seq)
     if moved is None:

@@ -1,4 +1,4 @@
-"""Following the list of conversations."""
+"""Handler of inbox subscriptions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from chatws.server.services import Services
 from chatws.store.interface import ConversationFilter
 
 FIRST_PAGE = 100
-"""Most conversations in the answer, which also ends at ``PAGE_BYTES``; older ones come over REST."""
+"""Limit of conversations in the reply, which is also limited by ``PAGE_BYTES``; REST lists the others."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 async def subscribe_inbox(services: Services, context: RequestContext, payload: SubscribeInbox) -> InboxAck:
-    """Follow first, then read, so that no change falls in between."""
+    """Subscribe, then read the conversations, so that no change is missed in between."""
     connection = context.connection
     assert connection is not None
     status = None if payload.status is UNSET else payload.status
@@ -31,18 +31,18 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
     conversations = _cut((await services.store.conversations(wanted))[0])
     services.inbox.mark_shown(conversations)
-    people = [conversation.customer.user_id for conversation in conversations]
+    customers = [conversation.customer.user_id for conversation in conversations]
     await services.presence.look_up_agents()
     return InboxAck(
-        conversations=conversations, presence=await services.presence.of_all(people + services.presence.agents())
+        conversations=conversations, presence=await services.presence.of_all(customers + services.presence.agents())
     )
 
 
 def _cut(conversations: list[Conversation]) -> list[Conversation]:
-    """Keep what fits into the outbox: a hundred last messages can be six times as much."""
+    """Limit the page to the write buffer: a hundred last messages can have six times its size."""
     page_bytes = 0
-    for place, conversation in enumerate(conversations):
+    for index, conversation in enumerate(conversations):
         page_bytes += len(_encode(conversation)) + 1
-        if place and page_bytes > PAGE_BYTES:
-            return conversations[:place]
+        if index and page_bytes > PAGE_BYTES:
+            return conversations[:index]
     return conversations

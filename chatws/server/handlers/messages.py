@@ -1,4 +1,4 @@
-"""Sending a message."""
+"""Handler of new messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatws.store.interface import Draft, Stored
 
 
 async def may_send(services: Services, context: RequestContext, payload: SendMessage) -> tuple[Conversation, str]:
-    """Allow joined members to send well-formed content; returns it with line ends made LF.
+    """Allow joined members to send valid content; return the content with LF line ends.
 
     Raises:
         ChatError: ``draining``, ``too_large``, ``bad_request``, or as `policy.joined`.
@@ -30,7 +30,7 @@ async def may_send(services: Services, context: RequestContext, payload: SendMes
 async def send_message(
     services: Services, context: RequestContext, payload: SendMessage, authorized: tuple[Conversation, str]
 ) -> SendAck:
-    """Store the message, show it to the room, then answer; the sender's typing ends with it."""
+    """Store a message, deliver it to the room and return the ack; the sender's typing ends."""
     conversation, content = authorized
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
     draft = Draft(conversation.conversation_id, context.user, content, client_message_id)
@@ -41,7 +41,7 @@ async def send_message(
     if hosted is not None and context.connection is not None:
         hosted.typing.end(context.user.user_id, context.connection)
     if not stored.duplicate:
-        # It may have become the bot's, or a human's, while the message was being stored, or on another server.
+        # The conversation may have been reassigned during the append, here or on another server.
         now = services.conversations.known_state(conversation, stored) or await services.conversations.refresh(
             conversation
         )
@@ -53,7 +53,7 @@ async def send_message(
 
 
 def acknowledge(stored: Stored) -> SendAck:
-    """Write the ack of a stored message."""
+    """Return the ack of a stored message."""
     message = stored.message
     return SendAck(
         message_id=message.message_id,

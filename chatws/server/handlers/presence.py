@@ -1,4 +1,4 @@
-"""The user's own choice of presence."""
+"""Handler of the user's presence choice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatws.server.services import Services
 
 
 async def set_presence(services: Services, context: RequestContext, payload: SetPresence) -> Ok:
-    """Online, away or busy; busy on one connection is busy for the user."""
+    """Set online, away or busy for this connection; busy on one connection makes the user busy."""
     assert context.connection is not None
     services.presence.choose(context.connection, payload.status)
     return Ok()

@@ -1,4 +1,4 @@
-"""Joining and leaving a conversation's room, and catching up."""
+"""Handlers that join and leave conversations; the reply to a join contains the missed messages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from chatws.store.interface import Snapshot
 
 
 async def may_join(services: Services, context: RequestContext, payload: str | JoinConversation) -> Conversation:
-    """Allow members; in development mode a customer's first join makes the conversation.
+    """Allow users who may see the conversation; in development mode a customer's first join creates it.
 
     Raises:
-        ChatError: as `policy.member`, or ``connection_limit`` for one room or member too many.
+        ChatError: as `policy.member`, or ``connection_limit`` for too many rooms of the socket or members of the room.
     """
     conversation_id = policy.conversation_id_of(payload)
     conversation = await services.hub.current(conversation_id)
@@ -34,11 +34,11 @@ async def may_join(services: Services, context: RequestContext, payload: str | J
     conversation = policy.check_member(context.user, conversation)
     assert context.connection is not None
     if services.settings.limits == "on" and conversation_id not in context.connection.joined:
-        _check_room(services, context.connection, conversation_id)
+        _check_limits(services, context.connection, conversation_id)
     return conversation
 
 
-def _check_room(services: Services, connection: Connection, conversation_id: str) -> None:
+def _check_limits(services: Services, connection: Connection, conversation_id: str) -> None:
     settings = services.settings
     if len(connection.joined) >= settings.rooms_per_socket:
         raise ChatError(ErrorCode.CONNECTION_LIMIT, f"At most {settings.rooms_per_socket} conversations at once.")
@@ -49,7 +49,7 @@ def _check_room(services: Services, connection: Connection, conversation_id: str
 async def join_conversation(
     services: Services, context: RequestContext, payload: str | JoinConversation, conversation: Conversation
 ) -> JoinAck:
-    """Enter the room, then read: whatever is stored in between reaches the client twice rather than never."""
+    """Enter the room, then read: a message stored in between reaches the client twice rather than never."""
     connection = context.connection
     assert connection is not None
     if not connection.socket.connected:
@@ -77,9 +77,9 @@ async def _catch_up(services: Services, hosted: HostedConversation, payload: str
     snapshot = await services.store.snapshot(hosted.conversation.conversation_id, wanted)
     if snapshot is None:
         raise ChatError(ErrorCode.NOT_FOUND)
-    services.hub.adopt(snapshot.conversation)  # it may have changed between the look at the caller and the room
+    services.hub.adopt(snapshot.conversation)  # it may have changed after the policy read it
     presence = await services.presence.of_all(
-        _people(services, hosted, snapshot), snapshot.conversation.conversation_id
+        _members(services, hosted, snapshot), snapshot.conversation.conversation_id
     )
     recovered = same_epoch and (wanted is None or wanted <= snapshot.conversation.head_seq)
     return JoinAck(
@@ -94,19 +94,19 @@ async def _catch_up(services: Services, hosted: HostedConversation, payload: str
     )
 
 
-def _people(services: Services, hosted: HostedConversation, snapshot: Snapshot) -> list[str]:
+def _members(services: Services, hosted: HostedConversation, snapshot: Snapshot) -> list[str]:
     conversation = snapshot.conversation
-    people = [socket.data.user_id for socket in services.namespace.room_members(hosted.room)]
-    people.append(conversation.customer.user_id)
+    user_ids = [socket.data.user_id for socket in services.namespace.room_members(hosted.room)]
+    user_ids.append(conversation.customer.user_id)
     if conversation.assignee is not None:
-        people.append(conversation.assignee.user_id)
-    return people
+        user_ids.append(conversation.assignee.user_id)
+    return user_ids
 
 
 async def leave_conversation(
     services: Services, context: RequestContext, payload: str, conversation: Conversation
 ) -> Ok:
-    """Leave the room; typing ends with it."""
+    """Leave the conversation; the user's typing ends."""
     connection = context.connection
     assert connection is not None
     services.membership.leave(connection, conversation.conversation_id)
