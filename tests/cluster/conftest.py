@@ -1,4 +1,4 @@
-"""Fixtures of the tests that break and compare whole installations."""
+"""Fixtures of the tests with several servers behind a proxy."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.environment import Site
+from tests.cluster.environment import ClusterEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One installation for all tests that leave it whole and use people of their own."""
-    with Site(tmp_path_factory.mktemp("site"), "--set", "presence_grace_ms=500") as site:
-        yield site
+def shared_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterEnvironment]:
+    """Environment shared by tests that break nothing and use users of their own."""
+    with ClusterEnvironment(tmp_path_factory.mktemp("environment"), "--set", "presence_grace_ms=500") as environment:
+        yield environment

@@ -1,4 +1,4 @@
-"""A whole installation: three servers that share PostgreSQL and Redis, nginx in front, all real, all to be broken."""
+"""Test environment of three servers behind nginx with PostgreSQL and Redis, all of them real processes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SERVERS = 3
 
 
-class Site:
-    """Its methods block; a test whose event loop has to go on calls them with ``asyncio.to_thread``."""
+class ClusterEnvironment:
+    """Running environment; its methods block, so that tests with an event loop call them in ``asyncio.to_thread``."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.postgres = PostgresServer()
@@ -38,16 +38,16 @@ class Site:
 
     @property
     def nginx(self) -> Nginx:
-        assert self._nginx is not None, "the site has not been started"
+        assert self._nginx is not None, "the environment has not been started"
         return self._nginx
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """Base URL for clients."""
         return self.nginx.url
 
     def __enter__(self) -> Self:
-        """Start everything, the servers at once: they find an empty database and no secret."""
+        """Start all processes; the servers start at the same time with an empty database and without a secret."""
         self._stack.callback(self.postgres.close)
         self._stack.callback(self.redis.kill)
         with self._stack.pop_all() as stack:
@@ -69,11 +69,11 @@ class Site:
         self._stack.close()
 
     def connections(self) -> list[int]:
-        """How many each server has."""
+        """Return the number of connections of each server."""
         return [_connections(server.url) for server in self.servers]
 
     async def stored(self) -> dict[tuple[str, int], str]:
-        """Read every message straight from the database: conversation and ``seq`` → content."""
+        """Return the content of every message in the database by conversation and ``seq``."""
         database = await asyncpg.connect(self.postgres.url())
         try:
             rows = await database.fetch("SELECT conversation_id, seq, content FROM messages")
@@ -85,6 +85,6 @@ class Site:
 
 
 def _connections(url: str) -> int:
-    with urllib.request.urlopen(f"{url}/health", timeout=10) as response:  # noqa: S310 - our own
+    with urllib.request.urlopen(f"{url}/health", timeout=10) as response:  # noqa: S310  the test's own server
         count: int = json.load(response)["websocket"]["connections"]
     return count

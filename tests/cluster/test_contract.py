@@ -1,4 +1,4 @@
-"""The chat across servers: an agent on one and a customer on another, both through nginx; each event crosses once."""
+"""Chat across servers: agent and customer on different servers behind nginx receive each event once."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import aiohttp
 import pytest
 
 from chatws.client import AgentClient, ClientOptions, CustomerClient
-from tests.cluster.environment import SERVERS, Site
+from tests.cluster.environment import SERVERS, ClusterEnvironment
 from tests.support.chat import until
 from tests.support.node import NodeRunner
 from tests.support.peer import Payload, Peer
 from tests.support.server import SessionBody
 
-CROWD = 20
-"""Messages that one client may send at once."""
+MESSAGES = 20
+"""Number of messages that a client may send at once."""
 
 
-class People:
-    """Opens connections, each on another server than the one before."""
+class ClusterPeers:
+    """Opens connections, each on a different server than the one before."""
 
-    def __init__(self, site: Site, stack: AsyncExitStack) -> None:
-        self.site = site
+    def __init__(self, environment: ClusterEnvironment, stack: AsyncExitStack) -> None:
+        self.environment = environment
         self._stack = stack
         self._last: int | None = None
 
     async def session(self) -> SessionBody:
-        return await asyncio.to_thread(self.site.servers[0].new_session)
+        return await asyncio.to_thread(self.environment.servers[0].new_session)
 
     async def connect(self, auth: Payload) -> Peer:
-        """Connect through nginx, again if that led to the same server as the last time."""
+        """Connect through nginx; repeat if nginx selected the same server as before."""
         while True:
-            before = await asyncio.to_thread(self.site.connections)
-            peer = await Peer.connect(self.site.url, auth)
-            after = await asyncio.to_thread(self.site.connections)
+            before = await asyncio.to_thread(self.environment.connections)
+            peer = await Peer.connect(self.environment.url, auth)
+            after = await asyncio.to_thread(self.environment.connections)
             grown = [index for index in range(SERVERS) if after[index] > before[index]]
-            # None has grown where somebody from before left at the same time.
+            # No count has grown if an earlier connection closed at the same time.
             if grown and grown != [self._last]:
                 (self._last,) = grown
                 self._stack.push_async_callback(peer.close)
@@ -47,15 +47,15 @@ class People:
             await peer.close()
 
     async def agent(self, user_id: str) -> Peer:
-        return await self.connect({"token": self.site.servers[0].sign_token(user_id)})
+        return await self.connect({"token": self.environment.servers[0].sign_token(user_id)})
 
     async def pair(self, agent_id: str) -> tuple[Peer, Peer, SessionBody]:
         """Return an agent and a customer in one conversation, on two servers, with nothing left unread."""
         session = await self.session()
         customer = await self.connect({"sessionId": session["sessionId"]})
-        await enter(customer, session)
+        await join(customer, session)
         agent = await self.agent(agent_id)
-        await enter(agent, session)
+        await join(agent, session)
         await customer.expect("presence_update", userId=agent_id, status="online")
         for peer in (agent, customer):
             await peer.settle()
@@ -64,92 +64,92 @@ class People:
 
 
 @pytest.fixture
-async def people(shared_site: Site) -> AsyncIterator[People]:
+async def peers(shared_environment: ClusterEnvironment) -> AsyncIterator[ClusterPeers]:
     async with AsyncExitStack() as stack:
-        yield People(shared_site, stack)
-    await until(lambda: sum(shared_site.connections()) == 0)
+        yield ClusterPeers(shared_environment, stack)
+    await until(lambda: sum(shared_environment.connections()) == 0)
 
 
-async def enter(peer: Peer, session: SessionBody) -> Payload:
+async def join(peer: Peer, session: SessionBody) -> Payload:
     ack = await peer.ask("join_conversation", session["conversationId"])
     assert ack["success"]
     return ack
 
 
-async def say(peer: Peer, session: SessionBody, content: str) -> Payload:
+async def send(peer: Peer, session: SessionBody, content: str) -> Payload:
     ack = await peer.ask("send_message", {"conversationId": session["conversationId"], "content": content})
     assert ack["success"], ack
     return ack
 
 
-async def finish(*peers: Peer, session: SessionBody) -> None:
-    """Have everything that was on its way arrive: a message overtakes nothing of its conversation."""
-    await say(peers[0], session, "that is all")
+async def settle(*peers: Peer, session: SessionBody) -> None:
+    """Wait for everything in flight: a message arrives after all earlier events of its conversation."""
+    await send(peers[0], session, "that is all")
     for peer in peers:
         await peer.expect("message_received", content="that is all")
         await peer.settle()
 
 
-async def test_messages_cross_once_and_in_order(people: People) -> None:
-    agent, customer, session = await people.pair("agent-order")
+async def test_messages_cross_once_and_in_order(peers: ClusterPeers) -> None:
+    agent, customer, session = await peers.pair("agent-order")
     sides = {"agent": agent, "customer": customer}
     acks = []
-    for number in range(CROWD):
+    for number in range(MESSAGES):
         for name, peer in sides.items():
             payload = {"conversationId": session["conversationId"], "content": f"{name} {number}"}
             acks.append(await peer.start("send_message", payload))
     assert all(ack["success"] for ack in await asyncio.gather(*acks))
     for peer in sides.values():
-        await peer.expect("message_received", seq=2 * CROWD)
+        await peer.expect("message_received", seq=2 * MESSAGES)
         await peer.settle()
     shown = {
         name: [(row["seq"], row["content"]) for row in peer.seen("message_received")] for name, peer in sides.items()
     }
     assert shown["agent"] == shown["customer"]
-    assert [seq for seq, _ in shown["agent"]] == list(range(1, 2 * CROWD))
+    assert [seq for seq, _ in shown["agent"]] == list(range(1, 2 * MESSAGES))
     own = [content for _, content in shown["agent"] if content.startswith("agent")]
     assert own == sorted(own, key=lambda content: int(content.split()[1]))
 
 
-async def test_typing_and_read_marks_cross_once(people: People) -> None:
-    agent, customer, session = await people.pair("agent-typing")
+async def test_typing_and_read_marks_cross_once(peers: ClusterPeers) -> None:
+    agent, customer, session = await peers.pair("agent-typing")
     conversation = session["conversationId"]
-    seq = (await say(customer, session, "Hello"))["seq"]
+    seq = (await send(customer, session, "Hello"))["seq"]
     for is_typing, event in ((True, "typing_start"), (False, "typing_stop")):
         assert (await customer.ask(event, conversation))["success"]
         shown = await agent.expect("typing_indicator", userId=session["userId"])
         assert shown["isTyping"] is is_typing
-    late = await people.agent("agent-late")  # before the typing begins, which is over in 3 s
+    late = await peers.agent("agent-late")  # before the typing begins, which expires in 3 s
     assert (await customer.ask("typing_start", conversation))["success"]
     await agent.expect("typing_indicator", isTyping=True)
-    # The server she came to hears of it from the customer's: in time for the answer, or right behind it.
-    if not (await enter(late, session))["typing"]:
+    # The late agent's server learns it from the customer's: before the reply to the join, or right after it.
+    if not (await join(late, session))["typing"]:
         await late.expect("typing_indicator", userId=session["userId"], isTyping=True)
-    await agent.expect("typing_indicator", isTyping=False)  # nobody says so again: it expires here as well
+    await agent.expect("typing_indicator", isTyping=False)  # not renewed: it expires on this server too
     await agent.ask("mark_read", {"conversationId": conversation, "seq": seq})
     assert (await customer.expect("message_read", userId="agent-typing"))["seq"] == seq
-    await finish(customer, agent, session=session)
+    await settle(customer, agent, session=session)
     assert not [*agent.seen("typing_indicator"), *customer.seen("typing_indicator"), *customer.seen("message_read")]
 
 
-async def test_user_is_offline_when_the_last_connection_anywhere_is_gone(people: People) -> None:
-    agent, customer, session = await people.pair("agent-presence")
-    second = await people.connect({"sessionId": session["sessionId"]})
+async def test_user_is_offline_when_the_last_connection_anywhere_is_gone(peers: ClusterPeers) -> None:
+    agent, customer, session = await peers.pair("agent-presence")
+    second = await peers.connect({"sessionId": session["sessionId"]})
     await customer.close()
-    await enter(second, session)
-    third = await people.agent("agent-asks")
-    presence = {row["userId"]: row["status"] for row in (await enter(third, session))["presence"]}
+    await join(second, session)
+    third = await peers.agent("agent-asks")
+    presence = {row["userId"]: row["status"] for row in (await join(third, session))["presence"]}
     assert presence[session["userId"]] == "online"
     await second.close()
     await agent.expect("presence_update", userId=session["userId"], status="offline")
-    await finish(agent, third, session=session)
+    await settle(agent, third, session=session)
     assert not [row for row in agent.seen("presence_update") if row["userId"] == session["userId"]]
 
 
-async def test_one_of_two_agents_on_two_servers_gets_a_conversation(people: People) -> None:
-    first, customer, session = await people.pair("agent-first")
-    second = await people.agent("agent-second")
-    ack = await enter(second, session)
+async def test_one_of_two_agents_on_two_servers_gets_a_conversation(peers: ClusterPeers) -> None:
+    first, customer, session = await peers.pair("agent-first")
+    second = await peers.agent("agent-second")
+    ack = await join(second, session)
     version = ack["conversation"]["version"]
     for _ in range(5):
         claim = {"conversationId": session["conversationId"], "version": version}
@@ -165,18 +165,18 @@ async def test_one_of_two_agents_on_two_servers_gets_a_conversation(people: Peop
         version = (await holder.ask("release_conversation", release))["conversation"]["version"]
         for peer in (first, second, customer):
             assert (await peer.expect("conversation_updated"))["conversation"]["assignee"] is None
-    await finish(first, second, customer, session=session)
+    await settle(first, second, customer, session=session)
     for peer in (first, second, customer):
         assert not peer.seen("conversation_updated")
 
 
-async def test_notification_reaches_every_connection_once_whichever_server_is_told(people: People) -> None:
-    agent, customer, session = await people.pair("agent-notify")
-    other = await people.connect({"sessionId": session["sessionId"]})
-    await enter(other, session)
-    headers = {"Authorization": f"Bearer {people.site.servers[0].sign_token('agent-notify')}"}
+async def test_notification_reaches_every_connection_once_whichever_server_is_told(peers: ClusterPeers) -> None:
+    agent, customer, session = await peers.pair("agent-notify")
+    other = await peers.connect({"sessionId": session["sessionId"]})
+    await join(other, session)
+    headers = {"Authorization": f"Bearer {peers.environment.servers[0].sign_token('agent-notify')}"}
     async with aiohttp.ClientSession(headers=headers) as http:
-        for number, server in enumerate(people.site.servers):
+        for number, server in enumerate(peers.environment.servers):
             body = {"event": "notification", "payload": {"title": f"number {number}"}}
             path = f"/api/users/{session['userId']}/notifications"
             async with http.post(server.url + path, json=body) as response:
@@ -184,18 +184,18 @@ async def test_notification_reaches_every_connection_once_whichever_server_is_to
     for number in range(SERVERS):
         for peer in (customer, other):
             await peer.expect("notification", title=f"number {number}")
-    await finish(agent, customer, other, session=session)
+    await settle(agent, customer, other, session=session)
     assert not [*customer.seen("notification"), *other.seen("notification"), *agent.seen("notification")]
 
 
-async def test_log_out_ends_the_connections_on_every_server(people: People) -> None:
-    agent, _, session = await people.pair("agent-leaves")
-    other = await people.agent("agent-leaves")
-    await enter(other, session)
-    headers = {"Authorization": f"Bearer {people.site.servers[0].sign_token('agent-leaves')}"}
+async def test_log_out_ends_the_connections_on_every_server(peers: ClusterPeers) -> None:
+    agent, _, session = await peers.pair("agent-leaves")
+    other = await peers.agent("agent-leaves")
+    await join(other, session)
+    headers = {"Authorization": f"Bearer {peers.environment.servers[0].sign_token('agent-leaves')}"}
     async with (
         aiohttp.ClientSession(headers=headers) as http,
-        http.post(f"{people.site.url}/api/auth/logout") as response,
+        http.post(f"{peers.environment.url}/api/auth/logout") as response,
     ):
         assert response.status == 200, await response.text()
     for peer in (agent, other):
@@ -209,12 +209,12 @@ async def test_log_out_ends_the_connections_on_every_server(people: People) -> N
     [("websocket", "websocket"), ("polling", "polling"), ("polling,websocket", "websocket")],
 )
 async def test_npm_client_completes_the_guides_flows_through_nginx(
-    node: NodeRunner, shared_site: Site, transports: str, ends_on: str
+    node: NodeRunner, shared_environment: ClusterEnvironment, transports: str, ends_on: str
 ) -> None:
-    server = shared_site.servers[0]
+    server = shared_environment.servers[0]
     session = await asyncio.to_thread(server.new_session)
     identity = [session["sessionId"], server.sign_token("agent-npm"), session["conversationId"]]
-    rows = await node.run("guide_flow.mjs", shared_site.url, transports, *identity)
+    rows = await node.run("guide_flow.mjs", shared_environment.url, transports, *identity)
     steps = {str(row.pop("step")): row for row in rows}
     sent = ("customer acked", "agent acked", "customer received without ack")
     assert [steps[step]["seq"] for step in sent] == [1, 2, 3]
@@ -225,15 +225,15 @@ async def test_npm_client_completes_the_guides_flows_through_nginx(
 
 @pytest.mark.parametrize("transports", [("websocket",), ("polling",), ("polling", "websocket")])
 async def test_python_clients_talk_through_nginx(
-    shared_site: Site, transports: tuple[Literal["websocket", "polling"], ...]
+    shared_environment: ClusterEnvironment, transports: tuple[Literal["websocket", "polling"], ...]
 ) -> None:
-    server = shared_site.servers[0]
+    server = shared_environment.servers[0]
     session = await asyncio.to_thread(server.new_session)
     options = ClientOptions(transports=transports)
     shown: list[Any] = []
     async with (
-        CustomerClient(shared_site.url, session["sessionId"], options=options) as customer,
-        AgentClient(shared_site.url, server.sign_token("agent-python"), options=options) as agent,
+        CustomerClient(shared_environment.url, session["sessionId"], options=options) as customer,
+        AgentClient(shared_environment.url, server.sign_token("agent-python"), options=options) as agent,
     ):
         agent.on_message_received(lambda received: shown.append((received.seq, received.content)))
         await agent.join_conversation(session["conversationId"], after_seq=0)

@@ -1,4 +1,4 @@
-"""Everything goes wrong, one after the other, under 300 clients that go on sending: nothing is lost or shown twice."""
+"""Faults of each component in turn, with 300 clients that keep sending: nothing is lost or shown twice."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.clients import Crowd, Phase
-from tests.cluster.environment import Site
-from tests.cluster.server_metrics import Toll, read_toll
+from tests.cluster.clients import ClusterClients, FaultPhase
+from tests.cluster.environment import ClusterEnvironment
+from tests.cluster.server_metrics import WaitMetrics, read_wait_metrics
 
 SEED = 20251123
 
 MAX_DELAY_S = 0.25
-"""By how much Redis may delay an ack, whatever has become of it."""
+"""Limit of the delay of an ack by Redis, in any state of Redis."""
 
-MAX_BESIDE_COMMIT_S = 0.02
-"""Of a send, on average: a few tenths of a millisecond, or all that it waits for Redis."""
+MAX_OUTSIDE_COMMIT_S = 0.02
+"""Limit of a send's average duration without its commit: tenths of a millisecond unless it waits for Redis."""
 
 
-class Faults:
-    """What goes wrong."""
+class ClusterFaults:
+    """Faults that the test injects."""
 
-    def __init__(self, site: Site, crowd: Crowd) -> None:
-        self._site = site
-        self._crowd = crowd
-        self._redis = site.redis
+    def __init__(self, environment: ClusterEnvironment, clients: ClusterClients) -> None:
+        self._environment = environment
+        self._clients = clients
+        self._redis = environment.redis
 
     async def nothing_for_3_s(self) -> None:
         await asyncio.sleep(3)
 
     async def kill_a_server(self) -> None:
-        await asyncio.to_thread(self._site.servers[0].kill)
-        await asyncio.to_thread(self._site.servers[0].start)
+        await asyncio.to_thread(self._environment.servers[0].kill)
+        await asyncio.to_thread(self._environment.servers[0].start)
 
     async def restart_postgres(self) -> None:
-        await asyncio.to_thread(self._site.postgres.stop)
-        await asyncio.to_thread(self._site.postgres.start)
+        await asyncio.to_thread(self._environment.postgres.stop)
+        await asyncio.to_thread(self._environment.postgres.start)
 
     async def hold_up_commits_for_2_s(self) -> None:
-        """Nobody is told of a message before it is durable.
+        """Check that no message is acked or shown before it is durable.
 
         Raises:
-            AssertionError: somebody was, by an ack or by being shown it.
+            AssertionError: a message was acked or shown too early.
         """
-        async with self._site.postgres.commits_held():
-            before = set(self._crowd.posted())
+        async with self._environment.postgres.commits_held():
+            before = set(self._clients.posted())
             await asyncio.sleep(2)
-            meanwhile = [pending for pending in self._crowd.posted() if pending not in before]
-            early = [one.content for one in meanwhile if one.done.done() or one.content in self._crowd.seen]
+            meanwhile = [pending for pending in self._clients.posted() if pending not in before]
+            early = [one.content for one in meanwhile if one.done.done() or one.content in self._clients.seen]
         assert meanwhile
         assert not early, f"acked or shown before the commit: {len(early)} of {len(meanwhile)}"
 
@@ -68,16 +68,16 @@ class Faults:
         self._redis.cont()
 
     async def kill_redis_for_15_s(self) -> None:
-        """Whatever servers do not hear of each other they read from the database, every 5 s, without waiting for Redis.
+        """Check that servers read missing messages from the database every 5 s, without waiting for Redis.
 
         Raises:
-            AssertionError: something that was sent in the first 5 s has not been shown to everybody by the end.
+            AssertionError: a message sent in the first 5 s was not shown to every member by the end.
         """
         self._redis.kill()
         await asyncio.sleep(5)
-        posted = self._crowd.posted()
+        posted = self._clients.posted()
         await asyncio.sleep(10)
-        behind = self._crowd.behind(posted)
+        behind = self._clients.incomplete(posted)
         assert not behind, f"the database repaired nothing while Redis was away: {behind[:5]}"
         await asyncio.to_thread(self._redis.start)
 
@@ -85,95 +85,100 @@ class Faults:
         await asyncio.to_thread(self._redis.call, "FLUSHALL")
 
     async def restart_all_servers_in_turn(self) -> None:
-        """The first two leave as the proxy's file says; the last as a careless operator has it, with SIGTERM alone."""
-        nginx = self._site.nginx
-        *careful, careless = self._site.servers
-        for server in careful:
+        """Restart two servers as the proxy's file recommends, and the last one by SIGTERM alone."""
+        nginx = self._environment.nginx
+        *drained, undrained = self._environment.servers
+        for server in drained:
             await asyncio.to_thread(nginx.take_out, server.url)
             await asyncio.to_thread(server.terminate)
             await asyncio.to_thread(server.start)
             await asyncio.to_thread(nginx.take_out)
-        await asyncio.to_thread(careless.terminate)
-        await asyncio.to_thread(careless.start)
+        await asyncio.to_thread(undrained.terminate)
+        await asyncio.to_thread(undrained.start)
 
 
-OF_REDIS: list[Callable[[Faults], Awaitable[None]]] = [
-    Faults.kill_redis_for_3_s,
-    Faults.freeze_redis_for_8_s,
-    Faults.kill_redis_for_15_s,
-    Faults.empty_redis,
+REDIS_FAULTS: list[Callable[[ClusterFaults], Awaitable[None]]] = [
+    ClusterFaults.kill_redis_for_3_s,
+    ClusterFaults.freeze_redis_for_8_s,
+    ClusterFaults.kill_redis_for_15_s,
+    ClusterFaults.empty_redis,
 ]
-WITHOUT_LEAVERS: list[Callable[[Faults], Awaitable[None]]] = [Faults.nothing_for_3_s, Faults.hold_up_commits_for_2_s]
-"""Whoever leaves is said to be offline 5 s later; these two are over sooner."""
+FAULTS_WITHOUT_LEAVERS: list[Callable[[ClusterFaults], Awaitable[None]]] = [
+    ClusterFaults.nothing_for_3_s,
+    ClusterFaults.hold_up_commits_for_2_s,
+]
+"""A leaver is reported offline after 5 s; these two faults are shorter."""
 
-FAULTS: list[Callable[[Faults], Awaitable[None]]] = [
-    Faults.nothing_for_3_s,
-    Faults.kill_a_server,
-    Faults.restart_postgres,
-    Faults.hold_up_commits_for_2_s,
-    *OF_REDIS,
-    Faults.restart_all_servers_in_turn,
+FAULTS: list[Callable[[ClusterFaults], Awaitable[None]]] = [
+    ClusterFaults.nothing_for_3_s,
+    ClusterFaults.kill_a_server,
+    ClusterFaults.restart_postgres,
+    ClusterFaults.hold_up_commits_for_2_s,
+    *REDIS_FAULTS,
+    ClusterFaults.restart_all_servers_in_turn,
 ]
 
 
-def check_redis_delays_nobody(phase: Phase, quiet: Phase, toll: Toll) -> None:
-    """Hold a fault of Redis against the time when nothing was wrong, and against what the servers say themselves.
+def check_redis_delay(phase: FaultPhase, quiet: FaultPhase, waits: WaitMetrics) -> None:
+    """Compare a fault of Redis with the phase without a fault and with the servers' own metrics.
 
     Raises:
-        AssertionError: sends waited for Redis, or whoever may wait for it, joins and new connections, did for too long.
+        AssertionError: sends waited for Redis, or joins and new connections waited too long.
     """
     delay_s = statistics.median(phase.acks) - statistics.median(quiet.acks)
-    assert delay_s <= MAX_DELAY_S, f"{phase.name}: acks came {delay_s:.3f} s later than when nothing was wrong"
-    assert toll.sends > 0
-    phase.beside_commit = toll.beside_commits_s / toll.sends
-    assert phase.beside_commit <= MAX_BESIDE_COMMIT_S, f"{phase.name}: {phase.beside_commit:.3f} s beside each commit"
-    if phase.name == Faults.freeze_redis_for_8_s.__name__:
-        assert toll.long_waits, "nobody waited for a Redis that hangs, so nothing was measured"
-        # Half of them, since a busy machine may have let one wait.
-        share = f"{toll.too_long_waits:.0f} of {toll.long_waits:.0f}"
-        assert toll.too_long_waits <= toll.long_waits / 2, f"{phase.name}: {share} waited too long for Redis"
+    assert delay_s <= MAX_DELAY_S, f"{phase.name}: acks came {delay_s:.3f} s later than without a fault"
+    assert waits.sends > 0
+    phase.outside_commit_s = waits.outside_commits_s / waits.sends
+    assert phase.outside_commit_s <= MAX_OUTSIDE_COMMIT_S, (
+        f"{phase.name}: {phase.outside_commit_s:.3f} s outside each commit"
+    )
+    if phase.name == ClusterFaults.freeze_redis_for_8_s.__name__:
+        assert waits.long_waits, "no request waited for a stalled Redis, so nothing was measured"
+        # Half of them, because a busy machine may delay one.
+        share = f"{waits.too_long_waits:.0f} of {waits.long_waits:.0f}"
+        assert waits.too_long_waits <= waits.long_waits / 2, f"{phase.name}: {share} waited too long for Redis"
 
 
 @pytest.mark.timeout(300)
 async def test_nothing_is_lost_or_shown_twice_whatever_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    phases: list[Phase] = []
+    phases: list[FaultPhase] = []
     async with AsyncExitStack() as stack:
-        site = Site(tmp_path)
-        await asyncio.to_thread(site.__enter__)
-        stack.push_async_callback(asyncio.to_thread, site.__exit__, None, None, None)
-        crowd = Crowd(site, SEED)
-        faults = Faults(site, crowd)
-        await crowd.connect(stack)
-        assert min(site.connections()) > 0
-        await crowd.check_presence()
-        crowd.talk()
+        environment = ClusterEnvironment(tmp_path)
+        await asyncio.to_thread(environment.__enter__)
+        stack.push_async_callback(asyncio.to_thread, environment.__exit__, None, None, None)
+        clients = ClusterClients(environment, SEED)
+        faults = ClusterFaults(environment, clients)
+        await clients.connect(stack)
+        assert min(environment.connections()) > 0
+        await clients.check_presence()
+        clients.start_sending()
         for number, fault in enumerate(FAULTS):
-            is_of_redis = fault in OF_REDIS
-            newcomers = await crowd.call(stack, f"newcomer-{number}") if is_of_redis else []
-            reconnects, copies = crowd.reconnects(), crowd.copies()
-            toll = await asyncio.to_thread(read_toll, site.servers)
-            crowd.phase = Phase(fault.__name__)
-            phases.append(crowd.phase)
-            # Somebody goes for good while it happens, and must not seem to be there for ever; others come.
-            leavers = [] if fault in WITHOUT_LEAVERS else [crowd.pairs[number][0]]
+            is_redis_fault = fault in REDIS_FAULTS
+            newcomers = await clients.connect_newcomers(stack, f"newcomer-{number}") if is_redis_fault else []
+            reconnects, copies = clients.reconnects(), clients.copies()
+            waits = await asyncio.to_thread(read_wait_metrics, environment.servers)
+            clients.phase = FaultPhase(fault.__name__)
+            phases.append(clients.phase)
+            # One member leaves during the fault and must become offline; newcomers join.
+            leavers = [] if fault in FAULTS_WITHOUT_LEAVERS else [clients.pairs[number][0]]
             leaving = [asyncio.create_task(member.leave()) for member in leavers]
-            coming = asyncio.create_task(crowd.let_in(newcomers))
+            coming = asyncio.create_task(clients.join_newcomers(newcomers))
             await fault(faults)
             await asyncio.gather(*leaving, coming)
-            await asyncio.gather(crowd.check(), crowd.check_presence())
-            crowd.phase.reconnects = crowd.reconnects() - reconnects
-            crowd.phase.copies = crowd.copies() - copies
-            if is_of_redis:
-                toll = (await asyncio.to_thread(read_toll, site.servers)).since(toll)
-                check_redis_delays_nobody(crowd.phase, phases[0], toll)
-            assert crowd.gaps() == 0, "servers deliver by seq, so no client ever has a hole to fill"
-            if not crowd.phase.reconnects:
-                assert crowd.phase.copies == 0, "servers sent something twice to clients who were there all the time"
-        await crowd.fall_silent()
-        total = await crowd.check_all()
-        await crowd.check_presence()
+            await asyncio.gather(clients.check(), clients.check_presence())
+            clients.phase.reconnects = clients.reconnects() - reconnects
+            clients.phase.copies = clients.copies() - copies
+            if is_redis_fault:
+                waits = (await asyncio.to_thread(read_wait_metrics, environment.servers)).since(waits)
+                check_redis_delay(clients.phase, phases[0], waits)
+            assert clients.gaps() == 0, "servers deliver by seq, so no client has a gap to fill"
+            if not clients.phase.reconnects:
+                assert clients.phase.copies == 0, "servers sent a message twice to clients that stayed connected"
+        await clients.stop_sending()
+        total = await clients.check_all()
+        await clients.check_presence()
     with capsys.disabled():
-        title = f"{total} messages of {2 * len(crowd.pairs)} clients; times are p50/p99/max"
+        title = f"{total} messages of {2 * len(clients.pairs)} clients; times are p50/p99/max"
         sys.stdout.write("\n".join(["", title, *map(str, phases)]) + "\n")

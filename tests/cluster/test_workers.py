@@ -1,4 +1,4 @@
-"""``chatws serve --workers``: one command, several servers, one chat."""
+"""``chatws serve --workers``: several servers of one chat, started by one command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def workers(postgres: PostgresServer, tmp_path: Path) -> Iterator[ServerProcess]
         redis.kill()
 
 
-async def test_people_on_different_workers_talk_and_all_end_together(workers: ServerProcess) -> None:
+async def test_users_on_different_workers_chat_and_all_servers_stop_together(workers: ServerProcess) -> None:
     await asyncio.to_thread(workers.stdout.wait_for, "development mode", 10)
     lines = workers.stdout.lines
     first, second = (line.removeprefix("listening on ") for line in lines if line.startswith("listening on "))

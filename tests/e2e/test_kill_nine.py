@@ -1,4 +1,4 @@
-"""kill -9 in the middle of 200 clients sending, three times: nothing acked is lost, nothing is shown twice."""
+"""kill -9 of a server three times while 200 clients send: no acked message is lost, none is shown twice."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ AGENTS = 20
 KILLS = 3
 SEED = 20251028
 PAUSE_S = (0.3, 1.2)
-"""Between two messages of one client."""
+"""Range of the pause between two messages of one client."""
 
 
-class Member:
-    """One client, what it sent and what it was shown."""
+class KillTestMember:
+    """One client with the messages that it sent and was shown."""
 
     def __init__(self, client: ChatClient, conversation_id: str) -> None:
         self.client = client
@@ -36,28 +36,28 @@ class Member:
         if received.message.conversation_id == self.conversation_id:
             self.shown.append(received)
 
-    async def talk(self, dice: random.Random, until: asyncio.Event) -> None:
-        """Post messages, whatever becomes of the connection."""
+    async def send_messages(self, rng: random.Random, until: asyncio.Event) -> None:
+        """Post messages, whatever the state of the connection."""
         for number in itertools.count():
             if until.is_set():
                 return
             self.sent.append(self.client.post_message(self.conversation_id, f"{id(self)} {number}"))
-            await asyncio.sleep(dice.uniform(*PAUSE_S))
+            await asyncio.sleep(rng.uniform(*PAUSE_S))
 
 
 async def test_every_acked_message_survives_kill_nine_and_reaches_every_member_once(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     async with AsyncExitStack() as stack:
         members = await _connect(stack, server)
         done = asyncio.Event()
-        talks = [asyncio.create_task(member.talk(dice, done)) for member in members]
+        sending = [asyncio.create_task(member.send_messages(rng, done)) for member in members]
         for _ in range(KILLS):
-            await asyncio.sleep(dice.uniform(0.5, 1.5))
+            await asyncio.sleep(rng.uniform(0.5, 1.5))
             await asyncio.to_thread(server.restart)
             await _all_connected(members)
         done.set()
-        await asyncio.gather(*talks)
+        await asyncio.gather(*sending)
         posted = [pending for member in members for pending in member.sent]
         acks = await asyncio.wait_for(asyncio.gather(*(pending.done for pending in posted)), 60)
         stored = await _stored(server, members)
@@ -65,7 +65,7 @@ async def test_every_acked_message_survives_kill_nine_and_reaches_every_member_o
         expected = {
             (pending.conversation_id, ack.seq): pending.content for pending, ack in zip(posted, acks, strict=True)
         }
-        assert stored == expected, "what is stored is what was acked, each once"
+        assert stored == expected, "the stored messages are the acked ones, each once"
         seqs = defaultdict(list)
         for conversation_id, seq in sorted(stored):
             seqs[conversation_id].append(seq)
@@ -80,7 +80,7 @@ async def test_every_acked_message_survives_kill_nine_and_reaches_every_member_o
         assert sum(member.client.stats().reconnects for member in members) >= KILLS * len(members)
 
 
-async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[Member]:
+async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[KillTestMember]:
     tokens = [server.sign_token(f"agent-{number}") for number in range(AGENTS)]
     sessions = await asyncio.to_thread(lambda: [server.new_session() for _ in range(CONVERSATIONS)])
     members = []
@@ -89,18 +89,18 @@ async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[Member]
         agent = AgentClient(server.url, tokens[number % AGENTS])
         for client in (customer, agent):
             await stack.enter_async_context(client)
-            members.append(Member(client, session["conversationId"]))
+            members.append(KillTestMember(client, session["conversationId"]))
             await client.join_conversation(session["conversationId"], after_seq=0)
     return members
 
 
-async def _all_connected(members: list[Member]) -> None:
-    """Wait until every client has come back by itself."""
+async def _all_connected(members: list[KillTestMember]) -> None:
+    """Wait until every client has reconnected."""
     await until(lambda: all(member.client.state == "connected" for member in members), timeout_s=30)
 
 
-async def _stored(server: ServerProcess, members: list[Member]) -> dict[tuple[str, int], str]:
-    """Read everything back over REST, as an agent."""
+async def _stored(server: ServerProcess, members: list[KillTestMember]) -> dict[tuple[str, int], str]:
+    """Return all messages, read over REST as an agent."""
     stored: dict[tuple[str, int], str] = {}
     async with RestClient(server.url, token=server.sign_token("auditor")) as rest:
         for conversation_id in {member.conversation_id for member in members}:
@@ -116,13 +116,13 @@ async def _stored(server: ServerProcess, members: list[Member]) -> dict[tuple[st
     return stored
 
 
-async def _settled(member: Member, seqs: list[int]) -> bool:
-    """Wait until the member was shown as many messages as there are, then compare."""
+async def _settled(member: KillTestMember, seqs: list[int]) -> bool:
+    """Wait until the member was shown as many messages as are stored; return whether they are the same."""
     with suppress(TimeoutError):
         await until(lambda: len(member.shown) >= len(seqs))
     return [received.message.seq for received in member.shown] == seqs
 
 
-def _describe(member: Member, seqs: dict[str, list[int]]) -> str:
+def _describe(member: KillTestMember, seqs: dict[str, list[int]]) -> str:
     shown = [received.message.seq for received in member.shown]
     return f"{member.client.state}: shown {shown}, stored up to {seqs[member.conversation_id][-1]}"

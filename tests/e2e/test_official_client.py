@@ -1,4 +1,4 @@
-"""The official JavaScript client completes the guide's flows on every transport."""
+"""Official JavaScript client: the guide's flows on every transport."""
 
 from __future__ import annotations
 

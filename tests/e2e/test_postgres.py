@@ -1,4 +1,4 @@
-"""The whole chat on PostgreSQL: an agent and a customer, a restart of the server, a database that is away."""
+"""Chat on PostgreSQL: agent and customer, a restart of the server, an unavailable database."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
 
 
-async def test_agent_and_customer_talk_and_a_restarted_server_knows_it_all(
-    start_server: StartServer, postgres: PostgresServer
-) -> None:
+async def test_messages_survive_a_restart_of_the_server(start_server: StartServer, postgres: PostgresServer) -> None:
     url = await asyncio.to_thread(postgres.new_database)
     server = await asyncio.to_thread(start_server, "--database-url", url)
     session, token = await asyncio.to_thread(server.new_session), await asyncio.to_thread(server.agent_token)
@@ -34,7 +32,7 @@ async def test_agent_and_customer_talk_and_a_restarted_server_knows_it_all(
     await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
 
 
-def test_database_that_is_away_is_one_line_without_its_password(tmp_path: Path) -> None:
+def test_unavailable_database_is_reported_in_one_line_without_its_password(tmp_path: Path) -> None:
     port = free_port()
     done = run_chatws(
         *("serve", "--port", "0", "--data-dir", str(tmp_path)),

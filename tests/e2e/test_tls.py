@@ -1,4 +1,4 @@
-"""https and wss: the real server with a certificate, the SDK and the official client that check it."""
+"""TLS: a server with a certificate, verified by the SDK and the official client."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def secure_url(tmp_path_factory: pytest.TempPathFactory, certificate: Certificat
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_sdk_talks_over_tls_to_a_server_it_was_told_to_trust(
+async def test_sdk_connects_over_tls_with_a_given_ca_file(
     secure_url: str, certificate: Certificate, transport: Literal["websocket", "polling"]
 ) -> None:
     options = ClientOptions(ca_file=certificate.cert, transports=(transport,))
-    heard: asyncio.Queue[str] = asyncio.Queue()
+    received_contents: asyncio.Queue[str] = asyncio.Queue()
     conversation_id = f"conv-{transport}"
     async with CustomerClient(secure_url, f"session-{transport}", options=options) as customer:
-        customer.on_message_received(lambda received: heard.put_nowait(received.message.content))
+        customer.on_message_received(lambda received: received_contents.put_nowait(received.message.content))
         await customer.join_conversation(conversation_id)
         for content in ("x" * 4_000, "second"):
             await customer.send_message(conversation_id, content)
-        assert [len(await asyncio.wait_for(heard.get(), 30)) for _ in range(2)] == [4_000, 6]
+        assert [len(await asyncio.wait_for(received_contents.get(), 30)) for _ in range(2)] == [4_000, 6]
 
 
-async def test_sdk_refuses_a_server_it_has_no_reason_to_trust(secure_url: str) -> None:
+async def test_sdk_rejects_an_untrusted_certificate(secure_url: str) -> None:
     with pytest.raises(CannotConnect):
         await CustomerClient(secure_url, "session-1").connect()
 
 
 @pytest.mark.parametrize("transports", ["websocket", "polling"])
-async def test_npm_client_talks_over_tls(
+async def test_npm_client_connects_over_tls(
     node: NodeRunner, secure_url: str, certificate: Certificate, transports: str
 ) -> None:
     auth = '{"sessionId":"session-npm"}'
@@ -61,7 +61,7 @@ async def test_npm_client_talks_over_tls(
     assert row["event"] == "connect_error"
 
 
-def test_certificate_that_does_not_fit_its_key_opens_no_port(
+def test_server_with_mismatched_certificate_and_key_does_not_start(
     start_server: StartServer, certificate: Certificate, tmp_path: Path
 ) -> None:
     other = make_certificate(tmp_path)
