@@ -21,7 +21,7 @@ StartRealCluster = Callable[..., Awaitable[Cluster]]
 
 @pytest.fixture
 async def start_chat(tmp_path: Path) -> AsyncIterator[StartChat]:
-    """Start servers with these settings; they end with the test."""
+    """Start servers with these settings; stopped after the test."""
     async with AsyncExitStack() as stack:
 
         async def start(data_dir: Path | None = None, **settings: Any) -> RunningChat:
@@ -32,7 +32,7 @@ async def start_chat(tmp_path: Path) -> AsyncIterator[StartChat]:
 
 @pytest.fixture
 async def start_cluster(tmp_path: Path) -> AsyncIterator[StartCluster]:
-    """Start two servers with these settings, joined by a bus; they end with the test."""
+    """Start two servers with these settings, joined by a bus; stopped after the test."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> HubCluster:
@@ -47,17 +47,17 @@ async def start_cluster(tmp_path: Path) -> AsyncIterator[StartCluster]:
 
 @pytest.fixture
 def database_url(postgres: PostgresServer) -> str:
-    """A database of the test's own."""
+    """URL of a new database."""
     return postgres.new_database()
 
 
 @pytest.fixture
 async def start_real_cluster(tmp_path: Path, database_url: str, redis: RedisServer) -> AsyncIterator[StartRealCluster]:
-    """Start two servers with these settings on PostgreSQL and the test's own ``redis``; they end with the test."""
+    """Start two servers with these settings on PostgreSQL and the test's own ``redis``; stopped after the test."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Cluster:
-            # Heads sent by the clock would be between what a test looks at.
+            # Periodic positions would disturb the events that a test expects.
             shared = {"database_url": database_url, "redis_url": redis.url, "positions_ms": 3_600_000}
             cluster = Cluster(tmp_path / "data", **shared, **settings)
             stack.push_async_callback(cluster.close)
@@ -70,5 +70,5 @@ async def start_real_cluster(tmp_path: Path, database_url: str, redis: RedisServ
 
 @pytest.fixture
 async def chat(start_chat: StartChat) -> RunningChat:
-    """A server with the default settings."""
+    """Server with the default settings."""
     return await start_chat()

@@ -1,4 +1,4 @@
-"""Agents' work: one winner of every race, everybody concerned told, nothing stuck with an agent who is gone."""
+"""Status and assignee: one winner of each race, notified members, requeue of absent agents' conversations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def conversation(chat: RunningChat, conversation_id: str = "conv-1") -> An
 
 
 async def set_status(chat: RunningChat, status: ConversationStatus) -> int:
-    """Bring a new conversation into this status behind everybody's back; return its version."""
+    """Set the status of a new conversation directly in the store; return its version."""
     await fill(chat, 0)
     assignee = None
     if status == "assigned":
@@ -51,7 +51,7 @@ async def test_claim_race_has_one_winner_and_nine_conflicts(start_chat: StartCha
         assert answer["conversation"]["version"] == version + 1
 
 
-async def test_claim_of_what_one_has_changes_nothing(chat: RunningChat) -> None:
+async def test_claim_of_an_own_conversation_changes_nothing(chat: RunningChat) -> None:
     await fill(chat, 0)
     agent = await chat.agent()
     first = await change(agent, "claim_conversation", 1)
@@ -59,7 +59,7 @@ async def test_claim_of_what_one_has_changes_nothing(chat: RunningChat) -> None:
     assert again == first
 
 
-async def test_stale_version_is_a_conflict_with_the_conversation_as_it_is(chat: RunningChat) -> None:
+async def test_stale_version_is_a_conflict_with_the_current_conversation(chat: RunningChat) -> None:
     await fill(chat, 0)
     agent = await chat.agent()
     refusal = await change(agent, "claim_conversation", 99)
@@ -95,7 +95,7 @@ async def test_change_is_allowed_from(chat: RunningChat, event: str, status: Con
 @pytest.mark.parametrize(
     ("status", "becomes"), [("bot", "queued"), ("queued", "queued"), ("assigned", None), ("resolved", None)]
 )
-async def test_handoff_takes_it_from_the_bot_only(
+async def test_handoff_applies_to_conversations_of_the_bot_only(
     chat: RunningChat, status: ConversationStatus, becomes: str | None
 ) -> None:
     await set_status(chat, status)
@@ -104,7 +104,7 @@ async def test_handoff_takes_it_from_the_bot_only(
     assert answer["conversation"]["status"] == (becomes or status)
 
 
-async def test_customer_may_ask_for_a_human_but_do_no_agents_work(start_chat: StartChat) -> None:
+async def test_customer_may_request_a_handoff_but_no_other_change(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo")
     customer = await chat.customer()
     ack = await customer.ask("join_conversation", "conv-1")
@@ -112,11 +112,11 @@ async def test_customer_may_ask_for_a_human_but_do_no_agents_work(start_chat: St
     for event in ALLOWED:
         assert (await change(customer, event, ack["conversation"]["version"]))["error"]["code"] == "forbidden"
     assert (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]["status"] == "queued"
-    stranger = await chat.customer()
-    assert (await stranger.ask("handoff", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
+    other_customer = await chat.customer()
+    assert (await other_customer.ask("handoff", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
 
 
-async def test_members_are_told_of_status_and_assignee(chat: RunningChat) -> None:
+async def test_members_are_notified_of_status_and_assignee(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     outsider = await chat.agent("agent-2")
     claimed = await change(outsider, "claim_conversation", 1)
@@ -133,7 +133,7 @@ async def test_unknown_conversation_is_not_found_to_agents(chat: RunningChat) ->
         assert (await change(agent, event, 1, "nothing-here"))["error"]["code"] == "not_found"
 
 
-async def test_conversation_of_an_agent_who_stays_away_is_queued_again(start_chat: StartChat) -> None:
+async def test_conversation_of_an_absent_agent_is_requeued(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=50)
     agent, customer = await chat.pair()
     assert (await change(agent, "claim_conversation", 1))["success"]
@@ -144,23 +144,23 @@ async def test_conversation_of_an_agent_who_stays_away_is_queued_again(start_cha
     assert update["conversation"]["assignee"] is None
 
 
-async def test_agent_who_comes_back_in_time_keeps_the_conversation(start_chat: StartChat) -> None:
+async def test_agent_who_reconnects_in_time_keeps_the_conversation(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=800)
     agent, other = await chat.agent(), await chat.agent("agent-2")
     for name, claimer in (("conv-1", agent), ("conv-2", other)):
         customer = await chat.customer()
         await customer.ask("join_conversation", name)
         assert (await change(claimer, "claim_conversation", 1, name))["success"]
-    witness = await chat.agent("witness")
-    await witness.ask("join_conversation", "conv-2")
+    observer = await chat.agent("witness")
+    await observer.ask("join_conversation", "conv-2")
     await agent.close()
     await other.close()
     await chat.agent()
-    await witness.expect("conversation_updated")
+    await observer.expect("conversation_updated")
     assert (await conversation(chat)).status == "assigned"
 
 
-async def test_each_absence_counts_from_its_own_beginning(start_chat: StartChat) -> None:
+async def test_each_absence_is_measured_from_its_own_start(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=1000)
     agent, customer = await chat.pair()
     assert (await change(agent, "claim_conversation", 1))["success"]
@@ -171,7 +171,7 @@ async def test_each_absence_counts_from_its_own_beginning(start_chat: StartChat)
     await follower.expect("presence_update", userId="agent-1", status="offline")
     await asyncio.sleep(0.5)
     back = await chat.agent()
-    began = loop.time()  # before the second absence, however late anybody hears of it
+    began = loop.time()  # before the second absence, so that a late notification does not shorten the measured time
     await back.close()
     await follower.expect("presence_update", userId="agent-1", status="online")
     await follower.expect("presence_update", userId="agent-1", status="offline")
@@ -181,7 +181,7 @@ async def test_each_absence_counts_from_its_own_beginning(start_chat: StartChat)
     assert loop.time() - began > 0.99
 
 
-async def test_agent_who_does_not_come_back_after_a_restart_loses_the_conversation(start_chat: StartChat) -> None:
+async def test_agent_absent_after_a_restart_loses_the_conversation(start_chat: StartChat) -> None:
     first = await start_chat()
     agent, _ = await first.pair()
     assert (await change(agent, "claim_conversation", 1))["success"]
@@ -195,7 +195,7 @@ async def test_agent_who_does_not_come_back_after_a_restart_loses_the_conversati
     assert (await conversation(second)).status == "queued"
 
 
-async def test_conversation_of_an_agent_with_another_tab_stays(start_chat: StartChat) -> None:
+async def test_agent_with_another_connection_keeps_the_conversation(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1, assignee_offline_ms=1)
     agent, customer = await chat.pair()
     await chat.agent()
@@ -216,7 +216,7 @@ async def test_agents_message_takes_a_conversation_from_the_bot(start_chat: Star
 
 
 async def test_claim_during_another_agents_join_is_known_to_the_room(chat: RunningChat) -> None:
-    """The conversation is read, claimed by somebody, and only then entered."""
+    """Claim the conversation after the join has read it and before it enters the room."""
     await fill(chat, 0)
     winner, joining = await chat.agent("winner"), await chat.agent("joining")
     read, was_read, may_go_on = chat.parts.store.conversation, asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""Who a connection is: credentials in every place and shape, and how refusals look."""
+"""Authentication with all kinds of credentials, and the errors of rejected ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_authenticated_carries_expiry_time_epoch_and_timers(start_chat: St
     }
 
 
-async def test_refused_connect_says_why_and_the_transport_is_closed(chat: RunningChat) -> None:
+async def test_rejected_connect_has_an_error_and_the_transport_is_closed(chat: RunningChat) -> None:
     peer = await Peer.open(chat.url)
     await peer.send_raw('40{"token":"not.a.token"}')
     frames = await peer.rest_of_frames()
@@ -93,7 +93,7 @@ async def test_authenticate_answers_with_the_user(chat: RunningChat) -> None:
 
 
 @pytest.mark.parametrize("payload", [{}, {"token": "a", "sessionId": "b"}])
-async def test_authenticate_wants_exactly_one_credential(chat: RunningChat, payload: Any) -> None:
+async def test_authenticate_requires_exactly_one_credential(chat: RunningChat, payload: Any) -> None:
     peer = await chat.connect()
     assert (await peer.ask("authenticate", payload))["error"]["code"] == "bad_request"
 
@@ -112,7 +112,7 @@ async def test_failed_authenticate_may_be_repeated(chat: RunningChat) -> None:
     assert (await peer.ask("authenticate", {"token": chat.token()}))["success"]
 
 
-async def test_who_never_authenticates_is_told_and_disconnected(start_chat: StartChat) -> None:
+async def test_client_that_never_authenticates_gets_an_error_and_is_disconnected(start_chat: StartChat) -> None:
     chat = await start_chat(authenticate_ms=100)
     peer = await chat.connect()
     assert (await peer.expect("error"))["code"] == "unauthorized"
@@ -120,7 +120,7 @@ async def test_who_never_authenticates_is_told_and_disconnected(start_chat: Star
     assert peer.disconnected
 
 
-async def test_who_authenticates_in_time_stays(start_chat: StartChat) -> None:
+async def test_client_that_authenticates_in_time_stays_connected(start_chat: StartChat) -> None:
     chat = await start_chat(authenticate_ms=1_000)
     silent, peer = await chat.connect(), await chat.connect()
     await peer.ask("authenticate", {"token": chat.token()})
@@ -134,7 +134,7 @@ async def test_second_connect_closes_the_transport(chat: RunningChat) -> None:
     assert await peer.wait_closed() == 1002
 
 
-async def test_unknown_agent_is_made_from_the_claims(chat: RunningChat) -> None:
+async def test_unknown_agent_is_created_from_the_claims(chat: RunningChat) -> None:
     await chat.connect({"token": chat.token("agent-9", name="Grace", email="Grace@Example.org")})
     account = await chat.parts.store.account("agent-9")
     assert account is not None
@@ -189,7 +189,7 @@ async def test_log_out_or_disable_by_another_process_closes_every_socket_of_the_
     assert chat.service.get_connection_count() == 1
 
 
-async def test_erasing_a_person_closes_their_sockets_whoever_they_are(chat: RunningChat) -> None:
+async def test_erasing_a_user_closes_the_users_connections(chat: RunningChat) -> None:
     agent, customer = await chat.agent(), await chat.customer()
     customer_id = (await customer.expect("authenticated"))["userId"]
     bystander = await chat.agent("agent-2")
@@ -210,7 +210,7 @@ async def test_session_is_one_customer_wherever_it_connects(chat: RunningChat) -
     assert greetings[0]["userId"] == greetings[1]["userId"] != other["userId"]
 
 
-async def test_development_mode_takes_any_session_and_the_first_join_makes_the_conversation(chat: RunningChat) -> None:
+async def test_development_mode_accepts_any_session_and_creates_conversations_on_join(chat: RunningChat) -> None:
     customer = await chat.customer("test-session")
     user_id = (await customer.expect("authenticated"))["userId"]
     ack = await customer.ask("join_conversation", "test-conv")
@@ -220,12 +220,12 @@ async def test_development_mode_takes_any_session_and_the_first_join_makes_the_c
     ] == "forbidden"
 
 
-async def test_agents_join_makes_no_conversation(chat: RunningChat) -> None:
+async def test_join_of_an_agent_creates_no_conversation(chat: RunningChat) -> None:
     agent = await chat.agent()
     assert (await agent.ask("join_conversation", "conv-1"))["error"]["code"] == "not_found"
 
 
-async def test_production_knows_only_sessions_that_were_made(start_chat: StartChat) -> None:
+async def test_production_accepts_created_sessions_only(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod")
     assert (await refused(chat, {"sessionId": "test-session"})).code == "unauthorized"
     session_id = new_secret_id()
@@ -236,7 +236,7 @@ async def test_production_knows_only_sessions_that_were_made(start_chat: StartCh
     assert (await customer.ask("join_conversation", "new-conv"))["error"]["code"] == "forbidden"
 
 
-async def test_session_slides_and_expires_at_last(start_chat: StartChat) -> None:
+async def test_session_is_extended_by_use_and_finally_expires(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     first = await (await chat.customer("s-1")).expect("authenticated")
     chat.clock.advance(90)
@@ -249,7 +249,7 @@ async def test_session_slides_and_expires_at_last(start_chat: StartChat) -> None
     assert (await refused(chat, {"sessionId": "s-1"})).code == "session_expired"
 
 
-async def test_connecting_again_within_a_tenth_of_its_life_leaves_a_session_as_it_is(start_chat: StartChat) -> None:
+async def test_session_is_not_extended_within_a_tenth_of_its_ttl(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     first = await (await chat.customer("s-1")).expect("authenticated")
     chat.clock.advance(9)
@@ -259,7 +259,7 @@ async def test_connecting_again_within_a_tenth_of_its_life_leaves_a_session_as_i
     assert first["expiresAt"] == soon["expiresAt"] < later["expiresAt"]
 
 
-async def test_session_slides_while_it_is_used_on_one_connection(start_chat: StartChat) -> None:
+async def test_session_is_extended_by_use_of_one_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -270,7 +270,7 @@ async def test_session_slides_while_it_is_used_on_one_connection(start_chat: Sta
     await chat.customer("s-1")
 
 
-async def test_session_that_was_not_used_for_its_life_is_refused_on_the_live_connection(start_chat: StartChat) -> None:
+async def test_unused_session_expires_on_an_open_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -279,7 +279,7 @@ async def test_session_that_was_not_used_for_its_life_is_refused_on_the_live_con
     assert refusal["error"]["code"] == "session_expired"
 
 
-async def test_stuck_store_costs_a_sliding_session_no_answer(start_chat: StartChat) -> None:
+async def test_stalled_store_does_not_block_replies_of_an_extended_session(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -288,7 +288,7 @@ async def test_stuck_store_costs_a_sliding_session_no_answer(start_chat: StartCh
     assert (await customer.ask("typing_start", "conv-1"))["success"]
 
 
-async def test_requests_sent_at_once_wait_for_their_session_to_slide_once(start_chat: StartChat) -> None:
+async def test_concurrent_requests_wait_for_one_extension_of_their_session(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -324,7 +324,7 @@ async def test_any_other_text_is_a_session_id_in_development(chat: RunningChat, 
     assert greetings[0]["userId"] == greetings[1]["userId"]
 
 
-async def test_connection_that_ended_is_freed_without_a_search_for_cycles(start_chat: StartChat) -> None:
+async def test_closed_connection_is_freed_without_garbage_collection(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     gc.collect()
     gc.disable()

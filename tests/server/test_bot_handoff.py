@@ -1,4 +1,4 @@
-"""From the bot to a human and back: by word, by the bot, by an agent; and never both at once."""
+"""Hand-off from the bot to an agent and back, by keyword, by the bot and by an agent, without overlapping replies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INTERLEAVINGS = 100
 
 @pytest.fixture
 async def chat(start_chat: StartChat) -> RunningChat:
-    """A server whose new conversations are the bot's."""
+    """Server that assigns new conversations to the bot."""
     return await start_chat(bot="echo", limits="off")
 
 
@@ -46,7 +46,7 @@ async def spoken(peer: Peer, conversation_id: str = "conv-1") -> list[tuple[str,
 
 
 class UnevenBot(EchoBot):
-    """Takes a random number of the loop's turns for each piece."""
+    """Bot that takes a random number of event loop iterations for each piece."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -60,7 +60,7 @@ class UnevenBot(EchoBot):
 
 
 async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance: random.Random) -> int:
-    """Ask the bot and take the conversation from it at any moment; returns how often the bot was heard."""
+    """Ask the bot and claim the conversation at a random moment; return the number of stored replies."""
     await customer.ask("join_conversation", name)
     await agent.ask("join_conversation", name)
     await say(customer, "hello?", name)
@@ -88,20 +88,20 @@ async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance
     return len(bots)
 
 
-async def test_bot_never_speaks_once_a_human_has_the_conversation_in_100_interleavings(chat: RunningChat) -> None:
+async def test_bot_never_replies_after_a_claim_in_100_interleavings(chat: RunningChat) -> None:
     chance = random.Random(20251028)
     install(chat, UnevenBot(chance))
     customer, agent = await joined(chat, "warm-up"), await chat.agent()
-    heard = 0
+    stored = 0
     for number in range(INTERLEAVINGS):
         name = f"race-{number}"
-        heard += await race(chat, customer, agent, name, chance)
+        stored += await race(chat, customer, agent, name, chance)
         for peer in (customer, agent):
             await peer.ask("leave_conversation", name)
-    assert 0 < heard < INTERLEAVINGS, "the race was always won by the same side"
+    assert 0 < stored < INTERLEAVINGS, "the race was always won by the same side"
 
 
-async def test_customer_leaves_the_bot_by_a_word(chat: RunningChat) -> None:
+async def test_keyword_of_the_customer_hands_off(chat: RunningChat) -> None:
     bot = ScriptedBot("never asked")
     install(chat, bot)
     agent = await chat.agent()
@@ -119,7 +119,7 @@ async def test_customer_leaves_the_bot_by_a_word(chat: RunningChat) -> None:
     assert len(await spoken(customer)) == 3
 
 
-async def test_word_for_a_human_does_not_wait_for_the_answer_under_way(chat: RunningChat) -> None:
+async def test_handoff_keyword_cancels_the_reply_in_progress(chat: RunningChat) -> None:
     bot = ScriptedBot("never said")
     install(chat, bot)
     customer = await joined(chat)
@@ -132,7 +132,7 @@ async def test_word_for_a_human_does_not_wait_for_the_answer_under_way(chat: Run
 
 
 @pytest.mark.parametrize("pieces", [("Let me get somebody.",), ()], ids=["with words of its own", "silently"])
-async def test_bot_hands_off_after_its_last_words(chat: RunningChat, pieces: tuple[str, ...]) -> None:
+async def test_bot_hands_off_after_its_final_text(chat: RunningChat, pieces: tuple[str, ...]) -> None:
     bot = ScriptedBot(*pieces, HandOff("too hard"), "never said")
     bot.may_answer.set()
     install(chat, bot)
@@ -146,7 +146,7 @@ async def test_bot_hands_off_after_its_last_words(chat: RunningChat, pieces: tup
     assert (await agent.expect("bot_notice"))["reason"] == "too hard"
 
 
-async def test_agents_are_told_why_a_customer_pressed_the_button(chat: RunningChat) -> None:
+async def test_agents_receive_the_reason_of_a_customers_handoff(chat: RunningChat) -> None:
     agent = await chat.agent()
     await agent.ask("subscribe_inbox")
     customer = await joined(chat)
@@ -155,7 +155,7 @@ async def test_agents_are_told_why_a_customer_pressed_the_button(chat: RunningCh
     assert (notice["kind"], notice["reason"]) == ("handed_off", "a refund")
 
 
-async def test_agent_gives_a_conversation_to_the_bot_which_answers_what_was_asked_last(chat: RunningChat) -> None:
+async def test_bot_answers_the_last_question_of_a_conversation_assigned_to_it(chat: RunningChat) -> None:
     bot = ScriptedBot("welcome back")
     bot.may_answer.set()
     install(chat, bot)
@@ -170,7 +170,7 @@ async def test_agent_gives_a_conversation_to_the_bot_which_answers_what_was_aske
     await customer.expect("message_received", seq=4)
 
 
-async def test_question_that_meets_the_hand_back_is_answered_once_in_any_order(chat: RunningChat) -> None:
+async def test_question_during_assignment_to_the_bot_is_answered_once(chat: RunningChat) -> None:
     chance = random.Random(4)
     agent, customer = await chat.agent(), await joined(chat, "warm-up")
     for number in range(40):
@@ -193,7 +193,7 @@ async def test_question_that_meets_the_hand_back_is_answered_once_in_any_order(c
         await customer.ask("leave_conversation", name)
 
 
-async def test_bot_that_is_given_an_answered_conversation_waits_for_the_next_question(chat: RunningChat) -> None:
+async def test_bot_does_not_reply_in_an_answered_conversation_assigned_to_it(chat: RunningChat) -> None:
     agent, customer = await chat.agent(), await joined(chat)
     await agent.ask("join_conversation", "conv-1")
     await say(agent, "hello")
@@ -203,7 +203,7 @@ async def test_bot_that_is_given_an_answered_conversation_waits_for_the_next_que
     assert await spoken(customer) == [("admin", "hello"), ("customer", "bye"), ("bot", "bye")]
 
 
-async def test_answer_begun_before_a_hand_off_and_back_is_said_once_only(chat: RunningChat) -> None:
+async def test_reply_started_before_a_handoff_and_back_is_stored_once(chat: RunningChat) -> None:
     bot = ScriptedBot("late")
     install(chat, bot)
     agent, customer = await chat.agent(), await joined(chat)
@@ -218,7 +218,7 @@ async def test_answer_begun_before_a_hand_off_and_back_is_said_once_only(chat: R
     assert [role for role, _ in await spoken(customer)] == ["customer", "bot", "customer", "bot"]
 
 
-async def test_giving_to_the_bot_obeys_version_status_and_role(chat: RunningChat) -> None:
+async def test_assignment_to_the_bot_checks_version_status_and_role(chat: RunningChat) -> None:
     agent, customer = await chat.agent(), await joined(chat)
     already = await change(agent, "assign_bot", 1)
     assert already["error"]["code"] == "conflict"

@@ -1,4 +1,4 @@
-"""The bot answers while a conversation is the bot's, and says nothing any more once a human has it."""
+"""Replies of the bot while a conversation is assigned to it, and none after an agent has taken over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.peer import Peer
 
 @pytest.fixture
 async def chat(start_chat: StartChat) -> RunningChat:
-    """A server whose new conversations are the bot's."""
+    """Server that assigns new conversations to the bot."""
     return await start_chat(bot="echo")
 
 
@@ -35,7 +35,7 @@ async def say(peer: Peer, content: str, **fields: str) -> Any:
 
 
 async def asked_and_taken_away(chat: RunningChat, bot: ScriptedBot) -> Peer:
-    """Return a customer whose conversation another process put in the queue while the bot was being asked."""
+    """Return a customer whose conversation another process requeued during the bot's call."""
     install(chat, bot)
     customer = await bots_customer(chat)
     await say(customer, "hello?")
@@ -71,7 +71,7 @@ async def test_bot_is_shown_typing_until_it_has_answered(chat: RunningChat) -> N
     await customer.expect("typing_indicator", isTyping=False)
 
 
-async def test_bot_is_shown_typing_for_as_long_as_it_takes(start_chat: StartChat) -> None:
+async def test_bot_is_shown_typing_during_a_long_reply(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", typing_expire_ms=1_000, typing_resend_ms=50)
     bot = ScriptedBot("yes")
     install(chat, bot)
@@ -85,7 +85,7 @@ async def test_bot_is_shown_typing_for_as_long_as_it_takes(start_chat: StartChat
 
 
 @pytest.mark.parametrize("how", ["handoff", "claim", "agent writes"])
-async def test_answer_under_way_is_dropped_when_a_human_takes_over(chat: RunningChat, how: str) -> None:
+async def test_reply_in_progress_is_dropped_when_an_agent_takes_over(chat: RunningChat, how: str) -> None:
     bot = ScriptedBot("too late")
     install(chat, bot)
     customer = await bots_customer(chat)
@@ -137,7 +137,7 @@ async def test_repeated_question_is_answered_once(chat: RunningChat) -> None:
     assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 4
 
 
-async def test_bot_does_not_answer_agents_or_conversations_of_humans(chat: RunningChat) -> None:
+async def test_bot_answers_neither_agents_nor_conversations_of_agents(chat: RunningChat) -> None:
     bot = ScriptedBot("never")
     install(chat, bot)
     customer = await bots_customer(chat)
@@ -161,7 +161,7 @@ async def test_bot_does_not_answer_agents_or_conversations_of_humans(chat: Runni
     ],
     ids=["breaks off", "refuses", "crashes", "says nothing", "says white space", "says control characters"],
 )
-async def test_bot_without_an_answer_leaves_the_customer_a_line_and_the_agents_a_notice(
+async def test_failed_bot_sends_the_failure_text_and_a_notice_to_agents(
     chat: RunningChat, pieces: tuple[str, ...], problem: Exception | None, reason: str
 ) -> None:
     bot = ScriptedBot(*pieces, problem=problem)
@@ -181,7 +181,7 @@ async def test_bot_without_an_answer_leaves_the_customer_a_line_and_the_agents_a
     assert not customer.seen("error")
 
 
-async def test_bot_that_takes_too_long_is_given_up(start_chat: StartChat) -> None:
+async def test_reply_of_a_slow_bot_times_out(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", bot_timeout_ms=50)
     bot = ScriptedBot("never")
     install(chat, bot)
@@ -194,7 +194,7 @@ async def test_bot_that_takes_too_long_is_given_up(start_chat: StartChat) -> Non
     assert bot.was_closed
 
 
-async def test_conversation_of_a_bot_that_fails_goes_to_the_agents_if_settings_say_so(start_chat: StartChat) -> None:
+async def test_failed_bot_hands_off_if_configured(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", bot_on_failure="handoff", bot_failure_text="A colleague will look at this.")
     bot = ScriptedBot(problem=BotError("away"))
     bot.may_answer.set()
@@ -206,7 +206,7 @@ async def test_conversation_of_a_bot_that_fails_goes_to_the_agents_if_settings_s
     assert updated["conversation"]["status"] == "queued"
 
 
-async def test_failure_line_is_not_said_either_once_a_human_has_the_conversation(chat: RunningChat) -> None:
+async def test_failure_text_is_not_stored_after_an_agent_has_taken_over(chat: RunningChat) -> None:
     customer = await asked_and_taken_away(chat, ScriptedBot(problem=BotError("away")))
     assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
@@ -236,7 +236,7 @@ async def test_bot_is_given_the_latest_history_within_its_bounds(start_chat: Sta
     assert [(message.seq, message.content) for message in turn.history] == [(5, "say 2"), (6, "say 2")]
 
 
-async def test_questions_beyond_what_may_wait_are_left_to_the_agents(start_chat: StartChat) -> None:
+async def test_questions_beyond_the_queue_limit_are_left_to_the_agents(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", limits="off")
     bot = ScriptedBot("yes")
     install(chat, bot)
@@ -284,7 +284,7 @@ async def test_question_that_a_restart_interrupted_is_answered_once(start_chat: 
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer", "bot"]
 
 
-async def test_server_ends_while_the_bot_thinks(chat: RunningChat) -> None:
+async def test_server_stops_during_a_reply_of_the_bot(chat: RunningChat) -> None:
     bot = ScriptedBot("never")
     install(chat, bot)
     await say(await bots_customer(chat), "hello?")

@@ -1,4 +1,4 @@
-"""Joining and catching up: nothing missing, nothing out of order, whatever happens at the same time."""
+"""Joins and missed messages: complete and in order during concurrent activity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.peer import Peer
 
 
 async def catch_up(peer: Peer, after_seq: int, conversation_id: str = "conv-1") -> list[Any]:
-    """Join again and again until there is no more, as our clients do; return all pages."""
+    """Join repeatedly until no messages are left, as the SDK does; return all pages."""
     pages = []
     while True:
         ack = await peer.ask("join_conversation", {"conversationId": conversation_id, "afterSeq": after_seq})
@@ -120,7 +120,7 @@ async def test_nothing_is_missing_between_the_ack_and_the_events_of_a_join(start
 
 
 async def test_room_is_entered_before_rows_are_read(chat: RunningChat) -> None:
-    """What is stored while the rows are read reaches the client as an event: here all of it, as reading takes long."""
+    """Store messages while the rows are read: all of them reach the client as events."""
     agent, customer = await chat.pair()
     await agent.ask("leave_conversation", "conv-1")
     store, read_rows = chat.parts.store, asyncio.Event()

@@ -1,4 +1,4 @@
-"""Delivery strictly by ``seq``: holes are waited for, then read; what nobody announced is found by the sweep."""
+"""Delivery strictly by ``seq``: a gap is waited for, then read; unannounced messages are found by reconciliation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.support.peer import Peer
 
 
 async def received(peer: Peer, count: int) -> list[int]:
-    """Wait for this many messages and return their numbers in the order they came."""
+    """Wait for this many messages and return their ``seq`` in the order of arrival."""
     return [(await peer.expect("message_received"))["seq"] for _ in range(count)]
 
 
 async def stored_unannounced(chat: RunningChat, count: int) -> list[Message]:
-    """Store messages that the server hears nothing of, as another server's are when the bus is down."""
+    """Store messages without notifying the server, as another server does while the bus is away."""
     return [(await chat.parts.store.append(Draft("conv-1", ANN, f"text {n}"))).message for n in range(count)]
 
 
-async def test_sweep_delivers_what_another_process_stored(start_chat: StartChat) -> None:
+async def test_reconciliation_delivers_messages_of_another_process(start_chat: StartChat) -> None:
     chat = await start_chat(sweep_ms=50)
     agent, _ = await chat.pair()
     async with chat.other_store() as store:
@@ -34,14 +34,14 @@ async def test_sweep_delivers_what_another_process_stored(start_chat: StartChat)
     assert await received(agent, 5) == [1, 2, 3, 4, 5]
 
 
-async def test_sweep_delivers_more_than_a_page(start_chat: StartChat) -> None:
+async def test_reconciliation_delivers_more_than_a_page(start_chat: StartChat) -> None:
     chat = await start_chat(sweep_ms=50)
     agent, _ = await chat.pair()
     await asyncio.gather(*(chat.parts.store.append(Draft("conv-1", ANN, "text")) for _ in range(650)))
     assert await received(agent, 650) == list(range(1, 651))
 
 
-async def test_own_message_after_a_hole_waits_for_it(chat: RunningChat) -> None:
+async def test_own_message_after_a_gap_waits_for_it(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await stored_unannounced(chat, 2)
     ack = await customer.ask("send_message", {"conversationId": "conv-1", "content": "third"})
@@ -58,7 +58,7 @@ async def test_out_of_order_messages_are_put_in_order(chat: RunningChat) -> None
     assert seqs(agent.seen("message_received")) == [1, 2, 3, 4]
 
 
-async def test_hole_that_stays_is_read_from_the_database(chat: RunningChat) -> None:
+async def test_persistent_gap_is_read_from_the_database(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
     messages = await stored_unannounced(chat, 6)
     for index in (2, 5):
@@ -74,7 +74,7 @@ async def test_repeated_delivery_is_shown_once(chat: RunningChat) -> None:
     assert seqs(agent.seen("message_received")) == [1, 2]
 
 
-async def test_message_that_comes_while_a_hole_is_read_is_not_lost(start_chat: StartChat) -> None:
+async def test_message_received_while_a_gap_is_read_is_not_lost(start_chat: StartChat) -> None:
     chat = await start_chat(sweep_ms=60_000)
     agent, _ = await chat.pair()
     messages = await stored_unannounced(chat, 6)
@@ -106,7 +106,7 @@ async def test_repair_ends_with_the_last_member(start_chat: StartChat) -> None:
 
 
 @pytest.mark.parametrize("problem", [Unavailable("locked"), KeyError("a bug")])
-async def test_sweep_goes_on_after_it_has_failed(start_chat: StartChat, problem: Exception) -> None:
+async def test_reconciliation_continues_after_a_failure(start_chat: StartChat, problem: Exception) -> None:
     chat = await start_chat(sweep_ms=20)
     agent, _ = await chat.pair()
     heads, failed = chat.parts.store.heads, asyncio.Event()

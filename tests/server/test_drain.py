@@ -1,4 +1,4 @@
-"""The end of a server: announced, refused by name, finished, closed with 1012, and over in time."""
+"""Graceful shutdown: announced, new requests rejected, running ones finished, closed with 1012 in time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.server import ServerProcess
 MESSAGE = {"conversationId": "conv-1", "content": "hello"}
 
 
-async def test_every_client_is_told_with_a_delay_of_its_own(chat: RunningChat) -> None:
+async def test_every_client_is_notified_with_its_own_delay(chat: RunningChat) -> None:
     agents = [await chat.agent(f"agent-{number}") for number in range(8)]
     drain = asyncio.create_task(chat.drain())
     delays = [(await agent.expect("server_draining"))["retryAfterMs"] for agent in agents]
@@ -32,7 +32,7 @@ async def test_every_client_is_told_with_a_delay_of_its_own(chat: RunningChat) -
     assert not any(agent.disconnected for agent in agents)
 
 
-async def test_sends_during_the_drain_are_refused_by_name(chat: RunningChat) -> None:
+async def test_sends_during_the_drain_are_rejected_with_draining(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     drain = asyncio.create_task(chat.drain())
     await customer.expect("server_draining")
@@ -54,7 +54,7 @@ async def test_new_connections_are_refused_before_the_handshake(chat: RunningCha
     await drain
 
 
-async def test_connection_that_is_opening_is_not_left_over(chat: RunningChat) -> None:
+async def test_connection_opened_during_the_drain_is_closed(chat: RunningChat) -> None:
     opening, anonymous = await Peer.open(chat.url), await chat.connect()
     await chat.drain()
     await anonymous.wait_closed()
@@ -62,7 +62,7 @@ async def test_connection_that_is_opening_is_not_left_over(chat: RunningChat) ->
     await opening.close()
 
 
-async def test_request_under_way_is_finished_and_answered(chat: RunningChat) -> None:
+async def test_in_flight_request_is_finished_and_answered(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     append, may_commit, began = chat.parts.store.append, asyncio.Event(), asyncio.Event()
 
@@ -107,7 +107,7 @@ async def test_second_drain_changes_nothing(chat: RunningChat) -> None:
 
 
 async def send_until_closed(peer: Peer, conversation_id: str) -> tuple[list[int], int]:
-    """Send without pause; return the acked numbers and how often the answer was neither ack nor ``draining``."""
+    """Send without pause; return the acked numbers and the number of replies other than ack or ``draining``."""
     acked, unknown = [], 0
     for number in range(10_000):
         payload = {"conversationId": conversation_id, "content": str(number), "clientMessageId": f"m-{number}"}
@@ -168,7 +168,7 @@ async def test_second_signal_ends_the_process_at_once(
 
 
 @pytest.mark.usefixtures("attended")
-async def test_closed_terminal_ends_the_server_as_gently(start_server: StartServer) -> None:
+async def test_closed_terminal_stops_the_server_gracefully(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     peer, _ = await customer_of(server, 1)
     os.kill(server.pid, signal.SIGHUP)

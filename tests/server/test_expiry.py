@@ -1,4 +1,4 @@
-"""The end of a token's life on a live connection: warned, refused, renewed or closed."""
+"""Expiry of a token on an open connection: warning, rejection, renewal and close."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_token_with_less_life_than_the_warning_is_warned_at_once(chat: Run
     assert 0 < (await agent.expect("auth_expiring"))["inMs"] <= 30_000
 
 
-async def test_connection_is_closed_after_the_grace_and_may_come_back(start_chat: StartChat) -> None:
+async def test_connection_is_closed_after_the_grace_and_may_reconnect(start_chat: StartChat) -> None:
     chat = await start_chat(token_grace_ms=100)
     agent = await chat.connect({"token": short_token(chat)})
     assert (await agent.expect("error"))["code"] == "token_expired"
@@ -68,7 +68,7 @@ async def test_renewed_connection_is_not_closed_at_the_old_end(start_chat: Start
     assert not renewed.seen("error")
 
 
-async def test_renewal_wants_a_token_of_the_same_user(chat: RunningChat) -> None:
+async def test_renewal_requires_a_token_of_the_same_user(chat: RunningChat) -> None:
     agent = await chat.agent("agent-1")
     refusal = await agent.ask("refresh_token", {"token": chat.token("agent-2")})
     assert refusal["error"]["code"] == "unauthorized"
@@ -76,7 +76,7 @@ async def test_renewal_wants_a_token_of_the_same_user(chat: RunningChat) -> None
 
 
 @pytest.mark.parametrize(("change", "code"), [("nonsense", "unauthorized"), ("expired", "token_expired")])
-async def test_renewal_wants_a_good_token(chat: RunningChat, change: str, code: str) -> None:
+async def test_renewal_requires_a_valid_token(chat: RunningChat, change: str, code: str) -> None:
     expired = chat.token(ttl_s=10)
     agent = await chat.agent()
     chat.clock.advance(20)

@@ -1,4 +1,4 @@
-"""Every row of the guide's event tables, with the guide's own payloads and nothing else."""
+"""Rows of the guide's event tables with the guide's own payloads."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_typing_stop_takes_the_id_alone(chat: RunningChat) -> None:
     await agent.expect("typing_indicator", isTyping=False)
 
 
-async def test_authenticated_says_who_one_is(chat: RunningChat) -> None:
+async def test_authenticated_contains_the_user(chat: RunningChat) -> None:
     agent = await chat.connect({"token": chat.token("agent-7", name="Ada")})
     greeting = await agent.expect("authenticated")
     assert {key: greeting[key] for key in ("userId", "userName", "role")} == {
@@ -107,7 +107,7 @@ async def test_presence_update_says_who_is_online_and_who_is_not(start_chat: Sta
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
 
 
-async def test_error_has_a_message_for_people(chat: RunningChat) -> None:
+async def test_error_has_a_readable_message(chat: RunningChat) -> None:
     customer = await chat.customer()
     await customer.tell("join_conversation", "no such id!")
     assert (await customer.expect("error"))["message"]

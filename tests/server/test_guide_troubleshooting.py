@@ -1,4 +1,4 @@
-"""The guide's troubleshooting list: each advice works as it is printed. What concerns HTTP is with REST."""
+"""Troubleshooting list of the guide: each advice works as printed; the HTTP part is tested with REST."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_does_not_reconnect_client_that_keeps_trying_is_let_in_again(start
 
 
 async def test_devtools_example_works_as_printed(chat: RunningChat) -> None:
-    """Guide, Manual Testing with DevTools: nothing waits for an answer."""
+    """Run the example of "Manual Testing with DevTools", which waits for no reply."""
     peer = await Peer.connect(chat.url, {"sessionId": "test-session"})
     await peer.tell("join_conversation", "test-conv")
     await peer.tell("send_message", {"conversationId": "test-conv", "content": "Hello!"})

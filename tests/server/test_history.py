@@ -1,4 +1,4 @@
-"""Pages of history: both directions, their bounds, and what lies beyond."""
+"""Pages of history in both directions, and their limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.messages import fill, seqs
 
 
 async def page(chat: RunningChat, **wanted: Any) -> tuple[list[int], bool, bool]:
-    """Ask for a page of a conversation of ten messages; return its numbers and what lies before and after."""
+    """Request a page of a conversation of ten messages; return its ``seq`` and whether others lie before and after."""
     await fill(chat, 10)
     ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1", **wanted})
     assert ack["success"], ack
@@ -73,8 +73,8 @@ async def test_empty_conversation_has_no_history(chat: RunningChat) -> None:
 async def test_history_needs_no_join_only_membership(chat: RunningChat) -> None:
     await fill(chat, 2)
     assert (await (await chat.agent()).ask("history", {"conversationId": "conv-1"}))["success"]
-    stranger = await chat.customer()
-    assert (await stranger.ask("history", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
+    other_customer = await chat.customer()
+    assert (await other_customer.ask("history", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
 
 
 async def test_history_survives_a_restart(start_chat: StartChat) -> None:

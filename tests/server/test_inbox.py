@@ -1,4 +1,4 @@
-"""The inbox: the list, then every change of it, each conversation at most once in its time."""
+"""Inbox: the list, then updates of each conversation at a limited rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.peer import Peer
 
 
 async def follow(chat: RunningChat, user_id: str = "follower", **wanted: str) -> tuple[Peer, list[str]]:
-    """Subscribe an agent; return it and the ids on its list."""
+    """Subscribe an agent; return the peer and the listed ids."""
     agent = await chat.agent(user_id)
     ack = await agent.ask("subscribe_inbox", wanted)
     assert ack["success"], ack
@@ -52,7 +52,7 @@ async def test_payload_may_be_left_out(chat: RunningChat) -> None:
     assert (await (await chat.agent()).ask("subscribe_inbox"))["success"]
 
 
-async def test_follower_hears_of_new_conversations_and_messages(start_chat: StartChat) -> None:
+async def test_subscriber_receives_new_conversations_and_messages(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=10)
     follower, listed = await follow(chat)
     assert listed == []
@@ -65,7 +65,7 @@ async def test_follower_hears_of_new_conversations_and_messages(start_chat: Star
     assert not follower.seen("message_received")
 
 
-async def test_agents_who_did_not_subscribe_hear_nothing(start_chat: StartChat) -> None:
+async def test_agents_without_subscription_receive_nothing(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=1)
     bystander = await chat.agent("bystander")
     follower, _ = await follow(chat)
@@ -140,7 +140,7 @@ async def test_status_filter_lists_and_shows_only_its_own(start_chat: StartChat)
     assert not queued.seen("conversation_updated")
 
 
-async def test_who_followed_the_old_state_hears_of_the_new_one(start_chat: StartChat) -> None:
+async def test_subscriber_of_the_old_state_receives_the_new_one(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=1)
     await fill(chat, 1)
     queued, _ = await follow(chat, "queue-watcher", status="queued")
@@ -153,7 +153,7 @@ async def test_who_followed_the_old_state_hears_of_the_new_one(start_chat: Start
     assert not theirs.seen("conversation_updated")
 
 
-async def test_change_within_the_bound_still_reaches_who_followed_the_old_state(start_chat: StartChat) -> None:
+async def test_change_within_the_interval_reaches_subscribers_of_the_old_state(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=200)
     queued, _ = await follow(chat, "queue-watcher", status="queued")
     customer = await chat.customer()
@@ -167,15 +167,15 @@ async def test_second_subscription_replaces_the_first(start_chat: StartChat) -> 
     chat = await start_chat(inbox_update_ms=1)
     follower, _ = await follow(chat)
     await follower.ask("subscribe_inbox", {"status": "resolved"})
-    witness, _ = await follow(chat, "witness")
+    observer, _ = await follow(chat, "witness")
     await (await chat.customer()).ask("join_conversation", "conv-1")
-    await updated(witness)
+    await updated(observer)
     await follower.settle()
     assert not follower.seen("conversation_updated")
 
 
 async def test_list_of_long_messages_is_cut_to_a_page(start_chat: StartChat) -> None:
-    """A hundred conversations whose last messages are as long as they may be; REST has the rest."""
+    """List a hundred conversations whose last messages have the maximum length; REST lists the others."""
     chat = await start_chat(send_buffer_bytes=4096)
     for number in range(100):
         await fill(chat, 1, "\N{GRINNING FACE}" * 3990, f"conv-{number}")

@@ -1,4 +1,4 @@
-"""The contract's table of limits, one test for each row that the server keeps, and how they are lifted."""
+"""Limits of the contract that the server enforces, one test per row, and the setting that disables them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.peer import Closed, Peer, Refused
 
 
 async def codes(peer: Peer, name: str, payload: Any, count: int) -> list[str]:
-    """Ask this often at once; return the codes of the answers, "ok" for success."""
+    """Send this many requests at once; return the codes of the replies, "ok" for success."""
     answers = await asyncio.gather(*[await peer.start(name, payload) for _ in range(count)])
     for answer in answers:
         if not answer["success"] and answer["error"]["code"] == "rate_limited":
@@ -79,7 +79,7 @@ async def test_refused_message_is_not_stored(start_chat: StartChat) -> None:
 
 
 async def connected(chat: RunningChat, auth: Any, count: int) -> list[str | None]:
-    """Connect this often and stay; return the codes of the refusals, None for success."""
+    """Open this many connections; return the codes of the rejections, None for success."""
     results: list[str | None] = []
     for _ in range(count):
         try:
@@ -101,7 +101,7 @@ async def test_connections_of_one_agent(chat: RunningChat) -> None:
     assert await connected(chat, {"token": chat.token("agent-2")}, 1) == [None]
 
 
-async def test_place_of_a_closed_connection_is_free_again(start_chat: StartChat) -> None:
+async def test_closed_connection_frees_its_slot(start_chat: StartChat) -> None:
     chat = await start_chat(connections_per_agent=1)
     first = await chat.agent()
     assert await connected(chat, {"token": chat.token()}, 1) == ["connection_limit"]
@@ -129,7 +129,7 @@ async def test_connection_over_capacity_is_refused_before_the_handshake(start_ch
         await peer.close()
 
 
-async def test_authenticated_connections_free_the_places_of_the_unknown(start_chat: StartChat) -> None:
+async def test_authenticated_connections_free_slots_of_unauthenticated_ones(start_chat: StartChat) -> None:
     chat = await start_chat(unauthenticated=1)
     assert await connected(chat, {"token": chat.token()}, 3) == [None] * 3
 
@@ -216,7 +216,7 @@ async def test_attachments_are_refused(chat: RunningChat, frame: str) -> None:
 
 
 @pytest.mark.parametrize("bound", ["outbox", "stall"])
-async def test_reader_that_does_not_read_is_gone_and_the_others_are_not(start_chat: StartChat, bound: str) -> None:
+async def test_stalled_reader_is_disconnected_and_others_are_not(start_chat: StartChat, bound: str) -> None:
     limits = {"max_outbox_bytes": 65_536} if bound == "outbox" else {"max_outbox_bytes": 2**30, "write_stall_ms": 100}
     chat = await start_chat(limits="off", send_buffer_bytes=4096, **limits)
     _, customer = await chat.pair()
@@ -254,7 +254,7 @@ async def test_limits_off_keeps_what_a_message_and_a_frame_may_be(start_chat: St
     assert await customer.wait_closed() == 1009
 
 
-async def test_nonsense_counts_against_the_total_too(start_chat: StartChat) -> None:
+async def test_malformed_requests_count_against_the_total(start_chat: StartChat) -> None:
     chat = await start_chat(total_per_s=0.01, total_burst=5)
     customer = await chat.customer()
     answers = [await customer.ask("no_such_event") for _ in range(7)]

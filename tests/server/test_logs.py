@@ -1,4 +1,4 @@
-"""Log lines: one event each, whatever a client writes into it, and never a secret or a message."""
+"""Log lines: one event each, whatever the input, without secrets and message contents."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_long_value_is_cut() -> None:
 
 @pytest.fixture
 def log() -> Iterator[StringIO]:
-    """Everything that the server logs at its most talkative, in both forms."""
+    """Log at debug level in both formats."""
     stream = StringIO()
     logger = logging.getLogger("chatws")
     level = logger.level
@@ -168,7 +168,7 @@ async def test_message_line_has_the_guides_keys(start_chat: StartChat, log: Stri
     assert all(row["socketId"] and row["userId"] for row in connected)
 
 
-def test_level_that_is_off_costs_nothing(log: StringIO) -> None:
+def test_disabled_level_formats_nothing(log: StringIO) -> None:
     logging.getLogger("chatws").setLevel(logging.WARNING)
     log_event(logging.getLogger("chatws.test"), logging.INFO, "quiet")
     assert not log.getvalue()

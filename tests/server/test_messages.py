@@ -1,4 +1,4 @@
-"""Sending: stored before anything is said about it, numbered without holes, once per client's id."""
+"""Messages: stored before any ack or broadcast, numbered without gaps, once per client message id."""
 
 from __future__ import annotations
 
@@ -164,16 +164,16 @@ async def test_send_without_join_is_refused(chat: RunningChat) -> None:
 async def test_customer_cannot_tell_foreign_from_missing(start_chat: StartChat) -> None:
     chat = await start_chat()
     await chat.pair()
-    stranger = await chat.customer("stranger")
+    other_customer = await chat.customer("stranger")
     asks: list[tuple[str, Any]] = [
         ("join_conversation", "conv-1"),
         ("send_message", message()),
         ("history", {"conversationId": "conv-1"}),
     ]
-    missing = await stranger.ask("history", {"conversationId": "nothing-here"})
+    missing = await other_customer.ask("history", {"conversationId": "nothing-here"})
     assert missing["error"]["code"] == "forbidden"
     for name, payload in asks:
-        foreign = await stranger.ask(name, payload)
+        foreign = await other_customer.ask(name, payload)
         assert foreign["error"] == missing["error"]
 
 

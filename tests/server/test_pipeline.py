@@ -1,4 +1,4 @@
-"""Every request gets exactly one answer, whatever it holds and whatever breaks behind it."""
+"""Requests: exactly one reply to each, whatever its content and whatever fails."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ HOSTILE = {
     "placeholder of an attachment": '{"_placeholder":true,"num":0,"status":"x","token":1}',
 }
 HARMLESS = {("subscribe_inbox", name) for name in ("nothing", "empty object")}
-"""An inbox without a filter."""
+"""Inbox subscription without a filter."""
 
 
 def test_every_event_of_the_table_has_a_route_and_no_other_has() -> None:
@@ -137,7 +137,7 @@ def broken(problem: Exception) -> Any:
 
 
 async def stuck(*args: object, **options: object) -> None:
-    """Stand in for a store that neither answers nor fails."""
+    """Replace a store method by one that never returns."""
     del args, options
     await asyncio.Event().wait()
 
@@ -146,9 +146,7 @@ async def send(peer: Peer) -> Any:
     return await peer.ask("send_message", {"conversationId": "conv-1", "content": "x"})
 
 
-async def test_handler_that_crashes_costs_one_internal_answer(
-    chat: RunningChat, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_crashing_handler_gives_one_internal_error(chat: RunningChat, caplog: pytest.LogCaptureFixture) -> None:
     agent, customer = await chat.pair()
     chat.parts.store.append = broken(KeyError("the inside of the server"))  # type: ignore[method-assign]  # a bug
     ack = await send(customer)
@@ -172,7 +170,7 @@ async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat
 
 
 async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: StartChat) -> None:
-    """The time of all began when they came: the third is not answered after three deadlines."""
+    """Count each deadline from the arrival: the third request is not answered after three deadlines."""
     chat = await start_chat(ack_deadline_ms=1500)
     _, customer = await chat.pair()
     calls = []
@@ -192,8 +190,8 @@ async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: Star
     assert [ack["seq"] for ack in again] == [1, 2, 3, 4, 5]
 
 
-async def test_request_that_waited_out_its_time_is_refused_and_not_carried_out(start_chat: StartChat) -> None:
-    """Behind others of its client that were slow and succeeded: here CONNECT, which has no deadline."""
+async def test_request_queued_past_its_deadline_is_rejected_and_not_run(start_chat: StartChat) -> None:
+    """Queue the request behind a slow one that succeeds, here CONNECT, which has no deadline."""
     chat = await start_chat(ack_deadline_ms=1500)
     release, identify = asyncio.Event(), chat.parts.authenticator.identify
 
@@ -207,7 +205,7 @@ async def test_request_that_waited_out_its_time_is_refused_and_not_carried_out(s
     await peer.send_raw("40" + json.dumps({"sessionId": "session-1"}))
     await peer.send_raw('420["join_conversation","conv-1"]')
     await until(lambda: chat.engine.stats.packets_in == taken + 2)
-    await asyncio.sleep(0.5)  # the time itself
+    await asyncio.sleep(0.5)  # the deadline itself
     release.set()
     while not (answer := await peer.receive_raw()).startswith("430"):
         pass
@@ -248,7 +246,7 @@ async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -
     assert len(agent.seen("message_received")) == 1
 
 
-async def test_operator_is_told_of_a_store_that_fails_at_most_once_a_second(
+async def test_failing_store_is_logged_at_most_once_a_second(
     chat: RunningChat, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, customer = await chat.pair()
@@ -257,9 +255,9 @@ async def test_operator_is_told_of_a_store_that_fails_at_most_once_a_second(
         for _ in range(5):
             assert not (await send(customer))["success"]
         chat.clock.advance(1)
-    told = [record.keys for record in caplog.records if record.msg == "request_not_served"]  # type: ignore[attr-defined]  # ours
+    logged = [record.keys for record in caplog.records if record.msg == "request_not_served"]  # type: ignore[attr-defined]  # ours
     error = "the store is unavailable: disk full"
-    assert told == [
+    assert logged == [
         {"request": "send_message", "error": error},
         {"request": "send_message", "error": error, "suppressed": 4},
     ]

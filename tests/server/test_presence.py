@@ -1,4 +1,4 @@
-"""Presence: one status per user over all connections, offline after a grace, told to those whom it concerns."""
+"""Presence: one status per user over all connections, offline after a grace, sent to the users concerned."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def statuses(peer: Peer, user_id: str = "agent-1") -> list[str]:
 
 
 def snapshot(ack: Any) -> dict[str, str]:
-    """Return the statuses of an ack by user; every user is there once."""
+    """Return the statuses of an ack by user; each user occurs once."""
     found = {one["userId"]: one["status"] for one in ack["presence"]}
     assert len(found) == len(ack["presence"])
     return found
 
 
-async def test_members_hear_who_comes_and_after_the_grace_who_is_gone(start_chat: StartChat) -> None:
+async def test_members_are_notified_of_joins_and_after_the_grace_of_departures(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=100)
     agent, customer = await chat.pair()
     await agent.close()
@@ -52,7 +52,7 @@ async def test_offline_waits_for_the_last_of_two_tabs(start_chat: StartChat) -> 
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
 
 
-async def test_who_comes_back_within_the_grace_was_never_gone(start_chat: StartChat) -> None:
+async def test_reconnect_within_the_grace_is_not_shown_as_offline(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=60_000)
     agent, customer = await chat.pair()
     agent.cut()
@@ -100,7 +100,7 @@ async def test_other_choices_are_a_bad_request(chat: RunningChat, status: Any) -
     assert not statuses(customer)
 
 
-async def test_the_same_choice_again_is_not_told(chat: RunningChat) -> None:
+async def test_repeated_choice_is_not_sent(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     for _ in range(3):
         await agent.ask("set_presence", {"status": "busy"})
@@ -111,10 +111,10 @@ async def test_the_same_choice_again_is_not_told(chat: RunningChat) -> None:
 async def test_timestamp_says_when_the_status_began(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await agent.ask("set_presence", {"status": "busy"})
-    told = await customer.expect("presence_update", status="busy")
+    update = await customer.expect("presence_update", status="busy")
     chat.clock.advance(100)
     ack = await customer.ask("join_conversation", "conv-1")
-    assert told in ack["presence"]
+    assert update in ack["presence"]
 
 
 async def test_join_answers_with_everybody_in_the_conversation(start_chat: StartChat) -> None:
@@ -130,7 +130,7 @@ async def test_join_answers_with_everybody_in_the_conversation(start_chat: Start
     assert found == {user_id: "offline", "agent-1": "away", "agent-2": "online"}
 
 
-async def test_inbox_answers_with_agents_and_customers_and_hears_of_both(start_chat: StartChat) -> None:
+async def test_inbox_contains_agents_and_customers_and_receives_changes_of_both(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=100)
     customer = await chat.customer()
     user_id = (await customer.expect("authenticated"))["userId"]
@@ -144,16 +144,16 @@ async def test_inbox_answers_with_agents_and_customers_and_hears_of_both(start_c
     assert (await follower.expect("presence_update", userId=user_id))["status"] == "offline"
 
 
-async def test_strangers_hear_nothing(start_chat: StartChat) -> None:
+async def test_users_in_other_conversations_receive_nothing(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     agent, customer = await chat.pair()
-    stranger = await chat.customer()
-    await stranger.ask("join_conversation", "conv-2")
+    other_customer = await chat.customer()
+    await other_customer.ask("join_conversation", "conv-2")
     unsubscribed = await chat.agent("agent-2")
     await agent.ask("set_presence", {"status": "busy"})
     await agent.close()
     await customer.expect("presence_update", status="offline")
-    for peer in (stranger, unsubscribed):
+    for peer in (other_customer, unsubscribed):
         await peer.settle()
         assert not peer.seen("presence_update")
 
@@ -166,7 +166,7 @@ async def test_snapshot_of_a_join_names_nobody_else(chat: RunningChat) -> None:
     assert set(snapshot(await other.ask("join_conversation", "conv-2"))) == {user_id}
 
 
-async def test_members_of_a_room_that_was_left_hear_nothing_more(start_chat: StartChat) -> None:
+async def test_members_of_a_room_that_was_left_receive_no_more_changes(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     agent, customer = await chat.pair()
     await agent.ask("leave_conversation", "conv-1")
@@ -177,7 +177,7 @@ async def test_members_of_a_room_that_was_left_hear_nothing_more(start_chat: Sta
     assert not statuses(customer)
 
 
-async def test_connection_that_never_authenticated_is_nobody(start_chat: StartChat) -> None:
+async def test_unauthenticated_connection_has_no_presence(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     follower = await chat.agent()
     await follower.ask("subscribe_inbox", {})
@@ -187,7 +187,7 @@ async def test_connection_that_never_authenticated_is_nobody(start_chat: StartCh
     assert not follower.seen("presence_update")
 
 
-async def test_rooms_of_connections_that_are_gone_are_remembered_up_to_a_bound(start_chat: StartChat) -> None:
+async def test_rooms_of_closed_connections_are_kept_up_to_a_limit(start_chat: StartChat) -> None:
     chat = await start_chat(limits="off")
     await chat.agent()
     record = chat.parts.presence.users["agent-1"]

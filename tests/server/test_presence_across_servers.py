@@ -1,4 +1,4 @@
-"""Presence is one over all servers: merged, told once, offline only when nobody has a connection of the user."""
+"""Presence over several servers: merged, sent once, offline only without a connection on any server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def statuses(peer: Peer, user_id: str = "agent-1") -> list[str]:
 
 
 def snapshot(ack: Any) -> dict[str, str]:
-    """Return the statuses of an ack by user; every user is there once."""
+    """Return the statuses of an ack by user; each user occurs once."""
     found = {one["userId"]: one["status"] for one in ack["presence"]}
     assert len(found) == len(ack["presence"])
     return found
@@ -65,7 +65,7 @@ async def test_user_on_two_servers_is_offline_after_the_last_of_them(start_clust
     assert not customer.seen("presence_update")
 
 
-async def test_busy_on_a_server_that_has_no_part_in_the_conversation_counts(start_cluster: StartCluster) -> None:
+async def test_busy_on_a_server_that_does_not_host_the_conversation_counts(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     agent, customer = await cluster.pair()
     tab = await cluster.servers[1].agent()
@@ -76,7 +76,7 @@ async def test_busy_on_a_server_that_has_no_part_in_the_conversation_counts(star
     assert statuses(customer) == []
 
 
-async def test_who_moves_to_another_server_within_the_grace_was_never_gone(start_cluster: StartCluster) -> None:
+async def test_move_to_another_server_within_the_grace_is_not_shown_as_offline(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     agent, customer = await cluster.pair()
     await agent.close()
@@ -104,7 +104,7 @@ async def test_choice_goes_with_the_user_to_another_server(start_cluster: StartC
     assert set(statuses(customer)) <= {"busy"}
 
 
-async def test_snapshots_hold_who_is_on_the_other_server(start_cluster: StartCluster) -> None:
+async def test_snapshots_contain_users_of_the_other_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     customer = await cluster.servers[1].customer()
     user_id = (await customer.expect("authenticated"))["userId"]
@@ -130,7 +130,7 @@ async def test_observers_on_another_server_are_known_to_a_newcomer(start_cluster
     assert found["agent-2"] == "online"
 
 
-async def test_server_that_begins_to_host_is_told_who_is_there(start_cluster: StartCluster) -> None:
+async def test_server_that_begins_to_host_receives_the_members(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     observer = await cluster.servers[1].agent("agent-2")
     await cluster.servers[1].parts.store.create_conversation("conv-1", ANN, "queued")
@@ -140,7 +140,7 @@ async def test_server_that_begins_to_host_is_told_who_is_there(start_cluster: St
     await agent.expect("presence_update", userId="agent-2", status="online")
 
 
-async def test_users_of_a_server_that_is_gone_are_offline_unless_they_come_back(start_cluster: StartCluster) -> None:
+async def test_users_of_an_ended_server_are_offline_unless_they_reconnect(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=1_500)
     _, customer = await cluster.pair()
     await cluster.join_third(customer)
@@ -152,7 +152,7 @@ async def test_users_of_a_server_that_is_gone_are_offline_unless_they_come_back(
     assert "offline" not in statuses(customer, "agent-2")
 
 
-async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after(
+async def test_known_presence_is_kept_while_the_bus_is_away_and_corrected_after(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatws.server.cluster.presence_resync.LEASE_WAIT_S", 0.1)
@@ -170,7 +170,7 @@ async def test_what_was_known_stays_while_the_bus_is_away_and_is_put_right_after
     assert (await customer.expect("presence_update", userId="agent-2"))["status"] == "offline"
 
 
-async def test_departure_that_the_bus_lost_is_noticed_in_the_next_round(
+async def test_departure_lost_by_the_bus_is_noticed_in_the_next_period(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatws.server.periodic.PRESENCE_PERIOD_S", 0.05)
@@ -183,7 +183,7 @@ async def test_departure_that_the_bus_lost_is_noticed_in_the_next_round(
     assert not statuses(customer, "agent-3")
 
 
-async def test_agent_who_is_connected_elsewhere_keeps_the_conversation(start_cluster: StartCluster) -> None:
+async def test_agent_connected_to_another_server_keeps_the_conversation(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=20, assignee_offline_ms=100)
     agent, customer = await cluster.pair()
     claim = {"conversationId": "conv-1", "version": 1}
@@ -195,23 +195,23 @@ async def test_agent_who_is_connected_elsewhere_keeps_the_conversation(start_clu
     await until(lambda: not first.parts.registry.is_connected("agent-1"))
     assert await first.parts.presence.is_online_anywhere("agent-1")
     await tab.close()
-    told = await customer.expect("conversation_updated")
-    assert (told["conversation"]["status"], told["conversation"]["version"]) == ("queued", 3)
+    update = await customer.expect("conversation_updated")
+    assert (update["conversation"]["status"], update["conversation"]["version"]) == ("queued", 3)
     await crossed(customer)
     assert not customer.seen("conversation_updated")
 
 
-async def test_conversations_of_a_server_that_is_gone_are_queued_again(start_cluster: StartCluster) -> None:
+async def test_conversations_of_an_ended_server_are_requeued(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=20, assignee_offline_ms=100)
     agent, customer = await cluster.pair()
     await agent.ask("claim_conversation", {"conversationId": "conv-1", "version": 1})
-    await agent.ask("leave_conversation", "conv-1")  # so that nobody on the other server sees the agent
+    await agent.ask("leave_conversation", "conv-1")  # so that the agent is invisible on the other server
     await customer.expect("conversation_updated")
     cluster.buses[0].cut()
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
 
 
-async def test_what_nobody_here_may_see_is_forgotten(start_cluster: StartCluster) -> None:
+async def test_users_invisible_here_are_forgotten(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=20)
     agent, customer = await cluster.pair()
     second = cluster.servers[1].parts.presence

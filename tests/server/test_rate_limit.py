@@ -1,4 +1,4 @@
-"""Limits by address: counted one by one, bounded in number, off without a rate."""
+"""Rate limits by address: separate counts, a bounded number of addresses, disabled by a rate of 0."""
 
 from __future__ import annotations
 

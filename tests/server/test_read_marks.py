@@ -1,4 +1,4 @@
-"""Read marks: only forward, never beyond the head, told to the whole room."""
+"""Read marks: move forward only, up to the head, broadcast to the room."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def mark(peer: Peer, seq: int) -> int:
     return marked
 
 
-async def test_mark_is_told_to_the_room_and_to_the_own_tabs(chat: RunningChat) -> None:
+async def test_mark_is_sent_to_the_room_and_to_own_connections(chat: RunningChat) -> None:
     agent, other = await reader(chat), await chat.agent("agent-2")
     await other.ask("join_conversation", "conv-1")
     assert await mark(agent, 3) == 3
@@ -36,7 +36,7 @@ async def test_mark_is_told_to_the_room_and_to_the_own_tabs(chat: RunningChat) -
         assert event["timestamp"].endswith("Z")
 
 
-async def test_mark_never_goes_back_and_is_told_once(chat: RunningChat) -> None:
+async def test_mark_never_moves_back_and_is_sent_once(chat: RunningChat) -> None:
     agent = await reader(chat)
     assert [await mark(agent, seq) for seq in (3, 2, 3, 5, 1)] == [3, 3, 3, 5, 5]
     assert [event["seq"] for event in agent.seen("message_read")] == [3, 5]
@@ -71,10 +71,10 @@ async def test_marks_survive_a_restart(start_chat: StartChat) -> None:
     assert ack["readMarks"] == [{"userId": "agent-1", "seq": 4}]
 
 
-async def test_strangers_can_not_read(chat: RunningChat) -> None:
+async def test_other_customers_cannot_mark_as_read(chat: RunningChat) -> None:
     await fill(chat, 2)
-    stranger = await chat.customer()
-    refusal = await stranger.ask("mark_read", {"conversationId": "conv-1", "seq": 1})
+    other_customer = await chat.customer()
+    refusal = await other_customer.ask("mark_read", {"conversationId": "conv-1", "seq": 1})
     assert refusal["error"]["code"] == "forbidden"
 
 

@@ -1,4 +1,4 @@
-"""Two servers over PostgreSQL and Redis stay one chat while Redis is dead or hangs, and after it is back."""
+"""Two servers over PostgreSQL and Redis while Redis is stopped or stalled, and after it has recovered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def change(version: int) -> dict[str, str | int]:
 
 
 async def fence(agent: Peer, customer: Peer) -> None:
-    """Return when what either has caused has arrived at both: notes of one server on one channel keep their order."""
+    """Wait until earlier events have reached both: notifications of one server on one channel keep their order."""
     for peer in (agent, customer):
         seq = (await peer.ask("send_message", text("fence")))["seq"]
         for other in (agent, customer):
@@ -72,7 +72,7 @@ async def test_nothing_is_lost_while_redis_is_away_and_all_is_right_when_it_is_b
     assert seqs(agent.seen("message_received")) == seqs(customer.seen("message_received")) == []
 
 
-async def test_redis_that_hangs_delays_nobody(start_real_cluster: StartRealCluster, redis: RedisServer) -> None:
+async def test_stalled_redis_delays_no_request(start_real_cluster: StartRealCluster, redis: RedisServer) -> None:
     cluster = await start_real_cluster(sweep_ms=200, limits="off")
     agent, customer = await cluster.pair()
     buses = [server.parts.cluster.stats for server in cluster.servers]

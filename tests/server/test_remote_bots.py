@@ -1,4 +1,4 @@
-"""A server whose bot is a remote service: from the customer's message to the answer in the room, and every failure."""
+"""Remote bots: from the customer's message to the reply in the room, and all failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def delta(content: str, finish: str | None = None) -> bytes:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    """A language model's service; its key is in the environment."""
+    """Service of a language model; its key is in the environment."""
     monkeypatch.setenv(KEY_VARIABLE, "sk-secret")
     async with running_service() as service:
         service.script = stream(delta("Grüß "), delta("Gott", "stop"), b"data: [DONE]\n\n")
@@ -30,7 +30,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
 
 
 async def start(start_chat: StartChat, service: Service, **settings: Any) -> tuple[RunningChat, Peer, Peer]:
-    """Start a server with a customer and an agent in a conversation of the bot."""
+    """Start a server with a customer and an agent in a conversation assigned to the bot."""
     chat = await start_chat(bot="openai", bot_model="small", bot_url=f"{service.url}/v1", **settings)
     customer, agent = await chat.customer(), await chat.agent()
     assert (await customer.ask("join_conversation", "conv-1"))["conversation"]["status"] == "bot"
@@ -68,7 +68,7 @@ async def test_streamed_answer_reaches_the_room_as_typing_and_one_message(
     ],
     ids=["rate limit", "error", "cut", "empty", "hangs in the middle", "hangs"],
 )
-async def test_remote_that_fails_leaves_a_line_and_a_notice(
+async def test_failing_remote_bot_sends_the_failure_text_and_a_notice(
     start_chat: StartChat, service: Service, script: Script, reason: str
 ) -> None:
     chat, customer, agent = await start(start_chat, service, bot_timeout_ms=600 if reason == "timeout" else 30_000)
@@ -82,7 +82,7 @@ async def test_remote_that_fails_leaves_a_line_and_a_notice(
     assert (await customer.expect("message_received", seq=4))["content"] == "back"
 
 
-async def test_remote_that_hangs_blocks_nobody(start_chat: StartChat, service: Service) -> None:
+async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: StartChat, service: Service) -> None:
     _, customer, agent = await start(start_chat, service)
     service.script = hang
     await say(customer, "hello?")
@@ -109,7 +109,7 @@ async def test_model_hands_off_by_its_marker(start_chat: StartChat, service: Ser
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
 
 
-def test_server_does_not_start_with_half_a_bot(tmp_path: Path) -> None:
+def test_server_does_not_start_with_an_incomplete_bot_configuration(tmp_path: Path) -> None:
     with pytest.raises(StartError) as caught:
         RunningChat(tmp_path, bot="webhook")
     assert (caught.value.what, caught.value.why) == ("the bot webhook", "bot_url is not set")

@@ -1,4 +1,4 @@
-"""What a server's process makes sure of before it listens."""
+"""Checks of the server process before it listens."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_limit_of_open_files_is_raised_as_far_as_the_connections_need(start_serv
     assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (428, hard)
 
 
-async def test_refused_body_that_never_comes_does_not_hold_its_connection(start_server: StartServer) -> None:
-    """The answer is there at once, and the connection ends though the client neither sends nor leaves."""
+async def test_rejected_body_that_never_arrives_does_not_hold_its_connection(start_server: StartServer) -> None:
+    """Receive the response at once; the connection is closed although the client neither sends nor disconnects."""
     server = await asyncio.to_thread(start_server)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(

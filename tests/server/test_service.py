@@ -1,4 +1,4 @@
-"""The guide's server-side API, as a program that embeds the server uses it."""
+"""Server-side API of the guide for a program that embeds the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several servers are one chat: an agent on one, a customer on the other, and every event crosses once."""
+"""Several servers as one chat: agent and customer on different servers receive each event once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def change(version: int) -> dict[str, str | int]:
 
 
 async def metrics_of(server: RunningChat) -> dict[str, float]:
-    """Scrape; return every sample by its name with labels, as Prometheus writes it."""
+    """Return the metrics by name and labels in Prometheus's notation."""
     async with server.http.get(f"{server.url}/metrics") as response:
         lines = [line.rsplit(" ", 1) for line in (await response.text()).splitlines() if line[0] != "#"]
     return {name: float(value) for name, value in lines}
 
 
 async def received(peer: Peer, count: int) -> list[int]:
-    """Wait for this many messages and return their numbers in the order they came."""
+    """Wait for this many messages and return their ``seq`` in the order of arrival."""
     return [(await peer.expect("message_received"))["seq"] for _ in range(count)]
 
 
@@ -46,7 +46,7 @@ async def test_messages_of_both_sides_reach_both_once_and_in_order(start_cluster
     assert not agent.seen("message_received") + customer.seen("message_received")
 
 
-async def test_hole_that_the_bus_left_is_filled_when_the_next_message_comes(start_cluster: StartCluster) -> None:
+async def test_gap_left_by_the_bus_is_filled_at_the_next_message(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     agent, customer = await cluster.pair()
     cluster.buses[1].lost = (MessageStored,)
@@ -59,7 +59,7 @@ async def test_hole_that_the_bus_left_is_filled_when_the_next_message_comes(star
     assert not agent.seen("message_received")
 
 
-async def test_sweep_brings_what_the_bus_lost_and_nothing_twice(start_cluster: StartCluster) -> None:
+async def test_reconciliation_delivers_lost_messages_once(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
     cluster.buses[1].lost = (MessageStored,)
@@ -70,7 +70,7 @@ async def test_sweep_brings_what_the_bus_lost_and_nothing_twice(start_cluster: S
     assert not agent.seen("message_received")
 
 
-async def test_link_that_is_back_brings_messages_and_changes_without_waiting(start_cluster: StartCluster) -> None:
+async def test_reconnected_bus_delivers_messages_and_changes_at_once(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     agent, customer = await cluster.pair()
     for bus in cluster.buses:
@@ -87,7 +87,7 @@ async def test_link_that_is_back_brings_messages_and_changes_without_waiting(sta
     assert not customer.seen("conversation_updated")
 
 
-async def test_metrics_tell_of_the_bus_and_of_gaps(start_cluster: StartCluster) -> None:
+async def test_metrics_contain_the_bus_and_gaps(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
     cluster.buses[1].lost = (MessageStored,)
@@ -101,7 +101,7 @@ async def test_metrics_tell_of_the_bus_and_of_gaps(start_cluster: StartCluster) 
     assert values["chatws_delivery_gaps_repaired_total"] == 1
 
 
-async def test_metrics_tell_how_long_newcomers_waited_for_a_bus_that_hangs(start_cluster: StartCluster) -> None:
+async def test_metrics_contain_waits_of_new_connections_for_a_stalled_bus(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     cluster.buses[0].confirms_late = True
     waited = (await metrics_of(cluster.servers[0]))["chatws_bus_wait_seconds_sum"]
@@ -111,7 +111,7 @@ async def test_metrics_tell_how_long_newcomers_waited_for_a_bus_that_hangs(start
     assert values["chatws_bus_wait_seconds_count"] > 0
 
 
-async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartCluster) -> None:
+async def test_reconciliation_sends_a_change_lost_by_the_bus(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
@@ -119,12 +119,12 @@ async def test_sweep_tells_of_a_change_that_the_bus_lost(start_cluster: StartClu
     cluster.buses[0].cut()
     await agent.ask("claim_conversation", change(1))
     for peer in (customer, follower):
-        # An inbox may show the conversation's beginning first, as late as it gathers changes.
+        # An inbox may show the start of the conversation first, because it collects changes.
         while (await peer.expect("conversation_updated"))["conversation"]["status"] != "assigned":
             assert peer is follower
 
 
-async def test_sweep_shows_inboxes_what_the_bus_lost_once(start_cluster: StartCluster) -> None:
+async def test_reconciliation_updates_inboxes_once_after_a_loss(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50, inbox_update_ms=20)
     follower = await cluster.servers[0].agent("agent-2")
     await follower.ask("subscribe_inbox", {})
@@ -141,7 +141,7 @@ async def test_sweep_shows_inboxes_what_the_bus_lost_once(start_cluster: StartCl
     assert not follower.seen("conversation_updated")
 
 
-async def test_confirmation_that_comes_late_has_the_conversation_compared(start_cluster: StartCluster) -> None:
+async def test_late_subscription_triggers_a_comparison_of_the_conversation(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     first, second = cluster.servers
     customer = await second.customer()
@@ -149,14 +149,14 @@ async def test_confirmation_that_comes_late_has_the_conversation_compared(start_
     cluster.buses[0].confirms_late = True
     agent = await first.agent()
     await agent.ask("join_conversation", "conv-1")
-    await customer.ask("send_message", text("not heard yet"))
+    await customer.ask("send_message", text("not received yet"))
     await crossed(customer, agent)
     assert not agent.seen("message_received")
     cluster.buses[0].confirm()
     assert await received(agent, 1) == [1]
 
 
-async def test_join_hears_what_is_stored_while_it_reads(start_cluster: StartCluster) -> None:
+async def test_join_receives_messages_stored_while_it_reads(start_cluster: StartCluster) -> None:
     agent, customer = await (await start_cluster(sweep_ms=60_000)).pair()
     await agent.ask("leave_conversation", "conv-1")
     sends = [await customer.start("send_message", text(f"text {number}")) for number in range(10)]
@@ -193,13 +193,13 @@ async def test_typing_crosses_ends_with_the_message_and_expires(start_cluster: S
     await agent.ask("typing_start", "conv-1")
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
     assert (await customer.ask("join_conversation", "conv-1"))["typing"] == ["agent-1"]
-    cluster.buses[0].freeze()  # the end is not told, so that it has to expire
+    cluster.buses[0].freeze()  # the end is not published, so that the typing must expire
     assert (await customer.expect("typing_indicator"))["isTyping"] is False
     await crossed(agent, customer)
     assert not customer.seen("typing_indicator") + agent.seen("typing_indicator")
 
 
-async def test_typing_goes_on_while_either_of_a_users_two_servers_says_so(start_cluster: StartCluster) -> None:
+async def test_typing_continues_while_one_of_a_users_two_servers_reports_it(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     agent, customer = await cluster.pair()
     tab = await cluster.servers[1].agent()
@@ -215,7 +215,7 @@ async def test_typing_goes_on_while_either_of_a_users_two_servers_says_so(start_
     assert not tab.seen("typing_indicator")
 
 
-async def test_newcomer_on_another_server_learns_who_types(start_cluster: StartCluster) -> None:
+async def test_join_on_another_server_contains_typing_users(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(typing_expire_ms=60_000)
     customer = await cluster.servers[1].customer()
     await customer.ask("join_conversation", "conv-1")
@@ -237,7 +237,7 @@ async def test_read_marks_cross(start_cluster: StartCluster) -> None:
     assert not agent.seen("message_read") + customer.seen("message_read")
 
 
-async def test_race_for_a_conversation_has_one_winner_whom_everybody_sees(start_cluster: StartCluster) -> None:
+async def test_race_for_a_conversation_has_one_winner_on_all_servers(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     agent, customer = await cluster.pair()
     rival = await cluster.servers[1].agent("agent-2")
@@ -248,13 +248,13 @@ async def test_race_for_a_conversation_has_one_winner_whom_everybody_sees(start_
     assert losers[0]["error"]["code"] == "conflict"
     assert losers[0]["conversation"]["assignee"]["userId"] == winners[0]
     for peer in (agent, customer):
-        told = await peer.expect("conversation_updated")
-        assert told["conversation"]["assignee"]["userId"] == winners[0]
+        update = await peer.expect("conversation_updated")
+        assert update["conversation"]["assignee"]["userId"] == winners[0]
     await crossed(agent, customer, rival)
     assert not agent.seen("conversation_updated") + customer.seen("conversation_updated")
 
 
-async def test_change_that_was_not_told_is_no_reason_to_refuse(start_cluster: StartCluster) -> None:
+async def test_unreported_change_does_not_cause_a_rejection(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000)
     agent, _ = await cluster.pair()
     rival = await cluster.servers[1].agent("agent-2")
@@ -266,7 +266,7 @@ async def test_change_that_was_not_told_is_no_reason_to_refuse(start_cluster: St
     assert again["conversation"]["version"] == 4
 
 
-async def test_bots_turn_that_was_not_told_is_noticed_with_the_message(start_cluster: StartCluster) -> None:
+async def test_unreported_assignment_to_the_bot_is_noticed_with_the_message(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000, bot="echo")
     agent, customer = await cluster.pair()
     assert (await agent.ask("claim_conversation", change(1)))["success"]
@@ -283,7 +283,7 @@ async def test_bots_turn_that_was_not_told_is_noticed_with_the_message(start_clu
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
 
 
-async def test_inbox_hears_of_other_servers_conversations_at_a_bounded_rate(start_cluster: StartCluster) -> None:
+async def test_inbox_receives_other_servers_conversations_at_a_limited_rate(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(inbox_update_ms=300)
     _, customer = await cluster.pair()
     follower = await cluster.servers[0].agent("agent-2")
@@ -298,30 +298,30 @@ async def test_inbox_hears_of_other_servers_conversations_at_a_bounded_rate(star
     assert heads == sorted(heads)
 
 
-async def test_filtered_inbox_hears_that_another_server_took_a_conversation_away(start_cluster: StartCluster) -> None:
+async def test_filtered_inbox_receives_a_removal_by_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     agent, _ = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
     assert len((await follower.ask("subscribe_inbox", {"status": "queued"}))["conversations"]) == 1
     await agent.ask("claim_conversation", change(1))
-    told = await follower.expect("conversation_updated")
-    assert told["conversation"]["status"] == "assigned"
+    update = await follower.expect("conversation_updated")
+    assert update["conversation"]["status"] == "assigned"
     await crossed(agent, follower)
     assert not follower.seen("conversation_updated")
 
 
-async def test_servers_hear_only_of_what_concerns_their_clients(start_cluster: StartCluster) -> None:
+async def test_servers_receive_only_notifications_for_their_clients(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
     first, second = cluster.servers
-    stranger = await second.customer()
-    await stranger.ask("join_conversation", "conv-2")
-    heard = second.parts.cluster.stats.received
+    other_customer = await second.customer()
+    await other_customer.ask("join_conversation", "conv-2")
+    count = second.parts.cluster.stats.received
     loner = await first.customer()
     await loner.ask("join_conversation", "conv-3")
     await loner.ask("send_message", text("hello", "conv-3"))
     await loner.ask("typing_start", "conv-3")
-    await crossed(loner, stranger)
-    assert second.parts.cluster.stats.received == heard
+    await crossed(loner, other_customer)
+    assert second.parts.cluster.stats.received == count
     follower = await second.agent()
     await follower.ask("subscribe_inbox", {})
     await loner.ask("send_message", text("hello", "conv-3"))
@@ -365,7 +365,7 @@ async def test_log_out_is_noticed_without_the_bus(start_cluster: StartCluster) -
     assert peer.disconnected
 
 
-async def test_agents_hear_of_the_bot_on_another_server(start_cluster: StartCluster) -> None:
+async def test_agents_receive_notices_of_the_bot_on_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(bot="echo")
     _, customer = await cluster.pair()
     follower = await cluster.servers[0].agent("agent-2")

@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of everything: who listens is told, and no send is left without an answer."""
+"""SIGTERM under load: connected clients are notified, and each send gets a reply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MESSAGES_BEFORE = 10
 
 
 class Sender:
-    """Sends without waiting for answers until it is told that the server drains; reads all the time."""
+    """Client that sends without waiting for replies until ``server_draining``, and keeps reading."""
 
     def __init__(self, peer: Peer, conversation_id: str) -> None:
         self.peer = peer
@@ -30,14 +30,14 @@ class Sender:
             await asyncio.sleep(0.002)
 
     async def outcome(self) -> tuple[int, int, int]:
-        """How many were acked, refused ``draining``, and neither."""
+        """Return the numbers of sends that were acked, rejected with ``draining``, and neither."""
         acks = await asyncio.gather(*self.answers, return_exceptions=True)
         acked = sum(isinstance(ack, dict) and ack["success"] for ack in acks)
         draining = sum(isinstance(ack, dict) and ack.get("error", {}).get("code") == "draining" for ack in acks)
         return acked, draining, len(acks) - acked - draining
 
 
-async def test_every_send_of_a_client_that_listens_is_acked_or_refused(start_server: StartServer) -> None:
+async def test_every_send_of_a_reading_client_is_acked_or_rejected(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server, "--limits", "off")
     senders = []
     for number in range(CUSTOMERS):
@@ -57,7 +57,7 @@ async def test_every_send_of_a_client_that_listens_is_acked_or_refused(start_ser
     assert "Traceback" not in server.stderr.text
 
 
-async def test_polling_client_hears_of_the_drain_and_is_let_go(start_server: StartServer) -> None:
+async def test_polling_client_receives_the_drain_notice_and_is_closed(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     url = f"{server.url}/socket.io/?EIO=4&transport=polling"
     async with aiohttp.ClientSession() as http:
@@ -65,26 +65,26 @@ async def test_polling_client_hears_of_the_drain_and_is_let_go(start_server: Sta
             sid = (await response.text()).split('"sid":"')[1].split('"')[0]
         async with http.post(f"{url}&sid={sid}", data='40{"sessionId":"session-1"}') as response:
             assert response.status == 200
-        heard = ""
-        while "authenticated" not in heard:
+        output = ""
+        while "authenticated" not in output:
             async with http.get(f"{url}&sid={sid}") as response:
-                heard += await response.text()
+                output += await response.text()
         code = asyncio.create_task(asyncio.to_thread(server.terminate))
         with suppress(aiohttp.ClientError):
-            while "server_draining" not in heard or not code.done():
+            while "server_draining" not in output or not code.done():
                 async with http.get(f"{url}&sid={sid}") as response:
                     if response.status != 200:
                         break
-                    heard += await response.text()
-        assert "server_draining" in heard
+                    output += await response.text()
+        assert "server_draining" in output
         assert await code == 143
 
 
-async def test_client_that_does_not_read_does_not_hold_the_process(start_server: StartServer) -> None:
+async def test_stalled_client_does_not_hold_the_process(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server, "--limits", "off")
-    deaf = await Peer.connect(server.url, {"sessionId": "session-1"}, buffer_bytes=4096)
-    assert (await deaf.ask("join_conversation", "conv-1"))["success"]
-    deaf.pause_reading()
+    stalled = await Peer.connect(server.url, {"sessionId": "session-1"}, buffer_bytes=4096)
+    assert (await stalled.ask("join_conversation", "conv-1"))["success"]
+    stalled.pause_reading()
     talker = await Peer.connect(server.url, {"sessionId": "session-1"})
     assert (await talker.ask("join_conversation", "conv-1"))["success"]
     for _ in range(60):
@@ -94,4 +94,4 @@ async def test_client_that_does_not_read_does_not_hold_the_process(start_server:
     assert await talker.wait_closed() == 1012
     await talker.close()
     with suppress(Closed):
-        await deaf.close()
+        await stalled.close()

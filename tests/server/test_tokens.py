@@ -1,4 +1,4 @@
-"""Tokens that must not open anything, and the few that must."""
+"""Tokens that must be rejected, and those that must be accepted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def secret_of(chat: RunningChat) -> bytes:
 
 
 def claims(chat: RunningChat, **changes: Any) -> dict[str, Any]:
-    """Return good claims with these changes; None leaves a claim out."""
+    """Return valid claims with these changes; None omits a claim."""
     now = chat.clock.now_ms() // 1000
     good = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + 600, **changes}
     return {name: value for name, value in good.items() if value is not None}
@@ -38,7 +38,7 @@ def by_hand(header: dict[str, Any], payload: Any, signature: str = "") -> str:
 
 
 async def code_of(chat: RunningChat, token: str) -> str | None:
-    """Connect with a token; return the refusal's code, None when it was accepted."""
+    """Connect with a token; return the error code, or None if it was accepted."""
     try:
         await chat.connect({"token": token})
     except Refused as refusal:
@@ -96,7 +96,7 @@ FORGED: dict[str, Callable[[RunningChat], str]] = {
 
 
 def by_key(chat: RunningChat, **changes: Any) -> str:
-    """Sign claims that PyJWT would refuse to write."""
+    """Sign claims that PyJWT rejects."""
     return jwt.PyJWS().encode(json.dumps(claims(chat, **changes)).encode(), secret_of(chat), algorithm="HS256")
 
 
@@ -107,7 +107,7 @@ async def test_forged_or_malformed_token_is_unauthorized(start_chat: StartChat) 
     assert chat.service.get_connection_count() == 0
 
 
-async def test_expired_token_says_so(chat: RunningChat) -> None:
+async def test_expired_token_has_its_own_error(chat: RunningChat) -> None:
     token = chat.token(ttl_s=60)
     chat.clock.advance(61)
     assert await code_of(chat, token) == "token_expired"
@@ -118,7 +118,7 @@ async def test_expired_token_of_another_key_is_only_unauthorized(chat: RunningCh
     assert await code_of(chat, forged) == "unauthorized"
 
 
-async def test_token_of_a_login_elsewhere_is_accepted_with_the_shared_key(chat: RunningChat) -> None:
+async def test_token_of_another_system_is_accepted_with_the_shared_key(chat: RunningChat) -> None:
     assert await code_of(chat, signed(chat, name="Ada", email="ada@example.org", department="sales")) is None
     assert await code_of(chat, signed(chat, iat=None)) is None
 
@@ -146,7 +146,7 @@ async def test_both_keys_verify_while_keys_are_rotated(start_chat: StartChat, tm
     assert [await code_of(chat, token(old, kid)) for kid in ("2025", "2026", None)] == [None, "unauthorized", None]
 
 
-async def test_address_that_keeps_guessing_has_to_wait(start_chat: StartChat) -> None:
+async def test_address_with_repeated_failures_is_rate_limited(start_chat: StartChat) -> None:
     chat = await start_chat(login_failures_per_minute=3)
     codes = [await code_of(chat, "guess") for _ in range(5)]
     assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2

@@ -1,4 +1,4 @@
-"""Typing: state per user and connection, shown to the others only, and never for longer than it is true."""
+"""Typing: state per user and connection, sent to other users only, expiring by itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_indicator_names_conversation_and_user(chat: RunningChat) -> None:
     }
 
 
-async def test_own_tabs_are_not_shown_ones_own_typing(chat: RunningChat) -> None:
+async def test_own_connections_are_not_shown_own_typing(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     tab = await second_tab(chat)
     await agent.ask("typing_start", "conv-1")
@@ -63,7 +63,7 @@ async def test_repeated_start_keeps_it_alive_and_is_not_shown_again(start_chat: 
     await customer.expect("typing_indicator", isTyping=False)
 
 
-async def test_user_types_as_long_as_any_tab_does(start_chat: StartChat) -> None:
+async def test_user_is_typing_while_any_connection_is(start_chat: StartChat) -> None:
     chat = await start_chat(typing_expire_ms=LONG_MS)
     agent, customer = await chat.pair()
     tab = await second_tab(chat)
@@ -147,7 +147,7 @@ async def test_flood_is_refused_by_the_total_limit_and_nothing_stays_shown(start
     assert len(shown(customer)) < 50
 
 
-async def test_who_joins_learns_who_types(chat: RunningChat) -> None:
+async def test_join_contains_typing_users(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await customer.ask("typing_start", "conv-1")
     user_id = (await agent.expect("typing_indicator"))["userId"]
@@ -166,10 +166,10 @@ async def test_stop_without_start_is_not_shown(chat: RunningChat) -> None:
 
 async def test_typing_outside_of_a_joined_conversation_is_refused(chat: RunningChat) -> None:
     await chat.pair()
-    agent, stranger = await chat.agent("agent-2"), await chat.customer()
+    agent, other_customer = await chat.agent("agent-2"), await chat.customer()
     for name in ("typing_start", "typing_stop"):
         assert (await agent.ask(name, "conv-1"))["error"]["code"] == "not_joined"
-        assert (await stranger.ask(name, "conv-1"))["error"]["code"] == "forbidden"
+        assert (await other_customer.ask(name, "conv-1"))["error"]["code"] == "forbidden"
 
 
 async def test_typing_in_one_conversation_is_not_shown_in_another(chat: RunningChat) -> None:

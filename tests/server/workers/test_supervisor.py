@@ -1,4 +1,4 @@
-"""Several servers under one parent: started again, ended together, given up with a reason."""
+"""Several servers of one parent process: restarted, stopped together, abandoned after repeated failures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start_workers(tmp_path: Path) -> Iterator[StartWorkers]:
 
 
 def listens(taker: socket.socket, port: int) -> bool:
-    """Take a port; the kernel frees that of a killed process a moment after its end."""
+    """Bind a port; the kernel frees the port of a killed process shortly after its end."""
     try:
         taker.bind(("127.0.0.1", port))
     except OSError:
@@ -46,7 +46,7 @@ def listens(taker: socket.socket, port: int) -> bool:
     return True
 
 
-def test_server_that_dies_is_started_again_at_its_place_and_all_drain_together(start_workers: StartWorkers) -> None:
+def test_ended_server_is_restarted_on_its_port_and_all_drain_together(start_workers: StartWorkers) -> None:
     workers = start_workers(2)
     urls = workers.urls()
     first = workers.pids()
@@ -64,7 +64,7 @@ def test_server_that_dies_is_started_again_at_its_place_and_all_drain_together(s
     assert not any(is_running(pid) for pid in workers.pids().values())
 
 
-def test_servers_end_with_a_parent_that_was_killed(start_workers: StartWorkers) -> None:
+def test_servers_stop_after_their_parent_was_killed(start_workers: StartWorkers) -> None:
     workers = start_workers(2)
     workers.urls()
     pids = workers.pids()
@@ -74,7 +74,7 @@ def test_servers_end_with_a_parent_that_was_killed(start_workers: StartWorkers) 
     workers.log.wait_for(r"drained server=2$", LOG_TIMEOUT_S)
 
 
-def test_second_signal_ends_a_server_that_cannot_drain(start_workers: StartWorkers) -> None:
+def test_second_signal_stops_a_server_that_cannot_drain(start_workers: StartWorkers) -> None:
     workers = start_workers(1)
     workers.urls()
     (pid,) = workers.pids().values()
@@ -87,7 +87,7 @@ def test_second_signal_ends_a_server_that_cannot_drain(start_workers: StartWorke
     wait_until(lambda: not is_running(pid), "a server outlived the second signal")
 
 
-def test_server_that_does_not_end_in_time_is_killed(start_workers: StartWorkers) -> None:
+def test_server_that_does_not_stop_in_time_is_killed(start_workers: StartWorkers) -> None:
     workers = start_workers(1, drain_ms=300)
     workers.urls()
     os.kill(workers.pids()[1], signal.SIGSTOP)
@@ -97,14 +97,14 @@ def test_server_that_does_not_end_in_time_is_killed(start_workers: StartWorkers)
     assert not is_running(workers.pids()[1])
 
 
-def test_server_that_dies_at_every_start_is_given_up_and_the_others_drain(start_workers: StartWorkers) -> None:
+def test_server_that_fails_repeatedly_is_abandoned_and_the_others_drain(start_workers: StartWorkers) -> None:
     workers = start_workers(2)
     port = urlsplit(workers.urls()[0]).port
     assert port
     other = workers.pids()[2]
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        workers.send(signal.SIGSTOP)  # or it might start the next server first
+        workers.send(signal.SIGSTOP)  # otherwise it might start the next server first
         os.kill(workers.pids()[1], signal.SIGKILL)
         wait_until(lambda: listens(thief, port), "the port of a killed server stays taken")
         workers.send(signal.SIGCONT)
@@ -117,15 +117,15 @@ def test_server_that_dies_at_every_start_is_given_up_and_the_others_drain(start_
 
 @contextmanager
 def port_before_a_taken_one() -> Iterator[int]:
-    """Give a port nobody listens on, beside one that somebody does."""
+    """Yield a free port whose successor is in use."""
     with socket.socket() as taken:
-        # The next one may be the end of some connection.
+        # The next port may belong to another connection.
         while not listens(taken, (port := free_port()) + 1):
             pass
         yield port
 
 
-def test_no_server_stays_when_one_cannot_start(start_workers: StartWorkers) -> None:
+def test_all_servers_stop_if_one_cannot_start(start_workers: StartWorkers) -> None:
     with port_before_a_taken_one() as first:
         workers = start_workers(2, port=first)
         assert workers.wait_end() == 1
