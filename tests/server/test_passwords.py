@@ -8,9 +8,9 @@ from chatws.server.auth import passwords
 
 
 def test_account_that_does_not_exist_costs_as_much_as_a_wrong_password() -> None:
-    assert extract_parameters(passwords._NOBODY) == extract_parameters(passwords.hash_password("a password"))
+    assert extract_parameters(passwords._DUMMY_HASH) == extract_parameters(passwords.hash_password("a password"))
     with pytest.raises(VerifyMismatchError):  # one that cannot be read would be refused at once
-        passwords._hasher.verify(passwords._NOBODY, "a password")
+        passwords._hasher.verify(passwords._DUMMY_HASH, "a password")
 
 
 async def test_account_that_does_not_exist_has_no_password() -> None:

@@ -1,1 +1,1 @@
-"""Who somebody is: keys, tokens, passwords, sessions, and the identity they lead to."""
+"""Authentication: keys, tokens, passwords, and the identity that credentials prove."""

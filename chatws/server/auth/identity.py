@@ -1,4 +1,4 @@
-"""Turns credentials into an identity, or says why not."""
+"""Authentication of agents by token and of customers by session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SESSION_ID_CHARS = 128
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is behind a connection or a REST request; ``session_id`` is a secret and set for customers only."""
+    """Authenticated user of a connection or a REST request; ``session_id`` is a secret, set for customers only."""
 
     user: User
     kind: Literal["token", "session"]
@@ -33,12 +33,11 @@ class Identity:
 
     @property
     def user_id(self) -> str:
-        """The user's id."""
         return self.user.user_id
 
 
 class Authenticator:
-    """Checks tokens and sessions against keys, settings and the store."""
+    """Checks tokens and sessions against the keys, the settings and the store."""
 
     def __init__(self, settings: Settings, keys: KeyRing, store: Store, clock: Clock) -> None:
         self._settings = settings
@@ -47,10 +46,11 @@ class Authenticator:
         self._clock = clock
 
     async def identify(self, credentials: Authenticate, *, first_status: ConversationStatus) -> Identity:
-        """Check exactly one credential.
+        """Check the credentials: a token or a session id.
 
         Raises:
-            ChatError: ``bad_request`` for both or neither, ``unauthorized``, ``token_expired``, ``session_expired``.
+            ChatError: ``bad_request`` unless exactly one is given, ``unauthorized``, ``token_expired`` or
+                ``session_expired``.
         """
         token, session_id = credentials.token, credentials.session_id
         if (token is UNSET) == (session_id is UNSET):
@@ -61,7 +61,7 @@ class Authenticator:
         return await self.identify_customer(session_id, first_status=first_status)
 
     async def identify_agent(self, token: str) -> Identity:
-        """Check a JWT; an agent nobody has heard of is made from its claims.
+        """Check a JWT; an unknown agent is created from its claims.
 
         Raises:
             ChatError: ``unauthorized`` or ``token_expired``.
@@ -73,8 +73,8 @@ class Authenticator:
             raise ChatError(ErrorCode.TOKEN_EXPIRED) from None
         except tokens.TokenError:
             raise ChatError(ErrorCode.UNAUTHORIZED) from None
-        account = await self._account_of(claims)
-        if account.user.role != "admin" or is_barred(account, claims.issued_at_s * 1000):
+        account = await self._find_or_create_account(claims)
+        if account.user.role != "admin" or is_token_revoked(account, claims.issued_at_s * 1000):
             raise ChatError(ErrorCode.UNAUTHORIZED)
         return Identity(
             user=account.user,
@@ -85,10 +85,10 @@ class Authenticator:
         )
 
     def issue(self, user: User, login_at_ms: int) -> tuple[str, int]:
-        """Sign a token for an agent who logged in then; returns it with the Unix time, milliseconds, of its end.
+        """Sign a token for an agent who logged in at ``login_at_ms``; return it and its expiry (Unix time, ms).
 
         Raises:
-            ChatError: ``forbidden`` where the server holds a public key only and somebody else signs.
+            ChatError: ``forbidden`` if the server has only a public key and another system signs tokens.
         """
         if not self._keys.can_sign:
             raise ChatError(ErrorCode.FORBIDDEN, "This server only verifies tokens; log in where they are issued.")
@@ -106,7 +106,7 @@ class Authenticator:
         )
         return token, expires_at_s * 1000
 
-    async def _account_of(self, claims: tokens.Claims) -> Account:
+    async def _find_or_create_account(self, claims: tokens.Claims) -> Account:
         account = await self._store.account(claims.subject)
         if account is None:
             user = User(user_id=claims.subject, user_name=claims.name, role="admin")
@@ -114,7 +114,7 @@ class Authenticator:
         return account
 
     async def identify_customer(self, session_id: str, *, first_status: ConversationStatus) -> Identity:
-        """Look a session up and let it live on (`is_to_slide`); in development mode any id is a session.
+        """Look up a session and extend it (`should_extend_session`); in development mode an unknown id creates one.
 
         Raises:
             ChatError: ``unauthorized`` or ``session_expired``.
@@ -122,14 +122,14 @@ class Authenticator:
         if not 0 < len(session_id) <= MAX_SESSION_ID_CHARS:
             raise ChatError(ErrorCode.UNAUTHORIZED)
         now_ms = self._clock.now_ms()
-        life_ms = self._settings.session_ttl_s * 1000
-        expires_at_ms = now_ms + life_ms
+        ttl_ms = self._settings.session_ttl_s * 1000
+        expires_at_ms = now_ms + ttl_ms
         session = await self._store.session(session_id)
         if session is None:
-            session = await self._invent(session_id, expires_at_ms, first_status)
+            session = await self._create_dev_session(session_id, expires_at_ms, first_status)
         elif session.expires_at_ms <= now_ms:
             raise ChatError(ErrorCode.SESSION_EXPIRED)
-        elif is_to_slide(session.expires_at_ms, now_ms, life_ms):
+        elif should_extend_session(session.expires_at_ms, now_ms, ttl_ms):
             await self._store.touch_session(session_id, expires_at_ms)
         else:
             expires_at_ms = session.expires_at_ms
@@ -142,27 +142,29 @@ class Authenticator:
             session_id=session_id,
         )
 
-    async def _invent(self, session_id: str, expires_at_ms: int, status: ConversationStatus) -> CustomerSession:
+    async def _create_dev_session(
+        self, session_id: str, expires_at_ms: int, status: ConversationStatus
+    ) -> CustomerSession:
         if not self._settings.is_dev:
             raise ChatError(ErrorCode.UNAUTHORIZED)
         user = new_customer(self._clock.now_ms())
         return await self._store.create_session(session_id, user, expires_at_ms, None, status)
 
 
-def is_barred(account: Account, issued_at_ms: float) -> bool:
-    """Whether an account's tokens from that time are void: disabled, or logged out since."""
+def is_token_revoked(account: Account, issued_at_ms: float) -> bool:
+    """Whether a token issued at that time is void: the account is disabled, or its tokens were revoked later."""
     return account.disabled or issued_at_ms < account.tokens_valid_after_ms
 
 
-def is_to_slide(expires_at_ms: int, now_ms: int, life_ms: int) -> bool:
-    """Whether a session that is used has its new end stored: when a tenth of its life has passed, not at each use.
+def should_extend_session(expires_at_ms: int, now_ms: int, ttl_ms: int) -> bool:
+    """Whether a use of a session stores a new expiry: only after a tenth of its lifetime has passed.
 
-    A commit for each connection was a tenth of what a connection cost.
+    A commit for every connection was a tenth of the cost of a connection.
     """
-    return now_ms < expires_at_ms < now_ms + life_ms * 0.9
+    return now_ms < expires_at_ms < now_ms + ttl_ms * 0.9
 
 
 def new_customer(now_ms: int, name: str | None = None) -> User:
-    """Make a customer; without a name, one that agents can tell from others."""
+    """Create a customer; without a name, one that agents can tell apart."""
     user_id = new_id(now_ms)
     return User(user_id=user_id, user_name=name or f"Customer {user_id[-4:]}", role="customer")

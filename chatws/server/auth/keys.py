@@ -1,4 +1,4 @@
-"""The keys that sign and verify tokens, and the files they come from."""
+"""Keys that sign and verify tokens, loaded from files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chatws.server.errors import StartError
 from chatws.settings import Settings
 
 MIN_SECRET_BYTES = 32
-"""An HMAC key shorter than its hash can be guessed (RFC 7518, 3.2)."""
+"""Lower bound for HMAC keys: at least the size of the hash (RFC 7518, 3.2)."""
 
 SECRET_FILE = "secret"
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key; ``material`` is a secret for HS* or a PEM for the others."""
+    """Key; ``material`` is a secret for HS* algorithms and a PEM for the others."""
 
     key_id: str | None
     material: bytes
@@ -28,7 +28,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The current key, which signs, and perhaps the previous one, which still verifies."""
+    """Current key, used to sign and verify, and an optional previous key, used to verify only."""
 
     algorithms: tuple[str, ...]
     current: SigningKey
@@ -36,24 +36,24 @@ class KeyRing:
 
     @property
     def can_sign(self) -> bool:
-        """Whether tokens can be made, not only checked."""
+        """Whether the key can sign tokens, not only verify them."""
         return b"PUBLIC KEY" not in self.current.material
 
     def candidates(self, key_id: str | None) -> list[SigningKey]:
-        """Return the keys that may verify a token with this ``kid``; all of them when the token names none."""
+        """Return the keys that may verify a token with this ``kid``; all keys if the token has none."""
         known = [key for key in (self.current, self.previous) if key is not None]
         return known if key_id is None else [key for key in known if key.key_id == key_id]
 
 
 def load_keys(settings: Settings, *, create: bool = True) -> KeyRing:
-    """Read the keys that the settings name; without any, the data directory's secret, made at first use.
+    """Read the keys named in the settings; by default the data directory's secret, created at first use.
 
     Raises:
-        StartError: a file is missing, readable by others, or holds too short a secret; or the secret cannot be made.
+        StartError: a file is missing, readable by other users, or too short for a secret; or none can be created.
     """
     path = settings.jwt_key_file or settings.data_dir / SECRET_FILE
     if settings.jwt_key_file is None and create and not path.exists():
-        _make_secret(path)
+        _create_secret(path)
     current = SigningKey(settings.jwt_key_id, _read(path, settings.jwt_algorithms))
     previous = None
     if settings.jwt_previous_key_file is not None:
@@ -63,22 +63,22 @@ def load_keys(settings: Settings, *, create: bool = True) -> KeyRing:
     return KeyRing(settings.jwt_algorithms, current, previous)
 
 
-def _make_secret(path: Path) -> None:
-    """Make the secret appear complete or not at all: another server may be starting beside this one."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+def _create_secret(path: Path) -> None:
+    """Create the secret file atomically, because another server may start at the same time."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.touch(0o600, exist_ok=False)
-        draft.write_text(secrets.token_urlsafe(48) + "\n")
-        path.hardlink_to(draft)
+        temporary.touch(0o600, exist_ok=False)
+        temporary.write_text(secrets.token_urlsafe(48) + "\n")
+        path.hardlink_to(temporary)
     except OSError as problem:
         if path.exists():
             return
         what = f"the token key {path}"
-        raise StartError(what, f"cannot be made ({problem.strerror})", "choose another data_dir") from None
+        raise StartError(what, f"cannot be created ({problem.strerror})", "choose another data_dir") from None
     finally:
         with suppress(OSError):
-            draft.unlink()
+            temporary.unlink()
 
 
 def _read(path: Path, algorithms: tuple[str, ...]) -> bytes:

@@ -1,4 +1,4 @@
-"""Agents' passwords: argon2id, hashed off the event loop, at most two at a time."""
+"""Password hashing with argon2id, outside the event loop and at most two at a time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 from argon2.low_level import ARGON2_VERSION
 
 _hasher = PasswordHasher()
-"""The library's defaults (RFC 9106, low-memory profile): 64 MiB and about 0.1 s a hash, hence the bound below."""
+"""Library defaults (RFC 9106, low-memory profile): 64 MiB and about 0.1 s per hash, hence the limit of two."""
 
 
-def _hash_of_nothing() -> str:
-    """Write down a hash that no password has; making a real one would cost every start of the server 0.1 s."""
+def _make_dummy_hash() -> str:
+    """Compose a hash that matches no password; computing a real one would add 0.1 s to every server start."""
     salt, digest = (
         b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (_hasher.salt_len, _hasher.hash_len)
     )
@@ -24,34 +24,34 @@ def _hash_of_nothing() -> str:
     return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
-_NOBODY = _hash_of_nothing()
-"""Checked when the account does not exist, so that both answers take the same time."""
+_DUMMY_HASH = _make_dummy_hash()
+"""Verified if the account does not exist, so that response times do not reveal which accounts exist."""
 
 
 def hash_password(password: str) -> str:
-    """Hash a password; blocks for about 0.1 s."""
+    """Hash a password; blocks the caller for about 0.1 s."""
     return _hasher.hash(password)
 
 
 class PasswordChecker:
-    """Checks passwords in two threads of its own; more callers wait their turn."""
+    """Checks passwords in two threads; further callers wait in a queue."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="chatws-password")
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password is the one that was hashed; ``None`` costs as much time and is always false."""
+        """Whether the password matches the hash; a hash of None takes as long and never matches."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _matches, password, password_hash)
+        return await loop.run_in_executor(self._threads, _verify, password, password_hash)
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads without waiting for them."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _matches(password: str, password_hash: str | None) -> bool:
+def _verify(password: str, password_hash: str | None) -> bool:
     try:
-        _hasher.verify(password_hash or _NOBODY, password)
+        _hasher.verify(password_hash or _DUMMY_HASH, password)
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
     return password_hash is not None

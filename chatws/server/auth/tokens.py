@@ -1,8 +1,8 @@
-"""Agents' tokens: JSON Web Tokens (RFC 7519) with a pinned algorithm, a short life and nothing optional left out.
+"""Agent tokens: JSON Web Tokens (RFC 7519) with fixed algorithms and a bounded lifetime.
 
 TokenError
- ├─ TokenExpired   right in everything but the time
- └─ TokenInvalid   wrong in anything else; says what, for the operator
+ ├─ TokenExpired   valid except for its time
+ └─ TokenInvalid   any other defect, described in its text for the operator
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chatws.protocol.limits import MAX_TOKEN_BYTES
 from chatws.server.auth.keys import KeyRing
 from chatws.settings import Settings
 
-MAX_LIFE_S = 86_400
+MAX_LIFETIME_S = 86_400
 LEEWAY_S = 30
 """Clock skew allowed for ``iat`` and ``nbf``; none for ``exp``."""
 
@@ -26,20 +26,20 @@ _SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class TokenError(Exception):
-    """A token was not accepted."""
+    """Rejected token."""
 
 
 class TokenExpired(TokenError):
-    """The token was good until its ``exp``."""
+    """Token whose ``exp`` has passed."""
 
 
 class TokenInvalid(TokenError):
-    """The token is malformed, forged, too long-lived, or not for us."""
+    """Token that is malformed, forged, valid for too long, or meant for another audience or role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says; times in Unix seconds."""
+    """Claims of a verified token; times in Unix seconds."""
 
     subject: str
     name: str
@@ -60,9 +60,9 @@ def mint(
     login_at_s: float | None = None,
     now_s: float | None = None,
 ) -> str:
-    """Sign a token for an agent that lives ``ttl_s`` seconds.
+    """Sign a token for an agent, valid for ``ttl_s`` seconds.
 
-    ``login_at_s`` (claim ``auth_time``, OpenID Connect Core 2) bounds how long it can be renewed.
+    ``login_at_s`` (claim ``auth_time``, OpenID Connect Core 2) bounds the time in which it can be renewed.
     """
     now = time.time() if now_s is None else now_s
     claims: dict[str, Any] = {
@@ -80,18 +80,18 @@ def mint(
 
 
 def verify(token: str, keys: KeyRing, settings: Settings, *, now_s: float | None = None) -> Claims:
-    """Check everything about a token (RFC 8725) and return what it says.
+    """Check a token (RFC 8725) and return its claims.
 
     Raises:
-        TokenExpired: only its time is over.
-        TokenInvalid: anything else.
+        TokenExpired: it is valid except for its time.
+        TokenInvalid: it has any other defect.
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenInvalid("longer than 8 KiB")
-    return _check_claims(_verified_payload(token, keys, settings), time.time() if now_s is None else now_s)
+    return _check_claims(_verify_signature(token, keys, settings), time.time() if now_s is None else now_s)
 
 
-def _verified_payload(token: str, keys: KeyRing, settings: Settings) -> dict[str, Any]:
+def _verify_signature(token: str, keys: KeyRing, settings: Settings) -> dict[str, Any]:
     try:
         key_id = jwt.get_unverified_header(token).get("kid")
     except jwt.PyJWTError as problem:
@@ -107,7 +107,7 @@ def _verified_payload(token: str, keys: KeyRing, settings: Settings) -> dict[str
                 audience=settings.jwt_audience,
                 options={
                     "require": ["exp", "sub"],
-                    # Times are compared with our own clock below.
+                    # `_check_claims` compares the times with the caller's clock.
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -120,22 +120,22 @@ def _verified_payload(token: str, keys: KeyRing, settings: Settings) -> dict[str
 
 
 def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:
-    subject, role, expires = payload["sub"], payload.get("role"), _number(payload, "exp")
+    subject, role, expires = payload["sub"], payload.get("role"), _read_number(payload, "exp")
     if expires is None:
         raise TokenInvalid("exp is not a number")
     if not _SUBJECT.fullmatch(subject):
         raise TokenInvalid("sub is not an id")
     if role != "admin":
         raise TokenInvalid("role is not admin")
-    issued = _optional_number(payload, "iat", expires - MAX_LIFE_S)
-    if max(issued, _optional_number(payload, "nbf", 0.0)) > now_s + LEEWAY_S:
+    issued = _read_optional_number(payload, "iat", expires - MAX_LIFETIME_S)
+    if max(issued, _read_optional_number(payload, "nbf", 0.0)) > now_s + LEEWAY_S:
         raise TokenInvalid("is not valid yet")
-    if expires - max(issued, now_s - LEEWAY_S) > MAX_LIFE_S + LEEWAY_S:
-        raise TokenInvalid("lives longer than 24 hours")
+    if expires - max(issued, now_s - LEEWAY_S) > MAX_LIFETIME_S + LEEWAY_S:
+        raise TokenInvalid("lifetime exceeds 24 hours")
     if expires <= now_s:
         raise TokenExpired
     name, email = payload.get("name"), payload.get("email")
-    login = _number(payload, "auth_time")
+    login = _read_number(payload, "auth_time")
     return Claims(
         subject=subject,
         name=name[:80] if isinstance(name, str) and name.strip() else subject,
@@ -146,16 +146,16 @@ def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:
     )
 
 
-def _optional_number(payload: dict[str, Any], claim: str, default: float) -> float:
+def _read_optional_number(payload: dict[str, Any], claim: str, default: float) -> float:
     if claim not in payload:
         return default
-    value = _number(payload, claim)
+    value = _read_number(payload, claim)
     if value is None:
         raise TokenInvalid(f"{claim} is not a number")
     return value
 
 
-def _number(payload: dict[str, Any], claim: str) -> float | None:
+def _read_number(payload: dict[str, Any], claim: str) -> float | None:
     value = payload.get(claim)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**40:
         return None

@@ -11,7 +11,7 @@ from chatws.protocol.commands import Authenticate
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import Authenticated, AuthExpiring, Failed, Timers
 from chatws.protocol.ids import format_timestamp
-from chatws.server.auth.identity import Identity, is_barred, is_to_slide
+from chatws.server.auth.identity import Identity, is_token_revoked, should_extend_session
 from chatws.server.connections.registry import Connection
 from chatws.server.logs import log_event
 from chatws.server.services import Services
@@ -95,11 +95,13 @@ def renew(services: Services, connection: Connection, identity: Identity) -> Non
 
 
 def is_session_to_slide(services: Services, connection: Connection) -> bool:
-    """Return whether the connection's session is due for an extension (`is_to_slide`)."""
+    """Return whether the connection's session is due for an extension (`should_extend_session`)."""
     identity = connection.identity
     if identity is None or identity.session_id is None:
         return False
-    return is_to_slide(identity.expires_at_ms, services.clock.now_ms(), services.settings.session_ttl_s * 1000)
+    return should_extend_session(
+        identity.expires_at_ms, services.clock.now_ms(), services.settings.session_ttl_s * 1000
+    )
 
 
 async def slide_session(services: Services, connection: Connection) -> None:
@@ -165,7 +167,7 @@ async def close_revoked(services: Services, user_ids: Sequence[str]) -> None:
         return
     for account in await services.store.accounts_of(user_ids):
         for connection in services.registry.of_user(account.user.user_id):
-            if connection.identity is not None and is_barred(account, connection.identity.issued_at_ms):
+            if connection.identity is not None and is_token_revoked(account, connection.identity.issued_at_ms):
                 revoke(services, account.user.user_id)
                 break
 

@@ -37,7 +37,7 @@ def create(  # noqa: PLR0917  these are options, never positional
 
     del role
     settings = data_dir_settings(data_dir)
-    lifetime_s = parse_duration("--ttl", ttl, tokens.MAX_LIFE_S)
+    lifetime_s = parse_duration("--ttl", ttl, tokens.MAX_LIFETIME_S)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sub):
         raise CommandError(f"--sub can not be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     try:
