@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from chatws.server.frontend import client_asset
-from chatws.server.frontend.static import VENDOR, catalogue
+from chatws.server.frontend.static import VENDOR, find_web_files
 from tests.support.chat import RunningChat
 
 pytestmark = pytest.mark.usefixtures("assets")
@@ -26,11 +26,11 @@ async def fetch(chat: RunningChat, path: str, **headers: str) -> tuple[ClientRes
 
 def remove_assets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Simulate an installation without npm."""
-    files = {address: file for address, file in catalogue().items() if file.path.parent != VENDOR}
+    files = {address: file for address, file in find_web_files().items() if file.path.parent != VENDOR}
     compiled = [address for address in files if address.startswith("/admin/src/")]
     for address in compiled:
         del files[address]
-    monkeypatch.setattr("chatws.server.frontend.pages.catalogue", lambda: files)
+    monkeypatch.setattr("chatws.server.frontend.pages.find_web_files", lambda: files)
     monkeypatch.setattr("chatws.server.frontend.pages.VENDOR", tmp_path)
 
 
@@ -40,7 +40,7 @@ def policy_of(response: ClientResponse) -> dict[str, list[str]]:
 
 
 async def test_official_client_is_served_under_the_paths_of_the_node_server(chat: RunningChat) -> None:
-    for name in sorted(client_asset.NAMES):
+    for name in sorted(client_asset.CLIENT_FILES):
         response, body = await fetch(chat, f"/socket.io/{name}")
         assert (response.status, len(body) > 30_000) == (200, True), name
         assert response.content_type == ("application/json" if name.endswith(".map") else "text/javascript")

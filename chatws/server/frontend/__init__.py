@@ -1,4 +1,4 @@
-"""The browser side as the server gives it: the official client, the test page, the widget, the dashboard."""
+"""Routes of the browser front end: the official client, the test page, the widget and the dashboard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["attach"]
 
 
 def attach(app: web.Application, services: Services) -> None:
-    """Add the routes; call it before the engine is attached, whose path begins like the official client's."""
+    """Add the routes. Call it before attaching the engine, which also serves paths below ``/socket.io/``."""
     Pages(services.settings).add_routes(app.router)
     if services.settings.is_dev:
         app.router.add_route(hdrs.METH_POST, "/api/dev/token", DevLogin(services).handle)

@@ -1,4 +1,4 @@
-"""Development only: a token for the agent of the test page and the dashboard, so that both work without set-up."""
+"""Login without a password in development mode, so that the test page and the dashboard need no set-up."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from chatws.protocol.responses import LoginAck
 from chatws.server.rest.responses import error_response, reply_response
 from chatws.server.services import Services
 
-AGENT = User(user_id="agent", user_name="Agent", role="admin")
-"""The one that ``chatws agent`` is in development mode."""
+DEV_AGENT = User(user_id="agent", user_name="Agent", role="admin")
+"""User of ``chatws agent`` in development mode."""
 
 
 class DevLogin:
-    """Hands out tokens to this machine's own pages; the access rules keep everybody else away from the whole server."""
+    """Issues tokens to the server's own pages; `AccessMiddleware` restricts a development server to local clients."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer with a token; a page of any other origin is refused, also where ``cors_origin`` lists it."""
-        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin" or _is_foreign(request):
-            return error_response(ChatError(ErrorCode.FORBIDDEN, "Only this server's own pages may ask for it."))
+        """Return a token; reject pages of any other origin, even one listed in ``cors_origin``."""
+        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin" or _is_cross_origin(request):
+            return error_response(ChatError(ErrorCode.FORBIDDEN, "Only this server's own pages may request a token."))
         try:
-            token, expires_at_ms = self._services.authenticator.issue(AGENT, self._services.clock.now_ms())
-        except ChatError as refused:
-            return error_response(refused)
-        return reply_response(LoginAck(token=token, expires_at=format_timestamp(expires_at_ms), user=AGENT))
+            token, expires_at_ms = self._services.authenticator.issue(DEV_AGENT, self._services.clock.now_ms())
+        except ChatError as error:
+            return error_response(error)
+        return reply_response(LoginAck(token=token, expires_at=format_timestamp(expires_at_ms), user=DEV_AGENT))
 
 
-def _is_foreign(request: web.Request) -> bool:
+def _is_cross_origin(request: web.Request) -> bool:
     origin = request.headers.get(hdrs.ORIGIN)
     return origin is not None and origin != f"{request.scheme}://{request.headers.get(hdrs.HOST)}"

@@ -1,4 +1,4 @@
-"""What a browser may do with our pages: content, frames, and how long it may keep them."""
+"""HTTP response headers of pages and assets: caching, Content-Security-Policy and permissions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import hdrs
 from chatws.server.frontend.client_asset import CDN_ORIGIN
 
 ASSET_HEADERS: dict[str, str] = {
-    # Kept, but asked for again each time: an update of the server is seen at once, and costs a 304 otherwise.
+    # Cached, but revalidated on each use: an update of the server takes effect at once; otherwise the reply is a 304.
     hdrs.CACHE_CONTROL: "no-cache",
 }
 
@@ -21,7 +21,7 @@ _CONTENT = (
     "frame-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
-    # Remote text can reach the page as text only: what would parse it as HTML is off.
+    # Remote text can reach the page only as text: the APIs that parse strings as HTML are disabled.
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
 )
@@ -30,11 +30,11 @@ _PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
 def page_headers(*, framed_by: Iterable[str], from_cdn: bool) -> dict[str, str]:
-    """Make the headers of one page.
+    """Return the headers of a page.
 
     Args:
-        framed_by: who may show the page in a frame, as CSP sources; nobody when empty.
-        from_cdn: the official client comes from the CDN.
+        framed_by: Origins that may embed the page in a frame, as CSP sources; none if empty.
+        from_cdn: Whether the page loads the official client from the CDN.
     """
     scripts = f"script-src 'self' {CDN_ORIGIN}" if from_cdn else "script-src 'self'"
     ancestors = " ".join(framed_by) or "'none'"

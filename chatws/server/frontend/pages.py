@@ -1,4 +1,4 @@
-"""Answers requests for pages and their assets."""
+"""HTTP handlers of pages and their assets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from aiohttp import ETag, hdrs, web
 
-from chatws.server.frontend.client_asset import LOCAL_TAG, NAMES, cdn_tag, cdn_url
+from chatws.server.frontend.client_asset import CLIENT_FILES, LOCAL_TAG, cdn_tag, cdn_url
 from chatws.server.frontend.headers import ASSET_HEADERS, page_headers
-from chatws.server.frontend.static import VENDOR, WebFile, catalogue, etag_of
+from chatws.server.frontend.static import VENDOR, WebFile, etag_of, find_web_files
 from chatws.settings import Settings
 
 HTML = "text/html"
@@ -18,7 +18,7 @@ DASHBOARD = "/admin/"
 DASHBOARD_CLIENT = "/admin/src/services/websocket-client.js"
 
 _NO_TEST_PAGE = """\
-The test page is off. In development mode it is on; elsewhere --set test_page=on turns it on.
+The test page is off. It is on in development mode; elsewhere --set test_page=on turns it on.
 """
 
 _NO_DASHBOARD = """\
@@ -29,49 +29,49 @@ Install npm, then install chatws again; or talk from a terminal:
 """
 
 _NOTICE = '<p class="notice" role="note">This server has no copy of socket.io-client; it comes from a CDN.</p>'
-_NOTICE_PLACE = "<!-- notice -->"
+_NOTICE_PLACEHOLDER = "<!-- notice -->"
 
 
 class Pages:
-    """Every address of the browser side, under one server's settings."""
+    """Pages and assets of the front end, under one server's settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._files = catalogue()
-        self._shows_test_page = settings.test_page == "on" or (settings.test_page == "auto" and settings.is_dev)
+        self._files = find_web_files()
+        self._test_page_enabled = settings.test_page == "on" or (settings.test_page == "auto" and settings.is_dev)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add one route for each file, and those of files that may be missing."""
-        for address in self._files.keys() | {f"/socket.io/{name}" for name in NAMES}:
-            router.add_get(address, self._answer)
+        """Add a route for each file, also for files of the official client that may be missing."""
+        for url_path in self._files.keys() | {f"/socket.io/{name}" for name in CLIENT_FILES}:
+            router.add_get(url_path, self._handle)
         router.add_get(DASHBOARD.rstrip("/"), _add_slash)
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.Request) -> web.Response:
         file = self._files.get(request.path)
         if file is None or not file.path.exists():
-            return _missing(request.path)
-        if request.path == TEST_PAGE and not self._shows_test_page:
-            return _explain(_NO_TEST_PAGE)
+            return _missing_file(request.path)
+        if request.path == TEST_PAGE and not self._test_page_enabled:
+            return _not_found(_NO_TEST_PAGE)
         if request.path == DASHBOARD and DASHBOARD_CLIENT not in self._files:
-            return _explain(_NO_DASHBOARD)
+            return _not_found(_NO_DASHBOARD)
         if file.content_type == HTML:
-            return self._page(request, file)
+            return self._serve_page(request, file)
         return _respond(request, file.read(), file.content_type, ASSET_HEADERS)
 
-    def _page(self, request: web.Request, file: WebFile) -> web.Response:
-        """Give a page; it is told the server's mode, and where the official client is."""
+    def _serve_page(self, request: web.Request, file: WebFile) -> web.Response:
+        """Serve a page with the server's mode and the location of the official client filled in."""
         text = file.read().decode()
         from_cdn = not (VENDOR / "socket.io.min.js").exists()
         if from_cdn:
-            text = text.replace(LOCAL_TAG, cdn_tag()).replace(_NOTICE_PLACE, _NOTICE)
+            text = text.replace(LOCAL_TAG, cdn_tag()).replace(_NOTICE_PLACEHOLDER, _NOTICE)
         if self._settings.is_dev:
             text = text.replace('data-mode="prod"', 'data-mode="dev"', 1)
-        framed_by = self._widget_frames() if request.path == WIDGET_PAGE else ()
+        framed_by = self._widget_ancestors() if request.path == WIDGET_PAGE else ()
         return _respond(request, text.encode(), HTML, page_headers(framed_by=framed_by, from_cdn=from_cdn))
 
-    def _widget_frames(self) -> tuple[str, ...]:
-        listed = dict.fromkeys((*self._settings.cors_origin, *self._settings.widget_origins))
-        return ("'self'", *listed)
+    def _widget_ancestors(self) -> tuple[str, ...]:
+        origins = dict.fromkeys((*self._settings.cors_origin, *self._settings.widget_origins))
+        return ("'self'", *origins)
 
 
 def _respond(request: web.Request, body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
@@ -84,15 +84,15 @@ def _respond(request: web.Request, body: bytes, content_type: str, headers: dict
     return response
 
 
-def _missing(path: str) -> web.Response:
+def _missing_file(path: str) -> web.Response:
     name = path.removeprefix("/socket.io/")
-    if name in NAMES:
+    if name in CLIENT_FILES:
         return web.Response(status=HTTPStatus.FOUND, headers={hdrs.LOCATION: cdn_url(name)})
-    return _explain("This file is gone.\n")
+    return _not_found("This file no longer exists.\n")
 
 
-def _explain(text: str) -> web.Response:
-    """Answer 404, so that no browser takes the text for a page or a script, and people read why."""
+def _not_found(text: str) -> web.Response:
+    """Return a 404 with an explanation; the status keeps browsers from using the text as a page or a script."""
     return web.Response(status=HTTPStatus.NOT_FOUND, text=text)
 
 
