@@ -1,10 +1,10 @@
-"""Errors of the start of a server."""
+"""Errors at the start of a server."""
 
 from __future__ import annotations
 
 
 class StartError(Exception):
-    """Failure to start: ``what`` failed, ``why``, and ``advice`` unless ``why`` contains it."""
+    """Failed start: the part that failed, the reason, and advice, empty if the reason implies it."""
 
     def __init__(self, what: str, why: str, advice: str = "") -> None:
         super().__init__(what, why, advice)

@@ -1,4 +1,4 @@
-"""Log lines of event name and keys, as text or JSON, without message contents and secrets."""
+"""Structured log lines: an event name with keys, as text or JSON, without message contents or secrets."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from aiohttp.http import HttpProcessingError
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_VALUE_CHARS = 200
-_INTERVAL_S = 1.0
+_MIN_INTERVAL_S = 1.0
 
-_OWN_ATTRIBUTES = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
-"""Attributes of every log record; all others were passed as ``extra``."""
+_STANDARD_ATTRIBUTES = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+"""Attributes of every record; any other was given as ``extra``."""
 
 
 def log_event(logger: logging.Logger, level: int, name: str, **keys: object) -> None:
-    """Log an event with its keys."""
+    """Log an event with its name and keys."""
     if logger.isEnabledFor(level):
         logger.log(level, name, extra={"keys": keys})
 
 
 class TextFormatter(logging.Formatter):
-    """Text lines such as ``2025-10-28T09:30:00.000Z info client_connected userId=agent-1``."""
+    """One line of text: ``2025-10-28T09:30:00.000Z info client_connected userId=agent-1``."""
 
     def __init__(self, server: int | None = None) -> None:
         super().__init__()
         self._server = server
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format one line; control characters are escaped, so that no value can start another line."""
+        """Format a record as one line; control characters are escaped, so that no value can begin another line."""
         keys = "".join(f" {key}={_escape(value)}" for key, value in _keys(record, self._server).items())
         line = f"{_timestamp(record)} {record.levelname.lower()} {_escape(record.getMessage())}{keys}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 class JsonFormatter(logging.Formatter):
-    """JSON lines with ``time``, ``level``, ``event``, ``logger``, and the event's keys."""
+    """One JSON object per line: ``time``, ``level``, ``event``, ``logger`` and the event's keys."""
 
     def __init__(self, server: int | None = None) -> None:
         super().__init__()
         self._server = server
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format one object."""
+        """Format a record as a JSON object."""
         row: dict[str, object] = {
             "time": _timestamp(record),
             "level": record.levelname.lower(),
@@ -58,11 +58,11 @@ class JsonFormatter(logging.Formatter):
             row["exception"] = self.formatException(record.exc_info)
         for key, value in _keys(record, self._server).items():
             row.setdefault(key, _shorten(value))
-        return json.dumps(row)  # ASCII: no value can end the line, not even for readers that break lines at U+2028
+        return json.dumps(row)  # ASCII only: no value can end the line, not even for readers that split at U+2028
 
 
 class BadRequestFilter(logging.Filter):
-    """Replaces aiohttp's tracebacks about malformed HTTP by one line per second."""
+    """Replaces the tracebacks that aiohttp logs for malformed HTTP by at most one line per second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class BadRequestFilter(logging.Filter):
         self._suppressed = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite or drop such a record; all others pass unchanged."""
+        """Rewrite or drop a record about malformed HTTP; pass any other unchanged."""
         problem = record.exc_info[1] if record.exc_info else None
         if record.name != "aiohttp.server" or not isinstance(problem, HttpProcessingError):
             return True
@@ -79,7 +79,7 @@ class BadRequestFilter(logging.Filter):
         if now < self._next_at:
             self._suppressed += 1
             return False
-        self._next_at = now + _INTERVAL_S
+        self._next_at = now + _MIN_INTERVAL_S
         record.msg, record.args, record.exc_info = "bad_http", (), None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.keys = {"suppressed": self._suppressed}
@@ -88,7 +88,7 @@ class BadRequestFilter(logging.Filter):
 
 
 def make_handler(stream: TextIO, style: Literal["text", "json"], server: int | None = None) -> logging.Handler:
-    """Create the handler of the server's log; ``server`` is its number if there are several."""
+    """Return the handler of the server's log; ``server`` is its number if there are several."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(server) if style == "json" else TextFormatter(server))
     handler.addFilter(BadRequestFilter())
@@ -96,7 +96,7 @@ def make_handler(stream: TextIO, style: Literal["text", "json"], server: int | N
 
 
 def configure_logging(level: str, style: Literal["text", "json"], server: int | None = None) -> None:
-    """Send the log of ``chatws`` to stderr; called once per server process."""
+    """Send the log of chatws to stderr; called once per server process."""
     root = logging.getLogger()
     root.handlers[:] = [make_handler(sys.stderr, style, server)]
     root.setLevel(logging.WARNING)
@@ -104,10 +104,10 @@ def configure_logging(level: str, style: Literal["text", "json"], server: int | 
 
 
 def _keys(record: logging.LogRecord, server: int | None) -> dict[str, object]:
-    """Return the server's number and the keys of `log_event`, or the ``extra`` of other loggers."""
+    """Return the server's number and the keys of a record, given to `log_event` or as ``extra``."""
     keys = getattr(record, "keys", None)
     if not isinstance(keys, dict):
-        keys = {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
+        keys = {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}
     return keys if server is None else {"server": server, **keys}
 
 
