@@ -1,6 +1,6 @@
-"""A parent with several servers, each on a database in its memory: enough for all that the parent promises.
+"""Supervisor of several server processes in a subprocess, each server with an in-memory database.
 
-``python -m tests.support.workers SETTINGS_JSON`` is that parent; it prints each server's address.
+``python -m tests.support.workers SETTINGS_JSON`` runs the supervisor and prints the URL of each server.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parent.parent.parent
-PAUSE_S = 0.01
+INITIAL_BACKOFF_S = 0.01
 MAX_FAILURES = 3
-"""Between two starts of a server that dies, and how many: nobody has to wait for the real ones."""
+"""Smaller than the real limits, so that a test of repeated failures is short."""
 
 
-class Workers:
-    """The parent, in a session of its own so that a terminal's signals can be sent to it."""
+class SupervisorProcess:
+    """Supervisor in a session of its own, so that a test can send it the signals of a terminal."""
 
     def __init__(self, data_dir: Path, count: int, **settings: object) -> None:
-        chosen = {"workers": count, "port": 0, "database_url": "sqlite://", "data_dir": str(data_dir), **settings}
+        all_settings = {"workers": count, "port": 0, "database_url": "sqlite://", "data_dir": str(data_dir), **settings}
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.workers", msgspec.json.encode(chosen).decode()],
+            [sys.executable, "-m", "tests.support.workers", msgspec.json.encode(all_settings).decode()],
             cwd=ROOT,
             env=environment_of_children(),
             stdin=subprocess.DEVNULL,
@@ -55,20 +55,20 @@ class Workers:
         return self._child.pid
 
     def urls(self) -> list[str]:
-        """Wait until all listen, and have been logged."""
+        """Wait until all servers listen and have been logged, and return their URLs."""
         urls = self.stdout.wait_for(r"^listening on (.+)$", START_TIMEOUT_S)[1].split()
         for number in range(1, len(urls) + 1):
             self.log.wait_for(f"server_listening server={number} ", START_TIMEOUT_S)
         return urls
 
     def pids(self) -> dict[int, int]:
-        """Process ids of the servers that run, by their numbers."""
-        found = {}
+        """Return the last logged process id of each server, by its number."""
+        pids = {}
         for line in self.log.lines:
             if "server_listening" in line:
                 keys = dict(word.split("=", 1) for word in line.split() if "=" in word)
-                found[int(keys["server"])] = int(keys["pid"])
-        return found
+                pids[int(keys["server"])] = int(keys["pid"])
+        return pids
 
     def send(self, number: signal.Signals, *, to_group: bool = False) -> None:
         if to_group:
@@ -77,13 +77,13 @@ class Workers:
             self._child.send_signal(number)
 
     def wait_end(self) -> int:
-        """Wait until the parent has ended, and return its exit code."""
+        """Wait until the supervisor has exited and return its exit code."""
         code = self._child.wait(END_TIMEOUT_S)
         self.stdout.join()
         return code
 
     def stop(self) -> None:
-        """End whatever still runs; for the end of a test."""
+        """Kill the remaining processes at the end of a test."""
         if self._child.poll() is None:
             self._child.kill()
             self._child.wait()
@@ -93,7 +93,7 @@ class Workers:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there, and no zombie that only waits to be reaped."""
+    """Whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -101,22 +101,22 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = END_TIMEOUT_S) -> None:
-    """Wait for something that nobody announces.
+def wait_until(condition: Callable[[], bool], failure: str, timeout_s: float = END_TIMEOUT_S) -> None:
+    """Poll a condition until it is true.
 
     Raises:
-        AssertionError: it did not come in time.
+        AssertionError: it stays false until the timeout; ``failure`` is the message.
     """
     deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, what
+    while not condition():
+        assert time.monotonic() < deadline, failure
         time.sleep(0.02)
 
 
 def is_healthy(url: str) -> bool:
-    """Whether a server answers."""
+    """Whether a server responds to ``/health`` with 200."""
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=10) as response:  # noqa: S310 - our own
+        with urllib.request.urlopen(f"{url}/health", timeout=10) as response:  # noqa: S310 - a URL of our own
             return bool(response.status == 200)
     except OSError:
         return False
@@ -124,7 +124,7 @@ def is_healthy(url: str) -> bool:
 
 def main() -> int:
     settings = msgspec.json.decode(sys.argv[1], type=Settings, dec_hook=lambda _kind, text: Path(text))
-    worker.FIRST_PAUSE_S, worker.MAX_FAILURES = PAUSE_S, MAX_FAILURES
+    worker.INITIAL_BACKOFF_S, worker.MAX_FAILURES = INITIAL_BACKOFF_S, MAX_FAILURES
     try:
         return run_workers(settings, lambda urls: _write(sys.stdout, f"listening on {' '.join(urls)}"))
     except StartError as problem:

@@ -1,4 +1,4 @@
-"""Several server processes under one parent, which opens nothing but starts them, watches them and ends them."""
+"""Multi-process mode: a parent process that starts, restarts and stops several server processes."""
 
 from __future__ import annotations
 

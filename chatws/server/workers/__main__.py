@@ -1,4 +1,4 @@
-"""One server of several: ``python -m chatws.server.workers``, started by `run_workers` and by nobody else."""
+"""Entry point of a server process started by `run_workers`: ``python -m chatws.server.workers``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIT_FAILED = 1
 
 
 def main() -> int:
-    """Serve as the parent asks, and end when it asks or is gone."""
+    """Serve with the settings sent by the parent, until it stops this process or ends itself."""
     assignment = decode_assignment(sys.stdin.buffer.readline())
     try:
         return run(
@@ -29,7 +29,7 @@ def main() -> int:
 
 def _report(report: Listening | StartFailed) -> None:
     os.write(sys.stdout.fileno(), encode_line(report))
-    # The parent reads one line; whatever a library may print later belongs to the log.
+    # The parent reads a single line; anything a library prints later goes to the log.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""What a parent and its servers say to each other: one line of JSON each way, through pipes that no argv shows."""
+"""Messages between the parent and its servers: one line of JSON each way, over pipes, so that argv shows no secrets."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from chatws.settings import Settings
 
 
 class WorkerAssignment(msgspec.Struct, frozen=True):
-    """To a server, on its standard input: its number, from 1, and all of its settings."""
+    """Number, counted from 1, and settings of a server; sent to its standard input."""
 
     number: int
     settings: Settings
 
 
 class Listening(msgspec.Struct, frozen=True, tag="listening"):
-    """From a server, on its standard output: the base URL that it listens on."""
+    """Base URL that a server listens on; sent to its standard output."""
 
     url: str
 
 
 class StartFailed(msgspec.Struct, frozen=True, tag="failed"):
-    """From a server that does not start: the words of its `StartError`."""
+    """`StartError` of a server that could not start; sent to its standard output."""
 
     what: str
     why: str
     advice: str = ""
 
-    def error(self) -> StartError:
+    def to_error(self) -> StartError:
         return StartError(self.what, self.why, self.advice)
 
 
@@ -43,19 +43,19 @@ def encode_line(value: WorkerAssignment | Listening | StartFailed) -> bytes:
 
 
 def decode_assignment(line: bytes) -> WorkerAssignment:
-    """Read what the parent wrote.
+    """Decode the line sent by the parent.
 
     Raises:
-        msgspec.DecodeError: it is nothing of the kind.
+        msgspec.DecodeError: it is malformed.
     """
     return _assignments.decode(line)
 
 
 def decode_report(line: bytes) -> Listening | StartFailed:
-    """Read what a server wrote.
+    """Decode the line sent by a server.
 
     Raises:
-        msgspec.DecodeError: it is nothing of the kind; an empty line of a server that died is not, either.
+        msgspec.DecodeError: it is malformed, or empty because the server exited.
     """
     report: Listening | StartFailed = _reports.decode(line)
     return report

@@ -1,4 +1,4 @@
-"""The parent of several servers: one announcement, one end for all."""
+"""Supervisor of several server processes: starts them, announces them together and drains them together."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger("chatws.workers")
 
 Announce = Callable[[Sequence[str]], None]
-"""Gets the base URLs of all servers, once all of them listen."""
+"""Called with the base URLs of all servers once all of them listen."""
 
 
 def run_workers(settings: Settings, announce: Announce) -> int:
     """Run ``settings.workers`` servers on consecutive ports until SIGTERM, SIGINT or SIGHUP; return the exit code.
 
-    A server that ends is started again at its place. All drain together, and within ``drain_ms`` all are gone.
+    A server that exits is restarted on its port. All servers drain together; those that take longer than ``drain_ms``
+    are killed.
 
     Raises:
-        StartError: one could not start, or ended again and again; the others have been drained.
+        StartError: a server could not start or exited repeatedly; the others have been drained.
     """
     configure_logging(settings.log_level, settings.log_format)
     with asyncio.Runner() as runner:
@@ -41,16 +42,16 @@ async def _supervise(settings: Settings, announce: Announce) -> int:
         for index in range(settings.workers)
     ]
     stop = catch_signals(lambda: _kill(workers))
-    keeping = [asyncio.create_task(worker.keep()) for worker in workers]
+    supervising = [asyncio.create_task(worker.supervise()) for worker in workers]
     announcing = asyncio.create_task(_announce(workers, announce))
-    ends: list[asyncio.Future[Any]] = [stop, *keeping]
+    ends: list[asyncio.Future[Any]] = [stop, *supervising]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         announcing.cancel()
-        await _end(workers, keeping, settings.drain_ms / 1000)
-    for kept in keeping:
-        kept.result()
+        await _drain(workers, supervising, settings.drain_ms / 1000)
+    for task in supervising:
+        task.result()
     return stop.result()
 
 
@@ -58,12 +59,12 @@ async def _announce(workers: Sequence[Worker], announce: Announce) -> None:
     announce([await worker.url for worker in workers])
 
 
-async def _end(workers: Sequence[Worker], keeping: Sequence[asyncio.Task[None]], drain_s: float) -> None:
-    """Drain all together; kill who takes longer than a server may."""
+async def _drain(workers: Sequence[Worker], supervising: Sequence[asyncio.Task[None]], drain_s: float) -> None:
+    """Drain all servers at the same time; kill those that exceed the time."""
     log_event(_log, logging.INFO, "draining", servers=len(workers))
     for worker in workers:
         worker.stop()
-    _, late = await asyncio.wait(keeping, timeout=drain_s)
+    _, late = await asyncio.wait(supervising, timeout=drain_s)
     if late:
         log_event(_log, logging.ERROR, "servers_killed", count=len(late))
         _kill(workers)

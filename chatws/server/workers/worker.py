@@ -1,4 +1,4 @@
-"""One of the parent's servers: started, started again when it ends, and given up when that does not help."""
+"""Server process of the supervisor, restarted after it exits, up to a limit of failures in a row."""
 
 from __future__ import annotations
 
@@ -24,57 +24,57 @@ if TYPE_CHECKING:
 _log = logging.getLogger("chatws.workers")
 
 COMMAND = (sys.executable, "-P", "-m", "chatws.server.workers")
-SHORT_LIFE_S = 10.0
-"""A server that ends sooner has failed at its start, whatever it did in between."""
+MIN_UPTIME_S = 10.0
+"""Uptime below which an exit counts as a failed start."""
 
 MAX_FAILURES = 6
-FIRST_PAUSE_S = 0.25
-MAX_PAUSE_S = 8.0
+INITIAL_BACKOFF_S = 0.25
+MAX_BACKOFF_S = 8.0
 
 
 class Worker:
-    """A server process and its successors, all at the same place."""
+    """Server process and its restarts, all with the same number and port."""
 
     def __init__(self, number: int, settings: Settings) -> None:
         self._number = number
         self._settings = settings
-        # Done at the first announcement; its successors listen there, too.
+        # Set when the first process listens; later processes listen on the same URL.
         self.url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._process: Process | None = None  # while one runs
+        self._process: Process | None = None  # set while a process runs
         self._stopping = asyncio.Event()
 
-    async def keep(self) -> None:
-        """Have a server running until `stop`.
+    async def supervise(self) -> None:
+        """Keep a server running until `stop`.
 
         Raises:
-            StartError: the first one did not start, or `MAX_FAILURES` in a row ended within `SHORT_LIFE_S`.
+            StartError: the first process did not start, or `MAX_FAILURES` in a row exited within `MIN_UPTIME_S`.
         """
         failures = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
-            code = await self._run_one()
+            started_at = time.monotonic()
+            code = await self._run_process()
             if self._stopping.is_set():
                 return
-            failures = failures + 1 if time.monotonic() - began < SHORT_LIFE_S else 0
+            failures = failures + 1 if time.monotonic() - started_at < MIN_UPTIME_S else 0
             log_event(_log, logging.ERROR, "server_ended", server=self._number, code=code, failures=failures)
             if not self.url.done():
                 raise StartError(f"server {self._number}", f"ended at its start ({_describe(code)})")
             if failures >= MAX_FAILURES:
-                raise self._hopeless(code)
-            await self._pause(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**failures))
+                raise self._repeated_failure(code)
+            await self._back_off(min(MAX_BACKOFF_S, INITIAL_BACKOFF_S * 2**failures))
 
     def stop(self) -> None:
-        """Ask the server to drain; `keep` returns when it has ended."""
+        """Start draining the server; `supervise` returns after it has exited."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the server at once."""
+        """Kill the server."""
         self._stopping.set()
         self._signal(signal.SIGKILL)
 
-    async def _run_one(self) -> int:
-        # A group of its own: Ctrl-C reaches the parent, who drains all, and not each of them a second time.
+    async def _run_process(self) -> int:
+        # A process group of its own: otherwise Ctrl-C would reach the servers, which the parent drains, a second time.
         process = await asyncio.create_subprocess_exec(
             *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, process_group=0
         )
@@ -82,29 +82,29 @@ class Worker:
         try:
             if self._stopping.is_set():
                 process.kill()
-            await self._greet(process)
+            await self._exchange(process)
             return await process.wait()
         finally:
             self._process = None
 
-    async def _greet(self, process: Process) -> None:
-        """Hand a server its settings and read what came of them."""
+    async def _exchange(self, process: Process) -> None:
+        """Send a process its settings and read its report."""
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(encode_line(WorkerAssignment(self._number, self._settings)))
         try:
             report = decode_report(await process.stdout.readline())
         except msgspec.DecodeError:
-            return  # it died; its exit code tells more
+            return  # it exited; the caller logs its exit code
         if isinstance(report, Listening):
-            self._listens(report.url, process.pid)
+            self._on_listening(report.url, process.pid)
             return
         await process.wait()
         if not self.url.done():
-            raise report.error()
+            raise report.to_error()
         log_event(_log, logging.ERROR, "server_not_started", server=self._number, why=f"{report.what}: {report.why}")
 
-    def _listens(self, url: str, pid: int) -> None:
+    def _on_listening(self, url: str, pid: int) -> None:
         log_event(_log, logging.INFO, "server_listening", server=self._number, url=url, pid=pid)
         if not self.url.done():
             self._settings = msgspec.structs.replace(self._settings, port=urlsplit(url).port)
@@ -114,17 +114,17 @@ class Worker:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _back_off(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
         except TimeoutError:
             return
 
-    def _hopeless(self, code: int) -> StartError:
+    def _repeated_failure(self, code: int) -> StartError:
         return StartError(
             f"server {self._number} ({self.url.result()})",
-            f"ended {MAX_FAILURES} times in a row, each time within {SHORT_LIFE_S:g} s, at last with {_describe(code)}",
+            f"ended {MAX_FAILURES} times in a row, each time within {MIN_UPTIME_S:g} s, at last with {_describe(code)}",
             "the log above says why",
         )
 

@@ -1,4 +1,4 @@
-"""Several servers of one parent process: restarted, stopped together, abandoned after repeated failures."""
+"""Supervisor of server processes: restart, common drain, and giving up after repeated failures."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.workers import Workers, is_healthy, is_running, wait_until
+from tests.support.workers import SupervisorProcess, is_healthy, is_running, wait_until
 
 LOG_TIMEOUT_S = 30.0
 
 
 class StartWorkers(Protocol):
-    def __call__(self, count: int, **settings: object) -> Workers: ...
+    def __call__(self, count: int, **settings: object) -> SupervisorProcess: ...
 
 
 @pytest.fixture
 def start_workers(tmp_path: Path) -> Iterator[StartWorkers]:
-    started: list[Workers] = []
+    started: list[SupervisorProcess] = []
 
-    def start(count: int, **settings: object) -> Workers:
-        started.append(Workers(tmp_path, count, **settings))
+    def start(count: int, **settings: object) -> SupervisorProcess:
+        started.append(SupervisorProcess(tmp_path, count, **settings))
         return started[-1]
 
     yield start
@@ -36,24 +36,24 @@ def start_workers(tmp_path: Path) -> Iterator[StartWorkers]:
         workers.stop()
 
 
-def listens(taker: socket.socket, port: int) -> bool:
-    """Bind a port; the kernel frees the port of a killed process shortly after its end."""
+def try_listen(listener: socket.socket, port: int) -> bool:
+    """Listen on a port if it is free; the kernel frees the port of a killed process with a delay."""
     try:
-        taker.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", port))
     except OSError:
         return False
-    taker.listen()
+    listener.listen()
     return True
 
 
-def test_ended_server_is_restarted_on_its_port_and_all_drain_together(start_workers: StartWorkers) -> None:
+def test_killed_server_is_restarted_and_all_drain_together(start_workers: StartWorkers) -> None:
     workers = start_workers(2)
     urls = workers.urls()
     first = workers.pids()
     assert len(set(urls)) == len(set(first.values())) == 2
     os.kill(first[1], signal.SIGKILL)
     workers.log.wait_for("server_ended server=1 code=-9", LOG_TIMEOUT_S)
-    wait_until(lambda: workers.pids()[1] != first[1], "the server was not started again")
+    wait_until(lambda: workers.pids()[1] != first[1], "the server was not restarted")
     assert workers.pids()[2] == first[2]
     assert all(is_healthy(url) for url in urls)
 
@@ -64,7 +64,7 @@ def test_ended_server_is_restarted_on_its_port_and_all_drain_together(start_work
     assert not any(is_running(pid) for pid in workers.pids().values())
 
 
-def test_servers_stop_after_their_parent_was_killed(start_workers: StartWorkers) -> None:
+def test_servers_drain_after_the_parent_was_killed(start_workers: StartWorkers) -> None:
     workers = start_workers(2)
     workers.urls()
     pids = workers.pids()
@@ -74,7 +74,7 @@ def test_servers_stop_after_their_parent_was_killed(start_workers: StartWorkers)
     workers.log.wait_for(r"drained server=2$", LOG_TIMEOUT_S)
 
 
-def test_second_signal_stops_a_server_that_cannot_drain(start_workers: StartWorkers) -> None:
+def test_second_signal_kills_a_server_that_cannot_drain(start_workers: StartWorkers) -> None:
     workers = start_workers(1)
     workers.urls()
     (pid,) = workers.pids().values()
@@ -87,7 +87,7 @@ def test_second_signal_stops_a_server_that_cannot_drain(start_workers: StartWork
     wait_until(lambda: not is_running(pid), "a server outlived the second signal")
 
 
-def test_server_that_does_not_stop_in_time_is_killed(start_workers: StartWorkers) -> None:
+def test_server_that_exceeds_the_drain_time_is_killed(start_workers: StartWorkers) -> None:
     workers = start_workers(1, drain_ms=300)
     workers.urls()
     os.kill(workers.pids()[1], signal.SIGSTOP)
@@ -97,16 +97,16 @@ def test_server_that_does_not_stop_in_time_is_killed(start_workers: StartWorkers
     assert not is_running(workers.pids()[1])
 
 
-def test_server_that_fails_repeatedly_is_abandoned_and_the_others_drain(start_workers: StartWorkers) -> None:
+def test_supervisor_drains_the_others_after_repeated_failures(start_workers: StartWorkers) -> None:
     workers = start_workers(2)
     port = urlsplit(workers.urls()[0]).port
     assert port
     other = workers.pids()[2]
-    with socket.socket() as thief:
-        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        workers.send(signal.SIGSTOP)  # otherwise it might start the next server first
+    with socket.socket() as blocker:
+        blocker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        workers.send(signal.SIGSTOP)  # otherwise it might restart the server first
         os.kill(workers.pids()[1], signal.SIGKILL)
-        wait_until(lambda: listens(thief, port), "the port of a killed server stays taken")
+        wait_until(lambda: try_listen(blocker, port), "the port of a killed server stays in use")
         workers.send(signal.SIGCONT)
         assert workers.wait_end() == 1
     workers.log.wait_for(rf"server 1 \(http://127.0.0.1:{port}\): ended 3 times in a row", LOG_TIMEOUT_S)
@@ -116,17 +116,17 @@ def test_server_that_fails_repeatedly_is_abandoned_and_the_others_drain(start_wo
 
 
 @contextmanager
-def port_before_a_taken_one() -> Iterator[int]:
+def free_port_before_used_port() -> Iterator[int]:
     """Yield a free port whose successor is in use."""
     with socket.socket() as taken:
-        # The next port may belong to another connection.
-        while not listens(taken, (port := free_port()) + 1):
+        # The next port may belong to a connection of another process.
+        while not try_listen(taken, (port := free_port()) + 1):
             pass
         yield port
 
 
-def test_all_servers_stop_if_one_cannot_start(start_workers: StartWorkers) -> None:
-    with port_before_a_taken_one() as first:
+def test_all_servers_end_if_one_cannot_start(start_workers: StartWorkers) -> None:
+    with free_port_before_used_port() as first:
         workers = start_workers(2, port=first)
         assert workers.wait_end() == 1
     workers.log.wait_for(f"port {first + 1} on 127.0.0.1: is in use; try --port {first + 2}", LOG_TIMEOUT_S)
