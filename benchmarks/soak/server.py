@@ -20,7 +20,7 @@ from benchmarks.soak.server_stats import CENSUS_PATH, ResourceCounts
 from chatws.gc_tuning import collect_seldom
 from chatws.server import ENGINE, create_app
 from chatws.server.logs import configure_logging
-from chatws.server.runner import COLLECT_AFTER
+from chatws.server.runner import GC_THRESHOLD
 from chatws.settings import Settings
 from chatws_loadtest.procfs import cpu_seconds, resident_bytes
 
@@ -84,7 +84,7 @@ async def _serve(settings: Settings) -> None:
     await runner.setup()
     site = web.TCPSite(runner, settings.host, 0, backlog=4096)
     await site.start()
-    collect_seldom(COLLECT_AFTER)
+    collect_seldom(GC_THRESHOLD)
     print(f"listening on {runner.addresses[0][1]}", flush=True)
     await stalls.run()
 

@@ -1,4 +1,4 @@
-"""Server process: file descriptors, listening socket, TLS, signals, graceful shutdown and exit code."""
+"""Server process: file limit, listening socket, TLS, signals, drain and exit code."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from chatws.settings import Settings
 _log = logging.getLogger("chatws.server")
 
 SPARE_DESCRIPTORS = 128
-"""Descriptors for the database, the log and REST requests."""
+"""File descriptors for the database, the log and REST requests, besides those of the connections."""
 
 BACKLOG = 4096
 
 LINGERING_S = 2.0
-"""Time to read the rest of a rejected request's body, so that the client receives the response."""
+"""Time to read on the body of a request rejected before its end, so that the client receives the response."""
 
-COLLECT_AFTER = 10_000
-"""Number of new objects that starts a garbage collection.
+GC_THRESHOLD = 10_000
+"""Allocations between two collections of the youngest generation.
 
-In-flight requests hold thousands of objects, none of them garbage; with Python's default of 700 a fifth of the server's
-CPU was spent on scanning them.
+Requests in flight hold thousands of objects, none of them garbage; with Python's default of 700, scanning them
+repeatedly took a fifth of the server's CPU time.
 """
 
 
@@ -45,24 +45,24 @@ def run(
     Args:
         settings: Settings of this process; ``workers`` is ignored.
         announce: Called once with the base URL when the server listens.
-        number: Number of this server among several, included in its log.
-        lifeline: Descriptor whose end of file ends the server.
+        number: Number of this server among several; added to its log lines.
+        lifeline: Descriptor of a pipe; the server also drains when the other end is closed.
 
     Raises:
-        StartError: it cannot listen, or a file or the database cannot be used.
+        StartError: the server cannot listen, or cannot use a file or the database.
     """
     configure_logging(settings.log_level, settings.log_format, number)
-    check_descriptors(settings)
-    check_parser(settings)
+    raise_file_limit(settings)
+    check_http_parser(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, announce, lifeline))
 
 
-def check_descriptors(settings: Settings) -> None:
+def raise_file_limit(settings: Settings) -> None:
     """Raise the limit of open files to the number that the connections need.
 
     Raises:
-        StartError: the system's hard limit is lower, and the settings ask for production.
+        StartError: the hard limit is lower, in production mode.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = settings.connections + SPARE_DESCRIPTORS
@@ -77,11 +77,11 @@ def check_descriptors(settings: Settings) -> None:
             )
 
 
-def check_parser(settings: Settings) -> None:
-    """Check that aiohttp has its C parser: the Python parser is slow and less strict about request smuggling.
+def check_http_parser(settings: Settings) -> None:
+    """Check that aiohttp uses its C parser: the Python parser is slow, and weaker against request smuggling.
 
     Raises:
-        StartError: it is missing, and the settings ask for production.
+        StartError: it is missing, in production mode.
     """
     if http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy:
         return
@@ -116,7 +116,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
             watch_lifeline(lifeline, stop)
         await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
         announce(_base_url(settings, listener.getsockname()[1]))
-        collect_seldom(COLLECT_AFTER)
+        collect_seldom(GC_THRESHOLD)
         code = await stop
         await app[DRAIN].run()
     finally:
@@ -142,7 +142,7 @@ def _cannot_listen(settings: Settings, problem: OSError) -> StartError:
     if problem.errno == errno.EADDRINUSE:
         return StartError(what, "is in use", f"try --port {settings.port + 1}, or --port 0 for any free one")
     if problem.errno == errno.EACCES:
-        return StartError(what, "may not be opened by this user", "use a port from 1024 up")
+        return StartError(what, "cannot be opened by this user", "use a port from 1024 up")
     return StartError(what, f"cannot be opened ({problem.strerror})", "check --host and --port")
 
 

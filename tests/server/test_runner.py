@@ -1,4 +1,4 @@
-"""Checks of the server process before it listens."""
+"""Checks of the server process before it listens, and its connection handling."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.server import CHATWS, ServerProcess, environment_of_children
 PURE_PYTHON = {"AIOHTTP_NO_EXTENSIONS": "1"}
 
 
-def test_production_refuses_to_read_http_without_the_c_parser(tmp_path: Path) -> None:
+def test_production_start_fails_without_the_c_parser(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--prod", "--set", "connections=100", env=PURE_PYTHON)
     with pytest.raises(AssertionError, match="aiohttp: has no C parser here"):
         server.start()
 
 
-def test_development_says_that_the_c_parser_is_missing(tmp_path: Path) -> None:
+def test_development_logs_a_missing_c_parser(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, env=PURE_PYTHON)
     server.start()
     try:
@@ -31,7 +31,7 @@ def test_development_says_that_the_c_parser_is_missing(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_production_refuses_more_connections_than_files_may_be_open(tmp_path: Path) -> None:
+def test_production_start_fails_below_the_needed_file_limit(tmp_path: Path) -> None:
     serve = shlex.join([str(CHATWS), "serve", "--prod", "--port", "0", "--data-dir", str(tmp_path)])
     command = ["bash", "-c", f"ulimit -n 300; exec {serve}"]
     env = environment_of_children()
@@ -43,7 +43,7 @@ def test_production_refuses_more_connections_than_files_may_be_open(tmp_path: Pa
     )
 
 
-def test_limit_of_open_files_is_raised_as_far_as_the_connections_need(start_server: StartServer) -> None:
+def test_file_limit_is_raised_to_the_needed_number(start_server: StartServer) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
     try:
@@ -53,8 +53,8 @@ def test_limit_of_open_files_is_raised_as_far_as_the_connections_need(start_serv
     assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (428, hard)
 
 
-async def test_rejected_body_that_never_arrives_does_not_hold_its_connection(start_server: StartServer) -> None:
-    """Receive the response at once; the connection is closed although the client neither sends nor disconnects."""
+async def test_rejected_request_with_incomplete_body_closes_its_connection(start_server: StartServer) -> None:
+    """The response arrives at once, and the connection closes although the client neither sends nor closes."""
     server = await asyncio.to_thread(start_server)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(
@@ -62,6 +62,6 @@ async def test_rejected_body_that_never_arrives_does_not_hold_its_connection(sta
         b"Host: localhost\r\nContent-Length: 60000\r\n\r\nxxxx"
     )
     async with asyncio.timeout(30):
-        answer = await reader.read()
-    assert answer.startswith(b"HTTP/1.1 400")
+        response = await reader.read()
+    assert response.startswith(b"HTTP/1.1 400")
     writer.close()
