@@ -1,4 +1,4 @@
-"""The REST side of the chat: the contract's operations, the operator's pages, and who may reach them."""
+"""REST API: the operations of the contract, the status pages, and access control."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ from chatws.server.rest.status import StatusPages
 __all__ = ["ROUTES", "RestContext", "attach"]
 
 
-def attach(app: web.Application, api: RestContext) -> None:
-    """Add every route and the rules of access; call it before the engine is attached, whose path begins like ours."""
-    access = AccessMiddleware(api)
+def attach(app: web.Application, context: RestContext) -> None:
+    """Add the routes and the access middleware.
+
+    Call it before attaching the engine, whose path has the same prefix as the official client's.
+    """
+    access = AccessMiddleware(context)
     app.middlewares.append(access.middleware)
-    callers = RestAuthenticator(api)
+    authenticator = RestAuthenticator(context)
     for operation in OPERATIONS:
         is_bot = operation.command.name == "ask_bot"
-        endpoint = BotEndpoint(api, callers, operation, access) if is_bot else RestEndpoint(api, callers, operation)
+        endpoint = (
+            BotEndpoint(context, authenticator, operation, access)
+            if is_bot
+            else RestEndpoint(context, authenticator, operation)
+        )
         app.router.add_route(operation.method, operation.path, endpoint.handle)
-    StatusPages(api).add_routes(app.router)
+    StatusPages(context).add_routes(app.router)

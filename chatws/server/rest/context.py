@@ -1,4 +1,4 @@
-"""What the REST part works with."""
+"""Dependencies of the REST API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatws.server.services import Services
 
 @dataclass(frozen=True, slots=True)
 class RestContext:
-    """The running server's parts."""
+    """Parts of the running server that REST handlers use."""
 
     services: Services
     pipeline: Pipeline

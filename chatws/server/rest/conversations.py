@@ -1,4 +1,4 @@
-"""Conversations and their messages, for those who read before they connect."""
+"""REST operations on conversations and their messages."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from chatws.store.interface import ConversationFilter
 async def list_conversations(
     services: Services, context: RequestContext, payload: ListConversations
 ) -> ConversationList:
-    """Read a page: an agent sees every conversation, a customer the own ones."""
-    wanted = ConversationFilter(
+    """Read a page of conversations: all of them for an agent, the own ones for a customer."""
+    filter_ = ConversationFilter(
         status=None if payload.status is UNSET else payload.status,
         assignee_id=None if payload.assignee is UNSET else payload.assignee,
         customer_id=context.user.user_id if context.user.role == "customer" else None,
         cursor=None if payload.cursor is UNSET else payload.cursor,
         limit=payload.limit,
     )
-    conversations, cursor = await services.store.conversations(wanted)
+    conversations, cursor = await services.store.conversations(filter_)
     return ConversationList(conversations=conversations, cursor=cursor)
 
 
 async def may_start(services: Services, context: RequestContext, payload: StartConversation) -> User:
-    """Allow conversations with customers; returns the customer.
+    """Allow conversations with existing customers; return the customer.
 
     Raises:
         ChatError: ``not_found``.
@@ -47,7 +47,7 @@ async def may_start(services: Services, context: RequestContext, payload: StartC
 async def start_conversation(
     services: Services, context: RequestContext, payload: StartConversation, customer: User
 ) -> ConversationAck:
-    """Make a conversation and give it to the agent who asked."""
+    """Create a conversation assigned to the calling agent."""
     conversation_id = new_id(services.clock.now_ms())
     conversation, _ = await services.store.create_conversation(conversation_id, customer, "queued")
     await services.conversations.assign_from_bot(context.user, conversation)
@@ -57,15 +57,15 @@ async def start_conversation(
 async def get_conversation(
     services: Services, context: RequestContext, payload: ConversationRef, conversation: Conversation
 ) -> ConversationAck:
-    """Tell one conversation as it is now."""
+    """Return the current state of a conversation."""
     return ConversationAck(conversation=conversation)
 
 
 async def may_load(services: Services, context: RequestContext, payload: LoadMessages) -> Conversation | None:
-    """Find the conversation: the one that is named, or the session's own, or None before there is one.
+    """Return the named conversation, or the session's own, or None if it has none yet.
 
     Raises:
-        ChatError: as `policy.member`; ``bad_request`` for an agent who names none.
+        ChatError: as `policy.member`; ``bad_request`` if an agent names none.
     """
     conversation_id = payload.conversation_id
     if conversation_id is UNSET:
@@ -81,13 +81,13 @@ async def may_load(services: Services, context: RequestContext, payload: LoadMes
 async def load_messages(
     services: Services, context: RequestContext, payload: LoadMessages, conversation: Conversation | None
 ) -> HistoryAck:
-    """Read a page as ``history`` does; there are no messages before there is a conversation."""
+    """Read a page of messages as ``history`` does; empty without a conversation."""
     if conversation is None:
         return HistoryAck(messages=[], has_more_before=False, has_more_after=False, head_seq=0)
-    wanted = History(
+    request = History(
         conversation_id=conversation.conversation_id,
         before_seq=payload.before_seq,
         after_seq=payload.after_seq,
         limit=payload.limit,
     )
-    return await history(services, context, wanted, conversation)
+    return await history(services, context, request, conversation)

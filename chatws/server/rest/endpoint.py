@@ -1,4 +1,4 @@
-"""Turns a row of the REST table into an HTTP handler: the request's fields in, the pipeline's reply out."""
+"""HTTP handler of a REST operation: decodes the request, runs the pipeline, encodes the reply."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class RestEndpoint:
-    """One operation."""
+    """Endpoint of one operation."""
 
-    def __init__(self, api: RestContext, callers: RestAuthenticator, operation: Operation) -> None:
-        self._api = api
-        self._callers = callers
+    def __init__(self, context: RestContext, authenticator: RestAuthenticator, operation: Operation) -> None:
+        self._context = context
+        self._authenticator = authenticator
         self._operation = operation
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request."""
+        """Check the form of the body and respond."""
         if not is_plain_json(request):
-            problem = ChatError(ErrorCode.BAD_REQUEST, "Send application/json, not compressed.")
-            return error_response(problem, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-        return await self.answer(request)
+            error = ChatError(ErrorCode.BAD_REQUEST, "Send application/json, not compressed.")
+            return error_response(error, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        return await self.respond(request)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request whose form is right."""
-        reply = await self._api.pipeline.run_operation(self._operation.command, lambda: self.prepare(request))
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Run the operation and return its reply."""
+        reply = await self._context.pipeline.run_operation(self._operation.command, lambda: self.prepare(request))
         return reply_response(reply)
 
     async def prepare(self, request: web.Request) -> tuple[RequestContext, object]:
-        """Read the request: who asks, and the payload.
+        """Authenticate the request and decode its payload.
 
         Raises:
-            ChatError: either cannot be read or is not valid.
+            ChatError: the credentials or the payload are invalid, or the server drains.
         """
-        row = self._operation.command
+        command = self._operation.command
         if self._operation.method == "GET":
-            payload = codec.convert_fields(row, _query_fields(request) | request.match_info)
+            payload = codec.convert_fields(command, _query_fields(request) | request.match_info)
         else:
-            if self._api.drain.began:
+            if self._context.drain.began:
                 raise ChatError(ErrorCode.DRAINING)
             body = await _read_body(request)
-            payload = codec.decode_payload(row, _with_path_fields(body, dict(request.match_info)))
-        return await self._callers.identify(request, row), payload
+            payload = codec.decode_payload(command, _with_path_fields(body, dict(request.match_info)))
+        return await self._authenticator.identify(request, command), payload
 
 
 def is_plain_json(request: web.Request) -> bool:
-    """Whether the body is absent, or JSON as it stands; a compressed one could unfold to any size."""
+    """Whether the body is absent or uncompressed JSON; a compressed body could expand to any size."""
     if hdrs.CONTENT_ENCODING in request.headers:
         return False
     return not request.body_exists or request.content_type == JSON
@@ -65,7 +65,7 @@ def is_plain_json(request: web.Request) -> bool:
 def _query_fields(request: web.Request) -> dict[str, str]:
     fields = dict(request.query)
     if len(fields) != len(request.query):
-        raise ChatError(ErrorCode.BAD_REQUEST, "A field is given twice.")
+        raise ChatError(ErrorCode.BAD_REQUEST, "A field is repeated.")
     return fields
 
 
@@ -75,11 +75,11 @@ async def _read_body(request: web.Request) -> bytes:
     except web.HTTPRequestEntityTooLarge:
         raise ChatError(ErrorCode.TOO_LARGE) from None
     except web.RequestPayloadError:
-        raise ChatError(ErrorCode.BAD_REQUEST, "The body is not complete.") from None
+        raise ChatError(ErrorCode.BAD_REQUEST, "The body is incomplete.") from None
 
 
 def _with_path_fields(body: bytes, path_fields: dict[str, str]) -> bytes:
-    """Put the fields of the path into the body; they win."""
+    """Merge the path fields into the JSON body, overriding fields of the same name."""
     if not path_fields:
         return body
     try:

@@ -1,4 +1,4 @@
-"""Agents' log-in with email and password, renewal, and log-out."""
+"""Login of agents by email and password, token renewal, and logout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatws.server.services import Services
 
 
 async def login(services: Services, context: RequestContext, payload: Login) -> LoginAck:
-    """Issue a token; unknown, disabled and mistaken agents get the same error after the same time.
+    """Issue a token; unknown and disabled agents and wrong passwords get the same error after the same time.
 
     Raises:
         ChatError: ``unauthorized``, or ``rate_limited`` after too many failures from the address.
@@ -29,25 +29,25 @@ async def login(services: Services, context: RequestContext, payload: Login) -> 
 
 
 async def may_renew(services: Services, context: RequestContext, payload: Nothing) -> int:
-    """Allow renewal for a limited time after the log-in with a password; returns that log-in's time.
+    """Allow renewal for a limited time after the login with a password; return the time of that login.
 
     Raises:
-        ChatError: ``unauthorized`` when it is over.
+        ChatError: ``unauthorized`` after that time.
     """
     assert context.identity is not None
     login_at_ms = context.identity.login_at_ms
     if services.clock.now_ms() >= login_at_ms + services.settings.login_ttl_s * 1000:
-        raise ChatError(ErrorCode.UNAUTHORIZED, "The log-in is too long ago; log in again.")
+        raise ChatError(ErrorCode.UNAUTHORIZED, "The login is too long ago; log in again.")
     return login_at_ms
 
 
 async def refresh(services: Services, context: RequestContext, payload: Nothing, login_at_ms: int) -> LoginAck:
-    """Issue a fresh token."""
+    """Issue a new token."""
     return _issue(services, context.user, login_at_ms)
 
 
 async def logout(services: Services, context: RequestContext, payload: Nothing) -> Ok:
-    """Void every token the agent has, this one too, and close the agent's sockets."""
+    """Revoke all tokens of the agent, including this one, and close the agent's connections."""
     assert context.identity is not None
     valid_after_ms = max(services.clock.now_ms(), context.identity.issued_at_ms + 1)
     await services.store.revoke_tokens(context.user.user_id, valid_after_ms)

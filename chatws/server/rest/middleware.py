@@ -1,4 +1,4 @@
-"""Who may reach any route at all: the development server's own machine, allowed origins; and how failures look."""
+"""Access control of all routes: local clients in development mode, allowed origins, and security headers."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ PREFLIGHT_HEADERS = {
 
 
 class AccessMiddleware:
-    """The one middleware; the engine keeps the origin rule of its own path itself."""
+    """Middleware of the whole application; the engine checks origins on its own path itself."""
 
-    def __init__(self, api: RestContext) -> None:
-        self._api = api
-        self._origins = api.server.options.allowed_origins
-        path = api.server.options.path.rstrip("/")
+    def __init__(self, context: RestContext) -> None:
+        self._context = context
+        self._origins = context.server.options.allowed_origins
+        path = context.server.options.path.rstrip("/")
         self._engine_paths = (path, f"{path}/")
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let a request through, or say why not."""
-        if self._api.services.settings.is_dev and (why := not_local(request)):
-            return self.finish(request, error_response(ChatError(ErrorCode.FORBIDDEN, why)))
+        """Pass a request on to its handler, or reject it."""
+        if self._context.services.settings.is_dev and (reason := find_nonlocal_reason(request)):
+            return self.add_headers(request, error_response(ChatError(ErrorCode.FORBIDDEN, reason)))
         if request.path in self._engine_paths:
             return await handler(request)
-        return self.finish(request, await self._answer(request, handler))
+        return self.add_headers(request, await self._handle(request, handler))
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not self._api.server.origin_allowed(request):
+    async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._context.server.origin_allowed(request):
             return error_response(ChatError(ErrorCode.FORBIDDEN, "Pages of this origin may not use the server."))
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT_HEADERS)
@@ -60,12 +60,12 @@ class AccessMiddleware:
             return await handler(request)
         except web.HTTPException as problem:
             return http_error_response(problem)
-        except Exception:  # noqa: BLE001  whatever it was, its text stays here
+        except Exception:  # noqa: BLE001  the client must not see the text of any exception
             _log.exception("rest_failed", extra={"keys": {"route": _route_name(request)}})
             return error_response(ChatError(ErrorCode.INTERNAL))
 
-    def finish(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-        """Add the headers that every response has; one that is sent in pieces needs them before its first."""
+    def add_headers(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        """Add the common headers and return the response; a stream needs them before its first chunk."""
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers[hdrs.VARY] = hdrs.ORIGIN
@@ -77,18 +77,21 @@ class AccessMiddleware:
 
 
 def _route_name(request: web.Request) -> str:
-    """Name the route as it was declared: what a client wrote into the path is no business of the log."""
+    """Return the route's pattern, so that the log does not contain the client's path."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
 
 
-def not_local(request: web.Request) -> str | None:
-    """Say what shows that a request does not come straight from this machine, where any session id is accepted."""
+def find_nonlocal_reason(request: web.Request) -> str | None:
+    """Return why a request is not directly from this machine, or None.
+
+    A development server accepts any session id, so it must serve local clients only.
+    """
     forwarded = next((name for name in request.headers if name.lower().startswith(("forwarded", "x-forwarded-"))), None)
     if forwarded is not None:
-        return f"A development server is not reached through a proxy ({forwarded}); start it with --prod."
+        return f"A development server does not serve requests from a proxy ({forwarded}); start it with --prod."
     host = request.headers.get(hdrs.HOST, "").lower()
     name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
     if name not in LOCAL_HOSTS:
-        return "A development server answers to localhost, 127.0.0.1 and [::1] only; start it with --prod."
+        return "A development server serves only localhost, 127.0.0.1 and [::1]; start it with --prod."
     return None

@@ -1,4 +1,4 @@
-"""Writes replies as HTTP: one shape for everything that went wrong, whoever noticed."""
+"""HTTP responses of replies and errors; all errors have the same JSON form."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from chatws.protocol.responses import Ok, Refused
 JSON = "application/json"
 
 RETRY_AFTER_S = 1
-"""What a 503 says when nothing better is known."""
+"""Value of Retry-After in a 503 whose error has no delay of its own."""
 
-_CODE_OF_STATUS: Mapping[int, ErrorCode] = {
+_CODE_BY_STATUS: Mapping[int, ErrorCode] = {
     HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
     HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.TOO_LARGE,
@@ -26,20 +26,20 @@ _CODE_OF_STATUS: Mapping[int, ErrorCode] = {
 
 
 def reply_response(reply: Ok | Refused) -> web.Response:
-    """Write a reply of the pipeline."""
+    """Encode a reply of the pipeline."""
     if isinstance(reply, Refused):
-        return _refused(reply, ERRORS[reply.error.code].http_status)
+        return _error(reply, ERRORS[reply.error.code].http_status)
     return web.Response(body=msgspec.json.encode(reply), content_type=JSON)
 
 
 def error_response(error: ChatError, status: int | None = None) -> web.Response:
-    """Write an error that was noticed outside the pipeline; ``status`` says more than the code's own."""
-    return _refused(Refused(error=error.body), status or error.http_status)
+    """Encode an error raised outside the pipeline; ``status`` replaces the status of its code."""
+    return _error(Refused(error=error.body), status or error.http_status)
 
 
 def http_error_response(problem: web.HTTPException) -> web.Response:
-    """Write an error of the HTTP layer, such as 405, in our shape."""
-    code = _CODE_OF_STATUS.get(problem.status, ErrorCode.BAD_REQUEST)
+    """Encode an error of the HTTP layer, such as 405, in the common form."""
+    code = _CODE_BY_STATUS.get(problem.status, ErrorCode.BAD_REQUEST)
     text = ERRORS[code].text if code is not ErrorCode.BAD_REQUEST else f"{problem.reason}."
     response = error_response(ChatError(code, text), problem.status)
     if hdrs.ALLOW in problem.headers:
@@ -47,11 +47,11 @@ def http_error_response(problem: web.HTTPException) -> web.Response:
     return response
 
 
-def _refused(refused: Refused, status: int) -> web.Response:
+def _error(refused: Refused, status: int) -> web.Response:
     response = web.Response(status=status, body=msgspec.json.encode(refused), content_type=JSON)
-    wait_s = _retry_after_s(refused.error, status)
-    if wait_s is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(wait_s)
+    retry_after_s = _retry_after_s(refused.error, status)
+    if retry_after_s is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(retry_after_s)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     return response

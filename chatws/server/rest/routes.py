@@ -1,4 +1,4 @@
-"""What stands behind every operation that only REST has: one rule and one handler each."""
+"""Routes of the operations that exist only over REST: a handler and an optional policy each."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "notify_user": Route(users.notify_user),
     }
 )
-"""Every row of the table of REST's own requests; a test keeps them equal."""
+"""Routes by command name; a test compares the names with `REST_COMMANDS`."""

@@ -1,4 +1,4 @@
-"""Customers' sessions."""
+"""REST operations on customer sessions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from chatws.store.interface import CustomerSession
 
 
 async def may_start(services: Services, context: RequestContext, payload: StartSession) -> str | None:
-    """Allow an address so many customers; returns the name as it will be shown.
+    """Limit the rate of new customers per client address; return the normalised name.
 
     Raises:
-        ChatError: ``rate_limited``, or ``bad_request`` for a name that is not one.
+        ChatError: ``rate_limited``, or ``bad_request`` for an invalid name.
     """
     services.session_starts.take(context.address, services.clock.monotonic())
     return None if payload.user_name is UNSET else normalise_name(payload.user_name)
@@ -28,7 +28,7 @@ async def may_start(services: Services, context: RequestContext, payload: StartS
 async def start_session(
     services: Services, context: RequestContext, payload: StartSession, name: str | None
 ) -> SessionAck:
-    """Make a customer with a session and a conversation."""
+    """Create a customer with a session and a conversation."""
     now_ms = services.clock.now_ms()
     session_id, conversation_id = new_secret_id(), new_id(now_ms)
     expires_at_ms = now_ms + services.settings.session_ttl_s * 1000
@@ -36,22 +36,22 @@ async def start_session(
         session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, services.conversations.first_status
     )
     services.conversations.touched(conversation_id)
-    return _describe(session_id, session, expires_at_ms)
+    return _make_ack(session_id, session, expires_at_ms)
 
 
 async def current_session(services: Services, context: RequestContext, payload: Nothing) -> SessionAck:
-    """Tell the customer's own session; asking keeps it alive, as every use does."""
+    """Return the customer's own session; this extends it, as every use does."""
     identity = context.identity
     assert identity is not None
     assert identity.session_id is not None
-    return _describe(identity.session_id, await own_session(services, context), identity.expires_at_ms)
+    return _make_ack(identity.session_id, await own_session(services, context), identity.expires_at_ms)
 
 
 async def own_session(services: Services, context: RequestContext) -> CustomerSession:
-    """Read the session of a customer.
+    """Read the session of the calling customer.
 
     Raises:
-        ChatError: ``unauthorized`` when it was taken away meanwhile.
+        ChatError: ``unauthorized`` if it was deleted in the meantime.
     """
     assert context.identity is not None
     assert context.identity.session_id is not None
@@ -61,7 +61,7 @@ async def own_session(services: Services, context: RequestContext) -> CustomerSe
     return session
 
 
-def _describe(session_id: str, session: CustomerSession, expires_at_ms: int) -> SessionAck:
+def _make_ack(session_id: str, session: CustomerSession, expires_at_ms: int) -> SessionAck:
     return SessionAck(
         session_id=session_id,
         user_id=session.user.user_id,

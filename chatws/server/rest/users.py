@@ -1,4 +1,4 @@
-"""Events for one user from a program outside (guide: sendToUser)."""
+"""Events sent to a user by an external program (guide: sendToUser)."""
 
 from __future__ import annotations
 
