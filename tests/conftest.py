@@ -1,4 +1,4 @@
-"""Fixtures shared by every part: the real server as a process, the official client on Node."""
+"""Fixtures shared by all tests: server processes, databases, and the official client on Node.js."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# A property holds or not, however long one example took on a busy machine.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# No deadline per example: on a busy machine an example may take any time.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 @pytest.fixture
-def attended() -> Iterator[None]:
-    """Have children hear of a closed terminal, also where these tests were started by nohup."""
+def default_sighup() -> Iterator[None]:
+    """Restore the default action of SIGHUP for child processes, also if nohup started the tests."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 
 
 class StartServer(Protocol):
-    """Starts a server with more ``chatws serve`` options; it ends with the test."""
+    """Starts a server with additional ``chatws serve`` options; it is stopped after the test."""
 
     def __call__(self, *options: str, data_dir: Path | None = None) -> ServerProcess: ...
 
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Start any number of real servers, each with a data directory of its own unless the test names one."""
+    """Start real servers, each with its own data directory unless the test names one."""
     servers: list[ServerProcess] = []
 
     def start(*options: str, data_dir: Path | None = None) -> ServerProcess:
@@ -56,14 +56,14 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 @pytest.fixture
 def server(start_server: StartServer) -> ServerProcess:
-    """One real server with the default settings."""
+    """Real server with the default settings."""
     return start_server()
 
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One real server for all tests that leave it running and use conversations of their own: it starts only once."""
-    # All come from one address, and many with wrong credentials.
+    """Real server shared by the tests that leave it running and use conversations of their own."""
+    # All tests connect from one address, many with invalid credentials.
     server = ServerProcess(tmp_path_factory.mktemp("shared-server"), "--set", "login_failures_per_minute=1000")
     server.start()
     yield server
@@ -72,7 +72,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """One PostgreSQL for all tests, which leave it running and use databases of their own."""
+    """PostgreSQL shared by the tests that leave it running and use databases of their own."""
     server = PostgresServer()
     try:
         server.start()
@@ -83,7 +83,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One Redis for the tests that leave it running, under prefixes of their own."""
+    """Redis shared by the tests that leave it running and use key prefixes of their own."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
@@ -92,7 +92,7 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis of the test's own, to be killed, stopped and emptied."""
+    """Redis of one test, which may kill, stop or empty it."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
@@ -101,7 +101,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def node() -> NodeRunner:
-    """Run scenarios of ``tests/node`` with the official JavaScript client."""
+    """Runner of the scenarios in ``tests/node`` with the official JavaScript client."""
     runner = NodeRunner(require_tool("node", "apt install nodejs"))
     install_packages(require_tool("npm", "apt install npm"))
     return runner

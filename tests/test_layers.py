@@ -1,4 +1,4 @@
-"""The bottom row stays pure, and every package has its place in the layers."""
+"""Import rules: pure packages stay free of I/O, and every package is part of the layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMPURE = ("asyncio", "aiohttp", "socket", "ssl", "select", "sqlalchemy", "gevent
 
 
 @pytest.mark.parametrize("package", ["chatws.wire", "chatws.protocol", "chatws.settings"])
-def test_importing_the_bottom_row_brings_no_loop_and_no_network(package: str) -> None:
+def test_importing_pure_packages_loads_no_event_loop_and_no_network(package: str) -> None:
     program = f"""
 import pkgutil, sys
 from importlib import import_module
@@ -29,13 +29,13 @@ print(*sorted(set(sys.modules) & set({IMPURE!r})))
     assert done.stdout.split() == []
 
 
-def test_every_package_has_a_row_in_the_layers() -> None:
+def test_every_package_is_part_of_the_layers() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     rows = " ".join(settings["tool"]["importlinter"]["contracts"][0]["layers"])
-    placed = set(re.findall(r"chatws\.(\w+)", rows))
+    listed = set(re.findall(r"chatws\.(\w+)", rows))
     packages = {path.parent.name for path in (ROOT / "chatws").glob("*/__init__.py")}
-    assert packages <= placed
+    assert packages <= listed
 
 
-def test_browser_sources_hold_no_module_to_import() -> None:
+def test_browser_sources_contain_no_python_module() -> None:
     assert list((ROOT / "chatws" / "web").rglob("*.py")) == []

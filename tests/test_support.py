@@ -28,19 +28,19 @@ def user_of(server: ServerProcess, session_id: str) -> str:
     return user_id
 
 
-def test_missing_program_fails_on_a_build_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="apt install no-such-program"):
         require_tool("no-such-program", "apt install no-such-program")
 
 
-def test_missing_program_skips_elsewhere_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_skips_the_test_with_an_install_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="apt install no-such-program"):
         require_tool("no-such-program", "apt install no-such-program")
 
 
-def test_killed_server_comes_back_on_its_port_with_its_data(server: ServerProcess) -> None:
+def test_killed_server_restarts_on_its_port_with_its_data(server: ServerProcess) -> None:
     port, first_pid, session = server.port, server.pid, server.new_session()
     server.kill()
     assert not is_listening(port)
@@ -50,28 +50,28 @@ def test_killed_server_comes_back_on_its_port_with_its_data(server: ServerProces
     assert user_of(server, session["sessionId"]) == session["userId"]
 
 
-def test_terminated_server_is_gone(server: ServerProcess) -> None:
+def test_terminated_server_releases_its_port(server: ServerProcess) -> None:
     server.terminate()
     assert not is_listening(server.port)
 
 
-def test_server_that_cannot_start_says_why(start_server: StartServer) -> None:
+def test_failed_start_raises_with_the_output(start_server: StartServer) -> None:
     with pytest.raises(AssertionError, match="no-such-option"):
         start_server("--no-such-option")
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_official_client_connects_and_is_refused(
+async def test_official_client_connects_and_is_rejected(
     shared_server: ServerProcess, node: NodeRunner, transport: str
 ) -> None:
     session = json.dumps({"sessionId": shared_server.new_session()["sessionId"]})
     accepted = await node.run("connect.mjs", shared_server.url, transport, session)
     assert accepted == [{"event": "connect", "transport": transport}]
-    [refused] = await node.run("connect.mjs", shared_server.url, transport, json.dumps({"token": "not-a-token"}))
-    assert refused["event"] == "connect_error"
-    assert '"unauthorized"' in json.dumps(refused["data"])
+    [rejected] = await node.run("connect.mjs", shared_server.url, transport, json.dumps({"token": "not-a-token"}))
+    assert rejected["event"] == "connect_error"
+    assert '"unauthorized"' in json.dumps(rejected["data"])
 
 
-async def test_official_client_reports_a_port_nobody_listens_on(node: NodeRunner) -> None:
+async def test_official_client_reports_a_refused_connection(node: NodeRunner) -> None:
     [failed] = await node.run("connect.mjs", f"http://127.0.0.1:{free_port()}", "websocket")
     assert failed["event"] == "connect_error"

@@ -9,7 +9,7 @@ from chatws.bus.redis import RedisBus
 from chatws.bus.redis.bus import RedisTiming
 from chatws.bus.redis.url import parse_redis_url
 from tests.bus.support import RecordingListener
-from tests.support.tcp_relay import Relay
+from tests.support.tcp_relay import TcpRelay
 
 if TYPE_CHECKING:
     from chatws.bus import Bus, MemoryBus
@@ -80,7 +80,7 @@ class RedisCluster:
         self._server = server
         self._prefix = prefix
         self._timing = timing
-        self._relays: dict[str, Relay] = {}
+        self._relays: dict[str, TcpRelay] = {}
         self._buses: list[RedisBus] = []
 
     @property
@@ -89,8 +89,8 @@ class RedisCluster:
         return self._server.port
 
     async def member(self) -> ClusterMember:
-        relay = Relay(self._server.port)
-        await relay.mend()
+        relay = TcpRelay(self._server.port)
+        await relay.restore()
         bus = RedisBus(parse_redis_url(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
         self._relays[bus.origin] = relay
         self._buses.append(bus)
@@ -102,7 +102,7 @@ class RedisCluster:
         await self._relays[member.origin].cut()
 
     async def restore(self, member: ClusterMember) -> None:
-        await self._relays[member.origin].mend()
+        await self._relays[member.origin].restore()
 
     async def close(self) -> None:
         for bus in self._buses:

@@ -76,7 +76,8 @@ def test_a_data_directory_that_can_not_be_made_is_named(chatws: Invoke) -> None:
     done = chatws("serve", "--port", "0", "--data-dir", "/proc/no")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "chatws: the token key /proc/no/secret: cannot be created (No such file or directory); choose another data_dir\n"
+        "chatws: the token key /proc/no/secret: cannot be created (No such file or directory); "
+        "choose another data_dir\n"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import socketio
 from aiohttp import web
 
-from tests.support.ports import keep_port
+from tests.support.ports import reserve_port
 
 if TYPE_CHECKING:
     import socket
@@ -71,7 +71,7 @@ class ChatServer:
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         if self._keeper is None:
-            self._keeper = keep_port()
+            self._keeper = reserve_port()
             self.port = self._keeper.getsockname()[1]
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=tls)
         await site.start()

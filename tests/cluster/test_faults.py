@@ -89,10 +89,10 @@ class ClusterFaults:
         nginx = self._environment.nginx
         *drained, undrained = self._environment.servers
         for server in drained:
-            await asyncio.to_thread(nginx.take_out, server.url)
+            await asyncio.to_thread(nginx.set_down, server.url)
             await asyncio.to_thread(server.terminate)
             await asyncio.to_thread(server.start)
-            await asyncio.to_thread(nginx.take_out)
+            await asyncio.to_thread(nginx.set_down)
         await asyncio.to_thread(undrained.terminate)
         await asyncio.to_thread(undrained.start)
 

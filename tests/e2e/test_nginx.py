@@ -121,16 +121,16 @@ async def test_websockets_go_to_the_emptier_server_and_count_for_their_own_addre
 async def test_server_that_is_taken_out_or_stopped_gets_no_client(start_proxied: StartProxied) -> None:
     proxied = await start_proxied()
     first = proxied.servers[0]
-    await asyncio.to_thread(proxied.nginx.take_out, first.url)
+    await asyncio.to_thread(proxied.nginx.set_down, first.url)
     async with AsyncExitStack() as stack:
         for number in range(6):
             http = await stack.enter_async_context(visitor(proxied, f"127.0.0.{60 + number}"))
             await begin_polling(http)
             await stack.enter_async_context(http.ws_connect(f"{ENGINE}websocket"))
         assert proxied.sessions() == [0, 12]
-    await asyncio.to_thread(proxied.nginx.take_out, proxied.servers[1].url)
+    await asyncio.to_thread(proxied.nginx.set_down, proxied.servers[1].url)
     await first.stop()
-    await asyncio.to_thread(proxied.nginx.take_out)
+    await asyncio.to_thread(proxied.nginx.set_down)
     async with AsyncExitStack() as stack:
         for number in range(6):
             http = await stack.enter_async_context(visitor(proxied, f"127.0.0.{70 + number}"))
@@ -148,7 +148,7 @@ async def test_polling_client_of_a_server_taken_out_reconnects_to_another_on_its
     agent = Listener.agent(proxied.nginx.url, proxied.servers[0].token(), ClientOptions(transports=("polling",)))
     async with agent.client:
         (first,) = (server for server in proxied.servers if server.engine.session_count)
-        await asyncio.to_thread(proxied.nginx.take_out, first.url)
+        await asyncio.to_thread(proxied.nginx.set_down, first.url)
         await agent.client.set_presence("busy")
         changes = [change for change in agent.of(Event.CONNECTION_CHANGE) if isinstance(change, ConnectionChange)]
     assert [(change.state, change.reason) for change in changes] == [
@@ -187,7 +187,7 @@ async def test_event_stream_is_passed_on_while_it_is_written(start_proxied: Star
     bot = QueuedBot()
     for server in proxied.servers:
         install(server, bot)
-    await asyncio.to_thread(proxied.nginx.take_out, proxied.servers[1].url)
+    await asyncio.to_thread(proxied.nginx.set_down, proxied.servers[1].url)
     async with visitor(proxied, "127.0.0.80") as http:
         async with http.post("/api/sessions", json={}) as response:
             session = await response.json()
@@ -212,7 +212,7 @@ async def test_tls_ends_at_nginx_and_its_pages_are_of_the_same_origin(
     certificate = make_certificate(tmp_path)
     proxied = await start_proxied(certificate)
     token = proxied.servers[0].token()
-    await asyncio.to_thread(proxied.nginx.take_out, proxied.servers[1].url)
+    await asyncio.to_thread(proxied.nginx.set_down, proxied.servers[1].url)
     for transports in ("websocket", "polling"):
         rows = await node.run(
             "connect.mjs", proxied.nginx.url, transports, json.dumps({"token": token}), str(certificate.cert)

@@ -129,7 +129,7 @@ async def test_interrupted_run_writes_a_partial_report_and_leaves_no_process_beh
     assert "result: INVALID, partial" in result.stdout
 
 
-@pytest.mark.usefixtures("attended")
+@pytest.mark.usefixtures("default_sighup")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGHUP, HUNG_UP)])
 async def test_run_ended_while_connecting_has_no_report_and_leaves_no_process_behind(
     loadtest: LoadtestCommand, number: signal.Signals, code: int

@@ -9,7 +9,7 @@ import pytest
 from chatws.bus import PresenceEntry
 from tests.server.conftest import StartCluster
 from tests.support.chat import RunningChat, until
-from tests.support.cluster import crossed
+from tests.support.cluster import settle_all
 from tests.support.messages import ANN
 from tests.support.peer import Peer
 
@@ -37,12 +37,12 @@ async def test_each_change_is_seen_once_whatever_channels_carry_it(start_cluster
     follower = await cluster.servers[1].agent("agent-2")
     await follower.ask("subscribe_inbox", {})
     await follower.ask("join_conversation", "conv-1")
-    await crossed(agent, customer, follower)
+    await settle_all(agent, customer, follower)
     for peer in (customer, follower):
         peer.events.clear()
     for status in ("busy", "away", "online"):
         await agent.ask("set_presence", {"status": status})
-    await crossed(agent, customer, follower)
+    await settle_all(agent, customer, follower)
     for peer in (customer, follower):
         assert statuses(peer) == ["busy", "away", "online"]
     await agent.close()
@@ -56,7 +56,7 @@ async def test_user_on_two_servers_is_offline_after_the_last_of_them(start_clust
     tab = await cluster.servers[1].agent()
     await tab.ask("join_conversation", "conv-1")
     await agent.ask("set_presence", {"status": "busy"})
-    await crossed(agent, tab, customer)
+    await settle_all(agent, tab, customer)
     customer.events.clear()
     await agent.close()
     assert (await customer.expect("presence_update"))["status"] == "online"
@@ -72,7 +72,7 @@ async def test_busy_on_a_server_that_does_not_host_the_conversation_counts(start
     await tab.ask("set_presence", {"status": "busy"})
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
     await agent.ask("set_presence", {"status": "away"})
-    await crossed(agent, tab, customer)
+    await settle_all(agent, tab, customer)
     assert statuses(customer) == []
 
 
@@ -83,7 +83,7 @@ async def test_move_to_another_server_within_the_grace_is_not_shown_as_offline(s
     tab = await cluster.servers[1].agent()
     await tab.ask("join_conversation", "conv-1")
     await end_grace(cluster.servers[0], "agent-1")
-    await crossed(tab, customer)
+    await settle_all(tab, customer)
     assert set(statuses(customer)) <= {"online"}
     assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "online"
 
@@ -99,7 +99,7 @@ async def test_choice_goes_with_the_user_to_another_server(start_cluster: StartC
     tab = await second.agent()
     await tab.ask("join_conversation", "conv-1")
     await end_grace(first, "agent-1")
-    await crossed(tab, customer)
+    await settle_all(tab, customer)
     assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "busy"
     assert set(statuses(customer)) <= {"busy"}
 
@@ -125,7 +125,7 @@ async def test_observers_on_another_server_are_known_to_a_newcomer(start_cluster
     observer = await cluster.servers[1].agent("agent-2")
     await observer.ask("join_conversation", "conv-1")
     newcomer = await cluster.servers[0].agent("agent-3")
-    await crossed(observer)
+    await settle_all(observer)
     found = snapshot(await newcomer.ask("join_conversation", "conv-1"))
     assert found["agent-2"] == "online"
 
@@ -148,7 +148,7 @@ async def test_users_of_an_ended_server_are_offline_unless_they_reconnect(start_
     back = await cluster.servers[1].agent("agent-2")
     await back.ask("join_conversation", "conv-1")
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
-    await crossed(back, customer)
+    await settle_all(back, customer)
     assert "offline" not in statuses(customer, "agent-2")
 
 
@@ -197,7 +197,7 @@ async def test_agent_connected_to_another_server_keeps_the_conversation(start_cl
     await tab.close()
     update = await customer.expect("conversation_updated")
     assert (update["conversation"]["status"], update["conversation"]["version"]) == ("queued", 3)
-    await crossed(customer)
+    await settle_all(customer)
     assert not customer.seen("conversation_updated")
 
 

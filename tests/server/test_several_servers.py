@@ -9,7 +9,7 @@ from chatws.server.cluster.publisher import ASK_TIMEOUT_S
 from tests.server.conftest import StartCluster
 from tests.server.rest.support import bearer
 from tests.support.chat import RunningChat
-from tests.support.cluster import crossed
+from tests.support.cluster import settle_all
 from tests.support.messages import seqs
 from tests.support.peer import Peer
 
@@ -42,7 +42,7 @@ async def test_messages_of_both_sides_reach_both_once_and_in_order(start_cluster
     assert sorted(seqs(acks)) == list(range(1, 61))
     for peer in (agent, customer):
         assert await received(peer, 60) == list(range(1, 61))
-    await crossed(agent, customer)
+    await settle_all(agent, customer)
     assert not agent.seen("message_received") + customer.seen("message_received")
 
 
@@ -55,7 +55,7 @@ async def test_gap_left_by_the_bus_is_filled_at_the_next_message(start_cluster: 
     cluster.buses[1].lost = ()
     await customer.ask("send_message", text("not lost"))
     assert await received(agent, 4) == [1, 2, 3, 4]
-    await crossed(agent)
+    await settle_all(agent)
     assert not agent.seen("message_received")
 
 
@@ -66,7 +66,7 @@ async def test_reconciliation_delivers_lost_messages_once(start_cluster: StartCl
     for number in range(3):
         await customer.ask("send_message", text(f"lost {number}"))
     assert await received(agent, 3) == [1, 2, 3]
-    await crossed(agent)
+    await settle_all(agent)
     assert not agent.seen("message_received")
 
 
@@ -77,13 +77,13 @@ async def test_reconnected_bus_delivers_messages_and_changes_at_once(start_clust
         bus.freeze()
     await customer.ask("send_message", text("while nothing crosses"))
     await agent.ask("claim_conversation", change(1))
-    await crossed(agent, customer)
+    await settle_all(agent, customer)
     assert not agent.seen("message_received") + customer.seen("conversation_updated")
     for bus in cluster.buses:
         bus.restore()
     assert await received(agent, 1) == [1]
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
-    await crossed(agent, customer)
+    await settle_all(agent, customer)
     assert not customer.seen("conversation_updated")
 
 
@@ -137,7 +137,7 @@ async def test_reconciliation_updates_inboxes_once_after_a_loss(start_cluster: S
     assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 1
     await customer.ask("join_conversation", "conv-2")
     assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-2"
-    await crossed(customer, follower)
+    await settle_all(customer, follower)
     assert not follower.seen("conversation_updated")
 
 
@@ -150,7 +150,7 @@ async def test_late_subscription_triggers_a_comparison_of_the_conversation(start
     agent = await first.agent()
     await agent.ask("join_conversation", "conv-1")
     await customer.ask("send_message", text("not received yet"))
-    await crossed(customer, agent)
+    await settle_all(customer, agent)
     assert not agent.seen("message_received")
     cluster.buses[0].confirm()
     assert await received(agent, 1) == [1]
@@ -179,7 +179,7 @@ async def test_repeat_through_another_server_gets_the_first_ack_and_is_shown_onc
     assert (again["seq"], again["messageId"], again["duplicate"]) == (first["seq"], first["messageId"], True)
     for peer in (agent, tab, customer):
         assert await received(peer, 1) == [1]
-    await crossed(agent, tab, customer)
+    await settle_all(agent, tab, customer)
     assert not any(peer.seen("message_received") for peer in (agent, tab, customer))
 
 
@@ -195,7 +195,7 @@ async def test_typing_crosses_ends_with_the_message_and_expires(start_cluster: S
     assert (await customer.ask("join_conversation", "conv-1"))["typing"] == ["agent-1"]
     cluster.buses[0].freeze()  # the end is not published, so that the typing must expire
     assert (await customer.expect("typing_indicator"))["isTyping"] is False
-    await crossed(agent, customer)
+    await settle_all(agent, customer)
     assert not customer.seen("typing_indicator") + agent.seen("typing_indicator")
 
 
@@ -208,7 +208,7 @@ async def test_typing_continues_while_one_of_a_users_two_servers_reports_it(star
     await customer.expect("typing_indicator", isTyping=True)
     await tab.ask("typing_start", "conv-1")
     await agent.ask("leave_conversation", "conv-1")
-    await crossed(agent, tab, customer)
+    await settle_all(agent, tab, customer)
     assert not customer.seen("typing_indicator")
     await tab.close()
     await customer.expect("typing_indicator", isTyping=False)
@@ -233,7 +233,7 @@ async def test_read_marks_cross(start_cluster: StartCluster) -> None:
     for peer in (agent, customer):
         mark = await peer.expect("message_read")
         assert (mark["userId"], mark["seq"]) == ("agent-1", 1)
-    await crossed(agent, customer)
+    await settle_all(agent, customer)
     assert not agent.seen("message_read") + customer.seen("message_read")
 
 
@@ -250,7 +250,7 @@ async def test_race_for_a_conversation_has_one_winner_on_all_servers(start_clust
     for peer in (agent, customer):
         update = await peer.expect("conversation_updated")
         assert update["conversation"]["assignee"]["userId"] == winners[0]
-    await crossed(agent, customer, rival)
+    await settle_all(agent, customer, rival)
     assert not agent.seen("conversation_updated") + customer.seen("conversation_updated")
 
 
@@ -306,7 +306,7 @@ async def test_filtered_inbox_receives_a_removal_by_another_server(start_cluster
     await agent.ask("claim_conversation", change(1))
     update = await follower.expect("conversation_updated")
     assert update["conversation"]["status"] == "assigned"
-    await crossed(agent, follower)
+    await settle_all(agent, follower)
     assert not follower.seen("conversation_updated")
 
 
@@ -320,7 +320,7 @@ async def test_servers_receive_only_notifications_for_their_clients(start_cluste
     await loner.ask("join_conversation", "conv-3")
     await loner.ask("send_message", text("hello", "conv-3"))
     await loner.ask("typing_start", "conv-3")
-    await crossed(loner, other_customer)
+    await settle_all(loner, other_customer)
     assert second.parts.cluster.stats.received == count
     follower = await second.agent()
     await follower.ask("subscribe_inbox", {})
@@ -339,7 +339,7 @@ async def test_notification_reaches_the_users_connections_on_every_server(start_
     first.service.send_to_user("agent-1", "nudge")
     for peer in mine:
         assert await peer.expect("nudge") is None
-    await crossed(*mine, other)
+    await settle_all(*mine, other)
     assert not any(peer.seen("notification") for peer in (*mine, other))
 
 

@@ -1,1 +1,1 @@
-"""What tests share: real processes, real tools, real clients."""
+"""Shared test helpers: server processes, external programs and test clients."""

@@ -5,8 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from chatws.bots import Bot, BotRequest, HandOff
+from chatws.bots import Bot, BotRequest, EchoBot, HandOff
 from tests.support.chat import RunningChat
+
+
+class StepBot(EchoBot):
+    """Streams the pieces that a test puts into ``pieces``; None ends the reply."""
+
+    def __init__(self) -> None:
+        self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
+        del turn
+        while (piece := await self.pieces.get()) is not None:
+            yield piece
 
 
 class ScriptedBot:

@@ -1,4 +1,4 @@
-"""A certificate for this machine that nobody else trusts."""
+"""Self-signed TLS certificates for tests."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _KEY_USAGE = "keyUsage=critical,digitalSignature,keyCertSign"
 
 
 class Certificate(NamedTuple):
-    """PEM files; the certificate is its own authority."""
+    """PEM files of a self-signed certificate and its key."""
 
     cert: Path
     key: Path
 
 
 def make_certificate(folder: Path, names: str = _NAMES) -> Certificate:
-    """Make a self-signed certificate for this machine, or for these names, with a key of its own."""
+    """Create a key and a self-signed certificate, by default for localhost."""
     openssl = require_tool("openssl", "apt install openssl")
-    made = Certificate(folder / "cert.pem", folder / "key.pem")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(made.key)]
+    certificate = Certificate(folder / "cert.pem", folder / "key.pem")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(certificate.key)]
     extensions = [part for extension in (f"subjectAltName={names}", _KEY_USAGE) for part in ("-addext", extension)]
     command = [openssl, "req", "-x509", "-days", "2", "-subj", "/CN=localhost", *key, *extensions]
-    subprocess.run([*command, "-out", str(made.cert)], check=True, capture_output=True)
-    return made
+    subprocess.run([*command, "-out", str(certificate.cert)], check=True, capture_output=True)
+    return certificate

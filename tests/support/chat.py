@@ -1,4 +1,4 @@
-"""A whole server inside the test's own event loop, on a real socket and a real database file."""
+"""Complete server in the test's event loop, with a real listening socket and a real database file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MovableClock(SystemClock):
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Move both clocks on and run the timers that become due."""
+        """Advance both clocks and run the timers that become due."""
         self._moved_s += seconds
         now, loop_now = self.monotonic(), asyncio.get_running_loop().time()
         due = [entry for entry in self._timers if entry[0] <= now]
@@ -59,7 +59,7 @@ class MovableClock(SystemClock):
 
 
 class RunningChat:
-    """The server, and short ways to be an agent or a customer on it."""
+    """Running server, with shortcuts to connect agents and customers and to send REST requests."""
 
     def __init__(self, data_dir: Path, store: Store | None = None, bus: Bus | None = None, /, **settings: Any) -> None:
         self.settings = Settings(data_dir=data_dir, port=0, **settings)
@@ -78,12 +78,12 @@ class RunningChat:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
 
     async def stop(self) -> None:
-        """End the server and every connection to it; the data stays. May be repeated."""
+        """Close all connections and stop the server, keeping its data. Idempotent."""
         for peer in self._peers:
             await peer.close()
         await self.http.close()
@@ -96,12 +96,12 @@ class RunningChat:
 
     @property
     def parts(self) -> Services:
-        """The server's inside, for what no client can bring about."""
+        """Internal parts of the server, for states that no client can cause."""
         return self.app[SERVICE]._services
 
     @asynccontextmanager
     async def other_store(self) -> AsyncIterator[Store]:
-        """Open the same database once more, as another process does."""
+        """Open the same database again, as another process would."""
         store = make_store(self.settings.database, server=False, clock_ms=self.clock.now_ms)
         await store.open()
         try:
@@ -117,13 +117,13 @@ class RunningChat:
         return self.app[ENGINE]
 
     def token(self, user_id: str = "agent-1", *, ttl_s: int = 3600, **claims: Any) -> str:
-        """Sign a token for an agent, by the server's clock."""
+        """Sign a token for an agent, with times of the server's clock."""
         name = claims.pop("name", user_id.title())
         options = {"now_s": self.clock.now_ms() / 1000, **claims}
         return tokens.mint(load_keys(self.settings), self.settings, subject=user_id, name=name, ttl_s=ttl_s, **options)
 
     async def connect(self, auth: Payload = None, **options: Any) -> Peer:
-        """Connect with these credentials; closed with the server."""
+        """Connect a client with these credentials; `stop` closes it."""
         peer = await Peer.connect(self.url, auth, **options)
         self._peers.append(peer)
         return peer
@@ -132,11 +132,11 @@ class RunningChat:
         return await self.connect({"token": self.token(user_id)}, **options)
 
     async def customer(self, session_id: str | None = None, **options: Any) -> Peer:
-        """Connect a customer; in development mode any session id will do."""
+        """Connect a customer; in development mode an unknown session id creates a session."""
         return await self.connect({"sessionId": session_id or new_id(0)}, **options)
 
     async def pair(self, conversation_id: str = "conv-1") -> tuple[Peer, Peer]:
-        """Return an agent and a customer in one conversation, with nothing left unread."""
+        """Return an agent and a customer joined to one conversation, with no unread events."""
         customer = await self.customer()
         assert (await customer.ask("join_conversation", conversation_id))["success"]
         agent = await self.agent()
@@ -153,13 +153,13 @@ class RunningChat:
         return await self.request("POST", path, json={} if body is None else body, **options)
 
     async def request(self, method: str, path: str, **options: Any) -> tuple[int, Payload]:
-        """Send a request and return status and JSON body."""
+        """Send a request and return its status and JSON body."""
         async with self.http.request(method, self.url + path, **options) as response:
             return response.status, await response.json()
 
 
 async def until(condition: Any, timeout_s: float = TIMEOUT_S) -> None:
-    """Wait until the condition holds; for states that no event announces."""
+    """Poll until the condition is true; for states that no event announces."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  nobody announces it
+        while not condition():  # noqa: ASYNC110  no event announces it
             await asyncio.sleep(0.01)

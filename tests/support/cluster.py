@@ -1,4 +1,4 @@
-"""Several whole servers in the test's event loop, over one database and one bus."""
+"""Several servers in the test's event loop that share a database and a bus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.peer import Peer
 
 
 class Cluster:
-    """Starts servers whose settings name what they share; all end with ``close``."""
+    """Cluster of servers with the same settings, which name the shared database and bus."""
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.data_dir = data_dir
@@ -24,13 +24,13 @@ class Cluster:
         self._stack = AsyncExitStack()
 
     async def start(self) -> RunningChat:
-        """Start one more server."""
-        server = await self._stack.enter_async_context(self._make())
+        """Start another server."""
+        server = await self._stack.enter_async_context(self._make_server())
         self.servers.append(server)
         return server
 
     async def pair(self, conversation_id: str = "conv-1") -> tuple[Peer, Peer]:
-        """Return an agent on the first server and a customer on the second, joined and with nothing left unread."""
+        """Return an agent on the first server and a customer on the second, joined and with no unread events."""
         customer = await self.servers[1].customer()
         assert (await customer.ask("join_conversation", conversation_id))["success"]
         agent = await self.servers[0].agent()
@@ -41,29 +41,29 @@ class Cluster:
             peer.events.clear()
         return agent, customer
 
-    async def join_third(self, witness: Peer, user_id: str = "agent-2") -> Peer:
-        """Return one more agent on the first server, whom somebody in the conversation has seen come."""
+    async def join_third(self, observer: Peer, user_id: str = "agent-2") -> Peer:
+        """Join another agent on the first server and wait until ``observer`` has received its presence."""
         agent = await self.servers[0].agent(user_id)
         await agent.ask("join_conversation", "conv-1")
-        await witness.expect("presence_update", userId=user_id, status="online")
+        await observer.expect("presence_update", userId=user_id, status="online")
         return agent
 
     async def close(self) -> None:
-        """End every server."""
+        """Stop all servers."""
         await self._stack.aclose()
 
-    def _make(self) -> RunningChat:
+    def _make_server(self) -> RunningChat:
         return RunningChat(self.data_dir, **self._settings)
 
 
 class LossyBus(MemoryBus):
-    """A place at a hub that loses the kinds of notes a test names, as a broker may."""
+    """Member of an in-memory hub that drops the kinds of messages selected by a test, as a broker may."""
 
     def __init__(self, hub: MemoryHub) -> None:
         super().__init__(hub)
         self.lost: tuple[type[BusMessage], ...] = ()
         self.confirms_late = False
-        """Whether channels are heard, and confirmed, only after ``confirm``."""
+        """Whether subscriptions take effect and are confirmed only by ``confirm``."""
         self._unconfirmed: dict[str, asyncio.Future[None]] = {}
 
     def subscribe(self, channel: str) -> asyncio.Future[None]:
@@ -72,7 +72,7 @@ class LossyBus(MemoryBus):
         return self._unconfirmed.setdefault(channel, asyncio.get_running_loop().create_future())
 
     def confirm(self) -> None:
-        """Hear what was subscribed."""
+        """Confirm the delayed subscriptions."""
         self.confirms_late = False
         for channel, done in self._unconfirmed.items():
             self._channels.add(channel)
@@ -83,30 +83,30 @@ class LossyBus(MemoryBus):
             super().publish(channel, note)
 
     def freeze(self) -> None:
-        """Lose the link without anybody taking this server for gone, as when the broker itself is away."""
+        """Disconnect without notice to the other servers, as when the broker itself fails."""
         self._hub._members.pop(self.origin)
         self._stats.connected = False
 
 
 class HubCluster(Cluster):
-    """Servers on one SQLite file and a hub: quick, and notes are lost exactly when a test wants it."""
+    """Cluster on one SQLite file and an in-memory hub: fast, and messages are lost only when a test says so."""
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         super().__init__(data_dir, **settings)
         self.buses: list[LossyBus] = []
         self._hub = MemoryHub()
 
-    def _make(self) -> RunningChat:
+    def _make_server(self) -> RunningChat:
         bus = LossyBus(self._hub)
         self.buses.append(bus)
         database = Settings(data_dir=self.data_dir, **self._settings).database
-        # A database file belongs to one server; a second one may open it as other programs do.
+        # Only one server may own a database file; further servers open it as other programs do.
         store = make_store(database, server=not self.servers)
         return RunningChat(self.data_dir, store, bus, **self._settings)
 
 
-async def crossed(*peers: Peer) -> None:
-    """Return when what these clients have caused has crossed a hub: in one event loop that takes a few turns."""
+async def settle_all(*peers: Peer) -> None:
+    """Wait until the effects of these clients' requests have passed the hub, which takes a few round trips."""
     for _ in range(3):
         for peer in peers:
             await peer.settle()

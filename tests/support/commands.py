@@ -1,4 +1,4 @@
-"""Runs ``chatws`` as people and scripts do."""
+"""Invocation of the ``chatws`` command in a subprocess."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def run_chatws(
     *arguments: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command until it exits."""
     return subprocess.run(
         [CHATWS, *arguments],
         input=stdin,

@@ -1,4 +1,4 @@
-"""Packets that were right once."""
+"""Randomly mutated packets."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ SEEDS = (
 _ALPHABET = b'0123456789-[]{}",/:\\abcntu. _+=eE\x1e\x00\x7f\x80\xc3\xed\xa0\xf0\xff'
 
 
-def mutate(dice: random.Random) -> bytes:
-    """Give one of the seeds with one to six bytes replaced, put in, taken out, doubled, or cut off."""
-    packet = bytearray(dice.choice(SEEDS))
-    for _ in range(dice.randint(1, 6)):
-        at = dice.randrange(len(packet) + 1)
-        match dice.randrange(5):
+def mutate(rng: random.Random) -> bytes:
+    """Return one of the seeds after one to six random replacements, insertions, deletions or repetitions."""
+    packet = bytearray(rng.choice(SEEDS))
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randrange(len(packet) + 1)
+        match rng.randrange(5):
             case 0:
-                packet[at : at + 1] = bytes((dice.choice(_ALPHABET),))
+                packet[at : at + 1] = bytes((rng.choice(_ALPHABET),))
             case 1:
-                packet.insert(at, dice.choice(_ALPHABET))
+                packet.insert(at, rng.choice(_ALPHABET))
             case 2:
-                del packet[at : at + dice.randint(1, 4)]
+                del packet[at : at + rng.randint(1, 4)]
             case 3:
-                packet[at:at] = packet[at : at + dice.randint(1, 12)] * dice.randint(1, 3)
+                packet[at:at] = packet[at : at + rng.randint(1, 12)] * rng.randint(1, 3)
             case _:
-                packet += dice.choice(SEEDS)[: dice.randint(0, 9)]
+                packet += rng.choice(SEEDS)[: rng.randint(0, 9)]
     return bytes(packet)

@@ -1,4 +1,4 @@
-"""A real nginx with the configuration that ``chatws proxy-config nginx`` prints."""
+"""Real nginx with the configuration printed by ``chatws proxy-config nginx``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ http {{
 
 
 class Nginx:
-    """One nginx on a free port, in front of servers given by their URLs. Its methods block for milliseconds."""
+    """nginx on a free port, in front of servers given by their URLs. Its methods block for milliseconds."""
 
     def __init__(self, folder: Path, servers: Sequence[str], certificate: Certificate | None = None) -> None:
         self._program = require_tool("nginx", "apt install nginx")
@@ -68,8 +68,8 @@ class Nginx:
         return (self._folder / "access.log").read_text()
 
     def start(self) -> None:
-        """Start it and return once it takes connections."""
-        # Started by root its workers would be somebody who may not enter the test's folder.
+        """Start nginx and return once it accepts connections."""
+        # Workers started by root would otherwise run as a user without access to the test's folder.
         user = "user root;\n" if os.geteuid() == 0 else ""
         self._folder.mkdir(exist_ok=True)
         (self._folder / "nginx.conf").write_text(user + _MAIN.format(folder=self._folder))
@@ -80,20 +80,20 @@ class Nginx:
         self._log = OutputLines(self._child.stderr)
         self._log.wait_for("start worker process ", TIMEOUT_S)
 
-    def take_out(self, *servers: str) -> None:
-        """Mark these servers ``down`` and no others, as the file's own text says to, and load that."""
+    def set_down(self, *servers: str) -> None:
+        """Mark exactly these servers as ``down``, as the comments of the file describe, and reload."""
         assert self._child is not None
         assert self._log is not None
         self._write([url.partition("://")[2] for url in servers])
-        before = self._retired()
+        before = self._retired_workers()
         self._child.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + TIMEOUT_S
-        while self._retired() == before:
+        while self._retired_workers() == before:
             assert time.monotonic() < deadline, self._log.text
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """End it at once; may be repeated."""
+        """Stop nginx at once. Idempotent."""
         if self._child is not None:
             self._child.terminate()
             self._child.wait(TIMEOUT_S)
@@ -101,8 +101,8 @@ class Nginx:
             self._log.join()
             self._child = None
 
-    def _retired(self) -> int:
-        """Count the processes that take no more connections because of a reload."""
+    def _retired_workers(self) -> int:
+        """Count the workers that a reload has told to accept no more connections."""
         assert self._log is not None
         return self._log.text.count("gracefully shutting down")
 

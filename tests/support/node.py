@@ -1,4 +1,4 @@
-"""The official JavaScript client, run on Node as its users run it."""
+"""Official JavaScript client, run on Node.js."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ SCENARIO_TIMEOUT_S = 60.0
 
 
 class NodeRunner:
-    """Runs the scenarios of ``tests/node``: modules that print one JSON object per line."""
+    """Runner of the scenarios in ``tests/node``: modules that print one JSON object per line."""
 
     def __init__(self, program: str) -> None:
         self.program = program
 
     async def run(self, scenario: str, *arguments: str) -> list[dict[str, object]]:
-        """Run ``tests/node/<scenario>`` to its end and return the objects it printed.
+        """Run ``tests/node/<scenario>`` until it exits and return the objects it printed.
 
         Raises:
-            AssertionError: it failed or did not end; the text holds what it wrote to standard error.
+            AssertionError: it failed or did not exit in time; the message contains its standard error.
         """
         child = await asyncio.create_subprocess_exec(
             self.program,
@@ -47,15 +47,15 @@ class NodeRunner:
 
 
 def install_packages(npm: str) -> None:
-    """Install what ``tests/node/package.json`` names beside it, once; parallel test runs wait for each other.
+    """Install the dependencies of ``tests/node/package.json`` once; a lock serialises parallel test runs.
 
     Raises:
-        subprocess.CalledProcessError: npm failed; its output went to standard error.
+        subprocess.CalledProcessError: npm failed; its output is on standard error.
     """
     with PACKAGE_JSON.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted: dict[str, str] = json.loads(PACKAGE_JSON.read_text())["dependencies"]
-        if all(_installed_version(name) == version for name, version in wanted.items()):
+        dependencies: dict[str, str] = json.loads(PACKAGE_JSON.read_text())["dependencies"]
+        if all(_installed_version(name) == version for name, version in dependencies.items()):
             return
         subprocess.run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=NODE_DIR, check=True)
 

@@ -1,4 +1,4 @@
-"""The lines a child process writes, as they come."""
+"""Output lines of a child process, collected while it runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import IO
 
 
 class OutputLines:
-    """Collects one text stream in a thread of its own, so that the child never blocks on a full pipe."""
+    """Lines of a text stream, read in a separate thread, so that the child never blocks on a full pipe."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -32,24 +32,24 @@ class OutputLines:
         """Return the first match of ``pattern`` in any line, past or future.
 
         Raises:
-            TimeoutError: there was none in time.
-            EOFError: the stream ended without one.
+            TimeoutError: no line matched in time.
+            EOFError: the stream ended without a match.
         """
         deadline = time.monotonic() + timeout_s
-        seen = 0
+        checked = 0
         with self._changed:
             while True:
-                for line in self._lines[seen:]:
+                for line in self._lines[checked:]:
                     if match := re.search(pattern, line):
                         return match
-                seen = len(self._lines)
+                checked = len(self._lines)
                 if self._ended:
                     raise EOFError(f"the output ended without a line like {pattern!r}")
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise TimeoutError(f"no line like {pattern!r} within {timeout_s} s")
 
     def join(self) -> None:
-        """Wait until everything the child wrote has been read; call it once the child has ended."""
+        """Wait until all output has been read; call it after the child has exited."""
         self._thread.join(timeout=10)
 
     def _read(self) -> None:

@@ -1,28 +1,28 @@
-"""TCP ports on the loopback address that nobody else gets."""
+"""Reservation of TCP ports on the loopback address."""
 
 from __future__ import annotations
 
 import socket
 
-_kept: list[socket.socket] = []
-"""The ports of `free_port`, until this process ends."""
+_reserved: list[socket.socket] = []
+"""Ports returned by `free_port`, reserved until this process exits."""
 
 
-def keep_port(port: int = 0) -> socket.socket:
-    """Keep a port, by default one of the system's choice, while the socket is open.
+def reserve_port(port: int = 0) -> socket.socket:
+    """Reserve a port while the returned socket is open; by default a port chosen by the system.
 
-    The socket is bound and does not listen: the system gives the port to nobody, nobody can connect to it, and a server
-    that names it may listen there. Without that, what runs beside a test takes the port of a server that is not up yet,
-    or not up again.
+    The socket is bound but does not listen: the system assigns the port to no other process, connections fail, and a
+    server started with this port can listen on it. Otherwise a parallel process could take the port of a server that
+    has not started yet or is being restarted.
     """
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.bind(("127.0.0.1", port))
-    return keeper
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("127.0.0.1", port))
+    return reservation
 
 
 def free_port() -> int:
-    """Return a port nobody listens on; only for tests that must name a port before anything is started."""
-    _kept.append(keep_port())
-    port: int = _kept[-1].getsockname()[1]
+    """Return a reserved port; only for tests that need a port number before they start a server."""
+    _reserved.append(reserve_port())
+    port: int = _reserved[-1].getsockname()[1]
     return port

@@ -1,4 +1,4 @@
-"""The real server, started as a user starts it: ``chatws serve`` in a process of its own."""
+"""Real server: ``chatws serve`` in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatws.server.auth import tokens
 from chatws.server.auth.keys import load_keys
 from chatws.settings import Settings
 from tests.support.output import OutputLines
-from tests.support.ports import keep_port
+from tests.support.ports import reserve_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ END_TIMEOUT_S = 30.0
 
 
 class SessionBody(TypedDict):
-    """The answer to ``POST /api/sessions``."""
+    """Response of ``POST /api/sessions``."""
 
     sessionId: str
     userId: str
@@ -36,18 +36,18 @@ class SessionBody(TypedDict):
 
 
 class ServerProcess:
-    """A server that can be killed and started again on the same port and data.
+    """Server process that can be killed and restarted on the same port and data.
 
-    Every method blocks; a test whose event loop has to go on meanwhile calls it with ``asyncio.to_thread``.
+    All methods block; an asynchronous test calls them with ``asyncio.to_thread``.
     """
 
     def __init__(self, data_dir: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
-        self.port = 0  # the one the system chose, from the first start on
+        self.port = 0  # set by the first start to the port that the system chose
         self._options = options
         self._env = {**environment_of_children(), **(env or {})}
         self._child: subprocess.Popen[str] | None = None
-        self._keeper: socket.socket | None = None  # of the port, once the server has ended for the first time
+        self._reservation: socket.socket | None = None  # holds the port after the server has exited once
         self._stdout: OutputLines | None = None
         self._stderr: OutputLines | None = None
 
@@ -62,13 +62,13 @@ class ServerProcess:
 
     @property
     def stdout(self) -> OutputLines:
-        """What the last start has printed so far."""
+        """Standard output since the last start."""
         assert self._stdout is not None, "the server has not been started"
         return self._stdout
 
     @property
     def stderr(self) -> OutputLines:
-        """What the last start has logged so far."""
+        """Standard error, which includes the log, since the last start."""
         assert self._stderr is not None, "the server has not been started"
         return self._stderr
 
@@ -76,7 +76,7 @@ class ServerProcess:
         """Start the server and return once it listens.
 
         Raises:
-            AssertionError: it ended or stayed silent; the text holds what it wrote.
+            AssertionError: it exited or did not listen in time; the message contains its output.
         """
         assert self._child is None, "the server is running"
         command = [str(CHATWS), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
@@ -99,55 +99,55 @@ class ServerProcess:
         self.port = int(match[1])
 
     def kill(self) -> None:
-        """End the server as a power cut would (SIGKILL) and wait until it is gone."""
+        """Kill the server (SIGKILL) and wait until it has exited."""
         self._running.kill()
         self._wait()
 
     def terminate(self) -> int:
-        """Ask the server to end (SIGTERM), wait until it has, and return its exit code."""
+        """Stop the server with SIGTERM, wait until it has exited, and return its exit code."""
         self._running.terminate()
         return self._wait()
 
     def wait_end(self) -> int:
-        """Wait until the server has ended by itself, and return its exit code."""
+        """Wait until the server exits by itself, and return its exit code."""
         return self._wait()
 
     def restart(self) -> None:
-        """Kill the server and start it again on the same port and data."""
+        """Kill the server and start it again with the same port and data."""
         self.kill()
         self.start()
 
     def stop(self) -> None:
-        """End the server if it runs, and let its port go; for the end of a test."""
+        """Kill the server if it runs and release its port, at the end of a test."""
         if self._child is not None:
             self.kill()
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        if self._reservation is not None:
+            self._reservation.close()
+            self._reservation = None
 
     def agent_token(self, user_id: str = "agent-1") -> str:
-        """Return a token that makes its bearer the agent ``user_id``."""
+        """Return a token for the agent ``user_id``, made by the command line."""
         options = ["--sub", user_id, "--role", "admin", "--ttl", "1h", "--data-dir", str(self.data_dir)]
         return self.run_command("token", "create", *options).strip()
 
     def sign_token(self, user_id: str) -> str:
-        """Sign a token like `agent_token`, without a process: for tests that need many."""
+        """Sign a token without a subprocess, for tests that need many."""
         settings = Settings(data_dir=self.data_dir)
         return tokens.mint(load_keys(settings), settings, subject=user_id, name=user_id, ttl_s=3600)
 
     def new_session(self) -> SessionBody:
         """Start a customer session over REST."""
-        request = urllib.request.Request(f"{self.url}/api/sessions", data=b"{}", method="POST")  # noqa: S310 - ours
+        request = urllib.request.Request(f"{self.url}/api/sessions", data=b"{}", method="POST")  # noqa: S310 - our server
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own loopback address
             body: SessionBody = json.load(response)
         return body
 
     def run_command(self, *arguments: str, input_text: str = "") -> str:
-        """Run another ``chatws`` command to its end, ``input_text`` on its standard input, and return what it printed.
+        """Run another ``chatws`` command with ``input_text`` on its standard input, and return its standard output.
 
         Raises:
-            AssertionError: it failed; the text holds what it wrote to standard error.
+            AssertionError: it failed; the message contains its standard error.
         """
         done = subprocess.run(
             [CHATWS, *arguments],
@@ -167,15 +167,15 @@ class ServerProcess:
         return self._child
 
     def _wait(self) -> int:
-        """Reap the child; one that ignores SIGTERM is killed, and its exit code says so."""
+        """Reap the child, killing it if it does not exit in time."""
         child = self._running
         try:
             code = child.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             child.kill()
             code = child.wait()
-        if self.port and self._keeper is None:
-            self._keeper = keep_port(self.port)
+        if self.port and self._reservation is None:
+            self._reservation = reserve_port(self.port)
         self.stdout.join()
         self.stderr.join()
         self._child = None
@@ -183,10 +183,10 @@ class ServerProcess:
 
 
 def environment_of_children() -> dict[str, str]:
-    """Return this process's environment without the settings a developer may have exported for the server.
+    """Return the environment of this process without the settings that a developer may have exported for the server.
 
-    The size of this process's terminal stays out, too: a child on a terminal of its own would believe it.
+    The size of the terminal is also removed, because a child with a terminal of its own would use it.
     """
-    ours = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN")
+    excluded = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN")
     sizes = ("COLUMNS", "LINES")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours) and name not in sizes}
+    return {name: value for name, value in os.environ.items() if not name.startswith(excluded) and name not in sizes}

@@ -1,4 +1,4 @@
-"""A network path of any protocol that a test can cut and mend."""
+"""TCP relay that a test can disconnect and restore."""
 
 from __future__ import annotations
 
@@ -6,69 +6,69 @@ import asyncio
 import contextlib
 from typing import Self
 
-from tests.support.ports import keep_port
+from tests.support.ports import reserve_port
 
 
-class Relay:
-    """Passes bytes between whoever connects to ``port`` and a port of this machine."""
+class TcpRelay:
+    """Relay of TCP connections from ``port`` to a target port on this machine."""
 
     def __init__(self, target: int) -> None:
-        self._keeper = keep_port()
-        self.port: int = self._keeper.getsockname()[1]
+        self._reservation = reserve_port()
+        self.port: int = self._reservation.getsockname()[1]
         self._target = target
         self._server: asyncio.Server | None = None
-        self._paths: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        await self.mend()
+        await self.restore()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def mend(self) -> None:
+    async def restore(self) -> None:
         """Accept connections."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     async def cut(self) -> None:
-        """End every connection and refuse further ones."""
+        """Abort all connections and reject new ones."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        paths = list(self._paths)
-        for path in paths:
-            path.cancel()
-        await asyncio.gather(*paths, return_exceptions=True)
+        tasks = list(self._connections)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Cut it for good."""
+        """Abort all connections and release the port."""
         await self.cut()
-        self._keeper.close()
+        self._reservation.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = asyncio.current_task()
-        assert path is not None
-        self._paths.add(path)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         try:
             with contextlib.suppress(OSError, asyncio.CancelledError):
-                await self._join(reader, writer)
+                await self._relay(reader, writer)
         finally:
-            self._paths.discard(path)
+            self._connections.discard(task)
             writer.transport.abort()
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        ways = [asyncio.create_task(_pass(reader, there_writer)), asyncio.create_task(_pass(there_reader, writer))]
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        copying = [asyncio.create_task(_copy(reader, target_writer)), asyncio.create_task(_copy(target_reader, writer))]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            there_writer.transport.abort()
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            target_writer.transport.abort()
+            for task in copying:
+                task.cancel()
+            await asyncio.gather(*copying, return_exceptions=True)
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while chunk := await reader.read(65_536):
         writer.write(chunk)
         await writer.drain()
