@@ -1,4 +1,4 @@
-"""kill -9 of a server three times while 200 clients send: no acked message is lost, none is shown twice."""
+"""Crash test: three kill -9 while 200 clients send; no acked message is lost, none is delivered twice."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ CONVERSATIONS = 100
 AGENTS = 20
 KILLS = 3
 SEED = 20251028
-PAUSE_S = (0.3, 1.2)
-"""Range of the pause between two messages of one client."""
+SEND_INTERVAL_S = (0.3, 1.2)
+"""Bounds of the time between two messages of a client."""
 
 
-class KillTestMember:
-    """One client with the messages that it sent and was shown."""
+class RecordingClient:
+    """SDK client with the messages that it sent and received."""
 
     def __init__(self, client: ChatClient, conversation_id: str) -> None:
         self.client = client
         self.conversation_id = conversation_id
         self.sent: list[SendHandle] = []
-        self.shown: list[MessageReceived] = []
-        client.on_message_received(self._show)
+        self.received: list[MessageReceived] = []
+        client.on_message_received(self._record)
 
-    def _show(self, received: MessageReceived) -> None:
-        if received.message.conversation_id == self.conversation_id:
-            self.shown.append(received)
+    def _record(self, event: MessageReceived) -> None:
+        if event.message.conversation_id == self.conversation_id:
+            self.received.append(event)
 
-    async def send_messages(self, rng: random.Random, until: asyncio.Event) -> None:
-        """Post messages, whatever the state of the connection."""
+    async def send_messages(self, rng: random.Random, stop: asyncio.Event) -> None:
+        """Post messages, also while disconnected."""
         for number in itertools.count():
-            if until.is_set():
+            if stop.is_set():
                 return
             self.sent.append(self.client.post_message(self.conversation_id, f"{id(self)} {number}"))
-            await asyncio.sleep(rng.uniform(*PAUSE_S))
+            await asyncio.sleep(rng.uniform(*SEND_INTERVAL_S))
 
 
-async def test_every_acked_message_survives_kill_nine_and_reaches_every_member_once(start_server: StartServer) -> None:
+async def test_acked_messages_survive_kill_nine_and_arrive_exactly_once(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     rng = random.Random(SEED)
     async with AsyncExitStack() as stack:
@@ -58,29 +58,27 @@ async def test_every_acked_message_survives_kill_nine_and_reaches_every_member_o
             await _all_connected(members)
         done.set()
         await asyncio.gather(*sending)
-        posted = [pending for member in members for pending in member.sent]
-        acks = await asyncio.wait_for(asyncio.gather(*(pending.done for pending in posted)), 60)
+        posted = [handle for member in members for handle in member.sent]
+        acks = await asyncio.wait_for(asyncio.gather(*(handle.done for handle in posted)), 60)
         stored = await _stored(server, members)
 
-        expected = {
-            (pending.conversation_id, ack.seq): pending.content for pending, ack in zip(posted, acks, strict=True)
-        }
-        assert stored == expected, "the stored messages are the acked ones, each once"
+        expected = {(handle.conversation_id, ack.seq): handle.content for handle, ack in zip(posted, acks, strict=True)}
+        assert stored == expected, "the store has exactly the acked messages"
         seqs = defaultdict(list)
         for conversation_id, seq in sorted(stored):
             seqs[conversation_id].append(seq)
-        assert all(found == list(range(1, len(found) + 1)) for found in seqs.values())
+        assert all(stored_seqs == list(range(1, len(stored_seqs) + 1)) for stored_seqs in seqs.values())
         for member in members:
-            assert await _settled(member, seqs[member.conversation_id]), _describe(member, seqs)
-            own = [pending.content for pending in member.sent]
-            shown = [received.message.content for received in member.shown]
-            assert [content for content in shown if content in set(own)] == own, (
-                "one client's messages keep their order"
+            assert await _has_all(member, seqs[member.conversation_id]), _describe(member, seqs)
+            own = [handle.content for handle in member.sent]
+            received = [event.message.content for event in member.received]
+            assert [content for content in received if content in set(own)] == own, (
+                "messages of a client keep their order"
             )
         assert sum(member.client.stats().reconnects for member in members) >= KILLS * len(members)
 
 
-async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[KillTestMember]:
+async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[RecordingClient]:
     tokens = [server.sign_token(f"agent-{number}") for number in range(AGENTS)]
     sessions = await asyncio.to_thread(lambda: [server.new_session() for _ in range(CONVERSATIONS)])
     members = []
@@ -89,18 +87,18 @@ async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[KillTes
         agent = AgentClient(server.url, tokens[number % AGENTS])
         for client in (customer, agent):
             await stack.enter_async_context(client)
-            members.append(KillTestMember(client, session["conversationId"]))
+            members.append(RecordingClient(client, session["conversationId"]))
             await client.join_conversation(session["conversationId"], after_seq=0)
     return members
 
 
-async def _all_connected(members: list[KillTestMember]) -> None:
-    """Wait until every client has reconnected."""
+async def _all_connected(members: list[RecordingClient]) -> None:
+    """Wait until all clients have reconnected."""
     await until(lambda: all(member.client.state == "connected" for member in members), timeout_s=30)
 
 
-async def _stored(server: ServerProcess, members: list[KillTestMember]) -> dict[tuple[str, int], str]:
-    """Return all messages, read over REST as an agent."""
+async def _stored(server: ServerProcess, members: list[RecordingClient]) -> dict[tuple[str, int], str]:
+    """Read all messages over REST, as an agent."""
     stored: dict[tuple[str, int], str] = {}
     async with RestClient(server.url, token=server.sign_token("auditor")) as rest:
         for conversation_id in {member.conversation_id for member in members}:
@@ -116,13 +114,13 @@ async def _stored(server: ServerProcess, members: list[KillTestMember]) -> dict[
     return stored
 
 
-async def _settled(member: KillTestMember, seqs: list[int]) -> bool:
-    """Wait until the member was shown as many messages as are stored; return whether they are the same."""
+async def _has_all(member: RecordingClient, seqs: list[int]) -> bool:
+    """Wait until the client has received as many messages as the store has, then compare."""
     with suppress(TimeoutError):
-        await until(lambda: len(member.shown) >= len(seqs))
-    return [received.message.seq for received in member.shown] == seqs
+        await until(lambda: len(member.received) >= len(seqs))
+    return [event.message.seq for event in member.received] == seqs
 
 
-def _describe(member: KillTestMember, seqs: dict[str, list[int]]) -> str:
-    shown = [received.message.seq for received in member.shown]
-    return f"{member.client.state}: shown {shown}, stored up to {seqs[member.conversation_id][-1]}"
+def _describe(member: RecordingClient, seqs: dict[str, list[int]]) -> str:
+    received = [event.message.seq for event in member.received]
+    return f"{member.client.state}: received {received}, stored up to {seqs[member.conversation_id][-1]}"

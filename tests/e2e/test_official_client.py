@@ -1,4 +1,4 @@
-"""Official JavaScript client: the guide's flows on every transport."""
+"""Flows of the guide with the official JavaScript client on every transport."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.support.node import NodeRunner
 
 
 @pytest.mark.parametrize(
-    ("transports", "ends_on"),
+    ("transports", "final_transport"),
     [("websocket", "websocket"), ("polling", "polling"), ("polling,websocket", "websocket")],
 )
 async def test_npm_client_completes_the_guides_flows(
-    node: NodeRunner, start_server: StartServer, transports: str, ends_on: str
+    node: NodeRunner, start_server: StartServer, transports: str, final_transport: str
 ) -> None:
     server = start_server("--set", "presence_grace_ms=500")
     session = server.new_session()
@@ -44,4 +44,4 @@ async def test_npm_client_completes_the_guides_flows(
     assert failed["message"]
     assert steps["customer left"] == {"conversationId": conversation}
     assert steps["agent sees customer offline"]["userId"] == session["userId"]
-    assert steps["transports"] == {"customer": ends_on, "agent": ends_on}
+    assert steps["transports"] == {"customer": final_transport, "agent": final_transport}

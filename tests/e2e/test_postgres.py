@@ -1,4 +1,4 @@
-"""Chat on PostgreSQL: agent and customer, a restart of the server, an unavailable database."""
+"""Chat on PostgreSQL: a conversation, a server restart, and an unreachable database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
 
 
-async def test_messages_survive_a_restart_of_the_server(start_server: StartServer, postgres: PostgresServer) -> None:
+async def test_conversation_continues_after_a_server_restart(
+    start_server: StartServer, postgres: PostgresServer
+) -> None:
     url = await asyncio.to_thread(postgres.new_database)
     server = await asyncio.to_thread(start_server, "--database-url", url)
     session, token = await asyncio.to_thread(server.new_session), await asyncio.to_thread(server.agent_token)
@@ -32,7 +34,7 @@ async def test_messages_survive_a_restart_of_the_server(start_server: StartServe
     await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
 
 
-def test_unavailable_database_is_reported_in_one_line_without_its_password(tmp_path: Path) -> None:
+def test_unreachable_database_is_reported_in_one_line_without_password(tmp_path: Path) -> None:
     port = free_port()
     done = run_chatws(
         *("serve", "--port", "0", "--data-dir", str(tmp_path)),

@@ -1,4 +1,4 @@
-"""TLS: a server with a certificate, verified by the SDK and the official client."""
+"""TLS: a server with a certificate, verified by the SDK and by the official client."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def secure_url(tmp_path_factory: pytest.TempPathFactory, certificate: Certificat
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_sdk_connects_over_tls_with_a_given_ca_file(
+async def test_sdk_connects_to_a_server_with_a_trusted_certificate(
     secure_url: str, certificate: Certificate, transport: Literal["websocket", "polling"]
 ) -> None:
     options = ClientOptions(ca_file=certificate.cert, transports=(transport,))
-    received_contents: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
     conversation_id = f"conv-{transport}"
     async with CustomerClient(secure_url, f"session-{transport}", options=options) as customer:
-        customer.on_message_received(lambda received: received_contents.put_nowait(received.message.content))
+        customer.on_message_received(lambda event: received.put_nowait(event.message.content))
         await customer.join_conversation(conversation_id)
         for content in ("x" * 4_000, "second"):
             await customer.send_message(conversation_id, content)
-        assert [len(await asyncio.wait_for(received_contents.get(), 30)) for _ in range(2)] == [4_000, 6]
+        assert [len(await asyncio.wait_for(received.get(), 30)) for _ in range(2)] == [4_000, 6]
 
 
 async def test_sdk_rejects_an_untrusted_certificate(secure_url: str) -> None:
@@ -61,7 +61,7 @@ async def test_npm_client_connects_over_tls(
     assert row["event"] == "connect_error"
 
 
-def test_server_with_mismatched_certificate_and_key_does_not_start(
+def test_certificate_with_another_key_prevents_the_start(
     start_server: StartServer, certificate: Certificate, tmp_path: Path
 ) -> None:
     other = make_certificate(tmp_path)
