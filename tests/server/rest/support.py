@@ -1,4 +1,4 @@
-"""What the tests of REST share: accounts made beside the server, headers, whole responses."""
+"""Helpers for the REST tests: accounts, headers and complete responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMAIL = "agnes@example.org"
 
 
 async def add_agent(chat: RunningChat, user_id: str = "agnes", email: str = EMAIL) -> None:
-    """Do what ``chatws user add`` does."""
+    """Add an account as ``chatws user add`` does."""
     hashed = await asyncio.to_thread(hash_password, PASSWORD)
     async with chat.other_store() as store:
         await store.add_account(User(user_id=user_id, user_name=user_id.title(), role="admin"), email, hashed)
@@ -34,20 +34,20 @@ def session_header(session_id: str) -> dict[str, str]:
 
 
 async def new_session(chat: RunningChat, **fields: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """Begin as a customer; returns the session and its header."""
+    """Start a customer session; return it and its header."""
     status, session = await chat.post("/api/sessions", fields)
     assert status == 200
     return session, session_header(session["sessionId"])
 
 
 async def fetch(chat: RunningChat, method: str, path: str, **options: Any) -> tuple[aiohttp.ClientResponse, str]:
-    """Send a request exactly as written and return the response with its text."""
+    """Send a request without normalising its URL; return the response and its text."""
     async with chat.http.request(method, URL(chat.url + path, encoded=True), **options) as response:
         return response, await response.text()
 
 
 def code_of(body: Any) -> str:
-    """Return the error code of a refusal in the contract's shape."""
+    """Return the error code of an error in the contract's form."""
     assert body["success"] is False
     assert isinstance(body["error"]["message"], str)
     assert isinstance(body["error"]["retryable"], bool)

@@ -11,11 +11,12 @@ import pytest
 from chatws.bots import BotRequest, EchoBot, HandOff
 from tests.server.conftest import StartChat
 from tests.server.rest.support import bearer, code_of, new_session
+from tests.support.bots import install
 from tests.support.chat import RunningChat, until
 
 
-class HeldBot(EchoBot):
-    """Answers when it is allowed to."""
+class WaitingBot(EchoBot):
+    """Bot that replies once the test sets ``may_answer``."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -27,10 +28,10 @@ class HeldBot(EchoBot):
         yield "answer to " + turn.message.content
 
 
-def hold_bot(chat: RunningChat) -> HeldBot:
-    """Replace the server's bot by one that waits."""
-    bot = HeldBot()
-    chat.parts.bot._bot = bot
+def install_waiting_bot(chat: RunningChat) -> WaitingBot:
+    """Replace the server's bot by a `WaitingBot`."""
+    bot = WaitingBot()
+    install(chat, bot)
     return bot
 
 
@@ -38,7 +39,7 @@ async def ask(chat: RunningChat, header: dict[str, str], message: str, **fields:
     return await chat.post("/api/coze/chat", {"message": message, **fields}, headers=header)
 
 
-async def test_question_and_answer_are_stored_and_broadcast_to_the_room(chat: RunningChat) -> None:
+async def test_question_and_reply_are_stored_and_broadcast_to_the_room(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.ask("join_conversation", session["conversationId"])
@@ -47,8 +48,8 @@ async def test_question_and_answer_are_stored_and_broadcast_to_the_room(chat: Ru
     assert body["reply"]["content"] == "hello"
     assert body["reply"]["sender"]["role"] == "bot"
     question = await agent.expect("message_received", messageId=body["messageId"])
-    answer = await agent.expect("message_received", messageId=body["reply"]["messageId"])
-    assert (question["seq"], answer["seq"], answer["sender"]["role"]) == (1, 2, "bot")
+    reply = await agent.expect("message_received", messageId=body["reply"]["messageId"])
+    assert (question["seq"], reply["seq"], reply["sender"]["role"]) == (1, 2, "bot")
     _, page = await chat.get("/api/messages", headers=header)
     assert [message["messageId"] for message in page["messages"]] == [body["messageId"], body["reply"]["messageId"]]
 
@@ -60,12 +61,12 @@ async def test_each_question_is_answered_exactly_once(chat: RunningChat) -> None
     for number in range(3):
         assert (await ask(chat, header, f"q{number}"))[1]["answered"]
     _, page = await chat.get("/api/messages", headers=header)
-    spoken = [(message["sender"]["role"], message["content"]) for message in page["messages"]]
-    assert spoken == [(role, f"q{number}") for number in range(3) for role in ("customer", "bot")]
+    messages = [(message["sender"]["role"], message["content"]) for message in page["messages"]]
+    assert messages == [(role, f"q{number}") for number in range(3) for role in ("customer", "bot")]
 
 
-async def test_typing_of_the_bot_is_shown_until_it_has_answered(chat: RunningChat) -> None:
-    bot = hold_bot(chat)
+async def test_bot_is_typing_until_it_replies(chat: RunningChat) -> None:
+    bot = install_waiting_bot(chat)
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.ask("join_conversation", session["conversationId"])
@@ -76,7 +77,7 @@ async def test_typing_of_the_bot_is_shown_until_it_has_answered(chat: RunningCha
     assert (await asking)[1]["reply"]["content"] == "answer to hello"
 
 
-async def test_repeated_client_message_id_gets_the_first_ids_and_no_second_answer(chat: RunningChat) -> None:
+async def test_repeated_client_message_id_returns_the_first_reply(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     _, first = await ask(chat, header, "hello", clientMessageId="m1")
     status, again = await ask(chat, header, "hello", clientMessageId="m1")
@@ -86,8 +87,8 @@ async def test_repeated_client_message_id_gets_the_first_ids_and_no_second_answe
     assert page["headSeq"] == 2
 
 
-async def test_repeat_while_the_bot_still_thinks_asks_it_only_once(chat: RunningChat) -> None:
-    bot = hold_bot(chat)
+async def test_repeat_before_the_reply_does_not_ask_the_bot_again(chat: RunningChat) -> None:
+    bot = install_waiting_bot(chat)
     _, header = await new_session(chat)
     first = asyncio.create_task(ask(chat, header, "hello", clientMessageId="m1"))
     await until(lambda: bot.asked)
@@ -98,18 +99,18 @@ async def test_repeat_while_the_bot_still_thinks_asks_it_only_once(chat: Running
     assert bot.asked == ["hello"]
 
 
-async def test_while_a_human_holds_the_conversation_the_message_is_stored_unanswered(chat: RunningChat) -> None:
+async def test_message_in_a_conversation_of_a_human_is_stored_unanswered(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.ask("claim_conversation", {"conversationId": session["conversationId"], "version": 1})
-    status, body = await ask(chat, header, "anybody there?")
+    status, body = await ask(chat, header, "is an agent available?")
     assert (status, body["answered"], "reply" in body) == (200, False, False)
     _, page = await chat.get("/api/messages", headers=header)
     assert [message["messageId"] for message in page["messages"]] == [body["messageId"]]
 
 
-async def test_answer_is_dropped_when_a_human_takes_over_meanwhile(chat: RunningChat) -> None:
-    bot = hold_bot(chat)
+async def test_reply_is_dropped_if_an_agent_claims_the_conversation_first(chat: RunningChat) -> None:
+    bot = install_waiting_bot(chat)
     session, header = await new_session(chat)
     agent = await chat.agent()
     asking = asyncio.create_task(ask(chat, header, "hello"))
@@ -124,7 +125,7 @@ async def test_answer_is_dropped_when_a_human_takes_over_meanwhile(chat: Running
     assert page["headSeq"] == 1
 
 
-async def test_queued_conversation_with_messages_stays_with_the_people(chat: RunningChat) -> None:
+async def test_queued_conversation_with_messages_stays_queued(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     path = f"/api/conversations/{session['conversationId']}"
     await chat.post(f"{path}/messages", {"content": "for a human"}, headers=header)
@@ -133,20 +134,20 @@ async def test_queued_conversation_with_messages_stays_with_the_people(chat: Run
     assert (await chat.get(path, headers=header))[1]["conversation"]["status"] == "queued"
 
 
-async def test_bot_that_crashes_replies_with_the_failure_line(
+async def test_crash_of_the_bot_is_answered_with_the_failure_text(
     chat: RunningChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(turn: BotRequest) -> AsyncIterator[str | HandOff]:
         raise RuntimeError(turn)
 
-    monkeypatch.setattr(hold_bot(chat), "answer", crash)
+    monkeypatch.setattr(install_waiting_bot(chat), "answer", crash)
     _, header = await new_session(chat)
     status, body = await ask(chat, header, "hello")
     assert (status, body["reply"]["content"]) == (200, chat.settings.bot_failure_text)
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2
 
 
-async def test_session_without_a_conversation_gets_one_with_its_first_question(chat: RunningChat) -> None:
+async def test_first_question_creates_the_conversation_of_a_session(chat: RunningChat) -> None:
     header = {"X-Session-Id": "test-session"}
     _, first = await ask(chat, header, "one")
     _, second = await ask(chat, header, "two")
@@ -154,16 +155,16 @@ async def test_session_without_a_conversation_gets_one_with_its_first_question(c
     assert second["reply"]["seq"] == 4
 
 
-async def test_chat_api_is_for_customers_in_their_own_conversations(chat: RunningChat) -> None:
+async def test_chat_api_rejects_agents_and_other_customers(chat: RunningChat) -> None:
     session, _ = await new_session(chat)
-    _, stranger = await new_session(chat)
+    _, other_header = await new_session(chat)
     status, body = await ask(chat, bearer(chat.token()), "hi")
     assert (status, code_of(body)) == (403, "forbidden")
-    status, body = await ask(chat, stranger, "hi", conversationId=session["conversationId"])
+    status, body = await ask(chat, other_header, "hi", conversationId=session["conversationId"])
     assert (status, code_of(body)) == (403, "forbidden")
 
 
-async def test_conversations_begin_with_the_bot_when_the_settings_say_so(start_chat: StartChat) -> None:
+async def test_new_conversations_start_with_the_configured_bot(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo")
     session, header = await new_session(chat)
     status, _ = await chat.post(

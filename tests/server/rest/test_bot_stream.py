@@ -10,28 +10,16 @@ from typing import Any
 
 import aiohttp
 
-from chatws.bots import BotError, BotRequest, EchoBot, FailureReason, HandOff
+from chatws.bots import BotError, FailureReason
 from chatws.bots.sse import EventStream
 from tests.server.conftest import StartChat
 from tests.server.rest.support import code_of, new_session
-from tests.support.bots import ScriptedBot, install
+from tests.support.bots import ScriptedBot, StepBot, install
 from tests.support.chat import RunningChat
 
 
-class StepBot(EchoBot):
-    """Says a piece each time the test lets it."""
-
-    def __init__(self) -> None:
-        self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
-
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        del turn
-        while (piece := await self.pieces.get()) is not None:
-            yield piece
-
-
-class Reader:
-    """Reads the events of one response, one by one."""
+class EventStreamReader:
+    """Reader of the server-sent events of a response."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
@@ -51,14 +39,16 @@ class Reader:
 
 
 @asynccontextmanager
-async def ask(chat: RunningChat, header: dict[str, str], message: str, **fields: Any) -> AsyncIterator[Reader]:
+async def ask(
+    chat: RunningChat, header: dict[str, str], message: str, **fields: Any
+) -> AsyncIterator[EventStreamReader]:
     headers = {**header, "Accept": "text/event-stream"}
     body = {"message": message, **fields}
     async with chat.http.post(f"{chat.url}/api/coze/chat", json=body, headers=headers) as response:
-        yield Reader(response)
+        yield EventStreamReader(response)
 
 
-async def test_answer_comes_piece_by_piece_and_then_as_the_stored_message(chat: RunningChat) -> None:
+async def test_reply_is_streamed_in_deltas_and_then_as_the_stored_message(chat: RunningChat) -> None:
     bot = StepBot()
     install(chat, bot)
     _, header = await new_session(chat)
@@ -77,7 +67,7 @@ async def test_answer_comes_piece_by_piece_and_then_as_the_stored_message(chat: 
     assert page["messages"][1] == done["reply"]
 
 
-async def test_bot_that_breaks_off_ends_with_the_line_that_counts(chat: RunningChat) -> None:
+async def test_failure_of_the_bot_ends_with_the_failure_text(chat: RunningChat) -> None:
     bot = ScriptedBot("half an", problem=BotError("gone", FailureReason.CUT))
     bot.may_answer.set()
     install(chat, bot)
@@ -89,7 +79,7 @@ async def test_bot_that_breaks_off_ends_with_the_line_that_counts(chat: RunningC
     assert events[2][1]["reply"]["content"] == chat.settings.bot_failure_text
 
 
-async def test_human_who_takes_over_ends_the_stream_unanswered(chat: RunningChat) -> None:
+async def test_message_of_an_agent_ends_the_stream_unanswered(chat: RunningChat) -> None:
     bot = StepBot()
     install(chat, bot)
     session, header = await new_session(chat)
@@ -104,7 +94,7 @@ async def test_human_who_takes_over_ends_the_stream_unanswered(chat: RunningChat
     assert (name, done["answered"], "reply" in done) == ("done", False, False)
 
 
-async def test_repeat_gets_the_stored_answer_without_asking_again(chat: RunningChat) -> None:
+async def test_repeat_returns_the_stored_reply(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     async with ask(chat, header, "hello", clientMessageId="m1") as reader:
         first = (await reader.rest())[-1]
@@ -114,7 +104,7 @@ async def test_repeat_gets_the_stored_answer_without_asking_again(chat: RunningC
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2
 
 
-async def test_refusal_is_json_with_its_status(chat: RunningChat) -> None:
+async def test_error_is_json_with_its_status(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     async with ask(chat, header, " ") as reader:
         assert reader.response.status == 400
@@ -123,7 +113,7 @@ async def test_refusal_is_json_with_its_status(chat: RunningChat) -> None:
         assert reader.response.status == 401
 
 
-async def test_pages_of_allowed_origins_may_read_the_stream(start_chat: StartChat) -> None:
+async def test_allowed_origin_can_read_the_stream(start_chat: StartChat) -> None:
     chat = await start_chat(cors_origin=("https://shop.example",))
     _, header = await new_session(chat)
     async with ask(chat, {**header, "Origin": "https://shop.example"}, "hello") as reader:
@@ -132,7 +122,7 @@ async def test_pages_of_allowed_origins_may_read_the_stream(start_chat: StartCha
         await reader.rest()
 
 
-async def test_reader_that_goes_away_costs_only_itself_the_answer(chat: RunningChat) -> None:
+async def test_reply_continues_after_the_client_disconnects(chat: RunningChat) -> None:
     bot = StepBot()
     install(chat, bot)
     session, header = await new_session(chat)
@@ -146,7 +136,7 @@ async def test_reader_that_goes_away_costs_only_itself_the_answer(chat: RunningC
     assert (await agent.expect("message_received", seq=2))["content"] == "one two"
 
 
-async def test_server_that_stops_ends_the_stream_properly(chat: RunningChat) -> None:
+async def test_server_stop_ends_the_stream_with_done(chat: RunningChat) -> None:
     install(chat, StepBot())
     _, header = await new_session(chat)
     async with ask(chat, header, "hello") as reader:

@@ -6,22 +6,23 @@ from tests.server.rest.support import bearer, code_of, new_session
 from tests.support.chat import RunningChat
 
 
-async def test_agent_lists_every_conversation_page_by_page_last_changed_first(chat: RunningChat) -> None:
-    made = [(await new_session(chat))[0]["conversationId"] for _ in range(5)]
+async def test_agent_lists_all_conversations_by_time_of_change(chat: RunningChat) -> None:
+    created = [(await new_session(chat))[0]["conversationId"] for _ in range(5)]
     header = bearer(chat.token())
-    seen: list[str] = []
+    listed: list[str] = []
     cursor = ""
     while True:
         query = "/api/conversations?limit=2" + (f"&cursor={cursor}" if cursor else "")
         status, page = await chat.get(query, headers=header)
         assert status == 200
-        seen += [conversation["conversationId"] for conversation in page["conversations"]]
+        listed += [conversation["conversationId"] for conversation in page["conversations"]]
         if page["cursor"] is None:
             break
         cursor = page["cursor"]
-    assert sorted(seen) == sorted(made)
+    assert sorted(listed) == sorted(created)
     times = [
-        (await chat.get(f"/api/conversations/{one}", headers=header))[1]["conversation"]["updatedAt"] for one in seen
+        (await chat.get(f"/api/conversations/{conversation_id}", headers=header))[1]["conversation"]["updatedAt"]
+        for conversation_id in listed
     ]
     assert times == sorted(times, reverse=True)
 
@@ -33,30 +34,30 @@ async def test_agent_filters_by_status_and_assignee(chat: RunningChat) -> None:
     assert (await agent.ask("claim_conversation", {"conversationId": mine, "version": 1}))["success"]
     header = bearer(chat.token("agnes"))
 
-    async def listed(query: str) -> list[str]:
+    async def list_ids(query: str) -> list[str]:
         _, page = await chat.get(f"/api/conversations?{query}", headers=header)
         return [conversation["conversationId"] for conversation in page["conversations"]]
 
-    assert await listed("status=queued") == [waiting]
-    assert await listed("assignee=agnes") == [mine]
-    assert await listed("status=queued&assignee=agnes") == []
+    assert await list_ids("status=queued") == [waiting]
+    assert await list_ids("assignee=agnes") == [mine]
+    assert await list_ids("status=queued&assignee=agnes") == []
 
 
 async def test_customer_lists_only_own_conversations(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     await new_session(chat)
     _, page = await chat.get("/api/conversations", headers=header)
-    assert [one["conversationId"] for one in page["conversations"]] == [session["conversationId"]]
+    assert [conversation["conversationId"] for conversation in page["conversations"]] == [session["conversationId"]]
 
 
-async def test_filter_that_is_not_one_is_refused(chat: RunningChat) -> None:
+async def test_invalid_filter_is_rejected(chat: RunningChat) -> None:
     header = bearer(chat.token())
     for query in ("status=open", "limit=0", "limit=101", "limit=x", "cursor=%00", "cursor=x", "limit=1&limit=2"):
         status, body = await chat.get(f"/api/conversations?{query}", headers=header)
         assert (status, code_of(body)) == (400, "bad_request"), query
 
 
-async def test_agent_starts_a_conversation_with_a_customer_and_has_it(chat: RunningChat) -> None:
+async def test_agent_starts_a_conversation_and_is_its_assignee(chat: RunningChat) -> None:
     session, customer_header = await new_session(chat)
     token = chat.token("agnes")
     status, body = await chat.post("/api/conversations", {"customerId": session["userId"]}, headers=bearer(token))
@@ -69,10 +70,10 @@ async def test_agent_starts_a_conversation_with_a_customer_and_has_it(chat: Runn
     assert (await chat.get(path, headers=customer_header))[0] == 200
 
 
-async def test_conversation_with_somebody_who_is_no_customer_is_not_found(chat: RunningChat) -> None:
+async def test_conversation_with_a_user_who_is_not_a_customer_is_not_found(chat: RunningChat) -> None:
     header = bearer(chat.token("agnes"))
-    for nobody in ("nobody", "agnes", "bot"):
-        status, body = await chat.post("/api/conversations", {"customerId": nobody}, headers=header)
+    for user_id in ("unknown", "agnes", "bot"):
+        status, body = await chat.post("/api/conversations", {"customerId": user_id}, headers=header)
         assert (status, code_of(body)) == (404, "not_found")
 
 
@@ -82,10 +83,10 @@ async def test_customer_cannot_start_a_conversation(chat: RunningChat) -> None:
     assert (status, code_of(body)) == (403, "forbidden")
 
 
-async def test_not_found_and_not_yours_look_the_same_to_a_customer(chat: RunningChat) -> None:
-    somebody_else, _ = await new_session(chat)
+async def test_missing_and_foreign_conversations_are_indistinguishable_to_a_customer(chat: RunningChat) -> None:
+    other, _ = await new_session(chat)
     _, header = await new_session(chat)
-    foreign = await chat.get(f"/api/conversations/{somebody_else['conversationId']}", headers=header)
+    foreign = await chat.get(f"/api/conversations/{other['conversationId']}", headers=header)
     missing = await chat.get("/api/conversations/no-such-conversation", headers=header)
     assert foreign == missing
     assert (foreign[0], code_of(foreign[1])) == (403, "forbidden")

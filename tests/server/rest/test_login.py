@@ -23,25 +23,25 @@ def seconds_left(body: Any) -> float:
     return datetime.fromisoformat(body["expiresAt"]).timestamp() - time.time()
 
 
-async def test_login_gives_a_token_that_opens_a_socket(chat: RunningChat) -> None:
+async def test_login_returns_a_token_that_connects(chat: RunningChat) -> None:
     await add_agent(chat)
     status, body = await log_in(chat, email=" Agnes@EXAMPLE.org")
     assert status == 200
     assert body["user"] == {"userId": "agnes", "userName": "Agnes", "role": "admin"}
     assert 3590 < seconds_left(body) <= 3600
     peer = await chat.connect({"token": body["token"]})
-    greeting = await peer.expect("authenticated", userId="agnes")
-    assert greeting["expiresAt"] == body["expiresAt"]
+    authenticated = await peer.expect("authenticated", userId="agnes")
+    assert authenticated["expiresAt"] == body["expiresAt"]
 
 
-async def test_wrong_password_unknown_email_and_disabled_agent_get_one_answer(chat: RunningChat) -> None:
+async def test_all_failed_logins_get_the_same_error(chat: RunningChat) -> None:
     await add_agent(chat)
     await add_agent(chat, "ben", "ben@example.org")
     async with chat.other_store() as store:
         await store.set_disabled("ben", True)
     answers = [
         await log_in(chat, password="guess"),
-        await log_in(chat, email="nobody@example.org"),
+        await log_in(chat, email="unknown@example.org"),
         await log_in(chat, email="ben@example.org"),
     ]
     assert answers[0] == answers[1] == answers[2]
@@ -49,7 +49,7 @@ async def test_wrong_password_unknown_email_and_disabled_agent_get_one_answer(ch
     assert (status, code_of(body)) == (401, "unauthorized")
 
 
-async def test_guesses_sent_together_are_limited_per_address_and_told_when_to_come_back(start_chat: StartChat) -> None:
+async def test_parallel_guesses_are_limited_per_address_with_retry_after(start_chat: StartChat) -> None:
     chat = await start_chat(login_failures_per_minute=3)
     await add_agent(chat)
     body = {"email": EMAIL, "password": "guess"}
@@ -67,30 +67,30 @@ async def test_guesses_sent_together_are_limited_per_address_and_told_when_to_co
     assert (await log_in(chat))[0] == 200
 
 
-async def test_good_log_ins_do_not_count_as_failures(start_chat: StartChat) -> None:
+async def test_successful_logins_do_not_count_as_failures(start_chat: StartChat) -> None:
     chat = await start_chat(login_failures_per_minute=2)
     await add_agent(chat)
     assert [(await log_in(chat))[0] for _ in range(3)] == [200] * 3
 
 
-async def test_guessed_sessions_and_tokens_count_against_the_address(start_chat: StartChat) -> None:
+async def test_guessed_sessions_and_tokens_count_as_failures_of_the_address(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod", login_failures_per_minute=3)
     answers = [await chat.get("/api/messages", headers={"X-Session-Id": f"guess-{n}"}) for n in range(2)]
     answers += [await chat.get("/api/messages", headers=bearer("guess")) for _ in range(2)]
     assert [status for status, _ in answers] == [401, 401, 401, 429]
 
 
-async def test_refresh_renews_a_valid_token_and_keeps_the_time_of_the_log_in(chat: RunningChat) -> None:
+async def test_refresh_renews_a_valid_token_and_keeps_the_login_time(chat: RunningChat) -> None:
     login_at_s = time.time() - 604_800 + 60
     token = chat.token("agnes", login_at_s=login_at_s)
     status, body = await chat.post("/api/auth/refresh", headers=bearer(token))
     assert status == 200
     assert body["user"]["userId"] == "agnes"
-    assert 50 < seconds_left(body) <= 60, "a renewed token does not outlive the log-in's seven days"
+    assert 50 < seconds_left(body) <= 60, "a renewed token expires with the login, after seven days"
     assert (await chat.get("/api/conversations", headers=bearer(body["token"])))[0] == 200
 
 
-async def test_refresh_ends_seven_days_after_the_log_in(chat: RunningChat) -> None:
+async def test_refresh_ends_seven_days_after_the_login(chat: RunningChat) -> None:
     token = chat.token("agnes")
     for _ in range(604_800 // 3_500):
         chat.clock.advance(3_500)
@@ -99,13 +99,13 @@ async def test_refresh_ends_seven_days_after_the_log_in(chat: RunningChat) -> No
         token = body["token"]
     chat.clock.advance(3_500)
     status, body = await chat.post("/api/auth/refresh", headers=bearer(token))
-    assert (status, code_of(body)) == (401, "token_expired"), "it did not outlive the seven days"
+    assert (status, code_of(body)) == (401, "token_expired"), "the token expired with the login"
     token = chat.token("agnes", login_at_s=chat.clock.now_ms() / 1000 - 604_800)
     status, body = await chat.post("/api/auth/refresh", headers=bearer(token))
     assert (status, code_of(body)) == (401, "unauthorized")
 
 
-async def test_refresh_of_an_expired_token_is_refused(chat: RunningChat) -> None:
+async def test_refresh_of_an_expired_token_is_rejected(chat: RunningChat) -> None:
     token = chat.token("agnes", now_s=time.time() - 120, ttl_s=60)
     status, body = await chat.post("/api/auth/refresh", headers=bearer(token))
     assert (status, code_of(body)) == (401, "token_expired")
@@ -118,10 +118,10 @@ async def test_customers_cannot_refresh_or_log_out(chat: RunningChat) -> None:
         assert (status, code_of(body)) == (403, "forbidden")
 
 
-async def test_logout_closes_every_socket_of_the_agent_and_voids_every_token(chat: RunningChat) -> None:
+async def test_logout_closes_all_connections_and_revokes_all_tokens(chat: RunningChat) -> None:
     first, second = chat.token("agnes"), chat.token("agnes")
     sockets = [await chat.connect({"token": token}) for token in (first, second)]
-    bystander = await chat.agent("ben")
+    other = await chat.agent("ben")
     status, _ = await chat.post("/api/auth/logout", headers=bearer(first))
     assert status == 200
     for socket in sockets:
@@ -132,10 +132,10 @@ async def test_logout_closes_every_socket_of_the_agent_and_voids_every_token(cha
         assert (await chat.get("/api/conversations", headers=bearer(token)))[0] == 401
         with pytest.raises((Refused, Closed)):
             await Peer.connect(chat.url, {"token": token})
-    await bystander.settle()
+    await other.settle()
 
 
-async def test_login_right_after_a_logout_is_good(chat: RunningChat) -> None:
+async def test_login_right_after_a_logout_succeeds(chat: RunningChat) -> None:
     await add_agent(chat)
     _, body = await log_in(chat)
     await chat.post("/api/auth/logout", headers=bearer(body["token"]))

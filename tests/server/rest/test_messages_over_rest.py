@@ -1,4 +1,4 @@
-"""GET and POST /api/conversations/{id}/messages, GET /api/messages: the guide's fallback and initial load."""
+"""GET and POST /api/conversations/{id}/messages, GET /api/messages: fallback and initial load of the guide."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def test_message_sent_over_rest_reaches_the_room(chat: RunningChat) -> Non
     assert received["sender"]["userId"] == session["userId"]
 
 
-async def test_repeat_over_rest_of_a_message_sent_by_socket_is_its_duplicate(chat: RunningChat) -> None:
+async def test_repeat_over_rest_of_a_message_sent_by_socket_is_a_duplicate(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     customer = await chat.customer(session["sessionId"])
     await customer.ask("join_conversation", session["conversationId"])
@@ -41,7 +41,7 @@ async def test_repeat_over_rest_of_a_message_sent_by_socket_is_its_duplicate(cha
     assert (status, code_of(body)) == (409, "idempotency_conflict")
 
 
-async def test_conversation_of_the_path_wins_over_the_body(chat: RunningChat) -> None:
+async def test_conversation_id_of_the_path_overrides_the_body(chat: RunningChat) -> None:
     other, _ = await new_session(chat)
     session, header = await new_session(chat)
     status, ack = await send(chat, session, header, "mine", conversationId=other["conversationId"])
@@ -50,7 +50,7 @@ async def test_conversation_of_the_path_wins_over_the_body(chat: RunningChat) ->
     assert page["messages"] == []
 
 
-async def test_server_does_not_take_the_sender_from_the_body(chat: RunningChat) -> None:
+async def test_sender_in_the_body_is_ignored(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     forged = {"sender": {"userId": "agnes", "role": "admin"}, "role": "admin", "userId": "agnes", "timestamp": "1999"}
     await send(chat, session, header, "hi", **forged)
@@ -59,7 +59,7 @@ async def test_server_does_not_take_the_sender_from_the_body(chat: RunningChat) 
     assert page["messages"][0]["timestamp"] > "2020"
 
 
-async def test_history_pages_backward_and_forward_without_holes(start_chat: StartChat) -> None:
+async def test_history_pages_backward_and_forward_without_gaps(start_chat: StartChat) -> None:
     chat = await start_chat(limits="off")
     session, header = await new_session(chat)
     for number in range(1, 8):
@@ -80,7 +80,7 @@ async def test_history_pages_backward_and_forward_without_holes(start_chat: Star
     assert (status, code_of(body)) == (400, "bad_request")
 
 
-async def test_initial_load_is_the_sessions_own_conversation(chat: RunningChat) -> None:
+async def test_initial_load_returns_the_conversation_of_the_session(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     await send(chat, session, header, "hello")
     status, body = await chat.get("/api/messages", headers=header)
@@ -93,7 +93,7 @@ async def test_initial_load_before_the_first_conversation_is_empty(chat: Running
     assert (status, body["messages"], body["headSeq"]) == (200, [], 0)
 
 
-async def test_agent_names_the_conversation_of_the_initial_load(chat: RunningChat) -> None:
+async def test_agent_must_name_the_conversation_of_the_initial_load(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     await send(chat, session, header, "hello")
     token = bearer(chat.token())
@@ -103,28 +103,28 @@ async def test_agent_names_the_conversation_of_the_initial_load(chat: RunningCha
     assert (status, code_of(body)) == (400, "bad_request")
 
 
-async def test_nobody_reads_or_writes_in_a_strangers_conversation(chat: RunningChat) -> None:
+async def test_customer_cannot_access_another_customers_conversation(chat: RunningChat) -> None:
     session, _ = await new_session(chat)
-    _, stranger = await new_session(chat)
-    for answer in (
-        await send(chat, session, stranger, "hi"),
-        await chat.get(f"/api/conversations/{session['conversationId']}/messages", headers=stranger),
-        await chat.get(f"/api/messages?conversationId={session['conversationId']}", headers=stranger),
+    _, other_header = await new_session(chat)
+    for status, body in (
+        await send(chat, session, other_header, "hi"),
+        await chat.get(f"/api/conversations/{session['conversationId']}/messages", headers=other_header),
+        await chat.get(f"/api/messages?conversationId={session['conversationId']}", headers=other_header),
     ):
-        assert (answer[0], code_of(answer[1])) == (403, "forbidden")
+        assert (status, code_of(body)) == (403, "forbidden")
 
 
 async def test_sends_of_one_user_over_rest_are_limited_together(start_chat: StartChat) -> None:
     chat = await start_chat(send_burst=3, send_per_s=0.001)
     session, header = await new_session(chat)
-    answers = [await send(chat, session, header, str(number)) for number in range(4)]
-    assert [status for status, _ in answers] == [200, 200, 200, 429]
-    assert answers[3][1]["error"]["retryable"] is True
+    responses = [await send(chat, session, header, str(number)) for number in range(4)]
+    assert [status for status, _ in responses] == [200, 200, 200, 429]
+    assert responses[3][1]["error"]["retryable"] is True
     other, other_header = await new_session(chat)
     assert (await send(chat, other, other_header, "not limited"))[0] == 200
 
 
-async def test_content_has_the_same_bounds_as_by_socket(chat: RunningChat) -> None:
+async def test_content_has_the_same_limits_as_over_socket(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     assert (await send(chat, session, header, "\U0001f600" * 4000))[0] == 200
     for content, status, code in (

@@ -1,4 +1,4 @@
-"""Who may reach the routes: the development server's own machine, allowed origins; and the headers of every answer."""
+"""Access control of the routes: local clients in development mode, allowed origins, and security headers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATHS = ("/health", "/api/messages", "/no-such-path", "/socket.io/?EIO=4&transpo
 SHOP = "https://shop.example"
 
 
-async def test_development_server_refuses_requests_that_came_through_a_proxy(chat: RunningChat) -> None:
+async def test_development_server_rejects_proxied_requests(chat: RunningChat) -> None:
     for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-anything"):
         for path in PATHS:
             response, text = await fetch(chat, "GET", path, headers={header: "1.2.3.4"})
@@ -20,7 +20,7 @@ async def test_development_server_refuses_requests_that_came_through_a_proxy(cha
             assert "--prod" in text
 
 
-async def test_development_server_answers_to_its_own_names_only(chat: RunningChat) -> None:
+async def test_development_server_serves_only_local_host_names(chat: RunningChat) -> None:
     for host in ("chat.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]:3000", "evil@localhost"):
         for path in PATHS:
             response, _ = await fetch(chat, "GET", path, headers={"Host": host})
@@ -29,13 +29,13 @@ async def test_development_server_answers_to_its_own_names_only(chat: RunningCha
         assert (await fetch(chat, "GET", "/health", headers={"Host": host}))[0].status == 200
 
 
-async def test_production_server_may_stand_behind_a_proxy(start_chat: StartChat) -> None:
+async def test_production_server_serves_proxied_requests(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod")
     headers = {"Host": "chat.example", "X-Forwarded-For": "1.2.3.4"}
     assert (await fetch(chat, "GET", "/health", headers=headers))[0].status == 200
 
 
-async def test_pages_of_foreign_origins_are_refused_on_every_route(start_chat: StartChat) -> None:
+async def test_foreign_origins_are_rejected_on_every_route(start_chat: StartChat) -> None:
     chat = await start_chat(cors_origin=(SHOP,))
     foreign = (
         "https://evil.example",
@@ -51,13 +51,13 @@ async def test_pages_of_foreign_origins_are_refused_on_every_route(start_chat: S
             assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_forwarded_host_does_not_make_an_origin_ours(start_chat: StartChat) -> None:
+async def test_forwarded_host_does_not_allow_an_origin(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod")
     headers = {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     assert (await fetch(chat, "GET", "/health", headers=headers))[0].status == 403
 
 
-async def test_own_origin_needs_no_list(chat: RunningChat) -> None:
+async def test_own_origin_is_allowed_without_a_setting(chat: RunningChat) -> None:
     response, _ = await fetch(chat, "GET", "/health", headers={"Origin": chat.url})
     assert response.status == 200
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -72,7 +72,7 @@ async def test_listed_origin_is_echoed_without_credentials(start_chat: StartChat
         assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-async def test_preflight_of_a_listed_origin_names_what_it_may_send(start_chat: StartChat) -> None:
+async def test_preflight_of_a_listed_origin_returns_methods_and_headers(start_chat: StartChat) -> None:
     chat = await start_chat(cors_origin=(SHOP,))
     response, text = await fetch(chat, "OPTIONS", "/api/coze/chat", headers={"Origin": SHOP})
     cors = {name: value for name, value in response.headers.items() if name.startswith("Access-Control")}
@@ -86,16 +86,16 @@ async def test_preflight_of_a_listed_origin_names_what_it_may_send(start_chat: S
     }
 
 
-async def test_any_origin_in_development_is_told_so_without_reflection(start_chat: StartChat) -> None:
+async def test_any_origin_in_development_is_a_wildcard_without_reflection(start_chat: StartChat) -> None:
     chat = await start_chat(cors_origin=("*",))
     response, _ = await fetch(chat, "GET", "/health", headers={"Origin": "https://evil.example"})
     assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (200, "*")
 
 
-async def test_every_answer_carries_the_security_headers(chat: RunningChat) -> None:
+async def test_every_response_has_the_security_headers(chat: RunningChat) -> None:
     for method, path in (("GET", "/health"), ("GET", "/api/messages"), ("PUT", "/health"), ("GET", "/admin/nothing")):
         response, _ = await fetch(chat, method, path)
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Referrer-Policy"] == "no-referrer"
-        assert response.headers["Server"] == "chatws", "versions of what it is built on are nobody's business"
+        assert response.headers["Server"] == "chatws", "the versions of the libraries stay private"

@@ -6,7 +6,7 @@ from tests.server.rest.support import bearer, code_of, new_session
 from tests.support.chat import RunningChat
 
 
-async def test_notification_reaches_every_connection_of_the_user_and_nobody_else(chat: RunningChat) -> None:
+async def test_notification_reaches_only_the_connections_of_the_user(chat: RunningChat) -> None:
     session, _ = await new_session(chat)
     mine = [await chat.customer(session["sessionId"]) for _ in range(2)]
     other = await chat.customer()
@@ -20,15 +20,15 @@ async def test_notification_reaches_every_connection_of_the_user_and_nobody_else
     assert not other.seen("notification")
 
 
-async def test_notification_of_an_absent_user_reaches_nobody(chat: RunningChat) -> None:
-    status, body = await chat.post("/api/users/nobody/notifications", {"event": "ping"}, headers=bearer(chat.token()))
+async def test_notification_of_an_offline_user_reaches_no_connection(chat: RunningChat) -> None:
+    status, body = await chat.post("/api/users/unknown/notifications", {"event": "ping"}, headers=bearer(chat.token()))
     assert (status, body["connections"]) == (200, 0)
 
 
-async def test_names_of_the_protocol_and_of_the_contract_are_refused(chat: RunningChat) -> None:
+async def test_reserved_and_invalid_event_names_are_rejected(chat: RunningChat) -> None:
     header = bearer(chat.token())
     for event in ("connect", "disconnect", "message_received", "error", "", "a b", "x" * 65):
-        status, body = await chat.post("/api/users/somebody/notifications", {"event": event}, headers=header)
+        status, body = await chat.post("/api/users/unknown/notifications", {"event": event}, headers=header)
         assert (status, code_of(body)) == (400, "bad_request"), event
 
 

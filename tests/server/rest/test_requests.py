@@ -1,4 +1,4 @@
-"""What every operation refuses before it begins: credentials, bodies, methods; and that nothing leaks."""
+"""Checks common to all REST operations: credentials, bodies, methods, and confidentiality of errors and logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.chat import RunningChat
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_operations_for_somebody_refuse_nobody(chat: RunningChat) -> None:
+async def test_operations_with_roles_reject_anonymous_requests(chat: RunningChat) -> None:
     for operation in OPERATIONS:
         if not operation.command.roles:
             continue
@@ -31,13 +31,13 @@ async def test_operations_for_somebody_refuse_nobody(chat: RunningChat) -> None:
         assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_credentials_in_path_and_query_are_not_looked_at(chat: RunningChat) -> None:
+async def test_credentials_in_the_url_are_ignored(chat: RunningChat) -> None:
     session, _ = await new_session(chat)
     for query in (f"token={chat.token()}", f"sessionId={session['sessionId']}", f"X-Session-Id={session['sessionId']}"):
         assert (await chat.get(f"/api/messages?{query}"))[0] == 401
 
 
-async def test_credentials_given_twice_or_in_another_form_are_a_bad_request(chat: RunningChat) -> None:
+async def test_repeated_or_malformed_credentials_are_a_bad_request(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     token = chat.token()
     for headers in (
@@ -52,7 +52,7 @@ async def test_credentials_given_twice_or_in_another_form_are_a_bad_request(chat
         assert (status, code_of(body)) == (400, "bad_request"), headers
 
 
-async def test_expired_session_and_expired_token_say_so(chat: RunningChat) -> None:
+async def test_expired_session_and_token_have_their_own_error_codes(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     token = chat.token(ttl_s=60)
     chat.clock.advance(chat.settings.session_ttl_s)
@@ -62,10 +62,10 @@ async def test_expired_session_and_expired_token_say_so(chat: RunningChat) -> No
     assert (status, code_of(body)) == (401, "token_expired")
 
 
-async def test_body_that_is_not_the_payload_is_a_bad_request(chat: RunningChat) -> None:
+async def test_invalid_body_is_a_bad_request(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     path = f"/api/conversations/{session['conversationId']}/messages"
-    hostile = [
+    invalid = [
         b"{",
         b"[]",
         b"null",
@@ -78,22 +78,22 @@ async def test_body_that_is_not_the_payload_is_a_bad_request(chat: RunningChat) 
         b'{"content":' * 5_000,
         b'{"content": "x", "clientMessageId": ""}',
     ]
-    for body in hostile:
+    for body in invalid:
         for target in (path, "/api/coze/chat"):
             response, text = await fetch(chat, "POST", target, data=body, headers=header | JSON)
             assert (response.status, code_of(json.loads(text))) == (400, "bad_request"), body[:40]
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 0
 
 
-async def test_body_over_64_kib_is_too_large_however_it_is_sent(chat: RunningChat) -> None:
+async def test_body_over_64_kib_is_too_large_also_in_chunks(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     body = json.dumps({"message": "x", "padding": "x" * 65_536}).encode()
 
-    async def in_pieces() -> Any:
+    async def in_chunks() -> Any:
         for start in range(0, len(body), 8_192):
             yield body[start : start + 8_192]
 
-    for payload in (body, in_pieces()):
+    for payload in (body, in_chunks()):
         response, text = await fetch(chat, "POST", "/api/coze/chat", data=payload, headers=header | JSON)
         assert (response.status, code_of(json.loads(text))) == (413, "too_large")
 
@@ -110,7 +110,7 @@ async def test_compressed_or_mistyped_body_is_an_unsupported_media_type(chat: Ru
         assert (response.status, code_of(json.loads(text))) == (415, "bad_request")
 
 
-async def test_unknown_path_and_wrong_method_have_the_shape_of_every_error(chat: RunningChat) -> None:
+async def test_unknown_path_and_wrong_method_have_the_common_error_form(chat: RunningChat) -> None:
     status, body = await chat.get("/api/no-such-thing")
     assert (status, code_of(body)) == (404, "not_found")
     response, text = await fetch(chat, "PUT", "/api/sessions")
@@ -118,7 +118,7 @@ async def test_unknown_path_and_wrong_method_have_the_shape_of_every_error(chat:
     assert response.headers["Allow"] == "POST"
 
 
-async def test_ids_of_a_path_are_checked_like_any_other(chat: RunningChat) -> None:
+async def test_ids_in_the_path_are_validated(chat: RunningChat) -> None:
     header = bearer(chat.token())
     for path in ("/api/conversations/a%2Fb", "/api/conversations/%ED%A0%80", "/api/conversations/" + "x" * 65):
         response, text = await fetch(chat, "GET", path, headers=header)
@@ -127,7 +127,7 @@ async def test_ids_of_a_path_are_checked_like_any_other(chat: RunningChat) -> No
         assert (response.status, code_of(json.loads(text))) == (400, "bad_request"), path
 
 
-async def test_writes_are_refused_while_draining_and_reads_go_on(chat: RunningChat) -> None:
+async def test_draining_server_rejects_writes_and_serves_reads(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     await chat.drain()
     path = f"/api/conversations/{session['conversationId']}/messages"
@@ -137,7 +137,7 @@ async def test_writes_are_refused_while_draining_and_reads_go_on(chat: RunningCh
     assert (await chat.get(path, headers=header))[0] == 200
 
 
-async def test_body_that_never_ends_is_given_up(start_chat: StartChat) -> None:
+async def test_incomplete_body_times_out(start_chat: StartChat) -> None:
     chat = await start_chat(ack_deadline_ms=600)
     host, port = chat.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -150,7 +150,7 @@ async def test_body_that_never_ends_is_given_up(start_chat: StartChat) -> None:
     writer.close()
 
 
-async def test_failure_inside_shows_no_text_of_its_own(
+async def test_internal_error_does_not_expose_the_exception(
     chat: RunningChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*_: object) -> None:
@@ -166,7 +166,7 @@ async def test_failure_inside_shows_no_text_of_its_own(
     assert [record.levelno for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_secrets_and_contents_stay_out_of_the_log(chat: RunningChat, caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_contains_no_secrets_and_no_contents(chat: RunningChat, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     session, header = await new_session(chat)
     token = chat.token("agnes")
@@ -176,14 +176,16 @@ async def test_secrets_and_contents_stay_out_of_the_log(chat: RunningChat, caplo
     await chat.get(f"/api/messages?token={token}")
     await chat.post("/api/auth/login", {"email": "a@b.c", "password": "hunter-hunter"})
     await chat.post("/api/auth/logout", headers=bearer(token))
-    written = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records if _is_ours(record))
-    assert "conversation_changed" in written
+    log_text = "\n".join(
+        f"{record.getMessage()} {record.__dict__}" for record in caplog.records if _is_server_record(record)
+    )
+    assert "conversation_changed" in log_text
     secrets = (session["sessionId"], token, token[:-4], "guessed-session-id", "hunter-hunter", "secret question")
     for secret in secrets:
-        assert secret not in written
+        assert secret not in log_text
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def _is_server_record(record: logging.LogRecord) -> bool:
     return record.name.startswith(("chatws", "aiohttp"))
 
 

@@ -9,7 +9,7 @@ from tests.server.rest.support import bearer, code_of, new_session, session_head
 from tests.support.chat import RunningChat
 
 
-async def test_new_session_is_a_customer_with_a_conversation_of_its_own(start_chat: StartChat) -> None:
+async def test_new_session_has_a_customer_and_a_conversation(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod")
     session, header = await new_session(chat, userName="  Ann ")
     assert session["userName"] == "Ann"
@@ -24,7 +24,7 @@ async def test_new_session_is_a_customer_with_a_conversation_of_its_own(start_ch
     assert current | {"expiresAt": ""} == session | {"expiresAt": ""}
 
 
-async def test_new_session_without_a_body_gets_a_name_agents_can_tell_apart(chat: RunningChat) -> None:
+async def test_new_session_without_a_name_gets_a_distinct_name(chat: RunningChat) -> None:
     async with chat.http.post(chat.url + "/api/sessions") as response:
         first = await response.json()
     second, _ = await new_session(chat)
@@ -33,7 +33,7 @@ async def test_new_session_without_a_body_gets_a_name_agents_can_tell_apart(chat
     assert first["sessionId"] != second["sessionId"]
 
 
-async def test_name_that_could_deceive_a_reader_is_refused(chat: RunningChat) -> None:
+async def test_misleading_or_invalid_name_is_rejected(chat: RunningChat) -> None:
     for name in ("", " ", "a\nb", "a\tb", "a\x1b[31m", "x" * 81, 7, None):
         status, body = await chat.post("/api/sessions", {"userName": name})
         assert (status, code_of(body)) == (400, "bad_request"), name
@@ -49,9 +49,9 @@ async def test_new_conversation_appears_in_the_inbox(chat: RunningChat) -> None:
 
 async def test_new_sessions_are_limited_per_address(start_chat: StartChat) -> None:
     chat = await start_chat(connections_per_address=3, sessions_per_s=0.001)
-    answers = [await chat.post("/api/sessions") for _ in range(4)]
-    assert [status for status, _ in answers] == [200, 200, 200, 429]
-    assert answers[3][1]["error"]["retryAfterMs"] > 0
+    responses = [await chat.post("/api/sessions") for _ in range(4)]
+    assert [status for status, _ in responses] == [200, 200, 200, 429]
+    assert responses[3][1]["error"]["retryAfterMs"] > 0
 
 
 async def test_current_session_is_for_customers(chat: RunningChat) -> None:
@@ -60,12 +60,12 @@ async def test_current_session_is_for_customers(chat: RunningChat) -> None:
     assert (status, code_of(body)) == (403, "forbidden")
 
 
-async def test_production_knows_only_sessions_it_made(start_chat: StartChat) -> None:
+async def test_production_rejects_unknown_session_ids(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod")
     status, body = await chat.get("/api/sessions/current", headers=session_header("test-session"))
     assert (status, code_of(body)) == (401, "unauthorized")
 
 
-async def test_development_takes_any_session_id(chat: RunningChat) -> None:
+async def test_development_accepts_any_session_id(chat: RunningChat) -> None:
     status, body = await chat.get("/api/sessions/current", headers=session_header("test-session"))
     assert (status, body["conversationId"]) == (200, None)

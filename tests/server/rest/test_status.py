@@ -19,7 +19,7 @@ from tests.support.chat import RunningChat
 
 
 async def samples(chat: RunningChat) -> dict[str, float]:
-    """Scrape, and return every sample by its name with labels."""
+    """Scrape the metrics and return the samples by name with labels."""
     _, text = await fetch(chat, "GET", "/metrics")
     return {
         sample.name + "".join(f",{key}={value}" for key, value in sorted(sample.labels.items())): sample.value
@@ -28,7 +28,7 @@ async def samples(chat: RunningChat) -> dict[str, float]:
     }
 
 
-async def test_connection_fails_curl_health_shows_that_the_server_runs(chat: RunningChat) -> None:
+async def test_health_reports_a_running_server(chat: RunningChat) -> None:
     await chat.agent()
     status, body = await chat.get("/health")
     assert status == 200
@@ -41,7 +41,7 @@ async def test_connection_fails_curl_health_shows_that_the_server_runs(chat: Run
     }
 
 
-async def test_ready_names_the_part_that_is_not(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ready_names_the_unavailable_part(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await chat.get("/ready") == (200, {"status": "ready", "checks": {"database": "ok", "server": "ok"}})
     chat.clock.advance(1)
 
@@ -61,7 +61,7 @@ async def test_ready_does_not_wait_for_a_store_that_hangs(chat: RunningChat, mon
     assert (status, body["checks"]["database"]) == (503, "timeout")
 
 
-async def test_many_readiness_checks_at_once_cost_one_commit(
+async def test_simultaneous_readiness_checks_share_one_commit(
     chat: RunningChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pings = 0
@@ -71,8 +71,8 @@ async def test_many_readiness_checks_at_once_cost_one_commit(
         pings += 1
 
     monkeypatch.setattr(chat.parts.store, "ping", ping)
-    answers = await asyncio.gather(*(chat.get("/ready") for _ in range(20)))
-    assert {status for status, _ in answers} == {200}
+    responses = await asyncio.gather(*(chat.get("/ready") for _ in range(20)))
+    assert {status for status, _ in responses} == {200}
     assert pings == 1
 
 
@@ -83,50 +83,50 @@ async def test_draining_server_is_alive_and_not_ready(chat: RunningChat) -> None
     assert (await chat.get("/health"))[0] == 200
 
 
-async def test_metrics_show_what_the_guide_asks_to_be_monitored(chat: RunningChat) -> None:
+async def test_metrics_cover_the_monitoring_section_of_the_guide(chat: RunningChat) -> None:
     _, customer = await chat.pair()
     await chat.connect()
     for content in ("one", "two"):
         await customer.ask("send_message", {"conversationId": "conv-1", "content": content})
     await customer.ask("send_message", {"conversationId": "conv-1", "content": ""})
     await customer.ask("no_such_event")
-    seen = await samples(chat)
-    assert seen["chatws_connections,state=authenticated"] == 2
-    assert seen["chatws_connections,state=unauthenticated"] == 1
-    assert seen["chatws_transports,transport=websocket"] == 3
-    assert seen["chatws_conversations"] == 1
-    assert seen["chatws_rooms"] >= 1
-    assert seen["chatws_messages_total,role=customer"] == 2
-    assert seen["chatws_commit_seconds_count"] == 2
-    assert seen["chatws_events_total,event=send_message,outcome=ok"] == 2
-    assert seen["chatws_events_total,event=send_message,outcome=bad_request"] == 1
-    assert seen["chatws_events_total,event=unknown,outcome=unknown_event"] == 1
-    assert seen["chatws_event_seconds_count,event=send_message"] == 3
-    assert seen["process_resident_memory_bytes"] > 1_000_000
-    assert seen["chatws_outbox_bytes"] >= seen["chatws_outbox_max_bytes"] >= 0
-    assert seen["chatws_packets_total,direction=in"] > 0
-    assert seen["chatws_draining"] == 0
-    assert {"chatws_loop_lag_seconds_count", "chatws_slow_closed_total", "chatws_delivery_gaps_total"} <= seen.keys()
+    values = await samples(chat)
+    assert values["chatws_connections,state=authenticated"] == 2
+    assert values["chatws_connections,state=unauthenticated"] == 1
+    assert values["chatws_transports,transport=websocket"] == 3
+    assert values["chatws_conversations"] == 1
+    assert values["chatws_rooms"] >= 1
+    assert values["chatws_messages_total,role=customer"] == 2
+    assert values["chatws_commit_seconds_count"] == 2
+    assert values["chatws_events_total,event=send_message,outcome=ok"] == 2
+    assert values["chatws_events_total,event=send_message,outcome=bad_request"] == 1
+    assert values["chatws_events_total,event=unknown,outcome=unknown_event"] == 1
+    assert values["chatws_event_seconds_count,event=send_message"] == 3
+    assert values["process_resident_memory_bytes"] > 1_000_000
+    assert values["chatws_outbox_bytes"] >= values["chatws_outbox_max_bytes"] >= 0
+    assert values["chatws_packets_total,direction=in"] > 0
+    assert values["chatws_draining"] == 0
+    assert {"chatws_loop_lag_seconds_count", "chatws_slow_closed_total", "chatws_delivery_gaps_total"} <= values.keys()
 
 
-async def test_reconnections_and_endings_are_counted(chat: RunningChat) -> None:
+async def test_reconnects_and_closed_connections_are_counted(chat: RunningChat) -> None:
     session, _ = await new_session(chat)
     first = await chat.customer(session["sessionId"])
     await first.close()
     await chat.customer(session["sessionId"])
-    seen = await samples(chat)
-    assert seen["chatws_reconnections_total"] == 1
-    assert sum(value for name, value in seen.items() if name.startswith("chatws_closed_total,")) == 1
+    values = await samples(chat)
+    assert values["chatws_reconnections_total"] == 1
+    assert sum(value for name, value in values.items() if name.startswith("chatws_closed_total,")) == 1
 
 
-async def test_answers_of_the_bot_are_counted(chat: RunningChat) -> None:
+async def test_replies_of_the_bot_are_counted(chat: RunningChat) -> None:
     _, header = await new_session(chat)
     await chat.post("/api/coze/chat", {"message": "hi"}, headers=header)
-    seen = await samples(chat)
-    assert (seen["chatws_bot_answers_total,outcome=stored"], seen["chatws_messages_total,role=bot"]) == (1, 1)
+    values = await samples(chat)
+    assert (values["chatws_bot_answers_total,outcome=stored"], values["chatws_messages_total,role=bot"]) == (1, 1)
 
 
-async def test_clients_cannot_make_labels(chat: RunningChat) -> None:
+async def test_clients_cannot_create_labels(chat: RunningChat) -> None:
     peer = await chat.agent()
     for number in range(20):
         await peer.ask(f"invented_{number}")
@@ -135,20 +135,20 @@ async def test_clients_cannot_make_labels(chat: RunningChat) -> None:
     assert before["chatws_events_total,event=unknown,outcome=unknown_event"] == 20
 
 
-async def test_metrics_are_for_those_whom_the_settings_allow(start_chat: StartChat) -> None:
+async def test_metrics_can_be_turned_off(start_chat: StartChat) -> None:
     hidden = await start_chat(metrics="off")
     status, body = await hidden.get("/metrics")
     assert (status, code_of(body)) == (404, "not_found")
 
 
-async def test_local_metrics_are_for_peers_on_this_machine(start_chat: StartChat) -> None:
+async def test_local_metrics_reject_remote_clients(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod", metrics="local", trusted_proxies=("127.0.0.1",))
     assert (await fetch(chat, "GET", "/metrics"))[0].status == 200
     response, _ = await fetch(chat, "GET", "/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
     assert response.status == 403
 
 
-async def test_openapi_describes_every_operation_and_nothing_dangles(chat: RunningChat) -> None:
+async def test_openapi_describes_every_operation_and_has_no_dangling_reference(chat: RunningChat) -> None:
     response, text = await fetch(chat, "GET", "/openapi.json")
     document = await response.json()
     assert document["openapi"] == "3.1.0"
@@ -163,7 +163,7 @@ async def test_openapi_describes_every_operation_and_nothing_dangles(chat: Runni
             assert declared == set(re.findall(r"{(\w+)}", path))
 
 
-async def test_openapi_takes_fields_from_the_path_out_of_the_body(chat: RunningChat) -> None:
+async def test_openapi_body_excludes_fields_of_the_path(chat: RunningChat) -> None:
     _, document = await chat.get("/openapi.json")
     send = document["paths"]["/api/conversations/{conversationId}/messages"]["post"]
     schema = send["requestBody"]["content"]["application/json"]["schema"]
@@ -173,13 +173,13 @@ async def test_openapi_takes_fields_from_the_path_out_of_the_body(chat: RunningC
     assert {one["name"] for one in history["parameters"] if one["in"] == "query"} == {"beforeSeq", "afterSeq", "limit"}
 
 
-def test_every_row_of_the_rest_table_has_its_route() -> None:
+def test_every_rest_command_has_a_route() -> None:
     assert set(ROUTES) == set(REST_COMMANDS)
-    named = {operation.command.name for operation in OPERATIONS}
-    assert named == set(REST_COMMANDS) | {"send_message", "history"}
+    names = {operation.command.name for operation in OPERATIONS}
+    assert names == set(REST_COMMANDS) | {"send_message", "history"}
 
 
-async def test_page_of_settings_has_every_metric_of_ours_and_no_other(chat: RunningChat) -> None:
+async def test_settings_page_lists_exactly_the_metrics_of_chatws(chat: RunningChat) -> None:
     _, text = await fetch(chat, "GET", "/metrics")
     families = text_string_to_metric_families(text)
     names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
