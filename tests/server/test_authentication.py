@@ -1,4 +1,4 @@
-"""Authentication with all kinds of credentials, and the errors of rejected ones."""
+"""Authentication of connections: accepted and rejected credentials, and the lifetime of sessions."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ async def refused(chat: RunningChat, auth: Any) -> Refused:
     return caught.value
 
 
-async def test_authenticated_carries_expiry_time_epoch_and_timers(start_chat: StartChat) -> None:
+async def test_authenticated_event_has_expiry_time_epoch_and_timers(start_chat: StartChat) -> None:
     chat = await start_chat(typing_expire_ms=1234)
     agent = await chat.agent()
-    greeting = await agent.expect("authenticated")
-    left = datetime.fromisoformat(greeting["expiresAt"]) - datetime.fromisoformat(greeting["serverTime"])
+    authenticated = await agent.expect("authenticated")
+    left = datetime.fromisoformat(authenticated["expiresAt"]) - datetime.fromisoformat(authenticated["serverTime"])
     assert 3590 < left.total_seconds() <= 3600
-    assert greeting["epoch"] == chat.parts.store.epoch
-    assert greeting["timers"] == {
+    assert authenticated["epoch"] == chat.parts.store.epoch
+    assert authenticated["timers"] == {
         "typingResendMs": 2000,
         "typingExpireMs": 1234,
         "presenceGraceMs": 5000,
@@ -41,7 +41,7 @@ async def test_authenticated_carries_expiry_time_epoch_and_timers(start_chat: St
     }
 
 
-async def test_rejected_connect_has_an_error_and_the_transport_is_closed(chat: RunningChat) -> None:
+async def test_rejected_connect_has_a_reason_and_closes_the_transport(chat: RunningChat) -> None:
     peer = await Peer.open(chat.url)
     await peer.send_raw('40{"token":"not.a.token"}')
     frames = await peer.rest_of_frames()
@@ -80,12 +80,12 @@ async def test_connection_without_credentials_may_only_authenticate(chat: Runnin
     assert not peer.events
 
 
-async def test_empty_auth_object_is_no_credentials(chat: RunningChat) -> None:
+async def test_empty_auth_object_counts_as_no_credentials(chat: RunningChat) -> None:
     peer = await chat.connect({})
     assert (await peer.ask("authenticate", {"sessionId": "s-1"}))["success"]
 
 
-async def test_authenticate_answers_with_the_user(chat: RunningChat) -> None:
+async def test_authenticate_returns_the_user(chat: RunningChat) -> None:
     peer = await chat.connect()
     ack = await peer.ask("authenticate", {"token": chat.token("agent-3", name="Ada")})
     assert (ack["userId"], ack["userName"], ack["role"]) == ("agent-3", "Ada", "admin")
@@ -98,7 +98,7 @@ async def test_authenticate_requires_exactly_one_credential(chat: RunningChat, p
     assert (await peer.ask("authenticate", payload))["error"]["code"] == "bad_request"
 
 
-async def test_second_authenticate_is_refused_and_changes_nothing(chat: RunningChat) -> None:
+async def test_second_authenticate_is_rejected_without_effect(chat: RunningChat) -> None:
     peer = await chat.agent()
     again = await peer.ask("authenticate", {"token": chat.token("agent-2")})
     assert again["error"]["code"] == "bad_request"
@@ -112,7 +112,7 @@ async def test_failed_authenticate_may_be_repeated(chat: RunningChat) -> None:
     assert (await peer.ask("authenticate", {"token": chat.token()}))["success"]
 
 
-async def test_client_that_never_authenticates_gets_an_error_and_is_disconnected(start_chat: StartChat) -> None:
+async def test_connection_without_authentication_gets_an_error_and_is_closed(start_chat: StartChat) -> None:
     chat = await start_chat(authenticate_ms=100)
     peer = await chat.connect()
     assert (await peer.expect("error"))["code"] == "unauthorized"
@@ -120,7 +120,7 @@ async def test_client_that_never_authenticates_gets_an_error_and_is_disconnected
     assert peer.disconnected
 
 
-async def test_client_that_authenticates_in_time_stays_connected(start_chat: StartChat) -> None:
+async def test_connection_that_authenticates_in_time_stays_open(start_chat: StartChat) -> None:
     chat = await start_chat(authenticate_ms=1_000)
     silent, peer = await chat.connect(), await chat.connect()
     await peer.ask("authenticate", {"token": chat.token()})
@@ -148,19 +148,19 @@ async def test_known_agent_keeps_the_stored_name(chat: RunningChat) -> None:
     assert (await peer.expect("authenticated"))["userName"] == "First"
 
 
-async def test_token_for_a_customers_id_is_refused(chat: RunningChat) -> None:
+async def test_token_for_a_customers_id_is_rejected(chat: RunningChat) -> None:
     customer = await chat.customer()
     user_id = (await customer.expect("authenticated"))["userId"]
     assert (await refused(chat, {"token": chat.token(user_id)})).code == "unauthorized"
 
 
-async def test_disabled_agent_is_refused(chat: RunningChat) -> None:
+async def test_disabled_agent_is_rejected(chat: RunningChat) -> None:
     await (await chat.agent()).close()
     await chat.parts.store.set_disabled("agent-1", True)
     assert (await refused(chat, {"token": chat.token()})).code == "unauthorized"
 
 
-async def test_token_from_before_the_log_out_is_refused_and_a_later_one_is_not(chat: RunningChat) -> None:
+async def test_logout_revokes_only_earlier_tokens(chat: RunningChat) -> None:
     earlier = chat.token()
     await (await chat.connect({"token": earlier})).close()
     chat.clock.advance(2)
@@ -171,9 +171,7 @@ async def test_token_from_before_the_log_out_is_refused_and_a_later_one_is_not(c
 
 
 @pytest.mark.parametrize("how", ["revoke_tokens", "set_disabled"])
-async def test_log_out_or_disable_by_another_process_closes_every_socket_of_the_user(
-    chat: RunningChat, how: str
-) -> None:
+async def test_logout_or_disable_by_another_process_closes_all_connections(chat: RunningChat, how: str) -> None:
     first, second, other = await chat.agent(), await chat.agent(), await chat.agent("agent-2")
     chat.clock.advance(1)
     async with chat.other_store() as store:
@@ -189,10 +187,10 @@ async def test_log_out_or_disable_by_another_process_closes_every_socket_of_the_
     assert chat.service.get_connection_count() == 1
 
 
-async def test_erasing_a_user_closes_the_users_connections(chat: RunningChat) -> None:
+async def test_erasing_a_user_closes_all_connections_of_the_user(chat: RunningChat) -> None:
     agent, customer = await chat.agent(), await chat.customer()
     customer_id = (await customer.expect("authenticated"))["userId"]
-    bystander = await chat.agent("agent-2")
+    other = await chat.agent("agent-2")
     database = make_database(chat.settings.database, server=False)
     await database.open()
     for user_id, peer in (("agent-1", agent), (customer_id, customer)):
@@ -200,17 +198,17 @@ async def test_erasing_a_user_closes_the_users_connections(chat: RunningChat) ->
         assert (await peer.expect("error"))["code"] == "unauthorized"
         await peer.wait_closed()
     await database.close()
-    assert (await bystander.ask("subscribe_inbox", {}))["success"]
+    assert (await other.ask("subscribe_inbox", {}))["success"]
     assert (await refused(chat, {"token": chat.token()})).code == "unauthorized"
 
 
-async def test_session_is_one_customer_wherever_it_connects(chat: RunningChat) -> None:
-    greetings = [await (await chat.customer("s-1")).expect("authenticated") for _ in range(2)]
+async def test_session_identifies_one_customer_on_all_connections(chat: RunningChat) -> None:
+    authenticated = [await (await chat.customer("s-1")).expect("authenticated") for _ in range(2)]
     other = await (await chat.customer("s-2")).expect("authenticated")
-    assert greetings[0]["userId"] == greetings[1]["userId"] != other["userId"]
+    assert authenticated[0]["userId"] == authenticated[1]["userId"] != other["userId"]
 
 
-async def test_development_mode_accepts_any_session_and_creates_conversations_on_join(chat: RunningChat) -> None:
+async def test_development_mode_accepts_any_session_and_creates_conversations(chat: RunningChat) -> None:
     customer = await chat.customer("test-session")
     user_id = (await customer.expect("authenticated"))["userId"]
     ack = await customer.ask("join_conversation", "test-conv")
@@ -225,7 +223,7 @@ async def test_join_of_an_agent_creates_no_conversation(chat: RunningChat) -> No
     assert (await agent.ask("join_conversation", "conv-1"))["error"]["code"] == "not_found"
 
 
-async def test_production_accepts_created_sessions_only(start_chat: StartChat) -> None:
+async def test_production_accepts_only_existing_sessions(start_chat: StartChat) -> None:
     chat = await start_chat(mode="prod")
     assert (await refused(chat, {"sessionId": "test-session"})).code == "unauthorized"
     session_id = new_secret_id()
@@ -236,7 +234,7 @@ async def test_production_accepts_created_sessions_only(start_chat: StartChat) -
     assert (await customer.ask("join_conversation", "new-conv"))["error"]["code"] == "forbidden"
 
 
-async def test_session_is_extended_by_use_and_finally_expires(start_chat: StartChat) -> None:
+async def test_session_is_extended_by_use_and_expires_without(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     first = await (await chat.customer("s-1")).expect("authenticated")
     chat.clock.advance(90)
@@ -249,7 +247,7 @@ async def test_session_is_extended_by_use_and_finally_expires(start_chat: StartC
     assert (await refused(chat, {"sessionId": "s-1"})).code == "session_expired"
 
 
-async def test_session_is_not_extended_within_a_tenth_of_its_ttl(start_chat: StartChat) -> None:
+async def test_session_is_not_extended_within_a_tenth_of_its_lifetime(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     first = await (await chat.customer("s-1")).expect("authenticated")
     chat.clock.advance(9)
@@ -259,7 +257,7 @@ async def test_session_is_not_extended_within_a_tenth_of_its_ttl(start_chat: Sta
     assert first["expiresAt"] == soon["expiresAt"] < later["expiresAt"]
 
 
-async def test_session_is_extended_by_use_of_one_connection(start_chat: StartChat) -> None:
+async def test_session_is_extended_by_requests_on_one_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -270,7 +268,7 @@ async def test_session_is_extended_by_use_of_one_connection(start_chat: StartCha
     await chat.customer("s-1")
 
 
-async def test_unused_session_expires_on_an_open_connection(start_chat: StartChat) -> None:
+async def test_expired_session_is_rejected_on_its_open_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -279,7 +277,7 @@ async def test_unused_session_expires_on_an_open_connection(start_chat: StartCha
     assert refusal["error"]["code"] == "session_expired"
 
 
-async def test_stalled_store_does_not_block_replies_of_an_extended_session(start_chat: StartChat) -> None:
+async def test_unavailable_store_does_not_prevent_a_reply_to_an_extended_session(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
@@ -288,43 +286,43 @@ async def test_stalled_store_does_not_block_replies_of_an_extended_session(start
     assert (await customer.ask("typing_start", "conv-1"))["success"]
 
 
-async def test_concurrent_requests_wait_for_one_extension_of_their_session(start_chat: StartChat) -> None:
+async def test_simultaneous_requests_extend_their_session_once(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
     await customer.ask("join_conversation", "conv-1")
-    slid = []
+    extended = []
 
-    async def stuck(session_id: str, expires_at_ms: int) -> None:
+    async def hang(session_id: str, expires_at_ms: int) -> None:
         del expires_at_ms
-        slid.append(session_id)
+        extended.append(session_id)
         await asyncio.Event().wait()
 
-    chat.parts.store.touch_session = stuck  # type: ignore[method-assign]  # no database hangs on demand
+    chat.parts.store.touch_session = hang  # type: ignore[method-assign]  # a real database cannot be made to hang
     chat.clock.advance(60)
     acks = await asyncio.gather(*[await customer.start("typing_start", "conv-1") for _ in range(5)])
     assert all(ack["success"] for ack in acks)
-    assert len(slid) == 1
+    assert len(extended) == 1
 
 
 @pytest.mark.parametrize("session_id", ["", "x" * 129])
-async def test_impossible_session_id_is_refused_by_name(chat: RunningChat, session_id: str) -> None:
+async def test_session_id_of_invalid_length_is_unauthorized(chat: RunningChat, session_id: str) -> None:
     assert (await refused(chat, {"sessionId": session_id})).code == "unauthorized"
 
 
 @pytest.mark.parametrize("field", ["sessionId", "token"])
-async def test_credentials_that_are_no_unicode_close_the_transport(chat: RunningChat, field: str) -> None:
+async def test_credentials_with_invalid_unicode_close_the_transport(chat: RunningChat, field: str) -> None:
     with pytest.raises(Closed) as caught:
         await chat.connect({field: "\ud800"})
     assert caught.value.code == 1002
 
 
 @pytest.mark.parametrize("session_id", ["a\x00b", "é" * 128, "'; drop table sessions;--"])
-async def test_any_other_text_is_a_session_id_in_development(chat: RunningChat, session_id: str) -> None:
-    greetings = [await (await chat.customer(session_id)).expect("authenticated") for _ in range(2)]
-    assert greetings[0]["userId"] == greetings[1]["userId"]
+async def test_any_other_text_is_a_valid_session_id_in_development(chat: RunningChat, session_id: str) -> None:
+    authenticated = [await (await chat.customer(session_id)).expect("authenticated") for _ in range(2)]
+    assert authenticated[0]["userId"] == authenticated[1]["userId"]
 
 
-async def test_closed_connection_is_freed_without_garbage_collection(start_chat: StartChat) -> None:
+async def test_closed_connection_is_freed_without_cyclic_garbage_collection(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     gc.collect()
     gc.disable()
@@ -332,6 +330,6 @@ async def test_closed_connection_is_freed_without_garbage_collection(start_chat:
         for peer in await chat.pair():
             await peer.ask("send_message", {"conversationId": "conv-1", "content": "x"})
             await peer.close()
-        await until(lambda: not [found for found in gc.get_objects() if type(found) is Connection])
+        await until(lambda: not [value for value in gc.get_objects() if type(value) is Connection])
     finally:
         gc.enable()

@@ -12,32 +12,32 @@ from tests.support.peer import Peer
 MESSAGE = {"conversationId": "conv-1", "content": "hello"}
 
 
-def short_token(chat: RunningChat, life_s: float = 0.5) -> str:
+def short_token(chat: RunningChat, ttl_s: float = 0.5) -> str:
     now = chat.clock.now_ms() / 1000
-    claims = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + life_s}
+    claims = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + ttl_s}
     return jwt.encode(claims, (chat.settings.data_dir / "secret").read_bytes().strip())
 
 
-async def in_room(chat: RunningChat, token: str) -> Peer:
+async def connect_and_join(chat: RunningChat, token: str) -> Peer:
     await (await chat.customer()).ask("join_conversation", "conv-1")
     agent = await chat.connect({"token": token})
     await agent.ask("join_conversation", "conv-1")
     return agent
 
 
-async def test_warning_comes_before_the_end(start_chat: StartChat) -> None:
+async def test_warning_arrives_before_expiry(start_chat: StartChat) -> None:
     chat = await start_chat(token_expiring_ms=200)
     agent = await chat.connect({"token": short_token(chat, 0.4)})
     warning = await agent.expect("auth_expiring")
     assert 0 < warning["inMs"] <= 200
 
 
-async def test_token_with_less_life_than_the_warning_is_warned_at_once(chat: RunningChat) -> None:
+async def test_token_shorter_than_the_warning_time_is_warned_at_once(chat: RunningChat) -> None:
     agent = await chat.connect({"token": short_token(chat, 30)})
     assert 0 < (await agent.expect("auth_expiring"))["inMs"] <= 30_000
 
 
-async def test_connection_is_closed_after_the_grace_and_may_reconnect(start_chat: StartChat) -> None:
+async def test_connection_is_closed_after_the_grace_period_and_can_reconnect(start_chat: StartChat) -> None:
     chat = await start_chat(token_grace_ms=100)
     agent = await chat.connect({"token": short_token(chat)})
     assert (await agent.expect("error"))["code"] == "token_expired"
@@ -46,20 +46,20 @@ async def test_connection_is_closed_after_the_grace_and_may_reconnect(start_chat
     await chat.agent()
 
 
-async def test_sends_after_expiry_are_refused_and_the_connection_lives_on(chat: RunningChat) -> None:
-    agent = await in_room(chat, chat.token(ttl_s=60))
+async def test_sends_after_expiry_are_rejected_until_renewal(chat: RunningChat) -> None:
+    agent = await connect_and_join(chat, chat.token(ttl_s=60))
     chat.clock.advance(61)
-    refusal = await agent.ask("send_message", MESSAGE)
-    assert refusal["error"]["code"] == "token_expired"
-    assert refusal["error"]["retryable"] is True
+    rejection = await agent.ask("send_message", MESSAGE)
+    assert rejection["error"]["code"] == "token_expired"
+    assert rejection["error"]["retryable"] is True
     assert (await agent.ask("refresh_token", {"token": chat.token()}))["success"]
     assert (await agent.ask("send_message", MESSAGE))["success"]
 
 
-async def test_renewed_connection_is_not_closed_at_the_old_end(start_chat: StartChat) -> None:
+async def test_renewed_connection_is_not_closed_at_the_old_expiry(start_chat: StartChat) -> None:
     chat = await start_chat(token_grace_ms=100)
     token = short_token(chat, 0.8)
-    renewed, other = await in_room(chat, token), await chat.connect({"token": token})
+    renewed, other = await connect_and_join(chat, token), await chat.connect({"token": token})
     ack = await renewed.ask("refresh_token", {"token": chat.token()})
     assert ack["success"]
     assert ack["userId"] == "agent-1"
@@ -70,8 +70,8 @@ async def test_renewed_connection_is_not_closed_at_the_old_end(start_chat: Start
 
 async def test_renewal_requires_a_token_of_the_same_user(chat: RunningChat) -> None:
     agent = await chat.agent("agent-1")
-    refusal = await agent.ask("refresh_token", {"token": chat.token("agent-2")})
-    assert refusal["error"]["code"] == "unauthorized"
+    rejection = await agent.ask("refresh_token", {"token": chat.token("agent-2")})
+    assert rejection["error"]["code"] == "unauthorized"
     assert (await agent.ask("subscribe_inbox", {}))["success"]
 
 
@@ -80,8 +80,8 @@ async def test_renewal_requires_a_valid_token(chat: RunningChat, change: str, co
     expired = chat.token(ttl_s=10)
     agent = await chat.agent()
     chat.clock.advance(20)
-    refusal = await agent.ask("refresh_token", {"token": expired if change == "expired" else change})
-    assert refusal["error"]["code"] == code
+    rejection = await agent.ask("refresh_token", {"token": expired if change == "expired" else change})
+    assert rejection["error"]["code"] == code
 
 
 async def test_logged_out_agent_cannot_renew(chat: RunningChat) -> None:
@@ -91,6 +91,6 @@ async def test_logged_out_agent_cannot_renew(chat: RunningChat) -> None:
     assert (await agent.ask("refresh_token", {"token": token}))["error"]["code"] == "unauthorized"
 
 
-async def test_customers_have_no_token_to_renew(chat: RunningChat) -> None:
+async def test_customer_cannot_renew_a_token(chat: RunningChat) -> None:
     customer = await chat.customer()
     assert (await customer.ask("refresh_token", {"token": chat.token()}))["error"]["code"] == "forbidden"

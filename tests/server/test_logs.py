@@ -1,4 +1,4 @@
-"""Log lines: one event each, whatever the input, without secrets and message contents."""
+"""Log lines: one event each for any client input, without secrets or message contents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def line_of(formatter: logging.Formatter, **keys: object) -> str:
     return formatter.format(record)
 
 
-def test_text_line_is_time_level_event_and_keys() -> None:
+def test_text_line_has_time_level_event_and_keys() -> None:
     line = line_of(TextFormatter(), userId="agent-1", connections=3)
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info client_connected userId=agent-1 connections=3", line
@@ -34,7 +34,7 @@ def test_text_line_is_time_level_event_and_keys() -> None:
 
 
 @pytest.mark.parametrize("value", [INJECTION, "two words", "\ud800", "a\tb", "\u202egnp.exe"])
-def test_text_value_can_neither_begin_a_line_nor_another_key(value: str) -> None:
+def test_text_value_cannot_start_a_line_or_a_key(value: str) -> None:
     line = line_of(TextFormatter(), reason=value, after="end")
     assert line.splitlines() == [line]
     assert line.isprintable()
@@ -43,7 +43,7 @@ def test_text_value_can_neither_begin_a_line_nor_another_key(value: str) -> None
 
 
 @pytest.mark.parametrize("value", [INJECTION, "\ud800", b"\xff", {"a": {1}}, 2**70, None, True, 1.5, ValueError("x")])
-def test_json_line_is_one_object_whatever_the_value(value: object) -> None:
+def test_json_line_is_one_object_for_any_value(value: object) -> None:
     line = line_of(JsonFormatter(), reason=value)
     assert line.splitlines() == [line]
     row = json.loads(line)
@@ -52,13 +52,13 @@ def test_json_line_is_one_object_whatever_the_value(value: object) -> None:
         assert row["reason"] == value
 
 
-def test_key_does_not_hide_the_event() -> None:
+def test_key_cannot_override_the_event() -> None:
     row = json.loads(line_of(JsonFormatter(), event="forged", level="debug", time="never"))
     assert (row["event"], row["level"]) == ("client_connected", "info")
     assert row["time"] != "never"
 
 
-def test_keys_of_other_parts_are_shown() -> None:
+def test_keys_of_other_loggers_are_included() -> None:
     extra = {"kind": "malformed", "suppressed": 3}
     record = logging.getLogger("chatws.engine").makeRecord("chatws.engine", 30, "", 0, "fault", (), None, extra=extra)
     assert TextFormatter().format(record).endswith(" warning fault kind=malformed suppressed=3")
@@ -72,7 +72,7 @@ def test_long_value_is_cut() -> None:
 
 @pytest.fixture
 def log() -> Iterator[StringIO]:
-    """Log at debug level in both formats."""
+    """Log of the server at level debug, in both formats."""
     stream = StringIO()
     logger = logging.getLogger("chatws")
     level = logger.level
@@ -89,9 +89,7 @@ def log() -> Iterator[StringIO]:
         logger.removeHandler(handler)
 
 
-async def test_whole_conversation_leaves_no_secret_and_no_message_in_the_log(
-    start_chat: StartChat, log: StringIO
-) -> None:
+async def test_log_of_a_conversation_has_no_secret_and_no_content(start_chat: StartChat, log: StringIO) -> None:
     chat = await start_chat(bot="echo")
     session, token, secret_text = "session-to-keep-secret", chat.token(), "my password is swordfish"
     customer = await chat.customer(session)
@@ -117,7 +115,7 @@ async def test_whole_conversation_leaves_no_secret_and_no_message_in_the_log(
     async def crash(*_: object) -> None:
         raise RuntimeError
 
-    chat.parts.store.append = crash  # type: ignore[assignment, method-assign]  # a traceback belongs to the log
+    chat.parts.store.append = crash  # type: ignore[assignment, method-assign]  # the log includes its traceback
     await customer.ask("send_message", {"conversationId": "conv-1", "content": secret_text})
     await chat.drain()
     written = log.getvalue()
@@ -135,12 +133,12 @@ async def test_whole_conversation_leaves_no_secret_and_no_message_in_the_log(
         assert secret not in written
 
 
-async def test_broken_schema_is_logged_without_the_rows_contents(start_chat: StartChat, log: StringIO) -> None:
+async def test_broken_schema_is_logged_without_row_contents(start_chat: StartChat, log: StringIO) -> None:
     chat = await start_chat()
     _, customer = await chat.pair()
     with closing(sqlite3.connect(chat.settings.data_dir / "chatws.db", isolation_level=None)) as database:
-        database.execute("alter table messages rename to elsewhere")
-        database.execute("alter table read_marks rename to nowhere")
+        database.execute("alter table messages rename to renamed_messages")
+        database.execute("alter table read_marks rename to renamed_marks")
     message = {"conversationId": "conv-1", "content": "swordfish", "clientMessageId": "m-swordfish"}
     assert not (await customer.ask("send_message", message))["success"]
     assert not (await customer.ask("mark_read", {"conversationId": "conv-1", "seq": 1}))["success"]
@@ -156,7 +154,7 @@ async def test_messages_are_logged_at_debug_only(start_chat: StartChat, log: Str
     assert "message_sent" not in log.getvalue()
 
 
-async def test_message_line_has_the_guides_keys(start_chat: StartChat, log: StringIO) -> None:
+async def test_message_line_has_the_keys_of_the_guide(start_chat: StartChat, log: StringIO) -> None:
     chat = await start_chat()
     agent, _ = await chat.pair()
     await agent.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
@@ -168,13 +166,13 @@ async def test_message_line_has_the_guides_keys(start_chat: StartChat, log: Stri
     assert all(row["socketId"] and row["userId"] for row in connected)
 
 
-def test_disabled_level_formats_nothing(log: StringIO) -> None:
+def test_event_below_the_level_is_not_logged(log: StringIO) -> None:
     logging.getLogger("chatws").setLevel(logging.WARNING)
-    log_event(logging.getLogger("chatws.test"), logging.INFO, "quiet")
+    log_event(logging.getLogger("chatws.test"), logging.INFO, "unlogged")
     assert not log.getvalue()
 
 
-def test_bytes_that_are_no_http_cost_one_line_a_second_without_traceback() -> None:
+def test_malformed_http_is_logged_once_per_second_without_traceback() -> None:
     now, written = 1000.0, StringIO()
     handler = make_handler(written, "text")
     handler.filters[:] = [BadRequestFilter(lambda: now)]
@@ -189,5 +187,5 @@ def test_bytes_that_are_no_http_cost_one_line_a_second_without_traceback() -> No
     lines = written.getvalue().splitlines()
     assert len(lines) == 3
     assert all(" warning bad_http suppressed=" in line and "secret" not in line for line in lines)
-    log(ValueError("our own fault"))
-    assert "ValueError: our own fault" in written.getvalue()
+    log(ValueError("internal failure"))
+    assert "ValueError: internal failure" in written.getvalue()

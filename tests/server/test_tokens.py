@@ -1,4 +1,4 @@
-"""Tokens that must be rejected, and those that must be accepted."""
+"""Verification of tokens on connect: forged and malformed ones are rejected, valid ones accepted."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def secret_of(chat: RunningChat) -> bytes:
 def claims(chat: RunningChat, **changes: Any) -> dict[str, Any]:
     """Return valid claims with these changes; None omits a claim."""
     now = chat.clock.now_ms() // 1000
-    good = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + 600, **changes}
-    return {name: value for name, value in good.items() if value is not None}
+    valid = {"sub": "agent-1", "role": "admin", "iat": now, "exp": now + 600, **changes}
+    return {name: value for name, value in valid.items() if value is not None}
 
 
 def signed(chat: RunningChat, **changes: Any) -> str:
     return jwt.encode(claims(chat, **changes), secret_of(chat), algorithm="HS256")
 
 
-def by_hand(header: dict[str, Any], payload: Any, signature: str = "") -> str:
+def assemble(header: dict[str, Any], payload: Any, signature: str = "") -> str:
     parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, payload))
     return f"{'.'.join(parts)}.{signature}"
 
 
 async def code_of(chat: RunningChat, token: str) -> str | None:
-    """Connect with a token; return the error code, or None if it was accepted."""
+    """Connect with a token; return the error code, or None if it is accepted."""
     try:
         await chat.connect({"token": token})
     except Refused as refusal:
@@ -47,18 +47,18 @@ async def code_of(chat: RunningChat, token: str) -> str | None:
 
 
 FORGED: dict[str, Callable[[RunningChat], str]] = {
-    "alg none": lambda chat: by_hand({"alg": "none", "typ": "JWT"}, claims(chat)),
-    "alg None in capitals": lambda chat: by_hand({"alg": "NONE"}, claims(chat)),
-    "none with our signature's place filled": lambda chat: by_hand({"alg": "none"}, claims(chat), "c2ln"),
+    "alg none": lambda chat: assemble({"alg": "none", "typ": "JWT"}, claims(chat)),
+    "alg None in capitals": lambda chat: assemble({"alg": "NONE"}, claims(chat)),
+    "alg none with a signature": lambda chat: assemble({"alg": "none"}, claims(chat), "c2ln"),
     "HS512 with the right key": lambda chat: jwt.encode(claims(chat), secret_of(chat) * 2, algorithm="HS512"),
     "HS384 with the right key": lambda chat: jwt.encode(claims(chat), secret_of(chat), algorithm="HS384"),
     "another key": lambda chat: jwt.encode(claims(chat), OTHER_KEY, algorithm="HS256"),
-    "unknown kid": lambda chat: jwt.encode(claims(chat), secret_of(chat), headers={"kid": "nobody"}),
+    "unknown kid": lambda chat: jwt.encode(claims(chat), secret_of(chat), headers={"kid": "unknown"}),
     "kid that is a path": lambda chat: jwt.encode(claims(chat), b"\0" * 32, headers={"kid": "../../dev/null"}),
-    "kid that is a number": lambda chat: by_hand({"alg": "HS256", "kid": 7}, claims(chat), "c2ln"),
-    "kid that is a list": lambda chat: by_hand({"alg": "HS256", "kid": ["a"]}, claims(chat), "c2ln"),
-    "alg that is a list": lambda chat: by_hand({"alg": ["HS256"]}, claims(chat), "c2ln"),
-    "payload that is a list": lambda _: by_hand({"alg": "HS256"}, [1, 2], "c2ln"),
+    "kid that is a number": lambda chat: assemble({"alg": "HS256", "kid": 7}, claims(chat), "c2ln"),
+    "kid that is a list": lambda chat: assemble({"alg": "HS256", "kid": ["a"]}, claims(chat), "c2ln"),
+    "alg that is a list": lambda chat: assemble({"alg": ["HS256"]}, claims(chat), "c2ln"),
+    "payload that is a list": lambda _: assemble({"alg": "HS256"}, [1, 2], "c2ln"),
     "signature cut off": lambda chat: signed(chat).rpartition(".")[0] + ".",
     "one part": lambda _: "abc",
     "four parts": lambda chat: signed(chat) + ".abc",
@@ -70,14 +70,14 @@ FORGED: dict[str, Callable[[RunningChat], str]] = {
     "exp as text": lambda chat: signed(chat, exp="4102444800"),
     "exp as true": lambda chat: signed(chat, exp=True),
     "exp not a number": lambda chat: jwt.encode(claims(chat, exp=float("nan")), secret_of(chat)),
-    "exp without end": lambda chat: jwt.encode(claims(chat, exp=float("inf")), secret_of(chat)),
+    "exp infinite": lambda chat: jwt.encode(claims(chat, exp=float("inf")), secret_of(chat)),
     "ten years": lambda chat: signed(chat, exp=claims(chat)["exp"] + 315_360_000),
     "ten years, issued in the future": lambda chat: signed(
         chat, iat=claims(chat)["iat"] + 315_360_000, exp=claims(chat)["exp"] + 315_360_000
     ),
     "25 hours": lambda chat: signed(chat, exp=claims(chat)["iat"] + 90_000),
     "25 hours without iat": lambda chat: signed(chat, iat=None, exp=claims(chat)["iat"] + 90_000),
-    "25 hours with a false iat": lambda chat: signed(chat, iat="now", exp=claims(chat)["iat"] + 90_000),
+    "25 hours with an invalid iat": lambda chat: signed(chat, iat="now", exp=claims(chat)["iat"] + 90_000),
     "issued in the future": lambda chat: signed(chat, iat=claims(chat)["iat"] + 300),
     "nbf as text": lambda chat: signed(chat, nbf="1"),
     "not valid yet": lambda chat: signed(chat, nbf=claims(chat)["iat"] + 300),
@@ -86,8 +86,8 @@ FORGED: dict[str, Callable[[RunningChat], str]] = {
     "sub with spaces": lambda chat: signed(chat, sub="agent 1"),
     "sub of 65 characters": lambda chat: signed(chat, sub="a" * 65),
     "sub with a line end": lambda chat: signed(chat, sub="agent-1\n"),
-    "sub as a number": lambda chat: by_key(chat, sub=7),
-    "sub as a list": lambda chat: by_key(chat, sub=["agent-1"]),
+    "sub as a number": lambda chat: sign_unchecked(chat, sub=7),
+    "sub as a list": lambda chat: sign_unchecked(chat, sub=["agent-1"]),
     "no role": lambda chat: signed(chat, role=None),
     "role customer": lambda chat: signed(chat, role="customer"),
     "role bot": lambda chat: signed(chat, role="bot"),
@@ -95,8 +95,8 @@ FORGED: dict[str, Callable[[RunningChat], str]] = {
 }
 
 
-def by_key(chat: RunningChat, **changes: Any) -> str:
-    """Sign claims that PyJWT rejects."""
+def sign_unchecked(chat: RunningChat, **changes: Any) -> str:
+    """Sign claims that PyJWT would reject."""
     return jwt.PyJWS().encode(json.dumps(claims(chat, **changes)).encode(), secret_of(chat), algorithm="HS256")
 
 
@@ -107,18 +107,18 @@ async def test_forged_or_malformed_token_is_unauthorized(start_chat: StartChat) 
     assert chat.service.get_connection_count() == 0
 
 
-async def test_expired_token_has_its_own_error(chat: RunningChat) -> None:
+async def test_expired_token_has_its_own_error_code(chat: RunningChat) -> None:
     token = chat.token(ttl_s=60)
     chat.clock.advance(61)
     assert await code_of(chat, token) == "token_expired"
 
 
-async def test_expired_token_of_another_key_is_only_unauthorized(chat: RunningChat) -> None:
+async def test_expired_token_of_another_key_is_unauthorized(chat: RunningChat) -> None:
     forged = jwt.encode(claims(chat, exp=1), OTHER_KEY, algorithm="HS256")
     assert await code_of(chat, forged) == "unauthorized"
 
 
-async def test_token_of_another_system_is_accepted_with_the_shared_key(chat: RunningChat) -> None:
+async def test_token_of_another_issuer_with_the_shared_key_is_accepted(chat: RunningChat) -> None:
     assert await code_of(chat, signed(chat, name="Ada", email="ada@example.org", department="sales")) is None
     assert await code_of(chat, signed(chat, iat=None)) is None
 
@@ -126,9 +126,14 @@ async def test_token_of_another_system_is_accepted_with_the_shared_key(chat: Run
 async def test_issuer_and_audience_are_required_when_configured(start_chat: StartChat) -> None:
     chat = await start_chat(jwt_issuer="https://login.example", jwt_audience="chat")
     assert await code_of(chat, chat.token()) is None
-    right = {"iss": "https://login.example", "aud": "chat"}
-    wrong = [{**right, "iss": "https://evil.example"}, {**right, "aud": "mail"}, {"iss": right["iss"]}, {"aud": "chat"}]
-    assert [await code_of(chat, signed(chat, **one)) for one in [right, *wrong]] == [None, *["unauthorized"] * 4]
+    valid = {"iss": "https://login.example", "aud": "chat"}
+    invalid = [
+        {**valid, "iss": "https://evil.example"},
+        {**valid, "aud": "mail"},
+        {"iss": valid["iss"]},
+        {"aud": "chat"},
+    ]
+    assert [await code_of(chat, signed(chat, **one)) for one in [valid, *invalid]] == [None, *["unauthorized"] * 4]
 
 
 async def test_both_keys_verify_while_keys_are_rotated(start_chat: StartChat, tmp_path: Path) -> None:
@@ -146,7 +151,7 @@ async def test_both_keys_verify_while_keys_are_rotated(start_chat: StartChat, tm
     assert [await code_of(chat, token(old, kid)) for kid in ("2025", "2026", None)] == [None, "unauthorized", None]
 
 
-async def test_address_with_repeated_failures_is_rate_limited(start_chat: StartChat) -> None:
+async def test_guesses_are_limited_per_address(start_chat: StartChat) -> None:
     chat = await start_chat(login_failures_per_minute=3)
     codes = [await code_of(chat, "guess") for _ in range(5)]
     assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2
