@@ -1,4 +1,4 @@
-"""README.md and docs/ say what is there: commands with their options, links, settings, variables, codes."""
+"""Checks of README.md and docs/ against the code: commands, options, links, programs, settings and exit codes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SETTINGS = ROOT / "docs" / "settings.md"
 
 
 def commands_of(page: Path) -> Iterator[list[str]]:
-    """Give the arguments of every ``chatws`` in a page's console blocks."""
+    """Yield the arguments of every ``chatws`` command in the console blocks of a page."""
     for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         for line in re.findall(r"^\$ (.*)$", block.replace("\\\n", " "), re.MULTILINE):
             for part in re.split(r"\s(?:\||>|&&)\s|<\(|\)", line):
@@ -47,7 +47,7 @@ def test_every_command_of_a_page_is_one_with_its_options(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+def test_every_link_of_a_page_has_a_target(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", target):
@@ -60,21 +60,21 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
             assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], target
 
 
-def test_python_of_the_pages_runs_as_printed_against_a_server(server: ServerProcess) -> None:
-    """In the order of the pages: the agent of the second goes to the conversation that the customer's join has made."""
-    for page, shown in ((PAGES[0], "Hello!"), (ROOT / "docs" / "clients.md", "How can I help?")):
+def test_python_programs_of_the_pages_run_against_a_server(server: ServerProcess) -> None:
+    """Run them in order: the agent of the second page joins the conversation created by the first page's customer."""
+    for page, output in ((PAGES[0], "Hello!"), (ROOT / "docs" / "clients.md", "How can I help?")):
         (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         program = block.replace("http://localhost:3000", server.url).replace("TOKEN", server.sign_token("ada"))
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-        assert shown in done.stdout
+        assert output in done.stdout
 
 
-def test_page_of_settings_has_the_table_of_all_of_them() -> None:
-    assert reference() in SETTINGS.read_text(encoding="utf-8"), "put in what 'chatws config reference' prints"
+def test_settings_page_has_the_reference_table() -> None:
+    assert reference() in SETTINGS.read_text(encoding="utf-8"), "insert the output of 'chatws config reference'"
 
 
-def test_page_of_settings_has_every_variable_and_every_exit_code() -> None:
+def test_settings_page_has_every_variable_and_exit_code() -> None:
     text = SETTINGS.read_text(encoding="utf-8")
     for variable in OTHER_VARIABLES:
         assert f"`{variable}`" in text
