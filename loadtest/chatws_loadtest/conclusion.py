@@ -24,10 +24,10 @@ from chatws_loadtest.verdict import judge
 FINISHING: Final = "finishing"
 EARLY_DRAIN_S: Final = 2.0
 STARVED_SHARE: Final = 0.1
-"""Above this share of time spent waiting for a core, the report notes that the server was slowed from outside."""
+"""Share of the measured time without a core above which the report notes that other processes slowed the server."""
 
 GUIDE_UNCHECKED: Final = {
-    "gaps": "messages carry no seq, so that a hole in a stream cannot be seen",
+    "gaps": "messages have no seq, so that a gap in a stream cannot be detected",
     "unstored": "there is no history to compare acks with",
 }
 """Metrics that a server without extensions to the guide cannot support, with the reason."""
@@ -111,8 +111,7 @@ async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage:
     if away := sum(report.away for report in done):
         findings.append(f"{away} users were not connected at the end")
     if usage is not None and usage.starved_share > STARVED_SHARE:
-        share = f"{usage.starved_share:.0%} of the time"
-        findings.append(f"the server was ready to run and waited for a core, which others had, for {share}")
+        findings.append(f"other processes kept the server off its core for {usage.starved_share:.0%} of the time")
     if run.load.pool.lost:
         # The processes have written their last line to standard error only once they have ended.
         await run.load.pool.stop()

@@ -41,7 +41,7 @@ async def inject_faults(run: ScenarioRun) -> None:
         timeline.phase = invariant
         await inject(run, proxy)
         await timeline.hold(_phase_s(run) / 2)
-        run.findings.append(f"had to hold under {invariant}")
+        run.findings.append(f"invariant under {invariant}")
     if not await timeline.wait_for(lambda: run.stats.connections >= timeline.users, RECONNECT_TIMEOUT_S):
         run.findings.append(f"only {run.stats.connections} of {timeline.users} users reconnected")
 
@@ -104,7 +104,7 @@ INVARIANTS: Final[dict[str, InjectFault]] = {
     "slow readers: no member loses a message": _slow_readers,
     "200 ms and resets: a repeated message is stored once": _weak_network,
     "half-open: clients detect the dead connection and fetch missed messages": _half_open,
-    "acks swallowed after the store: the repeat is the same message": _lost_acks,
+    "acks lost after the store: the repeat is the same message": _lost_acks,
     "tokens expire mid-send: a refused message is repeated under a fresh token": _expired_tokens,
     "kill -9 at random times: acked messages are there afterwards": _kills,
 }

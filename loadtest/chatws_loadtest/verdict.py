@@ -89,11 +89,11 @@ def judge(
     Measured latency includes the generator's own delay, so a threshold that is met by a busy generator is met. A run
     is invalid in any case if messages were not sent, a load process was lost, or the server limited the rate.
     """
-    wanted = list(thresholds)
+    judged = list(thresholds)
     invalidating = _invalidating(health)
-    limits, suspicions = _generator_limits(health, wanted)
+    limits, suspicions = _generator_limits(health, judged)
     doubts = (*invalidating, *limits, *suspicions)
-    rows = tuple(_judge_row(threshold, latencies, numbers, doubts) for threshold in wanted)
+    rows = tuple(_judge_row(threshold, latencies, numbers, doubts) for threshold in judged)
     reasons = [*invalidating]
     if any(row.outcome is Outcome.INVALID for row in rows):
         reasons += [reason for reason in (*limits, *suspicions) if reason not in reasons]
