@@ -35,7 +35,7 @@ async def inject_faults(run: ScenarioRun) -> None:
     await run.start_sending(run.options.warmup_s)
     for invariant, inject in INVARIANTS.items():
         if inject is _kills and run.server is None:
-            run.findings.append("the server is not ours to kill; that fault was left out")
+            run.findings.append("the server is not bundled and was not killed")
             continue
         timeline.mark(invariant.partition(":")[0])
         timeline.phase = invariant

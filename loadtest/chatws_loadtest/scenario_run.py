@@ -36,7 +36,7 @@ class ScenarioRun:
     load: ScenarioLoad
     monitor: ServerMonitor
     server: ServerUnderTest | None
-    """Process of the bundled server, which a scenario may kill; None: the server is not ours."""
+    """Process of the bundled server, which a scenario may kill; None: the server is not bundled."""
     proxy: FaultProxy | None
     """Proxy that every user connects through; None: the scenario injects no network faults."""
     steps: list[RampStep] = field(default_factory=list)

@@ -91,7 +91,7 @@ async def _spike(run: ScenarioRun) -> None:
 async def _reconnect(run: ScenarioRun) -> None:
     await run.start_sending(UNDISTURBED_S)
     if run.server is None:
-        run.findings.append("the server is not ours to kill; only the connections were cut")
+        run.findings.append("the server is not bundled and was not killed; only the connections were cut")
     else:
         killed_s = run.timeline.mark("server killed")
         await run.server.kill()

@@ -24,25 +24,25 @@ async def test_scenario_ends_with_every_message_acked(loadtest: LoadtestCommand,
     await server.start()
     try:
         options = (*SMALL, "--rate=5", "--duration=2", *OPTIONS[scenario], f"--scenario={scenario}")
-        outcome = await loadtest.run("--url", server.url, *loadtest.make_credentials(100), *options)
+        result = await loadtest.run("--url", server.url, *loadtest.make_credentials(100), *options)
     finally:
         await server.stop()
-    result = outcome.scenario
+    scenario_result = result.scenario
     # A busy machine makes the run invalid, but does not change the ledger.
-    assert outcome.code in (PASS, INVALID), outcome.stdout + outcome.stderr
-    assert result.balance.acked == result.balance.sent > 0
-    assert result.failures == {}
+    assert result.code in (PASS, INVALID), result.stdout + result.stderr
+    assert scenario_result.balance.acked == scenario_result.balance.sent > 0
+    assert scenario_result.failures == {}
     match scenario:
         case "churn":
-            assert result.latencies["connect"].count > 20
+            assert scenario_result.latencies["connect"].count > 20
         case "spike":
-            assert [mark.what for mark in result.marks] == ["5 times the rate", "the usual rate"]
+            assert [mark.what for mark in scenario_result.marks] == ["5 times the rate", "the usual rate"]
         case "fanout":
-            assert result.balance.delivered == 49 * result.balance.sent
+            assert scenario_result.balance.delivered == 49 * scenario_result.balance.sent
         case "soak":
-            assert result.users == 20
+            assert scenario_result.users == 20
         case "ramp":
             # The first step has 160 samples of the 200 that its threshold needs: it is invalid, and the next is tried.
-            assert [(step.rate, step.outcome) for step in result.steps[:1]] == [(80, Outcome.INVALID)]
-            assert result.steps[1].rate == 160
-            assert any("messages/s" in finding or "no rate" in finding for finding in result.findings)
+            assert [(step.rate, step.outcome) for step in scenario_result.steps[:1]] == [(80, Outcome.INVALID)]
+            assert scenario_result.steps[1].rate == 160
+            assert any("messages/s" in finding or "no rate" in finding for finding in scenario_result.findings)

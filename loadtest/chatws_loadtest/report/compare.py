@@ -1,4 +1,4 @@
-"""Comparison of a report with an older one, which tells regressions from noise."""
+"""Comparison of a report with an older one, which distinguishes regressions from noise."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def describe_changes(changes: Sequence[Change]) -> str:
         for change in changes
     ]
     worse = sum(change.is_regression for change in changes)
-    verdict = f"comparison: FAIL, {count(worse, 'regression')}; --repeat tells them from noise" if worse else ""
+    verdict = f"comparison: FAIL, {count(worse, 'regression')}; use --repeat to exclude noise" if worse else ""
     verdict = verdict or f"comparison: {'pass' if lines else 'the reports have no measurement in common'}"
     return "\n".join(["changes since the older report", *lines, verdict])
 
