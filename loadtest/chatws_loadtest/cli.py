@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TextIO
 
 import msgspec
 import typer
@@ -140,9 +140,8 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         if report is not None:
             _write(result, report)
     if older is not None and not result.partial:
-        changes = compare_reports(older, result, tolerance / 100)
-        print(describe_changes(changes), file=sys.stderr if as_json else sys.stdout)
-        if code is ExitCode.DONE and any(change.is_regression for change in changes):
+        has_regressions = _print_changes(older, result, tolerance / 100, sys.stderr if as_json else sys.stdout)
+        if has_regressions and code is ExitCode.DONE:
             code = ExitCode.TARGET_MISSED
     raise typer.Exit(code)
 
@@ -154,6 +153,13 @@ def _read_report(path: Path) -> Report:
         raise CommandExit(f"{path} is not a report: {problem.strerror}", ExitCode.USAGE) from problem
     except msgspec.DecodeError as problem:
         raise CommandExit(f"{path} is not a report: {problem}", ExitCode.USAGE) from problem
+
+
+def _print_changes(older: Report, newer: Report, tolerance: float, file: TextIO) -> bool:
+    """Print the changes since an older report, and return whether there are regressions."""
+    changes = compare_reports(older, newer, tolerance)
+    print(describe_changes(changes), file=file)
+    return any(change.is_regression for change in changes)
 
 
 def _write(result: Report, folder: Path) -> None:
