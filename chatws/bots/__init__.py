@@ -1,4 +1,4 @@
-"""Who answers a customer until a human does: the port, and the bots that are built in."""
+"""Bots that reply to customers until an agent takes over: the interface and the built-in implementations."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A bot of Coze: ``POST /v3/chat``, streamed (Coze API, Chat v3).
+"""Bot that uses the Coze API: ``POST /v3/chat``, streamed (Coze API, Chat v3).
 
-Of what comes, only messages of type ``answer`` are for the customer.
+Only messages of type ``answer`` are sent to the customer.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from contextlib import aclosing
 
 import msgspec
 
-from chatws.bots.handoff_marker import watch_for_marker
+from chatws.bots.handoff_marker import replace_marker
 from chatws.bots.http_bot import EVENTS, HttpBotClient
 from chatws.bots.interface import BotError, BotRequest, FailureReason, HandOff
 from chatws.bots.sse import ServerSentEvent
 from chatws.protocol.entities import Message
 
 RATE_LIMIT_CODES = frozenset({4013, 429})
-"""Coze's codes of too many requests; it sends them with HTTP 200."""
+"""Error codes of Coze for too many requests, sent with HTTP 200."""
 
 DELTA = "conversation.message.delta"
 MESSAGE_COMPLETED = "conversation.message.completed"
@@ -47,70 +47,70 @@ class _Chat(msgspec.Struct, frozen=True):
 
 
 class CozeBot:
-    """Asks a Coze bot. The chat keeps the history, so that Coze is sent what it needs and saves nothing."""
+    """Client of a Coze bot. Each request includes the history, so Coze does not need to save it."""
 
     name = "coze"
     reads_history = True
 
-    def __init__(self, remote: HttpBotClient, bot_id: str) -> None:
-        self._remote = remote
+    def __init__(self, client: HttpBotClient, bot_id: str) -> None:
+        self._client = client
         self._bot_id = bot_id
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        """Yield the bot's answer as it is written; the marker becomes a hand-off."""
-        async with aclosing(watch_for_marker(self._chat(turn))) as pieces:
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        """Yield the bot's reply as it is generated; the marker becomes a hand-off."""
+        async with aclosing(replace_marker(self._chat(request))) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._remote.close()
+        """Close all connections."""
+        await self._client.close()
 
-    async def _chat(self, turn: BotRequest) -> AsyncGenerator[str]:
+    async def _chat(self, request: BotRequest) -> AsyncGenerator[str]:
         body = {
             "bot_id": self._bot_id,
-            "user_id": turn.message.sender.user_id,
+            "user_id": request.message.sender.user_id,
             "stream": True,
             "auto_save_history": False,
-            "additional_messages": [_said(message) for message in (*turn.history, turn.message)],
+            "additional_messages": [_to_coze(message) for message in (*request.history, request.message)],
         }
-        async with self._remote.post("/v3/chat", body) as response:
+        async with self._client.post("/v3/chat", body) as response:
             if response.content_type != EVENTS:
-                # Refusals come as JSON with HTTP 200.
-                raise self._failure(self._remote.decode(await self._remote.read(response), _Status))
-            async with aclosing(self._remote.events(response)) as events:
+                # Coze sends errors as JSON with HTTP 200.
+                raise self._failure(self._client.decode(await self._client.read(response), _Status))
+            async with aclosing(self._client.events(response)) as events:
                 async for piece in self._read(events):
                     yield piece
 
     async def _read(self, events: AsyncGenerator[ServerSentEvent]) -> AsyncGenerator[str]:
-        begun: list[str] = []
-        """Ids of the answers that have been yielded, or of which a part has."""
+        started: list[str] = []
+        """Ids of the messages yielded so far, completely or in part."""
         async for event in events:
             if event.name in {CHAT_COMPLETED, "done"}:
                 return
             if event.name == "error":
-                raise self._failure(self._remote.decode(event.data, _Status))
+                raise self._failure(self._client.decode(event.data, _Status))
             if event.name in UNFINISHED:
-                chat = self._remote.decode(event.data, _Chat)
+                chat = self._client.decode(event.data, _Chat)
                 raise self._failure(chat.last_error or _Status(msg=event.name))
             if event.name not in {DELTA, MESSAGE_COMPLETED}:
                 continue
-            message = self._remote.decode(event.data, _Message)
-            if not message.answer or (event.name == MESSAGE_COMPLETED and message.id in begun):
+            message = self._client.decode(event.data, _Message)
+            if not message.answer or (event.name == MESSAGE_COMPLETED and message.id in started):
                 continue
-            if message.id not in begun:
-                if begun:
+            if message.id not in started:
+                if started:
                     yield "\n\n"
-                begun.append(message.id)
+                started.append(message.id)
             yield message.answer
-        raise self._remote.error("the stream ended before the answer did", FailureReason.CUT)
+        raise self._client.error("the stream ended before the reply was complete", FailureReason.CUT)
 
     def _failure(self, status: _Status) -> BotError:
-        trouble = FailureReason.RATE_LIMITED if status.code in RATE_LIMIT_CODES else FailureReason.FAILED
-        return self._remote.error(f"{status.code} {status.msg}", trouble)
+        reason = FailureReason.RATE_LIMITED if status.code in RATE_LIMIT_CODES else FailureReason.FAILED
+        return self._client.error(f"{status.code} {status.msg}", reason)
 
 
-def _said(message: Message) -> dict[str, str]:
+def _to_coze(message: Message) -> dict[str, str]:
     is_customer = message.sender.role == "customer"
     return {
         "role": "user" if is_customer else "assistant",

@@ -1,4 +1,4 @@
-"""A bot that says what it heard: proof that everything around bots works."""
+"""Echo bot, for tests of the bot integration."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from chatws.bots.interface import BotRequest, HandOff
 
 
 class EchoBot:
-    """Answers every message with its own text."""
+    """Bot that replies to a message with the same text."""
 
     name = "echo"
     reads_history = False
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        """Yield the customer's text."""
-        yield turn.message.content
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        """Yield the text of the customer's message."""
+        yield request.message.content
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the bot holds no resources."""

@@ -1,4 +1,4 @@
-"""Makes the bot that the settings name."""
+"""Factory of the bot that the settings select."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from chatws.settings import Settings
 
 KEY_VARIABLE = "CHATWS_BOT_KEY"
-"""The only place a remote's key comes from: the environment."""
+"""Environment variable with the key of the bot service; there is no setting for it."""
 
 OPENAI_URL = "https://api.openai.com/v1"
 COZE_URL = "https://api.coze.com"
 
 
 class BotConfigError(Exception):
-    """The bot lacks something it needs; says what is wrong and what to do."""
+    """Invalid bot configuration; contains the cause and the advice for the operator."""
 
     def __init__(self, why: str, advice: str) -> None:
         super().__init__(why, advice)
@@ -32,53 +32,53 @@ class BotConfigError(Exception):
 
 
 def make_bot(settings: Settings, key: str | None) -> Bot:
-    """Make the bot; without one, the chat API still has the echo.
+    """Create the bot; without a configured one, the chat API uses the echo bot.
 
     Raises:
-        BotConfigError: a setting it needs is missing or of no use.
+        BotConfigError: a required setting is missing or invalid.
     """
     match settings.bot:
         case "rules":
             return _rules(settings)
         case "webhook":
-            return WebhookBot(HttpBotClient(_needed(settings.bot_url, "bot_url", "the address that answers"), key))
+            return WebhookBot(HttpBotClient(_require(settings.bot_url, "bot_url", "the address of the webhook"), key))
         case "openai":
             return _openai(settings, key)
         case "coze":
-            bot_id = _needed(settings.bot_id, "bot_id", "the id of the published bot")
-            return CozeBot(HttpBotClient(settings.bot_url or COZE_URL, _needed_key(key)), bot_id)
+            bot_id = _require(settings.bot_id, "bot_id", "the id of the published bot")
+            return CozeBot(HttpBotClient(settings.bot_url or COZE_URL, _require_key(key)), bot_id)
         case _:
             return EchoBot()
 
 
 def _rules(settings: Settings) -> RulesBot:
     if settings.bot_rules is None:
-        raise BotConfigError("bot_rules is not set", "name the YAML file: --set bot_rules=FILE")
+        raise BotConfigError("bot_rules is not set", "set the YAML file: --set bot_rules=FILE")
     try:
         return RulesBot(read_rules(settings.bot_rules))
-    except OSError as problem:
-        raise BotConfigError(f"{settings.bot_rules}: {problem.strerror}", "check bot_rules") from None
-    except ValueError as problem:
-        where = " ".join(str(problem).split())  # YAML's own errors take several lines
+    except OSError as error:
+        raise BotConfigError(f"{settings.bot_rules}: {error.strerror}", "check bot_rules") from None
+    except ValueError as error:
+        detail = " ".join(str(error).split())  # YAML errors have several lines
         raise BotConfigError(
-            f"{settings.bot_rules}: {where}", "correct the file; docs/bots.md has an example"
+            f"{settings.bot_rules}: {detail}", "correct the file; docs/bots.md has an example"
         ) from None
 
 
 def _openai(settings: Settings, key: str | None) -> OpenAIBot:
-    model = _needed(settings.bot_model, "bot_model", "the model's name")
+    model = _require(settings.bot_model, "bot_model", "the model's name")
     if settings.bot_url is None:
-        key = _needed_key(key)
+        key = _require_key(key)
     return OpenAIBot(HttpBotClient(settings.bot_url or OPENAI_URL, key), model, settings.bot_prompt)
 
 
-def _needed(value: str | None, name: str, what: str) -> str:
+def _require(value: str | None, name: str, what: str) -> str:
     if not value:
         raise BotConfigError(f"{name} is not set", f"give {what}: --set {name}=...")
     return value
 
 
-def _needed_key(key: str | None) -> str:
+def _require_key(key: str | None) -> str:
     if not key:
-        raise BotConfigError("there is no key for the service", f"put it into the environment as {KEY_VARIABLE}")
+        raise BotConfigError("the key of the bot service is missing", f"set the environment variable {KEY_VARIABLE}")
     return key

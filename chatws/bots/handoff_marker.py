@@ -1,4 +1,4 @@
-"""The mark with which a language model hands a conversation to a human, also when it comes in several pieces."""
+"""Detection of the marker with which a language model hands a conversation to an agent."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from contextlib import aclosing
 from chatws.bots.interface import HandOff
 
 MARKER = "[[handoff]]"
-"""A prompt tells the model to write this; the customer never sees it."""
+"""Text that the prompt asks the model to write; it is not sent to the customer."""
 
 
-async def watch_for_marker(pieces: AsyncGenerator[str]) -> AsyncGenerator[str | HandOff]:
-    """Pass the text on; the marker ends it with a `HandOff`. What may be its beginning is held back until it is not."""
-    held = ""
+async def replace_marker(pieces: AsyncGenerator[str]) -> AsyncGenerator[str | HandOff]:
+    """Yield the text and, instead of the marker, a `HandOff`, which ends it; a partial marker is buffered."""
+    buffered = ""
     async with aclosing(pieces):
         async for piece in pieces:
-            text, found, _ = (held + piece).partition(MARKER)
+            text, found, _ = (buffered + piece).partition(MARKER)
             if found:
                 if text:
                     yield text
                 yield HandOff("the bot handed off")
                 return
-            cut = len(text) - _possible_start(text)
-            held = text[cut:]
+            cut = len(text) - _partial_marker_length(text)
+            buffered = text[cut:]
             if cut:
                 yield text[:cut]
-    if held:
-        yield held
+    if buffered:
+        yield buffered
 
 
-def _possible_start(text: str) -> int:
-    """How many characters at the end could be the beginning of the marker."""
+def _partial_marker_length(text: str) -> int:
+    """Return the number of characters at the end of the text that may be the start of the marker."""
     return next((size for size in range(len(MARKER) - 1, 0, -1) if text.endswith(MARKER[:size])), 0)

@@ -1,4 +1,4 @@
-"""One remote service that answers over HTTP: asks it, and turns everything that can go wrong into a `BotError`."""
+"""HTTP client of a bot service; every failure becomes a `BotError`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import msgspec
 from aiohttp import hdrs
 
 from chatws.bots.interface import BotError, FailureReason
-from chatws.bots.sse import EventStream, ServerSentEvent, TooLong
+from chatws.bots.sse import EventStream, EventTooLong, ServerSentEvent
 
 MAX_REQUESTS = 100
-"""Answers under way at once; the next question waits, within its own time."""
+"""Maximum number of concurrent requests; further ones wait, within their own timeout."""
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_DETAIL_CHARS = 200
@@ -29,80 +29,80 @@ T = TypeVar("T")
 
 
 class HttpBotClient:
-    """The service at one address. How long an answer may take is the caller's business."""
+    """Client of the service at one URL. The caller enforces the timeout of a reply."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self._url = url.rstrip("/")
         self._key = key
         self._session: aiohttp.ClientSession | None = None
-        """Made with the first question: it needs the running loop."""
+        """Created by the first request: it needs the running event loop."""
 
     @asynccontextmanager
     async def post(self, path: str, body: object) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send JSON and give the response to read, if the status says that it is one.
+        """Send JSON and return the open response of a successful request.
 
         Raises:
-            BotError: it cannot be reached, refuses, or (while it is read) breaks off.
+            BotError: the service is unreachable, returns an error status, or closes the connection during the response.
         """
         try:
             request = self._open().post(self._url + path, data=msgspec.json.encode(body), allow_redirects=False)
             async with request as response:
                 if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                    raise await self._refusal(response)
+                    raise await self._status_error(response)
                 yield response
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as problem:
-            raise self.error(str(problem), FailureReason.UNREACHABLE) from problem
-        except TimeoutError as problem:
-            raise self.error("no connection in time", FailureReason.TIMEOUT) from problem
-        except (aiohttp.ClientError, ConnectionError) as problem:
-            raise self.error(repr(problem), FailureReason.CUT) from problem
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            raise self.error(str(error), FailureReason.UNREACHABLE) from error
+        except TimeoutError as error:
+            raise self.error("connecting timed out", FailureReason.TIMEOUT) from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise self.error(repr(error), FailureReason.CUT) from error
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[ServerSentEvent]:
-        """Read the response as an event stream; ends when the other side ends it, in whatever state.
+        """Read the response as an event stream until the service ends it, even within an event.
 
         Raises:
-            BotError: an event has no end.
+            BotError: an event exceeds the size limit.
         """
         stream = EventStream()
         async for chunk in response.content.iter_any():
             try:
                 events = stream.feed(chunk)
-            except TooLong:
-                raise self.error("an endless event", FailureReason.UNREADABLE) from None
+            except EventTooLong:
+                raise self.error("event too long", FailureReason.UNREADABLE) from None
             for event in events:
                 yield event
 
     async def read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read a whole body.
+        """Read the whole body.
 
         Raises:
-            BotError: it is too long.
+            BotError: the body exceeds the size limit.
         """
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise self.error("an endless body", FailureReason.UNREADABLE)
+                raise self.error("body too long", FailureReason.UNREADABLE)
         return bytes(body)
 
     def decode(self, text: bytes | str, kind: type[T]) -> T:
-        """Read JSON of the remote.
+        """Decode JSON of the service.
 
         Raises:
-            BotError: it is something else.
+            BotError: the JSON is malformed or has another structure.
         """
         try:
             return msgspec.json.decode(text, type=kind, strict=False)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as problem:
-            raise self.error(str(problem), FailureReason.UNREADABLE) from None
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise self.error(str(error), FailureReason.UNREADABLE) from None
 
-    def error(self, detail: str, trouble: FailureReason) -> BotError:
-        """Make an error whose detail may be logged: short, and without the key, whatever the remote repeats of it."""
-        shown = detail.replace(self._key, "***") if self._key else detail
-        return BotError(shown[:MAX_DETAIL_CHARS], trouble)
+    def error(self, detail: str, reason: FailureReason) -> BotError:
+        """Return an error with a detail that is safe to log: truncated, and with the key masked."""
+        masked = detail.replace(self._key, "***") if self._key else detail
+        return BotError(masked[:MAX_DETAIL_CHARS], reason)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
 
@@ -124,17 +124,17 @@ class HttpBotClient:
             )
         return self._session
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> BotError:
+    async def _status_error(self, response: aiohttp.ClientResponse) -> BotError:
         detail = f"HTTP {response.status}"
         if (wait := response.headers.get(hdrs.RETRY_AFTER)) is not None:
             detail += f", retry after {wait}"
         with contextlib.suppress(BotError, aiohttp.ClientError):
             detail += f": {(await self.read(response)).decode(errors='replace')}"
-        return self.error(detail, trouble_of_status(response.status))
+        return self.error(detail, failure_of_status(response.status))
 
 
-def trouble_of_status(status: int) -> FailureReason:
-    """Name what an HTTP status that is not a success means."""
+def failure_of_status(status: int) -> FailureReason:
+    """Return the failure reason of an HTTP error status."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return FailureReason.RATE_LIMITED
     if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT}:

@@ -1,6 +1,6 @@
-"""The port of bots: a conversation goes in, text comes out piece by piece.
+"""Interface of bots: a bot receives a conversation and streams its reply.
 
-BotError   the bot could not answer; carries the trouble as one word for agents, and the detail for the operator
+BotError   failed reply; carries the reason as one word for agents, and the detail for the operator
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chatws.protocol.entities import Message
 
 
 class FailureReason(StrEnum):
-    """Why there is no answer."""
+    """Reason of a failed reply."""
 
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
@@ -27,27 +27,27 @@ class FailureReason(StrEnum):
 
 
 class BotError(Exception):
-    """No answer came: the remote failed, refused, or said nothing."""
+    """Failed reply: the service is unavailable, rejected the request, or returned nothing."""
 
-    def __init__(self, detail: str, trouble: FailureReason = FailureReason.FAILED) -> None:
-        super().__init__(detail, trouble)
+    def __init__(self, detail: str, reason: FailureReason = FailureReason.FAILED) -> None:
+        super().__init__(detail, reason)
         self.detail = detail
-        self.trouble = trouble
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.trouble.value}: {self.detail}"
+        return f"{self.reason.value}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
 class HandOff:
-    """The bot gives the conversation to a human; what it said before is still for the customer."""
+    """Hand-off of the conversation to an agent; text yielded before it is still sent to the customer."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class BotRequest:
-    """What a bot is asked: the customer's message, and what was said before it, oldest first."""
+    """Input of a bot: the customer's message and the messages before it, oldest first."""
 
     conversation_id: str
     message: Message
@@ -55,28 +55,31 @@ class BotRequest:
 
 
 class Bot(Protocol):
-    """Answers customers. It neither stores nor sends: the caller does, if it is still the bot's turn by then."""
+    """Generator of replies to customers.
+
+    It neither stores nor sends them: the caller does, if the conversation is still assigned to the bot.
+    """
 
     @property
     def name(self) -> str:
-        """The name under which the bot is chosen and logged."""
+        """Name of the bot in the settings and in the log."""
         ...
 
     @property
     def reads_history(self) -> bool:
-        """Whether a turn shall come with what was said before; reading it costs a query."""
+        """Whether a request has to include the history, which costs a query."""
         ...
 
-    def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        """Yield the answer in pieces, and at most one `HandOff`, at the end.
+    def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        """Yield the reply in pieces, optionally followed by one `HandOff`.
 
-        It is cancelled when it takes too long or a human takes over.
+        The caller cancels it on a timeout, or when an agent takes over.
 
         Raises:
-            BotError: there is no answer; what was yielded before counts for nothing.
+            BotError: the reply failed; the caller discards the pieces yielded before.
         """
         ...
 
     async def close(self) -> None:
-        """Give back what it holds; it is not asked any more."""
+        """Release all resources; no further request follows."""
         ...

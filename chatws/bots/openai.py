@@ -1,6 +1,6 @@
-"""A bot behind an OpenAI-compatible ``POST /chat/completions``, streamed (OpenAI API reference, Chat Completions).
+"""Bot that uses an OpenAI-compatible ``POST /chat/completions``, streamed (OpenAI API, Chat Completions).
 
-Services that answer with one JSON object although a stream was asked for are understood, too.
+Services that return one JSON object instead of the requested stream are supported, too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from chatws.bots.handoff_marker import MARKER, watch_for_marker
+from chatws.bots.handoff_marker import MARKER, replace_marker
 from chatws.bots.http_bot import EVENTS, HttpBotClient
 from chatws.bots.interface import BotError, BotRequest, FailureReason, HandOff
 from chatws.protocol.entities import Message
@@ -37,7 +37,7 @@ class _Choice(msgspec.Struct, frozen=True):
         return (self.delta and self.delta.content) or (self.message and self.message.content) or ""
 
 
-class _Problem(msgspec.Struct, frozen=True):
+class _Error(msgspec.Struct, frozen=True):
     message: str | None = None
     code: str | int | None = None
     type: str | None = None
@@ -45,63 +45,63 @@ class _Problem(msgspec.Struct, frozen=True):
 
 class _Chunk(msgspec.Struct, frozen=True):
     choices: list[_Choice] = []
-    error: _Problem | str | None = None
+    error: _Error | str | None = None
 
 
 class OpenAIBot:
-    """Asks a language model."""
+    """Client of a language model."""
 
     name = "openai"
     reads_history = True
 
-    def __init__(self, remote: HttpBotClient, model: str, prompt: str | None = None) -> None:
-        self._remote = remote
+    def __init__(self, client: HttpBotClient, model: str, prompt: str | None = None) -> None:
+        self._client = client
         self._model = model
         self._prompt = prompt or DEFAULT_PROMPT
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        """Yield the model's text as it is written; the marker becomes a hand-off."""
-        async with aclosing(watch_for_marker(self._complete(turn))) as pieces:
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        """Yield the model's text as it is generated; the marker becomes a hand-off."""
+        async with aclosing(replace_marker(self._complete(request))) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._remote.close()
+        """Close all connections."""
+        await self._client.close()
 
-    async def _complete(self, turn: BotRequest) -> AsyncGenerator[str]:
-        said = [{"role": "system", "content": self._prompt}, *map(_said, (*turn.history, turn.message))]
-        body = {"model": self._model, "messages": said, "stream": True}
-        async with self._remote.post("/chat/completions", body) as response:
+    async def _complete(self, request: BotRequest) -> AsyncGenerator[str]:
+        messages = [{"role": "system", "content": self._prompt}, *map(_to_openai, (*request.history, request.message))]
+        body = {"model": self._model, "messages": messages, "stream": True}
+        async with self._client.post("/chat/completions", body) as response:
             if response.content_type != EVENTS:
-                yield self._read(self._remote.decode(await self._remote.read(response), _Chunk)).text
+                yield self._read(self._client.decode(await self._client.read(response), _Chunk)).text
                 return
             finished = False
-            async with aclosing(self._remote.events(response)) as events:
+            async with aclosing(self._client.events(response)) as events:
                 async for event in events:
                     if event.data == DONE:
                         return
-                    choice = self._read(self._remote.decode(event.data, _Chunk))
+                    choice = self._read(self._client.decode(event.data, _Chunk))
                     finished = finished or choice.finish_reason is not None
                     if choice.text:
                         yield choice.text
             if not finished:
-                raise self._remote.error("the stream ended before the answer did", FailureReason.CUT)
+                raise self._client.error("the stream ended before the reply was complete", FailureReason.CUT)
 
     def _read(self, chunk: _Chunk) -> _Choice:
         if chunk.error is not None:
             raise self._failure(chunk.error)
         return chunk.choices[0] if chunk.choices else _Choice()
 
-    def _failure(self, problem: _Problem | str) -> BotError:
-        if isinstance(problem, str):
-            return self._remote.error(problem, FailureReason.FAILED)
-        words = f"{problem.code} {problem.type}"
-        limited = "429" in words or "rate_limit" in words or "insufficient_quota" in words
-        return self._remote.error(
-            problem.message or words, FailureReason.RATE_LIMITED if limited else FailureReason.FAILED
+    def _failure(self, error: _Error | str) -> BotError:
+        if isinstance(error, str):
+            return self._client.error(error, FailureReason.FAILED)
+        description = f"{error.code} {error.type}"
+        limited = "429" in description or "rate_limit" in description or "insufficient_quota" in description
+        return self._client.error(
+            error.message or description, FailureReason.RATE_LIMITED if limited else FailureReason.FAILED
         )
 
 
-def _said(message: Message) -> dict[str, str]:
+def _to_openai(message: Message) -> dict[str, str]:
     return {"role": "user" if message.sender.role == "customer" else "assistant", "content": message.content}

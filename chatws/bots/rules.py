@@ -1,4 +1,4 @@
-"""A bot that answers from a file: questions by their words, a fallback, and words that hand off to a human."""
+"""Bot with rules from a file: replies by keyword, a fallback, and keywords for the hand-off to an agent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chatws.protocol.limits import MAX_CONTENT_CHARS
 Words = Annotated[list[str], Meta(min_length=1)]
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT_CHARS)]
 
-ASKED = "the customer asked for a human"
+ASKED_FOR_AGENT = "the customer asked for a human"
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer, and the words of the questions it is for; ``handoff`` passes the customer on after it."""
+    """Reply ``say`` to messages with a phrase of ``when``; ``handoff`` hands the customer off after it."""
 
     when: Words
     say: Text
@@ -28,7 +28,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file. The first rule that fits answers; ``handoff`` lists words that go to a human before any rule."""
+    """Content of the file. The first matching rule applies; phrases of ``handoff`` take precedence over all rules."""
 
     answers: Annotated[list[Rule], Meta(min_length=1)]
     fallback: Text
@@ -36,7 +36,7 @@ class RuleBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RulesBot:
-    """Answers from a rule book."""
+    """Bot that replies from a rule book."""
 
     name = "rules"
     reads_history = False
@@ -46,26 +46,26 @@ class RulesBot:
         self._fallback = book.fallback
         self._handoff = KeywordMatcher(book.handoff)
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        """Yield the answer of the first rule that fits, else the fallback."""
-        asked = turn.message.content
-        if self._handoff.found_in(asked):
-            yield HandOff(ASKED)
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        """Yield the reply of the first matching rule, else the fallback."""
+        text = request.message.content
+        if self._handoff.found_in(text):
+            yield HandOff(ASKED_FOR_AGENT)
             return
-        rule = next((rule for words, rule in self._rules if words.found_in(asked)), None)
+        rule = next((rule for matcher, rule in self._rules if matcher.found_in(text)), None)
         yield self._fallback if rule is None else rule.say
         if rule is not None and rule.handoff:
             yield HandOff(f"rule: {rule.when[0]}")
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the bot holds no resources."""
 
 
 def read_rules(path: Path) -> RuleBook:
     """Read a rule book in YAML.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not YAML, or not a rule book; says where.
+        OSError: the file cannot be read.
+        ValueError: the file is not YAML or not a rule book; the text contains the position.
     """
     return msgspec.yaml.decode(path.read_bytes(), type=RuleBook)

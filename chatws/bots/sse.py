@@ -1,4 +1,4 @@
-"""Server-sent events from bytes, without I/O (WHATWG HTML, section 9.2.6, interpreting an event stream)."""
+"""Sans-I/O parser of server-sent events (WHATWG HTML, section 9.2.6, interpreting an event stream)."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import codecs
 from typing import NamedTuple
 
 MAX_EVENT_CHARS = 256 * 1024
-"""An event of a remote that is longer than this is no answer to a customer."""
+"""Maximum size of an event; no reply to a customer is that long."""
 
 
 class ServerSentEvent(NamedTuple):
-    """One event; ``data`` is its data lines, joined by line feeds."""
+    """Event; ``data`` contains its data lines, joined by line feeds."""
 
     name: str
     data: str
 
 
-class TooLong(Exception):
-    """An event exceeds `MAX_EVENT_CHARS`."""
+class EventTooLong(Exception):
+    """Event that exceeds `MAX_EVENT_CHARS`."""
 
 
 class EventStream:
-    """Takes the stream in pieces of any size, cut anywhere, also inside a character."""
+    """Incremental parser; chunks may end anywhere, even inside a character."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
         self._rest = ""
-        """The beginning of a line whose end has not come."""
+        """Start of an incomplete line."""
         self._name = ""
         self._data: list[str] = []
         self._size = 0
-        """Characters of the event under way."""
+        """Characters of the current event."""
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Return the events that this piece completes; one that the end of the stream cuts off never was.
+        """Return the events that this chunk completes; an incomplete event at the end of the stream is discarded.
 
         Raises:
-            TooLong: an event has no end.
+            EventTooLong: an event exceeds the size limit.
         """
         text = self._rest + self._decoder.decode(chunk)
-        # A CR at the end may be half of a CRLF.
-        held = "\r" if text.endswith("\r") else ""
-        body = text.removesuffix("\r") if held else text
+        # A CR at the end may be the first half of a CRLF.
+        pending_cr = "\r" if text.endswith("\r") else ""
+        body = text.removesuffix("\r") if pending_cr else text
         *lines, rest = body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._rest = rest + held
+        self._rest = rest + pending_cr
         events = [event for line in lines if (event := self._take(line)) is not None]
         if self._size + len(self._rest) > MAX_EVENT_CHARS:
-            raise TooLong
+            raise EventTooLong
         return events
 
     def _take(self, line: str) -> ServerSentEvent | None:
@@ -57,7 +57,7 @@ class EventStream:
             return None  # a comment
         self._size += len(line)
         if self._size > MAX_EVENT_CHARS:
-            raise TooLong
+            raise EventTooLong
         value = value.removeprefix(" ")
         if field == "data":
             self._data.append(value)

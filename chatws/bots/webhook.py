@@ -1,8 +1,8 @@
-"""A bot behind the operator's own HTTP address.
+"""Bot that calls a webhook of the operator.
 
-It gets ``POST {conversationId, message, history}`` with messages in the shape of the chat's contract, and answers with
-``{"reply": "...", "handoff": true, "reason": "..."}``, each of them optional, as JSON or as the data of server-sent
-events whose replies are pieces of one answer; ``[DONE]``, ``event: done`` or the end of the response ends them.
+The webhook receives ``POST {conversationId, message, history}`` with messages in the format of the chat protocol. It
+responds with ``{"reply": "...", "handoff": true, "reason": "..."}``, each field optional, as JSON or as the data of
+server-sent events with pieces of one reply, ended by ``[DONE]``, ``event: done`` or the end of the response.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from chatws.protocol.entities import Message, Wire
 DONE = "[DONE]"
 
 
-class WebhookQuestion(Wire, frozen=True, kw_only=True):
-    """What the address is sent."""
+class WebhookRequest(Wire, frozen=True, kw_only=True):
+    """Body of a request."""
 
     conversation_id: str
     message: Message
     history: tuple[Message, ...]
 
 
-class WebhookAnswer(msgspec.Struct, frozen=True):
-    """What it says, or a piece of it."""
+class WebhookResponse(msgspec.Struct, frozen=True):
+    """Response, or one piece of it."""
 
     reply: str | None = None
     handoff: bool = False
@@ -36,36 +36,36 @@ class WebhookAnswer(msgspec.Struct, frozen=True):
 
 
 class WebhookBot:
-    """Asks an address."""
+    """Client of a webhook."""
 
     name = "webhook"
     reads_history = True
 
-    def __init__(self, remote: HttpBotClient) -> None:
-        self._remote = remote
+    def __init__(self, client: HttpBotClient) -> None:
+        self._client = client
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
         """Yield the replies; a hand-off ends them."""
-        question = WebhookQuestion(conversation_id=turn.conversation_id, message=turn.message, history=turn.history)
-        async with self._remote.post("", question) as response:
+        body = WebhookRequest(conversation_id=request.conversation_id, message=request.message, history=request.history)
+        async with self._client.post("", body) as response:
             if response.content_type != EVENTS:
-                for piece in _pieces(self._remote.decode(await self._remote.read(response) or b"{}", WebhookAnswer)):
+                for piece in _pieces(self._client.decode(await self._client.read(response) or b"{}", WebhookResponse)):
                     yield piece
                 return
-            async with aclosing(self._remote.events(response)) as events:
+            async with aclosing(self._client.events(response)) as events:
                 async for event in events:
                     if event.data == DONE or event.name == "done":
                         return
-                    for piece in _pieces(self._remote.decode(event.data, WebhookAnswer)):
+                    for piece in _pieces(self._client.decode(event.data, WebhookResponse)):
                         yield piece
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._remote.close()
+        """Close all connections."""
+        await self._client.close()
 
 
-def _pieces(answer: WebhookAnswer) -> list[str | HandOff]:
-    pieces: list[str | HandOff] = [answer.reply] if answer.reply else []
-    if answer.handoff:
-        pieces.append(HandOff(answer.reason or "the bot handed off"))
+def _pieces(response: WebhookResponse) -> list[str | HandOff]:
+    pieces: list[str | HandOff] = [response.reply] if response.reply else []
+    if response.handoff:
+        pieces.append(HandOff(response.reason or "the bot handed off"))
     return pieces

@@ -1,4 +1,4 @@
-"""Fixtures of the bots' tests."""
+"""Fixtures of the bot tests."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.bots.service import Service, running_service
+from tests.bots.service import FakeBotService, running_service
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[Service]:
-    """A remote service."""
+async def service() -> AsyncIterator[FakeBotService]:
+    """Run a fake bot service."""
     async with running_service() as service:
         yield service

@@ -1,4 +1,4 @@
-"""A remote service on a real socket that speaks what the test scripts: streams in any pieces, errors, silence, cuts."""
+"""Fake bot service on a real socket with scripted responses: streams in any chunks, errors, hangs, disconnects."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Script = Callable[[web.Request], Awaitable[web.StreamResponse]]
 End = Literal["close", "hang", "cut"]
 
 
-class Service:
-    """Answers every request with the same script, and remembers what it was sent."""
+class FakeBotService:
+    """Responds to every request with the same script, and records the requests."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -26,8 +26,8 @@ class Service:
         self.headers: list[dict[str, str]] = []
         self.bodies: list[Any] = []
         self.script: Script = stream()
-        self.reader_gone = asyncio.Event()
-        """Set when a client leaves a response that hangs."""
+        self.client_disconnected = asyncio.Event()
+        """Set when a client disconnects from a hung response."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.paths.append(request.path)
@@ -36,12 +36,12 @@ class Service:
         try:
             return await self.script(request)
         except asyncio.CancelledError:
-            self.reader_gone.set()
+            self.client_disconnected.set()
             raise
 
 
 def stream(*chunks: bytes, end: End = "close") -> Script:
-    """Send an event stream in exactly these pieces, each in a TCP segment of its own."""
+    """Send an event stream in exactly these chunks, each in its own TCP segment."""
 
     async def script(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
@@ -71,25 +71,25 @@ def answer(status: int, body: Any, **headers: str) -> Script:
 
 
 async def hang(request: web.Request) -> web.StreamResponse:
-    """Never answer."""
+    """Never respond."""
     await asyncio.Event().wait()
     raise AssertionError(request)
 
 
 async def drop(request: web.Request) -> web.StreamResponse:
-    """Close the connection instead of answering."""
+    """Close the connection instead of responding."""
     assert request.transport is not None
     request.transport.close()
     return web.Response()
 
 
 @asynccontextmanager
-async def running_service() -> AsyncIterator[Service]:
-    """Run a service on a free port."""
-    service = Service()
+async def running_service() -> AsyncIterator[FakeBotService]:
+    """Run a fake service on a free port."""
+    service = FakeBotService()
     app = web.Application()
     app.router.add_post("/{path:.*}", service.handle)
-    # Cancels a handler whose client has gone, so that a test can see it.
+    # Cancels the handler of a disconnected client, so that a test can detect it.
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -98,8 +98,8 @@ async def running_service() -> AsyncIterator[Service]:
     await runner.cleanup()
 
 
-def said(content: str, role: Role = "customer", seq: int = 1) -> Message:
-    """Make a message."""
+def make_message(content: str, role: Role = "customer", seq: int = 1) -> Message:
+    """Return a message."""
     sender = User(user_id=f"{role}-1", user_name=role.title(), role=role)
     return Message(
         conversation_id="conv-1",
@@ -111,14 +111,14 @@ def said(content: str, role: Role = "customer", seq: int = 1) -> Message:
     )
 
 
-def ask_about(content: str, *history: Message) -> BotRequest:
-    """Make a turn."""
-    return BotRequest("conv-1", said(content, seq=len(history) + 1), history)
+def make_request(content: str, *history: Message) -> BotRequest:
+    """Return a request."""
+    return BotRequest("conv-1", make_message(content, seq=len(history) + 1), history)
 
 
-async def pieces_of(bot: Bot, turn: BotRequest) -> list[str | HandOff]:
-    """Ask the bot and return everything it says."""
-    return [piece async for piece in bot.answer(turn)]
+async def pieces_of(bot: Bot, request: BotRequest) -> list[str | HandOff]:
+    """Return the whole reply of the bot."""
+    return [piece async for piece in bot.answer(request)]
 
 
 def text_of(pieces: Sequence[str | HandOff]) -> str:
@@ -127,6 +127,6 @@ def text_of(pieces: Sequence[str | HandOff]) -> str:
 
 
 def event_bytes(data: Any, name: str = "") -> bytes:
-    """Write one event as OpenAI (with a space) or, with a name, as Coze (without one) does."""
+    """Encode an event like OpenAI (with a space) or, with a name, like Coze (without a space)."""
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
     return f"event:{name}\ndata:{text}\n\n".encode() if name else f"data: {text}\n\n".encode()

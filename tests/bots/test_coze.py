@@ -1,4 +1,4 @@
-"""The bot of Coze, against the stream its API v3 really sends."""
+"""Coze bot, with streams in the format of the real API v3."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chatws.bots import BotError, FailureReason, HandOff
 from chatws.bots.coze import CozeBot
 from chatws.bots.http_bot import HttpBotClient
 from tests.bots.service import (
+    FakeBotService,
     Script,
-    Service,
     answer,
-    ask_about,
     event_bytes,
+    make_message,
+    make_request,
     pieces_of,
-    said,
     stream,
     text_of,
 )
@@ -40,13 +40,13 @@ END = (chat("completed"), event_bytes('"[DONE]"', "done"))
 
 
 @pytest.fixture
-async def bot(service: Service) -> AsyncIterator[CozeBot]:
+async def bot(service: FakeBotService) -> AsyncIterator[CozeBot]:
     bot = CozeBot(HttpBotClient(service.url, "pat_secret"), "7497")
     yield bot
     await bot.close()
 
 
-async def test_only_answers_are_for_the_customer(service: Service, bot: CozeBot) -> None:
+async def test_only_messages_of_type_answer_reach_the_customer(service: FakeBotService, bot: CozeBot) -> None:
     service.script = stream(
         *BEGIN,
         message("function_call", '{"name":"search"}', "completed", "m-0"),
@@ -59,12 +59,12 @@ async def test_only_answers_are_for_the_customer(service: Service, bot: CozeBot)
         message("follow_up", "What else?", "completed", "m-3"),
         *END,
     )
-    assert await pieces_of(bot, ask_about("hi")) == ["对话", "流程"]
+    assert await pieces_of(bot, make_request("hi")) == ["对话", "流程"]
 
 
-async def test_request_is_what_the_api_wants(service: Service, bot: CozeBot) -> None:
+async def test_request_matches_the_api(service: FakeBotService, bot: CozeBot) -> None:
     service.script = stream(*BEGIN, message("answer", "ok"), *END)
-    await pieces_of(bot, ask_about("when?", said("hello", "bot")))
+    await pieces_of(bot, make_request("when?", make_message("hello", "bot")))
     assert service.paths == ["/v3/chat"]
     assert service.headers[0]["Authorization"] == "Bearer pat_secret"
     assert service.bodies[0] == {
@@ -79,7 +79,7 @@ async def test_request_is_what_the_api_wants(service: Service, bot: CozeBot) -> 
     }
 
 
-async def test_answers_that_come_whole_are_taken_and_kept_apart(service: Service, bot: CozeBot) -> None:
+async def test_unstreamed_messages_are_separated_by_an_empty_line(service: FakeBotService, bot: CozeBot) -> None:
     service.script = stream(
         *BEGIN,
         message("answer", "first", "completed", "m-1"),
@@ -87,19 +87,19 @@ async def test_answers_that_come_whole_are_taken_and_kept_apart(service: Service
         message("answer", "second", "completed", "m-3"),
         *END,
     )
-    assert text_of(await pieces_of(bot, ask_about("hi"))) == "first\n\nsecond"
+    assert text_of(await pieces_of(bot, make_request("hi"))) == "first\n\nsecond"
 
 
-async def test_stream_may_be_cut_anywhere(service: Service, bot: CozeBot) -> None:
+async def test_stream_may_be_split_anywhere(service: FakeBotService, bot: CozeBot) -> None:
     whole = b"".join((*BEGIN, message("answer", "流程 😀"), *END))
     for size in (1, 7, 50):
         service.script = stream(*[whole[at : at + size] for at in range(0, len(whole), size)])
-        assert text_of(await pieces_of(bot, ask_about("hi"))) == "流程 😀"
+        assert text_of(await pieces_of(bot, make_request("hi"))) == "流程 😀"
 
 
-async def test_marker_becomes_a_hand_off(service: Service, bot: CozeBot) -> None:
+async def test_marker_becomes_a_hand_off(service: FakeBotService, bot: CozeBot) -> None:
     service.script = stream(*BEGIN, message("answer", "[["), message("answer", "handoff]]"), *END)
-    (piece,) = await pieces_of(bot, ask_about("hi"))
+    (piece,) = await pieces_of(bot, make_request("hi"))
     assert isinstance(piece, HandOff)
 
 
@@ -117,11 +117,11 @@ FAILURES: list[tuple[str, Script, FailureReason]] = [
 ]
 
 
-@pytest.mark.parametrize(("script", "trouble"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
-async def test_whatever_goes_wrong_is_named(
-    service: Service, bot: CozeBot, script: Script, trouble: FailureReason
+@pytest.mark.parametrize(("script", "reason"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+async def test_failure_has_a_reason(
+    service: FakeBotService, bot: CozeBot, script: Script, reason: FailureReason
 ) -> None:
     service.script = script
     with pytest.raises(BotError) as caught:
-        await pieces_of(bot, ask_about("hi"))
-    assert caught.value.trouble is trouble, caught.value
+        await pieces_of(bot, make_request("hi"))
+    assert caught.value.reason is reason, caught.value

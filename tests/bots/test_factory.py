@@ -1,4 +1,4 @@
-"""Making the bot that the settings name."""
+"""Selection of the bot by the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatws.settings import Settings
         ({"bot": "coze", "bot_id": "7497"}, "key"),
     ],
 )
-async def test_bot_is_the_one_that_was_named(settings: dict[str, Any], key: str | None) -> None:
+async def test_settings_select_the_bot(settings: dict[str, Any], key: str | None) -> None:
     bot = make_bot(Settings(**settings), key)
     assert bot.name == settings["bot"].replace("none", "echo")
     await bot.close()
@@ -41,7 +41,9 @@ async def test_bot_is_the_one_that_was_named(settings: dict[str, Any], key: str 
         ({"bot": "coze", "bot_id": "7497"}, None, "key"),
     ],
 )
-def test_what_is_missing_is_named_before_the_server_starts(settings: dict[str, Any], key: str | None, why: str) -> None:
+def test_missing_setting_is_reported_before_the_server_starts(
+    settings: dict[str, Any], key: str | None, why: str
+) -> None:
     with pytest.raises(BotConfigError) as caught:
         make_bot(Settings(**settings), key)
     assert why in caught.value.why

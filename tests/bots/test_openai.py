@@ -1,4 +1,4 @@
-"""The bot of OpenAI-compatible services, against the stream they really send."""
+"""Bot for OpenAI-compatible services, with streams in the format of real services."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatws.bots import BotError, FailureReason, HandOff
 from chatws.bots.http_bot import HttpBotClient
 from chatws.bots.openai import DEFAULT_PROMPT, OpenAIBot
 from tests.bots.service import (
+    FakeBotService,
     Script,
-    Service,
     answer,
-    ask_about,
     drop,
     event_bytes,
+    make_message,
+    make_request,
     pieces_of,
-    said,
     stream,
     text_of,
 )
@@ -46,23 +46,23 @@ USAGE = event_bytes({"id": "chatcmpl-1", "choices": [], "usage": {"total_tokens"
 
 
 @pytest.fixture
-async def bot(service: Service) -> AsyncIterator[OpenAIBot]:
+async def bot(service: FakeBotService) -> AsyncIterator[OpenAIBot]:
     bot = OpenAIBot(HttpBotClient(f"{service.url}/v1/", KEY), "small")
     yield bot
     await bot.close()
 
 
-async def test_answer_is_the_deltas_in_order(service: Service, bot: OpenAIBot) -> None:
+async def test_reply_consists_of_the_deltas_in_order(service: FakeBotService, bot: OpenAIBot) -> None:
     service.script = stream(
         chunk("", role="assistant", refusal=None), chunk("Hello"), chunk(" 世界"), chunk(finish="stop"), USAGE, DONE
     )
-    assert await pieces_of(bot, ask_about("hi")) == ["Hello", " 世界"]
+    assert await pieces_of(bot, make_request("hi")) == ["Hello", " 世界"]
 
 
-async def test_request_is_what_the_api_wants(service: Service, bot: OpenAIBot) -> None:
+async def test_request_matches_the_api(service: FakeBotService, bot: OpenAIBot) -> None:
     service.script = stream(chunk("ok", "stop"), DONE)
-    history = (said("hi", seq=1), said("hello", "bot", 2), said("I am Ann", "admin", 3))
-    await pieces_of(bot, ask_about("when?", *history))
+    history = (make_message("hi", seq=1), make_message("hello", "bot", 2), make_message("I am Ann", "admin", 3))
+    await pieces_of(bot, make_request("when?", *history))
     assert service.paths == ["/v1/chat/completions"]
     assert service.headers[0]["Authorization"] == f"Bearer {KEY}"
     assert service.bodies[0] == {
@@ -78,26 +78,26 @@ async def test_request_is_what_the_api_wants(service: Service, bot: OpenAIBot) -
     }
 
 
-async def test_stream_may_be_cut_into_single_bytes(service: Service, bot: OpenAIBot) -> None:
+async def test_stream_may_be_split_into_single_bytes(service: FakeBotService, bot: OpenAIBot) -> None:
     whole = chunk("日本語 😀") + chunk(" ü", "stop") + DONE
     service.script = stream(*[whole[at : at + 1] for at in range(len(whole))])
-    assert text_of(await pieces_of(bot, ask_about("hi"))) == "日本語 😀 ü"
+    assert text_of(await pieces_of(bot, make_request("hi"))) == "日本語 😀 ü"
 
 
-async def test_comments_and_services_without_done_are_understood(service: Service, bot: OpenAIBot) -> None:
+async def test_comments_and_a_missing_done_are_accepted(service: FakeBotService, bot: OpenAIBot) -> None:
     service.script = stream(b": OPENROUTER PROCESSING\n\n", chunk("yes"), b":\n\n", chunk(finish="stop"))
-    assert await pieces_of(bot, ask_about("hi")) == ["yes"]
+    assert await pieces_of(bot, make_request("hi")) == ["yes"]
 
 
-async def test_service_that_does_not_stream_is_understood(service: Service, bot: OpenAIBot) -> None:
+async def test_service_without_streaming_is_supported(service: FakeBotService, bot: OpenAIBot) -> None:
     message = {"role": "assistant", "content": "all at once"}
     service.script = answer(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
-    assert await pieces_of(bot, ask_about("hi")) == ["all at once"]
+    assert await pieces_of(bot, make_request("hi")) == ["all at once"]
 
 
-async def test_marker_becomes_a_hand_off_wherever_it_is_cut(service: Service, bot: OpenAIBot) -> None:
+async def test_split_marker_becomes_a_hand_off(service: FakeBotService, bot: OpenAIBot) -> None:
     service.script = stream(chunk("One moment. [[ha"), chunk("nd"), chunk("off]] ignored"), chunk(finish="stop"), DONE)
-    pieces = await pieces_of(bot, ask_about("a human"))
+    pieces = await pieces_of(bot, make_request("a human"))
     assert text_of(pieces) == "One moment. "
     assert isinstance(pieces[-1], HandOff)
 
@@ -134,35 +134,35 @@ FAILURES: list[tuple[str, Script, FailureReason]] = [
 ]
 
 
-@pytest.mark.parametrize(("script", "trouble"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
-async def test_whatever_goes_wrong_is_named_and_the_key_is_not(
-    service: Service, bot: OpenAIBot, script: Script, trouble: FailureReason
+@pytest.mark.parametrize(("script", "reason"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+async def test_failure_has_a_reason_without_the_key(
+    service: FakeBotService, bot: OpenAIBot, script: Script, reason: FailureReason
 ) -> None:
     service.script = script
     with pytest.raises(BotError) as caught:
-        await pieces_of(bot, ask_about("hi"))
-    assert caught.value.trouble is trouble, caught.value
+        await pieces_of(bot, make_request("hi"))
+    assert caught.value.reason is reason, caught.value
     assert KEY not in str(caught.value)
 
 
-async def test_wait_that_a_rate_limit_names_is_in_the_detail(service: Service, bot: OpenAIBot) -> None:
+async def test_retry_after_of_a_rate_limit_is_in_the_detail(service: FakeBotService, bot: OpenAIBot) -> None:
     service.script = answer(429, {}, **{"Retry-After": "17"})
     with pytest.raises(BotError, match="retry after 17"):
-        await pieces_of(bot, ask_about("hi"))
+        await pieces_of(bot, make_request("hi"))
 
 
-async def test_service_that_is_not_there_is_unreachable(service: Service) -> None:
+async def test_missing_service_is_unreachable(service: FakeBotService) -> None:
     bot = OpenAIBot(HttpBotClient("http://127.0.0.1:1/v1", None), "small")
     with pytest.raises(BotError) as caught:
-        await pieces_of(bot, ask_about("hi"))
+        await pieces_of(bot, make_request("hi"))
     await bot.close()
-    assert caught.value.trouble is FailureReason.UNREACHABLE
+    assert caught.value.reason is FailureReason.UNREACHABLE
     assert service.bodies == []
 
 
-async def test_reader_who_leaves_ends_the_request(service: Service, bot: OpenAIBot) -> None:
+async def test_closing_the_reply_ends_the_request(service: FakeBotService, bot: OpenAIBot) -> None:
     service.script = stream(chunk("half"), end="hang")
-    pieces = bot.answer(ask_about("hi"))
+    pieces = bot.answer(make_request("hi"))
     assert await anext(pieces) == "half"
     await pieces.aclose()  # type: ignore[attr-defined]  # a bot's iterator is a generator
-    await service.reader_gone.wait()
+    await service.client_disconnected.wait()

@@ -1,4 +1,4 @@
-"""The bot that answers from a file, and the words it looks for."""
+"""Bot with rules from a file, and its keyword matching."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from chatws.bots import HandOff, KeywordMatcher
 from chatws.bots.rules import RulesBot, read_rules
-from tests.bots.service import ask_about, pieces_of
+from tests.bots.service import make_request, pieces_of
 
 BOOK = """
 answers:
@@ -34,20 +34,20 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("asked", ["When do you open?", "your OPENING  \n hours", "请问营业时间是几点"])
-async def test_first_rule_that_fits_answers(bot: RulesBot, asked: str) -> None:
-    assert await pieces_of(bot, ask_about(asked)) == ["We are open from 9 to 5."]
+async def test_first_matching_rule_applies(bot: RulesBot, asked: str) -> None:
+    assert await pieces_of(bot, make_request(asked)) == ["We are open from 9 to 5."]
 
 
-async def test_what_no_rule_knows_gets_the_fallback(bot: RulesBot) -> None:
-    assert await pieces_of(bot, ask_about("refunds")) == ['I do not know that. Write "human" to reach one.']
+async def test_unmatched_message_gets_the_fallback(bot: RulesBot) -> None:
+    assert await pieces_of(bot, make_request("refunds")) == ['I do not know that. Write "human" to reach one.']
 
 
-async def test_rule_may_pass_the_customer_on(bot: RulesBot) -> None:
-    assert await pieces_of(bot, ask_about("I want a refund!")) == ["I cannot decide that.", HandOff("rule: refund")]
+async def test_rule_may_hand_off(bot: RulesBot) -> None:
+    assert await pieces_of(bot, make_request("I want a refund!")) == ["I cannot decide that.", HandOff("rule: refund")]
 
 
-async def test_words_for_a_human_come_before_every_rule(bot: RulesBot) -> None:
-    (piece,) = await pieces_of(bot, ask_about("A human about opening hours, please"))
+async def test_handoff_phrases_take_precedence_over_rules(bot: RulesBot) -> None:
+    (piece,) = await pieces_of(bot, make_request("A human about opening hours, please"))
     assert isinstance(piece, HandOff)
 
 
@@ -65,7 +65,7 @@ async def test_words_for_a_human_come_before_every_rule(bot: RulesBot) -> None:
         "",
     ],
 )
-def test_file_that_is_no_rule_book_is_refused(tmp_path: Path, text: str) -> None:
+def test_invalid_rule_book_is_rejected(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_rules(write(tmp_path, text))
 
@@ -83,5 +83,5 @@ def test_file_that_is_no_rule_book_is_refused(tmp_path: Path, text: str) -> None
         (" ", "anything", False),
     ],
 )
-def test_phrases_are_whole_words_in_any_form(phrase: str, text: str, found: bool) -> None:
+def test_phrases_match_whole_words_in_any_form(phrase: str, text: str, found: bool) -> None:
     assert KeywordMatcher([phrase]).found_in(text) is found

@@ -1,4 +1,4 @@
-"""Server-sent events, cut anywhere."""
+"""Server-sent events in chunks of any size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatws.bots.sse import MAX_EVENT_CHARS, EventStream, ServerSentEvent, TooLong
+from chatws.bots.sse import MAX_EVENT_CHARS, EventStream, EventTooLong, ServerSentEvent
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from chatws.bots.sse import MAX_EVENT_CHARS, EventStream, ServerSentEvent, TooLo
         ('data: {"a": "b: c"}\n\n', [("message", '{"a": "b: c"}')]),
     ],
 )
-def test_stream_is_read_as_the_standard_says_however_it_is_cut(text: str, events: list[tuple[str, str]]) -> None:
+def test_stream_is_parsed_as_the_standard_says_for_every_split(text: str, events: list[tuple[str, str]]) -> None:
     whole = text.encode()
     for size in range(1, len(whole) + 1):
         stream = EventStream()
@@ -34,7 +34,7 @@ def test_stream_is_read_as_the_standard_says_however_it_is_cut(text: str, events
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), min_size=1), st.data())
-def test_any_text_survives_any_cut(lines: list[str], data: st.DataObject) -> None:
+def test_any_text_survives_any_split(lines: list[str], data: st.DataObject) -> None:
     whole = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
     cut = data.draw(st.integers(0, len(whole)))
     stream = EventStream()
@@ -42,16 +42,16 @@ def test_any_text_survives_any_cut(lines: list[str], data: st.DataObject) -> Non
 
 
 @given(st.lists(st.binary(max_size=50)))
-def test_no_bytes_break_it(chunks: list[bytes]) -> None:
+def test_any_bytes_are_accepted(chunks: list[bytes]) -> None:
     stream = EventStream()
     for chunk in chunks:
         stream.feed(chunk)
 
 
 @pytest.mark.parametrize("line", [b"data: " + b"x" * 1000 + b"\n", b"x" * 1000], ids=["lines", "one line"])
-def test_event_without_end_is_not_collected_for_ever(line: bytes) -> None:
+def test_event_over_the_size_limit_is_rejected(line: bytes) -> None:
     stream = EventStream()
     for _ in range(MAX_EVENT_CHARS // 1100):
         stream.feed(line)
-    with pytest.raises(TooLong):
+    with pytest.raises(EventTooLong):
         stream.feed(line * 100)

@@ -10,7 +10,7 @@ import pytest
 
 from chatws.bots import KEY_VARIABLE
 from chatws.server.errors import StartError
-from tests.bots.service import Script, Service, answer, event_bytes, hang, running_service, stream
+from tests.bots.service import FakeBotService, Script, answer, event_bytes, hang, running_service, stream
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
 from tests.support.peer import Peer
@@ -21,7 +21,7 @@ def delta(content: str, finish: str | None = None) -> bytes:
 
 
 @pytest.fixture
-async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeBotService]:
     """Service of a language model; its key is in the environment."""
     monkeypatch.setenv(KEY_VARIABLE, "sk-secret")
     async with running_service() as service:
@@ -29,7 +29,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
         yield service
 
 
-async def start(start_chat: StartChat, service: Service, **settings: Any) -> tuple[RunningChat, Peer, Peer]:
+async def start(start_chat: StartChat, service: FakeBotService, **settings: Any) -> tuple[RunningChat, Peer, Peer]:
     """Start a server with a customer and an agent in a conversation assigned to the bot."""
     chat = await start_chat(bot="openai", bot_model="small", bot_url=f"{service.url}/v1", **settings)
     customer, agent = await chat.customer(), await chat.agent()
@@ -44,7 +44,7 @@ async def say(peer: Peer, content: str) -> None:
 
 
 async def test_streamed_answer_reaches_the_room_as_typing_and_one_message(
-    start_chat: StartChat, service: Service
+    start_chat: StartChat, service: FakeBotService
 ) -> None:
     _, customer, agent = await start(start_chat, service)
     await say(customer, "hello?")
@@ -69,7 +69,7 @@ async def test_streamed_answer_reaches_the_room_as_typing_and_one_message(
     ids=["rate limit", "error", "cut", "empty", "hangs in the middle", "hangs"],
 )
 async def test_failing_remote_bot_sends_the_failure_text_and_a_notice(
-    start_chat: StartChat, service: Service, script: Script, reason: str
+    start_chat: StartChat, service: FakeBotService, script: Script, reason: str
 ) -> None:
     chat, customer, agent = await start(start_chat, service, bot_timeout_ms=600 if reason == "timeout" else 30_000)
     service.script = script
@@ -82,7 +82,7 @@ async def test_failing_remote_bot_sends_the_failure_text_and_a_notice(
     assert (await customer.expect("message_received", seq=4))["content"] == "back"
 
 
-async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: StartChat, service: Service) -> None:
+async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: StartChat, service: FakeBotService) -> None:
     _, customer, agent = await start(start_chat, service)
     service.script = hang
     await say(customer, "hello?")
@@ -90,7 +90,7 @@ async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: Start
     await say(customer, "still there?")
     assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 2
     await say(agent, "I am")
-    await service.reader_gone.wait()
+    await service.client_disconnected.wait()
     await customer.expect("typing_indicator", userId="bot", isTyping=False)
     await customer.settle()
     assert [message["sender"]["role"] for message in customer.seen("message_received")] == [
@@ -100,7 +100,7 @@ async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: Start
     ]
 
 
-async def test_model_hands_off_by_its_marker(start_chat: StartChat, service: Service) -> None:
+async def test_model_hands_off_by_its_marker(start_chat: StartChat, service: FakeBotService) -> None:
     _, customer, agent = await start(start_chat, service)
     service.script = stream(delta("One moment. [[hand"), delta("off]]", "stop"))
     await say(customer, "a riddle")

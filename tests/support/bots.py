@@ -1,4 +1,4 @@
-"""Bots under a test's control."""
+"""Scripted bots for tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StepBot(EchoBot):
 
 
 class ScriptedBot:
-    """Answers when the test lets it: all pieces, then a problem if there is one."""
+    """Replies when the test allows it: all pieces, then the exception if there is one."""
 
     name = "scripted"
     reads_history = True
@@ -33,11 +33,11 @@ class ScriptedBot:
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.was_closed = False
-        """Whether its last answer has ended."""
+        """Whether its last reply has ended."""
         self.turns: list[BotRequest] = []
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        self.turns.append(turn)
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        self.turns.append(request)
         self.asked.set()
         try:
             await self.may_answer.wait()
@@ -53,5 +53,5 @@ class ScriptedBot:
 
 
 def install(chat: RunningChat, bot: Bot) -> None:
-    """Put the bot in place of the one of the settings."""
+    """Replace the bot of the settings."""
     chat.parts.bot._bot = bot

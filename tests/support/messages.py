@@ -1,4 +1,4 @@
-"""Conversations that are already there when a test begins."""
+"""Conversations stored before a test starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANN = User(user_id="ann", user_name="Ann", role="customer")
 
 
 async def fill(chat: RunningChat, count: int, content: str = "text", conversation_id: str = "conv-1") -> None:
-    """Store a conversation of this many messages of Ann's."""
+    """Store a conversation with this many messages of Ann."""
     store = chat.parts.store
     await store.create_conversation(conversation_id, ANN, "queued")
     await asyncio.gather(*(store.append(Draft(conversation_id, ANN, f"{content} {n}")) for n in range(count)))

@@ -32,7 +32,7 @@ class BotNotices:
         """Report that the bot failed to answer."""
         match problem:
             case BotError():
-                reason = problem.trouble.value
+                reason = problem.reason.value
             case TimeoutError():
                 reason = "timeout"
             case _:
