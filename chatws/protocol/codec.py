@@ -1,4 +1,4 @@
-"""Turns the first argument of an event into its payload struct: strict about types, silent about unknown fields."""
+"""Decoding of payloads and replies into structs: types are strict, unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _ACK_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 _decode_refused_ack: Callable[[str], Any] = msgspec.json.Decoder(
     msgspec.defstruct("Refusal", [("reply", responses.Refused)], array_like=True)
 ).decode
-_NOTHING = msgspec.Raw(b"{}")
+_EMPTY_PAYLOAD = msgspec.Raw(b"{}")
 
 
 def find_command(name: str) -> CommandSpec:
-    """Look an event up in the table.
+    """Return the table row of a client event.
 
     Raises:
         ChatError: ``unknown_event``.
@@ -48,54 +48,54 @@ def find_command(name: str) -> CommandSpec:
 
 
 def decode_command(row: CommandSpec, args: list[msgspec.Raw]) -> Any:
-    """Build the payload of a client's event; the result's type is ``row.payload``.
+    """Decode the payload of a client event as ``row.payload``.
 
     Raises:
-        ChatError: ``bad_request`` naming the field.
+        ChatError: ``bad_request`` with the field.
     """
     if not args and not row.optional:
         raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name} needs a payload.")
-    return decode_payload(row, args[0] if args else _NOTHING)
+    return decode_payload(row, args[0] if args else _EMPTY_PAYLOAD)
 
 
 def decode_payload(row: CommandSpec, raw: msgspec.Raw | bytes | str) -> Any:
-    """Build a payload from its JSON, for transports that have no argument list.
+    """Decode a payload from JSON, for transports without an argument list.
 
     Raises:
-        ChatError: ``bad_request`` naming the field.
+        ChatError: ``bad_request`` with the field.
     """
     try:
         return _COMMAND_DECODERS[row.name].decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as problem:
-        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {_describe(problem)}") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {_describe(error)}") from None
 
 
 def convert_fields(row: CommandSpec, fields: dict[str, str]) -> Any:
-    """Build a payload from fields that are all text, as a query string's are.
+    """Convert a payload from text fields, such as those of a query string.
 
     Raises:
-        ChatError: ``bad_request`` naming the field.
+        ChatError: ``bad_request`` with the field.
     """
     try:
         return msgspec.convert(fields, row.payload, strict=False)
-    except msgspec.ValidationError as problem:
-        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {problem}") from None
+    except msgspec.ValidationError as error:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"{row.name}: {error}") from None
 
 
 def decode_event(name: str, raw: bytes | str) -> Any:
-    """Build the payload of a server's event; the result's type is the table's.
+    """Decode the payload of a server event as the type in the table.
 
     Raises:
         KeyError: the table has no such event.
-        msgspec.DecodeError: the payload is not of that type.
+        msgspec.DecodeError: the payload does not match the type.
     """
     return _EVENT_DECODERS[name].decode(raw)
 
 
 def decode_event_packet(raw_json: str) -> tuple[str, Any] | None:
-    """Build name and payload of a server's event from its JSON array ``[name, payload]`` in one step.
+    """Decode name and payload of a server event from the JSON array ``[name, payload]`` in one step.
 
-    None when it is no event of the table, or its payload not of that type.
+    Return None if the table has no such event or the payload does not match its type.
     """
     try:
         packet = _decode_event_packet(raw_json)
@@ -105,15 +105,15 @@ def decode_event_packet(raw_json: str) -> tuple[str, Any] | None:
 
 
 def convert_event(name: str, payload: object) -> Any:
-    """Like `decode_event`, for a payload that a Socket.IO client has already parsed."""
+    """Convert the payload of a server event that a Socket.IO client has already parsed, as in `decode_event`."""
     return msgspec.convert(payload, EVENTS[name].payload)
 
 
 def convert_reply(name: str, payload: object) -> responses.Ok | responses.Refused:
-    """Build the reply to the command ``name`` from parsed JSON.
+    """Convert the reply to the command ``name`` from parsed JSON.
 
     Raises:
-        msgspec.ValidationError: it is neither the command's reply nor a refusal.
+        msgspec.ValidationError: the JSON is neither a reply of the command nor an error reply.
     """
     if isinstance(payload, dict) and payload.get("success") is True:
         return msgspec.convert(payload, COMMANDS[name].reply)
@@ -121,10 +121,10 @@ def convert_reply(name: str, payload: object) -> responses.Ok | responses.Refuse
 
 
 def decode_ack(name: str, raw_json: str) -> responses.Ok | responses.Refused:
-    """Build the reply to the command ``name`` from the JSON array of its ack.
+    """Decode the reply to the command ``name`` from the JSON array of its ack.
 
     Raises:
-        msgspec.DecodeError: it is neither the command's reply nor a refusal.
+        msgspec.DecodeError: the JSON is neither a reply of the command nor an error reply.
     """
     try:
         reply: responses.Ok = _ACK_DECODERS[name].decode(raw_json).reply
@@ -134,7 +134,7 @@ def decode_ack(name: str, raw_json: str) -> responses.Ok | responses.Refused:
     return reply
 
 
-def _describe(problem: Exception) -> str:
-    if isinstance(problem, msgspec.DecodeError):
-        return str(problem)
+def _describe(error: Exception) -> str:
+    if isinstance(error, msgspec.DecodeError):
+        return str(error)
     return "the payload is not valid JSON"

@@ -1,4 +1,4 @@
-"""What clients ask for: the payload of every client-to-server event."""
+"""Payloads of the requests: client-to-server events and REST operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RefreshToken(Wire, frozen=True, kw_only=True):
 
 
 class JoinConversation(Wire, frozen=True, kw_only=True):
-    """Join, and catch up after ``afterSeq`` when the client still knows this database's ``epoch``."""
+    """Join, and receive the messages after ``afterSeq`` if the client's ``epoch`` is the one of the database."""
 
     conversation_id: Id
     after_seq: Seq | UnsetType = UNSET
@@ -36,7 +36,7 @@ class JoinConversation(Wire, frozen=True, kw_only=True):
 
 
 class SendMessage(Wire, frozen=True, kw_only=True):
-    """A message; repeat it with the same ``clientMessageId`` until it is acked."""
+    """A message; retried with the same ``clientMessageId`` until it is acked."""
 
     conversation_id: Id
     content: str
@@ -44,7 +44,7 @@ class SendMessage(Wire, frozen=True, kw_only=True):
 
 
 class History(Wire, frozen=True, kw_only=True):
-    """A page before or after a ``seq`` (both exclusive); the newest page when neither is given."""
+    """A page before or after a ``seq`` (both exclusive); without either, the newest page."""
 
     conversation_id: Id
     before_seq: Seq | UnsetType = UNSET
@@ -53,41 +53,41 @@ class History(Wire, frozen=True, kw_only=True):
 
 
 class SetPresence(Wire, frozen=True, kw_only=True):
-    """The user's own choice; busy goes before any online, online before away."""
+    """The status chosen by the user; among several connections busy wins over online, and online over away."""
 
     status: PresenceChoice
 
 
 class MarkRead(Wire, frozen=True, kw_only=True):
-    """Everything up to and including ``seq`` has been read."""
+    """The user has read all messages up to and including ``seq``."""
 
     conversation_id: Id
     seq: Seq
 
 
 class SubscribeInbox(Wire, frozen=True, kw_only=True):
-    """Follow the list of conversations, all or those of one status or assignee."""
+    """Subscribe to the list of conversations, optionally of one status or assignee."""
 
     status: ConversationStatus | UnsetType = UNSET
     assignee: Id | UnsetType = UNSET
 
 
 class ChangeConversation(Wire, frozen=True, kw_only=True):
-    """Claim, release, resolve, reopen, or give to the bot the ``version`` of a conversation that the agent has seen."""
+    """Claim, release, resolve, reopen, or assign to the bot; ``version`` is the one that the agent has seen."""
 
     conversation_id: Id
     version: Version
 
 
 class Handoff(Wire, frozen=True, kw_only=True):
-    """Take a conversation from the bot and put it in the agents' queue."""
+    """Move a conversation from the bot to the queue of the agents."""
 
     conversation_id: Id
     reason: ShortText | UnsetType = UNSET
 
 
 class Nothing(Wire, frozen=True, kw_only=True):
-    """REST: a request that says everything by its place."""
+    """REST: a request without fields."""
 
 
 class ConversationRef(Wire, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class ConversationRef(Wire, frozen=True, kw_only=True):
 
 
 class ListConversations(Wire, frozen=True, kw_only=True):
-    """REST: a page of conversations, last changed first; ``cursor`` is what the page before returned."""
+    """REST: a page of conversations, most recently changed first; ``cursor`` is returned with the previous page."""
 
     status: ConversationStatus | UnsetType = UNSET
     assignee: Id | UnsetType = UNSET
@@ -106,7 +106,7 @@ class ListConversations(Wire, frozen=True, kw_only=True):
 
 
 class LoadMessages(Wire, frozen=True, kw_only=True):
-    """REST: the guide's initial load; without a conversation, the session's own."""
+    """REST: the initial load of the guide; without a conversation, the one of the session."""
 
     conversation_id: Id | UnsetType = UNSET
     before_seq: Seq | UnsetType = UNSET
@@ -115,13 +115,13 @@ class LoadMessages(Wire, frozen=True, kw_only=True):
 
 
 class StartConversation(Wire, frozen=True, kw_only=True):
-    """REST: an agent starts a conversation with a customer."""
+    """REST: a conversation that an agent starts with a customer."""
 
     customer_id: Id
 
 
 class BotQuestion(Wire, frozen=True, kw_only=True):
-    """REST: the guide's ``POST /api/coze/chat``."""
+    """REST: ``POST /api/coze/chat`` of the guide."""
 
     message: str
     conversation_id: Id | UnsetType = UNSET
@@ -144,6 +144,6 @@ class Login(Wire, frozen=True, kw_only=True):
 
 
 class StartSession(Wire, frozen=True, kw_only=True):
-    """REST: a new customer, with the name that agents will see."""
+    """REST: a new customer, with the name shown to agents."""
 
     user_name: Annotated[str, Meta(min_length=1, max_length=80)] | UnsetType = UNSET

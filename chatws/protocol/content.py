@@ -1,4 +1,4 @@
-"""What a message may contain."""
+"""Validation and normalization of message contents and user names."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.limits import MAX_CONTENT_BYTES, MAX_CONTENT_CHARS
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""C0 but tab and line feed, DEL, C1, and lone surrogates."""
+"""C0 except tab and line feed, DEL, C1, and lone surrogates."""
 
 
 def normalise_content(content: str) -> str:
-    """Turn CRLF and CR into LF and check the rest; the result is stored verbatim and escaped where it is shown.
+    """Replace CRLF and CR by LF and validate; the result is stored unchanged and escaped where it is displayed.
 
     Raises:
         ChatError: ``too_large`` over 4,000 code points or 16 KiB, ``bad_request`` for white space only or a control
@@ -22,30 +22,30 @@ def normalise_content(content: str) -> str:
     if len(text) > MAX_CONTENT_CHARS:
         raise ChatError(ErrorCode.TOO_LARGE, f"A message has at most {MAX_CONTENT_CHARS} characters.")
     if _FORBIDDEN.search(text):
-        raise ChatError(ErrorCode.BAD_REQUEST, "A message holds no control characters.")
+        raise ChatError(ErrorCode.BAD_REQUEST, "A message must not contain control characters.")
     if not text.strip():
-        raise ChatError(ErrorCode.BAD_REQUEST, "A message is not empty.")
+        raise ChatError(ErrorCode.BAD_REQUEST, "A message must not be empty.")
     if not text.isascii() and len(text.encode()) > MAX_CONTENT_BYTES:
         raise ChatError(ErrorCode.TOO_LARGE, f"A message has at most {MAX_CONTENT_BYTES} bytes.")
     return text
 
 
 def fit_content(text: str) -> str:
-    """Make what a machine wrote fit for a message: line ends, no control characters, trimmed, cut to its length.
+    """Convert generated text to a valid message: LF line ends, no control characters, trimmed, truncated.
 
-    Empty when nothing is left.
+    The result is empty if no text is left.
     """
     plain = _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return plain.strip()[:MAX_CONTENT_CHARS].rstrip()
 
 
 def normalise_name(name: str) -> str:
-    """Trim a name that others will see.
+    """Trim and validate a user name.
 
     Raises:
-        ChatError: ``bad_request`` when nothing is left, or for a control character or a line end.
+        ChatError: ``bad_request`` if the name is empty or contains a control character or a line end.
     """
     text = name.strip()
     if not text or "\n" in text or "\t" in text or _FORBIDDEN.search(text):
-        raise ChatError(ErrorCode.BAD_REQUEST, "A name is one line of visible characters.")
+        raise ChatError(ErrorCode.BAD_REQUEST, "A name must be one line of visible characters.")
     return text

@@ -1,4 +1,4 @@
-"""What the chat talks about: users, conversations, messages, presence, read marks."""
+"""Entities of the protocol: users, conversations, messages, presence, read marks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Timestamp = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds")]
 
 
 class Wire(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Base of everything that crosses the wire: camelCase there, unknown fields ignored."""
+    """Base of the wire structs: camelCase field names, unknown fields are ignored."""
 
 
 class User(Wire, frozen=True, kw_only=True):
-    """Somebody who can speak (guide: MessageData.sender)."""
+    """Sender of messages: agent, customer or bot (guide: MessageData.sender)."""
 
     user_id: str
     user_name: str
@@ -33,7 +33,7 @@ class User(Wire, frozen=True, kw_only=True):
 
 
 class Message(Wire, frozen=True, kw_only=True):
-    """The guide's MessageData with the id, the sequence number, and the sender's own id for it."""
+    """MessageData of the guide with id, sequence number and the client message id."""
 
     conversation_id: str
     content: str
@@ -45,7 +45,7 @@ class Message(Wire, frozen=True, kw_only=True):
 
 
 class Conversation(Wire, frozen=True, kw_only=True):
-    """One customer's conversation as agents see it; ``version`` rises with every change of status or assignee."""
+    """Conversation of a customer as shown to agents; every change of status or assignee increments ``version``."""
 
     conversation_id: str
     status: ConversationStatus
@@ -59,7 +59,7 @@ class Conversation(Wire, frozen=True, kw_only=True):
 
 
 class Presence(Wire, frozen=True, kw_only=True):
-    """Where a user stands; ``timestamp`` is when that began."""
+    """Presence status of a user; ``timestamp`` is the time of the last change."""
 
     user_id: str
     status: PresenceStatus
@@ -67,7 +67,7 @@ class Presence(Wire, frozen=True, kw_only=True):
 
 
 class ReadMark(Wire, frozen=True, kw_only=True):
-    """A user has read everything up to and including ``seq``."""
+    """Position up to which (inclusive) a user has read."""
 
     user_id: str
     seq: int

@@ -1,7 +1,7 @@
-"""Every error the contract knows: its code, text, HTTP status, and whether the same request may succeed later.
+"""Errors of the protocol: code, text, HTTP status, and whether a retry of the same request may succeed.
 
 ChatError
- └─ Conflict    carries the conversation as it is now
+ └─ Conflict    carries the current conversation
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatws.protocol.entities import Conversation, Wire
 
 
 class ErrorCode(StrEnum):
-    """What went wrong, in one word that programs may compare."""
+    """Machine-readable error code."""
 
     BAD_REQUEST = "bad_request"
     UNKNOWN_EVENT = "unknown_event"
@@ -38,7 +38,7 @@ class ErrorCode(StrEnum):
 
 
 class ErrorRow(NamedTuple):
-    """One row of the error table."""
+    """Row of the error table."""
 
     text: str
     http_status: int
@@ -46,29 +46,29 @@ class ErrorRow(NamedTuple):
 
 
 ERRORS: dict[ErrorCode, ErrorRow] = {
-    ErrorCode.BAD_REQUEST: ErrorRow("The request is not well formed.", 400, False),
-    ErrorCode.UNKNOWN_EVENT: ErrorRow("There is no event of this name.", 404, False),
-    ErrorCode.UNAUTHORIZED: ErrorRow("The credentials are missing or not valid.", 401, False),
-    ErrorCode.TOKEN_EXPIRED: ErrorRow("The token has expired; renew it and repeat.", 401, True),
+    ErrorCode.BAD_REQUEST: ErrorRow("The request is malformed.", 400, False),
+    ErrorCode.UNKNOWN_EVENT: ErrorRow("Unknown event.", 404, False),
+    ErrorCode.UNAUTHORIZED: ErrorRow("The credentials are missing or invalid.", 401, False),
+    ErrorCode.TOKEN_EXPIRED: ErrorRow("The token has expired; renew it and retry.", 401, True),
     ErrorCode.SESSION_EXPIRED: ErrorRow("The session has expired; start a new one.", 401, False),
-    ErrorCode.FORBIDDEN: ErrorRow("This is not yours to do.", 403, False),
-    ErrorCode.NOT_FOUND: ErrorRow("There is no such thing.", 404, False),
+    ErrorCode.FORBIDDEN: ErrorRow("You are not allowed to do this.", 403, False),
+    ErrorCode.NOT_FOUND: ErrorRow("Not found.", 404, False),
     ErrorCode.NOT_JOINED: ErrorRow("Join the conversation first.", 409, False),
-    ErrorCode.CONFLICT: ErrorRow("It has changed since; look again.", 409, False),
+    ErrorCode.CONFLICT: ErrorRow("The conversation has changed; reload it.", 409, False),
     ErrorCode.IDEMPOTENCY_CONFLICT: ErrorRow("This clientMessageId was used for other content.", 409, False),
-    ErrorCode.RATE_LIMITED: ErrorRow("Too many requests; wait and repeat.", 429, True),
+    ErrorCode.RATE_LIMITED: ErrorRow("Too many requests; retry later.", 429, True),
     ErrorCode.CONNECTION_LIMIT: ErrorRow("Too many connections.", 503, True),
     ErrorCode.TOO_LARGE: ErrorRow("The request is too large.", 413, False),
-    ErrorCode.TIMEOUT: ErrorRow("No answer in time; the outcome is unknown.", 504, True),
-    ErrorCode.STORAGE_UNAVAILABLE: ErrorRow("Nothing can be stored right now; the outcome is unknown.", 503, True),
+    ErrorCode.TIMEOUT: ErrorRow("The request timed out; its outcome is unknown.", 504, True),
+    ErrorCode.STORAGE_UNAVAILABLE: ErrorRow("The storage is unavailable; the outcome is unknown.", 503, True),
     ErrorCode.DRAINING: ErrorRow("This server is shutting down; reconnect.", 503, True),
     ErrorCode.SLOW: ErrorRow("The connection does not read fast enough.", 503, True),
-    ErrorCode.INTERNAL: ErrorRow("Something failed on the server.", 500, False),
+    ErrorCode.INTERNAL: ErrorRow("Internal server error.", 500, False),
 }
 
 
 class ErrorBody(Wire, frozen=True, kw_only=True):
-    """The ``error`` of a refused request."""
+    """The ``error`` of a rejected request."""
 
     code: ErrorCode
     message: str
@@ -77,7 +77,7 @@ class ErrorBody(Wire, frozen=True, kw_only=True):
 
 
 class ChatError(Exception):
-    """A request was refused for a reason the contract names."""
+    """Rejection of a request with an error code of the protocol."""
 
     def __init__(self, code: ErrorCode, message: str | None = None, *, retry_after_ms: int | None = None) -> None:
         super().__init__(code, message)
@@ -95,7 +95,7 @@ class ChatError(Exception):
 
     @property
     def body(self) -> ErrorBody:
-        """The error as it crosses the wire."""
+        """The error as sent to the client."""
         after = UNSET if self.retry_after_ms is None else self.retry_after_ms
         return ErrorBody(
             code=self.code, message=self.message, retryable=ERRORS[self.code].retryable, retry_after_ms=after
@@ -103,7 +103,7 @@ class ChatError(Exception):
 
 
 class Conflict(ChatError):
-    """A lost race: the conversation had another version."""
+    """Version conflict: the conversation was changed by another request."""
 
     def __init__(self, current: Conversation) -> None:
         super().__init__(ErrorCode.CONFLICT)

@@ -1,4 +1,4 @@
-"""What the server says unasked: the payload of every server-to-client event."""
+"""Payloads of the server-to-client events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatws.protocol.errors import ErrorCode
 
 
 class Timers(Wire, frozen=True, kw_only=True):
-    """The server's timers, so that clients need not guess; milliseconds."""
+    """Timers of the server, in milliseconds."""
 
     typing_resend_ms: int
     typing_expire_ms: int
@@ -20,7 +20,7 @@ class Timers(Wire, frozen=True, kw_only=True):
 
 
 class Authenticated(Wire, frozen=True, kw_only=True):
-    """Who the connection is, until when, and on which database (``epoch``)."""
+    """Identity of the connection, its expiry, and the ``epoch`` of the database."""
 
     user_id: str
     user_name: str
@@ -32,7 +32,7 @@ class Authenticated(Wire, frozen=True, kw_only=True):
 
 
 class JoinedConversation(Wire, frozen=True, kw_only=True):
-    """The connection is in the conversation's room."""
+    """The connection has joined the conversation's room."""
 
     conversation_id: str
 
@@ -44,7 +44,7 @@ class LeftConversation(Wire, frozen=True, kw_only=True):
 
 
 class TypingIndicator(Wire, frozen=True, kw_only=True):
-    """Somebody else in the conversation began or stopped typing."""
+    """Another member of the conversation started or stopped typing."""
 
     conversation_id: str
     user_id: str
@@ -53,7 +53,7 @@ class TypingIndicator(Wire, frozen=True, kw_only=True):
 
 
 class MessageRead(Wire, frozen=True, kw_only=True):
-    """A member has read up to ``seq``."""
+    """A member has read all messages up to ``seq``."""
 
     conversation_id: str
     user_id: str
@@ -62,25 +62,25 @@ class MessageRead(Wire, frozen=True, kw_only=True):
 
 
 class ConversationUpdated(Wire, frozen=True, kw_only=True):
-    """A conversation's status, assignee, head or last message changed."""
+    """The status, assignee, head or last message of a conversation has changed."""
 
     conversation: Conversation
 
 
 class AuthExpiring(Wire, frozen=True, kw_only=True):
-    """The token runs out soon; ``refresh_token`` renews it on the live connection."""
+    """The token expires soon; ``refresh_token`` renews it on the open connection."""
 
     in_ms: int
 
 
 class ServerDraining(Wire, frozen=True, kw_only=True):
-    """This server stops; the connection will be closed, come back after ``retryAfterMs``."""
+    """The server shuts down and will close the connection; reconnect after ``retryAfterMs``."""
 
     retry_after_ms: int
 
 
 class BotNotice(Wire, frozen=True, kw_only=True):
-    """The bot had no answer (``reason`` is one word), or a conversation left it for a human, and why if it is known."""
+    """The bot failed to reply (``reason`` is one word), or handed a conversation to agents (``reason`` if known)."""
 
     conversation_id: str
     kind: Literal["failed", "handed_off"]
@@ -89,7 +89,7 @@ class BotNotice(Wire, frozen=True, kw_only=True):
 
 
 class Failed(Wire, frozen=True, kw_only=True):
-    """The ``error`` event: a request without an ack callback failed, or the connection is about to end."""
+    """The ``error`` event: a request without an ack callback failed, or the connection will be closed."""
 
     message: str
     code: ErrorCode
@@ -97,4 +97,4 @@ class Failed(Wire, frozen=True, kw_only=True):
 
 
 Positions = dict[str, int]
-"""Heads of the joined conversations by id, so that a lost last message is noticed."""
+"""Heads of the joined conversations by id; they reveal a missed last message."""

@@ -1,4 +1,4 @@
-"""Identifiers and timestamps: time-ordered ids for rows, unguessable ids for sessions, RFC 3339 for people."""
+"""Identifiers and timestamps: time-ordered ids, unguessable ids, and RFC 3339 timestamps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _random = random.Random(secrets.randbits(128))
 
 
 def new_id(now_ms: int) -> str:
-    """Make a UUID version 7 (RFC 9562) from a Unix time in milliseconds: ids sort by the time they were made.
+    """Return a UUID version 7 (RFC 9562) for a Unix time in milliseconds; ids sort by time.
 
-    The random part is unique, not secret: the system's generator costs a system call for each.
+    The random part is unique, not secret: the generator of the operating system would cost a system call per id.
     """
     time, noise = f"{now_ms & (2**48 - 1):012x}", _random.getrandbits(74)
     version, variant = 0x7000 | noise >> 62, 0x8000 | (noise >> 48) & 0x3FFF
@@ -20,10 +20,10 @@ def new_id(now_ms: int) -> str:
 
 
 def new_secret_id() -> str:
-    """Make an unguessable id of 192 random bits, in the alphabet of ids."""
+    """Return an unguessable id of 192 random bits, in the alphabet of ids."""
     return secrets.token_urlsafe(24)
 
 
 def format_timestamp(unix_ms: int) -> str:
-    """Write a Unix time in milliseconds as RFC 3339 in UTC, for example ``2025-10-28T09:30:00.000Z``."""
+    """Format a Unix time in milliseconds as RFC 3339 in UTC, for example ``2025-10-28T09:30:00.000Z``."""
     return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

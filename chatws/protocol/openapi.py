@@ -1,4 +1,4 @@
-"""Describes the REST table in OpenAPI 3.1, for other people's tools."""
+"""OpenAPI 3.1 document of the REST operations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from chatws.protocol.spec import AGENTS, CUSTOMERS, CommandSpec
 Json = dict[str, Any]
 
 PAGES: tuple[tuple[str, str, type | None], ...] = (
-    ("/health", "Is the process alive?", responses.Health),
-    ("/ready", "Are requests welcome? 503 when not.", responses.Ready),
-    ("/metrics", "Metrics in Prometheus's text format.", None),
-    ("/openapi.json", "This description.", None),
+    ("/health", "Liveness of the process.", responses.Health),
+    ("/ready", "Readiness for requests; 503 if not ready.", responses.Ready),
+    ("/metrics", "Metrics in the Prometheus text format.", None),
+    ("/openapi.json", "This document.", None),
 )
-"""The operator's pages: path, summary, and the body if it is JSON of ours."""
+"""Pages for the operator: path, summary, and the type of a JSON body."""
 
 _REF = "#/components/schemas/{name}"
 _SECURITY: Json = {
@@ -29,7 +29,7 @@ _SECURITY: Json = {
 
 
 def describe(version: str) -> Json:
-    """Build the document for this version of the server."""
+    """Return the document for this version of the server."""
     types = [operation.command.payload for operation in OPERATIONS]
     types += [operation.command.reply for operation in OPERATIONS]
     types += [page for _, _, page in PAGES if page is not None]
@@ -54,7 +54,7 @@ def _operation(operation: Operation, schemas: dict[str, Json]) -> Json:
         "summary": row.summary,
         "operationId": row.name,
         "security": _security(row),
-        "responses": {"200": _json_body("Done.", row.reply), "default": _json_body("Refused.", responses.Refused)},
+        "responses": {"200": _json_body("Success.", row.reply), "default": _json_body("Rejected.", responses.Refused)},
     }
     fields = schemas[_name(row.payload)]
     parameters = [_parameter(name, "path", fields, required=True) for name in in_path]

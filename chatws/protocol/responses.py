@@ -1,4 +1,4 @@
-"""What a request gets back: ``{success: true, ...}`` or ``{success: false, error}``; REST sends the same bodies."""
+"""Replies to requests: ``{success: true, ...}`` or ``{success: false, error}``; REST uses the same bodies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from chatws.protocol.errors import ErrorBody
 
 
 class Ok(Wire, frozen=True, kw_only=True):
-    """Done; nothing more to say."""
+    """Success without further fields."""
 
     success: Literal[True] = True
 
 
 class Refused(Wire, frozen=True, kw_only=True):
-    """Not done, and why; a lost race brings the conversation as it is now."""
+    """Error reply; after a version conflict it contains the current conversation."""
 
     error: ErrorBody
     success: Literal[False] = False
@@ -34,7 +34,7 @@ class Refused(Wire, frozen=True, kw_only=True):
 
 
 class AuthAck(Ok, frozen=True, kw_only=True):
-    """``authenticate`` and ``refresh_token``."""
+    """Reply to ``authenticate`` and ``refresh_token``."""
 
     user_id: str
     user_name: str
@@ -43,7 +43,7 @@ class AuthAck(Ok, frozen=True, kw_only=True):
 
 
 class SendAck(Ok, frozen=True, kw_only=True):
-    """The message is stored for good; ``duplicate`` when it already was."""
+    """The message is stored durably; ``duplicate`` if it already was."""
 
     message_id: str
     seq: int
@@ -52,9 +52,9 @@ class SendAck(Ok, frozen=True, kw_only=True):
 
 
 class JoinAck(Ok, frozen=True, kw_only=True):
-    """The state of the conversation, and what the client missed.
+    """The state of the conversation, and the messages that the client missed.
 
-    ``recovered: false`` means that the client's position is not of this database: it reloads.
+    ``recovered: false`` means that the client's position belongs to another epoch: the client has to reload.
     """
 
     conversation: Conversation
@@ -77,33 +77,33 @@ class HistoryAck(Ok, frozen=True, kw_only=True):
 
 
 class InboxAck(Ok, frozen=True, kw_only=True):
-    """The conversations an agent follows and the presence of the people in them."""
+    """The subscribed conversations, and the presence of their users."""
 
     conversations: list[Conversation]
     presence: list[Presence]
 
 
 class ConversationAck(Ok, frozen=True, kw_only=True):
-    """A conversation as it is now."""
+    """The current state of a conversation."""
 
     conversation: Conversation
 
 
 class MarkAck(Ok, frozen=True, kw_only=True):
-    """Where the reader's mark stands now."""
+    """The read mark after the request."""
 
     seq: int
 
 
 class ConversationList(Ok, frozen=True, kw_only=True):
-    """REST: a page of conversations; ``cursor`` leads to the next one."""
+    """REST: a page of conversations, and the ``cursor`` of the next page."""
 
     conversations: list[Conversation]
     cursor: str | None
 
 
 class LoginAck(Ok, frozen=True, kw_only=True):
-    """REST: a token and whose it is."""
+    """REST: a token and its user."""
 
     token: str
     expires_at: Timestamp
@@ -121,7 +121,7 @@ class SessionAck(Ok, frozen=True, kw_only=True):
 
 
 class BotAck(Ok, frozen=True, kw_only=True):
-    """REST: the customer's message is stored; ``reply`` is the bot's, unless a human holds the conversation."""
+    """REST: the customer's message is stored; ``reply`` is the bot's, absent while an agent is responsible."""
 
     message_id: str
     answered: bool
@@ -129,14 +129,14 @@ class BotAck(Ok, frozen=True, kw_only=True):
 
 
 class SocketHealth(Wire, frozen=True, kw_only=True):
-    """REST: the socket part of ``/health`` (guide, Monitoring)."""
+    """REST: the WebSocket part of ``/health`` (guide, Monitoring)."""
 
     connections: int
     status: Literal["healthy"] = "healthy"
 
 
 class Health(Wire, frozen=True, kw_only=True):
-    """REST: ``/health``; whoever reads it knows that the process is alive."""
+    """REST: ``/health``; any response means that the process is alive."""
 
     status: Literal["ok"] = "ok"
     version: str
@@ -145,13 +145,13 @@ class Health(Wire, frozen=True, kw_only=True):
 
 
 class Ready(Wire, frozen=True, kw_only=True):
-    """REST: ``/ready``, and what each part it depends on says."""
+    """REST: ``/ready``, with the state of each dependency."""
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, str]
 
 
 class NotifyAck(Ok, frozen=True, kw_only=True):
-    """REST: how many of this server's connections the event was handed to."""
+    """REST: the number of connections of this server that received the event."""
 
     connections: int

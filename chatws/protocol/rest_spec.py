@@ -1,4 +1,4 @@
-"""The REST table: every operation, where it is found, and the request behind it."""
+"""Table of the REST operations: method, path, and the request of each."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chatws.protocol import commands, responses
-from chatws.protocol.spec import AGENTS, COMMANDS, CUSTOMERS, NOBODY_YET, CommandSpec, Limit
+from chatws.protocol.spec import AGENTS, COMMANDS, CUSTOMERS, UNAUTHENTICATED, CommandSpec, Limit
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One REST operation; fields in braces in the path, in the query (GET) or in the body (POST) make the payload."""
+    """REST operation; its payload consists of the path parameters and the query (GET) or the body (POST)."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -22,7 +22,7 @@ REST_COMMANDS: dict[str, CommandSpec] = {
     row.name: row
     for row in (
         CommandSpec(
-            "login", commands.Login, responses.LoginAck, "Get a token for email and password.", roles=NOBODY_YET
+            "login", commands.Login, responses.LoginAck, "Get a token for email and password.", roles=UNAUTHENTICATED
         ),
         CommandSpec(
             "refresh", commands.Nothing, responses.LoginAck, "Get a fresh token for a valid one.", roles=AGENTS
@@ -31,41 +31,44 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "logout",
             commands.Nothing,
             responses.Ok,
-            "Void every token of the agent and close its sockets.",
+            "Invalidate all tokens of the agent and close its sockets.",
             roles=AGENTS,
         ),
         CommandSpec(
             "start_session",
             commands.StartSession,
             responses.SessionAck,
-            "Begin as a new customer with a conversation.",
-            roles=NOBODY_YET,
+            "Create a customer session with a conversation.",
+            roles=UNAUTHENTICATED,
         ),
         CommandSpec(
-            "current_session", commands.Nothing, responses.SessionAck, "Look at the own session.", roles=CUSTOMERS
+            "current_session", commands.Nothing, responses.SessionAck, "Read the own session.", roles=CUSTOMERS
         ),
         CommandSpec(
             "list_conversations",
             commands.ListConversations,
             responses.ConversationList,
-            "List conversations: all of them for an agent, the own ones for a customer.",
+            "List conversations: all for an agent, the own ones for a customer.",
         ),
         CommandSpec(
             "start_conversation",
             commands.StartConversation,
             responses.ConversationAck,
-            "Start a conversation with a customer; the agent who does has it.",
+            "Start a conversation with a customer, assigned to the calling agent.",
             roles=AGENTS,
         ),
+        CommandSpec("get_conversation", commands.ConversationRef, responses.ConversationAck, "Read one conversation."),
         CommandSpec(
-            "get_conversation", commands.ConversationRef, responses.ConversationAck, "Look at one conversation."
+            "load_messages",
+            commands.LoadMessages,
+            responses.HistoryAck,
+            "Read the messages for the initial load of a page.",
         ),
-        CommandSpec("load_messages", commands.LoadMessages, responses.HistoryAck, "Read messages when a page opens."),
         CommandSpec(
             "ask_bot",
             commands.BotQuestion,
             responses.BotAck,
-            "Send a message and wait for the bot's answer; as an event stream with `Accept: text/event-stream`.",
+            "Send a message and wait for the bot's reply; as an event stream with `Accept: text/event-stream`.",
             roles=CUSTOMERS,
             limit=Limit.SEND,
         ),
@@ -78,7 +81,7 @@ REST_COMMANDS: dict[str, CommandSpec] = {
         ),
     )
 }
-"""Requests that only REST has; the others are events too."""
+"""Requests without an equivalent event."""
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/auth/login", REST_COMMANDS["login"]),

@@ -1,4 +1,4 @@
-"""The one table of names: every event, its payload, its reply, who may ask, and which limit it counts against."""
+"""Table of the events: payload, reply, permitted roles, and rate limit of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatws.protocol.entities import Id, Message, Presence, Role
 
 
 class Limit(StrEnum):
-    """Which token bucket a request draws from."""
+    """Token bucket of a request."""
 
     SEND = "send"
     TYPING = "typing"
@@ -18,22 +18,22 @@ class Limit(StrEnum):
     OTHER = "other"
 
 
-EVERYBODY: frozenset[Role] = frozenset({"admin", "customer"})
+ANY_ROLE: frozenset[Role] = frozenset({"admin", "customer"})
 AGENTS: frozenset[Role] = frozenset({"admin"})
 CUSTOMERS: frozenset[Role] = frozenset({"customer"})
-NOBODY_YET: frozenset[Role] = frozenset()
-"""For requests that come before an identity."""
+UNAUTHENTICATED: frozenset[Role] = frozenset()
+"""For requests before authentication."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """One request: a client-to-server event, or an operation of the REST table."""
+    """Request: a client-to-server event or a REST operation."""
 
     name: str
     payload: object
     reply: type[responses.Ok]
     summary: str
-    roles: frozenset[Role] = EVERYBODY
+    roles: frozenset[Role] = ANY_ROLE
     limit: Limit = Limit.OTHER
     optional: bool = False
     in_guide: bool = False
@@ -41,7 +41,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class EventSpec:
-    """One server-to-client event."""
+    """Server-to-client event."""
 
     name: str
     payload: object
@@ -56,22 +56,22 @@ COMMANDS: dict[str, CommandSpec] = {
             "authenticate",
             commands.Authenticate,
             responses.AuthAck,
-            "Give credentials after connecting without any.",
-            roles=NOBODY_YET,
+            "Authenticate a connection opened without credentials.",
+            roles=UNAUTHENTICATED,
             in_guide=True,
         ),
         CommandSpec(
             "refresh_token",
             commands.RefreshToken,
             responses.AuthAck,
-            "Renew the token of a live connection.",
+            "Renew the token of an open connection.",
             roles=AGENTS,
         ),
         CommandSpec(
             "join_conversation",
             Id | commands.JoinConversation,
             responses.JoinAck,
-            "Join a conversation's room and catch up.",
+            "Join a conversation's room and receive missed messages.",
             limit=Limit.JOIN,
             in_guide=True,
         ),
@@ -87,9 +87,14 @@ COMMANDS: dict[str, CommandSpec] = {
             in_guide=True,
         ),
         CommandSpec(
-            "typing_start", Id, responses.Ok, "Typing has begun or goes on.", limit=Limit.TYPING, in_guide=True
+            "typing_start",
+            Id,
+            responses.Ok,
+            "Report that typing started or continues.",
+            limit=Limit.TYPING,
+            in_guide=True,
         ),
-        CommandSpec("typing_stop", Id, responses.Ok, "Typing has stopped.", limit=Limit.TYPING, in_guide=True),
+        CommandSpec("typing_stop", Id, responses.Ok, "Report that typing stopped.", limit=Limit.TYPING, in_guide=True),
         CommandSpec("history", commands.History, responses.HistoryAck, "Read a page of messages."),
         CommandSpec("mark_read", commands.MarkRead, responses.MarkAck, "Move the own read mark forward."),
         CommandSpec("set_presence", commands.SetPresence, responses.Ok, "Choose online, away or busy."),
@@ -97,7 +102,7 @@ COMMANDS: dict[str, CommandSpec] = {
             "subscribe_inbox",
             commands.SubscribeInbox,
             responses.InboxAck,
-            "Follow the list of conversations.",
+            "Subscribe to the list of conversations.",
             roles=AGENTS,
             optional=True,
         ),
@@ -105,41 +110,41 @@ COMMANDS: dict[str, CommandSpec] = {
             "claim_conversation",
             commands.ChangeConversation,
             responses.ConversationAck,
-            "Take a conversation.",
+            "Claim a conversation.",
             roles=AGENTS,
         ),
         CommandSpec(
             "release_conversation",
             commands.ChangeConversation,
             responses.ConversationAck,
-            "Put a conversation back in the queue.",
+            "Return a conversation to the queue.",
             roles=AGENTS,
         ),
         CommandSpec(
             "resolve_conversation",
             commands.ChangeConversation,
             responses.ConversationAck,
-            "Close a conversation.",
+            "Resolve a conversation.",
             roles=AGENTS,
         ),
         CommandSpec(
             "reopen_conversation",
             commands.ChangeConversation,
             responses.ConversationAck,
-            "Put a closed conversation back in the queue.",
+            "Return a resolved conversation to the queue.",
             roles=AGENTS,
         ),
         CommandSpec(
             "handoff",
             commands.Handoff,
             responses.ConversationAck,
-            "Hand a conversation from the bot to the agents' queue.",
+            "Hand a conversation off from the bot to the agents' queue.",
         ),
         CommandSpec(
             "assign_bot",
             commands.ChangeConversation,
             responses.ConversationAck,
-            "Hand a queued or assigned conversation to the bot, which answers what was asked last.",
+            "Assign a queued or assigned conversation to the bot, which replies to the last message.",
             roles=AGENTS,
         ),
     )
@@ -152,14 +157,18 @@ EVENTS: dict[str, EventSpec] = {
         EventSpec("joined_conversation", events.JoinedConversation, "The room was joined.", in_guide=True),
         EventSpec("left_conversation", events.LeftConversation, "The room was left.", in_guide=True),
         EventSpec("message_received", Message, "A message was stored in a joined conversation.", in_guide=True),
-        EventSpec("typing_indicator", events.TypingIndicator, "Somebody began or stopped typing.", in_guide=True),
-        EventSpec("presence_update", Presence, "Somebody's presence changed.", in_guide=True),
-        EventSpec("error", events.Failed, "A request without ack failed, or the connection ends.", in_guide=True),
+        EventSpec(
+            "typing_indicator", events.TypingIndicator, "Another member started or stopped typing.", in_guide=True
+        ),
+        EventSpec("presence_update", Presence, "The presence of a user changed.", in_guide=True),
+        EventSpec(
+            "error", events.Failed, "A request without an ack failed, or the connection is closed.", in_guide=True
+        ),
         EventSpec("message_read", events.MessageRead, "A member's read mark moved."),
         EventSpec("conversation_updated", events.ConversationUpdated, "A conversation changed."),
-        EventSpec("bot_notice", events.BotNotice, "For inboxes: the bot failed, or handed a conversation off."),
+        EventSpec("bot_notice", events.BotNotice, "For inboxes: the bot failed, or handed off a conversation."),
         EventSpec("positions", events.Positions, "Heads of the joined conversations, every 30 s."),
-        EventSpec("auth_expiring", events.AuthExpiring, "The token runs out within a minute."),
-        EventSpec("server_draining", events.ServerDraining, "The server is stopping."),
+        EventSpec("auth_expiring", events.AuthExpiring, "The token expires within a minute."),
+        EventSpec("server_draining", events.ServerDraining, "The server is shutting down."),
     )
 }

@@ -1,4 +1,4 @@
-"""The settings of a server: the table, and how its values are found."""
+"""Settings of a server: their table, and the sources of their values."""
 
 from chatws.settings.errors import BadFile, BadValue, SettingsError, UnknownSetting
 from chatws.settings.loader import EffectiveSetting, Layer, Loaded, Value, effective, load, mask_password

@@ -1,4 +1,4 @@
-"""The settings' reference page, written from the table."""
+"""Generator of the reference page of the settings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from chatws.settings.fields import TABLE, Setting
 from chatws.settings.model import Settings
 
 _HEAD = """\
-| setting | default | what it is | allowed | environment |
+| setting | default | description | allowed | environment |
 |---|---|---|---|---|"""
 
 
 def reference() -> str:
-    """Write every setting as a Markdown table."""
+    """Return every setting as a Markdown table."""
     defaults = Settings()
     return "\n".join([_HEAD, *(_line(row, getattr(defaults, row.name)) for row in TABLE.values())]) + "\n"
 
@@ -23,7 +23,7 @@ def _line(row: Setting, default: object) -> str:
 
 def _default(row: Setting, default: object) -> str:
     if row.name == "data_dir":
-        # The effective one depends on who writes the page.
+        # The effective value depends on the environment of the generator.
         return "`$XDG_DATA_HOME/chatws`"
     return (
         "" if default is None or default == () else f"`{','.join(default) if isinstance(default, tuple) else default}`"

@@ -1,9 +1,9 @@
-"""What can be wrong with a setting.
+"""Exceptions of the settings.
 
 SettingsError
- ├─ UnknownSetting  no setting has this name; carries the nearest one
- ├─ BadValue        carries the setting, where the value came from, and what is allowed
- └─ BadFile         a settings file can not be read
+ ├─ UnknownSetting  no setting has this name; carries the most similar name
+ ├─ BadValue        carries the setting, the source of the value, and the allowed values
+ └─ BadFile         a settings file cannot be read
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class SettingsError(Exception):
-    """Base of everything that can be wrong with settings; the text is one sentence for people."""
+    """Base of the settings errors; the text is one sentence for the operator."""
 
 
 class UnknownSetting(SettingsError):
-    """``source`` names a setting that does not exist; ``nearest`` is the likely one, spelled as ``source`` would."""
+    """Unknown setting in ``source``; ``nearest`` is the most similar name, in the spelling of the source."""
 
     def __init__(self, name: str, source: str, nearest: str | None) -> None:
         super().__init__(name, source, nearest)
@@ -28,12 +28,12 @@ class UnknownSetting(SettingsError):
         self.nearest = nearest
 
     def __str__(self) -> str:
-        hint = f"did you mean {self.nearest}?" if self.nearest else "'chatws config show' lists them all"
+        hint = f"did you mean {self.nearest}?" if self.nearest else "'chatws config show' lists all settings"
         return f"{self.name} (in {self.source}) is not a setting; {hint}"
 
 
 class BadValue(SettingsError):
-    """The value that ``source`` gives the setting ``name`` is not allowed."""
+    """Value from ``source`` that the setting ``name`` does not allow."""
 
     def __init__(self, name: str, source: str, value: object, allowed: str) -> None:
         super().__init__(name, source, value, allowed)
@@ -43,11 +43,11 @@ class BadValue(SettingsError):
         self.allowed = allowed
 
     def __str__(self) -> str:
-        return f"setting {self.name} (from {self.source}) can not be {self.value!r}; allowed is {self.allowed}"
+        return f"setting {self.name} (from {self.source}) cannot be {self.value!r}; allowed is {self.allowed}"
 
 
 class BadFile(SettingsError):
-    """A settings file is missing, unreadable or not TOML."""
+    """Settings file that is missing, unreadable or not TOML."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -55,4 +55,4 @@ class BadFile(SettingsError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the settings file {self.path} can not be used: {self.reason}"
+        return f"the settings file {self.path} cannot be used: {self.reason}"

@@ -1,4 +1,4 @@
-"""The settings as rows: what the model says about each, in a form that flags, environment, files and docs can use."""
+"""Table of the settings, derived from the model, for options, environment, files and documentation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatws.settings.model import Settings
 
 
 class ValueKind(Enum):
-    """How a value is written."""
+    """Notation of a value."""
 
     TEXT = "text"
     PATH = "a path"
@@ -24,7 +24,7 @@ class ValueKind(Enum):
 
 
 class Setting(NamedTuple):
-    """One row: ``allowed`` says in words what ``parse_value`` accepts, ``environment`` lists variables, first wins."""
+    """Row of the table: ``allowed`` describes the valid values; of ``environment`` the first variable set wins."""
 
     name: str
     help: str
@@ -32,20 +32,20 @@ class Setting(NamedTuple):
     allowed: str
     environment: tuple[str, ...]
     hint: Any
-    """The annotation as the model has it; only msgspec reads it."""
+    """Type annotation in the model, interpreted by msgspec only."""
 
 
 _GUIDE_VARIABLES = {"cors_origin": ("WEBSOCKET_CORS_ORIGIN",)}
-"""Variables that the guide's Production Deployment names."""
+"""Environment variables from the Production Deployment section of the guide."""
 
 
 def parse_value(row: Setting, value: object, base: Path | None = None) -> object:
-    """Turn what a source says into the setting's type; text is read as the type wants it.
+    """Convert a value of a source to the setting's type; text is parsed.
 
-    A relative path is taken from ``base`` when that is given.
+    A relative path is resolved against ``base``, if that is given.
 
     Raises:
-        ValueError: it is not allowed.
+        ValueError: the value is not allowed.
     """
     if row.kind is ValueKind.LIST and isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
@@ -54,12 +54,12 @@ def parse_value(row: Setting, value: object, base: Path | None = None) -> object
         return base / path if base else path
     if row.kind is ValueKind.TEXT and isinstance(value, str):
         return value
-    # Lax reading is for numbers in flags and variables: elsewhere it would turn the text "null" into None.
+    # Lax conversion only for numbers in options and variables: elsewhere it converts the text "null" to None.
     is_number_text = isinstance(value, str) and row.kind in {ValueKind.WHOLE, ValueKind.NUMBER}
     try:
         return msgspec.convert(value, row.hint, strict=not is_number_text)
-    except msgspec.ValidationError as problem:
-        raise ValueError(str(problem)) from None
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
 
 
 def _rows() -> dict[str, Setting]:
@@ -70,7 +70,7 @@ def _rows() -> dict[str, Setting]:
 
 
 def _row(name: str, outer: inspect.Type, hint: object) -> Setting:
-    assert isinstance(outer, inspect.Metadata), f"setting {name} has no sentence"
+    assert isinstance(outer, inspect.Metadata), f"setting {name} has no description"
     assert outer.extra_json_schema is not None
     kind, allowed = _describe(outer.type)
     environment = (f"CHATWS_{name.upper()}", *_GUIDE_VARIABLES.get(name, ()))
@@ -107,4 +107,4 @@ def _range(number: inspect.IntType | inspect.FloatType) -> str:
 
 
 TABLE: dict[str, Setting] = _rows()
-"""Every setting by name, in the model's order."""
+"""Every setting by name, in the order of the model."""

@@ -1,4 +1,4 @@
-"""Where values come from: option, environment, ``--config``, ``./chatws.toml``, XDG file, default; the first wins."""
+"""Loader of the settings; sources by precedence: option, environment, ``--config``, ``./chatws.toml``, XDG, default."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ OTHER_VARIABLES = frozenset(
         "CHATWS_URL",
     }
 )
-"""Variables of the commands, and of the installation, that are not settings of the server."""
+"""Variables of the commands and of the installation that are not settings of the server."""
 
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@|(?<=[?&])(password=)[^&\s]*", re.IGNORECASE)
 
 
 class Value(NamedTuple):
-    """What one source says about one setting: ``source`` is its name for people, ``base`` its relative paths' root."""
+    """Value of a setting from one source; ``source`` is shown to users, ``base`` resolves relative paths."""
 
     raw: object
     source: str
@@ -44,11 +44,11 @@ class Value(NamedTuple):
 
 
 Layer = dict[str, Value]
-"""What one source says, by setting."""
+"""Values of one source, by setting."""
 
 
 class EffectiveSetting(NamedTuple):
-    """One effective setting, with passwords masked."""
+    """Effective value of a setting, with passwords masked."""
 
     name: str
     value: object
@@ -57,7 +57,7 @@ class EffectiveSetting(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Settings, and where each value that is not a default came from."""
+    """Settings, and the source of each value that is not a default."""
 
     settings: Settings
     sources: dict[str, str]
@@ -71,13 +71,13 @@ def load(
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> Loaded:
-    """Find every setting's value.
+    """Load all settings.
 
-    ``flags`` is what a command's own options gave, ``assignments`` what ``--set name=value`` gave. ``environ`` and
-    ``directory`` are the process's own by default.
+    ``flags`` are the values of a command's options, ``assignments`` those of ``--set name=value``. ``environ`` and
+    ``directory`` default to those of the process.
 
     Raises:
-        SettingsError: a name is unknown, a value is not allowed, or a file can not be read.
+        SettingsError: a name is unknown, a value is not allowed, or a file cannot be read.
     """
     variables = os.environ if environ is None else environ
     here = (directory or Path.cwd()) / FILE_NAME
@@ -89,10 +89,10 @@ def load(
 
 
 def resolve(layers: Sequence[Layer]) -> Loaded:
-    """Take each setting from the first layer that has it.
+    """Take each setting from the first layer that contains it.
 
     Raises:
-        BadValue: that layer's value is not allowed.
+        BadValue: the value in that layer is not allowed.
     """
     chosen: Layer = {}
     for layer in layers:
@@ -102,15 +102,15 @@ def resolve(layers: Sequence[Layer]) -> Loaded:
 
 
 def effective(loaded: Loaded) -> list[EffectiveSetting]:
-    """List every setting with its value and source; passwords inside URLs are masked."""
+    """Return every setting with its value and source; passwords in URLs are masked."""
     return [
-        EffectiveSetting(name, _shown(getattr(loaded.settings, name)), loaded.sources.get(name, "default"), row.help)
+        EffectiveSetting(name, _masked(getattr(loaded.settings, name)), loaded.sources.get(name, "default"), row.help)
         for name, row in TABLE.items()
     ]
 
 
 def read_assignments(assignments: Iterable[str]) -> Layer:
-    """Read ``name=value`` texts; dashes in a name count as underscores, a later one replaces an earlier one.
+    """Parse ``name=value`` texts; dashes in a name count as underscores, a later text replaces an earlier one.
 
     Raises:
         UnknownSetting: no setting has this name.
@@ -126,10 +126,10 @@ def read_assignments(assignments: Iterable[str]) -> Layer:
 
 
 def read_environment(environ: Mapping[str, str]) -> Layer:
-    """Read ``CHATWS_*`` and the guide's variables; an empty one counts as absent.
+    """Read ``CHATWS_*`` and the variables of the guide; an empty one counts as unset.
 
     Raises:
-        UnknownSetting: a ``CHATWS_`` variable names no setting.
+        UnknownSetting: a ``CHATWS_`` variable does not match a setting.
     """
     layer: Layer = {}
     names = {variable: row.name for row in TABLE.values() for variable in row.environment}
@@ -143,18 +143,18 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
 
 
 def read_file(path: Path) -> Layer:
-    """Read a TOML file of ``name = value`` lines; relative paths in it start at its own directory.
+    """Read a TOML file of ``name = value`` lines; relative paths are resolved against its directory.
 
     Raises:
-        BadFile: it is missing, unreadable or not TOML.
-        UnknownSetting: a key names no setting.
+        BadFile: the file is missing, unreadable or not TOML.
+        UnknownSetting: a key does not match a setting.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise BadFile(path, problem.strerror or str(problem)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise BadFile(path, f"it is not TOML: {problem}") from None
+    except OSError as error:
+        raise BadFile(path, error.strerror or str(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadFile(path, f"not TOML: {error}") from None
     for name in content:
         if name not in TABLE:
             raise UnknownSetting(name, str(path), _nearest(name, TABLE))
@@ -162,7 +162,7 @@ def read_file(path: Path) -> Layer:
 
 
 def mask_password(text: str) -> str:
-    """Hide the password of every URL in a text."""
+    """Mask the password of every URL in a text."""
     return _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"{found[1]}:***@", text)
 
 
@@ -174,7 +174,7 @@ def _parse(name: str, value: Value) -> object:
         raise BadValue(name, value.source, value.raw, row.allowed) from None
 
 
-def _shown(value: object) -> object:
+def _masked(value: object) -> object:
     return mask_password(value) if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""Which combinations of settings a server refuses to start with, and which it warns about."""
+"""Validation of combinations of settings: errors that prevent a start, and warnings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 LAST_PORT = 65_535
 
 
-class Concern(NamedTuple):
-    """What is wrong, why it matters, and what to do."""
+class SettingsIssue(NamedTuple):
+    """Problem with the settings, its consequence, and the advice."""
 
     what: str
     why: str
@@ -21,7 +21,7 @@ class Concern(NamedTuple):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on, or the host of a URL, is this machine only."""
+    """Return whether a listen address, or the host of a URL, is reachable from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -30,88 +30,94 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refusals(settings: Settings) -> list[Concern]:
-    """List what must change before a server may start with these settings."""
-    found: list[Concern] = []
+def errors(settings: Settings) -> list[SettingsIssue]:
+    """Return the issues that prevent a server from starting."""
+    found: list[SettingsIssue] = []
     if (settings.tls_cert is None) != (settings.tls_key is None):
-        found.append(Concern("TLS is half set", "it needs a certificate and its key", "give --tls-cert and --tls-key"))
+        found.append(
+            SettingsIssue("TLS is incomplete", "it needs a certificate and a key", "give --tls-cert and --tls-key")
+        )
     if settings.is_dev and not is_loopback(settings.host):
         found.append(
-            Concern(
+            SettingsIssue(
                 f"development mode does not listen on {settings.host}",
-                "anybody who reaches it could make sessions and read everything",
-                "use --host 127.0.0.1, or --prod to have everything checked",
+                "any client on the network could create sessions and read all data",
+                "use --host 127.0.0.1, or --prod for production checks",
             )
         )
     if not settings.is_dev and "*" in settings.cors_origin:
         found.append(
-            Concern(
+            SettingsIssue(
                 "cors_origin * is refused in production",
-                "any web page could use the server",
-                "name the origins, for example --cors-origin https://example.org",
+                "any web page could connect to the server",
+                "list the origins, for example --cors-origin https://example.org",
             )
         )
     if any(name.lower() == "none" for name in settings.jwt_algorithms):
-        found.append(Concern("jwt_algorithms may not hold none", "anybody could sign tokens", "use HS256"))
-    return found + _refused_workers(settings)
+        found.append(
+            SettingsIssue("jwt_algorithms must not contain none", "any client could forge tokens", "use HS256")
+        )
+    return found + _worker_errors(settings)
 
 
-def warnings(settings: Settings) -> list[Concern]:
-    """List what a server may start with, but its operator should know."""
-    found: list[Concern] = []
+def warnings(settings: Settings) -> list[SettingsIssue]:
+    """Return the issues that a server reports as warnings when it starts."""
+    found: list[SettingsIssue] = []
     exposed = not settings.is_dev and not is_loopback(settings.host)
     if exposed and settings.tls_cert is None and not settings.trusted_proxies:
         found.append(
-            Concern(
+            SettingsIssue(
                 f"{settings.host} is served without TLS",
-                "tokens and messages cross the network readable",
-                "give --tls-cert and --tls-key, or --trusted-proxy for a proxy that ends TLS",
+                "tokens and messages are sent over the network unencrypted",
+                "give --tls-cert and --tls-key, or --trusted-proxy for a proxy that terminates TLS",
             )
         )
     if settings.bot_url and settings.bot_url.startswith("http:") and not is_loopback(_host_of(settings.bot_url)):
         found.append(
-            Concern(
-                f"the bot at {_host_of(settings.bot_url)} is asked without TLS",
-                "its key and what customers write cross the network readable",
-                "use its https address, unless the network is yours",
+            SettingsIssue(
+                f"the bot at {_host_of(settings.bot_url)} is contacted without TLS",
+                "its key and the customers' messages are sent over the network unencrypted",
+                "use its https address, unless the network is private",
             )
         )
     if settings.redis_url is None and not settings.database.startswith("sqlite"):
         found.append(
-            Concern(
-                "there is no Redis",
-                "other servers of this database would show what happens here only after a few seconds",
-                "give --redis-url when there is more than one",
+            SettingsIssue(
+                "redis_url is not set",
+                "other servers of this database would deliver events of this server only after a few seconds",
+                "give --redis-url if there are several servers",
             )
         )
     if not settings.is_dev and settings.limits == "off":
-        found.append(Concern("limits are off", "one client can use up the server", "leave --limits on"))
+        found.append(SettingsIssue("limits are off", "one client can exhaust the server", "leave --limits on"))
     return found
 
 
-def _refused_workers(settings: Settings) -> list[Concern]:
+def _worker_errors(settings: Settings) -> list[SettingsIssue]:
     if settings.workers == 1:
         return []
-    found: list[Concern] = []
+    found: list[SettingsIssue] = []
     what = f"{settings.workers} workers"
     if settings.database.startswith("sqlite"):
         found.append(
-            Concern(
+            SettingsIssue(
                 f"{what} on SQLite",
-                "one process alone may write its file",
+                "only one process may write the file",
                 "give --database-url postgresql://... and --redis-url redis://... ('chatws db copy' moves the data)",
             )
         )
     elif settings.redis_url is None:
         found.append(
-            Concern(
+            SettingsIssue(
                 f"{what} without Redis",
-                "people on different servers would see each other's messages seconds late, and never who is typing",
+                "messages between users of different servers would be seconds late, and typing would not be shown",
                 "give --redis-url redis://...",
             )
         )
     if settings.port and settings.port + settings.workers - 1 > LAST_PORT:
-        found.append(Concern(f"{what} from port {settings.port} on", "there are not as many ports", "give a lower one"))
+        found.append(
+            SettingsIssue(f"{what} from port {settings.port} on", "there are not enough ports", "give a lower port")
+        )
     return found
 
 

@@ -95,14 +95,14 @@ def test_a_database_that_can_not_be_made_is_named(chatws: Invoke, tmp_path: Path
     [
         (["--host", "192.0.2.1"], "development mode does not listen on 192.0.2.1"),
         (["--prod", "--cors-origin", "*"], "cors_origin * is refused in production"),
-        (["--tls-cert", "cert.pem"], "TLS is half set"),
-        (["--set", "jwt_algorithms=none"], "jwt_algorithms may not hold none"),
+        (["--tls-cert", "cert.pem"], "TLS is incomplete"),
+        (["--set", "jwt_algorithms=none"], "jwt_algorithms must not contain none"),
         (["--port", "70000"], "allowed is a whole number from 0 to 65535"),
         (
             ["--workers", "2"],
-            "2 workers on SQLite: one process alone may write its file; give --database-url postgresql://",
+            "2 workers on SQLite: only one process may write the file; give --database-url postgresql://",
         ),
-        (["--bot", "clever"], "setting bot (from option --bot) can not be 'clever'; allowed is one of"),
+        (["--bot", "clever"], "setting bot (from option --bot) cannot be 'clever'; allowed is one of"),
     ],
 )
 def test_unsafe_or_wrong_settings_open_no_port(chatws: Invoke, tmp_path: Path, options: list[str], why: str) -> None:

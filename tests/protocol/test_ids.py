@@ -1,4 +1,4 @@
-"""Identifiers are what their standards say."""
+"""Identifiers and timestamps follow their standards."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ def load_here(tmp_path: Path, environ: dict[str, str] | None = None, *assignment
     )
 
 
-def test_defaults_hold_without_any_source(tmp_path: Path) -> None:
+def test_defaults_apply_without_any_source(tmp_path: Path) -> None:
     assert load_here(tmp_path) == Loaded(Settings(), {})
 
 
-def test_each_source_yields_to_the_ones_before_it(tmp_path: Path) -> None:
+def test_earlier_sources_take_precedence(tmp_path: Path) -> None:
     xdg = tmp_path / "xdg" / "chatws"
     xdg.mkdir(parents=True)
     (xdg / "chatws.toml").write_text("port = 1\nsend_burst = 1\njoin_burst = 1\ntyping_burst = 1\ntotal_burst = 1\n")
@@ -40,21 +40,21 @@ def test_each_source_yields_to_the_ones_before_it(tmp_path: Path) -> None:
     }
 
 
-def test_the_guides_variable_sets_the_origins(tmp_path: Path) -> None:
+def test_variable_of_the_guide_sets_the_origins(tmp_path: Path) -> None:
     loaded = load_here(tmp_path, {"WEBSOCKET_CORS_ORIGIN": "https://a.example, https://b.example"})
     assert loaded.settings.cors_origin == ("https://a.example", "https://b.example")
     assert loaded.sources["cors_origin"] == "environment variable WEBSOCKET_CORS_ORIGIN"
 
 
-def test_an_empty_variable_counts_as_absent(tmp_path: Path) -> None:
+def test_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert load_here(tmp_path, {"CHATWS_TLS_CERT": "", "WEBSOCKET_CORS_ORIGIN": ""}) == Loaded(Settings(), {})
 
 
-def test_text_that_looks_like_nothing_stays_text(tmp_path: Path) -> None:
+def test_text_that_looks_like_null_stays_text(tmp_path: Path) -> None:
     assert load_here(tmp_path, {"CHATWS_JWT_ISSUER": "null"}).settings.jwt_issuer == "null"
 
 
-def test_set_takes_any_setting_and_dashes(tmp_path: Path) -> None:
+def test_set_accepts_any_setting_and_dashes(tmp_path: Path) -> None:
     assert load_here(tmp_path, None, "send-per-s=2.5").settings.send_per_s == 2.5
 
 
@@ -63,10 +63,10 @@ def test_set_takes_any_setting_and_dashes(tmp_path: Path) -> None:
     [
         ({"CHATWS_PROT": "1"}, None, "CHATWS_PROT (in the environment) is not a setting; did you mean CHATWS_PORT?"),
         ({}, "ports=1", "ports (in --set) is not a setting; did you mean port?"),
-        ({}, "zzzz=1", "zzzz (in --set) is not a setting; 'chatws config show' lists them all"),
+        ({}, "zzzz=1", "zzzz (in --set) is not a setting; 'chatws config show' lists all settings"),
     ],
 )
-def test_an_unknown_name_fails_with_the_nearest(
+def test_unknown_name_is_reported_with_the_nearest(
     tmp_path: Path, environ: dict[str, str], assignment: str | None, expected: str
 ) -> None:
     with pytest.raises(UnknownSetting) as caught:
@@ -74,13 +74,13 @@ def test_an_unknown_name_fails_with_the_nearest(
     assert str(caught.value) == expected
 
 
-def test_an_unknown_key_in_a_file_names_the_file(tmp_path: Path) -> None:
+def test_unknown_key_in_a_file_is_reported_with_the_file(tmp_path: Path) -> None:
     (tmp_path / "chatws.toml").write_text("databse_url = 'x'\n")
     with pytest.raises(UnknownSetting, match=r"databse_url .*chatws\.toml.* did you mean database_url\?"):
         load_here(tmp_path)
 
 
-def test_variables_of_the_commands_and_of_the_installation_are_no_settings(tmp_path: Path) -> None:
+def test_variables_of_commands_and_installation_are_ignored(tmp_path: Path) -> None:
     environ = {"CHATWS_TOKEN": "t", "CHATWS_SESSION": "s", "CHATWS_DEBUG": "1", "CHATWS_URL": "http://h"}
     environ |= {"CHATWS_BOT_KEY": "k", "CHATWS_REQUIRE_ASSETS": "1"}
     assert load_here(tmp_path, environ).sources == {}
@@ -97,24 +97,24 @@ def test_variables_of_the_commands_and_of_the_installation_are_no_settings(tmp_p
         ("token_ttl_s", "86401", "a whole number from 1 to 86400"),
     ],
 )
-def test_a_bad_value_names_setting_source_and_what_is_allowed(
+def test_bad_value_is_reported_with_setting_source_and_allowed_values(
     tmp_path: Path, name: str, text: str, allowed: str
 ) -> None:
     variable = f"CHATWS_{name.upper()}"
     with pytest.raises(BadValue) as caught:
         load_here(tmp_path, {variable: text})
-    expected = f"setting {name} (from environment variable {variable}) can not be {text!r}; allowed is {allowed}"
+    expected = f"setting {name} (from environment variable {variable}) cannot be {text!r}; allowed is {allowed}"
     assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("line", ["port = true", "port = []", "cors_origin = [1]", "host = 1", "data_dir = 1"])
-def test_a_file_is_read_strictly(tmp_path: Path, line: str) -> None:
+def test_file_is_parsed_strictly(tmp_path: Path, line: str) -> None:
     (tmp_path / "chatws.toml").write_text(line)
     with pytest.raises(BadValue):
         load_here(tmp_path)
 
 
-def test_a_files_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+def test_relative_paths_in_a_file_are_resolved_against_its_directory(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     given = tmp_path / "conf" / "my.toml"
     given.write_text('tls_cert = "cert.pem"\ntls_key = "/etc/key.pem"\n')
@@ -123,11 +123,11 @@ def test_a_files_relative_paths_start_at_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"port = ", b"\xff"])
-def test_an_unusable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_unusable_file_is_reported_with_its_path(tmp_path: Path, content: bytes | None) -> None:
     given = tmp_path / "given.toml"
     if content is not None:
         given.write_bytes(content)
-    with pytest.raises(BadFile, match=r"given\.toml can not be used"):
+    with pytest.raises(BadFile, match=r"given\.toml cannot be used"):
         load(config_file=given, environ={}, directory=tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_passwords_in_urls_are_masked(text: str, shown: str) -> None:
     assert mask_password(text) == shown
 
 
-def test_the_reference_page_has_a_row_for_every_setting() -> None:
+def test_reference_page_has_a_row_for_every_setting() -> None:
     page = reference()
     assert all(f"| `{name}` |" in page and row.help in page for name, row in TABLE.items())
     assert str(Path.home()) not in page

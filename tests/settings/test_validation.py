@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from chatws.settings import Settings
-from chatws.settings.validation import is_loopback, refusals, warnings
+from chatws.settings.validation import errors, is_loopback, warnings
 
-SAFE = Settings(mode="prod", host="0.0.0.0", tls_cert=Path("c"), tls_key=Path("k"))  # noqa: S104 - that is the case
+SAFE = Settings(mode="prod", host="0.0.0.0", tls_cert=Path("c"), tls_key=Path("k"))  # noqa: S104  the value under test
 
 CLUSTER = Settings(workers=3, database_url="postgresql://chat@127.0.0.1/chat", redis_url="redis://127.0.0.1")
 
@@ -21,28 +21,28 @@ CLUSTER = Settings(workers=3, database_url="postgresql://chat@127.0.0.1/chat", r
         ("localhost", True),
         ("::1", True),
         ("[::1]", True),
-        ("0.0.0.0", False),  # noqa: S104 - that is the case
+        ("0.0.0.0", False),  # noqa: S104  the value under test
         ("::", False),
         ("example.org", False),
         ("localhost.example.org", False),
     ],
 )
-def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
+def test_only_loopback_hosts_are_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-def test_the_defaults_and_a_complete_production_set_up_are_fine() -> None:
-    assert not refusals(Settings())
+def test_defaults_and_a_complete_production_setup_have_no_issues() -> None:
+    assert not errors(Settings())
     assert not warnings(Settings())
-    assert not refusals(SAFE)
+    assert not errors(SAFE)
     assert not warnings(SAFE)
-    assert not refusals(CLUSTER)
+    assert not errors(CLUSTER)
 
 
 @pytest.mark.parametrize(
     ("settings", "word"),
     [
-        (Settings(host="0.0.0.0"), "development mode"),  # noqa: S104 - that is the case
+        (Settings(host="0.0.0.0"), "development mode"),  # noqa: S104  the value under test
         (msgspec.structs.replace(SAFE, cors_origin=("*",)), "cors_origin"),
         (msgspec.structs.replace(SAFE, tls_key=None), "TLS"),
         (Settings(tls_key=Path("k")), "TLS"),
@@ -53,27 +53,27 @@ def test_the_defaults_and_a_complete_production_set_up_are_fine() -> None:
         (msgspec.structs.replace(CLUSTER, port=65_534), "3 workers from port 65534 on"),
     ],
 )
-def test_an_unsafe_combination_is_refused(settings: Settings, word: str) -> None:
-    assert [word in concern.what for concern in refusals(settings)] == [True]
+def test_unsafe_combination_is_an_error(settings: Settings, word: str) -> None:
+    assert [word in issue.what for issue in errors(settings)] == [True]
 
 
-def test_any_origin_is_fine_in_development() -> None:
-    assert not refusals(Settings(cors_origin=("*",)))
+def test_any_origin_is_allowed_in_development() -> None:
+    assert not errors(Settings(cors_origin=("*",)))
 
 
-def test_production_without_tls_or_trusted_proxy_is_warned_about() -> None:
+def test_production_without_tls_or_trusted_proxy_is_a_warning() -> None:
     plain = msgspec.structs.replace(SAFE, tls_cert=None, tls_key=None)
-    assert ["without TLS" in concern.what for concern in warnings(plain)] == [True]
+    assert ["without TLS" in issue.what for issue in warnings(plain)] == [True]
     assert not warnings(msgspec.structs.replace(plain, trusted_proxies=("10.0.0.1",)))
     assert not warnings(msgspec.structs.replace(plain, host="127.0.0.1"))
 
 
-def test_production_without_limits_is_warned_about() -> None:
-    assert ["limits" in concern.what for concern in warnings(msgspec.structs.replace(SAFE, limits="off"))] == [True]
+def test_production_without_limits_is_a_warning() -> None:
+    assert ["limits" in issue.what for issue in warnings(msgspec.structs.replace(SAFE, limits="off"))] == [True]
 
 
-def test_a_remote_bot_without_tls_is_warned_about() -> None:
+def test_remote_bot_without_tls_is_a_warning() -> None:
     remote = msgspec.structs.replace(SAFE, bot="webhook", bot_url="http://bot.example/answers")
-    assert ["without TLS" in concern.what for concern in warnings(remote)] == [True]
+    assert ["without TLS" in issue.what for issue in warnings(remote)] == [True]
     assert not warnings(msgspec.structs.replace(remote, bot_url="https://bot.example/answers"))
     assert not warnings(msgspec.structs.replace(remote, bot_url="http://127.0.0.1:9000/"))

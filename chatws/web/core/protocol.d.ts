@@ -26,7 +26,7 @@ export interface Authenticate {
   sessionId?: string;
 }
 
-/** `authenticate` and `refresh_token`. */
+/** Reply to `authenticate` and `refresh_token`. */
 export interface AuthAck {
   success: true;
   userId: string;
@@ -40,14 +40,14 @@ export interface RefreshToken {
   token: string;
 }
 
-/** Join, and catch up after `afterSeq` when the client still knows this database's `epoch`. */
+/** Join, and receive the messages after `afterSeq` if the client's `epoch` is the one of the database. */
 export interface JoinConversation {
   conversationId: string;
   afterSeq?: number;
   epoch?: string;
 }
 
-/** The state of the conversation, and what the client missed. `recovered: false` means that the client's position is not of this database: it reloads. */
+/** The state of the conversation, and the messages that the client missed. `recovered: false` means that the client's position belongs to another epoch: the client has to reload. */
 export interface JoinAck {
   success: true;
   conversation: Conversation;
@@ -60,7 +60,7 @@ export interface JoinAck {
   presence: Presence[];
 }
 
-/** One customer's conversation as agents see it; `version` rises with every change of status or assignee. */
+/** Conversation of a customer as shown to agents; every change of status or assignee increments `version`. */
 export interface Conversation {
   conversationId: string;
   status: "assigned" | "bot" | "queued" | "resolved";
@@ -73,14 +73,14 @@ export interface Conversation {
   lastMessage: Message | null;
 }
 
-/** Somebody who can speak (guide: MessageData.sender). */
+/** Sender of messages: agent, customer or bot (guide: MessageData.sender). */
 export interface User {
   userId: string;
   userName: string;
   role: "admin" | "bot" | "customer";
 }
 
-/** The guide's MessageData with the id, the sequence number, and the sender's own id for it. */
+/** MessageData of the guide with id, sequence number and the client message id. */
 export interface Message {
   conversationId: string;
   content: string;
@@ -91,32 +91,32 @@ export interface Message {
   clientMessageId?: string;
 }
 
-/** A user has read everything up to and including `seq`. */
+/** Position up to which (inclusive) a user has read. */
 export interface ReadMark {
   userId: string;
   seq: number;
 }
 
-/** Where a user stands; `timestamp` is when that began. */
+/** Presence status of a user; `timestamp` is the time of the last change. */
 export interface Presence {
   userId: string;
   status: "away" | "busy" | "offline" | "online";
   timestamp: string;
 }
 
-/** Done; nothing more to say. */
+/** Success without further fields. */
 export interface Ok {
   success: true;
 }
 
-/** A message; repeat it with the same `clientMessageId` until it is acked. */
+/** A message; retried with the same `clientMessageId` until it is acked. */
 export interface SendMessage {
   conversationId: string;
   content: string;
   clientMessageId?: string;
 }
 
-/** The message is stored for good; `duplicate` when it already was. */
+/** The message is stored durably; `duplicate` if it already was. */
 export interface SendAck {
   success: true;
   messageId: string;
@@ -125,7 +125,7 @@ export interface SendAck {
   duplicate?: boolean;
 }
 
-/** A page before or after a `seq` (both exclusive); the newest page when neither is given. */
+/** A page before or after a `seq` (both exclusive); without either, the newest page. */
 export interface History {
   conversationId: string;
   beforeSeq?: number;
@@ -142,49 +142,49 @@ export interface HistoryAck {
   headSeq: number;
 }
 
-/** Everything up to and including `seq` has been read. */
+/** The user has read all messages up to and including `seq`. */
 export interface MarkRead {
   conversationId: string;
   seq: number;
 }
 
-/** Where the reader's mark stands now. */
+/** The read mark after the request. */
 export interface MarkAck {
   success: true;
   seq: number;
 }
 
-/** The user's own choice; busy goes before any online, online before away. */
+/** The status chosen by the user; among several connections busy wins over online, and online over away. */
 export interface SetPresence {
   status: "away" | "busy" | "online";
 }
 
-/** Follow the list of conversations, all or those of one status or assignee. */
+/** Subscribe to the list of conversations, optionally of one status or assignee. */
 export interface SubscribeInbox {
   status?: "assigned" | "bot" | "queued" | "resolved";
   assignee?: string;
 }
 
-/** The conversations an agent follows and the presence of the people in them. */
+/** The subscribed conversations, and the presence of their users. */
 export interface InboxAck {
   success: true;
   conversations: Conversation[];
   presence: Presence[];
 }
 
-/** Claim, release, resolve, reopen, or give to the bot the `version` of a conversation that the agent has seen. */
+/** Claim, release, resolve, reopen, or assign to the bot; `version` is the one that the agent has seen. */
 export interface ChangeConversation {
   conversationId: string;
   version: number;
 }
 
-/** A conversation as it is now. */
+/** The current state of a conversation. */
 export interface ConversationAck {
   success: true;
   conversation: Conversation;
 }
 
-/** Take a conversation from the bot and put it in the agents' queue. */
+/** Move a conversation from the bot to the queue of the agents. */
 export interface Handoff {
   conversationId: string;
   reason?: string;
@@ -196,7 +196,7 @@ export interface Login {
   password: string;
 }
 
-/** REST: a token and whose it is. */
+/** REST: a token and its user. */
 export interface LoginAck {
   success: true;
   token: string;
@@ -204,11 +204,11 @@ export interface LoginAck {
   user: User;
 }
 
-/** REST: a request that says everything by its place. */
+/** REST: a request without fields. */
 export interface Nothing {
 }
 
-/** REST: a new customer, with the name that agents will see. */
+/** REST: a new customer, with the name shown to agents. */
 export interface StartSession {
   userName?: string;
 }
@@ -223,7 +223,7 @@ export interface SessionAck {
   expiresAt: string;
 }
 
-/** REST: a page of conversations, last changed first; `cursor` is what the page before returned. */
+/** REST: a page of conversations, most recently changed first; `cursor` is returned with the previous page. */
 export interface ListConversations {
   status?: "assigned" | "bot" | "queued" | "resolved";
   assignee?: string;
@@ -231,14 +231,14 @@ export interface ListConversations {
   limit?: number;
 }
 
-/** REST: a page of conversations; `cursor` leads to the next one. */
+/** REST: a page of conversations, and the `cursor` of the next page. */
 export interface ConversationList {
   success: true;
   conversations: Conversation[];
   cursor: string | null;
 }
 
-/** REST: an agent starts a conversation with a customer. */
+/** REST: a conversation that an agent starts with a customer. */
 export interface StartConversation {
   customerId: string;
 }
@@ -248,7 +248,7 @@ export interface ConversationRef {
   conversationId: string;
 }
 
-/** REST: the guide's initial load; without a conversation, the session's own. */
+/** REST: the initial load of the guide; without a conversation, the one of the session. */
 export interface LoadMessages {
   conversationId?: string;
   beforeSeq?: number;
@@ -256,14 +256,14 @@ export interface LoadMessages {
   limit?: number;
 }
 
-/** REST: the guide's `POST /api/coze/chat`. */
+/** REST: `POST /api/coze/chat` of the guide. */
 export interface BotQuestion {
   message: string;
   conversationId?: string;
   clientMessageId?: string;
 }
 
-/** REST: the customer's message is stored; `reply` is the bot's, unless a human holds the conversation. */
+/** REST: the customer's message is stored; `reply` is the bot's, absent while an agent is responsible. */
 export interface BotAck {
   success: true;
   messageId: string;
@@ -278,13 +278,13 @@ export interface Notify {
   payload?: unknown;
 }
 
-/** REST: how many of this server's connections the event was handed to. */
+/** REST: the number of connections of this server that received the event. */
 export interface NotifyAck {
   success: true;
   connections: number;
 }
 
-/** Who the connection is, until when, and on which database (`epoch`). */
+/** Identity of the connection, its expiry, and the `epoch` of the database. */
 export interface Authenticated {
   userId: string;
   userName: string;
@@ -295,7 +295,7 @@ export interface Authenticated {
   timers: Timers;
 }
 
-/** The server's timers, so that clients need not guess; milliseconds. */
+/** Timers of the server, in milliseconds. */
 export interface Timers {
   typingResendMs: number;
   typingExpireMs: number;
@@ -303,7 +303,7 @@ export interface Timers {
   positionsMs: number;
 }
 
-/** The connection is in the conversation's room. */
+/** The connection has joined the conversation's room. */
 export interface JoinedConversation {
   conversationId: string;
 }
@@ -313,7 +313,7 @@ export interface LeftConversation {
   conversationId: string;
 }
 
-/** Somebody else in the conversation began or stopped typing. */
+/** Another member of the conversation started or stopped typing. */
 export interface TypingIndicator {
   conversationId: string;
   userId: string;
@@ -321,14 +321,14 @@ export interface TypingIndicator {
   isTyping: boolean;
 }
 
-/** The `error` event: a request without an ack callback failed, or the connection is about to end. */
+/** The `error` event: a request without an ack callback failed, or the connection will be closed. */
 export interface Failed {
   message: string;
   code: ErrorCode;
   event?: string;
 }
 
-/** A member has read up to `seq`. */
+/** A member has read all messages up to `seq`. */
 export interface MessageRead {
   conversationId: string;
   userId: string;
@@ -336,12 +336,12 @@ export interface MessageRead {
   timestamp: string;
 }
 
-/** A conversation's status, assignee, head or last message changed. */
+/** The status, assignee, head or last message of a conversation has changed. */
 export interface ConversationUpdated {
   conversation: Conversation;
 }
 
-/** The bot had no answer (`reason` is one word), or a conversation left it for a human, and why if it is known. */
+/** The bot failed to reply (`reason` is one word), or handed a conversation to agents (`reason` if known). */
 export interface BotNotice {
   conversationId: string;
   kind: "failed" | "handed_off";
@@ -349,24 +349,24 @@ export interface BotNotice {
   reason?: string;
 }
 
-/** The token runs out soon; `refresh_token` renews it on the live connection. */
+/** The token expires soon; `refresh_token` renews it on the open connection. */
 export interface AuthExpiring {
   inMs: number;
 }
 
-/** This server stops; the connection will be closed, come back after `retryAfterMs`. */
+/** The server shuts down and will close the connection; reconnect after `retryAfterMs`. */
 export interface ServerDraining {
   retryAfterMs: number;
 }
 
-/** Not done, and why; a lost race brings the conversation as it is now. */
+/** Error reply; after a version conflict it contains the current conversation. */
 export interface Refused {
   error: ErrorBody;
   success: false;
   conversation?: Conversation;
 }
 
-/** The `error` of a refused request. */
+/** The `error` of a rejected request. */
 export interface ErrorBody {
   code: ErrorCode;
   message: string;
@@ -384,41 +384,41 @@ export interface ServerToClientEvents {
   left_conversation: (payload: LeftConversation) => void;
   /** A message was stored in a joined conversation. */
   message_received: (payload: Message) => void;
-  /** Somebody began or stopped typing. */
+  /** Another member started or stopped typing. */
   typing_indicator: (payload: TypingIndicator) => void;
-  /** Somebody's presence changed. */
+  /** The presence of a user changed. */
   presence_update: (payload: Presence) => void;
-  /** A request without ack failed, or the connection ends. */
+  /** A request without an ack failed, or the connection is closed. */
   error: (payload: Failed) => void;
   /** A member's read mark moved. */
   message_read: (payload: MessageRead) => void;
   /** A conversation changed. */
   conversation_updated: (payload: ConversationUpdated) => void;
-  /** For inboxes: the bot failed, or handed a conversation off. */
+  /** For inboxes: the bot failed, or handed off a conversation. */
   bot_notice: (payload: BotNotice) => void;
   /** Heads of the joined conversations, every 30 s. */
   positions: (payload: Record<string, number>) => void;
-  /** The token runs out within a minute. */
+  /** The token expires within a minute. */
   auth_expiring: (payload: AuthExpiring) => void;
-  /** The server is stopping. */
+  /** The server is shutting down. */
   server_draining: (payload: ServerDraining) => void;
 }
 
 /** Requests from a client to the server; type argument of `Socket` in socket.io-client. */
 export interface ClientToServerEvents {
-  /** Give credentials after connecting without any. */
+  /** Authenticate a connection opened without credentials. */
   authenticate: (payload: Authenticate, ack?: (reply: AuthAck | Refused) => void) => void;
-  /** Renew the token of a live connection. */
+  /** Renew the token of an open connection. */
   refresh_token: (payload: RefreshToken, ack?: (reply: AuthAck | Refused) => void) => void;
-  /** Join a conversation's room and catch up. */
+  /** Join a conversation's room and receive missed messages. */
   join_conversation: (payload: string | JoinConversation, ack?: (reply: JoinAck | Refused) => void) => void;
   /** Leave a conversation's room. */
   leave_conversation: (payload: string, ack?: (reply: Ok | Refused) => void) => void;
   /** Send a message; acked once it is stored. */
   send_message: (payload: SendMessage, ack?: (reply: SendAck | Refused) => void) => void;
-  /** Typing has begun or goes on. */
+  /** Report that typing started or continues. */
   typing_start: (payload: string, ack?: (reply: Ok | Refused) => void) => void;
-  /** Typing has stopped. */
+  /** Report that typing stopped. */
   typing_stop: (payload: string, ack?: (reply: Ok | Refused) => void) => void;
   /** Read a page of messages. */
   history: (payload: History, ack?: (reply: HistoryAck | Refused) => void) => void;
@@ -426,18 +426,18 @@ export interface ClientToServerEvents {
   mark_read: (payload: MarkRead, ack?: (reply: MarkAck | Refused) => void) => void;
   /** Choose online, away or busy. */
   set_presence: (payload: SetPresence, ack?: (reply: Ok | Refused) => void) => void;
-  /** Follow the list of conversations. */
+  /** Subscribe to the list of conversations. */
   subscribe_inbox: (payload?: SubscribeInbox, ack?: (reply: InboxAck | Refused) => void) => void;
-  /** Take a conversation. */
+  /** Claim a conversation. */
   claim_conversation: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
-  /** Put a conversation back in the queue. */
+  /** Return a conversation to the queue. */
   release_conversation: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
-  /** Close a conversation. */
+  /** Resolve a conversation. */
   resolve_conversation: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
-  /** Put a closed conversation back in the queue. */
+  /** Return a resolved conversation to the queue. */
   reopen_conversation: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
-  /** Hand a conversation from the bot to the agents' queue. */
+  /** Hand a conversation off from the bot to the agents' queue. */
   handoff: (payload: Handoff, ack?: (reply: ConversationAck | Refused) => void) => void;
-  /** Hand a queued or assigned conversation to the bot, which answers what was asked last. */
+  /** Assign a queued or assigned conversation to the bot, which replies to the last message. */
   assign_bot: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
 }

@@ -87,7 +87,7 @@ def _layer(given: dict[str, str | None]) -> Layer:
 def _refuse_unsafe(settings: Settings) -> None:
     from chatws.settings import validation
 
-    for concern in validation.refusals(settings):
+    for concern in validation.errors(settings):
         raise CommandError(concern.what, concern.why, concern.advice, code=ExitCode.USAGE)
     for concern in validation.warnings(settings):
         hint(f"WARNING: {concern.what}: {concern.why}; {concern.advice}")

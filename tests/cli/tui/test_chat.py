@@ -109,7 +109,7 @@ async def test_two_agents_race_for_a_conversation_and_the_slower_one_sees_who_wo
     await bob.sees("Ada has taken the conversation")
     thread.conversation = stale
     await bob.press("f2")
-    await bob.sees("that did not work: It has changed since")
+    await bob.sees("that did not work: The conversation has changed")
     assert thread.conversation.assignee is not None
     assert thread.conversation.assignee.user_id == "ada"
 
