@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.client.chat_server import ChatServer
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,9 +24,9 @@ async def chat() -> AsyncIterator[ChatServer]:
 
 
 @pytest.fixture
-async def ann(chat: ChatServer) -> AsyncIterator[Listener[CustomerClient]]:
+async def ann(chat: ChatServer) -> AsyncIterator[RecordingListener[CustomerClient]]:
     """A customer's client, connected and in conversation ``c1``."""
-    listener = Listener.customer(chat.url, "ann")
+    listener = RecordingListener.customer(chat.url, "ann")
     await listener.client.connect()
     await listener.client.join_conversation("c1")
     yield listener

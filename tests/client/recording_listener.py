@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", AgentClient, CustomerClient)
 
 
-class Listener(Generic[C]):
+class RecordingListener(Generic[C]):
     """A client and everything it has said, in order."""
 
     def __init__(self, client: C) -> None:
@@ -23,14 +23,14 @@ class Listener(Generic[C]):
         client.on_event(self._note)
 
     @staticmethod
-    def customer(url: str, session_id: str, options: ClientOptions | None = None) -> Listener[CustomerClient]:
-        return Listener(CustomerClient(url, session_id, options=options))
+    def customer(url: str, session_id: str, options: ClientOptions | None = None) -> RecordingListener[CustomerClient]:
+        return RecordingListener(CustomerClient(url, session_id, options=options))
 
     @staticmethod
     def agent(
         url: str, token: str | Callable[[], str | Awaitable[str]], options: ClientOptions | None = None
-    ) -> Listener[AgentClient]:
-        return Listener(AgentClient(url, token, options=options))
+    ) -> RecordingListener[AgentClient]:
+        return RecordingListener(AgentClient(url, token, options=options))
 
     def of(self, name: str) -> list[object]:
         """Payloads of all events of a name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.client import RequestRefused
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 async def test_agent_hears_of_a_hand_off_and_gives_the_conversation_back(tmp_path: Path) -> None:
     async with RunningChat(tmp_path / "data", bot="echo") as chat:
-        customer, agent = Listener.customer(chat.url, "customer-1"), Listener.agent(chat.url, chat.token())
+        customer, agent = (
+            RecordingListener.customer(chat.url, "customer-1"),
+            RecordingListener.agent(chat.url, chat.token()),
+        )
         notices: asyncio.Queue[BotNotice] = asyncio.Queue()
         agent.client.on_bot_notice(notices.put_nowait)
         await asyncio.gather(customer.client.connect(), agent.client.connect())

@@ -16,10 +16,10 @@ from chatws.client import (
 )
 from chatws.protocol.errors import ErrorCode
 from tests.client.chat_server import ChatServer, refusal
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 
 
-async def test_message_is_acked_and_echoed_as_own(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_message_is_acked_and_echoed_as_own(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
     ack = await ann.client.send_message("c1", "hello")
     await chat.say("c1", "good morning")
     assert await ann.wait_messages(2) == ["hello", "good morning"]
@@ -28,7 +28,7 @@ async def test_message_is_acked_and_echoed_as_own(chat: ChatServer, ann: Listene
 
 
 async def test_message_posted_while_the_server_is_dead_arrives_once_and_in_order_after_the_rejoin(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     await ann.client.send_message("c1", "first")
     await chat.kill()
@@ -45,7 +45,9 @@ async def test_message_posted_while_the_server_is_dead_arrives_once_and_in_order
     assert names.index("send_message", 2) > names.index("join_conversation", 1)
 
 
-async def test_lost_ack_leads_to_a_repeat_with_the_same_id(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_lost_ack_leads_to_a_repeat_with_the_same_id(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     chat.swallow_acks = 1
     pending = ann.client.post_message("c1", "once")
     await chat.heard("send_message")
@@ -59,7 +61,7 @@ async def test_lost_ack_leads_to_a_repeat_with_the_same_id(chat: ChatServer, ann
 
 
 async def test_everything_missed_comes_in_order_when_it_takes_many_pages(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     await chat.kill()
     for number in range(23):
@@ -70,7 +72,7 @@ async def test_everything_missed_comes_in_order_when_it_takes_many_pages(
 
 
 async def test_lost_broadcast_is_fetched_before_the_next_message_is_shown(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     chat.lose_broadcasts = 2
     for text in ("a", "b", "c"):
@@ -79,14 +81,16 @@ async def test_lost_broadcast_is_fetched_before_the_next_message_is_shown(
     assert ann.client.stats().gaps_filled == 1
 
 
-async def test_lost_last_message_is_found_by_its_position(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_lost_last_message_is_found_by_its_position(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     chat.lose_broadcasts = 1
     await chat.say("c1", "nobody heard this")
     await chat.tell_all("positions", {"c1": 1})
     assert await ann.wait_messages(1) == ["nobody heard this"]
 
 
-async def test_message_told_twice_is_delivered_once(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_message_told_twice_is_delivered_once(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
     message = await chat.say("c1", "a")
     await chat.tell_all("message_received", message)
     await chat.say("c1", "b")
@@ -94,7 +98,9 @@ async def test_message_told_twice_is_delivered_once(chat: ChatServer, ann: Liste
     assert ann.client.stats().duplicates_dropped == 1
 
 
-async def test_restored_database_makes_the_conversation_reload(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_restored_database_makes_the_conversation_reload(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     for text in ("a", "b", "c"):
         await chat.say("c1", text)
     await ann.wait_messages(3)
@@ -110,7 +116,7 @@ async def test_restored_database_makes_the_conversation_reload(chat: ChatServer,
 
 
 async def test_rate_limited_message_is_repeated_and_not_overtaken(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     chat.refuse_sends = [refusal("rate_limited", retryable=True, retry_after_ms=20)] * 2
     pending = [ann.client.post_message("c1", text) for text in ("a", "b")]
@@ -119,7 +125,7 @@ async def test_rate_limited_message_is_repeated_and_not_overtaken(
 
 
 async def test_finally_refused_message_fails_and_the_next_one_leaves(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     chat.refuse_sends = [refusal("forbidden", retryable=False)]
     bad, good = (ann.client.post_message("c1", text) for text in ("a", "b"))
@@ -130,7 +136,9 @@ async def test_finally_refused_message_fails_and_the_next_one_leaves(
     assert (bad.state, good.state) == ("failed", "stored")
 
 
-async def test_pending_messages_fail_when_the_user_disconnects(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_pending_messages_fail_when_the_user_disconnects(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     chat.swallow_acks = 1
     pending = [ann.client.post_message("c1", text) for text in ("a", "b")]
     await chat.heard("send_message")
@@ -144,7 +152,7 @@ async def test_pending_messages_fail_when_the_user_disconnects(chat: ChatServer,
 
 
 async def test_client_connects_again_after_a_disconnect_and_goes_on_where_it_was(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     await ann.client.disconnect()
     await chat.say("c1", "meanwhile")
@@ -153,7 +161,7 @@ async def test_client_connects_again_after_a_disconnect_and_goes_on_where_it_was
 
 
 async def test_claim_lost_under_way_is_reported_and_not_repeated(chat: ChatServer) -> None:
-    agent = Listener.agent(chat.url, "t")
+    agent = RecordingListener.agent(chat.url, "t")
     await agent.client.connect()
     with pytest.raises(RequestRefused) as caught:
         await agent.client.claim_conversation("c1", 7)
@@ -167,7 +175,7 @@ async def test_claim_lost_under_way_is_reported_and_not_repeated(chat: ChatServe
 
 
 async def test_presence_and_inbox_are_told_again_to_a_new_connection(chat: ChatServer) -> None:
-    agent = Listener.agent(chat.url, "t")
+    agent = RecordingListener.agent(chat.url, "t")
     await agent.client.connect()
     await agent.client.set_presence("busy")
     await agent.client.subscribe_inbox(status="queued")
@@ -179,7 +187,7 @@ async def test_presence_and_inbox_are_told_again_to_a_new_connection(chat: ChatS
 
 
 async def test_typing_of_others_ends_with_the_connection_and_returns_with_the_snapshot(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     typing = {"conversationId": "c1", "userId": "agent-1", "userName": "Agent", "isTyping": True}
     await chat.tell_all("typing_indicator", typing)
@@ -190,7 +198,9 @@ async def test_typing_of_others_ends_with_the_connection_and_returns_with_the_sn
     assert [getattr(event, "is_typing", None) for event in ann.of(Event.TYPING_INDICATOR)] == [True, False, True]
 
 
-async def test_own_typing_is_sent_once_for_many_key_strokes(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_own_typing_is_sent_once_for_many_key_strokes(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     for _ in range(20):
         await ann.client.send_typing_start("c1")
     await ann.client.send_typing_stop("c1")
@@ -200,7 +210,7 @@ async def test_own_typing_is_sent_once_for_many_key_strokes(chat: ChatServer, an
 
 
 async def test_failing_callback_does_not_stop_the_others(
-    chat: ChatServer, ann: Listener[CustomerClient], caplog: pytest.LogCaptureFixture
+    chat: ChatServer, ann: RecordingListener[CustomerClient], caplog: pytest.LogCaptureFixture
 ) -> None:
     heard = []
 
@@ -223,7 +233,7 @@ async def test_failing_callback_does_not_stop_the_others(
     assert len(heard) == 2
 
 
-async def test_callback_may_disconnect_the_client(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_callback_may_disconnect_the_client(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
     ended = asyncio.Event()
 
     async def leave(_: object) -> None:
@@ -236,7 +246,7 @@ async def test_callback_may_disconnect_the_client(chat: ChatServer, ann: Listene
 
 
 async def test_slow_callbacks_bound_what_is_kept_and_lose_nothing(chat: ChatServer) -> None:
-    ann = Listener.customer(chat.url, "ann", ClientOptions(max_backlog=10))
+    ann = RecordingListener.customer(chat.url, "ann", ClientOptions(max_backlog=10))
     await ann.client.connect()
     await ann.client.join_conversation("c1")
     gate = asyncio.Event()
@@ -276,7 +286,9 @@ async def test_content_that_no_server_takes_is_refused_at_once(chat: ChatServer)
         assert caught.value.code is code
 
 
-async def test_refused_join_raises_and_is_not_repeated(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_refused_join_raises_and_is_not_repeated(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     with pytest.raises(RequestRefused):
         await ann.client.join_conversation("forbidden")
     chat.cut()
@@ -285,7 +297,7 @@ async def test_refused_join_raises_and_is_not_repeated(chat: ChatServer, ann: Li
     assert chat.of("join_conversation").count("forbidden") == 1
 
 
-async def test_left_conversation_is_not_joined_again(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_left_conversation_is_not_joined_again(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
     await ann.client.leave_conversation("c1")
     await chat.heard("leave_conversation")
     chat.cut()

@@ -17,7 +17,7 @@ from chatws.client import (
 )
 from chatws.protocol.errors import ErrorCode
 from tests.client.chat_server import ChatServer
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def test_nobody_listening_is_cannot_connect(chat: ChatServer) -> None:
 
 async def test_first_connect_may_be_patient(chat: ChatServer) -> None:
     await chat.kill()
-    ann = Listener.customer(chat.url, "ann", ClientOptions(retry_first_connect=True))
+    ann = RecordingListener.customer(chat.url, "ann", ClientOptions(retry_first_connect=True))
     connecting = asyncio.create_task(ann.client.connect())
     await ann.wait_for(lambda heard: "reconnecting" in heard.states)
     await chat.start()
@@ -41,7 +41,7 @@ async def test_first_connect_may_be_patient(chat: ChatServer) -> None:
 
 
 async def test_given_number_of_attempts_is_the_end(chat: ChatServer) -> None:
-    ann = Listener.customer(chat.url, "ann", ClientOptions(max_attempts=2))
+    ann = RecordingListener.customer(chat.url, "ann", ClientOptions(max_attempts=2))
     await ann.client.connect()
     pending = ann.client.join_conversation("c1")
     await pending
@@ -61,7 +61,7 @@ async def test_bad_credentials_are_refused_and_not_tried_again(chat: ChatServer)
     assert len(chat.auths) == 1
 
 
-async def test_crowded_server_is_tried_again(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_crowded_server_is_tried_again(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
     chat.refuse_connect = [{"message": "full", "data": {"code": "connection_limit"}}]
     chat.cut()
     await ann.wait_for(lambda heard: heard.states.count("reconnecting") == 2)
@@ -71,7 +71,7 @@ async def test_crowded_server_is_tried_again(chat: ChatServer, ann: Listener[Cus
 async def test_expired_token_is_asked_for_again(chat: ChatServer) -> None:
     tokens = iter(["old", "new"])
     chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
-    agent = Listener.agent(chat.url, lambda: next(tokens))
+    agent = RecordingListener.agent(chat.url, lambda: next(tokens))
     user = await agent.client.connect()
     assert user.user_id == "agent-new"
     assert chat.auths == [{"token": "old"}, {"token": "new"}]
@@ -81,7 +81,7 @@ async def test_expired_token_is_asked_for_again(chat: ChatServer) -> None:
 async def test_expired_token_is_final_when_there_is_no_other(chat: ChatServer) -> None:
     chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
     with pytest.raises(RequestRefused) as caught:
-        await Listener.agent(chat.url, "old").client.connect()
+        await RecordingListener.agent(chat.url, "old").client.connect()
     assert caught.value.code is ErrorCode.TOKEN_EXPIRED
 
 
@@ -91,7 +91,7 @@ async def test_token_is_renewed_on_the_live_connection(chat: ChatServer) -> None
     async def fetch() -> str:
         return next(tokens)
 
-    agent = Listener.agent(chat.url, fetch)
+    agent = RecordingListener.agent(chat.url, fetch)
     await agent.client.connect()
     await chat.tell_all("auth_expiring", {"inMs": 60000})
     assert await chat.heard("refresh_token") == [{"token": "second"}]
@@ -99,7 +99,7 @@ async def test_token_is_renewed_on_the_live_connection(chat: ChatServer) -> None
 
 
 async def test_disconnect_by_the_server_is_final_and_fails_what_is_pending(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     chat.swallow_acks = 1
     pending = ann.client.post_message("c1", "a")
@@ -113,7 +113,7 @@ async def test_disconnect_by_the_server_is_final_and_fails_what_is_pending(
 
 
 async def test_draining_server_gets_no_more_and_the_client_comes_back(
-    chat: ChatServer, ann: Listener[CustomerClient]
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     await chat.tell_all("server_draining", {"retryAfterMs": 30})
     await chat.tell_all("notification", {})
@@ -126,7 +126,7 @@ async def test_draining_server_gets_no_more_and_the_client_comes_back(
 
 @pytest.mark.parametrize("transports", [("polling",), ("polling", "websocket"), ("websocket",)])
 async def test_every_transport_carries_a_conversation(chat: ChatServer, transports: tuple[str, ...]) -> None:
-    ann = Listener.customer(chat.url, "ann", ClientOptions(transports=transports))  # type: ignore[arg-type]  # parameters are plain strings
+    ann = RecordingListener.customer(chat.url, "ann", ClientOptions(transports=transports))  # type: ignore[arg-type]  # parameters are plain strings
     await ann.client.connect()
     await ann.client.join_conversation("c1")
     await ann.client.send_message("c1", "hello")
@@ -137,7 +137,9 @@ async def test_every_transport_carries_a_conversation(chat: ChatServer, transpor
     await ann.client.disconnect()
 
 
-async def test_nothing_is_left_behind_after_many_reconnections(chat: ChatServer, ann: Listener[CustomerClient]) -> None:
+async def test_nothing_is_left_behind_after_many_reconnections(
+    chat: ChatServer, ann: RecordingListener[CustomerClient]
+) -> None:
     before = client_tasks()
     for count in range(2, 6):
         chat.cut()
@@ -190,7 +192,7 @@ async def test_token_that_cannot_be_had_is_asked_for_again(chat: ChatServer, cap
             raise RuntimeError("the login service is away")
         return answer
 
-    agent = Listener.agent(chat.url, token)
+    agent = RecordingListener.agent(chat.url, token)
     await agent.client.connect()
     chat.cut()
     await agent.wait_for(lambda heard: heard.states.count("connected") == 2)

@@ -7,7 +7,7 @@ import pytest
 
 from chatws.client import ClientOptions, ConnectionChange, Disconnected, Event, RequestRefused, faults
 from chatws.protocol.errors import ErrorCode
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
 
 
 async def test_cut_connection_reconnects_and_sends_what_was_posted_meanwhile(chat: RunningChat) -> None:
-    ann = Listener.customer(chat.url, "ann")
+    ann = RecordingListener.customer(chat.url, "ann")
     async with ann.client:
         await ann.client.join_conversation("c1")
         faults.cut_connection(ann.client, 0.2)
@@ -34,7 +34,7 @@ async def test_cut_connection_reconnects_and_sends_what_was_posted_meanwhile(cha
 
 
 async def test_reconnect_now_ends_a_simulated_outage(chat: RunningChat) -> None:
-    ann = Listener.customer(chat.url, "ann")
+    ann = RecordingListener.customer(chat.url, "ann")
     async with ann.client:
         faults.cut_connection(ann.client, 3_600)
         await ann.wait_for(lambda heard: heard.states.count("reconnecting") >= 2)
@@ -43,7 +43,7 @@ async def test_reconnect_now_ends_a_simulated_outage(chat: RunningChat) -> None:
 
 
 async def test_frozen_connection_transfers_nothing_until_it_thaws(chat: RunningChat) -> None:
-    ann, bob = Listener.customer(chat.url, "ann"), Listener.agent(chat.url, chat.token())
+    ann, bob = RecordingListener.customer(chat.url, "ann"), RecordingListener.agent(chat.url, chat.token())
     async with AsyncExitStack() as stack:
         for listener in (ann, bob):
             await stack.enter_async_context(listener.client)
@@ -59,13 +59,13 @@ async def test_frozen_connection_transfers_nothing_until_it_thaws(chat: RunningC
 
 
 async def test_polling_connection_cannot_be_frozen(chat: RunningChat) -> None:
-    ann = Listener.customer(chat.url, "ann", ClientOptions(transports=("polling",)))
+    ann = RecordingListener.customer(chat.url, "ann", ClientOptions(transports=("polling",)))
     async with ann.client:
         assert not faults.freeze_connection(ann.client, 0.1)
 
 
 async def test_expired_session_is_final_but_expired_token_is_renewed(chat: RunningChat) -> None:
-    ann, bob = Listener.customer(chat.url, "ann"), Listener.agent(chat.url, chat.token)
+    ann, bob = RecordingListener.customer(chat.url, "ann"), RecordingListener.agent(chat.url, chat.token)
     async with ann.client, bob.client:
         faults.expire_credentials(ann.client)
         faults.expire_credentials(bob.client)

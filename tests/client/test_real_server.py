@@ -8,7 +8,7 @@ import pytest
 
 from chatws.client import CustomerClient, RequestRefused, RestClient
 from chatws.protocol.errors import ErrorCode
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 from tests.support.chat import RunningChat
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ async def running(tmp_path: Path) -> AsyncIterator[RunningChat]:
 
 async def join_both(
     url: str, session_id: str, token: str
-) -> tuple[Listener[CustomerClient], Listener[AgentClient], str]:
+) -> tuple[RecordingListener[CustomerClient], RecordingListener[AgentClient], str]:
     """Connect a customer and an agent in the customer's own conversation."""
-    customer, agent = Listener.customer(url, session_id), Listener.agent(url, token)
+    customer, agent = RecordingListener.customer(url, session_id), RecordingListener.agent(url, token)
     await asyncio.gather(customer.client.connect(), agent.client.connect())
     async with RestClient(url, session_id=session_id) as rest:
         conversation_id = (await rest.current_session()).conversation_id
@@ -79,7 +79,7 @@ async def test_token_that_expires_in_mid_session_is_renewed_and_the_message_sent
         asked += 1
         return running.token(ttl_s=600)
 
-    customer, agent = Listener.customer(running.url, "session-1"), Listener.agent(running.url, token)
+    customer, agent = RecordingListener.customer(running.url, "session-1"), RecordingListener.agent(running.url, token)
     await asyncio.gather(customer.client.connect(), agent.client.connect())
     await customer.client.join_conversation("conv-1")
     await agent.client.join_conversation("conv-1")
@@ -93,7 +93,7 @@ async def test_token_that_expires_in_mid_session_is_renewed_and_the_message_sent
 
 async def test_logged_out_agent_is_disconnected_for_good(running: RunningChat) -> None:
     token = running.token()
-    agent = Listener.agent(running.url, token)
+    agent = RecordingListener.agent(running.url, token)
     await agent.client.connect()
     async with RestClient(running.url, token=token) as rest:
         await rest.logout()

@@ -15,7 +15,7 @@ import pytest
 
 from chatws.bots import BotRequest, EchoBot, HandOff
 from chatws.client import ClientOptions, ConnectionChange, Event
-from tests.client.recording_listener import Listener
+from tests.client.recording_listener import RecordingListener
 from tests.support.bots import install
 from tests.support.certificate import Certificate, make_certificate
 from tests.support.chat import RunningChat
@@ -145,7 +145,9 @@ async def test_polling_client_of_a_server_taken_out_reconnects_to_another_on_its
     key.write_text("k" * 64)
     key.chmod(0o600)
     proxied = await start_proxied(jwt_key_file=key)
-    agent = Listener.agent(proxied.nginx.url, proxied.servers[0].token(), ClientOptions(transports=("polling",)))
+    agent = RecordingListener.agent(
+        proxied.nginx.url, proxied.servers[0].token(), ClientOptions(transports=("polling",))
+    )
     async with agent.client:
         (first,) = (server for server in proxied.servers if server.engine.session_count)
         await asyncio.to_thread(proxied.nginx.set_down, first.url)

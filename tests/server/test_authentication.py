@@ -17,11 +17,11 @@ from chatws.store import retention
 from chatws.store.factory import make_database
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
-from tests.support.peer import Closed, Peer, Refused
+from tests.support.peer import Closed, ConnectRefused, Peer
 
 
-async def refused(chat: RunningChat, auth: Any) -> Refused:
-    with pytest.raises(Refused) as caught:
+async def refused(chat: RunningChat, auth: Any) -> ConnectRefused:
+    with pytest.raises(ConnectRefused) as caught:
         await chat.connect(auth)
     return caught.value
 

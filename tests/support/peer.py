@@ -36,7 +36,7 @@ class Closed(Exception):
         self.code = code
 
 
-class Refused(Exception):
+class ConnectRefused(Exception):
     """The server replied with CONNECT_ERROR."""
 
     def __init__(self, payload: Payload) -> None:
@@ -82,7 +82,7 @@ class Peer:
             raise
         if isinstance(reply, NamespaceRefused):
             await peer.close()
-            raise Refused(json.loads(reply.raw_json))
+            raise ConnectRefused(json.loads(reply.raw_json))
         peer._reader = asyncio.create_task(peer._read())
         return peer
 
