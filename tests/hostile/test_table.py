@@ -14,7 +14,7 @@ from tests.hostile.frames import FRAMES, HostileFrames
 from tests.hostile.harness import HostileHarness
 from tests.hostile.payloads import CREDENTIALS, EVENT_PAYLOADS, OWN
 from tests.hostile.requests import BODIES, POLLING, REQUESTS, STREAMS, HostileBody, HostileRequest
-from tests.support.peer import ConnectRefused, Peer
+from tests.support.peer import Peer, PeerRefused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,7 +62,7 @@ async def test_credentials_are_refused_with_their_code(
     harness: HostileHarness, auth: dict[str, object], code: str
 ) -> None:
     async with harness.attack():
-        with pytest.raises(ConnectRefused) as refused:
+        with pytest.raises(PeerRefused) as refused:
             await Peer.connect(harness.chat.url, auth)
         assert refused.value.code == code
 

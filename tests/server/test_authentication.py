@@ -17,11 +17,11 @@ from chatws.store import retention
 from chatws.store.factory import make_database
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
-from tests.support.peer import Closed, ConnectRefused, Peer
+from tests.support.peer import Closed, Peer, PeerRefused
 
 
-async def refused(chat: RunningChat, auth: Any) -> ConnectRefused:
-    with pytest.raises(ConnectRefused) as caught:
+async def refused(chat: RunningChat, auth: Any) -> PeerRefused:
+    with pytest.raises(PeerRefused) as caught:
         await chat.connect(auth)
     return caught.value
 

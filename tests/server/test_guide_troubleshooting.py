@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
-from tests.support.peer import ConnectRefused, Peer
+from tests.support.peer import Peer, PeerRefused
 
 
 async def test_connection_fails_verify_auth_credentials_the_refusal_names_the_reason(chat: RunningChat) -> None:
@@ -16,7 +16,7 @@ async def test_connection_fails_verify_auth_credentials_the_refusal_names_the_re
     chat.clock.advance(2)
     codes = []
     for auth in ({"token": "nonsense"}, {"token": expired}, {"token": chat.token(), "sessionId": "both"}):
-        with pytest.raises(ConnectRefused) as caught:
+        with pytest.raises(PeerRefused) as caught:
             await chat.connect(auth)
         assert caught.value.message
         codes.append(caught.value.code)
@@ -105,7 +105,7 @@ async def test_does_not_reconnect_the_server_is_accessible_after_a_restart(start
 async def test_does_not_reconnect_client_that_keeps_trying_is_let_in_again(start_chat: StartChat) -> None:
     chat = await start_chat(connections_per_agent=1)
     agent = await chat.agent()
-    with pytest.raises(ConnectRefused) as caught:
+    with pytest.raises(PeerRefused) as caught:
         await chat.agent()
     assert caught.value.code == "connection_limit"
     await agent.close()

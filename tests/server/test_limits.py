@@ -11,7 +11,7 @@ import pytest
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
 from tests.support.messages import fill
-from tests.support.peer import Closed, ConnectRefused, Peer
+from tests.support.peer import Closed, Peer, PeerRefused
 
 
 async def codes(peer: Peer, name: str, payload: Any, count: int) -> list[str]:
@@ -84,7 +84,7 @@ async def connected(chat: RunningChat, auth: Any, count: int) -> list[str | None
     for _ in range(count):
         try:
             await chat.connect(auth)
-        except ConnectRefused as refusal:
+        except PeerRefused as refusal:
             results.append(refusal.code)
         else:
             results.append(None)

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 
 from chatws.server.logs import BadRequestFilter, JsonFormatter, TextFormatter, log_event, make_handler
 from tests.server.conftest import StartChat
-from tests.support.peer import ConnectRefused
+from tests.support.peer import PeerRefused
 
 INJECTION = 'x\n2026-01-01T00:00:00.000Z error forged userId=root\x1b[31m\u2028"\x00'
 
@@ -102,11 +102,11 @@ async def test_log_of_a_conversation_has_no_secret_and_no_content(start_chat: St
     await customer.ask("send_message", {"conversationId": "conv-1", "content": [secret_text, session]})
     await customer.ask("handoff", {"conversationId": "conv-1", "reason": secret_text})
     await customer.ask(secret_text, session)
-    with pytest.raises(ConnectRefused):
+    with pytest.raises(PeerRefused):
         await chat.connect({"token": token + "x"})
-    with pytest.raises(ConnectRefused):
+    with pytest.raises(PeerRefused):
         await chat.connect({"token": token, "sessionId": session})
-    with pytest.raises(ConnectRefused):
+    with pytest.raises(PeerRefused):
         await chat.connect({"sessionId": session * 8})
     await agent.ask("refresh_token", {"token": token})
     await agent.send_raw(f'42["{session}"')

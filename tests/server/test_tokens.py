@@ -12,7 +12,7 @@ import jwt
 
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat
-from tests.support.peer import ConnectRefused
+from tests.support.peer import PeerRefused
 
 OTHER_KEY = b"another key of at least thirty-two bytes"
 
@@ -41,7 +41,7 @@ async def code_of(chat: RunningChat, token: str) -> str | None:
     """Connect with a token; return the error code, or None if it is accepted."""
     try:
         await chat.connect({"token": token})
-    except ConnectRefused as refusal:
+    except PeerRefused as refusal:
         return refusal.code
     return None
 

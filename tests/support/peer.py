@@ -36,7 +36,7 @@ class Closed(Exception):
         self.code = code
 
 
-class ConnectRefused(Exception):
+class PeerRefused(Exception):
     """The server replied with CONNECT_ERROR."""
 
     def __init__(self, payload: Payload) -> None:
@@ -82,7 +82,7 @@ class Peer:
             raise
         if isinstance(reply, NamespaceRefused):
             await peer.close()
-            raise ConnectRefused(json.loads(reply.raw_json))
+            raise PeerRefused(json.loads(reply.raw_json))
         peer._reader = asyncio.create_task(peer._read())
         return peer
 

@@ -12,7 +12,7 @@ import pytest
 from tests.server.conftest import StartChat
 from tests.server.rest.support import EMAIL, PASSWORD, add_agent, bearer, code_of, new_session
 from tests.support.chat import RunningChat
-from tests.support.peer import Closed, ConnectRefused, Peer
+from tests.support.peer import Closed, Peer, PeerRefused
 
 
 async def log_in(chat: RunningChat, email: str = EMAIL, password: str = PASSWORD) -> tuple[int, Any]:
@@ -130,7 +130,7 @@ async def test_logout_closes_all_connections_and_revokes_all_tokens(chat: Runnin
         assert socket.disconnected
     for token in (first, second):
         assert (await chat.get("/api/conversations", headers=bearer(token)))[0] == 401
-        with pytest.raises((ConnectRefused, Closed)):
+        with pytest.raises((PeerRefused, Closed)):
             await Peer.connect(chat.url, {"token": token})
     await other.settle()
 
