@@ -204,7 +204,8 @@ class GeventDriver(SessionDriver):
         for effect in todo:
             # The effects of every message, tested before the match statement of `_perform`.
             if type(effect) is effects.Deliver:
-                self._deliver(effect.name, effect.payload)
+                if self._deliver_to_user is not None:
+                    self._deliver_to_user(effect.name, effect.payload)
             elif type(effect) is effects.Emit:
                 has_sent = True
                 self._emit(effect.command_id, effect.name, effect.payload)
