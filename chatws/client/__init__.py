@@ -1,4 +1,4 @@
-"""The client SDK: a chat connection that keeps its promises across lost links and restarted servers."""
+"""Client SDK: chat connections with ordered, exactly-once delivery across reconnects and server restarts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> type[RestClient]:
-    # aiohttp takes 200 ms to import, which a program that paints before it connects need not wait for.
+    # Importing aiohttp takes 200 ms, and a program that paints before it connects need not wait for it.
     if name == "RestClient":
         from chatws.client.rest import RestClient  # noqa: PLC0415
 

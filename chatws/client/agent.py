@@ -1,4 +1,4 @@
-"""The agent's side: a token, the inbox, and the work on conversations."""
+"""Client of an agent: token, inbox, and commands on conversations."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class AgentClient(ChatClient):
-    """An agent's connection.
+    """Connection of an agent.
 
-    ``token`` is a JWT, or a function (also a coroutine function) that gives one: it is called before every connection
-    and when the server says that the token runs out. With a plain string an expired token is final.
+    ``token`` is a JWT, or a function (also a coroutine function) that returns one: it is called before every connection
+    and when the server announces the expiry. With a plain string an expired token is final.
     """
 
     def __init__(
@@ -34,18 +34,18 @@ class AgentClient(ChatClient):
         super().__init__(url, self._credentials, options or ClientOptions(), renewable=callable(token))
 
     async def subscribe_inbox(self, status: ConversationStatus | None = None, assignee: str | None = None) -> InboxAck:
-        """Follow the list of conversations, now and after every reconnection (then `INBOX_LOADED` brings it anew)."""
+        """Subscribe to the list of conversations; after a reconnect `INBOX_LOADED` delivers it again."""
         payload = SubscribeInbox(
             status=UNSET if status is None else status, assignee=UNSET if assignee is None else assignee
         )
         return await self._call(Command.SUBSCRIBE_INBOX, payload, InboxAck)
 
     async def claim_conversation(self, conversation_id: str, version: int) -> Conversation:
-        """Take a conversation whose ``version`` was seen.
+        """Claim a conversation at the ``version`` last received.
 
         Raises:
-            Refused: ``conflict`` with the present conversation when somebody was faster.
-            ConnectionLost: not connected, or the outcome is unknown: look at the conversation before trying again.
+            RequestRefused: ``conflict`` with the current conversation when its version has changed.
+            ConnectionLost: not connected, or the outcome is unknown: read the conversation before a retry.
         """
         return await self._change(Command.CLAIM_CONVERSATION, conversation_id, version)
 
@@ -62,18 +62,18 @@ class AgentClient(ChatClient):
         return await self._change(Command.REOPEN_CONVERSATION, conversation_id, version)
 
     async def assign_bot(self, conversation_id: str, version: int) -> Conversation:
-        """Hand a conversation to the bot, which answers what was asked last; errors as for `claim_conversation`."""
+        """Assign a conversation to the bot, which replies to the last message; errors as for `claim_conversation`."""
         return await self._change(Command.ASSIGN_BOT, conversation_id, version)
 
     def on_bot_notice(self, callback: Callable[[BotNotice], object]) -> Callable[[], None]:
-        """The bot failed or handed a conversation off; only for those who follow the inbox."""
+        """Call back when the bot fails or hands a conversation off; requires `subscribe_inbox`."""
         return self._driver.dispatcher.on(Event.BOT_NOTICE, callback)
 
     async def refresh_token(self, token: str) -> AuthAck:
-        """Give the live connection a fresh token of the same user; later connections use it, too.
+        """Send a fresh token of the same user on the open connection; later connections use it, too.
 
         Raises:
-            Refused: the token is not valid, or not this user's.
+            RequestRefused: the token is not valid, or belongs to another user.
         """
         if not callable(self._token):
             self._token = token
@@ -81,7 +81,7 @@ class AgentClient(ChatClient):
 
     async def _change(self, name: Command, conversation_id: str, version: int) -> Conversation:
         payload = ChangeConversation(conversation_id=conversation_id, version=version)
-        # Not repeated: after a lost answer the same version would be refused although it was this call that won.
+        # Not repeated: after a lost ack a retry would be refused with a conflict, although the first attempt succeeded.
         return (await self._call(name, payload, ConversationAck, repeat=False)).conversation
 
     async def _credentials(self) -> dict[str, str]:

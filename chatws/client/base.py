@@ -1,4 +1,4 @@
-"""What agents and customers have in common: connect, join, send, listen."""
+"""Base of the agent's and the customer's client: connect, join, send, callbacks."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ R = TypeVar("R", bound=Ok)
 
 
 class ChatClient:
-    """A connection that keeps itself alive; use `AgentClient` or `CustomerClient`.
+    """Self-reconnecting connection; use `AgentClient` or `CustomerClient`.
 
-    Belongs to the event loop it was made on. Callbacks may be functions or coroutine functions; they run one after
-    another in the order things happened, and an exception in one is logged. Registering returns what ends it.
+    A client belongs to the event loop that created it. Callbacks may be functions or coroutine functions; they run one
+    after another in the order of the events, and an exception in one is logged. The ``on_*`` methods return a function
+    that removes the callback.
     """
 
     def __init__(
@@ -56,46 +57,46 @@ class ChatClient:
 
     @property
     def state(self) -> ConnectionState:
-        """Connected, disconnected (for good) or reconnecting."""
+        """``connected``, ``disconnected`` (for good) or ``reconnecting``."""
         return self._driver.session.connection.state
 
     @property
     def user(self) -> Authenticated | None:
-        """Who the server says we are; kept from the last connection."""
+        """User that the server authenticated; kept from the last connection."""
         return self._driver.session.connection.user
 
     def stats(self) -> ClientStats:
-        """Count what happened since the client was made."""
+        """Return the statistics since the client was created."""
         return self._driver.session.stats(self._driver.now())
 
     async def connect(self) -> Authenticated:
         """Connect and stay connected until `disconnect` or a final refusal.
 
         Raises:
-            CannotConnect: nobody answered the first attempt (see ``options.retry_first_connect``).
-            Refused: the credentials are not accepted.
+            CannotConnect: the first attempt failed (see ``options.retry_first_connect``).
+            RequestRefused: the credentials are not accepted.
             Disconnected: connect was called before.
         """
         return cast("Authenticated", await self._driver.connect())
 
     async def disconnect(self) -> None:
-        """Close for good; unsent messages fail with `Disconnected`, and callbacks get what is still queued for them."""
+        """Close for good; unsent messages fail with `Disconnected`, and queued events are still delivered."""
         await self._driver.disconnect()
 
     def reconnect_now(self) -> None:
-        """Do not wait for the next attempt to connect; cuts nothing that works."""
+        """Skip the delay before the next attempt to connect; no effect on an open connection."""
         self._driver.reconnect_now()
 
     async def join_conversation(
         self, conversation_id: str, after_seq: int | None = None, epoch: str | None = None
     ) -> JoinAck:
-        """Join, now and after every reconnection, and deliver what comes after ``after_seq``.
+        """Join now and after every reconnect, and deliver the messages after ``after_seq``.
 
-        Without ``after_seq`` only new messages are delivered; load older ones with `history`. The ack's messages are
-        delivered to the callbacks, too.
+        Without ``after_seq`` only new messages are delivered; load older ones with `history`. The messages of the ack
+        are delivered to the callbacks, too.
 
         Raises:
-            Refused: the conversation is not ours.
+            RequestRefused: the user has no access to the conversation.
             Disconnected: the client was closed meanwhile.
         """
         _, future = self._driver.ask(
@@ -104,18 +105,18 @@ class ChatClient:
         return cast("JoinAck", await future)
 
     async def leave_conversation(self, conversation_id: str) -> None:
-        """Leave; returns at once, the server is told when there is a connection."""
+        """Leave; returns at once, and the command is sent if there is a connection."""
         self._driver.apply(self._driver.session.leave(conversation_id, self._driver.now()))
 
     def post_message(self, conversation_id: str, content: str, *, client_message_id: str | None = None) -> SendHandle:
         """Queue a message and return at once.
 
-        It is sent in the order posted, after the join of its conversation, and repeated under the same id across
-        connections and server restarts until it is stored or finally refused.
+        Messages are sent in the order posted, after the join of their conversation, and retried under the same id
+        across connections and server restarts until they are stored or finally refused.
 
         Raises:
-            Refused: the content cannot be sent (``bad_request`` or ``too_large``).
-            OutboxFull: too many messages are waiting.
+            RequestRefused: the content is invalid (``bad_request`` or ``too_large``).
+            OutboxFull: too many messages are queued.
         """
         try:
             text = normalise_content(content)
@@ -140,26 +141,26 @@ class ChatClient:
         """Queue a message like `post_message` and wait until it is stored.
 
         Raises:
-            Refused: finally refused.
-            OutboxFull: too many messages are waiting.
-            Disconnected: the client was closed first; it may or may not be stored.
+            RequestRefused: the message was finally refused.
+            OutboxFull: too many messages are queued.
+            Disconnected: the client was closed first; the message may or may not be stored.
         """
         return await self.post_message(conversation_id, content, client_message_id=client_message_id).done
 
     async def send_typing_start(self, conversation_id: str) -> None:
-        """Tell that the user types: call at every key stroke, it is sent as often as the server asks for."""
+        """Send that the user types; call it at every key stroke, the client throttles it to the server's interval."""
         self._typing(conversation_id, is_typing=True)
 
     async def send_typing_stop(self, conversation_id: str) -> None:
-        """Tell that the user stopped typing."""
+        """Send that the user stopped typing."""
         self._typing(conversation_id, is_typing=False)
 
     async def mark_read(self, conversation_id: str, seq: int) -> MarkAck:
-        """Mark everything up to ``seq`` as read; only when it was shown to a person."""
+        """Mark all messages up to ``seq`` as read; call it only for messages shown to a person."""
         return await self._call(Command.MARK_READ, MarkRead(conversation_id=conversation_id, seq=seq), MarkAck)
 
     async def set_presence(self, status: PresenceChoice) -> None:
-        """Choose online, away or busy; told again after every reconnection."""
+        """Set online, away or busy; sent again after every reconnect."""
         await self._call(Command.SET_PRESENCE, SetPresence(status=status), Ok)
 
     async def history(
@@ -172,7 +173,7 @@ class ChatClient:
         """Read a page of at most ``limit`` (100) messages; the newest without ``before_seq`` or ``after_seq``.
 
         Raises:
-            Refused: the conversation is not ours.
+            RequestRefused: the user has no access to the conversation.
         """
         payload = History(
             conversation_id=conversation_id,
@@ -183,7 +184,7 @@ class ChatClient:
         return await self._call(Command.HISTORY, payload, HistoryAck)
 
     async def handoff(self, conversation_id: str, reason: str | None = None) -> Conversation:
-        """Take a conversation from the bot to the agents' queue.
+        """Hand a conversation off from the bot to the agents' queue.
 
         Raises:
             ConnectionLost: not connected, or the outcome is unknown.
@@ -192,35 +193,35 @@ class ChatClient:
         return (await self._call(Command.HANDOFF, payload, ConversationAck, repeat=False)).conversation
 
     def on_message_received(self, callback: Callable[[MessageReceived], object]) -> Callable[[], None]:
-        """Every message of the joined conversations, by ``seq``, each once; our own have ``own`` set."""
+        """Call back with each message of the joined conversations, once and by ``seq``; own ones have ``own`` set."""
         return self._driver.dispatcher.on(Event.MESSAGE_RECEIVED, callback)
 
     def on_conversation_reloaded(self, callback: Callable[[ConversationReloaded], object]) -> Callable[[], None]:
-        """The server's database is another one, or our position unknown to it: show these messages instead."""
+        """Call back with the messages to show instead when the position is not valid any more (restored database)."""
         return self._driver.dispatcher.on(Event.CONVERSATION_RELOADED, callback)
 
     def on_typing_indicator(self, callback: Callable[[TypingIndicator], object]) -> Callable[[], None]:
-        """Somebody began or stopped typing; everybody stops when the connection is lost."""
+        """Call back when a user starts or stops typing; a lost connection stops all."""
         return self._driver.dispatcher.on(Event.TYPING_INDICATOR, callback)
 
     def on_presence_update(self, callback: Callable[[Presence], object]) -> Callable[[], None]:
-        """Somebody's presence changed, also by what a join tells."""
+        """Call back when the presence of a user changes, also in the snapshot of a join."""
         return self._driver.dispatcher.on(Event.PRESENCE_UPDATE, callback)
 
     def on_message_read(self, callback: Callable[[MessageRead], object]) -> Callable[[], None]:
-        """Somebody's read mark moved, also by what a join tells."""
+        """Call back when a read mark advances, also in the snapshot of a join."""
         return self._driver.dispatcher.on(Event.MESSAGE_READ, callback)
 
     def on_conversation_updated(self, callback: Callable[[ConversationUpdated], object]) -> Callable[[], None]:
-        """A conversation's status, assignee or head changed."""
+        """Call back when the status, assignee or head of a conversation changes."""
         return self._driver.dispatcher.on(Event.CONVERSATION_UPDATED, callback)
 
     def on_error(self, callback: Callable[[Failed], object]) -> Callable[[], None]:
-        """The server complains, or something that the client does by itself was refused."""
+        """Call back when the server sends an error, or refuses a request that the client made by itself."""
         return self._driver.dispatcher.on(Event.ERROR, callback)
 
     def on_connection_change(self, callback: Callable[[ConnectionState, str], object]) -> Callable[[], None]:
-        """State and reason; `on_event` has attempt and delay in addition (`ConnectionChange`)."""
+        """Call back with state and reason; `on_event` adds attempt and delay (`ConnectionChange`)."""
 
         def unpack(change: ConnectionChange) -> object:
             return callback(change.state, change.reason)
@@ -228,7 +229,7 @@ class ChatClient:
         return self._driver.dispatcher.on(Event.CONNECTION_CHANGE, unpack)
 
     def on_event(self, callback: Callable[[str, object], object]) -> Callable[[], None]:
-        """Everything by name and payload, also events that only the embedding program knows."""
+        """Call back with name and payload of every event, also of the embedding program's own events."""
         return self._driver.dispatcher.on_all(callback)
 
     async def _call(self, name: Command, payload: Wire | str, reply: type[R], *, repeat: bool = True) -> R:
@@ -236,10 +237,10 @@ class ChatClient:
         _, future = self._driver.ask(
             lambda request_id, now: session.call(request_id, name, payload, now, repeat=repeat)
         )
-        answer = await future
-        # The codec chose the type by the command's name.
-        assert isinstance(answer, reply)
-        return answer
+        result = await future
+        # The codec selects the type by the name of the command.
+        assert isinstance(result, reply)
+        return result
 
     def _typing(self, conversation_id: str, *, is_typing: bool) -> None:
         self._driver.apply(self._driver.session.typing(conversation_id, self._driver.now(), is_typing=is_typing))

@@ -1,4 +1,4 @@
-"""The customer's side: a session id is all it takes."""
+"""Client of a customer, identified by a session id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatws.client.options import ClientOptions
 
 
 class CustomerClient(ChatClient):
-    """A customer's connection by session id; an expired session is final."""
+    """Connection of a customer; an expired session is final."""
 
     def __init__(self, url: str, session_id: str, *, options: ClientOptions | None = None) -> None:
         self._session_id = session_id

@@ -1,4 +1,4 @@
-"""Calls the user's callbacks one after another, in the order things happened."""
+"""Dispatcher of events to the user's callbacks, one after another and in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Dispatcher:
-    """A queue with one consumer; bounded by `wait_for_room`, which a producer awaits before it starts again."""
+    """Event queue with one consumer; a producer bounds it by awaiting `wait_for_room` before it reconnects."""
 
     def __init__(self, max_backlog: int) -> None:
         self._max_backlog = max_backlog
@@ -31,17 +31,17 @@ class Dispatcher:
 
     @property
     def is_full(self) -> bool:
-        """More waits than the options allow."""
+        """Whether the queue is longer than the options allow."""
         return len(self._queue) > self._max_backlog
 
     def on(self, name: str, callback: Callable[..., object]) -> Callable[[], None]:
-        """Call back with the payload of every event of that name; returns what ends it."""
+        """Add a callback for the payloads of one event name; returns a function that removes it."""
         callbacks = self._by_name.setdefault(name, [])
         callbacks.append(callback)
         return lambda: _discard(callbacks, callback)
 
     def on_all(self, callback: Callable[[str, object], object]) -> Callable[[], None]:
-        """Call back with name and payload of every event; returns what ends it."""
+        """Add a callback for name and payload of every event; returns a function that removes it."""
         self._for_all.append(callback)
         return lambda: _discard(self._for_all, callback)
 
@@ -57,13 +57,13 @@ class Dispatcher:
             await self._emptied.wait()
 
     def start(self) -> None:
-        """Begin to call."""
+        """Start the consumer."""
         self._stopping = False
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._consume())
 
     async def stop(self) -> None:
-        """Call for what is queued and end; returns at once when a callback is what asked for it."""
+        """Deliver the queued events and stop; returns at once when a callback calls it."""
         self._stopping = True
         self._filled.set()
         if self._task is not None and self._task is not asyncio.current_task():
@@ -79,8 +79,8 @@ class Dispatcher:
             self._emptied.set()
             for callback in list(self._by_name.get(name, ())):
                 await _call(name, callback, payload)
-            for listener in list(self._for_all):
-                await _call(name, listener, name, payload)
+            for callback_of_all in list(self._for_all):
+                await _call(name, callback_of_all, name, payload)
 
 
 async def _call(name: str, callback: Callable[..., object], *args: object) -> None:
@@ -89,7 +89,7 @@ async def _call(name: str, callback: Callable[..., object], *args: object) -> No
         if inspect.isawaitable(result):
             await result
     except Exception:
-        # The user's code may raise anything, and the next event is not to blame for it.
+        # The user's code may raise anything; the next event is still delivered.
         logger.exception("callback_failed", extra={"event": name})
 
 

@@ -1,11 +1,11 @@
-"""Every way a call of the SDK can fail.
+"""Errors of the SDK.
 
 ClientError
- ├─ CannotConnect     no connection could be made
- ├─ Refused           the server said no, and why
- ├─ ConnectionLost    the connection ended under a request that is not repeated: its outcome is unknown
- ├─ Disconnected      the client is closed for good; what was pending is not sent
- └─ OutboxFull        too much is waiting to be sent
+ ├─ CannotConnect     no connection could be opened
+ ├─ RequestRefused    the server refused the request; carries the error code
+ ├─ ConnectionLost    the connection ended during a request that is not repeated: its outcome is unknown
+ ├─ Disconnected      the client is closed for good; pending messages are not sent
+ └─ OutboxFull        too many messages or requests are queued
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ClientError(Exception):
 
 
 class CannotConnect(ClientError):
-    """Nobody answered, or nobody who speaks the protocol."""
+    """No server is reachable, or the peer does not implement the protocol."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class CannotConnect(ClientError):
 
 
 class RequestRefused(ClientError):
-    """The server refused; ``conversation`` is its present state after a lost race."""
+    """The server refused a request; ``conversation`` is the current state after a version conflict."""
 
     def __init__(
         self, code: ErrorCode, message: str | None = None, *, conversation: Conversation | None = None
@@ -57,13 +57,13 @@ class RequestRefused(ClientError):
 
     @classmethod
     def from_reply(cls, reply: RefusedReply) -> RequestRefused:
-        """Make the error of a refused request."""
+        """Convert the reply to a refused request."""
         conversation = None if reply.conversation is UNSET else reply.conversation
         return cls(reply.error.code, reply.error.message, conversation=conversation)
 
 
 class ConnectionLost(ClientError):
-    """The connection ended, or no answer came, and repeating could do harm: look at the state before trying again."""
+    """The connection ended or the ack timed out, and a retry could do harm: read the state first."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -74,7 +74,7 @@ class ConnectionLost(ClientError):
 
 
 class Disconnected(ClientError):
-    """The client is not connected and does not try to be."""
+    """The client is closed and does not reconnect."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -85,11 +85,11 @@ class Disconnected(ClientError):
 
 
 class OutboxFull(ClientError):
-    """As many messages or requests are waiting as the options allow."""
+    """As many messages or requests are queued as the options allow."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self.limit = limit
 
     def __str__(self) -> str:
-        return f"{self.limit} are waiting to be sent, no more are taken"
+        return f"the outbox is full: {self.limit} are waiting to be sent"

@@ -1,4 +1,4 @@
-"""What a user of the SDK may choose."""
+"""Options of a client."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Transport = Literal["websocket", "polling"]
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """Defaults are the contract's."""
+    """Options of a client; the defaults are those of the contract."""
 
     ca_file: Path | None = None
-    """Certificates to trust instead of the system's."""
+    """CA certificates to trust instead of the system's."""
     transports: tuple[Transport, ...] = ("websocket", "polling")
     """Tried in this order; polling upgrades to WebSocket when both are allowed."""
     connect_timeout_s: float = 10.0
     """From the first packet to ``authenticated``."""
     max_attempts: int | None = None
-    """Attempts after which reconnecting is given up (the guide's 5); None: never."""
+    """Failed attempts after which the client gives up (5 in the guide); None: never."""
     retry_first_connect: bool = False
-    """Keep trying when the very first attempt finds nobody, instead of raising `CannotConnect`."""
+    """Retry when the first attempt fails, instead of raising `CannotConnect`."""
     max_outbox: int = 1_000
-    """Messages, and likewise other requests, that may wait; more raise `OutboxFull`."""
+    """Limit of queued messages, and of other queued requests; more raise `OutboxFull`."""
     max_backlog: int = 10_000
-    """Events waiting for callbacks; beyond it the link is dropped and history repairs it once they are through."""
+    """Limit of events queued for callbacks; beyond it the client disconnects, and catches up once they have run."""
     user_agent: str = "chatws-client"
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """Make the TLS settings; None for the library's defaults.
+        """Create the TLS context; None for the library's defaults.
 
         Raises:
-            OSError: ``ca_file`` cannot be read, or holds no certificate.
+            OSError: ``ca_file`` cannot be read, or contains no certificate.
         """
         return None if self.ca_file is None else ssl.create_default_context(cafile=str(self.ca_file))

@@ -1,4 +1,4 @@
-"""The REST side: log in, sessions, lists, and sending without a socket (guide: FAQ, fallback)."""
+"""REST client: login, sessions, lists, and sending without a socket (guide: FAQ, fallback)."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ R = TypeVar("R", bound=Ok)
 
 
 class RestClient:
-    """One account's HTTP client; an async context manager.
+    """HTTP client of one account; an async context manager.
 
-    Every call raises `RequestRefused` with the server's code, or `CannotConnect` when no answer can be had.
+    Every call raises `RequestRefused` with the server's code, or `CannotConnect` when there is no response.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RestClient:
         return ack
 
     async def refresh(self) -> LoginAck:
-        """Renew the token, up to 7 days from the login."""
+        """Renew the token; possible up to 7 days after the login."""
         ack = await self._ask("POST", "/api/auth/refresh", LoginAck)
         self.token = ack.token
         return ack
@@ -89,14 +89,14 @@ class RestClient:
         self.token = None
 
     async def create_session(self, user_name: str | None = None) -> SessionAck:
-        """Start a customer's session; later calls use it."""
+        """Create a customer's session; later calls use it."""
         body = StartSession(user_name=UNSET if user_name is None else user_name)
         ack = await self._ask("POST", "/api/sessions", SessionAck, body)
         self.session_id = ack.session_id
         return ack
 
     async def current_session(self) -> SessionAck:
-        """Say whose session this is, and which conversation is its own."""
+        """Return the user and the conversation of this session."""
         return await self._ask("GET", "/api/sessions/current", SessionAck)
 
     async def conversations(
@@ -160,7 +160,7 @@ class RestClient:
 
 def _read(status: int, body: bytes, reply: type[R]) -> R:
     try:
-        if status < 300:  # noqa: PLR2004  # HTTP's border between success and the rest
+        if status < 300:  # noqa: PLR2004  # the first status that is not a success
             return msgspec.json.decode(body, type=reply)
         raise RequestRefused.from_reply(msgspec.json.decode(body, type=RefusedReply))
     except msgspec.DecodeError:

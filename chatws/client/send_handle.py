@@ -1,4 +1,4 @@
-"""A message that was posted, and what has become of it."""
+"""Handle of a posted message."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SendState = Literal["queued", "sent", "stored", "failed"]
 
 
 class SendHandle:
-    """One message on its way.
+    """A posted message and its state.
 
-    ``done`` gives the `SendAck`, or raises what made it final: `Refused`, `Disconnected` or `CannotConnect`.
+    ``done`` returns the `SendAck`, or raises the final error: `RequestRefused`, `Disconnected` or `CannotConnect`.
     """
 
     def __init__(
@@ -25,17 +25,17 @@ class SendHandle:
         content: str,
         client_message_id: str,
         done: asyncio.Future[SendAck],
-        has_left: Callable[[], bool],
+        was_sent: Callable[[], bool],
     ) -> None:
         self.conversation_id = conversation_id
         self.content = content
         self.client_message_id = client_message_id
         self.done = done
-        self._has_left = has_left
+        self._was_sent = was_sent
 
     @property
     def state(self) -> SendState:
-        """``queued``, ``sent`` (no answer yet), ``stored`` or ``failed``."""
+        """``queued``, ``sent`` (not acknowledged), ``stored`` or ``failed``."""
         if not self.done.done():
-            return "sent" if self._has_left() else "queued"
+            return "sent" if self._was_sent() else "queued"
         return "failed" if self.done.cancelled() or self.done.exception() is not None else "stored"

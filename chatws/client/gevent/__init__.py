@@ -1,6 +1,6 @@
-"""The client on gevent, for load generators: the session of the SDK on the least a connection can cost.
+"""Client on gevent, for load generators: the session of the SDK with a minimum of CPU per connection.
 
-Modules: ``address`` (where to connect), ``tls``, ``stream`` (bytes on a socket), ``link`` (one Socket.IO connection),
-``guide`` (servers that know only the guide), ``driver`` (the session on it). Nothing here blocks: sockets and timers
-call back from gevent's hub, so that a connection needs no greenlet of its own.
+Modules: ``endpoint`` (resolved address), ``tls``, ``stream`` (bytes on a socket), ``websocket`` (one Socket.IO
+connection), ``legacy_protocol`` (servers that implement only the guide), ``driver``. Nothing here blocks: sockets and
+timers call back from gevent's hub, so that a connection needs no greenlet.
 """

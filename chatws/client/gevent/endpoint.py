@@ -1,4 +1,4 @@
-"""Where a load generator connects: a URL, looked up once."""
+"""Resolved address of a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECURE = frozenset({"https", "wss"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server's address, ready to connect to without asking anybody."""
+    """Address of a server, resolved once, so that connecting needs no DNS lookup."""
 
     host: str
     port: int
@@ -24,28 +24,28 @@ class Endpoint:
     """Prefix of ``/socket.io/``, usually empty."""
     family: int
     sockaddr: tuple[object, ...]
-    """Where connections go: to the host, or to what stands in front of it."""
+    """Socket address of the host, or of a proxy in front of it."""
     tls: ssl.SSLContext | None
 
     @property
     def authority(self) -> str:
-        """What the ``Host`` header says."""
+        """Value of the ``Host`` header."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         return f"{name}:{self.port}"
 
 
 def resolve_endpoint(url: str, ca_file: Path | None = None, via: tuple[str, int] | None = None) -> Endpoint:
-    """Look a server up; ``ca_file`` holds certificates to trust instead of the system's.
+    """Resolve a server's URL; ``ca_file`` contains CA certificates to trust instead of the system's.
 
-    ``via`` is the host and port of something that passes bytes on to the server: connections go there, while the
-    ``Host`` header and the name in the certificate stay those of the URL.
+    ``via`` is the host and port of a TCP proxy: connections go there, while the ``Host`` header and the name in the
+    certificate stay those of the URL.
 
     Raises:
-        CannotConnect: the URL is none of HTTP or WebSocket, its host has no address, or ``ca_file`` no certificate.
+        CannotConnect: the URL is not an HTTP or WebSocket URL, its host has no address, or ``ca_file`` no certificate.
     """
     parts = urlsplit(url if "//" in url else f"http://{url}")
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise CannotConnect(f"{url} is no address of a server")
+        raise CannotConnect(f"{url} is not the URL of a server")
     try:
         port = parts.port or _PORTS[parts.scheme]
         found = socket.getaddrinfo(*(via or (parts.hostname, port)), type=socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
-"""A server that knows only the guide, as the session has to see it: what it leaves out is filled in here.
+"""Adapter for servers that implement only the guide: it fills in what the contract adds.
 
-It numbers no messages, so each gets a ``seq`` by its arrival; it remembers no positions, so what was missed while away
-stays missed; it acks messages, and whether it acks anything else is left open by the guide.
+Such a server does not number messages, so each gets a ``seq`` by its arrival; it stores no positions, so messages
+missed during a disconnect stay lost; it acks messages, and the guide leaves open whether it acks other commands.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TIMERS = Timers(
     presence_grace_ms=limits.PRESENCE_GRACE_MS,
     positions_ms=limits.POSITIONS_MS,
 )
-ANSWERED_HERE = frozenset({Command.TYPING_START, Command.TYPING_STOP, Command.LEAVE_CONVERSATION})
-"""Requests of the guide that its server need not ack."""
+ACKED_LOCALLY = frozenset({Command.TYPING_START, Command.TYPING_STOP, Command.LEAVE_CONVERSATION})
+"""Commands of the guide that its server need not ack."""
 
 
 class LegacyAuthenticated(Wire, frozen=True, kw_only=True):
-    """The guide's ``authenticated``."""
+    """``authenticated`` of the guide."""
 
     user_id: str
     user_name: str = ""
@@ -42,7 +42,7 @@ class LegacyAuthenticated(Wire, frozen=True, kw_only=True):
 
 
 class LegacySender(Wire, frozen=True, kw_only=True):
-    """The guide's ``sender``; ``userName`` is optional there."""
+    """``sender`` of the guide, where ``userName`` is optional."""
 
     user_id: str
     user_name: str = ""
@@ -50,7 +50,7 @@ class LegacySender(Wire, frozen=True, kw_only=True):
 
 
 class LegacyMessage(Wire, frozen=True, kw_only=True):
-    """The guide's ``MessageData``."""
+    """``MessageData`` of the guide."""
 
     conversation_id: str
     content: str
@@ -59,7 +59,7 @@ class LegacyMessage(Wire, frozen=True, kw_only=True):
 
 
 class LegacyTyping(Wire, frozen=True, kw_only=True):
-    """The guide's ``typing_indicator``, which does not say where."""
+    """``typing_indicator`` of the guide, which does not name the conversation."""
 
     user_id: str
     user_name: str = ""
@@ -67,32 +67,32 @@ class LegacyTyping(Wire, frozen=True, kw_only=True):
 
 
 class LegacyError(Wire, frozen=True, kw_only=True):
-    """The guide's ``error``."""
+    """``error`` of the guide."""
 
     message: str = ""
 
 
 class LegacyJoined(Wire, frozen=True, kw_only=True):
-    """The guide's ``joined_conversation``."""
+    """``joined_conversation`` of the guide."""
 
     conversation_id: str
 
 
 class LegacyAck(Wire, frozen=True, kw_only=True):
-    """The guide's ack: ``ack.success``."""
+    """Ack of the guide, with ``success``."""
 
     success: bool | UnsetType = UNSET
     error: msgspec.Raw | UnsetType = UNSET
 
 
 class LegacyProtocolAdapter:
-    """The state that filling in takes, for one client across its connections."""
+    """State of the adapter, for one client across its connections."""
 
     def __init__(self) -> None:
         self._heads: dict[str, int] = {}
-        # Joins that were sent and not answered: conversation → command id.
+        # Pending joins: conversation → command id.
         self._joins: dict[str, int] = {}
-        # The last message that left, by conversation: the next one with its id is its repeat.
+        # Id of the last message sent, by conversation: a message with the same id is a retry.
         self._last_ids: dict[str, str] = {}
         self._translators: dict[str, Callable[[msgspec.Raw], object]] = {
             Event.MESSAGE_RECEIVED: self._message,
@@ -102,16 +102,16 @@ class LegacyProtocolAdapter:
         }
 
     def authenticate(self, raw: msgspec.Raw) -> Authenticated:
-        """Fill in ``authenticated``; one that is not even the guide's names nobody."""
+        """Fill in ``authenticated``; an invalid payload yields an unknown user."""
         self._joins.clear()
         try:
-            greeting = msgspec.json.decode(raw, type=LegacyAuthenticated)
+            payload = msgspec.json.decode(raw, type=LegacyAuthenticated)
         except msgspec.DecodeError:
-            greeting = LegacyAuthenticated(user_id="unknown")
+            payload = LegacyAuthenticated(user_id="unknown")
         return Authenticated(
-            user_id=greeting.user_id,
-            user_name=greeting.user_name,
-            role=greeting.role,
+            user_id=payload.user_id,
+            user_name=payload.user_name,
+            role=payload.role,
             expires_at=UNKNOWN_TIME,
             server_time=UNKNOWN_TIME,
             epoch="",
@@ -119,7 +119,7 @@ class LegacyProtocolAdapter:
         )
 
     def translate(self, name: str, raw: msgspec.Raw) -> object:
-        """Fill in an event's payload; raw as it came when it is not the guide's."""
+        """Fill in the payload of an event; an invalid one is returned as received."""
         translator = self._translators.get(name)
         try:
             return raw if translator is None else translator(raw)
@@ -127,25 +127,25 @@ class LegacyProtocolAdapter:
             return raw
 
     def prepare(self, command_id: int, name: str, payload: Wire | str) -> Ok | Refused | None:
-        """Say before a request leaves what its answer is; None when the server's own counts.
+        """Return the reply to a request before it is sent; None when the server replies.
 
-        A refusal means that the guide has no such request: it must not be sent.
+        A refusal means that the guide has no such command: it must not be sent.
         """
         if name == Command.JOIN_CONVERSATION:
             self._joins[_conversation_of(payload)] = command_id
             return None
         if name == Command.SEND_MESSAGE:
             return None
-        return Ok() if name in ANSWERED_HERE else refuse(ErrorCode.UNKNOWN_EVENT)
+        return Ok() if name in ACKED_LOCALLY else refuse(ErrorCode.UNKNOWN_EVENT)
 
     def is_repeat(self, message: SendMessage) -> bool:
-        """Note that a message leaves; whether it has left before, which this server has no means to know."""
+        """Note a sent message; true if it was sent before, which this server cannot detect."""
         last_id = self._last_ids.get(message.conversation_id)
         self._last_ids[message.conversation_id] = str(message.client_message_id)
         return last_id == message.client_message_id
 
     def payload(self, payload: Wire | str) -> object:
-        """Give a request's payload in the guide's form."""
+        """Convert the payload of a command to the guide's form."""
         if isinstance(payload, JoinConversation):
             return payload.conversation_id
         if isinstance(payload, SendMessage):
@@ -153,10 +153,10 @@ class LegacyProtocolAdapter:
         return payload
 
     def reply(self, name: str, raw: msgspec.Raw) -> Ok | Refused | None:
-        """Fill in an ack; None when it decides nothing, as a join's, whose event does.
+        """Fill in an ack; None for a join, which ``joined_conversation`` completes.
 
         Raises:
-            msgspec.DecodeError: it is not the guide's.
+            msgspec.DecodeError: the ack is not one of the guide.
         """
         ack = msgspec.json.decode(raw, type=LegacyAck)
         if ack.success is False or (ack.success is UNSET and ack.error is not UNSET):
@@ -166,7 +166,7 @@ class LegacyProtocolAdapter:
         return SendAck(message_id="", seq=0, timestamp=UNKNOWN_TIME)
 
     def joined(self, raw: msgspec.Raw) -> tuple[int, JoinAck] | None:
-        """Answer the join that ``joined_conversation`` is about; None when it is about none."""
+        """Return command id and ack of the join that ``joined_conversation`` completes; None without such a join."""
         try:
             conversation_id = msgspec.json.decode(raw, type=LegacyJoined).conversation_id
         except msgspec.DecodeError:
@@ -199,31 +199,31 @@ class LegacyProtocolAdapter:
         )
 
     def _message(self, raw: msgspec.Raw) -> Message:
-        plain = msgspec.json.decode(raw, type=LegacyMessage)
-        seq = self._heads.get(plain.conversation_id, 0) + 1
-        self._heads[plain.conversation_id] = seq
-        sender = User(user_id=plain.sender.user_id, user_name=plain.sender.user_name, role=plain.sender.role)
+        payload = msgspec.json.decode(raw, type=LegacyMessage)
+        seq = self._heads.get(payload.conversation_id, 0) + 1
+        self._heads[payload.conversation_id] = seq
+        sender = User(user_id=payload.sender.user_id, user_name=payload.sender.user_name, role=payload.sender.role)
         return Message(
-            conversation_id=plain.conversation_id,
-            content=plain.content,
+            conversation_id=payload.conversation_id,
+            content=payload.content,
             sender=sender,
-            timestamp=plain.timestamp,
+            timestamp=payload.timestamp,
             message_id="",
             seq=seq,
         )
 
     def _typing(self, raw: msgspec.Raw) -> TypingIndicator:
-        plain = msgspec.json.decode(raw, type=LegacyTyping)
+        payload = msgspec.json.decode(raw, type=LegacyTyping)
         return TypingIndicator(
             conversation_id=next(iter(self._heads), ""),
-            user_id=plain.user_id,
-            user_name=plain.user_name,
-            is_typing=plain.is_typing,
+            user_id=payload.user_id,
+            user_name=payload.user_name,
+            is_typing=payload.is_typing,
         )
 
 
 def refuse(code: ErrorCode) -> Refused:
-    """Make the refusal of a request."""
+    """Create the refusal of a request."""
     row = ERRORS[code]
     return Refused(error=ErrorBody(code=code, message=row.text, retryable=row.retryable))
 

@@ -1,4 +1,4 @@
-"""Bytes on a non-blocking socket, called back from gevent's hub."""
+"""Byte stream on a non-blocking socket, with callbacks from gevent's hub."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ if TYPE_CHECKING:
 
 READ: Final = 1
 WRITE: Final = 2
-"""Events of libev's watchers."""
+"""Event flags of libev's watchers."""
 
 CHUNK_BYTES: Final = 64 * 1024
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
-"""A server that reads nothing while this much waits is as good as gone."""
+"""Limit of the write buffer: a server that lets this much wait is considered dead."""
 
-# Locust patches the socket module; a patched socket would switch greenlets where this calls back.
+# Locust patches the socket module, and a patched socket would switch greenlets inside a hub callback.
 _Socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 
 class StreamListener(Protocol):
-    """Who uses a stream."""
+    """Callbacks of a stream."""
 
     def stream_opened(self) -> None:
-        """Bytes may be written."""
+        """Start writing: the connection is open."""
 
     def stream_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Take received bytes."""
 
     def stream_ended(self, reason: str) -> None:
-        """It is over; nothing comes after this. Not told to who closed it."""
+        """Called once when the peer or an error ends the stream; not called after a local `close`."""
 
 
 class Stream:
-    """One TCP connection, with TLS where the address says so."""
+    """One TCP connection, with TLS if the endpoint requires it."""
 
-    def __init__(self, address: Endpoint, listener: StreamListener) -> None:
+    def __init__(self, endpoint: Endpoint, listener: StreamListener) -> None:
         self._listener = listener
-        self._tls = None if address.tls is None else Tls(address.tls, address.host)
+        self._tls = None if endpoint.tls is None else Tls(endpoint.tls, endpoint.host)
         self._unsent = bytearray()
         self._open = False
         self._loop = get_hub().loop
-        self._socket: socket.socket | None = _Socket(address.family, socket.SOCK_STREAM)
+        self._socket: socket.socket | None = _Socket(endpoint.family, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reading = self._loop.io(self._socket.fileno(), READ)
         self._writing = self._loop.io(self._socket.fileno(), WRITE)
-        # The answer comes from the hub, never from inside of the constructor.
-        self._socket.connect_ex(address.sockaddr)
+        # The result arrives in a hub callback, never inside the constructor.
+        self._socket.connect_ex(endpoint.sockaddr)
         self._writing.start(self._on_connected)
 
     def write(self, data: bytes) -> None:
-        """Send as much as the kernel takes and keep the rest; a closed stream ignores it."""
+        """Write as much as the kernel accepts and buffer the rest; no effect on a closed stream."""
         if self._tls is not None and self._socket is not None:
             self._tls.send(data)
             data = self._tls.take_outgoing()
         self._send(data)
 
     def close(self) -> None:
-        """End it; what is unsent is lost."""
+        """Close the socket; buffered bytes are lost."""
         if self._socket is None:
             return
         for watcher in (self._reading, self._writing):
@@ -76,7 +76,7 @@ class Stream:
         self._socket = None
 
     def cut(self) -> None:
-        """End it with a reset, as a cable pulled from a router does."""
+        """Close the socket with a TCP reset."""
         if self._socket is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close()

@@ -1,4 +1,4 @@
-"""TLS between a socket's bytes and the program's, without a socket."""
+"""TLS without a socket: encrypted bytes on one side, plain bytes on the other."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ _PIECE_BYTES = 64 * 1024
 
 
 class Tls:
-    """One end of a TLS connection; bytes go in, and bytes for both directions come out."""
+    """Client end of a TLS connection over memory buffers."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         self._received = ssl.MemoryBIO()
         self._to_send = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=host)
         self.is_ready = False
-        """Whether the handshake is done."""
+        """Whether the handshake is complete."""
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the socket and give what they say; `take_outgoing` has to follow.
+        """Take bytes from the socket and return the plain bytes; `take_outgoing` has to follow.
 
         Raises:
-            ssl.SSLError: the handshake failed, or a record is damaged.
+            ssl.SSLError: the handshake failed, or a record is invalid.
         """
         self._received.write(data)
         plain = bytearray()
@@ -36,9 +36,9 @@ class Tls:
         return bytes(plain)
 
     def send(self, data: bytes) -> None:
-        """Encrypt; `take_outgoing` gives the result."""
+        """Encrypt; `take_outgoing` returns the result."""
         self._tls.write(data)
 
     def take_outgoing(self) -> bytes:
-        """Give what has to be written to the socket now."""
+        """Return the bytes to write to the socket."""
         return self._to_send.read()
