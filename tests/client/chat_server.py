@@ -1,4 +1,4 @@
-"""A chat server small enough to be cruel with: python-socketio underneath, state that survives a kill."""
+"""Small chat server on python-socketio with injectable faults; its state survives a kill."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def person(user_id: str) -> dict[str, str]:
 
 
 class ChatServer:
-    """Stores messages with seq and clientMessageId; the switches below say what it does wrong."""
+    """Server that stores messages with seq and clientMessageId; its public attributes inject faults."""
 
     def __init__(self) -> None:
         self.port = 0
         self.epoch = "epoch-1"
         self.messages: dict[str, list[dict[str, Json]]] = {}
         self.swallow_acks = 0
-        """So many next sends are stored and never answered."""
+        """Number of next messages that are stored but not acknowledged."""
         self.lose_broadcasts = 0
-        """So many next messages reach nobody."""
+        """Number of next messages that are stored but not broadcast."""
         self.refuse_sends: list[dict[str, Json]] = []
-        """Answers for the next sends, instead of storing them."""
+        """Replies to the next messages, which are not stored."""
         self.refuse_connect: list[dict[str, Json]] = []
         """CONNECT_ERRORs for the next connections, as ``{message, data}``."""
         self.typing: list[str] = []
         self.auths: list[dict[str, str]] = []
         self.commands: list[tuple[str, Json]] = []
-        """Every event that arrived."""
-        self._heard = asyncio.Condition()
+        """Every event received."""
+        self._received = asyncio.Condition()
         self._runner: web.AppRunner | None = None
-        self._keeper: socket.socket | None = None  # of the port, from the first start on
+        self._keeper: socket.socket | None = None  # reserves the port from the first start on
         self._sio: socketio.AsyncServer | None = None
         self._sids: set[str] = set()
         self.emptied = asyncio.Event()
@@ -61,11 +61,11 @@ class ChatServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
-        """Listen, on the same port as the last time."""
+        """Listen, always on the same port."""
         self._sio = socketio.AsyncServer(async_mode="aiohttp", logger=False, ping_interval=25, ping_timeout=20)
         self._sio.on("connect", self._connect)
         self._sio.on("disconnect", self._disconnect)
-        self._sio.on("*", self._hear)
+        self._sio.on("*", self._receive)
         app = web.Application()
         self._sio.attach(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
@@ -77,7 +77,7 @@ class ChatServer:
         await site.start()
 
     async def kill(self) -> None:
-        """End without a word, as kill -9 does: every connection is cut, nobody is told."""
+        """Stop abruptly, as ``kill -9`` does: every connection is cut."""
         assert self._runner is not None
         self.cut()
         runner, self._runner, self._sio = self._runner, None, None
@@ -91,24 +91,24 @@ class ChatServer:
             self._keeper.close()
 
     def cut(self) -> None:
-        """Cut every connection; the server goes on."""
+        """Cut every connection; the server keeps running."""
         assert self._runner is not None
         assert self._runner.server is not None
         for connection in list(self._runner.server.connections):
             if connection.transport is not None:
                 connection.transport.abort()
 
-    async def heard(self, name: str, count: int = 1) -> list[Json]:
-        """Wait until so many events of a name have arrived, and give their payloads."""
-        async with self._heard, asyncio.timeout(30):
-            await self._heard.wait_for(lambda: len(self.of(name)) >= count)
+    async def wait_for(self, name: str, count: int = 1) -> list[Json]:
+        """Wait for ``count`` events of a name and return their payloads."""
+        async with self._received, asyncio.timeout(30):
+            await self._received.wait_for(lambda: len(self.of(name)) >= count)
         return self.of(name)
 
     def of(self, name: str) -> list[Json]:
-        """Payloads of all events of a name."""
+        """Return the payloads of all events of a name."""
         return [payload for command, payload in self.commands if command == name]
 
-    async def tell_all(self, name: str, payload: Json) -> None:
+    async def emit_to_all(self, name: str, payload: Json) -> None:
         """Send an event to every connection."""
         assert self._sio is not None
         await self._sio.emit(name, payload)
@@ -120,8 +120,8 @@ class ChatServer:
         for sid in list(self._sids):
             await self._sio.disconnect(sid)
 
-    async def say(self, conversation_id: str, content: str, sender: str = "agent-1", client_id: str = "") -> Json:
-        """Store a message and tell the room."""
+    async def post(self, conversation_id: str, content: str, sender: str = "agent-1", client_id: str = "") -> Json:
+        """Store a message and broadcast it to the room."""
         stored = self.messages.setdefault(conversation_id, [])
         seq = len(stored) + 1
         message = {
@@ -150,7 +150,7 @@ class ChatServer:
         self._sids.add(sid)
         user = person(auth.get("sessionId") or "agent-" + auth.get("token", ""))
         identity = {**user, "expiresAt": NOW, "serverTime": NOW, "epoch": self.epoch, "timers": TIMERS}
-        # The event has to follow the CONNECT's answer, which python-socketio sends when this handler returns.
+        # The event has to follow the reply to CONNECT, which python-socketio sends when this handler returns.
         self._sio.start_background_task(self._sio.emit, "authenticated", identity, to=sid)
 
     def _disconnect(self, sid: str, _reason: str) -> None:
@@ -158,10 +158,10 @@ class ChatServer:
         if not self._sids:
             self.emptied.set()
 
-    async def _hear(self, name: str, sid: str, payload: Json = None) -> Json:
-        async with self._heard:
+    async def _receive(self, name: str, sid: str, payload: Json = None) -> Json:
+        async with self._received:
             self.commands.append((name, payload))
-            self._heard.notify_all()
+            self._received.notify_all()
         handler: Callable[[str, Json], Json] | None = getattr(self, f"_on_{name}", None)
         return {"success": True} if handler is None else await handler(sid, payload)
 
@@ -170,7 +170,7 @@ class ChatServer:
             return self.refuse_sends.pop(0)
         conversation_id, client_id = payload["conversationId"], payload["clientMessageId"]
         known = next((m for m in self.messages.get(conversation_id, []) if m.get("clientMessageId") == client_id), None)
-        message = known or await self.say(conversation_id, payload["content"], "ann", client_id)
+        message = known or await self.post(conversation_id, payload["content"], "ann", client_id)
         if self.swallow_acks:
             self.swallow_acks -= 1
             with suppress(asyncio.CancelledError):
@@ -180,14 +180,14 @@ class ChatServer:
 
     async def _on_join_conversation(self, sid: str, payload: Json) -> Json:
         assert self._sio is not None
-        asked: dict[str, Json] = {"conversationId": payload} if isinstance(payload, str) else payload
-        conversation_id = asked["conversationId"]
+        request: dict[str, Json] = {"conversationId": payload} if isinstance(payload, str) else payload
+        conversation_id = request["conversationId"]
         if conversation_id == "forbidden":
             return refusal("forbidden", retryable=False)
         await self._sio.enter_room(sid, conversation_id)
         stored = self.messages.setdefault(conversation_id, [])
-        after = asked.get("afterSeq")
-        recovered = asked.get("epoch", self.epoch) == self.epoch and (after or 0) <= len(stored)
+        after = request.get("afterSeq")
+        recovered = request.get("epoch", self.epoch) == self.epoch and (after or 0) <= len(stored)
         missed = stored[after:] if after is not None and recovered else []
         return {
             "success": True,

@@ -1,4 +1,4 @@
-"""A server that can be killed, and clients that are always closed."""
+"""Fixtures: a server that can be killed, and a connected customer."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ async def chat() -> AsyncIterator[ChatServer]:
 
 @pytest.fixture
 async def ann(chat: ChatServer) -> AsyncIterator[RecordingListener[CustomerClient]]:
-    """A customer's client, connected and in conversation ``c1``."""
-    listener = RecordingListener.customer(chat.url, "ann")
-    await listener.client.connect()
-    await listener.client.join_conversation("c1")
-    yield listener
-    await listener.client.disconnect()
+    """Client of a customer, connected and joined to conversation ``c1``."""
+    customer = RecordingListener.customer(chat.url, "ann")
+    await customer.client.connect()
+    await customer.client.join_conversation("c1")
+    yield customer
+    await customer.client.disconnect()

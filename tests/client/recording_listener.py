@@ -1,4 +1,4 @@
-"""Collects what a client tells its callbacks, so that tests can wait for it."""
+"""Recorder of the events that a client delivers, on which tests can wait."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ C = TypeVar("C", AgentClient, CustomerClient)
 
 
 class RecordingListener(Generic[C]):
-    """A client and everything it has said, in order."""
+    """A client and all events that it delivered, in order."""
 
     def __init__(self, client: C) -> None:
         self.client: C = client
         self.events: list[tuple[str, object]] = []
         self._grew = asyncio.Event()
-        client.on_event(self._note)
+        client.on_event(self._record)
 
     @staticmethod
     def customer(url: str, session_id: str, options: ClientOptions | None = None) -> RecordingListener[CustomerClient]:
@@ -33,7 +33,7 @@ class RecordingListener(Generic[C]):
         return RecordingListener(AgentClient(url, token, options=options))
 
     def of(self, name: str) -> list[object]:
-        """Payloads of all events of a name."""
+        """Return the payloads of all events of a name."""
         return [payload for event, payload in self.events if event == name]
 
     @property
@@ -49,17 +49,17 @@ class RecordingListener(Generic[C]):
         return [change.state for change in self.of(Event.CONNECTION_CHANGE) if isinstance(change, ConnectionChange)]
 
     async def wait_for(self, condition: Callable[[Self], bool]) -> None:
-        """Return once what was heard fulfils a condition."""
+        """Return once the recorded events fulfil a condition."""
         async with asyncio.timeout(30):
             while not condition(self):
                 self._grew.clear()
                 await self._grew.wait()
 
     async def wait_messages(self, count: int) -> list[str]:
-        """Wait for so many messages and give their contents."""
-        await self.wait_for(lambda heard: len(heard.messages) >= count)
+        """Wait for ``count`` messages and return their contents."""
+        await self.wait_for(lambda listener: len(listener.messages) >= count)
         return self.contents
 
-    def _note(self, name: str, payload: object) -> None:
+    def _record(self, name: str, payload: object) -> None:
         self.events.append((name, payload))
         self._grew.set()

@@ -1,4 +1,4 @@
-"""What the SDK gives agents who work beside a bot."""
+"""Agents and the bot in the SDK."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatws.protocol.events import BotNotice
 
 
-async def test_agent_hears_of_a_hand_off_and_gives_the_conversation_back(tmp_path: Path) -> None:
+async def test_agent_is_notified_of_a_hand_off_and_assigns_the_bot_again(tmp_path: Path) -> None:
     async with RunningChat(tmp_path / "data", bot="echo") as chat:
         customer, agent = (
             RecordingListener.customer(chat.url, "customer-1"),

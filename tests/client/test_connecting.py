@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_nobody_listening_is_cannot_connect(chat: ChatServer) -> None:
+async def test_refused_tcp_connection_is_cannot_connect(chat: ChatServer) -> None:
     await chat.kill()
     with pytest.raises(CannotConnect):
         await CustomerClient(chat.url, "ann").connect()
 
 
-async def test_first_connect_may_be_patient(chat: ChatServer) -> None:
+async def test_first_connect_is_retried_if_configured(chat: ChatServer) -> None:
     await chat.kill()
     ann = RecordingListener.customer(chat.url, "ann", ClientOptions(retry_first_connect=True))
     connecting = asyncio.create_task(ann.client.connect())
-    await ann.wait_for(lambda heard: "reconnecting" in heard.states)
+    await ann.wait_for(lambda listener: "reconnecting" in listener.states)
     await chat.start()
     assert (await connecting).user_id == "ann"
     await ann.client.disconnect()
 
 
-async def test_given_number_of_attempts_is_the_end(chat: ChatServer) -> None:
+async def test_client_gives_up_after_max_attempts(chat: ChatServer) -> None:
     ann = RecordingListener.customer(chat.url, "ann", ClientOptions(max_attempts=2))
     await ann.client.connect()
     pending = ann.client.join_conversation("c1")
@@ -53,7 +53,7 @@ async def test_given_number_of_attempts_is_the_end(chat: ChatServer) -> None:
     await ann.client.disconnect()
 
 
-async def test_bad_credentials_are_refused_and_not_tried_again(chat: ChatServer) -> None:
+async def test_bad_credentials_are_refused_and_not_retried(chat: ChatServer) -> None:
     chat.refuse_connect = [{"message": "no", "data": {"code": "session_expired"}}]
     with pytest.raises(RequestRefused) as caught:
         await CustomerClient(chat.url, "ann").connect()
@@ -61,14 +61,14 @@ async def test_bad_credentials_are_refused_and_not_tried_again(chat: ChatServer)
     assert len(chat.auths) == 1
 
 
-async def test_crowded_server_is_tried_again(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
+async def test_full_server_is_retried(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
     chat.refuse_connect = [{"message": "full", "data": {"code": "connection_limit"}}]
     chat.cut()
-    await ann.wait_for(lambda heard: heard.states.count("reconnecting") == 2)
-    await ann.wait_for(lambda heard: heard.states[-1] == "connected")
+    await ann.wait_for(lambda listener: listener.states.count("reconnecting") == 2)
+    await ann.wait_for(lambda listener: listener.states[-1] == "connected")
 
 
-async def test_expired_token_is_asked_for_again(chat: ChatServer) -> None:
+async def test_expired_token_is_renewed(chat: ChatServer) -> None:
     tokens = iter(["old", "new"])
     chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
     agent = RecordingListener.agent(chat.url, lambda: next(tokens))
@@ -78,7 +78,7 @@ async def test_expired_token_is_asked_for_again(chat: ChatServer) -> None:
     await agent.client.disconnect()
 
 
-async def test_expired_token_is_final_when_there_is_no_other(chat: ChatServer) -> None:
+async def test_expired_token_is_final_without_a_renewal(chat: ChatServer) -> None:
     chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
     with pytest.raises(RequestRefused) as caught:
         await RecordingListener.agent(chat.url, "old").client.connect()
@@ -93,17 +93,17 @@ async def test_token_is_renewed_on_the_live_connection(chat: ChatServer) -> None
 
     agent = RecordingListener.agent(chat.url, fetch)
     await agent.client.connect()
-    await chat.tell_all("auth_expiring", {"inMs": 60000})
-    assert await chat.heard("refresh_token") == [{"token": "second"}]
+    await chat.emit_to_all("auth_expiring", {"inMs": 60000})
+    assert await chat.wait_for("refresh_token") == [{"token": "second"}]
     await agent.client.disconnect()
 
 
-async def test_disconnect_by_the_server_is_final_and_fails_what_is_pending(
+async def test_disconnect_by_the_server_is_final_and_fails_pending_messages(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     chat.swallow_acks = 1
     pending = ann.client.post_message("c1", "a")
-    await chat.heard("send_message")
+    await chat.wait_for("send_message")
     await chat.log_out_all()
     with pytest.raises(RequestRefused) as caught:
         await pending.done
@@ -112,12 +112,12 @@ async def test_disconnect_by_the_server_is_final_and_fails_what_is_pending(
     assert len(chat.auths) == 1
 
 
-async def test_draining_server_gets_no_more_and_the_client_comes_back(
+async def test_draining_server_receives_nothing_more_and_the_client_reconnects(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    await chat.tell_all("server_draining", {"retryAfterMs": 30})
-    await chat.tell_all("notification", {})
-    await ann.wait_for(lambda heard: bool(heard.of("notification")))
+    await chat.emit_to_all("server_draining", {"retryAfterMs": 30})
+    await chat.emit_to_all("notification", {})
+    await ann.wait_for(lambda listener: bool(listener.of("notification")))
     pending = ann.client.post_message("c1", "for the next server")
     assert pending.state == "queued"
     chat.cut()
@@ -125,25 +125,25 @@ async def test_draining_server_gets_no_more_and_the_client_comes_back(
 
 
 @pytest.mark.parametrize("transports", [("polling",), ("polling", "websocket"), ("websocket",)])
-async def test_every_transport_carries_a_conversation(chat: ChatServer, transports: tuple[str, ...]) -> None:
+async def test_conversation_works_over_every_transport(chat: ChatServer, transports: tuple[str, ...]) -> None:
     ann = RecordingListener.customer(chat.url, "ann", ClientOptions(transports=transports))  # type: ignore[arg-type]  # parameters are plain strings
     await ann.client.connect()
     await ann.client.join_conversation("c1")
     await ann.client.send_message("c1", "hello")
     assert await ann.wait_messages(1) == ["hello"]
     chat.cut()
-    await chat.say("c1", "meanwhile")
+    await chat.post("c1", "meanwhile")
     assert await ann.wait_messages(2) == ["hello", "meanwhile"]
     await ann.client.disconnect()
 
 
-async def test_nothing_is_left_behind_after_many_reconnections(
+async def test_reconnects_leave_no_tasks_or_clients_behind(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
     before = client_tasks()
     for count in range(2, 6):
         chat.cut()
-        await ann.wait_for(lambda heard, count=count: heard.states.count("connected") == count)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        await ann.wait_for(lambda listener, count=count: listener.states.count("connected") == count)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         await ann.client.send_message("c1", "still here")
     assert client_tasks() == before
     assert len(engineio.base_client.connected_clients) == 1
@@ -153,13 +153,13 @@ async def test_nothing_is_left_behind_after_many_reconnections(
 
 
 def client_tasks() -> list[str]:
-    """Names of the coroutines that belong to clients, not to the test's server."""
+    """Return the names of the coroutines of clients, without those of the test's server."""
     coroutines = [task.get_coro() for task in asyncio.all_tasks()]
     files = [(coro.__qualname__, coro.cr_code.co_filename) for coro in coroutines if isinstance(coro, CoroutineType)]
     return sorted(name for name, file in files if "chatws/client" in file or "async_client" in file)
 
 
-async def test_server_with_a_certificate_of_our_own_is_trusted_by_its_file_only(tmp_path: Path) -> None:
+async def test_private_certificate_is_trusted_only_by_its_ca_file(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     openssl = require_tool("openssl", "apt install openssl")
     request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
@@ -178,24 +178,24 @@ async def test_server_with_a_certificate_of_our_own_is_trusted_by_its_file_only(
     await chat.stop()
 
 
-async def test_missing_certificates_fail_before_any_connection(tmp_path: Path) -> None:
+async def test_missing_ca_file_fails_before_any_connection(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         CustomerClient("https://127.0.0.1:1", "ann", options=ClientOptions(ca_file=tmp_path / "absent.pem"))
 
 
-async def test_token_that_cannot_be_had_is_asked_for_again(chat: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
-    answers = iter(["first", "", "third"])
+async def test_failing_token_callback_is_retried(chat: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
+    results = iter(["first", "", "third"])
 
     def token() -> str:
-        answer = next(answers)
-        if not answer:
-            raise RuntimeError("the login service is away")
-        return answer
+        result = next(results)
+        if not result:
+            raise RuntimeError("the login service is unavailable")
+        return result
 
     agent = RecordingListener.agent(chat.url, token)
     await agent.client.connect()
     chat.cut()
-    await agent.wait_for(lambda heard: heard.states.count("connected") == 2)
+    await agent.wait_for(lambda listener: listener.states.count("connected") == 2)
     assert chat.auths == [{"token": "first"}, {"token": "third"}]
     assert [record.message for record in caplog.records] == ["token_unavailable"]
     await agent.client.disconnect()

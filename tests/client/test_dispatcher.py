@@ -7,12 +7,12 @@ from chatws.client.dispatcher import Dispatcher
 
 async def test_producer_waits_until_half_of_the_bound_is_free() -> None:
     dispatcher = Dispatcher(4)
-    heard: list[object] = []
-    turn = asyncio.Semaphore(0)
+    received: list[object] = []
+    permit = asyncio.Semaphore(0)
 
     async def take(payload: object) -> None:
-        await turn.acquire()
-        heard.append(payload)
+        await permit.acquire()
+        received.append(payload)
 
     dispatcher.on("event", take)
     for number in range(6):
@@ -22,11 +22,11 @@ async def test_producer_waits_until_half_of_the_bound_is_free() -> None:
     waiting = asyncio.create_task(dispatcher.wait_for_room())
     for _ in range(3):
         assert not waiting.done()
-        turn.release()
+        permit.release()
         await asyncio.sleep(0)
     await asyncio.wait_for(waiting, 30)
-    assert len(heard) >= 3
+    assert len(received) >= 3
     for _ in range(3):
-        turn.release()
+        permit.release()
     await dispatcher.stop()
-    assert heard == list(range(6))
+    assert received == list(range(6))

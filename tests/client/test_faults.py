@@ -37,9 +37,9 @@ async def test_reconnect_now_ends_a_simulated_outage(chat: RunningChat) -> None:
     ann = RecordingListener.customer(chat.url, "ann")
     async with ann.client:
         faults.cut_connection(ann.client, 3_600)
-        await ann.wait_for(lambda heard: heard.states.count("reconnecting") >= 2)
+        await ann.wait_for(lambda listener: listener.states.count("reconnecting") >= 2)
         ann.client.reconnect_now()
-        await ann.wait_for(lambda heard: heard.states.count("connected") == 2)
+        await ann.wait_for(lambda listener: listener.states.count("connected") == 2)
 
 
 async def test_frozen_connection_transfers_nothing_until_it_thaws(chat: RunningChat) -> None:
@@ -69,8 +69,8 @@ async def test_expired_session_is_final_but_expired_token_is_renewed(chat: Runni
     async with ann.client, bob.client:
         faults.expire_credentials(ann.client)
         faults.expire_credentials(bob.client)
-        await ann.wait_for(lambda heard: heard.states[-1:] == ["disconnected"])
-        await bob.wait_for(lambda heard: heard.states == ["connected", "reconnecting", "connected"])
+        await ann.wait_for(lambda listener: listener.states[-1:] == ["disconnected"])
+        await bob.wait_for(lambda listener: listener.states == ["connected", "reconnecting", "connected"])
         (*_, change) = ann.of(Event.CONNECTION_CHANGE)
         assert isinstance(change, ConnectionChange)
         assert change.reason.startswith(ErrorCode.SESSION_EXPIRED)

@@ -28,7 +28,7 @@ async def running(tmp_path: Path) -> AsyncIterator[RunningChat]:
 async def join_both(
     url: str, session_id: str, token: str
 ) -> tuple[RecordingListener[CustomerClient], RecordingListener[AgentClient], str]:
-    """Connect a customer and an agent in the customer's own conversation."""
+    """Connect a customer and an agent, and join both to the customer's conversation."""
     customer, agent = RecordingListener.customer(url, session_id), RecordingListener.agent(url, token)
     await asyncio.gather(customer.client.connect(), agent.client.connect())
     async with RestClient(url, session_id=session_id) as rest:
@@ -39,7 +39,7 @@ async def join_both(
     return customer, agent, conversation_id
 
 
-async def test_killed_server_costs_neither_messages_nor_order_nor_any_work(server: ServerProcess) -> None:
+async def test_killed_server_loses_no_message_and_keeps_the_order(server: ServerProcess) -> None:
     session, token = await asyncio.to_thread(server.new_session), server.sign_token("agent-1")
     customer, agent, conversation_id = await join_both(server.url, session["sessionId"], token)
     posted = [f"m{number}" for number in range(12)]
@@ -56,7 +56,7 @@ async def test_killed_server_costs_neither_messages_nor_order_nor_any_work(serve
     await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
 
 
-async def test_stopping_server_finishes_what_it_took_and_the_rest_follows_after_its_return(
+async def test_stopped_server_completes_accepted_messages_and_the_rest_follows_after_its_restart(
     server: ServerProcess,
 ) -> None:
     session, token = await asyncio.to_thread(server.new_session), server.sign_token("agent-1")
@@ -71,12 +71,12 @@ async def test_stopping_server_finishes_what_it_took_and_the_rest_follows_after_
     await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
 
 
-async def test_token_that_expires_in_mid_session_is_renewed_and_the_message_sent(running: RunningChat) -> None:
-    asked = 0
+async def test_token_that_expires_during_a_session_is_renewed_and_the_message_sent(running: RunningChat) -> None:
+    requested = 0
 
     def token() -> str:
-        nonlocal asked
-        asked += 1
+        nonlocal requested
+        requested += 1
         return running.token(ttl_s=600)
 
     customer, agent = RecordingListener.customer(running.url, "session-1"), RecordingListener.agent(running.url, token)
@@ -86,18 +86,18 @@ async def test_token_that_expires_in_mid_session_is_renewed_and_the_message_sent
     running.clock.advance(605)
     ack = await agent.client.send_message("conv-1", "after the end")
     assert ack.seq == 1
-    assert asked == 2
+    assert requested == 2
     assert agent.states == ["connected"]
     await asyncio.gather(customer.client.disconnect(), agent.client.disconnect())
 
 
-async def test_logged_out_agent_is_disconnected_for_good(running: RunningChat) -> None:
+async def test_logout_disconnects_the_agent_for_good(running: RunningChat) -> None:
     token = running.token()
     agent = RecordingListener.agent(running.url, token)
     await agent.client.connect()
     async with RestClient(running.url, token=token) as rest:
         await rest.logout()
-    await agent.wait_for(lambda heard: heard.states[-1] == "disconnected")
+    await agent.wait_for(lambda listener: listener.states[-1] == "disconnected")
     with pytest.raises(RequestRefused) as caught:
         await agent.client.send_message("c1", "hello")
     assert caught.value.code is ErrorCode.UNAUTHORIZED

@@ -20,7 +20,7 @@ async def running(tmp_path: Path) -> AsyncIterator[RunningChat]:
         yield chat
 
 
-async def test_customer_writes_and_reads_without_a_socket(running: RunningChat) -> None:
+async def test_customer_sends_and_reads_messages_without_a_socket(running: RunningChat) -> None:
     async with RestClient(running.url) as ann:
         session = await ann.create_session("Ann")
         assert (await ann.current_session()).user_id == session.user_id
@@ -46,14 +46,14 @@ async def test_agent_logs_in_renews_and_logs_out(running: RunningChat) -> None:
         assert agent.token is None
 
 
-async def test_refusal_carries_the_code_of_the_contract(running: RunningChat) -> None:
-    async with RestClient(running.url) as nobody:
+async def test_refusal_carries_the_error_code(running: RunningChat) -> None:
+    async with RestClient(running.url) as client:
         with pytest.raises(RequestRefused) as caught:
-            await nobody.login("nobody@example.org", "guess")
+            await client.login("unknown@example.org", "guess")
     assert caught.value.code is ErrorCode.UNAUTHORIZED
 
 
-async def test_nobody_listening_is_cannot_connect() -> None:
+async def test_refused_tcp_connection_is_cannot_connect() -> None:
     async with RestClient("http://127.0.0.1:9") as client:
         with pytest.raises(CannotConnect):
             await client.create_session()

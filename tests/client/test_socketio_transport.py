@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 OPEN = '0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":65536}'
 
 
-class Silent:
-    """Hears a link and does nothing."""
+class NullTransportListener:
+    """Listener that ignores everything."""
 
     def transport_opened(self, user: Authenticated) -> None:
         pass
@@ -37,7 +37,7 @@ class Silent:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start HTTP servers that answer everything with one handler."""
+    """Start HTTP servers with one handler for all requests."""
     runners: list[web.AppRunner] = []
 
     async def start(handler: Handler) -> str:
@@ -55,12 +55,13 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 async def end_of(url: str, **options: float) -> ConnectionEnd:
-    link = SocketIOTransport(url, ClientOptions(transports=("websocket",), **options), None, Silent())  # type: ignore[arg-type]  # only numbers are given here
-    return await link.run({"sessionId": "s"})
+    client_options = ClientOptions(transports=("websocket",), **options)  # type: ignore[arg-type]  # only numbers are given here
+    transport = SocketIOTransport(url, client_options, None, NullTransportListener())
+    return await transport.run({"sessionId": "s"})
 
 
 def websocket(*frames: str, then: str = "close") -> Handler:
-    """Send these frames and close, abort or stay silent."""
+    """Send these frames, and then close, abort or wait."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()
@@ -80,7 +81,7 @@ def websocket(*frames: str, then: str = "close") -> Handler:
     return handler
 
 
-async def test_busy_server_says_when_to_come_back(serve: Serve) -> None:
+async def test_retry_after_of_a_busy_server_is_read(serve: Serve) -> None:
     async def busy(_: web.Request) -> web.Response:
         return web.Response(status=503, headers={"Retry-After": "7"}, text="draining")
 
@@ -90,7 +91,7 @@ async def test_busy_server_says_when_to_come_back(serve: Serve) -> None:
 
 @pytest.mark.parametrize("frames", [(), (OPEN,), ("garbage",), ("0{}",), ("0not json",), (OPEN, "40", "9" * 100)])
 @pytest.mark.parametrize("then", ["close", "abort"])
-async def test_server_that_ends_before_it_authenticates_ends_the_link(
+async def test_end_before_the_authentication_ends_the_connection(
     serve: Serve, frames: tuple[str, ...], then: str
 ) -> None:
     end = await end_of(await serve(websocket(*frames, then=then)))
@@ -101,12 +102,12 @@ async def test_server_that_ends_before_it_authenticates_ends_the_link(
 
 
 @pytest.mark.parametrize("frames", [(), (OPEN,), (OPEN, '40{"sid":"s"}')])
-async def test_server_that_falls_silent_is_given_up(serve: Serve, frames: tuple[str, ...]) -> None:
+async def test_server_that_does_not_reply_times_out(serve: Serve, frames: tuple[str, ...]) -> None:
     end = await end_of(await serve(websocket(*frames, then="silence")), connect_timeout_s=0.2)
     assert end.reason == "no answer within 0.2 s"
 
 
-async def test_identity_that_is_not_the_contracts_ends_the_link(serve: Serve) -> None:
+async def test_invalid_authenticated_event_ends_the_connection(serve: Serve) -> None:
     frames = (OPEN, '40{"sid":"s"}', '42["authenticated",{"userId":7}]')
     end = await end_of(await serve(websocket(*frames, then="silence")))
     assert end.reason.startswith("the server does not implement this protocol")
@@ -122,19 +123,19 @@ async def test_identity_that_is_not_the_contracts_ends_the_link(serve: Serve) ->
         ('"m"', ErrorCode.UNAUTHORIZED),
     ],
 )
-async def test_refusal_at_connect_is_read_whatever_its_form(serve: Serve, payload: str, code: ErrorCode) -> None:
+async def test_connect_error_is_read_in_any_form(serve: Serve, payload: str, code: ErrorCode) -> None:
     end = await end_of(await serve(websocket(OPEN, f"44{payload}", then="silence")))
     assert end == ConnectionEnd("m", code=code)
 
 
-async def test_disconnect_by_the_server_is_told_apart_from_a_lost_transport(serve: Serve) -> None:
+async def test_disconnect_by_the_server_differs_from_a_lost_transport(serve: Serve) -> None:
     end = await end_of(await serve(websocket(OPEN, '40{"sid":"s"}', "41", then="silence")))
     assert end == ConnectionEnd("server disconnect", by_server=True)
     end = await end_of(await serve(websocket(OPEN, '40{"sid":"s"}', "1", then="silence")))
     assert not end.by_server
 
 
-async def test_proxy_without_websocket_is_passed_by_polling(serve: Serve) -> None:
+async def test_polling_is_used_behind_a_proxy_without_websocket(serve: Serve) -> None:
     seen: list[str] = []
 
     async def proxy(request: web.Request) -> web.Response:
@@ -154,7 +155,7 @@ async def test_proxy_without_websocket_is_passed_by_polling(serve: Serve) -> Non
 
 
 def polling(*, get: Handler, post: Handler) -> Handler:
-    """Open a polling session, and answer what follows with these."""
+    """Open a polling session with these handlers for its requests."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         if "sid" not in request.query:
@@ -164,16 +165,16 @@ def polling(*, get: Handler, post: Handler) -> Handler:
     return handler
 
 
-async def park(_: web.Request) -> web.Response:
+async def never_reply(_: web.Request) -> web.Response:
     await asyncio.Event().wait()
-    raise AssertionError("nobody sets it")
+    raise AssertionError("the event is never set")
 
 
-async def move(_: web.Request) -> web.Response:
+async def reply_unknown_session(_: web.Request) -> web.Response:
     return web.Response(status=400, text="Session ID unknown")
 
 
-async def come_later(_: web.Request) -> web.Response:
+async def reply_busy(_: web.Request) -> web.Response:
     return web.Response(status=503, headers={"Retry-After": "7"})
 
 
@@ -186,22 +187,25 @@ async def reset(request: web.Request) -> web.Response:
 @pytest.mark.parametrize(
     ("fault", "end"),
     [
-        (move, ConnectionEnd("the server answered HTTP 400")),
-        (come_later, ConnectionEnd("the server answered HTTP 503", retry_after_s=7.0)),
+        (reply_unknown_session, ConnectionEnd("the server answered HTTP 400")),
+        (reply_busy, ConnectionEnd("the server answered HTTP 503", retry_after_s=7.0)),
         (reset, ConnectionEnd("Server disconnected")),
     ],
     ids=["unknown session", "busy", "reset"],
 )
-@pytest.mark.parametrize("half", ["get", "post"])
-async def test_either_half_of_polling_that_fails_ends_the_link_while_the_other_is_parked(
-    serve: Serve, half: str, fault: Handler, end: ConnectionEnd
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_failed_get_or_post_of_polling_ends_the_connection_while_the_other_is_pending(
+    serve: Serve, method: str, fault: Handler, end: ConnectionEnd
 ) -> None:
-    server = polling(get=fault, post=park) if half == "get" else polling(get=park, post=fault)
+    server = polling(get=fault, post=never_reply) if method == "get" else polling(get=never_reply, post=fault)
     options = ClientOptions(transports=("polling",))
-    assert await SocketIOTransport(await serve(server), options, None, Silent()).run({"sessionId": "s"}) == end
+    assert (
+        await SocketIOTransport(await serve(server), options, None, NullTransportListener()).run({"sessionId": "s"})
+        == end
+    )
 
 
-async def test_web_server_that_is_no_chat_is_cannot_connect(serve: Serve) -> None:
+async def test_other_web_server_is_cannot_connect(serve: Serve) -> None:
     async def page(_: web.Request) -> web.Response:
         return web.Response(text="<html>hello</html>")
 
@@ -209,7 +213,7 @@ async def test_web_server_that_is_no_chat_is_cannot_connect(serve: Serve) -> Non
         await CustomerClient(await serve(page), "s").connect()
 
 
-async def test_link_is_left_at_once_when_the_user_disconnects_while_connecting(serve: Serve) -> None:
+async def test_disconnect_while_connecting_ends_the_attempt_at_once(serve: Serve) -> None:
     client = CustomerClient(await serve(websocket(OPEN, then="silence")), "s")
     connecting = asyncio.create_task(client.connect())
     await asyncio.sleep(0)
