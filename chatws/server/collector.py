@@ -31,20 +31,20 @@ class ServerCollector(Collector):
         authenticated = len(services.registry)
         states = {"authenticated": authenticated, "unauthenticated": max(0, server.session_count - authenticated)}
         waiting, most = server.outbox_bytes()
-        yield _gauge("chatws_info", "The version that runs.", "version", {__version__: 1})
+        yield _gauge("chatws_info", "Version of the server.", "version", {__version__: 1})
         yield _gauge("chatws_connections", "Open connections.", "state", states)
         yield _gauge(
             "chatws_transports", "Open connections, by transport.", "transport", server.sessions_by_transport()
         )
         yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", services.namespace.room_count)
         yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(services.hub))
-        yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes that wait for clients.", waiting)
-        yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes that wait for the slowest client.", most)
-        yield GaugeMetricFamily("chatws_draining", "1 while the server stops.", int(services.draining))
+        yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes in all write buffers.", waiting)
+        yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes in the largest write buffer.", most)
+        yield GaugeMetricFamily("chatws_draining", "1 during a graceful shutdown.", int(services.draining))
         bus = services.cluster.stats
-        yield GaugeMetricFamily("chatws_bus_connected", "1 while other servers can be heard.", int(bus.connected))
-        yield GaugeMetricFamily("chatws_bus_queued", "Notes that wait to be published.", bus.queued)
-        yield GaugeMetricFamily("chatws_bus_lag_seconds", "Age of the last note when it arrived.", bus.lag_ms / 1000)
+        yield GaugeMetricFamily("chatws_bus_connected", "1 while the bus is connected.", int(bus.connected))
+        yield GaugeMetricFamily("chatws_bus_queued", "Notifications waiting to be published.", bus.queued)
+        yield GaugeMetricFamily("chatws_bus_lag_seconds", "Age of the last received notification.", bus.lag_ms / 1000)
 
     def _histograms(self) -> Iterator[Metric]:
         metrics = self._services.metrics
@@ -66,24 +66,26 @@ class ServerCollector(Collector):
             {"in": stats.bytes_in, "out": stats.bytes_out},
         )
         yield _counter("chatws_opened", "Connections by their first transport.", "transport", stats.opened_total)
-        yield _counter("chatws_closed", "Connections by the reason of their end.", "reason", stats.closed_total)
-        yield _counter("chatws_refused", "Handshakes refused, by reason.", "reason", stats.refused_total)
-        yield _counter("chatws_protocol_errors", "Connections that broke the protocol.", "kind", stats.protocol_errors)
+        yield _counter("chatws_closed", "Closed connections by reason.", "reason", stats.closed_total)
+        yield _counter("chatws_refused", "Rejected handshakes by reason.", "reason", stats.refused_total)
+        yield _counter("chatws_protocol_errors", "Protocol errors by kind.", "kind", stats.protocol_errors)
         yield _counter("chatws_packets", "Packets by direction.", "direction", packets)
         yield _counter("chatws_bytes", "Payload bytes by direction.", "direction", sizes)
         yield CounterMetricFamily("chatws_upgrades", "Upgrades from polling to WebSocket.", stats.upgrades)
-        yield CounterMetricFamily("chatws_slow_closed", "Connections that read too slowly.", stats.slow_closed)
+        yield CounterMetricFamily(
+            "chatws_slow_closed", "Connections closed because the client read too slowly.", stats.slow_closed
+        )
         bus = self._services.cluster.stats
-        notes = {
+        notifications = {
             "published": bus.published,
             "received": bus.received,
             "dropped": bus.dropped,
             "malformed": bus.malformed,
         }
-        yield _counter("chatws_bus_notes", "Notes between servers, by what became of them.", "fate", notes)
-        yield CounterMetricFamily("chatws_bus_reconnects", "How often the bus's link came back.", bus.reconnects)
+        yield _counter("chatws_bus_notes", "Notifications between servers, by result.", "fate", notifications)
+        yield CounterMetricFamily("chatws_bus_reconnects", "Reconnections of the bus.", bus.reconnects)
         yield CounterMetricFamily(
-            "chatws_bus_lag_seconds_sum", "Ages of all received notes together.", bus.lag_total_ms / 1000
+            "chatws_bus_lag_seconds_sum", "Sum of the ages of all received notifications.", bus.lag_total_ms / 1000
         )
 
 

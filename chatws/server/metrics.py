@@ -88,15 +88,17 @@ class Metrics:
         """Durations from the call of the store until a message is durable."""
         self.bus_wait = DurationHistogram()
         """Times that joins and new connections waited for other servers."""
-        answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by what came of them.", "outcome")
+        answers = self._counter("chatws_bot_answers_total", "Questions to the bot, by outcome.", "outcome")
         outcomes = ("stored", "dropped", "failed", "handed_off")
         self.bot_answers = {outcome: answers.labels(outcome) for outcome in outcomes}
-        self.gaps = self._counter("chatws_delivery_gaps_total", "Holes in delivery that were found.")
+        self.gaps = self._counter("chatws_delivery_gaps_total", "Gaps in delivery that were found.")
         self.gaps_repaired = self._counter(
-            "chatws_delivery_gaps_repaired_total", "Holes in delivery that were filled from the database."
+            "chatws_delivery_gaps_repaired_total", "Gaps in delivery that were filled from the database."
         )
-        self.reconnects = self._counter("chatws_reconnections_total", "Users who came back within the presence grace.")
-        self.loop_lag = self._histogram("chatws_loop_lag_seconds", "How late the event loop ran a timer.")
+        self.reconnects = self._counter(
+            "chatws_reconnections_total", "Reconnections of users within the presence grace."
+        )
+        self.loop_lag = self._histogram("chatws_loop_lag_seconds", "Delay of a timer of the event loop.")
 
     def request(self, event: str, outcome: str, seconds: float) -> None:
         """Count a finished request."""
