@@ -63,7 +63,7 @@ class HostileHarness:
             len(main.sockets),
             main.room_count,
             len(parts.hub),
-            len(parts.registry._by_user),
+            parts.registry.user_count,
             engine._registry.last_poll_count,
             len(engine._context.write_monitor),
             len(asyncio.all_tasks()),

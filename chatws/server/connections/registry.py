@@ -80,6 +80,11 @@ class ConnectionRegistry:
     def __len__(self) -> int:
         return sum(len(connections) for connections in self._by_user.values())
 
+    @property
+    def user_count(self) -> int:
+        """Number of users with a connection here."""
+        return len(self._by_user)
+
     def next_slot(self) -> int:
         """Return the next slot; slots are assigned in turn."""
         self._slots += 1
