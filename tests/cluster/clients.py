@@ -67,7 +67,7 @@ class FaultPhase:
         )
 
 
-class ClusterMember:
+class ConversationMember:
     """One client with the messages that it sent and was shown."""
 
     def __init__(
@@ -119,7 +119,7 @@ class ClusterClients:
     """All clients, in conversations of one customer and one agent."""
 
     def __init__(self, environment: ClusterEnvironment, seed: int) -> None:
-        self.pairs: list[tuple[ClusterMember, ClusterMember]] = []
+        self.pairs: list[tuple[ConversationMember, ConversationMember]] = []
         self.phase = FaultPhase("quiet")
         self._environment = environment
         self._rng = random.Random(seed)
@@ -129,7 +129,7 @@ class ClusterClients:
         self._sending: list[asyncio.Task[None]] = []
 
     @property
-    def members(self) -> list[ClusterMember]:
+    def members(self) -> list[ConversationMember]:
         """Members that have not left."""
         return [member for pair in self.pairs for member in pair if not member.gone.is_set()]
 
@@ -140,14 +140,14 @@ class ClusterClients:
         tokens = [server.sign_token(f"agent-{number}") for number in range(AGENTS)]
         limit = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
-        async def join(client: ChatClient, conversation_id: str, *, is_silent: bool = False) -> ClusterMember:
+        async def join(client: ChatClient, conversation_id: str, *, is_silent: bool = False) -> ConversationMember:
             async with limit:
-                member = ClusterMember(self, client, conversation_id, is_silent=is_silent)
+                member = ConversationMember(self, client, conversation_id, is_silent=is_silent)
                 await stack.enter_async_context(client)
                 await client.join_conversation(conversation_id, after_seq=0)
                 return member
 
-        async def pair(number: int) -> tuple[ClusterMember, ClusterMember]:
+        async def pair(number: int) -> tuple[ConversationMember, ConversationMember]:
             transport: Literal["polling", "websocket"] = "websocket" if number % POLLING_EVERY else "polling"
             options = ClientOptions(transports=(transport,))
             session = sessions[number]
@@ -158,7 +158,7 @@ class ClusterClients:
 
         self.pairs = await asyncio.gather(*map(pair, range(CONVERSATIONS)))
 
-    async def connect_newcomers(self, stack: AsyncExitStack, name: str) -> list[ClusterMember]:
+    async def connect_newcomers(self, stack: AsyncExitStack, name: str) -> list[ConversationMember]:
         """Connect more clients, two for each new conversation, without joining it."""
         server = self._environment.servers[0]
         members = []
@@ -166,15 +166,15 @@ class ClusterClients:
             session = await asyncio.to_thread(server.new_session)
             customer = CustomerClient(self._environment.url, session["sessionId"])
             agent = AgentClient(self._environment.url, server.sign_token(f"{name}-{number}"))
-            members += [ClusterMember(self, client, session["conversationId"]) for client in (customer, agent)]
+            members += [ConversationMember(self, client, session["conversationId"]) for client in (customer, agent)]
         await asyncio.gather(*(stack.enter_async_context(member.client) for member in members))
         return members
 
-    async def join_newcomers(self, members: list[ClusterMember]) -> None:
+    async def join_newcomers(self, members: list[ConversationMember]) -> None:
         """Let newcomers join at the same time and send like the others."""
         began, phase = time.monotonic(), self.phase
 
-        async def join(member: ClusterMember) -> None:
+        async def join(member: ConversationMember) -> None:
             await member.client.join_conversation(member.conversation_id, after_seq=0)
             phase.joins.append(time.monotonic() - began)
 
@@ -186,7 +186,7 @@ class ClusterClients:
         """Let all members send."""
         self._start_sending(self.members)
 
-    def _start_sending(self, members: list[ClusterMember]) -> None:
+    def _start_sending(self, members: list[ConversationMember]) -> None:
         self._sending += [asyncio.create_task(one.send_messages(self._rng)) for one in members if not one.is_silent]
 
     async def stop_sending(self) -> None:
@@ -195,7 +195,7 @@ class ClusterClients:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    def post(self, member: ClusterMember, content: str) -> None:
+    def post(self, member: ConversationMember, content: str) -> None:
         """Post a message of a member."""
         posted_at, phase = time.monotonic(), self.phase
         self._posted_at[content] = posted_at
@@ -302,7 +302,7 @@ class ClusterClients:
             raise AssertionError(f"never shown: {self.incomplete(posted)[:5]}") from None
 
 
-def _describe(member: ClusterMember) -> str:
+def _describe(member: ConversationMember) -> str:
     return f"{member.user_id} ({member.client.state}) in {member.conversation_id}: shown {member.shown}"
 
 
