@@ -1,4 +1,4 @@
-"""A process that appends until it is killed: each sender one message after the other, each ack printed as it comes."""
+"""Child process that appends until it is killed: one message after another per sender, each ack printed at once."""
 
 from __future__ import annotations
 

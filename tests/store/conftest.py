@@ -1,4 +1,4 @@
-"""A store of every backend, on a clock that moves when the test says so."""
+"""Stores of every backend, with a manual clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.store.factory import make_store
-from tests.store.support import Clock, PostgresClock
+from tests.store.support import LockingClock, StoreClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgres"])
 def url(request: pytest.FixtureRequest, path: Path) -> str:
-    """Give a fresh database of each backend; the contract holds for all of them."""
+    """Return a new database of each backend; the contract holds for all of them."""
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.new_database()
@@ -28,7 +28,7 @@ def url(request: pytest.FixtureRequest, path: Path) -> str:
 
 @pytest.fixture(params=["sqlite-file", "postgres"])
 def lasting_url(request: pytest.FixtureRequest, path: Path) -> str:
-    """Give a fresh database of each backend that a command can open beside a server."""
+    """Return a new database of each backend that a command can open while a server runs."""
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
         return server.new_database()
@@ -36,31 +36,31 @@ def lasting_url(request: pytest.FixtureRequest, path: Path) -> str:
 
 
 @pytest.fixture
-def clock(request: pytest.FixtureRequest) -> Clock:
-    """Give a clock by which a test can hold the writer of its store."""
+def clock(request: pytest.FixtureRequest) -> StoreClock:
+    """Return a clock that can block the writer of the store."""
     database = request.getfixturevalue("url") if "url" in request.fixturenames else ""
-    return PostgresClock(database) if database.startswith("postgresql:") else Clock()
+    return LockingClock(database) if database.startswith("postgresql:") else StoreClock()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a test's database file goes."""
+    """Return the path of the database file."""
     return tmp_path / "private" / "chat.db"
 
 
 @pytest.fixture
-async def store(url: str, clock: Clock) -> AsyncIterator[Store]:
-    """Open a server's store of each backend."""
-    made = make_store(url, server=True, clock_ms=clock)
-    await made.open()
-    yield made
-    await made.close()
+async def store(url: str, clock: StoreClock) -> AsyncIterator[Store]:
+    """Open a server store of each backend."""
+    created = make_store(url, server=True, clock_ms=clock)
+    await created.open()
+    yield created
+    await created.close()
 
 
 @pytest.fixture
-async def file_store(path: Path, clock: Clock) -> AsyncIterator[Store]:
-    """Open a server's store in a file that waits for a lock only briefly."""
-    made = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=50)
-    await made.open()
-    yield made
-    await made.close()
+async def file_store(path: Path, clock: StoreClock) -> AsyncIterator[Store]:
+    """Open a server store in a file, with a short busy timeout."""
+    created = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=50)
+    await created.open()
+    yield created
+    await created.close()

@@ -1,4 +1,4 @@
-"""A process that opens a new database and kills itself before the n-th change of the migration, or its commit."""
+"""Child process that opens a new database and kills itself before the n-th change or the commit of the migration."""
 
 from __future__ import annotations
 

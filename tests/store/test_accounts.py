@@ -28,7 +28,7 @@ async def test_account_is_found_by_id_and_by_email_without_case(store: Store) ->
     assert await store.account_by_email("nobody@example.org") is None
 
 
-async def test_taken_user_id_or_email_is_refused_by_name(store: Store) -> None:
+async def test_taken_user_id_or_email_is_rejected_with_the_field(store: Store) -> None:
     await store.add_account(AGENT, "a@example.org", "hash")
     with pytest.raises(AlreadyExists) as caught:
         await store.add_account(AGENT, "b@example.org", "hash")
@@ -47,13 +47,13 @@ async def test_ensure_user_returns_the_existing_row_unchanged(store: Store) -> N
     assert {rival.user.user_name for rival in rivals} == {"Ann"}
 
 
-async def test_ensure_user_leaves_out_an_email_of_somebody_else(store: Store) -> None:
+async def test_ensure_user_omits_an_email_of_another_user(store: Store) -> None:
     await store.add_account(AGENT, "a@example.org", "hash")
     other = await store.ensure_user(User(user_id="other", user_name="Other", role="admin"), "A@example.org")
     assert other.email is None
 
 
-async def test_accounts_of_finds_any_number_of_users_and_leaves_unknown_ones_out(store: Store) -> None:
+async def test_accounts_of_finds_any_number_of_users_and_omits_unknown_ones(store: Store) -> None:
     await store.add_account(AGENT, None, "hash")
     await store.ensure_user(ANN)
     await store.set_disabled("agent", True)
@@ -88,25 +88,25 @@ async def test_password_disabling_and_token_revocation_change_one_account(store:
             await change
 
 
-async def test_session_comes_with_its_customer_and_conversation(store: Store) -> None:
-    made = await store.create_session("secret-session", ANN, 9_000, "room", "queued")
-    assert (made.user, made.expires_at_ms, made.conversation_id) == (ANN, 9_000, "room")
-    assert await store.session("secret-session") == made
+async def test_session_contains_its_customer_and_conversation(store: Store) -> None:
+    created = await store.create_session("secret-session", ANN, 9_000, "room", "queued")
+    assert (created.user, created.expires_at_ms, created.conversation_id) == (ANN, 9_000, "room")
+    assert await store.session("secret-session") == created
     conversation = await store.conversation("room")
     assert conversation is not None
     assert conversation.customer == ANN
     assert await store.session("unknown") is None
 
 
-async def test_existing_session_is_returned_and_nothing_is_made(store: Store) -> None:
-    made = await store.create_session("secret-session", ANN, 9_000, None, "queued")
-    assert made.conversation_id is None
-    assert await store.create_session("secret-session", BEN, 1, "room", "queued") == made
+async def test_existing_session_is_returned_and_nothing_is_created(store: Store) -> None:
+    created = await store.create_session("secret-session", ANN, 9_000, None, "queued")
+    assert created.conversation_id is None
+    assert await store.create_session("secret-session", BEN, 1, "room", "queued") == created
     assert await store.account("ben") is None
     assert await store.conversation("room") is None
 
 
-async def test_session_names_the_customers_latest_conversation(store: Store) -> None:
+async def test_session_contains_the_latest_conversation(store: Store) -> None:
     await store.create_session("secret-session", ANN, 9_000, "room-1", "queued")
     await store.create_conversation("room-2", ANN, "queued")
     await store.create_conversation("room-3", BEN, "queued")
@@ -115,7 +115,7 @@ async def test_session_names_the_customers_latest_conversation(store: Store) -> 
     assert session.conversation_id == "room-2"
 
 
-async def test_session_is_prolonged_but_never_shortened(store: Store) -> None:
+async def test_session_is_extended_but_never_shortened(store: Store) -> None:
     await store.create_session("secret-session", ANN, 9_000, None, "queued")
     for expires_at_ms in (10_000, 8_000):
         await store.touch_session("secret-session", expires_at_ms)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from chatws.store import BadCursor, ConversationFilter, Draft, NotFound, StaleVersion, Store
-from tests.store.support import AGENT, ANN, BEN, Clock, new_conversation
+from tests.store.support import AGENT, ANN, BEN, StoreClock, new_conversation
 
 
 async def test_new_conversation_is_empty_and_at_version_one(store: Store) -> None:
@@ -19,18 +19,18 @@ async def test_new_conversation_is_empty_and_at_version_one(store: Store) -> Non
     assert await store.conversation("nowhere") is None
 
 
-async def test_existing_conversation_is_returned_as_it_is_whoever_owns_it(store: Store) -> None:
+async def test_existing_conversation_of_any_owner_is_returned_unchanged(store: Store) -> None:
     made, _ = await store.create_conversation("room", ANN, "queued")
     assert await store.create_conversation("room", BEN, "bot") == (made, False)
 
 
-async def test_concurrent_creation_makes_one(store: Store) -> None:
-    made = await asyncio.gather(*(store.create_conversation("room", user, "queued") for user in (ANN, BEN) * 10))
-    assert sum(created for _, created in made) == 1
-    assert len({conversation.customer.user_id for conversation, _ in made}) == 1
+async def test_concurrent_creation_creates_one(store: Store) -> None:
+    results = await asyncio.gather(*(store.create_conversation("room", user, "queued") for user in (ANN, BEN) * 10))
+    assert sum(created for _, created in results) == 1
+    assert len({conversation.customer.user_id for conversation, _ in results}) == 1
 
 
-async def test_of_many_who_claim_one_wins_and_the_others_see_the_winner(store: Store) -> None:
+async def test_one_of_many_claims_wins_and_the_others_get_the_current_state(store: Store) -> None:
     room = await new_conversation(store)
     await store.ensure_user(AGENT)
     await store.ensure_user(BEN)
@@ -58,7 +58,7 @@ async def test_transition_needs_a_conversation_and_an_assignee_that_exist(store:
     assert unchanged.version == 1
 
 
-async def test_list_is_newest_change_first_and_messages_count(store: Store, clock: Clock) -> None:
+async def test_list_starts_with_the_latest_change_including_messages(store: Store, clock: StoreClock) -> None:
     for number in range(3):
         clock.now_ms += 1
         await new_conversation(store, f"room-{number}")
@@ -87,8 +87,10 @@ async def test_filters_combine(store: Store) -> None:
         assert {conversation.conversation_id for conversation in listed} == expected
 
 
-async def test_following_the_cursor_repeats_nothing_while_conversations_change(store: Store, clock: Clock) -> None:
-    rooms = [await new_conversation(store, f"room-{number:02}") for number in range(25)]  # all of one millisecond
+async def test_paging_repeats_no_conversation_while_conversations_change(store: Store, clock: StoreClock) -> None:
+    rooms = [
+        await new_conversation(store, f"room-{number:02}") for number in range(25)
+    ]  # all created in one millisecond
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -101,13 +103,13 @@ async def test_following_the_cursor_repeats_nothing_while_conversations_change(s
     assert sorted(seen) == rooms
 
 
-async def test_page_that_ends_exactly_at_the_end_has_no_cursor(store: Store) -> None:
+async def test_last_full_page_has_no_cursor(store: Store) -> None:
     for number in range(2):
         await new_conversation(store, f"room-{number}")
     assert (await store.conversations(ConversationFilter(limit=2)))[1] is None
 
 
 @pytest.mark.parametrize("cursor", ["", "?", "AAAA", "MQ", "LTEuYQ", "é", "x" * 5, "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ"])
-async def test_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
+async def test_foreign_cursor_is_rejected(store: Store, cursor: str) -> None:
     with pytest.raises(BadCursor):
         await store.conversations(ConversationFilter(cursor=cursor))

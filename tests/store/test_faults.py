@@ -1,4 +1,4 @@
-"""A held lock, a full disk, a corrupt file, kill -9: nothing acked is lost, and the store recovers by itself."""
+"""Faults (locked file, full disk, corrupt file, kill -9): acked messages are kept, and the store recovers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from chatws.store import Draft, Store, Unavailable
 from chatws.store.factory import make_store
-from tests.store.support import ANN, Clock, all_messages, file_size_limited, new_conversation
+from tests.store.support import ANN, StoreClock, all_messages, file_size_limited, new_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,7 @@ SENDERS = 8
 SEED = 20251028
 
 
-async def test_held_lock_is_unavailable_for_everybody_who_waits_and_over_when_released(
-    file_store: Store, path: Path
-) -> None:
+async def test_locked_file_is_unavailable_until_the_lock_is_released(file_store: Store, path: Path) -> None:
     room = await new_conversation(file_store)
     with _locked(path):
         attempts = [file_store.append(Draft(room, ANN, "hello", f"{number}")) for number in range(400)]
@@ -40,7 +38,7 @@ async def test_held_lock_is_unavailable_for_everybody_who_waits_and_over_when_re
     assert (await file_store.append(Draft(room, ANN, "hello", "0"))).message.seq == 1
 
 
-async def test_whoever_waits_behind_a_lock_is_refused_together(path: Path, clock: Clock) -> None:
+async def test_jobs_waiting_behind_a_lock_are_rejected_together(path: Path, clock: StoreClock) -> None:
     store = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=500)
     await store.open()
     room = await new_conversation(store)
@@ -53,7 +51,7 @@ async def test_whoever_waits_behind_a_lock_is_refused_together(path: Path, clock
     await store.close()
 
 
-async def test_loop_and_reads_go_on_while_a_write_waits_for_a_lock(path: Path, clock: Clock) -> None:
+async def test_loop_and_reads_continue_while_a_write_waits_for_a_lock(path: Path, clock: StoreClock) -> None:
     store = make_store(f"sqlite:///{path}", server=True, clock_ms=clock, busy_timeout_ms=60_000)
     await store.open()
     room = await new_conversation(store)
@@ -66,7 +64,7 @@ async def test_loop_and_reads_go_on_while_a_write_waits_for_a_lock(path: Path, c
     await store.close()
 
 
-async def test_ping_tells_of_a_full_disk_although_what_is_there_can_be_written_again(
+async def test_ping_reports_a_full_disk_although_existing_rows_can_be_rewritten(
     file_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await file_store.ping()
@@ -75,7 +73,7 @@ async def test_ping_tells_of_a_full_disk_although_what_is_there_can_be_written_a
         await file_store.ping()
 
 
-async def test_full_disk_is_unavailable_and_over_when_there_is_room(file_store: Store, path: Path) -> None:
+async def test_full_disk_is_unavailable_until_space_is_free(file_store: Store, path: Path) -> None:
     room = await new_conversation(file_store)
     acked = [(await file_store.append(Draft(room, ANN, "before"))).message]
     with file_size_limited(path.with_name(path.name + "-wal").stat().st_size + 20_000):
@@ -91,22 +89,22 @@ async def test_full_disk_is_unavailable_and_over_when_there_is_room(file_store: 
     assert all(message in stored for message in [*acked, *(answer.message for answer in retried)])
 
 
-async def test_corruption_while_open_is_unavailable_not_a_dead_writer(file_store: Store, path: Path) -> None:
+async def test_corruption_while_open_is_unavailable_and_the_writer_survives(file_store: Store, path: Path) -> None:
     room = await new_conversation(file_store)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE messages RENAME TO elsewhere")
+        connection.execute("ALTER TABLE messages RENAME TO messages_moved")
     with pytest.raises(Unavailable):
         await file_store.append(Draft(room, ANN, "hello"))
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE elsewhere RENAME TO messages")
+        connection.execute("ALTER TABLE messages_moved RENAME TO messages")
     assert (await file_store.append(Draft(room, ANN, "hello"))).message.seq == 1
 
 
-async def test_kill_9_while_appending_loses_nothing_acked_and_leaves_no_hole(path: Path) -> None:
-    chance = random.Random(SEED)
+async def test_kill_9_while_appending_loses_no_acked_message_and_leaves_no_gap(path: Path) -> None:
+    rng = random.Random(SEED)
     acked = [0] * SENDERS
     for _ in range(3):
-        await _append_until_killed(path, acked, after_acks=chance.randrange(1, 250))
+        await _append_until_killed(path, acked, after_acks=rng.randrange(1, 250))
         store = make_store(f"sqlite:///{path}", server=True)
         await store.open()
         by_sender: defaultdict[str, list[int]] = defaultdict(list)
@@ -117,7 +115,7 @@ async def test_kill_9_while_appending_loses_nothing_acked_and_leaves_no_hole(pat
                 assert message.content == message.client_message_id
                 by_sender[message.sender.user_id].append(int(message.content))
         for sender, last in enumerate(acked):
-            # Each sender sends 1, 2, 3 … and repeats what was not acked: all once, at most one more than acked.
+            # Each sender sends 1, 2, 3 … and retries until the ack: all stored once, at most one more than acked.
             assert by_sender[f"sender-{sender}"] in (list(range(1, last + 1)), list(range(1, last + 2)))
         await store.close()
 

@@ -1,4 +1,4 @@
-"""What a thread takes at once: what waits, and, when it is busy, what comes in a moment."""
+"""Job queues: batches taken by threads and tasks, wake-ups, and closing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _job() -> QueryJob:
     return QueryJob(asyncio.get_running_loop(), lambda _connection: None)
 
 
-async def test_busy_thread_takes_what_comes_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_busy_thread_takes_jobs_posted_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
     queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     early, late = _job(), _job()
     queue.post(early)
@@ -36,8 +36,8 @@ async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.Monke
     queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     job = _job()
 
-    class WaitedFor(SimpleQueue[None]):
-        """Empty until somebody waits for it."""
+    class FilledOnWait(SimpleQueue[None]):
+        """Queue that receives a job when a thread waits for it."""
 
         def get(self, block: bool = True, timeout: float | None = None) -> None:
             assert block
@@ -46,12 +46,12 @@ async def test_idle_thread_takes_the_first_job_at_once(monkeypatch: pytest.Monke
 
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr(queue, "_wakes", WaitedFor())
+    monkeypatch.setattr(queue, "_wakes", FilledOnWait())
     assert queue.take(1, GATHER_S) == [job]
     assert pauses == []
 
 
-async def test_jobs_of_one_turn_wake_a_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_jobs_of_one_loop_iteration_wake_a_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
     queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     wakes: SimpleQueue[None] = SimpleQueue()
     monkeypatch.setattr(queue, "_wakes", wakes)

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_backup_of_a_running_server_restores_to_one_moment_with_a_new_epoch(
+async def test_backup_of_a_running_server_is_consistent_and_restore_sets_a_new_epoch(
     file_store: Store, path: Path, tmp_path: Path
 ) -> None:
     url, copy = f"sqlite:///{path}", tmp_path / "copy.db"
     room = await new_conversation(file_store)
     before = [(await file_store.append(Draft(room, ANN, f"before {number}"))).message for number in range(20)]
-    writing = asyncio.create_task(_write_on(file_store, room))
+    writing = asyncio.create_task(_keep_writing(file_store, room))
     await asyncio.to_thread(maintenance.backup, url, copy)
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)
@@ -62,7 +62,7 @@ async def test_copied_file_keeps_its_epoch(file_store: Store, path: Path, tmp_pa
         assert copy.epoch == file_store.epoch
 
 
-async def test_restore_and_upgrade_refuse_while_a_server_runs(file_store: Store, path: Path, tmp_path: Path) -> None:
+async def test_restore_and_upgrade_fail_while_a_server_runs(file_store: Store, path: Path, tmp_path: Path) -> None:
     room = await new_conversation(file_store)
     maintenance.backup(f"sqlite:///{path}", tmp_path / "copy.db")
     stored = await file_store.append(Draft(room, ANN, "hello"))
@@ -73,7 +73,7 @@ async def test_restore_and_upgrade_refuse_while_a_server_runs(file_store: Store,
     assert await all_messages(file_store, room) == [stored.message]
 
 
-async def test_restore_replaces_a_damaged_database_and_keeps_it_aside(
+async def test_restore_replaces_a_damaged_database_and_renames_it(
     file_store: Store, path: Path, tmp_path: Path
 ) -> None:
     room = await new_conversation(file_store)
@@ -87,7 +87,7 @@ async def test_restore_replaces_a_damaged_database_and_keeps_it_aside(
     assert [entry.read_bytes() for entry in path.parent.glob("*.damaged-*")] == [b"\xff" * 8_192]
 
 
-async def test_restore_makes_a_database_where_there_was_none(file_store: Store, path: Path, tmp_path: Path) -> None:
+async def test_restore_creates_a_missing_database(file_store: Store, path: Path, tmp_path: Path) -> None:
     room = await new_conversation(file_store)
     maintenance.backup(f"sqlite:///{path}", tmp_path / "copy.db")
     maintenance.restore(f"sqlite:///{tmp_path}/new/chat.db", tmp_path / "copy.db")
@@ -96,7 +96,7 @@ async def test_restore_makes_a_database_where_there_was_none(file_store: Store, 
 
 
 @pytest.mark.parametrize("content", [b"", b"my diary " * 1_000, b"SQLite format 3\0" + b"\0" * 4_080])
-async def test_restore_refuses_what_is_no_backup_and_changes_nothing(
+async def test_restore_rejects_an_invalid_backup_and_changes_nothing(
     file_store: Store, path: Path, tmp_path: Path, content: bytes
 ) -> None:
     room = await new_conversation(file_store)
@@ -116,7 +116,7 @@ async def test_restore_that_runs_out_of_disk_changes_nothing(file_store: Store, 
     maintenance.backup(f"sqlite:///{path}", tmp_path / "copy.db")
     stored = await file_store.append(Draft(room, ANN, "after"))
     await file_store.close()
-    # Room for the scratch file, not for the log through which the content is replaced: a frame is more than its page.
+    # Space for the scratch file, not for the log of the replacement: a log frame is larger than its page.
     with file_size_limited((tmp_path / "copy.db").stat().st_size + 1_000), pytest.raises(Unavailable):
         maintenance.restore(f"sqlite:///{path}", tmp_path / "copy.db")
     assert _names(path.parent) == ["chat.db", "chat.db.lock"]
@@ -125,7 +125,7 @@ async def test_restore_that_runs_out_of_disk_changes_nothing(file_store: Store, 
         assert (await all_messages(unchanged, room))[-1] == stored.message
 
 
-async def test_restore_refuses_a_newer_backup(file_store: Store, path: Path, tmp_path: Path) -> None:
+async def test_restore_rejects_a_newer_backup(file_store: Store, path: Path, tmp_path: Path) -> None:
     maintenance.backup(f"sqlite:///{path}", tmp_path / "copy.db")
     await file_store.close()
     with closing(sqlite3.connect(tmp_path / "copy.db")) as connection, connection:
@@ -134,7 +134,9 @@ async def test_restore_refuses_a_newer_backup(file_store: Store, path: Path, tmp
         maintenance.restore(f"sqlite:///{path}", tmp_path / "copy.db")
 
 
-async def test_backup_overwrites_nothing_and_needs_a_database(file_store: Store, path: Path, tmp_path: Path) -> None:
+async def test_backup_rejects_an_existing_target_and_a_missing_database(
+    file_store: Store, path: Path, tmp_path: Path
+) -> None:
     await file_store.ping()
     (tmp_path / "precious").write_text("keep me")
     with pytest.raises(AlreadyExists):
@@ -147,7 +149,7 @@ async def test_backup_overwrites_nothing_and_needs_a_database(file_store: Store,
         maintenance.backup("sqlite://", tmp_path / "copy.db")
 
 
-async def test_upgrade_makes_a_database_and_may_be_repeated(path: Path) -> None:
+async def test_upgrade_creates_a_database_and_is_repeatable(path: Path) -> None:
     assert maintenance.upgrade(f"sqlite:///{path}") == REVISION
     async with _opened(path) as store:
         epoch = store.epoch
@@ -174,7 +176,7 @@ def _overwrite(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-async def _write_on(store: Store, room: str) -> None:
+async def _keep_writing(store: Store, room: str) -> None:
     number = 0
     while True:
         number += 1

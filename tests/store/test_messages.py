@@ -1,4 +1,4 @@
-"""Contract: appending, repeating, reading messages."""
+"""Contract: appending, retrying and reading messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import UNSET
 from chatws.protocol.entities import Message
 from chatws.protocol.limits import PAGE_BYTES, PAGE_MESSAGES
 from chatws.store import Draft, Head, IdempotencyConflict, NotFound, StaleVersion, Store
-from tests.store.support import AGENT, ANN, BEN, BOT, Clock, all_messages, new_conversation
+from tests.store.support import AGENT, ANN, BEN, BOT, StoreClock, all_messages, new_conversation
 
 
 async def test_appended_message_is_read_back_as_it_was_returned(store: Store) -> None:
@@ -25,19 +25,19 @@ async def test_appended_message_is_read_back_as_it_was_returned(store: Store) ->
     assert (page.messages, page.has_more, page.head_seq) == ([stored.message], False, 1)
 
 
-async def test_sequence_numbers_begin_at_one_in_each_conversation_and_have_no_holes(store: Store) -> None:
+async def test_sequence_numbers_start_at_one_per_conversation_without_gaps(store: Store) -> None:
     rooms = [await new_conversation(store, f"room-{number}") for number in range(7)]
     drafts = [Draft(rooms[number % 7], ANN, f"{number}", f"{number}") for number in range(700)]
     stored = await asyncio.gather(*(store.append(draft) for draft in drafts))
     for room in rooms:
         assert [message.seq for message in await all_messages(store, room)] == list(range(1, 101))
     assert await store.heads([*rooms, "unknown"]) == dict.fromkeys(rooms, Head(100, 1))
-    # Handed over in order, stored in order: the list is what one sender sees.
+    # Queued in order, stored in order, as for one sender.
     seqs = [answer.message.seq for answer in stored if answer.message.conversation_id == rooms[0]]
     assert seqs == sorted(seqs)
 
 
-async def test_second_send_with_same_id_returns_first_message(store: Store, clock: Clock) -> None:
+async def test_second_send_with_same_id_returns_first_message(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
     first = await store.append(Draft(room, ANN, "hello", "id"))
     clock.now_ms += 5_000
@@ -47,7 +47,7 @@ async def test_second_send_with_same_id_returns_first_message(store: Store, cloc
     assert (await store.heads([room]))[room].seq == 2
 
 
-async def test_same_id_with_other_content_is_refused_and_stores_nothing(store: Store) -> None:
+async def test_same_id_with_other_content_is_rejected_and_stores_nothing(store: Store) -> None:
     room = await new_conversation(store)
     await store.append(Draft(room, ANN, "hello", "id"))
     with pytest.raises(IdempotencyConflict):
@@ -93,7 +93,7 @@ async def test_customers_message_reopens_a_resolved_conversation(store: Store) -
     assert (await store.append(Draft(room, ANN, "one more thing", "id"))).conversation is None
 
 
-async def test_bots_draft_is_dropped_once_somebody_took_over(store: Store) -> None:
+async def test_draft_of_a_bot_is_rejected_after_an_agent_took_over(store: Store) -> None:
     await store.create_conversation("room", ANN, "bot")
     answer = await store.append(Draft("room", BOT, "I can help", "a", expected_version=1))
     await store.transition("room", version=1, status="queued", assignee_id=None)
@@ -106,7 +106,7 @@ async def test_bots_draft_is_dropped_once_somebody_took_over(store: Store) -> No
 
 
 @pytest.mark.parametrize("content", ["x" * 4_000, "𝄞" * 4_000, '"' * 4_000])
-async def test_pages_end_at_the_byte_bound_and_miss_nothing(store: Store, content: str) -> None:
+async def test_pages_end_at_the_byte_limit_and_omit_nothing(store: Store, content: str) -> None:
     room = await new_conversation(store)
     await asyncio.gather(*(store.append(Draft(room, ANN, content)) for _ in range(60)))
     seqs: list[int] = []
@@ -146,7 +146,7 @@ async def test_history_is_read_backward_in_ascending_pages(store: Store) -> None
             await read
 
 
-async def test_snapshot_holds_conversation_page_and_read_marks_of_one_moment(store: Store) -> None:
+async def test_snapshot_is_consistent(store: Store) -> None:
     room = await new_conversation(store)
     assert await store.snapshot("nowhere", 0) is None
     stop = asyncio.Event()
@@ -183,7 +183,7 @@ async def test_read_mark_moves_forward_only_and_at_most_to_the_head(store: Store
         await store.mark_read("nowhere", ANN.user_id, 1)
 
 
-async def test_heads_and_appends_tell_the_version(store: Store) -> None:
+async def test_heads_and_appends_return_the_version(store: Store) -> None:
     room = await new_conversation(store)
     assert (await store.append(Draft(room, ANN, "first", "id"))).version == 1
     await store.transition(room, version=1, status="resolved", assignee_id=None)
@@ -193,7 +193,7 @@ async def test_heads_and_appends_tell_the_version(store: Store) -> None:
     assert await store.heads([room]) == {room: Head(2, 3)}
 
 
-async def test_heads_of_more_conversations_than_a_statement_takes_parameters(store: Store) -> None:
+async def test_heads_of_more_conversations_than_parameters_of_a_statement(store: Store) -> None:
     room = await new_conversation(store)
     await store.append(Draft(room, ANN, "hello"))
     assert await store.heads([f"unknown-{number}" for number in range(40_000)] + [room]) == {room: Head(1, 1)}

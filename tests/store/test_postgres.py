@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do: several servers on one database, and a database that goes away and comes back."""
+"""Behaviour specific to PostgreSQL: several servers on one database, and outages of the database."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ ROOMS = ("a", "b", "c")
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    """Give a fresh database."""
+    """Return a new database."""
     return postgres.new_database()
 
 
 @asynccontextmanager
 async def opened(url: str, *, timeout_ms: int = 5_000) -> AsyncIterator[Store]:
-    """Open a server's store."""
+    """Open a server store."""
     store = make_store(url, server=True, busy_timeout_ms=timeout_ms)
     await store.open()
     try:
@@ -51,8 +51,8 @@ async def opened(url: str, *, timeout_ms: int = 5_000) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def row_held(url: str, conversation_id: str) -> AsyncIterator[Any]:
-    """Lock a conversation's row in a transaction of somebody else's, given as a connection."""
+async def row_locked(url: str, conversation_id: str) -> AsyncIterator[Any]:
+    """Lock the row of a conversation in the transaction of another connection, which is yielded."""
     holder: Any = await asyncpg.connect(url)
     try:
         await holder.execute("BEGIN")
@@ -62,7 +62,7 @@ async def row_held(url: str, conversation_id: str) -> AsyncIterator[Any]:
         await holder.close()
 
 
-async def test_migrations_make_the_tables_the_queries_expect(url: str) -> None:
+async def test_migrations_create_the_tables_of_the_schema(url: str) -> None:
     async with opened(url):
         pass
 
@@ -101,14 +101,14 @@ async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServe
     assert "Seq Scan" not in plan
 
 
-async def test_servers_that_start_at_once_on_an_empty_database_agree_on_one_epoch(url: str) -> None:
+async def test_servers_started_together_on_an_empty_database_share_one_epoch(url: str) -> None:
     stores = [make_store(url, server=True) for _ in range(4)]
     await asyncio.gather(*(store.open() for store in stores))
     assert len({store.epoch for store in stores}) == 1
     await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_two_servers_append_to_the_same_conversations_without_holes_or_deadlocks(url: str) -> None:
+async def test_two_servers_append_to_the_same_conversations_without_gaps_or_deadlocks(url: str) -> None:
     async with opened(url) as one, opened(url) as other:
         for room in ROOMS:
             await new_conversation(one, room)
@@ -122,7 +122,7 @@ async def test_two_servers_append_to_the_same_conversations_without_holes_or_dea
             assert sorted((m for m in stored if m.conversation_id == room), key=lambda m: m.seq) == messages
 
 
-async def test_same_client_id_on_two_servers_at_once_is_one_message(url: str) -> None:
+async def test_same_client_id_on_two_servers_stores_one_message(url: str) -> None:
     async with opened(url) as one, opened(url) as other:
         room = await new_conversation(one)
         answers = await asyncio.gather(
@@ -135,10 +135,12 @@ async def test_same_client_id_on_two_servers_at_once_is_one_message(url: str) ->
             await other.append(Draft(room, ANN, "other text", "id-7"))
 
 
-async def test_same_session_and_read_mark_on_two_servers_at_once_are_one(url: str) -> None:
+async def test_same_session_and_read_mark_on_two_servers_are_stored_once(url: str) -> None:
     async with opened(url) as one, opened(url) as other:
-        made = [store.create_session("secret", user, 1, "room", "queued") for store, user in ((one, ANN), (other, BEN))]
-        first, second = await asyncio.gather(*made)
+        created = [
+            store.create_session("secret", user, 1, "room", "queued") for store, user in ((one, ANN), (other, BEN))
+        ]
+        first, second = await asyncio.gather(*created)
         assert first == second
         for _ in range(20):
             await one.append(Draft("room", ANN, "hello"))
@@ -146,25 +148,27 @@ async def test_same_session_and_read_mark_on_two_servers_at_once_are_one(url: st
         assert [(mark.user_id, mark.seq) for mark in await other.read_marks("room")] == [("x", 20)]
 
 
-async def test_lost_race_is_run_again(url: str) -> None:
+async def test_lost_race_is_retried(url: str) -> None:
     async with opened(url) as store:
         for room in ("a", "b"):
             await new_conversation(store, room)
-        async with row_held(url, "b") as holder:
-            await holder.execute("SET LOCAL deadlock_timeout = '1min'")  # so that it is not the one who gives up
+        async with row_locked(url, "b") as holder:
+            await holder.execute(
+                "SET LOCAL deadlock_timeout = '1min'"
+            )  # so that PostgreSQL does not abort this transaction
             appends = asyncio.gather(*(store.append(Draft(room, ANN, "hello")) for room in ("a", "b")))
             while not await holder.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
                 pass
-            # The store holds a and wants b; now the circle is closed, and PostgreSQL breaks it.
+            # The store has locked a and waits for b; this closes the deadlock, and PostgreSQL resolves it.
             await holder.execute("SELECT FROM conversations WHERE conversation_id = 'a' FOR UPDATE")
             assert not appends.done()
         assert [answer.message.seq for answer in await appends] == [1, 1]
 
 
-async def test_held_row_is_unavailable_in_time_and_reads_go_on(url: str) -> None:
+async def test_locked_row_times_out_and_reads_continue(url: str) -> None:
     async with opened(url, timeout_ms=1_500) as store:
         room = await new_conversation(store)
-        async with row_held(url, room):
+        async with row_locked(url, room):
             with pytest.raises(Unavailable, match="lock timeout"):
                 await store.append(Draft(room, ANN, "hello", "id"))
             assert await store.conversation(room) is not None
@@ -180,14 +184,14 @@ async def test_server_uses_a_bounded_number_of_connections(postgres: PostgresSer
         await asyncio.gather(
             *jobs, *(store.ping() for _ in range(100)), *(store.conversation(room) for _ in range(100))
         )
-        # Those of other tests may be about to end.
+        # Connections of other tests may still be closing.
         ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chatws' AND backend_start > $1"
         assert await observer.fetchval(ours, began) == 9
     await observer.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
-async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
+async def test_restart_of_postgres_under_load_loses_no_acked_message(
     postgres: PostgresServer, url: str, how: signal.Signals
 ) -> None:
     async with opened(url) as one, opened(url) as other:
@@ -195,10 +199,10 @@ async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
             await new_conversation(one, room)
         ended = asyncio.Event()
         senders = [asyncio.create_task(_send_until(ended, store, n)) for n, store in enumerate([one, other] * 3)]
-        await _grown(one, 100)
+        await _wait_for_growth(one, 100)
         await asyncio.to_thread(postgres.stop, how)
         await asyncio.to_thread(postgres.start)
-        await _grown(other, 100)
+        await _wait_for_growth(other, 100)
         ended.set()
         results = await asyncio.gather(*senders)
         assert any(refusals for _, refusals in results)
@@ -212,32 +216,30 @@ async def test_restart_of_postgres_in_mid_load_loses_nothing_acked(
 
 
 def test_internal_driver_error_during_commit_counts_as_outage() -> None:
-    confusion = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
-    error = DBAPIError("COMMIT", None, confusion)
+    driver_error = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+    error = DBAPIError("COMMIT", None, driver_error)
     assert classify_error(error) is ErrorClass.DOWN
     assert reason_of(error) == "PostgreSQL: the connection was lost"
 
 
-async def test_idle_store_notices_nothing_of_a_restart(postgres: PostgresServer, url: str) -> None:
+async def test_restart_while_the_store_is_idle_has_no_effect(postgres: PostgresServer, url: str) -> None:
     async with opened(url) as store:
         room = await new_conversation(store)
         await store.append(Draft(room, ANN, "before"))
-        postgres.stop()  # this holds the event loop: the store learns of it at the next request only
+        postgres.stop()  # this blocks the event loop: the store detects it only at the next request
         postgres.start()
         assert (await store.append(Draft(room, ANN, "after"))).message.seq == 2
         assert await store.conversation(room) is not None
 
 
-async def test_frozen_postgres_is_answered_for_in_time_and_over_when_it_wakes(
-    postgres: PostgresServer, url: str
-) -> None:
+async def test_frozen_postgres_times_out_until_it_continues(postgres: PostgresServer, url: str) -> None:
     async with opened(url, timeout_ms=1_000) as store, opened(url) as ending:
         room = await new_conversation(store)
         await store.append(Draft(room, ANN, "before"))
         await ending.ping()
         with postgres.frozen():
-            await ending.close()  # with a connection on which nobody answers
-            for _ in range(2):  # once on connections that are open, once on new ones
+            await ending.close()  # with a connection that gets no reply
+            for _ in range(2):  # first on open connections, then on new ones
                 requests = [store.append(Draft(room, ANN, "meanwhile", f"{number}")) for number in range(300)]
                 outcomes = await asyncio.gather(
                     *requests, store.ping(), *(store.conversation(room) for _ in range(10)), return_exceptions=True
@@ -259,23 +261,21 @@ async def test_frozen_postgres_is_answered_for_in_time_and_over_when_it_wakes(
         (lambda _: "postgresql://chat@127.0.0.1", BadUrl, "names no database"),
     ],
 )
-async def test_database_that_can_not_be_opened_says_why_in_one_line(
-    url: str, change: Any, error: type[Exception], why: str
-) -> None:
+async def test_open_error_is_one_line_with_the_reason(url: str, change: Any, error: type[Exception], why: str) -> None:
     with pytest.raises(error, match=why) as caught:
         await make_store(change(url), server=True).open()
     assert "hush-hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-async def test_database_of_another_program_is_left_alone(postgres: PostgresServer, url: str) -> None:
+async def test_database_of_another_program_is_not_changed(postgres: PostgresServer, url: str) -> None:
     await postgres.execute("CREATE TABLE invoices (number int)", url)
     with pytest.raises(Damaged, match="tables of another program"):
         await make_store(url, server=True).open()
 
 
 async def _send_until(ended: asyncio.Event, store: Store, number: int) -> tuple[int, int]:
-    """Send 1, 2, 3 … as one sender, each until it is acked; return the last number and how often it was refused."""
+    """Send 1, 2, 3 … as one sender, each until its ack; return the last number and the number of rejections."""
     sender = User(user_id=f"sender-{number}", user_name="Sender", role="customer")
     refusals = 0
     for content in count(1):
@@ -291,8 +291,8 @@ async def _send_until(ended: asyncio.Event, store: Store, number: int) -> tuple[
     raise AssertionError
 
 
-async def _grown(store: Store, by: int) -> None:
-    """Return when this many more messages are stored."""
+async def _wait_for_growth(store: Store, by: int) -> None:
+    """Wait until this many more messages are stored."""
     wanted: int | None = None
     while True:
         try:

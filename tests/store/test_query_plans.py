@@ -1,4 +1,4 @@
-"""No query of the running chat reads a whole table: its cost must not grow with the history."""
+"""Query plans: no query of a running server scans a whole table, so its cost does not grow with the history."""
 
 from __future__ import annotations
 

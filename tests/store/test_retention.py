@@ -1,4 +1,4 @@
-"""Prune and erase, as a command runs them beside a server on the same database."""
+"""Prune and erase, run by a command while a server uses the same database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from chatws.store import Draft, NotFound, Store, retention
 from chatws.store.factory import make_database, make_store
 from chatws.store.queries.retention import MAX_CONVERSATIONS, Pruned
-from tests.store.support import AGENT, ANN, BEN, START_MS, Clock, all_messages, new_conversation
+from tests.store.support import AGENT, ANN, BEN, START_MS, StoreClock, all_messages, new_conversation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,8 +22,8 @@ LATER_MS = START_MS + 1_000
 
 
 @asynccontextmanager
-async def both_opened(url: str, clock: Clock) -> AsyncIterator[tuple[Store, Database]]:
-    """Open a server's store, and the database as a command does."""
+async def both_opened(url: str, clock: StoreClock) -> AsyncIterator[tuple[Store, Database]]:
+    """Open a server store, and the database of a command."""
     store, database = make_store(url, server=True, clock_ms=clock), make_database(url, server=False)
     await store.open()
     await database.open()
@@ -33,11 +33,11 @@ async def both_opened(url: str, clock: Clock) -> AsyncIterator[tuple[Store, Data
 
 
 async def resolve(store: Store, conversation_id: str) -> None:
-    """Resolve a conversation that nobody has touched yet."""
+    """Resolve a conversation at version 1."""
     await store.transition(conversation_id, version=1, status="resolved", assignee_id=None)
 
 
-async def test_prune_deletes_old_resolved_conversations_whole_and_nothing_else(lasting_url: str, clock: Clock) -> None:
+async def test_prune_deletes_only_old_resolved_conversations_completely(lasting_url: str, clock: StoreClock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
         for name in ("old", "old-open", "new"):
             await store.create_conversation(name, ANN, "queued")
@@ -60,7 +60,7 @@ async def test_prune_deletes_old_resolved_conversations_whole_and_nothing_else(l
         assert await retention.prune(database, LATER_MS) == Pruned()
 
 
-async def test_prune_deletes_ended_sessions_and_customers_left_with_nothing(lasting_url: str, clock: Clock) -> None:
+async def test_prune_deletes_ended_sessions_and_customers_without_data(lasting_url: str, clock: StoreClock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
         await store.ensure_user(AGENT)
         await store.create_session("ended", ANN, START_MS, "old", "queued")
@@ -77,7 +77,7 @@ async def test_prune_deletes_ended_sessions_and_customers_left_with_nothing(last
         assert (session.user, session.conversation_id) == (BEN, None)
 
 
-async def test_prune_of_many_goes_in_batches_while_the_server_writes(lasting_url: str, clock: Clock) -> None:
+async def test_prune_of_many_runs_in_batches_while_the_server_writes(lasting_url: str, clock: StoreClock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
         names = [f"room-{number}" for number in range(2 * MAX_CONVERSATIONS + 10)]
         await asyncio.gather(*(store.create_conversation(name, ANN, "resolved") for name in names))
@@ -92,7 +92,7 @@ async def test_prune_of_many_goes_in_batches_while_the_server_writes(lasting_url
         assert [message.seq for message in await all_messages(store, "live")] == list(range(1, sent + 1))
 
 
-async def test_erased_user_leaves_order_and_nothing_personal(lasting_url: str, clock: Clock) -> None:
+async def test_erase_keeps_the_order_and_removes_personal_data(lasting_url: str, clock: StoreClock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
         await store.add_account(AGENT, "agent@example.org", "hash")
         await store.create_session("secret", ANN, LATER_MS, "room", "queued")

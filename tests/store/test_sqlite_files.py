@@ -1,4 +1,4 @@
-"""The database file: who may read it, who may open it, and what is refused."""
+"""Database file: permissions, the server lock, and rejected files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatws.store.sqlite import make_engine, make_private
 from tests.store.support import AGENT, ANN, all_messages, new_conversation
 
 BEFORE_STATEMENT = (1, 8, 99)
-"""99 is never reached: the process kills itself before the commit."""
+"""Statement 99 does not exist: the process kills itself before the commit."""
 
 
 async def test_file_and_its_logs_are_private(file_store: Store, path: Path) -> None:
@@ -32,7 +32,7 @@ async def test_file_and_its_logs_are_private(file_store: Store, path: Path) -> N
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_open_closes_an_existing_file_to_other_users(path: Path) -> None:
+def test_open_makes_an_existing_file_private(path: Path) -> None:
     path.parent.mkdir(mode=0o755)
     path.touch(mode=0o644)
     _open_and_close(path)
@@ -46,7 +46,7 @@ async def test_every_commit_is_synced_to_a_write_ahead_log(path: Path) -> None:
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-async def test_second_server_is_told_who_runs(file_store: Store, path: Path) -> None:
+async def test_second_server_gets_the_process_id_of_the_first(file_store: Store, path: Path) -> None:
     second = make_store(f"sqlite:///{path}", server=True)
     with pytest.raises(AlreadyRunning) as caught:
         await second.open()
@@ -57,7 +57,7 @@ async def test_second_server_is_told_who_runs(file_store: Store, path: Path) -> 
     await second.close()
 
 
-async def test_command_works_beside_a_server(file_store: Store, path: Path) -> None:
+async def test_command_works_while_a_server_runs(file_store: Store, path: Path) -> None:
     command = make_store(f"sqlite:///{path}", server=False)
     await command.open()
     assert command.epoch == file_store.epoch
@@ -91,7 +91,7 @@ async def test_content_survives_a_restart_and_so_does_the_epoch(file_store: Stor
     await again.close()
 
 
-def test_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+def test_invalid_file_is_rejected_and_not_changed(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"my diary " * 1_000)
     with pytest.raises(Damaged, match="not a database"):
@@ -99,7 +99,7 @@ def test_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     assert path.read_bytes() == b"my diary " * 1_000
 
 
-def test_database_of_another_program_is_refused(path: Path) -> None:
+def test_database_of_another_program_is_rejected(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE diary (entry TEXT)")
@@ -107,7 +107,7 @@ def test_database_of_another_program_is_refused(path: Path) -> None:
         _open_and_close(path)
 
 
-async def test_corrupt_page_is_found_when_a_server_opens(file_store: Store, path: Path) -> None:
+async def test_corrupt_page_is_detected_when_a_server_opens(file_store: Store, path: Path) -> None:
     room = await new_conversation(file_store)
     for number in range(50):
         await file_store.append(Draft(room, ANN, f"{number} " * 500))
@@ -119,7 +119,7 @@ async def test_corrupt_page_is_found_when_a_server_opens(file_store: Store, path
         await make_store(f"sqlite:///{path}", server=True).open()
 
 
-def test_database_of_a_newer_program_is_refused(path: Path) -> None:
+def test_database_of_a_newer_program_is_rejected(path: Path) -> None:
     _open_and_close(path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -130,18 +130,18 @@ def test_database_of_a_newer_program_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["mysql://host/db", "mysql://x", "nonsense", "sqlite:///a.db?mode=ro", "sqlite://host/a.db"]
 )
-def test_url_without_a_store_is_refused(url: str) -> None:
+def test_unsupported_url_is_rejected(url: str) -> None:
     with pytest.raises(BadUrl):
         make_store(url, server=True)
 
 
-async def test_directory_that_can_not_be_made_is_unavailable(tmp_path: Path) -> None:
+async def test_failure_to_create_the_directory_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Unavailable):
         await make_store(f"sqlite:///{tmp_path}/file/chat.db", server=True).open()
 
 
-def test_migrations_make_exactly_the_schema(path: Path) -> None:
+def test_migrations_create_exactly_the_schema(path: Path) -> None:
     _open_and_close(path)
     with make_engine(path, writes=False).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
@@ -150,7 +150,7 @@ def test_migrations_make_exactly_the_schema(path: Path) -> None:
 
 
 @pytest.mark.parametrize("statement", BEFORE_STATEMENT)
-def test_kill_9_in_a_migration_leaves_nothing_half_done(path: Path, statement: int) -> None:
+def test_kill_9_in_a_migration_leaves_no_partial_change(path: Path, statement: int) -> None:
     path.parent.mkdir()
     command = [sys.executable, "-m", "tests.store.migrating_child", f"sqlite:///{path}", str(statement)]
     killed = subprocess.run(command, check=False)
@@ -161,7 +161,7 @@ def test_kill_9_in_a_migration_leaves_nothing_half_done(path: Path, statement: i
 
 
 def _open_and_close(path: Path) -> None:
-    """Open a server's store with a loop of its own."""
+    """Open and close a server store in a new event loop."""
 
     async def run() -> None:
         store = make_store(f"sqlite:///{path}", server=True)

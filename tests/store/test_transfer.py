@@ -1,4 +1,4 @@
-"""Moving a database between SQLite and PostgreSQL."""
+"""Copy of a database between SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def opened(url: str) -> AsyncIterator[Store]:
 
 
 async def fill(url: str) -> str:
-    """Put a bit of everything into a database and return its epoch."""
+    """Store rows of every kind and return the epoch."""
     async with opened(url) as store:
         await store.add_account(AGENT, "agent@example.org", "hash")
         await store.set_disabled("agent", disabled=True)
@@ -50,14 +50,14 @@ async def fill(url: str) -> str:
         return store.epoch
 
 
-async def test_copy_there_and_back_keeps_everything_and_goes_on_where_it_ended(
+async def test_copy_in_both_directions_keeps_all_rows_and_sequence_numbers(
     path: Path, target: str, tmp_path: Path
 ) -> None:
     source, back = f"sqlite:///{path}", f"sqlite:///{tmp_path / 'back.db'}"
     epoch = await fill(source)
-    told: list[tuple[str, int, int]] = []
-    assert await copy(source, target, lambda *row: told.append(row)) == EXPECTED
-    assert [row for row in told if row[0] == "messages"] == [("messages", 1_000, 1_501), ("messages", 1_501, 1_501)]
+    reported: list[tuple[str, int, int]] = []
+    assert await copy(source, target, lambda *row: reported.append(row)) == EXPECTED
+    assert [row for row in reported if row[0] == "messages"] == [("messages", 1_000, 1_501), ("messages", 1_501, 1_501)]
     assert await copy(target, back, lambda *_: None) == EXPECTED
     async with opened(source) as one, opened(target) as other, opened(back) as third:
         assert {one.epoch, other.epoch, third.epoch} == {epoch}
@@ -73,7 +73,7 @@ async def test_copy_there_and_back_keeps_everything_and_goes_on_where_it_ended(
         assert (await other.append(Draft("room", ANN, "next", "id-1500"))).message.seq == 1_501
 
 
-async def test_refused_copy_changes_nothing(path: Path, target: str, tmp_path: Path) -> None:
+async def test_rejected_copy_changes_nothing(path: Path, target: str, tmp_path: Path) -> None:
     source = f"sqlite:///{path}"
     async with opened(source) as store:
         await new_conversation(store)
@@ -91,7 +91,7 @@ async def test_refused_copy_changes_nothing(path: Path, target: str, tmp_path: P
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE conversations SET head_seq = 0")
 
-    await copy(source, target, lambda *_: None)  # the refused ones left nothing
+    await copy(source, target, lambda *_: None)  # the rejected copies left nothing
     with pytest.raises(StoreUnusable, match="not empty"):
         await copy(source, target, lambda *_: None)
 
@@ -105,13 +105,13 @@ async def test_new_epoch_is_seen_at_the_next_start(lasting_url: str) -> None:
 
 
 @pytest.mark.parametrize("work", [maintenance.backup, maintenance.restore])
-def test_backup_of_postgres_is_left_to_its_own_programs(work: object, tmp_path: Path) -> None:
+def test_backup_and_restore_of_postgres_are_rejected(work: object, tmp_path: Path) -> None:
     assert callable(work)
     with pytest.raises(BadUrl, match="pg_dump and pg_restore"):
         work("postgresql://chat@db/chat", tmp_path / "backup")
 
 
-async def test_upgrade_makes_the_tables_and_may_be_repeated(target: str) -> None:
+async def test_upgrade_creates_the_tables_and_is_repeatable(target: str) -> None:
     for _ in range(2):
         await asyncio.to_thread(maintenance.upgrade, target)
     async with opened(target) as store:

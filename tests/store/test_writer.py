@@ -1,4 +1,4 @@
-"""The group commit: what waits goes into one transaction, and a bad row fails alone."""
+"""Group commit: waiting jobs share one transaction, and an invalid row fails alone."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from chatws.store import (
     Unavailable,
 )
 from chatws.store.factory import make_store
-from tests.store.support import ANN, BEN, BOT, Clock, OneBatch, all_messages, new_conversation
+from tests.store.support import ANN, BEN, BOT, SingleBatch, StoreClock, all_messages, new_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-async def test_what_waits_while_a_batch_commits_goes_into_the_next(store: Store, clock: Clock) -> None:
+async def test_jobs_waiting_during_a_commit_share_the_next_batch(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
-    stored, readings = await _append_at_once(store, clock, [Draft(room, ANN, str(number)) for number in range(200)])
-    assert readings == 1
+    stored, reads = await _append_at_once(store, clock, [Draft(room, ANN, str(number)) for number in range(200)])
+    assert reads == 1
     assert [answer.message.seq for answer in stored if isinstance(answer, Stored)] == list(range(2, 202))
 
 
-async def test_batches_are_bounded(store: Store, clock: Clock) -> None:
+async def test_batches_are_bounded(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
-    stored, readings = await _append_at_once(store, clock, [Draft(room, ANN, str(number)) for number in range(600)])
-    assert readings == 3
+    stored, reads = await _append_at_once(store, clock, [Draft(room, ANN, str(number)) for number in range(600)])
+    assert reads == 3
     assert [answer.message.seq for answer in stored if isinstance(answer, Stored)] == list(range(2, 602))
 
 
-async def test_duplicates_inside_one_batch_share_one_message(store: Store, clock: Clock) -> None:
+async def test_duplicates_inside_one_batch_share_one_message(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
     drafts = [Draft(room, ANN, "hello", "id"), Draft(room, ANN, "hello", "id"), Draft(room, ANN, "next", "id-2")]
-    stored, readings = await _append_at_once(store, clock, [*drafts, *drafts])
-    assert readings == 1
+    stored, reads = await _append_at_once(store, clock, [*drafts, *drafts])
+    assert reads == 1
     assert [(answer.message.seq, answer.duplicate) for answer in stored if isinstance(answer, Stored)] == [
         (2, False),
         (2, True),
@@ -54,22 +54,22 @@ async def test_duplicates_inside_one_batch_share_one_message(store: Store, clock
     assert [message.content for message in await all_messages(store, room)][1:] == ["hello", "next"]
 
 
-async def test_bad_rows_fail_alone_and_leave_no_hole(store: Store, clock: Clock) -> None:
+async def test_invalid_rows_fail_alone_and_leave_no_gap(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
     drafts = [
         Draft(room, ANN, "1", "id"),
         Draft("nowhere", ANN, "lost"),
         Draft(room, ANN, "other content", "id"),
-        Draft(room, BOT, "not my turn", expected_version=1),
+        Draft(room, BOT, "not assigned to the bot", expected_version=1),
         Draft(room, BEN, "2"),
     ]
-    outcomes, readings = await _append_at_once(store, clock, drafts)
-    assert readings == 1
+    outcomes, reads = await _append_at_once(store, clock, drafts)
+    assert reads == 1
     assert [type(outcome) for outcome in outcomes] == [Stored, NotFound, IdempotencyConflict, StaleVersion, Stored]
     assert [message.content for message in await all_messages(store, room)][1:] == ["1", "2"]
 
 
-async def test_row_that_breaks_the_whole_statement_fails_alone(store: Store, clock: Clock) -> None:
+async def test_row_that_breaks_the_whole_statement_fails_alone(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
     unstorable = Draft(room, ANN, "\ud800")  # no UTF-8 for a lone surrogate
     outcomes, _ = await _append_at_once(store, clock, [Draft(room, ANN, "1"), unstorable, Draft(room, BEN, "2")])
@@ -77,9 +77,9 @@ async def test_row_that_breaks_the_whole_statement_fails_alone(store: Store, clo
     assert [(message.seq, message.content) for message in await all_messages(store, room)][1:] == [(2, "1"), (3, "2")]
 
 
-async def test_other_writes_of_a_failing_batch_happen_once(store: Store, clock: Clock) -> None:
+async def test_other_writes_of_a_failing_batch_happen_once(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
-    async with OneBatch(store, clock, room):
+    async with SingleBatch(store, clock, room):
         change = asyncio.create_task(store.transition(room, version=1, status="assigned", assignee_id=None))
         bad = asyncio.create_task(store.append(Draft(room, ANN, "\ud800")))
     assert (await change).version == 2
@@ -87,29 +87,31 @@ async def test_other_writes_of_a_failing_batch_happen_once(store: Store, clock: 
         await bad
 
 
-async def test_reopening_happens_once_in_a_batch(store: Store, clock: Clock) -> None:
+async def test_reopening_happens_once_in_a_batch(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
     await store.transition(room, version=1, status="resolved", assignee_id=None)
-    outcomes, _ = await _append_at_once(store, clock, [Draft(room, ANN, str(number)) for number in range(3)], hold="x")
+    outcomes, _ = await _append_at_once(
+        store, clock, [Draft(room, ANN, str(number)) for number in range(3)], blocked="x"
+    )
     reopened = [outcome.conversation for outcome in outcomes if isinstance(outcome, Stored)]
     assert [conversation and conversation.version for conversation in reopened] == [3, None, None]
 
 
-async def test_cancelled_caller_harms_nobody(store: Store, clock: Clock) -> None:
+async def test_cancelled_caller_does_not_affect_its_batch(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
-    async with OneBatch(store, clock, room):
+    async with SingleBatch(store, clock, room):
         kept = asyncio.create_task(store.append(Draft(room, ANN, "kept")))
-        given_up = asyncio.create_task(store.append(Draft(room, ANN, "given up", "id")))
+        cancelled = asyncio.create_task(store.append(Draft(room, ANN, "cancelled", "id")))
         await asyncio.sleep(0)
-        given_up.cancel()
+        cancelled.cancel()
     assert (await kept).message.seq == 2
     with pytest.raises(asyncio.CancelledError):
-        await given_up
-    # It was handed over, so it was stored: the retry finds it.
-    assert (await store.append(Draft(room, ANN, "given up", "id"))).duplicate
+        await cancelled
+    # It was already queued and therefore stored: the retry finds it.
+    assert (await store.append(Draft(room, ANN, "cancelled", "id"))).duplicate
 
 
-async def test_full_queue_refuses_at_once_and_takes_more_later(url: str, clock: Clock) -> None:
+async def test_full_queue_rejects_at_once_and_accepts_later(url: str, clock: StoreClock) -> None:
     store = make_store(url, server=True, clock_ms=clock, max_waiting=3)
     await store.open()
     room = await new_conversation(store)
@@ -119,14 +121,14 @@ async def test_full_queue_refuses_at_once_and_takes_more_later(url: str, clock: 
     await store.close()
 
 
-async def test_close_finishes_what_was_handed_over_and_refuses_the_rest(store: Store, clock: Clock) -> None:
+async def test_close_finishes_queued_jobs_and_rejects_later_ones(store: Store, clock: StoreClock) -> None:
     room = await new_conversation(store)
-    await clock.shut()
+    await clock.pause()
     waiting = [asyncio.create_task(store.append(Draft(room, ANN, str(number)))) for number in range(300)]
-    await clock.reader_waits()
+    await clock.wait_until_blocked()
     closing = asyncio.create_task(store.close())
     await asyncio.sleep(0)
-    await clock.open()
+    await clock.resume()
     await closing
     assert [answer.message.seq for answer in await asyncio.gather(*waiting)] == list(range(1, 301))
     await store.close()
@@ -144,10 +146,10 @@ async def test_use_before_open_is_unavailable(url: str) -> None:
 
 
 async def _append_at_once(
-    store: Store, clock: Clock, drafts: Sequence[Draft], *, hold: str | None = None
+    store: Store, clock: StoreClock, drafts: Sequence[Draft], *, blocked: str | None = None
 ) -> tuple[list[Stored | BaseException], int]:
-    """Append drafts in as few batches as they fit; return the outcomes and how many batches it took."""
-    holder = await new_conversation(store, hold) if hold else drafts[0].conversation_id
-    async with OneBatch(store, clock, holder):
+    """Append drafts in the minimum number of batches; return the outcomes and the number of batches."""
+    conversation_id = await new_conversation(store, blocked) if blocked else drafts[0].conversation_id
+    async with SingleBatch(store, clock, conversation_id):
         tasks = [asyncio.create_task(store.append(draft)) for draft in drafts]
-    return await asyncio.gather(*tasks, return_exceptions=True), clock.readings
+    return await asyncio.gather(*tasks, return_exceptions=True), clock.reads

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own: started on a free port, with databases to use up, to stop, freeze and kill."""
+"""PostgreSQL server for tests, on a free port; tests can stop, freeze and kill it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "deadlock_timeout": "100ms",
-    # What a killed process wrote is the kernel's, so only a power cut could tell the difference.
+    # Writes of a killed process are in the page cache, so only a power failure would make a difference.
     "fsync": "off",
     "full_page_writes": "off",
     "log_min_messages": "warning",
@@ -40,18 +40,18 @@ _SETTINGS = {
 
 
 _COMMIT_KEY = 1
-_HOLD_COMMITS = f"""
-    CREATE OR REPLACE FUNCTION hold_commit() RETURNS trigger LANGUAGE plpgsql
+_BLOCK_COMMITS = f"""
+    CREATE OR REPLACE FUNCTION block_commit() RETURNS trigger LANGUAGE plpgsql
         AS 'BEGIN PERFORM pg_advisory_xact_lock_shared({_COMMIT_KEY}); RETURN NULL; END';
-    CREATE CONSTRAINT TRIGGER hold_commit AFTER INSERT ON messages DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION hold_commit();
+    CREATE CONSTRAINT TRIGGER block_commit AFTER INSERT ON messages DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION block_commit();
     SELECT pg_advisory_lock({_COMMIT_KEY})
 """
-_LET_COMMIT = f"SELECT pg_advisory_unlock({_COMMIT_KEY}); DROP TRIGGER hold_commit ON messages"
+_UNBLOCK_COMMITS = f"SELECT pg_advisory_unlock({_COMMIT_KEY}); DROP TRIGGER block_commit ON messages"
 
 
 class PostgresServer:
-    """A server with a data directory of its own; ``start`` again after ``stop`` or ``kill`` keeps what it holds."""
+    """Server with its own data directory; a restart after ``stop`` or a kill keeps the data."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.port = free_port()
@@ -72,11 +72,11 @@ class PostgresServer:
         return self._process.pid
 
     def url(self) -> str:
-        """Return the URL of the server's own, always empty database."""
+        """Return the URL of the default database, which stays empty."""
         return f"postgresql://chat@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         log_path = self._directory / "log"
         with log_path.open("ab") as log:
@@ -94,20 +94,20 @@ class PostgresServer:
                 pytest.fail(f"PostgreSQL did not start:\n{log_path.read_text(errors='replace')[-2_000:]}")
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it: SIGINT breaks connections off and writes everything down, SIGQUIT leaves it as a crash would."""
+        """Stop the server: SIGINT closes connections and flushes to disk, SIGQUIT acts like a crash."""
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(how)
             process.wait(60)
 
     def close(self) -> None:
-        """End it and remove its data."""
+        """Stop the server and remove its data."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop every one of its processes where it stands: connections stay open, new ones are taken, none answers."""
+        """Freeze all processes of the server: connections stay open, new ones are accepted, none gets a reply."""
         pids = self._pids()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -120,23 +120,23 @@ class PostgresServer:
 
     @asynccontextmanager
     async def commits_held(self) -> AsyncIterator[None]:
-        """Let transactions store messages but not commit; ours give up after 3 s."""
-        holder: Any = await asyncpg.connect(self.url())
+        """Block the commit of transactions with messages; those of the store time out after 3 s."""
+        connection: Any = await asyncpg.connect(self.url())
         try:
-            await holder.execute(_HOLD_COMMITS)
+            await connection.execute(_BLOCK_COMMITS)
             yield
-            await holder.execute(_LET_COMMIT)
+            await connection.execute(_UNBLOCK_COMMITS)
         finally:
-            await holder.close()
+            await connection.close()
 
     def new_database(self) -> str:
-        """Return the URL of a new, empty database: a schema, which the driver makes in a tenth of the time."""
+        """Return the URL of a new, empty schema, created in a tenth of the time of a database."""
         name = f"chat_{next(self._numbers)}"
         asyncio.run(self.execute(f"CREATE SCHEMA {name}"))
         return f"{self.url()}?search_path={name}"
 
     async def execute(self, statement: str, url: str | None = None) -> None:
-        """Run a statement that returns nothing."""
+        """Run a statement without a result."""
         connection: Any = await asyncpg.connect(url or self.url())
         try:
             await connection.execute(statement)
@@ -156,7 +156,7 @@ class PostgresServer:
 
 
 def _find_programs() -> Path:
-    """Find the directory of ``postgres``, which Debian keeps off the PATH; skip where there is none, fail in CI."""
+    """Return the directory of ``postgres``, which is not on the PATH on Debian; if missing, skip, or fail in CI."""
     found: Sequence[Path] = sorted(_DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     path = shutil.which("postgres") or (str(found[-1]) if found else None)
     if path is not None:

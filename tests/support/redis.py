@@ -1,4 +1,4 @@
-"""A real Redis of the tests' own: killed, stopped, emptied and started again as they please."""
+"""Redis server for tests; tests can kill, freeze, empty and restart it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START_TIMEOUT_S = 30.0
 
 
 class RedisServer:
-    """``redis-server`` on a free port, which it keeps; nothing is written to disk. Every method blocks."""
+    """``redis-server`` on a free port, which stays the same; nothing is written to disk. Every method blocks."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self._program = require_tool("redis-server", "apt install redis-server")
@@ -42,47 +42,47 @@ class RedisServer:
         return self._child.pid
 
     def start(self) -> None:
-        """Start it, empty, and wait until it answers."""
+        """Start an empty server and wait until it replies."""
         settings = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
         self._child = subprocess.Popen(
             [self._program, *settings, "--dir", str(self._directory), *self._options], stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
+        while not self._replies():
             assert self._child.poll() is None, "redis-server ended while it started"
-            assert time.monotonic() < deadline, "redis-server does not answer"
+            assert time.monotonic() < deadline, "redis-server does not reply"
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End it with SIGKILL; stopped or not."""
+        """Kill the server with SIGKILL, even while frozen."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()
             self._child = None
 
     def stop(self) -> None:
-        """Have it hang: connections stay open and nothing is answered."""
+        """Freeze the server: connections stay open and get no reply."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """Have it go on after ``stop``."""
+        """Continue after ``stop``."""
         self._signal(signal.SIGCONT)
 
     def call(self, *command: bytes | str | int) -> Reply:
-        """Carry out one command on a connection of its own."""
+        """Execute one command on a new connection."""
         return self.call_all(command)[0]
 
     def call_all(self, *commands: Command) -> list[Reply]:
-        """Carry out commands on one connection."""
-        link = Connection("127.0.0.1", self.port, protocol=2, socket_timeout=10, driver_info=None)
+        """Execute commands on one new connection."""
+        connection = Connection("127.0.0.1", self.port, protocol=2, socket_timeout=10, driver_info=None)
         try:
-            link.connect()
-            link.send_packed_command(link.pack_commands(commands))
-            return [link.read_response(disable_decoding=True) for _ in commands]
+            connection.connect()
+            connection.send_packed_command(connection.pack_commands(commands))
+            return [connection.read_response(disable_decoding=True) for _ in commands]
         finally:
-            link.disconnect()
+            connection.disconnect()
 
-    def _answers(self) -> bool:
+    def _replies(self) -> bool:
         with contextlib.suppress(RedisError):
             self.call("PING")
             return True
