@@ -118,7 +118,7 @@ class Bus(Protocol):
     def unsubscribe(self, channel: str) -> None:
         """Unsubscribe from a channel."""
 
-    def hold(self, entry: PresenceEntry) -> None:
+    def set_presence(self, entry: PresenceEntry) -> None:
         """Store a user's presence for queries of other servers until this server ends; ``offline`` removes it.
 
         It replaces the user's previous entry. It does not notify other servers: publish the entry after this call.

@@ -86,16 +86,16 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Leave the hub permanently."""
-        self.cut()
+        self.disconnect()
         self._listener = None
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
         """Simulate an outage: no messages cross, and the other servers treat this one as gone."""
         self._stats.connected = False
         self._hub.leave(self)
 
-    def restore(self) -> None:
-        """End the outage of ``cut``."""
+    def reconnect(self) -> None:
+        """End the outage of ``disconnect``."""
         self._hub.join(self)
         self._stats.connected = True
         self._stats.reconnects += 1
@@ -120,7 +120,7 @@ class MemoryBus:
         """Unsubscribe from a channel."""
         self._channels.discard(channel)
 
-    def hold(self, entry: PresenceEntry) -> None:
+    def set_presence(self, entry: PresenceEntry) -> None:
         """Store a user's entry; ``offline`` removes it."""
         if entry.status == "offline":
             self._entries.pop(entry.user.user_id, None)

@@ -39,10 +39,10 @@ class BusCluster(Protocol):
 
     async def member(self) -> ClusterMember: ...
 
-    async def cut(self, member: ClusterMember) -> None:
+    async def disconnect(self, member: ClusterMember) -> None:
         """Disconnect a member."""
 
-    async def restore(self, member: ClusterMember) -> None:
+    async def reconnect(self, member: ClusterMember) -> None:
         """Reconnect a member."""
 
     async def close(self) -> None: ...
@@ -62,11 +62,11 @@ class MemoryCluster:
         await bus.open(listener)
         return ClusterMember(bus, listener)
 
-    async def cut(self, member: ClusterMember) -> None:
-        self._buses[member.origin].cut()
+    async def disconnect(self, member: ClusterMember) -> None:
+        self._buses[member.origin].disconnect()
 
-    async def restore(self, member: ClusterMember) -> None:
-        self._buses[member.origin].restore()
+    async def reconnect(self, member: ClusterMember) -> None:
+        self._buses[member.origin].reconnect()
 
     async def close(self) -> None:
         for bus in self._buses.values():
@@ -98,10 +98,10 @@ class RedisCluster:
         await bus.open(listener)
         return ClusterMember(bus, listener)
 
-    async def cut(self, member: ClusterMember) -> None:
+    async def disconnect(self, member: ClusterMember) -> None:
         await self._relays[member.origin].cut()
 
-    async def restore(self, member: ClusterMember) -> None:
+    async def reconnect(self, member: ClusterMember) -> None:
         await self._relays[member.origin].restore()
 
     async def close(self) -> None:

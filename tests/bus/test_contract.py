@@ -137,7 +137,7 @@ async def test_presence_is_visible_to_other_servers(cluster: BusCluster) -> None
     one, two, three = [await cluster.member() for _ in range(3)]
     await three.bus.subscribe(INBOX)
     for member, presence in ((one, entry("anna", "away")), (two, entry("anna")), (two, entry("bob", role="admin"))):
-        member.bus.hold(presence)
+        member.bus.set_presence(presence)
         member.bus.publish(INBOX, presence)
     await three.listener.until(lambda: len(three.listener.messages) == 3)
     found = await three.bus.presence_of(["anna", "bob", "carl"])
@@ -149,7 +149,7 @@ async def test_presence_is_visible_to_other_servers(cluster: BusCluster) -> None
 
 async def test_own_presence_is_not_returned(cluster: BusCluster) -> None:
     one = await cluster.member()
-    one.bus.hold(entry("bob", role="admin"))
+    one.bus.set_presence(entry("bob", role="admin"))
     assert await one.bus.presence_of(["bob"]) == {"bob": []}
     assert await one.bus.agents() == []
 
@@ -157,12 +157,12 @@ async def test_own_presence_is_not_returned(cluster: BusCluster) -> None:
 async def test_latest_presence_is_visible_and_offline_removes_it(cluster: BusCluster) -> None:
     one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(INBOX)
-    one.bus.hold(entry("bob", "online", "admin"))
-    one.bus.hold(entry("bob", "busy", "admin"))
+    one.bus.set_presence(entry("bob", "online", "admin"))
+    one.bus.set_presence(entry("bob", "busy", "admin"))
     one.bus.publish(INBOX, message(1))
     await two.listener.until(lambda: message(1) in two.listener.messages)
     assert await two.bus.agents() == [(one.origin, entry("bob", "busy", "admin"))]
-    one.bus.hold(entry("bob", "offline", "admin"))
+    one.bus.set_presence(entry("bob", "offline", "admin"))
     one.bus.publish(INBOX, message(2))
     await two.listener.until(lambda: message(2) in two.listener.messages)
     assert await two.bus.agents() == []
@@ -172,7 +172,7 @@ async def test_latest_presence_is_visible_and_offline_removes_it(cluster: BusClu
 async def test_closed_server_is_gone_at_once_with_its_presence(cluster: BusCluster) -> None:
     one, two = await cluster.member(), await cluster.member()
     await two.bus.subscribe(INBOX)
-    one.bus.hold(entry("bob", role="admin"))
+    one.bus.set_presence(entry("bob", role="admin"))
     one.bus.publish(INBOX, message(1))
     await two.listener.until(lambda: bool(two.listener.messages))
     await one.bus.close()
@@ -199,7 +199,7 @@ async def test_disconnected_server_is_gone_for_the_others_only(cluster: BusClust
     await two.bus.subscribe(ROOM)
     one.bus.publish(ROOM, message(1))
     await two.listener.until(lambda: bool(two.listener.messages))
-    await cluster.cut(one)
+    await cluster.disconnect(one)
     await two.listener.until(lambda: bool(two.listener.gone))
     assert (one.listener.gone, two.listener.gone) == ([], [one.origin])
     with pytest.raises(BusUnavailable):
@@ -216,13 +216,13 @@ async def test_reconnected_server_resumes_with_its_subscriptions_and_presence(cl
     one, two = await cluster.member(), await cluster.member()
     await one.bus.subscribe(ROOM)
     await two.bus.subscribe(ROOM)
-    one.bus.hold(entry("bob", role="admin"))
+    one.bus.set_presence(entry("bob", role="admin"))
     one.bus.publish(ROOM, message(1))
     await two.listener.until(lambda: bool(two.listener.messages))
-    await cluster.cut(one)
+    await cluster.disconnect(one)
     await two.listener.until(lambda: bool(two.listener.gone))
-    one.bus.hold(entry("eve", role="admin"))
-    await cluster.restore(one)
+    one.bus.set_presence(entry("eve", role="admin"))
+    await cluster.reconnect(one)
     await one.listener.until(lambda: bool(one.listener.resumes))
     two.bus.publish(ROOM, message(2))
     await one.listener.until(lambda: message(2) in one.listener.messages)

@@ -10,7 +10,7 @@ async def test_bus_without_a_hub_has_no_other_servers() -> None:
     bus, listener = MemoryBus(), RecordingListener()
     await bus.open(listener)
     await bus.subscribe(INBOX)
-    bus.hold(entry("bob", role="admin"))
+    bus.set_presence(entry("bob", role="admin"))
     bus.publish(INBOX, message(1))
     assert await bus.presence_of(["bob"]) == {"bob": []}
     assert await bus.ping()
@@ -21,7 +21,7 @@ async def test_bus_without_a_hub_has_no_other_servers() -> None:
 async def test_messages_of_a_disconnected_server_are_dropped_and_counted() -> None:
     bus = MemoryBus()
     await bus.open(RecordingListener())
-    bus.cut()
+    bus.disconnect()
     bus.publish(INBOX, message(1))
     assert (bus.stats.published, bus.stats.dropped) == (0, 1)
     await bus.close()

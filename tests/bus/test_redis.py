@@ -50,7 +50,7 @@ async def pair(cluster: RedisCluster) -> tuple[ClusterMember, ClusterMember]:
     one, two = await cluster.member(), await cluster.member()
     for member, name in ((one, "ann"), (two, "bob")):
         await member.bus.subscribe(ROOM)
-        member.bus.hold(entry(name, role="admin"))
+        member.bus.set_presence(entry(name, role="admin"))
     one.bus.publish(ROOM, message(1))
     two.bus.publish(ROOM, message(2))
     await one.listener.until(lambda: message(2) in one.listener.messages)
@@ -69,7 +69,7 @@ async def test_restarted_empty_redis_gets_subscriptions_and_presence_again(
     await asyncio.to_thread(redis.kill)
     waiting = two.bus.subscribe(INBOX)
     assert not await one.bus.ping()
-    one.bus.hold(entry("eve", role="admin"))
+    one.bus.set_presence(entry("eve", role="admin"))
     assert not waiting.done()
     await asyncio.to_thread(redis.start)
     for member in (one, two):
@@ -89,7 +89,7 @@ async def test_server_that_crashed_during_an_outage_is_gone_afterwards(
 ) -> None:
     one, two = await pair(redis_cluster)
     await asyncio.to_thread(redis.kill)
-    await redis_cluster.cut(one)
+    await redis_cluster.disconnect(one)
     await asyncio.to_thread(redis.start)
     await two.listener.until(lambda: bool(two.listener.gone))
     assert (two.listener.gone, two.listener.resumes) == ([one.origin], 1)
@@ -152,10 +152,10 @@ async def test_pause_longer_than_a_lease_makes_no_server_count_as_gone(redis: Re
 async def test_crashed_server_leaves_no_keys_in_redis(redis: RedisServer, redis_cluster: RedisCluster) -> None:
     one, two = await pair(redis_cluster)
     await asyncio.to_thread(redis.call, "FLUSHALL")
-    two.bus.hold(entry("eve"))  # written into a Redis that has no lease of this server
+    two.bus.set_presence(entry("eve"))  # written into a Redis that has no lease of this server
     two.bus.publish(ROOM, message(3))
     await one.listener.until(lambda: message(3) in one.listener.messages)
-    await redis_cluster.cut(two)
+    await redis_cluster.disconnect(two)
     await one.listener.until(lambda: bool(one.listener.gone))
     keys = await asyncio.to_thread(redis.call, "KEYS", "*")
     assert isinstance(keys, list)
@@ -230,7 +230,7 @@ async def test_rejected_password_is_logged_without_the_password(
     for url in (redis.url, redis.url.replace("//", "//:wrong-guess@")):
         member = await connect(url)
         member.bus.publish(ROOM, message(1))
-        member.bus.hold(entry("ann"))
+        member.bus.set_presence(entry("ann"))
         assert not member.bus.stats.connected
         assert not await member.bus.ping()
         await member.bus.close()
@@ -244,9 +244,9 @@ async def test_documented_rights_are_sufficient(redis: RedisServer) -> None:
     url = redis.url.replace("//", "//chat:correct%2Fhorse%40battery@") + "/2"
     one, two = await connect(url), await connect(url)
     await two.bus.subscribe(ROOM)
-    one.bus.hold(entry("eve", role="admin"))
-    one.bus.hold(entry("eve", "offline", "admin"))
-    one.bus.hold(entry("ann", role="admin"))
+    one.bus.set_presence(entry("eve", role="admin"))
+    one.bus.set_presence(entry("eve", "offline", "admin"))
+    one.bus.set_presence(entry("ann", role="admin"))
     one.bus.publish(ROOM, message(1))
     await two.listener.until(lambda: message(1) in two.listener.messages)
     assert await agents_seen_by(two) == {"ann"}
@@ -329,7 +329,7 @@ async def test_installations_with_different_prefixes_are_separate(shared_redis: 
     sender, receiver, other = [await connect(shared_redis.url, prefixes[number]) for number in (0, 0, 1)]
     for member in (receiver, other):
         await member.bus.subscribe(ROOM)
-    sender.bus.hold(entry("ann", role="admin"))
+    sender.bus.set_presence(entry("ann", role="admin"))
     sender.bus.publish(ROOM, message(1))
     await receiver.listener.until(lambda: message(1) in receiver.listener.messages)
     assert await agents_seen_by(other) == set()

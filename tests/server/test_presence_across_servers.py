@@ -144,7 +144,7 @@ async def test_users_of_an_ended_server_are_offline_unless_they_reconnect(start_
     cluster = await start_cluster(presence_grace_ms=1_500)
     _, customer = await cluster.pair()
     await cluster.join_third(customer)
-    cluster.buses[0].cut()
+    cluster.buses[0].disconnect()
     back = await cluster.servers[1].agent("agent-2")
     await back.ask("join_conversation", "conv-1")
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
@@ -165,7 +165,7 @@ async def test_known_presence_is_kept_while_the_bus_is_away_and_corrected_after(
     await until(lambda: not cluster.servers[0].parts.presence.is_online("agent-2"))
     known = snapshot(await customer.ask("join_conversation", "conv-1"))
     assert (known["agent-1"], known["agent-2"]) == ("online", "online")
-    cluster.buses[1].restore()
+    cluster.buses[1].reconnect()
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
     assert (await customer.expect("presence_update", userId="agent-2"))["status"] == "offline"
 
@@ -207,7 +207,7 @@ async def test_conversations_of_an_ended_server_are_requeued(start_cluster: Star
     await agent.ask("claim_conversation", {"conversationId": "conv-1", "version": 1})
     await agent.ask("leave_conversation", "conv-1")  # so that the agent is invisible on the other server
     await customer.expect("conversation_updated")
-    cluster.buses[0].cut()
+    cluster.buses[0].disconnect()
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
 
 

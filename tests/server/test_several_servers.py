@@ -80,7 +80,7 @@ async def test_reconnected_bus_delivers_messages_and_changes_at_once(start_clust
     await settle_all(agent, customer)
     assert not agent.seen("message_received") + customer.seen("conversation_updated")
     for bus in cluster.buses:
-        bus.restore()
+        bus.reconnect()
     assert await received(agent, 1) == [1]
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
     await settle_all(agent, customer)
@@ -116,7 +116,7 @@ async def test_reconciliation_sends_a_change_lost_by_the_bus(start_cluster: Star
     agent, customer = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
     await follower.ask("subscribe_inbox", {"status": "queued"})
-    cluster.buses[0].cut()
+    cluster.buses[0].disconnect()
     await agent.ask("claim_conversation", change(1))
     for peer in (customer, follower):
         # An inbox may show the start of the conversation first, because it collects changes.

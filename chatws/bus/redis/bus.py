@@ -138,7 +138,7 @@ class RedisBus:
         if self._subscriptions.remove(channel):
             self._subscriber.unsubscribe(channel)
 
-    def hold(self, entry: PresenceEntry) -> None:
+    def set_presence(self, entry: PresenceEntry) -> None:
         """Store a user's entry in Redis, before any message that is published after this call."""
         self._lease.presence.put(entry)
         self._wake.set()

@@ -94,7 +94,7 @@ class ClusterPublisher:
 
     def presence_changed(self, entry: PresenceEntry, conversation_ids: Iterable[str]) -> None:
         """Store a user's entry and publish it to these conversations, the inboxes and the user's other servers."""
-        self._bus.hold(entry)
+        self._bus.set_presence(entry)
         for channel in (user_channel(entry.user.user_id), INBOX, *map(conversation_channel, conversation_ids)):
             self._bus.publish(channel, entry)
 
@@ -103,14 +103,14 @@ class ClusterPublisher:
 
         With ``notify_user`` it is published to the user's other servers too.
         """
-        self._bus.hold(entry)
+        self._bus.set_presence(entry)
         self._bus.publish(conversation_channel(conversation_id), entry)
         if notify_user:
             self._bus.publish(user_channel(entry.user.user_id), entry)
 
     def set_presence(self, entry: PresenceEntry, *, notify_user: bool) -> None:
         """Store a user's entry, without notification of conversations; ``notify_user`` as in `presence_in`."""
-        self._bus.hold(entry)
+        self._bus.set_presence(entry)
         if notify_user:
             self._bus.publish(user_channel(entry.user.user_id), entry)
 
