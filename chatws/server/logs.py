@@ -72,8 +72,8 @@ class BadRequestFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite or drop a record about malformed HTTP; pass any other unchanged."""
-        problem = record.exc_info[1] if record.exc_info else None
-        if record.name != "aiohttp.server" or not isinstance(problem, HttpProcessingError):
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name != "aiohttp.server" or not isinstance(error, HttpProcessingError):
             return True
         now = self._clock()
         if now < self._next_at:

@@ -71,11 +71,11 @@ def _create_secret(path: Path) -> None:
         temporary.touch(0o600, exist_ok=False)
         temporary.write_text(secrets.token_urlsafe(48) + "\n")
         path.hardlink_to(temporary)
-    except OSError as problem:
+    except OSError as error:
         if path.exists():
             return
         what = f"the token key {path}"
-        raise StartError(what, f"cannot be created ({problem.strerror})", "choose another data_dir") from None
+        raise StartError(what, f"cannot be created ({error.strerror})", "choose another data_dir") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -86,8 +86,8 @@ def _read(path: Path, algorithms: tuple[str, ...]) -> bytes:
     try:
         material = path.read_bytes().strip()
         mode = path.stat().st_mode
-    except OSError as problem:
-        raise StartError(what, f"cannot be read ({problem.strerror})", "check jwt_key_file and data_dir") from None
+    except OSError as error:
+        raise StartError(what, f"cannot be read ({error.strerror})", "check jwt_key_file and data_dir") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and b"PUBLIC KEY" not in material:
         raise StartError(what, "can be read by other users", f"run: chmod 600 {path}")
     if any(name.startswith("HS") for name in algorithms) and len(material) < MIN_SECRET_BYTES:

@@ -94,9 +94,9 @@ def verify(token: str, keys: KeyRing, settings: Settings, *, now_s: float | None
 def _verify_signature(token: str, keys: KeyRing, settings: Settings) -> dict[str, Any]:
     try:
         key_id = jwt.get_unverified_header(token).get("kid")
-    except jwt.PyJWTError as problem:
-        raise TokenInvalid(str(problem)) from None
-    problem_text = "unknown kid"
+    except jwt.PyJWTError as error:
+        raise TokenInvalid(str(error)) from None
+    reason = "unknown kid"
     for key in keys.candidates(key_id):
         try:
             return jwt.decode(
@@ -114,9 +114,9 @@ def _verify_signature(token: str, keys: KeyRing, settings: Settings) -> dict[str
                     "verify_aud": settings.jwt_audience is not None,
                 },
             )
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as problem:
-            problem_text = str(problem)
-    raise TokenInvalid(problem_text)
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
+            reason = str(error)
+    raise TokenInvalid(reason)
 
 
 def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:

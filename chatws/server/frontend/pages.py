@@ -23,7 +23,7 @@ The test page is off. It is on in development mode; elsewhere --set test_page=on
 
 _NO_DASHBOARD = """\
 This server was installed without npm, so the dashboard could not be compiled.
-Install npm, then install chatws again; or talk from a terminal:
+Install npm, then install chatws again; or use the terminal client:
 
     chatws agent
 """

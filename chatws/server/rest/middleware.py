@@ -58,8 +58,8 @@ class AccessMiddleware:
             return web.Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT_HEADERS)
         try:
             return await handler(request)
-        except web.HTTPException as problem:
-            return http_error_response(problem)
+        except web.HTTPException as error:
+            return http_error_response(error)
         except Exception:  # noqa: BLE001  the client must not see the text of any exception
             _log.exception("rest_failed", extra={"keys": {"route": _route_name(request)}})
             return error_response(ChatError(ErrorCode.INTERNAL))

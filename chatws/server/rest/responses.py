@@ -37,13 +37,13 @@ def error_response(error: ChatError, status: int | None = None) -> web.Response:
     return _error(Refused(error=error.body), status or error.http_status)
 
 
-def http_error_response(problem: web.HTTPException) -> web.Response:
+def http_error_response(error: web.HTTPException) -> web.Response:
     """Encode an error of the HTTP layer, such as 405, in the common form."""
-    code = _CODE_BY_STATUS.get(problem.status, ErrorCode.BAD_REQUEST)
-    text = ERRORS[code].text if code is not ErrorCode.BAD_REQUEST else f"{problem.reason}."
-    response = error_response(ChatError(code, text), problem.status)
-    if hdrs.ALLOW in problem.headers:
-        response.headers[hdrs.ALLOW] = problem.headers[hdrs.ALLOW]
+    code = _CODE_BY_STATUS.get(error.status, ErrorCode.BAD_REQUEST)
+    text = ERRORS[code].text if code is not ErrorCode.BAD_REQUEST else f"{error.reason}."
+    response = error_response(ChatError(code, text), error.status)
+    if hdrs.ALLOW in error.headers:
+        response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
     return response
 
 

@@ -22,8 +22,8 @@ def main() -> int:
             number=assignment.number,
             lifeline=sys.stdin.fileno(),
         )
-    except StartError as problem:
-        _report(StartFailed(problem.what, problem.why, problem.advice))
+    except StartError as error:
+        _report(StartFailed(error.what, error.why, error.advice))
         return EXIT_FAILED
 
 

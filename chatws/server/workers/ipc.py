@@ -34,8 +34,8 @@ class StartFailed(msgspec.Struct, frozen=True, tag="failed"):
         return StartError(self.what, self.why, self.advice)
 
 
-_assignments = msgspec.json.Decoder(WorkerAssignment, dec_hook=lambda _kind, text: Path(text))
-_reports = msgspec.json.Decoder(Listening | StartFailed)
+_assignment_decoder = msgspec.json.Decoder(WorkerAssignment, dec_hook=lambda _kind, text: Path(text))
+_report_decoder = msgspec.json.Decoder(Listening | StartFailed)
 
 
 def encode_line(value: WorkerAssignment | Listening | StartFailed) -> bytes:
@@ -48,7 +48,7 @@ def decode_assignment(line: bytes) -> WorkerAssignment:
     Raises:
         msgspec.DecodeError: it is malformed.
     """
-    return _assignments.decode(line)
+    return _assignment_decoder.decode(line)
 
 
 def decode_report(line: bytes) -> Listening | StartFailed:
@@ -57,5 +57,5 @@ def decode_report(line: bytes) -> Listening | StartFailed:
     Raises:
         msgspec.DecodeError: it is malformed, or empty because the server exited.
     """
-    report: Listening | StartFailed = _reports.decode(line)
+    report: Listening | StartFailed = _report_decoder.decode(line)
     return report

@@ -44,9 +44,9 @@ async def _supervise(settings: Settings, announce: Announce) -> int:
     stop = catch_signals(lambda: _kill(workers))
     supervising = [asyncio.create_task(worker.supervise()) for worker in workers]
     announcing = asyncio.create_task(_announce(workers, announce))
-    ends: list[asyncio.Future[Any]] = [stop, *supervising]
+    completions: list[asyncio.Future[Any]] = [stop, *supervising]
     try:
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(completions, return_when=asyncio.FIRST_COMPLETED)
     finally:
         announcing.cancel()
         await _drain(workers, supervising, settings.drain_ms / 1000)
@@ -64,11 +64,11 @@ async def _drain(workers: Sequence[Worker], supervising: Sequence[asyncio.Task[N
     log_event(_log, logging.INFO, "draining", servers=len(workers))
     for worker in workers:
         worker.stop()
-    _, late = await asyncio.wait(supervising, timeout=drain_s)
-    if late:
-        log_event(_log, logging.ERROR, "servers_killed", count=len(late))
+    _, overdue = await asyncio.wait(supervising, timeout=drain_s)
+    if overdue:
+        log_event(_log, logging.ERROR, "servers_killed", count=len(overdue))
         _kill(workers)
-        await asyncio.wait(late)
+        await asyncio.wait(overdue)
 
 
 def _kill(workers: Sequence[Worker]) -> None:

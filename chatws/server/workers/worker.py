@@ -125,7 +125,7 @@ class Worker:
         return StartError(
             f"server {self._number} ({self.url.result()})",
             f"ended {MAX_FAILURES} times in a row, each time within {MIN_UPTIME_S:g} s, at last with {_describe(code)}",
-            "the log above says why",
+            "see the log above for the reason",
         )
 
 
