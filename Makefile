@@ -36,7 +36,7 @@ bench: $(VENV)/.installed-dev ## compare server and load generator with others (
 	@exec $(BIN)/python -m benchmarks.generator $(if $(OUT),--out "$(OUT)") $(filter --quick,$(ARGS))
 
 bench-cluster: $(VENV)/.installed-dev ## one server and three on PostgreSQL and Redis: CPU per message (OUT=DIR keeps cluster.json, ARGS=--quick)
-	@exec $(BIN)/python -m tests.support.cluster_bench $(if $(OUT),--out "$(OUT)") $(ARGS)
+	@exec $(BIN)/python -m benchmarks.cluster $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, first paint, memory; exit code 99 over a target
 	@exec $(BIN)/python -m tests.support.terminal_bench

@@ -1,1 +1,1 @@
-"""Benchmarks of the server and of load generators; not part of the installed package."""
+"""Benchmarks of the server, the load generator and the terminals; not part of the wheel."""

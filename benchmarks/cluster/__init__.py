@@ -1,1 +1,1 @@
-"""One server and three at the same load, on PostgreSQL and Redis: what a message and a connection cost."""
+"""Benchmark of one server and of three under the same load, on PostgreSQL and Redis."""

@@ -1,26 +1,27 @@
-"""What the cluster benchmark measured, and how it is read."""
+"""Measurements of the layouts, the cost of conversations on other servers, and the printed tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from benchmarks.common.measurement import MAX_LAG_P99_MS
+from benchmarks.common.runner import SPREAD_TITLE, format_spread
+from benchmarks.common.schedule import MAX_LAG_P99_MS
 from chatws_loadtest.ledger import Balance
-from chatws_loadtest.samples import Percentiles, Spread, spread
+from chatws_loadtest.samples import Percentiles, spread
 
-FILE_NAME = "cluster.json"
+FILE_NAME: Final = "cluster.json"
 
-MAX_STRANGE_SHARE = 0.1
-"""A server that others' traffic costs more than this of what it costs them does not only hear what it hosts."""
+MAX_REMOTE_SHARE: Final = 0.1
+"""Highest cost of a message on a server that does not host its conversation, relative to the cost on its hosts."""
 
 
 class Layout(StrEnum):
-    """Where people are."""
+    """Number of servers, and the servers that the members of a conversation are connected to."""
 
     ONE = "one server"
     TOGETHER = "three, members on one"
@@ -28,7 +29,7 @@ class Layout(StrEnum):
 
 
 class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is put on the servers, however many there are; ``rate`` is messages per second in each conversation."""
+    """Size of the load, the same for every layout; ``rate`` is messages per second in each conversation."""
 
     idle: int
     conversations: int
@@ -40,7 +41,7 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClusterRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One layout under the load; CPU is that of all servers together, unless it says otherwise."""
+    """Measurements of one layout; CPU time and memory are sums over all servers."""
 
     layout: Layout
     round: int
@@ -59,12 +60,12 @@ class ClusterRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_valid(self) -> bool:
-        """Whether it says something about the servers: the generator kept its schedule and nothing was lost."""
+        """Whether the generator kept its schedule and no message was lost."""
         return self.lag.p99_ms <= MAX_LAG_P99_MS and self.counts.is_clean
 
 
-class ClusterStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server used that hosts none of the rooms that were busy."""
+class IsolationStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Measurements of a server (``own``) while the other two host conversations that it does not host (``others``)."""
 
     others_messages_per_s: float
     own_messages_per_s: float
@@ -75,111 +76,102 @@ class ClusterStep(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_valid(self) -> bool:
+        """Whether the generator kept its schedule and no message was lost."""
         return self.lag.p99_ms <= MAX_LAG_P99_MS and self.counts.is_clean
 
 
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one benchmark measured."""
+    """All measurements of one benchmark."""
 
     at: datetime
     machine: dict[str, str]
     plan: ClusterPlan
-    trials: list[ClusterRun]
-    isolation: list[ClusterStep]
-    strange_us_per_message: float
-    """CPU of the server for each message of a room it does not host."""
-    busy_us_per_message: float
-    """CPU of those that do, for the same messages."""
+    runs: list[ClusterRun]
+    isolation: list[IsolationStep]
+    remote_us_per_message: float
+    """CPU time of a server for each message of conversations that it does not host."""
+    host_us_per_message: float
+    """CPU time of the hosting servers for the same messages."""
 
     @property
     def is_valid(self) -> bool:
-        return all(trial.is_valid for trial in self.trials) and all(step.is_valid for step in self.isolation)
+        return all(run.is_valid for run in self.runs) and all(step.is_valid for step in self.isolation)
 
     @property
     def is_isolated(self) -> bool:
-        """Whether a server's cost does not grow with rooms it does not host."""
-        return self.strange_us_per_message <= MAX_STRANGE_SHARE * self.busy_us_per_message
+        """Whether the cost of a server is independent of conversations that it does not host."""
+        return self.remote_us_per_message <= MAX_REMOTE_SHARE * self.host_us_per_message
 
 
-_METRICS: dict[str, Callable[[ClusterRun], float | None]] = {
-    "servers' CPU, us per message": lambda trial: trial.us_per_message,
-    "PostgreSQL's CPU, us per message": lambda trial: trial.postgres_us_per_message,
-    "Redis's CPU, us per message": lambda trial: trial.redis_us_per_message,
-    "servers' CPU, ms per connect": lambda trial: trial.connect_ms,
-    "kB per idle connection": lambda trial: trial.idle_kb,
-    "ack p50, ms": lambda trial: trial.ack.p50_ms,
-    "ack p99, ms": lambda trial: trial.ack.p99_ms,
-    "peer p50, ms": lambda trial: trial.peer.p50_ms,
-    "peer p99, ms": lambda trial: trial.peer.p99_ms,
+_METRICS: Final[dict[str, Callable[[ClusterRun], float | None]]] = {
+    "servers' CPU, us/message": lambda run: run.us_per_message,
+    "PostgreSQL's CPU, us/message": lambda run: run.postgres_us_per_message,
+    "Redis's CPU, us/message": lambda run: run.redis_us_per_message,
+    "servers' CPU, ms/connect": lambda run: run.connect_ms,
+    "RSS, kB/idle connection": lambda run: run.idle_kb,
+    "ack p50, ms": lambda run: run.ack.p50_ms,
+    "ack p99, ms": lambda run: run.ack.p99_ms,
+    "delivery p50, ms": lambda run: run.peer.p50_ms,
+    "delivery p99, ms": lambda run: run.peer.p99_ms,
 }
 
 
-def strange_us(steps: Sequence[ClusterStep]) -> float:
-    """Return what each message elsewhere costs the server that does not host it, in microseconds of CPU.
+def remote_us(steps: Sequence[IsolationStep]) -> float:
+    """Return the CPU microseconds that a message costs a server that does not host its conversation.
 
-    It is a slope, by least squares over all steps, so that what the server does anyway does not count.
+    The result is the slope of a least-squares line over all steps, so that the server's constant work is excluded.
     """
     rates = [step.others_messages_per_s for step in steps]
     mean_rate, mean_cores = sum(rates) / len(steps), sum(step.own_cores for step in steps) / len(steps)
-    together = sum((step.others_messages_per_s - mean_rate) * (step.own_cores - mean_cores) for step in steps)
-    return together / sum((rate - mean_rate) ** 2 for rate in rates) * 1e6
+    covariance = sum((step.others_messages_per_s - mean_rate) * (step.own_cores - mean_cores) for step in steps)
+    return covariance / sum((rate - mean_rate) ** 2 for rate in rates) * 1e6
 
 
-def busy_us(steps: Sequence[ClusterStep]) -> float:
-    """Return what each message costs the servers that host it where they are busiest, and so cheapest."""
+def host_us(steps: Sequence[IsolationStep]) -> float:
+    """Return the CPU microseconds that a message costs its hosting servers, at the highest rate, where it is lowest."""
     busiest = max(steps, key=lambda step: step.others_messages_per_s)
     return busiest.others_cores / busiest.others_messages_per_s * 1e6
 
 
-def write(report: ClusterReport, folder: Path) -> Path:
-    """Write the report into the folder, which is made, and return the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    return path
-
-
-def describe_trial(trial: ClusterRun) -> str:
+def describe_run(run: ClusterRun) -> str:
+    """Describe the measurements of one layout in one line."""
     return (
-        f"round {trial.round}, {trial.layout:<21} {trial.us_per_message:5.0f} us/message, "
-        f"ack p99 {trial.ack.p99_ms:.1f} ms, peer p99 {trial.peer.p99_ms:.1f} ms, lag p99 {trial.lag.p99_ms:.1f} ms, "
-        f"other {trial.other_cores:.2f} cores{_mark(trial.is_valid)}"
+        f"round {run.round}, {run.layout:<21} {run.us_per_message:5.0f} us/message, "
+        f"ack p99 {run.ack.p99_ms:.1f} ms, delivery p99 {run.peer.p99_ms:.1f} ms, "
+        f"generator lag p99 {run.lag.p99_ms:.1f} ms, other {run.other_cores:.2f} cores{_mark(run.is_valid)}"
     )
 
 
-def describe_step(step: ClusterStep) -> str:
+def describe_step(step: IsolationStep) -> str:
+    """Describe the measurements at one rate in one line."""
     return (
-        f"  {step.others_messages_per_s:5.0f} messages/s elsewhere: {step.own_cores:.3f} cores here "
-        f"({step.own_messages_per_s:.0f} messages/s of its own), {step.others_cores:.3f} there{_mark(step.is_valid)}"
+        f"  {step.others_messages_per_s:5.0f} messages/s on the other servers: {step.own_cores:.3f} cores here "
+        f"({step.own_messages_per_s:.0f} messages/s hosted here), {step.others_cores:.3f} there{_mark(step.is_valid)}"
     )
 
 
 def table(report: ClusterReport) -> str:
-    """Give lowest, middle and highest of every metric by layout, and what strange traffic costs."""
-    return "\n".join([*_table(report.trials), *_isolation(report)])
+    """Return the spread of every metric by layout, and the cost of conversations on other servers."""
+    return "\n".join([*_table(report.runs), _isolation(report)])
 
 
-def _table(trials: Sequence[ClusterRun]) -> Iterator[str]:
-    yield f"\n{'lowest / median / highest':<34}" + "".join(f"{layout:>26}" for layout in Layout)
+def _table(runs: Sequence[ClusterRun]) -> Iterator[str]:
+    yield f"\n{SPREAD_TITLE:<34}" + "".join(f"{layout:>26}" for layout in Layout)
     for name, metric in _METRICS.items():
         cells = []
         for layout in Layout:
-            values = [metric(trial) for trial in trials if trial.layout is layout]
-            known = [value for value in values if value is not None]
-            cells.append(_cell(spread(known)) if known else "-")
+            values = [metric(run) for run in runs if run.layout is layout]
+            measured = [value for value in values if value is not None]
+            cells.append(format_spread(spread(measured), 1) if measured else "-")
         yield f"{name:<34}" + "".join(f"{cell:>26}" for cell in cells)
 
 
-def _isolation(report: ClusterReport) -> Iterator[str]:
-    yield (
-        f"\neach message of a room that a server does not host costs it {report.strange_us_per_message:.1f} us, "
-        f"and those that host it {report.busy_us_per_message:.0f} us"
+def _isolation(report: ClusterReport) -> str:
+    return (
+        f"\nCPU per message: {report.host_us_per_message:.0f} us on the servers that host its conversation, "
+        f"{report.remote_us_per_message:.1f} us on a server that does not"
     )
 
 
-def _cell(values: Spread) -> str:
-    return f"{values.low:.1f} / {values.median:.1f} / {values.high:.1f}"
-
-
-def _mark(is_valid: bool) -> str:  # noqa: FBT001  the one thing it says
+def _mark(is_valid: bool) -> str:  # noqa: FBT001 - the only argument
     return "" if is_valid else "  INVALID"

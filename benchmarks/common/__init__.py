@@ -1,1 +1,1 @@
-"""Clients and measurements shared by the benchmarks."""
+"""Command-line steps, clients and loads that the benchmarks share."""

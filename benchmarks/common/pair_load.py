@@ -1,17 +1,19 @@
-"""The load of the raw benchmark: idle customers, and pairs that talk on an open schedule."""
+"""Load of idle customers and of pairs, a customer and an agent each, that exchange messages on an open schedule."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Final
 
 import msgspec
 
 from benchmarks.common.client import BenchmarkConnection, connect
+from benchmarks.common.opening import LoadFailed, open_all
+from benchmarks.common.schedule import Pacer, clock_s
 from chatws.protocol.commands import SendMessage
 from chatws.protocol.entities import Message
 from chatws.protocol.responses import JoinAck
@@ -20,27 +22,16 @@ from chatws_loadtest.credentials import CustomerCredentials, mint_tokens
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.server_process import HOST
 
-OPENING_AT_ONCE = 20
-"""Handshakes in flight: enough to keep the server busy, few enough that its queue is not what is measured."""
+SETTLE_TIMEOUT_S: Final = 10.0
+SETTLE_POLL_S: Final = 0.1
 
-LATE_SENDS_PER_TURN = 50
-"""A generator that is behind still reads between this many sends."""
-
-SETTLE_TIMEOUT_S = 10.0
-
-MEMBERS = 2
-"""A conversation of the load has a customer (0) and an agent (1)."""
-
-clock_s = time.perf_counter
-
-
-class LoadFailed(Exception):
-    """The load could not be built up; nothing was measured."""
+MEMBERS: Final = 2
+"""Members of each conversation: the customer has index 0, the agent index 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What is put on the server. ``rate`` is messages per second in each conversation, both members in turn."""
+class PairLoad:
+    """Size of the load. ``rate`` is messages per second in each conversation, sent alternately by both members."""
 
     idle: int
     conversations: int
@@ -57,7 +48,7 @@ class AckError(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """The part of an ack that is booked."""
+    """The fields of an ack that the ledger records."""
 
     success: bool
     seq: int = 0
@@ -70,7 +61,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 
 class Pair:
-    """One conversation: its customer, its agent, and what they say."""
+    """One conversation with the connections of its two members; the ledger records its messages."""
 
     def __init__(self, index: int, conversation_id: str, ledger: Ledger, content_chars: int) -> None:
         self._index = index
@@ -80,23 +71,26 @@ class Pair:
         self.members: list[BenchmarkConnection] = []
         ledger.open_room(index, MEMBERS)
 
-    async def join(self, seats: Iterable[tuple[int, dict[str, str]]]) -> None:
-        """Connect the customer, then the agent, each at a port with credentials, and enter the conversation.
+    async def join(self, logins: Iterable[tuple[int, dict[str, str]]]) -> None:
+        """Connect the customer, then the agent, and join the conversation.
+
+        Args:
+            logins: port and credentials of each member.
 
         Raises:
-            LoadFailed: the server refused one of them.
+            LoadFailed: the server refused a join.
         """
-        for member, (port, auth) in enumerate(seats):
-            connection = await connect(HOST, port, auth, self._listener(member))
+        for member, (port, auth) in enumerate(logins):
+            connection = await connect(HOST, port, auth, self._event_handler(member))
             self.members.append(connection)
-            answer = await connection.request("join_conversation", self._conversation_id)
-            if not _decode_ack(answer).success:
-                raise LoadFailed(f"join_conversation: {bytes(answer)!r}")
-            self._ledger.enter(self._index, member, _decode_join(answer).conversation.head_seq, clock_s())
+            reply = await connection.request("join_conversation", self._conversation_id)
+            if not _decode_ack(reply).success:
+                raise LoadFailed(f"join_conversation: {bytes(reply)!r}")
+            self._ledger.enter(self._index, member, _decode_join(reply).conversation.head_seq, clock_s())
 
-    def say(self, sender: int, intended_s: float) -> None:
-        """Send the next message of one member; its latency counts from ``intended_s``."""
-        number = self._ledger.send(self._index, sender, intended_s, clock_s())
+    def send(self, sender: int, scheduled_s: float) -> None:
+        """Send the next message of one member; its latency counts from ``scheduled_s``."""
+        number = self._ledger.send(self._index, sender, scheduled_s, clock_s())
         content = f"{sender} {number} ".ljust(self._content_chars, ".")
         message = SendMessage(
             conversation_id=self._conversation_id, content=content, client_message_id=f"bench-{number}"
@@ -110,7 +104,7 @@ class Pair:
         else:
             self._ledger.refuse(number, ack.error.code)
 
-    def _listener(self, member: int) -> Callable[[str, msgspec.Raw], None]:
+    def _event_handler(self, member: int) -> Callable[[str, msgspec.Raw], None]:
         def on_event(name: str, raw: msgspec.Raw) -> None:
             if name == "message_received":
                 message = _decode_message(raw)
@@ -123,87 +117,70 @@ class Pair:
 
 
 async def open_idle(ports: Sequence[int], sessions: Sequence[CustomerCredentials]) -> list[BenchmarkConnection]:
-    """Connect customers, at the ports in turn, who then only answer heartbeats."""
-    connections: list[BenchmarkConnection] = []
-    turns = cycle(ports)
+    """Connect customers that only answer heartbeats, evenly to the servers on these ports."""
+    next_port = cycle(ports)
 
-    async def open_one(session: CustomerCredentials) -> None:
-        credentials = {"sessionId": session.session_id}
-        connections.append(await connect(HOST, next(turns), credentials, lambda _name, _raw: None))
+    async def open_one(session: CustomerCredentials) -> BenchmarkConnection:
+        return await connect(HOST, next(next_port), {"sessionId": session.session_id}, lambda _name, _raw: None)
 
-    await _few_at_once(open_one, sessions)
-    return connections
+    return await open_all(open_one, sessions)
 
 
 async def open_pairs(
-    load: Load,
+    load: PairLoad,
     keys: KeyRing,
-    places: Sequence[tuple[int, int]],
+    ports: Sequence[tuple[int, int]],
     sessions: Sequence[CustomerCredentials],
     ledger: Ledger,
 ) -> list[Pair]:
-    """Connect both members of every conversation; the agents share the work evenly, a connection per conversation.
+    """Connect both members of every conversation.
 
-    The conversations take the places, each a customer's port and an agent's, in turn.
+    The conversations are divided evenly among the agents; an agent has one connection for each of its conversations.
+
+    Args:
+        load: number of agents, and length of the messages.
+        keys: key that the agents' tokens are signed with.
+        ports: the customer's and the agent's port, used by the conversations in turn.
+        sessions: one customer for each conversation.
+        ledger: record of all messages.
     """
     tokens = mint_tokens(keys, [f"bench-agent-{number}" for number in range(load.agents)])
-    pairs: list[Pair] = []
+    pairs = [
+        Pair(number, session.conversation_id, ledger, load.content_chars) for number, session in enumerate(sessions)
+    ]
 
-    async def open_one(session: CustomerCredentials) -> None:
-        number = len(pairs)
-        pair = Pair(number, session.conversation_id, ledger, load.content_chars)
-        pairs.append(pair)
-        customer_port, agent_port = places[number % len(places)]
+    async def join(number: int) -> None:
+        customer_port, agent_port = ports[number % len(ports)]
+        customer = {"sessionId": sessions[number].session_id}
         agent = {"token": tokens[number % load.agents]}
-        await pair.join(((customer_port, {"sessionId": session.session_id}), (agent_port, agent)))
+        await pairs[number].join(((customer_port, customer), (agent_port, agent)))
 
-    await _few_at_once(open_one, sessions)
+    await open_all(join, range(len(pairs)))
     return pairs
 
 
-async def talk(load: Load, pairs: list[Pair], start_s: float) -> None:
-    """Send every message of the run at its time, whatever the server does; late ones go out at once."""
-    late = 0
-    for intended_s, pair, sender in _schedule(load, pairs, start_s):
-        wait_s = intended_s - clock_s()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-            late = 0
-        else:
-            late += 1
-            if late % LATE_SENDS_PER_TURN == 0:
-                await asyncio.sleep(0)
-        pair.say(sender, intended_s)
+async def send_messages(load: PairLoad, pairs: list[Pair], start_s: float) -> None:
+    """Send every message of the run at its scheduled time; late ones are sent at once."""
+    pacer = Pacer()
+    for scheduled_s, pair, sender in _schedule(load, pairs, start_s):
+        await pacer.wait_until(scheduled_s)
+        pair.send(sender, scheduled_s)
 
 
 async def settle(ledger: Ledger) -> None:
-    """Give what is on its way the time to arrive; what has not come by then is booked as missing."""
+    """Wait up to 10 s for pending acks and deliveries; the ledger counts what arrives later as missing."""
     deadline_s = clock_s() + SETTLE_TIMEOUT_S
-    while not ledger.is_settled and clock_s() < deadline_s:  # noqa: ASYNC110 - the ledger knows no event loop
-        await asyncio.sleep(0.1)
+    while not ledger.is_settled and clock_s() < deadline_s:  # noqa: ASYNC110 - the ledger has no event to wait for
+        await asyncio.sleep(SETTLE_POLL_S)
 
 
-def _schedule(load: Load, pairs: list[Pair], start_s: float) -> Iterator[tuple[float, Pair, int]]:
-    """Give each conversation a fixed beat with a random phase, all beats merged in order of time."""
-    dice = random.Random(load.seed)
-    phases = sorted((dice.random(), index) for index in range(len(pairs)))
-    for beat in range(int((load.warmup_s + load.duration_s) * load.rate)):
+def _schedule(load: PairLoad, pairs: list[Pair], start_s: float) -> Iterator[tuple[float, Pair, int]]:
+    """Yield time, pair and sender of every message in order of time.
+
+    Each conversation has the same fixed interval and a random phase.
+    """
+    rng = random.Random(load.seed)
+    phases = sorted((rng.random(), index) for index in range(len(pairs)))
+    for interval in range(int((load.warmup_s + load.duration_s) * load.rate)):
         for phase, index in phases:
-            yield start_s + (beat + phase) / load.rate, pairs[index], (beat + index) % MEMBERS
-
-
-async def _few_at_once(
-    open_one: Callable[[CustomerCredentials], Awaitable[None]], sessions: Iterable[CustomerCredentials]
-) -> None:
-    gate = asyncio.Semaphore(OPENING_AT_ONCE)
-
-    async def pass_gate(session: CustomerCredentials) -> None:
-        async with gate:
-            await open_one(session)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for session in sessions:
-                group.create_task(pass_gate(session))
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+            yield start_s + (interval + phase) / load.rate, pairs[index], (interval + index) % MEMBERS

@@ -1,1 +1,1 @@
-"""``make bench``: chatws beside stock python-socketio and Node's socket.io, under the same raw generator."""
+"""Benchmark of chatws, python-socketio and Node's socket.io under the same load."""

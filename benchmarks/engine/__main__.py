@@ -1,135 +1,99 @@
-"""Runs the engine benchmark: rounds of all contenders in turn, then growth; prints tables, writes JSON.
+"""Comparison of the servers' CPU time, latency and memory, and of a message's cost beside idle connections.
 
-Each contender gets a fresh server alone on one core, and the same generator on the other, round after round, so that
-what troubles the machine troubles all of them. CPU is the server process's own, user and system.
+Each server is started anew for each round and pinned to one core; the load generator runs on the others. CPU time is
+that of the server process, user and system.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
-import platform
-import resource
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import uvloop
 
-from benchmarks.common.client import ConnectionFailed
-from benchmarks.engine import report as reports
+from benchmarks.common import runner
+from benchmarks.engine import report
 from benchmarks.engine.implementations import ServerImplementation, prepare_node
-from benchmarks.engine.load import EngineLoadFailed
 from benchmarks.engine.results import EngineRun, GrowthStep, ratios, spreads
-from benchmarks.engine.run import EnginePlan, run_growth, run_trial
-from chatws_loadtest import procfs
-from chatws_loadtest.server_process import ServerStartFailed, reserve_core
-
-EXIT_CANNOT_START = 3
-EXIT_INVALID = 98
+from benchmarks.engine.run import EnginePlan, run_growth, run_loads
+from chatws_loadtest.server_process import reserve_core
 
 FULL = EnginePlan(window_s=8, idle=1_000, pairs_per_s=2_000, growth_steps=(0, 1_000, 5_000, 10_000), growth_window_s=25)
 QUICK = EnginePlan(window_s=2, warmup_s=1, idle=500, pairs_per_s=2_000, growth_steps=(0, 1_000), growth_window_s=3)
 FULL_ROUNDS = 3
+PACKAGES = ("chatws", "python-socketio", "aiohttp", "uvloop", "msgspec")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark and return the exit code: 0 measured, 3 a server did not start, 98 a run was invalid."""
+    """Run the benchmark and return the exit code: 0, 3 if the load could not be set up, 98 if a run was invalid."""
     options = _parser().parse_args(arguments)
+    return runner.run_guarded(lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
     plan = QUICK if options.quick else FULL
-    rounds = options.rounds if options.rounds is not None else 1 if options.quick else FULL_ROUNDS
-    _raise_file_limit()
     node = prepare_node()
-    machine = _describe_machine(node)
-    print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n")
-    wanted = [ServerImplementation(name) for name in options.only] if options.only else list(ServerImplementation)
-    if node is None and ServerImplementation.NODE in wanted:
-        print("there is no Node here: it is left out", file=sys.stderr)
-        wanted.remove(ServerImplementation.NODE)
+    software = {"SQLite": sqlite3.sqlite_version}
+    if node is not None:
+        software |= {"Node": runner.node_version(), "socket.io (npm)": node}
+    machine = runner.prepare_machine(PACKAGES, software)
+    selected = [ServerImplementation(name) for name in options.only] if options.only else list(ServerImplementation)
+    if node is None and ServerImplementation.NODE in selected:
+        print("not measured: Node is not installed", file=sys.stderr)
+        selected.remove(ServerImplementation.NODE)
     core = reserve_core()
-    try:
-        trials = _run_rounds(plan, wanted, rounds, core)
-        growth = [] if options.no_growth else _run_growth(plan, core)
-    except (ServerStartFailed, ConnectionFailed, EngineLoadFailed, OSError) as error:
-        print(f"the load could not be built up: {error!r}", file=sys.stderr)
-        return EXIT_CANNOT_START
-    report = reports.EngineReport(
+    runs = _run_rounds(plan, selected, runner.count_rounds(options, FULL_ROUNDS), core)
+    growth = [] if options.no_growth else _run_growth(plan, core)
+    measured = report.EngineReport(
         at=datetime.now(UTC),
         machine=machine,
         plan=plan,
-        trials=trials,
+        runs=runs,
         growth=growth,
-        spreads=spreads(trials),
-        ratios=ratios(trials),
+        spreads=spreads(runs),
+        ratios=ratios(runs),
     )
-    print(reports.table(report))
+    print(report.table(measured))
     if options.out is not None:
-        print(f"\nwritten: {reports.write(report, options.out)}")
-    is_valid = all(trial.is_valid for trial in trials) and all(step.talk.is_valid for step in growth)
-    return 0 if is_valid else EXIT_INVALID
+        print(f"\nwritten: {runner.write_json(measured, options.out, report.FILE_NAME)}")
+    return runner.exit_code(is_valid=all(run.is_valid for run in runs) and all(step.paced.is_valid for step in growth))
 
 
 def _run_rounds(
-    plan: EnginePlan, wanted: Sequence[ServerImplementation], rounds: int, core: int | None
+    plan: EnginePlan, selected: Sequence[ServerImplementation], rounds: int, core: int | None
 ) -> list[EngineRun]:
-    trials: list[EngineRun] = []
-    for number in range(1, rounds + 1):
-        for contender in wanted:
-            with _data_dir() as folder:
-                trial = uvloop.run(run_trial(plan, contender, number, Path(folder), core))
+    def measure(implementation: ServerImplementation, number: int, data_dir: Path) -> EngineRun:
+        try:
+            return uvloop.run(run_loads(plan, implementation, number, data_dir, core))
+        finally:
             gc.unfreeze()
-            print(reports.describe_trial(trial), flush=True)
-            trials.append(trial)
-    return trials
+
+    return runner.run_rounds(selected, rounds, measure, report.describe_run)
 
 
 def _run_growth(plan: EnginePlan, core: int | None) -> list[GrowthStep]:
-    with _data_dir() as folder:
-        return uvloop.run(run_growth(plan, ServerImplementation.CHATWS, Path(folder), core))
-
-
-def _data_dir() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="chatws-bench-")
+    with tempfile.TemporaryDirectory(prefix=runner.DATA_DIR_PREFIX) as data_dir:
+        return uvloop.run(run_growth(plan, ServerImplementation.CHATWS, Path(data_dir), core))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=(__doc__ or "").split("\n\n")[0])
-    add = parser.add_argument
-    add("--quick", action="store_true", help="one short round, under two minutes: a look, not a result")
-    add("--rounds", type=int, help=f"rounds of all contenders ({FULL_ROUNDS}, quick: 1)")
-    add(
+    parser = runner.make_parser("benchmarks.engine", (__doc__ or "").split("\n\n", maxsplit=1)[0])
+    runner.add_round_options(parser, FULL_ROUNDS)
+    parser.add_argument(
         "--only",
         action="append",
-        choices=[one.value for one in ServerImplementation],
-        help="this contender (may be repeated)",
+        choices=[implementation.value for implementation in ServerImplementation],
+        help="measure this server only; can be repeated",
     )
-    add("--no-growth", action="store_true", help="leave out the growth with idle connections")
-    add("--out", type=Path, help=f"folder for {reports.FILE_NAME}")
+    parser.add_argument("--no-growth", action="store_true", help="omit the measurement beside idle connections")
+    runner.add_out_option(parser, report.FILE_NAME)
     return parser
-
-
-def _describe_machine(node: str | None) -> dict[str, str]:
-    programs = {name: version(name) for name in ("chatws", "python-socketio", "aiohttp", "uvloop", "msgspec")}
-    if node is not None:
-        found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - the user's own
-        programs |= {"node": found.stdout.strip(), "socket.io (npm)": node}
-    return {
-        "machine": f"{procfs.cpu_model()}, {len(os.sched_getaffinity(0))} cores",
-        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "sqlite": sqlite3.sqlite_version,
-        **programs,
-    }
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A connection that looks at no more of what it receives than a count needs: the generator must cost less than Node.
+"""Client that parses only what the counters need, so that the generator uses less CPU than Node's server.
 
-A message carries its number as the first eight digits of its content, and as the id of its ack.
+The number of a message is the first eight digits of its content, and the id of its ack.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _SUCCESS: Final = b'"success":true'
 
 
 class FastConnection(BenchmarkConnection):
-    """A member of at most one room."""
+    """Connection of a member of at most one room; `DeliveryCounters` records what it receives."""
 
-    def __init__(self, credentials: dict[str, str], host: str, tally: DeliveryCounters) -> None:
+    def __init__(self, credentials: dict[str, str], host: str, counters: DeliveryCounters) -> None:
         super().__init__(credentials, host, _ignore)
         self.is_sender = False
-        """What it receives are its own messages, then."""
-        self._tally = tally
-        # The newest message heard: numbers rise, and a room has one sender.
+        """Whether the deliveries are echoes of this connection's own messages."""
+        self._counters = counters
+        # Number of the newest message received: numbers rise, and a room has one sender.
         self._newest = 0
-        # The beginning of a frame whose rest has not arrived.
-        self._rest = b""
+        # The received part of an incomplete frame, or of the response to the upgrade request.
+        self._incomplete = b""
         self._is_upgraded = False
 
-    def say(self, number: int, conversation_id: str, content_chars: int) -> None:
-        """Send a message of this number."""
+    def send_message(self, number: int, conversation_id: str, content_chars: int) -> None:
+        """Send the message with this number."""
         content = str(number).ljust(content_chars, ".")
         packet = (
             f'42{number}["send_message",{{"conversationId":"{conversation_id}","content":"{content}",'
@@ -50,12 +50,12 @@ class FastConnection(BenchmarkConnection):
         self._write(client_frame(packet.encode(), _MASK))
 
     def data_received(self, data: bytes) -> None:
-        if self._rest:
-            data = self._rest + data
+        if self._incomplete:
+            data = self._incomplete + data
         if not self._is_upgraded:
             head, end, rest = data.partition(_HEAD_END)
             if not end:
-                self._rest = data
+                self._incomplete = data
                 return
             self._is_upgraded = True
             super().data_received(head + end)
@@ -65,36 +65,36 @@ class FastConnection(BenchmarkConnection):
             if data[at] != _TEXT_HEAD or not self._count(data, *span):
                 super().data_received(data[at : span[1]])
             at = span[1]
-        self._rest = data[at:]
+        self._incomplete = data[at:]
 
     def _count(self, data: bytes, start: int, end: int) -> bool:
-        """Count a delivery or an ack of the load; false for any other packet, which needs the whole protocol."""
+        """Count a delivery or an ack of the load; return False for other packets, which the protocol parses."""
         if data.startswith(_EVENT, start):
             at = data.index(_CONTENT, start, end) + len(_CONTENT)
             number = int(data[at : at + _NUMBER_DIGITS])
-            self._tally.deliver(number, in_order=number > self._newest, is_echo=self.is_sender)
+            self._counters.deliver(number, in_order=number > self._newest, is_echo=self.is_sender)
             self._newest = number
             return True
         if data.startswith(_ACK, start):
             bracket = data.index(b"[", start, end)
             number = int(data[start + len(_ACK) : bracket])
             if number >= FIRST_NUMBER:
-                self._tally.answer(number, success=data.find(_SUCCESS, bracket, end) > 0)
+                self._counters.ack(number, success=data.find(_SUCCESS, bracket, end) > 0)
                 return True
         return False
 
 
-async def open_lean(port: int, credentials: dict[str, str], tally: DeliveryCounters) -> FastConnection:
-    """Open a connection and return once the server has said ``authenticated``.
+async def open_fast_connection(port: int, credentials: dict[str, str], counters: DeliveryCounters) -> FastConnection:
+    """Open a connection and return once the server has sent ``authenticated``.
 
     Raises:
-        ConnectionFailed: it did not.
-        OSError: nobody listens there.
-        TimeoutError: no answer within 30 s.
+        ConnectionFailed: the server refused the credentials or ended the connection.
+        OSError: no server listens on the port.
+        TimeoutError: the server did not reply within 30 s.
     """
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(
-        lambda: FastConnection(credentials, f"{HOST}:{port}", tally), HOST, port
+        lambda: FastConnection(credentials, f"{HOST}:{port}", counters), HOST, port
     )
     async with asyncio.timeout(OPEN_TIMEOUT_S):
         await connection.opened
@@ -102,13 +102,13 @@ async def open_lean(port: int, credentials: dict[str, str], tally: DeliveryCount
 
 
 def _payload_span(data: bytes, at: int) -> tuple[int, int] | None:
-    """Find where the payload of a server's frame begins and ends; None when not all of it is there."""
+    """Return start and end of the payload of a server's frame; None if the frame is incomplete."""
     if len(data) < at + 2:
         return None
     size, start = data[at + 1], at + 2
-    if (more := _LENGTH_BYTES.get(size)) is not None:
-        start += more
-        size = int.from_bytes(data[start - more : start], "big")
+    if (length_bytes := _LENGTH_BYTES.get(size)) is not None:
+        start += length_bytes
+        size = int.from_bytes(data[start - length_bytes : start], "big")
     return (start, start + size) if start + size <= len(data) else None
 
 

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started on its core, and stopped."""
+"""Compared servers: titles, commands, start on one core, and stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from chatws_loadtest.server_process import START_TIMEOUT_S, STOP_TIMEOUT_S, ServerStartFailed
 
 _NODE_DIR = Path(__file__).parent / "node"
-_PLENTY = 1_000_000
+_UNREACHED_LIMIT = 1_000_000
 _RAISED_LIMITS = (
     "send_per_s",
     "send_burst",
@@ -31,11 +31,11 @@ _RAISED_LIMITS = (
     "new_per_address_per_s",
     "new_per_s",
 )
-"""Every limit is counted and checked as in production, and none is reached."""
+"""Limits that stay active, as in production, with values that the load never reaches."""
 
 
 class ServerImplementation(StrEnum):
-    """A server, by its name in the results."""
+    """Compared servers, by the name used in options and results."""
 
     CHATWS = "chatws"
     CHATWS_MEMORY = "chatws-memory"
@@ -56,7 +56,7 @@ TITLES = {
 
 
 class RunningServer:
-    """A server that listens; its output goes to ``server.log`` in its folder."""
+    """Process of a listening server; its log is ``server.log`` in its folder."""
 
     def __init__(self, child: asyncio.subprocess.Process, port: int, folder: Path) -> None:
         self._child = child
@@ -68,7 +68,7 @@ class RunningServer:
         return self._child.pid
 
     async def stop(self) -> None:
-        """End it: politely, then not."""
+        """Stop the server with SIGTERM, and with SIGKILL if it has not ended after 15 s."""
         if self._child.returncode is None:
             self._child.send_signal(signal.SIGTERM)
         try:
@@ -79,13 +79,13 @@ class RunningServer:
             await self._child.wait()
 
 
-async def start(contender: ServerImplementation, folder: Path, core: int | None) -> RunningServer:
-    """Start a server, on one core if one is given, and return once it listens.
+async def start(implementation: ServerImplementation, folder: Path, core: int | None) -> RunningServer:
+    """Start a server, pinned to a core if one is given, and return once it listens.
 
     Raises:
-        ServerStartFailed: it did not come up.
+        ServerStartFailed: the server did not listen in time.
     """
-    command = _command(contender, folder)
+    command = _command(implementation, folder)
     if core is not None:
         command = ["taskset", "--cpu-list", str(core), *command]
     log = folder / "server.log"
@@ -98,35 +98,35 @@ async def start(contender: ServerImplementation, folder: Path, core: int | None)
         if child.returncode is None:
             child.kill()
         await child.wait()
-        raise ServerStartFailed(f"{contender} did not start:\n{log.read_text()}") from None
+        raise ServerStartFailed(f"{implementation} did not start:\n{log.read_text()}") from None
 
 
 def prepare_node() -> str | None:
-    """Install the pinned socket.io beside its server, once, and return its version; None where there is no Node.
+    """Install the pinned version of socket.io if it is missing, and return the version; None without Node.
 
     Raises:
-        subprocess.CalledProcessError: npm failed; its output went to standard error.
+        subprocess.CalledProcessError: npm failed; its output is on standard error.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         return None
-    wanted: str = json.loads((_NODE_DIR / "package.json").read_text())["dependencies"]["socket.io"]
+    required: str = json.loads((_NODE_DIR / "package.json").read_text())["dependencies"]["socket.io"]
     installed = _NODE_DIR / "node_modules" / "socket.io" / "package.json"
-    if not installed.exists() or json.loads(installed.read_text())["version"] != wanted:
+    if not installed.exists() or json.loads(installed.read_text())["version"] != required:
         subprocess.run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=_NODE_DIR, check=True)
-    return wanted
+    return required
 
 
-def _command(contender: ServerImplementation, folder: Path) -> list[str]:
-    if contender is ServerImplementation.NODE:
+def _command(implementation: ServerImplementation, folder: Path) -> list[str]:
+    if implementation is ServerImplementation.NODE:
         return ["node", str(_NODE_DIR / "server.mjs")]
-    if contender is ServerImplementation.STOCK:
+    if implementation is ServerImplementation.STOCK:
         return [sys.executable, "-m", "benchmarks.engine.stock_server"]
     options = ["--port", "0", "--data-dir", str(folder), "--log-level", "warning", "--bot", "none"]
-    if contender is ServerImplementation.CHATWS_MEMORY:
+    if implementation is ServerImplementation.CHATWS_MEMORY:
         options += ["--database-url", "sqlite://"]
     for name in _RAISED_LIMITS:
-        options += ["--set", f"{name}={_PLENTY}"]
+        options += ["--set", f"{name}={_UNREACHED_LIMIT}"]
     return [str(Path(sys.executable).with_name("chatws")), "serve", *options]
 
 

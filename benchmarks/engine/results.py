@@ -1,4 +1,4 @@
-"""What was measured, and what it comes to beside the other servers."""
+"""Measurements of the servers, the ratios between them, and the targets of the ratios."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import Final
 
 import msgspec
 
+from benchmarks.common.schedule import MAX_LAG_P99_MS
 from benchmarks.engine.counters import DeliveryErrors
 from benchmarks.engine.implementations import ServerImplementation
 from chatws_loadtest.samples import Percentiles, Spread, spread
 
-MAX_LAG_P99_MS: Final = 20.0
-"""A generator later than this in one send of a hundred measures itself."""
-
 BUSY_GENERATOR: Final = 0.9
-"""From this share of a core on, the generator is the limit, not the server."""
+"""From this share of a core on, the generator limits the throughput, not the server."""
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One load on one server; CPU in cores is time used per second of the window."""
+class LoadSample(msgspec.Struct, frozen=True, kw_only=True):
+    """Measurements of one load on one server; values in cores are CPU time per second of the window."""
 
     us_per_message: float
     us_per_delivery: float
@@ -31,11 +29,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     ack: Percentiles
     peer: Percentiles
     lag: Percentiles
-    faults: DeliveryErrors
+    errors: DeliveryErrors
 
     @property
     def is_valid(self) -> bool:
-        return not self.faults.any and self.lag.p99_ms <= MAX_LAG_P99_MS
+        """Whether the generator kept its schedule and every message was delivered."""
+        return not self.errors.any and self.lag.p99_ms <= MAX_LAG_P99_MS
 
     @property
     def is_generator_bound(self) -> bool:
@@ -43,21 +42,21 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdleCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What connections cost that do nothing."""
+    """Memory of one idle connection, and CPU time to open it."""
 
     rss_kb: float
     connect_ms: float
 
 
 class EngineRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One contender in one round."""
+    """Measurements of one server in one round."""
 
-    contender: ServerImplementation
+    implementation: ServerImplementation
     round: int
     idle: IdleCost
-    paced: Sample
-    saturated: Sample
-    fanout: Sample
+    paced: LoadSample
+    saturated: LoadSample
+    fanout: LoadSample
     dropped_connections: int
 
     @property
@@ -67,30 +66,33 @@ class EngineRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrowthStep(msgspec.Struct, frozen=True, kw_only=True):
-    """The same talk beside so many idle connections; their own CPU is in ``idle_cores`` and taken off the rest."""
+    """Measurement of the paced load beside a number of idle connections.
+
+    ``idle_cores`` is the CPU that the idle connections use by themselves; ``us_per_message`` excludes it.
+    """
 
     idle_connections: int
     idle_cores: float
     us_per_message: float
-    talk: Sample
+    paced: LoadSample
 
 
 METRICS: Final[dict[str, Callable[[EngineRun], float]]] = {
-    "pairs, paced: CPU us/message": lambda trial: trial.paced.us_per_message,
-    "pairs, saturated: CPU us/message": lambda trial: trial.saturated.us_per_message,
-    "pairs, saturated: deliveries/s": lambda trial: trial.saturated.deliveries_per_s,
-    "pairs, paced: ack p50 ms": lambda trial: trial.paced.ack.p50_ms,
-    "pairs, paced: ack p99 ms": lambda trial: trial.paced.ack.p99_ms,
-    "pairs, paced: peer p50 ms": lambda trial: trial.paced.peer.p50_ms,
-    "pairs, paced: peer p99 ms": lambda trial: trial.paced.peer.p99_ms,
-    "pairs, saturated: ack p50 ms": lambda trial: trial.saturated.ack.p50_ms,
-    "pairs, saturated: ack p99 ms": lambda trial: trial.saturated.ack.p99_ms,
-    "fan-out to 50: CPU us/delivery": lambda trial: trial.fanout.us_per_delivery,
-    "fan-out to 50: deliveries/s": lambda trial: trial.fanout.deliveries_per_s,
-    "idle: RSS kB/connection": lambda trial: trial.idle.rss_kb,
-    "idle: CPU ms/connect": lambda trial: trial.idle.connect_ms,
+    "pairs, paced: CPU us/message": lambda run: run.paced.us_per_message,
+    "pairs, saturated: CPU us/message": lambda run: run.saturated.us_per_message,
+    "pairs, saturated: deliveries/s": lambda run: run.saturated.deliveries_per_s,
+    "pairs, paced: ack p50 ms": lambda run: run.paced.ack.p50_ms,
+    "pairs, paced: ack p99 ms": lambda run: run.paced.ack.p99_ms,
+    "pairs, paced: delivery p50 ms": lambda run: run.paced.peer.p50_ms,
+    "pairs, paced: delivery p99 ms": lambda run: run.paced.peer.p99_ms,
+    "pairs, saturated: ack p50 ms": lambda run: run.saturated.ack.p50_ms,
+    "pairs, saturated: ack p99 ms": lambda run: run.saturated.ack.p99_ms,
+    "fan-out to 50: CPU us/delivery": lambda run: run.fanout.us_per_delivery,
+    "fan-out to 50: deliveries/s": lambda run: run.fanout.deliveries_per_s,
+    "idle: RSS kB/connection": lambda run: run.idle.rss_kb,
+    "idle: CPU ms/connect": lambda run: run.idle.connect_ms,
 }
-"""What the table shows, by its name there."""
+"""Rows of the table, by title."""
 
 TARGETS: Final[dict[tuple[ServerImplementation, ServerImplementation, str], float]] = {
     (ServerImplementation.CHATWS, ServerImplementation.NODE, "pairs, paced: CPU us/message"): 1.0,
@@ -104,17 +106,17 @@ TARGETS: Final[dict[tuple[ServerImplementation, ServerImplementation, str], floa
     (ServerImplementation.CHATWS, ServerImplementation.STOCK, "pairs, saturated: CPU us/message"): 0.2,
     (ServerImplementation.CHATWS, ServerImplementation.STOCK, "fan-out to 50: CPU us/delivery"): 0.2,
 }
-"""The most that one contender's number may be of another's."""
+"""Highest ratio of the first server's metric to the second's."""
 
 MAX_GROWTH: Final = 1.3
-"""The most that a message may cost beside idle connections, of what it costs without them."""
+"""Highest cost of a message beside idle connections, relative to the cost without them."""
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one contender, divided by another's of the same round."""
+    """Ratio of one metric of a server to that of the baseline in the same round, over all rounds."""
 
-    contender: ServerImplementation
-    beside: ServerImplementation
+    implementation: ServerImplementation
+    baseline: ServerImplementation
     metric: str
     spread: Spread
     target: float
@@ -124,29 +126,39 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
         return self.spread.median <= self.target
 
 
-def spreads(trials: Sequence[EngineRun]) -> dict[str, dict[ServerImplementation, Spread]]:
-    """Give each metric's lowest, middle and highest value for each contender."""
-    contenders = dict.fromkeys(trial.contender for trial in trials)
+def spreads(runs: Sequence[EngineRun]) -> dict[str, dict[ServerImplementation, Spread]]:
+    """Return the lowest, median and highest value of each metric for each server."""
     return {
-        name: {one: spread([value(trial) for trial in trials if trial.contender is one]) for one in contenders}
+        name: {
+            implementation: spread([value(run) for run in runs if run.implementation is implementation])
+            for implementation in dict.fromkeys(run.implementation for run in runs)
+        }
         for name, value in METRICS.items()
     }
 
 
-def ratios(trials: Sequence[EngineRun]) -> list[Ratio]:
-    """Compare the contenders that took part, round by round: neighbours on the machine trouble both of a pair."""
-    found = {(trial.round, trial.contender): trial for trial in trials}
-    rounds = sorted({trial.round for trial in trials})
-    made: list[Ratio] = []
-    for (contender, beside, metric), target in TARGETS.items():
+def ratios(runs: Sequence[EngineRun]) -> list[Ratio]:
+    """Compare the measured servers round by round, since other processes disturb both servers of a round alike."""
+    by_round = {(run.round, run.implementation): run for run in runs}
+    rounds = sorted({run.round for run in runs})
+    compared: list[Ratio] = []
+    for (implementation, baseline, metric), target in TARGETS.items():
         value = METRICS[metric]
-        pairs = [(found.get((number, contender)), found.get((number, beside))) for number in rounds]
-        values = [value(mine) / value(other) for mine, other in pairs if mine and other and value(other)]
+        pairs = [(by_round.get((number, implementation)), by_round.get((number, baseline))) for number in rounds]
+        values = [value(run) / value(base) for run, base in pairs if run and base and value(base)]
         if values:
-            made.append(Ratio(contender=contender, beside=beside, metric=metric, spread=spread(values), target=target))
-    return made
+            compared.append(
+                Ratio(
+                    implementation=implementation,
+                    baseline=baseline,
+                    metric=metric,
+                    spread=spread(values),
+                    target=target,
+                )
+            )
+    return compared
 
 
 def growth_ratio(steps: Sequence[GrowthStep]) -> float:
-    """Give the worst step's cost of a message, of the first's, which has the fewest idle connections."""
+    """Return the highest cost of a message relative to the first step, which has the fewest idle connections."""
     return max(step.us_per_message for step in steps) / steps[0].us_per_message

@@ -1,4 +1,4 @@
-"""What is done to one server: idle connections, pairs, rooms of fifty; or pairs beside ever more idle ones."""
+"""Measurement of one server: idle connections, pairs and rooms of fifty; and pairs beside idle connections."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from benchmarks.engine.load import (
     saturate,
     settle,
 )
-from benchmarks.engine.results import EngineRun, GrowthStep, IdleCost, Sample
+from benchmarks.engine.results import EngineRun, GrowthStep, IdleCost, LoadSample
 from chatws_loadtest import procfs
 
 PAIR: Final = 2
 SETTLE_S: Final = 1.0
-"""After connections came or went, until the server has done what that leads to."""
+"""Wait after connections were opened or closed, so that the server's deferred work is done."""
 
 
 class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of everything; rates are messages per second of the whole load."""
+    """Sizes and durations of the loads; rates are messages per second of the whole load."""
 
     window_s: float
     warmup_s: float = 2.0
     idle_warmup: int = 200
-    """Connections made, and closed, before those that are measured: the first ones fill caches."""
+    """Connections opened and closed before the measured ones, because the first ones fill caches."""
     idle: int
     pairs: int = 250
     pairs_per_s: float
@@ -52,53 +52,56 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     growth_per_s: float = 1_000.0
     growth_steps: tuple[int, ...]
     growth_window_s: float
-    """A whole ping interval shows every idle connection once."""
+    """At least one ping interval, so that every idle connection is included once."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSetup:
-    """A fresh server that listens."""
+    """A newly started server and the counters of its load."""
 
-    contender: ServerImplementation
+    implementation: ServerImplementation
     server: RunningServer
-    tally: DeliveryCounters
+    counters: DeliveryCounters
 
 
 @asynccontextmanager
-async def staged(contender: ServerImplementation, folder: Path, core: int | None) -> AsyncIterator[BenchmarkSetup]:
-    """Start a server and stop it at the end.
+async def started_server(
+    implementation: ServerImplementation, folder: Path, core: int | None
+) -> AsyncIterator[BenchmarkSetup]:
+    """Run a server within the context.
 
     Raises:
-        SubjectFailed: it did not start.
+        ServerStartFailed: the server did not listen in time.
     """
-    server = await start(contender, folder, core)
+    server = await start(implementation, folder, core)
     try:
-        yield BenchmarkSetup(contender, server, DeliveryCounters())
+        yield BenchmarkSetup(implementation, server, DeliveryCounters())
     finally:
         await server.stop()
 
 
-async def run_trial(
-    plan: EnginePlan, contender: ServerImplementation, number: int, folder: Path, core: int | None
+async def run_loads(
+    plan: EnginePlan, implementation: ServerImplementation, number: int, folder: Path, core: int | None
 ) -> EngineRun:
-    """Put every load on a fresh server, one after the other.
+    """Measure all loads one after the other on one new server.
 
     Raises:
-        SubjectFailed, ConnectionFailed, LoadFailed: a load could not be built up.
+        ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed: a load could not be set up.
     """
-    async with staged(contender, folder, core) as stage:
-        idle, dropped = await _measure_idle(plan, stage)
-        customers = await start_sessions(contender, stage.server, plan.pairs + plan.fanout_rooms)
-        rooms = await open_rooms(contender, stage.server, customers[: plan.pairs], PAIR, stage.tally)
+    async with started_server(implementation, folder, core) as setup:
+        server, counters = setup.server, setup.counters
+        idle, dropped = await _measure_idle(plan, setup)
+        customers = await start_sessions(implementation, server, plan.pairs + plan.fanout_rooms)
+        rooms = await open_rooms(implementation, server, customers[: plan.pairs], PAIR, counters)
         full_s = plan.warmup_s + plan.window_s
-        paced = await _measure(plan, stage, pace(rooms, stage.tally, plan.pairs_per_s, full_s))
-        saturated = await _measure(plan, stage, saturate(rooms, stage.tally, plan.pairs_in_flight, full_s))
+        paced = await _measure(plan, setup, pace(rooms, counters, plan.pairs_per_s, full_s))
+        saturated = await _measure(plan, setup, saturate(rooms, counters, plan.pairs_in_flight, full_s))
         dropped += await close_all(member for room in rooms for member in room.members)
-        rooms = await open_rooms(contender, stage.server, customers[plan.pairs :], plan.fanout_members, stage.tally)
-        fanout = await _measure(plan, stage, saturate(rooms, stage.tally, plan.fanout_in_flight, full_s))
+        rooms = await open_rooms(implementation, server, customers[plan.pairs :], plan.fanout_members, counters)
+        fanout = await _measure(plan, setup, saturate(rooms, counters, plan.fanout_in_flight, full_s))
         dropped += await close_all(member for room in rooms for member in room.members)
     return EngineRun(
-        contender=contender,
+        implementation=implementation,
         round=number,
         idle=idle,
         paced=paced,
@@ -109,52 +112,54 @@ async def run_trial(
 
 
 async def run_growth(
-    plan: EnginePlan, contender: ServerImplementation, folder: Path, core: int | None
+    plan: EnginePlan, implementation: ServerImplementation, folder: Path, core: int | None
 ) -> list[GrowthStep]:
-    """Measure the same talk beside more and more idle connections of one server.
+    """Measure the same paced load beside a growing number of idle connections of one server.
 
     Raises:
-        SubjectFailed, ConnectionFailed, LoadFailed: the load could not be built up.
+        ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed: the load could not be set up.
     """
-    async with staged(contender, folder, core) as stage:
-        customers = await start_sessions(contender, stage.server, plan.growth_pairs + max(plan.growth_steps))
-        rooms = await open_rooms(contender, stage.server, customers[: plan.growth_pairs], PAIR, stage.tally)
+    async with started_server(implementation, folder, core) as setup:
+        server, counters = setup.server, setup.counters
+        customers = await start_sessions(implementation, server, plan.growth_pairs + max(plan.growth_steps))
+        rooms = await open_rooms(implementation, server, customers[: plan.growth_pairs], PAIR, counters)
         idle: list[FastConnection] = []
         steps: list[GrowthStep] = []
-        for wanted in plan.growth_steps:
-            more = customers[plan.growth_pairs + len(idle) : plan.growth_pairs + wanted]
-            idle += await open_idle(stage.server, more, stage.tally)
-            steps.append(await _measure_step(plan, stage, rooms, len(idle)))
+        for idle_connections in plan.growth_steps:
+            added = customers[plan.growth_pairs + len(idle) : plan.growth_pairs + idle_connections]
+            idle += await open_idle(server, added, counters)
+            steps.append(await _measure_step(plan, setup, rooms, len(idle)))
         await close_all([*idle, *(member for room in rooms for member in room.members)])
     return steps
 
 
 async def _measure_step(
-    plan: EnginePlan, stage: BenchmarkSetup, rooms: list[BenchmarkRoom], idle_connections: int
+    plan: EnginePlan, setup: BenchmarkSetup, rooms: list[BenchmarkRoom], idle_connections: int
 ) -> GrowthStep:
-    pid, tally = stage.server.pid, stage.tally
+    pid, counters = setup.server.pid, setup.counters
     await asyncio.sleep(SETTLE_S)
-    begin = cpu_meter.read(pid, tally)
+    begin = cpu_meter.read(pid, counters)
     await asyncio.sleep(plan.growth_window_s)
-    idle_cores = cpu_meter.cores(begin, cpu_meter.read(pid, tally))
+    idle_cores = cpu_meter.cores(begin, cpu_meter.read(pid, counters))
     duration_s = plan.warmup_s + plan.growth_window_s
-    talk = await _measure(plan, stage, pace(rooms, tally, plan.growth_per_s, duration_s))
-    us_of_idle = idle_cores / max(1.0, talk.messages_per_s) * 1e6
+    paced = await _measure(plan, setup, pace(rooms, counters, plan.growth_per_s, duration_s))
+    us_of_idle = idle_cores / max(1.0, paced.messages_per_s) * 1e6
     return GrowthStep(
         idle_connections=idle_connections,
         idle_cores=idle_cores,
-        us_per_message=talk.us_per_message - us_of_idle,
-        talk=talk,
+        us_per_message=paced.us_per_message - us_of_idle,
+        paced=paced,
     )
 
 
-async def _measure_idle(plan: EnginePlan, stage: BenchmarkSetup) -> tuple[IdleCost, int]:
-    server, tally = stage.server, stage.tally
-    customers = await start_sessions(stage.contender, server, plan.idle_warmup + plan.idle)
-    dropped = await close_all(await open_idle(server, customers[: plan.idle_warmup], tally))
+async def _measure_idle(plan: EnginePlan, setup: BenchmarkSetup) -> tuple[IdleCost, int]:
+    """Measure idle connections; return their cost, and the number of those that the server dropped."""
+    server, counters = setup.server, setup.counters
+    customers = await start_sessions(setup.implementation, server, plan.idle_warmup + plan.idle)
+    dropped = await close_all(await open_idle(server, customers[: plan.idle_warmup], counters))
     await asyncio.sleep(SETTLE_S)
     rss_bytes, cpu_s = procfs.resident_bytes(server.pid), procfs.cpu_seconds(server.pid)
-    connections = await open_idle(server, customers[plan.idle_warmup :], tally)
+    connections = await open_idle(server, customers[plan.idle_warmup :], counters)
     cpu_s = procfs.cpu_seconds(server.pid) - cpu_s
     await asyncio.sleep(SETTLE_S)
     rss_bytes = procfs.resident_bytes(server.pid) - rss_bytes
@@ -162,16 +167,16 @@ async def _measure_idle(plan: EnginePlan, stage: BenchmarkSetup) -> tuple[IdleCo
     return IdleCost(rss_kb=rss_bytes / plan.idle / 1e3, connect_ms=cpu_s / plan.idle * 1e3), dropped
 
 
-async def _measure(plan: EnginePlan, stage: BenchmarkSetup, talk: Coroutine[object, object, None]) -> Sample:
-    """Let the rooms talk, and measure from the end of the warm-up on."""
+async def _measure(plan: EnginePlan, setup: BenchmarkSetup, load: Coroutine[object, object, None]) -> LoadSample:
+    """Run a load, and measure it from the end of the warm-up on."""
     gc.collect()
-    gc.freeze()  # thousands of connections that stay: a full collection would be late sends
-    pid, tally = stage.server.pid, stage.tally
-    talking = asyncio.create_task(talk)
+    gc.freeze()  # a full collection of thousands of live connections would delay sends
+    pid, counters = setup.server.pid, setup.counters
+    running = asyncio.create_task(load)
     await asyncio.sleep(plan.warmup_s)
-    tally.forget_times()
-    begin = cpu_meter.read(pid, tally)
-    await talking
-    end = cpu_meter.read(pid, tally)
-    await settle(tally)
-    return cpu_meter.describe(begin, end, tally)
+    counters.clear_latencies()
+    begin = cpu_meter.read(pid, counters)
+    await running
+    end = cpu_meter.read(pid, counters)
+    await settle(counters)
+    return cpu_meter.describe(begin, end, counters)

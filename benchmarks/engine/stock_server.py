@@ -1,4 +1,4 @@
-"""Stock python-socketio on aiohttp and uvloop as a chat in memory: no auth, no limits, no database."""
+"""Chat server on python-socketio, aiohttp and uvloop, in memory, without authentication, limits and database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Payload = dict[str, Any]
 
 
 class StockChat:
-    """The events of the guide that the load uses."""
+    """Handlers of the events that the load sends."""
 
     def __init__(self, server: socketio.AsyncServer) -> None:
         self._server = server
@@ -56,7 +56,7 @@ class StockChat:
 
 
 async def serve() -> None:
-    """Listen on a free port, say which, and serve until the process ends."""
+    """Listen on a free port, print it, and serve until the process is ended."""
     server = socketio.AsyncServer(async_mode="aiohttp")
     StockChat(server)
     application = web.Application()

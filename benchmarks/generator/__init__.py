@@ -1,1 +1,1 @@
-"""What load generators cost beside each other, on the same server: ours, Locust's, npm's client, Artillery."""
+"""Benchmark of load generators on the same server: chatws loadtest, Locust's user, npm's client and Artillery."""

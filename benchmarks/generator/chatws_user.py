@@ -1,4 +1,4 @@
-"""A contender of the generator benchmark: our own user, as ``chatws loadtest`` runs it."""
+"""Generator process with the users of ``chatws loadtest``."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from chatws_loadtest.locust_worker.user_pool import UserPool
 
 
 def main() -> int:
-    """Talk as told, and print what came of it."""
+    """Run the load of the plan on standard input and print the result."""
     collect_seldom()
     print(ipc.LOADED.decode(), flush=True)
-    wanted = ipc.decode_talk(sys.stdin.buffer.readline())
-    workload = Workload(rate=wanted.rate, content_chars=len(wanted.content))
-    if not wanted.with_habits:
+    request = ipc.decode_plan(sys.stdin.buffer.readline())
+    workload = Workload(rate=request.rate, content_chars=len(request.content))
+    if not request.all_activities:
         workload = msgspec.structs.replace(workload, typing_share=0.0, read_share=0.0, history_share=0.0)
     plan = WorkerPlan(
-        url=wanted.url,
+        url=request.url,
         ca_file=None,
-        rooms=wanted.rooms,
+        rooms=request.rooms,
         workload=workload,
         tag="gb",
-        connects_per_s=wanted.connects_per_s,
+        connects_per_s=request.connects_per_s,
     )
     ledger = Ledger()
     ScheduledLocustUser.pool = pool = UserPool(plan, ledger, resolve_endpoint(plan.url))
     Environment(user_classes=[ScheduledLocustUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
-    if (problem := pool.wait_until_joined()) is not None:
-        raise problem
+    if (error := pool.wait_until_joined()) is not None:
+        raise error
     freeze_garbage()
     print(ipc.READY.decode(), flush=True)
     pool.start_sending(now_s() + ipc.LEAD_S)
-    gevent.sleep(ipc.LEAD_S + wanted.seconds)
+    gevent.sleep(ipc.LEAD_S + request.seconds)
     pool.stop_sending()
     gevent.sleep(ipc.DRAIN_S)
     acks = ledger.samples.take().get("ack", [])
     print(ipc.encode(ipc.GeneratorResult(sent=ledger.sent, acks_us=acks)).decode(), flush=True)
-    ipc.wait_for_the_end()
+    ipc.wait_for_end()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Who makes the load: the contenders, what each needs to be installed, and the command that runs it."""
+"""Compared load generators: titles, installation, and commands."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Final
 
 NODE_DIR: Final = Path(__file__).parent / "node"
 INSTALL_TIMEOUT_S: Final = 180.0
-PROGRAM: Final = "talk.mjs"
+PROGRAM: Final = "load.mjs"
 
 
 class GeneratorImplementation(StrEnum):
-    """Who makes the load; those of Node are named like the folder of their program."""
+    """Compared generators, by the name used in options and results; for Node, also the folder of the program."""
 
     OURS = "ours"
     OURS_MESSAGES = "ours-messages"
@@ -38,36 +38,36 @@ ON_NODE: Final = frozenset({GeneratorImplementation.NPM, GeneratorImplementation
 
 
 class NotInstalled(Exception):
-    """A contender cannot take part; the text says why."""
+    """A generator cannot be installed; the text gives the reason."""
 
 
-def command(contender: GeneratorImplementation, node_dir: Path) -> list[str]:
-    """Give what runs a contender; those of Node have been installed into ``node_dir``."""
-    if contender in ON_NODE:
-        return ["node", str(node_dir / contender / PROGRAM)]
-    program = "chatws_user" if contender in OURS else "locust_user"
+def command(implementation: GeneratorImplementation, node_dir: Path) -> list[str]:
+    """Return the command that runs a generator; `install` has installed those on Node into ``node_dir``."""
+    if implementation in ON_NODE:
+        return ["node", str(node_dir / implementation / PROGRAM)]
+    program = "chatws_user" if implementation in OURS else "locust_user"
     return [sys.executable, "-m", f"benchmarks.generator.{program}"]
 
 
-def install(contender: GeneratorImplementation, node_dir: Path) -> dict[str, str]:
-    """Install what a contender of Node needs into a folder of its own; versions by package.
+def install(implementation: GeneratorImplementation, node_dir: Path) -> dict[str, str]:
+    """Install a generator on Node into its own folder and return the versions by package.
 
     Raises:
-        NotInstalled: there is no Node, or npm failed or took longer than three minutes.
+        NotInstalled: Node or npm is missing, or npm failed or took longer than three minutes.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        raise NotInstalled("there is no Node with npm")
-    folder = node_dir / contender
-    shutil.copytree(NODE_DIR / contender, folder)
+        raise NotInstalled("Node or npm is missing")
+    folder = node_dir / implementation
+    shutil.copytree(NODE_DIR / implementation, folder)
     options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error")
     try:
         subprocess.run(
             [npm, "install", *options], cwd=folder, check=True, timeout=INSTALL_TIMEOUT_S, stdout=subprocess.DEVNULL
         )
-    except subprocess.CalledProcessError as problem:
-        raise NotInstalled(f"npm install failed with exit code {problem.returncode}") from problem
-    except subprocess.TimeoutExpired as problem:
-        raise NotInstalled(f"npm install took longer than {INSTALL_TIMEOUT_S:.0f} s") from problem
+    except subprocess.CalledProcessError as error:
+        raise NotInstalled(f"npm install failed with exit code {error.returncode}") from error
+    except subprocess.TimeoutExpired as error:
+        raise NotInstalled(f"npm install took longer than {INSTALL_TIMEOUT_S:.0f} s") from error
     versions: dict[str, str] = json.loads((folder / "package.json").read_text())["dependencies"]
     return versions

@@ -1,4 +1,4 @@
-"""A contender of the generator benchmark: Locust's own `SocketIOUser`, used as its documentation shows."""
+"""Generator process with Locust's own `SocketIOUser`, used as its documentation shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import gevent
 from gevent.event import AsyncResult, Event
 
-# Locust comes before everything that may use a socket: it patches the standard library.
+# Locust patches the standard library: it is imported before everything that may use a socket.
 from locust import task
 from locust.contrib.socketio import SocketIOUser
 from locust.env import Environment
@@ -22,70 +22,70 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class AckCounts:
-    """What all users of the process share."""
+class SharedLoad:
+    """Plan and counters that all users of the process share."""
 
-    def __init__(self, wanted: ipc.GeneratorPlan) -> None:
-        self.wanted = wanted
-        self.began_s = now_s()
+    def __init__(self, plan: ipc.GeneratorPlan) -> None:
+        self.plan = plan
+        self.started_s = now_s()
         self.begin: AsyncResult[float] = AsyncResult()
-        self.entered = 0
-        self.turns = 0
+        self.connecting = 0
+        self.joined = 0
         self.sent = 0
         self.acks_us: list[int] = []
-        self.seats: Iterator[tuple[str, dict[str, str]]] = iter(
-            [(room.conversation_id, auth) for room in wanted.rooms for auth in room.members]
+        self.logins: Iterator[tuple[str, dict[str, str]]] = iter(
+            [(room.conversation_id, auth) for room in plan.rooms for auth in room.members]
         )
 
 
 class SocketIOLocustUser(SocketIOUser):
-    """One user of Locust's own kind."""
+    """User that sends messages on an open schedule."""
 
-    account: ClassVar[AckCounts]
+    shared: ClassVar[SharedLoad]
 
     @task
-    def talk(self) -> None:
-        """Connect, enter the room, and send on an open schedule."""
-        account, wanted = self.account, self.account.wanted
-        conversation_id, auth = next(account.seats)
-        turn, account.turns = account.turns, account.turns + 1
-        gevent.sleep(max(0.0, account.began_s + turn / wanted.connects_per_s - now_s()))
+    def run_load(self) -> None:
+        """Connect, join the room, and send the messages."""
+        shared, plan = self.shared, self.shared.plan
+        conversation_id, auth = next(shared.logins)
+        number, shared.connecting = shared.connecting, shared.connecting + 1
+        gevent.sleep(max(0.0, shared.started_s + number / plan.connects_per_s - now_s()))
         authenticated = Event()
         self.sio.on("authenticated", lambda _: authenticated.set())
         self.sio.on("message_received", lambda _: None)
-        self.sio.connect(wanted.url, auth=auth, transports=["websocket"])  # type: ignore[no-untyped-call]  # as below
+        self.sio.connect(plan.url, auth=auth, transports=["websocket"])  # type: ignore[no-untyped-call]  # as below
         authenticated.wait()
         self.sio.call("join_conversation", conversation_id)  # type: ignore[no-untyped-call]  # Locust has no types here
-        account.entered += 1
-        begin_s = account.begin.get()
-        due_s = begin_s + random.random() / wanted.rate
-        while due_s < begin_s + wanted.seconds:
-            gevent.sleep(max(0.0, due_s - now_s()))
-            account.sent += 1
-            message = {"conversationId": conversation_id, "content": wanted.content}
-            self.sio.emit("send_message", message, callback=partial(self._on_ack, due_s))
-            due_s += 1 / wanted.rate
+        shared.joined += 1
+        begin_s = shared.begin.get()
+        scheduled_s = begin_s + random.random() / plan.rate
+        while scheduled_s < begin_s + plan.seconds:
+            gevent.sleep(max(0.0, scheduled_s - now_s()))
+            shared.sent += 1
+            message = {"conversationId": conversation_id, "content": plan.content}
+            self.sio.emit("send_message", message, callback=partial(self._on_ack, scheduled_s))
+            scheduled_s += 1 / plan.rate
         Event().wait()
 
-    def _on_ack(self, due_s: float, ack: dict[str, object]) -> None:
+    def _on_ack(self, scheduled_s: float, ack: dict[str, object]) -> None:
         if ack["success"]:
-            self.account.acks_us.append(round((now_s() - due_s) * 1e6))
+            self.shared.acks_us.append(round((now_s() - scheduled_s) * 1e6))
 
 
 def main() -> int:
-    """Talk as told, and print what came of it."""
+    """Run the load of the plan on standard input and print the result."""
     print(ipc.LOADED.decode(), flush=True)
-    account = SocketIOLocustUser.account = AckCounts(ipc.decode_talk(sys.stdin.buffer.readline()))
-    users = sum(len(room.members) for room in account.wanted.rooms)
+    shared = SocketIOLocustUser.shared = SharedLoad(ipc.decode_plan(sys.stdin.buffer.readline()))
+    users = sum(len(room.members) for room in shared.plan.rooms)
     environment = Environment(user_classes=[SocketIOLocustUser], catch_exceptions=False)
     environment.create_local_runner().start(users, spawn_rate=users)
-    while account.entered < users:
+    while shared.joined < users:
         gevent.sleep(0.01)
     print(ipc.READY.decode(), flush=True)
-    account.begin.set(now_s() + ipc.LEAD_S)
-    gevent.sleep(ipc.LEAD_S + account.wanted.seconds + ipc.DRAIN_S)
-    print(ipc.encode(ipc.GeneratorResult(sent=account.sent, acks_us=account.acks_us)).decode(), flush=True)
-    ipc.wait_for_the_end()
+    shared.begin.set(now_s() + ipc.LEAD_S)
+    gevent.sleep(ipc.LEAD_S + shared.plan.seconds + ipc.DRAIN_S)
+    print(ipc.encode(ipc.GeneratorResult(sent=shared.sent, acks_us=shared.acks_us)).decode(), flush=True)
+    ipc.wait_for_end()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A bare WebSocket client beside each contender: what the server's acks really take at that time."""
+"""Bare WebSocket client beside each generator: the server's ack latency at that time, without the generator's delay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
 from benchmarks.common.client import BenchmarkConnection, connect
-from benchmarks.common.pair_load import clock_s
+from benchmarks.common.schedule import clock_s
 from chatws.protocol.commands import SendMessage
 from chatws_loadtest.server_process import HOST
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 INTERVAL_S: Final = 0.02
 
 
-class Probe:
-    """One connection that sends fifty messages a second into a conversation of its own."""
+class AckProbe:
+    """Connection that sends fifty messages per second in its own conversation, within the context."""
 
     def __init__(self, port: int, room: RoomAssignment) -> None:
         self.acks_us: list[int] = []
@@ -43,14 +43,14 @@ class Probe:
 
     async def _send(self, connection: BenchmarkConnection) -> None:
         message = SendMessage(conversation_id=self._room.conversation_id, content="." * 80)
-        due_s = clock_s()
+        scheduled_s = clock_s()
         while True:
-            due_s += INTERVAL_S
-            await asyncio.sleep(max(0.0, due_s - clock_s()))
-            # From the moment it leaves: how late this process itself is, is not the server's.
+            scheduled_s += INTERVAL_S
+            await asyncio.sleep(max(0.0, scheduled_s - clock_s()))
+            # From the actual time of sending: a delay of this process is not the server's.
             sent_s = clock_s()
 
-            def note(_: msgspec.Raw, sent_s: float = sent_s) -> None:
+            def record(_: msgspec.Raw, sent_s: float = sent_s) -> None:
                 self.acks_us.append(round((clock_s() - sent_s) * 1e6))
 
-            connection.emit("send_message", message, note)
+            connection.emit("send_message", message, record)

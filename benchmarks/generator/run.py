@@ -1,4 +1,4 @@
-"""One trial: a fresh server, one contender's process, the probe beside it, and what the process used."""
+"""One run of a generator: a new server, the generator's process, the probe beside it, and the process's usage."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from benchmarks.common.pair_load import clock_s
+from benchmarks.common.opening import LoadFailed
+from benchmarks.common.schedule import clock_s
 from benchmarks.generator import ipc
 from benchmarks.generator.implementations import GeneratorImplementation, command
-from benchmarks.generator.probe import Probe
+from benchmarks.generator.probe import AckProbe
 from chatws_loadtest import procfs
 from chatws_loadtest.credentials import Credentials, make_rooms
 from chatws_loadtest.samples import percentiles
@@ -29,13 +30,13 @@ LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
 
 
 class GeneratorRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What one contender used and reported; ``bare`` is what the probe measured meanwhile.
+    """Usage and latencies of one generator, and the latencies that the probe measured meanwhile (``bare``).
 
-    ``server_cores`` is what the server used of the one core it has; ``server_starved`` the share of the time in which
-    it would have gone on and others had that core.
+    ``server_cores`` is the share of its one core that the server used, ``server_starved`` the share of the time in
+    which the server was ready to run and other processes had that core.
     """
 
-    contender: GeneratorImplementation
+    implementation: GeneratorImplementation
     users: int
     seconds: float
     sent: int
@@ -50,18 +51,18 @@ class GeneratorRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether nearly all was answered: what is never done costs nothing."""
+        """Whether nearly all messages were acked: a missing ack costs the generator nothing."""
         return self.ack.count >= LEAST_DELIVERED * self.sent
 
     @property
     def excess_p99_ms(self) -> float:
-        """How much more than the bare client it reports."""
+        """Difference of the reported ack latency to that of the probe."""
         return self.ack.p99_ms - self.bare.p99_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How many users talk, one message a second each, and how long."""
+class LoadSize:
+    """Number of users, who send one message per second each, and duration."""
 
     users: int
     seconds: float
@@ -69,42 +70,44 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where a server keeps its data, and where the contenders of Node were installed."""
+    """Data directory of the server, and folder into which the generators on Node were installed."""
 
     server: Path
     node: Path
 
 
-class GeneratorFailed(Exception):
-    """A contender ended without a result; the text holds what it wrote."""
+class GeneratorFailed(LoadFailed):
+    """A generator ended without a result."""
 
 
-async def run_trial(contender: GeneratorImplementation, size: Size, folders: Folders, core: int | None) -> GeneratorRun:
-    """Start a server and measure one contender on it.
+async def run_generator(
+    implementation: GeneratorImplementation, size: LoadSize, folders: Folders, core: int | None
+) -> GeneratorRun:
+    """Start a server and measure one generator on it.
 
     Raises:
-        SubjectFailed, PeopleMissing, GeneratorFailed: there is nothing to measure.
+        ServerStartFailed, CredentialsMissing, ConnectionFailed, GeneratorFailed: the load could not be set up.
     """
-    subject = ServerUnderTest(folders.server, core)
-    await subject.start()
+    server = ServerUnderTest(folders.server, core)
+    await server.start()
     try:
-        rooms = await make_rooms(subject.url, Credentials(keys=subject.keys), [MEMBERS] * (size.users // MEMBERS + 1))
-        wanted = ipc.GeneratorPlan(
-            url=subject.url,
+        rooms = await make_rooms(server.url, Credentials(keys=server.keys), [MEMBERS] * (size.users // MEMBERS + 1))
+        plan = ipc.GeneratorPlan(
+            url=server.url,
             rooms=rooms[1:],
             rate=1.0,
             seconds=size.seconds,
             connects_per_s=100.0,
-            with_habits=contender is GeneratorImplementation.OURS,
+            all_activities=implementation is GeneratorImplementation.OURS,
         )
-        async with asyncio.timeout(TIMEOUT_S), Probe(subject.port, rooms[0]) as probe:
-            return await _measure(contender, wanted, probe, folders.node, subject.pid)
+        async with asyncio.timeout(TIMEOUT_S), AckProbe(server.port, rooms[0]) as probe:
+            return await _measure(implementation, plan, probe, folders.node, server.pid)
     finally:
-        await subject.stop()
+        await server.stop()
 
 
-class _ServerMark:
-    """What the server has used and missed so far, at one moment."""
+class _ServerSnapshot:
+    """CPU time of the server, and time for which it waited for a core, at one moment."""
 
     def __init__(self, pid: int) -> None:
         self.at_s = clock_s()
@@ -113,10 +116,14 @@ class _ServerMark:
 
 
 async def _measure(
-    contender: GeneratorImplementation, wanted: ipc.GeneratorPlan, probe: Probe, node_dir: Path, server_pid: int
+    implementation: GeneratorImplementation,
+    plan: ipc.GeneratorPlan,
+    probe: AckProbe,
+    node_dir: Path,
+    server_pid: int,
 ) -> GeneratorRun:
     child = await asyncio.create_subprocess_exec(
-        *command(contender, node_dir),
+        *command(implementation, node_dir),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LONGEST_LINE_BYTES,
@@ -124,29 +131,29 @@ async def _measure(
     assert child.stdin is not None
     try:
         await _expect(child, ipc.LOADED)
-        cpu_s, rss = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
-        child.stdin.write(ipc.encode(wanted) + b"\n")
+        loaded_cpu_s, loaded_rss = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
+        child.stdin.write(ipc.encode(plan) + b"\n")
         await _expect(child, ipc.READY)
-        connected_s, rss_connected = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
+        ready_cpu_s, ready_rss = procfs.cpu_seconds(child.pid), procfs.resident_bytes(child.pid)
         probe.acks_us.clear()
-        begin = _ServerMark(server_pid)
-        heard = ipc.decode_heard(await _line(child))
-        done_s, end = procfs.cpu_seconds(child.pid), _ServerMark(server_pid)
+        begin = _ServerSnapshot(server_pid)
+        result = ipc.decode_result(await _read_line(child))
+        done_cpu_s, end = procfs.cpu_seconds(child.pid), _ServerSnapshot(server_pid)
     finally:
         if child.returncode is None:
             child.kill()
         await child.wait()
-    users = sum(len(room.members) for room in wanted.rooms)
+    users = sum(len(room.members) for room in plan.rooms)
     return GeneratorRun(
-        contender=contender,
+        implementation=implementation,
         users=users,
-        seconds=wanted.seconds,
-        sent=heard.sent,
-        us_per_message=(done_s - connected_s) / max(1, heard.sent) * 1e6,
-        ms_per_connect=(connected_s - cpu_s) / users * 1e3,
-        kb_per_user=(rss_connected - rss) / users / 1e3,
-        cores=(done_s - connected_s) / (ipc.LEAD_S + wanted.seconds + ipc.DRAIN_S),
-        ack=percentiles(heard.acks_us),
+        seconds=plan.seconds,
+        sent=result.sent,
+        us_per_message=(done_cpu_s - ready_cpu_s) / max(1, result.sent) * 1e6,
+        ms_per_connect=(ready_cpu_s - loaded_cpu_s) / users * 1e3,
+        kb_per_user=(ready_rss - loaded_rss) / users / 1e3,
+        cores=(done_cpu_s - ready_cpu_s) / (ipc.LEAD_S + plan.seconds + ipc.DRAIN_S),
+        ack=percentiles(result.acks_us),
         bare=percentiles(probe.acks_us),
         server_cores=(end.cpu_s - begin.cpu_s) / (end.at_s - begin.at_s),
         server_starved=(end.starved_s - begin.starved_s) / (end.at_s - begin.at_s),
@@ -154,13 +161,13 @@ async def _measure(
 
 
 async def _expect(child: asyncio.subprocess.Process, word: bytes) -> None:
-    while (await _line(child)).strip() != word:
+    while (await _read_line(child)).strip() != word:
         pass
 
 
-async def _line(child: asyncio.subprocess.Process) -> bytes:
+async def _read_line(child: asyncio.subprocess.Process) -> bytes:
     assert child.stdout is not None
     line = await child.stdout.readline()
     if not line:
-        raise GeneratorFailed("the contender ended without a result")
+        raise GeneratorFailed("the generator ended without a result")
     return line

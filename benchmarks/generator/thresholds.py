@@ -1,4 +1,4 @@
-"""What our generator is meant to cost, and whether it does."""
+"""Targets for the cost of chatws loadtest, and the comparison with them."""
 
 from __future__ import annotations
 
@@ -13,48 +13,51 @@ if TYPE_CHECKING:
     from chatws_loadtest.samples import Spread
 
 
-class CostThreshold(NamedTuple):
-    """One row of the table: what is measured, and the most it may be for a generator of ours."""
+class CostTarget(NamedTuple):
+    """A cost's title in the table, and the target for chatws loadtest."""
 
     title: str
-    most: float
+    maximum: float
 
 
-FIGURES: Final = {
-    "us_per_message": CostThreshold("µs of CPU per message", 270.0),
-    "ms_per_connect": CostThreshold("ms of CPU per connect", 1.3),
-    "kb_per_user": CostThreshold("kB per user", 25.0),
-    "excess_p99_ms": CostThreshold("ack p99 above a bare client's, ms", 1.5),
+COST_TARGETS: Final = {
+    "us_per_message": CostTarget("µs of CPU per message", 270.0),
+    "ms_per_connect": CostTarget("ms of CPU per connect", 1.3),
+    "kb_per_user": CostTarget("kB of RSS per user", 25.0),
+    "excess_p99_ms": CostTarget("ack p99 above the bare client's, ms", 1.5),
 }
-
+"""Targets by attribute of `GeneratorRun`."""
 
 STARVED: Final = 0.5
-"""Share of the time from which on a server cannot be blamed; its own writer takes a third of it at 2,000 a second."""
+"""From this share of the time on, missing acks are not the server's fault.
+
+At 2,000 messages a second, the server's own writer thread accounts for a third of the time.
+"""
 
 
-def judge(spreads: Mapping[str, Spread]) -> Iterator[str]:
-    """Compare the medians of one contender with the targets, a line for each."""
-    for name, (title, most) in FIGURES.items():
+def compare(spreads: Mapping[str, Spread]) -> Iterator[str]:
+    """Compare the medians of one generator with the targets, one line each."""
+    for name, (title, maximum) in COST_TARGETS.items():
         median = spreads[name].median
-        yield f"{title}: {median:.2f}, wanted at most {most:g}: {'reached' if median <= most else 'MISSED'}"
+        yield f"{title}: {median:.2f}, target <= {maximum:g}: {'reached' if median <= maximum else 'MISSED'}"
 
 
-def judge_many(trial: GeneratorRun) -> str:
-    """Say whether one process carried many users: everything sent in time, and no core used up.
+def describe_many_users(run: GeneratorRun) -> str:
+    """Describe whether one process sustained many users: all messages sent in time, and no core saturated.
 
-    Where the server left messages without an ack that cannot be told: what never arrives costs nothing to receive.
-    Whether that was the server's own fault or that of others on its core, is said.
+    The verdict is undecided if messages were not acked, since a missing delivery costs the generator nothing. The text
+    names the cause: the server was too slow, or other processes had its core.
     """
-    share = trial.sent / (trial.users * trial.seconds)
-    if trial.cores > SUSPECT_CPU or share < LEAST_DELIVERED:
+    sent_share = run.sent / (run.users * run.seconds)
+    if run.cores > SUSPECT_CPU or sent_share < LEAST_DELIVERED:
         verdict = "SATURATED"
-    elif trial.is_complete:
-        verdict = "carried"
+    elif run.is_complete:
+        verdict = "sustained"
     else:
-        reason = "others had the server's core" if trial.server_starved > STARVED else "the server did not keep up"
+        reason = "others had the server's core" if run.server_starved > STARVED else "the server did not keep up"
         verdict = f"UNDECIDED, {reason}"
     return (
-        f"{trial.users} users on one process: {trial.cores:.2f} cores, {share:.1%} of the messages sent, "
-        f"{trial.ack.count} of {trial.sent} acked; the server used {trial.server_cores:.2f} cores and was kept off its "
-        f"core for {trial.server_starved:.0%} of the time: {verdict}"
+        f"{run.users} users on one process: {run.cores:.2f} cores, {sent_share:.1%} of the messages sent, "
+        f"{run.ack.count} of {run.sent} acked; the server used {run.server_cores:.2f} cores and waited for its core "
+        f"{run.server_starved:.0%} of the time: {verdict}"
     )

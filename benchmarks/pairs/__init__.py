@@ -1,1 +1,1 @@
-"""Benchmark of messages between two users: CPU and latency of one server process."""
+"""Benchmark of one server process: CPU time and latency of messages between two users."""

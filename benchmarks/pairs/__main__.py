@@ -1,44 +1,42 @@
-"""``make bench``: what one server process on one core costs per message and per connection, over repeated runs.
+"""CPU time of one server process per message and per connection, on one core, over repeated runs.
 
-Each run starts a fresh server with rates and counts lifted. Messages leave on a fixed schedule whatever the server
-does, and every latency counts from the intended time of sending, so a stalled server cannot hide behind a generator
-that waits for it. A run whose generator was late itself is invalid: it says nothing about the server.
+Each run starts a new server with rates and counts lifted. Messages are sent on an open schedule, and every latency
+counts from the scheduled time of sending, so that a stalled server cannot reduce its own load. A run whose generator
+was late is invalid: it shows nothing about the server.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import resource
 import sqlite3
 import sys
-import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import msgspec
 import uvloop
 
-from benchmarks.common.client import ConnectionFailed
-from benchmarks.common.measurement import Run, run_once
-from benchmarks.common.pair_load import Load, LoadFailed
-from chatws_loadtest import procfs
-from chatws_loadtest.credentials import CredentialsMissing
+from benchmarks.common import runner
+from benchmarks.common.pair_load import PairLoad
+from benchmarks.pairs.run import PairRun, run_once
 from chatws_loadtest.samples import Spread, spread
-from chatws_loadtest.server_process import ServerStartFailed, reserve_core
+from chatws_loadtest.server_process import reserve_core
 
-EXIT_FAULTS = 1
-EXIT_CANNOT_START = 3
-EXIT_INVALID = 98
+PACKAGES = ("chatws", "aiohttp", "uvloop", "msgspec", "sqlalchemy")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark and return the exit code: 0 clean, 1 messages lost, 3 no server, 98 the generator was late."""
+    """Run the benchmark and return the exit code.
+
+    0 for clean runs, 1 if a message was lost, 3 if the load could not be set up, 98 if the generator was late.
+    """
     options = _parser().parse_args(arguments)
-    load = Load(
+    return runner.run_guarded(lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
+    load = PairLoad(
         idle=options.idle,
         conversations=options.conversations,
         rate=options.rate,
@@ -48,113 +46,76 @@ def main(arguments: list[str] | None = None) -> int:
         content_chars=options.content_chars,
         seed=options.seed,
     )
-    _raise_file_limit()
-    machine = _describe_machine()
+    machine = runner.prepare_machine(PACKAGES, {"SQLite": sqlite3.sqlite_version})
     core = reserve_core()
-    print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n")
     print(
         f"load: {load.idle} idle connections, {load.conversations} conversations at {load.rate:g} messages/s each, "
         f"{load.duration_s:g} s after {load.warmup_s:g} s of warm-up\n"
     )
-    runs: list[Run] = []
-    for number in range(1, options.repeats + 1):
-        with tempfile.TemporaryDirectory(prefix="chatws-bench-", dir=options.data_root) as data_dir:
-            try:
-                run = uvloop.run(run_once(load, Path(data_dir), core))
-            except (ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed, OSError) as error:
-                print(f"the load could not be built up: {error!r}", file=sys.stderr)
-                return EXIT_CANNOT_START
-        runs.append(run)
-        print(_describe_run(number, run), flush=True)
-    print(_describe_spread(runs))
+    runs = runner.run_rounds(
+        [load],
+        options.repeats,
+        lambda load, number, data_dir: uvloop.run(run_once(load, number, data_dir, core)),
+        _describe_run,
+        data_root=options.data_root,
+    )
+    spreads = _spreads(runs)
+    print(f"\n{f'over {len(runs)} runs':<28}{runner.SPREAD_TITLE:>30}")
+    print(*(f"{name:<28}{runner.format_spread(values, 2):>30}" for name, values in spreads.items()), sep="\n")
     if options.out is not None:
-        print(f"\nwritten: {_write(options.out, machine, load, runs)}")
-    return _exit_code(runs)
+        now = datetime.now(UTC)
+        results = {"at": now, "machine": machine, "load": asdict(load), "runs": runs, "spreads": spreads}
+        print(f"\nwritten: {runner.write_json(results, options.out, f'pairs-{now:%Y%m%dT%H%M%SZ}.json')}")
+    return runner.exit_code(is_clean=all(run.is_clean for run in runs), is_valid=all(run.is_valid for run in runs))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pairs.__main__", description=(__doc__ or "").split("\n\n")[1]
-    )
+    parser = runner.make_parser("benchmarks.pairs", (__doc__ or "").split("\n\n", maxsplit=1)[0])
     add = parser.add_argument
-    add("--idle", type=int, default=500, help="customers who only keep a connection (500)")
-    add("--conversations", type=int, default=250, help="pairs of a customer and an agent who talk (250)")
+    add("--idle", type=int, default=500, help="customers with an idle connection (500)")
+    add("--conversations", type=int, default=250, help="conversations of a customer and an agent (250)")
     add("--rate", type=float, default=1.0, help="messages per second in each conversation (1)")
-    add("--duration", type=float, default=20.0, help="seconds measured (20)")
-    add("--warmup", type=float, default=3.0, help="seconds before that (3)")
-    add("--repeats", type=int, default=3, help="runs, each with a fresh server (3)")
-    add("--agents", type=int, default=5, help="agents who share the conversations (5)")
-    add("--content-chars", type=int, default=80, help="length of a message (80)")
-    add("--seed", type=int, default=1, help="of the schedule's random phases (1)")
-    add("--data-root", type=Path, help="where the servers keep their data meanwhile (the system's temporary folder)")
-    add("--out", type=Path, help="folder for the JSON of all runs")
+    add("--duration", type=float, default=20.0, help="measured seconds (20)")
+    add("--warmup", type=float, default=3.0, help="seconds of load before the measurement (3)")
+    add("--repeats", type=int, default=3, help="runs, each with a new server (3)")
+    add("--agents", type=int, default=5, help="agents; the conversations are divided evenly among them (5)")
+    add("--content-chars", type=int, default=80, help="characters per message (80)")
+    add("--seed", type=int, default=1, help="seed of the schedule's random phases (1)")
+    add("--data-root", type=Path, metavar="DIR", help="parent of the servers' data directories (the system's default)")
+    runner.add_out_option(parser, "pairs-TIME.json")
     return parser
 
 
-def _describe_machine() -> dict[str, str]:
-    return {
-        "machine": f"{procfs.cpu_model()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}",
-        "versions": f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("chatws", "aiohttp", "uvloop", "msgspec", "sqlalchemy")),
-    }
-
-
-def _describe_run(number: int, run: Run) -> str:
+def _describe_run(run: PairRun) -> str:
     counts = run.counts
-    rows = {"to the ack": run.ack, "to the peer": run.peer, "generator's lag": run.lag}
-    lines = [f"run {number}" + ("" if run.is_valid else "  INVALID: the generator itself was late")]
+    latencies = {"ack": run.ack, "delivery": run.peer, "generator lag": run.lag}
+    lines = [f"run {run.round}" + ("" if run.is_valid else "  INVALID: the generator was late")]
     lines += [
-        f"  {name:<16} p50 {row.p50_ms:8.2f}  p95 {row.p95_ms:8.2f}  p99 {row.p99_ms:8.2f}  max {row.max_ms:8.2f} ms"
-        f"  ({row.count})"
-        for name, row in rows.items()
+        f"  {name:<14} p50 {row.p50_ms:8.2f}  p95 {row.p95_ms:8.2f}  p99 {row.p99_ms:8.2f}  max {row.max_ms:8.2f} ms"
+        f"  ({row.count} samples)"
+        for name, row in latencies.items()
     ]
     return "\n".join(lines) + (
         f"\n  sent {counts.sent}, acked {counts.acked}, delivered {counts.delivered}, refused {counts.refused or 0}, "
         f"unanswered {counts.unanswered}, lost {counts.lost}, duplicated {counts.duplicated}, "
         f"reordered {counts.reordered}, connections dropped {run.dropped_connections}"
-        f"\n  server {run.server_us_per_message:.0f} us of CPU per message; cores used: server {run.server_cores:.2f}, "
-        f"generator {run.generator_cores:.2f}, everything else {run.other_cores:.2f}"
-        f"\n  per idle connection: {run.rss_kb_per_idle:.1f} kB, {run.connect_ms_per_idle:.2f} ms of CPU to connect; "
-        f"server's memory at the end {run.rss_mb:.0f} MB"
+        f"\n  server CPU {run.server_us_per_message:.0f} us/message; cores: server {run.server_cores:.2f}, "
+        f"generator {run.generator_cores:.2f}, other {run.other_cores:.2f}"
+        f"\n  per idle connection: {run.rss_kb_per_idle:.1f} kB of RSS, {run.connect_ms_per_idle:.2f} ms of CPU; "
+        f"server RSS at the end {run.rss_mb:.0f} MB"
     )
 
 
-def _describe_spread(runs: list[Run]) -> str:
-    lines = [f"\nover {len(runs)} runs (lowest, median, highest)"]
-    lines += [f"  {name:<28} {s.low:9.2f} {s.median:9.2f} {s.high:9.2f}" for name, s in _spreads(runs).items()]
-    return "\n".join(lines)
-
-
-def _spreads(runs: list[Run]) -> dict[str, Spread]:
+def _spreads(runs: Sequence[PairRun]) -> dict[str, Spread]:
     return {
-        "to the ack, p50 ms": spread([run.ack.p50_ms for run in runs]),
-        "to the ack, p99 ms": spread([run.ack.p99_ms for run in runs]),
-        "to the peer, p50 ms": spread([run.peer.p50_ms for run in runs]),
-        "to the peer, p99 ms": spread([run.peer.p99_ms for run in runs]),
-        "server, us per message": spread([run.server_us_per_message for run in runs]),
-        "kB per idle connection": spread([run.rss_kb_per_idle for run in runs]),
-        "ms of CPU per connect": spread([run.connect_ms_per_idle for run in runs]),
+        "ack p50, ms": spread([run.ack.p50_ms for run in runs]),
+        "ack p99, ms": spread([run.ack.p99_ms for run in runs]),
+        "delivery p50, ms": spread([run.peer.p50_ms for run in runs]),
+        "delivery p99, ms": spread([run.peer.p99_ms for run in runs]),
+        "server CPU, us/message": spread([run.server_us_per_message for run in runs]),
+        "RSS, kB/idle connection": spread([run.rss_kb_per_idle for run in runs]),
+        "CPU, ms/connect": spread([run.connect_ms_per_idle for run in runs]),
     }
-
-
-def _write(folder: Path, machine: dict[str, str], load: Load, runs: list[Run]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    path = folder / f"raw-{now:%Y%m%dT%H%M%SZ}.json"
-    report = {"at": now, **machine, "load": asdict(load), "runs": runs, "spread": _spreads(runs)}
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    return path
-
-
-def _exit_code(runs: list[Run]) -> int:
-    if not all(run.is_clean for run in runs):
-        return EXIT_FAULTS
-    return 0 if all(run.is_valid for run in runs) else EXIT_INVALID
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

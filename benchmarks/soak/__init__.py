@@ -1,1 +1,1 @@
-"""What a server holds, for how long, and whether it gives it back: ``make soak`` prints the figures."""
+"""Soak test: resources that a server uses and retains under slow readers, mass disconnects and churn."""

@@ -1,59 +1,66 @@
-"""``make soak``: runs the scenarios one after the other, prints their figures, and fails when one is out of bounds."""
+"""Soak test of the server: runs the scenarios one after the other and compares the measurements with their bounds."""
 
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
 import uvloop
 
+from benchmarks.common import runner
+from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.churn import churn
-from benchmarks.soak.measurements import SoakMeasurement, SoakPlan
-from benchmarks.soak.scenarios import idle_cost, idle_handshakes, mass_drop, slow_readers
-from chatws_loadtest.procfs import cpu_model
+from benchmarks.soak.plan import SoakPlan
+from benchmarks.soak.scenarios import idle_connections, idle_handshakes, mass_disconnect, slow_readers
 
-SCENARIOS: dict[str, Callable[[SoakPlan], Awaitable[list[SoakMeasurement]]]] = {
+SCENARIOS: dict[str, Callable[[SoakPlan], Awaitable[list[BoundedMeasurement]]]] = {
     "slow-readers": slow_readers,
-    "mass-drop": mass_drop,
+    "mass-drop": mass_disconnect,
     "handshakes": idle_handshakes,
-    "idle": idle_cost,
+    "idle": idle_connections,
     "churn": churn,
 }
-TARGET_MISSED = 99
-"""The exit code when a figure is out of bounds, as the load test's."""
+FILE_NAME = "soak.json"
 
 
-async def run(plan: SoakPlan, names: list[str]) -> list[SoakMeasurement]:
-    """Run the scenarios and print each figure as it comes."""
-    print(f"{cpu_model()}, Python {platform.python_version()}, {platform.system()} {platform.release()}")
-    figures: list[SoakMeasurement] = []
-    for name in names:
-        for figure in await SCENARIOS[name](plan):
-            print(figure, flush=True)
-            figures.append(figure)
-    return figures
-
-
-def main() -> int:
-    """Read the options, run, and give the exit code."""
-    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("scenarios", nargs="*", help=f"some of: {', '.join(SCENARIOS)}; all by default")
-    parser.add_argument("--minutes", type=float, default=10.0, help="length of the churn")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write DIR/soak.json")
-    chosen = parser.parse_args()
-    unknown = [name for name in chosen.scenarios if name not in SCENARIOS]
+def main(arguments: list[str] | None = None) -> int:
+    """Run the scenarios and return the exit code: 0, 3 if one could not start, 99 if a measurement is out of bounds."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.scenarios if name not in SCENARIOS]
     if unknown:
-        parser.error(f"no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
-    plan = SoakPlan(churn_s=chosen.minutes * 60)
-    figures = uvloop.run(run(plan, chosen.scenarios or list(SCENARIOS)))
-    if chosen.out is not None:
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        (chosen.out / "soak.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
-    return 0 if all(figure.is_good for figure in figures) else TARGET_MISSED
+        parser.error(f"unknown scenario {unknown[0]!r}; choose from {', '.join(SCENARIOS)}")
+    return runner.run_guarded(lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
+    runner.prepare_machine(("chatws", "aiohttp", "uvloop"))
+    plan = SoakPlan(churn_s=options.minutes * 60)
+    measurements = uvloop.run(_run_scenarios(plan, options.scenarios or list(SCENARIOS)))
+    if options.out is not None:
+        print(f"\nwritten: {runner.write_json(measurements, options.out, FILE_NAME)}")
+    return runner.exit_code(is_within_targets=all(measurement.is_within_bound for measurement in measurements))
+
+
+async def _run_scenarios(plan: SoakPlan, names: Sequence[str]) -> list[BoundedMeasurement]:
+    """Run the scenarios and print the measurements of each when it ends."""
+    measurements: list[BoundedMeasurement] = []
+    for name in names:
+        measured = await SCENARIOS[name](plan)
+        print(*measured, sep="\n", flush=True)
+        measurements += measured
+    return measurements
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = runner.make_parser("benchmarks.soak", __doc__ or "")
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; all of them by default"
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration of the churn (10)")
+    runner.add_out_option(parser, FILE_NAME)
+    return parser
 
 
 if __name__ == "__main__":

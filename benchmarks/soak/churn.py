@@ -1,4 +1,4 @@
-"""People who come, say something and go, one in a hundred of them with garbage: what is left afterwards."""
+"""Churn: clients that connect, chat and disconnect, some with invalid data; measures the resources retained."""
 
 from __future__ import annotations
 
@@ -8,79 +8,83 @@ import time
 from contextlib import suppress
 
 from benchmarks.common.client import BenchmarkConnection, ConnectionFailed
-from benchmarks.soak.clients import StalledReader, ask, enter
-from benchmarks.soak.measurements import SoakMeasurement, SoakPlan
-from benchmarks.soak.server_stats import ResourceCounts, SoakServer, host
+from benchmarks.common.measurement import BoundedMeasurement
+from benchmarks.soak.clients import StalledReader, join_one, request
+from benchmarks.soak.plan import SoakPlan
+from benchmarks.soak.server_stats import ResourceCounts, SoakServer, started_server
 
 _SEED = 20251028
-_GARBAGE_SHARE = 0.01
-_STAY_S = (0.5, 3.0)
+_INVALID_SHARE = 0.01
+_VISIT_S = (0.5, 3.0)
 _WARM_UP_SHARE = 0.1
 _SETTLE_S = 30.0
 _MIB = 1024 * 1024
-_GARBAGE = ("42{", "garbage", '42["connect"]', "459999999999-[]", "40", "42[" + "[" * 900)
-_SLACK_TIMERS = 4
-"""The server's own periodic work has a timer or not, depending on the moment."""
+_INVALID_PACKETS = ("42{", "garbage", '42["connect"]', "459999999999-[]", "40", "42[" + "[" * 900)
+_PERIODIC_TIMERS = 4
+"""Timers of the server's periodic work, which exist or not depending on the moment."""
 
 
-async def churn(plan: SoakPlan) -> list[SoakMeasurement]:
-    """Count before and after, once the server has met everything it will meet."""
-    dice = random.Random(_SEED)
-    async with host(**plan.settings) as hosted:
-        await _come_and_go(hosted, plan.churn_s * _WARM_UP_SHARE, plan.churn_per_s, dice, _GARBAGE_SHARE * 10)
-        before = await _settled(hosted)
-        came = await _come_and_go(hosted, plan.churn_s, plan.churn_per_s, dice, _GARBAGE_SHARE)
-        after = await _settled(hosted)
+async def churn(plan: SoakPlan) -> list[BoundedMeasurement]:
+    """Compare the resources before and after; a warm-up with every kind of client precedes the first count."""
+    rng = random.Random(_SEED)
+    async with started_server(**plan.settings) as server:
+        await _run_visits(server, plan.churn_s * _WARM_UP_SHARE, plan.churn_per_s, rng, _INVALID_SHARE * 10)
+        before = await _count_settled(server)
+        visits = await _run_visits(server, plan.churn_s, plan.churn_per_s, rng, _INVALID_SHARE)
+        after = await _count_settled(server)
+    retained = after.sessions + after.sockets + after.rooms
     return [
-        SoakMeasurement(f"churn of {plan.churn_s:g} s: came and went", came, "clients"),
-        SoakMeasurement("churn: sessions, sockets and rooms kept", after.sessions + after.sockets + after.rooms, "", 0),
-        SoakMeasurement("churn: tasks kept", after.tasks - before.tasks, "", 0),
-        SoakMeasurement("churn: timers kept", after.timers - before.timers, "", _SLACK_TIMERS),
-        SoakMeasurement("churn: RSS kept", (after.rss_bytes - before.rss_bytes) / _MIB, "MiB", 8),
+        BoundedMeasurement(f"churn of {plan.churn_s:g} s: visits", visits, "clients"),
+        BoundedMeasurement("churn: sessions, sockets and rooms retained", retained, "", 0),
+        BoundedMeasurement("churn: tasks retained", after.tasks - before.tasks, "", 0),
+        BoundedMeasurement("churn: timers retained", after.timers - before.timers, "", _PERIODIC_TIMERS),
+        BoundedMeasurement("churn: RSS retained", (after.rss_bytes - before.rss_bytes) / _MIB, "MiB", 8),
     ]
 
 
-async def _come_and_go(hosted: SoakServer, seconds: float, per_s: float, dice: random.Random, garbage: float) -> int:
-    """Let clients come on an even schedule; gives how many came once all have gone."""
-    began, came = time.monotonic(), 0
+async def _run_visits(
+    server: SoakServer, seconds: float, per_s: float, rng: random.Random, invalid_share: float
+) -> int:
+    """Connect clients at even intervals; return their number once all have disconnected."""
+    began, count = time.monotonic(), 0
     async with asyncio.TaskGroup() as visits:
         while time.monotonic() - began < seconds:
-            came += 1
-            name = f"churn-{came % 500}"
-            if dice.random() < garbage:
-                visits.create_task(_spoil(hosted, name, dice.choice(_GARBAGE)))
+            count += 1
+            name = f"churn-{count % 500}"
+            if rng.random() < invalid_share:
+                visits.create_task(_send_invalid(server, name, rng.choice(_INVALID_PACKETS)))
             else:
-                visits.create_task(_visit(hosted, name, dice.uniform(*_STAY_S)))
-            await asyncio.sleep(max(0.0, began + came / per_s - time.monotonic()))
-    return came
+                visits.create_task(_visit(server, name, rng.uniform(*_VISIT_S)))
+            await asyncio.sleep(max(0.0, began + count / per_s - time.monotonic()))
+    return count
 
 
-async def _visit(hosted: SoakServer, name: str, stay_s: float) -> None:
-    connection: BenchmarkConnection = await enter(hosted, name)
+async def _visit(server: SoakServer, name: str, duration_s: float) -> None:
+    connection: BenchmarkConnection = await join_one(server, name)
     conversation_id = f"conv-{name}"
-    await ask(connection, "typing_start", conversation_id)
-    await ask(connection, "send_message", {"conversationId": conversation_id, "content": "passing by"})
-    await asyncio.sleep(stay_s)
+    await request(connection, "typing_start", conversation_id)
+    await request(connection, "send_message", {"conversationId": conversation_id, "content": "hello"})
+    await asyncio.sleep(duration_s)
     connection.close()
 
 
-async def _spoil(hosted: SoakServer, name: str, garbage: str) -> None:
+async def _send_invalid(server: SoakServer, name: str, packet: str) -> None:
     with suppress(OSError, ConnectionFailed):
-        reader = await StalledReader.enter(hosted, name)
-        reader.say(garbage)
-        await asyncio.sleep(_STAY_S[0])
+        reader = await StalledReader.join(server, name)
+        reader.send(packet)
+        await asyncio.sleep(_VISIT_S[0])
         reader.close()
 
 
-async def _settled(hosted: SoakServer) -> ResourceCounts:
-    """Count when nobody is there and nothing is on its way: typing, presence and lingering connections have run out."""
-    await hosted.until(lambda census: census.sessions == 0, _SETTLE_S)
-    fewest = await hosted.count(thoroughly=True)
+async def _count_settled(server: SoakServer) -> ResourceCounts:
+    """Count once all sessions have ended and the tasks and timers of typing, presence and closing have expired."""
+    await server.wait_until(lambda counts: counts.sessions == 0, _SETTLE_S)
+    previous = await server.count(include_timers=True)
     end = time.monotonic() + _SETTLE_S
     while time.monotonic() < end:
         await asyncio.sleep(1.0)
-        census = await hosted.count(thoroughly=True)
-        if (census.tasks, census.timers) == (fewest.tasks, fewest.timers):
-            return census
-        fewest = census
-    return fewest
+        counts = await server.count(include_timers=True)
+        if (counts.tasks, counts.timers) == (previous.tasks, previous.timers):
+            return counts
+        previous = counts
+    return previous

@@ -1,4 +1,4 @@
-"""Clients of the soak: those that behave, and those that do not read."""
+"""Clients of the soak test: customers that chat, and stalled readers."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ _AT_ONCE = 50
 
 
 class Acked(msgspec.Struct):
-    """What every ack says."""
+    """The field that all acks have."""
 
     success: bool
 
 
-class NotAcked(Exception):
-    """A request of a client that behaves was refused."""
+class RequestFailed(Exception):
+    """The server refused a valid request; the text is the ack."""
 
 
-async def enter(hosted: SoakServer, name: str) -> BenchmarkConnection:
-    """Connect a customer and let it join a conversation of its own."""
-    connection = await connect(HOST, hosted.port, {"sessionId": name}, lambda _name, _payload: None)
-    await ask(connection, "join_conversation", f"conv-{name}")
+async def join_one(server: SoakServer, name: str) -> BenchmarkConnection:
+    """Connect a customer and join its own conversation."""
+    connection = await connect(HOST, server.port, {"sessionId": name}, lambda _name, _payload: None)
+    await request(connection, "join_conversation", f"conv-{name}")
     return connection
 
 
-async def enter_all(hosted: SoakServer, names: Sequence[str]) -> list[BenchmarkConnection]:
-    """Connect many, some at a time."""
-    entered: list[BenchmarkConnection] = []
+async def join_all(server: SoakServer, names: Sequence[str]) -> list[BenchmarkConnection]:
+    """Connect many customers, 50 at a time."""
+    joined: list[BenchmarkConnection] = []
     for start in range(0, len(names), _AT_ONCE):
-        entered += await asyncio.gather(*(enter(hosted, name) for name in names[start : start + _AT_ONCE]))
-    return entered
+        joined += await asyncio.gather(*(join_one(server, name) for name in names[start : start + _AT_ONCE]))
+    return joined
 
 
-async def ask(connection: BenchmarkConnection, name: str, argument: object) -> None:
+async def request(connection: BenchmarkConnection, name: str, argument: object) -> None:
     """Send a request and wait for its ack.
 
     Raises:
-        NotAcked: it was refused.
+        RequestFailed: the server refused the request.
     """
-    answer = await connection.request(name, argument)
-    if not msgspec.json.decode(answer, type=Acked).success:
-        raise NotAcked(bytes(answer).decode())
+    reply = await connection.request(name, argument)
+    if not msgspec.json.decode(reply, type=Acked).success:
+        raise RequestFailed(bytes(reply).decode())
 
 
 class StalledReader:
@@ -58,25 +58,25 @@ class StalledReader:
         self._writer = writer
 
     @classmethod
-    async def enter(cls, hosted: SoakServer, name: str) -> StalledReader:
-        """Connect with a small receive buffer."""
+    async def join(cls, server: SoakServer, name: str) -> StalledReader:
+        """Connect with a small receive buffer, and join the customer's conversation."""
         bare = socket.socket()
         bare.setblocking(False)
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await asyncio.get_running_loop().sock_connect(bare, (HOST, hosted.port))
+        await asyncio.get_running_loop().sock_connect(bare, (HOST, server.port))
         # An unread stream reader pauses its transport after twice this limit.
         _, writer = await asyncio.open_connection(sock=bare, limit=1024)
-        protocol = SocketIOClientProtocol(f"{HOST}:{hosted.port}")
+        protocol = SocketIOClientProtocol(f"{HOST}:{server.port}")
         writer.write(protocol.upgrade_request())
         writer.write(protocol.send_connect({"sessionId": name}))
         writer.write(protocol.send_event("join_conversation", [f"conv-{name}"]))
         return cls(writer)
 
-    def say(self, packet: str) -> None:
+    def send(self, packet: str) -> None:
         """Send a packet."""
         if not self._writer.is_closing():
             self._writer.write(mask_frame(packet.encode()))
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection abruptly."""
         self._writer.transport.abort()

@@ -1,147 +1,157 @@
-"""The scenarios: each starts a server of its own, does its harm, and gives figures."""
+"""Scenarios with one server each: slow readers, mass disconnect, idle handshakes, and idle connections."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 from benchmarks.common.client import BenchmarkConnection
-from benchmarks.soak.clients import StalledReader, ask, enter, enter_all
-from benchmarks.soak.measurements import SoakMeasurement, SoakPlan
-from benchmarks.soak.server_stats import ResourceCounts, SoakServer, host
+from benchmarks.common.measurement import BoundedMeasurement
+from benchmarks.soak.clients import StalledReader, join_all, join_one, request
+from benchmarks.soak.plan import SoakPlan
+from benchmarks.soak.server_stats import ResourceCounts, SoakServer, started_server
 
-_MIB = 1024 * 1024
-_PATIENCE_S = 120.0
-_MESSAGE_CHARS = 3_900
-_PROBE_EVERY_S = 0.05
+_MIB: Final = 1024 * 1024
+_TIMEOUT_S: Final = 120.0
+_MESSAGE_CHARS: Final = 3_900
+_PROBE_INTERVAL_S: Final = 0.05
+_HANDSHAKES_AT_ONCE: Final = 50
 
 
-async def slow_readers(plan: SoakPlan) -> list[SoakMeasurement]:
-    """Clients that pong but do not read: from the first byte the kernel refuses to the last of them gone.
+async def slow_readers(plan: SoakPlan) -> list[BoundedMeasurement]:
+    """Measure stalled readers: time from the kernel's first refused byte until all are disconnected, and memory.
 
-    Twice: the first time the process grows to what so much work needs, whoever reads.
+    The load is run twice, because the first run also grows the process to the memory that this much work needs.
     """
-    async with host(**plan.settings) as hosted:
-        names = [f"deaf-{number}" for number in range(plan.readers)]
-        senders = await enter_all(hosted, names)
-        before, _ = await _starve(hosted, names, senders)
-        after, took_s = await _starve(hosted, names, senders)
+    async with started_server(**plan.settings) as server:
+        names = [f"reader-{number}" for number in range(plan.readers)]
+        senders = await join_all(server, names)
+        before, _ = await _stall_readers(server, names, senders)
+        after, duration_s = await _stall_readers(server, names, senders)
     return [
-        SoakMeasurement(
-            f"{plan.readers} slow readers: from the first refused byte to gone", took_s, "s", 15 * plan.slack
+        BoundedMeasurement(
+            f"{plan.readers} slow readers: first refused byte to disconnect", duration_s, "s", 15 * plan.slack
         ),
-        SoakMeasurement("slow readers left", after.sockets - plan.readers, "", 0),
-        SoakMeasurement("bytes that wait for nobody", after.outbox_bytes, "B", 0),
-        SoakMeasurement("slow readers: RSS kept", (after.rss_bytes - before.rss_bytes) / _MIB, "MiB", 16),
+        BoundedMeasurement("slow readers: sockets retained", after.sockets - plan.readers, "", 0),
+        BoundedMeasurement("slow readers: unsent bytes retained", after.buffered_bytes, "B", 0),
+        BoundedMeasurement("slow readers: RSS retained", (after.rss_bytes - before.rss_bytes) / _MIB, "MiB", 16),
     ]
 
 
-async def _starve(
-    hosted: SoakServer, names: list[str], senders: list[BenchmarkConnection]
+async def _stall_readers(
+    server: SoakServer, names: list[str], senders: list[BenchmarkConnection]
 ) -> tuple[ResourceCounts, float]:
-    """Give the census after the slow readers are gone, and how long that took."""
-    deaf = [await StalledReader.enter(hosted, name) for name in names]
-    await hosted.until(lambda census: census.sockets == 2 * len(names), _PATIENCE_S)
+    """Return the counts after the slow readers were disconnected, and the duration until then."""
+    readers = [await StalledReader.join(server, name) for name in names]
+    await server.wait_until(lambda counts: counts.sockets == 2 * len(names), _TIMEOUT_S)
 
-    fed = asyncio.Event()
+    done = asyncio.Event()
 
-    async def feed() -> None:
-        while not fed.is_set():
+    async def send_messages() -> None:
+        while not done.is_set():
             for name, sender in zip(names, senders, strict=True):
-                await ask(sender, "send_message", {"conversationId": f"conv-{name}", "content": "x" * _MESSAGE_CHARS})
-            for reader in deaf:
-                reader.say("3")
+                message = {"conversationId": f"conv-{name}", "content": "x" * _MESSAGE_CHARS}
+                await request(sender, "send_message", message)
+            for reader in readers:
+                reader.send("3")  # an Engine.IO pong
 
-    feeding = asyncio.create_task(feed())
-    # Less waits for the senders too, now and then.
-    await hosted.until(lambda census: census.outbox_bytes > _MESSAGE_CHARS * len(names), _PATIENCE_S)
+    sending = asyncio.create_task(send_messages())
+    # The senders' connections can hold less than this at times.
+    await server.wait_until(lambda counts: counts.buffered_bytes > _MESSAGE_CHARS * len(names), _TIMEOUT_S)
     began = time.monotonic()
-    await hosted.until(lambda census: census.sockets == len(names), _PATIENCE_S)
-    took_s = time.monotonic() - began
-    fed.set()
-    await feeding
-    for reader in deaf:
+    await server.wait_until(lambda counts: counts.sockets == len(names), _TIMEOUT_S)
+    duration_s = time.monotonic() - began
+    done.set()
+    await sending
+    for reader in readers:
         reader.close()
-    return await hosted.count(thoroughly=True), took_s
+    return await server.count(include_timers=True), duration_s
 
 
-async def mass_drop(plan: SoakPlan) -> list[SoakMeasurement]:
-    """Sockets with a room each that vanish in the same moment."""
-    async with host(**plan.settings) as hosted:
-        before = await hosted.count(thoroughly=True)
-        connections = await enter_all(hosted, [f"drop-{number}" for number in range(plan.sockets)])
-        full = await hosted.count()
+async def mass_disconnect(plan: SoakPlan) -> list[BoundedMeasurement]:
+    """Measure sockets in rooms that all disconnect at the same moment."""
+    async with started_server(**plan.settings) as server:
+        before = await server.count(include_timers=True)
+        connections = await join_all(server, [f"drop-{number}" for number in range(plan.sockets)])
+        connected = await server.count()
         began = time.monotonic()
         for connection in connections:
             connection.close()
-        gone = await hosted.until(lambda census: census.sessions == before.sessions, _PATIENCE_S)
-        took_s = time.monotonic() - began
+        closed = await server.wait_until(lambda counts: counts.sessions == before.sessions, _TIMEOUT_S)
+        duration_s = time.monotonic() - began
     return [
-        SoakMeasurement(
-            f"{full.sockets} sockets with {full.rooms} rooms dropped at once: gone after", took_s, "s", plan.slack
+        BoundedMeasurement(
+            f"mass disconnect of {connected.sockets} sockets in {connected.rooms} rooms: all closed",
+            duration_s,
+            "s",
+            plan.slack,
         ),
-        SoakMeasurement("mass drop: longest stall of the event loop", gone.worst_stall_ms, "ms"),
-        SoakMeasurement(
-            "mass drop: longest turn of the loop, its CPU alone", gone.worst_cpu_ms, "ms", 100 * plan.slack
+        BoundedMeasurement("mass disconnect: longest delay of the event loop", closed.longest_delay_ms, "ms"),
+        BoundedMeasurement(
+            "mass disconnect: longest loop iteration, CPU time", closed.longest_cpu_ms, "ms", 100 * plan.slack
         ),
-        SoakMeasurement("mass drop: sockets and rooms left", gone.sockets + gone.rooms, "", 0),
+        BoundedMeasurement("mass disconnect: sockets and rooms retained", closed.sockets + closed.rooms, "", 0),
     ]
 
 
-async def idle_handshakes(plan: SoakPlan) -> list[SoakMeasurement]:
-    """Handshakes that never CONNECT, beside a user who chats."""
-    async with host(**plan.settings) as hosted:
-        user = await enter(hosted, "user")
-        waits_ms: list[float] = []
-        leaving = asyncio.Event()
+async def idle_handshakes(plan: SoakPlan) -> list[BoundedMeasurement]:
+    """Measure handshakes without CONNECT, and the acks of another user meanwhile."""
+    async with started_server(**plan.settings) as server:
+        user = await join_one(server, "user")
+        acks_ms: list[float] = []
+        done = asyncio.Event()
 
-        async def chat() -> None:
-            while not leaving.is_set():
+        async def send_messages() -> None:
+            while not done.is_set():
                 began = time.monotonic()
-                await ask(user, "send_message", {"conversationId": "conv-user", "content": "still here"})
-                waits_ms.append((time.monotonic() - began) * 1000)
-                await asyncio.sleep(_PROBE_EVERY_S)
+                await request(user, "send_message", {"conversationId": "conv-user", "content": "hello"})
+                acks_ms.append((time.monotonic() - began) * 1000)
+                await asyncio.sleep(_PROBE_INTERVAL_S)
 
-        chatting = asyncio.create_task(chat())
-        for _ in range(0, plan.handshakes, 50):
-            await asyncio.gather(*(_open_and_leave(hosted) for _ in range(50)))
-        opened = await hosted.count()
+        sending = asyncio.create_task(send_messages())
+        for _ in range(0, plan.handshakes, _HANDSHAKES_AT_ONCE):
+            await asyncio.gather(*(_handshake(server) for _ in range(_HANDSHAKES_AT_ONCE)))
+        opened = await server.count()
         began = time.monotonic()
-        gone = await hosted.until(lambda census: census.unadmitted == 0, _PATIENCE_S)
-        took_s = time.monotonic() - began
-        leaving.set()
-        await chatting
-    waits_ms.sort()
+        closed = await server.wait_until(lambda counts: counts.unadmitted == 0, _TIMEOUT_S)
+        duration_s = time.monotonic() - began
+        done.set()
+        await sending
+    acks_ms.sort()
+    ack_p99_ms = acks_ms[len(acks_ms) * 99 // 100]
     return [
-        SoakMeasurement(f"{opened.unadmitted} handshakes without CONNECT: gone after", took_s, "s", 12 * plan.slack),
-        SoakMeasurement("handshakes left", gone.unadmitted, "", 0),
-        SoakMeasurement("messages the user sent meanwhile, all acked", len(waits_ms), ""),
-        SoakMeasurement("the user's ack, 99th percentile", waits_ms[len(waits_ms) * 99 // 100], "ms", 100 * plan.slack),
+        BoundedMeasurement(
+            f"{opened.unadmitted} handshakes without CONNECT: all closed", duration_s, "s", 12 * plan.slack
+        ),
+        BoundedMeasurement("handshakes: sessions retained", closed.unadmitted, "", 0),
+        BoundedMeasurement("handshakes: messages of another user, all acked", len(acks_ms), ""),
+        BoundedMeasurement("handshakes: ack of another user, p99", ack_p99_ms, "ms", 100 * plan.slack),
     ]
 
 
-async def idle_cost(plan: SoakPlan) -> list[SoakMeasurement]:
-    """What a connection costs that says nothing but its heartbeat."""
-    async with host(**plan.settings) as hosted:
-        first = await enter(hosted, "first")
-        before = await hosted.count(thoroughly=True)
-        connections = await enter_all(hosted, [f"idle-{number}" for number in range(plan.idle)])
-        full = await hosted.count(thoroughly=True)
+async def idle_connections(plan: SoakPlan) -> list[BoundedMeasurement]:
+    """Measure memory and CPU time of connections that only answer heartbeats."""
+    async with started_server(**plan.settings) as server:
+        first = await join_one(server, "first")
+        before = await server.count(include_timers=True)
+        connections = await join_all(server, [f"idle-{number}" for number in range(plan.idle)])
+        connected = await server.count(include_timers=True)
         began = time.monotonic()
         await asyncio.sleep(plan.idle_s)
-        later = await hosted.count()
+        later = await server.count()
         minutes = (time.monotonic() - began) / 60
         for connection in (first, *connections):
             connection.close()
+    rss_bytes = (connected.rss_bytes - before.rss_bytes) / len(connections)
+    cpu_us = (later.cpu_s - connected.cpu_s) * 1e6 / minutes / len(connections)
     return [
-        SoakMeasurement("idle connections", len(connections), ""),
-        SoakMeasurement("RSS per idle connection", (full.rss_bytes - before.rss_bytes) / len(connections), "B"),
-        SoakMeasurement(
-            "CPU per idle connection and minute", (later.cpu_s - full.cpu_s) * 1e6 / minutes / len(connections), "us"
-        ),
+        BoundedMeasurement("idle connections", len(connections), ""),
+        BoundedMeasurement("idle connections: RSS of one", rss_bytes, "B"),
+        BoundedMeasurement("idle connections: CPU of one per minute", cpu_us, "us"),
     ]
 
 
-async def _open_and_leave(hosted: SoakServer) -> None:
-    async with hosted.http.get(f"{hosted.url}/socket.io/?EIO=4&transport=polling") as response:
+async def _handshake(server: SoakServer) -> None:
+    async with server.http.get(f"{server.url}/socket.io/?EIO=4&transport=polling") as response:
         await response.read()

@@ -1,4 +1,4 @@
-"""The server under soak: a whole chat in a process of its own, which tells what it holds and how long it stood still.
+"""Server under soak: chatws in its own process, with an HTTP route for its resource counts.
 
 ``python -m benchmarks.soak.server DATA_DIR SETTINGS_AS_JSON``
 """
@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 from aiohttp import web
 
-from benchmarks.soak.server_stats import CENSUS_PATH, ResourceCounts
+from benchmarks.soak.server_stats import STATS_PATH, ResourceCounts
 from chatws.gc_tuning import collect_seldom
 from chatws.server import ENGINE, create_app
 from chatws.server.logs import configure_logging
@@ -27,11 +27,11 @@ from chatws_loadtest.procfs import cpu_seconds, resident_bytes
 _TICK_S = 0.01
 
 
-class _StallMeter:
-    """Notes the longest time between two turns of the event loop."""
+class _LoopDelayMeter:
+    """Measures the longest delay of the event loop, and the longest CPU time of one iteration."""
 
     def __init__(self) -> None:
-        self._worst_s = self._worst_cpu_s = 0.0
+        self._longest_s = self._longest_cpu_s = 0.0
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -39,24 +39,24 @@ class _StallMeter:
         while True:
             began, cpu_began = loop.time(), time.thread_time()
             await asyncio.sleep(_TICK_S)
-            self._worst_cpu_s = max(self._worst_cpu_s, time.thread_time() - cpu_began)
-            self._worst_s = max(self._worst_s, loop.time() - began - _TICK_S)
+            self._longest_cpu_s = max(self._longest_cpu_s, time.thread_time() - cpu_began)
+            self._longest_s = max(self._longest_s, loop.time() - began - _TICK_S)
 
     def take_ms(self) -> tuple[float, float]:
-        """Give the longest since the last call: by the clock, and by CPU."""
-        worst = self._worst_s * 1000, self._worst_cpu_s * 1000
-        self._worst_s = self._worst_cpu_s = 0.0
-        return worst
+        """Return the longest delay and CPU time since the last call, in milliseconds."""
+        longest = self._longest_s * 1000, self._longest_cpu_s * 1000
+        self._longest_s = self._longest_cpu_s = 0.0
+        return longest
 
 
-def _count(app: web.Application, stalls: _StallMeter, *, thoroughly: bool) -> ResourceCounts:
+def _count(app: web.Application, delays: _LoopDelayMeter, *, include_timers: bool) -> ResourceCounts:
     engine = app[ENGINE]
     main = engine.of("/")
-    worst_stall_ms, worst_cpu_ms = stalls.take_ms()
+    longest_delay_ms, longest_cpu_ms = delays.take_ms()
     timers = 0
-    if thoroughly:
+    if include_timers:
         gc.collect()
-        timers = sum(type(thing).__name__ == "TimerHandle" for thing in gc.get_objects())
+        timers = sum(type(found).__name__ == "TimerHandle" for found in gc.get_objects())
     return ResourceCounts(
         sessions=engine.session_count,
         unadmitted=engine.unadmitted_count,
@@ -64,29 +64,29 @@ def _count(app: web.Application, stalls: _StallMeter, *, thoroughly: bool) -> Re
         rooms=main.room_count,
         tasks=len(asyncio.all_tasks()),
         timers=timers,
-        outbox_bytes=engine.outbox_bytes()[0],
+        buffered_bytes=engine.outbox_bytes()[0],
         rss_bytes=resident_bytes(os.getpid()),
         cpu_s=cpu_seconds(os.getpid()),
-        worst_stall_ms=worst_stall_ms,
-        worst_cpu_ms=worst_cpu_ms,
+        longest_delay_ms=longest_delay_ms,
+        longest_cpu_ms=longest_cpu_ms,
     )
 
 
 async def _serve(settings: Settings) -> None:
     app = create_app(settings)
-    stalls = _StallMeter()
+    delays = _LoopDelayMeter()
 
-    async def census(request: web.Request) -> web.Response:
-        return web.json_response(body=msgspec.json.encode(_count(app, stalls, thoroughly="all" in request.query)))
+    async def count(request: web.Request) -> web.Response:
+        return web.json_response(body=msgspec.json.encode(_count(app, delays, include_timers="all" in request.query)))
 
-    app.router.add_get(CENSUS_PATH, census)
+    app.router.add_get(STATS_PATH, count)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, 0, backlog=4096)
     await site.start()
     collect_seldom(GC_THRESHOLD)
     print(f"listening on {runner.addresses[0][1]}", flush=True)
-    await stalls.run()
+    await delays.run()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a server holds at one moment, and how it is asked."""
+"""Resource counts of a server under soak, and the client that reads them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import aiohttp
 import msgspec
 
-CENSUS_PATH = "/census"
-HOST = "127.0.0.1"
-_POLL_S = 0.02
+STATS_PATH: Final = "/soak-stats"
+HOST: Final = "127.0.0.1"
+_POLL_S: Final = 0.02
 
 
 class ResourceCounts(msgspec.Struct, frozen=True):
-    """Counted by the server itself; ``timers`` only when asked for all, for that stops it a moment."""
+    """Counts of the server's objects and resources at one moment."""
 
     sessions: int
     unadmitted: int
@@ -27,44 +28,48 @@ class ResourceCounts(msgspec.Struct, frozen=True):
     rooms: int
     tasks: int
     timers: int
-    outbox_bytes: int
+    """Zero unless all counts were requested, because counting timers blocks the server for a moment."""
+    buffered_bytes: int
     rss_bytes: int
     cpu_s: float
-    worst_stall_ms: float
-    """Longest turn of the event loop since the census before this one, by the clock: others on the machine count."""
-    worst_cpu_ms: float
-    """Longest turn by the CPU time that it took."""
+    longest_delay_ms: float
+    """Longest delay of the event loop since the previous counts; other processes of the machine contribute to it."""
+    longest_cpu_ms: float
+    """Longest iteration of the event loop since then, by its CPU time."""
 
 
 class SoakServer:
-    """A running server, and the connection that asks it."""
+    """A running server and the HTTP connection for its counts."""
 
     def __init__(self, port: int, http: aiohttp.ClientSession) -> None:
         self.port = port
         self.http = http
         self.url = f"http://{HOST}:{port}"
 
-    async def count(self, *, thoroughly: bool = False) -> ResourceCounts:
-        """Take a census."""
-        async with self.http.get(f"{self.url}{CENSUS_PATH}{'?all=1' if thoroughly else ''}") as response:
+    async def count(self, *, include_timers: bool = False) -> ResourceCounts:
+        """Return the counts; ``include_timers`` also collects garbage first."""
+        async with self.http.get(f"{self.url}{STATS_PATH}{'?all=1' if include_timers else ''}") as response:
             return msgspec.json.decode(await response.read(), type=ResourceCounts)
 
-    async def until(self, holds: Callable[[ResourceCounts], bool], timeout_s: float) -> ResourceCounts:
-        """Take a census again and again until it satisfies a condition; gives the last, with the worst of all."""
-        worst_ms = worst_cpu_ms = 0.0
+    async def wait_until(self, condition: Callable[[ResourceCounts], bool], timeout_s: float) -> ResourceCounts:
+        """Poll the counts until they satisfy the condition or the time is up.
+
+        The result has the last counts, and the longest delays of all polls.
+        """
+        longest_delay_ms = longest_cpu_ms = 0.0
         end = asyncio.get_running_loop().time() + timeout_s
         while True:
-            census = await self.count()
-            worst_ms = max(worst_ms, census.worst_stall_ms)
-            worst_cpu_ms = max(worst_cpu_ms, census.worst_cpu_ms)
-            if holds(census) or asyncio.get_running_loop().time() > end:
-                return msgspec.structs.replace(census, worst_stall_ms=worst_ms, worst_cpu_ms=worst_cpu_ms)
+            counts = await self.count()
+            longest_delay_ms = max(longest_delay_ms, counts.longest_delay_ms)
+            longest_cpu_ms = max(longest_cpu_ms, counts.longest_cpu_ms)
+            if condition(counts) or asyncio.get_running_loop().time() > end:
+                return msgspec.structs.replace(counts, longest_delay_ms=longest_delay_ms, longest_cpu_ms=longest_cpu_ms)
             await asyncio.sleep(_POLL_S)
 
 
 @asynccontextmanager
-async def host(**settings: int | str) -> AsyncIterator[SoakServer]:
-    """Run a server of one's own with these settings; its log goes to standard error."""
+async def started_server(**settings: int | str) -> AsyncIterator[SoakServer]:
+    """Run a server with these settings within the context; its log goes to standard error."""
     with TemporaryDirectory(prefix="chatws-soak-") as folder:
         command = [sys.executable, "-m", "benchmarks.soak.server", str(Path(folder) / "data"), json.dumps(settings)]
         child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

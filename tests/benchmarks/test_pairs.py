@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
     from tests.support.server import ServerProcess
 
-CLEAN, GENERATOR_WAS_LATE = 0, 98
+CLEAN, INVALID = 0, 98
 
 
 def ignore(_name: str, _raw: msgspec.Raw) -> None:
-    """Take an event and forget it."""
+    """Discard an event."""
 
 
-def test_benchmark_accounts_for_every_message_and_writes_it_down(tmp_path: Path) -> None:
+def test_benchmark_counts_every_message_and_writes_the_results(tmp_path: Path) -> None:
     options = ["--idle=3", "--conversations=2", "--rate=5", "--warmup=0.2", "--duration=1", "--repeats=1", "--agents=1"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.pairs.__main__", *options, "--out", str(tmp_path)],
+        [sys.executable, "-m", "benchmarks.pairs", *options, "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode in (CLEAN, GENERATOR_WAS_LATE), done.stderr
-    [report] = tmp_path.glob("raw-*.json")
+    assert done.returncode in (CLEAN, INVALID), done.stderr
+    [report] = tmp_path.glob("pairs-*.json")
     [run] = json.loads(report.read_text())["runs"]
     assert run["counts"] == {
         "sent": 12,
@@ -57,7 +57,7 @@ async def test_refused_credentials_fail_the_connection_with_the_reason(shared_se
         await connect("127.0.0.1", shared_server.port, {"token": "not-a-token"}, ignore)
 
 
-async def test_connection_says_when_the_server_is_gone(server: ServerProcess) -> None:
+async def test_connection_ends_when_the_server_is_killed(server: ServerProcess) -> None:
     credentials = {"sessionId": server.new_session()["sessionId"]}
     connection = await connect("127.0.0.1", server.port, credentials, ignore)
     assert connection.ended.done() is False

@@ -1,11 +1,12 @@
-"""The soak's scenarios in short: what is lost or kept counts here, seconds count in ``make soak``."""
+"""Short runs of the soak scenarios: retained resources count here, durations in ``make soak``."""
 
 from __future__ import annotations
 
 import pytest
 
+from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.__main__ import SCENARIOS
-from benchmarks.soak.measurements import SoakMeasurement, SoakPlan
+from benchmarks.soak.plan import SoakPlan
 
 PLAN = SoakPlan(
     readers=4,
@@ -20,14 +21,14 @@ PLAN = SoakPlan(
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_server_gives_back_all_it_held(name: str) -> None:
-    figures = await SCENARIOS[name](PLAN)
-    assert figures
-    assert [str(figure) for figure in figures if not figure.is_good] == []
+async def test_server_retains_no_resources(name: str) -> None:
+    measurements = await SCENARIOS[name](PLAN)
+    assert measurements
+    assert [str(measurement) for measurement in measurements if not measurement.is_within_bound] == []
 
 
-def test_figure_beyond_its_bound_is_marked() -> None:
-    assert not SoakMeasurement("stall", 101, "ms", 100).is_good
-    assert str(SoakMeasurement("stall", 101, "ms", 100)).startswith("!")
-    assert SoakMeasurement("stall", 100, "ms", 100).is_good
-    assert SoakMeasurement("idle", 1e9, "B").is_good
+def test_measurement_beyond_its_bound_is_marked() -> None:
+    assert not BoundedMeasurement("delay", 101, "ms", 100).is_within_bound
+    assert str(BoundedMeasurement("delay", 101, "ms", 100)).startswith("!")
+    assert BoundedMeasurement("delay", 100, "ms", 100).is_within_bound
+    assert BoundedMeasurement("idle", 1e9, "B").is_within_bound

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tools.services.programs import ProgramMissing, find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def require_tool(name: str, how_to_install: str) -> str:
-    """Return the path of a program that the calling test cannot do without; Debian keeps some off users' PATH.
+    """Return the path of a program that the calling test needs; see `skip_if_missing`."""
+    with skip_if_missing():
+        return find_program(name, how_to_install)
 
-    Where it is missing the test is skipped with ``how_to_install``; with ``CI=true`` it fails instead, so that a
-    build machine without the program cannot be green.
+
+@contextmanager
+def skip_if_missing() -> Iterator[None]:
+    """Skip the calling test if a program is missing.
+
+    With ``CI=true`` the test fails instead, so that a build machine without the program cannot pass.
     """
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if path is not None:
-        return path
-    reason = f"{name} is not installed ({how_to_install})"
+    try:
+        yield
+    except ProgramMissing as error:
+        reason = str(error)
+    else:
+        return
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

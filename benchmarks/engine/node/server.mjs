@@ -1,4 +1,4 @@
-// Node's socket.io as a chat in memory: rooms, acks and the guide's MessageData; no auth, no limits, no database.
+// Chat server on Node's socket.io, in memory, without authentication, limits and database.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { Server } from "socket.io";

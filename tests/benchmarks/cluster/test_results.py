@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from benchmarks.cluster.results import ClusterPlan, ClusterStep, Layout, busy_us, strange_us
-from benchmarks.cluster.trial import Services, run_trial
+from benchmarks.cluster.results import ClusterPlan, IsolationStep, Layout, host_us, remote_us
+from benchmarks.cluster.run import SharedServices, run_layout
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.samples import percentiles
 from tests.support.postgres import PostgresServer
@@ -13,8 +13,8 @@ from tests.support.redis import RedisServer
 LAG = percentiles([1_000])
 
 
-def step(rate: float, own_cores: float, others_cores: float) -> ClusterStep:
-    return ClusterStep(
+def step(rate: float, own_cores: float, others_cores: float) -> IsolationStep:
+    return IsolationStep(
         others_messages_per_s=rate,
         own_messages_per_s=10,
         own_cores=own_cores,
@@ -24,13 +24,13 @@ def step(rate: float, own_cores: float, others_cores: float) -> ClusterStep:
     )
 
 
-def test_strange_messages_cost_what_grows_with_them_and_not_what_a_server_does_anyway() -> None:
+def test_cost_of_remote_messages_excludes_constant_work() -> None:
     steps = [step(100, 0.05, 0.12), step(200, 0.06, 0.14), step(400, 0.08, 0.18)]
-    assert strange_us(steps) == pytest.approx(100)
-    assert busy_us(steps) == pytest.approx(450)
+    assert remote_us(steps) == pytest.approx(100)
+    assert host_us(steps) == pytest.approx(450)
 
 
-def test_run_with_a_late_generator_or_a_lost_message_says_nothing() -> None:
+def test_late_generator_or_lost_message_makes_a_step_invalid() -> None:
     good = step(1, 1, 1)
     assert good.is_valid
     assert not msgspec.structs.replace(good, lag=percentiles([30_000])).is_valid
@@ -42,21 +42,21 @@ def database_url(postgres: PostgresServer) -> str:
     return postgres.new_database()
 
 
-async def test_members_on_two_servers_hear_each_other_and_every_process_is_measured(
+async def test_members_on_two_servers_receive_messages_and_every_process_is_measured(
     postgres: PostgresServer, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     redis = RedisServer(tmp_path_factory.mktemp("redis"))
     redis.start()
     try:
-        services = Services(database_url, redis.url, postgres.pid, redis.pid)
+        services = SharedServices(database_url, redis.url, postgres.pid, redis.pid)
         plan = ClusterPlan(idle=6, conversations=6, rate=10, warmup_s=0.2, window_s=1, agents=2)
         folder = tmp_path_factory.mktemp("data")
-        trial = await run_trial(plan, Layout.APART, 1, services, data_dir=folder, core=None)
+        run = await run_layout(plan, Layout.APART, 1, services, data_dir=folder, core=None)
     finally:
         redis.kill()
-    assert trial.counts.sent == trial.counts.acked == 72
-    assert trial.counts.is_clean
-    assert trial.us_per_message > 0
-    assert trial.postgres_us_per_message is not None
-    assert trial.redis_us_per_message is not None
-    assert trial.peer.count > 0
+    assert run.counts.sent == run.counts.acked == 72
+    assert run.counts.is_clean
+    assert run.us_per_message > 0
+    assert run.postgres_us_per_message is not None
+    assert run.redis_us_per_message is not None
+    assert run.peer.count > 0

@@ -6,19 +6,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.common import runner
 from benchmarks.engine import report as reports
 from benchmarks.engine.__main__ import FULL
 from benchmarks.engine.counters import DeliveryCounters, DeliveryErrors
 from benchmarks.engine.cpu_meter import CpuReading, cores, describe
 from benchmarks.engine.implementations import ServerImplementation
-from benchmarks.engine.results import EngineRun, GrowthStep, IdleCost, Sample, growth_ratio, ratios, spreads
+from benchmarks.engine.results import EngineRun, GrowthStep, IdleCost, LoadSample, growth_ratio, ratios, spreads
 from chatws_loadtest.samples import percentiles
 
 SATURATED = "pairs, saturated: CPU us/message"
 
 
-def sample(us_per_message: float = 100.0, *, lag_ms: int = 1, faults: DeliveryErrors | None = None) -> Sample:
-    return Sample(
+def sample(us_per_message: float = 100.0, *, lag_ms: int = 1, errors: DeliveryErrors | None = None) -> LoadSample:
+    return LoadSample(
         us_per_message=us_per_message,
         us_per_delivery=us_per_message / 2,
         messages_per_s=1_000,
@@ -29,15 +30,15 @@ def sample(us_per_message: float = 100.0, *, lag_ms: int = 1, faults: DeliveryEr
         ack=percentiles([1_000, 2_000]),
         peer=percentiles([1_000]),
         lag=percentiles([lag_ms * 1_000]),
-        faults=faults or DeliveryErrors(),
+        errors=errors or DeliveryErrors(),
     )
 
 
-def trial(contender: ServerImplementation, number: int, us_per_message: float) -> EngineRun:
+def run(implementation: ServerImplementation, number: int, us_per_message: float) -> EngineRun:
     measured = sample(us_per_message)
     idle = IdleCost(rss_kb=10.0, connect_ms=0.5)
     return EngineRun(
-        contender=contender,
+        implementation=implementation,
         round=number,
         idle=idle,
         paced=measured,
@@ -48,50 +49,50 @@ def trial(contender: ServerImplementation, number: int, us_per_message: float) -
 
 
 def test_ratios_are_of_the_same_round() -> None:
-    trials = [
-        trial(ServerImplementation.CHATWS, 1, 90),
-        trial(ServerImplementation.NODE, 1, 100),
-        trial(ServerImplementation.CHATWS, 2, 220),
-        trial(ServerImplementation.NODE, 2, 200),
-        trial(ServerImplementation.CHATWS, 3, 100),
-        trial(ServerImplementation.NODE, 3, 100),
+    runs = [
+        run(ServerImplementation.CHATWS, 1, 90),
+        run(ServerImplementation.NODE, 1, 100),
+        run(ServerImplementation.CHATWS, 2, 220),
+        run(ServerImplementation.NODE, 2, 200),
+        run(ServerImplementation.CHATWS, 3, 100),
+        run(ServerImplementation.NODE, 3, 100),
     ]
-    [ratio] = [one for one in ratios(trials) if one.metric == SATURATED]
+    [ratio] = [ratio for ratio in ratios(runs) if ratio.metric == SATURATED]
     assert (ratio.spread.low, ratio.spread.median, ratio.spread.high) == (0.9, 1.0, 1.1)
     assert ratio.is_reached
 
 
-def test_contenders_that_did_not_take_part_are_not_compared() -> None:
+def test_servers_that_were_not_measured_are_not_compared() -> None:
     compared = {
-        (one.contender, one.beside)
-        for one in ratios([trial(ServerImplementation.CHATWS, 1, 1), trial(ServerImplementation.STOCK, 1, 9)])
+        (ratio.implementation, ratio.baseline)
+        for ratio in ratios([run(ServerImplementation.CHATWS, 1, 1), run(ServerImplementation.STOCK, 1, 9)])
     }
     assert compared == {(ServerImplementation.CHATWS, ServerImplementation.STOCK)}
 
 
-def test_spread_is_over_the_rounds_of_one_contender() -> None:
-    trials = [trial(ServerImplementation.CHATWS, number, us) for number, us in enumerate((30.0, 10.0, 20.0), start=1)]
-    found = spreads([*trials, trial(ServerImplementation.NODE, 1, 500.0)])[SATURATED][ServerImplementation.CHATWS]
+def test_spread_is_over_the_rounds_of_one_server() -> None:
+    runs = [run(ServerImplementation.CHATWS, number, us) for number, us in enumerate((30.0, 10.0, 20.0), start=1)]
+    found = spreads([*runs, run(ServerImplementation.NODE, 1, 500.0)])[SATURATED][ServerImplementation.CHATWS]
     assert (found.low, found.median, found.high) == (10.0, 20.0, 30.0)
 
 
-@pytest.mark.parametrize("spoilt", [sample(lag_ms=21), sample(faults=DeliveryErrors(undelivered=1))])
-def test_late_generator_and_lost_message_make_a_run_invalid(spoilt: Sample) -> None:
-    good = trial(ServerImplementation.CHATWS, 1, 100)
+@pytest.mark.parametrize("invalid", [sample(lag_ms=21), sample(errors=DeliveryErrors(undelivered=1))])
+def test_late_generator_and_lost_message_make_a_run_invalid(invalid: LoadSample) -> None:
+    good = run(ServerImplementation.CHATWS, 1, 100)
     assert good.is_valid
-    assert not msgspec.structs.replace(good, fanout=spoilt).is_valid
-    assert "INVALID" in reports.describe_trial(msgspec.structs.replace(good, fanout=spoilt))
+    assert not msgspec.structs.replace(good, fanout=invalid).is_valid
+    assert "INVALID" in reports.describe_run(msgspec.structs.replace(good, fanout=invalid))
 
 
-def test_growth_is_the_worst_step_of_the_first() -> None:
+def test_growth_is_the_highest_cost_relative_to_the_first_step() -> None:
     steps = [
-        GrowthStep(idle_connections=idle, idle_cores=0.0, us_per_message=us, talk=sample())
+        GrowthStep(idle_connections=idle, idle_cores=0.0, us_per_message=us, paced=sample())
         for idle, us in ((0, 100.0), (1_000, 130.0), (5_000, 120.0))
     ]
     assert growth_ratio(steps) == pytest.approx(1.3)
 
 
-def test_cpu_is_divided_by_what_was_acked_in_the_window() -> None:
+def test_cpu_is_divided_by_the_messages_acked_in_the_window() -> None:
     begin = CpuReading(at_s=10, server_s=1.0, generator_s=2.0, machine_s=4.0, acked=100, delivered=300)
     end = CpuReading(at_s=20, server_s=6.0, generator_s=4.0, machine_s=12.0, acked=50_100, delivered=100_300)
     measured = describe(begin, end, DeliveryCounters())
@@ -102,22 +103,22 @@ def test_cpu_is_divided_by_what_was_acked_in_the_window() -> None:
     assert cores(begin, end) == pytest.approx(0.5)
 
 
-def test_report_is_written_and_its_table_names_every_contender(tmp_path: Path) -> None:
-    trials = [trial(contender, 1, 100.0) for contender in ServerImplementation]
-    growth = [GrowthStep(idle_connections=0, idle_cores=0.0, us_per_message=100.0, talk=sample())]
+def test_report_is_written_and_its_table_names_every_server(tmp_path: Path) -> None:
+    runs = [run(implementation, 1, 100.0) for implementation in ServerImplementation]
+    growth = [GrowthStep(idle_connections=0, idle_cores=0.0, us_per_message=100.0, paced=sample())]
     report = reports.EngineReport(
         at=datetime.now(UTC),
         machine={"machine": "m"},
         plan=FULL,
-        trials=trials,
+        runs=runs,
         growth=growth,
-        spreads=spreads(trials),
-        ratios=ratios(trials),
+        spreads=spreads(runs),
+        ratios=ratios(runs),
     )
-    path = reports.write(report, tmp_path / "new")
+    path = runner.write_json(report, tmp_path / "new", reports.FILE_NAME)
     assert path.name == "engine.json"
     assert msgspec.json.decode(path.read_bytes(), type=reports.EngineReport) == report
     table = reports.table(report)
-    assert all(f"{contender}:" in table for contender in ServerImplementation)
+    assert all(f"{implementation}:" in table for implementation in ServerImplementation)
     assert "MISSED" in table
     assert "reached" in table

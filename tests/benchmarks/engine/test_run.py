@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.engine.implementations import ServerImplementation
-from benchmarks.engine.run import EnginePlan, run_growth, run_trial
+from benchmarks.engine.run import EnginePlan, run_growth, run_loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,19 +28,19 @@ TINY = EnginePlan(
 )
 
 
-@pytest.mark.parametrize("contender", [ServerImplementation.CHATWS, ServerImplementation.STOCK])
-async def test_every_load_reaches_every_member_and_ends_without_faults(
-    contender: ServerImplementation, tmp_path: Path
+@pytest.mark.parametrize("implementation", [ServerImplementation.CHATWS, ServerImplementation.STOCK])
+async def test_every_load_reaches_every_member_and_ends_without_errors(
+    implementation: ServerImplementation, tmp_path: Path
 ) -> None:
-    trial = await run_trial(TINY, contender, 1, tmp_path, None)
-    for sample in (trial.paced, trial.saturated, trial.fanout):
-        assert not sample.faults.any
+    run = await run_loads(TINY, implementation, 1, tmp_path, None)
+    for sample in (run.paced, run.saturated, run.fanout):
+        assert not sample.errors.any
         assert sample.ack.count > 0
-    assert trial.fanout.peer.count >= 3 * (trial.fanout.ack.count - 1)
-    assert trial.dropped_connections == 0
+    assert run.fanout.peer.count >= 3 * (run.fanout.ack.count - 1)
+    assert run.dropped_connections == 0
 
 
 async def test_growth_adds_idle_connections_step_by_step(tmp_path: Path) -> None:
     steps = await run_growth(TINY, ServerImplementation.CHATWS_MEMORY, tmp_path, None)
     assert [step.idle_connections for step in steps] == [0, 2]
-    assert not any(step.talk.faults.any for step in steps)
+    assert not any(step.paced.errors.any for step in steps)

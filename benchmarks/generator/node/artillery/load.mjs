@@ -1,5 +1,5 @@
-// A contender of the generator benchmark on Artillery's own runner and Socket.IO engine. A user of Artillery sends again
-// a second after the ack, not on a schedule, and its latencies begin when the message leaves.
+// Generator process on Artillery's own runner and Socket.IO engine. A user of Artillery sends one second after the last
+// ack, not on a schedule, and latencies count from the actual time of sending.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import core from "@artilleryio/int-core";
@@ -13,15 +13,15 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const acks = [];
 let sent = 0;
-let entered = 0;
-let letTalk;
-const talking = new Promise((resolve) => { letTalk = resolve; });
+let joined = 0;
+let startSending;
+const sendingStarted = new Promise((resolve) => { startSending = resolve; });
 
-// Called by each user between entering its room and talking.
-function enter(context, events, done) {
-  entered += 1;
-  if (entered === users.length) measure(events);
-  talking.then(() => setTimeout(done, (Math.random() * 1000) / plan.rate));
+// Called by each user after joining its room and before its first message.
+function waitForAll(context, events, done) {
+  joined += 1;
+  if (joined === users.length) measure(events);
+  sendingStarted.then(() => setTimeout(done, (Math.random() * 1000) / plan.rate));
 }
 
 function count(context, events, done) {
@@ -33,24 +33,24 @@ async function measure(events) {
   console.log("ready");
   await pause(500);
   events.on("histogram", (name, ms) => name === "socketio.response_time" && acks.push(Math.round(ms * 1000)));
-  letTalk();
+  startSending();
   await pause((plan.seconds + 1) * 1000);
   console.log(JSON.stringify({ sent, acks_us: acks }));
 }
 
 const message = { conversationId: "{{ conversationId }}", content: plan.content };
-const talk = [{ function: "count" }, { emit: ["send_message", message], acknowledge: {} }, { think: 1 / plan.rate }];
+const send = [{ function: "count" }, { emit: ["send_message", message], acknowledge: {} }, { think: 1 / plan.rate }];
 const flow = [
   { emit: ["join_conversation", "{{ conversationId }}"], acknowledge: {} },
-  { function: "enter" },
-  { loop: talk, count: Math.floor(plan.seconds * plan.rate) },
+  { function: "waitForAll" },
+  { loop: send, count: Math.floor(plan.seconds * plan.rate) },
 ];
 const config = {
   target: plan.url,
   phases: [{ arrivalCount: users.length, duration: Math.ceil(users.length / plan.connects_per_s) }],
   socketio: { transports: ["websocket"], forceNew: true, reconnection: false, auth: "{{ auth }}" },
   payload: { fields: ["conversationId", "auth"], order: "sequence" },
-  processor: { enter, count },
+  processor: { waitForAll, count },
 };
 const runner = await core.runner.runner({ config, scenarios: [{ engine: "socketio", flow }] }, users, {});
 runner.run();

@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis as child processes, for tests and benchmarks."""
