@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci bench-cluster bench-terminal soak screenshots system
+.PHONY: help serve demo test check bench bench-ci bench-cluster bench-generator bench-terminal soak screenshots system
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
 	@exec $(BIN)/chatws serve $(ARGS)
@@ -31,17 +31,19 @@ check: $(VENV)/.installed-dev ## style, spelling, types, import layers, generate
 	$(BIN)/python -m tools.reference --check
 	$(BIN)/python -m tools.typescript --check
 
-bench: $(VENV)/.installed-dev ## compare server and load generator with others (OUT=DIR keeps the JSON, ARGS=--quick)
-	@$(BIN)/python -m benchmarks.engine $(if $(OUT),--out "$(OUT)") $(ARGS)
-	@exec $(BIN)/python -m benchmarks.generator $(if $(OUT),--out "$(OUT)") $(filter --quick,$(ARGS))
+bench: $(VENV)/.installed-dev ## compare chatws with other Socket.IO servers (OUT=DIR keeps engine.json, ARGS=--quick)
+	@exec $(BIN)/python -m benchmarks.engine $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-bench-cluster: $(VENV)/.installed-dev ## one server and three on PostgreSQL and Redis: CPU per message (OUT=DIR keeps cluster.json, ARGS=--quick)
+bench-generator: $(VENV)/.installed-dev ## compare the load test with other load generators (OUT=DIR keeps generator.json, ARGS=--quick)
+	@exec $(BIN)/python -m benchmarks.generator $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-cluster: $(VENV)/.installed-dev ## compare one server with three on PostgreSQL and Redis (OUT=DIR keeps cluster.json, ARGS=--quick)
 	@exec $(BIN)/python -m benchmarks.cluster $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, first paint, memory; exit code 99 over a target
-	@exec $(BIN)/python -m tests.support.terminal_bench
+bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, start, memory (OUT=DIR keeps terminal.json)
+	@exec $(BIN)/python -m benchmarks.terminal $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-soak: $(VENV)/.installed-dev ## starve, drop and churn a server for a quarter of an hour (OUT=DIR keeps soak.json)
+soak: $(VENV)/.installed-dev ## measure slow readers, mass disconnects and churn, 15 minutes (OUT=DIR keeps soak.json)
 	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)

@@ -1,0 +1,1 @@
+"""Benchmark of the terminals: long conversations, start, first paint and memory."""
