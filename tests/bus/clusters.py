@@ -8,7 +8,7 @@ from chatws.bus import MemoryHub
 from chatws.bus.redis import RedisBus
 from chatws.bus.redis.bus import RedisTiming
 from chatws.bus.redis.url import parse_redis_url
-from tests.bus.support import RecordingListener
+from tests.bus.support import RecordingBusListener
 from tests.support.tcp_relay import TcpRelay
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHORT_TIMEOUT = FAST._replace(timeout=1.0)
 class ClusterMember:
     """Bus of one server with its listener."""
 
-    def __init__(self, bus: Bus, listener: RecordingListener) -> None:
+    def __init__(self, bus: Bus, listener: RecordingBusListener) -> None:
         self.bus = bus
         self.listener = listener
 
@@ -58,7 +58,7 @@ class MemoryCluster:
     async def member(self) -> ClusterMember:
         bus = self._hub.bus()
         self._buses[bus.origin] = bus
-        listener = RecordingListener()
+        listener = RecordingBusListener()
         await bus.open(listener)
         return ClusterMember(bus, listener)
 
@@ -94,7 +94,7 @@ class RedisCluster:
         bus = RedisBus(parse_redis_url(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
         self._relays[bus.origin] = relay
         self._buses.append(bus)
-        listener = RecordingListener()
+        listener = RecordingBusListener()
         await bus.open(listener)
         return ClusterMember(bus, listener)
 

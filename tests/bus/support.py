@@ -27,7 +27,7 @@ def entry(user_id: str, status: PresenceStatus = "online", role: Role = "custome
     return PresenceEntry(user=user, status=status, since_ms=1_000, rooms=("c-1",))
 
 
-class RecordingListener:
+class RecordingBusListener:
     """Listener that stores everything it receives, with methods to wait for it."""
 
     def __init__(self) -> None:

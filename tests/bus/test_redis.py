@@ -20,7 +20,7 @@ from chatws.bus.redis.publish_queue import MAX_QUEUED
 from chatws.bus.redis.url import parse_redis_url
 from chatws.protocol.ids import new_secret_id
 from tests.bus.clusters import FAST, SHORT_TIMEOUT, ClusterMember, RedisCluster
-from tests.bus.support import RecordingListener, entry, message
+from tests.bus.support import RecordingBusListener, entry, message
 from tests.support.certificate import make_certificate
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer
@@ -39,7 +39,7 @@ ACL = """
 
 
 async def connect(url: str, prefix: str = "chatws", timing: RedisTiming = FAST) -> ClusterMember:
-    listener = RecordingListener()
+    listener = RecordingBusListener()
     bus = RedisBus(parse_redis_url(url), prefix, timing)
     await bus.open(listener)
     return ClusterMember(bus, listener)
@@ -372,7 +372,7 @@ async def test_peer_that_is_not_redis_counts_as_unavailable(answer: bytes) -> No
 async def test_listener_that_raises_receives_the_next_message(
     redis_cluster: RedisCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class RaisingListener(RecordingListener):
+    class RaisingListener(RecordingBusListener):
         def received(self, channel: str, origin: str, message: object) -> None:
             super().received(channel, origin, message)  # type: ignore[arg-type]  # passed on unchanged
             raise RuntimeError("defect of the listener")
