@@ -46,7 +46,7 @@ async def _repeat_silent(context: CheckContext) -> None:
     await context.send_message(customer, content, clientMessageId=client_message_id)
     await agent.expect("message_received", content=content)
     await context.send_message(customer, content, clientMessageId=client_message_id)
-    require(not await agent.hears("message_received", content=content), "it was delivered twice")
+    require(not await agent.receives("message_received", content=content), "it was delivered twice")
 
 
 @addition_check("catchup.conflict", "different content under a used clientMessageId is refused")
@@ -63,14 +63,14 @@ async def _join(context: CheckContext) -> None:
     customer, agent = await context.numbered_pair()
     numbers = await _send_batch(context, customer)
     request = {"conversationId": context.conversation_id, "afterSeq": numbers[0], "epoch": agent.identity["epoch"]}
-    ack = await agent.ask("join_conversation", request)
+    ack = await agent.request("join_conversation", request)
     require(_numbers(ack) == numbers[1:], f"it returned {_numbers(ack)}, not {numbers[1:]}")
 
 
 @addition_check("catchup.other_epoch", "a seq of another epoch is not used to catch up")
 async def _other_epoch(context: CheckContext) -> None:
     _, agent = await context.numbered_pair()
-    ack = await agent.ask(
+    ack = await agent.request(
         "join_conversation", {"conversationId": context.conversation_id, "afterSeq": 1, "epoch": "another"}
     )
     require(ack.get("recovered") is False and not _numbers(ack), f"`recovered` is {ack.get('recovered')}")
@@ -80,7 +80,9 @@ async def _other_epoch(context: CheckContext) -> None:
 async def _history(context: CheckContext) -> None:
     customer, agent = await context.numbered_pair()
     numbers = await _send_batch(context, customer)
-    page = await agent.ask("history", {"conversationId": context.conversation_id, "afterSeq": numbers[0], "limit": 2})
+    page = await agent.request(
+        "history", {"conversationId": context.conversation_id, "afterSeq": numbers[0], "limit": 2}
+    )
     require(_numbers(page) == numbers[1:3], f"it returned {_numbers(page)}, not {numbers[1:3]}")
     require(page.get("hasMoreAfter") is True, "`hasMoreAfter` is not true")
 
@@ -89,7 +91,7 @@ async def _history(context: CheckContext) -> None:
 async def _history_private(context: CheckContext) -> None:
     await context.numbered_pair()
     other = await context.customer(1)
-    page = await other.ask("history", {"conversationId": context.conversation_id})
+    page = await other.request("history", {"conversationId": context.conversation_id})
     require(page.get("success") is False, "it was returned")
 
 
@@ -97,7 +99,7 @@ async def _history_private(context: CheckContext) -> None:
 async def _read(context: CheckContext) -> None:
     customer, agent = await context.numbered_pair()
     ack = await context.send_message(customer, unique_text())
-    await agent.ask("mark_read", {"conversationId": context.conversation_id, "seq": ack["seq"]})
+    await agent.request("mark_read", {"conversationId": context.conversation_id, "seq": ack["seq"]})
     await customer.expect("message_read", userId=agent.identity.get("userId"), seq=ack["seq"])
 
 

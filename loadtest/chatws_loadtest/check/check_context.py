@@ -82,12 +82,14 @@ class CheckContext:
     async def join(self, client: RawClient, conversation_id: str | None = None) -> None:
         """Join a conversation as in the guide: without an ack callback."""
         joined = conversation_id or self.conversation_id
-        await client.tell("join_conversation", joined)
+        await client.emit("join_conversation", joined)
         await client.expect("joined_conversation", conversationId=joined)
 
     async def send_message(self, client: RawClient, content: str, **more: object) -> Fields:
         """Send a message to the first conversation, and return its ack."""
-        return await client.ask("send_message", {"conversationId": self.conversation_id, "content": content, **more})
+        return await client.request(
+            "send_message", {"conversationId": self.conversation_id, "content": content, **more}
+        )
 
     async def numbered_pair(self) -> tuple[RawClient, RawClient]:
         """Connect a pair as `pair` does, for checks that need messages with ``seq``.

@@ -9,7 +9,7 @@ import msgspec
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import ConnectErrorReceived, Fields, Missing, RawClient
+from chatws_loadtest.check.raw_client import ConnectErrorReceived, Fields, PacketMissing, RawClient
 from chatws_loadtest.check.registry import guide_check, require
 
 
@@ -34,7 +34,7 @@ async def _shape(context: CheckContext) -> None:
 @guide_check("auth.event", "credentials can be given later, with the `authenticate` event")
 async def _event(context: CheckContext) -> None:
     client = await context.connect()
-    await client.tell("authenticate", context.auth())
+    await client.emit("authenticate", context.auth())
     await client.expect("authenticated", role="customer")
 
 
@@ -90,8 +90,8 @@ async def _garbage(context: CheckContext) -> None:
 async def _no_join(context: CheckContext) -> None:
     anonymous = await _anonymous(context)
     if anonymous is not None:
-        await anonymous.tell("join_conversation", context.conversation_id)
-        require(not await anonymous.hears("joined_conversation"), "it joined")
+        await anonymous.emit("join_conversation", context.conversation_id)
+        require(not await anonymous.receives("joined_conversation"), "it joined")
 
 
 @guide_check("auth.no_send", "an unauthenticated connection cannot send")
@@ -100,8 +100,8 @@ async def _no_send(context: CheckContext) -> None:
     anonymous = await _anonymous(context)
     if anonymous is not None:
         content = unique_text()
-        await anonymous.tell("send_message", {"conversationId": context.conversation_id, "content": content})
-        require(not await customer.hears("message_received", content=content), "its message was delivered")
+        await anonymous.emit("send_message", {"conversationId": context.conversation_id, "content": content})
+        require(not await customer.receives("message_received", content=content), "its message was delivered")
 
 
 @guide_check("auth.no_listen", "an unauthenticated connection receives no messages")
@@ -110,7 +110,7 @@ async def _no_listen(context: CheckContext) -> None:
     anonymous = await _anonymous(context)
     if anonymous is not None:
         await context.send_message(customer, unique_text())
-        require(not await anonymous.hears("message_received"), "it received a message")
+        require(not await anonymous.receives("message_received"), "it received a message")
 
 
 async def _anonymous(context: CheckContext) -> RawClient | None:
@@ -125,6 +125,6 @@ async def _is_refused(context: CheckContext, auth: Fields) -> bool:
     try:
         client = await context.connect(auth)
         await client.expect("authenticated", 1.0)
-    except (ConnectErrorReceived, Missing):
+    except (ConnectErrorReceived, PacketMissing):
         return True
     return False

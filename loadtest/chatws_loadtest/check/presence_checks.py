@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
-from chatws_loadtest.check.raw_client import Missing
+from chatws_loadtest.check.raw_client import PacketMissing
 from chatws_loadtest.check.registry import addition_check, guide_check, require
 
 EXPIRY_S = 4.5
@@ -17,7 +17,7 @@ GRACE_S = 9.0
 @guide_check("typing.start", "typing is shown to the other member")
 async def _start(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
+    await customer.emit("typing_start", context.conversation_id)
     indicator = await agent.expect("typing_indicator", isTyping=True)
     require(indicator.get("userId") == customer.identity.get("userId"), f"its userId is {indicator.get('userId')}")
 
@@ -25,7 +25,7 @@ async def _start(context: CheckContext) -> None:
 @guide_check("typing.shape", "the indicator has userId, userName and isTyping")
 async def _shape(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
+    await customer.emit("typing_start", context.conversation_id)
     indicator = await agent.expect("typing_indicator")
     require({"userId", "userName", "isTyping"} <= indicator.keys(), f"it has {sorted(indicator)}")
 
@@ -33,31 +33,31 @@ async def _shape(context: CheckContext) -> None:
 @guide_check("typing.stop", "the end of typing is shown")
 async def _stop(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
+    await customer.emit("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
-    await customer.tell("typing_stop", context.conversation_id)
+    await customer.emit("typing_stop", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=False)
 
 
 @guide_check("typing.own", "a client receives no indicator of its own typing")
 async def _own(context: CheckContext) -> None:
     customer, _ = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
-    require(not await customer.hears("typing_indicator"), "it received one")
+    await customer.emit("typing_start", context.conversation_id)
+    require(not await customer.receives("typing_indicator"), "it received one")
 
 
 @guide_check("typing.outside", "an agent that has not joined receives no indicator")
 async def _outside(context: CheckContext) -> None:
     customer, _ = await context.pair()
     other = await context.agent(1)
-    await customer.tell("typing_start", context.conversation_id)
-    require(not await other.hears("typing_indicator"), "it received one")
+    await customer.emit("typing_start", context.conversation_id)
+    require(not await other.receives("typing_indicator"), "it received one")
 
 
 @guide_check("typing.expiry", "typing expires after 3 seconds")
 async def _expiry(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
+    await customer.emit("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
     await agent.expect("typing_indicator", EXPIRY_S, isTyping=False)
 
@@ -65,20 +65,20 @@ async def _expiry(context: CheckContext) -> None:
 @addition_check("typing.message", "a message ends its sender's typing")
 async def _message(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
+    await customer.emit("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
     await context.send_message(customer, unique_text())
-    if not await agent.hears("typing_indicator", 1.0, isTyping=False):
+    if not await agent.receives("typing_indicator", 1.0, isTyping=False):
         raise NotOffered("typing lasts until it expires")
 
 
 @addition_check("typing.disconnect", "a lost connection ends its user's typing")
 async def _disconnect(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await customer.tell("typing_start", context.conversation_id)
+    await customer.emit("typing_start", context.conversation_id)
     await agent.expect("typing_indicator", isTyping=True)
     await customer.close()
-    if not await agent.hears("typing_indicator", 1.0, isTyping=False):
+    if not await agent.receives("typing_indicator", 1.0, isTyping=False):
         raise NotOffered("typing lasts until it expires")
 
 
@@ -103,7 +103,7 @@ async def _grace(context: CheckContext) -> None:
     customer, agent = await context.pair()
     await customer.close()
     await context.join(await context.customer())
-    if await agent.hears("presence_update", 1.0, status="offline"):
+    if await agent.receives("presence_update", 1.0, status="offline"):
         raise NotOffered("every disconnect is shown at once")
 
 
@@ -111,10 +111,10 @@ async def _grace(context: CheckContext) -> None:
 async def _choice(context: CheckContext) -> None:
     customer, agent = await context.pair()
     try:
-        ack = await agent.ask("set_presence", {"status": "away"})
-    except Missing as problem:
+        ack = await agent.request("set_presence", {"status": "away"})
+    except PacketMissing as problem:
         raise NotOffered("there is no set_presence") from problem
     if ack.get("success") is not True:
         raise CheckFailed(f"the ack is {ack}")
     await customer.expect("presence_update", userId=agent.identity.get("userId"), status="away")
-    await agent.ask("set_presence", {"status": "online"})
+    await agent.request("set_presence", {"status": "online"})

@@ -1,4 +1,4 @@
-"""A Socket.IO client that hides nothing: every frame is looked at, nothing is repaired."""
+"""Socket.IO client of the checks: exposes every packet and repairs nothing."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     import ssl
 
 Fields = dict[str, object]
-ANSWER_S: Final = 3.0
-"""How long an answer may take; far above the guide's 100 ms."""
+REPLY_TIMEOUT_S: Final = 3.0
+"""Time limit of a reply; far above the guide's 100 ms."""
 
-QUIET_S: Final = 0.4
-"""How long nothing has to come for it not to have been sent."""
+SILENCE_S: Final = 0.4
+"""Time without an event after which it counts as not sent."""
 
 
 class ConnectErrorReceived(Exception):
-    """The server did not accept the connection; the text holds what it said."""
+    """The server refused the connection; the text holds its reason."""
 
 
-class Missing(Exception):
-    """An answer or an event did not come."""
+class PacketMissing(Exception):
+    """An ack or an event did not arrive in time."""
 
 
 class RawClient:
-    """One connection over WebSocket."""
+    """Connection over WebSocket, created by `open` or `authenticated`."""
 
     def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.events: list[tuple[str, object]] = []
-        """What was heard and not yet expected."""
+        """Events that were received and not yet taken by `expect`: name and payload."""
         self.identity: Fields = {}
         """The ``authenticated`` payload."""
         self.open_packet: Fields = {}
@@ -67,7 +67,7 @@ class RawClient:
         """Open the transport and CONNECT.
 
         Raises:
-            Refused: the transport or the namespace was refused.
+            ConnectErrorReceived: the transport or the namespace was refused.
         """
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
         try:
@@ -78,10 +78,10 @@ class RawClient:
         peer = cls(http, socket)
         await peer.send(connect_packet(auth))
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
                 await peer._connected.wait()
         except TimeoutError:
-            peer._refusal = "no answer to CONNECT"
+            peer._refusal = "no reply to CONNECT"
         if peer._refusal:
             await peer.close()
             raise ConnectErrorReceived(peer._refusal)
@@ -92,72 +92,72 @@ class RawClient:
         """Open a connection whose credentials are accepted.
 
         Raises:
-            Refused: they are not.
+            ConnectErrorReceived: the credentials were refused.
         """
         peer = await cls.open(url, tls, auth)
         try:
             peer.identity = _fields(await peer.expect("authenticated"))
-        except Missing:
+        except PacketMissing:
             await peer.close()
-            raise ConnectErrorReceived(f"no `authenticated` event; heard {peer.events}") from None
+            raise ConnectErrorReceived(f"no `authenticated` event; received {peer.events}") from None
         return peer
 
     async def send(self, packet: bytes) -> None:
-        """Send a text frame as it is; a connection that is gone ignores it."""
+        """Send a text frame unchanged; a closed connection is ignored."""
         with suppress(ConnectionError, aiohttp.ClientError):
             await self.socket.send_str(packet.decode())
 
-    async def tell(self, name: str, *args: object) -> None:
-        """Send an event without asking for an answer."""
+    async def emit(self, name: str, *args: object) -> None:
+        """Send an event without an ack id."""
         await self.send(event_packet(name, args))
 
-    async def ask(self, name: str, *args: object) -> Fields:
+    async def request(self, name: str, *args: object) -> Fields:
         """Send an event and return its ack.
 
         Raises:
-            Missing: none came.
+            PacketMissing: no ack arrived.
         """
         ack_id, self._next_ack = self._next_ack, self._next_ack + 1
-        answer = self._acks[ack_id] = asyncio.get_running_loop().create_future()
+        reply = self._acks[ack_id] = asyncio.get_running_loop().create_future()
         await self.send(event_packet(name, args, ack_id=ack_id))
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return _fields(await answer)
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                return _fields(await reply)
         except TimeoutError:
-            raise Missing(f"no ack to {name} within {ANSWER_S:g} s") from None
+            raise PacketMissing(f"no ack to {name} within {REPLY_TIMEOUT_S:g} s") from None
 
-    async def expect(self, name: str, timeout_s: float = ANSWER_S, **fields: object) -> Fields:
-        """Wait for an event with these fields and take it out.
+    async def expect(self, name: str, timeout_s: float = REPLY_TIMEOUT_S, **fields: object) -> Fields:
+        """Wait for an event with these fields, remove it from `events` and return its payload.
 
         Raises:
-            Missing: it did not come.
+            PacketMissing: the event did not arrive.
         """
         try:
             async with asyncio.timeout(timeout_s), self._arrived:
                 while (found := self._find(name, fields)) is None:
                     await self._arrived.wait()
         except TimeoutError:
-            raise Missing(f"no {name} {fields or ''} within {timeout_s:g} s") from None
+            raise PacketMissing(f"no {name} {fields or ''} within {timeout_s:g} s") from None
         return _fields(self.events.pop(found)[1])
 
-    async def hears(self, name: str, timeout_s: float = QUIET_S, **fields: object) -> bool:
-        """Whether such an event comes within a short time."""
+    async def receives(self, name: str, timeout_s: float = SILENCE_S, **fields: object) -> bool:
+        """Return whether such an event arrives within a short time."""
         try:
             await self.expect(name, timeout_s, **fields)
-        except Missing:
+        except PacketMissing:
             return False
         return True
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         await self.socket.close()
         await asyncio.gather(self._reader, return_exceptions=True)
         await self._http.close()
 
     def _find(self, name: str, fields: Fields) -> int | None:
-        for index, (heard, payload) in enumerate(self.events):
+        for index, (received, payload) in enumerate(self.events):
             known = _fields(payload)
-            if heard == name and all(known.get(key) == value for key, value in fields.items()):
+            if received == name and all(known.get(key) == value for key, value in fields.items()):
                 return index
         return None
 
@@ -174,7 +174,7 @@ class RawClient:
 
     async def _take(self, text: str) -> None:
         if text.startswith(EnginePacketType.OPEN):
-            # Not `read_packet`: an incomplete handshake is a finding, which the report quotes.
+            # Not `read_packet`: an incomplete handshake is a result that the report quotes.
             self.open_packet = _fields(msgspec.json.decode(text[1:]))
             return
         match read_packet(text):
@@ -198,5 +198,5 @@ class RawClient:
 
 
 def _fields(payload: object) -> Fields:
-    """Give an object's fields; none for anything else."""
+    """Return the fields of an object; empty for any other value."""
     return payload if isinstance(payload, dict) else {}

@@ -6,7 +6,7 @@ import re
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import Fields, Missing, RawClient
+from chatws_loadtest.check.raw_client import Fields, PacketMissing, RawClient
 from chatws_loadtest.check.registry import addition_check, guide_check, require
 
 STREAM = 20
@@ -23,7 +23,7 @@ async def _join(context: CheckContext) -> None:
 async def _leave(context: CheckContext) -> None:
     customer = await context.customer()
     await context.join(customer)
-    await customer.tell("leave_conversation", context.conversation_id)
+    await customer.emit("leave_conversation", context.conversation_id)
     await customer.expect("left_conversation", conversationId=context.conversation_id)
 
 
@@ -55,10 +55,10 @@ async def _own(context: CheckContext) -> None:
 @guide_check("room.left", "a member that left receives no further messages")
 async def _left(context: CheckContext) -> None:
     customer, agent = await context.pair()
-    await agent.tell("leave_conversation", context.conversation_id)
+    await agent.emit("leave_conversation", context.conversation_id)
     await agent.expect("left_conversation")
     await context.send_message(customer, unique_text())
-    require(not await agent.hears("message_received"), "it received a message")
+    require(not await agent.receives("message_received"), "it received a message")
 
 
 @guide_check("room.outside", "an agent that has not joined receives no messages")
@@ -66,7 +66,7 @@ async def _outside(context: CheckContext) -> None:
     customer, _ = await context.pair()
     other = await context.agent(1)
     await context.send_message(customer, unique_text())
-    require(not await other.hears("message_received"), "it received a message")
+    require(not await other.receives("message_received"), "it received a message")
 
 
 @guide_check("room.twice", "joining twice does not duplicate messages")
@@ -76,23 +76,23 @@ async def _twice(context: CheckContext) -> None:
     content = unique_text()
     await context.send_message(customer, content)
     await agent.expect("message_received", content=content)
-    require(not await agent.hears("message_received", content=content), "it was delivered twice")
+    require(not await agent.receives("message_received", content=content), "it was delivered twice")
 
 
 @guide_check("room.foreign_join", "a customer cannot join another's conversation")
 async def _foreign_join(context: CheckContext) -> None:
     await context.join(await context.customer())
     other = await context.customer(1)
-    await other.tell("join_conversation", context.conversation_id)
-    require(not await other.hears("joined_conversation", conversationId=context.conversation_id), "it joined")
+    await other.emit("join_conversation", context.conversation_id)
+    require(not await other.receives("joined_conversation", conversationId=context.conversation_id), "it joined")
 
 
 @guide_check("room.foreign_send", "a customer cannot send to another's conversation")
 async def _foreign_send(context: CheckContext) -> None:
     customer, _ = await context.pair()
     other, content = await context.customer(1), unique_text()
-    await other.tell("send_message", {"conversationId": context.conversation_id, "content": content})
-    require(not await customer.hears("message_received", content=content), "it was delivered")
+    await other.emit("send_message", {"conversationId": context.conversation_id, "content": content})
+    require(not await customer.receives("message_received", content=content), "it was delivered")
 
 
 @guide_check("room.foreign_listen", "a customer receives no messages of another's conversation")
@@ -100,9 +100,9 @@ async def _foreign_listen(context: CheckContext) -> None:
     customer, _ = await context.pair()
     other = await context.customer(1)
     await context.join(other, context.rooms[1].conversation_id)
-    await other.tell("join_conversation", context.conversation_id)
+    await other.emit("join_conversation", context.conversation_id)
     await context.send_message(customer, unique_text())
-    require(not await other.hears("message_received"), "it received a message")
+    require(not await other.receives("message_received"), "it received a message")
 
 
 @guide_check("message.ack", "a message is acked with `success: true`")
@@ -131,13 +131,13 @@ async def _forged(context: CheckContext) -> None:
     customer, agent = await context.pair()
     content = unique_text()
     forged = {"userId": "agent", "role": "admin", "userName": "Boss"}
-    await customer.tell(
+    await customer.emit(
         "send_message",
         {"conversationId": context.conversation_id, "content": content, "sender": forged, "role": "admin"},
     )
     try:
         received = await agent.expect("message_received", content=content)
-    except Missing:
+    except PacketMissing:
         # A server may also refuse a message with unknown fields.
         return
     require(_sender(received).get("role") == "customer", f"its sender is {_sender(received)}")
@@ -156,7 +156,7 @@ async def _order(context: CheckContext) -> None:
     customer, agent = await context.pair()
     prefix = unique_text()
     for number in range(STREAM):
-        await customer.tell(
+        await customer.emit(
             "send_message", {"conversationId": context.conversation_id, "content": f"{prefix}-{number}"}
         )
     received = [str((await agent.expect("message_received")).get("content")) for _ in range(STREAM)]
@@ -167,7 +167,7 @@ async def _order(context: CheckContext) -> None:
 async def _empty(context: CheckContext) -> None:
     customer, agent = await context.pair()
     await _require_refusal(customer, {"conversationId": context.conversation_id, "content": ""})
-    require(not await agent.hears("message_received"), "it was delivered")
+    require(not await agent.receives("message_received"), "it was delivered")
 
 
 @guide_check("message.no_content", "a message without content is refused")
@@ -186,7 +186,7 @@ async def _no_conversation(context: CheckContext) -> None:
 async def _other_type(context: CheckContext) -> None:
     customer, agent = await context.pair()
     await _require_refusal(customer, {"conversationId": context.conversation_id, "content": {"a": 1}})
-    require(not await agent.hears("message_received"), "it was delivered")
+    require(not await agent.receives("message_received"), "it was delivered")
 
 
 @guide_check("message.no_object", "a payload that is not an object is refused, and the connection stays open")
@@ -199,8 +199,8 @@ async def _no_object(context: CheckContext) -> None:
 @addition_check("message.error_event", "a failure without an ack callback is reported by an `error` event")
 async def _error_event(context: CheckContext) -> None:
     customer, _ = await context.pair()
-    await customer.tell("send_message", {"conversationId": context.conversation_id, "content": ""})
-    if not await customer.hears("error", 1.0):
+    await customer.emit("send_message", {"conversationId": context.conversation_id, "content": ""})
+    if not await customer.receives("error", 1.0):
         raise NotOffered("no `error` event was received")
 
 
@@ -208,8 +208,8 @@ async def _error_event(context: CheckContext) -> None:
 async def _unknown_event(context: CheckContext) -> None:
     customer = await context.customer()
     try:
-        ack = await customer.ask("no_such_event", {})
-    except Missing as problem:
+        ack = await customer.request("no_such_event", {})
+    except PacketMissing as problem:
         raise NotOffered("it is ignored") from problem
     require(ack.get("success") is False, f"the ack is {ack}")
 
@@ -218,8 +218,8 @@ async def _unknown_event(context: CheckContext) -> None:
 async def _length(context: CheckContext) -> None:
     customer, agent = await context.pair()
     content = "x" * TOO_LONG
-    await customer.tell("send_message", {"conversationId": context.conversation_id, "content": content})
-    if await agent.hears("message_received", 1.0, content=content):
+    await customer.emit("send_message", {"conversationId": context.conversation_id, "content": content})
+    if await agent.receives("message_received", 1.0, content=content):
         raise NotOffered("it was delivered")
 
 
@@ -229,7 +229,7 @@ async def _rate(context: CheckContext) -> None:
     conversation_id = context.rooms[1].conversation_id
     await context.join(customer, conversation_id)
     acks = [
-        await customer.ask("send_message", {"conversationId": conversation_id, "content": unique_text()})
+        await customer.request("send_message", {"conversationId": conversation_id, "content": unique_text()})
         for _ in range(FLOOD)
     ]
     if all(ack.get("success") for ack in acks):
@@ -238,8 +238,8 @@ async def _rate(context: CheckContext) -> None:
 
 async def _require_refusal(client: RawClient, payload: object) -> None:
     try:
-        ack = await client.ask("send_message", payload)
-    except Missing:
+        ack = await client.request("send_message", payload)
+    except PacketMissing:
         # The guide has no ack for a refusal: an `error` event, or none, is enough.
         return
     require(ack.get("success") is not True, f"the ack is {ack}")

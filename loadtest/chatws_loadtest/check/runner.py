@@ -11,7 +11,7 @@ import msgspec
 from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
-from chatws_loadtest.check.raw_client import ConnectErrorReceived, Missing
+from chatws_loadtest.check.raw_client import ConnectErrorReceived, PacketMissing
 from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult
 
 MODULES = (transports, identity, rooms, presence_checks, catchup)
@@ -19,7 +19,7 @@ MODULES = (transports, identity, rooms, presence_checks, catchup)
 
 FAILURES = (
     CheckFailed,
-    Missing,
+    PacketMissing,
     ConnectErrorReceived,
     aiohttp.ClientError,
     OSError,

@@ -11,7 +11,7 @@ import msgspec
 from chatws.wire import engineio, socketio
 from chatws_loadtest.check.check_context import CheckContext
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import ANSWER_S, ConnectErrorReceived, Fields, Missing
+from chatws_loadtest.check.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
 from chatws_loadtest.check.registry import addition_check, guide_check, require
 
 BAD_REQUEST = 400
@@ -76,7 +76,7 @@ async def _polling(context: CheckContext) -> None:
     async with context.http.post(address, data=connect.decode()) as response:
         require(response.status == OK, f"the status of CONNECT is {response.status}")
     received = ""
-    async with asyncio.timeout(ANSWER_S):
+    async with asyncio.timeout(REPLY_TIMEOUT_S):
         while "authenticated" not in received:
             async with context.http.get(address) as response:
                 require(response.status == OK, f"the status of a poll is {response.status}")
@@ -94,7 +94,7 @@ async def _upgrade(context: CheckContext) -> None:
     address = f"{context.url}/socket.io/?EIO=4&transport=websocket&sid={handshake['sid']}"
     async with context.http.ws_connect(address) as socket:
         await socket.send_str("2probe")
-        answer = await socket.receive_str(timeout=ANSWER_S)
+        answer = await socket.receive_str(timeout=REPLY_TIMEOUT_S)
         require(answer == "3probe", f"the reply to the probe is {answer[:20]!r}")
         await socket.send_str(engineio.EnginePacketType.UPGRADE.value)
 
@@ -122,7 +122,7 @@ async def _garbage(context: CheckContext) -> None:
     healthy, broken = await context.customer(), await context.connect(context.auth(agent=True))
     await broken.send(b"4\x00{no packet")
     with suppress(TimeoutError):
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
             await broken.ended.wait()
     require(broken.ended.is_set(), "the connection stays open")
     await context.join(healthy)
@@ -143,7 +143,7 @@ async def _oversize(context: CheckContext) -> None:
         raise NotOffered("no maxPayload is advertised")
     await client.send(b'42["typing_start","' + b"x" * (size + 1) + b'"]')
     with suppress(TimeoutError):
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
             await client.ended.wait()
     require(client.ended.is_set(), "it was accepted")
 
@@ -154,7 +154,7 @@ async def _origin(context: CheckContext) -> None:
         async with context.http.get(context.url + POLLING, headers={"Origin": "https://other.example"}) as response:
             allowed = response.headers.get("Access-Control-Allow-Origin")
             status = response.status
-    except (aiohttp.ClientError, ConnectErrorReceived, Missing):
+    except (aiohttp.ClientError, ConnectErrorReceived, PacketMissing):
         return
     if status == OK and allowed in {"*", "https://other.example"}:
         raise NotOffered(f"any origin is allowed ({allowed}); set WEBSOCKET_CORS_ORIGIN")
