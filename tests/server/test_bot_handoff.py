@@ -51,8 +51,8 @@ class UnevenBot(EchoBot):
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        del turn
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        del request
         for word in ("one", "two", "three"):
             for _ in range(self._chance.randrange(40)):
                 await asyncio.sleep(0)
@@ -165,7 +165,7 @@ async def test_bot_answers_the_last_question_of_a_conversation_assigned_to_it(ch
     given = (await change(agent, "assign_bot", claimed["version"]))["conversation"]
     assert (given["status"], given["assignee"]) == ("bot", None)
     assert (await customer.expect("message_received", seq=2))["content"] == "welcome back"
-    assert [turn.message.content for turn in bot.turns] == ["when do you open?"]
+    assert [request.message.content for request in bot.requests] == ["when do you open?"]
     await say(customer, "thanks")
     await customer.expect("message_received", seq=4)
 

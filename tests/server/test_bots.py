@@ -231,9 +231,9 @@ async def test_bot_is_given_the_latest_history_within_its_bounds(start_chat: Sta
     install(chat, bot)
     await say(customer, "hello?")
     await customer.expect("message_received", seq=8)
-    (turn,) = bot.turns
-    assert turn.message.content == "hello?"
-    assert [(message.seq, message.content) for message in turn.history] == [(5, "say 2"), (6, "say 2")]
+    (request,) = bot.requests
+    assert request.message.content == "hello?"
+    assert [(message.seq, message.content) for message in request.history] == [(5, "say 2"), (6, "say 2")]
 
 
 async def test_questions_beyond_the_queue_limit_are_left_to_the_agents(start_chat: StartChat) -> None:
@@ -249,7 +249,7 @@ async def test_questions_beyond_the_queue_limit_are_left_to_the_agents(start_cha
     assert (await agent.expect("bot_notice"))["reason"] == "overrun"
     bot.may_answer.set()
     await customer.expect("message_received", seq=22)
-    assert [turn.message.content for turn in bot.turns] == [f"q{number}" for number in range(10)]
+    assert [request.message.content for request in bot.requests] == [f"q{number}" for number in range(10)]
 
 
 async def test_endless_answer_is_cut_to_one_message(chat: RunningChat) -> None:

@@ -15,8 +15,8 @@ class StepBot(EchoBot):
     def __init__(self) -> None:
         self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        del turn
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        del request
         while (piece := await self.pieces.get()) is not None:
             yield piece
 
@@ -34,10 +34,10 @@ class ScriptedBot:
         self.may_answer = asyncio.Event()
         self.was_closed = False
         """Whether its last reply has ended."""
-        self.turns: list[BotRequest] = []
+        self.requests: list[BotRequest] = []
 
     async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
-        self.turns.append(request)
+        self.requests.append(request)
         self.asked.set()
         try:
             await self.may_answer.wait()

@@ -1,4 +1,4 @@
-"""Programs that tests drive and that a machine may lack."""
+"""External programs required by tests."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ class WaitingBot(EchoBot):
         self.asked: list[str] = []
         self.may_answer = asyncio.Event()
 
-    async def answer(self, turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        self.asked.append(turn.message.content)
+    async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
+        self.asked.append(request.message.content)
         await self.may_answer.wait()
-        yield "answer to " + turn.message.content
+        yield "answer to " + request.message.content
 
 
 def install_waiting_bot(chat: RunningChat) -> WaitingBot:
@@ -137,8 +137,8 @@ async def test_queued_conversation_with_messages_stays_queued(chat: RunningChat)
 async def test_crash_of_the_bot_is_answered_with_the_failure_text(
     chat: RunningChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(turn: BotRequest) -> AsyncIterator[str | HandOff]:
-        raise RuntimeError(turn)
+    def crash(request: BotRequest) -> AsyncIterator[str | HandOff]:
+        raise RuntimeError(request)
 
     monkeypatch.setattr(install_waiting_bot(chat), "answer", crash)
     _, header = await new_session(chat)
