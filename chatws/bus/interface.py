@@ -14,7 +14,7 @@ class RemotePresenceEntry(NamedTuple):
     """Presence of a user on another server."""
 
     origin: str
-    part: PresenceEntry
+    entry: PresenceEntry
 
 
 class BusStats:

@@ -226,7 +226,7 @@ async def test_reconnected_server_resumes_with_its_subscriptions_and_presence(cl
     await one.listener.until(lambda: bool(one.listener.resumes))
     two.bus.publish(ROOM, message(2))
     await one.listener.until(lambda: message(2) in one.listener.messages)
-    assert {remote.part.user.user_id for remote in await two.bus.agents()} == {"bob", "eve"}
+    assert {remote.entry.user.user_id for remote in await two.bus.agents()} == {"bob", "eve"}
     assert one.bus.stats.reconnects == 1
     assert two.listener.resumes == 0
 

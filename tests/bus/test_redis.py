@@ -59,7 +59,7 @@ async def pair(cluster: RedisCluster) -> tuple[ClusterMember, ClusterMember]:
 
 
 async def agents_seen_by(member: ClusterMember) -> set[str]:
-    return {remote.part.user.user_id for remote in await member.bus.agents()}
+    return {remote.entry.user.user_id for remote in await member.bus.agents()}
 
 
 async def test_restarted_empty_redis_gets_subscriptions_and_presence_again(

@@ -147,8 +147,8 @@ class RedisBus:
         """Read the entries of these users on other servers."""
         found: dict[str, list[RemotePresenceEntry]] = {user_id: [] for user_id in user_ids}
         for remote in await self._lease.entries_of(self._connected(), list(found)) if found else []:
-            if remote.part.user.user_id in found:
-                found[remote.part.user.user_id].append(remote)
+            if remote.entry.user.user_id in found:
+                found[remote.entry.user.user_id].append(remote)
         return found
 
     async def agents(self) -> list[RemotePresenceEntry]:
