@@ -1,1 +1,1 @@
-"""The ``chatws`` command: what people type."""
+"""The ``chatws`` command."""

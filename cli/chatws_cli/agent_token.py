@@ -1,4 +1,4 @@
-"""The agent's token: given, or the development agent's, made when it is needed."""
+"""Token of an agent: from a file or variable, or created for the development agent."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def find_agent_token(url: str, token_file: Path | None, data_dir: Path | None) -> str | Callable[[], str]:
-    """Look into ``token_file`` and CHATWS_TOKEN; on the server's own machine, make one for the development agent.
+    """Return the token from ``token_file`` or CHATWS_TOKEN; on the server's machine, one for the development agent.
 
     Raises:
-        CommandError: there is none.
+        CommandError: no token was found.
     """
     given = find_secret(token_file, "CHATWS_TOKEN")
     if given is not None:
-        # A file is read again at each connection: somebody may have put a fresh token there.
+        # The file is read again for each connection, because it may hold a fresh token by then.
         return given if token_file is None or str(token_file) == "-" else lambda: read_secret(token_file)
     return _dev_token(url, data_dir)
 
@@ -33,7 +33,7 @@ def find_agent_token(url: str, token_file: Path | None, data_dir: Path | None) -
 def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
     from chatws.server.errors import StartError
 
-    advice = "make one with 'chatws token create' and give it by --token-file or CHATWS_TOKEN"
+    advice = "create one with 'chatws token create' and pass it by --token-file or CHATWS_TOKEN"
     if not is_loopback(urlsplit(url).hostname or ""):
         raise CommandError("there is no token", advice=advice, code=ExitCode.USAGE)
     settings = data_dir_settings(data_dir)
@@ -41,7 +41,7 @@ def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
     def mint() -> str:
         token = mint_dev_token(settings)
         if token is None:
-            why = f"no server has made a development agent in {settings.data_dir}"
+            why = f"no server has created a development agent in {settings.data_dir}"
             raise CommandError("there is no token", why, advice, code=ExitCode.USAGE)
         return token
 

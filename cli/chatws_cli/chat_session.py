@@ -1,4 +1,4 @@
-"""How a run_session of ``agent`` or ``customer`` begins and ends."""
+"""Chat session of the commands ``agent`` and ``customer``: full screen, line mode or JSON mode."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _PLAIN_HISTORY = 20
 def client_options(
     url: str, ca_file: Path | None, transport: Literal["auto", "websocket", "polling"] = "auto"
 ) -> ClientOptions:
-    """Return the SDK's options for a server.
+    """Return the SDK options for a server.
 
     Raises:
-        CommandError: the address or the certificate file can not be used; exit code 2.
+        CommandError: the address or the certificate file cannot be used; exit code 2.
     """
     if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
-        raise CommandError(f"{url!r} is no server's address", advice=f"use one like {DEFAULT_URL}", code=ExitCode.USAGE)
+        raise CommandError(
+            f"{url!r} is not the address of a server", advice=f"use one like {DEFAULT_URL}", code=ExitCode.USAGE
+        )
     options = ClientOptions(
         ca_file=ca_file,
         transports=("websocket", "polling") if transport == "auto" else (transport,),
@@ -46,19 +48,19 @@ def client_options(
         options.ssl_context()
     except OSError as problem:
         raise CommandError(
-            f"--ca-file {ca_file} can not be used", str(problem), "give a PEM file", code=ExitCode.USAGE
+            f"--ca-file {ca_file} cannot be used", str(problem), "give a PEM file", code=ExitCode.USAGE
         ) from problem
     return options
 
 
 def chat_options(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> ChatOptions:
-    """Complete what the command line asks for."""
+    """Return the options of the chat loop; the default history depends on the output format."""
     shown = history if history is not None else 0 if as_json else _PLAIN_HISTORY
     return ChatOptions(conversation_id=conversation_id, linger_s=linger_s, history=shown)
 
 
 class DisplayMode(NamedTuple):
-    """How a run_session looks; ``data_dir`` keeps what a full screen has not sent."""
+    """Output format; the full screen saves unsent messages in ``data_dir``."""
 
     data_dir: Path
     plain: bool = False
@@ -66,14 +68,14 @@ class DisplayMode(NamedTuple):
 
 
 ClientFactory = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", ChatOptions]]]
-"""Makes the client, on the run_session's event loop."""
+"""Creates the client on the event loop of the session."""
 
 
 def run_session(url: str, make: ClientFactory, mode: DisplayMode) -> int:
-    """Run a whole run_session and return its exit code.
+    """Run a chat session and return its exit code.
 
     Raises:
-        CommandError: it could not begin; exit code 3 or 4.
+        CommandError: the connection failed or was refused; exit code 3 or 4.
     """
     try:
         return asyncio.run(_run(url, make, mode))
@@ -82,11 +84,11 @@ def run_session(url: str, make: ClientFactory, mode: DisplayMode) -> int:
 
 
 def explain(url: str, problem: ClientError) -> CommandError:
-    """Turn a failure of the SDK into what a command prints and its exit code."""
+    """Translate an error of the SDK into the error of a command, with its exit code."""
     if isinstance(problem, CannotConnect):
         advice = "is the server running? 'chatws serve' starts one"
         if "CERTIFICATE_VERIFY_FAILED" in problem.reason:
-            advice = "if the certificate is your own, name it with --ca-file"
+            advice = "if the server has a certificate of its own, pass it with --ca-file"
         return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
     if isinstance(problem, RequestRefused):
         advice = _ADVICE.get(problem.code, "")
@@ -95,8 +97,8 @@ def explain(url: str, problem: ClientError) -> CommandError:
 
 
 _ADVICE = {
-    ErrorCode.UNAUTHORIZED: "check whose token or session this is",
-    ErrorCode.TOKEN_EXPIRED: "make a new token with 'chatws token create'",
+    ErrorCode.UNAUTHORIZED: "check that the token or session is valid",
+    ErrorCode.TOKEN_EXPIRED: "create a new token with 'chatws token create'",
     ErrorCode.SESSION_EXPIRED: "start a new session with 'chatws session create'",
     ErrorCode.FORBIDDEN: "check the conversation's id",
 }

@@ -1,4 +1,4 @@
-"""Who a short command speaks as: an agent or the customer whose session is kept, and the client for it."""
+"""Client of the one-shot commands: an agent's, or that of the customer whose session is saved."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 Role = Literal["agent", "customer"]
 
-RoleOption = Annotated[Role, typer.Option("--as", help="Who speaks.")]
+RoleOption = Annotated[Role, typer.Option("--as", help="Role to connect as.")]
 SecretFile = Annotated[
     Path | None,
     typer.Option(
-        "--secret-file", metavar="FILE", help="File of the token or session; else CHATWS_TOKEN or CHATWS_SESSION."
+        "--secret-file", metavar="FILE", help="File with the token or session; default: CHATWS_TOKEN or CHATWS_SESSION."
     ),
 ]
 
 
 class ClientIdentity(NamedTuple):
-    """What the options say about who it is."""
+    """Options that identify the user."""
 
     role: Role
     secret_file: Path | None
@@ -35,18 +35,18 @@ class ClientIdentity(NamedTuple):
 
 
 class IdentifiedClient(NamedTuple):
-    """A client that is not connected yet, and the conversation that is its own."""
+    """Client that is not connected yet, and the customer's own conversation."""
 
     client: AgentClient | CustomerClient
     conversation_id: str | None
 
 
 async def make_client(url: str, options: ClientOptions, identity: ClientIdentity) -> IdentifiedClient:
-    """Make the client; a customer without a session gets one, which is kept.
+    """Create the client; a customer without a session gets a new one, which is saved.
 
     Raises:
-        CommandError: there is no token.
-        ClientError: the server can not be reached, or refuses the session.
+        CommandError: no token was found.
+        ClientError: the server cannot be reached, or refuses the session.
     """
     from chatws.client import AgentClient, CustomerClient
     from chatws_cli.session_file import find_session, obtain_session, session_path
@@ -60,12 +60,12 @@ async def make_client(url: str, options: ClientOptions, identity: ClientIdentity
 
 
 def choose_conversation(given: str | None, own: str | None) -> str:
-    """Return the conversation that is meant.
+    """Return the conversation to use.
 
     Raises:
-        CommandError: an agent has not said which; exit code 2.
+        CommandError: an agent has not chosen one; exit code 2.
     """
     if given is None and own is None:
-        advice = "say which with --conversation"
+        advice = "choose one with --conversation"
         raise CommandError("an agent has no conversation of its own", advice=advice, code=ExitCode.USAGE)
     return given or own or ""

@@ -1,4 +1,4 @@
-"""Commands on the database: open the store the settings name, and turn its errors into lines."""
+"""Access to the configured database from commands, with store errors as command errors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOCK_TIMEOUT_MS = 60_000
-"""How long work on many rows waits for a lock; there is no client behind it."""
+"""Lock timeout of maintenance work on many rows; no client waits for it."""
 
 
 def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Run ``work`` on the settings' database, beside a server that may have it open.
+    """Run ``work`` on the store of the settings; a server may have the database open.
 
     Raises:
         CommandError: the database or the work failed; exit code 1.
@@ -34,7 +34,7 @@ def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run ``work`` on the settings' database below the store, beside servers that may have it open; it may take long.
+    """Run long ``work`` directly on the database of the settings; servers may have it open.
 
     Raises:
         CommandError: the database or the work failed; exit code 1.
@@ -45,7 +45,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
 
 @contextmanager
 def store_errors(settings: Settings) -> Iterator[None]:
-    """Turn the store's errors into a command's."""
+    """Translate errors of the store into errors of a command."""
     try:
         yield
     except AlreadyRunning as problem:

@@ -1,4 +1,4 @@
-"""The development agent: an identity kept in the data directory, whose tokens are made when they are needed."""
+"""Development agent: an identity stored in the data directory, whose tokens are created on demand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN_TTL_S = 3_600
 
 
 class DevAgent(msgspec.Struct, frozen=True, rename="camel"):
-    """Who the development agent is."""
+    """Identity of the development agent."""
 
     user_id: str = "agent"
     user_name: str = "Agent"
@@ -25,7 +25,7 @@ class DevAgent(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def create_dev_agent(data_dir: Path) -> bool:
-    """Write the development agent down unless there is one; whether this call did."""
+    """Create the development agent unless it exists; return whether it was created."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(data_dir / FILE_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -37,7 +37,7 @@ def create_dev_agent(data_dir: Path) -> bool:
 
 
 def read_dev_agent(data_dir: Path) -> DevAgent | None:
-    """Return the development agent, if a server has made one here."""
+    """Return the development agent; None if no server has created one here."""
     try:
         return msgspec.json.decode((data_dir / FILE_NAME).read_bytes(), type=DevAgent)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -45,7 +45,7 @@ def read_dev_agent(data_dir: Path) -> DevAgent | None:
 
 
 def mint_dev_token(settings: Settings) -> str | None:
-    """Make a fresh token for the development agent; None without an agent in the data directory.
+    """Return a new token of the development agent; None without an agent in the data directory.
 
     Raises:
         chatws.server.StartError: the key is missing or unusable.

@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: each part is looked at alone, changes nothing, and gets one line with one advice."""
+"""Checks of ``chatws doctor``: independent, read-only, each with one result and one advice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIN_SIZE = (40, 12)
 
 
 class DoctorResult(NamedTuple):
-    """``note``: works, but better known; ``broken``: will not work."""
+    """Result of a check. ``note``: works, with a remark; ``broken``: will not work."""
 
     name: str
     state: State
@@ -32,7 +32,7 @@ class DoctorResult(NamedTuple):
 
 
 def run_checks(settings: Settings, port: int) -> list[DoctorResult]:
-    """Look at everything."""
+    """Run all checks."""
     return [
         check_port(settings.host, port),
         check_directory(settings.data_dir),
@@ -44,7 +44,7 @@ def run_checks(settings: Settings, port: int) -> list[DoctorResult]:
 
 
 def check_port(host: str, port: int) -> DoctorResult:
-    """Try to listen."""
+    """Check that the port is free."""
     try:
         with socket.create_server((host, port)):
             return DoctorResult("port", "ok", f"{port} is free")
@@ -52,68 +52,70 @@ def check_port(host: str, port: int) -> DoctorResult:
         listeners = find_listeners(port)
         if listeners:
             what = f"{port} is in use by process {listeners[0]}"
-            return DoctorResult("port", "note", what, f"if that is not your server, use another: --port {port + 1}")
+            return DoctorResult(
+                "port", "note", what, f"if that is not your server, use another port: --port {port + 1}"
+            )
         return DoctorResult(
-            "port", "broken", f"{port} can not be used: {problem.strerror}", "choose another with --port"
+            "port", "broken", f"{port} cannot be used: {problem.strerror}", "choose another with --port"
         )
 
 
 def check_directory(directory: Path) -> DoctorResult:
-    """See whether the server can write there and nobody else can read."""
+    """Check that the server can write to the directory and other users cannot."""
     if not directory.exists():
-        return DoctorResult("data directory", "ok", f"{directory} will be made at the first start")
+        return DoctorResult("data directory", "ok", f"{directory} will be created at the first start")
     if not directory.is_dir() or not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        advice = "give it to your user, or choose another with --data-dir"
-        return DoctorResult("data directory", "broken", f"{directory} can not be written", advice)
+        advice = "make it writable, or choose another with --data-dir"
+        return DoctorResult("data directory", "broken", f"{directory} cannot be written", advice)
     if directory.stat().st_mode & stat.S_IWOTH:
-        return DoctorResult("data directory", "broken", f"everybody can write to {directory}", f"chmod 700 {directory}")
+        return DoctorResult("data directory", "broken", f"any user can write to {directory}", f"chmod 700 {directory}")
     return DoctorResult("data directory", "ok", str(directory))
 
 
 def check_database(settings: Settings) -> DoctorResult:
-    """Open an SQLite file without writing, and let SQLite check it."""
+    """Open an SQLite file read-only and run SQLite's own check."""
     prefix, _, path = settings.database.partition(":///")
     if not prefix.startswith("sqlite"):
-        return DoctorResult("database", "note", "is not a file here", "`chatws db upgrade` tries to reach it")
+        return DoctorResult("database", "note", "is not a local file", "`chatws db upgrade` tests the connection")
     if not os.path.exists(path):  # noqa: PTH110  the path comes out of a URL
-        return DoctorResult("database", "ok", "will be made at the first start")
+        return DoctorResult("database", "ok", "will be created at the first start")
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as connection:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             (messages,) = connection.execute("SELECT count(*) FROM messages").fetchone()
     except sqlite3.Error as problem:
-        return DoctorResult("database", "broken", f"{path}: {problem}", "restore a copy with `chatws db restore`")
+        return DoctorResult("database", "broken", f"{path}: {problem}", "restore a backup with `chatws db restore`")
     if answer != "ok":
-        return DoctorResult("database", "broken", f"{path} is damaged", "restore a copy with `chatws db restore`")
+        return DoctorResult("database", "broken", f"{path} is damaged", "restore a backup with `chatws db restore`")
     return DoctorResult("database", "ok", f"{path}, {messages} messages")
 
 
 def check_secret(settings: Settings) -> DoctorResult:
-    """See whether the key that signs tokens is there, and private."""
+    """Check that the key that signs tokens exists and is private."""
     from chatws.server.auth.keys import load_keys
     from chatws.server.errors import StartError
 
     if settings.jwt_key_file is None and not (settings.data_dir / "secret").exists():
-        return DoctorResult("secret", "ok", "will be made at the first start")
+        return DoctorResult("secret", "ok", "will be created at the first start")
     try:
         load_keys(settings, create=False)
     except StartError as problem:
         return DoctorResult("secret", "broken", f"{problem.what}: {problem.why}", problem.advice)
-    return DoctorResult("secret", "ok", "is there, and only you can read it")
+    return DoctorResult("secret", "ok", "exists, and only you can read it")
 
 
 def check_assets() -> DoctorResult:
-    """See whether the pages have the official client beside them."""
+    """Check that the official Socket.IO client is bundled."""
     from chatws.server.frontend.static import VENDOR
 
     if (VENDOR / "socket.io.min.js").exists():
-        return DoctorResult("browser assets", "ok", "the official client is served from here")
-    advice = "to serve it yourself, install chatws again where npm can be found"
+        return DoctorResult("browser assets", "ok", "the official client is served locally")
+    advice = "to serve it yourself, reinstall chatws with npm on the PATH"
     return DoctorResult("browser assets", "note", "the pages load the official client from a CDN", advice)
 
 
 def check_terminal() -> DoctorResult:
-    """See which of the terminals this one can show."""
+    """Check whether the terminal can show the full screen."""
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         return DoctorResult("terminal", "note", "input or output is not a terminal", "the line mode is used")
     if os.environ.get("TERM", "dumb") == "dumb":
@@ -121,7 +123,7 @@ def check_terminal() -> DoctorResult:
     columns, rows = os.get_terminal_size()
     if (columns, rows) < _MIN_SIZE or rows < _MIN_SIZE[1]:
         what = f"{columns} x {rows} is small"
-        return DoctorResult("terminal", "note", what, f"{_MIN_SIZE[0]} x {_MIN_SIZE[1]} are enough; or use --plain")
+        return DoctorResult("terminal", "note", what, f"use at least {_MIN_SIZE[0]} x {_MIN_SIZE[1]}, or --plain")
     if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
         return DoctorResult("terminal", "note", f"the encoding is {sys.stdout.encoding}", "set LANG to a UTF-8 locale")
     return DoctorResult("terminal", "ok", f"{os.environ['TERM']}, {columns} x {rows}")

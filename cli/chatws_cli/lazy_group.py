@@ -1,4 +1,4 @@
-"""The command tree: a command's module is imported when that command is asked for, so the others cost nothing."""
+"""Command tree that imports the module of a command only when the command is run."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ MODULES: Final = {
 
 
 def make_app(summary: str | None = None) -> typer.Typer:
-    """Make the app of one module: a group if ``summary`` says what its commands have in common."""
+    """Create the app of one module: a command, or with a ``summary`` a group of commands."""
     app = typer.Typer(no_args_is_help=summary is not None, add_completion=False, rich_markup_mode=None)
     if summary is not None:
-        # With a callback Typer keeps a group of one command a group.
+        # Without a callback, Typer turns a group with one command into that command.
         app.callback(help=summary)(lambda: None)
     return app
 
 
 class LazyGroup(TyperGroup):
-    """The top of the command tree."""
+    """Root of the command tree."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401  Typer passes whatever its own class takes
         super().__init__(**attributes)
-        # Names are enough for help's order and for "did you mean"; get_command brings the real ones.
+        # Help and "did you mean" need the names only; get_command imports the commands.
         self.commands.update({name: TyperCommand(name) for name in MODULES})
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Command | None:  # type: ignore[override]  # Typer's public Context is narrower than the one it is declared with
-        """Import the command that was asked for."""
+        """Import and return a command."""
         if cmd_name not in MODULES:
             return super().get_command(ctx, cmd_name)
         module = import_module(f"chatws_cli.commands.{MODULES[cmd_name]}")

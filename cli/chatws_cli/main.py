@@ -1,4 +1,4 @@
-"""The entry point: global options, and the one place where an error becomes a line and an exit code."""
+"""Entry point: global options, and translation of errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def chatws(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (also CHATWS_DEBUG=1).")] = False,
 ) -> None:
-    """Customer chat in real time: a server, and terminals to talk through it."""
+    """Customer chat in real time: a server, and terminal clients for agents and customers."""
     del version
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
 
 
 def run() -> None:
-    """Run the command that argv names and exit with its code."""
+    """Run the command given in argv and exit with its code."""
     open_missing_streams()
     try:
         app()
@@ -60,8 +60,8 @@ def run() -> None:
     except OSError as problem:
         if _is_debugging() or problem.filename is None:
             raise
-        _fail(f"{problem.filename} can not be used: {problem.strerror}", ExitCode.FAILED)
-    except Exception as problem:  # the one place that turns a bug into a line
+        _fail(f"{problem.filename} cannot be used: {problem.strerror}", ExitCode.FAILED)
+    except Exception as problem:  # a bug is reported in one line
         if _is_debugging():
             raise
         _fail(f"this is a bug: {type(problem).__name__}: {problem}; run it again with --debug", ExitCode.FAILED)

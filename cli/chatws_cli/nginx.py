@@ -1,4 +1,4 @@
-"""Writes the configuration with which nginx stands in front of one server or several."""
+"""Renders an nginx configuration for one server or several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NginxConfig(NamedTuple):
-    """What is particular about one installation; everything in it has been checked, it goes into the text as it is."""
+    """Values of one installation; they are validated before, and inserted without escaping."""
 
     upstreams: Sequence[str]
     """``host:port`` of each server."""
@@ -19,24 +19,24 @@ class NginxConfig(NamedTuple):
     server_name: str
     listen: str
     certificate: tuple[Path, Path] | None
-    """PEM chain and key, if nginx is to end TLS."""
+    """PEM chain and key, if nginx terminates TLS."""
     idle_timeout_s: int
-    """Longer than a connection or an answer of the servers is silent."""
+    """Above the longest silence of a connection or of a response."""
     max_body_bytes: int
 
 
 _TEXT = Template("""\
 # chatws behind nginx (1.18 or newer). Put this file into /etc/nginx/conf.d/, check it with `nginx -t`, load it with
 # `nginx -s reload`. Start the servers with --prod and with --trusted-proxy and the address nginx reaches them from
-# (127.0.0.1 on the same machine), or they see everybody at nginx's address and refuse most of them.
-# Every client takes two of nginx's worker_connections (nginx.conf).
+# (127.0.0.1 on the same machine), or they see all clients at nginx's address and reject most of them.
+# Every client uses two of nginx's worker_connections (nginx.conf).
 #
-# To take a server out: write `down` behind its address, twice below, `nginx -s reload`, and end it with SIGTERM. Its
-# clients are told, come back to the others, and catch up. Without the first step new clients are refused by it for the
-# seconds it takes to end, and try again. Put it back the same way.
-# After a reload old nginx processes keep the connections they have; worker_shutdown_timeout (nginx.conf) bounds that.
+# To remove a server: write `down` behind its address, twice below, run `nginx -s reload`, and stop it with SIGTERM.
+# Its clients are notified, reconnect to the other servers, and catch up. Without the first step it rejects new clients
+# for the seconds it takes to stop, and they retry. Add it again in the same way.
+# After a reload, old nginx processes keep their connections; worker_shutdown_timeout (nginx.conf) limits that.
 
-# A WebSocket is one connection: any server may take it, the one with the fewest is best.
+# A WebSocket is one connection: any server can take it, preferably the one with the fewest.
 upstream chatws_any {
     zone chatws_any 128k;
     least_conn;
@@ -44,11 +44,11 @@ $any
     keepalive 32;
 }
 
-# Long-polling is many requests, all for the server that made the session. The session's id (sid) cannot choose it: the
-# server makes the id after it was chosen. A cookie cannot: most clients outside of browsers keep none, and widgets on
-# other sites send none. So the client's address does. Unlike ip_hash, `consistent` moves only the clients of a server
-# that is gone, and looks at the whole address. A client whose address changes, or whose server goes or comes back,
-# begins a new session and misses nothing.
+# Long-polling is many requests, all for the server that holds the session. The session id (sid) cannot select it: the
+# server creates the id after it was selected. Nor can a cookie: most clients other than browsers store none, and
+# widgets on other sites send none. So the client's address selects it. Unlike ip_hash, `consistent` moves only the
+# clients of a removed server, and uses the whole address. A client whose address changes, or whose server is removed
+# or added again, starts a new session and misses nothing.
 upstream chatws_sticky {
     zone chatws_sticky 128k;
     hash $$remote_addr consistent;
@@ -56,7 +56,7 @@ $sticky
     keepalive 32;
 }
 
-# A polling session that upgrades to WebSocket (it has a sid) has to find its server, too.
+# A polling session that upgrades to WebSocket (it has a sid) must reach its server, too.
 map "$$arg_transport:$$arg_sid" $$chatws_upstream {
     default      chatws_sticky;
     "websocket:" chatws_any;
@@ -71,32 +71,32 @@ server {
     listen $listen;
     server_name $server_name;
 $tls
-    # Just above the servers' own bound, so that they explain themselves.
+    # Just above the limit of the servers, so that their own error reaches the client.
     client_max_body_size $max_body;
 
     proxy_http_version 1.1;
     proxy_set_header Host              $$http_host;
     proxy_set_header Upgrade           $$http_upgrade;
     proxy_set_header Connection        $$chatws_connection;
-    # Replaced, never appended to: what a client claims about itself counts for nothing. With another proxy in front of
-    # this one, set_real_ip_from and real_ip_header make its client's address the $$remote_addr.
+    # Replaced, never appended to: headers sent by a client are not trusted. With another proxy in front of this one,
+    # set_real_ip_from and real_ip_header make the client's address the $$remote_addr.
     proxy_set_header X-Forwarded-For   $$remote_addr;
     proxy_set_header X-Forwarded-Proto $$scheme;
     proxy_set_header X-Forwarded-Host  $$http_host;
     proxy_set_header Forwarded         "";
 
-    # Answers leave as they are written: polls, and bots' answers as an event stream.
+    # No buffering of responses: polls, and replies of bots as an event stream.
     proxy_buffering off;
     # Above the silence between two pings, and above the time a bot may take.
     proxy_read_timeout ${idle_timeout}s;
     proxy_send_timeout ${idle_timeout}s;
-    # A server that is gone is left out at once; a POST that may have reached one is never repeated elsewhere.
+    # A server that is down is skipped at once; a POST that may have reached a server is never sent to another one.
     proxy_connect_timeout 2s;
     proxy_next_upstream error timeout;
     proxy_next_upstream_timeout 5s;
 
     location /socket.io/ {
-        # The query holds the session's id, which is as good as a password while the session lasts.
+        # The query contains the session id, which is a credential while the session lasts.
         access_log off;
         proxy_pass $scheme://$$chatws_upstream;
     }
@@ -105,7 +105,7 @@ $tls
         proxy_pass $scheme://chatws_any;
     }
 
-    # For Prometheus, which asks each server itself.
+    # Prometheus scrapes each server directly.
     location = /metrics {
         return 404;
     }
@@ -129,7 +129,7 @@ server {
 
 
 def render(proxy: NginxConfig) -> str:
-    """Write a file for the ``http`` context."""
+    """Return a configuration file for the ``http`` context."""
     tls, redirect = "", ""
     if proxy.certificate is not None:
         tls = _TLS.substitute(certificate=proxy.certificate[0], key=proxy.certificate[1])

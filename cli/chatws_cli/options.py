@@ -1,4 +1,4 @@
-"""Options that several command groups share, and the settings they lead to."""
+"""Options shared by several commands, and the settings they result in."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_
 DatabaseUrl = Annotated[str | None, typer.Option(metavar="URL", help=help_of("database_url"))]
 
 Url = Annotated[str, typer.Option(help="Address of the server.", envvar="CHATWS_URL")]
-ConversationId = Annotated[
-    str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to enter.")
-]
-Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, also on a terminal.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, out and in.")]
-Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Go on listening after the end of the input.")]
+ConversationId = Annotated[str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to join.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, even on a terminal.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for output and input.")]
+Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Keep receiving after the end of the input.")]
 History = Annotated[
-    int | None, typer.Option(metavar="N", min=0, max=100, help="Messages shown at first; 20, with --json none.")
+    int | None,
+    typer.Option(metavar="N", min=0, max=100, help="Messages shown at the start; default 20, with --json none."),
 ]
-CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust instead of the system's.")]
+CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="CA certificates to trust instead of the system's.")]
 TransportChoice = Annotated[Literal["auto", "websocket", "polling"], typer.Option(help="Transport to use.")]
 
 
 def data_dir_settings(data_dir: Path | None) -> Settings:
-    """Return the settings with the data directory of the option.
+    """Return the settings, with the data directory of the option.
 
     Raises:
         CommandError: a setting is wrong; exit code 2.
@@ -40,7 +39,7 @@ def data_dir_settings(data_dir: Path | None) -> Settings:
 
 
 def database_settings(data_dir: Path | None, database_url: str | None) -> Settings:
-    """Return the settings with what the two options say.
+    """Return the settings, with the values of the two options.
 
     Raises:
         CommandError: a setting is wrong; exit code 2.

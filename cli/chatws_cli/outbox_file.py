@@ -1,4 +1,4 @@
-"""Messages that are not stored yet, kept in a file: what was typed offline survives a restart of the terminal."""
+"""File of messages that are not stored yet, so that messages typed offline survive a restart of the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BUSY_S = 2.0
 
 
 class SavedMessage(NamedTuple):
-    """A message as it was posted; its id makes a repetition harmless."""
+    """Message as it was posted; its id makes a retry harmless."""
 
     client_message_id: str
     conversation_id: str
@@ -25,23 +25,23 @@ class SavedMessage(NamedTuple):
 
 
 def outbox_path(data_dir: Path, server: str, user_id: str) -> Path:
-    """Return where the messages of one user on one server are kept; ``server`` is a file's name."""
+    """Return the outbox file of one user on one server; ``server`` is a `server_name`."""
     return data_dir / "outbox" / f"{server}_{re.sub(r'[^A-Za-z0-9_-]', '_', user_id)}.db"
 
 
 def server_name(url: str) -> str:
-    """Return a file's name for what is kept for one server."""
+    """Return a file name for data about one server."""
     parts = urlsplit(url)
     return re.sub(r"[^A-Za-z0-9.-]", "_", f"{parts.scheme}_{parts.netloc}{parts.path.rstrip('/')}")
 
 
 class OutboxFile:
-    """An SQLite file that only this user can read (0600); several terminals may share it.
+    """SQLite file that only this user can read (0600); several terminals may share it.
 
-    What is added survives the end of the process at once, a power cut within seconds.
+    An added message survives a crash of the process immediately, and a power failure after some seconds.
 
     Raises:
-        OSError, sqlite3.Error: the file can not be used.
+        OSError, sqlite3.Error: the file cannot be used.
     """
 
     def __init__(self, file: Path) -> None:
@@ -63,18 +63,18 @@ class OutboxFile:
     ) -> None:
         self.close()
 
-    def add(self, kept: SavedMessage) -> None:
-        """Keep a message until `remove`; one that is kept stays where it is."""
+    def add(self, message: SavedMessage) -> None:
+        """Save a message until `remove`; a message saved before keeps its position."""
         self._connection.execute(
-            "INSERT OR IGNORE INTO message (client_message_id, conversation_id, content) VALUES (?, ?, ?)", kept
+            "INSERT OR IGNORE INTO message (client_message_id, conversation_id, content) VALUES (?, ?, ?)", message
         )
 
     def remove(self, client_message_id: str) -> None:
-        """Forget a message: it is stored, or refused for good."""
+        """Delete a message that the server has stored or refused."""
         self._connection.execute("DELETE FROM message WHERE client_message_id = ?", (client_message_id,))
 
     def waiting(self) -> list[SavedMessage]:
-        """Return everything that is kept, in the order it was posted."""
+        """Return all saved messages in the order posted."""
         rows = self._connection.execute(
             "SELECT client_message_id, conversation_id, content FROM message ORDER BY position"
         )
@@ -82,5 +82,5 @@ class OutboxFile:
             return [SavedMessage(*row) for row in rows]
 
     def close(self) -> None:
-        """Close the file; what is in it stays."""
+        """Close the file without deleting its messages."""
         self._connection.close()

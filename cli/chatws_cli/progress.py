@@ -1,4 +1,4 @@
-"""How far a copy is: a bar for each table on a terminal, nothing elsewhere."""
+"""Progress of a database copy: one bar per table on a terminal, nothing otherwise."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class CopyProgress:
-    """Draws on standard error while it is entered."""
+    """Context manager that draws progress bars on standard error."""
 
     def __init__(self) -> None:
-        self._bars: Progress | None = None  # while drawn
+        self._bars: Progress | None = None  # set while the bars are drawn
         self._of_table: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -31,7 +31,7 @@ class CopyProgress:
             self._bars.stop()
 
     def show(self, table: str, done: int, total: int) -> None:
-        """Move one table's bar."""
+        """Update the bar of one table."""
         if self._bars is None:
             return
         if table not in self._of_table:

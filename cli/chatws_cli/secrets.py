@@ -1,4 +1,4 @@
-"""Where a secret comes from: a file or a variable, never the command line, which every user of the machine can read."""
+"""Reads secrets from files and variables, never from the command line, which all users of the machine can read."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ def find_secret(file: Path | None, variable: str) -> str | None:
 
 
 def read_secret(file: Path) -> str:
-    """Return a file's content without the white space around it.
+    """Return the content of a file, without surrounding white space.
 
     Raises:
-        CommandError: it can not be read; exit code 2.
+        CommandError: it cannot be read; exit code 2.
     """
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not text"
-        raise CommandError(f"{file} can not be read", reason or str(problem), code=ExitCode.USAGE) from problem
+        raise CommandError(f"{file} cannot be read", reason or str(problem), code=ExitCode.USAGE) from problem
 
 
 def _read_first_line() -> str:
-    # Unbuffered, so that the lines behind it stay in the pipe for who reads them.
+    # Unbuffered, so that the following lines stay in the pipe for the chat.
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
         return source.readline().decode("utf-8", "replace").strip()
 
 
 def ask_secret(prompt: str, *, twice: bool = False) -> str:
-    """Ask for a secret at the terminal, without showing it."""
+    """Prompt for a secret without echo."""
     import typer
 
     try:
         return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
     except typer.Abort:
-        # Ctrl-C; Typer's own answer is exit code 1.
+        # Ctrl-C; Typer itself would exit with code 1.
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def write_secret(file: Path, secret: str) -> None:
-    """Write a secret that only this user can read, all of it or nothing.
+    """Write a secret atomically, readable for this user only.
 
     Raises:
-        CommandError: the file system refuses; exit code 1.
+        CommandError: the file cannot be written; exit code 1.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -71,5 +71,5 @@ def write_secret(file: Path, secret: str) -> None:
             handle.write(f"{secret}\n")
         temporary.replace(file)
     except OSError as problem:
-        advice = "name a place that can be written with --data-dir"
-        raise CommandError(f"{file} can not be written", problem.strerror or str(problem), advice) from problem
+        advice = "choose a writable directory with --data-dir"
+        raise CommandError(f"{file} cannot be written", problem.strerror or str(problem), advice) from problem

@@ -1,4 +1,4 @@
-"""Where the servers of the settings are, seen from this machine."""
+"""URLs of the configured servers, as reached from this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chatws.settings import Settings
 
-_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  to reach, not to listen on
+_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  targets of requests, not listening addresses
 
 
 def own_servers(settings: Settings) -> list[str]:

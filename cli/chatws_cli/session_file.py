@@ -1,4 +1,4 @@
-"""The customer's session: given, or made over REST and kept in a file, so that history is there the next time."""
+"""Session of a customer: from an option or variable, or created over REST and saved for the next time."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from chatws.protocol.responses import SessionAck
 
 _VARIABLE = "CHATWS_SESSION"
-_OVER = {ErrorCode.UNAUTHORIZED, ErrorCode.SESSION_EXPIRED}
+_EXPIRED = {ErrorCode.UNAUTHORIZED, ErrorCode.SESSION_EXPIRED}
 
 
 class SavedSession(NamedTuple):
-    """A session the server knows, and the conversation that is its own."""
+    """Session id, and the conversation of its customer."""
 
     session_id: str
     conversation_id: str
 
 
 class SessionLookup(NamedTuple):
-    """A session id if there is one, where a new one is kept, and whether an expired one may be replaced."""
+    """Session id if there is one, the file for a new one, and whether an expired session may be replaced."""
 
     session_id: str | None
     file: Path
@@ -38,39 +38,39 @@ class SessionLookup(NamedTuple):
 
 
 def session_path(data_dir: Path, url: str) -> Path:
-    """Return where the session for one server is kept."""
+    """Return the file of the session for one server."""
     return data_dir / "sessions" / server_name(url)
 
 
-def find_session(file: Path | None, kept: Path) -> SessionLookup:
-    """Look into ``file``, CHATWS_SESSION and ``kept``; a ``file`` that is missing is where to keep a new session.
+def find_session(file: Path | None, saved: Path) -> SessionLookup:
+    """Search ``file``, CHATWS_SESSION and ``saved``; if ``file`` does not exist, a new session will be saved there.
 
     Raises:
-        CommandError: a file can not be read; exit code 2.
+        CommandError: a file cannot be read; exit code 2.
     """
     if file is not None:
-        is_there = str(file) == "-" or file.exists()
-        return SessionLookup(find_secret(file, _VARIABLE) if is_there else None, file, is_replaceable=False)
+        exists = str(file) == "-" or file.exists()
+        return SessionLookup(find_secret(file, _VARIABLE) if exists else None, file, is_replaceable=False)
     given = find_secret(None, _VARIABLE)
     if given is not None:
-        return SessionLookup(given, kept, is_replaceable=False)
-    return SessionLookup(read_secret(kept) or None if kept.exists() else None, kept, is_replaceable=True)
+        return SessionLookup(given, saved, is_replaceable=False)
+    return SessionLookup(read_secret(saved) or None if saved.exists() else None, saved, is_replaceable=True)
 
 
 async def obtain_session(url: str, options: ClientOptions, found: SessionLookup, name: str | None) -> SavedSession:
-    """Return the session that was found, or make one and keep it; ``name`` is for a new one.
+    """Return the session that was found, or create and save one; ``name`` applies to a new one.
 
     Raises:
-        ClientError: the server can not be reached, or refuses a session that somebody gave.
+        ClientError: the server cannot be reached, or refuses a session that was given.
     """
     async with RestClient(url, session_id=found.session_id, options=options) as rest:
         if found.session_id is not None:
             try:
                 return _session(found.session_id, await rest.current_session())
             except RequestRefused as refusal:
-                if not found.is_replaceable or refusal.code not in _OVER:
+                if not found.is_replaceable or refusal.code not in _EXPIRED:
                     raise
-                hint("the session kept for this server is over; starting a new one")
+                hint("the saved session for this server has expired; starting a new one")
         rest.session_id = None
         made = await rest.create_session(name)
     write_secret(found.file, made.session_id)
@@ -78,5 +78,5 @@ async def obtain_session(url: str, options: ClientOptions, found: SessionLookup,
 
 
 def _session(session_id: str, ack: SessionAck) -> SavedSession:
-    # A development server makes the conversation when its first customer joins (guide), so any new id will do.
+    # A development server creates the conversation when its customer joins (guide), so any new id works.
     return SavedSession(session_id, ack.conversation_id or new_id(time.time_ns() // 1_000_000))

@@ -1,4 +1,4 @@
-"""Loads settings for a command, with mistakes as usage errors."""
+"""Loads settings for a command; invalid settings are usage errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_settings(options: Layer | None = None, assignments: Sequence[str] = (), config: Path | None = None) -> Loaded:
-    """Find every setting's value.
+    """Load all settings.
 
     Raises:
         CommandError: a setting is wrong; exit code 2.
@@ -27,5 +27,5 @@ def load_settings(options: Layer | None = None, assignments: Sequence[str] = (),
 
 
 def help_of(name: str) -> str:
-    """Return the sentence of a setting, for the option of the same name."""
+    """Return the description of a setting, for the option of the same name."""
     return TABLE[name].help

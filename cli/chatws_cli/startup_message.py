@@ -1,4 +1,4 @@
-"""What ``serve`` prints once it listens: the address, the commands to type next, and what was created."""
+"""Message of ``chatws serve`` once it listens: addresses, created files, and commands to run next."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ PROGRAM = "chatws"
 
 
 class CreatedFiles(NamedTuple):
-    """What this start has made in the data directory."""
+    """Files that this start has created in the data directory."""
 
     secret: bool
     agent: bool
 
 
 def startup_message(base_urls: Sequence[str], settings: Settings, created: CreatedFiles) -> str:
-    """Write the text; its first lines are exactly ``listening on URL``, one for each server: programs wait for them."""
+    """Return the text. Programs parse its first lines, which are exactly ``listening on URL``, one for each server."""
     url = _reachable(base_urls[0])
     lines = [*(f"listening on {base_url}" for base_url in base_urls), *_created(settings, created)]
     lines += ["", *_commands(url, settings), "", *_proxy(base_urls)]
     lines += [f"  {name:<10} {url}{path}" for name, path in _pages(settings)]
     if settings.is_dev:
-        lines += ["", "development mode: this machine only, any session id is accepted; use --prod for anything else"]
+        lines += ["", "development mode: listens on this machine only and accepts any session id; use --prod otherwise"]
     return "\n".join(lines)
 
 
 def _reachable(base_url: str) -> str:
-    """Name this machine where the address stands for all of its addresses: no certificate is made out to that."""
+    """Replace a wildcard address by localhost, because no certificate is valid for a wildcard."""
     return re.sub(r"//(0\.0\.0\.0|\[::\]):", "//localhost:", base_url)
 
 
@@ -56,14 +56,14 @@ def _proxy(base_urls: Sequence[str]) -> list[str]:
         return []
     plain = [url.removeprefix("http://") for url in map(_reachable, base_urls)]
     options = [word for url in plain for word in ("--upstream", url)]
-    return ["one address for all of them:", f"  {shlex.join([program_name(), 'proxy-config', 'nginx', *options])}", ""]
+    return ["one address for all servers:", f"  {shlex.join([program_name(), 'proxy-config', 'nginx', *options])}", ""]
 
 
 def _created(settings: Settings, created: CreatedFiles) -> list[str]:
     names = [
         name for name, is_new in (("a secret", created.secret), ("the development agent", created.agent)) if is_new
     ]
-    return [f"first run: made {' and '.join(names)} in {settings.data_dir}"] if names else []
+    return [f"first run: created {' and '.join(names)} in {settings.data_dir}"] if names else []
 
 
 def _commands(base_url: str, settings: Settings) -> list[str]:
@@ -80,11 +80,11 @@ def _commands(base_url: str, settings: Settings) -> list[str]:
             f"(umask 077; {make} > alice.token)",
             shlex.join([chatws, "agent", *url, "--token-file", "alice.token"]),
         ]
-    return ["talk, each in a terminal of its own:", *(f"  {line}" for line in [*agent, customer])]
+    return ["to chat, run each in its own terminal:", *(f"  {line}" for line in [*agent, customer])]
 
 
 def program_name() -> str:
-    """Say how to call this program from another terminal: by name if the shell would find it, otherwise by path."""
+    """Return how to run this program in another terminal: by name if it is on the PATH, otherwise by path."""
     program = Path(sys.argv[0])
     found = shutil.which(program.name)
     if program.name != PROGRAM or (found is not None and Path(found).resolve() == program.resolve()):

@@ -1,1 +1,1 @@
-"""One module per command group; each holds an ``app`` and imports what it needs when it runs."""
+"""Commands, one module per group: each defines an ``app`` and imports its dependencies when it runs."""

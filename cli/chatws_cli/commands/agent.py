@@ -1,4 +1,4 @@
-"""``chatws agent``: talk as an agent."""
+"""``chatws agent``: chat as an agent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def agent(  # noqa: PLR0917  these are options, never positional
     url: Url = DEFAULT_URL,
     conversation: ConversationId = None,
     token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File that holds the token; else CHATWS_TOKEN.")
+        Path | None, typer.Option(metavar="FILE", help="File with the token; default: CHATWS_TOKEN.")
     ] = None,
     data_dir: DataDir = None,
     wait: Wait = 0,
@@ -47,8 +47,8 @@ def agent(  # noqa: PLR0917  these are options, never positional
 ) -> None:
     """Answer customers.
 
-    Without --conversation it enters the newest open one, or waits for the first. On the server's own machine, in
-    development mode, the development agent's token is found by itself.
+    Without --conversation, join the newest open one, or wait for the first. In development mode on the server's
+    machine, the token of the development agent is used automatically.
     """
     from chatws.client import AgentClient
     from chatws_cli.chat_session import DisplayMode, chat_options, client_options, run_session

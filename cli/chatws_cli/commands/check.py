@@ -1,4 +1,4 @@
-"""``chatws check``: hands over to the checks of a server, which are a program of their own."""
+"""``chatws check``: runs the conformance checks, which are a separate program."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def check(ctx: typer.Context) -> None:
-    """Check whether a server keeps the guide, and which additions it offers."""
+    """Check that a server conforms to the guide, and list the extensions it offers."""
     os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest.check", *ctx.args])  # noqa: S606 - no shell is wanted

@@ -1,4 +1,4 @@
-"""``chatws completion``: the shell's Tab."""
+"""``chatws completion``: completion in shells."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chatws_cli.lazy_group import make_app
 app = make_app()
 
 
-@app.command(epilog="Example: source <(chatws completion bash); in ~/.bashrc, too, to have it always")
+@app.command(epilog="Example: source <(chatws completion bash); add it to ~/.bashrc to keep it")
 def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell it is for.")],
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="Shell to complete in.")],
 ) -> None:
-    """Print the script that lets a shell complete commands and options."""
-    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # re-exported without saying so
+    """Print a script for shell completion of commands and options."""
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # re-exported implicitly
 
     print(get_completion_script(prog_name="chatws", complete_var="_CHATWS_COMPLETE", shell=shell))

@@ -1,4 +1,4 @@
-"""``chatws config``: the settings of a server, where they come from, and what there is."""
+"""``chatws config``: show the settings of a server and their sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print every setting's value and where it comes from; passwords are masked."""
+    """Print the value and the source of every setting; passwords are masked."""
     from chatws.settings import effective
 
     rows = effective(load_settings(None, assignments or [], config))
@@ -35,7 +35,7 @@ def show(
 
 @app.command(epilog="Example: chatws config reference > settings.md")
 def reference() -> None:
-    """Print what every setting is, as a Markdown table."""
+    """Print a reference of all settings as a Markdown table."""
     from chatws.settings.docs import reference as write_reference
 
     print(write_reference(), end="")

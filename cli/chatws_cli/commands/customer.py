@@ -1,4 +1,4 @@
-"""``chatws customer``: talk as a customer."""
+"""``chatws customer``: chat as a customer."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def customer(  # noqa: PLR0917  these are options, never positional
     conversation: ConversationId = None,
     session_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File that holds the session; made if missing. Else CHATWS_SESSION."),
+        typer.Option(metavar="FILE", help="File with the session, created if missing; default: CHATWS_SESSION."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name that agents see, for a new session.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown to agents, for a new session.")] = None,
     data_dir: DataDir = None,
     wait: Wait = 0,
     history: History = None,
@@ -48,7 +48,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
 ) -> None:
     """Write to the agents.
 
-    The session is kept for each server, so the conversation goes on the next time.
+    The session is saved for each server, so the conversation continues the next time.
     """
     from chatws.client import CustomerClient
     from chatws_cli.chat_session import DisplayMode, chat_options, client_options, run_session

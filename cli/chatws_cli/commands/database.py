@@ -1,4 +1,4 @@
-"""``chatws db``: the database as a whole."""
+"""``chatws db``: maintenance of the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = make_app("Upgrade, back up, restore, copy and prune the database.")
 
 @app.command(epilog="Example: chatws db upgrade")
 def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Bring the database to this version; the server does it by itself at start."""
+    """Upgrade the database schema to this version; the server does so at its start."""
     from chatws.store import maintenance
     from chatws_cli.database import store_errors
 
@@ -33,11 +33,13 @@ def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
 
 @app.command(epilog="Example: chatws db backup chatws-backup.db")
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; must not exist.", show_default=False)],
+    target: Annotated[
+        Path, typer.Argument(metavar="FILE", help="File to write; it must not exist.", show_default=False)
+    ],
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Copy the database into a file, also while a server writes to it."""
+    """Copy the database into a file, even while a server writes to it."""
     from chatws.store import AlreadyExists, maintenance
     from chatws_cli.database import store_errors
 
@@ -46,17 +48,17 @@ def backup(
         try:
             maintenance.backup(settings.database, target)
         except AlreadyExists as problem:
-            raise CommandError(f"{target} is there already", advice="choose another name") from problem
+            raise CommandError(f"{target} exists already", advice="choose another name") from problem
     print(f"wrote {target}")
 
 
 @app.command(epilog="Example: chatws db restore chatws-backup.db")
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file that 'db backup' wrote.", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by 'db backup'.", show_default=False)],
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Replace the database's content by a backup; the server must be stopped, clients load everything anew."""
+    """Replace the content of the database by a backup; servers must be stopped, and clients reload all messages."""
     from chatws.store import Damaged, maintenance
     from chatws_cli.database import store_errors
 
@@ -65,13 +67,13 @@ def restore(
         try:
             epoch = maintenance.restore(settings.database, source)
         except Damaged as problem:
-            raise CommandError(f"{source} is no whole backup", problem.reason) from problem
+            raise CommandError(f"{source} is not a complete backup", problem.reason) from problem
     print(f"restored {source} (epoch {epoch})")
 
 
 @app.command("new-epoch", epilog="Example: chatws db new-epoch")
 def new_epoch(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Have clients load everything anew, after other tools restored the database; servers must be stopped."""
+    """Make clients reload all messages, after another tool restored the database; servers must be stopped."""
     from chatws.store import maintenance
     from chatws_cli.database import store_errors
 
@@ -83,14 +85,15 @@ def new_epoch(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> Non
 @app.command(epilog="Example: CHATWS_DATABASE_URL=postgresql://chat@db/chat chatws db copy --from sqlite:///chatws.db")
 def copy(
     source: Annotated[
-        str | None, typer.Option("--from", metavar="URL", help="Database to read; by default SQLite's of the data dir.")
+        str | None,
+        typer.Option("--from", metavar="URL", help="Database to read; default: SQLite in the data directory."),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", metavar="URL", help="Empty database to fill; by default database_url.")
+        str | None, typer.Option("--to", metavar="URL", help="Empty database to fill; default: database_url.")
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Copy everything from SQLite to PostgreSQL, or back; all or nothing, with every server stopped."""
+    """Copy all data from SQLite to PostgreSQL, or back, in one transaction; every server must be stopped."""
     import asyncio
 
     from chatws.store import transfer
@@ -106,15 +109,15 @@ def copy(
 
 @app.command(epilog="Example: chatws db prune --older-than 90d --dry-run")
 def prune(
-    older_than: Annotated[str, typer.Option(metavar="TIME", help="Age of what is deleted, for example 90d.")],
+    older_than: Annotated[str, typer.Option(metavar="TIME", help="Minimum age, for example 90d.")],
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
 ) -> None:
-    """Delete resolved conversations without activity since, ended sessions, and customers left with neither.
+    """Delete resolved conversations without later activity, ended sessions, and customers left with neither.
 
-    Servers may go on. Open and assigned conversations stay, however old they are.
+    Servers may keep running. Open and assigned conversations are kept, whatever their age.
     """
     from chatws.store import retention
     from chatws_cli.database import with_database

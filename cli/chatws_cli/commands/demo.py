@@ -1,4 +1,4 @@
-"""``chatws demo``: watch an agent and a customer talk."""
+"""``chatws demo``: an agent and a customer in one conversation."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ app = make_app()
 
 @app.command(epilog="Example: chatws demo")
 def demo(
-    typing: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long each message is typed.")] = 1.0,
+    typing: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Typing time of each message.")] = 1.0,
     *,
-    plain: Annotated[bool, typer.Option("--plain", help="Watch a conversation as lines, as in a pipe.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Watch a scripted conversation as lines, as in a pipe.")
+    ] = False,
 ) -> None:
-    """Be customer and agent side by side, or watch them talk with --plain.
+    """Chat as customer and agent side by side, or watch a scripted conversation with --plain.
 
-    Real clients and a real server, on a free port and in a temporary directory; in the lines it restarts in the middle.
+    Real clients and a real server, on a free port and in a temporary directory. The script restarts the server.
     """
     from chatws_cli.text_ui.terminal import can_show_screen
 
@@ -39,11 +41,11 @@ def demo(
 
 
 async def _run_script(directory: Path, typing: float) -> bool:
-    """Play the script; False when SIGTERM ended it, after server, clients and directory were cleaned up."""
+    """Run the script; return False if SIGTERM ended it, after cleaning up server, clients and directory."""
     from chatws_cli.demo.script import run_script
 
     script = asyncio.create_task(run_script(directory, typing, lambda line: print(line, flush=True)))
-    # A handler of Python's own would raise wherever the loop happens to be, also in a task that nobody awaits.
+    # Python's own handler would raise anywhere in the loop, also in a task that is not awaited.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, script.cancel)
     await asyncio.wait([script])
     if script.cancelled():

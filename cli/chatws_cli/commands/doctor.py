@@ -1,4 +1,4 @@
-"""``chatws doctor``: what stands in the way of a good start."""
+"""``chatws doctor``: check the environment of a server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ app = make_app()
 
 @app.command(epilog="Example: chatws doctor --port 3000")
 def doctor(
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port the server shall use.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port for the server.")] = None,
     data_dir: DataDir = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at port, data directory, database, secret, browser assets and terminal; exit code 1 if something is broken.
+    """Check port, data directory, database, secret, browser assets and terminal; exit code 1 if something is broken.
 
-    It changes nothing.
+    The checks change nothing.
     """
     from chatws_cli.doctor_checks import run_checks
 

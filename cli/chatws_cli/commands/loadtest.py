@@ -1,4 +1,4 @@
-"""``chatws loadtest``: hands over to the load test, which is a program of its own."""
+"""``chatws loadtest``: runs the load test, which is a separate program."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def loadtest(ctx: typer.Context) -> None:
-    """Put a server under load, and say whether it keeps its targets."""
+    """Put a server under load and check its targets."""
     if find_spec("locust") is None or find_spec("hdrh") is None:
         raise CommandError(
             "the load test is not installed", advice="pip install 'chatws[loadtest]'", code=ExitCode.USAGE
         )
-    # In place of this process: its signals, its terminal and its exit code are the command's.
+    # Replaces this process, so that signals, terminal and exit code are those of the load test.
     os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest", *ctx.args])  # noqa: S606 - no shell is wanted

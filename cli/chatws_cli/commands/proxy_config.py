@@ -1,4 +1,4 @@
-"""``chatws proxy-config``: what a proxy in front of the servers has to be told."""
+"""``chatws proxy-config``: configuration of a proxy in front of the servers."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def nginx(  # noqa: PLR0917  these are options, never positional
     upstream: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HOST:PORT", help="A server, with https:// if it speaks TLS; the settings' own by default."
+            metavar="HOST:PORT", help="A server, with https:// if it uses TLS; default: those of the settings."
         ),
     ] = None,
-    server_name: Annotated[str, typer.Option(metavar="NAME", help="Name that clients use; _ is any.")] = "_",
+    server_name: Annotated[str, typer.Option(metavar="NAME", help="Host name of clients' requests; _ is any.")] = "_",
     listen: Annotated[
-        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where nginx listens; 80, or 443 with a certificate.")
+        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Address of nginx; 80, or 443 with a certificate.")
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM certificate chain for nginx.")] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM private key for nginx.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file of the servers.", metavar="FILE")] = None,
 ) -> None:
-    """Print a configuration for nginx: sticky polling, upgrades, streams, timeouts, TLS, clients' real addresses."""
+    """Print a configuration for nginx: sticky polling, upgrades, streams, timeouts, TLS, client addresses."""
     from chatws_cli.nginx import NginxConfig, render
     from chatws_cli.server_urls import own_servers
 
@@ -65,16 +65,16 @@ def nginx(  # noqa: PLR0917  these are options, never positional
 
 
 def _read_upstreams(texts: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the scheme that all share, and their addresses."""
+    """Return the common scheme and the addresses."""
     schemes, addresses = set[str](), list[str]()
     for text in texts:
         match = _UPSTREAM.fullmatch(text)
         if match is None:
-            raise _usage(f"--upstream {text}", "it is no host:port", "for example 10.0.0.5:3000")
+            raise _usage(f"--upstream {text}", "it is not host:port", "for example 10.0.0.5:3000")
         schemes.add(match[1] or "http")
         addresses.append(match[2])
     if len(schemes) > 1:
-        raise _usage("the servers differ", "some speak TLS and some do not", "give all of them with https://, or none")
+        raise _usage("the servers differ", "some use TLS and some do not", "use https:// for all of them, or for none")
     return schemes.pop(), addresses
 
 
@@ -82,11 +82,13 @@ def _certificate(cert: Path | None, key: Path | None) -> tuple[Path, Path] | Non
     if cert is None and key is None:
         return None
     if cert is None or key is None:
-        raise _usage("TLS is half set", "it needs a certificate and its key", "give --tls-cert and --tls-key")
-    pair = cert.absolute(), key.absolute()  # nginx has a working directory of its own
+        raise _usage("TLS is incomplete", "it needs a certificate and its key", "use --tls-cert and --tls-key")
+    pair = cert.absolute(), key.absolute()  # nginx has another working directory
     for path in pair:
         if _UNSAFE_IN_PATHS.search(str(path)):
-            raise _usage(str(path), "nginx cannot read this path from a file", "use one without quotes and dollars")
+            raise _usage(
+                str(path), "nginx cannot read this path from a file", "use a path without quotes and dollar signs"
+            )
     return pair
 
 

@@ -1,4 +1,4 @@
-"""``chatws send``: one message."""
+"""``chatws send``: send one message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ app = make_app()
 
 
 class OutgoingMessage(NamedTuple):
-    """What is to be sent where; None: to the speaker's own conversation."""
+    """Message to send; without a conversation it goes to the customer's own."""
 
     conversation_id: str | None
     content: str
@@ -32,7 +32,7 @@ class OutgoingMessage(NamedTuple):
 @app.command(epilog='Example: chatws send "Where is my parcel?"')
 def send(  # noqa: PLR0917  these are options, never positional
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="The message; without it standard input.", show_default=False)
+        str | None, typer.Argument(metavar="[TEXT]", help="The message; default: standard input.", show_default=False)
     ] = None,
     url: Url = DEFAULT_URL,
     conversation: ConversationId = None,
@@ -40,13 +40,13 @@ def send(  # noqa: PLR0917  these are options, never positional
     secret_file: SecretFile = None,
     data_dir: DataDir = None,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait for the server's ack.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Time to wait for the ack of the server.")
     ] = 15.0,
     ca_file: CaFile = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ack as one JSON object.")] = False,
 ) -> None:
-    """Send one message and wait until the server has stored it; exit code 1 when it does not say so."""
+    """Send one message and wait until the server has stored it; exit code 1 without an ack."""
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain
 
@@ -56,8 +56,8 @@ def send(  # noqa: PLR0917  these are options, never positional
         options = client_options(url, ca_file)
         ack = asyncio.run(_send(url, options, identity, OutgoingMessage(conversation, content), timeout_s))
     except TimeoutError as problem:
-        why = f"no ack within {timeout_s:g} s; it may be stored all the same"
-        raise CommandError("the message is not acked", why, "look with 'chatws tail'") from problem
+        why = f"no ack within {timeout_s:g} s; it may have been stored nevertheless"
+        raise CommandError("the message was not acked", why, "check with 'chatws tail'") from problem
     except ClientError as problem:
         raise explain(url, problem) from problem
     if as_json:

@@ -50,7 +50,7 @@ def serve(  # noqa: PLR0917  these are options, never positional
 ) -> None:
     """Run the server.
 
-    It ends at Ctrl-C or SIGTERM, within 10 s and without losing anything.
+    Ctrl-C or SIGTERM stops it within 10 s, without loss of messages.
     """
     given = {
         "host": host,
@@ -107,7 +107,7 @@ def _run(settings: Settings) -> int:
 
 
 def _prepare(settings: Settings) -> CreatedFiles:
-    """Make the secret and, in development mode, an agent, unless they are there."""
+    """Create the secret and, in development mode, the agent, unless they exist."""
     from chatws.server.auth.keys import SECRET_FILE, load_keys
     from chatws_cli.dev_agent import create_dev_agent
     from chatws_cli.startup_message import CreatedFiles
@@ -129,5 +129,5 @@ def _explain(problem: StartError, settings: Settings) -> CommandError:
     owner = f" by process {listeners[0]}" if listeners else ""
     return CommandError(
         f"port {settings.port} is in use{owner}",
-        advice=f"try --port {settings.port + 1 if settings.port < 65535 else 0}, or --port 0 for any free one",  # noqa: PLR2004  the last port
+        advice=f"try --port {settings.port + 1 if settings.port < 65535 else 0}, or --port 0 for any free port",  # noqa: PLR2004  the last port
     )

@@ -1,4 +1,4 @@
-"""``chatws session``: start customers' sessions."""
+"""``chatws session``: create sessions of customers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from chatws.client import ClientOptions
     from chatws.protocol.responses import SessionAck
 
-app = make_app("Start customers' sessions.")
+app = make_app("Create sessions of customers.")
 
 
 @app.command(epilog="Example: chatws session create --json")
 def create(
     url: Url = DEFAULT_URL,
-    name: Annotated[str | None, typer.Option(help="Name that agents see.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown to agents.")] = None,
     ca_file: CaFile = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Start a session on a running server and print it; the session id is a secret."""
+    """Create a session on a running server and print it; the session id is a secret."""
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain
 

@@ -1,4 +1,4 @@
-"""``chatws tail``: what happens, as lines."""
+"""``chatws tail``: print events as lines."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def tail(  # noqa: PLR0917  these are options, never positional
     data_dir: DataDir = None,
     history: History = None,
     count: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="End after so many messages, or changes of the inbox.")
+        int | None, typer.Option(metavar="N", min=1, help="End after this many messages, or changes of the inbox.")
     ] = None,
     ca_file: CaFile = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line, as agent --json has it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line, as agent --json prints.")] = False,
 ) -> None:
     """Follow a conversation, or an agent's whole inbox without --conversation, until Ctrl-C.
 
-    It reconnects by itself and misses nothing of a conversation.
+    It reconnects automatically and misses no message of a conversation.
     """
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain

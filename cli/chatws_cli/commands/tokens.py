@@ -1,4 +1,4 @@
-"""``chatws token``: make and read the tokens of agents."""
+"""``chatws token``: create and inspect tokens of agents."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
 from chatws_cli.secrets import ask_secret, find_secret
 
-app = make_app("Make and read the tokens of agents.")
+app = make_app("Create and inspect tokens of agents.")
 
 
 @app.command(epilog="Example: chatws token create --sub alice --name Alice --ttl 1h")
 def create(  # noqa: PLR0917  these are options, never positional
     sub: Annotated[str, typer.Option(help="Id of the agent: 1-64 of A-Z a-z 0-9 _ -.")],
     role: Annotated[Literal["admin"], typer.Option(help="Role; tokens are for agents only.")] = "admin",
-    ttl: Annotated[str, typer.Option(help="Life of the token, for example 90s, 30m, 1h, 1d; at most 1d.")] = "1h",
-    name: Annotated[str | None, typer.Option(help="Name that customers see; the id by default.")] = None,
+    ttl: Annotated[str, typer.Option(help="Lifetime of the token, for example 90s, 30m, 1h, 1d; at most 1d.")] = "1h",
+    name: Annotated[str | None, typer.Option(help="Name shown to customers; default: the id.")] = None,
     email: Annotated[str | None, typer.Option(help="Email address of the agent.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print a signed token, and nothing else."""
+    """Print a new signed token, and nothing else."""
     from chatws.server.auth import tokens
     from chatws.server.auth.keys import load_keys
     from chatws.server.errors import StartError
@@ -39,7 +39,7 @@ def create(  # noqa: PLR0917  these are options, never positional
     settings = data_dir_settings(data_dir)
     lifetime_s = parse_duration("--ttl", ttl, tokens.MAX_LIFETIME_S)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sub):
-        raise CommandError(f"--sub can not be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
+        raise CommandError(f"--sub cannot be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     try:
         keys = load_keys(settings, create=True)
     except StartError as problem:
@@ -49,19 +49,19 @@ def create(  # noqa: PLR0917  these are options, never positional
 
 @app.command(epilog="Example: chatws token create --sub alice | chatws token inspect")
 def inspect(
-    token_file: Annotated[Path | None, typer.Option(help="File that holds the token; - is standard input.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File with the token; - is standard input.")] = None,
     data_dir: DataDir = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what a token claims and whether this server's key accepts it.
+    """Print the claims of a token and whether the key of this server accepts it.
 
     The token comes from --token-file, CHATWS_TOKEN or standard input; exit code 4 when it is not accepted.
     """
     token = find_secret(token_file, "CHATWS_TOKEN") or _ask_token()
     if not token:
         raise CommandError(
-            "there is no token", advice="give --token-file, CHATWS_TOKEN or standard input", code=ExitCode.USAGE
+            "there is no token", advice="use --token-file, CHATWS_TOKEN or standard input", code=ExitCode.USAGE
         )
     claims = _read_claims(token)
     problem = _why_refused(token, data_dir)

@@ -1,4 +1,4 @@
-"""``chatws top``: what the servers do at this moment."""
+"""``chatws top``: live metrics of servers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ app = make_app()
 @app.command(epilog="Example: chatws top 10.0.0.5:3000 10.0.0.6:3000 --interval 5")
 def top(
     urls: Annotated[
-        list[str] | None, typer.Argument(metavar="[URL]...", help="Servers; those of the settings by default.")
+        list[str] | None, typer.Argument(metavar="[URL]...", help="Servers; default: those of the settings.")
     ] = None,
-    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Time between two looks.")] = 2.0,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many looks.")] = None,
+    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Time between two samples.")] = 2.0,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after this many samples.")] = None,
     ca_file: CaFile = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per look.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per sample.")] = False,
 ) -> None:
-    """Watch servers through their /metrics: connections, messages, latencies, what waits, per server and in all.
+    """Show metrics of servers from their /metrics: connections, messages, latencies, queues, per server and in total.
 
-    Each server is asked itself, not through a proxy. In a pipe it writes one line per look. Ctrl-C ends it.
+    Each server is queried directly, not through a proxy. In a pipe it prints one line per sample. Ctrl-C ends it.
     """
     from chatws_cli.chat_session import client_options
     from chatws_cli.server_urls import own_servers

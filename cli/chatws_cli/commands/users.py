@@ -1,4 +1,4 @@
-"""``chatws user``: the agents who may log in, and the end of what is known of anybody."""
+"""``chatws user``: manage the accounts of agents, and erase users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chatws.store import Account, Store
     from chatws.store.sql_store import Database
 
-app = make_app("Keep the agents who may log in, and erase people.")
+app = make_app("Manage the accounts of agents, and erase users.")
 
 UserId = Annotated[str, typer.Argument(metavar="ID", help="Id of the agent.", show_default=False)]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
@@ -32,18 +32,18 @@ _MIN_PASSWORD = 8
 def add(
     user_id: UserId,
     email: Annotated[str, typer.Option(help="Email address to log in with.")],
-    name: Annotated[str | None, typer.Option(help="Name that customers see; the id by default.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown to customers; default: the id.")] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     *,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Add an agent; the password is asked for."""
+    """Add an agent; prompts for the password."""
     from chatws.protocol.entities import User
     from chatws_cli.database import with_store
 
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", user_id):
-        raise CommandError(f"the id can not be {user_id!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
+        raise CommandError(f"the id cannot be {user_id!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     settings = database_settings(data_dir, database_url)
     password_hash = _ask_hash(from_stdin=password_stdin)
     user = User(user_id=user_id, user_name=name or user_id, role="admin")
@@ -77,7 +77,7 @@ def passwd(
     *,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Give an agent another password; tokens from before are void and open connections end within a second."""
+    """Change the password of an agent; earlier tokens are revoked and open connections end within a second."""
     from chatws_cli.database import with_store
 
     settings = database_settings(data_dir, database_url)
@@ -93,20 +93,20 @@ def passwd(
 
 @app.command(epilog="Example: chatws user disable alice")
 def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Bar an agent: log-in and tokens are refused, open connections end within a second."""
+    """Disable an agent: log-in and tokens are refused, open connections end within a second."""
     from chatws_cli.database import with_store
 
-    async def bar(store: Store) -> None:
+    async def disable_account(store: Store) -> None:
         await store.set_disabled(user_id, disabled=True)
         await store.revoke_tokens(user_id, time.time_ns() // 1_000_000)
 
-    with_store(database_settings(data_dir, database_url), bar)
+    with_store(database_settings(data_dir, database_url), disable_account)
     print(f"disabled {user_id}")
 
 
 @app.command(epilog="Example: chatws user enable alice")
 def enable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Admit a disabled agent again, with a new log-in."""
+    """Enable a disabled agent; a new log-in is required."""
     from chatws_cli.database import with_store
 
     with_store(database_settings(data_dir, database_url), lambda store: store.set_disabled(user_id, disabled=False))
@@ -119,9 +119,9 @@ def erase(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Forget a person for good: name, email, password, sessions and the text of every message; nothing brings it back.
+    """Erase a user permanently: name, email, password, sessions and the text of every message.
 
-    Servers may go on; the person's connections end within a second. Conversations keep their order.
+    Servers may keep running; connections of the user end within a second. Conversations keep their order.
     """
     from chatws.store import retention
     from chatws_cli.database import with_database
@@ -142,7 +142,7 @@ def _ask_hash(*, from_stdin: bool) -> str:
         password = ask_secret("Password", twice=True)
     else:
         raise CommandError(
-            "there is no terminal to ask for a password", advice="use --password-stdin", code=ExitCode.USAGE
+            "there is no terminal to prompt for the password", advice="use --password-stdin", code=ExitCode.USAGE
         )
     if len(password) < _MIN_PASSWORD:
         raise CommandError(

@@ -1,1 +1,1 @@
-"""``chatws demo``: a short conversation, played by real clients against a real server."""
+"""``chatws demo``: a scripted conversation between real clients on a real server."""

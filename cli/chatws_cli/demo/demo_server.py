@@ -1,4 +1,4 @@
-"""A server that starts, stops and starts again inside this process, on one port and one database."""
+"""In-process server of the demo, restartable on the same port and database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STOP_S = 1.0
 
 
 class DemoServer:
-    """The demo's server; the port is chosen at the first start and kept."""
+    """Server of the demo; it keeps the port chosen at its first start."""
 
     def __init__(self, settings: Settings) -> None:
         self.url = ""
@@ -25,7 +25,7 @@ class DemoServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen."""
+        """Start to listen."""
         listener = socket.create_server((self._settings.host, self._port))
         self._port = listener.getsockname()[1]
         self.url = f"http://{self._settings.host}:{self._port}"
@@ -34,7 +34,7 @@ class DemoServer:
         await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
-        """Stop as ``chatws serve`` does at SIGTERM."""
+        """Stop gracefully, as ``chatws serve`` does at SIGTERM."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.app[DRAIN].run()

@@ -1,4 +1,4 @@
-"""Somebody who plays in the demo: a client, and the lines its user would see."""
+"""Participant of the demo: a client, and the lines its user would see."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT_S = 20.0
 
 
 class Participant:
-    """One participant of the demo: prints the lines that its user sees, and waits for them."""
+    """Client that prints the lines its user would see; `wait_for_line` advances the script by events, not by time."""
 
     def __init__(self, label: str, client: AgentClient | CustomerClient, write: Callable[[str], None]) -> None:
         self.client = client
@@ -29,12 +29,12 @@ class Participant:
         self._lines: list[str] = []
         self._new_lines = asyncio.Event()
         self._deferred: list[object] | None = []
-        """What happened before the conversation was entered; None afterwards."""
+        """Events received before the conversation was entered; None afterwards."""
         self._marks: set[asyncio.Task[object]] = set()
         self._unsubscribe = client.on_event(self._on_event)
 
     async def enter(self, conversation_id: str) -> None:
-        """Connect and join."""
+        """Connect and join a conversation."""
         user = await self.client.connect()
         self._renderer = TextRenderer(user.user_id)
         ack = await self.client.join_conversation(conversation_id)
@@ -64,10 +64,10 @@ class Participant:
         pending.done.add_done_callback(lambda _: self._stored(pending, was_shown=is_offline))
 
     async def wait_for_line(self, text: str) -> None:
-        """Wait until a line with this text was printed after the last one waited for.
+        """Wait for a line that contains ``text``, after the line waited for last.
 
         Raises:
-            CommandError: it did not come in time.
+            CommandError: the line was not printed in time.
         """
         try:
             async with asyncio.timeout(TIMEOUT_S):

@@ -1,4 +1,4 @@
-"""The demo's script."""
+"""Script of the demo."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _TOKEN_TTL_S = 3_600
 _GRACE_MS = 500
-"""The demo does not wait the usual 5 s to see somebody go."""
+"""Presence grace period; with the default of 5 s the demo would wait for the disconnect."""
 
 
 async def run_script(data_dir: Path, typing_s: float, write: Callable[[str], None]) -> None:
-    """Play the whole conversation; ``typing_s`` is how long each message is typed.
+    """Run the whole conversation; each message is typed for ``typing_s``.
 
     Raises:
-        CommandError: something that should have happened did not.
+        CommandError: an expected line was not printed.
     """
     settings = msgspec.structs.replace(
         Settings(), port=0, data_dir=data_dir, presence_grace_ms=_GRACE_MS, log_level="error"

@@ -1,4 +1,4 @@
-"""The demo on a terminal: both sides of one conversation next to each other, and a server in the same process."""
+"""Demo in the full screen: customer and agent side by side, with a server in the same process."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from chatws_cli.tui.preferences import Preferences
 
 _TOKEN_TTL_S = 24 * 3_600
-_WELCOME = "both sides of one conversation; Tab goes to the other one, /drop 5 cuts its connection, Ctrl+Q ends"
+_WELCOME = "both sides of one conversation; Tab switches sides, /drop 5 cuts the connection, Ctrl+Q quits"
 
 
 async def show_both(data_dir: Path, preferences: Preferences) -> int:
-    """Run until one side leaves, and return the exit code; ``data_dir`` holds everything."""
+    """Run until one side quits, and return the exit code; ``data_dir`` holds all data."""
     settings = msgspec.structs.replace(Settings(), port=0, data_dir=data_dir, log_level="error")
     server = DemoServer(settings)
     await server.start()
@@ -35,14 +35,13 @@ async def show_both(data_dir: Path, preferences: Preferences) -> int:
 
 
 async def make_controllers(url: str, settings: Settings) -> list[ChatController]:
-    """Make the customer's desk and the agent's, in the same conversation."""
+    """Create the controllers of customer and agent, in the same conversation."""
     async with RestClient(url) as rest:
         session = await rest.create_session("Grace")
     assert session.conversation_id is not None
     token = tokens.mint(load_keys(settings), settings, subject="ada", name="Ada", ttl_s=_TOKEN_TTL_S)
     customer = ChatController(
-        CustomerClient(url, session.session_id), session.conversation_id, settings.data_dir, "demo"
+        CustomerClient(url, session.session_id), session.conversation_id, settings.data_dir, "demo", _WELCOME
     )
     agent = ChatController(AgentClient(url, token), session.conversation_id, settings.data_dir, "demo")
-    customer.welcome = _WELCOME
     return [customer, agent]

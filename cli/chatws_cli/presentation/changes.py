@@ -23,7 +23,7 @@ class MessageAdded(NamedTuple):
     caught_up: bool
 
 
-class TypingChanged(NamedTuple):
+class TypingStateChanged(NamedTuple):
     """A user started or stopped typing."""
 
     conversation_id: str
@@ -74,7 +74,7 @@ class ConnectionChanged(NamedTuple):
 
 Change = (
     MessageAdded
-    | TypingChanged
+    | TypingStateChanged
     | OwnMessagesRead
     | PresenceChanged
     | StatusChanged

@@ -1,4 +1,4 @@
-"""Makes remote text safe to print: a terminal obeys control characters, so none of them get through."""
+"""Removes control characters from remote text before it is printed, and measures its width in columns."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ELLIPSIS = "…"
 
 
 def clean(text: str) -> str:
-    """Drop what a terminal would obey instead of show; line feeds and tabs stay."""
+    """Remove the characters a terminal would interpret; line feeds and tabs are kept."""
     return _CONTROLS.sub("", text)
 
 
 def clean_line(text: str) -> str:
-    """Like `clean`, on one line: for names and excerpts."""
+    """Remove control characters and line breaks, for names and excerpts."""
     return _WHITE.sub(" ", clean(text)).strip()
 
 
@@ -31,12 +31,12 @@ def excerpt(text: str, columns: int = 40) -> str:
 
 
 def width(text: str) -> int:
-    """Return how many columns a terminal uses; combining marks use none, East Asian wide characters two."""
+    """Return the width in terminal columns; combining marks use none, East Asian wide characters two."""
     return sum(map(_columns, text))
 
 
 def head(text: str, columns: int) -> str:
-    """Return the longest start that fits."""
+    """Return the longest prefix that fits."""
     used = 0
     for index, character in enumerate(text):
         used += _columns(character)
@@ -46,7 +46,7 @@ def head(text: str, columns: int) -> str:
 
 
 def tail(text: str, columns: int) -> str:
-    """Return the longest end that fits."""
+    """Return the longest suffix that fits."""
     used = 0
     for index in range(len(text) - 1, -1, -1):
         used += _columns(text[index])

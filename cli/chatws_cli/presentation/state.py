@@ -29,7 +29,7 @@ from chatws_cli.presentation.changes import (
     PresenceChanged,
     StatusChanged,
     ThreadReloaded,
-    TypingChanged,
+    TypingStateChanged,
 )
 from chatws_cli.presentation.connection_status import ConnectionStatus
 from chatws_cli.presentation.conversation_index import ConversationIndex
@@ -156,7 +156,7 @@ class ChatState:
             thread.typing.pop(event.user_id, None)
         if event.is_typing == was_typing:
             return []
-        return [TypingChanged(event.conversation_id, name, event.is_typing)]
+        return [TypingStateChanged(event.conversation_id, name, event.is_typing)]
 
     @_apply.register
     def _was_read(self, event: MessageRead) -> list[Change]:

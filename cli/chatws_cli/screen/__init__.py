@@ -1,1 +1,1 @@
-"""What a full screen shows, as plain data: events go in with ``apply``, rows of text come out; no terminal needed."""
+"""Full screen as plain data: state, layout, keys and bars, independent of Textual."""

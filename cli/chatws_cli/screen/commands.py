@@ -1,4 +1,4 @@
-"""What people type after a slash in the full screen: the line mode's commands and a few that need a screen."""
+"""Slash commands of the full screen: those of the line mode, and some that need a screen."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from chatws_cli.text_ui.commands import SlashCommand
 
 COMMANDS: Final[dict[str, SlashCommand]] = {
     **LINE_COMMANDS,
-    "list": SlashCommand("[open, mine, queue or all]", "choose what the list shows", for_agents=True),
-    "find": SlashCommand("[name]", "show only customers of that name", for_agents=True),
+    "list": SlashCommand("[open, mine, queue or all]", "choose the filter of the list", for_agents=True),
+    "find": SlashCommand("[name]", "show only customers with that name", for_agents=True),
     "leave": SlashCommand("", "leave this conversation", for_agents=True),
-    "retry": SlashCommand("", "send again what failed"),
+    "retry": SlashCommand("", "send failed messages again"),
     "transcript": SlashCommand("", "read the conversation in $PAGER"),
 }

@@ -1,4 +1,4 @@
-"""How the blocks of a conversation become rows of a width: pure text and the names of styles."""
+"""Layout of timeline blocks as rows of a given width, with style names."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _NARROW_INDENT: Final = 2
 
 
 class Span(NamedTuple):
-    """Text in one style."""
+    """Text with a style."""
 
     style: StyleName
     text: str
 
 
 Rows = tuple[str, ...]
-"""The text of a block, wrapped; labels, times and rules are added by `spans`."""
+"""Wrapped text of a block; `spans` adds labels, times and rules."""
 
 
 def lay_out(block: Block, columns: int) -> Rows:
-    """Wrap a block for a width; the number of rows is its height."""
+    """Wrap the text of a block."""
     if isinstance(block, MessageItem):
         indent = _indent(columns)
         return tuple(wrap(block.text.expandtabs(4), columns - indent, columns - GUTTER - width(block.label) - 2))
@@ -40,7 +40,7 @@ def lay_out(block: Block, columns: int) -> Rows:
 
 
 def spans(block: Block, rows: Rows, index: int, columns: int, state: DeliveryState | None) -> list[Span]:
-    """Return one row of a block; ``state`` is that of an own message."""
+    """Return the spans of one row of a block; ``state`` is that of an own message."""
     if isinstance(block, DateItem):
         return [Span("rule", rule(block.text, columns))]
     if isinstance(block, UnreadMarker):
@@ -61,14 +61,14 @@ def spans(block: Block, rows: Rows, index: int, columns: int, state: DeliverySta
 
 
 def rule(text: str, columns: int) -> str:
-    """Draw a line with words in it."""
+    """Return a horizontal line with a centred text."""
     words = f" {text} "
     left = max(2, (columns - width(words)) // 2)
     return ("─" * left + words + "─" * max(0, columns - left - width(words)))[:columns]
 
 
 def plain(block: Block, columns: int, state: DeliveryState | None) -> str:
-    """Return a block as text, as a transcript has it."""
+    """Return a block as text for the transcript."""
     rows = lay_out(block, columns)
     return "\n".join(
         "".join(span.text for span in spans(block, rows, index, columns, state)).rstrip() for index in range(len(rows))

@@ -1,4 +1,4 @@
-"""The two one-row bars: who is typing and what is below, and the status of everything."""
+"""Text of the two one-row bars: typing line and status line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 _SEPARATOR = " │ "
 _WORDS = {"bot": "with the bot", "queued": "waiting for an agent", "assigned": "with an agent", "resolved": "closed"}
-"""Where a conversation stands, for its customer."""
+"""Status of a conversation as shown to its customer."""
 
 
 def typing_line(screen: ScreenState, below: int, columns: int) -> str:
-    """Say who types, or what else is worth a word; ``below`` counts messages under the window's end."""
+    """Return the names of typing users, or another notice; ``below`` counts messages below the visible rows."""
     thread = screen.current
     if below:
         return head(f"▼ {below} new below (Ctrl+End)", columns)
@@ -28,7 +28,7 @@ def typing_line(screen: ScreenState, below: int, columns: int) -> str:
 
 
 def status_line(screen: ScreenState, now: float, columns: int) -> str:
-    """Say everything that fits, the most important first."""
+    """Return the parts that fit, by importance."""
     parts = [screen.connection.describe(now)]
     if screen.queued:
         parts.append(f"{screen.queued} queued")
@@ -49,7 +49,7 @@ def status_line(screen: ScreenState, now: float, columns: int) -> str:
 
 
 def conversation_words(screen: ScreenState) -> str:
-    """Name the open conversation and where it stands."""
+    """Return name and status of the open conversation."""
     thread = screen.current
     assert thread is not None
     conversation = thread.conversation

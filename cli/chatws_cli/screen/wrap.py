@@ -1,4 +1,4 @@
-"""Breaks text into rows of a width, at spaces where there are any."""
+"""Word wrapping for terminal columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from chatws_cli.presentation.sanitize import head, width
 
 
 def wrap(text: str, columns: int, first: int | None = None) -> list[str]:
-    """Return the rows of a text; ``first`` is the room in the first row when it differs.
+    """Wrap a text into rows; ``first`` is the width of the first row if it differs.
 
-    A word longer than a row is cut. Wide characters count two columns.
+    A word longer than a row is split. Wide characters count as two columns.
     """
     rows: list[str] = []
     room = max(1, columns if first is None else first)
@@ -26,7 +26,7 @@ def _wrap_line(line: str, room: int, columns: int) -> list[str]:
         fitting = room if is_narrow else max(1, len(head(line, room)))
         cut = line.rfind(" ", 0, fitting + 1)
         if cut <= 0 and room < columns:
-            # The first row is shorter for the label in it; a long word rather begins in the next one.
+            # The label shortens the first row, so a long word starts in the next row.
             rows.append("")
         elif cut <= 0:
             rows.append(line[:fitting])

@@ -1,1 +1,1 @@
-"""The line mode of ``chatws agent`` and ``chatws customer``: lines for people, JSON objects for programs."""
+"""Line mode of ``chatws agent`` and ``chatws customer``: lines of text for users, JSON objects for programs."""

@@ -1,4 +1,4 @@
-"""One stay in the chat: connect, enter a conversation, send what is typed, end with nothing left unsent."""
+"""Chat session of the line modes: connect, join a conversation, send the input, wait for the acks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatws_cli.text_ui.input_source import Console
 
 ACK_TIMEOUT_S = 30.0
-"""How long the end of the input waits for messages that are not stored yet."""
+"""Time to wait, at the end of the input, for messages that are not stored yet."""
 
 NO_CONVERSATION = "there is no conversation to write to yet"
 
@@ -34,7 +34,7 @@ _SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMIN
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """What the command line asks for; ``linger_s`` goes on listening that long after the input's end."""
+    """Options of the command line; the loop keeps receiving for ``linger_s`` after the end of the input."""
 
     conversation_id: str | None = None
     linger_s: float = 0.0
@@ -42,9 +42,9 @@ class ChatOptions:
 
 
 class ChatLoop:
-    """The course of a stay; subclasses decide what is shown and what typed lines mean.
+    """Base of the line modes; subclasses format the output and interpret the input.
 
-    Everything runs on one event loop. `run` returns the exit code.
+    It belongs to the running event loop. `run` returns the exit code.
     """
 
     def __init__(self, client: AgentClient | CustomerClient, console: Console, options: ChatOptions) -> None:
@@ -54,21 +54,21 @@ class ChatLoop:
         self.inbox = InboxList()
         self._options = options
         self._linger_s = options.linger_s
-        """How long is listened after the end of the input; 0 once it has been."""
+        """Time to keep receiving after the end of the input; 0 once it has passed."""
         self._exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._first_conversation: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """The conversation an agent without a wish waits for."""
+        """First conversation, for an agent that has not chosen one."""
         self._pending: set[asyncio.Future[SendAck]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred: list[tuple[str, object]] | None = []
-        """What happened while a conversation is being opened; None when it is shown at once."""
+        """Events received while a conversation is being opened; None while no conversation is."""
         self._has_failed = False
 
     async def run(self) -> int:
-        """Stay until the input, a signal or the server ends it.
+        """Run until the input, a signal or the server ends the session.
 
         Raises:
-            ClientError: the first connection could not be made, or the conversation not be entered.
+            ClientError: the first connection failed, or the conversation could not be joined.
         """
         loop = asyncio.get_running_loop()
         for number, code in _SIGNALS.items():
@@ -83,18 +83,18 @@ class ChatLoop:
             await self.client.disconnect()
 
     def end(self, code: int) -> None:
-        """End the stay."""
+        """End the session with an exit code."""
         if not self._exit_code.done():
             self._exit_code.set_result(code)
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
-        """Run something beside the input; its failure is shown."""
+        """Run a coroutine concurrently with the input, and show its error."""
         task = asyncio.create_task(self.show_errors_of(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def show_errors_of(self, work: Coroutine[object, object, None]) -> None:
-        """Run something; its failure is shown."""
+        """Run a coroutine and show its error."""
         try:
             with self._end_on_broken_pipe():
                 await work
@@ -103,7 +103,7 @@ class ChatLoop:
                 self.show_failure(problem)
 
     async def send(self, conversation_id: str, content: str, client_message_id: str | None = None) -> None:
-        """Queue a message, waiting while the outbox is full."""
+        """Queue a message; wait while the outbox is full."""
         while True:
             try:
                 pending = self.client.post_message(conversation_id, content, client_message_id=client_message_id)
@@ -118,7 +118,7 @@ class ChatLoop:
                 return
 
     async def enter(self, conversation_id: str) -> None:
-        """Go to a conversation and show it; what happens meanwhile is shown after that."""
+        """Switch to a conversation and show it; events received meanwhile are shown afterwards."""
         self._deferred = [] if self._deferred is None else self._deferred
         left, self.conversation_id = self.conversation_id, conversation_id
         if left is not None and left != conversation_id:
@@ -129,44 +129,44 @@ class ChatLoop:
         for name, event in deferred or []:
             self.show_event(name, event)
 
-    # What subclasses show and handle_input
+    # Implemented by subclasses
 
     def show_user(self, user: Authenticated) -> None:
-        """Show who we are."""
+        """Show the authenticated user."""
 
     def show_waiting(self) -> None:
         """Show that there is no conversation yet."""
 
     async def show_opened(self, ack: JoinAck) -> None:
-        """Show the conversation that was entered."""
+        """Show the joined conversation."""
 
     def show_event(self, name: str, event: object) -> None:
-        """Show what happened."""
+        """Show an event."""
 
     def show_posted(self, pending: SendHandle) -> None:
-        """Show that a message is on its way."""
+        """Show that a message was queued."""
 
     def show_result(self, pending: SendHandle) -> None:
-        """Show what has become of a message."""
+        """Show that a message was stored or has failed."""
 
     def show_rejected(self, content: str, client_message_id: str | None, refusal: RequestRefused) -> None:
-        """Show that a message can not be sent at all."""
+        """Show that a message was rejected before it was queued."""
 
     def show_failure(self, problem: ClientError) -> None:
         """Show that a request failed."""
 
     def show_pending_count(self, count: int) -> None:
-        """Show how many messages are still on their way."""
+        """Show the number of messages without an ack."""
 
     async def handle_input(self, typed: LineSubmitted | Changed) -> None:
-        """Do what was typed."""
+        """Handle a typed line or a change of it."""
 
-    # The course
+    # Phases of the session
 
     async def _run(self) -> int:
         await self._run_until_ended(self._connect())
         if self.console.is_interactive:
-            # Somebody who waits for the first conversation can type meanwhile.
+            # While an agent waits for the first conversation, commands can be typed.
             await self._run_until_ended(self._enter_first(), self._read_input())
         else:
             await self._run_until_ended(self._enter_first())
@@ -191,7 +191,7 @@ class ChatLoop:
             await self.enter(target)
 
     async def _wait_for_first(self) -> str | None:
-        """Wait for a conversation; once the input has ended, no longer than is listened then."""
+        """Wait for a conversation; after the end of the input, at most for the linger time."""
         ended = asyncio.create_task(self.console.until_ended())
         try:
             ends: set[asyncio.Future[Any]] = {self._first_conversation, ended}
@@ -202,7 +202,7 @@ class ChatLoop:
             await asyncio.wait({self._first_conversation}, timeout=self._linger_s)
         if not self._first_conversation.done():
             self._linger_s = 0.0
-            self._first_conversation.cancel()  # what was typed may still enter one
+            self._first_conversation.cancel()  # a queued line may still join one
             return None
         return self._first_conversation.result()
 
@@ -221,11 +221,11 @@ class ChatLoop:
             self.show_pending_count(len(self._pending))
             _, unsent = await asyncio.wait(self._pending, timeout=ACK_TIMEOUT_S)
             self._has_failed = self._has_failed or bool(unsent)
-            # The callbacks of the last acks run in the loop's next turn.
+            # The callbacks of the last acks run in the next iteration of the loop.
             await asyncio.sleep(0)
 
     async def _run_until_ended(self, *work: Coroutine[object, object, None]) -> None:
-        """Do all of this at once, unless the stay ends first."""
+        """Run coroutines concurrently until all are done or the session ends."""
         if self._exit_code.done():
             for coroutine in work:
                 coroutine.close()
@@ -275,7 +275,7 @@ class ChatLoop:
 
     @contextmanager
     def _end_on_broken_pipe(self) -> Iterator[None]:
-        """End the stay when nobody reads any more; in a callback nobody else would hear of it."""
+        """End the session when the reader of standard output has gone; a callback has no caller to raise to."""
         try:
             yield
         except BrokenPipeError:

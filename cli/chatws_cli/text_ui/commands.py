@@ -1,4 +1,4 @@
-"""What people type after a slash."""
+"""Slash commands of the line mode: table, parser, help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class SlashCommand(NamedTuple):
-    """One command of the line mode: its argument in words (empty: none) and what it does."""
+    """Slash command: its argument for the help (empty: none) and its summary."""
 
     argument: str
     summary: str
@@ -28,25 +28,25 @@ COMMANDS: dict[str, SlashCommand] = {
     "status": SlashCommand("online, away or busy", "choose how others see you"),
     "who": SlashCommand("", "show who is here"),
     "reconnect": SlashCommand("", "connect now, do not wait"),
-    "drop": SlashCommand("[seconds]", "feel an outage: cut the connection for that long, 5 by default"),
-    "freeze": SlashCommand("[seconds]", "feel a network that swallows everything, 5 by default"),
-    "expire": SlashCommand("", "feel an expired token or session"),
+    "drop": SlashCommand("[seconds]", "simulate an outage: cut the connection for that long, 5 by default"),
+    "freeze": SlashCommand("[seconds]", "simulate a network that drops everything, 5 by default"),
+    "expire": SlashCommand("", "simulate an expired token or session"),
     "quit": SlashCommand("", "leave (also Ctrl-D)"),
     "help": SlashCommand("", "show this list"),
 }
 
 
 class Typed(NamedTuple):
-    """A line that is a command."""
+    """Parsed command line."""
 
     name: str
     argument: str
 
 
 def parse(line: str, *, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> Typed | str | None:
-    """Return the command a line holds, a sentence when it is none of ours, None when it is a message.
+    """Parse a line: return a command, an error message for an unknown command, or None for a message.
 
-    Two slashes begin a message that starts with one.
+    A message that starts with a slash is typed with two.
     """
     if not line.startswith("/") or line.startswith("//"):
         return None
@@ -58,12 +58,12 @@ def parse(line: str, *, is_agent: bool, commands: Mapping[str, SlashCommand] = C
 
 
 def message_of(line: str) -> str:
-    """Return the message a line stands for."""
+    """Return the message typed as a line."""
     return line[1:] if line.startswith("//") else line
 
 
 def help_lines(*, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> list[str]:
-    """Describe every command that this role has."""
+    """Return the help of the commands available to a role."""
     return [
         f"/{name} {command.argument}".ljust(34) + command.summary
         for name, command in commands.items()

@@ -1,4 +1,4 @@
-"""The half-typed line: what keys do to it, and how it looks in one row of the terminal."""
+"""Line editor: applies keys to the typed line and renders it in one terminal row."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ _LINE_FEED_SHOWN = "⏎"
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The text is another now."""
+    """The text has changed."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class LineSubmitted:
-    """Enter: this text is complete, and the line is empty again."""
+    """Enter was pressed; the line is empty again."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Ctrl-D on an empty line."""
+    """Ctrl-D was pressed on an empty line."""
 
 
 Edit = Changed | LineSubmitted | Ended
 
 
 class LineEditor:
-    """Keeps the text; edits happen at its end."""
+    """Line of text that is edited at its end."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def press(self, key: KeyPress) -> Edit | None:
-        """Apply a key; None when it changes nothing."""
+        """Apply a key; return None if it changes nothing."""
         if key.text in _ENTER and not key.pasted:
             text, self.text = self.text, ""
             return LineSubmitted(text)
@@ -66,9 +66,9 @@ class LineEditor:
         return self.text + clean(key.text) if key.pasted or key.text.isprintable() else self.text
 
     def row(self, columns: int) -> str:
-        """Draw the prompt and as much of the text's end as one row holds."""
+        """Return the prompt and as much of the end of the text as fits one row."""
         shown = self.text.replace("\n", _LINE_FEED_SHOWN).replace("\t", " ")
-        # The last column stays free: a full row would wrap, and erasing would miss its first half.
+        # The last column stays free: a full row would wrap, and erasing would leave its first part.
         return PROMPT + tail(shown, max(1, columns - width(PROMPT) - 1))
 
     def _set(self, text: str) -> Edit | None:

@@ -1,4 +1,4 @@
-"""Failures that people ask for to see what they are like, by the same commands in every terminal."""
+"""Slash commands that inject connection faults, for every terminal mode."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from chatws.client import AgentClient, CustomerClient
 
 CommandHandler = Callable[[str], Coroutine[object, object, None]]
-"""Carries out a command, given its argument."""
+"""Runs a command with its argument."""
 
 _DEFAULT_S: Final = 5.0
 _MAX_S: Final = 600.0
 
 
 class ShowNotice(Protocol):
-    """Shows a sentence to whoever typed the command."""
+    """Shows a notice to the user."""
 
     def __call__(self, text: str, *, is_problem: bool = False) -> None:
-        """Show it."""
+        """Show a notice."""
 
 
 class FaultCommands:
-    """Cuts, freezes and expires the connection, and opens it before its time."""
+    """Commands that cut, freeze, expire or reopen the connection."""
 
     def __init__(self, client: AgentClient | CustomerClient, show: ShowNotice) -> None:
         self._client = client
@@ -40,7 +40,7 @@ class FaultCommands:
     async def _reconnect(self, argument: str) -> None:
         del argument
         if self._client.state == "connected":
-            self._show("connected already")
+            self._show("already connected")
         self._client.reconnect_now()
 
     async def _drop(self, argument: str) -> None:
@@ -67,5 +67,5 @@ class FaultCommands:
             seconds = -1.0
         if 0 < seconds <= _MAX_S:
             return seconds
-        self._show(f"say for how many seconds, at most {_MAX_S:g}", is_problem=True)
+        self._show(f"give a number of seconds, at most {_MAX_S:g}", is_problem=True)
         return None

@@ -1,4 +1,4 @@
-"""Where typed lines come from when there are no single keys to see: a pipe, a file, or a dumb terminal."""
+"""Console interface of the chat loop, and its implementation for pipes, files and dumb terminals."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     from chatws_cli.text_ui.renderer import OutputLine
 
 _MAX_WAITING = 10_000
-"""Most lines that wait to be taken; as long as more come, the end of the input is not known."""
+"""Bound of the queue of lines. While it is full, the end of the input is not detected."""
 
 
 class Console(Protocol):
-    """What a person or a program types into and reads from."""
+    """Source of typed lines and sink of output lines."""
 
     @property
     def is_interactive(self) -> bool:
-        """Whether somebody sees each line as it appears."""
+        """Whether a user sees each line as it appears."""
         ...
 
     def typed(self) -> AsyncIterator[LineSubmitted | Changed]:
-        """Give what is typed; ends with the input."""
+        """Yield the input until its end."""
         ...
 
     async def until_ended(self) -> None:
-        """Return once nothing more will be typed; what has been may still wait to be taken."""
+        """Return once the input has ended; lines may still be queued."""
 
     def show(self, lines: list[OutputLine]) -> None:
-        """Print lines."""
+        """Print output lines."""
         ...
 
 
 class PipeConsole:
-    """Standard input and output without a terminal's help.
+    """Standard input and output without a terminal.
 
-    A thread reads, because an event loop can not wait for a file or /dev/null; it is a daemon, since nothing ends a
-    blocked read. It reads through a file object of its own: for the lock of ``sys.stdin``, held by a blocked read, the
-    interpreter would wait at its end, and abort.
+    A thread reads the input, because an event loop cannot wait for a file or /dev/null. It is a daemon thread, because
+    a blocked read cannot be interrupted. It uses a separate file object: a blocked read holds the lock of
+    ``sys.stdin``, which the interpreter would wait for at exit, and abort.
     """
 
     is_interactive = False
@@ -58,19 +58,19 @@ class PipeConsole:
         self._is_read = False
 
     async def typed(self) -> AsyncIterator[LineSubmitted | Changed]:
-        """Give standard input line by line."""
+        """Yield standard input line by line."""
         self._read()
         while (line := await self._lines.get()) is not None:
             self._room.release()
             yield LineSubmitted(line)
 
     async def until_ended(self) -> None:
-        """Return once standard input has been read to its end."""
+        """Return at the end of standard input."""
         self._read()
         await self._ended.wait()
 
     def show(self, lines: list[OutputLine]) -> None:
-        """Write lines to standard output at once."""
+        """Write lines to standard output and flush."""
         sys.stdout.write("".join(f"{line.text}\n" for line in lines))
         sys.stdout.flush()
 
@@ -83,9 +83,9 @@ class PipeConsole:
         threading.Thread(target=self._read_lines, args=(own, loop), name="chatws-stdin", daemon=True).start()
 
     def _read_lines(self, source: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
-        # RuntimeError: the loop is closed, so the command is over.
+        # RuntimeError: the loop is closed, because the command has ended.
         with source, suppress(RuntimeError):
-            # OSError: what can not be read any more, a terminal that has gone, has ended.
+            # OSError: input that cannot be read, such as a closed terminal, has ended.
             with suppress(OSError):
                 for line in source:
                     self._room.acquire()

@@ -1,4 +1,4 @@
-"""The line mode for programs: JSON objects out and in, as `chatws_cli.text_ui.json_records` describes them."""
+"""Line mode for programs: JSON objects as output and input, see `chatws_cli.text_ui.json_records`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from chatws_cli.text_ui.editor import Changed
 
 MAX_CALLS = 100
-"""Requests under way at once; further lines of the input wait."""
+"""Limit of in-flight requests; further lines of the input wait."""
 
 Call = Callable[[dict[str, Any]], Awaitable[object]]
-"""A request with the fields of its payload, in the wire's spelling."""
+"""Sends a request, given its payload with the field names of the wire."""
 
 
 class JsonMode(ChatLoop):
-    """Writes a record for everything that happens; every line read gets an ``ack`` or a ``refused``."""
+    """Chat loop that writes a record per event, and an ``ack`` or ``refused`` per input line."""
 
     async def show_opened(self, ack: JoinAck) -> None:
         if self._options.history:
@@ -88,10 +88,10 @@ class JsonMode(ChatLoop):
             print_json(ack_of(name, reply))
 
     def _payload(self, name: str, fields: Record) -> Record:
-        """Complete a payload with the entered conversation, and check it as the server would.
+        """Add the joined conversation to a payload, and validate it as the server would.
 
         Raises:
-            ValueError: no such command here, or a payload of another shape.
+            ValueError: the command is unknown, or the payload is invalid.
         """
         if name not in self._calls():
             raise ValueError(f"there is no command {name!r} here")

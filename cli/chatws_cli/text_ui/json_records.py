@@ -1,15 +1,15 @@
-"""The JSON lines of ``--json``: events as objects, and objects as requests.
+"""JSON lines of ``--json``: events and acks as output, requests as input.
 
-Out, one object per line; fields are only ever added:
-    {"event": NAME, "data": PAYLOAD}       everything of the contract's event table, under its own name
+Output, one object per line; fields are only ever added:
+    {"event": NAME, "data": PAYLOAD}       every event of the contract's table, by its name
     {"event": "connection_change", "data": {"state", "reason", "attempt"}}
-    {"event": "conversation_joined", "data": REPLY, "again"}       the whole reply to the join
+    {"event": "conversation_joined", "data": REPLY, "again"}       the complete reply to the join
     {"event": "conversation_reloaded", "data": {"conversationId", "messages", "hasMoreBefore"}}
     {"event": "ack", "command": NAME, "clientMessageId"?, "data": REPLY}
     {"event": "refused", "command": NAME, "clientMessageId"?, "error": {"code", "message"}}
-In, one object per line; a line that does not begin with a brace is a message:
+Input, one object per line; a line that does not start with a brace is a message:
     {"content": TEXT, "clientMessageId"?}
-    {"command": NAME, "data"?: PAYLOAD}      ``conversationId`` is the entered one unless the payload says otherwise
+    {"command": NAME, "data"?: PAYLOAD}      ``conversationId`` defaults to the joined conversation
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from chatws.client import (
 )
 
 Record = dict[str, Any]
-"""One JSON object of the output."""
+"""JSON object of the output."""
 
 
 class JsonRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """One line of the input."""
+    """Parsed line of the input."""
 
     content: str | None = None
     client_message_id: str | None = None
@@ -41,10 +41,10 @@ class JsonRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 
 
 def parse_request(line: str) -> JsonRequest | None:
-    """Read a line; None for an empty one.
+    """Parse a line; return None for an empty one.
 
     Raises:
-        ValueError: it is neither a message nor a request.
+        ValueError: the line is neither a message nor a request.
     """
     text = line.strip()
     if not text:
@@ -61,7 +61,7 @@ def parse_request(line: str) -> JsonRequest | None:
 
 
 def record_of(name: str, event: object) -> Record:
-    """Describe what happened."""
+    """Return the record of an event."""
     match event:
         case MessageReceived(message=message):
             return {"event": name, "data": message, "own": event.own, "caughtUp": event.caught_up}
@@ -81,12 +81,12 @@ def record_of(name: str, event: object) -> Record:
 
 
 def ack_of(command: str, reply: object, client_message_id: str | None = None) -> Record:
-    """Describe the answer to a request."""
+    """Return the record of a successful request."""
     return {"event": "ack", "command": command, **_id(client_message_id), "data": reply}
 
 
 def refusal_of(command: str, problem: Exception, client_message_id: str | None = None) -> Record:
-    """Describe why a request failed; ``code`` is the contract's, or a word for what failed on this side."""
+    """Return the record of a failed request; ``code`` is an error code of the contract, or one of the client."""
     if isinstance(problem, RequestRefused):
         error = {"code": problem.code.value, "message": problem.message}
     else:

@@ -1,4 +1,4 @@
-"""Turns the bytes of a terminal into characters, controls and pastes."""
+"""Decodes terminal input into characters, control characters and pastes."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ import re
 from typing import NamedTuple
 
 PASTE_ON, PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
-"""Bracketed paste (xterm, "Bracketed Paste Mode"): pasted line feeds are text and not Enter."""
+"""Bracketed paste (xterm, "Bracketed Paste Mode"): pasted line feeds are text, not Enter."""
 
 _PASTE_BEGIN, _PASTE_END = "\x1b[200~", "\x1b[201~"
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\[O])", re.DOTALL)
-"""A whole escape sequence: CSI (ECMA-48 5.4), SS3, or Alt with a character."""
+"""Complete escape sequence: CSI (ECMA-48 5.4), SS3, or Alt with a character."""
 
 _MAX_SEQUENCE = 32
 _MAX_PASTE = 64 * 1024
-"""The rest of a longer paste is dropped: taken for typed, each of its lines would be sent."""
+"""Longer pastes are truncated: treated as typed, each line of the rest would be sent."""
 
 _MAYBE_END = 1 - len(_PASTE_END)
-"""From here on a text may hold the beginning of the end's sequence."""
+"""Offset from which a text may contain the start of the end sequence."""
 
 
 class KeyPress(NamedTuple):
-    """One key or one paste; ``text`` is a character, a control character, or the whole paste."""
+    """Key or paste; ``text`` is a character, a control character, or the whole paste."""
 
     text: str
     pasted: bool = False
 
 
 class KeyDecoder:
-    """Takes bytes as they come, in the middle of a character or a sequence, too; unknown sequences are dropped."""
+    """Incremental decoder of terminal input, split at any byte; unknown sequences are dropped."""
 
     def __init__(self) -> None:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._paste: str | None = None
-        """Set while a paste goes on."""
+        """Text of an incomplete paste."""
 
     def feed(self, received: bytes) -> list[KeyPress]:
-        """Return the keys that are complete."""
+        """Add received bytes; return the completed keys."""
         self._rest += self._utf8.decode(received)
         keys: list[KeyPress] = []
         while self._rest:
@@ -56,7 +56,7 @@ class KeyDecoder:
         return keys
 
     def _take_paste(self, keys: list[KeyPress]) -> bool:
-        """Take what has come of a paste; whether it is complete."""
+        """Consume received text of a paste; return whether it is complete."""
         text, end, after = self._rest.partition(_PASTE_END)
         if not end:
             text, after = self._rest[:_MAYBE_END], self._rest[_MAYBE_END:]

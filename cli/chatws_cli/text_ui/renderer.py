@@ -20,7 +20,7 @@ from chatws_cli.presentation.changes import (
     PresenceChanged,
     StatusChanged,
     ThreadReloaded,
-    TypingChanged,
+    TypingStateChanged,
 )
 from chatws_cli.presentation.conversation_status import describe_status
 from chatws_cli.presentation.sanitize import clean, clean_line, excerpt
@@ -159,7 +159,7 @@ class TextRenderer:
         return self._message(change.item) if change.conversation_id == self.conversation_id else []
 
     @_render.register
-    def _typing(self, change: TypingChanged) -> list[OutputLine]:
+    def _typing(self, change: TypingStateChanged) -> list[OutputLine]:
         if change.conversation_id != self.conversation_id:
             return []
         return [self._notice(f"{change.name} is typing…" if change.is_typing else f"{change.name} stopped typing")]

@@ -1,4 +1,4 @@
-"""Watches without taking part: a conversation or the inbox, as lines of text or JSON objects."""
+"""Read-only view of a conversation or the inbox, as lines of text or JSON objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMIN
 
 
 class TailOptions(NamedTuple):
-    """What to watch; ``limit`` messages or changes are enough, None: for ever."""
+    """Options of `TailLoop`; it ends after ``limit`` messages or changes, None: never."""
 
     conversation_id: str | None
     history: int
@@ -33,7 +33,7 @@ class TailOptions(NamedTuple):
 
 
 class TailLoop:
-    """One stay that only reads; marks nothing as read. `run` returns the exit code."""
+    """Chat session that only receives, and sends no read marks. `run` returns the exit code."""
 
     def __init__(self, client: AgentClient | CustomerClient, options: TailOptions, own: str | None) -> None:
         self._client = client
@@ -41,15 +41,15 @@ class TailLoop:
         self._conversation_id = options.conversation_id or own
         self._renderer: TextRenderer | None = None
         self._deferred: list[tuple[str, object]] = []
-        """What happened before there is something to show it in."""
+        """Events received before the conversation or the inbox is shown."""
         self._count = 0
         self._exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
-        """Watch until the count, a signal or the server ends it.
+        """Run until the limit, a signal or the server ends it.
 
         Raises:
-            ClientError: the first connection could not be made, or the conversation not be entered.
+            ClientError: the first connection failed, or the conversation could not be joined.
         """
         loop = asyncio.get_running_loop()
         for number, code in _SIGNALS.items():
@@ -120,7 +120,7 @@ class TailLoop:
 
 
 def inbox_line(conversation: Conversation) -> str:
-    """Describe a change of the inbox in a line."""
+    """Return the line about a changed conversation of the inbox."""
     moment = datetime.fromisoformat(conversation.updated_at).astimezone()
     owner = "" if conversation.assignee is None else f" by {clean_line(conversation.assignee.user_name)}"
     newest = "" if conversation.last_message is None else f": {excerpt(conversation.last_message.content)}"

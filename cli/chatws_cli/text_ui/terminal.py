@@ -1,4 +1,4 @@
-"""A terminal in character mode: sees every key, keeps the half-typed line below what is printed, leaves no trace."""
+"""Console on a terminal in character mode, with the edited line below the output."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _PLAIN = "\x1b[0m"
 
 
 def is_capable() -> bool:
-    """Whether standard input and output are one person's terminal that can move its cursor."""
+    """Whether standard input and output are a terminal that can move its cursor."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def can_show_screen() -> bool:
-    """Whether a full screen has all it needs; Textual draws on standard error."""
+    """Whether the full screen can be shown; Textual draws on standard error."""
     return is_capable() and sys.stderr.isatty()
 
 
 class Terminal:
-    """Use as a context manager on a running event loop; leaving restores the terminal, whatever happened."""
+    """Context manager on a running event loop; its exit always restores the terminal."""
 
     is_interactive = True
 
@@ -48,7 +48,7 @@ class Terminal:
         self._keys = KeyDecoder()
         self._typed: asyncio.Queue[LineSubmitted | Changed | None] = asyncio.Queue()
         self._ended = asyncio.Event()
-        self._restore: Callable[[], None] = lambda: None  # gives the terminal its attributes back
+        self._restore: Callable[[], None] = lambda: None  # restores the attributes of the terminal
         self._colours = not os.environ.get("NO_COLOR")
 
     def __enter__(self) -> Self:
@@ -67,23 +67,23 @@ class Terminal:
         loop.remove_reader(self._input)
         loop.remove_signal_handler(signal.SIGCONT)
         loop.remove_signal_handler(signal.SIGWINCH)
-        # After a hang-up there is no terminal left to restore.
+        # After a hang-up the terminal no longer exists.
         with contextlib.suppress(OSError):
             self._write(ERASE_ROW + PASTE_OFF)
         with contextlib.suppress(termios.error):
             self._restore()
 
     async def typed(self) -> AsyncIterator[LineSubmitted | Changed]:
-        """Give every change of the line, and each line that is complete; ends with Ctrl-D."""
+        """Yield every change of the line and every submitted line, until Ctrl-D."""
         while (edit := await self._typed.get()) is not None:
             yield edit
 
     async def until_ended(self) -> None:
-        """Return at Ctrl-D, or when the terminal is gone."""
+        """Return at Ctrl-D or at a hang-up."""
         await self._ended.wait()
 
     def show(self, lines: list[OutputLine]) -> None:
-        """Print lines above the half-typed one."""
+        """Print lines above the edited line."""
         if lines:
             self._write(ERASE_ROW + "".join(f"{self._styled(line)}\n" for line in lines) + self._row())
 
@@ -97,7 +97,7 @@ class Terminal:
         except OSError:
             received = b""
         if not received:
-            # Hang-up: the reader would be called for ever.
+            # Hang-up: the descriptor stays readable, and the reader would be called endlessly.
             asyncio.get_running_loop().remove_reader(self._input)
             self._end()
             return

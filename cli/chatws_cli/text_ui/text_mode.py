@@ -1,4 +1,4 @@
-"""The line mode for people: lines out, messages and slash commands in."""
+"""Line mode for users: lines of text as output, messages and slash commands as input."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from chatws_cli.text_ui.input_source import Console
 
 QUEUED_AFTER_S: Final = 1.0
-"""A message without an answer for this long is shown as queued; most are stored within milliseconds."""
+"""A message without an ack for this long is shown as queued; most are stored within milliseconds."""
 
 _OLDER: Final = 20
 
 
 class TextMode(ChatLoop):
-    """Shows a `TextRenderer` and understands what people type."""
+    """Chat loop that prints the lines of a `TextRenderer` and handles slash commands."""
 
     def __init__(self, client: AgentClient | CustomerClient, console: Console, options: ChatOptions) -> None:
         super().__init__(client, console, options)
@@ -79,7 +79,7 @@ class TextMode(ChatLoop):
     def show_event(self, name: str, event: object) -> None:
         del name
         if self.client.user is None:
-            # The first connection's failure is the command's error, printed once.
+            # A failure of the first connection is printed once, as the error of the command.
             return
         self.console.show(self._renderer.apply(event))
         if isinstance(event, ConversationUpdated):
@@ -136,7 +136,7 @@ class TextMode(ChatLoop):
         if self.console.is_interactive:
             self.spawn(work)
         else:
-            await self.show_errors_of(work)  # the next line may be for the conversation that this one enters
+            await self.show_errors_of(work)  # the next line may be for the conversation that this one joins
 
     async def _send_text(self, text: str) -> None:
         if self.conversation_id is None:
@@ -165,7 +165,7 @@ class TextMode(ChatLoop):
             self.console.show(self._renderer.queued(pending.content))
 
     def _mark_as_read(self) -> None:
-        """Mark what a person has seen as read; one request at a time, the newest position wins."""
+        """Mark all shown messages as read; one request at a time, for the newest position."""
         if self.console.is_interactive and not self._marking and self._renderer.last_seq > self._marked:
             self._marking = True
             self.spawn(self._send_read_marks())
@@ -188,7 +188,7 @@ class TextMode(ChatLoop):
     async def _join(self, argument: str) -> None:
         target = self.inbox.find(argument)
         if target is None:
-            self._notice("say which one: /join N with a number of /list, or /join ID", LineKind.PROBLEM)
+            self._notice("choose one: /join N with a number of /list, or /join ID", LineKind.PROBLEM)
         elif self.conversation_id is None and not self._first_conversation.done():
             self._first_conversation.set_result(target)
         else:
@@ -232,7 +232,7 @@ class TextMode(ChatLoop):
                 await self.client.set_presence(status)
                 self._notice(f"others see you as {status}")
                 return
-        self._notice("say which one: /status online, /status away or /status busy", LineKind.PROBLEM)
+        self._notice("choose one: /status online, /status away or /status busy", LineKind.PROBLEM)
 
     async def _who(self, argument: str) -> None:
         del argument

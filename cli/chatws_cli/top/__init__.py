@@ -1,1 +1,1 @@
-"""``chatws top``: servers' metrics, read again and again, as figures that people compare."""
+"""``chatws top``: live metrics of servers, scraped periodically."""

@@ -1,4 +1,4 @@
-"""Looks at the servers once per interval until somebody has seen enough."""
+"""Main loop of ``chatws top``: polls the servers once per interval and shows the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMIN
 async def watch(
     urls: Sequence[str], tls: ssl.SSLContext | None, *, interval_s: float, limit: int | None, as_json: bool
 ) -> ExitCode:
-    """Show frame after frame, at most ``limit``; return the exit code."""
+    """Show at most ``limit`` frames; return the exit code."""
     ended: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
 
     def end(code: ExitCode) -> None:
@@ -67,7 +67,7 @@ async def _poll(poller: MetricsPoller, show: Show, interval_s: float, limit: int
 
 @contextmanager
 def _screen(*, as_json: bool) -> Iterator[Show]:
-    """Give what shows a frame: a table that stays in its place on a terminal, a line on anything else."""
+    """Return a function that shows a frame: a table updated in place on a terminal, otherwise a line or JSON."""
     console = Console(highlight=False)
     if as_json:
         yield lambda frame: print_json(record(frame))

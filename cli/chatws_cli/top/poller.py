@@ -1,4 +1,4 @@
-"""Asks servers for their metrics, all at once, and remembers what each said last."""
+"""Scrapes the metrics of several servers concurrently, and computes the change since the last scrape."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT_S = 3.0
-"""A server that takes longer to tell its metrics has no figures for this moment."""
+"""Timeout of a scrape."""
 
 MAX_BYTES = 4 * 1024 * 1024
 
 
 class Frame(NamedTuple):
-    """Every server at one moment, and all of them together."""
+    """Statistics of each server, and their total, at one time."""
 
     at: float
     """Unix time."""
@@ -33,11 +33,11 @@ class Frame(NamedTuple):
 
 
 class ScrapeFailed(Exception):
-    """A server gave no metrics; the text says why, for people."""
+    """Failed scrape; the text is the reason shown to the user."""
 
 
 class MetricsPoller:
-    """The servers that are watched."""
+    """Polls a fixed list of servers."""
 
     def __init__(self, urls: Sequence[str], http: aiohttp.ClientSession, tls: ssl.SSLContext | None) -> None:
         self._urls = [url.rstrip("/") for url in urls]
@@ -46,7 +46,7 @@ class MetricsPoller:
         self._last: dict[str, Scrape] = {}
 
     async def poll(self) -> Frame:
-        """Ask all of them; one that does not answer says so in its row, and is asked again next time."""
+        """Scrape all servers; a failure is reported in the row of its server."""
         found = await asyncio.gather(*(self._row(url) for url in self._urls))
         rows = [row for row, _ in found]
         return Frame(time.time(), rows, total_of(rows, [interval for _, interval in found if interval is not None]))
@@ -73,7 +73,7 @@ class MetricsPoller:
             raise ScrapeFailed(_describe(problem.os_error)) from None
         except (aiohttp.ClientError, OSError) as problem:
             raise ScrapeFailed(str(problem) or type(problem).__name__) from None
-        if response.status != 200:  # noqa: PLR2004  the one that has metrics
+        if response.status != 200:  # noqa: PLR2004  the only status with metrics
             raise ScrapeFailed(f"/metrics answers {response.status}; see the setting metrics")
         try:
             return read(body.decode(errors="replace"), at_s)
@@ -82,7 +82,7 @@ class MetricsPoller:
 
 
 def _describe(problem: OSError) -> str:
-    """Say what went wrong in the system's own words; asyncio puts others into the exception."""
-    if problem.errno is not None and problem.errno > 0:  # a name that is not found has a number below
+    """Return the error text of the system; asyncio puts another one into the exception."""
+    if problem.errno is not None and problem.errno > 0:  # errors of name resolution are negative
         return os.strerror(problem.errno)
     return problem.strerror or str(problem)

@@ -1,4 +1,4 @@
-"""What one answer of ``/metrics`` says, of what `top` shows."""
+"""Parser of ``/metrics`` responses, for the metrics that ``chatws top`` shows."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Buckets = dict[float, float]
-"""Requests by the upper bound of their bucket in seconds; not cumulated."""
+"""Non-cumulative request counts by upper bound of their bucket in seconds."""
 
 _Samples = dict[str, list[tuple["Mapping[str, str]", float]]]
 
 
 class Scrape(NamedTuple):
-    """One server at one moment; what it does not expose is None. Counts are since its start."""
+    """Metrics of one server at one time; None for metrics it does not expose. Counters start with the server."""
 
     at_s: float
     started_s: float | None
@@ -30,21 +30,21 @@ class Scrape(NamedTuple):
     requests: Buckets
     outbox_bytes: float | None
     bus_lag_s: float | None
-    """None as well while it hears no other server."""
+    """None also while the server is not connected to the bus."""
     gaps: float | None
     cpu_s: float | None
     rss_bytes: float | None
 
 
 class NotChatwsMetrics(ValueError):
-    """The text holds no metrics of chatws."""
+    """The response contains no metrics of chatws."""
 
 
 def read(text: str, at_s: float) -> Scrape:
-    """Read the text format of Prometheus.
+    """Parse the text format of Prometheus.
 
     Raises:
-        NotChatwsMetrics: it is something else, or of another program.
+        NotChatwsMetrics: the text is not in that format, or from another program.
     """
     samples: _Samples = defaultdict(list)
     try:

@@ -1,4 +1,4 @@
-"""From two readings of a server, or of several, to the figures of the time between them."""
+"""Statistics of servers, computed from two successive scrapes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ State = Literal["ok", "draining", "away"]
 
 
 class ServerStats(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """One row; None is what is not known (yet). Rates and latencies are those of the last interval."""
+    """Row of the table; None for unknown values. Rates and latencies cover the last interval."""
 
     server: str
     state: State
     why: str | None = None
-    """Why it is away."""
+    """Reason of the state ``away``."""
     connections: int | None = None
     messages_per_s: float | None = None
     p50_ms: float | None = None
@@ -30,14 +30,14 @@ class ServerStats(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     outbox_bytes: int | None = None
     bus_lag_ms: float | None = None
     gaps: int | None = None
-    """Holes in delivery since the server's start."""
+    """Delivery gaps since the start of the server."""
     cpu_percent: float | None = None
-    """Of one core."""
+    """Percent of one core."""
     rss_bytes: int | None = None
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """What a server did between two readings."""
+    """Difference between two scrapes of a server."""
 
     seconds: float
     messages: float
@@ -46,7 +46,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 def between(before: Scrape | None, now: Scrape) -> Interval | None:
-    """Subtract two readings; None when there is only one, or the server was started again in between."""
+    """Subtract two scrapes; None without an earlier one, or after a restart of the server."""
     if before is None or before.started_s != now.started_s or now.at_s <= before.at_s:
         return None
     return Interval(
@@ -58,7 +58,7 @@ def between(before: Scrape | None, now: Scrape) -> Interval | None:
 
 
 def stats_of(server: str, now: Scrape, interval: Interval | None) -> ServerStats:
-    """Describe one server."""
+    """Return the statistics of one server."""
     row = ServerStats(
         server=server,
         state="draining" if now.draining else "ok",
@@ -81,9 +81,9 @@ def stats_of(server: str, now: Scrape, interval: Interval | None) -> ServerStats
 
 
 def total_of(rows: Sequence[ServerStats], intervals: Sequence[Interval]) -> ServerStats:
-    """Describe all servers together: sums, the latencies of all requests, and the worst lag.
+    """Return the total of all servers: sums, latencies of all requests, and the longest lag.
 
-    A conversation counts on each server that has a member of it.
+    A conversation is counted once for each server with a member of it.
     """
     answering = [row for row in rows if row.state != "away"]
     requests: Counter[float] = Counter()
@@ -108,7 +108,7 @@ def total_of(rows: Sequence[ServerStats], intervals: Sequence[Interval]) -> Serv
 
 
 def quantile_ms(requests: Buckets | Counter[float], share: float) -> float | None:
-    """Estimate a quantile inside its bucket, as Prometheus's histogram_quantile does; None without requests."""
+    """Interpolate a quantile inside its bucket, as Prometheus's histogram_quantile does; None without requests."""
     bounds = sorted(requests)
     whole = sum(requests.values())
     if whole <= 0:

@@ -1,4 +1,4 @@
-"""How figures look: as a table of the columns that fit, as a line of text, as an object of JSON."""
+"""Output formats of server statistics: table, line of text, JSON object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MIN_NAME_WIDTH = 9
 
 
 class Column(NamedTuple):
-    """One figure: its head, its width, and its text."""
+    """Column of the table."""
 
     head: str
     width: int
@@ -45,11 +45,11 @@ _COLUMNS = (
     Column("gaps", 5, lambda row: _whole(row.gaps)),
     Column("memory", 6, lambda row: _bytes(row.rss_bytes)),
 )
-"""The first ones are the last to go when the terminal is narrow."""
+"""By importance: a narrow terminal shows the first ones only."""
 
 
 def table(frame: Frame, width: int) -> RenderableType:
-    """Draw a table that fits into ``width``, and below it why servers are away."""
+    """Return a table that fits ``width``, and below it the reasons of failed scrapes."""
     longest = max(len(row.server) for row in (*frame.servers, frame.total))
     name_width = min(longest, max(_MIN_NAME_WIDTH, width // 3))
     columns = fitting(width - name_width)
@@ -62,14 +62,14 @@ def table(frame: Frame, width: int) -> RenderableType:
         drawn.add_row(clean_line(row.server), *(column.text(row) for column in columns), style=_style(row))
     if len(frame.servers) > 1:
         up = sum(row.state != "away" for row in frame.servers)
-        figures = (column.text(frame.total) for column in columns[1:])
-        drawn.add_row("total", f"{up}/{len(frame.servers)} up", *figures, style="bold")
+        totals = (column.text(frame.total) for column in columns[1:])
+        drawn.add_row("total", f"{up}/{len(frame.servers)} up", *totals, style="bold")
     reasons = [f"{row.server}: {row.why}" for row in frame.servers if row.why]
     return Group(drawn, *(Text(clean_line(reason), style="red") for reason in reasons))
 
 
 def fitting(width: int) -> Sequence[Column]:
-    """Return as many columns as fit beside the servers' names, each with a space before it."""
+    """Return the columns that fit next to the server names, each preceded by a space."""
     chosen: list[Column] = []
     for column in _COLUMNS:
         width -= column.width + 1
@@ -80,10 +80,10 @@ def fitting(width: int) -> Sequence[Column]:
 
 
 def line(frame: Frame) -> str:
-    """Say it in one line, for a pipe."""
+    """Return a frame as one line, for a pipe."""
     total = frame.total
     away = f", {total.why} away" if total.why else ""
-    facts = [
+    parts = [
         f"{_whole(total.connections)} connections",
         f"{_decimal(total.messages_per_s)} messages/s",
         f"p50 {_decimal(total.p50_ms)} ms",
@@ -95,11 +95,11 @@ def line(frame: Frame) -> str:
         f"cpu {_rounded(total.cpu_percent)} %",
         f"memory {_bytes(total.rss_bytes)}",
     ]
-    return f"{time.strftime('%H:%M:%S', time.localtime(frame.at))} {', '.join(facts)}{away}"
+    return f"{time.strftime('%H:%M:%S', time.localtime(frame.at))} {', '.join(parts)}{away}"
 
 
 def record(frame: Frame) -> dict[str, object]:
-    """Say it as an object."""
+    """Return a frame as a JSON object."""
     return {"time": frame.at, "servers": frame.servers, "total": frame.total}
 
 

@@ -1,1 +1,1 @@
-"""The full-screen terminals: Textual around the state of ``chatws_cli.screen``."""
+"""Full-screen terminal client: Textual widgets and controller for the state of ``chatws_cli.screen``."""

@@ -1,4 +1,4 @@
-"""What the keys do: one method for each action of ``chatws_cli.screen.keys``."""
+"""Actions of the keys in ``chatws_cli.screen.keys``, one method each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TRANSCRIPT_COLUMNS = 100
 
 
 class Actions(Widget):
-    """Mixed into `ChatView`, which has the parts these act on."""
+    """Mixin of `ChatView`, which provides the attributes below."""
 
     controller: ChatController
     dispatcher: CommandDispatcher
@@ -35,7 +35,7 @@ class Actions(Widget):
     composer: Composer
 
     def go(self, conversation_id: str) -> None:
-        """Open a conversation, and show it where the list covers it."""
+        """Open a conversation, and close the list if it covers the messages."""
         if self.has_class("-listed"):
             self.action_toggle_list()
         self.controller.spawn(self.controller.open(conversation_id))
@@ -48,7 +48,7 @@ class Actions(Widget):
             self.action_transcript()
 
     def action_switch(self, step: int) -> None:
-        """Go to the conversation above or below in the list."""
+        """Open the conversation above or below in the list."""
         ids = self._visible()
         if ids:
             current = self.controller.screen.current_id
@@ -56,27 +56,27 @@ class Actions(Widget):
             self.go(ids[place % len(ids)])
 
     def action_go_to(self, number: int) -> None:
-        """Go to a conversation by its place in the list."""
+        """Open a conversation by its position in the list."""
         ids = self._visible()
         if number <= len(ids):
             self.go(ids[number - 1])
 
     def action_next_unread(self) -> None:
-        """Go to the next conversation with unread messages."""
+        """Open the next conversation with unread messages."""
         screen = self.controller.screen
         unread = (key for key in self._visible() if key != screen.current_id and key in screen.threads)
         found = next((key for key in unread if screen.threads[key].unread), None)
         if found is None:
-            self.controller.notify("nothing else is unread")
+            self.controller.notify("no other conversation is unread")
         else:
             self.go(found)
 
     def action_command(self, name: str) -> None:
-        """Carry out a slash command."""
+        """Run a slash command."""
         self.dispatcher.run(name)
 
     def action_next_filter(self) -> None:
-        """Let the list show another part."""
+        """Switch the filter of the list."""
         self.controller.screen.listed.next_filter()
         self.controller.on_change()
 
@@ -87,24 +87,24 @@ class Actions(Widget):
         self.set_class(is_hidden and self.has_class("-narrow"), "-listed")
 
     def action_next_presence(self) -> None:
-        """Let others see us as something else."""
+        """Switch the presence shown to others."""
         choices = get_args(PresenceChoice)
         present = self.controller.screen.users.own_presence()
         place = choices.index(present) + 1 if present in choices else 0
         self.dispatcher.run("status", choices[place % len(choices)])
 
     def action_page(self, direction: int) -> None:
-        """Scroll by a page; at the top older messages are brought."""
+        """Scroll by a page; at the top, load older messages."""
         self.message_list.page(direction)
         if direction < 0 and self.message_list.scroll_offset.y == 0:
             self.controller.spawn(self.controller.load_older())
 
     def action_top(self) -> None:
-        """Go to the oldest message that is loaded."""
+        """Scroll to the oldest loaded message."""
         self.message_list.scroll_home(animate=False, immediate=True)
 
     def action_bottom(self) -> None:
-        """Go to the newest message."""
+        """Scroll to the newest message."""
         self.message_list.to_end()
 
     def action_mark(self, direction: int) -> None:
@@ -112,21 +112,21 @@ class Actions(Widget):
         self.message_list.move_mark(direction)
 
     def action_copy(self) -> None:
-        """Copy what is selected, else the marked message, else the newest; OSC 52 reaches most terminals."""
+        """Copy the selection, else the marked message, else the newest; most terminals support OSC 52."""
         text = self.screen.get_selected_text() or self.composer.selected_text or self.message_list.marked_text()
         if text:
             self.app.copy_to_clipboard(text)
-            self.controller.notify("copied; if nothing arrives in tmux: set -g set-clipboard on")
+            self.controller.notify("copied; if tmux does not pass it on: set -g set-clipboard on")
 
     def action_interrupt(self) -> None:
-        """Copy a selection; without one, leave."""
+        """Copy the selection; without one, quit."""
         if self.screen.get_selected_text() or self.composer.selected_text:
             self.action_copy()
         else:
             self.controller.end(int(ExitCode.INTERRUPTED))
 
     def action_quit_chat(self) -> None:
-        """Leave."""
+        """Quit."""
         self.controller.end(int(ExitCode.DONE))
 
     async def action_help(self) -> None:
@@ -138,16 +138,16 @@ class Actions(Widget):
             *commands.help_lines(is_agent=is_agent, commands=COMMANDS),
             "",
             "messages: … on the way   ✓ stored   ✓✓ read   ! refused",
-            "people:   ● online   ◐ away   ⊘ busy   ○ offline",
+            "users:    ● online   ◐ away   ⊘ busy   ○ offline",
         ]
         await self.app.push_screen(HelpScreen("\n".join(lines)))
 
     def action_transcript(self) -> None:
-        """Read the conversation in the pager, where the terminal's own selection works."""
+        """Show the conversation in the pager, where the terminal's own selection works."""
         self.run_worker(self._read_transcript(), exit_on_error=True)
 
     def action_editor(self) -> None:
-        """Write the message in the editor."""
+        """Edit the message in the editor."""
         self.run_worker(self._edit(), exit_on_error=True)
 
     async def _read_transcript(self) -> None:
@@ -156,12 +156,12 @@ class Actions(Widget):
             return
         text = "\n".join(plain(block, _TRANSCRIPT_COLUMNS, None) for block in thread.blocks())
         if await run_program(self.app, "pager", f"{text}\n") is None:
-            self.controller.notify("the pager did not work; set PAGER", is_problem=True)
+            self.controller.notify("the pager failed; set PAGER", is_problem=True)
 
     async def _edit(self) -> None:
         text = await run_program(self.app, "editor", self.composer.text)
         if text is None:
-            self.controller.notify("the editor did not work; set EDITOR", is_problem=True)
+            self.controller.notify("the editor failed; set EDITOR", is_problem=True)
         else:
             self.composer.write(text.rstrip("\n"))
 

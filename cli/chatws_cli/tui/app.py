@@ -1,4 +1,4 @@
-"""The Textual application around one controller or several, and how it begins and ends."""
+"""Textual application of the full screen: start, signals, exit code."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _SIGNALS = {
 
 
 class ChatApp(App[int], inherit_bindings=False):
-    """Several controllers stand side by side; it ends when one of them does."""
+    """Shows one or several controllers side by side; it ends with the first of them."""
 
     CSS = STYLE_SHEET
     TITLE = "chatws"
     ENABLE_COMMAND_PALETTE = True
-    # With priority, so that what is typed at once after Tab goes to the other side.
+    # With priority, so that keys typed immediately after Tab go to the other side.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "focus_next", "the other side", show=False, priority=True),
         Binding("shift+tab", "focus_previous", "the other side", show=False, priority=True),
@@ -51,18 +51,18 @@ class ChatApp(App[int], inherit_bindings=False):
         super().__init__(driver_class=driver_class, ansi_color=True)
         self.theme = "ansi-dark"
         self.problem: BaseException | None = None
-        """What has gone wrong; raised once the terminal is itself again."""
+        """Error that ended the application; raised after the terminal is restored."""
         self._controllers = controllers
         self._preferences = preferences
 
     def compose(self) -> ComposeResult:
-        """Put the controllers side by side."""
+        """Place the controllers side by side."""
         with Horizontal():
             for place, controller in enumerate(self._controllers):
                 yield ChatView(controller, self._preferences).set_class(place > 0, "-second")
 
     def on_mount(self) -> None:
-        """Begin every stay, and end with the first that ends."""
+        """Start every controller, and exit with the first that ends."""
         self.set_keymap(self._preferences.keys)
         loop = asyncio.get_running_loop()
         for number, code in _SIGNALS.items():
@@ -73,20 +73,20 @@ class ChatApp(App[int], inherit_bindings=False):
         self.query(ChatView).first().composer.focus()
 
     def on_unmount(self) -> None:
-        """Leave signals as they were."""
+        """Remove the signal handlers."""
         for number in _SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     def on_app_focus(self) -> None:
-        """Somebody looks at the terminal again."""
+        """Handle the focus returning to the terminal."""
         self._update_visibility()
 
     def on_app_blur(self) -> None:
-        """Nobody looks any more."""
+        """Handle the focus leaving the terminal."""
         self._update_visibility()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """List in the palette what the keys do for whoever has the focus."""
+        """List the actions of the focused side in the command palette."""
         view = next((one for one in screen.query(ChatView) if screen.focused in {one.composer, None}), None)
         if view is None:
             return
@@ -96,7 +96,7 @@ class ChatApp(App[int], inherit_bindings=False):
                 yield SystemCommand(key.summary.capitalize(), f"also {key.keys}", run)
 
     def _fatal_error(self) -> None:
-        # Textual would print a traceback with every local variable in it, the token among them.
+        # Textual would print a traceback with all local variables, including the token.
         self.problem = self._exception
         self._close_messages_no_wait()
 
@@ -114,10 +114,10 @@ class ChatApp(App[int], inherit_bindings=False):
 
 
 async def run_screen(controllers: Sequence[ChatController], preferences: Preferences) -> int:
-    """Show the controllers until one of them ends, and return its exit code; the terminal is restored whatever happens.
+    """Show the controllers until one of them ends, and return its exit code; the terminal is always restored.
 
     Raises:
-        Exception: what ended it.
+        Exception: the error that ended the application.
     """
     register_alt_enter()
     app = ChatApp(controllers, preferences)

@@ -1,4 +1,4 @@
-"""One user's part of the screen: list, messages, text box and bars around one controller."""
+"""View of one controller: conversation list, messages, composer and bars."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TICK_S = 0.5
 
 
 class ChatView(Actions, Vertical):
-    """Draws the controller's state after every change, and turns keys and text into what the controller does."""
+    """Draws the state of the controller after every change, and forwards keys and text to it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.summary, id=key.id, show=False, priority=True) for key in KEYS if key.action
@@ -54,50 +54,50 @@ class ChatView(Actions, Vertical):
         self._typing_bar = Static("", markup=False, classes="typing")
         self._status_bar = Static("", markup=False, classes="status")
         self._bars: dict[Static, str] = {}
-        """What stands in each bar."""
+        """Text shown in each bar."""
         self._drafted_id: str | None = None
-        """The conversation whose draft is in the box."""
+        """Conversation whose draft is in the composer."""
         self._is_stale = False
         self._rings = 0
 
     def compose(self) -> ComposeResult:
-        """Lay the parts out."""
+        """Arrange the widgets."""
         with Horizontal(classes="middle"):
             if self.controller.is_agent:
                 yield self.conversation_list
-            with Vertical(classes="talk"):
+            with Vertical(classes="conversation"):
                 yield self.message_list
                 yield self._typing_bar
-        with Horizontal(classes="box"):
+        with Horizontal(classes="composer"):
             yield Static("> ", markup=False, classes="prompt")
             yield self.composer
         yield self._status_bar
 
     def on_mount(self) -> None:
-        """Begin to listen."""
+        """Subscribe to changes of the controller."""
         self.controller.on_change = self.invalidate
         self.set_interval(_TICK_S, self._tick)
         self.invalidate()
 
     def on_unmount(self) -> None:
-        """Listen no more."""
+        """Unsubscribe from the controller."""
         self.controller.on_change = lambda: None
 
     def on_resize(self, event: Resize) -> None:
-        """Hide the list where there is no room for both."""
+        """Hide the list on a narrow screen."""
         self.set_class(event.size.width < NARROW_COLUMNS, "-narrow")
         self.set_class(event.size.width < NARROW_COLUMNS, "-unlisted")
         self.remove_class("-listed")
         self.invalidate()
 
     def invalidate(self) -> None:
-        """Draw soon; many changes at once are drawn once."""
+        """Schedule a redraw; several changes are drawn together."""
         if not self._is_stale and self.is_attached:
             self._is_stale = True
             self.call_next(self._draw)
 
     def submit(self, text: str) -> None:
-        """Do what was typed: a command, or a message."""
+        """Run a typed command, or send a typed message."""
         command = commands.parse(text, is_agent=self.controller.is_agent, commands=COMMANDS)
         if isinstance(command, commands.Typed):
             self.composer.write("")
@@ -132,7 +132,7 @@ class ChatView(Actions, Vertical):
         self.controller.spawn(self.controller.load_older())
 
     def update_visibility(self) -> None:
-        """Note whether somebody sees the newest messages."""
+        """Update whether the newest messages are visible."""
         is_looking = self.message_list.is_at_end and self.app.app_focus
         if is_looking != self.controller.screen.is_looking:
             self.controller.screen.set_looking(is_looking=is_looking)

@@ -1,4 +1,4 @@
-"""Carries out what users type after a slash, and what keys and palette ask for by the same names."""
+"""Runs slash commands, whether typed or started by a key or the command palette."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CommandDispatcher:
-    """One method for each command; ``show`` opens what needs the screen itself (help, transcript)."""
+    """One method per command; ``show`` opens the pages that need the view (help, transcript)."""
 
     def __init__(self, controller: ChatController, show: Callable[[str], None]) -> None:
         self._controller = controller
@@ -42,7 +42,7 @@ class CommandDispatcher:
         }
 
     def run(self, name: str, argument: str = "") -> None:
-        """Carry out a command; a failure is shown on the screen."""
+        """Run a command; its error is shown on the screen."""
         self._controller.spawn(self._by_name[name](argument))
 
     def _open(self, what: str) -> CommandHandler:
@@ -80,7 +80,7 @@ class CommandDispatcher:
         if argument:
             await self._controller.open(argument)
         else:
-            self._controller.notify("say which one: /join N with its place in the list, or /join ID", is_problem=True)
+            self._controller.notify("choose one: /join N with its position in the list, or /join ID", is_problem=True)
 
     async def _leave(self, argument: str) -> None:
         del argument
@@ -111,7 +111,7 @@ class CommandDispatcher:
                 await self._controller.client.set_presence(status)
                 self._controller.notify(f"others see you as {status}")
                 return
-        self._controller.notify("say which one: /status online, /status away or /status busy", is_problem=True)
+        self._controller.notify("choose one: /status online, /status away or /status busy", is_problem=True)
 
     async def _who(self, argument: str) -> None:
         del argument

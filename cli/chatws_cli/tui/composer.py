@@ -1,4 +1,4 @@
-"""The text box: several lines, whole pastes, Enter sends."""
+"""Multi-line text box of the message being written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Composer(TextArea):
-    """What is being written."""
+    """Text area whose Enter key sends the message."""
 
     class Submitted(Message):
-        """The text is complete."""
+        """The text was submitted."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -26,13 +26,13 @@ class Composer(TextArea):
     def __init__(self, preferences: Preferences) -> None:
         super().__init__(theme="css", soft_wrap=True, compact=True, highlight_cursor_line=False, id=None)
         self.last = ""
-        """The text that was sent last."""
+        """Text sent last."""
         self._send_keys = preferences.keys_for("send")
         self._newline_keys = preferences.keys_for("newline")
         self._recall_keys = preferences.keys_for("recall")
 
     def on_key(self, event: Key) -> None:
-        """Send, break the line or recall; everything else is the text's."""
+        """Send, insert a new line or recall the last text; other keys edit the text."""
         if event.key in self._send_keys:
             self.post_message(self.Submitted(self.text))
         elif event.key in self._newline_keys:
@@ -45,6 +45,6 @@ class Composer(TextArea):
         event.prevent_default()
 
     def write(self, text: str) -> None:
-        """Put another text in the box, the cursor at its end."""
+        """Replace the text and move the cursor to its end."""
         self.load_text(text)
         self.move_cursor(self.document.end)

@@ -1,4 +1,4 @@
-"""Between the SDK and the screen's state: connects, follows conversations, sends; knows no widget."""
+"""Controller of the full screen: connects, joins conversations and sends messages, independent of widgets."""
 
 from __future__ import annotations
 
@@ -24,33 +24,40 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Conversation
 
 MAX_FOLLOWED: Final = 20
-"""Open conversations an agent follows beside the one on the screen: their typing, unread counts and messages are live.
+"""Open conversations an agent joins besides the current one, for live typing states, unread counts and messages.
 
-A socket may be in 50 rooms (contract)."""
+A socket may join 50 rooms (contract)."""
 
 _PAGE: Final = 100
 
 
 class ChatController:
-    """One stay of one user. Belongs to the running event loop; ``changed`` is called whenever there is news to show.
+    """Chat session of one user, on the running event loop; ``on_change`` is called after each change of the state.
 
-    ``over`` is done when the stay ends: an exit code, or the error that ended it.
+    The future ``ended`` holds the exit code, or the error that ended the session.
     """
 
-    def __init__(self, client: AgentClient | CustomerClient, wanted: str | None, data_dir: Path, server: str) -> None:
+    def __init__(
+        self,
+        client: AgentClient | CustomerClient,
+        conversation_id: str | None,
+        data_dir: Path,
+        server: str,
+        welcome: str = "",
+    ) -> None:
         self.client = client
         self.screen = ScreenState("admin" if isinstance(client, AgentClient) else "customer")
         self.on_change: Callable[[], None] = lambda: None
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.welcome = ""
-        """What is said when the first conversation is open."""
-        self._conversation_id = wanted
+        self._welcome = welcome
+        """Notice shown once the first conversation is open."""
+        self._conversation_id = conversation_id
         self._data_dir = data_dir
         self._server = server
         self._outbox: OutboxFile | None = None
         self._pending: dict[str, SendHandle] = {}
         self._joining: dict[str, asyncio.Future[None]] = {}
-        """Conversations that are being joined; done when the state knows them."""
+        """Conversations being joined; each future is done when the state contains the conversation."""
         self._loading: set[str] = set()
         self._marking: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,15 +65,15 @@ class ChatController:
 
     @property
     def is_agent(self) -> bool:
-        """Whether this is an agent's terminal."""
+        """Whether the user is an agent."""
         return isinstance(self.client, AgentClient)
 
     def begin(self) -> None:
-        """Connect and open the first conversation, beside everything else."""
+        """Start to connect and to open the first conversation."""
         self.spawn(self._begin(), is_vital=True)
 
     async def close(self) -> None:
-        """End the connection; messages that are not stored stay in their file."""
+        """Disconnect; messages that are not stored remain in the outbox file."""
         self._unsubscribe()
         for task in self._tasks:
             task.cancel()
@@ -76,33 +83,33 @@ class ChatController:
         if outbox is not None:
             outbox.close()
 
-    def end(self, outcome: int | Exception) -> None:
-        """End the stay; the first reason counts."""
+    def end(self, result: int | Exception) -> None:
+        """End the session with an exit code or an error; later calls have no effect."""
         if self.ended.done():
             return
-        if isinstance(outcome, Exception):
-            self.ended.set_exception(outcome)
+        if isinstance(result, Exception):
+            self.ended.set_exception(result)
         else:
-            self.ended.set_result(outcome)
+            self.ended.set_result(result)
 
     def spawn(self, work: Coroutine[object, object, None], *, is_vital: bool = False) -> None:
-        """Run something beside the rest; a failure is shown, one of something ``is_vital`` ends the stay."""
+        """Run a coroutine concurrently; its error is shown, and ends the session if ``is_vital``."""
         task = asyncio.create_task(self._run_guarded(work, is_vital=is_vital))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def notify(self, text: str, *, is_problem: bool = False) -> None:
-        """Say something to the person at the screen."""
+        """Show a notice."""
         self.screen.notify(text, is_problem=is_problem)
         self.on_change()
 
     # Conversations
 
     async def open(self, conversation_id: str) -> None:
-        """Show a conversation, joining it and reading its history if need be.
+        """Show a conversation; join it and load its history if needed.
 
         Raises:
-            ClientError: it may not be entered.
+            ClientError: the server refused the join.
         """
         await self._join(conversation_id)
         self.screen.open(conversation_id)
@@ -112,7 +119,7 @@ class ChatController:
         self.mark_read()
 
     async def load_older(self) -> None:
-        """Bring a page of the open conversation's history, unless one is on its way.
+        """Load a page of the open conversation's history, unless a page is being loaded.
 
         Raises:
             ClientError: the server refused.
@@ -148,7 +155,7 @@ class ChatController:
         self.on_change()
 
     def mark_read(self) -> None:
-        """Tell the server what was seen; one request at a time for a conversation, the newest position wins."""
+        """Send the read mark; one request at a time per conversation, for the newest position."""
         thread, key = self.screen.current, self.screen.current_id
         if thread is None or key is None or not self.screen.is_looking or key in self._marking:
             return
@@ -157,10 +164,10 @@ class ChatController:
             self.spawn(self._mark(key))
 
     async def change(self, method: str) -> None:
-        """Claim, release, resolve, reopen the open conversation, or give it to the bot.
+        """Claim, release, resolve or reopen the open conversation, or assign it to the bot.
 
         Raises:
-            ClientError: refused, or somebody was faster; then the present state is shown.
+            ClientError: the server refused; after a conflict the current state is shown.
         """
         thread = self.screen.current
         if thread is None or not isinstance(self.client, AgentClient):
@@ -176,14 +183,14 @@ class ChatController:
         self.update_conversation(await calls[method](thread.conversation.conversation_id, thread.conversation.version))
 
     def update_conversation(self, conversation: Conversation) -> None:
-        """Take a conversation's new state from an answer."""
+        """Apply the conversation of a response."""
         self.screen.apply(ConversationUpdated(conversation=conversation), time.monotonic())
         self.on_change()
 
     # Messages
 
     def send(self, content: str) -> bool:
-        """Queue a message for the open conversation; false when it can not be taken, and says why."""
+        """Queue a message for the open conversation; on failure show the reason and return False."""
         key = self.screen.current_id
         if key is None:
             self.notify("there is no conversation to write to yet", is_problem=True)
@@ -191,15 +198,15 @@ class ChatController:
         return self._post(SavedMessage(new_id(time.time_ns() // 1_000_000), key, content))
 
     def retry(self) -> None:
-        """Send again, under new ids, what was refused in the open conversation."""
+        """Send the refused messages of the open conversation again, with new ids."""
         failed = [] if self.screen.current is None else self.screen.current.take_failed()
         if not failed:
-            self.notify("nothing has failed here")
+            self.notify("no message has failed here")
         for entry in failed:
             self.send(entry.text)
 
     async def typing(self, *, is_typing: bool) -> None:
-        """Tell the others; the SDK says it as often as is needed."""
+        """Send the typing state; the SDK limits and repeats it as needed."""
         key = self.screen.current_id
         if key is not None and is_typing:
             await self.client.send_typing_start(key)
@@ -207,13 +214,13 @@ class ChatController:
             await self.client.send_typing_stop(key)
 
     def refresh(self) -> None:
-        """Look at what announces itself by nothing: messages that left, and the latency."""
+        """Poll the states that cause no event: messages handed to the socket, and the latency."""
         for key, pending in self._pending.items():
             if pending.state in {"queued", "sent"}:
                 self.screen.threads[pending.conversation_id].set_state(key, pending.state)
         self.screen.connection.latency_s = self.client.stats().ack_latency_p50_s
 
-    # Parts
+    # Internals
 
     async def _begin(self) -> None:
         user = await self.client.connect()
@@ -229,8 +236,8 @@ class ChatController:
             self.notify("no open conversation yet, waiting for the first one")
         else:
             await self.open(wanted)
-            if self.welcome:
-                self.notify(self.welcome)
+            if self._welcome:
+                self.notify(self._welcome)
         self._follow_newest()
 
     async def _restore(self) -> None:
@@ -239,7 +246,7 @@ class ChatController:
             try:
                 await self._join(saved.conversation_id)
             except RequestRefused as refusal:
-                self.notify(f"a message saved from the last time can not be sent: {refusal.message}", is_problem=True)
+                self.notify(f"a message saved earlier cannot be sent: {refusal.message}", is_problem=True)
             else:
                 self._post(saved)
 
@@ -260,7 +267,7 @@ class ChatController:
         self.screen.threads.pop(conversation_id, None)
 
     def _follow_newest(self) -> None:
-        """Follow the newest open conversations, and no more than that."""
+        """Join the newest open conversations, and leave older ones above the limit."""
         if not self.is_agent:
             return
         newest = [one for one in self.screen.conversations.by_change() if one.status != "resolved"][:MAX_FOLLOWED]
@@ -320,7 +327,7 @@ class ChatController:
         del name
         try:
             self._apply(event)
-        except Exception as problem:  # noqa: BLE001  the SDK would only log a bug of ours
+        except Exception as problem:  # noqa: BLE001  the SDK would only log it
             self.end(problem)
 
     def _apply(self, event: object) -> None:
@@ -355,5 +362,5 @@ class ChatController:
                 self.update_conversation(problem.conversation)
             text = problem.message if isinstance(problem, RequestRefused) else str(problem)
             self.notify(f"that did not work: {text}", is_problem=True)
-        except Exception as problem:  # noqa: BLE001  a bug ends the stay in one line, and is raised there
+        except Exception as problem:  # noqa: BLE001  a bug ends the session and is raised by run_screen
             self.end(problem)

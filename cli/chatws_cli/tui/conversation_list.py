@@ -1,4 +1,4 @@
-"""The list of conversations beside the messages."""
+"""Widget of the conversation list."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _NUMBERED = 9
 
 
 class ConversationListView(ScrollView, can_focus=False):
-    """Two rows for each conversation: number, presence, name, unread count; then status, waiting time, last words."""
+    """Two rows per conversation: number, presence, name, unread count; status, waiting time, last message."""
 
     ALLOW_SELECT = False
 
     class Chosen(Message):
-        """Somebody has clicked on a conversation."""
+        """A conversation was clicked."""
 
         def __init__(self, conversation_id: str) -> None:
             super().__init__()
@@ -44,7 +44,7 @@ class ConversationListView(ScrollView, can_focus=False):
         self._style = Style()
 
     def show(self, heading: str, rows: Sequence[ConversationRow]) -> None:
-        """Draw the list as it is now, the open conversation in sight."""
+        """Draw the list, scrolled to the open conversation."""
         if (heading, rows) == (self._heading, self._rows):
             return
         self._heading, self._rows = heading, rows
@@ -57,13 +57,13 @@ class ConversationListView(ScrollView, can_focus=False):
         self.refresh()
 
     def on_click(self, event: Click) -> None:
-        """Choose the conversation under the mouse."""
+        """Choose the clicked conversation."""
         place = (self.scroll_offset.y + event.y - 1) // _ROWS_EACH
         if 0 <= place < len(self._rows):
             self.post_message(self.Chosen(self._rows[place].conversation_id))
 
     def render_line(self, y: int) -> Strip:
-        """Draw one row."""
+        """Render one row."""
         columns = self.size.width
         text = self._text(self.scroll_offset.y + y, columns)
         return Strip(text.render(self.app.console), text.cell_len).crop_extend(0, columns, self._style)
@@ -85,6 +85,6 @@ class ConversationListView(ScrollView, can_focus=False):
 
 def _styled(words: str, style: Style) -> Text:
     text = Text(words, end="")
-    # A Text of one style renders without it.
+    # A style passed to the constructor of Text is not rendered.
     text.stylize(style)
     return text

@@ -1,4 +1,4 @@
-"""Other programs in the same terminal: the user's pager and editor."""
+"""Runs the user's pager and editor in the same terminal."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def find_program(kind: str) -> list[str] | None:
 
 
 async def run_program(app: App[int], kind: str, text: str) -> str | None:
-    """Give the terminal to a program that shows ``text`` from a file only this user can read; return what it left.
+    """Run a program on ``text``, in a file only this user can read, and return the resulting content.
 
-    The connection lives on meanwhile. None when there is no such program, or it failed.
+    The connection stays open meanwhile. Returns None if there is no such program, or it failed.
     """
     command = find_program(kind)
     if command is None:

@@ -1,4 +1,4 @@
-"""The page of keys and commands."""
+"""Help page of keys and commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 
 class HelpScreen(ModalScreen[None]):
-    """Text over everything; any of the usual keys closes it."""
+    """Modal page of text; Escape, F1, Q or Enter closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter,ctrl+c,ctrl+q", "dismiss", "close")]
 

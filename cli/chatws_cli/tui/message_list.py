@@ -1,4 +1,4 @@
-"""The pane of messages: draws only the rows in sight, wraps each block once for a width, keeps the reader's place."""
+"""Widget of the messages: renders visible rows only, caches the layout, and keeps the scroll position."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chatws_cli.presentation.thread import Thread
 
 _OLDER_WITHIN_ROWS = 3
-"""So near to the top the next page of history is asked for."""
+"""Distance from the top at which the next page of history is requested."""
 
 
 class _Drawn(NamedTuple):
@@ -34,40 +34,40 @@ class _Drawn(NamedTuple):
 
 
 class MessageList(ScrollView, can_focus=False):
-    """Shows one thread; `show` after every change of it."""
+    """Scrollable view of one thread; call `show` after every change of it."""
 
     ALLOW_SELECT = True
 
     class Moved(Message):
-        """The window over the messages has moved."""
+        """The scroll position has changed."""
 
     class NearTop(Message):
-        """The reader has come to the oldest message that is loaded."""
+        """The scroll position is near the oldest loaded message."""
 
     def __init__(self) -> None:
         super().__init__()
         self.marked: MessageItem | None = None
-        """The message that keys have marked; None for the newest."""
+        """Message marked by keys; None for the newest."""
         self._thread: Thread | None = None
         self._blocks: list[Block] = []
         self._tops: list[int] = []
-        """The row at which each block begins."""
+        """First row of each block."""
         self._laid: dict[Block, Rows] = {}
         self._columns = 0
         self._follows = True
-        """The reader was at the end when the window last moved; a smaller window or more text is no move."""
+        """Whether the last scroll ended at the newest message; resizing and new text are not scrolls."""
         self._style = Style()
-        """The widget's own style, which takes longer to find than a row to draw."""
+        """Cached style of the widget; computing it takes longer than rendering a row."""
         self._drawn = _Drawn(None, [], 0, Size(0, 0))
-        """What `show` has drawn last: a screen that is redrawn for nothing costs 10 kB each time, over SSH too."""
+        """State drawn last by `show`; an unneeded redraw writes 10 kB to the terminal, also over SSH."""
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the newest message is seen."""
+        """Whether the newest message is visible."""
         return self.scroll_offset.y >= self.max_scroll_y
 
     def show(self, thread: Thread | None) -> None:
-        """Draw a thread as it is now; a reader at the end stays there, one who has scrolled up keeps the place."""
+        """Draw a thread; stay at the end if scrolled there, otherwise keep the position."""
         drawn = self._fingerprint(thread)
         if drawn == self._drawn:
             return
@@ -85,12 +85,12 @@ class MessageList(ScrollView, can_focus=False):
         self.refresh()
 
     def to_end(self) -> None:
-        """Show the newest message."""
+        """Scroll to the newest message."""
         self._follows = True
         self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     def page(self, direction: int) -> None:
-        """Scroll by a page, less two rows that stay in sight."""
+        """Scroll by a page less two rows."""
         step = max(1, self.size.height - 2)
         self.scroll_to(y=self.scroll_offset.y + direction * step, animate=False, immediate=True)
 
@@ -116,7 +116,7 @@ class MessageList(ScrollView, can_focus=False):
         return None if chosen is None else chosen.text
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Tell who keeps count of what was seen, and who brings older messages."""
+        """Post the messages that update the unread count and load older messages."""
         super().watch_scroll_y(old_value, new_value)
         self._follows = self.is_at_end
         self.post_message(self.Moved())
@@ -124,12 +124,12 @@ class MessageList(ScrollView, can_focus=False):
             self.post_message(self.NearTop())
 
     def on_resize(self, event: Resize) -> None:
-        """Wrap anew."""
+        """Wrap the text for the new width."""
         del event
         self.show(self._thread)
 
     def render_line(self, y: int) -> Strip:
-        """Draw one row of the window."""
+        """Render one visible row."""
         columns = self.size.width
         row = self.scroll_offset.y + y
         if row >= self.virtual_size.height or not self._blocks:
@@ -144,12 +144,12 @@ class MessageList(ScrollView, can_focus=False):
         return strip.crop_extend(0, columns, self._style).apply_offsets(0, row)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return the text the mouse has selected."""
+        """Return the selected text."""
         rows = (self._text(row).plain.rstrip() for row in range(self.virtual_size.height))
         return selection.extract("\n".join(rows)), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Draw the selection."""
+        """Redraw with the new selection."""
         del selection
         self.refresh()
 
@@ -185,7 +185,7 @@ class MessageList(ScrollView, can_focus=False):
         self.virtual_size = Size(columns, row)
 
     def _anchor(self) -> tuple[Block, int] | None:
-        """Return the block in the window's first row, and which of its rows that is."""
+        """Return the block in the first visible row, and the offset of that row in it."""
         if not self._blocks:
             return None
         row = min(self.scroll_offset.y, self.virtual_size.height - 1)

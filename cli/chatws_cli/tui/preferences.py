@@ -1,10 +1,10 @@
-"""What a user may choose for the full screen: ``chatws/terminal.toml`` in the XDG configuration directory.
+"""User preferences of the full screen: ``chatws/terminal.toml`` in the XDG configuration directory.
 
-bell = false            # no sound for messages that come while nobody looks
+bell = false            # no sound for messages that arrive while the terminal is not visible
 mouse = false           # leave the mouse to the terminal
-enter = "newline"       # Enter breaks the line, Alt+Enter or Ctrl+J sends; "send" by default
+enter = "newline"       # Enter inserts a new line, Alt+Enter or Ctrl+J sends; "send" by default
 [keys]
-quit = "ctrl+d"         # by the id that `chatws agent` shows under F1 in brackets
+quit = "ctrl+d"         # key ids: see chatws_cli.screen.keys
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chatws_cli.screen.keys import KEYS
 
 
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The choices, and their defaults."""
+    """Preferences with their defaults."""
 
     bell: bool = True
     mouse: bool = True
@@ -30,7 +30,7 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: dict[str, str] = {}
 
     def keys_for(self, key_id: str) -> frozenset[str]:
-        """Return the keys that do one thing."""
+        """Return the keys of an action."""
         if self.enter == "newline" and key_id in {"send", "newline"} and key_id not in self.keys:
             key_id = "newline" if key_id == "send" else "send"
         default = next(key.keys for key in KEYS if key.id == key_id)
@@ -38,16 +38,16 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def preferences_file() -> Path:
-    """Return where the choices are looked for."""
+    """Return the path of the preferences file."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "chatws" / "terminal.toml"
 
 
 def load_preferences(file: Path | None = None) -> Preferences:
-    """Read the choices; the defaults without a file.
+    """Load the preferences; return the defaults without a file.
 
     Raises:
-        CommandError: the file holds something else; exit code 2.
+        CommandError: the file is invalid; exit code 2.
     """
     file = file or preferences_file()
     try:
@@ -55,11 +55,11 @@ def load_preferences(file: Path | None = None) -> Preferences:
     except FileNotFoundError:
         return Preferences()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
-        raise CommandError(f"{file} can not be used", str(problem), code=ExitCode.USAGE) from problem
+        raise CommandError(f"{file} cannot be used", str(problem), code=ExitCode.USAGE) from problem
     unknown = sorted(set(chosen.keys) - {key.id for key in KEYS})
     if unknown:
         known = ", ".join(key.id for key in KEYS)
         raise CommandError(
-            f"{file} can not be used", f"there is no key {unknown[0]!r}", f"known are {known}", code=ExitCode.USAGE
+            f"{file} cannot be used", f"there is no key {unknown[0]!r}", f"known are {known}", code=ExitCode.USAGE
         )
     return chosen

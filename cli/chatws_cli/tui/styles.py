@@ -1,4 +1,4 @@
-"""What the names of styles look like: the terminal's own sixteen colours, which its user has chosen to be readable."""
+"""Styles in the sixteen colours of the terminal, so that they follow the user's theme."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ Screen, ChatView, MessageList, ConversationListView, Composer, Static { backgrou
 ChatView { width: 1fr; height: 1fr; }
 ChatView.-second { border-left: solid ansi_bright_black; }
 ChatView .middle { height: 1fr; }
-ChatView .talk { width: 1fr; }
+ChatView .conversation { width: 1fr; }
 MessageList { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
 ConversationListView {
     width: 26; height: 1fr; border-right: solid ansi_bright_black; scrollbar-size-vertical: 0; overflow-x: hidden;
 }
 ChatView.-narrow ConversationListView { width: 1fr; border-right: none; }
-ChatView.-narrow.-listed .talk { display: none; }
+ChatView.-narrow.-listed .conversation { display: none; }
 ChatView.-unlisted ConversationListView { display: none; }
 ChatView .typing { height: 1; text-style: italic; }
-ChatView .box { height: auto; max-height: 6; border-top: solid ansi_bright_black; }
-ChatView:focus-within .box { border-top: solid ansi_cyan; }
+ChatView .composer { height: auto; max-height: 6; border-top: solid ansi_bright_black; }
+ChatView:focus-within .composer { border-top: solid ansi_cyan; }
 ChatView .prompt { width: 2; }
 Composer, Composer:focus { height: auto; min-height: 1; max-height: 6; border: none; padding: 0; }
 ChatView .status { height: 1; text-style: reverse; }

@@ -1,4 +1,4 @@
-"""Teaches Textual a key that it takes for another one."""
+"""Corrects a key sequence that Textual misinterprets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALT_ENTER = "\x1b\r"
 
 
 def register_alt_enter() -> None:
-    """Let Alt+Enter mean Ctrl+J, a new line, where a terminal sends it as Escape and Enter.
+    """Map Alt+Enter, sent by terminals as Escape and Enter, to Ctrl+J, which inserts a new line.
 
     Textual (8.2) drops the Escape, and Enter would send a half-written message.
     """
