@@ -1,4 +1,4 @@
-"""Fixtures of the command line: terminals with ``chatws`` in them."""
+"""Fixtures of the command line: commands in this process, and in terminals."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class OpenTerminal(Protocol):
-    """Opens a terminal that runs a ``chatws`` command; it ends with the test."""
+    """Opens a terminal that runs a ``chatws`` command until the end of the test."""
 
     def __call__(self, *arguments: str, **env: str) -> TerminalProcess: ...
 
 
-class Done(NamedTuple):
-    """What a command left."""
+class CommandResult(NamedTuple):
+    """Exit code and output of a command."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-class Invoke(Protocol):
-    """Runs a ``chatws`` command in this process: a twentieth of the time, where the process is not the point."""
+class RunCommand(Protocol):
+    """Runs a ``chatws`` command in this process, in a twentieth of the time of a child process."""
 
-    def __call__(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done: ...
+    def __call__(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> CommandResult: ...
 
 
 @pytest.fixture(autouse=True)
-def kept_logging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that serves logs to its stderr, which here ends with the test."""
+def restore_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore the loggers: ``chatws serve`` adds a handler for a stderr that is closed after the test."""
     root, ours = logging.getLogger(), logging.getLogger("chatws")
     monkeypatch.setattr(root, "handlers", list(root.handlers))
     for logger in (root, ours):
@@ -46,8 +46,8 @@ def kept_logging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def chatws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
-    def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
+def chatws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunCommand:
+    def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> CommandResult:
         with monkeypatch.context() as patch, TemporaryFile("w+", encoding="utf-8") as typed:
             typed.write(stdin)
             typed.seek(0)
@@ -59,7 +59,7 @@ def chatws(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
             with pytest.raises(SystemExit) as end:
                 run()
         out, err = capsys.readouterr()
-        return Done(int(end.value.code or 0), out, err)
+        return CommandResult(int(end.value.code or 0), out, err)
 
     return invoke
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke, OpenTerminal
+    from tests.cli.conftest import OpenTerminal, RunCommand
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One server for the tests that neither stop it nor need it empty; each has a customer of its own."""
-    # Agents enter the conversation that changed last: not that of another test whose agent has been away for a minute.
+    """Server shared by tests that neither stop it nor need an empty database; each test has its own customer."""
+    # Agents join the conversation that changed last; a long limit prevents changes of conversations of other tests.
     process = ServerProcess(tmp_path_factory.mktemp("shared"), "--set", "assignee_offline_ms=3600000")
     process.start()
     yield process
@@ -52,7 +52,7 @@ def records(output: str) -> list[dict[str, Any]]:
 
 
 def stored(output: str) -> list[str]:
-    """List the messages that were shown as stored; after more than a second they were shown as queued before."""
+    """List the messages shown as stored; those that took over a second were shown as queued before."""
     return ["".join(one) for one in re.findall(r"(?:you: (.*) ✓ stored|✓ stored: (.*))", output)]
 
 
@@ -63,8 +63,8 @@ def test_a_line_in_a_pipe_is_stored_and_acked_before_the_end(customer: list[str]
     assert (ack["command"], ack["data"]["seq"]) == ("send_message", 1)
 
 
-def test_history_is_there_after_a_restart_of_both_sides(
-    chatws: Invoke, server: ServerProcess, customer: list[str]
+def test_history_survives_a_restart_of_both_sides(
+    chatws: RunCommand, server: ServerProcess, customer: list[str]
 ) -> None:
     chatws(*customer, stdin="first\nsecond\n")
     server.restart()
@@ -76,7 +76,7 @@ def test_history_is_there_after_a_restart_of_both_sides(
     ]
 
 
-def test_requests_and_mistakes_are_answered_line_by_line(chatws: Invoke, customer: list[str], agent: list[str]) -> None:
+def test_every_json_request_gets_an_ack_or_a_refusal(chatws: RunCommand, customer: list[str], agent: list[str]) -> None:
     chatws(*customer, stdin="question\n")
     requests = [
         {"content": "answer", "clientMessageId": "id-1"},
@@ -101,14 +101,14 @@ def test_requests_and_mistakes_are_answered_line_by_line(chatws: Invoke, custome
     ]
 
 
-def test_a_message_that_can_not_be_sent_fails_the_command(chatws: Invoke, customer: list[str]) -> None:
+def test_a_message_that_cannot_be_sent_fails_the_command(chatws: RunCommand, customer: list[str]) -> None:
     done = chatws(*customer, stdin="x" * 4_001 + "\nshort\n")
     assert done.returncode == 1
     assert "! not sent" in done.stdout
     assert stored(done.stdout) == ["short"]
 
 
-def test_more_lines_than_the_outbox_holds_arrive_in_order(chatws: Invoke, tmp_path: Path) -> None:
+def test_more_lines_than_the_outbox_holds_arrive_in_order(chatws: RunCommand, tmp_path: Path) -> None:
     lines = [f"line {number}" for number in range(1_050)]
     options = ["--port", "0", "--limits", "off", "--data-dir", str(tmp_path / "fast")]
     with subprocess.Popen(
@@ -122,33 +122,35 @@ def test_more_lines_than_the_outbox_holds_arrive_in_order(chatws: Invoke, tmp_pa
 
 
 @pytest.mark.parametrize("command", ["customer", "agent"])
-def test_nobody_there_is_exit_code_3(chatws: Invoke, command: str, tmp_path: Path) -> None:
+def test_unreachable_server_is_exit_code_3(chatws: RunCommand, command: str, tmp_path: Path) -> None:
     done = chatws(command, "--url", "http://127.0.0.1:9", "--data-dir", str(tmp_path), env={"CHATWS_TOKEN": "t"})
     assert (done.returncode, done.stdout) == (3, "")
     assert "cannot connect to http://127.0.0.1:9" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_polling_carries_everything_too(chatws: Invoke, customer: list[str]) -> None:
+def test_messages_are_sent_over_polling(chatws: RunCommand, customer: list[str]) -> None:
     done = chatws(*customer, "--transport", "polling", stdin="one\ntwo\n")
     assert done.returncode == 0
     assert stored(done.stdout) == ["one", "two"]
 
 
-def test_what_is_no_address_is_a_usage_error(chatws: Invoke, tmp_path: Path) -> None:
+def test_invalid_server_address_is_a_usage_error(chatws: RunCommand, tmp_path: Path) -> None:
     for address in ("ws://127.0.0.1:3000", "localhost", "http://"):
         done = chatws("customer", "--url", address, "--data-dir", str(tmp_path))
         assert (done.returncode, done.stdout) == (2, "")
         assert repr(address) in done.stderr
 
 
-def test_credentials_that_are_refused_are_exit_code_4(chatws: Invoke, agent: list[str]) -> None:
+def test_credentials_that_are_refused_are_exit_code_4(chatws: RunCommand, agent: list[str]) -> None:
     done = chatws(*agent, env={"CHATWS_TOKEN": "not a token"})
     assert (done.returncode, done.stdout) == (4, "")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_conversation_of_somebody_else_is_exit_code_4(chatws: Invoke, customer: list[str], agent: list[str]) -> None:
+def test_conversation_of_another_customer_is_exit_code_4(
+    chatws: RunCommand, customer: list[str], agent: list[str]
+) -> None:
     chatws(*customer, stdin="mine\n")
     listed = chatws(*agent, stdin="/list\n").stdout
     conversation_id = listed.rpartition("[")[2].partition("]")[0]
@@ -158,31 +160,31 @@ def test_a_conversation_of_somebody_else_is_exit_code_4(chatws: Invoke, customer
     assert (done.returncode, "mine" in done.stdout) == (4, False)
 
 
-def test_an_agent_without_a_token_is_told_how_to_get_one(chatws: Invoke, shared: ServerProcess, tmp_path: Path) -> None:
+def test_missing_token_is_reported_with_advice(chatws: RunCommand, shared: ServerProcess, tmp_path: Path) -> None:
     done = chatws("agent", "--url", shared.url, "--data-dir", str(tmp_path / "other"))
     assert (done.returncode, done.stdout) == (2, "")
     assert "chatws token create" in done.stderr
 
 
-def test_a_development_token_never_leaves_this_machine(chatws: Invoke, shared: ServerProcess) -> None:
+def test_development_token_is_used_for_local_servers_only(chatws: RunCommand, shared: ServerProcess) -> None:
     done = chatws("agent", "--url", "http://192.0.2.1:3000", "--data-dir", str(shared.data_dir))
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no token" in done.stderr
 
 
-def test_a_kept_session_that_is_over_is_replaced(chatws: Invoke, shared: ServerProcess, tmp_path: Path) -> None:
+def test_expired_saved_session_is_replaced(chatws: RunCommand, shared: ServerProcess, tmp_path: Path) -> None:
     options = ["customer", "--url", shared.url, "--data-dir", str(tmp_path / "home")]
     chatws(*options, stdin="before\n")
-    (kept,) = (tmp_path / "home" / "sessions").iterdir()
-    assert kept.stat().st_mode & 0o777 == 0o600
-    kept.write_text("x" * 200)  # longer than any session id, so unknown also in development mode
+    (file,) = (tmp_path / "home" / "sessions").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("x" * 200)  # longer than any session id, so unknown also in development mode
     done = chatws(*options, stdin="after\n")
     assert done.returncode == 0
     assert "starting a new one" in done.stderr
     assert stored(done.stdout) == ["after"]
 
 
-def test_the_first_conversation_is_waited_for(server: ServerProcess, tmp_path: Path) -> None:
+def test_agent_waits_for_the_first_conversation(server: ServerProcess, tmp_path: Path) -> None:
     customer, agent = customer_of(server, tmp_path), agent_of(server)
     with subprocess.Popen(
         [CHATWS, *agent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment_of_children(), text=True
@@ -199,7 +201,7 @@ def test_the_first_conversation_is_waited_for(server: ServerProcess, tmp_path: P
 
 
 def test_an_agent_whose_input_ends_does_not_wait_for_a_first_conversation(
-    chatws: Invoke, server: ServerProcess
+    chatws: RunCommand, server: ServerProcess
 ) -> None:
     agent = agent_of(server)
     for stdin, code, said in (
@@ -215,8 +217,8 @@ def test_an_agent_whose_input_ends_does_not_wait_for_a_first_conversation(
     assert (done.returncode, refused["event"], refused["error"]["code"]) == (1, "refused", "not_joined")
 
 
-def test_a_line_that_enters_a_conversation_decides_where_the_next_one_goes(
-    chatws: Invoke, customer: list[str], agent: list[str]
+def test_join_command_sets_the_conversation_of_the_next_line(
+    chatws: RunCommand, customer: list[str], agent: list[str]
 ) -> None:
     session = json.loads(chatws("session", "create", *customer[1:3], "--json").stdout)
     chatws(*customer, stdin="in another conversation, which is newer\n")
@@ -226,10 +228,10 @@ def test_a_line_that_enters_a_conversation_decides_where_the_next_one_goes(
     assert "here" not in chatws(*customer).stdout
 
 
-def test_failures_can_be_felt_in_lines_too(chatws: Invoke, customer: list[str]) -> None:
+def test_line_mode_simulates_connection_faults(chatws: RunCommand, customer: list[str]) -> None:
     done = chatws(*customer, stdin="/drop soon\n/drop 0.01\nwritten meanwhile\n/freeze 0.01\n")
     assert done.returncode == 0
-    assert "say for how many seconds" in done.stdout
+    assert "give a number of seconds" in done.stdout
     assert "connection lost (cut on request)" in done.stdout
     assert "written meanwhile" in chatws(*customer).stdout
     assert chatws(*customer, "--wait", "20", stdin="/expire\n").returncode == 4
@@ -322,7 +324,7 @@ def test_a_signal_ends_a_command_whose_input_stays_open(customer: list[str], num
         lines.join()
 
 
-def test_a_token_and_what_to_say_come_in_one_pipe(chatws: Invoke, shared: ServerProcess, customer: list[str]) -> None:
+def test_token_and_messages_come_in_one_pipe(chatws: RunCommand, shared: ServerProcess, customer: list[str]) -> None:
     chatws(*customer, stdin="question\n")
     token = chatws("token", "create", "--sub", "alice", "--data-dir", str(shared.data_dir)).stdout.strip()
     done = run_chatws("agent", "--url", shared.url, "--token-file", "-", stdin=f"{token}\nanswer\n")
@@ -331,7 +333,7 @@ def test_a_token_and_what_to_say_come_in_one_pipe(chatws: Invoke, shared: Server
     assert "answer" in chatws(*customer).stdout
 
 
-def test_a_remote_message_can_not_steer_the_terminal(
+def test_remote_message_cannot_control_the_terminal(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:
     grace = open_terminal(*customer, "--plain", NO_COLOR="1")

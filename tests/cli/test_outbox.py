@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_messages_are_kept_in_order_until_they_are_removed(tmp_path: Path) -> None:
+def test_outbox_file_keeps_messages_in_order_until_removed(tmp_path: Path) -> None:
     file = outbox_path(tmp_path, "server", "../ada")
     one, two = SavedMessage("b", "c1", "first"), SavedMessage("a", "c1", "second\n'; DROP TABLE message")
     with OutboxFile(file) as outbox:
-        for kept in (one, two, one):
-            outbox.add(kept)
+        for message in (one, two, one):
+            outbox.add(message)
     with OutboxFile(file) as outbox, OutboxFile(file) as other_terminal:
         assert outbox.waiting() == other_terminal.waiting() == [one, two]
         other_terminal.remove("b")
@@ -29,7 +29,7 @@ def test_messages_are_kept_in_order_until_they_are_removed(tmp_path: Path) -> No
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_preferences_are_read_and_mistakes_named(tmp_path: Path) -> None:
+def test_preferences_are_read_and_errors_are_named(tmp_path: Path) -> None:
     file = tmp_path / "terminal.toml"
     assert load_preferences(file) == Preferences()
     file.write_text('bell = false\nenter = "newline"\n[keys]\nquit = "ctrl+d"\n')
@@ -43,5 +43,5 @@ def test_preferences_are_read_and_mistakes_named(tmp_path: Path) -> None:
             load_preferences(file)
 
 
-def test_the_full_screen_knows_every_command_of_the_line_mode() -> None:
+def test_full_screen_has_every_command_of_the_line_mode() -> None:
     assert set(LINE_COMMANDS) < set(COMMANDS)

@@ -1,4 +1,4 @@
-"""The commands on the whole database: copy, prune, new-epoch, and ``user erase``."""
+"""Commands on the whole database: copy, prune, new-epoch, and ``user erase``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatws.store.factory import make_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke, OpenTerminal
+    from tests.cli.conftest import OpenTerminal, RunCommand
     from tests.support.postgres import PostgresServer
 
 ANN = User(user_id="ann", user_name="Ann", role="customer")
@@ -23,7 +23,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """Give a data directory whose database holds one resolved conversation of 1970."""
+    """Return a data directory whose database holds one resolved conversation of 1970."""
     asyncio.run(_fill(f"sqlite:///{tmp_path / 'chatws.db'}"))
     return tmp_path
 
@@ -37,7 +37,9 @@ async def _fill(url: str) -> None:
     await store.close()
 
 
-def test_database_moves_to_postgres_and_is_used_there(chatws: Invoke, data_dir: Path, postgres: PostgresServer) -> None:
+def test_database_moves_to_postgres_and_is_used_there(
+    chatws: RunCommand, data_dir: Path, postgres: PostgresServer
+) -> None:
     env = {"CHATWS_DATABASE_URL": postgres.new_database()}
     done = chatws("db", "copy", "--data-dir", str(data_dir), env=env)
     assert (done.returncode, done.stderr) == (0, "")
@@ -62,7 +64,7 @@ def test_copy_draws_a_bar_for_each_table_on_a_terminal(
     assert "1/1" in terminal.text
 
 
-def test_dry_run_says_what_prune_then_deletes(chatws: Invoke, data_dir: Path) -> None:
+def test_dry_run_prints_the_counts_that_prune_deletes(chatws: RunCommand, data_dir: Path) -> None:
     prune = ("db", "prune", "--data-dir", str(data_dir), "--older-than", "90d")
     counts = "1 conversations, 1 messages, 1 sessions, 1 customers"
     assert chatws(*prune, "--dry-run").stdout == f"would delete {counts}\n"
@@ -71,7 +73,7 @@ def test_dry_run_says_what_prune_then_deletes(chatws: Invoke, data_dir: Path) ->
     assert chatws(*prune[:-1], "soon").returncode == 2
 
 
-def test_erased_user_is_told_in_numbers_and_an_unknown_one_in_a_line(chatws: Invoke, data_dir: Path) -> None:
+def test_erase_prints_counts_and_an_unknown_user_is_an_error(chatws: RunCommand, data_dir: Path) -> None:
     done = chatws("user", "erase", "ann", "--data-dir", str(data_dir))
     assert done.stdout == "erased ann: 1 messages, 1 sessions\n"
     done = chatws("user", "erase", "nobody", "--data-dir", str(data_dir))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.server import ServerProcess
-    from tests.support.tmux import Window
+    from tests.support.tmux import TmuxWindow
 
 
 @pytest.fixture
@@ -23,20 +23,20 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     running.close()
 
 
-def start_customer(window: Window, server: ServerProcess, tmp_path: Path) -> None:
+def start_customer(window: TmuxWindow, server: ServerProcess, tmp_path: Path) -> None:
     options = ["--url", server.url, "--data-dir", str(tmp_path / "grace"), "--name", "Grace"]
     window.start(str(CHATWS), "customer", *options)
 
 
-def start_agent(window: Window, server: ServerProcess, tmp_path: Path, name: str) -> None:
+def start_agent(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name: str) -> None:
     token = tmp_path / f"{name}.token"
     token.write_text(server.sign_token(name))
     options = ["--url", server.url, "--data-dir", str(tmp_path / name), "--token-file", str(token)]
     window.start(str(CHATWS), "agent", *options)
 
 
-def end(window: Window, key: str, code: int) -> None:
-    """Leave, and find the shell's screen as it was."""
+def end(window: TmuxWindow, key: str, code: int) -> None:
+    """Quit, and check that the screen of the shell is restored."""
     window.press(key)
     window.sees(f"exit code {code}")
     assert window.is_clean
@@ -137,7 +137,7 @@ def test_signals_leave_a_clean_terminal_and_their_exit_code(
     assert grace.is_clean
 
 
-def test_a_dead_server_a_refused_token_and_an_expired_session_end_in_one_line(
+def test_unreachable_server_refused_token_and_expired_session_end_in_one_line(
     shared_server: ServerProcess, tmux: Tmux, tmp_path: Path
 ) -> None:
     window = tmux.open("one", 160, 24)
@@ -161,7 +161,7 @@ def test_a_dead_server_a_refused_token_and_an_expired_session_end_in_one_line(
 def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
     window = tmux.open("demo", 140, 24)
     window.start(str(CHATWS), "demo")
-    window.sees("Tab goes to the other one")
+    window.sees("Tab switches sides")
     window.sees("with Grace|Grace, queued")
     window.write("hello agent")
     window.sees("Grace is typing…")

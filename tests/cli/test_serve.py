@@ -16,12 +16,12 @@ from tests.support.commands import run_chatws
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import RunCommand
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
 
-def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartServer, tmp_path: Path) -> None:
+def test_startup_message_has_the_address_first_and_then_commands(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(data_dir=tmp_path / "d")
     server.stdout.wait_for("development mode", 30)
     text = server.stdout.text
@@ -33,7 +33,7 @@ def test_the_address_comes_first_and_then_what_to_type_next(start_server: StartS
         assert json.load(response)["websocket"]["connections"] == 0
 
 
-def test_the_printed_commands_name_a_program_that_is_there(server: ServerProcess) -> None:
+def test_printed_commands_name_an_existing_program(server: ServerProcess) -> None:
     text = server.stdout.text
     for command in re.findall(r"^  (.* (?:agent|customer) .*)$", text, re.MULTILINE):
         program = shlex.split(command)[0]
@@ -41,9 +41,9 @@ def test_the_printed_commands_name_a_program_that_is_there(server: ServerProcess
     assert len(re.findall(r"^  .* (?:agent|customer) --url", text, re.MULTILINE)) == 2
 
 
-def test_the_first_run_makes_secret_and_agent_once_and_says_so(start_server: StartServer, tmp_path: Path) -> None:
+def test_first_run_creates_secret_and_agent_once_and_reports_it(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(data_dir=tmp_path / "d")
-    server.stdout.wait_for("first run: made a secret and the development agent", 30)
+    server.stdout.wait_for("first run: created a secret and the development agent", 30)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "d").iterdir()}
     assert modes["secret"] == modes["dev-agent.json"] == 0o600
     assert server.terminate() == 143
@@ -52,17 +52,17 @@ def test_the_first_run_makes_secret_and_agent_once_and_says_so(start_server: Sta
     assert "first run" not in server.stdout.text
 
 
-def test_a_taken_port_is_named_with_its_holder_and_the_next_step(start_server: StartServer, tmp_path: Path) -> None:
+def test_port_in_use_is_reported_with_process_and_advice(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server()
     done = run_chatws("serve", "--port", str(server.port), "--data-dir", str(tmp_path / "second"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
         f"chatws: port {server.port} is in use by process {server.pid}; "
-        f"try --port {server.port + 1}, or --port 0 for any free one"
+        f"try --port {server.port + 1}, or --port 0 for any free port"
     )
 
 
-def test_a_taken_database_is_named_with_its_holder(start_server: StartServer) -> None:
+def test_database_in_use_is_reported_with_process(start_server: StartServer) -> None:
     server = start_server()
     done = run_chatws("serve", "--port", "0", "--data-dir", str(server.data_dir))
     assert (done.returncode, done.stdout) == (1, "")
@@ -72,7 +72,7 @@ def test_a_taken_database_is_named_with_its_holder(start_server: StartServer) ->
     )
 
 
-def test_a_data_directory_that_can_not_be_made_is_named(chatws: Invoke) -> None:
+def test_a_data_directory_that_cannot_be_made_is_named(chatws: RunCommand) -> None:
     done = chatws("serve", "--port", "0", "--data-dir", "/proc/no")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -81,7 +81,7 @@ def test_a_data_directory_that_can_not_be_made_is_named(chatws: Invoke) -> None:
     )
 
 
-def test_a_database_that_can_not_be_made_is_named(chatws: Invoke, tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_made_is_named(chatws: RunCommand, tmp_path: Path) -> None:
     options = ["--data-dir", str(tmp_path), "--database-url", "sqlite:////proc/no/chatws.db"]
     done = chatws("serve", "--port", "0", *options)
     assert (done.returncode, done.stdout) == (1, "")
@@ -105,7 +105,9 @@ def test_a_database_that_can_not_be_made_is_named(chatws: Invoke, tmp_path: Path
         (["--bot", "clever"], "setting bot (from option --bot) cannot be 'clever'; allowed is one of"),
     ],
 )
-def test_unsafe_or_wrong_settings_open_no_port(chatws: Invoke, tmp_path: Path, options: list[str], why: str) -> None:
+def test_unsafe_or_wrong_settings_open_no_port(
+    chatws: RunCommand, tmp_path: Path, options: list[str], why: str
+) -> None:
     done = chatws("serve", "--port", "0", "--data-dir", str(tmp_path / "d"), *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
@@ -114,7 +116,7 @@ def test_unsafe_or_wrong_settings_open_no_port(chatws: Invoke, tmp_path: Path, o
 
 
 @pytest.mark.parametrize(("secret", "mode"), [("short", 0o600), ("x" * 40, 0o644)])
-def test_a_weak_or_readable_secret_opens_no_port(chatws: Invoke, tmp_path: Path, secret: str, mode: int) -> None:
+def test_a_weak_or_readable_secret_opens_no_port(chatws: RunCommand, tmp_path: Path, secret: str, mode: int) -> None:
     (tmp_path / "secret").write_text(secret)
     os.chmod(tmp_path / "secret", mode)  # noqa: PTH101 - the tested call of a careless user
     done = chatws("serve", "--port", "0", "--data-dir", str(tmp_path), "--prod")

@@ -16,7 +16,7 @@ from tests.support.server import CHATWS, environment_of_children
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import RunCommand
     from tests.support.server import ServerProcess
 
 LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2")
@@ -62,14 +62,14 @@ def test_help_names_every_command_and_the_first_step() -> None:
         "db backup", "db restore", "db new-epoch", "db copy", "db prune", "config show", "config reference",
     ],
 )  # fmt: skip
-def test_every_command_explains_itself_with_an_example(chatws: Invoke, command: str) -> None:
+def test_help_of_every_command_has_an_example(chatws: RunCommand, command: str) -> None:
     done = chatws(*command.split(), "--help")
     assert done.returncode == 0
     assert "Example: " in done.stdout
     assert f"chatws {command}" in done.stdout
 
 
-def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(chatws: Invoke) -> None:
+def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(chatws: RunCommand) -> None:
     done = chatws("sevre")
     assert done.returncode == 2
     assert "Did you mean 'serve'" in done.stderr
@@ -84,7 +84,7 @@ def test_an_error_is_one_line_and_debug_shows_the_traceback() -> None:
     assert "Traceback" in run_chatws(*arguments, env={"CHATWS_DEBUG": "1"}).stderr
 
 
-def test_config_show_names_values_and_sources_and_masks_passwords(chatws: Invoke) -> None:
+def test_config_show_names_values_and_sources_and_masks_passwords(chatws: RunCommand) -> None:
     env = {"CHATWS_DATABASE_URL": "postgresql://me:hunter2@db/chat", "WEBSOCKET_CORS_ORIGIN": "https://a.example"}
     done = chatws("config", "show", "--json", env=env)
     shown = json.loads(done.stdout)
@@ -96,7 +96,7 @@ def test_config_show_names_values_and_sources_and_masks_passwords(chatws: Invoke
     assert "https://a.example" in plain
 
 
-def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
+def test_closed_output_pipe_ends_a_command_without_an_error() -> None:
     child = subprocess.Popen([CHATWS, "config", "reference"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stderr is not None
@@ -106,7 +106,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:
     child.stderr.close()
 
 
-def test_closed_standard_streams_are_no_obstacle(shared_server: ServerProcess, tmp_path: Path) -> None:
+def test_commands_run_with_closed_standard_streams(shared_server: ServerProcess, tmp_path: Path) -> None:
     options = ["--url", shared_server.url, "--session-file", str(tmp_path / "session")]
     script = f"exec {shlex.join([str(CHATWS), 'customer', *options])} "
     for closed in ("<&-", ">&-"):
@@ -115,14 +115,14 @@ def test_closed_standard_streams_are_no_obstacle(shared_server: ServerProcess, t
         assert (done.returncode, done.stderr) == (0, ""), closed
 
 
-def test_a_session_that_can_not_be_kept_is_said_in_one_line(shared_server: ServerProcess) -> None:
+def test_session_that_cannot_be_saved_is_reported_in_one_line(shared_server: ServerProcess) -> None:
     done = run_chatws("customer", "--url", shared_server.url, "--session-file", "/proc/no/session")
     assert done.returncode == 1
-    assert done.stderr.startswith("chatws: /proc/no/session can not be written: No such file or directory; ")
+    assert done.stderr.startswith("chatws: /proc/no/session cannot be written: No such file or directory; ")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_demo_plays_to_its_end() -> None:
+def test_demo_runs_to_its_end() -> None:
     done = run_chatws("demo", "--typing", "0")
     assert done.returncode == 0, done.stderr
     for line in ("is typing…", "✓ read by Ada", "connection lost", "… queued:", "back, ", "Grace is offline"):
@@ -130,7 +130,7 @@ def test_demo_plays_to_its_end() -> None:
     assert done.stdout.count("Grace (customer): It should have come on Monday.") == 1
 
 
-def test_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_terminated_demo_leaves_no_files(tmp_path: Path) -> None:
     env = {**environment_of_children(), "TMPDIR": str(tmp_path)}
     child = subprocess.Popen([CHATWS, "demo"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None

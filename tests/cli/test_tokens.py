@@ -10,16 +10,16 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import RunCommand
 
 
-def create(chatws: Invoke, data_dir: Path, *options: str) -> str:
+def create(chatws: RunCommand, data_dir: Path, *options: str) -> str:
     done = chatws("token", "create", "--sub", "alice", "--data-dir", str(data_dir), *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_create_prints_the_token_alone_and_keeps_the_secret_private(chatws: Invoke, tmp_path: Path) -> None:
+def test_create_prints_the_token_alone_and_keeps_the_secret_private(chatws: RunCommand, tmp_path: Path) -> None:
     token = create(chatws, tmp_path / "new", "--name", "Alice", "--email", "a@example.org", "--ttl", "90s")
     claims = jwt.decode(token.strip(), options={"verify_signature": False})
     assert token.count("\n") == 1
@@ -31,19 +31,19 @@ def test_create_prints_the_token_alone_and_keeps_the_secret_private(chatws: Invo
 
 
 @pytest.mark.parametrize("ttl", ["0", "25h", "1w", "-1h", ""])
-def test_a_life_out_of_bounds_is_a_usage_error(chatws: Invoke, tmp_path: Path, ttl: str) -> None:
+def test_lifetime_out_of_bounds_is_a_usage_error(chatws: RunCommand, tmp_path: Path, ttl: str) -> None:
     done = chatws("token", "create", "--sub", "alice", f"--ttl={ttl}", "--data-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert "--ttl" in done.stderr
 
 
-def test_a_sub_that_is_no_id_is_a_usage_error(chatws: Invoke, tmp_path: Path) -> None:
+def test_sub_that_is_not_an_id_is_a_usage_error(chatws: RunCommand, tmp_path: Path) -> None:
     done = chatws("token", "create", "--sub", "a b", "--data-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("way", ["stdin", "file", "variable"])
-def test_inspect_reads_a_token_from_anywhere_but_the_arguments(chatws: Invoke, tmp_path: Path, way: str) -> None:
+def test_inspect_reads_a_token_from_anywhere_but_the_arguments(chatws: RunCommand, tmp_path: Path, way: str) -> None:
     token = create(chatws, tmp_path)
     file = tmp_path / "alice.token"
     file.write_text(token)
@@ -57,7 +57,7 @@ def test_inspect_reads_a_token_from_anywhere_but_the_arguments(chatws: Invoke, t
     assert (done.returncode, shown["accepted"], shown["claims"]["sub"]) == (0, True, "alice")
 
 
-def test_inspect_says_why_a_token_is_not_accepted(chatws: Invoke, tmp_path: Path) -> None:
+def test_inspect_reports_why_a_token_is_not_accepted(chatws: RunCommand, tmp_path: Path) -> None:
     token = create(chatws, tmp_path / "one")
     create(chatws, tmp_path / "other")
     done = chatws("token", "inspect", "--data-dir", str(tmp_path / "other"), stdin=token)
@@ -67,7 +67,7 @@ def test_inspect_says_why_a_token_is_not_accepted(chatws: Invoke, tmp_path: Path
 
 
 @pytest.mark.parametrize(("stdin", "code"), [("garbage\n", 4), ("", 2)])
-def test_inspect_without_a_token_fails(chatws: Invoke, tmp_path: Path, stdin: str, code: int) -> None:
+def test_inspect_without_a_token_fails(chatws: RunCommand, tmp_path: Path, stdin: str, code: int) -> None:
     done = chatws("token", "inspect", "--data-dir", str(tmp_path), stdin=stdin)
     assert (done.returncode, done.stdout) == (code, "")
     assert len(done.stderr.splitlines()) == 1

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import RunCommand
 
 
-class Tail:
-    """``chatws tail`` in a process of its own."""
+class TailProcess:
+    """``chatws tail`` in a child process."""
 
     def __init__(self, *arguments: str) -> None:
         self.child = subprocess.Popen(
@@ -36,8 +36,8 @@ class Tail:
 
 
 @pytest.fixture
-def me(shared_server: ServerProcess, tmp_path: Path) -> list[str]:
-    """Options of a customer of one's own."""
+def customer_options(shared_server: ServerProcess, tmp_path: Path) -> list[str]:
+    """Options of a new customer."""
     session = shared_server.new_session()
     file = tmp_path / "session"
     file.write_text(session["sessionId"])
@@ -45,8 +45,8 @@ def me(shared_server: ServerProcess, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def tails() -> Iterator[list[Tail]]:
-    opened: list[Tail] = []
+def tail_processes() -> Iterator[list[TailProcess]]:
+    opened: list[TailProcess] = []
     yield opened
     for one in opened:
         one.close()
@@ -56,58 +56,62 @@ def agent_options(server: ServerProcess) -> list[str]:
     return ["--url", server.url, "--data-dir", str(server.data_dir), "--as", "agent"]
 
 
-def test_send_waits_for_the_ack_and_says_where_the_message_is(chatws: Invoke, me: list[str]) -> None:
-    done = chatws("send", "hello", *me)
+def test_send_waits_for_the_ack_and_says_where_the_message_is(chatws: RunCommand, customer_options: list[str]) -> None:
+    done = chatws("send", "hello", *customer_options)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("stored as message 1 (")
-    ack = json.loads(chatws("send", "--json", *me, stdin="two\nlines\n").stdout)
+    ack = json.loads(chatws("send", "--json", *customer_options, stdin="two\nlines\n").stdout)
     assert (ack["success"], ack["seq"]) == (True, 2)
 
 
 def test_send_fails_with_one_line_for_each_reason(
-    chatws: Invoke, me: list[str], shared_server: ServerProcess, tmp_path: Path
+    chatws: RunCommand, customer_options: list[str], shared_server: ServerProcess, tmp_path: Path
 ) -> None:
-    assert chatws("send", "  ", *me).returncode == 4
-    nobody = chatws("send", "x", "--url", "http://127.0.0.1:9", "--data-dir", str(tmp_path))
-    assert (nobody.returncode, len(nobody.stderr.splitlines())) == (3, 1)
+    assert chatws("send", "  ", *customer_options).returncode == 4
+    unreachable = chatws("send", "x", "--url", "http://127.0.0.1:9", "--data-dir", str(tmp_path))
+    assert (unreachable.returncode, len(unreachable.stderr.splitlines())) == (3, 1)
     lost = chatws("send", "x", *agent_options(shared_server))
     assert (lost.returncode, "--conversation" in lost.stderr) == (2, True)
 
 
-def test_send_without_an_ack_in_time_is_exit_code_1(chatws: Invoke, tmp_path: Path) -> None:
+def test_send_without_an_ack_in_time_is_exit_code_1(chatws: RunCommand, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("token")
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
+        url = f"http://127.0.0.1:{silent_server.getsockname()[1]}"
         options = ["--as", "agent", "--secret-file", str(file), "--conversation", "c1", "--timeout", "0.3"]
         done = chatws("send", "x", "--url", url, *options)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "no ack within 0.3 s; it may be stored all the same" in done.stderr
+    assert "no ack within 0.3 s; it may have been stored nevertheless" in done.stderr
 
 
-def test_tail_follows_a_conversation_as_lines(chatws: Invoke, me: list[str], tails: list[Tail]) -> None:
-    chatws("send", "earlier", *me)
-    tails.append(Tail("--as", "customer", *me, "--count", "1"))
-    tails[0].lines.wait_for("you: earlier", 20)
-    chatws("send", "now", *me)
-    tails[0].lines.wait_for("you: now", 20)
-    assert tails[0].child.wait(20) == 0
+def test_tail_follows_a_conversation_as_lines(
+    chatws: RunCommand, customer_options: list[str], tail_processes: list[TailProcess]
+) -> None:
+    chatws("send", "earlier", *customer_options)
+    tail_processes.append(TailProcess("--as", "customer", *customer_options, "--count", "1"))
+    tail_processes[0].lines.wait_for("you: earlier", 20)
+    chatws("send", "now", *customer_options)
+    tail_processes[0].lines.wait_for("you: now", 20)
+    assert tail_processes[0].child.wait(20) == 0
 
 
 def test_tail_follows_the_inbox_as_json_until_a_signal(
-    chatws: Invoke, me: list[str], shared_server: ServerProcess, tails: list[Tail]
+    chatws: RunCommand, customer_options: list[str], shared_server: ServerProcess, tail_processes: list[TailProcess]
 ) -> None:
-    tails.append(Tail(*agent_options(shared_server), "--json"))
-    tails[0].lines.wait_for("authenticated", 20)
-    chatws("send", "for the inbox", *me)
-    found = tails[0].lines.wait_for('.*"conversation_updated".*for the inbox.*', 20)
+    tail_processes.append(TailProcess(*agent_options(shared_server), "--json"))
+    tail_processes[0].lines.wait_for("authenticated", 20)
+    chatws("send", "for the inbox", *customer_options)
+    found = tail_processes[0].lines.wait_for('.*"conversation_updated".*for the inbox.*', 20)
     record: dict[str, Any] = json.loads(found[0])
     assert record["data"]["conversation"]["lastMessage"]["content"] == "for the inbox"
-    tails[0].child.send_signal(signal.SIGTERM)
-    assert tails[0].child.wait(20) == 143
+    tail_processes[0].child.send_signal(signal.SIGTERM)
+    assert tail_processes[0].child.wait(20) == 143
 
 
-def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(chatws: Invoke, tmp_path: Path) -> None:
+def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(
+    chatws: RunCommand, tmp_path: Path
+) -> None:
     done = chatws("doctor", "--data-dir", str(tmp_path / "new"), "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"]) == (0, True)
@@ -123,7 +127,7 @@ def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(c
 
 
 def test_doctor_names_the_process_on_the_port_and_looks_into_a_live_database(
-    chatws: Invoke, shared_server: ServerProcess
+    chatws: RunCommand, shared_server: ServerProcess
 ) -> None:
     done = chatws("doctor", "--data-dir", str(shared_server.data_dir), "--port", str(shared_server.port))
     assert done.returncode == 0
@@ -131,7 +135,7 @@ def test_doctor_names_the_process_on_the_port_and_looks_into_a_live_database(
     assert "chatws.db, " in done.stdout
 
 
-def test_doctor_finds_what_is_broken_with_an_advice_for_each(chatws: Invoke, tmp_path: Path) -> None:
+def test_doctor_finds_what_is_broken_with_an_advice_for_each(chatws: RunCommand, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     (tmp_path / "secret").write_text("short")
     (tmp_path / "chatws.db").write_text("not a database, " * 100)
@@ -143,7 +147,7 @@ def test_doctor_finds_what_is_broken_with_an_advice_for_each(chatws: Invoke, tmp
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_for_each_shell(chatws: Invoke, shell: str) -> None:
+def test_completion_prints_a_script_for_each_shell(chatws: RunCommand, shell: str) -> None:
     done = chatws("completion", shell)
     assert done.returncode == 0
     assert "_CHATWS_COMPLETE" in done.stdout

@@ -12,12 +12,14 @@ from chatws.client import RequestRefused, RestClient
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke, OpenTerminal
+    from tests.cli.conftest import OpenTerminal, RunCommand
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
 
-def test_agents_are_added_changed_and_barred_while_the_server_runs(chatws: Invoke, server: ServerProcess) -> None:
+def test_accounts_are_added_changed_and_disabled_while_the_server_runs(
+    chatws: RunCommand, server: ServerProcess
+) -> None:
     def user(*arguments: str, stdin: str = "") -> str:
         done = chatws("user", *arguments, "--data-dir", str(server.data_dir), stdin=stdin)
         assert done.returncode == 0, done.stderr
@@ -63,15 +65,15 @@ async def _log_in(url: str, password: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "why"),
     [
-        (["add", "a b", "--email", "x@y"], "", 2, "the id can not be"),
+        (["add", "a b", "--email", "x@y"], "", 2, "the id cannot be"),
         (["add", "alice", "--email", "x@y"], "", 2, "use --password-stdin"),
         (["add", "alice", "--email", "x@y", "--password-stdin"], "short\n", 2, "too short"),
         (["passwd", "nobody", "--password-stdin"], "long enough\n", 1, "no such account"),
         (["disable", "nobody"], "", 1, "no such account"),
     ],
 )
-def test_what_can_not_be_done_is_one_line(  # noqa: PLR0917 - fixtures and a table
-    chatws: Invoke, tmp_path: Path, arguments: list[str], stdin: str, code: int, why: str
+def test_invalid_account_commands_fail_with_one_line(  # noqa: PLR0917 - fixtures and a table
+    chatws: RunCommand, tmp_path: Path, arguments: list[str], stdin: str, code: int, why: str
 ) -> None:
     done = chatws("user", *arguments, "--data-dir", str(tmp_path), stdin=stdin)
     assert (done.returncode, done.stdout) == (code, "")
@@ -79,7 +81,7 @@ def test_what_can_not_be_done_is_one_line(  # noqa: PLR0917 - fixtures and a tab
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_backup_brings_the_conversation_back(chatws: Invoke, start_server: StartServer, tmp_path: Path) -> None:
+def test_a_backup_brings_the_conversation_back(chatws: RunCommand, start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(data_dir=tmp_path / "d")
     data_dir = ["--data-dir", str(tmp_path / "d")]
     session_file = ["--session-file", str(tmp_path / "session"), "--url", server.url]
@@ -97,15 +99,18 @@ def test_a_backup_brings_the_conversation_back(chatws: Invoke, start_server: Sta
     assert "lost" not in shown
 
 
-def test_backups_that_are_there_already_or_not_at_all_are_named(chatws: Invoke, tmp_path: Path) -> None:
+def test_existing_and_missing_backup_files_are_reported(chatws: RunCommand, tmp_path: Path) -> None:
     data_dir = ["--data-dir", str(tmp_path / "d")]
     chatws("user", "list", *data_dir)
     copy, missing = tmp_path / "copy.db", tmp_path / "missing.db"
     assert chatws("db", "backup", str(copy), *data_dir).returncode == 0
     again = chatws("db", "backup", str(copy), *data_dir)
-    assert (again.returncode, again.stderr) == (1, f"chatws: {copy} is there already; choose another name\n")
+    assert (again.returncode, again.stderr) == (1, f"chatws: {copy} exists already; choose another name\n")
     absent = chatws("db", "restore", str(missing), *data_dir)
-    assert (absent.returncode, absent.stderr) == (1, f"chatws: {missing} is no whole backup: there is no such file\n")
+    assert (absent.returncode, absent.stderr) == (
+        1,
+        f"chatws: {missing} is not a complete backup: there is no such file\n",
+    )
 
 
 def test_ctrl_c_at_the_password_is_an_interruption(open_terminal: OpenTerminal, tmp_path: Path) -> None:

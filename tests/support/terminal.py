@@ -1,4 +1,4 @@
-"""A person's terminal: a pseudo-terminal with a program in it, keys to press and a screen to read."""
+"""Pseudo-terminal that runs ``chatws``: sends keys and reads the output."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ICANON_INDEX = 3
 
 
 class TerminalProcess:
-    """``chatws`` in a pseudo-terminal of its own; ends with ``close``."""
+    """``chatws`` in its own pseudo-terminal, until ``close``."""
 
     def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self._keyboard, screen = pty.openpty()
-        self._screen: int | None = screen  # until the program has ended
+        self._screen: int | None = screen  # None after the end of the program
         self._changed = threading.Condition()
         self._received = ""
         self.child = subprocess.Popen(
@@ -43,30 +43,30 @@ class TerminalProcess:
 
     @property
     def raw(self) -> str:
-        """Everything the program wrote, escape sequences included."""
+        """Complete output, including escape sequences."""
         with self._changed:
             return self._received
 
     @property
     def text(self) -> str:
-        """What the program wrote, without the escape sequences that move and colour."""
+        """Output without escape sequences."""
         return _ESCAPES.sub("", self.raw)
 
     @property
     def is_line_mode(self) -> bool:
-        """Whether the terminal's own line editing and echo are on, as a shell needs them."""
+        """Whether line editing and echo of the terminal are enabled."""
         flags = termios.tcgetattr(self._keyboard)[_ICANON_INDEX]
         return bool(flags & termios.ICANON and flags & termios.ECHO)
 
     def press(self, keys: str) -> None:
-        """Type."""
+        """Send keys."""
         os.write(self._keyboard, keys.encode())
 
     def sees(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
-        """Wait for text on the screen.
+        """Wait until the output matches a pattern.
 
         Raises:
-            AssertionError: it did not appear.
+            AssertionError: no match in time.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -77,32 +77,32 @@ class TerminalProcess:
         return found
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the program a signal."""
+        """Send a signal to the program."""
         self.child.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for the program's end and for all that it wrote, and return its exit code."""
+        """Wait for the end of the program and of its output; return the exit code."""
         code = self.child.wait(timeout=30)
-        self._let_screen_go()
+        self._close_screen()
         return code
 
     def close(self) -> None:
-        """End the program if it runs and give the terminal back."""
+        """Kill the program if it runs, and close the terminal."""
         if self.child.poll() is None:
             self.child.kill()
             self.child.wait()
-        self._let_screen_go()
+        self._close_screen()
         os.close(self._keyboard)
 
-    def _let_screen_go(self) -> None:
-        """Let reading end, which it does once nobody holds the screen any more."""
+    def _close_screen(self) -> None:
+        """Close the screen, so that the reading thread ends."""
         if self._screen is not None:
             os.close(self._screen)
             self._screen = None
         self._thread.join(timeout=30)
 
     def _read(self) -> None:
-        decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # one character may come in two pieces
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a character may be split between two reads
         while True:
             try:
                 received = os.read(self._keyboard, 65_536)

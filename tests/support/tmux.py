@@ -1,4 +1,4 @@
-"""A terminal as people have it: tmux on a socket of its own, keys to press and a screen to read."""
+"""Terminal in a separate tmux server: sends keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _POLL_S = 0.05
 
 
 class Tmux:
-    """One tmux server; every window is a session of its own. Ends with ``close``."""
+    """tmux server with one session per window, until ``close``."""
 
     def __init__(self, directory: Path) -> None:
         self._program = require_tool("tmux", "apt install tmux")
         self._socket = directory / "tmux"
         self._env = {**environment_of_children(), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
 
-    def open(self, name: str, columns: int = 110, rows: int = 30) -> Window:
+    def open(self, name: str, columns: int = 110, rows: int = 30) -> TmuxWindow:
         """Open a window with a shell in it."""
         self.run("new-session", "-d", "-s", name, "-x", str(columns), "-y", str(rows), "PS1='$ ' sh")
-        return Window(self, name)
+        return TmuxWindow(self, name)
 
     def run(self, *arguments: str) -> str:
         """Run a tmux command and return what it printed."""
@@ -45,8 +45,8 @@ class Tmux:
         )
 
 
-class Window:
-    """One person's terminal."""
+class TmuxWindow:
+    """Terminal window with a shell."""
 
     def __init__(self, tmux: Tmux, name: str) -> None:
         self._tmux = tmux
@@ -54,17 +54,17 @@ class Window:
 
     @property
     def text(self) -> str:
-        """What is on the screen."""
+        """Text of the screen."""
         return self._tmux.run("capture-pane", "-p", "-t", self._name)
 
     @property
     def title(self) -> str:
-        """The pane's title, which hostile text may want to set."""
+        """Title of the window, which hostile text could try to set."""
         return self._tmux.run("display-message", "-p", "-t", self._name, "#{pane_title}").strip()
 
     @property
     def is_clean(self) -> bool:
-        """Whether programs have left the normal screen and no mouse reporting behind."""
+        """Whether the normal screen is active and mouse reporting is off."""
         flags = "#{alternate_on}#{mouse_any_flag}#{cursor_flag}"
         return self._tmux.run("display-message", "-p", "-t", self._name, flags).strip() == "001"
 
@@ -74,39 +74,39 @@ class Window:
         self.press("Enter")
 
     def clear(self) -> None:
-        """Empty the screen of a window that is at its prompt."""
+        """Clear the screen; the shell must be at its prompt."""
         self.write("clear")
         self.press("Enter")
         self.sees_no_more("exit code")
 
     @property
     def child(self) -> int:
-        """The process id of the program in the window."""
+        """Process id of the program in the window."""
         shell = int(self._tmux.run("display-message", "-p", "-t", self._name, "#{pane_pid}"))
         (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
         return int(child)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the program in the window a signal."""
+        """Send a signal to the program in the window."""
         os.kill(self.child, number)
 
     def close(self) -> None:
-        """Close the window under the program."""
+        """Close the window while the program runs."""
         self._tmux.run("kill-session", "-t", self._name)
 
     def wait_until_gone(self, process: int, timeout_s: float = 20.0) -> None:
         """Wait for the end of a process that is not a child of this one.
 
         Raises:
-            AssertionError: it lives on.
+            AssertionError: it has not ended in time.
         """
         deadline = time.monotonic() + timeout_s
         while Path(f"/proc/{process}").exists():
-            assert time.monotonic() < deadline, f"process {process} lives on"
+            assert time.monotonic() < deadline, f"process {process} still runs"
             time.sleep(_POLL_S)
 
     def press(self, *keys: str) -> None:
-        """Press keys by tmux's names."""
+        """Send keys, by their tmux names."""
         self._tmux.run("send-keys", "-t", self._name, *keys)
 
     def write(self, text: str) -> None:
@@ -114,7 +114,7 @@ class Window:
         self._tmux.run("send-keys", "-t", self._name, "-l", text)
 
     def paste(self, text: str) -> None:
-        """Paste as a terminal does, bracketed if the program wants that."""
+        """Paste text; bracketed if the program has enabled it."""
         self._tmux.run("set-buffer", "-b", "pasted", text)
         self._tmux.run("paste-buffer", "-p", "-b", "pasted", "-t", self._name)
 
@@ -122,10 +122,10 @@ class Window:
         self._tmux.run("resize-window", "-t", self._name, "-x", str(columns), "-y", str(rows))
 
     def sees(self, pattern: str, timeout_s: float = 30.0) -> str:
-        """Wait for a pattern on the screen and return the screen.
+        """Wait until the screen matches a pattern, and return its text.
 
         Raises:
-            AssertionError: it did not appear.
+            AssertionError: no match in time.
         """
         return self._wait(lambda text: re.search(pattern, text) is not None, f"no {pattern!r}", timeout_s)
 

@@ -14,17 +14,17 @@ from chatws_cli.presentation.sanitize import clean, clean_line, excerpt, head, t
         "\u202e",  # right to left from here
         "\u2066\u2069",
         "\x7f\x08\r",
-        "\ud800",  # can not even be encoded
+        "\ud800",  # cannot even be encoded
     ],
 )
-def test_nothing_that_a_terminal_obeys_gets_through(attack: str) -> None:
+def test_control_characters_are_removed(attack: str) -> None:
     cleaned = clean(f"a{attack}b")
     assert cleaned.startswith("a")
     assert cleaned.endswith("b")
     assert all(character.isprintable() for character in cleaned)
 
 
-def test_line_feeds_tabs_and_all_languages_stay() -> None:
+def test_line_feeds_tabs_and_all_scripts_are_kept() -> None:
     text = "a\n\tb ü 漢字 عربي 👩‍👩‍👧"
     assert clean(text) == text
 

@@ -22,7 +22,7 @@ def test_text_breaks_at_spaces_and_long_words_are_cut() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["C"])), st.integers(2, 30))
-def test_no_row_is_wider_than_the_pane_and_no_character_is_lost(text: str, columns: int) -> None:
+def test_no_row_exceeds_the_width_and_no_character_is_lost(text: str, columns: int) -> None:
     rows = wrap(text, columns)
     assert all(width(row) <= columns for row in rows)
     assert "".join(rows).replace(" ", "") == text.replace(" ", "").replace("\n", "")

@@ -24,7 +24,7 @@ from tools.screenshots.sample_events import (
 
 
 def shown(screen: ScreenState) -> list[str]:
-    """Describe the open conversation's blocks in short."""
+    """Return short descriptions of the blocks of the open conversation."""
     assert screen.current is not None
     words = []
     for block in screen.current.blocks():
@@ -40,7 +40,7 @@ def shown(screen: ScreenState) -> list[str]:
     return words
 
 
-def test_messages_stand_by_seq_once_each_however_they_arrive() -> None:
+def test_messages_are_ordered_by_seq_without_duplicates() -> None:
     screen = screen_of(ADA, conversation())
     for seq in (3, 1, 2, 2):
         screen.apply(received(seq, f"m{seq}"), 0.0)
@@ -63,7 +63,7 @@ def test_an_own_message_goes_from_queued_to_sent_to_stored_to_read() -> None:
     screen.set_stored("c1", "hello", "id-1", 1, at(1))
     assert (shown(screen)[-1], screen.queued) == ("stored you: hello", 0)
     screen.apply(MessageRead(conversation_id="c1", user_id="ada", seq=1, timestamp=at(2)), 0.0)
-    assert shown(screen)[-1] == "stored you: hello", "the own mark is nobody else's"
+    assert shown(screen)[-1] == "stored you: hello", "the own read mark does not count as read by others"
     screen.apply(MessageRead(conversation_id="c1", user_id="grace", seq=1, timestamp=at(2)), 0.0)
     assert shown(screen)[-1] == "read you: hello"
 
@@ -79,7 +79,7 @@ def test_an_own_message_is_shown_once_whether_event_or_ack_comes_first() -> None
     assert shown(screen) == ["day", "stored you: one", "stored you: two"]
 
 
-def test_what_waits_stands_last_and_a_refused_message_says_why() -> None:
+def test_pending_messages_come_last_and_a_refusal_shows_its_reason() -> None:
     screen = screen_of(ADA, conversation())
     screen.post("c1", "no", "id-1", NOON)
     screen.apply(received(1, "in between"), 0.0)
@@ -89,7 +89,7 @@ def test_what_waits_stands_last_and_a_refused_message_says_why() -> None:
     assert "failed you: no" not in shown(screen)
 
 
-def test_what_comes_while_nobody_looks_is_counted_marked_as_new_and_rings() -> None:
+def test_messages_received_while_not_looking_are_unread_marked_and_ring() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(received(1, "seen"), 0.0)
     screen.set_looking(is_looking=False)
@@ -103,7 +103,7 @@ def test_what_comes_while_nobody_looks_is_counted_marked_as_new_and_rings() -> N
     assert "new" not in shown(screen)
 
 
-def test_another_conversation_counts_from_the_own_read_mark_and_opens_at_its_new_messages() -> None:
+def test_unread_of_another_conversation_counts_from_the_own_read_mark() -> None:
     screen = screen_of(ADA, conversation())
     other = conversation("c2", newest=message(5, conversation_id="c2"))
     screen.apply(joined(other, ReadMark(user_id="ada", seq=3)), 0.0)
@@ -116,7 +116,7 @@ def test_another_conversation_counts_from_the_own_read_mark_and_opens_at_its_new
     assert screen.unread == 0
 
 
-def test_typing_is_shown_until_it_ends_by_message_stop_or_lost_link() -> None:
+def test_typing_ends_by_message_stop_or_disconnect() -> None:
     screen = screen_of(ADA, conversation())
     start = TypingIndicator(conversation_id="c1", user_id="grace", user_name="Gra\x07ce", is_typing=True)
     screen.apply(start, 0.0)
@@ -131,7 +131,7 @@ def test_typing_is_shown_until_it_ends_by_message_stop_or_lost_link() -> None:
     assert typing_line(screen, 2, 80) == "▼ 2 new below (Ctrl+End)"
 
 
-def test_the_bar_tells_state_attempt_countdown_and_what_waits_and_drops_what_does_not_fit() -> None:
+def test_status_line_shows_connection_and_queue_and_omits_parts_that_do_not_fit() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     screen.connection.latency_s = 0.0123
@@ -143,7 +143,7 @@ def test_the_bar_tells_state_attempt_countdown_and_what_waits_and_drops_what_doe
     assert status_line(screen, 10.1, 40) == "○ reconnecting in 3 s (try 2) │ 1 queued"
 
 
-def test_losing_and_finding_the_server_is_said_once_each() -> None:
+def test_disconnect_and_reconnect_are_shown_once_each() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     for attempt in (1, 2, 3):
@@ -155,7 +155,7 @@ def test_losing_and_finding_the_server_is_said_once_each() -> None:
     ]
 
 
-def test_status_and_presence_of_the_people_here_are_told_and_old_versions_are_not() -> None:
+def test_status_and_presence_of_members_are_shown_and_old_versions_are_ignored() -> None:
     screen = screen_of(ADA, conversation())
     taken = conversation(status="assigned", version=2, assignee=BOB)
     screen.apply(ConversationUpdated(conversation=taken), 0.0)
@@ -171,7 +171,7 @@ def test_status_and_presence_of_the_people_here_are_told_and_old_versions_are_no
     ]
 
 
-def test_a_reloaded_conversation_forgets_what_was_there_but_not_what_waits() -> None:
+def test_reload_replaces_stored_messages_and_keeps_pending_ones() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(received(7, "of the old database"), 0.0)
     screen.post("c1", "waits", "id-1", NOON)
@@ -181,7 +181,7 @@ def test_a_reloaded_conversation_forgets_what_was_there_but_not_what_waits() -> 
     assert screen.threads["c1"].can_load_older
 
 
-def test_complaints_and_the_bots_notices_are_shown_where_people_look() -> None:
+def test_server_errors_and_bot_notices_are_shown_in_the_open_conversation() -> None:
     screen = screen_of(ADA)
     screen.apply(Failed(message="no\x1b", code=ErrorCode.INTERNAL), 0.0)
     assert typing_line(screen, 0, 80) == "the server says: no"
@@ -191,7 +191,7 @@ def test_complaints_and_the_bots_notices_are_shown_where_people_look() -> None:
     assert shown(screen) == ["-- the bot handed over to an agent: asked", "-- the bot had no answer"]
 
 
-def test_a_thread_is_bounded_and_knows_that_there_is_more() -> None:
+def test_thread_is_bounded_and_reports_older_messages() -> None:
     screen = screen_of(ADA, conversation())
     for seq in range(1, MAX_ITEMS + 11):
         screen.apply(received(seq), 0.0)
@@ -199,7 +199,7 @@ def test_a_thread_is_bounded_and_knows_that_there_is_more() -> None:
     assert (len(thread.messages()), thread.first_seq, thread.has_more_before) == (MAX_ITEMS, 11, True)
 
 
-def test_the_inbox_brings_presence_and_conversations_that_nobody_follows_yet() -> None:
+def test_inbox_adds_presence_and_conversations_without_threads() -> None:
     screen = screen_of(ADA)
     online = Presence(user_id="grace", status="online", timestamp=at(0))
     screen.apply(InboxAck(conversations=[conversation(newest=message(3))], presence=[online]), 0.0)
@@ -209,7 +209,7 @@ def test_the_inbox_brings_presence_and_conversations_that_nobody_follows_yet() -
     assert screen.threads == {}
 
 
-def test_who_we_are_decides_what_is_called_ours() -> None:
+def test_own_messages_are_labelled_by_the_authenticated_user() -> None:
     screen = screen_of(GRACE, conversation(assignee=ADA, status="assigned"))
     screen.apply(received(1, "hi", ADA), 0.0)
     screen.apply(received(2, "hello", GRACE), 0.0)

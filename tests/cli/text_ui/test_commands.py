@@ -49,7 +49,7 @@ def test_a_slash_makes_a_command_and_two_make_a_message(line: str, expected: obj
 
 
 @pytest.mark.parametrize("line", ["/nonsense", "/", "/claim now"])
-def test_a_command_nobody_has_is_explained(line: str) -> None:
+def test_unknown_command_is_explained(line: str) -> None:
     answer = commands.parse(line, is_agent=False)
     assert isinstance(answer, str)
     assert "/help" in answer
@@ -60,7 +60,7 @@ def test_a_message_may_begin_with_a_slash() -> None:
     assert commands.message_of("a//b") == "a//b"
 
 
-def test_customers_are_not_told_of_agents_commands() -> None:
+def test_help_of_customers_omits_commands_of_agents() -> None:
     assert "/claim" in "\n".join(commands.help_lines(is_agent=True))
     assert "/claim" not in "\n".join(commands.help_lines(is_agent=False))
 
@@ -74,7 +74,7 @@ def test_the_newest_open_conversation_comes_first() -> None:
     assert newest.conversation_id == "conv-2"
 
 
-def test_numbers_mean_what_the_last_listing_showed() -> None:
+def test_numbers_refer_to_the_last_listing() -> None:
     inbox = InboxList()
     inbox.load([conversation(1), conversation(2, content="where is\nit\x1b[2J?")])
     listing = inbox.listing()
@@ -84,7 +84,7 @@ def test_numbers_mean_what_the_last_listing_showed() -> None:
     assert [inbox.find(wanted) for wanted in ("1", "2", "3", "conv-9", "")] == ["conv-2", "conv-1", "3", "conv-9", None]
 
 
-def test_a_customers_message_elsewhere_is_told_once() -> None:
+def test_message_in_another_conversation_is_announced_once() -> None:
     inbox = InboxList()
     told = inbox.note_message(conversation(1, content="help"))
     assert told is not None

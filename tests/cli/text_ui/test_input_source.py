@@ -11,9 +11,9 @@ from chatws_cli.text_ui.editor import LineSubmitted
 from chatws_cli.text_ui.input_source import PipeConsole
 
 
-async def test_input_that_can_not_be_read_any_more_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreadable_input_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     controlling, terminal = pty.openpty()
-    os.close(controlling)  # who sat there has gone: reading fails with EIO
+    os.close(controlling)  # hang-up: reading fails with EIO
     with os.fdopen(terminal) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         pipe = PipeConsole()
@@ -22,7 +22,7 @@ async def test_input_that_can_not_be_read_any_more_has_ended(monkeypatch: pytest
             assert [typed async for typed in pipe.typed()] == []
 
 
-async def test_who_closes_standard_input_does_not_end_what_is_read_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_sys_stdin_does_not_end_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
@@ -37,18 +37,18 @@ async def test_who_closes_standard_input_does_not_end_what_is_read_from_it(monke
             assert [typed async for typed in lines] == [LineSubmitted("second \ufffd"), LineSubmitted("the last")]
 
 
-def test_a_command_that_is_over_leaves_its_reader_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_thread_survives_the_end_of_its_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
 
     async def read_one() -> object:
         return await anext(PipeConsole().typed())
 
-    before = set(threading.enumerate())  # of commands in other tests, whose readers may end a moment after them
+    before = set(threading.enumerate())  # readers of other tests may end a moment later
     with os.fdopen(reading) as stdin, os.fdopen(writing, "wb", buffering=0) as typing:
         monkeypatch.setattr("sys.stdin", stdin)
         typing.write(b"first\n")
         assert asyncio.run(read_one()) == LineSubmitted("first")
         (reader,) = {thread for thread in threading.enumerate() if thread.name == "chatws-stdin"} - before
-        typing.write(b"nobody takes this\n")
-        reader.join(30)  # what it raises fails the test
+        typing.write(b"discarded\n")
+        reader.join(30)  # an exception in it fails the test
         assert not reader.is_alive()

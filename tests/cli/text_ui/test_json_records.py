@@ -31,7 +31,7 @@ def test_a_broken_request_is_refused(line: str) -> None:
         parse_request(line)
 
 
-def test_a_happening_keeps_its_name_and_the_wires_spelling() -> None:
+def test_event_record_has_name_and_field_names_of_the_wire() -> None:
     event = TypingIndicator(conversation_id="c", user_id="u", user_name="U", is_typing=True)
     assert msgspec.to_builtins(record_of("typing_indicator", event)) == {
         "event": "typing_indicator",
@@ -39,12 +39,12 @@ def test_a_happening_keeps_its_name_and_the_wires_spelling() -> None:
     }
 
 
-def test_a_connections_state_is_a_record() -> None:
+def test_connection_change_is_a_record() -> None:
     record = record_of("connection_change", ConnectionChange("reconnecting", "transport close", 2, 0.5))
     assert record["data"] == {"state": "reconnecting", "reason": "transport close", "attempt": 2}
 
 
-def test_answers_name_their_request() -> None:
+def test_ack_and_refusal_name_their_request() -> None:
     assert ack_of("history", {}, None) == {"event": "ack", "command": "history", "data": {}}
     refused = refusal_of("send_message", RequestRefused(ErrorCode.FORBIDDEN), "id-1")
     assert (refused["clientMessageId"], refused["error"]["code"]) == ("id-1", "forbidden")

@@ -35,7 +35,7 @@ def test_any_bytes_leave_a_line_that_can_be_drawn(chunks: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("sequence", [b"\x1b[A", b"\x1b[1;5D", b"\x1bOP", b"\x1bx", b"\x1b[3~"])
-def test_keys_we_do_not_know_do_nothing(sequence: bytes) -> None:
+def test_unknown_escape_sequences_are_ignored(sequence: bytes) -> None:
     assert decode(sequence + b"a") == [KeyPress("a")]
     assert decode(sequence[:1], sequence[1:] + b"a") == [KeyPress("a")]
 
@@ -47,7 +47,7 @@ def test_a_paste_of_several_lines_is_one_text_and_sends_nothing() -> None:
     assert editor.row(40) == "> see: one⏎two⏎three"
 
 
-def test_enter_hands_the_text_over_and_empties_the_line() -> None:
+def test_enter_submits_the_text_and_clears_the_line() -> None:
     editor, edits = edit("grüße\r".encode())
     assert edits[-1] == LineSubmitted("grüße")
     assert editor.text == ""

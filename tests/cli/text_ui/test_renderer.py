@@ -107,18 +107,18 @@ def test_the_echo_of_an_own_message_is_dropped(view: TextRenderer) -> None:
 
 
 def test_other_conversations_show_nothing(view: TextRenderer) -> None:
-    elsewhere = MessageReceived(message(9, name="other"), own=False, caught_up=False)
-    assert texts(view, elsewhere, typing(True, name="other")) == []
+    other = MessageReceived(message(9, name="other"), own=False, caught_up=False)
+    assert texts(view, other, typing(True, name="other")) == []
     assert texts(view, ConversationUpdated(conversation=conversation(name="other"))) == []
 
 
-def test_remote_text_and_names_can_not_steer_the_terminal(view: TextRenderer) -> None:
+def test_remote_text_and_names_cannot_control_the_terminal(view: TextRenderer) -> None:
     evil = User(user_id="c1", user_name="\x1b]0;x\x07E\nve", role="customer")
     shown = view.apply(MessageReceived(message(3, evil, "a\x1b[2J\u202eb\nc"), own=False, caught_up=False))
     assert [line.text for line in shown] == ["03:04  ]0;xE ve (customer): a[2Jb", "       c"]
 
 
-def test_typing_is_shown_and_gone(view: TextRenderer) -> None:
+def test_typing_start_and_stop_are_shown_once(view: TextRenderer) -> None:
     assert texts(view, typing(True), typing(True), typing(False), typing(False)) == [
         "Grace is typing…",
         "Grace stopped typing",
@@ -144,11 +144,11 @@ def test_a_read_mark_that_overtakes_the_ack_is_shown_after_it(view: TextRenderer
     assert [line.text.strip() for line in lines] == ["03:04  you: hi ✓ stored", "✓ read by Grace"]
 
 
-def test_own_read_marks_are_not_news(view: TextRenderer) -> None:
+def test_own_read_marks_show_nothing(view: TextRenderer) -> None:
     assert texts(view, read(2, ADA)) == []
 
 
-def test_a_queued_message_shows_both_states(view: TextRenderer) -> None:
+def test_queued_message_is_shown_as_queued_then_stored(view: TextRenderer) -> None:
     assert [line.text.strip() for line in view.queued("later\nmore")] == ["… queued: later more"]
     assert [line.text.strip() for line in view.stored("later\nmore", 3, MOMENT, was_shown=True)] == [
         "✓ stored: later more"
@@ -163,7 +163,7 @@ def test_presence_shows_changes_by_name(view: TextRenderer) -> None:
     assert texts(view, presence("x", "online")) == ["an agent is online"]
 
 
-def test_customers_of_other_conversations_come_and_go_unseen(view: TextRenderer) -> None:
+def test_presence_of_customers_of_other_conversations_is_not_shown(view: TextRenderer) -> None:
     inbox = InboxAck(conversations=[conversation(name="other")], presence=[])
     assert texts(view, inbox, presence("c-other", "online"), presence("c-other", "offline")) == []
     assert [line.text.strip() for line in view.presence()] == ["nobody else is here"]
@@ -176,12 +176,12 @@ def test_every_status_has_its_line(view: TextRenderer) -> None:
         assert texts(view, update) == []
 
 
-def test_the_reader_is_you(view: TextRenderer) -> None:
+def test_own_user_is_called_you(view: TextRenderer) -> None:
     update = ConversationUpdated(conversation=conversation(status="assigned", version=2))
     assert texts(view, update) == ["you have taken the conversation"]
 
 
-def test_a_lost_connection_counts_its_attempts_and_says_what_was_missed(view: TextRenderer) -> None:
+def test_lost_connection_shows_some_attempts_and_the_count_of_missed_messages(view: TextRenderer) -> None:
     changes = [ConnectionChange("reconnecting", "transport close", attempt, 1.0) for attempt in range(1, 12)]
     assert texts(view, *changes) == [
         "connection lost (transport close), trying again (attempt 1)",
@@ -198,7 +198,7 @@ def test_back_without_anything_missed(view: TextRenderer) -> None:
     assert texts(view, joined(2, again=True)) == ["back, nothing was missed"]
 
 
-def test_another_database_is_shown_anew(view: TextRenderer) -> None:
+def test_reload_after_a_database_change_is_shown(view: TextRenderer) -> None:
     reloaded = ConversationReloaded("c", (message(1, content="restored"),), has_more_before=False)
     assert texts(view, joined(1, again=True, recovered=False), reloaded) == [
         "back; the conversation was loaded anew",
@@ -207,7 +207,7 @@ def test_another_database_is_shown_anew(view: TextRenderer) -> None:
     assert texts(view, received(2)) == ["03:04  Grace (customer): text 2"]
 
 
-def test_older_messages_are_set_off(view: TextRenderer) -> None:
+def test_older_messages_have_a_heading_and_an_end(view: TextRenderer) -> None:
     assert [line.text.strip() for line in view.older([])] == ["there are no older messages"]
     view.open(conversation(head=9), [message(9)])
     shown = [line.text.strip() for line in view.older([message(7), message(8)])]
@@ -220,12 +220,12 @@ def test_older_messages_are_set_off(view: TextRenderer) -> None:
     assert view.first_seq == 7
 
 
-def test_what_the_server_says_is_shown(view: TextRenderer) -> None:
+def test_server_drain_and_errors_are_shown(view: TextRenderer) -> None:
     assert texts(view, ServerDraining(retry_after_ms=1)) == ["the server is restarting"]
     assert texts(view, Failed(message="no\x1b", code=ErrorCode.INTERNAL)) == ["the server says: no"]
 
 
-def test_what_became_of_the_bot_is_shown_in_its_conversation(view: TextRenderer) -> None:
+def test_bot_notices_are_shown_in_their_conversation(view: TextRenderer) -> None:
     view.open(conversation(), [])
     failed = BotNotice(conversation_id="c", kind="failed", timestamp=MOMENT, reason="timeout")
     assert texts(view, failed) == ["the bot has no answer: timeout"]

@@ -41,13 +41,13 @@ def reading(
     return read(text, at_s)
 
 
-def test_first_look_has_counts_and_no_rates() -> None:
+def test_first_scrape_has_counts_and_no_rates() -> None:
     row = stats_of("a:1", reading(0), None)
     assert (row.connections, row.rooms, row.outbox_bytes, row.gaps, row.rss_bytes) == (8, 3, 2048, 2, 80_000_000)
     assert (row.messages_per_s, row.p99_ms, row.cpu_percent, row.bus_lag_ms) == (None, None, None, None)
 
 
-def test_second_look_has_the_rates_of_the_time_between() -> None:
+def test_second_scrape_has_rates_of_the_interval() -> None:
     before, now = reading(0, messages=100, fast=1000, cpu=5), reading(4, messages=140, fast=1090, slow=10, cpu=6)
     row = stats_of("a:1", now, between(before, now))
     assert row.messages_per_s == 10
@@ -58,11 +58,11 @@ def test_second_look_has_the_rates_of_the_time_between() -> None:
     assert 1 < row.p99_ms <= 10
 
 
-def test_server_that_was_started_again_begins_anew() -> None:
+def test_restarted_server_has_no_interval() -> None:
     assert between(reading(0, messages=100), reading(4, messages=3, started=2)) is None
 
 
-def test_lag_is_only_shown_while_other_servers_can_be_heard() -> None:
+def test_bus_lag_is_shown_only_while_the_bus_is_connected() -> None:
     bus = "chatws_bus_connected {}\nchatws_bus_lag_seconds 0.002\n"
     text = TEXT.format(messages=0, fast=0, all=0, cpu=0, started=1)
     assert stats_of("a:1", read(text + bus.format(1), 0), None).bus_lag_ms == 2
@@ -99,7 +99,7 @@ def test_quantile_lies_inside_its_bucket(requests: dict[float, float], share: fl
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "other_program_total 1\n", '{"a": 1}'])
-def test_other_text_is_not_taken_for_metrics(text: str) -> None:
+def test_text_without_chatws_metrics_is_rejected(text: str) -> None:
     with pytest.raises(NotChatwsMetrics):
         read(text, 0)
 
@@ -112,7 +112,7 @@ def frame() -> Frame:
 
 
 @pytest.mark.parametrize(("width", "last"), [(60, "cpu %"), (80, "outbox"), (120, "memory"), (200, "memory")])
-def test_table_fits_the_terminal_and_says_who_is_away(width: int, last: str) -> None:
+def test_table_fits_the_terminal_and_lists_servers_that_are_away(width: int, last: str) -> None:
     out = StringIO()
     console = Console(file=out, width=width, force_terminal=False, color_system=None)
     console.print(table(frame(), width))

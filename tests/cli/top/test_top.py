@@ -24,7 +24,7 @@ async def chatter(peer: Peer) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_figures_are_those_of_the_servers_that_answer(tmp_path: Path) -> None:
+async def test_stats_cover_the_servers_that_respond(tmp_path: Path) -> None:
     silent = f"127.0.0.1:{free_port()}"
     async with RunningChat(tmp_path, limits="off") as chat:
         agent, _ = await chat.pair()
@@ -49,7 +49,7 @@ async def test_hidden_metrics_are_explained(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["servers"][0]["why"] == "/metrics answers 404; see the setting metrics"
 
 
-def test_terminal_shows_servers_go_and_come_back(server: ServerProcess, open_terminal: OpenTerminal) -> None:
+def test_table_shows_a_server_stopping_and_starting(server: ServerProcess, open_terminal: OpenTerminal) -> None:
     terminal = open_terminal("top", server.url, "--interval", "0.2", COLUMNS="60", NO_COLOR="1")
     terminal.sees(r"server +state +conns +msg/s +p99 ms +cpu % +rooms")
     terminal.sees(rf"127.0.0.1:{server.port} ok +0 +0.0")

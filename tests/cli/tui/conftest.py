@@ -1,4 +1,4 @@
-"""A server in the test's own loop, and people at full screens."""
+"""Fixtures of the full screen: a server in the loop of the test, and running applications."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class OpenTui(Protocol):
-    """Opens a screen around a controller; it ends with the test."""
+    """Runs the full screen of a controller until the end of the test."""
 
     async def __call__(
         self, controller: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
@@ -41,7 +41,7 @@ async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
 async def running_app(
     controllers: Sequence[ChatController], size: tuple[int, int], preferences: Preferences
 ) -> AsyncIterator[TuiDriver]:
-    """Run an application in a task of its own: Textual keeps it in context variables, which fixtures do not share."""
+    """Run an application in a separate task, because Textual uses context variables, which fixtures do not share."""
     app = ChatApp(controllers, preferences)
     opened: asyncio.Future[Pilot[int]] = asyncio.get_running_loop().create_future()
     leave = asyncio.Event()
@@ -66,17 +66,17 @@ async def running_app(
 
 @pytest.fixture
 async def open_tui(chat: RunningChat) -> AsyncIterator[OpenTui]:
-    del chat  # is there before the screens, and after them
+    del chat  # must start before the screens and stop after them
     async with AsyncExitStack() as stack:
 
-        async def open_seat(
+        async def open_controller(
             controller: ChatController, size: tuple[int, int] = (100, 24), preferences: Preferences | None = None
         ) -> TuiDriver:
             return await stack.enter_async_context(
                 running_app([controller], size, preferences or Preferences(bell=False))
             )
 
-        yield open_seat
+        yield open_controller
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver
 
 @pytest.fixture
 async def grace(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
-    """A customer in a conversation of her own."""
+    """A customer in her own conversation."""
     driver = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
     await driver.sees("connected")
     return driver

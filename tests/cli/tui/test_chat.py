@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from tests.support.chat import RunningChat
 
 
-async def test_agent_and_customer_talk_and_see_each_other_typing_reading_and_taking(
-    chat: RunningChat, open_tui: OpenTui, tmp_path: Path
-) -> None:
+async def test_message_is_shown_as_stored_then_read(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
     grace = await open_tui(customer_controller(chat, tmp_path / "grace", "conv-1"))
     await grace.sees("│ waiting for an agent")
     await grace.write("Where is my parcel?")
@@ -28,13 +26,24 @@ async def test_agent_and_customer_talk_and_see_each_other_typing_reading_and_tak
     ada = await open_tui(agent_controller(chat, tmp_path / "ada"))
     await ada.sees(r"\(customer\): Where is my parcel")
     await grace.sees("✓✓ you: Where is my parcel")
+
+
+async def test_typing_is_shown_until_the_message_arrives(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("L", "e", "t")
     await grace.sees("Ada is typing…")
     await ada.press("space", "m", "e", "enter")
     await grace.sees(r"Ada \(agent\): Let me")
     await grace.sees_no_more("is typing")
+
+
+async def test_claim_is_shown_on_both_sides(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("f2")
     await grace.sees("Ada has taken the conversation")
+    await ada.sees("you have taken the conversation")
+
+
+async def test_message_reopens_a_resolved_conversation(grace: TuiDriver, ada: TuiDriver) -> None:
+    await ada.press("f2")
     await ada.sees("you have taken the conversation")
     await ada.press("f4")
     await grace.sees("the conversation is closed")
@@ -51,7 +60,7 @@ async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: TuiDrive
     await ada.sees("1 queued")
     await ada.press("ctrl+r")
     await ada.sees("✓ .*you: typed offline")
-    assert ada.text.count("typed offline") == 2, "in the pane and in the list"
+    assert ada.text.count("typed offline") == 2, "in the messages and in the list"
     _, page = await chat.get("/api/conversations/conv-1/messages", headers={"X-Session-Id": "ses-grace"})
     assert [message["content"] for message in page["messages"]] == ["Where is my parcel?", "typed offline"]
 
@@ -79,7 +88,7 @@ async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: TuiDriver)
     ada.controller.client.on_message_received(lambda _: echoed.set())
     ada.controller._post(SavedMessage("same-id", "conv-1", "first"))
     await ada.sees("✓ .*you: first")
-    # Its echo and its ack settle what has its id, and the next one has the same.
+    # Echo and ack of the first message must not resolve the second, which has the same id.
     await echoed.wait()
     await until(lambda: not ada.controller._pending)
     ada.controller._post(SavedMessage("same-id", "conv-1", "second"))
@@ -88,16 +97,16 @@ async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: TuiDriver)
     await ada.press("f5")
     await ada.sees("✓ .*you: second")
     await ada.press("f5")
-    await ada.sees("nothing has failed here")
+    await ada.sees("no message has failed here")
 
 
-async def test_a_text_that_can_not_be_sent_stays_in_the_box(ada: TuiDriver) -> None:
+async def test_text_that_cannot_be_sent_stays_in_the_composer(ada: TuiDriver) -> None:
     await ada.write("x" * 4_001)
     await ada.sees("not sent: A message has at most")
     assert ada.view.composer.text == "x" * 4_001
 
 
-async def test_two_agents_race_for_a_conversation_and_the_slower_one_sees_who_won(
+async def test_losing_agent_of_a_claim_race_sees_the_assignee(
     ada: TuiDriver, chat: RunningChat, open_tui: OpenTui, tmp_path: Path
 ) -> None:
     bob = await open_tui(agent_controller(chat, tmp_path / "bob", "bob"))

@@ -23,14 +23,14 @@ TESTED: set[str] = set()
 
 
 def presses(*ids: str) -> Callable[[Test], Test]:
-    """Note which keys of the table a test presses."""
+    """Register the keys of the table that a test presses."""
     TESTED.update(ids)
     return lambda test: test
 
 
 @pytest.fixture
 async def agent_of_three(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
-    """An agent with three conversations; the newest one, Cem's, is open."""
+    """An agent with three conversations; the newest one, of Cem, is open."""
     for number, name in enumerate(("ann", "bea", "cem"), 1):
         peer = await chat.customer(f"ses-{name}")
         await peer.ask("join_conversation", f"conv-{name}")
@@ -50,7 +50,7 @@ def test_no_key_is_a_prefix_of_a_terminal_multiplexer() -> None:
 
 
 @presses("next", "previous", "unread", *(f"go-{n}" for n in range(1, 10)))
-async def test_keys_lead_from_conversation_to_conversation(agent_of_three: TuiDriver) -> None:
+async def test_keys_switch_between_conversations(agent_of_three: TuiDriver) -> None:
     driver, screen = agent_of_three, agent_of_three.controller.screen
     await driver.press("alt+a")
     await until(lambda: screen.current_id != "conv-cem")
@@ -58,7 +58,7 @@ async def test_keys_lead_from_conversation_to_conversation(agent_of_three: TuiDr
     await until(lambda: screen.unread == 0)
     assert screen.current_id != "conv-cem"
     await driver.press("alt+a")
-    await driver.sees("nothing else is unread")
+    await driver.sees("no other conversation is unread")
     order = [one.conversation_id for one in screen.listed.visible(screen.own_id, screen.threads, None)]
     for number in range(1, 10):
         await driver.press(f"alt+{number}")
@@ -71,7 +71,7 @@ async def test_keys_lead_from_conversation_to_conversation(agent_of_three: TuiDr
 
 
 @presses("claim", "release", "resolve", "reopen", "filter", "presence")
-async def test_keys_do_an_agents_work(ada: TuiDriver) -> None:
+async def test_keys_claim_release_resolve_reopen_filter_and_set_presence(ada: TuiDriver) -> None:
     await ada.press("f2")
     await ada.sees("you have taken the conversation")
     await ada.press("f3")
@@ -106,7 +106,7 @@ async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: TuiDr
     await ada.sees("open: 1")
 
 
-async def test_a_window_that_shrinks_keeps_a_reader_at_the_end_and_one_further_up_in_place(ada: TuiDriver) -> None:
+async def test_resize_keeps_the_scroll_position(ada: TuiDriver) -> None:
     ada.view.composer.insert("\n".join(f"row {number}" for number in range(60)))
     await ada.press("enter")
     await ada.sees("row 59")
@@ -131,13 +131,13 @@ async def test_enter_sends_other_keys_break_the_line_and_up_brings_the_text_back
     assert ada.view.composer.text == "a\nb\nc"
 
 
-async def test_enter_and_new_line_can_change_places(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
+async def test_enter_and_new_line_keys_can_be_swapped(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
     driver = await open_tui(agent_controller(chat, tmp_path), preferences=Preferences(enter="newline"))
     await driver.press("a", "enter", "b")
     assert driver.view.composer.text == "a\nb"
 
 
-async def test_a_paste_of_many_lines_stays_whole_and_the_box_grows_to_six_rows(ada: TuiDriver) -> None:
+async def test_paste_of_many_lines_stays_whole_and_the_composer_grows_to_six_rows(ada: TuiDriver) -> None:
     pasted = "\n".join(f"line {number}" for number in range(30))
     ada.view.composer.insert(pasted)
     await until(lambda: ada.view.composer.size.height == 6)
@@ -149,35 +149,35 @@ async def test_a_paste_of_many_lines_stays_whole_and_the_box_grows_to_six_rows(a
 
 @presses("page-up", "page-down", "top", "bottom", "mark-up", "mark-down", "copy")
 async def test_keys_scroll_mark_and_copy(ada: TuiDriver) -> None:
-    pane = ada.view.message_list
+    message_list = ada.view.message_list
     ada.view.composer.insert("\n".join(f"row {number}" for number in range(60)))
     await ada.press("enter")
     await ada.write("the last one")
     await ada.sees("the last one")
     await ada.press("pageup")
-    await until(lambda: not pane.is_at_end)
+    await until(lambda: not message_list.is_at_end)
     await ada.press("pagedown")
-    await until(lambda: pane.is_at_end)
+    await until(lambda: message_list.is_at_end)
     await ada.press("ctrl+home")
-    assert pane.scroll_offset.y == 0
+    assert message_list.scroll_offset.y == 0
     await ada.press("ctrl+end")
-    await until(lambda: pane.is_at_end)
+    await until(lambda: message_list.is_at_end)
     await ada.press("ctrl+y")
     assert ada.app.clipboard == "the last one"
     await ada.press("ctrl+up", "ctrl+up", "ctrl+up")
     await ada.press("ctrl+y")
     assert ada.app.clipboard == "Where is my parcel?"
-    assert pane.scroll_offset.y < 3
+    assert message_list.scroll_offset.y < 3
     await ada.press("ctrl+down", "ctrl+down", "ctrl+y")
     assert ada.app.clipboard == "the last one"
 
 
 @presses("retry", "reconnect")
-async def test_nothing_to_retry_and_nothing_to_reconnect_are_said(ada: TuiDriver) -> None:
+async def test_retry_and_reconnect_without_effect_are_reported(ada: TuiDriver) -> None:
     await ada.press("f5")
-    await ada.sees("nothing has failed here")
+    await ada.sees("no message has failed here")
     await ada.press("ctrl+r")
-    await ada.sees("connected already")
+    await ada.sees("already connected")
 
 
 @presses("transcript", "editor")
@@ -203,11 +203,11 @@ async def test_pager_and_editor_get_the_text_in_a_private_file(
     assert copy.read_text() == "draft"
     monkeypatch.setenv("PAGER", "/nowhere/pager")
     await ada.press("f8")
-    await ada.sees("the pager did not work; set PAGER")
+    await ada.sees("the pager failed; set PAGER")
     assert mode.read_text().startswith("drwx------")
 
 
-def test_without_a_choice_a_usual_program_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_pager_and_editor_are_found_without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("PAGER", "VISUAL", "EDITOR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", "")
@@ -220,7 +220,7 @@ def test_without_a_choice_a_usual_program_is_found(monkeypatch: pytest.MonkeyPat
 async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: TuiDriver) -> None:
     await ada.press("f1")
     await until(lambda: isinstance(ada.app.screen, HelpScreen))
-    await ada.sees(r"Alt\+1 … Alt\+9 +conversation by its place")
+    await ada.sees(r"Alt\+1 … Alt\+9 +conversation by its position")
     await ada.press("escape")
     await until(lambda: not isinstance(ada.app.screen, HelpScreen))
     await ada.press("ctrl+p")
@@ -238,7 +238,7 @@ async def test_keys_leave_with_their_exit_code(grace: TuiDriver, key: str, code:
     assert grace.app.return_value == code
 
 
-async def test_the_users_own_keys_take_the_place_of_ours(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
+async def test_configured_keys_replace_the_defaults(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
     driver = await open_tui(agent_controller(chat, tmp_path), preferences=Preferences(keys={"quit": "f12"}))
     await driver.press("ctrl+q")
     assert driver.app.return_value is None

@@ -1,4 +1,4 @@
-"""What the screens look like, as text. After a change: ``CHATWS_SNAPSHOTS=write pytest tests/cli/tui``, then look."""
+"""Snapshots of the screens as text. To update, run ``CHATWS_SNAPSHOTS=write pytest tests/cli/tui``, then review."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SNAPSHOTS = Path(__file__).with_name("snapshots")
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 50)], ids=lambda size: str(size[0]))
 @pytest.mark.parametrize("make", [agent_controller, customer_controller], ids=["agent", "customer"])
-async def test_screens_look_as_they_were_looked_at(make: Callable[[], ChatController], size: tuple[int, int]) -> None:
+async def test_screens_match_their_snapshots(make: Callable[[], ChatController], size: tuple[int, int]) -> None:
     controller = make()
     app = ChatApp([controller], Preferences())
     async with app.run_test(size=size) as pilot:

@@ -1,4 +1,4 @@
-"""Somebody at a full screen: the real application without a terminal, keys to press and a screen to read."""
+"""Driver of the full-screen application without a terminal: presses keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TuiDriver:
-    """An application, its pilot and its controller."""
+    """Running application with its pilot and controller."""
 
     def __init__(self, app: ChatApp, pilot: Pilot[int], controller: ChatController) -> None:
         self.app = app
@@ -30,7 +30,7 @@ class TuiDriver:
 
     @property
     def text(self) -> str:
-        """What the screen shows, row by row."""
+        """Rows of the screen."""
         return text_of(self.app)
 
     @property
@@ -46,10 +46,10 @@ class TuiDriver:
         await self.pilot.press("enter")
 
     async def sees(self, pattern: str) -> None:
-        """Wait until the screen shows something.
+        """Wait until the screen matches a pattern.
 
         Raises:
-            AssertionError: it did not.
+            AssertionError: no match in time.
         """
         try:
             await until(lambda: re.search(pattern, self.text))
