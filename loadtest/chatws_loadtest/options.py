@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chatws.exit_codes import ExitCode
+from chatws.settings.validation import is_loopback
 from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions
 from chatws_loadtest.errors import CommandExit
 
@@ -51,13 +52,9 @@ def find_port(url: str) -> int:
     return parts.port or _PORTS[parts.scheme]
 
 
-def is_loopback(url: str) -> bool:
+def is_local(url: str) -> bool:
     """Return whether the host of a URL is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def probe(url: str, ca_file: Path | None = None) -> None:

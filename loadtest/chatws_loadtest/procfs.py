@@ -7,11 +7,10 @@ import platform
 import time
 from pathlib import Path
 
+from chatws.port_owner import find_listeners
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_LISTENING = "0A"
-"""State TCP_LISTEN in /proc/net/tcp."""
-
 _SCHEDULED_TIME = 2
 """Low bits of the id of a process's CPU clock; the high bits are the inverted pid (clock_getcpuclockid(3))."""
 
@@ -42,9 +41,8 @@ def starved_seconds(pid: int) -> float:
 
 def find_listener(port: int) -> int | None:
     """Find the process that listens on a TCP port of this machine; None if it is not visible to us, or not unique."""
-    names = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
-    holders = {int(link.parts[2]) for link in Path("/proc").glob("[1-9]*/fd/*") if _read_link(link) in names}
-    return holders.pop() if len(holders) == 1 else None
+    listeners = find_listeners(port)
+    return listeners[0] if len(listeners) == 1 else None
 
 
 def resident_bytes(pid: int) -> int:
@@ -64,20 +62,3 @@ def cpu_model() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
-
-
-def _listening_inodes(port: int) -> set[str]:
-    found = set()
-    for table in Path("/proc/net").glob("tcp*"):
-        for line in table.read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                found.add(fields[9])
-    return found
-
-
-def _read_link(link: Path) -> str:
-    try:
-        return str(link.readlink())
-    except OSError:
-        return ""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from chatws_loadtest import procfs
-from chatws_loadtest.options import find_port, is_loopback
+from chatws_loadtest.options import find_port, is_local
 from chatws_loadtest.resource_usage import ProcessUsage, ServerUsage
 from chatws_loadtest.server_process import ServerUnderTest
 from chatws_loadtest.stats_collector import StatsCollector
@@ -60,6 +60,6 @@ class ServerMonitor:
     async def _find_pid(self) -> int | None:
         if self._server is not None:
             return self._server.pid
-        if not is_loopback(self._url):
+        if not is_local(self._url):
             return None
         return await asyncio.to_thread(procfs.find_listener, find_port(self._url))

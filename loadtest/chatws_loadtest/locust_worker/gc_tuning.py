@@ -8,13 +8,6 @@ COLLECT_AFTER = 50_000
 """New objects between two collections; with Python's default of 700, the collector traverses all users repeatedly."""
 
 
-def collect_seldom() -> None:
-    """Collect less often, and ignore the objects that imports created; call it after the imports."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-
-
 def freeze_garbage() -> None:
     """Collect once, and ignore the remaining objects from then on; call it when every user is connected."""
     gc.collect()
