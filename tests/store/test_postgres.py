@@ -185,8 +185,8 @@ async def test_server_uses_a_bounded_number_of_connections(postgres: PostgresSer
             *jobs, *(store.ping() for _ in range(100)), *(store.conversation(room) for _ in range(100))
         )
         # Connections of other tests may still be closing.
-        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chatws' AND backend_start > $1"
-        assert await observer.fetchval(ours, began) == 9
+        count_own = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chatws' AND backend_start > $1"
+        assert await observer.fetchval(count_own, began) == 9
     await observer.close()
 
 
