@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 
 
-def collect_seldom(after: int) -> None:
-    """Collect once per ``after`` new objects, and ignore the objects that exist now; call it after the start."""
+def tune_gc(threshold: int) -> None:
+    """Collect once per ``threshold`` new objects, and ignore the objects that exist now; call it after the start."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(after, *gc.get_threshold()[1:])
+    gc.set_threshold(threshold, *gc.get_threshold()[1:])

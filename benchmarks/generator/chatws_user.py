@@ -10,18 +10,18 @@ from locust.env import Environment
 
 from benchmarks.generator import ipc
 from chatws.client.gevent.endpoint import resolve_endpoint
-from chatws.gc_tuning import collect_seldom
+from chatws.gc_tuning import tune_gc
 from chatws_loadtest.ipc import WorkerPlan, Workload
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.locust_worker.chat_user import now_s
-from chatws_loadtest.locust_worker.gc_tuning import COLLECT_AFTER, freeze_garbage
+from chatws_loadtest.locust_worker.gc_tuning import GC_THRESHOLD, freeze_garbage
 from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser
 from chatws_loadtest.locust_worker.user_pool import UserPool
 
 
 def main() -> int:
     """Run the load of the plan on standard input and print the result."""
-    collect_seldom(COLLECT_AFTER)
+    tune_gc(GC_THRESHOLD)
     print(ipc.LOADED.decode(), flush=True)
     request = ipc.decode_plan(sys.stdin.buffer.readline())
     workload = Workload(rate=request.rate, content_chars=len(request.content))

@@ -17,7 +17,7 @@ import uvloop
 from aiohttp import web
 
 from benchmarks.soak.server_stats import STATS_PATH, ResourceCounts
-from chatws.gc_tuning import collect_seldom
+from chatws.gc_tuning import tune_gc
 from chatws.server import ENGINE, create_app
 from chatws.server.logs import configure_logging
 from chatws.server.runner import GC_THRESHOLD
@@ -84,7 +84,7 @@ async def _serve(settings: Settings) -> None:
     await runner.setup()
     site = web.TCPSite(runner, settings.host, 0, backlog=4096)
     await site.start()
-    collect_seldom(GC_THRESHOLD)
+    tune_gc(GC_THRESHOLD)
     print(f"listening on {runner.addresses[0][1]}", flush=True)
     await delays.run()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from aiohttp import http_parser, web
 
-from chatws.gc_tuning import collect_seldom
+from chatws.gc_tuning import tune_gc
 from chatws.server.app import DRAIN, create_app
 from chatws.server.errors import StartError
 from chatws.server.logs import configure_logging, log_event
@@ -116,7 +116,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
             watch_lifeline(lifeline, stop)
         await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
         announce(_base_url(settings, listener.getsockname()[1]))
-        collect_seldom(GC_THRESHOLD)
+        tune_gc(GC_THRESHOLD)
         code = await stop
         await app[DRAIN].run()
     finally:

@@ -16,10 +16,10 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 
 from chatws.client.errors import ClientError, RequestRefused
 from chatws.client.gevent.endpoint import resolve_endpoint
-from chatws.gc_tuning import collect_seldom
+from chatws.gc_tuning import tune_gc
 from chatws_loadtest import ipc
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.locust_worker.gc_tuning import COLLECT_AFTER, freeze_garbage
+from chatws_loadtest.locust_worker.gc_tuning import GC_THRESHOLD, freeze_garbage
 from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, report_to_locust
 from chatws_loadtest.locust_worker.self_stats import STATS_INTERVAL_S, collect_stats, measure_loop_lag
 from chatws_loadtest.locust_worker.user_pool import UserPool
@@ -39,7 +39,7 @@ def main() -> int:
     lines = _read_lines()
     plan = ipc.decode_plan(next(lines))
     raise_file_limit()
-    collect_seldom(COLLECT_AFTER)
+    tune_gc(GC_THRESHOLD)
     try:
         endpoint = resolve_endpoint(plan.url, None if plan.ca_file is None else Path(plan.ca_file), plan.via)
     except ClientError as problem:

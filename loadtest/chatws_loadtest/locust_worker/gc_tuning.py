@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-COLLECT_AFTER = 50_000
+GC_THRESHOLD = 50_000
 """New objects between two collections; with Python's default of 700, the collector traverses all users repeatedly."""
 
 
