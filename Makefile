@@ -22,10 +22,11 @@ demo: $(VENV)/.installed ## be customer and agent side by side, with a server of
 test: system check ## install what tests need, then run every check and every test
 	@exec .ci/run-tests $(BIN)/python $(ARGS)
 
-check: $(VENV)/.installed-dev ## style, spelling, types, import layers, generated pages
+check: $(VENV)/.installed-dev ## style, spelling, names and wording, types, import layers, generated pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/python -m tools.check_tree
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.reference --check
