@@ -71,14 +71,14 @@ ClientFactory = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", Cha
 """Creates the client on the event loop of the session."""
 
 
-def run_session(url: str, make: ClientFactory, mode: DisplayMode) -> int:
+def run_session(url: str, create_client: ClientFactory, mode: DisplayMode) -> int:
     """Run a chat session and return its exit code.
 
     Raises:
         CommandError: the connection failed or was refused; exit code 3 or 4.
     """
     try:
-        return asyncio.run(_run(url, make, mode))
+        return asyncio.run(_run(url, create_client, mode))
     except ClientError as problem:
         raise explain(url, problem) from problem
 
@@ -104,25 +104,25 @@ _ADVICE = {
 }
 
 
-async def _run(url: str, make: ClientFactory, mode: DisplayMode) -> int:
+async def _run(url: str, create_client: ClientFactory, mode: DisplayMode) -> int:
     if not (mode.as_json or mode.plain) and can_show_screen():
-        return await _run_screen(url, make, mode.data_dir)
-    client, wanted = await make()
+        return await _run_screen(url, create_client, mode.data_dir)
+    client, options = await create_client()
     if mode.as_json:
-        return await JsonMode(client, PipeConsole(), wanted).run()
+        return await JsonMode(client, PipeConsole(), options).run()
     if not is_capable():
-        return await TextMode(client, PipeConsole(), wanted).run()
+        return await TextMode(client, PipeConsole(), options).run()
     with contextlib.ExitStack() as stack:
         terminal = stack.enter_context(Terminal())
-        return await TextMode(client, terminal, wanted).run()
+        return await TextMode(client, terminal, options).run()
 
 
-async def _run_screen(url: str, make: ClientFactory, data_dir: Path) -> int:
+async def _run_screen(url: str, create_client: ClientFactory, data_dir: Path) -> int:
     from chatws_cli.outbox_file import server_name
     from chatws_cli.tui.app import run_screen
     from chatws_cli.tui.controller import ChatController
     from chatws_cli.tui.preferences import load_preferences
 
     preferences = load_preferences()
-    client, wanted = await make()
-    return await run_screen([ChatController(client, wanted.conversation_id, data_dir, server_name(url))], preferences)
+    client, options = await create_client()
+    return await run_screen([ChatController(client, options.conversation_id, data_dir, server_name(url))], preferences)

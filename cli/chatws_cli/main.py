@@ -25,8 +25,8 @@ app = typer.Typer(
 DEBUG_VARIABLE = "CHATWS_DEBUG"
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it with the option's value
-    if wanted:
+def _print_version(is_requested: bool) -> None:  # noqa: FBT001  Typer calls it with the option's value
+    if is_requested:
         print(f"chatws {__version__}")
         raise typer.Exit
 

@@ -56,9 +56,9 @@ def agent(  # noqa: PLR0917  these are options, never positional
     options = client_options(url, ca_file, transport)
     token = find_agent_token(url, token_file, data_dir)
 
-    async def make() -> tuple[AgentClient, ChatOptions]:
+    async def create_client() -> tuple[AgentClient, ChatOptions]:
         client = AgentClient(url, token, options=options)
         return client, chat_options(conversation, wait, history, as_json=as_json)
 
     mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
-    raise typer.Exit(run_session(url, make, mode))
+    raise typer.Exit(run_session(url, create_client, mode))

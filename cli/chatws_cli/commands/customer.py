@@ -58,9 +58,9 @@ def customer(  # noqa: PLR0917  these are options, never positional
     mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
     found = find_session(session_file, session_path(mode.data_dir, url))
 
-    async def make() -> tuple[CustomerClient, ChatOptions]:
+    async def create_client() -> tuple[CustomerClient, ChatOptions]:
         session = await obtain_session(url, options, found, name)
         client = CustomerClient(url, session.session_id, options=options)
         return client, chat_options(conversation or session.conversation_id, wait, history, as_json=as_json)
 
-    raise typer.Exit(run_session(url, make, mode))
+    raise typer.Exit(run_session(url, create_client, mode))

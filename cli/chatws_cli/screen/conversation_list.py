@@ -38,7 +38,7 @@ class FilteredConversations:
 
     def __init__(self, index: ConversationIndex) -> None:
         self.filter: Filter = "open"
-        self.words = ""
+        self.name_part = ""
         """Text that the customer's name must contain."""
         self._index = index
 
@@ -62,7 +62,7 @@ class FilteredConversations:
         ]
 
     def _passes(self, conversation: Conversation, own_id: str) -> bool:
-        if self.words.casefold() not in clean_line(conversation.customer.user_name).casefold():
+        if self.name_part.casefold() not in clean_line(conversation.customer.user_name).casefold():
             return False
         match self.filter:
             case "open":

@@ -150,8 +150,8 @@ class ChatView(Actions, Vertical):
         self.message_list.show(screen.current)
         if self.controller.is_agent:
             rows = screen.listed.rows(screen.own_id, screen.threads, screen.users, screen.current_id, self.clock())
-            words = f" ({screen.listed.words})" if screen.listed.words else ""
-            self.conversation_list.show(f"{screen.listed.filter}{words}: {len(rows)}", rows)
+            name_part = f" ({screen.listed.name_part})" if screen.listed.name_part else ""
+            self.conversation_list.show(f"{screen.listed.filter}{name_part}: {len(rows)}", rows)
         columns = self.size.width
         below = 0 if screen.current is None or self.message_list.is_at_end else screen.current.unread
         self._write(self._typing_bar, typing_line(screen, below, self.message_list.size.width))

@@ -69,7 +69,7 @@ class CommandDispatcher:
         )
 
     async def _find(self, argument: str) -> None:
-        self._controller.screen.listed.words = argument
+        self._controller.screen.listed.name_part = argument
         self._controller.on_change()
 
     async def _join(self, argument: str) -> None:

@@ -231,11 +231,11 @@ class ChatController:
         self.on_change()
         await self._restore()
         newest = self.screen.conversations.newest_open()
-        wanted = self._conversation_id or (None if newest is None else newest.conversation_id)
-        if wanted is None:
+        first_id = self._conversation_id or (None if newest is None else newest.conversation_id)
+        if first_id is None:
             self.notify("no open conversation yet, waiting for the first one")
         else:
-            await self.open(wanted)
+            await self.open(first_id)
             if self._welcome:
                 self.notify(self._welcome)
         self._follow_newest()
@@ -274,9 +274,9 @@ class ChatController:
         for conversation in newest:
             if conversation.conversation_id not in self.screen.threads | self._joining:
                 self.spawn(self._join(conversation.conversation_id))
-        wanted = {one.conversation_id for one in newest} | {self.screen.current_id}
+        followed = {one.conversation_id for one in newest} | {self.screen.current_id}
         for key, thread in list(self.screen.threads.items()):
-            if key not in wanted and not thread.pending() and len(self.screen.threads) > MAX_FOLLOWED:
+            if key not in followed and not thread.pending() and len(self.screen.threads) > MAX_FOLLOWED:
                 self.spawn(self._leave_conversation(key))
 
     async def _mark(self, key: str) -> None:
