@@ -1,7 +1,8 @@
-"""Checks of README.md and docs/ against the code: commands, options, links, programs, settings and exit codes."""
+"""Checks of the pages against the code: commands, options, links, paths, modules, programs, settings and exit codes."""
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -27,8 +28,21 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
+    ROOT / "tests" / "README.md",
 ]
 SETTINGS = ROOT / "docs" / "settings.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+TESTS_PAGE = ROOT / "tests" / "README.md"
+CONTRIBUTOR_PAGES = [ROOT / "CONTRIBUTING.md", ARCHITECTURE, TESTS_PAGE]
+FOLDERS = ("chatws", "cli", "loadtest", "benchmarks", "tools", "tests", "docs", "examples", ".ci")
+PARENTS = {"chatws_cli": "cli", "chatws_loadtest": "loadtest"}
+"""Folders of the packages that are not in the root folder."""
+
+PATH = re.compile(r"\.?\w[\w-]*/(?:[\w.*-]+/?)*|[\w.-]+\.(?:py|md|toml|yml|mjs|js|ts)")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def commands_of(page: Path) -> Iterator[list[str]]:
@@ -40,13 +54,13 @@ def commands_of(page: Path) -> Iterator[list[str]]:
                     yield shlex.split(found[1].replace("…", ""), comments=True)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_of_a_page_is_one_with_its_options(page: Path) -> None:
     for words in commands_of(page):
         parse_command(words)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_link_of_a_page_has_a_target(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -58,6 +72,65 @@ def test_every_link_of_a_page_has_a_target(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], target
+
+
+def quoted(text: str) -> set[str]:
+    """Return the words that a page has in backticks, outside of its blocks."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return {word for span in spans for word in span.split()}
+
+
+def first_column(text: str) -> set[str]:
+    """Return the words in backticks in the first column of the tables."""
+    return {word for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for word in quoted(cell)}
+
+
+@pytest.mark.parametrize("page", CONTRIBUTOR_PAGES, ids=name_of)
+def test_every_path_of_a_contributor_page_exists(page: Path) -> None:
+    """The front of a path may be missing, as in ``handlers/__init__.py``."""
+    words = quoted(page.read_text(encoding="utf-8")) - {"chatws.toml"}
+    paths = {word.rstrip("/") for word in words if PATH.fullmatch(word) and not word.startswith(".venv/")}
+    known = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+    listing = "\n".join(f"/{path.relative_to(ROOT).as_posix()}" for path in known if "node_modules" not in path.parts)
+    assert paths
+    for path in paths:
+        pattern = re.escape(path).replace(r"\*", r"[^/\n]*")
+        assert re.search(rf"/{pattern}(?:\.py)?$", listing, re.MULTILINE), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_dotted_name_of_a_page_exists(page: Path) -> None:
+    for word in quoted(page.read_text(encoding="utf-8")) - {"chatws.toml"}:
+        if name := re.match(r"(?:chatws|chatws_cli|chatws_loadtest|benchmarks|tools)(?:\.\w+)+", word):
+            pkgutil.resolve_name(name[0])
+
+
+def folder_of(package: str) -> Path:
+    parts = package.split(".")
+    return ROOT.joinpath(PARENTS.get(parts[0], ""), *parts)
+
+
+def test_architecture_page_lists_existing_modules_and_every_package() -> None:
+    """The names of a section's tables are relative to a package in its heading, or to the folder of that package."""
+    tables, _, _ = ARCHITECTURE.read_text(encoding="utf-8").partition("## Path of a message")
+    for section in re.split(r"^### ", tables, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        roots = [folder_of(package) for package in re.findall(r"chatws[\w.]+", heading)]
+        bases = [*roots, *(root.parent for root in roots)]
+        listed = {name: [base / name for base in bases] for name in first_column(body)}
+        missing = {
+            name
+            for name, places in listed.items()
+            if not any(place.is_dir() or place.with_suffix(".py").is_file() for place in places)
+        }
+        assert missing == set(), heading
+        packages = {path.parent for root in roots for path in root.glob("*/__init__.py")}
+        assert packages - {place for places in listed.values() for place in places} == set(), heading
+
+
+def test_page_of_the_tests_lists_every_support_module() -> None:
+    _, table = TESTS_PAGE.read_text(encoding="utf-8").split("Modules of `tests/support`:")
+    assert first_column(table) == {path.stem for path in (ROOT / "tests" / "support").glob("[!_]*.py")}
 
 
 def test_python_programs_of_the_pages_run_against_a_server(server: ServerProcess) -> None:
