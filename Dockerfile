@@ -18,7 +18,7 @@ COPY loadtest ./loadtest
 RUN CHATWS_REQUIRE_ASSETS=1 /opt/chatws/bin/python -m pip install --no-cache-dir .
 
 FROM python:${PYTHON_VERSION}-slim-trixie
-# The directory belongs to the server alone: it refuses a secret that others can read. A new volume inherits this.
+# Only the server can read the directory: it refuses a secret that others can read. A new volume inherits owner and mode.
 RUN groupadd --system --gid 10001 chatws \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/chatws chatws \
     && install --directory --owner=chatws --group=chatws --mode=0700 /var/lib/chatws
@@ -29,12 +29,12 @@ ENV PATH="/opt/chatws/bin:$PATH" \
     CHATWS_HOST=0.0.0.0 \
     CHATWS_MODE=prod \
     CHATWS_PORT=3000
-# Numeric, so that Kubernetes can tell that it is not root.
+# Numeric, so that Kubernetes can verify that it is not root.
 USER 10001:10001
 WORKDIR /var/lib/chatws
 VOLUME ["/var/lib/chatws"]
 EXPOSE 3000
-# The slim image has no curl. Override the check where the server itself ends TLS or listens on another port.
+# The slim image has no curl. Override the check if the server itself terminates TLS or listens on another port.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 3000, timeout=3); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["chatws"]
