@@ -86,7 +86,7 @@ def create_app(
     app[DRAIN] = Drain(services, server)
     app.cleanup_ctx.append(functools.partial(_lifetime, services=services, bus=bus))
     app.on_shutdown.append(functools.partial(_close_bot, services=services))
-    rest.attach(app, rest.RestContext(services, pipeline, server, app[SERVICE], app[DRAIN]))
+    rest.attach(app, rest.RestContext(services, pipeline, server))
     frontend.attach(app, services)
     server.attach(app)
     return app

@@ -17,8 +17,9 @@ MAX_RETRY_AFTER_MS = 2_000
 """Clients reconnect at random times within this period, so that the next server is not overloaded."""
 
 RETRY_AFTER_S = 1
+"""Retry-After of the responses that reject new sessions."""
 NOTICE_S = 0.5
-"""Time between notice and close, in which requests under way are still rejected with ``draining``."""
+"""Time between notice and close; requests sent before the notice arrived are rejected with ``draining``."""
 
 BATCH = 100
 BATCH_INTERVAL_S = 0.05
@@ -30,11 +31,6 @@ class Drain:
     def __init__(self, services: Services, server: Server) -> None:
         self._services = services
         self._server = server
-
-    @property
-    def began(self) -> bool:
-        """Whether the shutdown has begun; ``/ready`` reports it."""
-        return self._services.draining
 
     async def run(self) -> None:
         """Reject new requests, finish those in progress, then close every connection with code 1012.
@@ -50,13 +46,13 @@ class Drain:
         for connection in connections:
             notice = ServerDraining(retry_after_ms=random.randrange(MAX_RETRY_AFTER_MS))
             connection.socket.emit("server_draining", notice)
-        share_s = self._services.settings.drain_ms / 1000 / 4
+        step_timeout_s = self._services.settings.drain_ms / 1000 / 4
         if connections:
-            await asyncio.sleep(min(NOTICE_S, share_s))
-        until = asyncio.get_running_loop().time() + share_s
-        await self._server.handlers_idle(share_s)
-        # A polling client may fetch the notice later than NOTICE_S, and no process would answer it after the end.
+            await asyncio.sleep(min(NOTICE_S, step_timeout_s))
+        until = asyncio.get_running_loop().time() + step_timeout_s
+        await self._server.handlers_idle(step_timeout_s)
+        # A polling client may fetch the notice later than NOTICE_S; after the end of this process nothing answers it.
         await self._server.polls_taken(until - asyncio.get_running_loop().time())
         batches = len(connections) / BATCH + 1
-        await self._server.close_all(code=1012, batch=BATCH, interval_s=min(BATCH_INTERVAL_S, share_s / batches))
+        await self._server.close_all(code=1012, batch=BATCH, interval_s=min(BATCH_INTERVAL_S, step_timeout_s / batches))
         log_event(_log, logging.INFO, "drained")

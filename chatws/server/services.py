@@ -47,4 +47,4 @@ class Services:
     bot: BotDispatcher
     cluster: ClusterPublisher
     draining: bool = False
-    """Set when the server begins to shut down."""
+    """Set when the graceful shutdown begins."""

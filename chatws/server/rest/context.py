@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatws.engine import Server
-from chatws.server.drain import Drain
 from chatws.server.requests.pipeline import Pipeline
-from chatws.server.service import WebSocketService
 from chatws.server.services import Services
 
 
@@ -18,5 +16,3 @@ class RestContext:
     services: Services
     pipeline: Pipeline
     server: Server
-    service: WebSocketService
-    drain: Drain

@@ -42,13 +42,13 @@ class RestEndpoint:
         """Authenticate the request and decode its payload.
 
         Raises:
-            ChatError: the credentials or the payload are invalid, or the server drains.
+            ChatError: the credentials or the payload are invalid, or the server is draining.
         """
         command = self._operation.command
         if self._operation.method == "GET":
             payload = codec.convert_fields(command, _query_fields(request) | request.match_info)
         else:
-            if self._context.drain.began:
+            if self._context.services.draining:
                 raise ChatError(ErrorCode.DRAINING)
             body = await _read_body(request)
             payload = codec.decode_payload(command, _with_path_fields(body, dict(request.match_info)))

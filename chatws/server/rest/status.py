@@ -52,18 +52,19 @@ class StatusPages:
         body = Health(
             version=__version__,
             uptime_s=int(self._context.services.clock.monotonic() - self._started_at),
-            websocket=SocketHealth(connections=self._context.service.get_connection_count()),
+            websocket=SocketHealth(connections=len(self._context.services.registry)),
         )
         return _json_response(body)
 
     async def ready(self, request: web.Request) -> web.Response:
-        """Report readiness: 503 while the server drains or the store is unavailable."""
-        checks = {"database": await self._store_state(), "server": "draining" if self._context.drain.began else "ok"}
+        """Report readiness: 503 while the server is draining or the store is unavailable."""
+        services = self._context.services
+        checks = {"database": await self._store_state(), "server": "draining" if services.draining else "ok"}
         is_ready = set(checks.values()) == {"ok"}
-        if self._context.services.settings.redis_url is not None:
+        if services.settings.redis_url is not None:
             # Reported without effect on the status: without Redis, messages are still stored and acked, and delivered
             # with a delay. Otherwise an outage of Redis would remove every server from the proxy at once.
-            checks["redis"] = "ok" if await self._context.services.cluster.ping() else "away"
+            checks["redis"] = "ok" if await services.cluster.ping() else "away"
         return _json_response(
             Ready(status="ready" if is_ready else "not_ready", checks=checks), 200 if is_ready else 503
         )

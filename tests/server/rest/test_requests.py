@@ -160,8 +160,8 @@ async def test_internal_error_does_not_expose_the_exception(
     response, text = await fetch(chat, "GET", "/api/conversations", headers=bearer(chat.token()))
     assert (response.status, code_of(json.loads(text))) == (500, "internal")
     assert "SELECT" not in text
-    monkeypatch.setattr(chat.service, "get_connection_count", lambda: 1 // 0)
-    response, text = await fetch(chat, "GET", "/health")
+    monkeypatch.setattr("chatws.server.rest.status.generate_latest", lambda _: 1 // 0)
+    response, text = await fetch(chat, "GET", "/metrics")
     assert (response.status, code_of(json.loads(text))) == (500, "internal")
     assert [record.levelno for record in caplog.records if record.levelno >= logging.ERROR]
 
