@@ -19,7 +19,7 @@ from chatws.store.interface import StoreError
 
 _log = logging.getLogger("chatws.connections")
 
-SLIDE_TIMEOUT_S = 0.25
+EXTENSION_TIMEOUT_S = 0.25
 """Longest time that a request waits for the extension of its session, which is less important than the request."""
 
 
@@ -94,7 +94,7 @@ def renew(services: Services, connection: Connection, identity: Identity) -> Non
         watch_expiry(services, connection)
 
 
-def is_session_to_slide(services: Services, connection: Connection) -> bool:
+def is_extension_due(services: Services, connection: Connection) -> bool:
     """Return whether the connection's session is due for an extension (`should_extend_session`)."""
     identity = connection.identity
     if identity is None or identity.session_id is None:
@@ -104,7 +104,7 @@ def is_session_to_slide(services: Services, connection: Connection) -> bool:
     )
 
 
-async def slide_session(services: Services, connection: Connection) -> None:
+async def extend_session(services: Services, connection: Connection) -> None:
     """Extend a session that is in use."""
     identity = connection.identity
     assert identity is not None
@@ -112,7 +112,7 @@ async def slide_session(services: Services, connection: Connection) -> None:
     now_ms, ttl_ms = services.clock.now_ms(), services.settings.session_ttl_s * 1000
     connection.identity = dataclasses.replace(identity, expires_at_ms=now_ms + ttl_ms)
     try:
-        async with asyncio.timeout(SLIDE_TIMEOUT_S):
+        async with asyncio.timeout(EXTENSION_TIMEOUT_S):
             await services.store.touch_session(identity.session_id, now_ms + ttl_ms)
     except (StoreError, TimeoutError):
         connection.identity = identity  # the next event tries again

@@ -73,8 +73,8 @@ class SocketAdapter:
         connection = socket.data
         assert connection is not None
         # A queued event does not wait for this: with a stalled store the waits would add up.
-        if event.arrived_at is None and lifecycle.is_session_to_slide(self._services, connection):
-            await lifecycle.slide_session(self._services, connection)
+        if event.arrived_at is None and lifecycle.is_extension_due(self._services, connection):
+            await lifecycle.extend_session(self._services, connection)
         context = RequestContext(connection.identity, connection.rate_limiter, connection)
         reply = await self._pipeline.run(context, event.name, event.args, event.arrived_at)
         if event.wants_ack:
