@@ -208,7 +208,7 @@ def _typing_factory(
             namespace.to(room).except_sockets(registry.sockets_of(user.user_id)).emit("typing_indicator", event)
 
         def publish(user: User, is_typing: bool) -> None:  # noqa: FBT001  likewise
-            cluster.typing(conversation_id, user, is_typing=is_typing)
+            cluster.publish_typing(conversation_id, user, is_typing=is_typing)
 
         return ConversationTyping(settings, emit, publish)
 

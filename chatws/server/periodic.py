@@ -66,7 +66,7 @@ class PeriodicTasks:
         self._every(REVOCATION_POLL_S, self._check_revocations)
         self._every(PRESENCE_PERIOD_S, lambda: refresh_remote_presence(self._services, is_complete=False))
         self._spawn(self._measure_lag())
-        self._spawn(self._compare_late())
+        self._spawn(self._compare_late_subscriptions())
         self._spawn(self._requeue_absent())
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot())
@@ -99,9 +99,9 @@ class PeriodicTasks:
         self._spawn(self._find_absent_agents())
         self._spawn(self._resume_bot_of_another())
 
-    async def _compare_late(self) -> None:
+    async def _compare_late_subscriptions(self) -> None:
         while True:
-            late = await self._services.hub.wait_late()
+            late = await self._services.hub.wait_late_subscriptions()
             await self._try(functools.partial(self._reconciler.compare, late))
 
     async def _requeue_absent(self) -> None:

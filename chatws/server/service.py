@@ -48,7 +48,7 @@ class WebSocketService:
         args = () if payload is UNSET else (payload,)
         self._services.namespace.to(user_room(user_id)).emit(event, *args)
         encoded = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
-        self._services.cluster.send_to_user(user_id, event, encoded)
+        self._services.cluster.publish_user_event(user_id, event, encoded)
         return len(sockets)
 
     def get_connection_count(self) -> int:

@@ -109,7 +109,7 @@ async def test_change_that_could_not_be_read_is_shown_when_the_store_is_back(sta
         return await read(conversation_id)
 
     chat.parts.store.conversation = failing  # type: ignore[method-assign]  # no database fails on demand
-    chat.parts.inbox.touch("conv-1")
+    chat.parts.inbox.schedule_update("conv-1")
     assert (await updated(follower, conversationId="conv-1"))["headSeq"] == 1
     assert next(failures, None) is None
 

@@ -233,13 +233,13 @@ class BotDispatcher:
                 if (hosted := self._hub.get(conversation_id)) is not None:
                     hosted.typing.start(BOT, self)
                 else:
-                    self._cluster.typing(conversation_id, BOT, is_typing=True)
+                    self._cluster.publish_typing(conversation_id, BOT, is_typing=True)
                 await asyncio.sleep(self._settings.typing_resend_ms / 1000)
         finally:
             if (hosted := self._hub.get(conversation_id)) is not None:
                 hosted.typing.end(BOT.user_id, self)
             else:
-                self._cluster.typing(conversation_id, BOT, is_typing=False)
+                self._cluster.publish_typing(conversation_id, BOT, is_typing=False)
 
 
 def _cancel(replies: Sequence[BotReply]) -> None:

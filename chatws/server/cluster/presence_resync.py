@@ -18,11 +18,11 @@ async def resync_presence(services: Services) -> None:
     """Publish the presence of the users here, read that of the others, and ask for the members of each conversation."""
     presence, cluster = services.presence, services.cluster
     for index, entry in enumerate(presence.local_entries()):
-        cluster.presence_changed(entry, entry.rooms)
+        cluster.publish_presence(entry, entry.rooms)
         await _pause_after_batch(index)
     await refresh_remote_presence(services, is_complete=False)
     for index, conversation_id in enumerate(services.hub.ids()):
-        cluster.hosting_began(conversation_id)
+        cluster.request_members(conversation_id)
         await _pause_after_batch(index)
     if services.inbox.has_subscribers:
         await presence.look_up_agents()

@@ -63,7 +63,7 @@ class ClusterReceiver:
             case PresenceEntry():
                 self._presence(channel, origin, note)
             case ConversationTouched():
-                services.inbox.touch(note.conversation_id)
+                services.inbox.schedule_update(note.conversation_id)
             case ConversationChanged():
                 self._changed(channel, note)
             case HostingBegan():
@@ -104,7 +104,7 @@ class ClusterReceiver:
         """Apply a change; a server with inbox subscribers that hosts the conversation receives it on both channels."""
         self._services.hub.adopt(note.after)
         if channel == INBOX:
-            self._services.inbox.touch(note.after.conversation_id, note.before)
+            self._services.inbox.schedule_update(note.after.conversation_id, note.before)
         else:
             self._services.conversations.notify_observers(note.after)
 
@@ -115,6 +115,6 @@ class ClusterReceiver:
         if hosted is None:
             return
         members = (socket.data.user_id for socket in services.namespace.room_members(hosted.room))
-        services.cluster.send_presence(conversation_id, services.presence.local_entries_of(members))
+        services.cluster.publish_members(conversation_id, services.presence.local_entries_of(members))
         for user in hosted.typing.local_users():
-            services.cluster.typing(conversation_id, user, is_typing=True)
+            services.cluster.publish_typing(conversation_id, user, is_typing=True)

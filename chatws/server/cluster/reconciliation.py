@@ -63,7 +63,7 @@ class Reconciler:
             else:
                 is_missed = (known.version, known.head_seq) != (conversation.version, conversation.head_seq)
             if is_missed:
-                inbox.touch(conversation.conversation_id, known)
+                inbox.schedule_update(conversation.conversation_id, known)
 
     async def _repair(self, hosted: HostedConversation, head: Head) -> None:
         known = hosted.conversation

@@ -32,13 +32,13 @@ class HostedConversation:
     __slots__ = (
         "conversation",
         "delivered",
-        "is_late",
         "last_message",
         "pending",
         "repair",
         "room",
         "subscription",
         "typing",
+        "was_subscribed_late",
     )
 
     def __init__(
@@ -53,12 +53,12 @@ class HostedConversation:
         self.pending: dict[int, Message] = {}
         """Messages after a gap, by ``seq``."""
         self.repair: asyncio.Task[None] | None = None
-        """Set while a gap is waited for or read from the database."""
+        """Set while a gap exists: waits for the missing messages, then reads them from the database."""
         self.typing = typing
         self.subscription = subscription
         """Done when the subscription to the other servers' notifications is confirmed."""
-        self.is_late = False
-        """Set when rows were read before that confirmation: a notification may have been missed."""
+        self.was_subscribed_late = False
+        """Set if rows were read before that confirmation: a notification may have been missed."""
 
     def current(self) -> Conversation:
         """Return the conversation including its latest message."""
@@ -87,9 +87,9 @@ class Hub:
         self._cluster = cluster
         self._make_typing = make_typing
         self._hosted: dict[str, HostedConversation] = {}
-        self._late: set[str] = set()
+        self._late_subscriptions: set[str] = set()
         """Ids of conversations whose subscription was confirmed only after their rows had been read."""
-        self._has_late = asyncio.Event()
+        self._has_late_subscriptions = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._hosted)
@@ -133,24 +133,24 @@ class Hub:
         return hosted
 
     async def wait_subscribed(self, hosted: HostedConversation) -> None:
-        """Wait for the subscription to other servers' notifications, for `ASK_TIMEOUT_S` at most."""
+        """Wait for the subscription to other servers' notifications, for `BUS_TIMEOUT_S` at most."""
         if not await self._cluster.wait_subscribed(hosted.subscription):
-            hosted.is_late = True
+            hosted.was_subscribed_late = True
 
     def _subscribed(self, hosted: HostedConversation, subscription: asyncio.Future[None]) -> None:
         conversation_id = hosted.conversation.conversation_id
         if subscription.cancelled() or self._hosted.get(conversation_id) is not hosted:
             return
-        self._cluster.hosting_began(conversation_id)
-        if hosted.is_late:
-            self._late.add(conversation_id)
-            self._has_late.set()
+        self._cluster.request_members(conversation_id)
+        if hosted.was_subscribed_late:
+            self._late_subscriptions.add(conversation_id)
+            self._has_late_subscriptions.set()
 
-    async def wait_late(self) -> list[str]:
-        """Wait for conversations that may have missed notifications and return their ids."""
-        await self._has_late.wait()
-        self._has_late.clear()
-        late, self._late = self._late, set()
+    async def wait_late_subscriptions(self) -> list[str]:
+        """Wait for conversations that were subscribed late and return their ids; they may lack notifications."""
+        await self._has_late_subscriptions.wait()
+        self._has_late_subscriptions.clear()
+        late, self._late_subscriptions = self._late_subscriptions, set()
         return list(late)
 
     def leave(self, connection: Connection, conversation_id: str) -> bool:
@@ -199,14 +199,14 @@ class Hub:
                 if hosted.pending:
                     self._metrics.gaps.inc()
                     if not await self.read_missing(hosted, max(hosted.pending)):
-                        break  # the next reconciliation tries again
+                        break  # read again by the next reconciliation
         except (Unavailable, NotFound):
             pass  # likewise
         finally:
             hosted.repair = None
 
     async def read_missing(self, hosted: HostedConversation, head: int) -> bool:
-        """Deliver the messages up to ``head`` from the database; return False if some of them are not there."""
+        """Deliver the messages up to ``head`` from the database; return False if it does not have all of them."""
         conversation_id = hosted.conversation.conversation_id
         while hosted.delivered < head:
             page = await self._store.page_after(conversation_id, hosted.delivered, PAGE_MESSAGES)

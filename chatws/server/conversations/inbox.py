@@ -14,9 +14,10 @@ from chatws.server.conversations.hub import Hub
 from chatws.store.interface import StoreError
 
 MAX_SHOWN = 2_000
+"""Bounds `Inbox.shown`; the entry sent longest ago is removed first."""
 
 EVERY_INBOX = "inbox"
-"""Room of all inbox subscribers, whatever their filter."""
+"""Room of all inbox subscribers, independent of their filter."""
 
 
 class Inbox:
@@ -72,7 +73,7 @@ class Inbox:
         return bool(self._filters)
 
     async def wait_subscribed(self) -> None:
-        """Wait for the subscription to other servers' notifications, for `ASK_TIMEOUT_S` at most."""
+        """Wait for the subscription to other servers' notifications, for `BUS_TIMEOUT_S` at most."""
         if self._subscription is not None:
             await self._cluster.wait_subscribed(self._subscription)
 
@@ -84,7 +85,7 @@ class Inbox:
         while len(self.shown) > MAX_SHOWN:
             del self.shown[next(iter(self.shown))]
 
-    def touch(self, conversation_id: str, before: Conversation | None = None) -> None:
+    def schedule_update(self, conversation_id: str, before: Conversation | None = None) -> None:
         """Send a changed conversation to its subscribers now, or at the end of its interval.
 
         ``before`` is the state before a change of status or assignee, so that subscribers whose filter matched it are
@@ -104,7 +105,7 @@ class Inbox:
     def send_notice(self, notice: BotNotice) -> None:
         """Send a notice about the bot to the subscribers of all inboxes, here and on other servers."""
         self.show_notice(notice)
-        self._cluster.send_bot_notice(notice)
+        self._cluster.publish_bot_notice(notice)
 
     def show_notice(self, notice: BotNotice) -> None:
         """Send a notice about the bot to the subscribers here."""
@@ -162,7 +163,7 @@ class _Update:
     def __init__(self, before: list[Conversation]) -> None:
         self.before = before
         self.pending = False
-        """Set if it has changed again or could not be read."""
+        """Set if the conversation has changed again or could not be read."""
         self.is_sending = False
-        """Set while it is read; the store may take longer than the interval."""
+        """Set while the conversation is read; the store may take longer than the interval."""
         self.timer: asyncio.TimerHandle | None = None

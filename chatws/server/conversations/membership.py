@@ -1,4 +1,4 @@
-"""Membership of users in conversations, kept in step between the hub, typing state and presence."""
+"""Membership of users in conversations, consistent between the hub, typing state and presence."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ class ConversationMembership:
         self.leave_room(connection, conversation_id)
 
     def leave_room(self, connection: Connection, conversation_id: str) -> None:
-        """Remove a connection from the room only: for a join that failed before the user was announced."""
+        """Remove a connection from the room only, after a join that failed before the user was announced."""
         if self._hub.leave(connection, conversation_id):
             self._presence.room_ended(conversation_id)

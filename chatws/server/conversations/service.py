@@ -71,14 +71,14 @@ class ConversationService:
         self._metrics.commit.observe(self._clock.monotonic() - began)
         message = stored.message
         self._hub.deliver(message)
-        self._cluster.message_stored(message)
+        self._cluster.publish_message(message)
         if stored.duplicate:
-            return stored  # published all the same: the server that stored it may have ended before it published
+            return stored  # published nevertheless: the server that stored it may have ended before publishing
         self._metrics.messages[message.sender.role] += 1
         if stored.conversation is not None:
-            self.changed(before, stored.conversation)
+            self.broadcast_change(before, stored.conversation)
         else:
-            self.touched(draft.conversation_id)
+            self.update_inboxes(draft.conversation_id)
         if _messages_log.isEnabledFor(logging.DEBUG):
             log_event(
                 _messages_log,
@@ -103,7 +103,7 @@ class ConversationService:
         after = await self._store.transition(
             before.conversation_id, version=version, status=status, assignee_id=assignee_id
         )
-        self.changed(before, after)
+        self.broadcast_change(before, after)
         log_event(
             _status_log,
             logging.INFO,
@@ -114,8 +114,8 @@ class ConversationService:
         )
         return after
 
-    async def assign_from_bot(self, agent: User, conversation: Conversation) -> None:
-        """Assign a conversation of the bot to the agent who is writing, unless it has changed meanwhile."""
+    async def assign_to_agent(self, agent: User, conversation: Conversation) -> None:
+        """Assign a conversation to an agent, unless it has changed meanwhile."""
         with contextlib.suppress(StaleVersion):
             await self.transition(conversation, conversation.version, "assigned", agent.user_id)
 
@@ -134,31 +134,31 @@ class ConversationService:
             return False
         return True
 
-    def changed(self, before: Conversation | None, after: Conversation) -> None:
+    def broadcast_change(self, before: Conversation | None, after: Conversation) -> None:
         """Send a new status or assignee to members and inboxes, here and on other servers."""
-        self.show_change(before, after)
-        self._cluster.changed(before, after)
+        self.broadcast_locally(before, after)
+        self._cluster.publish_change(before, after)
 
-    def show_change(self, before: Conversation | None, after: Conversation) -> None:
+    def broadcast_locally(self, before: Conversation | None, after: Conversation) -> None:
         """Send a new status or assignee to members and inboxes on this server."""
         self._hub.adopt(after)
-        self._inbox.touch(after.conversation_id, before)
+        self._inbox.schedule_update(after.conversation_id, before)
         self.notify_observers(after)
 
     def notify_observers(self, conversation: Conversation) -> None:
-        """Notify the observers of a change that the clients here have been sent."""
+        """Notify the observers of a change that was sent to the clients here."""
         for observer in self._observers:
             observer.conversation_changed(conversation)
 
-    def touched(self, conversation_id: str) -> None:
+    def update_inboxes(self, conversation_id: str) -> None:
         """Update a conversation that is new or has a new message in the inboxes here and on other servers."""
-        self._inbox.touch(conversation_id)
-        self._cluster.touched(conversation_id)
+        self._inbox.schedule_update(conversation_id)
+        self._cluster.publish_inbox_update(conversation_id)
 
     def known_state(self, conversation: Conversation, stored: Stored) -> Conversation | None:
-        """Return the conversation as an append found it; None if that version is newer than any known here.
+        """Return the conversation as an append found it; None if this server has only older versions.
 
-        ``conversation`` is the caller's version, used if the conversation is not hosted here.
+        ``conversation`` is the version before the append, used if the conversation is not hosted here.
         """
         hosted = self._hub.get(conversation.conversation_id)
         known = stored.conversation or (conversation if hosted is None else hosted.conversation)
@@ -172,8 +172,8 @@ class ConversationService:
         try:
             after = await self._store.conversation(conversation.conversation_id)
         except StoreError:
-            after = None  # the next reconciliation tries again
+            after = None  # read again by the next reconciliation
         if after is None:
             return conversation
-        self.show_change(conversation, after)
+        self.broadcast_locally(conversation, after)
         return after

@@ -48,5 +48,5 @@ async def mark_read(
         timestamp=format_timestamp(services.clock.now_ms()),
     )
     services.namespace.to(room_name(conversation_id)).emit("message_read", event)
-    services.cluster.read(event)
+    services.cluster.publish_read_mark(event)
     return MarkAck(seq=moved.seq)

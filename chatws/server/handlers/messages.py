@@ -35,7 +35,7 @@ async def send_message(
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
     draft = Draft(conversation.conversation_id, context.user, content, client_message_id)
     if context.user.role == "admin" and conversation.status == "bot":
-        await services.conversations.assign_from_bot(context.user, conversation)
+        await services.conversations.assign_to_agent(context.user, conversation)
     stored = await services.conversations.append(draft)
     hosted = services.hub.get(conversation.conversation_id)
     if hosted is not None and context.connection is not None:
@@ -48,7 +48,7 @@ async def send_message(
         if context.user.role == "customer":
             services.bot.customer_wrote(now, stored.message)
         elif now.status == "bot":
-            await services.conversations.assign_from_bot(context.user, now)
+            await services.conversations.assign_to_agent(context.user, now)
     return acknowledge(stored)
 
 

@@ -30,7 +30,7 @@ async def may_join(services: Services, context: RequestContext, payload: str | J
             conversation_id, context.user, services.conversations.first_status
         )
         if created:
-            services.conversations.touched(conversation_id)
+            services.conversations.update_inboxes(conversation_id)
     conversation = policy.check_member(context.user, conversation)
     assert context.connection is not None
     if services.settings.limits == "on" and conversation_id not in context.connection.joined:

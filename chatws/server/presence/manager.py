@@ -301,10 +301,10 @@ class PresenceManager:
         return Presence(user_id=user_id, status=status, timestamp=format_timestamp(since_ms))
 
     def _publish_grace(self, user: UserPresence) -> None:
-        self._cluster.set_presence(user.entry(), notify_user=self._is_remote(user))
+        self._cluster.store_presence(user.entry(), notify_user=self._is_remote(user))
 
     def _publish_membership(self, user: UserPresence, room: str) -> None:
-        self._cluster.presence_in(room, user.entry(), notify_user=self._is_remote(user))
+        self._cluster.publish_membership(room, user.entry(), notify_user=self._is_remote(user))
 
     def _is_remote(self, user: UserPresence) -> bool:
         return bool(self._remote.entries_of(user.user.user_id))
@@ -312,7 +312,7 @@ class PresenceManager:
     def _update_local(self, user: UserPresence) -> None:
         rooms = user.rooms() | self._remote.rooms_of(user.user.user_id)
         if user.update_local(self._clock.now_ms()):
-            self._cluster.presence_changed(user.entry(), rooms)
+            self._cluster.publish_presence(user.entry(), rooms)
         self._update(user, rooms)
 
     def _update(self, user: UserPresence, rooms: Collection[str]) -> bool:
@@ -331,7 +331,7 @@ class PresenceManager:
         rooms = user.rooms() | self._remote.rooms_of(user.user.user_id)
         user.grace = None
         user.update_local(self._clock.now_ms())
-        self._cluster.presence_changed(user.entry(), rooms)
+        self._cluster.publish_presence(user.entry(), rooms)
         user.last_rooms.clear()
         self._update(user, rooms)
         self._unsubscribe_unused(user.user.user_id)

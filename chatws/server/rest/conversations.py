@@ -50,7 +50,7 @@ async def start_conversation(
     """Create a conversation assigned to the calling agent."""
     conversation_id = new_id(services.clock.now_ms())
     conversation, _ = await services.store.create_conversation(conversation_id, customer, "queued")
-    await services.conversations.assign_from_bot(context.user, conversation)
+    await services.conversations.assign_to_agent(context.user, conversation)
     return ConversationAck(conversation=await services.hub.current(conversation_id) or conversation)
 
 

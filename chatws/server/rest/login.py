@@ -52,7 +52,7 @@ async def logout(services: Services, context: RequestContext, payload: Nothing) 
     valid_after_ms = max(services.clock.now_ms(), context.identity.issued_at_ms + 1)
     await services.store.revoke_tokens(context.user.user_id, valid_after_ms)
     lifecycle.revoke(services, context.user.user_id)
-    services.cluster.revoked(context.user.user_id)
+    services.cluster.publish_revocation(context.user.user_id)
     return Ok()
 
 
