@@ -1,4 +1,4 @@
-"""Background tasks of the server: timers, reconciliation, and work that a notification or an absence triggers."""
+"""Background tasks of the server: periodic work, reconciliation, and work after notifications and absences."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ from chatws.store.interface import ConversationFilter, StoreError
 _log = logging.getLogger("chatws.background")
 
 POSITION_SLOTS = 30
-"""Parts of the connections, each of which receives ``positions`` at its own time in a period."""
+"""Number of groups of connections; each group receives ``positions`` at its own time in a period."""
 
 REVOCATION_POLL_S = 0.5
-"""A log-out on another server, or ``chatws user disable``, takes effect within a second."""
+"""Bounds the time until a log-out on another server, or ``chatws user disable``, takes effect: less than a second."""
 
 LAG_PROBE_S = 0.5
+"""Length of the timer whose delay is measured."""
 
 RESUME_WITHIN_MS = 600_000
 """Questions older than this stay unanswered when a server starts."""
 
 PRESENCE_PERIOD_S = 30.0
-"""Period of the look-up of remote users: the bus may lose notifications when thousands disconnect at once."""
+"""Period of the refresh of remote presence: the bus may lose notifications when thousands disconnect at once."""
 
 LOOK_UP_DELAY_S = 0.05
-"""Collects the unknown users that the members of a conversation introduce into one query."""
+"""Time in which unknown users are collected, so that those of one conversation are looked up by one query."""
 
 RETRY_S = 1.0
-"""Delay before work that the store has refused is tried again."""
+"""Delay before work that failed is repeated."""
 
 
 class PeriodicTasks:
-    """Owner of the background tasks; each continues after a failure."""
+    """Owner of the background tasks; a failure ends none of them."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -57,7 +58,7 @@ class PeriodicTasks:
         """Users whom another server has reported for the first time; looked up together."""
 
     def start(self) -> None:
-        """Start the tasks that run as long as the server."""
+        """Start the tasks that run until `close`."""
         settings = self._services.settings
         slot_s = max(settings.positions_ms / 1000 / POSITION_SLOTS, 0.01)
         slots = iter(range(1 << 62))
@@ -78,11 +79,11 @@ class PeriodicTasks:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def resync(self) -> None:
-        """Compare with the database and the other servers now, after the bus was away."""
+        """Compare with the database and the other servers now, after an outage of the bus."""
         if self._resync_task is not None:
             self._resync_task.cancel()
         self._resync_task = asyncio.create_task(self._resync())
-        self._own(self._resync_task)
+        self._track(self._resync_task)
 
     def close_revoked(self, user_id: str) -> None:
         """Check a user whose credentials another server has voided, before the next poll."""
@@ -95,9 +96,9 @@ class PeriodicTasks:
             self._spawn(self._look_up_users())
 
     def take_over_work(self) -> None:
-        """Take over from an ended server: conversations of its agents, and questions its bot was answering."""
+        """Take over from an ended server: requeue its absent agents' conversations, resume its bot's replies."""
         self._spawn(self._find_absent_agents())
-        self._spawn(self._resume_bot_of_another())
+        self._spawn(self._resume_bot_of_ended_server())
 
     async def _compare_late_subscriptions(self) -> None:
         while True:
@@ -109,13 +110,13 @@ class PeriodicTasks:
             self._spawn(self._requeue_all(await self._services.absences.wait_due()))
 
     async def _requeue_all(self, user_id: str) -> None:
-        wanted = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
+        filter_ = ConversationFilter(status="assigned", assignee_id=user_id, limit=100)
         while not (online := await self._services.presence.is_online_anywhere(user_id)):
             if online is None:
-                await asyncio.sleep(RETRY_S)  # unknown while the bus is away; an agent who is online keeps the work
+                await asyncio.sleep(RETRY_S)  # unknown during an outage of the bus; an online agent keeps the work
                 continue
             try:
-                conversations, _ = await self._services.store.conversations(wanted)
+                conversations, _ = await self._services.store.conversations(filter_)
                 for conversation in conversations:
                     await self._services.conversations.requeue(conversation)
             except StoreError as problem:
@@ -129,9 +130,9 @@ class PeriodicTasks:
         """Start the timers of assigned agents who are not online, counted from the start of this server."""
         cursor: str | None = None
         while True:
-            wanted = ConversationFilter(status="assigned", cursor=cursor, limit=100)
+            filter_ = ConversationFilter(status="assigned", cursor=cursor, limit=100)
             try:
-                conversations, cursor = await self._services.store.conversations(wanted)
+                conversations, cursor = await self._services.store.conversations(filter_)
             except StoreError as problem:
                 _log.warning("requeue_failed", extra={"keys": {"error": str(problem)}})
                 await asyncio.sleep(RETRY_S)
@@ -144,13 +145,13 @@ class PeriodicTasks:
                 return
 
     async def _resume_bot(self) -> None:
-        """Let the bot answer recent questions that were unanswered when the server stopped."""
+        """Resume the bot's replies to recent questions that were unanswered when a server stopped."""
         oldest = format_timestamp(self._services.clock.now_ms() - RESUME_WITHIN_MS)
         cursor: str | None = None
         while True:
             try:
-                wanted = ConversationFilter(status="bot", cursor=cursor, limit=100)
-                conversations, cursor = await self._services.store.conversations(wanted)
+                filter_ = ConversationFilter(status="bot", cursor=cursor, limit=100)
+                conversations, cursor = await self._services.store.conversations(filter_)
             except StoreError as problem:
                 _log.warning("resume_failed", extra={"keys": {"error": str(problem)}})
                 return
@@ -162,8 +163,8 @@ class PeriodicTasks:
             if cursor is None:
                 return
 
-    async def _resume_bot_of_another(self) -> None:
-        """Resume after a random delay; if several servers resume, one reply is stored."""
+    async def _resume_bot_of_ended_server(self) -> None:
+        """Resume the bot's replies after a random delay; if several servers resume one, it is stored once."""
         await asyncio.sleep(self._services.settings.presence_grace_ms / 1000 * random.uniform(1.0, 1.5))
         await self._resume_bot()
 
@@ -178,7 +179,7 @@ class PeriodicTasks:
 
     def _heads(self, connection: Connection) -> dict[str, int]:
         hosted = map(self._services.hub.get, connection.joined)
-        return {one.conversation.conversation_id: one.delivered for one in hosted if one is not None}
+        return {entry.conversation.conversation_id: entry.delivered for entry in hosted if entry is not None}
 
     async def _check_revocations(self) -> None:
         registry = self._services.registry
@@ -191,7 +192,7 @@ class PeriodicTasks:
         try:
             await lifecycle.close_revoked(self._services, [user_id])
         except StoreError:
-            lifecycle.revoke(self._services, user_id)  # the other server has committed it
+            lifecycle.revoke(self._services, user_id)  # the other server has committed the revocation
 
     async def _resync(self) -> None:
         await self._try(self._reconciler.run)
@@ -226,8 +227,8 @@ class PeriodicTasks:
             self._logger.write(logging.ERROR, "background_failed", "bug", problem=problem)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._own(asyncio.create_task(work))
+        self._track(asyncio.create_task(work))
 
-    def _own(self, task: asyncio.Task[None]) -> None:
+    def _track(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""Signals that end a server; separate from `runner`, whose imports the parent of several servers does not need."""
+"""Signals that end a server; separate from `runner`, so that the parent of several servers need not import aiohttp."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 
 
-def catch_signals(at_once: Callable[[], None] = lambda: None) -> asyncio.Future[int]:
-    """Return a future of the exit code: the first signal sets it, the second calls ``at_once`` and exits."""
+def catch_signals(on_second: Callable[[], None] = lambda: None) -> asyncio.Future[int]:
+    """Return a future of the exit code: the first signal sets it, the second calls ``on_second`` and exits."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
@@ -18,7 +18,7 @@ def catch_signals(at_once: Callable[[], None] = lambda: None) -> asyncio.Future[
         if not stop.done():
             stop.set_result(128 + number)
         elif number != signal.SIGHUP:  # an ending shell forwards SIGHUP to jobs that received it already
-            at_once()
+            on_second()
             sys.stderr.flush()
             os._exit(128 + number)
 

@@ -11,11 +11,11 @@ BATCH_INTERVAL_S = 0.05
 """Publishing everything at once would overflow the bus's queue and be lost again."""
 
 LEASE_WAIT_S = 10.0
-"""Duration of a lease: a server that also lost its connection to the broker is back by then, or has ended."""
+"""Duration of a lease: by then, a server that also lost its connection to the broker has reconnected or ended."""
 
 
 async def resync_presence(services: Services) -> None:
-    """Publish the presence of the users here, read that of the others, and ask for the members of each conversation."""
+    """Publish the local presence, read the remote presence, and request the members of each hosted conversation."""
     presence, cluster = services.presence, services.cluster
     for index, entry in enumerate(presence.local_entries()):
         cluster.publish_presence(entry, entry.rooms)

@@ -30,7 +30,7 @@ _log = logging.getLogger("chatws.bus")
 
 
 class ClusterReceiver:
-    """Listener of the bus; leaves everything that waits to `PeriodicTasks`."""
+    """Listener of the bus; passes work that needs to wait to `PeriodicTasks`."""
 
     def __init__(self, services: Services, periodic: PeriodicTasks) -> None:
         self._services = services
@@ -41,7 +41,7 @@ class ClusterReceiver:
         """Apply a notification; an exception affects this notification only."""
         try:
             self._dispatch(channel, origin, note)
-        except Exception as problem:  # noqa: BLE001  the bus must continue to read
+        except Exception as problem:  # noqa: BLE001  a bug must not end the reading of the bus
             self._logger.write(logging.ERROR, "note_failed", "bug", problem=problem, note=type(note).__name__)
 
     def resumed(self) -> None:
@@ -69,10 +69,10 @@ class ClusterReceiver:
             case HostingBegan():
                 self._send_members(note.conversation_id)
             case _:
-                self._emit(note)
+                self._forward(note)
 
-    def _emit(self, note: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
-        """Emit a notification that is an event for clients, nearly unchanged."""
+    def _forward(self, note: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
+        """Forward a notification to the clients; `Revoked` closes connections instead."""
         services = self._services
         match note:
             case ReadMoved():

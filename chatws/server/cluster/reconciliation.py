@@ -1,4 +1,4 @@
-"""Comparison of hosted conversations and inboxes with the database, which needs no bus."""
+"""Comparison of hosted conversations and inboxes with the database, independent of the bus."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class Reconciler:
     async def compare(self, conversation_ids: Sequence[str]) -> None:
         """Deliver the missing messages and changes of these conversations."""
         heads = await self._services.store.heads(conversation_ids)
-        await asyncio.sleep(0)  # what was committed before this read is delivered by now
+        await asyncio.sleep(0)  # messages committed here before this read are delivered in this iteration
         for conversation_id, head in heads.items():
             hosted = self._services.hub.get(conversation_id)
             if hosted is not None:
                 await self._repair(hosted, head)
 
     async def _compare_inboxes(self) -> None:
-        """Show subscribers the changes since the last comparison that no notification reported."""
+        """Send subscribers the changes since the last comparison whose notifications were lost."""
         inbox = self._services.inbox
         page, _ = await self._services.store.conversations(ConversationFilter(limit=INBOX_PAGE))
         since = self._newest

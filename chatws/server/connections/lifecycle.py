@@ -20,7 +20,7 @@ from chatws.store.interface import StoreError
 _log = logging.getLogger("chatws.connections")
 
 EXTENSION_TIMEOUT_S = 0.25
-"""Longest time that a request waits for the extension of its session, which is less important than the request."""
+"""Longest time that a request waits for the extension of its session; then it continues without."""
 
 
 def user_room(user_id: str) -> str:
@@ -29,7 +29,7 @@ def user_room(user_id: str) -> str:
 
 
 async def identify(services: Services, address: str, credentials: Authenticate) -> Identity:
-    """Check credentials; addresses with too many failures are rejected.
+    """Check credentials, unless the address had too many failures.
 
     Raises:
         ChatError: as `Authenticator.identify`, or ``rate_limited``.
@@ -57,7 +57,7 @@ def admit(services: Services, connection: Connection, identity: Identity) -> Non
     if services.presence.is_in_grace(identity.user_id):
         services.metrics.reconnects.inc()
     services.presence.connected(connection)
-    watch_expiry(services, connection)
+    start_expiry_timer(services, connection)
     connection.socket.emit("authenticated", _authenticated_event(services, identity))
     log_event(
         _log,
@@ -91,7 +91,7 @@ def renew(services: Services, connection: Connection, identity: Identity) -> Non
     """Replace a connection's credentials by newer ones of the same user."""
     connection.identity = identity
     if connection.socket.connected:
-        watch_expiry(services, connection)
+        start_expiry_timer(services, connection)
 
 
 def is_extension_due(services: Services, connection: Connection) -> bool:
@@ -115,11 +115,11 @@ async def extend_session(services: Services, connection: Connection) -> None:
         async with asyncio.timeout(EXTENSION_TIMEOUT_S):
             await services.store.touch_session(identity.session_id, now_ms + ttl_ms)
     except (StoreError, TimeoutError):
-        connection.identity = identity  # the next event tries again
+        connection.identity = identity  # extended with the next event instead
 
 
-def watch_expiry(services: Services, connection: Connection) -> None:
-    """Start the timers of a token: a warning before it expires, and the close after the grace.
+def start_expiry_timer(services: Services, connection: Connection) -> None:
+    """Start the timer of a token's expiry: first a warning, then the close after the grace.
 
     Between expiry and close the pipeline rejects requests.
     """
@@ -132,33 +132,33 @@ def watch_expiry(services: Services, connection: Connection) -> None:
     left_ms = identity.expires_at_ms - services.clock.now_ms()
     warning_ms = max(0, left_ms - services.settings.token_expiring_ms)
     loop = asyncio.get_running_loop()
-    connection.expiry = loop.call_later(warning_ms / 1000, _warn, services, connection)
+    connection.expiry = loop.call_later(warning_ms / 1000, _warn_of_expiry, services, connection)
 
 
-def _warn(services: Services, connection: Connection) -> None:
+def _warn_of_expiry(services: Services, connection: Connection) -> None:
     assert connection.identity is not None
     left_ms = max(0, connection.identity.expires_at_ms - services.clock.now_ms())
     connection.socket.emit("auth_expiring", AuthExpiring(in_ms=left_ms))
     loop = asyncio.get_running_loop()
     delay_s = (left_ms + services.settings.token_grace_ms) / 1000
-    connection.expiry = loop.call_later(delay_s, _expire, connection)
+    connection.expiry = loop.call_later(delay_s, _close_expired, connection)
 
 
-def _expire(connection: Connection) -> None:
+def _close_expired(connection: Connection) -> None:
     connection.expiry = None
     connection.socket.emit("error", error_event(ChatError(ErrorCode.TOKEN_EXPIRED)))
     connection.socket.close_transport()
 
 
 def revoke(services: Services, user_id: str) -> None:
-    """Close every connection of a user who logged out or was disabled; clients do not reconnect by themselves."""
+    """Close every connection of a user who logged out or was disabled; clients do not reconnect after that."""
     for connection in services.registry.of_user(user_id):
         connection.socket.emit("error", error_event(ChatError(ErrorCode.UNAUTHORIZED)))
         connection.socket.disconnect(close=True)
 
 
 async def close_revoked(services: Services, user_ids: Sequence[str]) -> None:
-    """Close the connections of those of these users whose credentials are void according to the database.
+    """Close the connections whose credentials are void according to the database, among those of these users.
 
     Raises:
         StoreError: as `Store.accounts_of`.
@@ -173,7 +173,7 @@ async def close_revoked(services: Services, user_ids: Sequence[str]) -> None:
 
 
 def disconnected(services: Services, connection: Connection, reason: str) -> None:
-    """Remove a closed connection from everything it was part of; the cost is proportional to its own rooms."""
+    """Remove a closed connection from presence, inboxes, conversations and registry, at a cost per joined room."""
     if connection.expiry is not None:
         connection.expiry.cancel()
         connection.expiry = None

@@ -41,7 +41,7 @@ class Connection:
         self.rate_limiter = rate_limiter
         """None when limits are off."""
         self.slot = slot
-        """Determines at what time of a period the socket receives ``positions``."""
+        """Number that selects the time in each period at which the socket receives ``positions``."""
         self.identity: Identity | None = None
         """Set when the credentials were accepted."""
         self.joined: dict[str, None] = {}

@@ -30,4 +30,4 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "assign_bot": Route(assignment.assign_bot, assignment.may_change),
     }
 )
-"""Routes by event name; a test compares them with the event table."""
+"""Routes by event name; a test compares the names with `COMMANDS`."""

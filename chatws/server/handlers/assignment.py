@@ -15,7 +15,7 @@ from chatws.server.services import Services
 async def may_change(
     services: Services, context: RequestContext, payload: ChangeConversation | Handoff
 ) -> Conversation:
-    """Allow users who may see the conversation; read from the store, as the hub's version may be outdated.
+    """Allow users who may see the conversation; it is read from the store, as the hub's version may be outdated.
 
     Raises:
         ChatError: as `policy.member`.

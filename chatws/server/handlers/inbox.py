@@ -29,7 +29,7 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     services.inbox.subscribe(connection, InboxFilter(status, assignee_id))
     await services.inbox.wait_subscribed()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
-    conversations = _cut((await services.store.conversations(wanted))[0])
+    conversations = _fit_page((await services.store.conversations(wanted))[0])
     services.inbox.mark_shown(conversations)
     customers = [conversation.customer.user_id for conversation in conversations]
     await services.presence.look_up_agents()
@@ -38,7 +38,7 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     )
 
 
-def _cut(conversations: list[Conversation]) -> list[Conversation]:
+def _fit_page(conversations: list[Conversation]) -> list[Conversation]:
     """Limit the page to the write buffer: a hundred last messages can have six times its size."""
     page_bytes = 0
     for index, conversation in enumerate(conversations):

@@ -42,13 +42,13 @@ async def send_message(
         hosted.typing.end(context.user.user_id, context.connection)
     if not stored.duplicate:
         # The conversation may have been reassigned during the append, here or on another server.
-        now = services.conversations.known_state(conversation, stored) or await services.conversations.refresh(
+        current = services.conversations.known_state(conversation, stored) or await services.conversations.refresh(
             conversation
         )
         if context.user.role == "customer":
-            services.bot.customer_wrote(now, stored.message)
-        elif now.status == "bot":
-            await services.conversations.assign_to_agent(context.user, now)
+            services.bot.customer_wrote(current, stored.message)
+        elif current.status == "bot":
+            await services.conversations.assign_to_agent(context.user, current)
     return acknowledge(stored)
 
 
