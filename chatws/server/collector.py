@@ -14,14 +14,14 @@ from chatws.server.services import Services
 
 
 class ServerCollector(Collector):
-    """Collector of the engine's and the chat's own numbers."""
+    """Collector of the numbers that the engine and the chat keep."""
 
     def __init__(self, services: Services, server: Server) -> None:
         self._services = services
         self._server = server
 
     def collect(self) -> Iterator[Metric]:
-        """Read all numbers."""
+        """Yield the metrics with their current values."""
         yield from self._gauges()
         yield from self._counters()
         yield from self._histograms()
@@ -30,7 +30,7 @@ class ServerCollector(Collector):
         services, server = self._services, self._server
         authenticated = len(services.registry)
         states = {"authenticated": authenticated, "unauthenticated": max(0, server.session_count - authenticated)}
-        waiting, most = server.outbox_bytes()
+        total, largest = server.outbox_bytes()
         yield _gauge("chatws_info", "Version of the server.", "version", {__version__: 1})
         yield _gauge("chatws_connections", "Open connections.", "state", states)
         yield _gauge(
@@ -38,8 +38,8 @@ class ServerCollector(Collector):
         )
         yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", services.namespace.room_count)
         yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(services.hub))
-        yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes in all write buffers.", waiting)
-        yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes in the largest write buffer.", most)
+        yield GaugeMetricFamily("chatws_outbox_bytes", "Bytes in all write buffers.", total)
+        yield GaugeMetricFamily("chatws_outbox_max_bytes", "Bytes in the largest write buffer.", largest)
         yield GaugeMetricFamily("chatws_draining", "1 during a graceful shutdown.", int(services.draining))
         bus = services.cluster.stats
         yield GaugeMetricFamily("chatws_bus_connected", "1 while the bus is connected.", int(bus.connected))

@@ -64,7 +64,7 @@ class RequestCounters:
         duration.observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield both metrics."""
+        """Yield the counter and the histogram."""
         requests = CounterMetricFamily("chatws_events", "Requests by event and outcome.", labels=["event", "outcome"])
         for key, count in self._counts.items():
             requests.add_metric(key, count)
@@ -76,7 +76,7 @@ class RequestCounters:
 
 
 class Metrics:
-    """Counters and histograms that the server updates itself; `ServerCollector` reads the others."""
+    """Counters and histograms that the server's parts update; `ServerCollector` reads the others during a scrape."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -25,9 +25,10 @@ SPARE_DESCRIPTORS = 128
 """File descriptors for the database, the log and REST requests, besides those of the connections."""
 
 BACKLOG = 4096
+"""Limit of connections that the kernel keeps until they are accepted."""
 
 LINGERING_S = 2.0
-"""Time to read on the body of a request rejected before its end, so that the client receives the response."""
+"""Time to continue reading the body of a request rejected early, so that the client receives the response."""
 
 GC_THRESHOLD = 10_000
 """Allocations between two collections of the youngest generation.
@@ -86,7 +87,7 @@ def check_http_parser(settings: Settings) -> None:
     if http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy:
         return
     if not settings.is_dev:
-        raise StartError("aiohttp", "has no C parser here", "install its wheel, and unset AIOHTTP_NO_EXTENSIONS")
+        raise StartError("aiohttp", "has no C parser", "install its wheel, and unset AIOHTTP_NO_EXTENSIONS")
     log_event(_log, logging.WARNING, "slow_http_parser")
 
 
@@ -140,7 +141,7 @@ def _listen(settings: Settings) -> socket.socket:
 def _cannot_listen(settings: Settings, problem: OSError) -> StartError:
     what = f"port {settings.port} on {settings.host}"
     if problem.errno == errno.EADDRINUSE:
-        return StartError(what, "is in use", f"try --port {settings.port + 1}, or --port 0 for any free one")
+        return StartError(what, "is in use", f"try --port {settings.port + 1}, or --port 0 for any free port")
     if problem.errno == errno.EACCES:
         return StartError(what, "cannot be opened by this user", "use a port from 1024 up")
     return StartError(what, f"cannot be opened ({problem.strerror})", "check --host and --port")

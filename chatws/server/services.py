@@ -1,4 +1,4 @@
-"""Parts of a running server that handlers use."""
+"""Container of the parts of a running server, passed to handlers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chatws.store.interface import Store
 
 @dataclass(slots=True)
 class Services:
-    """Container of the server's parts, created by `create_app`."""
+    """Parts of one server, created by `create_app`."""
 
     settings: Settings
     clock: Clock

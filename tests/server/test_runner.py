@@ -18,7 +18,7 @@ PURE_PYTHON = {"AIOHTTP_NO_EXTENSIONS": "1"}
 
 def test_production_start_fails_without_the_c_parser(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--prod", "--set", "connections=100", env=PURE_PYTHON)
-    with pytest.raises(AssertionError, match="aiohttp: has no C parser here"):
+    with pytest.raises(AssertionError, match="aiohttp: has no C parser"):
         server.start()
 
 

@@ -152,19 +152,19 @@ class Authenticator:
 
 
 def is_token_revoked(account: Account, issued_at_ms: float) -> bool:
-    """Whether a token issued at that time is void: the account is disabled, or its tokens were revoked later."""
+    """Return whether a token is void: the account is disabled, or its tokens were revoked after that time."""
     return account.disabled or issued_at_ms < account.tokens_valid_after_ms
 
 
 def should_extend_session(expires_at_ms: int, now_ms: int, ttl_ms: int) -> bool:
-    """Whether a use of a session stores a new expiry: only after a tenth of its lifetime has passed.
+    """Return whether using a session stores a new expiry: only after a tenth of its lifetime has passed.
 
-    A commit for every connection was a tenth of the cost of a connection.
+    With a commit for every connection, that commit was a tenth of a connection's cost.
     """
     return now_ms < expires_at_ms < now_ms + ttl_ms * 0.9
 
 
 def new_customer(now_ms: int, name: str | None = None) -> User:
-    """Create a customer; without a name, one that agents can tell apart."""
+    """Create a customer; the default name ends with a part of the id, so that agents can distinguish customers."""
     user_id = new_id(now_ms)
     return User(user_id=user_id, user_name=name or f"Customer {user_id[-4:]}", role="customer")

@@ -20,7 +20,7 @@ SECRET_FILE = "secret"
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """Key; ``material`` is a secret for HS* algorithms and a PEM for the others."""
+    """Key of a token; ``material`` is a secret for HS* algorithms and a PEM for the others."""
 
     key_id: str | None
     material: bytes

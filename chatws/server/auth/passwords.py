@@ -40,7 +40,7 @@ class PasswordChecker:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="chatws-password")
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password matches the hash; a hash of None takes as long and never matches."""
+        """Return whether the password matches the hash; None never matches, after the same time as a hash."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, _verify, password, password_hash)
 

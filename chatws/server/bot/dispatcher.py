@@ -26,13 +26,13 @@ BOT = User(user_id="bot", user_name="AI", role="bot")
 """Sender of bot messages (guide)."""
 
 MAX_WAITING = 10
-"""Limit of questions per conversation that wait for the bot; further ones are left to the agents."""
+"""Limit of questions per conversation that wait for the bot; the agents answer further ones."""
 
 HANDOFF_REQUESTED = HandOff("the customer asked for a human")
 
 
 class BotDispatcher:
-    """Replies in progress; a reply is stored only if the conversation still has the version of its question."""
+    """Runs the bot's replies; a reply is stored only if the conversation still has the version of its question."""
 
     def __init__(
         self,
@@ -172,11 +172,11 @@ class BotDispatcher:
         if text := fit_content(reply.text):
             return text, handoff
         if handoff is None:
-            raise BotError("it said nothing", FailureReason.EMPTY)
+            raise BotError("the answer is empty", FailureReason.EMPTY)
         return fit_content(self._settings.bot_handoff_text), handoff
 
     async def _compose(self, reply: BotReply) -> HandOff | None:
-        """Let the bot write the text of the reply; return its hand-off if the reply ends with one."""
+        """Add the pieces of the bot's answer to the reply; return the hand-off if the answer ends with one."""
         if self._handoff_words.found_in(reply.question.content):
             return HANDOFF_REQUESTED
         timeout_s = self._settings.bot_timeout_ms / 1000

@@ -42,7 +42,7 @@ class BotNotices:
         self._warn(conversation_id, reason, str(problem))
 
     def overrun(self, conversation_id: str) -> None:
-        """Report a question that is left to the agents because too many wait for the bot."""
+        """Report a question that the bot does not answer because too many others wait."""
         self._metrics.bot_answers["failed"].inc()
         self._send(conversation_id, "failed", "overrun")
         self._warn(conversation_id, "overrun", "")

@@ -22,7 +22,7 @@ class BotReply:
         self.version = conversation.version
         """Version of the conversation that the reply belongs to; it is not stored in another version."""
         self.text = ""
-        """Text so far; if the bot fails, another text is stored."""
+        """Text so far; if the bot fails, ``bot_failure_text`` is stored instead."""
         self.message: Message | None = None
         """Stored message; set at the end if one was stored."""
         self.is_done = False
@@ -33,10 +33,10 @@ class BotReply:
 
     @asynccontextmanager
     async def composing(self, timeout_s: float) -> AsyncIterator[None]:
-        """Limit the duration of the bot's call; `cancel` ends it at once.
+        """Limit the duration of the call of the bot; `cancel` ends it at once.
 
         Raises:
-            TimeoutError: the time is over.
+            TimeoutError: the bot took longer than ``timeout_s``.
             ReplyCancelled: the reply was cancelled.
         """
         self.check()
@@ -48,16 +48,12 @@ class BotReply:
             self.check()
 
     def check(self) -> None:
-        """Raise if the reply was cancelled.
-
-        Raises:
-            ReplyCancelled: it was.
-        """
+        """Raise `ReplyCancelled` if the reply was cancelled."""
         if self._is_cancelled:
             raise ReplyCancelled
 
     def cancel(self) -> None:
-        """Cancel the bot's call; an append in progress is decided by the store, which compares the version."""
+        """Cancel the call of the bot; an append in progress succeeds only if the store finds the version unchanged."""
         self._is_cancelled = True
         if self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())

@@ -13,10 +13,10 @@ from chatws.server.requests.rate_limit import TokenBucket
 from chatws.settings import Settings
 
 TypingListener = Callable[[User, bool], None]
-"""Called when a user starts or stops typing."""
+"""Called with a user and whether the user is typing now."""
 
 RENEW_S = 1.0
-"""Shortest interval of renewals to other servers while typing continues; clients renew every two seconds."""
+"""Shortest interval between publications to other servers while typing continues; clients renew every two seconds."""
 
 
 class TypingState:
@@ -29,7 +29,7 @@ class TypingState:
         self.bucket = bucket
         """Limits the rate of broadcasts; the final state is broadcast in any case."""
         self.expiries: dict[Hashable, asyncio.TimerHandle] = {}
-        """Expiry timers by source that is typing."""
+        """Expiry timers of the sources that are typing."""
         self.shown = False
         """State as last broadcast to the members here."""
         self.flush: asyncio.TimerHandle | None = None

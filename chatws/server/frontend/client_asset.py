@@ -16,7 +16,7 @@ MINIFIED_SRI = "sha384-fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkC
 CDN_ORIGIN = "https://cdn.jsdelivr.net"
 
 LOCAL_TAG = '<script src="/socket.io/socket.io.min.js"></script>'
-"""Script tag in our pages, replaced by `cdn_tag` if the file is missing."""
+"""Script tag in the pages, replaced by `cdn_tag` if the file is missing."""
 
 
 def cdn_url(name: str) -> str:

@@ -18,7 +18,7 @@ DASHBOARD = "/admin/"
 DASHBOARD_CLIENT = "/admin/src/services/websocket-client.js"
 
 _NO_TEST_PAGE = """\
-The test page is off. It is on in development mode; elsewhere --set test_page=on turns it on.
+The test page is disabled. It is enabled in development mode, and by --set test_page=on.
 """
 
 _NO_DASHBOARD = """\

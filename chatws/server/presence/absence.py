@@ -8,7 +8,7 @@ from chatws.protocol.entities import User
 
 
 class AbsenceTimers:
-    """Reports each agent who went offline, after a delay.
+    """Timers by agent; an agent is reported a fixed delay after going offline.
 
     The queue of reported agents holds at most one entry per timer and needs no other bound.
     """
@@ -28,7 +28,7 @@ class AbsenceTimers:
         self._timers[user.user_id] = timer
 
     async def wait_due(self) -> str:
-        """Wait for the next agent whose delay is over; return the user id. The agent may be online again."""
+        """Return the user id of the next agent whose timer ends; the agent may be online again."""
         return await self._due.get()
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ class PresenceObserver(Protocol):
 
 
 class PresenceManager:
-    """Presence of every user who is visible to a client of this server."""
+    """Presence of all users that are visible to a client of this server."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class PresenceManager:
         self._update_local(user)
 
     def of(self, user_id: str) -> Presence:
-        """Return a user's presence; a user not known here is offline since now."""
+        """Return a user's presence; a user not known here counts as offline from now on."""
         user = self._users.get(user_id)
         if user is None:
             return Presence(user_id=user_id, status="offline", timestamp=format_timestamp(self._clock.now_ms()))
@@ -153,7 +153,7 @@ class PresenceManager:
         return [self._of_unknown(user_id, found.get(user_id)) or self.of(user_id) for user_id in wanted]
 
     async def look_up(self, user_ids: Collection[str]) -> None:
-        """Read what other servers report of users who were reported for the first time."""
+        """Read the other servers' entries of users that one of them has reported for the first time."""
         self._add_found(await self._cluster.presence_of(user_ids) or {})
 
     async def look_up_agents(self) -> None:
@@ -172,14 +172,14 @@ class PresenceManager:
         return user_id in self._users
 
     async def is_online_anywhere(self, user_id: str) -> bool | None:
-        """Return whether the user is connected to any server; None if the other servers cannot be asked."""
+        """Return whether the user is connected to any server; None if the other servers cannot be queried."""
         if user_id in self._users:
             return True
         found = await self._cluster.presence_of([user_id])
         return None if found is None else bool(found[user_id])
 
     def is_in_grace(self, user_id: str) -> bool:
-        """Return whether the user's last connection here has closed and the grace is running."""
+        """Return whether the grace after the user's last connection here is running."""
         user = self._users.get(user_id)
         return user is not None and user.grace is not None
 
@@ -341,7 +341,7 @@ class PresenceManager:
         self._remove(origin, entries)
 
     def _remove(self, origin: str, entries: Iterable[PresenceEntry]) -> None:
-        """Remove entries of a server that it has not replaced since."""
+        """Remove entries of a server, except those that the server has replaced since."""
         for entry in entries:
             user_id = entry.user.user_id
             if self._remote.entries_of(user_id).get(origin) is entry:

@@ -34,7 +34,7 @@ class UserPresence:
         self.choice: PresenceChoice = "online"
         """The user's latest choice; a connection that returns within the grace takes it over."""
         self.local_status: PresenceStatus = "offline"
-        """Status by the connections here."""
+        """Status derived from the connections here."""
         self.local_since_ms = now_ms
         self.status: PresenceStatus = "offline"
         """Status over all servers, as last sent to the observers."""
@@ -94,5 +94,5 @@ def merge(statuses: Iterable[tuple[PresenceStatus, int]]) -> tuple[PresenceStatu
     since: dict[PresenceStatus, int] = {}
     for status, since_ms in statuses:
         since[status] = min(since_ms, since.get(status, since_ms))
-    best: PresenceStatus = next((one for one in _BY_PRECEDENCE if one in since), "offline")
+    best: PresenceStatus = next((status for status in _BY_PRECEDENCE if status in since), "offline")
     return best, since.get(best, 0)

@@ -23,7 +23,7 @@ class RequestContext:
     address: str = ""
     """Client address of a REST request; a connection's address is in its handshake."""
     on_reply: Callable[[BotReply], None] | None = None
-    """Receives the bot's reply for a REST request that streams it instead of waiting for its end."""
+    """Called with the bot's reply if a REST request streams the reply instead of waiting for its end."""
 
     @property
     def user(self) -> User:

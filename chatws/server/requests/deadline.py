@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 CHECKS_PER_LIMIT = 20
-"""A request is cancelled at most a twentieth of the limit late."""
+"""Checks per time limit: a request is cancelled at most a twentieth of the limit late."""
 
 
 class Deadline:

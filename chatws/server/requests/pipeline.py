@@ -49,7 +49,7 @@ class Route:
 
 
 class Pipeline:
-    """Runs requests; rules, limits, metrics and errors of requests exist only here."""
+    """Runs requests; the only place where rules, limits, metrics and errors of requests are applied."""
 
     def __init__(self, services: Services, routes: Mapping[str, Route]) -> None:
         self._services = services
@@ -61,9 +61,9 @@ class Pipeline:
     async def run(
         self, context: RequestContext, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
     ) -> Ok | Refused:
-        """Run a client's event; no error of the client or the store is raised.
+        """Run a client's event; a failure is returned as `Refused`, never raised.
 
-        ``arrived_at``, in event loop time, is given if the event was queued: its deadline counts from then.
+        ``arrived_at`` (event loop time) is set if the event was queued: the deadline counts from then.
         """
         began = self._monotonic()
         try:
@@ -152,7 +152,7 @@ def translate(problem: Exception) -> ChatError:
         case store.NotFound():
             return ChatError(ErrorCode.NOT_FOUND)
         case store.BadCursor():
-            return ChatError(ErrorCode.BAD_REQUEST, "cursor: not one of ours")
+            return ChatError(ErrorCode.BAD_REQUEST, "cursor: not valid")
         case store.Unavailable():
             return ChatError(ErrorCode.STORAGE_UNAVAILABLE)
         case _:

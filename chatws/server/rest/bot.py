@@ -38,7 +38,7 @@ async def may_ask(services: Services, context: RequestContext, payload: BotQuest
 async def ask_bot(
     services: Services, context: RequestContext, payload: BotQuestion, authorized: tuple[Conversation, str]
 ) -> BotAck:
-    """Store and broadcast the message; if the bot has the conversation, wait for its reply or let the caller stream it.
+    """Store and broadcast the message; wait for the reply of the bot, if it is assigned, or let the caller stream it.
 
     If the bot takes longer than the request's deadline, its reply is only broadcast to the room.
 
@@ -71,7 +71,7 @@ async def _create_conversation(services: Services, context: RequestContext) -> C
 
 
 async def _assign_new_to_bot(services: Services, conversation: Conversation) -> Conversation:
-    """Assign a queued conversation without messages to the bot, because the caller addresses the bot."""
+    """Assign a queued conversation without messages to the bot, because the request addresses the bot."""
     if conversation.status != "queued" or conversation.head_seq:
         return conversation
     return await services.conversations.assign_to_bot(conversation)
@@ -80,7 +80,7 @@ async def _assign_new_to_bot(services: Services, conversation: Conversation) -> 
 async def _ask_bot(
     services: Services, context: RequestContext, conversation: Conversation, stored: Stored
 ) -> Message | None:
-    """Return the bot's reply, or None if a human has the conversation or the bot takes too long."""
+    """Return the bot's reply, or None if the conversation is not assigned to the bot, or the bot takes too long."""
     if conversation.status != "bot":
         return None
     reply = services.bot.ask(conversation, stored.message)

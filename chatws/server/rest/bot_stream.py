@@ -95,6 +95,6 @@ class BotEndpoint(RestEndpoint):
 
 
 def accepts_event_stream(request: web.Request) -> bool:
-    """Whether the request names the event stream in its Accept header."""
+    """Return whether the request's Accept header names the event stream."""
     ranges = ",".join(request.headers.getall(hdrs.ACCEPT, [])).split(",")
     return any(part.partition(";")[0].strip().lower() == EVENT_STREAM for part in ranges)

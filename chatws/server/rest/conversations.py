@@ -20,7 +20,7 @@ from chatws.store.interface import ConversationFilter
 async def list_conversations(
     services: Services, context: RequestContext, payload: ListConversations
 ) -> ConversationList:
-    """Read a page of conversations: all of them for an agent, the own ones for a customer."""
+    """Read a page of conversations: all for an agent, their own for a customer."""
     filter_ = ConversationFilter(
         status=None if payload.status is UNSET else payload.status,
         assignee_id=None if payload.assignee is UNSET else payload.assignee,

@@ -27,7 +27,7 @@ class RestEndpoint:
         self._operation = operation
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Check the form of the body and respond."""
+        """Reject a body that is not plain JSON, and respond."""
         if not is_plain_json(request):
             error = ChatError(ErrorCode.BAD_REQUEST, "Send application/json, not compressed.")
             return error_response(error, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -56,7 +56,7 @@ class RestEndpoint:
 
 
 def is_plain_json(request: web.Request) -> bool:
-    """Whether the body is absent or uncompressed JSON; a compressed body could expand to any size."""
+    """Return whether the body is absent or uncompressed JSON; a compressed body could expand to any size."""
     if hdrs.CONTENT_ENCODING in request.headers:
         return False
     return not request.body_exists or request.content_type == JSON

@@ -37,7 +37,7 @@ async def may_renew(services: Services, context: RequestContext, payload: Nothin
     assert context.identity is not None
     login_at_ms = context.identity.login_at_ms
     if services.clock.now_ms() >= login_at_ms + services.settings.login_ttl_s * 1000:
-        raise ChatError(ErrorCode.UNAUTHORIZED, "The login is too long ago; log in again.")
+        raise ChatError(ErrorCode.UNAUTHORIZED, "The login has expired; log in again.")
     return login_at_ms
 
 

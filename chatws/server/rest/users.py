@@ -11,13 +11,13 @@ from chatws.server.services import Services
 
 
 async def notify_user(services: Services, context: RequestContext, payload: Notify) -> NotifyAck:
-    """Emit an event to every connection of the user.
+    """Emit an event to every connection of the user (guide: sendToUser).
 
     Raises:
-        ChatError: ``bad_request`` if the name is one of Socket.IO's or of the contract's.
+        ChatError: ``bad_request`` if Socket.IO or the contract reserves the name.
     """
     if not is_free_name(payload.event):
-        raise ChatError(ErrorCode.BAD_REQUEST, "This event name is taken.")
+        raise ChatError(ErrorCode.BAD_REQUEST, "This event name is reserved.")
     return NotifyAck(
         connections=WebSocketService(services).send_to_user(payload.user_id, payload.event, payload.payload)
     )

@@ -13,7 +13,7 @@ EXIT_FAILED = 1
 
 
 def main() -> int:
-    """Serve with the settings sent by the parent, until it stops this process or ends itself."""
+    """Serve with the settings sent by the parent, until the parent stops this process or ends."""
     assignment = decode_assignment(sys.stdin.buffer.readline())
     try:
         return run(

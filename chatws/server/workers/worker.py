@@ -1,4 +1,4 @@
-"""Server process of the supervisor, restarted after it exits, up to a limit of failures in a row."""
+"""Server process of the supervisor, restarted after it exits, up to a limit of consecutive failures."""
 
 from __future__ import annotations
 
