@@ -51,15 +51,15 @@ class CursorScenario:
             "reloaded": None if reloaded is None else _seqs(reloaded),
             "last": self._cursor.last,
             "head": self._cursor.head,
-            "behind": self._cursor.behind,
-            "reloading": self._cursor.reloading,
+            "behind": self._cursor.is_behind,
+            "reloading": self._cursor.is_reloading,
             "duplicates": self._cursor.duplicates,
             "request": self._next_request(),
         }
 
     def _receive(self, seqs: list[int], bound: int | None) -> Iterator[int]:
         for message in map(_message, seqs):
-            if self._fast_path and self._cursor.follow(message):
+            if self._fast_path and self._cursor.advance(message):
                 yield message.seq
             else:
                 self._cursor.take([message], bound=bound)
@@ -67,7 +67,7 @@ class CursorScenario:
     def _next_request(self) -> JsonObject | None:
         if not self._cursor.joined:
             return {"join_conversation": msgspec.to_builtins(self._cursor.join_payload())}
-        if self._cursor.behind:
+        if self._cursor.is_behind:
             return {"history": msgspec.to_builtins(self._cursor.history_payload())}
         return None
 

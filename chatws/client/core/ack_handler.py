@@ -72,7 +72,7 @@ class AckHandler:
                 return self._failed(subject, error)
 
     def timed_out(self, request: InFlightRequest, now: float) -> list[Effect]:
-        """Retry what may be repeated after a timeout: the outcome is unknown."""
+        """Repeat a request whose outcome is unknown after a timeout; a call that must not be repeated fails."""
         match request.subject:
             case OutboxEntry() as entry:
                 self._outbox.postpone(entry, now)
@@ -83,7 +83,7 @@ class AckHandler:
         return []
 
     def disconnected(self, request: InFlightRequest) -> list[Effect]:
-        """Retry or fail a call whose connection ended; cursors and outbox retry by themselves."""
+        """Repeat or fail a call whose connection ended; cursors and outbox keep their own requests for a retry."""
         call = request.subject
         if not isinstance(call, PendingCall):
             return []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatws.protocol.events import Authenticated, Failed
 
 STABLE_AFTER_S = 5.0
-"""Connected time after which the backoff restarts; a server that accepts and drops is not flooded with reconnects."""
+"""Uptime after which the backoff restarts, so that a server that accepts and drops is not flooded with reconnects."""
 
 MAX_RETRY_AFTER_S = 60.0
 """Upper bound of a delay that the server requests."""
@@ -33,12 +33,12 @@ class ConnectionPhase(Enum):
     """Phase of the connection."""
 
     IDLE = auto()
-    """There is no connection, and none is to be opened."""
+    """No connection is open or being opened."""
     CONNECTING = auto()
     """The connection is being opened, or waits for the backoff delay."""
     UP = auto()
     CLOSING = auto()
-    """The connection is to be closed; its end is not reported yet."""
+    """The connection is being closed; the driver has not reported its end yet."""
 
 
 class ConnectionLifecycle:
@@ -67,7 +67,7 @@ class ConnectionLifecycle:
         self._last_error: Failed | None = None
 
     @property
-    def up(self) -> bool:
+    def is_up(self) -> bool:
         """Whether requests may be sent."""
         return self.phase is ConnectionPhase.UP and self.drain_after_s is None
 
@@ -87,12 +87,12 @@ class ConnectionLifecycle:
         self._last_error = None
         return self._change("connected", "connected")
 
-    def note_error(self, event: Failed) -> None:
-        """Remember the server's last error event: it explains a DISCONNECT."""
+    def record_error(self, event: Failed) -> None:
+        """Record the server's last error event, which is the reason of a following DISCONNECT."""
         self._last_error = event
 
     def drain(self, retry_after_ms: int, now: float) -> None:
-        """Send nothing more, and reconnect after the delay that the draining server requests."""
+        """Stop sending, and reconnect after the delay that the draining server requests."""
         self.drain_after_s = min(retry_after_ms / 1000, MAX_RETRY_AFTER_S)
         self.drain_deadline = now + DRAIN_TIMEOUT_S
 
@@ -106,7 +106,7 @@ class ConnectionLifecycle:
         return [] if was_disconnected else change
 
     def close(self) -> None:
-        """Close the connection, to be opened again."""
+        """Close the connection; another one is opened after its end."""
         self.phase, self.drain_deadline = ConnectionPhase.CLOSING, None
 
     def ended(self, end: ConnectionEnd, now: float) -> list[Effect]:

@@ -28,8 +28,8 @@ MAX_STALLS = 2
 class ConversationCursor:
     """Delivery of one conversation in order of ``seq``.
 
-    `release` returns every ``seq`` after the position exactly once and in order, whatever arrives, as long as the
-    position is valid; otherwise `reloading` is set, and the next history page replaces the position.
+    `release` returns every ``seq`` after the position exactly once and in order, in whatever order messages arrive, as
+    long as the position is valid; otherwise `is_reloading` is set, and the next history page replaces the position.
     """
 
     def __init__(self, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
@@ -42,14 +42,14 @@ class ConversationCursor:
         self.joined = False
         self.is_requesting = False
         """Whether a join or history request is in flight."""
-        self.reloading = False
-        self.entered_before = False
+        self.is_reloading = False
+        self.was_joined_before = False
         self.not_before = 0.0
         self.attempts = 0
         self.waiters: list[int] = []
         """Requests of the user that the next join resolves."""
         self.duplicates = 0
-        self.entry_head = 0
+        self.head_at_join = 0
         """Head at the last join: messages up to it were missed before."""
         self._announced: tuple[int, float] | None = None
         self._held: dict[int, Message] = {}
@@ -57,18 +57,18 @@ class ConversationCursor:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether nothing is to be requested, now or later, which is nearly always the case."""
-        return self.joined and self._announced is None and self.head == self.last and not self.reloading
+        """Whether no request is due, now or later, which is nearly always the case."""
+        return self.joined and self._announced is None and self.head == self.last and not self.is_reloading
 
     @property
-    def behind(self) -> bool:
+    def is_behind(self) -> bool:
         """Whether history has to be requested."""
-        return self.joined and (self.reloading or self.head > (self.last or 0))
+        return self.joined and (self.is_reloading or self.head > (self.last or 0))
 
-    def follow(self, message: Message) -> bool:
-        """Advance by the next message when nothing is missing or held back; false for any other message."""
+    def advance(self, message: Message) -> bool:
+        """Advance by the next message if no message is missing or held back; return False for any other message."""
         last = self.last
-        if last is None or message.seq != last + 1 or self.head != last or not self.joined or self.reloading:
+        if last is None or message.seq != last + 1 or self.head != last or not self.joined or self.is_reloading:
             return False
         self.last = self.head = message.seq
         return True
@@ -84,7 +84,7 @@ class ConversationCursor:
                 self._held[message.seq] = message
 
     def announce_head(self, head: int, now: float) -> None:
-        """Note an announced head; it counts only if its broadcast does not arrive in time."""
+        """Record an announced head; it takes effect only if its broadcast does not arrive in time."""
         if head > max(self.last or 0, self.head) and self._announced is None:
             self._announced = (head, now + POSITION_GRACE_S)
 
@@ -95,7 +95,7 @@ class ConversationCursor:
             self._announced = None
 
     def deadlines(self) -> Iterator[float]:
-        """Return when something is due without any input."""
+        """Yield the times at which the cursor has to be checked without further input."""
         yield self.not_before
         if self._announced is not None:
             yield self._announced[1]
@@ -103,7 +103,7 @@ class ConversationCursor:
     def release(self) -> list[Message]:
         """Return the messages that are next in order, and advance the position."""
         due: list[Message] = []
-        if not self.joined or self.reloading or self.last is None:
+        if not self.joined or self.is_reloading or self.last is None:
             return due
         while (message := self._held.pop(self.last + 1, None)) is not None:
             self.last = message.seq
@@ -111,8 +111,8 @@ class ConversationCursor:
         return due
 
     def disconnect(self) -> None:
-        """Forget everything but the position."""
-        self.joined = self.is_requesting = self.reloading = False
+        """Reset everything but the position after a disconnect."""
+        self.joined = self.is_requesting = self.is_reloading = False
         self.not_before = 0.0
         self._held.clear()
         self._announced = None
@@ -129,8 +129,8 @@ class ConversationCursor:
         )
 
     def history_payload(self) -> History:
-        """Request the page after the position, or the newest one for a reload."""
-        if self.reloading:
+        """Return the request for the page after the position, or for the newest page in a reload."""
+        if self.is_reloading:
             return History(conversation_id=self.conversation_id)
         return History(conversation_id=self.conversation_id, after_seq=self.last or 0, limit=HISTORY_LIMIT)
 
@@ -139,21 +139,21 @@ class ConversationCursor:
         had_position = self.last is not None
         self.joined, self.is_requesting, self.attempts, self._stalls = True, False, 0, 0
         self.epoch = ack.epoch
-        self.entry_head = ack.conversation.head_seq
+        self.head_at_join = ack.conversation.head_seq
         if had_position and ack.recovered:
-            self.reloading = False
+            self.is_reloading = False
             self.take(ack.messages)
             if ack.has_more:
                 self.head = max(self.head, ack.conversation.head_seq)
             return
-        self.reloading = had_position
+        self.is_reloading = had_position
         self._restart_at(ack.conversation.head_seq)
 
     def apply_history(self, ack: HistoryAck) -> tuple[Message, ...] | None:
         """Apply a page; returns its messages if they are a reload, which replaces all delivered messages."""
         self.is_requesting, self.attempts = False, 0
-        if self.reloading:
-            self.reloading = False
+        if self.is_reloading:
+            self.is_reloading = False
             self._restart_at(ack.messages[-1].seq if ack.messages else ack.head_seq)
             return tuple(ack.messages)
         self.take(ack.messages)
@@ -162,8 +162,8 @@ class ConversationCursor:
             return None
         if not self._held:
             self.head = max(self.last or 0, ack.head_seq)
-        self._stalls = self._stalls + 1 if self.behind else 0
-        self.reloading = self._stalls >= MAX_STALLS
+        self._stalls = self._stalls + 1 if self.is_behind else 0
+        self.is_reloading = self._stalls >= MAX_STALLS
         return None
 
     def _restart_at(self, seq: int) -> None:

@@ -24,7 +24,7 @@ OWN_IDS_KEPT = 10_000
 
 
 class ConversationCursors:
-    """Every conversation that the user joined, whether or not there is a connection."""
+    """All joined conversations, also while there is no connection."""
 
     def __init__(self) -> None:
         self.peers = PeerState()
@@ -32,25 +32,25 @@ class ConversationCursors:
         self.gaps_filled = 0
         self._cursors: dict[str, ConversationCursor] = {}
         self._own_ids: OrderedDict[str, None] = OrderedDict()
-        self._duplicates_of_left = 0
+        self._duplicates_of_left_conversations = 0
 
     @property
     def duplicates(self) -> int:
         """Number of messages received more than once."""
-        return self._duplicates_of_left + sum(cursor.duplicates for cursor in self._cursors.values())
+        return self._duplicates_of_left_conversations + sum(cursor.duplicates for cursor in self._cursors.values())
 
     def join(self, request_id: int, conversation_id: str, after_seq: int | None, epoch: str | None) -> None:
-        """Join; a conversation that is joined already keeps its position."""
+        """Join a conversation; one that was joined before keeps its position."""
         cursor = self._cursors.setdefault(conversation_id, ConversationCursor(conversation_id, after_seq, epoch))
         cursor.waiters.append(request_id)
         cursor.joined = False
 
     def leave(self, conversation_id: str, error: ClientError | None = None) -> list[Effect]:
-        """Leave: drop the position, and resolve waiting joins with ``error``."""
+        """Leave a conversation: discard its position, and resolve waiting joins with ``error``."""
         cursor = self._cursors.pop(conversation_id, None)
         if cursor is None:
             return []
-        self._duplicates_of_left += cursor.duplicates
+        self._duplicates_of_left_conversations += cursor.duplicates
         outcome = error or Disconnected("the conversation was left")
         resolved: list[Effect] = [Resolve(waiter, outcome) for waiter in cursor.waiters]
         return [*resolved, *self.peers.leave(conversation_id)]
@@ -78,10 +78,10 @@ class ConversationCursors:
         """Return whether a reply about this cursor still applies."""
         return self._cursors.get(cursor.conversation_id) is cursor
 
-    def follow(self, message: Message) -> list[Effect] | None:
-        """Deliver a message that is the next one of a complete conversation; None for any other."""
+    def advance(self, message: Message) -> list[Effect] | None:
+        """Deliver the next message of a conversation without gaps; return None for any other message."""
         cursor = self._cursors.get(message.conversation_id)
-        if cursor is None or not cursor.follow(message):
+        if cursor is None or not cursor.advance(message):
             return None
         self.received += 1
         return [self._deliver(cursor, message)]
@@ -95,14 +95,14 @@ class ConversationCursors:
         return self._release(cursor)
 
     def announce_heads(self, positions: Positions, now: float) -> None:
-        """Note the heads that the server announces."""
+        """Record the heads that the server announces."""
         for conversation_id, head in positions.items():
             if conversation_id in self._cursors:
                 self._cursors[conversation_id].announce_head(head, now)
 
     def apply_join(self, cursor: ConversationCursor, ack: JoinAck) -> list[Effect]:
         """Apply the ack of a join."""
-        again, cursor.entered_before = cursor.entered_before, True
+        again, cursor.was_joined_before = cursor.was_joined_before, True
         cursor.apply_join(ack)
         joined = ConversationJoined(cursor.conversation_id, ack, again)
         delivered: list[Effect] = [Deliver(Event.CONVERSATION_JOINED, joined)]
@@ -123,14 +123,14 @@ class ConversationCursors:
         self.gaps_filled += bool(released)
         return delivered + released
 
-    def due(self, now: float) -> list[tuple[str, Wire | str, ConversationCursor]]:
-        """Return the requests that are due; each conversation has at most one in flight."""
+    def take_due(self, now: float) -> list[tuple[str, Wire | str, ConversationCursor]]:
+        """Return the requests that are due and mark them as in flight; each conversation has at most one."""
         requests: list[tuple[str, Wire | str, ConversationCursor]] = []
         for cursor in self._cursors.values():
             if cursor.is_up_to_date:
                 continue
             cursor.apply_announced_head(now)
-            if (cursor.joined and not cursor.behind) or cursor.is_requesting or cursor.not_before > now:
+            if (cursor.joined and not cursor.is_behind) or cursor.is_requesting or cursor.not_before > now:
                 continue
             cursor.is_requesting, cursor.not_before = True, 0.0
             cursor.attempts += 1
@@ -141,7 +141,7 @@ class ConversationCursors:
         return requests
 
     def disconnect(self) -> list[Effect]:
-        """Keep only the positions, and end all typing."""
+        """Reset everything but the positions, and end all typing."""
         for cursor in self._cursors.values():
             cursor.disconnect()
         return [*self.peers.end_typing()]
@@ -168,5 +168,5 @@ class ConversationCursors:
     def _deliver(self, cursor: ConversationCursor, message: Message) -> Deliver:
         own = message.client_message_id in self._own_ids
         return Deliver(
-            Event.MESSAGE_RECEIVED, MessageReceived(message, own=own, caught_up=message.seq <= cursor.entry_head)
+            Event.MESSAGE_RECEIVED, MessageReceived(message, own=own, caught_up=message.seq <= cursor.head_at_join)
         )

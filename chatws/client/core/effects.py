@@ -43,7 +43,7 @@ class Deliver(msgspec.Struct, frozen=True):
 
 
 class MessageSent(msgspec.Struct, frozen=True):
-    """Note that a queued message was sent; its outcome is open."""
+    """Record that a queued message was sent; its outcome is open."""
 
     request_id: int
 

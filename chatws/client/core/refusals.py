@@ -1,4 +1,4 @@
-"""Refusals that a driver reads from the wire or fills in: CONNECT_ERROR and unreadable acks."""
+"""Refusals that a driver decodes from CONNECT_ERROR or substitutes for unreadable acks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_connect_error(payload: object) -> ConnectionEnd:
 
 
 def unreadable_reply() -> RefusedReply:
-    """Make the refusal that replaces an ack whose payload cannot be decoded; it is not retryable."""
+    """Return the refusal that replaces an ack whose payload cannot be decoded; it is not retryable."""
     code = ErrorCode.INTERNAL
     return RefusedReply(
         error=ErrorBody(code=code, message="The server's answer could not be read.", retryable=ERRORS[code].retryable)

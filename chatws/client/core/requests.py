@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Wire
 
 ACK_TIMEOUT_S = 10.0
-"""Contract, rule 2: an ack later than this never arrives."""
+"""Time after which a request fails without an ack (contract, rule 2)."""
 
 
 @dataclass(slots=True)
 class PendingCall:
-    """A request of the user, or one that the session repeats after a reconnect (``request_id`` None).
+    """Request of the user, or one that the session repeats after a reconnect (``request_id`` None).
 
     With ``repeat`` the request is idempotent, and is repeated until it is acknowledged.
     """
@@ -40,7 +40,7 @@ RequestSubject = OutboxEntry | ConversationCursor | PendingCall | None
 
 
 class InFlightRequest(msgspec.Struct, frozen=True):
-    """One request that was sent and is not acknowledged."""
+    """Request that was sent and is not acknowledged."""
 
     name: str
     subject: RequestSubject

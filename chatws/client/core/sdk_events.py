@@ -14,9 +14,9 @@ ConnectionState = Literal["connected", "disconnected", "reconnecting"]
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
-    """A message; each ``seq`` of a joined conversation is delivered once and in order.
+    """Message of a joined conversation; each ``seq`` is delivered once and in order.
 
-    ``own``: this process sent it. ``caught_up``: it is older than the connection that delivered it.
+    ``own``: this client sent it. ``caught_up``: it was stored before the last join of its conversation.
     """
 
     message: Message
@@ -56,7 +56,7 @@ class ConnectionChange:
 
 @dataclass(frozen=True, slots=True)
 class ConversationJoined:
-    """A conversation was joined; after a reconnect (``again``) changes are also delivered as the usual events."""
+    """Conversation that was joined; after a reconnect (``again``) changes are also delivered as the usual events."""
 
     conversation_id: str
     ack: JoinAck
@@ -65,7 +65,7 @@ class ConversationJoined:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReloaded:
-    """The position is not valid any more: replace the conversation's messages by these."""
+    """Messages that replace all earlier ones of a conversation, because the position is no longer valid."""
 
     conversation_id: str
     messages: tuple[Message, ...]

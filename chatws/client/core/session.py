@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Wire
     from chatws.protocol.responses import Ok
 
-REMEMBERED = frozenset({Command.SET_PRESENCE, Command.SUBSCRIBE_INBOX})
-"""Commands that are repeated on every new connection."""
+RESENT_ON_RECONNECT = frozenset({Command.SET_PRESENCE, Command.SUBSCRIBE_INBOX})
+"""Commands whose last payload is sent again on every new connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ChatSession:
         self._typing = TypingThrottle()
         self._counters = ClientCounters()
         self._ack_handler = AckHandler(self._cursors, self._outbox, self._waiting, self._counters)
-        self._remembered: dict[str, PendingCall] = {}
+        self._resent_calls: dict[str, PendingCall] = {}
         self._connecting: int | None = None
         """Request that waits for the first connection."""
         self._renewing = False
@@ -89,8 +89,8 @@ class ChatSession:
     def next_deadline(self) -> float | None:
         """Return when `tick` has to be called at the latest; None if nothing is pending."""
         times = [time for time in (self._in_flight.next_deadline(), self.connection.drain_deadline) if time is not None]
-        if self.connection.up:
-            # Requests due before the last flush were sent by it, or wait for something else than the clock.
+        if self.connection.is_up:
+            # Requests due before the last flush were sent by it, or wait for an ack or a join.
             later = (*self._outbox.deadlines(), *self._waiting.deadlines(), *self._cursors.deadlines())
             times += [time for time in later if time > self._last_flush_at]
         return min(times, default=None)
@@ -98,7 +98,7 @@ class ChatSession:
     # Inputs from the connection and the clock
 
     def connection_opened(self, user: events.Authenticated, now: float) -> list[Effect]:
-        """Take an authenticated connection."""
+        """Process an authenticated connection."""
         if self.connection.phase is not ConnectionPhase.CONNECTING:
             return []
         self._last_received_at = now
@@ -107,13 +107,13 @@ class ChatSession:
         if self._connecting is not None:
             self._effects.append(Resolve(self._connecting, user))
             self._connecting = None
-        for name, call in self._remembered.items():
+        for name, call in self._resent_calls.items():
             if not self._waiting.has(name):
                 self._waiting.put_back(PendingCall(None, name, call.payload, repeat=True), 0.0)
         return self._finish(now)
 
     def connection_ended(self, end: ConnectionEnd, now: float) -> list[Effect]:
-        """Take the end of a connection, or of an attempt to open one."""
+        """Process the end of a connection, or of an attempt to open one."""
         self._renewing = False
         self._typing.disconnect()
         self._effects += self._cursors.disconnect()
@@ -126,13 +126,13 @@ class ChatSession:
         return self._finish(now)
 
     def event(self, name: str, payload: object, now: float) -> list[Effect]:
-        """Take an event; ``payload`` is the contract's struct, or parsed JSON for an event outside the contract."""
+        """Process an event; ``payload`` is the contract's struct, or parsed JSON for an event outside the contract."""
         self._last_received_at = now
         match payload:
             case Message():
-                delivered = self._cursors.follow(payload)
+                delivered = self._cursors.advance(payload)
                 if delivered is not None:
-                    # Such a message sends nothing, and deadlines are left to the next tick.
+                    # Such a message makes no request due: `_finish` is not needed.
                     return delivered
                 self._effects += self._cursors.receive(payload)
             case events.TypingIndicator():
@@ -149,7 +149,7 @@ class ChatSession:
                 self._effects.append(Deliver(name, payload))
             case events.Failed():
                 self._counters.errors += 1
-                self.connection.note_error(payload)
+                self.connection.record_error(payload)
                 self._effects.append(Deliver(Event.ERROR, payload))
             case dict() if name == Event.POSITIONS:
                 self._cursors.announce_heads(payload, now)
@@ -158,19 +158,19 @@ class ChatSession:
         return self._finish(now)
 
     def ack(self, command_id: int, reply: Ok | RefusedReply, now: float) -> list[Effect]:
-        """Take the reply to a request; a reply after the timeout is ignored."""
+        """Process the reply to a request; a reply after the timeout is ignored."""
         self._last_received_at = now
         request = self._in_flight.take(command_id)
         if request is None:
             return self._finish(now)
-        self._counters.note_ack(now - request.sent_at)
+        self._counters.record_ack(now - request.sent_at)
         if not isinstance(reply, RefusedReply):
             self._effects += self._ack_handler.accepted(request, reply)
             return self._finish(now)
         if reply.error.code is ErrorCode.TOKEN_EXPIRED and request.name != Command.REFRESH_TOKEN:
             self._renew()
-        if not reply.error.retryable and self._remembered.get(request.name) is request.subject:
-            self._remembered.pop(request.name, None)
+        if not reply.error.retryable and self._resent_calls.get(request.name) is request.subject:
+            self._resent_calls.pop(request.name, None)
         self._effects += self._ack_handler.refused(request, reply, now)
         return self._finish(now)
 
@@ -180,17 +180,17 @@ class ChatSession:
         if deadline is not None and deadline <= now:
             self._drop("the server did not finish draining")
         for request in self._in_flight.take_overdue(now):
-            # Nothing received since the request was sent means a dead connection, not a slow server. Requests without
-            # a subject do not count: a server need not acknowledge them.
+            # If nothing was received since the request was sent, the connection is dead, not the server slow. Requests
+            # without a subject do not count: a server need not acknowledge them.
             if request.subject is not None and self._last_received_at <= request.sent_at:
                 self._drop("no answer from the server")
             self._effects += self._ack_handler.timed_out(request, now)
         return self._finish(now)
 
     def token_renewed(self, token: str | None, now: float) -> list[Effect]:
-        """Take the user's fresh token for the open connection; None when there is none."""
+        """Send the user's fresh token on the open connection; None when there is none."""
         self._renewing = False
-        if token is not None and self.connection.up:
+        if token is not None and self.connection.is_up:
             self._emit(Command.REFRESH_TOKEN, RefreshToken(token=token), None, now)
         return self._finish(now)
 
@@ -219,7 +219,7 @@ class ChatSession:
         self, request_id: int, conversation_id: str, after_seq: int | None, epoch: str | None, now: float
     ) -> list[Effect]:
         """Join now and after every reconnect; resolved with the `JoinAck`."""
-        if not self._is_over(request_id):
+        if not self._resolve_if_closed(request_id):
             self._cursors.join(request_id, conversation_id, after_seq, epoch)
         return self._finish(now)
 
@@ -227,7 +227,7 @@ class ChatSession:
         """Leave a conversation and forget its position."""
         self._effects += self._cursors.leave(conversation_id)
         self._typing.stop(conversation_id)
-        if self.connection.up:
+        if self.connection.is_up:
             self._emit(Command.LEAVE_CONVERSATION, conversation_id, None, now)
         return self._finish(now)
 
@@ -239,7 +239,7 @@ class ChatSession:
         Raises:
             OutboxFull: nothing was queued.
         """
-        if not self._is_over(request_id):
+        if not self._resolve_if_closed(request_id):
             self._outbox.add(OutboxEntry(request_id, conversation_id, content, client_message_id))
             self._counters.sent += 1
             self._typing.stop(conversation_id)
@@ -252,20 +252,20 @@ class ChatSession:
         Raises:
             OutboxFull: too many calls are waiting.
         """
-        if self._is_over(request_id):
+        if self._resolve_if_closed(request_id):
             return self._finish(now)
-        if not repeat and not self.connection.up:
+        if not repeat and not self.connection.is_up:
             self._effects.append(Resolve(request_id, ConnectionLost(name)))
             return self._finish(now)
         call = PendingCall(request_id, name, payload, repeat=repeat)
         self._waiting.add(call)
-        if name in REMEMBERED:
-            self._remembered[name] = call
+        if name in RESENT_ON_RECONNECT:
+            self._resent_calls[name] = call
         return self._finish(now)
 
     def typing(self, conversation_id: str, now: float, *, is_typing: bool) -> list[Effect]:
-        """Send that the user types or stopped; dropped without a connection, and when it was sent recently."""
-        if self.connection.up:
+        """Send the start or end of typing; dropped without a connection, and when it was sent recently."""
+        if self.connection.is_up:
             if is_typing and self._typing.start(conversation_id, now):
                 self._emit(Command.TYPING_START, conversation_id, None, now)
             if not is_typing and self._typing.stop(conversation_id):
@@ -277,8 +277,8 @@ class ChatSession:
     def _finish(self, now: float) -> list[Effect]:
         """Send all requests that are due, and return the collected effects."""
         self._last_flush_at = now
-        if self.connection.up:
-            for name, payload, cursor in self._cursors.due(now):
+        if self.connection.is_up:
+            for name, payload, cursor in self._cursors.take_due(now):
                 self._emit(name, payload, cursor, now)
             for call in self._waiting.take_ready(now):
                 call.attempts += 1
@@ -302,7 +302,7 @@ class ChatSession:
             self._renewing = True
             self._effects.append(RenewToken())
 
-    def _is_over(self, request_id: int) -> bool:
+    def _resolve_if_closed(self, request_id: int) -> bool:
         if self.connection.failure is None:
             return False
         self._effects.append(Resolve(request_id, self.connection.failure))

@@ -42,7 +42,7 @@ class SessionDriver(ABC):
             case effects.Deliver(name, payload):
                 self._deliver(name, payload)
             case effects.MessageSent(request_id):
-                self._note_sent(request_id)
+                self._record_sent(request_id)
             case effects.Resolve(request_id, outcome):
                 self._resolve(request_id, outcome)
             case effects.Connect(delay_s):
@@ -61,8 +61,8 @@ class SessionDriver(ABC):
         """Pass an event to the user."""
 
     @abstractmethod
-    def _note_sent(self, request_id: int) -> None:
-        """Note that a queued message was sent for the first time or again."""
+    def _record_sent(self, request_id: int) -> None:
+        """Record that a queued message was sent, for the first time or again."""
 
     @abstractmethod
     def _resolve(self, request_id: int, outcome: Ok | Authenticated | ClientError) -> None:

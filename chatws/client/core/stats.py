@@ -14,7 +14,7 @@ LATENCY_SAMPLES = 512
 
 @dataclass(frozen=True, slots=True)
 class ClientStats:
-    """Counts since the client was made; latencies in seconds over the last 512 acks, None without any."""
+    """Counts since the client was created; latencies in seconds over the last 512 acks, None before the first."""
 
     uptime_s: float
     """Connected time of all connections together."""
@@ -44,7 +44,7 @@ class ClientCounters:
         self.errors = 0
         self._latencies: deque[float] = deque(maxlen=LATENCY_SAMPLES)
 
-    def note_ack(self, latency_s: float) -> None:
+    def record_ack(self, latency_s: float) -> None:
         """Record the latency of one ack."""
         self._latencies.append(latency_s)
 

@@ -14,7 +14,7 @@ class TypingThrottle:
         self._sent_at: dict[str, float] = {}
 
     def start(self, conversation_id: str, now: float) -> bool:
-        """Note a key stroke; true when ``typing_start`` is due."""
+        """Record a key stroke; return True if ``typing_start`` is due."""
         sent_at = self._sent_at.get(conversation_id)
         if sent_at is not None and now < sent_at + self.resend_s:
             return False
@@ -22,9 +22,9 @@ class TypingThrottle:
         return True
 
     def stop(self, conversation_id: str) -> bool:
-        """Note that typing ended; true when ``typing_stop`` is due."""
+        """Record the end of typing; return True if ``typing_stop`` is due."""
         return self._sent_at.pop(conversation_id, None) is not None
 
     def disconnect(self) -> None:
-        """Forget all typing: the server ends it with the connection."""
+        """Clear the state after a disconnect; the server does the same."""
         self._sent_at.clear()
