@@ -45,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> type[RestClient]:
-    # Importing aiohttp takes 200 ms, and a program that paints before it connects need not wait for it.
+    # Importing aiohttp takes 200 ms, which would delay the first screen of a terminal program.
     if name == "RestClient":
         from chatws.client.rest import RestClient  # noqa: PLC0415
 

@@ -50,7 +50,7 @@ class AgentClient(ChatClient):
         return await self._change(Command.CLAIM_CONVERSATION, conversation_id, version)
 
     async def release_conversation(self, conversation_id: str, version: int) -> Conversation:
-        """Put a conversation back in the queue; errors as for `claim_conversation`."""
+        """Return a conversation to the queue; errors as for `claim_conversation`."""
         return await self._change(Command.RELEASE_CONVERSATION, conversation_id, version)
 
     async def resolve_conversation(self, conversation_id: str, version: int) -> Conversation:
@@ -58,7 +58,7 @@ class AgentClient(ChatClient):
         return await self._change(Command.RESOLVE_CONVERSATION, conversation_id, version)
 
     async def reopen_conversation(self, conversation_id: str, version: int) -> Conversation:
-        """Put a closed conversation back in the queue; errors as for `claim_conversation`."""
+        """Reopen a closed conversation into the queue; errors as for `claim_conversation`."""
         return await self._change(Command.REOPEN_CONVERSATION, conversation_id, version)
 
     async def assign_bot(self, conversation_id: str, version: int) -> Conversation:
@@ -70,7 +70,7 @@ class AgentClient(ChatClient):
         return self._driver.dispatcher.on(Event.BOT_NOTICE, callback)
 
     async def refresh_token(self, token: str) -> AuthAck:
-        """Send a fresh token of the same user on the open connection; later connections use it, too.
+        """Send a fresh token of the same user on the open connection; later connections use it too.
 
         Raises:
             RequestRefused: the token is not valid, or belongs to another user.

@@ -35,7 +35,6 @@ logger = logging.getLogger("chatws.client")
 
 Credentials = dict[str, str]
 
-
 CUT_REASON = "cut on request"
 
 
@@ -67,11 +66,11 @@ class AsyncioDriver(SessionDriver):
         self._timer: asyncio.TimerHandle | None = None
         self._futures: dict[int, asyncio.Future[Ok | Authenticated]] = {}
         self._sent: set[int] = set()
-        """Requests of messages that were sent and are not resolved."""
+        """Ids of the requests whose message was sent and is not resolved."""
         self._expires_as_token = False
         """Whether the connection was authenticated with a token, not with a session id."""
         self._retry_now = asyncio.Event()
-        """Set when the user skips the delay before the next attempt."""
+        """Set to skip the delay before the next attempt."""
         self._blocked_until = 0.0
         """End of a simulated outage: attempts fail before it."""
 
@@ -82,7 +81,7 @@ class AsyncioDriver(SessionDriver):
     def ask(
         self, request: Callable[[int, float], list[effects.Effect]]
     ) -> tuple[int, asyncio.Future[Ok | Authenticated]]:
-        """Make a request of the session; its future is done when the session resolves it.
+        """Make a request to the session; its future is done when the session resolves it.
 
         Raises:
             OutboxFull: the session accepts no more requests.
@@ -96,7 +95,7 @@ class AsyncioDriver(SessionDriver):
         return request_id, future
 
     async def connect(self) -> Ok | Authenticated:
-        """Start, and wait for the first connection or for the error that makes it final."""
+        """Start connecting; wait for the first connection or the final error."""
         self.dispatcher.start()
         _, future = self.ask(self.session.start)
         return await future
@@ -149,11 +148,11 @@ class AsyncioDriver(SessionDriver):
     # TransportListener
 
     def transport_opened(self, user: Authenticated) -> None:
-        """Take the authenticated connection."""
+        """Pass the authenticated connection to the session."""
         self.apply(self.session.connection_opened(user, self.now()))
 
     def transport_event(self, name: str, payload: object) -> None:
-        """Take an event; a payload outside the contract is dropped, and history repairs the loss."""
+        """Pass an event to the session; a payload outside the contract is dropped, and history fills the gap."""
         if name in EVENTS:
             try:
                 payload = convert_event(name, payload)
@@ -165,7 +164,7 @@ class AsyncioDriver(SessionDriver):
             self._transport.drop("callbacks do not keep up")
 
     def transport_ack(self, command_id: int, name: str, payload: object) -> None:
-        """Take an ack; one that cannot be decoded counts as a refusal that is not retryable."""
+        """Pass an ack to the session; one that cannot be decoded counts as a refusal that is not retryable."""
         reply: Ok | RefusedReply
         try:
             reply = convert_reply(name, payload)
@@ -183,7 +182,7 @@ class AsyncioDriver(SessionDriver):
     def _deliver(self, name: str, payload: object) -> None:
         self.dispatcher.put(name, payload)
 
-    def _note_sent(self, request_id: int) -> None:
+    def _record_sent(self, request_id: int) -> None:
         self._sent.add(request_id)
 
     def _resolve(self, request_id: int, outcome: Ok | Authenticated | ClientError) -> None:
@@ -225,7 +224,7 @@ class AsyncioDriver(SessionDriver):
         try:
             end = await self._connect(delay_s)
         except asyncio.CancelledError:
-            # Cancelled from outside, for example by an event loop that shuts down: nothing may reconnect.
+            # Cancelled by the program, for example at the end of its event loop: the client must not reconnect.
             if self.session.connection.phase is not ConnectionPhase.CLOSING:
                 self.apply(self.session.stop(self.now()))
             raise
@@ -234,7 +233,7 @@ class AsyncioDriver(SessionDriver):
             self.apply(self.session.connection_ended(end, self.now()))
 
     async def _connect(self, delay_s: float) -> effects.ConnectionEnd:
-        # Importing python-socketio takes 120 ms, and a program's first paint need not wait for it.
+        # Importing python-socketio takes 120 ms, which would delay the first screen of a terminal program.
         from chatws.client.socketio_transport import SocketIOTransport  # noqa: PLC0415
 
         await self._wait(delay_s)
@@ -263,7 +262,7 @@ class AsyncioDriver(SessionDriver):
         except RequestRefused as refusal:
             return effects.ConnectionEnd(refusal.message, code=refusal.code)
         except Exception as problem:
-            # The user's callback may raise anything; without a token only another attempt can help.
+            # The user's callback may raise anything; the next attempt calls it again.
             logger.exception("token_unavailable")
             return effects.ConnectionEnd(f"no token: {problem}")
 

@@ -90,10 +90,10 @@ class ChatClient:
     async def join_conversation(
         self, conversation_id: str, after_seq: int | None = None, epoch: str | None = None
     ) -> JoinAck:
-        """Join now and after every reconnect, and deliver the messages after ``after_seq``.
+        """Join a conversation now and after every reconnect, and deliver the messages after ``after_seq``.
 
         Without ``after_seq`` only new messages are delivered; load older ones with `history`. The messages of the ack
-        are delivered to the callbacks, too.
+        are delivered to the callbacks too.
 
         Raises:
             RequestRefused: the user has no access to the conversation.
@@ -105,7 +105,7 @@ class ChatClient:
         return cast("JoinAck", await future)
 
     async def leave_conversation(self, conversation_id: str) -> None:
-        """Leave; returns at once, and the command is sent if there is a connection."""
+        """Leave a conversation; returns at once, and the command is sent if there is a connection."""
         self._driver.apply(self._driver.session.leave(conversation_id, self._driver.now()))
 
     def post_message(self, conversation_id: str, content: str, *, client_message_id: str | None = None) -> SendHandle:
@@ -148,15 +148,15 @@ class ChatClient:
         return await self.post_message(conversation_id, content, client_message_id=client_message_id).done
 
     async def send_typing_start(self, conversation_id: str) -> None:
-        """Send that the user types; call it at every key stroke, the client throttles it to the server's interval."""
+        """Send a typing notification; may be called at every key stroke, as the client limits the rate."""
         self._typing(conversation_id, is_typing=True)
 
     async def send_typing_stop(self, conversation_id: str) -> None:
-        """Send that the user stopped typing."""
+        """Send the end of typing."""
         self._typing(conversation_id, is_typing=False)
 
     async def mark_read(self, conversation_id: str, seq: int) -> MarkAck:
-        """Mark all messages up to ``seq`` as read; call it only for messages shown to a person."""
+        """Mark all messages up to ``seq`` as read; call it only for messages that the user has seen."""
         return await self._call(Command.MARK_READ, MarkRead(conversation_id=conversation_id, seq=seq), MarkAck)
 
     async def set_presence(self, status: PresenceChoice) -> None:
@@ -197,7 +197,7 @@ class ChatClient:
         return self._driver.dispatcher.on(Event.MESSAGE_RECEIVED, callback)
 
     def on_conversation_reloaded(self, callback: Callable[[ConversationReloaded], object]) -> Callable[[], None]:
-        """Call back with the messages to show instead when the position is not valid any more (restored database)."""
+        """Call back with the messages that replace all others if the position is invalid (restored database)."""
         return self._driver.dispatcher.on(Event.CONVERSATION_RELOADED, callback)
 
     def on_typing_indicator(self, callback: Callable[[TypingIndicator], object]) -> Callable[[], None]:
@@ -217,7 +217,7 @@ class ChatClient:
         return self._driver.dispatcher.on(Event.CONVERSATION_UPDATED, callback)
 
     def on_error(self, callback: Callable[[Failed], object]) -> Callable[[], None]:
-        """Call back when the server sends an error, or refuses a request that the client made by itself."""
+        """Call back when the server sends an error, or refuses a request that the client repeats automatically."""
         return self._driver.dispatcher.on(Event.ERROR, callback)
 
     def on_connection_change(self, callback: Callable[[ConnectionState, str], object]) -> Callable[[], None]:

@@ -31,7 +31,7 @@ class Dispatcher:
 
     @property
     def is_full(self) -> bool:
-        """Whether the queue is longer than the options allow."""
+        """Whether the queue is longer than ``max_backlog``."""
         return len(self._queue) > self._max_backlog
 
     def on(self, name: str, callback: Callable[..., object]) -> Callable[[], None]:
@@ -51,7 +51,7 @@ class Dispatcher:
         self._filled.set()
 
     async def wait_for_room(self) -> None:
-        """Wait until half of the bound is free."""
+        """Wait until the queue is at most half full."""
         while len(self._queue) > self._max_backlog // 2:
             self._emptied.clear()
             await self._emptied.wait()
@@ -89,7 +89,7 @@ async def _call(name: str, callback: Callable[..., object], *args: object) -> No
         if inspect.isawaitable(result):
             await result
     except Exception:
-        # The user's code may raise anything; the next event is still delivered.
+        # The user's callback may raise anything; the next event is delivered nevertheless.
         logger.exception("callback_failed", extra={"event": name})
 
 

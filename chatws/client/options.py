@@ -29,7 +29,7 @@ class ClientOptions:
     max_outbox: int = 1_000
     """Limit of queued messages, and of other queued requests; more raise `OutboxFull`."""
     max_backlog: int = 10_000
-    """Limit of events queued for callbacks; beyond it the client disconnects, and catches up once they have run."""
+    """Limit of events queued for callbacks; beyond it the client disconnects until half of them have run."""
     user_agent: str = "chatws-client"
 
     def ssl_context(self) -> ssl.SSLContext | None:

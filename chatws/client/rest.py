@@ -73,37 +73,37 @@ class RestClient:
 
     async def login(self, email: str, password: str) -> LoginAck:
         """Log an agent in; later calls use the token."""
-        ack = await self._ask("POST", "/api/auth/login", LoginAck, Login(email=email, password=password))
+        ack = await self._request("POST", "/api/auth/login", LoginAck, Login(email=email, password=password))
         self.token = ack.token
         return ack
 
     async def refresh(self) -> LoginAck:
         """Renew the token; possible up to 7 days after the login."""
-        ack = await self._ask("POST", "/api/auth/refresh", LoginAck)
+        ack = await self._request("POST", "/api/auth/refresh", LoginAck)
         self.token = ack.token
         return ack
 
     async def logout(self) -> None:
         """End every connection and token of the agent."""
-        await self._ask("POST", "/api/auth/logout", Ok)
+        await self._request("POST", "/api/auth/logout", Ok)
         self.token = None
 
     async def create_session(self, user_name: str | None = None) -> SessionAck:
         """Create a customer's session; later calls use it."""
         body = StartSession(user_name=UNSET if user_name is None else user_name)
-        ack = await self._ask("POST", "/api/sessions", SessionAck, body)
+        ack = await self._request("POST", "/api/sessions", SessionAck, body)
         self.session_id = ack.session_id
         return ack
 
     async def current_session(self) -> SessionAck:
         """Return the user and the conversation of this session."""
-        return await self._ask("GET", "/api/sessions/current", SessionAck)
+        return await self._request("GET", "/api/sessions/current", SessionAck)
 
     async def conversations(
         self, *, status: ConversationStatus | None = None, assignee: str | None = None, cursor: str | None = None
     ) -> ConversationList:
         """List a page of conversations; ``cursor`` is the previous page's."""
-        return await self._ask(
+        return await self._request(
             "GET",
             "/api/conversations",
             ConversationList,
@@ -120,7 +120,7 @@ class RestClient:
     ) -> HistoryAck:
         """Read a page of messages; the newest without a position."""
         query = {"beforeSeq": before_seq, "afterSeq": after_seq, "limit": limit}
-        return await self._ask("GET", f"/api/conversations/{conversation_id}/messages", HistoryAck, query=query)
+        return await self._request("GET", f"/api/conversations/{conversation_id}/messages", HistoryAck, query=query)
 
     async def send(self, conversation_id: str, content: str, *, client_message_id: str | None = None) -> SendAck:
         """Send without a socket; after `CannotConnect` repeat with the same ``client_message_id``."""
@@ -129,9 +129,9 @@ class RestClient:
             content=content,
             client_message_id=UNSET if client_message_id is None else client_message_id,
         )
-        return await self._ask("POST", f"/api/conversations/{conversation_id}/messages", SendAck, body)
+        return await self._request("POST", f"/api/conversations/{conversation_id}/messages", SendAck, body)
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -164,4 +164,4 @@ def _read(status: int, body: bytes, reply: type[R]) -> R:
             return msgspec.json.decode(body, type=reply)
         raise RequestRefused.from_reply(msgspec.json.decode(body, type=RefusedReply))
     except msgspec.DecodeError:
-        raise RequestRefused(ErrorCode.INTERNAL, f"the server answered HTTP {status} without a known body") from None
+        raise RequestRefused(ErrorCode.INTERNAL, f"the server answered HTTP {status} with an unknown body") from None

@@ -39,7 +39,7 @@ CONNECT_ERRORS = (
     engineio.exceptions.EngineIOError,
     aiohttp.ClientError,
     OSError,
-    # python-engineio lets these escape when the peer does not implement the protocol.
+    # python-engineio raises these when the peer does not implement the protocol.
     ValueError,
     TypeError,
     AttributeError,
@@ -56,13 +56,13 @@ class TransportListener(Protocol):
     """Callbacks of a transport, in the order of the packets and never concurrent; must not block."""
 
     def transport_opened(self, user: Authenticated) -> None:
-        """Take the authenticated connection; called before any other callback."""
+        """Process the authenticated connection; called before any other callback."""
 
     def transport_event(self, name: str, payload: object) -> None:
-        """Take an event, as parsed JSON."""
+        """Process an event, as parsed JSON."""
 
     def transport_ack(self, command_id: int, name: str, payload: object) -> None:
-        """Take the ack of a request, as parsed JSON."""
+        """Process the ack of a request, as parsed JSON."""
 
 
 class SocketIOTransport:
@@ -88,7 +88,7 @@ class SocketIOTransport:
         """WebSockets whose handshake succeeded: python-engineio does not close one that breaks the protocol."""
 
     async def run(self, auth: dict[str, str]) -> ConnectionEnd:
-        """Connect, run until the end, and return its reason; never raises for what the network or the server does."""
+        """Connect, run until the end, and return its reason, which may be a failure of the network or the server."""
         http = self._make_http()
         sio = self._make_client(http)
         try:
@@ -197,12 +197,12 @@ class SocketIOTransport:
         )
 
         def refused(problem: object = None) -> None:
-            # A failed transport calls this as well, and then raises: `_open` describes that failure.
+            # A failed transport calls this too, and then raises: `_open` describes that failure.
             if sio.eio.state == "connected":
                 self._end(read_connect_error(problem))
 
         def disconnected(reason: str) -> None:
-            # An Engine.IO CLOSE has the same reason as a DISCONNECT, but the transport's state has moved on.
+            # An Engine.IO CLOSE has the same reason as a DISCONNECT, but the transport is no longer connected.
             by_server = reason == sio.reason.SERVER_DISCONNECT and sio.eio.state == "connected"
             self._end(ConnectionEnd("server disconnect" if by_server else _close_reason(sio), by_server=by_server))
 
@@ -287,7 +287,7 @@ def _http_end(status: int, headers: Mapping[str, str]) -> ConnectionEnd:
 
 
 def _is_poll(query: Mapping[str, str]) -> bool:
-    """Return whether a request belongs to an open session; the caller describes a failure of the one that opens it."""
+    """Return whether a request belongs to an open session; `_open` describes the failure of an opening request."""
     return query.get("transport") == "polling" and "sid" in query
 
 

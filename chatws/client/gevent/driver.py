@@ -35,27 +35,27 @@ if TYPE_CHECKING:
 
 Outcome = Ok | Authenticated | ClientError
 now_s = time.perf_counter
-CLOCKED = frozenset({Event.POSITIONS, Event.SERVER_DRAINING})
+TIMED_EVENTS = frozenset({Event.POSITIONS, Event.SERVER_DRAINING})
 """Events that may set a deadline of the session although it sends nothing."""
 
 
 class ConnectionObserver(Protocol):
-    """Callbacks for everything that a connection receives, before the session processes it; must not block."""
+    """Callbacks for all input of a connection, before the session processes it; must not block."""
 
     def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
-        """Take an authenticated connection."""
+        """Called after a connection was authenticated."""
 
     def on_ended(self, end: effects.ConnectionEnd, ended_s: float) -> None:
-        """Take the end of a connection or of an attempt to connect."""
+        """Called after a connection or an attempt to connect has ended."""
 
     def on_event(self, name: str, payload: object, received_s: float) -> None:
-        """Take an event: its struct, or raw JSON for a name outside the contract."""
+        """Called for an event with its struct, or with raw JSON for a name outside the contract."""
 
     def on_reply(self, name: str, reply: Ok | RefusedReply, received_s: float) -> None:
-        """Take the reply to a request."""
+        """Called for the reply to a request."""
 
     def on_repeat(self, message: SendMessage) -> None:
-        """Take a message that is sent again to a server of the guide, which cannot detect the duplicate."""
+        """Called for a message that is sent again, if the server implements only the guide and keeps duplicates."""
 
 
 class GeventDriver(SessionDriver):
@@ -72,14 +72,14 @@ class GeventDriver(SessionDriver):
         renew: Callable[[], str | None] | None = None,
         deliver: Callable[[str, object], None] | None = None,
     ) -> None:
-        """Make a driver that is not connected.
+        """Create a driver that is not connected.
 
-        ``renew`` returns a fresh token when the server asks for one, or None when there is none yet; ``deliver``
+        ``renew`` returns a fresh token when the session requests one, or None when there is none yet; ``deliver``
         receives the session's events for its user.
         """
         super().__init__(ChatSession(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None)))
         self.legacy: LegacyProtocolAdapter | None = None
-        """Set once the server has turned out to implement only the guide."""
+        """Set when ``authenticated`` has shown that the server implements only the guide."""
         self._endpoint = endpoint
         self._credentials = credentials
         self._renew = renew
@@ -97,7 +97,7 @@ class GeventDriver(SessionDriver):
         self._waiting: dict[int, Callable[[Outcome], None]] = {}
 
     def ask(self, request: Callable[[int, float], list[effects.Effect]], on_outcome: Callable[[Outcome], None]) -> None:
-        """Make a request of the session; ``on_outcome`` is called once it is resolved.
+        """Make a request to the session; ``on_outcome`` is called once it is resolved.
 
         Raises:
             OutboxFull: the session accepts no more requests.
@@ -107,9 +107,9 @@ class GeventDriver(SessionDriver):
         self.perform(todo)
 
     def perform(self, todo: list[effects.Effect]) -> None:
-        """Perform the effects of something that the user does."""
+        """Perform the effects of a user's request."""
         self._perform_all(todo)
-        # A user's request is due later than anything that the timer already runs for.
+        # A running timer ends before any deadline that the request adds.
         if self._timer_due_s is None:
             self._set_timer()
 
@@ -133,23 +133,23 @@ class GeventDriver(SessionDriver):
     # WebSocketListener
 
     def connection_event(self, raw_json: str) -> None:
-        """Take an event; a payload outside the contract is reported to the observer and dropped."""
+        """Pass an event to the session; a payload outside the contract is reported to the observer and dropped."""
         received_s = now_s()
         found = decode_event_packet(raw_json) if self.legacy is None else None
         if found is None:
-            self._take_other_event(raw_json, received_s)
+            self._process_other_event(raw_json, received_s)
             return
         name, payload = found
         if self._authenticated:
             self._observer.on_event(name, payload, received_s)
             todo = self.session.event(name, payload, received_s)
-            if self._perform_all(todo) or name in CLOCKED:
+            if self._perform_all(todo) or name in TIMED_EVENTS:
                 self._set_timer()
         elif name == Event.AUTHENTICATED:
             self._open(payload, received_s)
 
     def connection_ack(self, ack_id: int, raw_json: str) -> None:
-        """Take an ack; one that cannot be decoded counts as a refusal that is not retryable."""
+        """Pass an ack to the session; one that cannot be decoded counts as a refusal that is not retryable."""
         name = self._names.pop(ack_id, None)
         if name is None:
             return
@@ -166,15 +166,15 @@ class GeventDriver(SessionDriver):
         self._take_reply(ack_id, name, reply, received_s)
 
     def connection_ended(self, end: effects.ConnectionEnd) -> None:
-        """Take the end of the connection."""
+        """Pass the end of the connection to the session."""
         self._connection, self._authenticated = None, False
         self._names.clear()
         ended_s = now_s()
         self._observer.on_ended(end, ended_s)
         self.apply(self.session.connection_ended(end, ended_s))
 
-    def _take_other_event(self, raw_json: str, received_s: float) -> None:
-        """Take an event outside the contract, or one of a guide server, which may omit fields."""
+    def _process_other_event(self, raw_json: str, received_s: float) -> None:
+        """Process an event outside the contract, or in the guide's form, which may omit fields."""
         name, args = socketio.split_event(raw_json)
         raw = args[0] if args else msgspec.Raw(b"null")
         if not self._authenticated:
@@ -202,7 +202,7 @@ class GeventDriver(SessionDriver):
         """Perform effects in order; returns whether anything was sent."""
         has_sent = False
         for effect in todo:
-            # The effects of every message, tested before the match statement of `_perform`.
+            # Every message has these effects: tested before the match statement of `_perform`.
             if type(effect) is effects.Deliver:
                 if self._deliver_to_user is not None:
                     self._deliver_to_user(effect.name, effect.payload)
@@ -217,8 +217,8 @@ class GeventDriver(SessionDriver):
         if self._deliver_to_user is not None:
             self._deliver_to_user(name, payload)
 
-    def _note_sent(self, request_id: int) -> None:
-        del request_id  # load generators ask for no message's state
+    def _record_sent(self, request_id: int) -> None:
+        del request_id  # load generators do not read the state of messages
 
     def _resolve(self, request_id: int, outcome: Outcome) -> None:
         on_outcome = self._waiting.pop(request_id, None)
@@ -244,7 +244,7 @@ class GeventDriver(SessionDriver):
     def _take_reply(self, command_id: int, name: str, reply: Ok | RefusedReply, received_s: float) -> None:
         self._names.pop(command_id, None)
         self._observer.on_reply(name, reply, received_s)
-        # A success that sends nothing sets no deadline, and computing the next one would cost the most.
+        # A success that sends no request sets no deadline; computing the next one would cost the most CPU time.
         if self._perform_all(self.session.ack(command_id, reply, received_s)) or isinstance(reply, RefusedReply):
             self._set_timer()
 
@@ -288,14 +288,14 @@ class GeventDriver(SessionDriver):
             self._connection.drop(reason)
 
     def _set_timer(self) -> None:
-        """Set the timer unless it fires early enough already: an early tick is harmless, a new timer costs."""
-        present_s = now_s()
+        """Set the timer unless it fires early enough already: an early tick is harmless, a new timer is expensive."""
+        current_s = now_s()
         due_s = self.session.next_deadline()
         if due_s is None or (self._timer_due_s is not None and self._timer_due_s <= due_s):
             return
         self._timer.stop()
         self._timer.close()
-        self._timer = self._loop.timer(max(0.0, due_s - present_s))
+        self._timer = self._loop.timer(max(0.0, due_s - current_s))
         self._timer.start(self._on_timer)
         self._timer_due_s = due_s
 

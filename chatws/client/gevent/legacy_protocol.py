@@ -1,4 +1,4 @@
-"""Adapter for servers that implement only the guide: it fills in what the contract adds.
+"""Adapter for servers that implement only the guide: fills in the fields and acks that the contract adds.
 
 Such a server does not number messages, so each gets a ``seq`` by its arrival; it stores no positions, so messages
 missed during a disconnect stay lost; it acks messages, and the guide leaves open whether it acks other commands.
@@ -90,10 +90,11 @@ class LegacyProtocolAdapter:
 
     def __init__(self) -> None:
         self._heads: dict[str, int] = {}
-        # Pending joins: conversation → command id.
+        """``seq`` of the last message by conversation."""
         self._joins: dict[str, int] = {}
-        # Id of the last message sent, by conversation: a message with the same id is a retry.
+        """Command ids of pending joins by conversation."""
         self._last_ids: dict[str, str] = {}
+        """Id of the last message sent, by conversation; a message with the same id is a retry."""
         self._translators: dict[str, Callable[[msgspec.Raw], object]] = {
             Event.MESSAGE_RECEIVED: self._message,
             Event.TYPING_INDICATOR: self._typing,
@@ -139,7 +140,7 @@ class LegacyProtocolAdapter:
         return Ok() if name in ACKED_LOCALLY else refuse(ErrorCode.UNKNOWN_EVENT)
 
     def is_repeat(self, message: SendMessage) -> bool:
-        """Note a sent message; true if it was sent before, which this server cannot detect."""
+        """Record a sent message; return True if it was sent before, which this server cannot detect."""
         last_id = self._last_ids.get(message.conversation_id)
         self._last_ids[message.conversation_id] = str(message.client_message_id)
         return last_id == message.client_message_id

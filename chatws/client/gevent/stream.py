@@ -21,7 +21,7 @@ WRITE: Final = 2
 
 CHUNK_BYTES: Final = 64 * 1024
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
-"""Limit of the write buffer: a server that lets this much wait is considered dead."""
+"""Limit of the write buffer; beyond it the server is considered dead."""
 
 # Locust patches the socket module, and a patched socket would switch greenlets inside a hub callback.
 _Socket: type[socket.socket] = monkey.get_original("socket", "socket")
@@ -34,7 +34,7 @@ class StreamListener(Protocol):
         """Start writing: the connection is open."""
 
     def stream_received(self, data: bytes) -> None:
-        """Take received bytes."""
+        """Process received bytes."""
 
     def stream_ended(self, reason: str) -> None:
         """Called once when the peer or an error ends the stream; not called after a local `close`."""
@@ -52,11 +52,11 @@ class Stream:
         self._socket: socket.socket | None = _Socket(endpoint.family, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reading = self._loop.io(self._socket.fileno(), READ)
-        self._writing = self._loop.io(self._socket.fileno(), WRITE)
-        # The result arrives in a hub callback, never inside the constructor.
+        self._read_watcher = self._loop.io(self._socket.fileno(), READ)
+        self._write_watcher = self._loop.io(self._socket.fileno(), WRITE)
+        # Returns at once: the result arrives in a hub callback, after the constructor has returned.
         self._socket.connect_ex(endpoint.sockaddr)
-        self._writing.start(self._on_connected)
+        self._write_watcher.start(self._on_connected)
 
     def write(self, data: bytes) -> None:
         """Write as much as the kernel accepts and buffer the rest; no effect on a closed stream."""
@@ -69,7 +69,7 @@ class Stream:
         """Close the socket; buffered bytes are lost."""
         if self._socket is None:
             return
-        for watcher in (self._reading, self._writing):
+        for watcher in (self._read_watcher, self._write_watcher):
             watcher.stop()
             watcher.close()
         self._socket.close()
@@ -83,12 +83,12 @@ class Stream:
 
     def _on_connected(self) -> None:
         assert self._socket is not None
-        self._writing.stop()
+        self._write_watcher.stop()
         problem = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if problem:
             self._end(os.strerror(problem))
             return
-        self._reading.start(self._on_readable)
+        self._read_watcher.start(self._on_readable)
         if self._tls is None:
             self._listener.stream_opened()
         else:
@@ -135,14 +135,14 @@ class Stream:
         sent = self._send_now(data)
         if sent is not None and sent < len(data):
             self._unsent += data[sent:]
-            self._writing.start(self._on_writable)
+            self._write_watcher.start(self._on_writable)
 
     def _on_writable(self) -> None:
         sent = self._send_now(self._unsent)
         if sent is not None:
             del self._unsent[:sent]
             if not self._unsent:
-                self._writing.stop()
+                self._write_watcher.stop()
 
     def _send_now(self, data: bytes | bytearray) -> int | None:
         assert self._socket is not None

@@ -18,7 +18,7 @@ class Tls:
         """Whether the handshake is complete."""
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the socket and return the plain bytes; `take_outgoing` has to follow.
+        """Decrypt bytes from the socket; the caller must then send the result of `take_outgoing`.
 
         Raises:
             ssl.SSLError: the handshake failed, or a record is invalid.

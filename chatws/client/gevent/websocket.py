@@ -39,21 +39,21 @@ class WebSocketListener(Protocol):
     """Callbacks of a connection, in the order of the packets."""
 
     def connection_event(self, raw_json: str) -> None:
-        """Take an event: the JSON array of its name and arguments.
+        """Process an event: the JSON array of its name and arguments.
 
         Raises:
             WireError: it is not such an array.
         """
 
     def connection_ack(self, ack_id: int, raw_json: str) -> None:
-        """Take the ack of ``ack_id``: a JSON array of values.
+        """Process the ack of ``ack_id``: a JSON array of values.
 
         Raises:
             WireError: it is not an array.
         """
 
     def connection_ended(self, end: ConnectionEnd) -> None:
-        """Take the end of the connection; called once, and last."""
+        """Process the end of the connection; called once, and last."""
 
 
 @dataclass(slots=True)
@@ -62,9 +62,9 @@ class ConnectTimings:
 
     started_s: float = 0.0
     transport_s: float = 0.0
-    """The WebSocket was open and the Engine.IO handshake read."""
+    """The WebSocket was open and the Engine.IO handshake was read."""
     namespace_s: float = 0.0
-    """CONNECT was answered."""
+    """The server accepted CONNECT."""
 
 
 class WebSocketConnection:
@@ -122,7 +122,7 @@ class WebSocketConnection:
             self._stream.write(self._protocol.data_to_send())
         try:
             for event in events:
-                # The two kinds of nearly all traffic, tested before the match statement.
+                # Nearly all traffic is of these two kinds: tested before the match statement.
                 if type(event) is EventReceived:
                     self._listener.connection_event(event.raw_json)
                 elif type(event) is AckReceived:
