@@ -82,7 +82,7 @@ export class ConversationView {
   }
 
   /**
-   * Apply a changed conversation; others than the open one are ignored.
+   * Apply a changed conversation; any other than the open one is ignored.
    * @param {Conversation} conversation
    */
   update(conversation) {
@@ -151,9 +151,9 @@ export class ConversationView {
       button.disabled = true;
       const reply = await REQUESTS[name](this.#conversation);
       button.disabled = false;
-      // A refusal after a concurrent change carries the current conversation, too.
+      // A refusal after a concurrent change also contains the current conversation.
       if (reply?.conversation) this.update(reply.conversation);
-      this.#callbacks.showWarning(reply?.success ? "" : (reply?.error.message ?? "No connection: try again when it is back."));
+      this.#callbacks.showWarning(reply?.success ? "" : (reply?.error.message ?? "No connection: try again once it is restored."));
     });
     return button;
   }

@@ -1,4 +1,4 @@
-/** Dashboard page: log-in and the connection of inbox, conversation view and notifications. */
+/** Dashboard page: log-in, and the composition of inbox, conversation view and notifications. */
 
 /** @import {LoginAck, Refused} from "../core/protocol.js" */
 
@@ -95,7 +95,7 @@ function openDashboard() {
   });
   adminWebSocket.onConnectionChange((state, detail) => {
     showStatus(find("#status", HTMLElement), state, detail);
-    showBanner(state === "reconnecting" ? "No connection. What you write is sent as soon as it is back." : "");
+    showBanner(state === "reconnecting" ? "No connection. Your messages are sent as soon as it is restored." : "");
   });
   adminWebSocket.onPresenceUpdate((update) => {
     inbox.updatePresence(update);

@@ -1,7 +1,7 @@
 /**
  * Chat client of one user: joined conversations, outbox, connection and REST fallback.
  *
- * Promise: the messages of a joined conversation are delivered exactly once and in the order of `seq`, across
+ * Guarantee: the messages of a joined conversation are delivered exactly once and in the order of `seq`, across
  * reconnects; a sent message is retried under the same id until the server has stored or finally refused it.
  */
 
@@ -169,7 +169,7 @@ export class ChatClient {
   }
 
   /**
-   * Queue a message and send it as soon as possible, with a storage even after the page was reloaded.
+   * Queue a message and send it as soon as possible; with a storage, also after the page was reloaded.
    * @param {string} conversationId
    * @param {string} content
    * @param {((result: SendResult) => void) | null} [done] called once, with the acknowledgement or the final refusal
@@ -323,7 +323,7 @@ export class ChatClient {
       this.#lastReceivedAt = this.#now();
       if (name === "subscribe_inbox" && reply.success) this.#emitter.emit("inbox", reply);
     } else if (this.#connection.ready && this.#lastReceivedAt < sentAt) {
-      // Nothing at all was received since the request was sent: the connection is dead, not the server slow.
+      // If nothing was received since the request was sent, the connection is dead, not the server slow.
       this.#connection.closeTransport();
     }
     return reply;

@@ -63,7 +63,7 @@ export class Connection {
   #lastError = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** @type {any} any: socket.io-client comes as a script of its own, without types here */
+  /** @type {any} any: socket.io-client is loaded as a separate script, without types here */
   #socket = null;
 
   /**

@@ -5,7 +5,7 @@
 /** Limit of messages held back behind a gap; messages beyond it are dropped and fetched again. */
 export const MAX_HELD = 1_000;
 
-/** Time the broadcasts get to arrive before a head announced by `positions` counts as a gap. */
+/** Delay before a head announced by `positions` counts as a gap: its broadcast may still arrive. */
 const POSITION_GRACE_MS = 1_000;
 
 /** History requests without progress after which the conversation is reloaded. */
@@ -16,7 +16,7 @@ const HISTORY_LIMIT = 100;
 /**
  * Cursor of one conversation.
  *
- * Promise: `release` returns every `seq` after the position exactly once and in order, whatever the order of arrival,
+ * Guarantee: `release` returns every `seq` after the position exactly once and in order, whatever the order of arrival,
  * as long as the position is valid. If the server rejects the position, `reloading` is set and the next history page
  * starts a new one.
  */
@@ -35,7 +35,7 @@ export class ConversationCursor {
   notBefore = 0;
   attempts = 0;
   duplicates = 0;
-  /** Head of the conversation at the last join; messages up to it were missed while away. */
+  /** Head of the conversation at the last join; messages up to it were missed before. */
   headAtJoin = 0;
   /** Head announced by the server whose broadcast has not arrived. @type {{seq: number, at: number} | null} */
   #announced = null;

@@ -24,7 +24,7 @@ const PAGE_SIZE = 100;
  */
 
 export class RestFallback {
-  /** REST requests succeed while there is no socket. */
+  /** Whether REST is used: no socket can be opened, and REST requests succeed. */
   active = false;
   #context;
   #running = false;
@@ -38,7 +38,7 @@ export class RestFallback {
   }
 
   /**
-   * Start when this many connection attempts in a row have failed.
+   * Start if enough consecutive connection attempts have failed.
    * @param {number} failedAttempts
    */
   startAfter(failedAttempts) {

@@ -10,7 +10,7 @@ import { make } from "./dom.js";
 const END_PX = 48;
 /** Distance from the start within which older messages are loaded. */
 const OLDER_PX = 300;
-/** Refusals that a message with the same content would get again. */
+/** Error codes that a retry with the same content would receive again. */
 const NOT_RETRYABLE = new Set(["bad_request", "too_large"]);
 /** Consecutive messages of one sender within this time are grouped. */
 const GROUP_MS = 5 * 60_000;

@@ -76,14 +76,14 @@ function show(ws, { conversationId, userId }) {
   });
   const explainState = () => {
     if (chat.state !== "reconnecting") return showBanner("");
-    const offlineText = "No connection. What you write is sent as soon as it is back.";
+    const offlineText = "No connection. Your messages are sent as soon as it is restored.";
     return showBanner(chat.stats().restFallback ? "Limited connection: answers take a few seconds." : offlineText);
   };
   chat.on("connection", (state, detail) => {
     showStatus(status, state, detail);
     thread.setOffline(state !== "connected");
     explainState();
-    // A final disconnect: nothing could be sent any more.
+    // The disconnect is final: no message can be sent any more.
     if (state === "disconnected") composer.enable(false);
   });
   chat.on("queued", (entry) => {
@@ -120,7 +120,7 @@ async function start() {
   ws.connect(session.sessionId, location.origin);
   const thread = show(ws, session);
   thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
-  // Join after the last loaded message, so that none is missed in between.
+  // Join at the position of the last loaded message, so that no message is missed in between.
   await ws.joinConversation(session.conversationId, page ? (messages.at(-1)?.seq ?? 0) : undefined);
 }
 

@@ -48,7 +48,7 @@ export class WidgetWebSocketHandler {
       socketOptions: this.#options.socketOptions,
       maxAttempts: this.#options.reconnectionAttempts,
       storage: this.#options.storage === undefined ? tabStorage() : this.#options.storage,
-      // Per session: the next customer in the same tab must not send the messages of this one.
+      // A key per session: the client of the next customer in this tab must not send this customer's messages.
       storageKey: `chatws.outbox.${sessionId.slice(-12)}`,
     });
     for (const subscribe of this.#registrations) subscribe(this.#chat);
