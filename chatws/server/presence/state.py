@@ -32,12 +32,12 @@ class UserPresence:
         self.user = user
         self.connections: set[Connection] = set()
         self.choice: PresenceChoice = "online"
-        """The user's latest choice; a connection that returns within the grace takes it over."""
+        """The user's latest choice; the first connection within the grace adopts it."""
         self.local_status: PresenceStatus = "offline"
         """Status derived from the connections here."""
         self.local_since_ms = now_ms
         self.status: PresenceStatus = "offline"
-        """Status over all servers, as last sent to the observers."""
+        """Status over all servers, as last sent to the observer."""
         self.since_ms = now_ms
         self.last_rooms: dict[str, None] = {}
         """Conversations of closed connections, the latest last; their members also receive ``offline``."""

@@ -34,7 +34,7 @@ PREFLIGHT_HEADERS = {
 
 
 class AccessMiddleware:
-    """Middleware of the whole application; the engine checks origins on its own path itself."""
+    """Middleware of the whole application; the engine itself checks origins on its path."""
 
     def __init__(self, context: RestContext) -> None:
         self._context = context

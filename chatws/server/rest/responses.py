@@ -16,7 +16,7 @@ from chatws.protocol.responses import Ok, Refused
 JSON = "application/json"
 
 RETRY_AFTER_S = 1
-"""Value of Retry-After in a 503 whose error has no delay of its own."""
+"""Value of Retry-After of a 503 whose error does not specify a delay."""
 
 _CODE_BY_STATUS: Mapping[int, ErrorCode] = {
     HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,

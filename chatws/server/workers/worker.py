@@ -74,7 +74,7 @@ class Worker:
         self._signal(signal.SIGKILL)
 
     async def _run_process(self) -> int:
-        # A process group of its own: otherwise Ctrl-C would reach the servers, which the parent drains, a second time.
+        # A separate process group: otherwise Ctrl-C would also reach the servers, which the parent drains already.
         process = await asyncio.create_subprocess_exec(
             *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, process_group=0
         )
