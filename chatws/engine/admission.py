@@ -25,7 +25,7 @@ class AdmissionRefused(Exception):
 
 
 class AdmissionControl:
-    """Counts open sessions and those opened in the current second, in total and per address."""
+    """Counters of the open sessions and of those opened in the current second, in total and per address."""
 
     def __init__(self, options: EngineOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self._options = options

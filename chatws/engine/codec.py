@@ -16,7 +16,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class EventCodec:
-    """Encodes frames that all receivers share; with binary allowed, bytes in arguments become attachments."""
+    """Codec whose frames all receivers share; if binary is allowed, bytes in arguments become attachments."""
 
     __slots__ = ("_allows_binary", "_namespace")
 

@@ -24,8 +24,8 @@ from chatws.wire.socketio import SocketPacketType
 _CLOSE_DELAY_S = 0.5
 """Time from the last packet to the close of the transport.
 
-npm's client handles CONNECT_ERROR and DISCONNECT one event-loop iteration after Engine.IO's CLOSE in the same poll; it
-would take the close for a lost connection and reconnect.
+socket.io-client handles CONNECT_ERROR and DISCONNECT one event-loop iteration after Engine.IO's CLOSE in the same poll:
+it would treat the close as a lost connection and reconnect.
 """
 
 _LARGE_ACK_BYTES = 16 * 1024
@@ -70,7 +70,7 @@ class SocketIOConnection:
         self._calls = 0
         # Set while attachments are missing.
         self._partial_packet: _PartialPacket | None = None
-        # Namespaces whose sockets ended: packets that the client sent before it learnt of that are no protocol error.
+        # Namespaces whose sockets ended: packets sent by the client before it received that are no protocol error.
         self._ended: frozenset[str] = frozenset()
         # Set when the transport is about to be closed: further packets are dropped.
         self._is_closing = False
@@ -86,7 +86,7 @@ class SocketIOConnection:
         self.session.transport.update_read_limit()
 
     def end_call(self) -> None:
-        """Count down a call that no longer waits."""
+        """Count down a call that no longer waits for an ack."""
         self._calls -= 1
 
     def accept_text(self, message: str, at: int) -> Work | None:
@@ -119,13 +119,13 @@ class SocketIOConnection:
         return self._accept(partial_packet.packet, tuple(partial_packet.buffers))
 
     def deadline_passed(self) -> None:
-        """Disconnect held sockets gracefully, or close a session that never connected."""
-        held = [socket for socket in self.sockets.values() if socket.connected]
-        if not held:
+        """Disconnect the unadmitted sockets gracefully, or close the session if no socket is connected."""
+        unadmitted = [socket for socket in self.sockets.values() if socket.connected]
+        if not unadmitted:
             self.session.close(DisconnectReason.NOT_ADMITTED, CloseCode.POLICY)
             return
         self._close_soon(DisconnectReason.NOT_ADMITTED)
-        for socket in held:
+        for socket in unadmitted:
             self._namespaces[socket.namespace.name].unadmitted(socket)
             self.disconnect(socket, close=False)
 
@@ -164,7 +164,7 @@ class SocketIOConnection:
 
     async def _handle_event(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> None:
         arrived_at = self.session.arrived_at  # read before the first await: a later packet would overwrite it
-        socket = self._find(packet.namespace)
+        socket = self._find_socket(packet.namespace)
         if socket is None or self._is_closing:
             return
         name, args = socketio.split_event(packet.raw_json)
@@ -174,7 +174,7 @@ class SocketIOConnection:
         await self._namespaces[packet.namespace].dispatch(socket, event)
 
     def _handle_ack(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> None:
-        socket = self._find(packet.namespace)
+        socket = self._find_socket(packet.namespace)
         if socket is not None and packet.ack_id is not None:
             socket.resolve_ack(packet.ack_id, packet.raw_json, buffers)
 
@@ -219,7 +219,7 @@ class SocketIOConnection:
         return True
 
     async def _handle_disconnect(self, packet: socketio.SocketPacket) -> None:
-        socket = self._find(packet.namespace)
+        socket = self._find_socket(packet.namespace)
         if socket is None:
             return
         self._end(socket, DisconnectReason.CLIENT_DISCONNECT)
@@ -231,7 +231,7 @@ class SocketIOConnection:
 
     def _complete_connect(self, socket: Socket, namespace: Namespace) -> None:
         if self.sockets.get(namespace.name) is not socket:
-            # The session ended while the handler ran; the disconnect handler undoes what that one set up.
+            # The session ended while the handler ran; the disconnect handler undoes its set-up.
             namespace.disconnected(socket, DisconnectReason.TRANSPORT_CLOSE)
             return
         self._ended -= {namespace.name}
@@ -265,7 +265,7 @@ class SocketIOConnection:
         packet = socketio.encode_connect_error(refusal.message, refusal.details, namespace)
         self.session.send(message_frames(packet))
 
-    def _find(self, namespace: str) -> Socket | None:
+    def _find_socket(self, namespace: str) -> Socket | None:
         """Return the socket of a namespace; None if it has ended.
 
         Raises:

@@ -22,7 +22,7 @@ _CANCEL_TIMEOUT_S = 0.5
 """Time for cancelled tasks and aborted connections to end; a handler that ignores its cancellation is abandoned."""
 
 _DISCONNECTS_PER_ITERATION = 32
-"""About 5 ms of work: when thousands of connections break at once, the other clients are still served in between."""
+"""About 5 ms of work: when thousands of connections are lost at once, other clients are served in between."""
 
 
 class OpenConnection(Hashable, Protocol):
@@ -33,7 +33,7 @@ class OpenConnection(Hashable, Protocol):
 
 
 class EngineContext:
-    """One per server; created anywhere, used inside one event loop."""
+    """State shared by the sessions of one server; it may be created before the event loop runs."""
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
@@ -71,7 +71,7 @@ class EngineContext:
 
     @cached_property
     def disconnect_limiter(self) -> LoopLimiter:
-        """Limiter of sessions that end because their connection did."""
+        """Limiter of the sessions closed because of a lost connection."""
         return LoopLimiter(self.loop, _DISCONNECTS_PER_ITERATION)
 
     def start_task(self, work: Coroutine[None, None, None]) -> None:

@@ -18,7 +18,7 @@ class EngineError(Exception):
 
 
 class ConnectRefused(EngineError):
-    """Refuses a CONNECT: the client gets CONNECT_ERROR ``{message, data}`` and its transport is closed."""
+    """Refusal of a CONNECT: the client gets CONNECT_ERROR ``{message, data}`` and its transport is closed."""
 
     def __init__(self, message: str, details: object = None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class ConnectRefused(EngineError):
 
 
 class AlreadyAnswered(EngineError):
-    """The ack of an event was sent before."""
+    """Second reply to an event whose ack was already sent."""
 
     def __init__(self, event_name: str) -> None:
         super().__init__(event_name)
@@ -38,7 +38,7 @@ class AlreadyAnswered(EngineError):
 
 
 class CallFailed(EngineError):
-    """``Socket.call`` got no ack; the client may have handled the event or not."""
+    """``Socket.call`` without an ack; whether the client handled the event is unknown."""
 
     def __init__(self, event_name: str) -> None:
         super().__init__(event_name)
@@ -46,14 +46,14 @@ class CallFailed(EngineError):
 
 
 class AckTimeout(CallFailed):
-    """No ack arrived in time."""
+    """Call whose ack did not arrive in time."""
 
     def __str__(self) -> str:
         return f"no ack of {self.event_name!r} in time"
 
 
 class SocketDisconnected(CallFailed):
-    """The socket was not connected, or ended before the ack."""
+    """Call on a socket that was not connected, or that ended before the ack."""
 
     def __str__(self) -> str:
         return f"disconnected before the ack of {self.event_name!r}"

@@ -12,7 +12,7 @@ from chatws.engine.errors import AlreadyAnswered
 
 
 class DisconnectReason(StrEnum):
-    """Reason a connection ended, in the words of Socket.IO's server; the labels of ``EngineStats.closed_total``."""
+    """Reason for the end of a connection, as named by Socket.IO's server; label of ``EngineStats.closed_total``."""
 
     TRANSPORT_CLOSE = "transport close"
     TRANSPORT_ERROR = "transport error"
@@ -61,7 +61,7 @@ class Handshake:
 
 
 class IncomingEvent:
-    """Event received from a client; the JSON syntax of ``args`` is checked, their values are not built."""
+    """Event received from a client; the JSON syntax of ``args`` is checked, their values are not decoded yet."""
 
     __slots__ = ("_is_answered", "_send_ack", "args", "arrived_at", "buffers", "name", "wants_ack")
 

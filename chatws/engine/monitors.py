@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 _GRACE_S = 1.0
+"""Lateness of a heartbeat that indicates a blocked event loop, and the extra time then allowed for reading a PONG."""
 _JITTER_S = 0.05
+"""Lateness of a PING up to which its timeout counts from the scheduled time."""
 _MAX_CHECK_INTERVAL_S = 1.0
 _CHECKS_PER_TIMEOUT = 10
 _MAX_COUNTED_INTERVALS = 2
@@ -86,7 +88,7 @@ class Heartbeat:
             self._schedule(self._next_at)
         elif not self._is_waiting:
             self._is_waiting = True
-            # A client measures from its own side, so the timer's jitter must not accumulate.
+            # The client measures the interval too, so the timer's jitter must not accumulate.
             is_punctual = now - self._next_at < _JITTER_S
             self._next_at = (self._next_at if is_punctual else now) + self._timeout_s
             self._listener.send_ping()
@@ -131,10 +133,10 @@ class MonitoredWriter(Protocol):
 
 
 class WriteTimeoutMonitor:
-    """Aborts connections that take no byte for ``timeout_s`` while bytes wait, however active they are otherwise.
+    """Monitor that aborts a connection if none of its waiting bytes is taken for ``timeout_s``, even if it sends.
 
-    Checks ten times per timeout, and at least once a second, while some connection has bytes waiting. A ``timeout_s``
-    of 0 disables the abort.
+    While bytes wait, it checks ten times per timeout, and at least once a second. A ``timeout_s`` of 0 disables the
+    abort.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
@@ -146,7 +148,7 @@ class WriteTimeoutMonitor:
         self._checked_at = 0.0
         # Time the loop ran while monitoring: a blocked loop writes nothing to the kernel, so that time does not count.
         self._ran_s = 0.0
-        # Most bytes taken so far, and the value of ``_ran_s`` when that was reached.
+        # By connection: the most bytes taken so far, and the value of ``_ran_s`` at that time.
         self._progress: dict[MonitoredWriter, tuple[int, float]] = {}
 
     def __len__(self) -> int:
@@ -200,7 +202,7 @@ class PendingPoll(Protocol):
 
 
 class DisconnectMonitor:
-    """Detects disconnects during a pending poll: aiohttp does not report them, and no write would fail."""
+    """Monitor of disconnects during a pending poll: aiohttp does not report them, and no write would fail."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -30,7 +30,7 @@ RawEventHandler = Callable[[Socket, IncomingEvent], Awaitable[None]]
 
 
 class EventFailure(StrEnum):
-    """Reason an event has no result."""
+    """Reason why an event has no result."""
 
     UNKNOWN_EVENT = "unknown_event"
     BAD_ARGUMENTS = "bad_request"
@@ -55,7 +55,7 @@ class _Route(NamedTuple):
 
 
 class EventRouter:
-    """Handlers by event name, called with built values; every event is answered."""
+    """Handlers by event name, called with decoded values; every event is answered."""
 
     def __init__(self, codec: EventCodec, log: RateLimitedLogger) -> None:
         self.failure_ack: Callable[[EventFailure], object] = default_failure_ack
@@ -103,7 +103,7 @@ class EventRouter:
 
 
 class Namespace:
-    """Created by ``Server.of``; handlers are registered before the first client connects."""
+    """Namespace created by ``Server.of``; handlers are registered before the first client connects."""
 
     def __init__(self, context: EngineContext, name: str) -> None:
         self.name = name

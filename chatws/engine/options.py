@@ -35,9 +35,9 @@ class EngineOptions:
     max_json_values: int = 1_000
     """Limits on the JSON of one packet; beyond them it is a protocol error, see ``wire.json_limits``."""
     max_outbox_bytes: int = 256 * 1024
-    """Write buffer limit: a client is disconnected if something is added to more than this, or makes it twice this.
+    """Write buffer limit: a write disconnects the client if the buffer is above it already, or reaches twice the limit.
 
-    Large acks do not count: the client requested them, and its next packets are handled only once it has taken them.
+    Large acks do not count: the client requested them, and its next packets are handled only after their delivery.
     """
     write_stall_s: float = 10.0
     """Write timeout: a connection that takes no byte for this long while bytes wait is aborted."""

@@ -43,7 +43,7 @@ class TrustedProxies:
 
 
 def peer_address(request: web.BaseRequest, trusted: TrustedProxies) -> str:
-    """Return the client's address: the peer's, or behind trusted proxies the last forwarded one that is no proxy's."""
+    """Return the client's address: the peer's, or behind trusted proxies the last forwarded one that is not a proxy."""
     address = _connected_address(request)
     if address not in trusted:
         return address

@@ -21,7 +21,7 @@ _PACKETS_PER_ITERATION = 64
 
 
 class ReceiveQueue:
-    """Packets handled one after the other by a task that exists only while the queue is not empty.
+    """Queue of received packets, handled in order by a task that exists only while the queue is not empty.
 
     The limit may be exceeded by one body: a POST is answered only when no more than ``EngineSession.read_ahead_bytes``
     are queued, and a client has one POST at a time.
@@ -82,7 +82,7 @@ class ReceiveQueue:
                 if not handled % _PACKETS_PER_ITERATION:
                     await asyncio.sleep(0)
         except BaseException:
-            self._session.abort(DisconnectReason.TRANSPORT_ERROR)  # no other task would handle what arrives
+            self._session.abort(DisconnectReason.TRANSPORT_ERROR)  # no other task would handle further packets
             raise
         finally:
             self._items.clear()
@@ -133,7 +133,7 @@ class PollingTransport:
         self._context = context
         self._outbox: list[bytes] = []
         self._outbox_bytes = 0
-        # Waiting bytes that the client requested itself.
+        # Bytes in the outbox that the client requested itself.
         self._allowance_bytes = 0
         self._is_over_limit = False
         self._is_closed = False
@@ -167,11 +167,11 @@ class PollingTransport:
 
     @property
     def is_full(self) -> bool:
-        """True if more than a quarter of the limit waits."""
+        """True if the outbox holds more than a quarter of its limit."""
         return 0 < self._context.options.max_outbox_bytes < 4 * self._outbox_bytes
 
     async def drain(self) -> None:
-        """Wait until a poll takes what waits; abort a client that does not poll within the write timeout.
+        """Wait until a poll takes the outbox; abort a client that does not poll within the write timeout.
 
         The heartbeat would not detect it: it waits for the running handler, which waits here.
         """
@@ -188,13 +188,13 @@ class PollingTransport:
         self.receive_queue.recheck_limit()
 
     async def wait_until_polled(self) -> None:
-        """Wait until a poll has taken everything that waits."""
+        """Wait until the outbox is empty."""
         while self._outbox and not self._is_closed:
             self._taken = self._taken or asyncio.Event()
             await self._taken.wait()
 
     def close(self, reason: DisconnectReason, code: int) -> None:
-        """Answer the pending poll; if the client is still connected, keep what waits for its next poll."""
+        """Answer the pending poll; if the client is still connected, keep the outbox for its next poll."""
         del code
         if reason not in REASONS_WITHOUT_CLOSE_PACKET:
             self.write(_CLOSE_FRAME)
@@ -206,7 +206,7 @@ class PollingTransport:
         self.awaits_last_poll = self._poll_tcp is None and (has_packets or reason is DisconnectReason.TRANSPORT_CLOSE)
 
     def abort(self) -> None:
-        """Abort the connection of the open GET and drop what waits."""
+        """Abort the connection of the open GET and drop the outbox."""
         self._is_closed = True
         self._outbox.clear()
         self._outbox_bytes = 0
@@ -225,7 +225,7 @@ class PollingTransport:
         self._poll_tcp = tcp
 
     def end_poll(self) -> None:
-        """Forget the connection of a GET that was answered or lost."""
+        """Clear the connection of a GET that was answered or lost."""
         self._poll_tcp = None
 
     async def next_body(self) -> bytes:
@@ -265,9 +265,9 @@ class PollingTransport:
         return self._poll_tcp is not None and self._poll_tcp.is_closing()
 
     def disconnected(self) -> None:
-        """Abort the session after the packets received before.
+        """Abort the session after the packets received before are handled.
 
-        Its packets may be lost with the poll; official clients reconnect with a new session.
+        The packets of the outbox may be lost with the poll; official clients reconnect with a new session.
         """
         self.abort()
         self.receive_queue.add(partial(self._abort_session), 0)

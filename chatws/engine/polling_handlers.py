@@ -21,7 +21,7 @@ _PACKETS_PER_ITERATION = 256
 
 
 class _PollResponseWriter:
-    """Connection that takes the response of a poll, monitored so that a client cannot hold it by not reading."""
+    """Connection of a poll's response, monitored so that a client cannot keep it open by not reading."""
 
     def __init__(self, transport: PollingTransport, tcp: asyncio.Transport, size: int) -> None:
         self.is_monitored = False
@@ -42,10 +42,10 @@ class _PollResponseWriter:
 async def handle_get(
     context: EngineContext, transport: PollingTransport, request: web.Request, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Answer a poll with what waits, or as soon as there is something.
+    """Answer a poll with the packets in the outbox, or with the next ones as soon as there are any.
 
     Raises:
-        RequestError: another GET of the session is open; both end with it.
+        RequestError: another GET of the session is open; the session is closed, which ends both.
     """
     if transport.is_polled:
         transport.session.fail(PacketError(ViolationKind.ORDER, "two polls at once"))
@@ -73,7 +73,7 @@ async def handle_get(
 async def handle_post(
     context: EngineContext, transport: PollingTransport, request: web.Request, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Accept the packets of a POST, all or none; acks in it are handled at once, the rest in order.
+    """Accept the packets of a POST, all or none; acks are handled at once, other packets in order.
 
     Raises:
         RequestError: the body is refused, and the session closed.

@@ -21,7 +21,7 @@ class Flushable(Protocol):
 
 
 class FlushScheduler:
-    """Flushes all connections with buffered writes in one callback per event-loop iteration.
+    """Scheduler that flushes all connections with buffered writes in one callback per event-loop iteration.
 
     uvloop passes every write to the kernel at once, about 15 µs each when it wakes the peer; here an ack and a
     broadcast to the same client become one write.
@@ -45,7 +45,7 @@ class FlushScheduler:
         for connection in dirty:
             try:
                 connection.flush()
-            except Exception as error:  # noqa: BLE001 - of one connection; the others must still be flushed
+            except Exception as error:  # noqa: BLE001 - it concerns one connection; the others must still be flushed
                 self._log.write(logging.ERROR, "engine.write_failed", "flush", problem=error, kind="flush")
                 connection.abort()
 

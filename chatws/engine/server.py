@@ -51,7 +51,7 @@ _SHUTDOWN_S = 5.0
 
 
 class Server:
-    """Serves Socket.IO v5 over Engine.IO v4 inside an aiohttp application."""
+    """Server of Socket.IO v5 over Engine.IO v4 inside an aiohttp application."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class Server:
         return True
 
     async def close_all(self, code: int = CloseCode.RESTART, *, batch: int = 100, interval_s: float = 0.05) -> None:
-        """Close all sessions without DISCONNECT, ``batch`` at a time: the clients reconnect by themselves."""
+        """Close all sessions without DISCONNECT, ``batch`` at a time: the clients reconnect automatically."""
         sessions = list(self._registry.sessions.values())
         for start in range(0, len(sessions), batch):
             if start:

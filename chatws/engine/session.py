@@ -38,7 +38,7 @@ class SessionOwner(Protocol):
 
 
 class EngineSession:
-    """Created for an accepted handshake; ``open`` gives it its transport and its packet receiver."""
+    """Session of an accepted handshake; ``open`` sets its transport and its packet receiver."""
 
     __slots__ = (
         "_auth_deadline",
@@ -67,7 +67,7 @@ class EngineSession:
         """Arrival of the packet whose handling begins, in the event loop's time; None if it was not queued."""
         self._owner = owner
         self._heartbeat: Heartbeat | StoppedHeartbeat = _STOPPED_HEARTBEAT
-        # Running handlers of this session; more than one only while an upgrade overlaps.
+        # Number of running handlers of this session; more than one only during an upgrade.
         self._running = 0
         # Set while no socket of the session is admitted.
         self._auth_deadline: asyncio.TimerHandle | None = None
@@ -135,7 +135,7 @@ class EngineSession:
         """Handle one packet; a protocol error in it closes the session.
 
         ``arrived_at`` is set if the packet was queued behind others. A client that sends requests faster than it reads
-        the responses is slowed down here, never disconnected for its own responses.
+        the responses is slowed down here; the responses alone never disconnect it.
         """
         if self.is_closed:
             return
@@ -161,16 +161,16 @@ class EngineSession:
         self.close(DisconnectReason.PARSE_ERROR, error.close_code)
 
     def close(self, reason: DisconnectReason, code: int = CloseCode.NORMAL) -> None:
-        """Close the session gracefully: what waits is still sent, and the transport closes soon after."""
+        """Close the session gracefully: buffered packets are still sent, and the transport closes soon after."""
         if self.is_closed:
             return
         self.transport.close(reason, code)
-        # Sending the last bytes may have found the client stalled, which has closed the session already.
+        # The transport may have aborted a stalled client on sending the last bytes, which closes the session.
         if not self.is_closed:
             self._finish(reason)
 
     def abort(self, reason: DisconnectReason) -> None:
-        """Close the session and its transport at once; what waits is dropped."""
+        """Close the session and its transport at once; buffered packets are dropped."""
         if not self.is_closed:
             self.transport.abort()
             self._finish(reason)
@@ -184,7 +184,7 @@ class EngineSession:
         self.close(DisconnectReason.PING_TIMEOUT, CloseCode.GOING_AWAY)
 
     def abort_slow_client(self) -> None:
-        """Abort the session: the client does not take what is sent to it."""
+        """Abort the session: the client reads too slowly."""
         if not self.is_closed:
             name = self.transport.name
             self.context.stats.slow_closed += 1
@@ -196,14 +196,14 @@ class EngineSession:
     def _accept_control(self, message: str) -> Work | None:
         kind = decode_packet(message).type
         if kind is EnginePacketType.CLOSE:
-            return partial(self._close_packet_received)
+            return partial(self._handle_close_packet)
         if kind is EnginePacketType.PONG:
             self._heartbeat.pong()
         elif kind is not EnginePacketType.NOOP:
             raise PacketError(ViolationKind.ORDER, "a client does not send this packet")
         return None
 
-    async def _close_packet_received(self) -> None:
+    async def _handle_close_packet(self) -> None:
         """Close the session in order, after the packets that the client sent before CLOSE."""
         self.close(DisconnectReason.TRANSPORT_CLOSE)
 

@@ -12,7 +12,7 @@ from chatws.engine.transport import Transport
 
 
 class SessionRegistry:
-    """Sessions by id."""
+    """Open sessions by id."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -44,5 +44,5 @@ class SessionRegistry:
         return self._last_polls.get(sid)
 
     def discard_last_poll(self, sid: str) -> None:
-        """Forget a transport whose last poll is being answered."""
+        """Remove a transport whose last poll is being answered."""
         self._last_polls.pop(sid, None)

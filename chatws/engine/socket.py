@@ -56,11 +56,11 @@ class SocketConnection(Protocol):
         """Count a call that waits for the client's ack."""
 
     def end_call(self) -> None:
-        """Count down a call that no longer waits."""
+        """Count down a call that no longer waits for an ack."""
 
 
 class Socket(Generic[DataT]):
-    """Connecting until ``on_connect`` returned, then connected until it ends; a socket never reconnects.
+    """Socket: connecting until ``on_connect`` returns, then connected until it ends; it never reconnects.
 
     The type parameter is that of ``data``, for example ``Socket[User | None]``.
     """
@@ -83,7 +83,7 @@ class Socket(Generic[DataT]):
         self, socket_id: str, namespace: SocketNamespace, session: EngineSession, connection: SocketConnection
     ) -> None:
         self.id = socket_id
-        """Public: other clients may see it."""
+        """Not secret: it may be sent to other clients."""
         self.namespace = namespace
         """The ``Namespace`` that the client connected to."""
         self.connected = False
@@ -146,7 +146,7 @@ class Socket(Generic[DataT]):
     async def call(self, name: str, *args: object, timeout_s: float = 10.0) -> list[object]:
         """Send an event and return the values of the client's ack; also works in a handler of the same socket.
 
-        Up to 1 MiB that the client sent before the ack is read to reach it.
+        Up to 1 MiB that the client sent before the ack is read ahead to reach it.
 
         Raises:
             AckTimeout: no ack in time.
@@ -175,7 +175,7 @@ class Socket(Generic[DataT]):
         return values
 
     def disconnect(self, *, close: bool = True) -> None:
-        """Send DISCONNECT, after which the client does not reconnect by itself; then close the transport.
+        """Send DISCONNECT, after which the client does not reconnect automatically; then close the transport.
 
         Without ``close`` the transport stays open for the client's other sockets; if none of them is admitted, it is
         closed at the authentication deadline.
@@ -183,7 +183,7 @@ class Socket(Generic[DataT]):
         self._connection.disconnect(self, close=close)
 
     def close_transport(self, code: int = CloseCode.RESTART) -> None:
-        """Close the transport without DISCONNECT: the client reconnects by itself."""
+        """Close the transport without DISCONNECT: the client reconnects automatically."""
         self._session.close(DisconnectReason.FORCED_CLOSE, code)
 
     def deliver(self, chunk: bytes) -> None:

@@ -11,14 +11,14 @@ from chatws.engine.events import DisconnectReason
 READ_AHEAD_BYTES = 64 * 1024
 """Bytes that may be queued behind the running handler before reading stops."""
 READ_AHEAD_FOR_ACK_BYTES = 1024 * 1024
-"""The same while a call waits for the client's ack, which may be behind everything the client had sent before."""
+"""The same while a call waits for the client's ack, which may arrive behind everything that the client sent before."""
 
 Work = partial[Coroutine[None, None, None]]
 """Handler of one received packet, called and awaited in order; dropped if its session is closed before."""
 
 
 class Transport(Protocol):
-    """Outgoing direction of a transport, and its close. No method raises; a closed transport drops what it is given."""
+    """Outgoing direction of a transport, and its close. No method raises; a closed transport drops frames."""
 
     @property
     def name(self) -> Literal["websocket", "polling"]:
@@ -35,19 +35,19 @@ class Transport(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """True if the client should take what waits before its next packet is handled."""
+        """True if the client should receive the buffered frames before its next packet is handled."""
 
     async def drain(self) -> None:
-        """Wait until the client has taken most of what waits, or has disconnected."""
+        """Wait until the client has taken most of the buffered frames, or has disconnected."""
 
     def update_read_limit(self) -> None:
         """Apply a change of the session's ``read_ahead_bytes``: the receiver began to wait for an ack."""
 
     def close(self, reason: DisconnectReason, code: int) -> None:
-        """Send what waits and a close frame or packet, then close the connection within the close timeout."""
+        """Send the buffered frames and a close frame or packet, then close the connection within the close timeout."""
 
     def abort(self) -> None:
-        """Close the connection at once and drop what waits."""
+        """Close the connection at once and drop the buffered frames."""
 
 
 class PacketReceiver(Protocol):

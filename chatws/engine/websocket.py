@@ -54,7 +54,7 @@ def accept_websocket(context: EngineContext, request: web.Request) -> WebSocketT
 
 
 class WebSocketTransport(WriteBuffer, asyncio.Protocol):
-    """One WebSocket connection; from ``start`` on, one task handles what arrives.
+    """WebSocket connection; from ``start`` on, one task handles the received messages.
 
     A task per message would cost the event loop about 4 % more; a waiting task takes 1.5 kB.
     """
@@ -80,7 +80,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
         self._parser = FrameParser(Role.SERVER, max_message_bytes=context.options.max_payload_bytes)
         # Set by ``attach``, which for an upgrade is after the probe.
         self._session: EngineSession | None = None
-        # Set by the client's close frame, its last byte or its first protocol error.
+        # Set by the client's close frame, its first protocol error, or the loss of the connection.
         self._has_ended = False
         # Set when the TCP connection is lost.
         self._is_lost = False
@@ -99,7 +99,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
         context.connections.add(self)
 
     def abort_slow_client(self) -> None:
-        """Abort the connection and its session: the client takes too little of what is sent."""
+        """Abort the connection and its session: the client reads too slowly."""
         if self._session is None or self._session.is_closed:
             super().abort_slow_client()
         else:
@@ -161,7 +161,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
         self._abort_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Handle the loss of the TCP connection; what was received before is still handled."""
+        """Handle the loss of the TCP connection; messages received before are still handled."""
         del exc
         self._is_lost = True
         self._context.remove_connection(self)
@@ -194,7 +194,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
             self._tcp.pause_reading()
 
     def _resume(self) -> None:
-        """Parse what is received already, then read from the socket, unless the queue is full."""
+        """Parse the bytes received already, then read from the socket, unless the queue is full."""
         if self._is_queue_full():
             return
         if self._unparsed:
@@ -226,12 +226,12 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
             return False
         return True
 
-    def _end(self, end: FrameError | None) -> None:
+    def _end(self, error: FrameError | None) -> None:
         self._has_ended = True
         self._unparsed = b""
-        if self._is_closing and end is None:
+        if self._is_closing and error is None:
             self._close_tcp()
-        self._put(end, 0)
+        self._put(error, 0)
 
     def _accept_message(self, message: str | bytes) -> None:
         """Pass a message to the session on arrival: attachments must follow their packet, PONG and acks cannot wait."""
@@ -274,7 +274,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
                 await session.run(item, self._arrived_at)
             await self._finish(session, item if isinstance(item, FrameError) else None)
         except BaseException:
-            session.abort(DisconnectReason.TRANSPORT_ERROR)  # no other task would handle what arrives
+            session.abort(DisconnectReason.TRANSPORT_ERROR)  # no other task would handle further packets
             raise
 
     async def _finish(self, session: EngineSession, error: FrameError | None) -> None:

@@ -16,7 +16,7 @@ _INT = struct.Struct("i")
 
 
 class WriteBuffer:
-    """Writing half of a connection; aborts a client for which too much waits."""
+    """Writing half of a connection; aborts the client if the limit of buffered bytes is exceeded."""
 
     __slots__ = (
         "_allowance_bytes",
@@ -38,9 +38,9 @@ class WriteBuffer:
         self._tcp = tcp
         # Set when the close frame is sent, or by the abort.
         self._is_closing = False
-        # With TLS only the kernel has the number of unsent bytes; the write timeout monitor asks for it.
+        # With TLS only the kernel has the number of unsent bytes; the write timeout monitor reads it.
         self._is_encrypted = is_encrypted(tcp)
-        # Waiting bytes that the client requested itself.
+        # Buffered bytes that the client requested itself.
         self._allowance_bytes = 0
         # Written in this event-loop iteration.
         self._pending: list[bytes] = []
@@ -56,7 +56,7 @@ class WriteBuffer:
         self._pending_bytes += len(chunk)
 
     def flush(self) -> None:
-        """Pass the buffer to the asyncio transport; abort a client for which too much waits."""
+        """Pass the buffer to the asyncio transport; abort the client if the limit is exceeded."""
         if not self._pending:
             return
         chunk = self._take_pending()
@@ -87,7 +87,7 @@ class WriteBuffer:
 
     @property
     def is_full(self) -> bool:
-        """True if more than a quarter of the limit waits."""
+        """True if more than a quarter of the limit is buffered."""
         limit = self._context.options.max_outbox_bytes
         return 0 < limit < 4 * (self._pending_bytes + self._tcp.get_write_buffer_size())
 
@@ -95,11 +95,11 @@ class WriteBuffer:
         """Wait until the buffer is no longer full, or the connection ended."""
         self.flush()
         while self.is_full and not self._is_closing and not self._tcp.is_closing():  # noqa: ASYNC110
-            # asyncio's own flow control has other marks; this case is rare.
+            # asyncio's own flow control has other thresholds; this case is rare.
             await asyncio.sleep(_DRAIN_CHECK_S)
 
     def abort_slow_client(self) -> None:
-        """Abort the connection: the client takes too little of what is sent."""
+        """Abort the connection: the client reads too slowly."""
         self.abort()
 
     def abort(self) -> None:
@@ -132,8 +132,8 @@ def is_encrypted(tcp: asyncio.Transport) -> bool:
 def unsent_bytes(tcp: asyncio.Transport) -> int:
     """Return the bytes that the kernel did not take, and with TLS also those it could not send; 0 while closing.
 
-    A TLS transport counts only what waits above the encryption: both event loops buffer 64 KiB and more below it, which
-    for a quiet client is everything it is ever sent.
+    A TLS transport counts only the bytes above the encryption: both event loops buffer 64 KiB and more below it, which
+    can be all that is ever sent to a client with little traffic.
     """
     if tcp.is_closing():
         return 0

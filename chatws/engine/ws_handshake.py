@@ -38,7 +38,7 @@ class UpgradedResponse(web.StreamResponse):
 
 
 class _TrailingBytes:
-    """Collects the bytes behind the request, in place of aiohttp's WebSocket reader."""
+    """Collector of the bytes behind the request, in place of aiohttp's WebSocket reader."""
 
     def __init__(self) -> None:
         self.received = b""
@@ -80,7 +80,7 @@ def detach_connection(request: web.Request, tcp: asyncio.Transport, protocol: as
     """Make ``protocol`` the protocol of a request's connection; return the bytes received behind the request.
 
     aiohttp handles this like a lost connection: it drops its state as soon as the handler returns ``UpgradedResponse``.
-    It uses internals of aiohttp, which ``tests/engine/test_ws_handshake.py`` checks one by one.
+    This uses internals of aiohttp, which ``tests/engine/test_ws_handshake.py`` checks one by one.
     """
     http_protocol = request.protocol
     trailing = _TrailingBytes()
