@@ -1,4 +1,6 @@
-"""Binary arguments: detached from a value and attached again by placeholders ``{"_placeholder": true, "num": n}``.
+"""Binary arguments: detached from a value and attached to it again, with placeholders in their place.
+
+A placeholder is ``{"_placeholder": true, "num": n}`` for the attachment at index ``n``.
 
 Source: the Socket.IO protocol, revision 5, "Packet encoding".
 """

@@ -39,13 +39,13 @@ _PLAIN_EVENT: Final = f"{EnginePacketType.MESSAGE.value}{SocketPacketType.EVENT.
 """Prefix of an event of the main namespace without an ack id: nearly all that a server sends."""
 _PLAIN_ACK: Final = f"{EnginePacketType.MESSAGE.value}{SocketPacketType.ACK.value}"
 MAX_PLAIN_ACK_DIGITS: Final = 15
-"""An id of as many digits is below `socketio.MAX_ACK_ID` in any case."""
+"""Every id of up to this many digits is below `socketio.MAX_ACK_ID`."""
 
 PONG_PACKET: Final = EnginePacketType.PONG.value.encode()
 
 
 class UpgradeRejected(msgspec.Struct, frozen=True, gc=False):
-    """The server answered the upgrade request with another HTTP status than 101."""
+    """Response to the upgrade request with an HTTP status other than 101."""
 
     status_line: str
     retry_after_s: float | None
@@ -91,13 +91,13 @@ class AckReceived(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransportClosed(msgspec.Struct, frozen=True, gc=False):
-    """Engine.IO CLOSE (``code`` None) or a WebSocket close frame; nothing follows."""
+    """Engine.IO CLOSE (``code`` None) or a WebSocket close frame; no event follows."""
 
     code: int | None = None
 
 
 class ProtocolViolated(msgspec.Struct, frozen=True):
-    """The server broke the protocol; nothing follows, and later bytes are ignored."""
+    """Protocol error of the server; no event follows, and later bytes are ignored."""
 
     error: WireError
 
@@ -139,21 +139,21 @@ def read_packet(text: str) -> PacketEvent | None:
 
 
 def connect_packet(auth: object = None) -> bytes:
-    """Write CONNECT with the credentials."""
+    """Encode CONNECT with the credentials."""
     return _MESSAGE + socketio.encode_connect(payload=auth)
 
 
 def event_packet(name: str, args: Sequence[object] = (), *, ack_id: int | None = None) -> bytes:
-    """Write an event; with ``ack_id`` the server is to answer it.
+    """Encode an event; ``ack_id`` requests an ack.
 
     Raises:
-        TypeError: JSON has no form for an argument.
+        TypeError: an argument cannot be encoded as JSON.
     """
     return _MESSAGE + socketio.encode_event(name, args, ack_id=ack_id)
 
 
 def disconnect_packet() -> bytes:
-    """Write DISCONNECT."""
+    """Encode DISCONNECT."""
     return _MESSAGE + socketio.encode_disconnect()
 
 
@@ -170,15 +170,15 @@ def mask_frame(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
 class SocketIOClientProtocol:
     """Socket.IO client of one WebSocket connection.
 
-    Write `upgrade_request` to the stream, pass what arrives to `receive_data`, act on its events, and then write
+    Write `upgrade_request` to the stream, pass received bytes to `receive_data`, handle its events, and then write
     `data_to_send`: PONG and close frames are queued there. Other packets are framed by the ``send_*`` methods, which
-    return the bytes and check no order. The caller sends CONNECT (`send_connect`) after `TransportOpened`, chooses the
-    ack ids, and closes the stream after `UpgradeRejected`, `TransportClosed` and `ProtocolViolated`.
+    return the bytes and do not check the order. The caller sends CONNECT (`send_connect`) after `TransportOpened`,
+    chooses the ack ids, and closes the stream after `UpgradeRejected`, `TransportClosed` and `ProtocolViolated`.
     """
 
     __slots__ = (
+        "_has_ended",
         "_head",
-        "_is_over",
         "_is_receiving",
         "_key",
         "_outgoing",
@@ -199,11 +199,11 @@ class SocketIOClientProtocol:
         self._parser = FrameParser(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
         # Head of the HTTP response while it is incomplete; None from then on.
         self._head: bytes | None = b""
-        # Set by OPEN; cleared by the end.
+        # True between OPEN and the end.
         self._is_receiving = False
-        self._is_over = False
+        self._has_ended = False
         self.has_data_to_send = False
-        """Whether `data_to_send` returns anything; an attribute, because every read asks for it."""
+        """Whether `data_to_send` returns anything; an attribute, because it is checked after every read."""
         self._outgoing = b""
 
     def upgrade_request(self) -> bytes:
@@ -211,7 +211,7 @@ class SocketIOClientProtocol:
         return self._request_head.encode()
 
     def receive_data(self, data: bytes) -> list[ClientEvent]:
-        """Take received bytes, cut at any point, and return the events they complete."""
+        """Parse received bytes, which may end anywhere, and return the events that they complete."""
         if not self._is_receiving or (texts := self._parser.take_texts(data)) is None:
             return self._receive_slowly(data)
         events: list[ClientEvent] = []
@@ -223,12 +223,12 @@ class SocketIOClientProtocol:
                 events.append(ack)
             else:
                 self._receive_text(text, events)
-                if self._is_over:
+                if self._has_ended:
                     break
         return events
 
     def data_to_send(self) -> bytes:
-        """Take the frames that answer received ones; empty unless `has_data_to_send`."""
+        """Return the queued replies to received frames and clear the queue; empty unless `has_data_to_send`."""
         self.has_data_to_send = False
         outgoing, self._outgoing = self._outgoing, b""
         return outgoing
@@ -238,10 +238,10 @@ class SocketIOClientProtocol:
         return mask_frame(connect_packet(auth))
 
     def send_event(self, name: str, args: Sequence[object] = (), *, ack_id: int | None = None) -> bytes:
-        """Frame an event; with ``ack_id`` the server is to answer it.
+        """Frame an event; ``ack_id`` requests an ack.
 
         Raises:
-            TypeError: JSON has no form for an argument.
+            TypeError: an argument cannot be encoded as JSON.
         """
         return client_frame(_MESSAGE + socketio.encode_event(name, args, ack_id=ack_id), _next_mask())
 
@@ -254,16 +254,16 @@ class SocketIOClientProtocol:
         return mask_frame(close_payload(code), Opcode.CLOSE)
 
     def _receive_slowly(self, data: bytes) -> list[ClientEvent]:
-        """Take bytes that are not whole text frames, or that arrive before OPEN or after the end."""
+        """Parse bytes that are not whole text frames, or that arrive before OPEN or after the end."""
         events: list[ClientEvent] = []
-        if not self._is_over:
+        if not self._has_ended:
             rest = data if self._head is None else self._receive_head(self._head + data, events)
             messages, error = self._parser.read(rest)
             self._receive_messages(messages, error, events)
         return events
 
     def _receive_head(self, received: bytes, events: list[ClientEvent]) -> bytes:
-        """Return what follows the HTTP response head once that is complete."""
+        """Return the bytes behind the head of the HTTP response once that is complete."""
         head, end, rest = received.partition(b"\r\n\r\n")
         if len(head) > MAX_HEAD_BYTES:
             self._end(
@@ -290,10 +290,10 @@ class SocketIOClientProtocol:
         self, messages: list[FrameMessage], error: WireError | None, events: list[ClientEvent]
     ) -> None:
         for message in messages:
-            if self._is_over:
+            if self._has_ended:
                 return
             self._receive_message(message, events)
-        if error is not None and not self._is_over:
+        if error is not None and not self._has_ended:
             self._end(ProtocolViolated(error), events)
 
     def _receive_message(self, message: FrameMessage, events: list[ClientEvent]) -> None:
@@ -330,19 +330,19 @@ class SocketIOClientProtocol:
         elif isinstance(event, TransportOpened):
             self._is_receiving = True
         elif isinstance(event, TransportClosed):
-            self._is_receiving, self._is_over = False, True
+            self._is_receiving, self._has_ended = False, True
 
     def _queue(self, frame: bytes) -> None:
         self._outgoing += frame
         self.has_data_to_send = True
 
     def _end(self, event: ClientEvent, events: list[ClientEvent]) -> None:
-        self._is_receiving, self._is_over = False, True
+        self._is_receiving, self._has_ended = False, True
         events.append(event)
 
 
 def _read_plain_ack(text: str) -> AckReceived | None:
-    """Read an ack of the main namespace; None for any other packet and for one that needs all checks."""
+    """Read an ack of the main namespace; None for any other packet and for one that needs `socketio.decode`."""
     if not text.startswith(_PLAIN_ACK):
         return None
     bracket = text.find("[", 2, 2 + MAX_PLAIN_ACK_DIGITS + 1)

@@ -1,4 +1,4 @@
-"""Protocol errors in bytes from a peer, and the close codes that answer them.
+"""Protocol errors in received bytes, and the close codes that answer them.
 
 WireError
  ├─ HandshakeError   the HTTP response to a WebSocket upgrade
@@ -48,7 +48,7 @@ CLOSE_CODES: dict[ViolationKind, CloseCode] = {
 
 
 class WireError(ValueError):
-    """The peer violated the protocol. ``detail`` is a fixed text that never contains what the peer sent."""
+    """Protocol error of the peer; ``detail`` is a fixed text that never contains received bytes."""
 
     def __init__(self, kind: ViolationKind, detail: str) -> None:
         super().__init__(kind, detail)
@@ -65,12 +65,12 @@ class WireError(ValueError):
 
 
 class HandshakeError(WireError):
-    """The HTTP response to a WebSocket upgrade is malformed."""
+    """Malformed HTTP response to a WebSocket upgrade."""
 
 
 class PacketError(WireError):
-    """An Engine.IO or Socket.IO packet is malformed or not allowed in this state."""
+    """Engine.IO or Socket.IO packet that is malformed or not allowed in this state."""
 
 
 class FrameError(WireError):
-    """A WebSocket frame is malformed or not allowed in this state."""
+    """WebSocket frame that is malformed or not allowed in this state."""

@@ -21,7 +21,7 @@ _STANDARD_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 101
 
 
 class Role(Enum):
-    """End of the connection that parses: a server's peers mask every frame, a client's peer none."""
+    """End of the connection that parses: a server receives masked frames only, a client unmasked ones only."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -52,7 +52,7 @@ class _Head(NamedTuple):
 
 
 class FrameParser:
-    """Parses the bytes of one connection; after an error every further call fails with it."""
+    """Parser of the bytes of one connection; after an error every further call returns or raises the same error."""
 
     __slots__ = ("_buffer", "_error", "_fragments", "_masked", "_max_message_bytes", "_message_opcode")
 
@@ -67,7 +67,7 @@ class FrameParser:
         self._error: FrameError | None = None
 
     def feed(self, chunk: bytes) -> list[FrameMessage]:
-        """Parse received bytes and return the messages they complete; messages before an error are lost with it.
+        """Parse received bytes and return the messages that they complete; an error discards the messages before it.
 
         Raises:
             FrameError: the peer violated the protocol; ``close_code`` is the answer to it.
@@ -78,9 +78,9 @@ class FrameParser:
         return messages
 
     def take_texts(self, chunk: bytes) -> list[str] | None:
-        """Parse received bytes that consist of whole text frames of a server, as nearly all that a client receives.
+        """Parse received bytes if they are whole text frames of a server, as in nearly all reads of a client.
 
-        Return None if they do not: then ``feed`` has to parse them, which takes three times as long.
+        Return None for other bytes: ``read`` or ``feed`` has to parse them, which takes three times as long.
         """
         if self._masked or self._buffer or self._error is not None or self._message_opcode is not None:
             return None
@@ -103,7 +103,7 @@ class FrameParser:
         return texts
 
     def read(self, chunk: bytes) -> tuple[list[FrameMessage], FrameError | None]:
-        """Parse received bytes; return the messages they complete, and the error behind them if there is one."""
+        """Parse received bytes; return the messages that they complete, and the error behind these if there is one."""
         messages: list[FrameMessage] = []
         if self._error is None:
             self._buffer += chunk

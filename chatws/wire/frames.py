@@ -31,7 +31,7 @@ class Opcode(IntEnum):
 
 
 def server_frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, is_last: bool = True) -> bytes:
-    """Build one unmasked frame; it does not depend on the receiver, so a broadcast can share it."""
+    """Build one unmasked frame; it does not depend on the receiver, so all receivers of a broadcast share it."""
     return _head(len(payload), opcode, 0, is_last=is_last) + payload
 
 

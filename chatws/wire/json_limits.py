@@ -1,6 +1,6 @@
 """Limits on depth and number of values of a packet's JSON, checked without decoding it.
 
-Decoded values are the cost: 64 KiB of ``[[[…`` or ``1,1,1…`` is scanned in 2 ms but becomes thousands of objects, and
+Decoding is expensive: 64 KiB of ``[[[…`` or ``1,1,1…`` is scanned in 2 ms but becomes thousands of objects, and
 values nested deeper than Python's recursion limit fail in any code that walks them.
 """
 
