@@ -44,7 +44,6 @@ class BusStats:
         self.malformed = 0
         """Received payloads that were not valid messages."""
         self.reconnects = 0
-        """Number of reconnects."""
         self.queued = 0
         """Messages in the publish queue now."""
         self.lag_ms = 0
@@ -54,7 +53,7 @@ class BusStats:
 
 
 class BusListener(Protocol):
-    """Callbacks of a server; called in the event loop, have to return at once and must not raise."""
+    """Callbacks of a server, called in the event loop; they return at once and do not raise."""
 
     def received(self, channel: str, origin: str, message: BusMessage) -> None:
         """Handle a message that another server published on a subscribed channel."""
@@ -91,13 +90,13 @@ class Bus(Protocol):
         """Live statistics."""
 
     async def open(self, listener: BusListener) -> None:
-        """Start; returns after the first connection attempt, whether it succeeds or not, within a few seconds.
+        """Start the bus; return after the first connection attempt, successful or not, within a few seconds.
 
         The bus reconnects in the background, so an unavailable broker is not an error.
         """
 
     async def close(self) -> None:
-        """End; no message is received after it returns.
+        """Close the bus; no message is received after it returns.
 
         The other servers are informed at once, without waiting for the lease to expire.
         """

@@ -20,7 +20,7 @@ DISCONNECTED = "disconnected from the hub"
 
 
 class MemoryHub:
-    """Connects the buses of servers that run in one event loop."""
+    """Hub that connects the buses of servers in one event loop."""
 
     def __init__(self) -> None:
         self._members: dict[str, MemoryBus] = {}

@@ -40,20 +40,20 @@ _log = logging.getLogger("chatws.bus")
 class RedisTiming(NamedTuple):
     """Intervals and timeouts of the bus, in seconds.
 
-    Users of a crashed server are offline for the others after a lease, a renewal interval and the grace: 17 s of the
-    promised 20 s.
+    Other servers show the users of a crashed server as offline after the sum of lease, renewal interval and presence
+    grace period: 17 s of the promised 20 s.
     """
 
     lease: float = 10.0
     renewal: float = 2.0
     """Interval at which the lease is renewed and the leases of other servers are checked."""
     timeout: float = 1.0
-    """Time for which Redis may take to reply."""
+    """Time limit for a reply of Redis."""
     retry: float = 1.0
     """Longest pause before the next connection attempt."""
 
 
-def _outage_log() -> RateLimitedLogger:
+def _new_outage_log() -> RateLimitedLogger:
     return RateLimitedLogger(_log, time.monotonic, OUTAGE_LOG_INTERVAL_S)
 
 
@@ -65,7 +65,7 @@ def unix_ms() -> int:
 class RedisBus:
     """Bus of one server; servers with the same Redis and prefix form a cluster.
 
-    The task of the bus owns both connections. A fault of either closes both. After the reconnect all subscriptions and
+    The task of the bus owns both connections. The loss of either closes both. After the reconnect all subscriptions and
     presence entries are written again, since Redis may have been emptied.
     """
 
@@ -75,8 +75,8 @@ class RedisBus:
         self._origin = new_id(unix_ms())
         self._stats = BusStats()
         self._limited_log = RateLimitedLogger(_log, time.monotonic)
-        self._outage_log = _outage_log()
-        """Replaced at each connect, so that the first line of every outage is written at once."""
+        self._outage_log = _new_outage_log()
+        """Replaced after each connect, so that the first line of every outage is written at once."""
         keys = RedisKeys(prefix)
         self._channel = keys.channel
         self._publish_queue = PublishQueue(self._origin, self._stats, unix_ms)
@@ -107,13 +107,13 @@ class RedisBus:
         return self._stats
 
     async def open(self, listener: BusListener) -> None:
-        """Start; returns when Redis is connected or the first attempt has failed."""
+        """Start the bus; return when Redis is connected or the first attempt has failed."""
         self._listener = listener
         self._task = asyncio.create_task(self._run())
         await self._first_attempt_done.wait()
 
     async def close(self) -> None:
-        """Send the queued messages, release the lease, and end."""
+        """Send the queued messages, release the lease, and close the connections."""
         self._listener = None
         if self._task is not None:
             self._task.cancel()
@@ -146,24 +146,24 @@ class RedisBus:
     async def presence_of(self, user_ids: Iterable[str]) -> dict[str, list[RemotePresenceEntry]]:
         """Read the entries of these users on other servers."""
         found: dict[str, list[RemotePresenceEntry]] = {user_id: [] for user_id in user_ids}
-        for remote in await self._lease.entries_of(self._connected(), list(found)) if found else []:
+        for remote in await self._lease.entries_of(self._require_connection(), list(found)) if found else []:
             if remote.entry.user.user_id in found:
                 found[remote.entry.user.user_id].append(remote)
         return found
 
     async def agents(self) -> list[RemotePresenceEntry]:
         """Read the entries of agents on other servers."""
-        return await self._lease.agents(self._connected())
+        return await self._lease.agents(self._require_connection())
 
     async def ping(self) -> bool:
-        """Return whether Redis replies; a lost connection ends the wait."""
+        """Return whether Redis replies; return False when the connection is lost."""
         try:
-            await self._connected().request_checked(("PING",))
+            await self._require_connection().request_checked(("PING",))
         except BusUnavailable:
             return False
         return True
 
-    def _connected(self) -> RedisConnection:
+    def _require_connection(self) -> RedisConnection:
         if self._connection is None:
             raise BusUnavailable(NOT_CONNECTED)
         return self._connection
@@ -200,7 +200,7 @@ class RedisBus:
     def _on_connected(self, connection: RedisConnection, gone: list[str]) -> None:
         self._connection = connection
         self._stats.connected = True
-        self._outage_log = _outage_log()
+        self._outage_log = _new_outage_log()
         _log.info("bus_connected", extra={"keys": {"redis": str(self._endpoint), "origin": self._origin}})
         for origin in gone:
             self._on_server_gone(origin)
@@ -216,9 +216,9 @@ class RedisBus:
 
     async def _serve(self, requests: RedisConnection, subscriptions: RedisConnection) -> None:
         tasks = [asyncio.create_task(self._send_all(requests)), asyncio.create_task(self._renew_lease(requests))]
-        any_of: list[asyncio.Future[Any]] = [*tasks, requests.lost, subscriptions.lost]
+        watched: list[asyncio.Future[Any]] = [*tasks, requests.lost, subscriptions.lost]
         try:
-            await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""Pipelined connection to Redis: replies in the order of the requests, failed as a whole at the first fault.
+"""Pipelined connection to Redis: replies in the order of the requests; the first error fails all requests in flight.
 
 Of the ``redis`` package only the connection class is used: it authenticates, writes, and parses the protocol. The
 docstring of ``chatws.bus.redis`` gives the reasons.
@@ -29,7 +29,7 @@ Command = tuple[bytes | str | int, ...]
 ReplyHandler = Callable[[Reply], None]
 
 _CONNECTION_ERRORS = (RedisError, OSError, ValueError, RecursionError, MemoryError)
-"""Errors of the library when the connection ends, or when the peer does not speak the Redis protocol."""
+"""Errors of the library when the connection ends, or when the peer does not use the Redis protocol."""
 
 
 class _PendingRequest:
@@ -128,8 +128,8 @@ class RedisConnection:
                 raise result
 
     def _abort_transport(self) -> None:
-        # The public disconnect() only closes, and so waits until a hung Redis has read the unsent bytes. No public
-        # attribute leads to the transport; a test fails if this one disappears.
+        # The public disconnect() only closes, and so waits until a hung Redis has read the unsent bytes. The transport
+        # has no public attribute; a test fails if this one disappears.
         if (writer := self._connection._writer) is not None:  # noqa: SLF001  see above
             writer.transport.abort()
 

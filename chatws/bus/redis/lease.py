@@ -63,7 +63,7 @@ class ServerLease:
         """
         marked, *_ = await connection.request_checked(self.presence.mark_query(), *self.presence.renewal())
         now_ms, leases = await self._read_leases(connection)
-        # The second condition is the one other servers use: after an expiry they treat this server as gone.
+        # Other servers check the second condition: after an expiry they treat this server as gone.
         was_held = marked == 1 and leases.get(self._origin, 0) > now_ms
         if not was_held:
             await self._write_presence(connection)
@@ -108,7 +108,7 @@ class ServerLease:
     ) -> list[RemotePresenceEntry]:
         # The hashes of a server with an expired lease have expired too, so reading them returns nothing.
         (names,) = await connection.request_checked(("ZRANGE", self._keys.servers, -MAX_PEERS, -1))
-        origins = [name.decode(errors="replace") for name in as_list(names) if isinstance(name, bytes)]
+        origins = [name.decode(errors="replace") for name in _as_list(names) if isinstance(name, bytes)]
         others = [origin for origin in origins if origin != self._origin]
         queries = [(origin, command) for origin in others for command in commands_for(origin)]
         if not queries:
@@ -116,7 +116,7 @@ class ServerLease:
         replies = await connection.request_checked(*(command for _, command in queries))
         found: list[RemotePresenceEntry] = []
         for (origin, _), reply in zip(queries, replies, strict=True):
-            entries = decode_entries(as_list(reply))
+            entries = decode_entries(_as_list(reply))
             found += [RemotePresenceEntry(origin, entry) for entry in entries]
             if entries:
                 self.membership.add(origin)
@@ -136,7 +136,7 @@ class ServerLease:
         now, scores = await connection.request_checked(
             ("TIME",), ("ZRANGE", self._keys.servers, -MAX_PEERS, -1, "WITHSCORES")
         )
-        flat = as_list(scores)
+        flat = _as_list(scores)
         leases = {
             name.decode(errors="replace"): int(float(score))
             for name, score in zip(flat[::2], flat[1::2], strict=True)
@@ -156,7 +156,7 @@ class ServerLease:
         )
 
 
-def as_list(reply: Reply) -> list[Reply]:
+def _as_list(reply: Reply) -> list[Reply]:
     """Return a reply that has to be a list.
 
     Raises:

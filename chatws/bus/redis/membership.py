@@ -13,14 +13,14 @@ MAX_PEERS = 1_000
 class _PeerLease:
     """Lease of another server, in Unix milliseconds.
 
-    The server counts as gone at ``expires``. Until ``grace_ends`` an expired lease in Redis is ignored.
+    The server counts as gone at ``expires_ms``. Until ``grace_ends_ms`` an expired lease in Redis is ignored.
     """
 
-    __slots__ = ("expires", "grace_ends")
+    __slots__ = ("expires_ms", "grace_ends_ms")
 
     def __init__(self, expires_ms: int) -> None:
-        self.expires = expires_ms
-        self.grace_ends = expires_ms
+        self.expires_ms = expires_ms
+        self.grace_ends_ms = expires_ms
 
 
 class Membership:
@@ -31,7 +31,7 @@ class Membership:
         self._lease_ms = lease_ms
         self._leases: dict[str, _PeerLease] = {}
         self._new: set[str] = set()
-        """Origins seen since the last update; they are granted a full lease from the next update."""
+        """Origins seen since the last update; the next update grants each a full lease."""
 
     def add(self, origin: str) -> None:
         """Record an origin seen in a message or a presence entry."""
@@ -54,7 +54,7 @@ class Membership:
         self._new.clear()
         for origin, expires_ms in found.items():
             self._apply(origin, expires_ms, now_ms)
-        gone = [origin for origin, lease in self._leases.items() if lease.expires <= now_ms]
+        gone = [origin for origin, lease in self._leases.items() if lease.expires_ms <= now_ms]
         for origin in gone:
             del self._leases[origin]
         return gone
@@ -65,6 +65,6 @@ class Membership:
             if lease is None and origin != self._own_origin and len(self._leases) < MAX_PEERS:
                 lease = self._leases[origin] = _PeerLease(expires_ms)
             if lease is not None:
-                lease.expires, lease.grace_ends = expires_ms, now_ms
+                lease.expires_ms, lease.grace_ends_ms = expires_ms, now_ms
         elif lease is not None:
-            lease.expires = lease.grace_ends
+            lease.expires_ms = lease.grace_ends_ms

@@ -1,4 +1,4 @@
-"""Subscriber: confirms subscriptions, and validates received messages before they are passed on."""
+"""Subscriber that validates received messages and records confirmed subscriptions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder(Envelope).decode
 
 
 class RedisSubscriber:
-    """Receives on one connection after another; ``on_message`` gets the messages of other servers."""
+    """Receiver on the current connection; ``on_message`` gets the messages of other servers."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class RedisSubscriber:
     ) -> None:
         self._origin = origin
         self._own_prefix = b'{"origin":"%s",' % origin.encode()
-        """First bytes of own messages: half of the received messages are recognized by it, and not decoded."""
+        """First bytes of this server's own messages, half of those received, which are skipped without decoding."""
         self._keys = keys
         self._subscriptions = subscriptions
         self._stats = stats
@@ -60,7 +60,7 @@ class RedisSubscriber:
         self._all_confirmed = asyncio.Event()
 
     async def start(self, connection: RedisConnection) -> None:
-        """Receive on a new connection, and subscribe to all channels; returns when all are confirmed or it is lost."""
+        """Receive on a new connection and subscribe to all channels; return when all are confirmed or it is lost."""
         self._connection = connection
         connection.handle_replies(self._handle_reply)
         self._all_confirmed.set()
@@ -68,14 +68,14 @@ class RedisSubscriber:
         for start in range(0, len(channels), SUBSCRIBE_CHUNK):
             self.subscribe(channels[start : start + SUBSCRIBE_CHUNK])
         confirmed = asyncio.create_task(self._all_confirmed.wait())
-        either: list[asyncio.Future[Any]] = [confirmed, connection.lost]
+        watched: list[asyncio.Future[Any]] = [confirmed, connection.lost]
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         finally:
             confirmed.cancel()
 
     def stop(self) -> None:
-        """Forget the connection after it was lost."""
+        """Stop using the lost connection."""
         self._connection = None
         self._subscriptions.reset()
 
@@ -83,7 +83,7 @@ class RedisSubscriber:
         """Send SUBSCRIBE for newly added channels; without a connection, ``start`` sends it."""
         if self._connection is not None:
             self._all_confirmed.clear()
-            self._subscriptions.requested(channels)
+            self._subscriptions.record_request(channels)
             self._connection.send(("SUBSCRIBE", *map(self._keys.channel, channels)))
 
     def unsubscribe(self, channel: str) -> None:

@@ -12,7 +12,7 @@ class Subscriptions:
     def __init__(self) -> None:
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         self._in_flight: Counter[str] = Counter()
-        """SUBSCRIBE commands in flight: of a channel left and subscribed again only the last confirmation counts."""
+        """SUBSCRIBE commands in flight by channel: after a resubscription only the last confirmation counts."""
 
     def __contains__(self, channel: str) -> bool:
         """Return whether the channel is subscribed."""
@@ -33,7 +33,7 @@ class Subscriptions:
             confirmed.cancel()
         return confirmed is not None
 
-    def requested(self, channels: list[str]) -> None:
+    def record_request(self, channels: list[str]) -> None:
         """Record that SUBSCRIBE was sent for these channels."""
         self._in_flight.update(channels)
 
@@ -49,7 +49,7 @@ class Subscriptions:
 
     @property
     def all_confirmed(self) -> bool:
-        """Return whether no SUBSCRIBE is in flight."""
+        """Whether no SUBSCRIBE is in flight."""
         return not self._in_flight
 
     def reset(self) -> list[str]:

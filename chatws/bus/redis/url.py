@@ -20,7 +20,7 @@ from chatws.bus.errors import BadBusUrl
 CLIENT_NAME = "chatws"
 """Name of the connections in ``CLIENT LIST``."""
 
-_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+_FILE_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,7 +66,7 @@ def parse_redis_url(url: str) -> RedisEndpoint:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise BadBusUrl("it has to begin with redis://, rediss:// or unix://")
     try:
-        _check(url)
+        _check_options(url)
         options: dict[str, Any] = {"host": "localhost", "port": 6379, **parse_url(url)}
     except ValueError:  # its text may contain the password
         raise BadBusUrl("host, port or database is malformed") from None
@@ -78,13 +78,13 @@ def parse_redis_url(url: str) -> RedisEndpoint:
     return RedisEndpoint(kind, options, _tls(kind, options))
 
 
-def _check(url: str) -> None:
+def _check_options(url: str) -> None:
     """Reject options and values that the library ignores, or reports only at the first connection."""
     split = urlsplit(url)
     query = parse_qs(split.query, keep_blank_values=True)
-    if unknown := query.keys() - _FILES - {"db"}:
+    if unknown := query.keys() - _FILE_OPTIONS - {"db"}:
         raise BadBusUrl(f"unknown option {min(unknown)}")
-    if split.scheme != "rediss" and query.keys() & _FILES:
+    if split.scheme != "rediss" and query.keys() & _FILE_OPTIONS:
         raise BadBusUrl("certificates need rediss://")
     path = "" if split.scheme == "unix" else split.path.strip("/")
     if not all(database.isdecimal() for database in (path or "0", *query.get("db", []))):
