@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+from chatws.wire.handshake_key import accept_value
+
 _VERSION = "13"
 _KEY_BYTES = 16
 
@@ -69,7 +69,7 @@ def handshake_response(request: web.Request) -> bytes:
     key = headers.get(hdrs.SEC_WEBSOCKET_KEY, "").strip()
     if not _is_key(key):
         raise _bad_request("invalid Sec-WebSocket-Key")
-    accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    accepted = accept_value(key.encode())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accepted + b"\r\n\r\n"

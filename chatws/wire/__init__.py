@@ -2,5 +2,6 @@
 
 Modules: ``engineio`` (packets and polling payloads), ``socketio`` (packets and events), ``attachments`` (binary
 placeholders), ``json_limits`` (depth and width of JSON), ``frames`` (outgoing WebSocket frames), ``frame_parser``
-(incoming WebSocket frames), ``errors``.
+(incoming WebSocket frames), ``handshake_key`` (WebSocket opening handshake), ``client_protocol`` (Socket.IO client),
+``errors``.
 """

@@ -9,7 +9,6 @@ Sources: RFC 6455 sections 4.1 and 5; the Engine.IO protocol, revision 4; the So
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import re
 from typing import TYPE_CHECKING, Final, assert_never
@@ -21,6 +20,7 @@ from chatws.wire.engineio import EnginePacketType
 from chatws.wire.errors import CloseCode, HandshakeError, PacketError, ViolationKind, WireError
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, client_frame, close_payload
+from chatws.wire.handshake_key import accept_value
 from chatws.wire.socketio import SocketPacketType
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 MASK_BLOCK_BYTES: Final = 4096
 """Random bytes drawn at once: a system call for each frame's four bytes costs as much as the frame."""
 
-_WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ACCEPT = re.compile(rb"\r\nsec-websocket-accept:[ \t]*(\S+)[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*(\d{1,6})\s*(?:\r\n|\Z)", re.IGNORECASE)
 _MESSAGE: Final = EnginePacketType.MESSAGE.value.encode()
@@ -155,11 +154,6 @@ def event_packet(name: str, args: Sequence[object] = (), *, ack_id: int | None =
 def disconnect_packet() -> bytes:
     """Encode DISCONNECT."""
     return _MESSAGE + socketio.encode_disconnect()
-
-
-def accept_value(key: bytes) -> bytes:
-    """Return the ``Sec-WebSocket-Accept`` that answers a ``Sec-WebSocket-Key``."""
-    return base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest())
 
 
 def mask_frame(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:

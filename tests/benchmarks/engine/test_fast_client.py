@@ -8,7 +8,7 @@ from benchmarks.common.schedule import clock_s
 from benchmarks.engine.counters import FIRST_NUMBER, DeliveryCounters, DeliveryErrors
 from benchmarks.engine.fast_client import FastConnection
 from chatws.wire import frame_parser, frames, socketio
-from chatws.wire.client_protocol import accept_value
+from chatws.wire.handshake_key import accept_value
 
 OPEN = b'0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
 
