@@ -22,7 +22,10 @@ RATE_LIMIT_CODES = frozenset({4013, 429})
 DELTA = "conversation.message.delta"
 MESSAGE_COMPLETED = "conversation.message.completed"
 CHAT_COMPLETED = "conversation.chat.completed"
-UNFINISHED = frozenset({"conversation.chat.failed", "conversation.chat.requires_action", "conversation.chat.canceled"})
+FAILED_EVENTS = frozenset(
+    {"conversation.chat.failed", "conversation.chat.requires_action", "conversation.chat.canceled"}
+)
+"""Events that end a chat without a complete reply."""
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -83,14 +86,13 @@ class CozeBot:
                     yield piece
 
     async def _read(self, events: AsyncGenerator[ServerSentEvent]) -> AsyncGenerator[str]:
-        started: list[str] = []
-        """Ids of the messages yielded so far, completely or in part."""
+        started: list[str] = []  # ids of the messages yielded so far, completely or in part
         async for event in events:
             if event.name in {CHAT_COMPLETED, "done"}:
                 return
             if event.name == "error":
                 raise self._failure(self._client.decode(event.data, _Status))
-            if event.name in UNFINISHED:
+            if event.name in FAILED_EVENTS:
                 chat = self._client.decode(event.data, _Chat)
                 raise self._failure(chat.last_error or _Status(msg=event.name))
             if event.name not in {DELTA, MESSAGE_COMPLETED}:

@@ -12,7 +12,7 @@ MARKER = "[[handoff]]"
 
 
 async def replace_marker(pieces: AsyncGenerator[str]) -> AsyncGenerator[str | HandOff]:
-    """Yield the text and, instead of the marker, a `HandOff`, which ends it; a partial marker is buffered."""
+    """Yield the text, with a `HandOff` in place of the marker as the last item; a partial marker is buffered."""
     buffered = ""
     async with aclosing(pieces):
         async for piece in pieces:

@@ -35,7 +35,7 @@ class HttpBotClient:
         self._url = url.rstrip("/")
         self._key = key
         self._session: aiohttp.ClientSession | None = None
-        """Created by the first request: it needs the running event loop."""
+        """Created for the first request, because it needs the running event loop."""
 
     @asynccontextmanager
     async def post(self, path: str, body: object) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -45,7 +45,7 @@ class HttpBotClient:
             BotError: the service is unreachable, returns an error status, or closes the connection during the response.
         """
         try:
-            request = self._open().post(self._url + path, data=msgspec.json.encode(body), allow_redirects=False)
+            request = self._get_session().post(self._url + path, data=msgspec.json.encode(body), allow_redirects=False)
             async with request as response:
                 if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                     raise await self._status_error(response)
@@ -58,7 +58,7 @@ class HttpBotClient:
             raise self.error(repr(error), FailureReason.CUT) from error
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[ServerSentEvent]:
-        """Read the response as an event stream until the service ends it, even within an event.
+        """Read the response as an event stream until the service ends it; an incomplete event at the end is discarded.
 
         Raises:
             BotError: an event exceeds the size limit.
@@ -106,7 +106,7 @@ class HttpBotClient:
         if self._session is not None:
             await self._session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _get_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             headers = {
                 hdrs.ACCEPT: f"{EVENTS}, {JSON}",
@@ -126,8 +126,8 @@ class HttpBotClient:
 
     async def _status_error(self, response: aiohttp.ClientResponse) -> BotError:
         detail = f"HTTP {response.status}"
-        if (wait := response.headers.get(hdrs.RETRY_AFTER)) is not None:
-            detail += f", retry after {wait}"
+        if (retry_after := response.headers.get(hdrs.RETRY_AFTER)) is not None:
+            detail += f", retry after {retry_after}"
         with contextlib.suppress(BotError, aiohttp.ClientError):
             detail += f": {(await self.read(response)).decode(errors='replace')}"
         return self.error(detail, failure_of_status(response.status))

@@ -1,6 +1,6 @@
 """Interface of bots: a bot receives a conversation and streams its reply.
 
-BotError   failed reply; carries the reason as one word for agents, and the detail for the operator
+BotError   failed reply, with the reason as one word for agents, and the detail for the operator
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ class FailureReason(StrEnum):
     UNREACHABLE = "unreachable"
     RATE_LIMITED = "rate_limited"
     REFUSED = "refused"
+    """The service rejected the request, for example because of a wrong key."""
     FAILED = "failed"
+    """The service reported an internal error."""
     CUT = "cut"
+    """The connection ended before the reply was complete."""
     UNREADABLE = "unreadable"
+    """The response is malformed or too long."""
     EMPTY = "empty"
+    """The reply has no text."""
 
 
 class BotError(Exception):

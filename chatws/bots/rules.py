@@ -28,7 +28,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Content of the file. The first matching rule applies; phrases of ``handoff`` take precedence over all rules."""
+    """Content of the rules file; the first matching rule applies. Phrases of ``handoff`` take precedence over rules."""
 
     answers: Annotated[list[Rule], Meta(min_length=1)]
     fallback: Text
