@@ -42,13 +42,13 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             roles=UNAUTHENTICATED,
         ),
         CommandSpec(
-            "current_session", commands.Nothing, responses.SessionAck, "Read the own session.", roles=CUSTOMERS
+            "current_session", commands.Nothing, responses.SessionAck, "Read the customer's session.", roles=CUSTOMERS
         ),
         CommandSpec(
             "list_conversations",
             commands.ListConversations,
             responses.ConversationList,
-            "List conversations: all for an agent, the own ones for a customer.",
+            "List conversations: all for an agent, their own for a customer.",
         ),
         CommandSpec(
             "start_conversation",

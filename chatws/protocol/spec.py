@@ -96,7 +96,7 @@ COMMANDS: dict[str, CommandSpec] = {
         ),
         CommandSpec("typing_stop", Id, responses.Ok, "Report that typing stopped.", limit=Limit.TYPING, in_guide=True),
         CommandSpec("history", commands.History, responses.HistoryAck, "Read a page of messages."),
-        CommandSpec("mark_read", commands.MarkRead, responses.MarkAck, "Move the own read mark forward."),
+        CommandSpec("mark_read", commands.MarkRead, responses.MarkAck, "Move the user's read mark forward."),
         CommandSpec("set_presence", commands.SetPresence, responses.Ok, "Choose online, away or busy."),
         CommandSpec(
             "subscribe_inbox",

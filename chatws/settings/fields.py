@@ -24,7 +24,7 @@ class ValueKind(Enum):
 
 
 class Setting(NamedTuple):
-    """Row of the table: ``allowed`` describes the valid values; of ``environment`` the first variable set wins."""
+    """Row of the table: ``allowed`` describes the valid values; the first set variable of ``environment`` applies."""
 
     name: str
     help: str
@@ -40,7 +40,7 @@ _GUIDE_VARIABLES = {"cors_origin": ("WEBSOCKET_CORS_ORIGIN",)}
 
 
 def parse_value(row: Setting, value: object, base: Path | None = None) -> object:
-    """Convert a value of a source to the setting's type; text is parsed.
+    """Convert a value from a source to the setting's type; text is parsed.
 
     A relative path is resolved against ``base``, if that is given.
 
@@ -82,7 +82,7 @@ def _describe(inner: inspect.Type) -> tuple[ValueKind, str]:
         case inspect.Metadata(type=plain):
             described = _describe(plain)
         case inspect.UnionType(types=types):
-            described = _describe(next(one for one in types if not isinstance(one, inspect.NoneType)))
+            described = _describe(next(member for member in types if not isinstance(member, inspect.NoneType)))
         case inspect.LiteralType(values=values):
             described = ValueKind.CHOICE, "one of " + ", ".join(str(value) for value in values)
         case inspect.IntType():

@@ -80,11 +80,11 @@ def load(
         SettingsError: a name is unknown, a value is not allowed, or a file cannot be read.
     """
     variables = os.environ if environ is None else environ
-    here = (directory or Path.cwd()) / FILE_NAME
+    local_file = (directory or Path.cwd()) / FILE_NAME
     layers = [flags or {}, read_assignments(assignments), read_environment(variables)]
     if config_file is not None:
         layers.append(read_file(config_file))
-    layers += [read_file(path) for path in (here, _xdg_file(variables)) if path.is_file()]
+    layers += [read_file(path) for path in (local_file, _xdg_file(variables)) if path.is_file()]
     return resolve(layers)
 
 

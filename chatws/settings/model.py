@@ -90,7 +90,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bot_history_messages: Annotated[
         int, Meta(ge=0, le=contract.HISTORY_LIMIT), _help("Maximum number of earlier messages sent to the bot.")
     ] = 20
-    bot_history_chars: Annotated[Count, _help("Maximum total characters of these messages.")] = 8_000
+    bot_history_chars: Annotated[Count, _help("Maximum total characters of the earlier messages sent to the bot.")] = (
+        8_000
+    )
     bot_failure_text: Annotated[str, _help("Message to the customer when the bot fails to reply.")] = (
         "Sorry, I cannot answer that right now. Please try again, or ask for a human."
     )
@@ -101,16 +103,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...], _help("Words and phrases of a customer that hand off from the bot to an agent.")
     ] = ("human", "real person", "live agent", "speak to an agent", "talk to an agent")
     bot_handoff_text: Annotated[
-        str, _help("Message to the customer then, and when the bot hands off without a text.")
+        str, _help("Message to the customer at a hand-off by bot_handoff_words, or by the bot without a text.")
     ] = "I am passing you on to a colleague, who will answer here."
 
     jwt_algorithms: Annotated[tuple[str, ...], _help("Accepted JWT algorithms.")] = ("HS256",)
     jwt_key_file: Annotated[
         Path | None, _help("Key that signs and verifies tokens; the data directory's secret by default.")
     ] = None
-    jwt_key_id: Annotated[str | None, _help("kid of that key.")] = None
+    jwt_key_id: Annotated[str | None, _help("kid of the signing key.")] = None
     jwt_previous_key_file: Annotated[Path | None, _help("Second verification key, while keys are rotated.")] = None
-    jwt_previous_key_id: Annotated[str | None, _help("kid of the second key.")] = None
+    jwt_previous_key_id: Annotated[str | None, _help("kid of the second verification key.")] = None
     jwt_issuer: Annotated[str | None, _help("Required iss claim.")] = None
     jwt_audience: Annotated[str | None, _help("Required aud claim.")] = None
     token_ttl_s: Annotated[int, Meta(ge=1, le=86_400), _help("Lifetime of a token, seconds.")] = 3_600
@@ -127,7 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     typing_per_s: Annotated[
         Rate, _help("Typing changes of a user broadcast per second and conversation; the last one always is.")
     ] = 2
-    typing_burst: Annotated[Count, _help("Burst of such changes.")] = 4
+    typing_burst: Annotated[Count, _help("Burst of typing changes of a user per conversation.")] = 4
     join_per_s: Annotated[Rate, _help("Joins and leaves per second and socket.")] = 10
     join_burst: Annotated[Count, _help("Burst of joins and leaves per socket.")] = 60
     total_per_s: Annotated[Rate, _help("Requests of all kinds per second and socket.")] = 50

@@ -422,7 +422,7 @@ export interface ClientToServerEvents {
   typing_stop: (payload: string, ack?: (reply: Ok | Refused) => void) => void;
   /** Read a page of messages. */
   history: (payload: History, ack?: (reply: HistoryAck | Refused) => void) => void;
-  /** Move the own read mark forward. */
+  /** Move the user's read mark forward. */
   mark_read: (payload: MarkRead, ack?: (reply: MarkAck | Refused) => void) => void;
   /** Choose online, away or busy. */
   set_presence: (payload: SetPresence, ack?: (reply: Ok | Refused) => void) => void;
