@@ -6,7 +6,7 @@ import gc
 
 
 def tune_gc(threshold: int) -> None:
-    """Collect once per ``threshold`` new objects, and ignore the objects that exist now; call it after the start."""
+    """Collect once per ``threshold`` new objects, and exclude those that exist now; called at the end of start-up."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(threshold, *gc.get_threshold()[1:])

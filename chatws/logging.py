@@ -1,4 +1,4 @@
-"""Logger for events that outsiders can cause in any number: one line per interval and kind, the rest is counted."""
+"""Logger for events that clients can cause in any number: one line per interval and kind, the rest is counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_ONCE = 256
 
 
 class RateLimitedLogger:
-    """Writes at most one line per event, group and ``interval_s``; ``clock`` returns monotonic seconds."""
+    """Logger of at most one line per event, group and ``interval_s``; ``clock`` returns monotonic seconds."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float], interval_s: float = INTERVAL_S) -> None:
         self._logger = logger
@@ -33,8 +33,8 @@ class RateLimitedLogger:
     ) -> bool:
         """Log an event with its keys and ``suppressed``, the number of lines dropped since the last one.
 
-        Each ``group`` of an event has its own limit; there must be few of them. ``problem`` is an exception of our own
-        program, logged with its traceback. Returns whether a line was written.
+        Each ``group`` of an event has its own limit; there must be few of them. ``problem`` is an exception caused by a
+        defect of this program, logged with its traceback. Returns whether a line was written.
         """
         slot = (event, group)
         now = self._clock()
@@ -50,7 +50,7 @@ class RateLimitedLogger:
     def write_once(self, level: int, event: str, /, **keys: str) -> None:
         """Log an event once for each combination of keys, at the rate of ``write``.
 
-        256 combinations are remembered; after them nothing more is logged.
+        After 256 combinations nothing more is logged.
         """
         line = (event, *keys.values())
         if line in self._written_once or len(self._written_once) >= _MAX_ONCE:

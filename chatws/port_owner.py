@@ -1,4 +1,4 @@
-"""Finds the processes that listen on a TCP port (Linux: proc_net(5), proc(5))."""
+"""Look-up of the processes that listen on a TCP port (Linux: proc_net(5), proc(5))."""
 
 from __future__ import annotations
 
