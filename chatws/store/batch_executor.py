@@ -1,4 +1,4 @@
-"""Group-commit executor shared by the SQLite and the PostgreSQL store: which transactions a batch of jobs needs."""
+"""Group-commit executor of the SQLite and PostgreSQL stores: runs a batch of jobs in one transaction if possible."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ J = TypeVar("J", bound=Job)
 class ErrorClass(Enum):
     """Effect of a database error on the failed transaction and on the jobs queued behind it."""
 
-    FAULT = auto()
+    INVALID = auto()
     """A job of the transaction is invalid; the other jobs can succeed."""
-    AGAIN = auto()
-    """The transaction lost a race (deadlock, serialization): nothing was stored, and a retry can succeed."""
+    RETRY = auto()
+    """The transaction conflicted with another (deadlock, serialization): nothing was stored, a retry can succeed."""
     BUSY = auto()
     """A lock or a statement timed out; only this transaction is rejected."""
-    DOWN = auto()
-    """The database is unavailable: every waiting job would wait for the same failure."""
+    OUTAGE = auto()
+    """The database is unavailable: every waiting job would fail the same way after its own timeout."""
 
 
 class TransactionFailure(NamedTuple):
@@ -35,16 +35,16 @@ class TransactionFailure(NamedTuple):
 
     error_class: ErrorClass
     error: Exception
-    """Raised to the only job of a transaction that fails with ``FAULT``."""
+    """Outcome of the job in a transaction of one job that fails with ``INVALID``."""
     reason: str
-    """Reason of the ``Unavailable`` that the jobs receive for every other class."""
+    """Reason of the ``Unavailable`` that is the outcome of the jobs for every other class."""
 
 
 class BatchExecution(Generic[J]):
     """Transactions of one batch and the outcome of every job; performs no I/O.
 
-    All jobs share one transaction first. After a fault each job gets a transaction of its own, so that only the
-    invalid one fails. An outage rejects all remaining jobs.
+    All jobs share one transaction first. If one of them is invalid, each job gets its own transaction, so that only
+    the invalid one fails. An outage rejects all remaining jobs.
     """
 
     def __init__(self, batch: list[J]) -> None:
@@ -64,14 +64,14 @@ class BatchExecution(Generic[J]):
     def fail(self, failure: TransactionFailure) -> None:
         """Set the outcomes of the current transaction's jobs, or schedule a transaction for each of them."""
         jobs = self._transactions.popleft()
-        if failure.error_class is ErrorClass.FAULT:
+        if failure.error_class is ErrorClass.INVALID:
             if len(jobs) > 1:
                 self._transactions.extend([job] for job in jobs)
             else:
                 jobs[0].outcome = failure.error
             return
         _reject(jobs, failure.reason)
-        if failure.error_class is ErrorClass.DOWN:
+        if failure.error_class is ErrorClass.OUTAGE:
             for remaining in self._transactions:
                 _reject(remaining, failure.reason)
             self._transactions.clear()

@@ -25,7 +25,7 @@ MAX_WAKES = 2
 
 
 class Job:
-    """Database work that a coroutine awaits through ``future``; an outcome that is an exception is raised there."""
+    """Database work whose outcome a coroutine awaits through ``future``; an exception is raised there."""
 
     __slots__ = ("future", "outcome")
 
@@ -44,7 +44,7 @@ class Job:
 
 
 class QueryJob(Job):
-    """A query to run in a transaction."""
+    """Job that runs a query in a transaction."""
 
     __slots__ = ("query",)
 
@@ -54,7 +54,7 @@ class QueryJob(Job):
 
 
 class AppendJob(Job):
-    """A message to append."""
+    """Job that appends a message."""
 
     __slots__ = ("draft",)
 

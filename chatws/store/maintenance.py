@@ -45,7 +45,7 @@ def upgrade(url: str) -> str:
 def renew_epoch(url: str) -> str:
     """Give the database a new epoch after a recovery without ``restore``, and return the epoch.
 
-    A new epoch makes clients reload everything; otherwise they would mix up sequence numbers of before and after the
+    A new epoch makes clients reload everything; otherwise they would mix the sequence numbers from before and after the
     recovery. No server may have the database open; this is checked for SQLite only.
 
     Raises:
@@ -61,7 +61,7 @@ def renew_epoch(url: str) -> str:
     else:
         from chatws.store import postgres  # noqa: PLC0415  as above
 
-        asyncio.run(postgres.once(url, lambda connection: set_epoch(connection, epoch)))
+        asyncio.run(postgres.run_once(url, lambda connection: set_epoch(connection, epoch)))
     return epoch
 
 

@@ -27,16 +27,16 @@ APPLICATION_NAME = "chatws"
 """Name of the connections in ``pg_stat_activity``."""
 
 _DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""The driver raises ``InternalClientError`` when a connection breaks under it, for example during a commit."""
+"""The driver raises ``InternalClientError`` when it loses the connection, for example during a commit."""
 
 _CLOSE_TIMEOUT_S = 1.0
 """Time for which a graceful close waits for PostgreSQL."""
 
 _SCHEMES = {"postgresql", "postgres"}
 
-_LOST_RACE = {"40001", "40P01"}
-_TOO_LONG = {"55P03", "57014"}
-_DOWN_CLASSES = {
+_CONFLICTS = {"40001", "40P01"}
+_TIMEOUTS = {"55P03", "57014"}
+_OUTAGE_CLASSES = {
     "08",  # connection errors
     "25",  # read-only, for example a standby after a switch-over
     "28",  # authentication
@@ -70,16 +70,16 @@ def dsn_of(url: str) -> str:
 def classify_error(error: BaseException) -> ErrorClass:
     """Return the effect of an error on its transaction and on the jobs behind it."""
     cause = _driver_error(error)
-    if cause is None or isinstance(cause, ValueError):  # the driver could not encode it
-        return ErrorClass.FAULT
+    if cause is None or isinstance(cause, ValueError):  # the driver could not encode a value
+        return ErrorClass.INVALID
     state: str | None = getattr(cause, "sqlstate", None)
     if state is None:
-        return ErrorClass.DOWN
-    if state in _LOST_RACE:
-        return ErrorClass.AGAIN
-    if state in _TOO_LONG:
+        return ErrorClass.OUTAGE
+    if state in _CONFLICTS:
+        return ErrorClass.RETRY
+    if state in _TIMEOUTS:
         return ErrorClass.BUSY
-    return ErrorClass.DOWN if state[:2] in _DOWN_CLASSES else ErrorClass.FAULT
+    return ErrorClass.OUTAGE if state[:2] in _OUTAGE_CLASSES else ErrorClass.INVALID
 
 
 def rejection_error(error: Exception) -> Exception:
@@ -175,7 +175,7 @@ class PostgresConnection:
     async def _run(self, work: Callable[[Connection], T]) -> T:
         is_committing = False
         was_open = self._connection is not None
-        connection = await self._usable()
+        connection = await self._get_connection()
         try:
             async with connection.begin():
                 result = await connection.run_sync(work)
@@ -204,7 +204,7 @@ class PostgresConnection:
     def _is_lost(self) -> bool:
         return self._raw is None or self._raw.is_closed()
 
-    async def _usable(self) -> AsyncConnection:
+    async def _get_connection(self) -> AsyncConnection:
         if self._connection is not None and self._is_lost:  # for example because PostgreSQL was restarted
             await self.close()
         if self._connection is None:
@@ -230,7 +230,9 @@ class PostgresConnection:
             self._raw.terminate()
 
 
-async def once(url: str, work: Callable[[Connection], T], *, writes: bool = True, timeout_s: float | None = None) -> T:
+async def run_once(
+    url: str, work: Callable[[Connection], T], *, writes: bool = True, timeout_s: float | None = None
+) -> T:
     """Run one transaction on a new connection, by default without a time limit.
 
     Raises:

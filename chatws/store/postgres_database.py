@@ -11,7 +11,7 @@ from chatws.store import migrations
 from chatws.store.errors import SchemaMismatch, StoreError, Unavailable
 from chatws.store.interface import Draft, Stored
 from chatws.store.job_queue import AppendJob, QueryJob
-from chatws.store.postgres import PostgresConnection, dsn_of, once
+from chatws.store.postgres import PostgresConnection, dsn_of, run_once
 from chatws.store.postgres_pool import WorkerQueue
 from chatws.store.queries.append import append_batch
 from chatws.store.schema import EPOCH, REVISION, meta
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-READERS = 4
-CHANGERS = 4
-"""Connections for reads, and for writes other than messages; with the one for messages a server uses at most nine."""
+READ_CONNECTIONS = 4
+CHANGE_CONNECTIONS = 4
+"""For writes other than messages; with one connection for messages a server uses at most nine."""
 
 MIGRATION_LOCK = 0x63_68_61_74
 """Key of the advisory lock that serializes schema changes."""
@@ -70,8 +70,10 @@ class PostgresDatabase:
         self._appends = WorkerQueue(
             self._connections(1), self._append_all, batch_size=MAX_BATCH, max_waiting=self._max_waiting
         )
-        self._changes = WorkerQueue(self._connections(CHANGERS), _run, batch_size=1, max_waiting=self._max_waiting)
-        readers = self._connections(READERS, writes=False)
+        self._changes = WorkerQueue(
+            self._connections(CHANGE_CONNECTIONS), _run, batch_size=1, max_waiting=self._max_waiting
+        )
+        readers = self._connections(READ_CONNECTIONS, writes=False)
         self._reads = WorkerQueue(readers, _run, batch_size=1, max_waiting=self._max_waiting)
         return epoch
 
@@ -87,7 +89,7 @@ class PostgresDatabase:
         return cast("Stored", await job.future)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
-        """Run a change in its own transaction; it is run again if the transaction loses a race."""
+        """Run a change in its own transaction; it is run again after a conflict with another transaction."""
         job = QueryJob(asyncio.get_running_loop(), change)
         _require_open(self._changes).post(job)
         return cast("T", await job.future)
@@ -109,7 +111,7 @@ class PostgresDatabase:
         return append_batch(connection, drafts, now_ms=self._clock_ms(), reopen_status=self._reopen_status)
 
     async def _prepare(self) -> str:
-        found, epoch = await once(self._dsn, _read_state, timeout_s=self._timeout_s)
+        found, epoch = await run_once(self._dsn, _read_state, timeout_s=self._timeout_s)
         # A command must not change the schema under a running server, so it only creates new databases.
         if found is not None and found != REVISION and not self._server:
             raise SchemaMismatch(found, REVISION)
@@ -122,7 +124,7 @@ async def upgrade(url: str) -> str:
     Raises:
         StoreUnusable: the operator has to act first.
     """
-    return await once(url, _upgrade)
+    return await run_once(url, _upgrade)
 
 
 def _read_state(connection: Connection) -> tuple[str | None, str | None]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 J = TypeVar("J", bound=Job)
 
 MAX_ATTEMPTS = 4
-"""Maximum number of attempts of a transaction that loses a race."""
+"""Maximum number of attempts of a transaction that conflicts with others."""
 
 _RETRY_PAUSE_S = 0.05
 
@@ -67,12 +67,12 @@ class WorkerQueue(Generic[J]):
         await connection.close()
 
     async def _transact(self, connection: PostgresConnection, jobs: list[J]) -> Sequence[object]:
-        """Run one transaction, and repeat it when it lost a race; the outcomes are durable when it returns."""
+        """Run one transaction, and repeat it after a conflict; the outcomes are durable when it returns."""
         for attempt in range(MAX_ATTEMPTS - 1):
             try:
                 return await connection.run(lambda open_connection: self._work(open_connection, jobs))
             except Exception as error:
-                if classify_error(error) is not ErrorClass.AGAIN:
+                if classify_error(error) is not ErrorClass.RETRY:
                     raise
                 await asyncio.sleep(random.uniform(0, _RETRY_PAUSE_S * 2**attempt))
         return await connection.run(lambda open_connection: self._work(open_connection, jobs))
@@ -80,5 +80,5 @@ class WorkerQueue(Generic[J]):
 
 def _classify(error: Exception) -> TransactionFailure:
     error_class = classify_error(error)
-    reason = "" if error_class is ErrorClass.FAULT else reason_of(error)
+    reason = "" if error_class is ErrorClass.INVALID else reason_of(error)
     return TransactionFailure(error_class, rejection_error(error), reason)

@@ -1,4 +1,4 @@
-"""Pool of SQLite reader threads, each with its own connection; they read while the writer writes."""
+"""Pool of SQLite reader threads, each with its own connection; reads run in parallel with the writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the database after the newest migration; a test compares the two.
+"""Tables of the database after the newest migration; a test compares them with the migrations.
 
 Times are Unix milliseconds. A message keeps the sender's name and role of the time of sending. The sender does not need
 a row in ``users``: a program that embeds the server may send messages as any user.

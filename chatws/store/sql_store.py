@@ -1,4 +1,4 @@
-"""Store over SQL: each method passes one query to a database."""
+"""SQL implementation of the store: each method passes one query to a database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ _TOUCH_EPOCH = update(meta).where(meta.c.name == EPOCH).values(value=meta.c.valu
 
 
 class Database(Protocol):
-    """Runs each query in one transaction; writes are durable when they return. Errors are those of ``Store``."""
+    """SQL database; each query runs in one transaction, and writes are durable when they return.
+
+    Errors are those of ``Store``.
+    """
 
     async def open(self) -> str:
         """Open and return the epoch."""
@@ -163,7 +166,7 @@ class SqlStore:
         )
 
     def append(self, draft: Draft) -> Coroutine[None, None, Stored]:
-        # Not a coroutine of its own: every message passes here.
+        # Returns the database's coroutine: wrapping it in another one would cost time for every message.
         return self._database.append(draft)
 
     async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chatws.store import maintenance, migrations, sqlite
 from chatws.store.errors import BadUrl, SchemaMismatch, StoreUnusable, Unavailable
-from chatws.store.postgres import once
+from chatws.store.postgres import run_once
 from chatws.store.postgres_database import lock_schema
 from chatws.store.queries.prepared import Prepared
 from chatws.store.schema import REVISION, conversations, messages, meta, metadata
@@ -63,7 +63,7 @@ async def copy(source: str, target: str, on_progress: Progress) -> Counts:
         with _opened(path, is_source=from_file) as file:
             return _copy(file, postgres, on_progress) if from_file else _copy(postgres, file, on_progress)
 
-    return await once(target if from_file else source, work, writes=from_file)
+    return await run_once(target if from_file else source, work, writes=from_file)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ MAX_WAITING = 2_000
 
 
 class GroupCommitWriter:
-    """The only writing thread of this process, with its own connection.
+    """Only writing thread of the process, with its own connection.
 
     An idle writer commits at once. Under load a transaction costs one disk sync, however many rows it holds.
     """
@@ -102,5 +102,5 @@ def _run(job: QueryJob, connection: Connection) -> object:
 def _classify(error: Exception) -> TransactionFailure:
     reason = outage_reason(error)
     if reason is None:
-        return TransactionFailure(ErrorClass.FAULT, error, "")
-    return TransactionFailure(ErrorClass.DOWN, error, reason)
+        return TransactionFailure(ErrorClass.INVALID, error, "")
+    return TransactionFailure(ErrorClass.OUTAGE, error, reason)

@@ -19,8 +19,10 @@ class DatabaseDownError(Exception):
 
 def _classify(error: Exception) -> TransactionFailure:
     if isinstance(error, InvalidJobError):
-        return TransactionFailure(ErrorClass.FAULT, error, "")
-    return TransactionFailure(ErrorClass.DOWN if isinstance(error, DatabaseDownError) else ErrorClass.BUSY, error, "no")
+        return TransactionFailure(ErrorClass.INVALID, error, "")
+    return TransactionFailure(
+        ErrorClass.OUTAGE if isinstance(error, DatabaseDownError) else ErrorClass.BUSY, error, "no"
+    )
 
 
 def _jobs(count: int) -> list[QueryJob]:

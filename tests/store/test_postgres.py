@@ -18,7 +18,7 @@ from chatws.protocol.entities import User
 from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
 from chatws.store.batch_executor import ErrorClass
 from chatws.store.factory import make_store
-from chatws.store.postgres import classify_error, once, reason_of
+from chatws.store.postgres import classify_error, reason_of, run_once
 from chatws.store.queries import append_statements
 from tests.store.support import ANN, BEN, all_messages, new_conversation
 from tests.support.ports import free_port
@@ -69,7 +69,7 @@ async def test_migrations_create_the_tables_of_the_schema(url: str) -> None:
     def differences(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), schema.metadata)
 
-    assert await once(url, differences) == []
+    assert await run_once(url, differences) == []
 
 
 async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServer, url: str) -> None:
@@ -95,7 +95,7 @@ async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServe
             found += connection.exec_driver_sql(f"EXPLAIN {sql}", arrange((parameter,))).scalars().all()
         return "\n".join(found)
 
-    plan = await once(url, plans)
+    plan = await run_once(url, plans)
     assert "Index Scan using pk_conversations" in plan or "Bitmap Index Scan on pk_conversations" in plan
     assert "Index Scan using ix_messages_client_message_id" in plan
     assert "Seq Scan" not in plan
@@ -218,7 +218,7 @@ async def test_restart_of_postgres_under_load_loses_no_acked_message(
 def test_internal_driver_error_during_commit_counts_as_outage() -> None:
     driver_error = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
     error = DBAPIError("COMMIT", None, driver_error)
-    assert classify_error(error) is ErrorClass.DOWN
+    assert classify_error(error) is ErrorClass.OUTAGE
     assert reason_of(error) == "PostgreSQL: the connection was lost"
 
 

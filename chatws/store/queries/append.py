@@ -1,4 +1,4 @@
-"""Append of a batch of messages: decides about every draft, then runs one INSERT and one UPDATE for all."""
+"""Append of a batch of messages: a decision for every draft, then one INSERT and one UPDATE for all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Decision(Struct):
-    """Decision about one draft; neither a message nor an error means that the version was stale."""
+    """Decision about one draft; without a message and an error, the version was stale."""
 
     message: Message | None = None
     error: StoreError | None = None

@@ -46,8 +46,8 @@ _ENDED = select(sessions.c.session_sha256).where(_is_ended).limit(MAX_ROWS).with
 _DELETE_ENDED = delete(sessions).where(sessions.c.session_sha256.in_(_IDS), _is_ended)
 
 
-def _has_nothing_left(session: ColumnElement[bool], conversation: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that a customer created before has no such session and no such conversation."""
+def _is_unused(session: ColumnElement[bool], conversation: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a customer is older than ``before_ms`` and has no such session and conversation."""
     return and_(
         users.c.role == "customer",
         users.c.created_at_ms < _BEFORE,
@@ -59,18 +59,15 @@ def _has_nothing_left(session: ColumnElement[bool], conversation: ColumnElement[
 
 _any_session = sessions.c.user_id == users.c.user_id
 _UNUSED = (
-    select(users.c.user_id)
-    .where(_has_nothing_left(_any_session, true()))
-    .limit(MAX_ROWS)
-    .with_for_update(skip_locked=True)
+    select(users.c.user_id).where(_is_unused(_any_session, true())).limit(MAX_ROWS).with_for_update(skip_locked=True)
 )
-_DELETE_UNUSED = delete(users).where(users.c.user_id.in_(_IDS), _has_nothing_left(_any_session, true()))
+_DELETE_UNUSED = delete(users).where(users.c.user_id.in_(_IDS), _is_unused(_any_session, true()))
 
 _COUNTS = (
     select(func.count()).select_from(conversations).where(_is_old),
     select(func.count()).select_from(messages.join(conversations)).where(_is_old),
     select(func.count()).select_from(sessions).where(_is_ended),
-    select(func.count()).select_from(users).where(_has_nothing_left(~_is_ended, ~_is_old)),
+    select(func.count()).select_from(users).where(_is_unused(~_is_ended, ~_is_old)),
 )
 
 
@@ -90,8 +87,8 @@ def delete_conversations(connection: Connection, before_ms: int) -> Pruned:
         chosen.append(conversation_id)
     if not chosen:
         return Pruned()
-    _, of_messages, of_conversations = (connection.execute(each, {"ids": chosen}).rowcount for each in _DELETE_OLD)
-    return Pruned(conversations=of_conversations, messages=of_messages)
+    _, message_count, conversation_count = (connection.execute(each, {"ids": chosen}).rowcount for each in _DELETE_OLD)
+    return Pruned(conversations=conversation_count, messages=message_count)
 
 
 def delete_sessions(connection: Connection, before_ms: int) -> Pruned:
@@ -101,7 +98,7 @@ def delete_sessions(connection: Connection, before_ms: int) -> Pruned:
 
 
 def delete_customers(connection: Connection, before_ms: int) -> Pruned:
-    """Delete the next customers created before ``before_ms`` who have no session and no conversation.
+    """Delete the next customers that were created before ``before_ms`` and have no session and no conversation.
 
     Their rows are locked and then checked again: a session or conversation could have been created meanwhile.
     """
