@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatws.bus.errors import BusUnavailable
 from chatws.bus.interface import BusListener, BusStats, RemotePresenceEntry
-from chatws.protocol.ids import new_id
+from chatws.protocol.ids import new_id, now_unix_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +60,7 @@ class MemoryBus:
 
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self._hub = hub or MemoryHub()
-        self._origin = new_id(time.time_ns() // 1_000_000)
+        self._origin = new_id(now_unix_ms())
         self._stats = BusStats()
         self._listener: BusListener | None = None
         """Set between open and close."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from chatws.protocol.ids import now_unix_ms
 from chatws.store import sqlite, writer
 from chatws.store.sql_store import Database, SqlStore
 from chatws.store.sqlite_database import SqliteDatabase
@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from chatws.store.interface import Store
 
 
-def unix_ms() -> int:
-    """Return the current time in Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 def make_store(
     url: str,
     *,
     server: bool,
-    clock_ms: Callable[[], int] = unix_ms,
+    clock_ms: Callable[[], int] = now_unix_ms,
     reopen_status: ConversationStatus = "queued",
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,
@@ -60,7 +55,7 @@ def make_database(
     url: str,
     *,
     server: bool,
-    clock_ms: Callable[[], int] = unix_ms,
+    clock_ms: Callable[[], int] = now_unix_ms,
     reopen_status: ConversationStatus = "queued",
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,

@@ -15,10 +15,10 @@ import uvloop
 from chatws.bus import INBOX, BusUnavailable, conversation_channel
 from chatws.bus.messages import MAX_MESSAGE_BYTES, Envelope, UserEvent
 from chatws.bus.redis import RedisBus
-from chatws.bus.redis.bus import RedisTiming, unix_ms
+from chatws.bus.redis.bus import RedisTiming
 from chatws.bus.redis.publish_queue import MAX_QUEUED
 from chatws.bus.redis.url import parse_redis_url
-from chatws.protocol.ids import new_secret_id
+from chatws.protocol.ids import new_secret_id, now_unix_ms
 from tests.bus.clusters import FAST, SHORT_TIMEOUT, ClusterMember, RedisCluster
 from tests.bus.support import RecordingBusListener, entry, message
 from tests.support.certificate import make_certificate
@@ -166,7 +166,7 @@ async def test_malformed_messages_are_dropped_counted_and_logged_once_per_second
     redis: RedisServer, redis_cluster: RedisCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, two = await pair(redis_cluster)
-    good = msgspec.json.encode(Envelope(origin="forger", sent_ms=unix_ms(), message=message(3)))
+    good = msgspec.json.encode(Envelope(origin="forger", sent_ms=now_unix_ms(), message=message(3)))
     bad: list[bytes] = [
         b"",
         b"hello",

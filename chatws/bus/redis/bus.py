@@ -22,7 +22,7 @@ from chatws.bus.redis.subscriber import RedisSubscriber
 from chatws.bus.redis.subscriptions import Subscriptions
 from chatws.bus.redis.url import RedisEndpoint
 from chatws.logging import RateLimitedLogger
-from chatws.protocol.ids import new_id
+from chatws.protocol.ids import new_id, now_unix_ms
 
 if TYPE_CHECKING:
     from chatws.bus.messages import BusMessage, PresenceEntry
@@ -57,11 +57,6 @@ def _new_outage_log() -> RateLimitedLogger:
     return RateLimitedLogger(_log, time.monotonic, OUTAGE_LOG_INTERVAL_S)
 
 
-def unix_ms() -> int:
-    """Return the current time in Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class RedisBus:
     """Bus of one server; servers with the same Redis and prefix form a cluster.
 
@@ -72,14 +67,14 @@ class RedisBus:
     def __init__(self, endpoint: RedisEndpoint, prefix: str, timing: RedisTiming | None = None) -> None:
         self._endpoint = endpoint
         self._timing = timing or RedisTiming()
-        self._origin = new_id(unix_ms())
+        self._origin = new_id(now_unix_ms())
         self._stats = BusStats()
         self._limited_log = RateLimitedLogger(_log, time.monotonic)
         self._outage_log = _new_outage_log()
         """Replaced after each connect, so that the first line of every outage is written at once."""
         keys = RedisKeys(prefix)
         self._channel = keys.channel
-        self._publish_queue = PublishQueue(self._origin, self._stats, unix_ms)
+        self._publish_queue = PublishQueue(self._origin, self._stats, now_unix_ms)
         self._subscriptions = Subscriptions()
         self._subscriber = RedisSubscriber(
             self._origin, keys, self._subscriptions, self._stats, log=self._limited_log, on_message=self._on_message

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from chatws.bus.messages import MAX_MESSAGE_BYTES, Envelope
 from chatws.bus.redis.connection import Reply, describe_error
+from chatws.protocol.ids import now_unix_ms
 
 if TYPE_CHECKING:
     from chatws.bus.interface import BusStats
@@ -122,7 +122,7 @@ class RedisSubscriber:
         # A message may still arrive on a channel that was unsubscribed a moment ago.
         if envelope.origin == self._origin or name not in self._subscriptions:
             return
-        lag_ms = min(max(time.time_ns() // 1_000_000 - envelope.sent_ms, 0), MAX_LAG_MS)
+        lag_ms = min(max(now_unix_ms() - envelope.sent_ms, 0), MAX_LAG_MS)
         self._stats.received += 1
         self._stats.lag_ms = lag_ms
         self._stats.lag_total_ms += lag_ms
