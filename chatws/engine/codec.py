@@ -52,20 +52,20 @@ class EventCodec:
                 return message_frames(packet, buffers)
         return text_frame(_MESSAGE + socketio.encode_ack(ack_id, values, namespace=self._namespace))
 
-    def build(self, values: Sequence[msgspec.Raw], buffers: Sequence[bytes]) -> list[object]:
+    def decode_values(self, values: Sequence[msgspec.Raw], buffers: Sequence[bytes]) -> list[object]:
         """Decode raw values to Python objects and replace placeholders by their attachments.
 
         Raises:
             PacketError: a value cannot be decoded, or placeholders and attachments do not match.
         """
         try:
-            built: object = [_decode(value) for value in values]
+            decoded: object = [_decode(value) for value in values]
         except (msgspec.DecodeError, RecursionError):
-            raise PacketError(ViolationKind.MALFORMED, "a value cannot be built") from None
+            raise PacketError(ViolationKind.MALFORMED, "a value cannot be decoded") from None
         if buffers:
-            built = attachments.attach(built, buffers)
-        assert isinstance(built, list)
-        return built
+            decoded = attachments.attach(decoded, buffers)
+        assert isinstance(decoded, list)
+        return decoded
 
 
 def message_frames(packet: bytes, buffers: Sequence[bytes] = ()) -> bytes:

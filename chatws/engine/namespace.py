@@ -84,7 +84,7 @@ class EventRouter:
             event.reply(self.failure_ack(EventFailure.UNKNOWN_EVENT))
             return
         try:
-            values = self._codec.build(event.args, event.buffers)
+            values = self._codec.decode_values(event.args, event.buffers)
             route.signature.bind(socket, *values)
         except (PacketError, TypeError) as error:
             if event.buffers and isinstance(error, PacketError):

@@ -208,7 +208,7 @@ class Socket(Generic[DataT]):
         Raises:
             PacketError: the values are malformed.
         """
-        values = self.namespace.codec.build(split_ack(raw_json), buffers)
+        values = self.namespace.codec.decode_values(split_ack(raw_json), buffers)
         future = None if self._calls is None else self._calls.get(ack_id)
         if future is not None and not future.done():
             future.set_result(values)

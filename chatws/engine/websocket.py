@@ -157,7 +157,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
             self._resume()
 
     def eof_received(self) -> None:
-        """Close after the close timeout when the client sends EOF; the event loop would wait without limit."""
+        """Abort after the close timeout when the client sends EOF; the event loop would wait without limit."""
         self._abort_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
