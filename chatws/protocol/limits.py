@@ -20,8 +20,14 @@ HISTORY_LIMIT = 100
 HISTORY_DEFAULT = 50
 
 TYPING_EXPIRE_MS = 3_000
+"""Time after the last ``typing_start`` at which typing ends."""
+
 TYPING_RESEND_MS = 2_000
+"""Interval at which clients repeat ``typing_start``."""
+
 PRESENCE_GRACE_MS = 5_000
+"""Time after the last connection closed at which the user becomes offline."""
+
 POSITIONS_MS = 30_000
 """Interval of ``positions``, which contains the head of every joined conversation."""
 
@@ -29,8 +35,14 @@ ACK_DEADLINE_MS = 10_000
 """Time limit for the reply to a request with an ack callback, unless the connection ends first."""
 
 AUTHENTICATE_DEADLINE_MS = 10_000
+"""Time to authenticate after the transport is opened."""
+
 TOKEN_EXPIRING_MS = 60_000
+"""Time before the expiry of a token at which the client is warned."""
+
 TOKEN_GRACE_MS = 25_000
+"""Time after the expiry of a token at which its connection is closed."""
+
 INBOX_UPDATE_MS = 1_000
 """Minimum interval between two ``conversation_updated`` of a conversation."""
 

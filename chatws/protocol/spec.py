@@ -36,7 +36,9 @@ class CommandSpec:
     roles: frozenset[Role] = ANY_ROLE
     limit: Limit = Limit.OTHER
     optional: bool = False
+    """Whether the payload may be omitted."""
     in_guide: bool = False
+    """Whether the integration guide defines this event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class EventSpec:
     payload: object
     summary: str
     in_guide: bool = False
+    """Whether the integration guide defines this event."""
 
 
 COMMANDS: dict[str, CommandSpec] = {
