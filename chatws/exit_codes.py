@@ -14,7 +14,9 @@ class ExitCode(IntEnum):
     CANNOT_CONNECT = 3
     REFUSED = 4
     INVALID_RUN = 98
+    """Load test limited by the load generator, or with too few samples."""
     TARGET_MISSED = 99
+    """Load test that missed a threshold."""
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
