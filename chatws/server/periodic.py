@@ -20,7 +20,7 @@ from chatws.server.connections.registry import Connection
 from chatws.server.services import Services
 from chatws.store.interface import ConversationFilter, StoreError
 
-_log = logging.getLogger("chatws.background")
+_log = logging.getLogger("chatws.periodic")
 
 POSITION_SLOTS = 30
 """Number of groups of connections; each group receives ``positions`` at its own time in a period."""
@@ -222,9 +222,9 @@ class PeriodicTasks:
         try:
             await work()
         except StoreError as problem:
-            self._logger.write(logging.WARNING, "background_failed", "store", error=str(problem))
+            self._logger.write(logging.WARNING, "periodic_task_failed", "store", error=str(problem))
         except Exception as problem:  # noqa: BLE001  a bug must not end the polls for revocations
-            self._logger.write(logging.ERROR, "background_failed", "bug", problem=problem)
+            self._logger.write(logging.ERROR, "periodic_task_failed", "bug", problem=problem)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._track(asyncio.create_task(work))

@@ -131,7 +131,7 @@ class BotDispatcher:
             self._metrics.bot_answers["dropped"].inc()
         except StoreError as problem:
             self._metrics.bot_answers["failed"].inc()
-            _log.warning("bot_answer_lost", extra={"keys": {"conversationId": conversation_id, "error": str(problem)}})
+            _log.warning("bot_reply_lost", extra={"keys": {"conversationId": conversation_id, "error": str(problem)}})
         finally:
             reply.finish(stored)
             self._remove(reply)

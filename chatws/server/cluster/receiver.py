@@ -42,7 +42,9 @@ class ClusterReceiver:
         try:
             self._dispatch(channel, origin, note)
         except Exception as problem:  # noqa: BLE001  a bug must not end the reading of the bus
-            self._logger.write(logging.ERROR, "note_failed", "bug", problem=problem, note=type(note).__name__)
+            self._logger.write(
+                logging.ERROR, "bus_message_failed", "bug", problem=problem, messageType=type(note).__name__
+            )
 
     def resumed(self) -> None:
         """Resync after a time in which any notification may have been lost."""

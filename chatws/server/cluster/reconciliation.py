@@ -11,7 +11,7 @@ from chatws.server.logs import log_event
 from chatws.server.services import Services
 from chatws.store.interface import ConversationFilter, Head
 
-_log = logging.getLogger("chatws.hosting")
+_log = logging.getLogger("chatws.hub")
 
 HEADS_PER_QUERY = 500
 

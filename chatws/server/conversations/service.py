@@ -16,7 +16,7 @@ from chatws.server.metrics import Metrics
 from chatws.store.interface import Draft, StaleVersion, Store, Stored, StoreError
 
 _messages_log = logging.getLogger("chatws.messages")
-_status_log = logging.getLogger("chatws.work")
+_status_log = logging.getLogger("chatws.conversations")
 
 
 class ConversationObserver(Protocol):
