@@ -70,9 +70,9 @@ class ClusterPublisher:
 
     def publish_change(self, before: Conversation | None, after: Conversation) -> None:
         """Publish a conversation's new status or assignee."""
-        note = ConversationChanged(before=before, after=after)
-        self._bus.publish(conversation_channel(after.conversation_id), note)
-        self._bus.publish(INBOX, note)
+        notification = ConversationChanged(before=before, after=after)
+        self._bus.publish(conversation_channel(after.conversation_id), notification)
+        self._bus.publish(INBOX, notification)
 
     def publish_inbox_update(self, conversation_id: str) -> None:
         """Publish a conversation's change to the inboxes: at once, further changes once at the end of the period."""
@@ -86,8 +86,8 @@ class ClusterPublisher:
 
     def publish_typing(self, conversation_id: str, user: User, *, is_typing: bool) -> None:
         """Publish whether a user types here; repeated while the typing continues."""
-        note = TypingChanged(conversation_id=conversation_id, user=user, is_typing=is_typing)
-        self._bus.publish(conversation_channel(conversation_id), note)
+        notification = TypingChanged(conversation_id=conversation_id, user=user, is_typing=is_typing)
+        self._bus.publish(conversation_channel(conversation_id), notification)
 
     def publish_read_mark(self, event: MessageRead) -> None:
         """Publish a member's new read mark."""

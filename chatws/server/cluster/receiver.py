@@ -37,13 +37,13 @@ class ClusterReceiver:
         self._periodic = periodic
         self._logger = RateLimitedLogger(_log, services.clock.monotonic)
 
-    def received(self, channel: str, origin: str, note: BusMessage) -> None:
+    def received(self, channel: str, origin: str, notification: BusMessage) -> None:
         """Apply a notification; an exception affects this notification only."""
         try:
-            self._dispatch(channel, origin, note)
+            self._dispatch(channel, origin, notification)
         except Exception as problem:  # noqa: BLE001  a bug must not end the reading of the bus
             self._logger.write(
-                logging.ERROR, "bus_message_failed", "bug", problem=problem, messageType=type(note).__name__
+                logging.ERROR, "bus_message_failed", "bug", problem=problem, messageType=type(notification).__name__
             )
 
     def resumed(self) -> None:
@@ -55,46 +55,48 @@ class ClusterReceiver:
         self._services.presence.server_gone(origin)
         self._periodic.take_over_work()
 
-    def _dispatch(self, channel: str, origin: str, note: BusMessage) -> None:
+    def _dispatch(self, channel: str, origin: str, notification: BusMessage) -> None:
         services = self._services
-        match note:
+        match notification:
             case MessageStored():
-                services.hub.deliver(note.message)
+                services.hub.deliver(notification.message)
             case TypingChanged():
-                self._typing(origin, note)
+                self._typing(origin, notification)
             case PresenceEntry():
-                self._presence(channel, origin, note)
+                self._presence(channel, origin, notification)
             case ConversationTouched():
-                services.inbox.schedule_update(note.conversation_id)
+                services.inbox.schedule_update(notification.conversation_id)
             case ConversationChanged():
-                self._changed(channel, note)
+                self._changed(channel, notification)
             case HostingBegan():
-                self._send_members(note.conversation_id)
+                self._send_members(notification.conversation_id)
             case _:
-                self._forward(note)
+                self._forward(notification)
 
-    def _forward(self, note: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
+    def _forward(self, notification: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
         """Forward a notification to the clients; `Revoked` closes connections instead."""
         services = self._services
-        match note:
+        match notification:
             case ReadMoved():
-                services.namespace.to(room_name(note.read.conversation_id)).emit("message_read", note.read)
+                services.namespace.to(room_name(notification.read.conversation_id)).emit(
+                    "message_read", notification.read
+                )
             case UserEvent():
-                args = () if note.payload is UNSET else (note.payload,)
-                services.namespace.to(lifecycle.user_room(note.user_id)).emit(note.name, *args)
+                args = () if notification.payload is UNSET else (notification.payload,)
+                services.namespace.to(lifecycle.user_room(notification.user_id)).emit(notification.name, *args)
             case Revoked():
-                self._periodic.close_revoked(note.user_id)
+                self._periodic.close_revoked(notification.user_id)
             case BotNoticed():
-                services.inbox.show_notice(note.notice)
+                services.inbox.show_notice(notification.notice)
 
-    def _typing(self, origin: str, note: TypingChanged) -> None:
-        hosted = self._services.hub.get(note.conversation_id)
+    def _typing(self, origin: str, notification: TypingChanged) -> None:
+        hosted = self._services.hub.get(notification.conversation_id)
         if hosted is None:
             return
-        if note.is_typing:
-            hosted.typing.start(note.user, origin)
+        if notification.is_typing:
+            hosted.typing.start(notification.user, origin)
         else:
-            hosted.typing.end(note.user.user_id, origin)
+            hosted.typing.end(notification.user.user_id, origin)
 
     def _presence(self, channel: str, origin: str, entry: PresenceEntry) -> None:
         was_unknown = self._services.presence.apply_remote(origin, entry)
@@ -102,13 +104,13 @@ class ClusterReceiver:
             # The user may also be connected to servers that do not host this conversation.
             self._periodic.look_up_user(entry.user.user_id)
 
-    def _changed(self, channel: str, note: ConversationChanged) -> None:
+    def _changed(self, channel: str, notification: ConversationChanged) -> None:
         """Apply a change; a server with inbox subscribers that hosts the conversation receives it on both channels."""
-        self._services.hub.adopt(note.after)
+        self._services.hub.adopt(notification.after)
         if channel == INBOX:
-            self._services.inbox.schedule_update(note.after.conversation_id, note.before)
+            self._services.inbox.schedule_update(notification.after.conversation_id, notification.before)
         else:
-            self._services.conversations.notify_observers(note.after)
+            self._services.conversations.notify_observers(notification.after)
 
     def _send_members(self, conversation_id: str) -> None:
         """Publish the members of a conversation, and those who are typing, to a server that has begun to host it."""
