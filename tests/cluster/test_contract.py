@@ -71,13 +71,13 @@ async def peers(shared_environment: ClusterEnvironment) -> AsyncIterator[Cluster
 
 
 async def join(peer: Peer, session: SessionBody) -> Payload:
-    ack = await peer.ask("join_conversation", session["conversationId"])
+    ack = await peer.call("join_conversation", session["conversationId"])
     assert ack["success"]
     return ack
 
 
 async def send(peer: Peer, session: SessionBody, content: str) -> Payload:
-    ack = await peer.ask("send_message", {"conversationId": session["conversationId"], "content": content})
+    ack = await peer.call("send_message", {"conversationId": session["conversationId"], "content": content})
     assert ack["success"], ack
     return ack
 
@@ -116,17 +116,17 @@ async def test_typing_and_read_marks_cross_once(peers: ClusterPeers) -> None:
     conversation = session["conversationId"]
     seq = (await send(customer, session, "Hello"))["seq"]
     for is_typing, event in ((True, "typing_start"), (False, "typing_stop")):
-        assert (await customer.ask(event, conversation))["success"]
+        assert (await customer.call(event, conversation))["success"]
         shown = await agent.expect("typing_indicator", userId=session["userId"])
         assert shown["isTyping"] is is_typing
     late = await peers.agent("agent-late")  # before the typing begins, which expires in 3 s
-    assert (await customer.ask("typing_start", conversation))["success"]
+    assert (await customer.call("typing_start", conversation))["success"]
     await agent.expect("typing_indicator", isTyping=True)
     # The late agent's server learns it from the customer's: before the reply to the join, or right after it.
     if not (await join(late, session))["typing"]:
         await late.expect("typing_indicator", userId=session["userId"], isTyping=True)
     await agent.expect("typing_indicator", isTyping=False)  # not renewed: it expires on this server too
-    await agent.ask("mark_read", {"conversationId": conversation, "seq": seq})
+    await agent.call("mark_read", {"conversationId": conversation, "seq": seq})
     assert (await customer.expect("message_read", userId="agent-typing"))["seq"] == seq
     await settle(customer, agent, session=session)
     assert not [*agent.seen("typing_indicator"), *customer.seen("typing_indicator"), *customer.seen("message_read")]
@@ -153,7 +153,7 @@ async def test_one_of_two_agents_on_two_servers_gets_a_conversation(peers: Clust
     version = ack["conversation"]["version"]
     for _ in range(5):
         claim = {"conversationId": session["conversationId"], "version": version}
-        acks = await asyncio.gather(*(peer.ask("claim_conversation", claim) for peer in (first, second)))
+        acks = await asyncio.gather(*(peer.call("claim_conversation", claim) for peer in (first, second)))
         won, lost = sorted(acks, key=lambda ack: not ack["success"])
         assert (won["success"], lost["error"]["code"]) == (True, "conflict")
         winner = won["conversation"]["assignee"]["userId"]
@@ -162,7 +162,7 @@ async def test_one_of_two_agents_on_two_servers_gets_a_conversation(peers: Clust
             assert told["conversation"]["assignee"]["userId"] == winner
         holder = first if winner == "agent-first" else second
         release = {"conversationId": session["conversationId"], "version": won["conversation"]["version"]}
-        version = (await holder.ask("release_conversation", release))["conversation"]["version"]
+        version = (await holder.call("release_conversation", release))["conversation"]["version"]
         for peer in (first, second, customer):
             assert (await peer.expect("conversation_updated"))["conversation"]["assignee"] is None
     await settle(first, second, customer, session=session)

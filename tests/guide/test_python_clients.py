@@ -54,7 +54,7 @@ class AsyncUser:
                 if event == name and all(payload[key] == value for key, value in fields.items()):
                     return payload
 
-    async def ask(self, name: str, payload: Any) -> Any:
+    async def call(self, name: str, payload: Any) -> Any:
         """Emit with a callback, as the guide does."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         await self.client.emit(name, payload, callback=answer.set_result)
@@ -89,7 +89,7 @@ async def test_asynchronous_customer_types_and_sends(
     await join_both(chat, transports, customer, agent)
     await customer.client.emit("typing_start", "conv-123")
     assert (await agent.expect("typing_indicator"))["isTyping"] is True
-    ack = await customer.ask("send_message", {"conversationId": "conv-123", "content": "Hello!"})
+    ack = await customer.call("send_message", {"conversationId": "conv-123", "content": "Hello!"})
     assert ack["success"] is True
     received = await agent.expect("message_received")
     assert (received["content"], received["sender"]["role"]) == ("Hello!", "customer")
@@ -105,7 +105,7 @@ async def test_asynchronous_agent_types_and_replies(
     await agent.client.emit("typing_stop", "conv-123")
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
     assert (await customer.expect("typing_indicator"))["isTyping"] is False
-    assert (await agent.ask("send_message", {"conversationId": "conv-123", "content": "Hello customer!"}))["success"]
+    assert (await agent.call("send_message", {"conversationId": "conv-123", "content": "Hello customer!"}))["success"]
     assert (await customer.expect("message_received", content="Hello customer!"))["sender"]["userId"] == "agent-1"
 
 
@@ -127,7 +127,7 @@ async def test_asynchronous_client_reconnects_after_disconnect(
     user, _ = users
     for _ in range(2):
         await user.connect(chat, transports, {"sessionId": "session-uuid"})
-        assert (await user.ask("join_conversation", "conv-123"))["success"]
+        assert (await user.call("join_conversation", "conv-123"))["success"]
         await user.client.disconnect()
         assert await user.expect("disconnect") == "client disconnect"
 
@@ -181,7 +181,7 @@ class SyncUser:
             if event == name:
                 return payload
 
-    def ask(self, name: str, payload: Any) -> Any:
+    def call(self, name: str, payload: Any) -> Any:
         answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.client.emit(name, payload, callback=answer.put)
         return answer.get(timeout=30)
@@ -206,11 +206,11 @@ def run_flows(url: str, token: str, transports: list[str], customer: SyncUser, a
     assert customer.expect("presence_update")["status"] == "online"
     customer.client.emit("typing_start", "conv-123")
     assert agent.expect("typing_indicator")["isTyping"] is True
-    assert customer.ask("send_message", {"conversationId": "conv-123", "content": "Hello!"})["success"] is True
+    assert customer.call("send_message", {"conversationId": "conv-123", "content": "Hello!"})["success"] is True
     assert agent.expect("message_received")["content"] == "Hello!"
     assert agent.expect("typing_indicator")["isTyping"] is False
     customer.expect("message_received")
-    assert agent.ask("send_message", {"conversationId": "conv-123", "content": "Hello customer!"})["success"] is True
+    assert agent.call("send_message", {"conversationId": "conv-123", "content": "Hello customer!"})["success"] is True
     assert customer.expect("message_received")["sender"]["role"] == "admin"
     agent.client.emit("leave_conversation", "conv-123")
     agent.expect("left_conversation")

@@ -74,7 +74,7 @@ class HostileHarness:
         agent, customer = self._healthy
         self._sent_count += 1
         sent = {"conversationId": "conv-other", "content": f"still here {self._sent_count}"}
-        assert (await customer.ask("send_message", sent))["success"]
+        assert (await customer.call("send_message", sent))["success"]
         await agent.expect("message_received", content=sent["content"])
         customer.events.clear()
 

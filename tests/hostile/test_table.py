@@ -49,11 +49,11 @@ async def test_frame_closes_its_connection_with_its_code(harness: HostileHarness
 async def test_payload_is_refused_by_ack(harness: HostileHarness, raw: str, code: str) -> None:
     async with harness.attack():
         peer = await harness.attacker()
-        assert (await peer.ask("join_conversation", OWN))["success"]
+        assert (await peer.call("join_conversation", OWN))["success"]
         ack = await asyncio.wait_for(await peer.start_raw(raw), TIMEOUT_S)
         assert (ack["success"], ack["error"]["code"]) == (False, code)
         assert not any(word in json.dumps(ack) for word in ("Traceback", "SELECT", "/site-packages", "msgspec"))
-        assert (await peer.ask("send_message", {"conversationId": OWN, "content": "fine"}))["success"]
+        assert (await peer.call("send_message", {"conversationId": OWN, "content": "fine"}))["success"]
         await peer.close()
 
 

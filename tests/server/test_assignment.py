@@ -15,7 +15,7 @@ from tests.support.peer import Peer
 
 
 async def change(peer: Peer, event: str, version: int, conversation_id: str = "conv-1") -> Any:
-    return await peer.ask(event, {"conversationId": conversation_id, "version": version})
+    return await peer.call(event, {"conversationId": conversation_id, "version": version})
 
 
 async def conversation(chat: RunningChat, conversation_id: str = "conv-1") -> Any:
@@ -99,7 +99,7 @@ async def test_handoff_applies_to_conversations_of_the_bot_only(
     chat: RunningChat, status: ConversationStatus, becomes: str | None
 ) -> None:
     await set_status(chat, status)
-    answer = await (await chat.agent()).ask("handoff", {"conversationId": "conv-1", "reason": "needs a human"})
+    answer = await (await chat.agent()).call("handoff", {"conversationId": "conv-1", "reason": "needs a human"})
     assert answer["success"] is (becomes is not None)
     assert answer["conversation"]["status"] == (becomes or status)
 
@@ -107,13 +107,13 @@ async def test_handoff_applies_to_conversations_of_the_bot_only(
 async def test_customer_may_request_a_handoff_but_no_other_change(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo")
     customer = await chat.customer()
-    ack = await customer.ask("join_conversation", "conv-1")
+    ack = await customer.call("join_conversation", "conv-1")
     assert ack["conversation"]["status"] == "bot"
     for event in ALLOWED:
         assert (await change(customer, event, ack["conversation"]["version"]))["error"]["code"] == "forbidden"
-    assert (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]["status"] == "queued"
+    assert (await customer.call("handoff", {"conversationId": "conv-1"}))["conversation"]["status"] == "queued"
     other_customer = await chat.customer()
-    assert (await other_customer.ask("handoff", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
+    assert (await other_customer.call("handoff", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
 
 
 async def test_members_are_notified_of_status_and_assignee(chat: RunningChat) -> None:
@@ -149,10 +149,10 @@ async def test_agent_who_reconnects_in_time_keeps_the_conversation(start_chat: S
     agent, other = await chat.agent(), await chat.agent("agent-2")
     for name, claimer in (("conv-1", agent), ("conv-2", other)):
         customer = await chat.customer()
-        await customer.ask("join_conversation", name)
+        await customer.call("join_conversation", name)
         assert (await change(claimer, "claim_conversation", 1, name))["success"]
     observer = await chat.agent("witness")
-    await observer.ask("join_conversation", "conv-2")
+    await observer.call("join_conversation", "conv-2")
     await agent.close()
     await other.close()
     await chat.agent()
@@ -165,7 +165,7 @@ async def test_each_absence_is_measured_from_its_own_start(start_chat: StartChat
     agent, customer = await chat.pair()
     assert (await change(agent, "claim_conversation", 1))["success"]
     follower = await chat.agent("follower")
-    await follower.ask("subscribe_inbox", {})
+    await follower.call("subscribe_inbox", {})
     loop = asyncio.get_running_loop()
     await agent.close()
     await follower.expect("presence_update", userId="agent-1", status="offline")
@@ -188,7 +188,7 @@ async def test_agent_absent_after_a_restart_loses_the_conversation(start_chat: S
     await first.stop()
     second = await start_chat(assignee_offline_ms=50)
     watcher = await second.agent("watcher")
-    ack = await watcher.ask("join_conversation", "conv-1")
+    ack = await watcher.call("join_conversation", "conv-1")
     if ack["conversation"]["status"] == "assigned":
         update = await watcher.expect("conversation_updated")
         assert update["conversation"]["status"] == "queued"
@@ -201,7 +201,7 @@ async def test_agent_with_another_connection_keeps_the_conversation(start_chat: 
     await chat.agent()
     assert (await change(agent, "claim_conversation", 1))["success"]
     await agent.close()
-    await (await chat.agent("agent-2")).ask("join_conversation", "conv-1")
+    await (await chat.agent("agent-2")).call("join_conversation", "conv-1")
     await customer.settle()
     assert (await conversation(chat)).status == "assigned"
 
@@ -209,7 +209,7 @@ async def test_agent_with_another_connection_keeps_the_conversation(start_chat: 
 async def test_agents_message_takes_a_conversation_from_the_bot(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo")
     agent, customer = await chat.pair()
-    await agent.ask("send_message", {"conversationId": "conv-1", "content": "I am human"})
+    await agent.call("send_message", {"conversationId": "conv-1", "content": "I am human"})
     update = await customer.expect("conversation_updated")
     assert update["conversation"]["status"] == "assigned"
     assert update["conversation"]["assignee"]["userId"] == "agent-1"

@@ -76,18 +76,18 @@ async def test_connection_without_credentials_may_only_authenticate(chat: Runnin
         ("history", {"conversationId": "c"}),
         ("handoff", {"conversationId": "c"}),
     ]:
-        assert (await peer.ask(name, payload))["error"]["code"] == "unauthorized"
+        assert (await peer.call(name, payload))["error"]["code"] == "unauthorized"
     assert not peer.events
 
 
 async def test_empty_auth_object_counts_as_no_credentials(chat: RunningChat) -> None:
     peer = await chat.connect({})
-    assert (await peer.ask("authenticate", {"sessionId": "s-1"}))["success"]
+    assert (await peer.call("authenticate", {"sessionId": "s-1"}))["success"]
 
 
 async def test_authenticate_returns_the_user(chat: RunningChat) -> None:
     peer = await chat.connect()
-    ack = await peer.ask("authenticate", {"token": chat.token("agent-3", name="Ada")})
+    ack = await peer.call("authenticate", {"token": chat.token("agent-3", name="Ada")})
     assert (ack["userId"], ack["userName"], ack["role"]) == ("agent-3", "Ada", "admin")
     assert ack["expiresAt"] == (await peer.expect("authenticated"))["expiresAt"]
 
@@ -95,21 +95,21 @@ async def test_authenticate_returns_the_user(chat: RunningChat) -> None:
 @pytest.mark.parametrize("payload", [{}, {"token": "a", "sessionId": "b"}])
 async def test_authenticate_requires_exactly_one_credential(chat: RunningChat, payload: Any) -> None:
     peer = await chat.connect()
-    assert (await peer.ask("authenticate", payload))["error"]["code"] == "bad_request"
+    assert (await peer.call("authenticate", payload))["error"]["code"] == "bad_request"
 
 
 async def test_second_authenticate_is_rejected_without_effect(chat: RunningChat) -> None:
     peer = await chat.agent()
-    again = await peer.ask("authenticate", {"token": chat.token("agent-2")})
+    again = await peer.call("authenticate", {"token": chat.token("agent-2")})
     assert again["error"]["code"] == "bad_request"
-    assert (await peer.ask("subscribe_inbox", {}))["success"]
+    assert (await peer.call("subscribe_inbox", {}))["success"]
     assert chat.service.get_connection_count() == 1
 
 
 async def test_failed_authenticate_may_be_repeated(chat: RunningChat) -> None:
     peer = await chat.connect()
-    assert (await peer.ask("authenticate", {"token": "nonsense"}))["error"]["code"] == "unauthorized"
-    assert (await peer.ask("authenticate", {"token": chat.token()}))["success"]
+    assert (await peer.call("authenticate", {"token": "nonsense"}))["error"]["code"] == "unauthorized"
+    assert (await peer.call("authenticate", {"token": chat.token()}))["success"]
 
 
 async def test_connection_without_authentication_gets_an_error_and_is_closed(start_chat: StartChat) -> None:
@@ -123,9 +123,9 @@ async def test_connection_without_authentication_gets_an_error_and_is_closed(sta
 async def test_connection_that_authenticates_in_time_stays_open(start_chat: StartChat) -> None:
     chat = await start_chat(authenticate_ms=1_000)
     silent, peer = await chat.connect(), await chat.connect()
-    await peer.ask("authenticate", {"token": chat.token()})
+    await peer.call("authenticate", {"token": chat.token()})
     await silent.wait_closed()
-    assert (await peer.ask("subscribe_inbox", {}))["success"]
+    assert (await peer.call("subscribe_inbox", {}))["success"]
 
 
 async def test_second_connect_closes_the_transport(chat: RunningChat) -> None:
@@ -183,7 +183,7 @@ async def test_logout_or_disable_by_another_process_closes_all_connections(chat:
         assert (await peer.expect("error"))["code"] == "unauthorized"
         await peer.wait_closed()
         assert peer.disconnected
-    assert (await other.ask("subscribe_inbox", {}))["success"]
+    assert (await other.call("subscribe_inbox", {}))["success"]
     assert chat.service.get_connection_count() == 1
 
 
@@ -198,7 +198,7 @@ async def test_erasing_a_user_closes_all_connections_of_the_user(chat: RunningCh
         assert (await peer.expect("error"))["code"] == "unauthorized"
         await peer.wait_closed()
     await database.close()
-    assert (await other.ask("subscribe_inbox", {}))["success"]
+    assert (await other.call("subscribe_inbox", {}))["success"]
     assert (await refused(chat, {"token": chat.token()})).code == "unauthorized"
 
 
@@ -211,16 +211,16 @@ async def test_session_identifies_one_customer_on_all_connections(chat: RunningC
 async def test_development_mode_accepts_any_session_and_creates_conversations(chat: RunningChat) -> None:
     customer = await chat.customer("test-session")
     user_id = (await customer.expect("authenticated"))["userId"]
-    ack = await customer.ask("join_conversation", "test-conv")
+    ack = await customer.call("join_conversation", "test-conv")
     assert ack["conversation"]["customer"]["userId"] == user_id
-    assert (await (await chat.customer("another")).ask("join_conversation", "test-conv"))["error"][
+    assert (await (await chat.customer("another")).call("join_conversation", "test-conv"))["error"][
         "code"
     ] == "forbidden"
 
 
 async def test_join_of_an_agent_creates_no_conversation(chat: RunningChat) -> None:
     agent = await chat.agent()
-    assert (await agent.ask("join_conversation", "conv-1"))["error"]["code"] == "not_found"
+    assert (await agent.call("join_conversation", "conv-1"))["error"]["code"] == "not_found"
 
 
 async def test_production_accepts_only_existing_sessions(start_chat: StartChat) -> None:
@@ -231,7 +231,7 @@ async def test_production_accepts_only_existing_sessions(start_chat: StartChat) 
     await chat.parts.store.create_session(session_id, ann, chat.clock.now_ms() + 60_000, None, "queued")
     customer = await chat.customer(session_id)
     assert (await customer.expect("authenticated"))["userId"] == "ann"
-    assert (await customer.ask("join_conversation", "new-conv"))["error"]["code"] == "forbidden"
+    assert (await customer.call("join_conversation", "new-conv"))["error"]["code"] == "forbidden"
 
 
 async def test_session_is_extended_by_use_and_expires_without(start_chat: StartChat) -> None:
@@ -260,10 +260,10 @@ async def test_session_is_not_extended_within_a_tenth_of_its_lifetime(start_chat
 async def test_session_is_extended_by_requests_on_one_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     for number in range(3):
         chat.clock.advance(60)
-        assert (await customer.ask("send_message", {"conversationId": "conv-1", "content": str(number)}))["success"]
+        assert (await customer.call("send_message", {"conversationId": "conv-1", "content": str(number)}))["success"]
     chat.clock.advance(60)
     await chat.customer("s-1")
 
@@ -271,25 +271,25 @@ async def test_session_is_extended_by_requests_on_one_connection(start_chat: Sta
 async def test_expired_session_is_rejected_on_its_open_connection(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     chat.clock.advance(101)
-    refusal = await customer.ask("send_message", {"conversationId": "conv-1", "content": "late"})
+    refusal = await customer.call("send_message", {"conversationId": "conv-1", "content": "late"})
     assert refusal["error"]["code"] == "session_expired"
 
 
 async def test_unavailable_store_does_not_prevent_a_reply_to_an_extended_session(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     chat.clock.advance(60)
     await chat.parts.store.close()
-    assert (await customer.ask("typing_start", "conv-1"))["success"]
+    assert (await customer.call("typing_start", "conv-1"))["success"]
 
 
 async def test_simultaneous_requests_extend_their_session_once(start_chat: StartChat) -> None:
     chat = await start_chat(session_ttl_s=100)
     customer = await chat.customer("s-1")
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     extended = []
 
     async def hang(session_id: str, expires_at_ms: int) -> None:
@@ -328,7 +328,7 @@ async def test_closed_connection_is_freed_without_cyclic_garbage_collection(star
     gc.disable()
     try:
         for peer in await chat.pair():
-            await peer.ask("send_message", {"conversationId": "conv-1", "content": "x"})
+            await peer.call("send_message", {"conversationId": "conv-1", "content": "x"})
             await peer.close()
         await until(lambda: not [value for value in gc.get_objects() if type(value) is Connection])
     finally:

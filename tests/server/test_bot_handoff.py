@@ -26,22 +26,22 @@ async def chat(start_chat: StartChat) -> RunningChat:
 
 async def joined(chat: RunningChat, conversation_id: str = "conv-1") -> Peer:
     customer = await chat.customer()
-    assert (await customer.ask("join_conversation", conversation_id))["success"]
+    assert (await customer.call("join_conversation", conversation_id))["success"]
     return customer
 
 
 async def say(peer: Peer, content: str, conversation_id: str = "conv-1") -> Any:
-    ack = await peer.ask("send_message", {"conversationId": conversation_id, "content": content})
+    ack = await peer.call("send_message", {"conversationId": conversation_id, "content": content})
     assert ack["success"], ack
     return ack
 
 
 async def change(agent: Peer, event: str, version: int, conversation_id: str = "conv-1") -> Any:
-    return await agent.ask(event, {"conversationId": conversation_id, "version": version})
+    return await agent.call(event, {"conversationId": conversation_id, "version": version})
 
 
 async def spoken(peer: Peer, conversation_id: str = "conv-1") -> list[tuple[str, str]]:
-    page = await peer.ask("history", {"conversationId": conversation_id, "limit": 100})
+    page = await peer.call("history", {"conversationId": conversation_id, "limit": 100})
     return [(message["sender"]["role"], message["content"]) for message in page["messages"]]
 
 
@@ -61,8 +61,8 @@ class UnevenBot(EchoBot):
 
 async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance: random.Random) -> int:
     """Ask the bot and claim the conversation at a random moment; return the number of stored replies."""
-    await customer.ask("join_conversation", name)
-    await agent.ask("join_conversation", name)
+    await customer.call("join_conversation", name)
+    await agent.call("join_conversation", name)
     await say(customer, "hello?", name)
     for _ in range(chance.randrange(160)):
         await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance
         case "claim":
             taken = (await change(agent, "claim_conversation", 1, name))["conversation"]
         case "handoff":
-            taken = (await customer.ask("handoff", {"conversationId": name}))["conversation"]
+            taken = (await customer.call("handoff", {"conversationId": name}))["conversation"]
         case _:
             async with chat.other_store() as store:
                 await store.transition(name, version=1, status="queued", assignee_id=None)
@@ -79,7 +79,7 @@ async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, chance
                 taken = {"version": after.version, "headSeq": after.head_seq}
     await say(agent, "I am human", name)
     await until(lambda: not chat.parts.bot.pending)
-    page = await customer.ask("history", {"conversationId": name})
+    page = await customer.call("history", {"conversationId": name})
     bots = [message["seq"] for message in page["messages"] if message["sender"]["role"] == "bot"]
     assert all(seq <= taken["headSeq"] for seq in bots), (name, bots, taken)
     live = [message["sender"]["role"] for message in customer.seen("message_received")]
@@ -97,7 +97,7 @@ async def test_bot_never_replies_after_a_claim_in_100_interleavings(chat: Runnin
         name = f"race-{number}"
         stored += await race(chat, customer, agent, name, chance)
         for peer in (customer, agent):
-            await peer.ask("leave_conversation", name)
+            await peer.call("leave_conversation", name)
     assert 0 < stored < INTERLEAVINGS, "the race was always won by the same side"
 
 
@@ -105,7 +105,7 @@ async def test_keyword_of_the_customer_hands_off(chat: RunningChat) -> None:
     bot = ScriptedBot("never asked")
     install(chat, bot)
     agent = await chat.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     customer = await joined(chat)
     await say(customer, "Please let me talk to a HUMAN!")
     line = await customer.expect("message_received", seq=2)
@@ -137,7 +137,7 @@ async def test_bot_hands_off_after_its_final_text(chat: RunningChat, pieces: tup
     bot.may_answer.set()
     install(chat, bot)
     agent = await chat.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     customer = await joined(chat)
     await say(customer, "a riddle")
     expected = "".join(pieces) or chat.settings.bot_handoff_text
@@ -148,9 +148,9 @@ async def test_bot_hands_off_after_its_final_text(chat: RunningChat, pieces: tup
 
 async def test_agents_receive_the_reason_of_a_customers_handoff(chat: RunningChat) -> None:
     agent = await chat.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     customer = await joined(chat)
-    assert (await customer.ask("handoff", {"conversationId": "conv-1", "reason": "a refund"}))["success"]
+    assert (await customer.call("handoff", {"conversationId": "conv-1", "reason": "a refund"}))["success"]
     notice = await agent.expect("bot_notice")
     assert (notice["kind"], notice["reason"]) == ("handed_off", "a refund")
 
@@ -175,7 +175,7 @@ async def test_question_during_assignment_to_the_bot_is_answered_once(chat: Runn
     agent, customer = await chat.agent(), await joined(chat, "warm-up")
     for number in range(40):
         name = f"back-{number}"
-        await customer.ask("join_conversation", name)
+        await customer.call("join_conversation", name)
         version = (await change(agent, "claim_conversation", 1, name))["conversation"]["version"]
         requests = [
             (customer, "send_message", {"conversationId": name, "content": "q"}),
@@ -190,12 +190,12 @@ async def test_question_during_assignment_to_the_bot_is_answered_once(chat: Runn
         assert all(ack["success"] for ack in await asyncio.gather(*acks))
         await until(lambda: not chat.parts.bot.pending)
         assert await spoken(customer, name) == [("customer", "q"), ("bot", "q")], number
-        await customer.ask("leave_conversation", name)
+        await customer.call("leave_conversation", name)
 
 
 async def test_bot_does_not_reply_in_an_answered_conversation_assigned_to_it(chat: RunningChat) -> None:
     agent, customer = await chat.agent(), await joined(chat)
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     await say(agent, "hello")
     assert (await change(agent, "assign_bot", 2))["success"]
     await say(customer, "bye")
@@ -209,7 +209,7 @@ async def test_reply_started_before_a_handoff_and_back_is_stored_once(chat: Runn
     agent, customer = await chat.agent(), await joined(chat)
     await say(customer, "hello?")
     await bot.asked.wait()
-    queued = (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]
+    queued = (await customer.call("handoff", {"conversationId": "conv-1"}))["conversation"]
     await change(agent, "assign_bot", queued["version"])
     bot.may_answer.set()
     await customer.expect("message_received", seq=2)
@@ -222,7 +222,7 @@ async def test_assignment_to_the_bot_checks_version_status_and_role(chat: Runnin
     agent, customer = await chat.agent(), await joined(chat)
     already = await change(agent, "assign_bot", 1)
     assert already["error"]["code"] == "conflict"
-    queued = (await customer.ask("handoff", {"conversationId": "conv-1"}))["conversation"]
+    queued = (await customer.call("handoff", {"conversationId": "conv-1"}))["conversation"]
     assert (await change(agent, "assign_bot", queued["version"] - 1))["error"]["code"] == "conflict"
     assert (await change(customer, "assign_bot", queued["version"]))["error"]["code"] == "forbidden"
     resolved = (await change(agent, "resolve_conversation", queued["version"]))["conversation"]

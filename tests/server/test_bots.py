@@ -22,14 +22,14 @@ async def chat(start_chat: StartChat) -> RunningChat:
 
 async def bots_customer(chat: RunningChat) -> Peer:
     customer = await chat.customer()
-    ack = await customer.ask("join_conversation", "conv-1")
+    ack = await customer.call("join_conversation", "conv-1")
     assert ack["conversation"]["status"] == "bot"
     customer.events.clear()
     return customer
 
 
 async def say(peer: Peer, content: str, **fields: str) -> Any:
-    ack = await peer.ask("send_message", {"conversationId": "conv-1", "content": content, **fields})
+    ack = await peer.call("send_message", {"conversationId": "conv-1", "content": content, **fields})
     assert ack["success"], ack
     return ack
 
@@ -55,7 +55,7 @@ async def test_echo_bot_answers_in_the_room_with_its_own_role(chat: RunningChat)
     assert answer["content"] == "hello?"
     assert answer["sender"] == {"userId": "bot", "userName": "AI", "role": "bot"}
     await customer.settle()
-    history = await customer.ask("history", {"conversationId": "conv-1"})
+    history = await customer.call("history", {"conversationId": "conv-1"})
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer", "bot"]
 
 
@@ -90,15 +90,15 @@ async def test_reply_in_progress_is_dropped_when_an_agent_takes_over(chat: Runni
     install(chat, bot)
     customer = await bots_customer(chat)
     agent = await chat.agent()
-    version = (await agent.ask("join_conversation", "conv-1"))["conversation"]["version"]
+    version = (await agent.call("join_conversation", "conv-1"))["conversation"]["version"]
     await say(customer, "hello?")
     await bot.asked.wait()
     match how:
         case "handoff":
-            assert (await customer.ask("handoff", {"conversationId": "conv-1"}))["success"]
+            assert (await customer.call("handoff", {"conversationId": "conv-1"}))["success"]
         case "claim":
             payload = {"conversationId": "conv-1", "version": version}
-            assert (await agent.ask("claim_conversation", payload))["success"]
+            assert (await agent.call("claim_conversation", payload))["success"]
         case _:
             await say(agent, "I take this")
     bot.may_answer.set()
@@ -111,7 +111,7 @@ async def test_reply_in_progress_is_dropped_when_an_agent_takes_over(chat: Runni
 
 async def test_answer_is_dropped_when_another_process_took_the_conversation(chat: RunningChat) -> None:
     customer = await asked_and_taken_away(chat, ScriptedBot("too late"))
-    history = await customer.ask("history", {"conversationId": "conv-1"})
+    history = await customer.call("history", {"conversationId": "conv-1"})
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer"]
 
 
@@ -134,17 +134,17 @@ async def test_repeated_question_is_answered_once(chat: RunningChat) -> None:
     await customer.expect("message_received", seq=2)
     await say(customer, "bye")
     await customer.expect("message_received", content="bye", sender={"userId": "bot", "userName": "AI", "role": "bot"})
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 4
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 4
 
 
 async def test_bot_answers_neither_agents_nor_conversations_of_agents(chat: RunningChat) -> None:
     bot = ScriptedBot("never")
     install(chat, bot)
     customer = await bots_customer(chat)
-    await customer.ask("handoff", {"conversationId": "conv-1"})
+    await customer.call("handoff", {"conversationId": "conv-1"})
     await say(customer, "a human, please")
     agent = await chat.agent()
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     await say(agent, "here I am")
     assert not bot.asked.is_set()
 
@@ -167,7 +167,7 @@ async def test_failed_bot_sends_the_failure_text_and_a_notice_to_agents(
     bot = ScriptedBot(*pieces, problem=problem)
     install(chat, bot)
     agent = await chat.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     customer = await bots_customer(chat)
     await say(customer, "hello?")
     bot.may_answer.set()
@@ -186,7 +186,7 @@ async def test_reply_of_a_slow_bot_times_out(start_chat: StartChat) -> None:
     bot = ScriptedBot("never")
     install(chat, bot)
     agent = await chat.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     customer = await bots_customer(chat)
     await say(customer, "hello?")
     await customer.expect("message_received", seq=2, content=chat.settings.bot_failure_text)
@@ -208,7 +208,7 @@ async def test_failed_bot_hands_off_if_configured(start_chat: StartChat) -> None
 
 async def test_failure_text_is_not_stored_after_an_agent_has_taken_over(chat: RunningChat) -> None:
     customer = await asked_and_taken_away(chat, ScriptedBot(problem=BotError("away")))
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 1
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
 
 async def test_control_characters_of_a_bot_are_left_out(chat: RunningChat) -> None:
@@ -241,7 +241,7 @@ async def test_questions_beyond_the_queue_limit_are_left_to_the_agents(start_cha
     bot = ScriptedBot("yes")
     install(chat, bot)
     agent = await chat.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     customer = await bots_customer(chat)
     for number in range(12):
         await say(customer, f"q{number}")
@@ -274,13 +274,13 @@ async def test_question_that_a_restart_interrupted_is_answered_once(start_chat: 
     for _ in range(2):
         chat = await start_chat(bot="echo")
         agent = await chat.agent()
-        ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+        ack = await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
         if len(ack["messages"]) == 1:
             await agent.expect("message_received", seq=2, content="hello?")
         await chat.stop()
     chat = await start_chat(bot="echo")
     agent = await chat.agent()
-    history = await agent.ask("history", {"conversationId": "conv-1"})
+    history = await agent.call("history", {"conversationId": "conv-1"})
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer", "bot"]
 
 

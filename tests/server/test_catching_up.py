@@ -18,7 +18,7 @@ async def catch_up(peer: Peer, after_seq: int, conversation_id: str = "conv-1") 
     """Join repeatedly until no messages are left, as the SDK does; return all pages."""
     pages = []
     while True:
-        ack = await peer.ask("join_conversation", {"conversationId": conversation_id, "afterSeq": after_seq})
+        ack = await peer.call("join_conversation", {"conversationId": conversation_id, "afterSeq": after_seq})
         assert ack["success"], ack
         pages.append(ack["messages"])
         if not ack["hasMore"]:
@@ -29,7 +29,7 @@ async def catch_up(peer: Peer, after_seq: int, conversation_id: str = "conv-1") 
 async def test_join_answers_with_the_state_and_without_messages(chat: RunningChat) -> None:
     await fill(chat, 3)
     agent = await chat.agent()
-    ack = await agent.ask("join_conversation", "conv-1")
+    ack = await agent.call("join_conversation", "conv-1")
     assert ack["conversation"]["headSeq"] == 3
     assert ack["conversation"]["lastMessage"]["seq"] == 3
     assert ack["conversation"]["customer"] == {"userId": "ann", "userName": "Ann", "role": "customer"}
@@ -40,20 +40,20 @@ async def test_join_answers_with_the_state_and_without_messages(chat: RunningCha
 
 async def test_gap_comes_whole_and_in_order(chat: RunningChat) -> None:
     await fill(chat, 20)
-    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 5})
+    ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 5})
     assert seqs(ack["messages"]) == list(range(6, 21))
     assert (ack["recovered"], ack["hasMore"]) == (True, False)
 
 
 async def test_nothing_is_missed_at_the_head(chat: RunningChat) -> None:
     await fill(chat, 2)
-    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 2})
+    ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 2})
     assert (ack["recovered"], ack["messages"], ack["hasMore"]) == (True, [], False)
 
 
 async def test_after_seq_zero_gives_the_whole_conversation(chat: RunningChat) -> None:
     await fill(chat, 4)
-    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert seqs(ack["messages"]) == [1, 2, 3, 4]
 
 
@@ -76,7 +76,7 @@ async def test_pages_end_at_128_kib(chat: RunningChat) -> None:
 
 async def test_position_beyond_the_head_is_not_recovered(chat: RunningChat) -> None:
     await fill(chat, 3)
-    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 4})
+    ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 4})
     assert (ack["recovered"], ack["messages"], ack["conversation"]["headSeq"]) == (False, [], 3)
 
 
@@ -84,17 +84,17 @@ async def test_position_of_another_database_is_not_recovered(chat: RunningChat) 
     await fill(chat, 3)
     agent = await chat.agent()
     foreign = {"conversationId": "conv-1", "afterSeq": 1, "epoch": "another"}
-    ack = await agent.ask("join_conversation", foreign)
+    ack = await agent.call("join_conversation", foreign)
     assert (ack["recovered"], ack["messages"], ack["hasMore"]) == (False, [], False)
-    own = await agent.ask("join_conversation", {**foreign, "epoch": ack["epoch"]})
+    own = await agent.call("join_conversation", {**foreign, "epoch": ack["epoch"]})
     assert (own["recovered"], seqs(own["messages"])) == (True, [2, 3])
 
 
 async def test_joining_again_changes_nothing_but_answers_anew(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    again = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    again = await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert again["success"]
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "once"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "once"})
     await agent.settle()
     assert len(agent.seen("message_received")) == 1
     await customer.settle()
@@ -106,7 +106,7 @@ async def test_nothing_is_missing_between_the_ack_and_the_events_of_a_join(start
     agent, customer = await chat.pair()
     last = 0
     for _ in range(40):
-        await agent.ask("leave_conversation", "conv-1")
+        await agent.call("leave_conversation", "conv-1")
         agent.events.clear()
         sends = [await customer.start("send_message", {"conversationId": "conv-1", "content": "a"}) for _ in range(3)]
         join = await agent.start("join_conversation", {"conversationId": "conv-1", "afterSeq": last})
@@ -122,7 +122,7 @@ async def test_nothing_is_missing_between_the_ack_and_the_events_of_a_join(start
 async def test_room_is_entered_before_rows_are_read(chat: RunningChat) -> None:
     """Store messages while the rows are read: all of them reach the client as events."""
     agent, customer = await chat.pair()
-    await agent.ask("leave_conversation", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     store, read_rows = chat.parts.store, asyncio.Event()
     snapshot = store.snapshot
 
@@ -133,7 +133,7 @@ async def test_room_is_entered_before_rows_are_read(chat: RunningChat) -> None:
 
     store.snapshot = slow_snapshot  # type: ignore[method-assign]  # no database can be made to pause here
     join = await agent.start("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "meanwhile"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "meanwhile"})
     read_rows.set()
     ack = await join
     await agent.expect("message_received", content="meanwhile")
@@ -158,18 +158,18 @@ async def test_pages_larger_than_the_outbox_reach_a_client_that_reads_slowly(sta
 
 async def test_leaving_a_room_ends_its_messages_and_sending(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    assert await agent.ask("leave_conversation", "conv-1") == {"success": True}
+    assert await agent.call("leave_conversation", "conv-1") == {"success": True}
     assert agent.seen("left_conversation") == [{"conversationId": "conv-1"}]
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "gone?"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "gone?"})
     await agent.settle()
     assert not agent.seen("message_received")
-    assert (await agent.ask("leave_conversation", "conv-1"))["error"]["code"] == "not_joined"
+    assert (await agent.call("leave_conversation", "conv-1"))["error"]["code"] == "not_joined"
 
 
 async def test_positions_name_the_heads_of_joined_conversations(start_chat: StartChat) -> None:
     chat = await start_chat(positions_ms=300)
     await fill(chat, 7)
     agent = await chat.agent()
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     await chat.customer()
     assert await agent.expect("positions") == {"conv-1": 7}

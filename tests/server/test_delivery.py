@@ -44,7 +44,7 @@ async def test_reconciliation_delivers_more_than_a_page(start_chat: StartChat) -
 async def test_own_message_after_a_gap_waits_for_it(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await stored_unannounced(chat, 2)
-    ack = await customer.ask("send_message", {"conversationId": "conv-1", "content": "third"})
+    ack = await customer.call("send_message", {"conversationId": "conv-1", "content": "third"})
     assert ack["seq"] == 3
     assert await received(agent, 3) == [1, 2, 3]
 
@@ -97,11 +97,11 @@ async def test_repair_ends_with_the_last_member(start_chat: StartChat) -> None:
     messages = await stored_unannounced(chat, 3)
     chat.parts.hub.deliver(messages[2])
     for peer in (agent, customer):
-        await peer.ask("leave_conversation", "conv-1")
-    ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+        await peer.call("leave_conversation", "conv-1")
+    ack = await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert seqs(ack["messages"]) == [1, 2, 3]
-    await customer.ask("join_conversation", "conv-1")
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "fourth"})
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "fourth"})
     assert await received(agent, 1) == [4]
 
 

@@ -36,7 +36,7 @@ async def test_sends_during_the_drain_are_rejected_with_draining(chat: RunningCh
     agent, customer = await chat.pair()
     drain = asyncio.create_task(chat.drain())
     await customer.expect("server_draining")
-    ack = await customer.ask("send_message", MESSAGE)
+    ack = await customer.call("send_message", MESSAGE)
     assert (ack["error"]["code"], ack["error"]["retryable"]) == ("draining", True)
     await drain
     assert not agent.seen("message_received")
@@ -112,7 +112,7 @@ async def send_until_closed(peer: Peer, conversation_id: str) -> tuple[list[int]
     for number in range(10_000):
         payload = {"conversationId": conversation_id, "content": str(number), "clientMessageId": f"m-{number}"}
         try:
-            answer = await peer.ask("send_message", payload)
+            answer = await peer.call("send_message", payload)
         except (Closed, ConnectionError):
             break
         if answer["success"]:
@@ -125,7 +125,7 @@ async def send_until_closed(peer: Peer, conversation_id: str) -> tuple[list[int]
 async def customer_of(server: ServerProcess, number: int) -> tuple[Peer, str]:
     conversation_id = f"conv-{number}"
     peer = await Peer.connect(server.url, {"sessionId": f"session-{number}"})
-    assert (await peer.ask("join_conversation", conversation_id))["success"]
+    assert (await peer.call("join_conversation", conversation_id))["success"]
     return peer, conversation_id
 
 
@@ -147,7 +147,7 @@ async def test_sigterm_under_load_loses_no_acked_message(start_server: StartServ
         assert acked == list(range(1, len(acked) + 1))
         number = conversation_id.removeprefix("conv-")
         again, _ = await customer_of(server, int(number))
-        page = await again.ask("history", {"conversationId": conversation_id})
+        page = await again.call("history", {"conversationId": conversation_id})
         assert page["headSeq"] == len(acked)
         await again.close()
 

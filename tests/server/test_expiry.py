@@ -19,9 +19,9 @@ def short_token(chat: RunningChat, ttl_s: float = 0.5) -> str:
 
 
 async def connect_and_join(chat: RunningChat, token: str) -> Peer:
-    await (await chat.customer()).ask("join_conversation", "conv-1")
+    await (await chat.customer()).call("join_conversation", "conv-1")
     agent = await chat.connect({"token": token})
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     return agent
 
 
@@ -49,30 +49,30 @@ async def test_connection_is_closed_after_the_grace_period_and_can_reconnect(sta
 async def test_sends_after_expiry_are_rejected_until_renewal(chat: RunningChat) -> None:
     agent = await connect_and_join(chat, chat.token(ttl_s=60))
     chat.clock.advance(61)
-    rejection = await agent.ask("send_message", MESSAGE)
+    rejection = await agent.call("send_message", MESSAGE)
     assert rejection["error"]["code"] == "token_expired"
     assert rejection["error"]["retryable"] is True
-    assert (await agent.ask("refresh_token", {"token": chat.token()}))["success"]
-    assert (await agent.ask("send_message", MESSAGE))["success"]
+    assert (await agent.call("refresh_token", {"token": chat.token()}))["success"]
+    assert (await agent.call("send_message", MESSAGE))["success"]
 
 
 async def test_renewed_connection_is_not_closed_at_the_old_expiry(start_chat: StartChat) -> None:
     chat = await start_chat(token_grace_ms=100)
     token = short_token(chat, 0.8)
     renewed, other = await connect_and_join(chat, token), await chat.connect({"token": token})
-    ack = await renewed.ask("refresh_token", {"token": chat.token()})
+    ack = await renewed.call("refresh_token", {"token": chat.token()})
     assert ack["success"]
     assert ack["userId"] == "agent-1"
     await other.wait_closed()
-    assert (await renewed.ask("send_message", MESSAGE))["success"]
+    assert (await renewed.call("send_message", MESSAGE))["success"]
     assert not renewed.seen("error")
 
 
 async def test_renewal_requires_a_token_of_the_same_user(chat: RunningChat) -> None:
     agent = await chat.agent("agent-1")
-    rejection = await agent.ask("refresh_token", {"token": chat.token("agent-2")})
+    rejection = await agent.call("refresh_token", {"token": chat.token("agent-2")})
     assert rejection["error"]["code"] == "unauthorized"
-    assert (await agent.ask("subscribe_inbox", {}))["success"]
+    assert (await agent.call("subscribe_inbox", {}))["success"]
 
 
 @pytest.mark.parametrize(("change", "code"), [("nonsense", "unauthorized"), ("expired", "token_expired")])
@@ -80,7 +80,7 @@ async def test_renewal_requires_a_valid_token(chat: RunningChat, change: str, co
     expired = chat.token(ttl_s=10)
     agent = await chat.agent()
     chat.clock.advance(20)
-    rejection = await agent.ask("refresh_token", {"token": expired if change == "expired" else change})
+    rejection = await agent.call("refresh_token", {"token": expired if change == "expired" else change})
     assert rejection["error"]["code"] == code
 
 
@@ -88,9 +88,9 @@ async def test_logged_out_agent_cannot_renew(chat: RunningChat) -> None:
     agent = await chat.agent()
     token = chat.token()
     await chat.parts.store.revoke_tokens("agent-1", chat.clock.now_ms() + 1000)
-    assert (await agent.ask("refresh_token", {"token": token}))["error"]["code"] == "unauthorized"
+    assert (await agent.call("refresh_token", {"token": token}))["error"]["code"] == "unauthorized"
 
 
 async def test_customer_cannot_renew_a_token(chat: RunningChat) -> None:
     customer = await chat.customer()
-    assert (await customer.ask("refresh_token", {"token": chat.token()}))["error"]["code"] == "forbidden"
+    assert (await customer.call("refresh_token", {"token": chat.token()}))["error"]["code"] == "forbidden"

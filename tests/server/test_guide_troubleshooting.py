@@ -39,9 +39,9 @@ async def test_connection_fails_test_with_polling_transport(chat: RunningChat) -
 async def test_messages_not_received_verify_both_clients_joined_the_same_room(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     outside = await chat.agent("agent-2")
-    refusal = await outside.ask("send_message", {"conversationId": "conv-1", "content": "hello?"})
+    refusal = await outside.call("send_message", {"conversationId": "conv-1", "content": "hello?"})
     assert refusal["error"]["code"] == "not_joined"
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     await agent.expect("message_received", content="hello")
     await outside.settle()
     assert not outside.seen("message_received")
@@ -56,14 +56,14 @@ async def test_messages_not_received_check_server_logs_for_errors(
         raise KeyError("what went wrong")
 
     chat.parts.store.append = broken  # type: ignore[assignment, method-assign]  # a bug
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     assert "request_failed" in caplog.text
     assert "what went wrong" in caplog.text
 
 
 async def test_typing_indicator_does_not_appear_check_typing_events(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    await agent.tell("typing_start", "conv-1")
+    await agent.emit("typing_start", "conv-1")
     await customer.expect("typing_indicator", isTyping=True)
 
 
@@ -76,20 +76,20 @@ async def test_typing_indicator_does_not_appear_three_second_timeout_is_not_too_
 async def test_typing_indicator_does_not_appear_manual_emit_without_join_says_why(chat: RunningChat) -> None:
     await chat.pair()
     agent = await chat.agent("agent-2")
-    await agent.tell("typing_start", "conv-1")
+    await agent.emit("typing_start", "conv-1")
     failed = await agent.expect("error")
     assert (failed["event"], failed["code"]) == ("typing_start", "not_joined")
 
 
 async def test_does_not_reconnect_disconnect_and_connect_again_with_the_same_session(chat: RunningChat) -> None:
     customer = await chat.customer("s-1")
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     agent = await chat.agent()
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     await customer.close()
-    await agent.ask("send_message", {"conversationId": "conv-1", "content": "missed"})
+    await agent.call("send_message", {"conversationId": "conv-1", "content": "missed"})
     again = await chat.customer("s-1")
-    ack = await again.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    ack = await again.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert [message["content"] for message in ack["messages"]] == ["missed"]
 
 
@@ -115,7 +115,7 @@ async def test_does_not_reconnect_client_that_keeps_trying_is_let_in_again(start
 async def test_devtools_example_works_as_printed(chat: RunningChat) -> None:
     """Run the example of "Manual Testing with DevTools", which waits for no reply."""
     peer = await Peer.connect(chat.url, {"sessionId": "test-session"})
-    await peer.tell("join_conversation", "test-conv")
-    await peer.tell("send_message", {"conversationId": "test-conv", "content": "Hello!"})
+    await peer.emit("join_conversation", "test-conv")
+    await peer.emit("send_message", {"conversationId": "test-conv", "content": "Hello!"})
     assert (await peer.expect("message_received"))["content"] == "Hello!"
     await peer.close()

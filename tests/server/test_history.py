@@ -14,7 +14,7 @@ from tests.support.messages import fill, seqs
 async def page(chat: RunningChat, **wanted: Any) -> tuple[list[int], bool, bool]:
     """Request a page of a conversation of ten messages; return its ``seq`` and whether others lie before and after."""
     await fill(chat, 10)
-    ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1", **wanted})
+    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **wanted})
     assert ack["success"], ack
     assert ack["headSeq"] == 10
     return seqs(ack["messages"]), ack["hasMoreBefore"], ack["hasMoreAfter"]
@@ -60,21 +60,21 @@ async def test_page_is_ascending_and_says_what_lies_around_it(
 )
 async def test_impossible_page_is_a_bad_request(chat: RunningChat, wanted: dict[str, Any]) -> None:
     await fill(chat, 1)
-    ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1", **wanted})
+    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **wanted})
     assert ack["error"]["code"] == "bad_request"
 
 
 async def test_empty_conversation_has_no_history(chat: RunningChat) -> None:
     await fill(chat, 0)
-    ack = await (await chat.agent()).ask("history", {"conversationId": "conv-1"})
+    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1"})
     assert (ack["messages"], ack["hasMoreBefore"], ack["hasMoreAfter"], ack["headSeq"]) == ([], False, False, 0)
 
 
 async def test_history_needs_no_join_only_membership(chat: RunningChat) -> None:
     await fill(chat, 2)
-    assert (await (await chat.agent()).ask("history", {"conversationId": "conv-1"}))["success"]
+    assert (await (await chat.agent()).call("history", {"conversationId": "conv-1"}))["success"]
     other_customer = await chat.customer()
-    assert (await other_customer.ask("history", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
+    assert (await other_customer.call("history", {"conversationId": "conv-1"}))["error"]["code"] == "forbidden"
 
 
 async def test_history_survives_a_restart(start_chat: StartChat) -> None:
@@ -82,6 +82,6 @@ async def test_history_survives_a_restart(start_chat: StartChat) -> None:
     await fill(first, 5)
     await first.stop()
     second = await start_chat()
-    ack = await (await second.agent()).ask("history", {"conversationId": "conv-1"})
+    ack = await (await second.agent()).call("history", {"conversationId": "conv-1"})
     assert seqs(ack["messages"]) == [1, 2, 3, 4, 5]
     assert second.parts.store.epoch == first.parts.store.epoch

@@ -19,7 +19,7 @@ from tests.support.peer import Peer
 async def follow(chat: RunningChat, user_id: str = "follower", **wanted: str) -> tuple[Peer, list[str]]:
     """Subscribe an agent; return the peer and the listed ids."""
     agent = await chat.agent(user_id)
-    ack = await agent.ask("subscribe_inbox", wanted)
+    ack = await agent.call("subscribe_inbox", wanted)
     assert ack["success"], ack
     return agent, [conversation["conversationId"] for conversation in ack["conversations"]]
 
@@ -36,7 +36,7 @@ async def claim(chat: RunningChat, agent: Peer, conversation_id: str = "conv-1")
     conversation = await chat.parts.store.conversation(conversation_id)
     assert conversation is not None
     payload = {"conversationId": conversation_id, "version": conversation.version}
-    return await agent.ask("claim_conversation", payload)
+    return await agent.call("claim_conversation", payload)
 
 
 async def test_list_has_the_conversations_last_changed_first(chat: RunningChat) -> None:
@@ -49,7 +49,7 @@ async def test_list_has_the_conversations_last_changed_first(chat: RunningChat) 
 
 
 async def test_payload_may_be_left_out(chat: RunningChat) -> None:
-    assert (await (await chat.agent()).ask("subscribe_inbox"))["success"]
+    assert (await (await chat.agent()).call("subscribe_inbox"))["success"]
 
 
 async def test_subscriber_receives_new_conversations_and_messages(start_chat: StartChat) -> None:
@@ -57,9 +57,9 @@ async def test_subscriber_receives_new_conversations_and_messages(start_chat: St
     follower, listed = await follow(chat)
     assert listed == []
     customer = await chat.customer()
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     assert (await updated(follower))["headSeq"] == 0
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     conversation = await updated(follower, headSeq=1)
     assert conversation["lastMessage"]["content"] == "hello"
     assert not follower.seen("message_received")
@@ -70,14 +70,14 @@ async def test_agents_without_subscription_receive_nothing(start_chat: StartChat
     bystander = await chat.agent("bystander")
     follower, _ = await follow(chat)
     _, customer = await chat.pair()
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     await updated(follower, headSeq=1)
     await bystander.settle()
     assert [name for name, _ in bystander.events] == ["authenticated"]
 
 
 async def test_customers_have_no_inbox(chat: RunningChat) -> None:
-    assert (await (await chat.customer()).ask("subscribe_inbox", {}))["error"]["code"] == "forbidden"
+    assert (await (await chat.customer()).call("subscribe_inbox", {}))["error"]["code"] == "forbidden"
 
 
 async def test_updates_of_one_conversation_are_bounded_and_the_last_state_is_shown(start_chat: StartChat) -> None:
@@ -87,7 +87,7 @@ async def test_updates_of_one_conversation_are_bounded_and_the_last_state_is_sho
     began = loop.time()
     _, customer = await chat.pair()
     for number in range(30):
-        await customer.ask("send_message", {"conversationId": "conv-1", "content": str(number)})
+        await customer.call("send_message", {"conversationId": "conv-1", "content": str(number)})
     heads = [0]
     while heads[-1] < 30:
         heads.append((await follower.expect("conversation_updated"))["conversation"]["headSeq"])
@@ -118,7 +118,7 @@ async def test_bound_counts_for_each_conversation_alone(start_chat: StartChat) -
     chat = await start_chat(inbox_update_ms=60_000)
     follower, _ = await follow(chat)
     for name in ("conv-1", "conv-2", "conv-3"):
-        await (await chat.customer()).ask("join_conversation", name)
+        await (await chat.customer()).call("join_conversation", name)
     seen = {(await updated(follower))["conversationId"] for _ in range(3)}
     assert seen == {"conv-1", "conv-2", "conv-3"}
 
@@ -133,8 +133,8 @@ async def test_status_filter_lists_and_shows_only_its_own(start_chat: StartChat)
     assert listed == ["conv-1"]
     assigned, listed = await follow(chat, "assigned-watcher", status="assigned")
     assert listed == ["conv-2"]
-    await agent.ask("join_conversation", "conv-2")
-    await agent.ask("send_message", {"conversationId": "conv-2", "content": "hello"})
+    await agent.call("join_conversation", "conv-2")
+    await agent.call("send_message", {"conversationId": "conv-2", "content": "hello"})
     assert (await updated(assigned, headSeq=2))["conversationId"] == "conv-2"
     await queued.settle()
     assert not queued.seen("conversation_updated")
@@ -157,7 +157,7 @@ async def test_change_within_the_interval_reaches_subscribers_of_the_old_state(s
     chat = await start_chat(inbox_update_ms=200)
     queued, _ = await follow(chat, "queue-watcher", status="queued")
     customer = await chat.customer()
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     await updated(queued, status="queued")
     assert (await claim(chat, await chat.agent()))["success"]
     assert (await updated(queued))["status"] == "assigned"
@@ -166,9 +166,9 @@ async def test_change_within_the_interval_reaches_subscribers_of_the_old_state(s
 async def test_second_subscription_replaces_the_first(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=1)
     follower, _ = await follow(chat)
-    await follower.ask("subscribe_inbox", {"status": "resolved"})
+    await follower.call("subscribe_inbox", {"status": "resolved"})
     observer, _ = await follow(chat, "witness")
-    await (await chat.customer()).ask("join_conversation", "conv-1")
+    await (await chat.customer()).call("join_conversation", "conv-1")
     await updated(observer)
     await follower.settle()
     assert not follower.seen("conversation_updated")
@@ -180,7 +180,7 @@ async def test_list_of_long_messages_is_cut_to_a_page(start_chat: StartChat) -> 
     for number in range(100):
         await fill(chat, 1, "\N{GRINNING FACE}" * 3990, f"conv-{number}")
     agent = await chat.agent(buffer_bytes=4096)
-    conversations = (await agent.ask("subscribe_inbox", {}))["conversations"]
+    conversations = (await agent.call("subscribe_inbox", {}))["conversations"]
     assert len(conversations) > 5
     assert len(json.dumps(conversations, ensure_ascii=False, separators=(",", ":")).encode()) <= PAGE_BYTES
     assert [one["updatedAt"] for one in conversations] == sorted(
@@ -190,7 +190,7 @@ async def test_list_of_long_messages_is_cut_to_a_page(start_chat: StartChat) -> 
 
 @pytest.mark.parametrize("wanted", [{"status": "open"}, {"assignee": "a b"}, {"status": None}, "queued", [], 7])
 async def test_impossible_filter_is_a_bad_request(chat: RunningChat, wanted: Any) -> None:
-    assert (await (await chat.agent()).ask("subscribe_inbox", wanted))["error"]["code"] == "bad_request"
+    assert (await (await chat.agent()).call("subscribe_inbox", wanted))["error"]["code"] == "bad_request"
 
 
 async def test_nothing_falls_between_the_list_and_the_updates(start_chat: StartChat) -> None:

@@ -41,10 +41,10 @@ async def test_messages_have_a_burst_and_a_rate(start_chat: StartChat) -> None:
 async def test_waiting_as_long_as_the_refusal_says_is_enough(start_chat: StartChat) -> None:
     chat = await start_chat(send_per_s=0.01, send_burst=1)
     _, customer = await chat.pair()
-    await customer.ask("send_message", MESSAGE)
-    refusal = await customer.ask("send_message", MESSAGE)
+    await customer.call("send_message", MESSAGE)
+    refusal = await customer.call("send_message", MESSAGE)
     chat.clock.advance(refusal["error"]["retryAfterMs"] / 1000)
-    assert (await customer.ask("send_message", MESSAGE))["success"]
+    assert (await customer.call("send_message", MESSAGE))["success"]
 
 
 async def test_joins_and_leaves_have_a_burst_and_a_rate(start_chat: StartChat) -> None:
@@ -75,7 +75,7 @@ async def test_refused_message_is_not_stored(start_chat: StartChat) -> None:
     await codes(customer, "send_message", MESSAGE, 5)
     await agent.settle()
     assert len(agent.seen("message_received")) == 2
-    assert (await agent.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 2
+    assert (await agent.call("history", {"conversationId": "conv-1"}))["headSeq"] == 2
 
 
 async def connected(chat: RunningChat, auth: Any, count: int) -> list[str | None]:
@@ -113,7 +113,7 @@ async def test_late_authentication_counts_connections_too(start_chat: StartChat)
     chat = await start_chat(connections_per_agent=1)
     await chat.agent()
     late = await chat.connect()
-    assert (await late.ask("authenticate", {"token": chat.token()}))["error"]["code"] == "connection_limit"
+    assert (await late.call("authenticate", {"token": chat.token()}))["error"]["code"] == "connection_limit"
 
 
 @pytest.mark.parametrize("setting", ["connections", "connections_per_address", "unauthenticated"])
@@ -154,7 +154,7 @@ async def test_rooms_of_one_socket(start_chat: StartChat) -> None:
     for number in (0, 1, 1):
         assert await codes(agent, "join_conversation", f"conv-{number}", 1) == ["ok"]
     assert await codes(agent, "join_conversation", "conv-2", 1) == ["connection_limit"]
-    await agent.ask("leave_conversation", "conv-0")
+    await agent.call("leave_conversation", "conv-0")
     assert await codes(agent, "join_conversation", "conv-2", 1) == ["ok"]
 
 
@@ -164,16 +164,16 @@ async def test_members_of_one_room(start_chat: StartChat) -> None:
     late = await chat.agent("agent-2")
     assert await codes(late, "join_conversation", "conv-1", 1) == ["connection_limit"]
     assert await codes(customer, "join_conversation", "conv-1", 1) == ["ok"]
-    await agent.ask("leave_conversation", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     assert await codes(late, "join_conversation", "conv-1", 1) == ["ok"]
 
 
 async def test_frame_over_64_kib_closes_the_transport(chat: RunningChat) -> None:
     _, customer = await chat.pair()
     fits = {"conversationId": "conv-1", "content": "x", "padding": "p" * 60_000}
-    assert (await customer.ask("send_message", fits))["success"]
+    assert (await customer.call("send_message", fits))["success"]
     with pytest.raises(Closed) as caught:
-        await customer.ask("send_message", {**fits, "padding": "p" * 70_000})
+        await customer.call("send_message", {**fits, "padding": "p" * 70_000})
     assert caught.value.code == 1009
 
 
@@ -197,14 +197,14 @@ async def test_id_of_64_characters_is_one(chat: RunningChat) -> None:
 @pytest.mark.parametrize("client_message_id", ["", "x" * 65, 7, None])
 async def test_client_message_id_has_1_to_64_characters(chat: RunningChat, client_message_id: Any) -> None:
     _, customer = await chat.pair()
-    ack = await customer.ask("send_message", {**MESSAGE, "clientMessageId": client_message_id})
+    ack = await customer.call("send_message", {**MESSAGE, "clientMessageId": client_message_id})
     assert ack["error"]["code"] == "bad_request"
 
 
 async def test_content_has_at_most_16_kib(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    assert (await customer.ask("send_message", {**MESSAGE, "content": "\N{GRINNING FACE}" * 4000}))["success"]
-    too_much = await customer.ask("send_message", {**MESSAGE, "content": "\N{GRINNING FACE}" * 4001})
+    assert (await customer.call("send_message", {**MESSAGE, "content": "\N{GRINNING FACE}" * 4000}))["success"]
+    too_much = await customer.call("send_message", {**MESSAGE, "content": "\N{GRINNING FACE}" * 4001})
     assert too_much["error"]["code"] == "too_large"
 
 
@@ -221,14 +221,14 @@ async def test_stalled_reader_is_disconnected_and_others_are_not(start_chat: Sta
     chat = await start_chat(limits="off", send_buffer_bytes=4096, **limits)
     _, customer = await chat.pair()
     stalled = await chat.agent("stalled", buffer_bytes=4096)
-    await stalled.ask("join_conversation", "conv-1")
+    await stalled.call("join_conversation", "conv-1")
     stalled.pause_reading()
     for _ in range(150):
-        assert (await customer.ask("send_message", {**MESSAGE, "content": "x" * 4000}))["success"]
+        assert (await customer.call("send_message", {**MESSAGE, "content": "x" * 4000}))["success"]
     await until(lambda: chat.service.get_connection_count() == 2)
     stalled.resume_reading()
     assert await stalled.wait_closed() == 1006
-    assert (await customer.ask("history", {"conversationId": "conv-1", "limit": 1}))["headSeq"] == 150
+    assert (await customer.call("history", {"conversationId": "conv-1", "limit": 1}))["headSeq"] == 150
 
 
 async def test_limits_off_lifts_rates_and_counts(start_chat: StartChat) -> None:
@@ -250,12 +250,12 @@ async def test_limits_off_keeps_what_a_message_and_a_frame_may_be(start_chat: St
     chat = await start_chat(limits="off")
     _, customer = await chat.pair()
     assert await codes(customer, "send_message", {**MESSAGE, "content": "x" * 4001}, 1) == ["too_large"]
-    await customer.tell("send_message", {**MESSAGE, "padding": "p" * 70_000})
+    await customer.emit("send_message", {**MESSAGE, "padding": "p" * 70_000})
     assert await customer.wait_closed() == 1009
 
 
 async def test_malformed_requests_count_against_the_total(start_chat: StartChat) -> None:
     chat = await start_chat(total_per_s=0.01, total_burst=5)
     customer = await chat.customer()
-    answers = [await customer.ask("no_such_event") for _ in range(7)]
+    answers = [await customer.call("no_such_event") for _ in range(7)]
     assert [answer["error"]["code"] for answer in answers] == ["unknown_event"] * 5 + ["rate_limited"] * 2

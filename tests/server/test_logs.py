@@ -93,22 +93,22 @@ async def test_log_of_a_conversation_has_no_secret_and_no_content(start_chat: St
     chat = await start_chat(bot="echo")
     session, token, secret_text = "session-to-keep-secret", chat.token(), "my password is swordfish"
     customer = await chat.customer(session)
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     agent = await chat.connect({"token": token})
-    await agent.ask("join_conversation", "conv-1")
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": secret_text, "clientMessageId": "m-1"})
+    await agent.call("join_conversation", "conv-1")
+    await customer.call("send_message", {"conversationId": "conv-1", "content": secret_text, "clientMessageId": "m-1"})
     await customer.expect("message_received", seq=2)
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": secret_text, "surplus": session})
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": [secret_text, session]})
-    await customer.ask("handoff", {"conversationId": "conv-1", "reason": secret_text})
-    await customer.ask(secret_text, session)
+    await customer.call("send_message", {"conversationId": "conv-1", "content": secret_text, "surplus": session})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": [secret_text, session]})
+    await customer.call("handoff", {"conversationId": "conv-1", "reason": secret_text})
+    await customer.call(secret_text, session)
     with pytest.raises(PeerRefused):
         await chat.connect({"token": token + "x"})
     with pytest.raises(PeerRefused):
         await chat.connect({"token": token, "sessionId": session})
     with pytest.raises(PeerRefused):
         await chat.connect({"sessionId": session * 8})
-    await agent.ask("refresh_token", {"token": token})
+    await agent.call("refresh_token", {"token": token})
     await agent.send_raw(f'42["{session}"')
     await agent.wait_closed()
 
@@ -116,7 +116,7 @@ async def test_log_of_a_conversation_has_no_secret_and_no_content(start_chat: St
         raise RuntimeError
 
     chat.parts.store.append = crash  # type: ignore[assignment, method-assign]  # the log includes its traceback
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": secret_text})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": secret_text})
     await chat.drain()
     written = log.getvalue()
     signature = token.rpartition(".")[2]
@@ -140,8 +140,8 @@ async def test_broken_schema_is_logged_without_row_contents(start_chat: StartCha
         database.execute("alter table messages rename to renamed_messages")
         database.execute("alter table read_marks rename to renamed_marks")
     message = {"conversationId": "conv-1", "content": "swordfish", "clientMessageId": "m-swordfish"}
-    assert not (await customer.ask("send_message", message))["success"]
-    assert not (await customer.ask("mark_read", {"conversationId": "conv-1", "seq": 1}))["success"]
+    assert not (await customer.call("send_message", message))["success"]
+    assert not (await customer.call("mark_read", {"conversationId": "conv-1", "seq": 1}))["success"]
     assert "swordfish" not in log.getvalue()
 
 
@@ -149,7 +149,7 @@ async def test_messages_are_logged_at_debug_only(start_chat: StartChat, log: Str
     logging.getLogger("chatws").setLevel(logging.INFO)
     chat = await start_chat()
     _, customer = await chat.pair()
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     assert "client_connected" in log.getvalue()
     assert "message_sent" not in log.getvalue()
 
@@ -157,7 +157,7 @@ async def test_messages_are_logged_at_debug_only(start_chat: StartChat, log: Str
 async def test_message_line_has_the_keys_of_the_guide(start_chat: StartChat, log: StringIO) -> None:
     chat = await start_chat()
     agent, _ = await chat.pair()
-    await agent.ask("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await agent.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     rows = [json.loads(line) for line in log.getvalue().splitlines() if line.startswith("{")]
     [sent] = [row for row in rows if row["event"] == "message_sent"]
     assert (sent["conversationId"], sent["senderId"], sent["contentLength"]) == ("conv-1", "agent-1", 5)

@@ -17,7 +17,7 @@ def message(content: str = "hello", conversation_id: str = "conv-1", **fields: A
 
 async def test_message_reaches_every_member_and_its_sender_with_the_acked_seq(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    ack = await customer.ask("send_message", message("hi"))
+    ack = await customer.call("send_message", message("hi"))
     assert ack["success"]
     for peer in (agent, customer):
         received = await peer.expect("message_received", content="hi")
@@ -28,20 +28,20 @@ async def test_message_reaches_every_member_and_its_sender_with_the_acked_seq(ch
 
 async def test_broadcast_comes_before_the_ack(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    await customer.ask("send_message", message())
+    await customer.call("send_message", message())
     assert customer.seen("message_received")
 
 
 async def test_seq_starts_at_one_and_has_no_holes(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    acks = [await customer.ask("send_message", message(str(number))) for number in range(5)]
+    acks = [await customer.call("send_message", message(str(number))) for number in range(5)]
     assert [ack["seq"] for ack in acks] == [1, 2, 3, 4, 5]
 
 
 async def test_repeat_gets_the_first_ack_and_no_second_broadcast(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    first = await customer.ask("send_message", message(clientMessageId="m-1"))
-    again = await customer.ask("send_message", message(clientMessageId="m-1"))
+    first = await customer.call("send_message", message(clientMessageId="m-1"))
+    again = await customer.call("send_message", message(clientMessageId="m-1"))
     assert again == {**first, "duplicate": True}
     await agent.settle()
     assert len(agent.seen("message_received")) == 1
@@ -50,8 +50,8 @@ async def test_repeat_gets_the_first_ack_and_no_second_broadcast(chat: RunningCh
 
 async def test_other_content_under_the_same_id_is_a_conflict(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    await customer.ask("send_message", message("one", clientMessageId="m-1"))
-    refused = await customer.ask("send_message", message("two", clientMessageId="m-1"))
+    await customer.call("send_message", message("one", clientMessageId="m-1"))
+    refused = await customer.call("send_message", message("two", clientMessageId="m-1"))
     assert refused["error"]["code"] == "idempotency_conflict"
 
 
@@ -85,7 +85,7 @@ async def test_order_is_kept_through_rate_limited(start_chat: StartChat) -> None
     accepted: list[int] = []
     for number in range(10):
         while True:
-            ack = await customer.ask("send_message", message(str(number), clientMessageId=f"m-{number}"))
+            ack = await customer.call("send_message", message(str(number), clientMessageId=f"m-{number}"))
             if ack["success"]:
                 break
             assert ack["error"]["code"] == "rate_limited"
@@ -120,7 +120,7 @@ async def test_server_sets_sender_role_and_time_whatever_the_client_says(chat: R
         "userId": "x",
         "timestamp": "1999",
     }
-    await customer.ask("send_message", message("forged", **forged))
+    await customer.call("send_message", message("forged", **forged))
     received = await agent.expect("message_received", content="forged")
     assert received["sender"]["role"] == "customer"
     assert received["sender"]["userId"] != "agent-1"
@@ -142,22 +142,22 @@ async def test_server_sets_sender_role_and_time_whatever_the_client_says(chat: R
 )
 async def test_content_is_checked(chat: RunningChat, content: str, code: str | None) -> None:
     _, customer = await chat.pair()
-    ack = await customer.ask("send_message", message(content))
+    ack = await customer.call("send_message", message(content))
     assert ack["success"] is (code is None)
     assert code is None or ack["error"]["code"] == code
 
 
 async def test_line_ends_become_lf_and_the_rest_is_verbatim(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    await customer.ask("send_message", message("<b>a</b>\r\nb\rc '); drop table messages;--"))
+    await customer.call("send_message", message("<b>a</b>\r\nb\rc '); drop table messages;--"))
     received = await agent.expect("message_received")
     assert received["content"] == "<b>a</b>\nb\nc '); drop table messages;--"
 
 
 async def test_send_without_join_is_refused(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    await customer.ask("leave_conversation", "conv-1")
-    refused = await customer.ask("send_message", message())
+    await customer.call("leave_conversation", "conv-1")
+    refused = await customer.call("send_message", message())
     assert refused["error"]["code"] == "not_joined"
 
 
@@ -170,16 +170,16 @@ async def test_customer_cannot_tell_foreign_from_missing(start_chat: StartChat) 
         ("send_message", message()),
         ("history", {"conversationId": "conv-1"}),
     ]
-    missing = await other_customer.ask("history", {"conversationId": "nothing-here"})
+    missing = await other_customer.call("history", {"conversationId": "nothing-here"})
     assert missing["error"]["code"] == "forbidden"
     for name, payload in asks:
-        foreign = await other_customer.ask(name, payload)
+        foreign = await other_customer.call(name, payload)
         assert foreign["error"] == missing["error"]
 
 
 async def test_failed_request_without_ack_gets_an_error_event(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    await customer.tell("send_message", {"conversationId": 1})
+    await customer.emit("send_message", {"conversationId": 1})
     failed = await customer.expect("error")
     assert failed["code"] == "bad_request"
     assert failed["event"] == "send_message"
@@ -188,10 +188,10 @@ async def test_failed_request_without_ack_gets_an_error_event(chat: RunningChat)
 
 async def test_customers_message_reopens_a_resolved_conversation(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    version = (await agent.ask("join_conversation", "conv-1"))["conversation"]["version"]
-    resolved = await agent.ask("resolve_conversation", {"conversationId": "conv-1", "version": version})
+    version = (await agent.call("join_conversation", "conv-1"))["conversation"]["version"]
+    resolved = await agent.call("resolve_conversation", {"conversationId": "conv-1", "version": version})
     assert resolved["conversation"]["status"] == "resolved"
-    assert (await customer.ask("send_message", message("still there?")))["success"]
+    assert (await customer.call("send_message", message("still there?")))["success"]
     update = await customer.expect("conversation_updated")
     while update["conversation"]["status"] != "queued":
         update = await customer.expect("conversation_updated")

@@ -78,7 +78,7 @@ async def test_hostile_payload_gets_exactly_one_bad_request(start_chat: StartCha
 
 async def test_further_arguments_and_unknown_fields_are_ignored(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
-    ack = await agent.ask(
+    ack = await agent.call(
         "send_message", {"conversationId": "conv-1", "content": "x", "mood": {"a": [1]}}, "more", [None]
     )
     assert ack["success"]
@@ -87,7 +87,7 @@ async def test_further_arguments_and_unknown_fields_are_ignored(chat: RunningCha
 @pytest.mark.parametrize("name", ["nonsense", "", "__proto__", "constructor", "Send_Message", "é" * 5000])
 async def test_unknown_event_is_refused_by_name(chat: RunningChat, name: str) -> None:
     agent, _ = await chat.pair()
-    ack = await agent.ask(name, {"conversationId": "conv-1"})
+    ack = await agent.call(name, {"conversationId": "conv-1"})
     assert ack["error"] == {
         "code": "unknown_event",
         "message": ERRORS[ErrorCode.UNKNOWN_EVENT].text,
@@ -101,21 +101,21 @@ async def test_event_that_is_none_of_the_protocol_closes_the_transport(chat: Run
     agent, customer = await chat.pair()
     await agent.send_raw(f"421{BREACHES[breach]}")
     assert await agent.wait_closed() == 1002
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["success"]
 
 
 async def test_events_of_the_server_mean_nothing_from_a_client(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     for name in ("message_received", "authenticated", "presence_update", "conversation_updated", "positions", "error"):
-        assert (await customer.ask(name, {"conversationId": "conv-1"}))["error"]["code"] == "unknown_event"
+        assert (await customer.call(name, {"conversationId": "conv-1"}))["error"]["code"] == "unknown_event"
     await agent.settle()
     assert not agent.events
 
 
 async def test_refused_request_without_ack_gets_one_error_event_that_names_it(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    await customer.tell("nonsense")
-    await customer.tell("mark_read", 7)
+    await customer.emit("nonsense")
+    await customer.emit("mark_read", 7)
     await customer.settle()
     errors = [(error["event"], error["code"]) for error in customer.seen("error")]
     assert errors == [("nonsense", "unknown_event"), ("mark_read", "bad_request")]
@@ -123,7 +123,7 @@ async def test_refused_request_without_ack_gets_one_error_event_that_names_it(ch
 
 async def test_successful_request_without_ack_gets_no_error(chat: RunningChat) -> None:
     _, customer = await chat.pair()
-    await customer.tell("mark_read", {"conversationId": "conv-1", "seq": 0})
+    await customer.emit("mark_read", {"conversationId": "conv-1", "seq": 0})
     await customer.settle()
     assert not customer.seen("error")
 
@@ -143,7 +143,7 @@ async def stuck(*args: object, **options: object) -> None:
 
 
 async def send(peer: Peer) -> Any:
-    return await peer.ask("send_message", {"conversationId": "conv-1", "content": "x"})
+    return await peer.call("send_message", {"conversationId": "conv-1", "content": "x"})
 
 
 async def test_crashing_handler_gives_one_internal_error(chat: RunningChat, caplog: pytest.LogCaptureFixture) -> None:
@@ -157,7 +157,7 @@ async def test_crashing_handler_gives_one_internal_error(chat: RunningChat, capl
     assert "the inside of the server" in caplog.text
     await agent.settle()
     assert not agent.events
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["success"]
 
 
 async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat) -> None:
@@ -166,7 +166,7 @@ async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat
     chat.parts.store.append = stuck  # type: ignore[assignment, method-assign]  # no database hangs on demand
     ack = await send(customer)
     assert (ack["error"]["code"], ack["error"]["retryable"]) == ("timeout", True)
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["success"]
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["success"]
 
 
 async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: StartChat) -> None:
@@ -186,7 +186,7 @@ async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: Star
     assert [ack["error"]["code"] for ack in acks] == ["timeout"] * 5
     assert len(calls) < 5
     chat.parts.store.append = append  # type: ignore[method-assign]  # it works again
-    again = [await customer.ask("send_message", {**payload, "clientMessageId": f"m-{n}"}) for n in range(5)]
+    again = [await customer.call("send_message", {**payload, "clientMessageId": f"m-{n}"}) for n in range(5)]
     assert [ack["seq"] for ack in again] == [1, 2, 3, 4, 5]
 
 
@@ -221,15 +221,15 @@ async def test_request_queued_past_its_deadline_is_rejected_and_not_run(start_ch
 async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
     chat = await start_chat(ack_deadline_ms=1500)
     agent, customer = await chat.pair()
-    await agent.ask("leave_conversation", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     snapshot, chat.parts.store.snapshot = chat.parts.store.snapshot, stuck  # type: ignore[method-assign]  # as above
-    assert (await agent.ask("join_conversation", "conv-1"))["error"]["code"] == "timeout"
+    assert (await agent.call("join_conversation", "conv-1"))["error"]["code"] == "timeout"
     chat.parts.store.snapshot = snapshot  # type: ignore[method-assign]  # it works again
     agent.events.clear()
     await send(customer)
     await agent.settle()
     assert not agent.events
-    assert (await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0}))["messages"]
+    assert (await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0}))["messages"]
 
 
 async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -> None:
@@ -237,11 +237,11 @@ async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -
     append = chat.parts.store.append
     chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # the disk has room
     payload = {"conversationId": "conv-1", "content": "x", "clientMessageId": "m-1"}
-    ack = await customer.ask("send_message", payload)
+    ack = await customer.call("send_message", payload)
     assert (ack["error"]["code"], ack["error"]["retryable"]) == ("storage_unavailable", True)
     assert "disk" not in ack["error"]["message"]
     chat.parts.store.append = append  # type: ignore[method-assign]  # it works again
-    assert (await customer.ask("send_message", payload))["seq"] == 1
+    assert (await customer.call("send_message", payload))["seq"] == 1
     await agent.settle()
     assert len(agent.seen("message_received")) == 1
 
@@ -270,9 +270,9 @@ async def test_closed_store_refuses_what_needs_it_and_the_connection_lives(chat:
         ("history", {"conversationId": "conv-1"}),
         ("mark_read", {"conversationId": "conv-1", "seq": 1}),
     ):
-        assert (await customer.ask(name, payload))["error"]["code"] == "storage_unavailable"
+        assert (await customer.call(name, payload))["error"]["code"] == "storage_unavailable"
     assert (await send(customer))["error"]["code"] == "storage_unavailable"
-    assert (await customer.ask("typing_start", "conv-1"))["success"]
+    assert (await customer.call("typing_start", "conv-1"))["success"]
     await agent.expect("typing_indicator", isTyping=True)
 
 
@@ -296,14 +296,14 @@ async def test_connection_that_ends_during_a_request_leaves_nothing_behind(start
 
     chat.parts.store.snapshot = slow  # type: ignore[method-assign]  # so that the end falls into the request
     late = await chat.agent("agent-2")
-    await late.tell("join_conversation", "conv-1")
+    await late.emit("join_conversation", "conv-1")
     await until(lambda: chat.parts.namespace.room_size("conversation:conv-1") == 3)
     late.cut()
     await late.wait_closed()
     gate.set()
     await until(lambda: chat.parts.namespace.room_size("conversation:conv-1") == 2)
-    assert (await agent.ask("join_conversation", "conv-1"))["success"]
-    found = (await customer.ask("join_conversation", "conv-1"))["presence"]
+    assert (await agent.call("join_conversation", "conv-1"))["success"]
+    found = (await customer.call("join_conversation", "conv-1"))["presence"]
     assert all(one["status"] == "offline" for one in found if one["userId"] == "agent-2")
     assert chat.service.get_connection_count() == 2
     assert chat.parts.namespace.room_size("conversation:conv-1") == 2

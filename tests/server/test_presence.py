@@ -15,7 +15,7 @@ from tests.support.peer import Peer
 
 async def in_room(chat: RunningChat, user_id: str = "agent-1", conversation_id: str = "conv-1") -> Peer:
     agent = await chat.agent(user_id)
-    assert (await agent.ask("join_conversation", conversation_id))["success"]
+    assert (await agent.call("join_conversation", conversation_id))["success"]
     return agent
 
 
@@ -60,25 +60,25 @@ async def test_reconnect_within_the_grace_is_not_shown_as_offline(start_chat: St
     await in_room(chat)
     await customer.settle()
     assert set(statuses(customer)) <= {"online"}
-    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "online"
+    assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "online"
 
 
 async def test_choice_survives_a_reconnect_within_the_grace(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=60_000)
     agent, customer = await chat.pair()
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     agent.cut()
     await agent.wait_closed()
     await in_room(chat)
-    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "busy"
+    assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "busy"
 
 
 async def test_busy_goes_before_online_and_online_before_away(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     tab = await in_room(chat)
     for peer, choice in [(agent, "away"), (tab, "away"), (agent, "busy"), (tab, "online"), (agent, "away")]:
-        assert (await peer.ask("set_presence", {"status": choice}))["success"]
-    await tab.ask("set_presence", {"status": "away"})
+        assert (await peer.call("set_presence", {"status": choice}))["success"]
+    await tab.call("set_presence", {"status": "away"})
     await customer.settle()
     assert statuses(customer) == ["away", "busy", "online", "away"]
 
@@ -86,7 +86,7 @@ async def test_busy_goes_before_online_and_online_before_away(chat: RunningChat)
 async def test_closing_the_busy_tab_leaves_the_other_ones_choice(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await in_room(chat)
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     await customer.expect("presence_update", status="busy")
     await agent.close()
     await customer.expect("presence_update", userId="agent-1", status="online")
@@ -95,7 +95,7 @@ async def test_closing_the_busy_tab_leaves_the_other_ones_choice(chat: RunningCh
 @pytest.mark.parametrize("status", ["offline", "invisible", "", None, 1])
 async def test_other_choices_are_a_bad_request(chat: RunningChat, status: Any) -> None:
     agent, customer = await chat.pair()
-    assert (await agent.ask("set_presence", {"status": status}))["error"]["code"] == "bad_request"
+    assert (await agent.call("set_presence", {"status": status}))["error"]["code"] == "bad_request"
     await customer.settle()
     assert not statuses(customer)
 
@@ -103,17 +103,17 @@ async def test_other_choices_are_a_bad_request(chat: RunningChat, status: Any) -
 async def test_repeated_choice_is_not_sent(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     for _ in range(3):
-        await agent.ask("set_presence", {"status": "busy"})
+        await agent.call("set_presence", {"status": "busy"})
     await customer.settle()
     assert statuses(customer) == ["busy"]
 
 
 async def test_timestamp_says_when_the_status_began(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     update = await customer.expect("presence_update", status="busy")
     chat.clock.advance(100)
-    ack = await customer.ask("join_conversation", "conv-1")
+    ack = await customer.call("join_conversation", "conv-1")
     assert update in ack["presence"]
 
 
@@ -121,12 +121,12 @@ async def test_join_answers_with_everybody_in_the_conversation(start_chat: Start
     chat = await start_chat(presence_grace_ms=1)
     customer = await chat.customer()
     user_id = (await customer.expect("authenticated"))["userId"]
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     await customer.close()
     first = await in_room(chat)
-    await first.ask("set_presence", {"status": "away"})
+    await first.call("set_presence", {"status": "away"})
     second = await chat.agent("agent-2")
-    found = snapshot(await second.ask("join_conversation", "conv-1"))
+    found = snapshot(await second.call("join_conversation", "conv-1"))
     assert found == {user_id: "offline", "agent-1": "away", "agent-2": "online"}
 
 
@@ -134,9 +134,9 @@ async def test_inbox_contains_agents_and_customers_and_receives_changes_of_both(
     chat = await start_chat(presence_grace_ms=100)
     customer = await chat.customer()
     user_id = (await customer.expect("authenticated"))["userId"]
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     follower = await chat.agent("agent-2")
-    found = snapshot(await follower.ask("subscribe_inbox", {}))
+    found = snapshot(await follower.call("subscribe_inbox", {}))
     assert found == {user_id: "online", "agent-2": "online"}
     await chat.agent("agent-1")
     assert (await follower.expect("presence_update", userId="agent-1"))["status"] == "online"
@@ -148,9 +148,9 @@ async def test_users_in_other_conversations_receive_nothing(start_chat: StartCha
     chat = await start_chat(presence_grace_ms=1)
     agent, customer = await chat.pair()
     other_customer = await chat.customer()
-    await other_customer.ask("join_conversation", "conv-2")
+    await other_customer.call("join_conversation", "conv-2")
     unsubscribed = await chat.agent("agent-2")
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     await agent.close()
     await customer.expect("presence_update", status="offline")
     for peer in (other_customer, unsubscribed):
@@ -163,16 +163,16 @@ async def test_snapshot_of_a_join_names_nobody_else(chat: RunningChat) -> None:
     await chat.agent("agent-2")
     other = await chat.customer()
     user_id = (await other.expect("authenticated"))["userId"]
-    assert set(snapshot(await other.ask("join_conversation", "conv-2"))) == {user_id}
+    assert set(snapshot(await other.call("join_conversation", "conv-2"))) == {user_id}
 
 
 async def test_members_of_a_room_that_was_left_receive_no_more_changes(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     agent, customer = await chat.pair()
-    await agent.ask("leave_conversation", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     await customer.settle()
     customer.events.clear()
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     await customer.settle()
     assert not statuses(customer)
 
@@ -180,7 +180,7 @@ async def test_members_of_a_room_that_was_left_receive_no_more_changes(start_cha
 async def test_unauthenticated_connection_has_no_presence(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     follower = await chat.agent()
-    await follower.ask("subscribe_inbox", {})
+    await follower.call("subscribe_inbox", {})
     await (await chat.connect()).close()
     await until(lambda: sum(chat.engine.stats.closed_total.values()) == 1)
     await follower.settle()
@@ -195,7 +195,7 @@ async def test_rooms_of_closed_connections_are_kept_up_to_a_limit(start_chat: St
         tab = await chat.agent()
         for number in range(start, start + 100):
             await chat.parts.store.create_conversation(f"conv-{number}", ANN, "queued")
-            assert (await tab.ask("join_conversation", f"conv-{number}"))["success"]
+            assert (await tab.call("join_conversation", f"conv-{number}"))["success"]
         await tab.close()
         await until(lambda: len(record.connections) == 1)
     assert len(record.last_rooms) == MAX_LAST_ROOMS

@@ -35,13 +35,13 @@ async def test_each_change_is_seen_once_whatever_channels_carry_it(start_cluster
     cluster = await start_cluster(presence_grace_ms=50)
     agent, customer = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
-    await follower.ask("subscribe_inbox", {})
-    await follower.ask("join_conversation", "conv-1")
+    await follower.call("subscribe_inbox", {})
+    await follower.call("join_conversation", "conv-1")
     await settle_all(agent, customer, follower)
     for peer in (customer, follower):
         peer.events.clear()
     for status in ("busy", "away", "online"):
-        await agent.ask("set_presence", {"status": status})
+        await agent.call("set_presence", {"status": status})
     await settle_all(agent, customer, follower)
     for peer in (customer, follower):
         assert statuses(peer) == ["busy", "away", "online"]
@@ -54,8 +54,8 @@ async def test_user_on_two_servers_is_offline_after_the_last_of_them(start_clust
     cluster = await start_cluster(presence_grace_ms=50)
     agent, customer = await cluster.pair()
     tab = await cluster.servers[1].agent()
-    await tab.ask("join_conversation", "conv-1")
-    await agent.ask("set_presence", {"status": "busy"})
+    await tab.call("join_conversation", "conv-1")
+    await agent.call("set_presence", {"status": "busy"})
     await settle_all(agent, tab, customer)
     customer.events.clear()
     await agent.close()
@@ -69,9 +69,9 @@ async def test_busy_on_a_server_that_does_not_host_the_conversation_counts(start
     cluster = await start_cluster()
     agent, customer = await cluster.pair()
     tab = await cluster.servers[1].agent()
-    await tab.ask("set_presence", {"status": "busy"})
+    await tab.call("set_presence", {"status": "busy"})
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
-    await agent.ask("set_presence", {"status": "away"})
+    await agent.call("set_presence", {"status": "away"})
     await settle_all(agent, tab, customer)
     assert statuses(customer) == []
 
@@ -81,26 +81,26 @@ async def test_move_to_another_server_within_the_grace_is_not_shown_as_offline(s
     agent, customer = await cluster.pair()
     await agent.close()
     tab = await cluster.servers[1].agent()
-    await tab.ask("join_conversation", "conv-1")
+    await tab.call("join_conversation", "conv-1")
     await end_grace(cluster.servers[0], "agent-1")
     await settle_all(tab, customer)
     assert set(statuses(customer)) <= {"online"}
-    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "online"
+    assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "online"
 
 
 async def test_choice_goes_with_the_user_to_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers
     agent, customer = await cluster.pair()
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     await customer.expect("presence_update", status="busy")
     await agent.close()
     await until(lambda: first.parts.presence.is_in_grace("agent-1"))
     tab = await second.agent()
-    await tab.ask("join_conversation", "conv-1")
+    await tab.call("join_conversation", "conv-1")
     await end_grace(first, "agent-1")
     await settle_all(tab, customer)
-    assert snapshot(await customer.ask("join_conversation", "conv-1"))["agent-1"] == "busy"
+    assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "busy"
     assert set(statuses(customer)) <= {"busy"}
 
 
@@ -108,13 +108,13 @@ async def test_snapshots_contain_users_of_the_other_server(start_cluster: StartC
     cluster = await start_cluster()
     customer = await cluster.servers[1].customer()
     user_id = (await customer.expect("authenticated"))["userId"]
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     away = await cluster.servers[1].agent("agent-2")
-    await away.ask("set_presence", {"status": "away"})
+    await away.call("set_presence", {"status": "away"})
     agent = await cluster.servers[0].agent()
-    assert snapshot(await agent.ask("join_conversation", "conv-1")) == {user_id: "online", "agent-1": "online"}
+    assert snapshot(await agent.call("join_conversation", "conv-1")) == {user_id: "online", "agent-1": "online"}
     follower = await cluster.servers[0].agent("agent-3")
-    found = snapshot(await follower.ask("subscribe_inbox", {}))
+    found = snapshot(await follower.call("subscribe_inbox", {}))
     assert found == {user_id: "online", "agent-1": "online", "agent-2": "away", "agent-3": "online"}
     assert set(statuses(agent, user_id)) <= {"online"}
 
@@ -123,10 +123,10 @@ async def test_observers_on_another_server_are_known_to_a_newcomer(start_cluster
     cluster = await start_cluster()
     await cluster.pair()
     observer = await cluster.servers[1].agent("agent-2")
-    await observer.ask("join_conversation", "conv-1")
+    await observer.call("join_conversation", "conv-1")
     newcomer = await cluster.servers[0].agent("agent-3")
     await settle_all(observer)
-    found = snapshot(await newcomer.ask("join_conversation", "conv-1"))
+    found = snapshot(await newcomer.call("join_conversation", "conv-1"))
     assert found["agent-2"] == "online"
 
 
@@ -134,9 +134,9 @@ async def test_server_that_begins_to_host_receives_the_members(start_cluster: St
     cluster = await start_cluster()
     observer = await cluster.servers[1].agent("agent-2")
     await cluster.servers[1].parts.store.create_conversation("conv-1", ANN, "queued")
-    await observer.ask("join_conversation", "conv-1")
+    await observer.call("join_conversation", "conv-1")
     agent = await cluster.servers[0].agent()
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     await agent.expect("presence_update", userId="agent-2", status="online")
 
 
@@ -146,7 +146,7 @@ async def test_users_of_an_ended_server_are_offline_unless_they_reconnect(start_
     await cluster.join_third(customer)
     cluster.buses[0].disconnect()
     back = await cluster.servers[1].agent("agent-2")
-    await back.ask("join_conversation", "conv-1")
+    await back.call("join_conversation", "conv-1")
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
     await settle_all(back, customer)
     assert "offline" not in statuses(customer, "agent-2")
@@ -160,10 +160,10 @@ async def test_known_presence_is_kept_while_the_bus_is_away_and_corrected_after(
     agent, customer = await cluster.pair()
     other = await cluster.join_third(customer)
     cluster.buses[1].freeze()
-    await agent.ask("set_presence", {"status": "busy"})
+    await agent.call("set_presence", {"status": "busy"})
     await other.close()
     await until(lambda: not cluster.servers[0].parts.presence.is_online("agent-2"))
-    known = snapshot(await customer.ask("join_conversation", "conv-1"))
+    known = snapshot(await customer.call("join_conversation", "conv-1"))
     assert (known["agent-1"], known["agent-2"]) == ("online", "online")
     cluster.buses[1].reconnect()
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "busy"
@@ -187,7 +187,7 @@ async def test_agent_connected_to_another_server_keeps_the_conversation(start_cl
     cluster = await start_cluster(presence_grace_ms=20, assignee_offline_ms=100)
     agent, customer = await cluster.pair()
     claim = {"conversationId": "conv-1", "version": 1}
-    assert (await agent.ask("claim_conversation", claim))["success"]
+    assert (await agent.call("claim_conversation", claim))["success"]
     await customer.expect("conversation_updated")
     tab = await cluster.servers[1].agent()
     first = cluster.servers[0]
@@ -204,8 +204,8 @@ async def test_agent_connected_to_another_server_keeps_the_conversation(start_cl
 async def test_conversations_of_an_ended_server_are_requeued(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=20, assignee_offline_ms=100)
     agent, customer = await cluster.pair()
-    await agent.ask("claim_conversation", {"conversationId": "conv-1", "version": 1})
-    await agent.ask("leave_conversation", "conv-1")  # so that the agent is invisible on the other server
+    await agent.call("claim_conversation", {"conversationId": "conv-1", "version": 1})
+    await agent.call("leave_conversation", "conv-1")  # so that the agent is invisible on the other server
     await customer.expect("conversation_updated")
     cluster.buses[0].disconnect()
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"
@@ -216,14 +216,14 @@ async def test_users_invisible_here_are_forgotten(start_cluster: StartCluster) -
     agent, customer = await cluster.pair()
     second = cluster.servers[1].parts.presence
     assert second.remote_users() == ["agent-1"]
-    await customer.ask("leave_conversation", "conv-1")
+    await customer.call("leave_conversation", "conv-1")
     assert second.remote_users() == []
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     assert second.remote_users() == ["agent-1"]
-    await agent.ask("leave_conversation", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     await until(lambda: second.remote_users() == [])
     follower = await cluster.servers[1].agent("agent-2")
-    await follower.ask("subscribe_inbox", {})
+    await follower.call("subscribe_inbox", {})
     assert second.remote_users() == ["agent-1"]
     await follower.close()
     await until(lambda: second.remote_users() == [])

@@ -15,12 +15,12 @@ from tests.support.peer import Peer
 async def reader(chat: RunningChat, count: int = 5) -> Peer:
     await fill(chat, count)
     agent = await chat.agent()
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     return agent
 
 
 async def mark(peer: Peer, seq: int) -> int:
-    ack = await peer.ask("mark_read", {"conversationId": "conv-1", "seq": seq})
+    ack = await peer.call("mark_read", {"conversationId": "conv-1", "seq": seq})
     assert ack["success"], ack
     marked: int = ack["seq"]
     return marked
@@ -28,7 +28,7 @@ async def mark(peer: Peer, seq: int) -> int:
 
 async def test_mark_is_sent_to_the_room_and_to_own_connections(chat: RunningChat) -> None:
     agent, other = await reader(chat), await chat.agent("agent-2")
-    await other.ask("join_conversation", "conv-1")
+    await other.call("join_conversation", "conv-1")
     assert await mark(agent, 3) == 3
     for peer in (agent, other):
         event = await peer.expect("message_read")
@@ -58,7 +58,7 @@ async def test_join_answers_with_everybodys_mark(chat: RunningChat) -> None:
     agent, other = await reader(chat), await chat.agent("agent-2")
     await mark(agent, 2)
     await mark(other, 4)
-    ack = await other.ask("join_conversation", "conv-1")
+    ack = await other.call("join_conversation", "conv-1")
     assert ack["readMarks"] == [{"userId": "agent-1", "seq": 2}, {"userId": "agent-2", "seq": 4}]
 
 
@@ -67,18 +67,18 @@ async def test_marks_survive_a_restart(start_chat: StartChat) -> None:
     await mark(await reader(first), 4)
     await first.stop()
     second = await start_chat()
-    ack = await (await second.agent()).ask("join_conversation", "conv-1")
+    ack = await (await second.agent()).call("join_conversation", "conv-1")
     assert ack["readMarks"] == [{"userId": "agent-1", "seq": 4}]
 
 
 async def test_other_customers_cannot_mark_as_read(chat: RunningChat) -> None:
     await fill(chat, 2)
     other_customer = await chat.customer()
-    refusal = await other_customer.ask("mark_read", {"conversationId": "conv-1", "seq": 1})
+    refusal = await other_customer.call("mark_read", {"conversationId": "conv-1", "seq": 1})
     assert refusal["error"]["code"] == "forbidden"
 
 
 @pytest.mark.parametrize("seq", [-1, 1.5, "1", None, 2**53, True])
 async def test_impossible_position_is_a_bad_request(chat: RunningChat, seq: Any) -> None:
     agent = await reader(chat, count=1)
-    assert (await agent.ask("mark_read", {"conversationId": "conv-1", "seq": seq}))["error"]["code"] == "bad_request"
+    assert (await agent.call("mark_read", {"conversationId": "conv-1", "seq": seq}))["error"]["code"] == "bad_request"

@@ -28,7 +28,7 @@ def change(version: int) -> dict[str, str | int]:
 async def fence(agent: Peer, customer: Peer) -> None:
     """Wait until earlier events have reached both: notifications of one server on one channel keep their order."""
     for peer in (agent, customer):
-        seq = (await peer.ask("send_message", text("fence")))["seq"]
+        seq = (await peer.call("send_message", text("fence")))["seq"]
         for other in (agent, customer):
             await other.expect("message_received", seq=seq)
 
@@ -54,16 +54,16 @@ async def test_nothing_is_lost_while_redis_is_away_and_all_is_right_when_it_is_b
     agent, customer = await cluster.pair()
     other = await cluster.join_third(customer)
     await asyncio.to_thread(redis.kill)
-    assert (await agent.ask("set_presence", {"status": "busy"}))["success"]
+    assert (await agent.call("set_presence", {"status": "busy"}))["success"]
     await other.close()
-    sends = [peer.ask("send_message", text(f"text {number}")) for number in range(10) for peer in (agent, customer)]
+    sends = [peer.call("send_message", text(f"text {number}")) for number in range(10) for peer in (agent, customer)]
     assert sorted(seqs(await asyncio.gather(*sends))) == list(range(1, 21))
-    await agent.ask("claim_conversation", change(1))
+    await agent.call("claim_conversation", change(1))
     for peer in (agent, customer):
         assert [(await peer.expect("message_received"))["seq"] for _ in range(20)] == list(range(1, 21))
         await peer.expect("conversation_updated")
     assert not customer.seen("presence_update")
-    joined = await customer.ask("join_conversation", "conv-1")
+    joined = await customer.call("join_conversation", "conv-1")
     assert joined["conversation"]["status"] == "assigned"
     await asyncio.to_thread(redis.start)
     await customer.expect("presence_update", userId="agent-1", status="busy")
@@ -78,9 +78,9 @@ async def test_stalled_redis_delays_no_request(start_real_cluster: StartRealClus
     buses = [server.parts.cluster.stats for server in cluster.servers]
     await asyncio.to_thread(redis.stop)
     for number in range(20):
-        assert (await customer.ask("send_message", text(f"text {number}")))["seq"] == number + 1
+        assert (await customer.call("send_message", text(f"text {number}")))["seq"] == number + 1
     newcomer = await cluster.servers[0].agent("agent-2")
-    ack = await newcomer.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    ack = await newcomer.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert seqs(ack["messages"]) == list(range(1, 21))
     assert [(await agent.expect("message_received"))["seq"] for _ in range(20)] == list(range(1, 21))
     await until(lambda: not any(bus.connected for bus in buses))

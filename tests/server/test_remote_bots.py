@@ -33,14 +33,14 @@ async def start(start_chat: StartChat, service: FakeBotService, **settings: Any)
     """Start a server with a customer and an agent in a conversation assigned to the bot."""
     chat = await start_chat(bot="openai", bot_model="small", bot_url=f"{service.url}/v1", **settings)
     customer, agent = await chat.customer(), await chat.agent()
-    assert (await customer.ask("join_conversation", "conv-1"))["conversation"]["status"] == "bot"
-    await agent.ask("join_conversation", "conv-1")
-    await agent.ask("subscribe_inbox")
+    assert (await customer.call("join_conversation", "conv-1"))["conversation"]["status"] == "bot"
+    await agent.call("join_conversation", "conv-1")
+    await agent.call("subscribe_inbox")
     return chat, customer, agent
 
 
 async def say(peer: Peer, content: str) -> None:
-    assert (await peer.ask("send_message", {"conversationId": "conv-1", "content": content}))["success"]
+    assert (await peer.call("send_message", {"conversationId": "conv-1", "content": content}))["success"]
 
 
 async def test_streamed_answer_reaches_the_room_as_typing_and_one_message(
@@ -88,7 +88,7 @@ async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: Start
     await say(customer, "hello?")
     await customer.expect("typing_indicator", userId="bot", isTyping=True)
     await say(customer, "still there?")
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 2
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 2
     await say(agent, "I am")
     await service.client_disconnected.wait()
     await customer.expect("typing_indicator", userId="bot", isTyping=False)

@@ -19,7 +19,7 @@ async def test_send_message_is_stored_and_reaches_the_room_from_the_bot(chat: Ru
         assert received["content"] == "Bot response"
         assert received["sender"] == {"userId": "bot", "userName": "AI", "role": "bot"}
         assert (received["seq"], received["messageId"]) == (message.seq, message.message_id)
-    assert (await customer.ask("history", {"conversationId": "conv-1"}))["headSeq"] == 1
+    assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
 
 async def test_send_message_of_another_sender_and_once_per_client_message_id(chat: RunningChat) -> None:
@@ -35,7 +35,7 @@ async def test_send_message_of_another_sender_and_once_per_client_message_id(cha
 async def test_send_message_to_a_conversation_without_members_is_there_later(chat: RunningChat) -> None:
     await chat.parts.store.create_conversation("conv-1", User(user_id="a", user_name="A", role="customer"), "queued")
     await chat.service.send_message("conv-1", "early")
-    ack = await (await chat.agent()).ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert [message["content"] for message in ack["messages"]] == ["early"]
 
 

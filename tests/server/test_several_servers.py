@@ -36,7 +36,7 @@ async def received(peer: Peer, count: int) -> list[int]:
 
 async def test_messages_of_both_sides_reach_both_once_and_in_order(start_cluster: StartCluster) -> None:
     agent, customer = await (await start_cluster(limits="off", sweep_ms=60_000)).pair()
-    sends = [peer.ask("send_message", text(f"text {number}")) for number in range(30) for peer in (agent, customer)]
+    sends = [peer.call("send_message", text(f"text {number}")) for number in range(30) for peer in (agent, customer)]
     acks = await asyncio.gather(*sends)
     assert all(ack["success"] for ack in acks)
     assert sorted(seqs(acks)) == list(range(1, 61))
@@ -51,9 +51,9 @@ async def test_gap_left_by_the_bus_is_filled_at_the_next_message(start_cluster: 
     agent, customer = await cluster.pair()
     cluster.buses[1].lost = (MessageStored,)
     for number in range(3):
-        await customer.ask("send_message", text(f"lost {number}"))
+        await customer.call("send_message", text(f"lost {number}"))
     cluster.buses[1].lost = ()
-    await customer.ask("send_message", text("not lost"))
+    await customer.call("send_message", text("not lost"))
     assert await received(agent, 4) == [1, 2, 3, 4]
     await settle_all(agent)
     assert not agent.seen("message_received")
@@ -64,7 +64,7 @@ async def test_reconciliation_delivers_lost_messages_once(start_cluster: StartCl
     agent, customer = await cluster.pair()
     cluster.buses[1].lost = (MessageStored,)
     for number in range(3):
-        await customer.ask("send_message", text(f"lost {number}"))
+        await customer.call("send_message", text(f"lost {number}"))
     assert await received(agent, 3) == [1, 2, 3]
     await settle_all(agent)
     assert not agent.seen("message_received")
@@ -75,8 +75,8 @@ async def test_reconnected_bus_delivers_messages_and_changes_at_once(start_clust
     agent, customer = await cluster.pair()
     for bus in cluster.buses:
         bus.freeze()
-    await customer.ask("send_message", text("while nothing crosses"))
-    await agent.ask("claim_conversation", change(1))
+    await customer.call("send_message", text("while nothing crosses"))
+    await agent.call("claim_conversation", change(1))
     await settle_all(agent, customer)
     assert not agent.seen("message_received") + customer.seen("conversation_updated")
     for bus in cluster.buses:
@@ -91,7 +91,7 @@ async def test_metrics_contain_the_bus_and_gaps(start_cluster: StartCluster) -> 
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
     cluster.buses[1].lost = (MessageStored,)
-    await customer.ask("send_message", text("lost"))
+    await customer.call("send_message", text("lost"))
     await received(agent, 1)
     values = await metrics_of(cluster.servers[0])
     assert values["chatws_bus_connected"] == 1
@@ -115,9 +115,9 @@ async def test_reconciliation_sends_a_change_lost_by_the_bus(start_cluster: Star
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
-    await follower.ask("subscribe_inbox", {"status": "queued"})
+    await follower.call("subscribe_inbox", {"status": "queued"})
     cluster.buses[0].disconnect()
-    await agent.ask("claim_conversation", change(1))
+    await agent.call("claim_conversation", change(1))
     for peer in (customer, follower):
         # An inbox may show the start of the conversation first, because it collects changes.
         while (await peer.expect("conversation_updated"))["conversation"]["status"] != "assigned":
@@ -127,15 +127,15 @@ async def test_reconciliation_sends_a_change_lost_by_the_bus(start_cluster: Star
 async def test_reconciliation_updates_inboxes_once_after_a_loss(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50, inbox_update_ms=20)
     follower = await cluster.servers[0].agent("agent-2")
-    await follower.ask("subscribe_inbox", {})
+    await follower.call("subscribe_inbox", {})
     customer = await cluster.servers[1].customer()
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     await follower.expect("conversation_updated")
     for bus in cluster.buses:
         bus.freeze()
-    await customer.ask("send_message", text("unheard"))
+    await customer.call("send_message", text("unheard"))
     assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 1
-    await customer.ask("join_conversation", "conv-2")
+    await customer.call("join_conversation", "conv-2")
     assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-2"
     await settle_all(customer, follower)
     assert not follower.seen("conversation_updated")
@@ -145,11 +145,11 @@ async def test_late_subscription_triggers_a_comparison_of_the_conversation(start
     cluster = await start_cluster(sweep_ms=60_000)
     first, second = cluster.servers
     customer = await second.customer()
-    await customer.ask("join_conversation", "conv-1")
+    await customer.call("join_conversation", "conv-1")
     cluster.buses[0].confirms_late = True
     agent = await first.agent()
-    await agent.ask("join_conversation", "conv-1")
-    await customer.ask("send_message", text("not received yet"))
+    await agent.call("join_conversation", "conv-1")
+    await customer.call("send_message", text("not received yet"))
     await settle_all(customer, agent)
     assert not agent.seen("message_received")
     cluster.buses[0].confirm()
@@ -158,11 +158,11 @@ async def test_late_subscription_triggers_a_comparison_of_the_conversation(start
 
 async def test_join_receives_messages_stored_while_it_reads(start_cluster: StartCluster) -> None:
     agent, customer = await (await start_cluster(sweep_ms=60_000)).pair()
-    await agent.ask("leave_conversation", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     sends = [await customer.start("send_message", text(f"text {number}")) for number in range(10)]
-    ack = await agent.ask("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
+    ack = await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     await asyncio.gather(*sends)
-    await agent.ask("send_message", text("last"))
+    await agent.call("send_message", text("last"))
     await agent.expect("message_received", seq=11)
     late = [seq for seq in seqs(agent.seen("message_received")) if seq > len(ack["messages"])]
     assert seqs(ack["messages"]) + late == list(range(1, 11))
@@ -172,10 +172,10 @@ async def test_repeat_through_another_server_gets_the_first_ack_and_is_shown_onc
     cluster = await start_cluster(sweep_ms=60_000)
     agent, customer = await cluster.pair()
     tab = await cluster.servers[1].agent()
-    await tab.ask("join_conversation", "conv-1")
+    await tab.call("join_conversation", "conv-1")
     message = {**text("once"), "clientMessageId": "id-1"}
-    first = await agent.ask("send_message", message)
-    again = await tab.ask("send_message", message)
+    first = await agent.call("send_message", message)
+    again = await tab.call("send_message", message)
     assert (again["seq"], again["messageId"], again["duplicate"]) == (first["seq"], first["messageId"], True)
     for peer in (agent, tab, customer):
         assert await received(peer, 1) == [1]
@@ -186,13 +186,13 @@ async def test_repeat_through_another_server_gets_the_first_ack_and_is_shown_onc
 async def test_typing_crosses_ends_with_the_message_and_expires(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(typing_expire_ms=500)
     agent, customer = await cluster.pair()
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
-    await agent.ask("send_message", text("sent"))
+    await agent.call("send_message", text("sent"))
     assert (await customer.expect("typing_indicator"))["isTyping"] is False
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     assert (await customer.expect("typing_indicator"))["isTyping"] is True
-    assert (await customer.ask("join_conversation", "conv-1"))["typing"] == ["agent-1"]
+    assert (await customer.call("join_conversation", "conv-1"))["typing"] == ["agent-1"]
     cluster.buses[0].freeze()  # the end is not published, so that the typing must expire
     assert (await customer.expect("typing_indicator"))["isTyping"] is False
     await settle_all(agent, customer)
@@ -203,11 +203,11 @@ async def test_typing_continues_while_one_of_a_users_two_servers_reports_it(star
     cluster = await start_cluster()
     agent, customer = await cluster.pair()
     tab = await cluster.servers[1].agent()
-    await tab.ask("join_conversation", "conv-1")
-    await agent.ask("typing_start", "conv-1")
+    await tab.call("join_conversation", "conv-1")
+    await agent.call("typing_start", "conv-1")
     await customer.expect("typing_indicator", isTyping=True)
-    await tab.ask("typing_start", "conv-1")
-    await agent.ask("leave_conversation", "conv-1")
+    await tab.call("typing_start", "conv-1")
+    await agent.call("leave_conversation", "conv-1")
     await settle_all(agent, tab, customer)
     assert not customer.seen("typing_indicator")
     await tab.close()
@@ -218,18 +218,18 @@ async def test_typing_continues_while_one_of_a_users_two_servers_reports_it(star
 async def test_join_on_another_server_contains_typing_users(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(typing_expire_ms=60_000)
     customer = await cluster.servers[1].customer()
-    await customer.ask("join_conversation", "conv-1")
-    await customer.ask("typing_start", "conv-1")
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("typing_start", "conv-1")
     agent = await cluster.servers[0].agent()
-    await agent.ask("join_conversation", "conv-1")
+    await agent.call("join_conversation", "conv-1")
     await agent.expect("typing_indicator", isTyping=True)
 
 
 async def test_read_marks_cross(start_cluster: StartCluster) -> None:
     agent, customer = await (await start_cluster()).pair()
-    await customer.ask("send_message", text("read me"))
+    await customer.call("send_message", text("read me"))
     await received(agent, 1)
-    await agent.ask("mark_read", {"conversationId": "conv-1", "seq": 1})
+    await agent.call("mark_read", {"conversationId": "conv-1", "seq": 1})
     for peer in (agent, customer):
         mark = await peer.expect("message_read")
         assert (mark["userId"], mark["seq"]) == ("agent-1", 1)
@@ -241,7 +241,7 @@ async def test_race_for_a_conversation_has_one_winner_on_all_servers(start_clust
     cluster = await start_cluster()
     agent, customer = await cluster.pair()
     rival = await cluster.servers[1].agent("agent-2")
-    acks = await asyncio.gather(*(peer.ask("claim_conversation", change(1)) for peer in (agent, rival)))
+    acks = await asyncio.gather(*(peer.call("claim_conversation", change(1)) for peer in (agent, rival)))
     winners = [ack["conversation"]["assignee"]["userId"] for ack in acks if ack["success"]]
     losers = [ack for ack in acks if not ack["success"]]
     assert len(winners) == len(losers) == 1
@@ -260,26 +260,26 @@ async def test_unreported_change_does_not_cause_a_rejection(start_cluster: Start
     rival = await cluster.servers[1].agent("agent-2")
     for bus in cluster.buses:
         bus.freeze()
-    assert (await agent.ask("claim_conversation", change(1)))["success"]
-    assert (await rival.ask("release_conversation", change(2)))["success"]
-    again = await agent.ask("claim_conversation", change(3))
+    assert (await agent.call("claim_conversation", change(1)))["success"]
+    assert (await rival.call("release_conversation", change(2)))["success"]
+    again = await agent.call("claim_conversation", change(3))
     assert again["conversation"]["version"] == 4
 
 
 async def test_unreported_assignment_to_the_bot_is_noticed_with_the_message(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=60_000, bot="echo")
     agent, customer = await cluster.pair()
-    assert (await agent.ask("claim_conversation", change(1)))["success"]
+    assert (await agent.call("claim_conversation", change(1)))["success"]
     await customer.expect("conversation_updated")
     for bus in cluster.buses:
         bus.freeze()
-    assert (await agent.ask("assign_bot", change(2)))["success"]
-    await customer.ask("send_message", text("to the bot"))
+    assert (await agent.call("assign_bot", change(2)))["success"]
+    await customer.call("send_message", text("to the bot"))
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "bot"
     await customer.expect("message_received", content="to the bot")
     assert (await customer.expect("message_received"))["sender"]["role"] == "bot"
-    await agent.ask("send_message", text("human again"))
-    await customer.ask("send_message", text("to a human"))
+    await agent.call("send_message", text("human again"))
+    await customer.call("send_message", text("to a human"))
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "assigned"
 
 
@@ -287,11 +287,11 @@ async def test_inbox_receives_other_servers_conversations_at_a_limited_rate(star
     cluster = await start_cluster(inbox_update_ms=300)
     _, customer = await cluster.pair()
     follower = await cluster.servers[0].agent("agent-2")
-    await follower.ask("subscribe_inbox", {})
+    await follower.call("subscribe_inbox", {})
     loop = asyncio.get_running_loop()
     began, heads = loop.time(), [0]
     for number in range(10):
-        await customer.ask("send_message", text(f"text {number}"))
+        await customer.call("send_message", text(f"text {number}"))
     while heads[-1] < 10:
         heads.append((await follower.expect("conversation_updated"))["conversation"]["headSeq"])
     assert len(heads) - 1 <= (loop.time() - began) / 0.3 + 1
@@ -302,8 +302,8 @@ async def test_filtered_inbox_receives_a_removal_by_another_server(start_cluster
     cluster = await start_cluster()
     agent, _ = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
-    assert len((await follower.ask("subscribe_inbox", {"status": "queued"}))["conversations"]) == 1
-    await agent.ask("claim_conversation", change(1))
+    assert len((await follower.call("subscribe_inbox", {"status": "queued"}))["conversations"]) == 1
+    await agent.call("claim_conversation", change(1))
     update = await follower.expect("conversation_updated")
     assert update["conversation"]["status"] == "assigned"
     await settle_all(agent, follower)
@@ -314,17 +314,17 @@ async def test_servers_receive_only_notifications_for_their_clients(start_cluste
     cluster = await start_cluster()
     first, second = cluster.servers
     other_customer = await second.customer()
-    await other_customer.ask("join_conversation", "conv-2")
+    await other_customer.call("join_conversation", "conv-2")
     count = second.parts.cluster.stats.received
     loner = await first.customer()
-    await loner.ask("join_conversation", "conv-3")
-    await loner.ask("send_message", text("hello", "conv-3"))
-    await loner.ask("typing_start", "conv-3")
+    await loner.call("join_conversation", "conv-3")
+    await loner.call("send_message", text("hello", "conv-3"))
+    await loner.call("typing_start", "conv-3")
     await settle_all(loner, other_customer)
     assert second.parts.cluster.stats.received == count
     follower = await second.agent()
-    await follower.ask("subscribe_inbox", {})
-    await loner.ask("send_message", text("hello", "conv-3"))
+    await follower.call("subscribe_inbox", {})
+    await loner.call("send_message", text("hello", "conv-3"))
     assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
 
 
@@ -369,6 +369,6 @@ async def test_agents_receive_notices_of_the_bot_on_another_server(start_cluster
     cluster = await start_cluster(bot="echo")
     _, customer = await cluster.pair()
     follower = await cluster.servers[0].agent("agent-2")
-    await follower.ask("subscribe_inbox", {})
-    await customer.ask("handoff", {"conversationId": "conv-1"})
+    await follower.call("subscribe_inbox", {})
+    await customer.call("handoff", {"conversationId": "conv-1"})
     assert (await follower.expect("bot_notice"))["kind"] == "handed_off"

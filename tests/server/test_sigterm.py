@@ -42,7 +42,7 @@ async def test_every_send_of_a_reading_client_is_acked_or_rejected(start_server:
     senders = []
     for number in range(CUSTOMERS):
         peer = await Peer.connect(server.url, {"sessionId": f"session-{number}"})
-        assert (await peer.ask("join_conversation", f"conv-{number}"))["success"]
+        assert (await peer.call("join_conversation", f"conv-{number}"))["success"]
         senders.append(Sender(peer, f"conv-{number}"))
     sending = [asyncio.create_task(sender.send_until_draining()) for sender in senders]
     await asyncio.gather(*(sender.peer.expect("message_received", seq=MESSAGES_BEFORE) for sender in senders))
@@ -83,13 +83,13 @@ async def test_polling_client_receives_the_drain_notice_and_is_closed(start_serv
 async def test_stalled_client_does_not_hold_the_process(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server, "--limits", "off")
     stalled = await Peer.connect(server.url, {"sessionId": "session-1"}, buffer_bytes=4096)
-    assert (await stalled.ask("join_conversation", "conv-1"))["success"]
+    assert (await stalled.call("join_conversation", "conv-1"))["success"]
     stalled.pause_reading()
     talker = await Peer.connect(server.url, {"sessionId": "session-1"})
-    assert (await talker.ask("join_conversation", "conv-1"))["success"]
+    assert (await talker.call("join_conversation", "conv-1"))["success"]
     for _ in range(60):
         message = {"conversationId": "conv-1", "content": "x" * 3_900}
-        assert (await talker.ask("send_message", message))["success"]
+        assert (await talker.call("send_message", message))["success"]
     assert await asyncio.to_thread(server.terminate) == 143
     assert await talker.wait_closed() == 1012
     await talker.close()

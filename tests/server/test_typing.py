@@ -19,13 +19,13 @@ def shown(peer: Peer) -> list[bool]:
 
 async def second_tab(chat: RunningChat, peer_id: str = "agent-1") -> Peer:
     tab = await chat.agent(peer_id)
-    await tab.ask("join_conversation", "conv-1")
+    await tab.call("join_conversation", "conv-1")
     return tab
 
 
 async def test_indicator_names_conversation_and_user(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     assert await customer.expect("typing_indicator") == {
         "conversationId": "conv-1",
         "userId": "agent-1",
@@ -37,7 +37,7 @@ async def test_indicator_names_conversation_and_user(chat: RunningChat) -> None:
 async def test_own_connections_are_not_shown_own_typing(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     tab = await second_tab(chat)
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     await customer.expect("typing_indicator", isTyping=True)
     for own in (agent, tab):
         await own.settle()
@@ -47,7 +47,7 @@ async def test_own_connections_are_not_shown_own_typing(chat: RunningChat) -> No
 async def test_typing_expires_by_itself(start_chat: StartChat) -> None:
     chat = await start_chat(typing_expire_ms=100)
     agent, customer = await chat.pair()
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     await customer.expect("typing_indicator", isTyping=True)
     await customer.expect("typing_indicator", isTyping=False)
 
@@ -56,7 +56,7 @@ async def test_repeated_start_keeps_it_alive_and_is_not_shown_again(start_chat: 
     chat = await start_chat(typing_expire_ms=1000)
     agent, customer = await chat.pair()
     for _ in range(2):
-        await agent.ask("typing_start", "conv-1")
+        await agent.call("typing_start", "conv-1")
         await asyncio.sleep(0.6)
     await customer.settle()
     assert shown(customer) == [True]
@@ -67,12 +67,12 @@ async def test_user_is_typing_while_any_connection_is(start_chat: StartChat) -> 
     chat = await start_chat(typing_expire_ms=LONG_MS)
     agent, customer = await chat.pair()
     tab = await second_tab(chat)
-    await agent.ask("typing_start", "conv-1")
-    await tab.ask("typing_start", "conv-1")
-    await agent.ask("typing_stop", "conv-1")
+    await agent.call("typing_start", "conv-1")
+    await tab.call("typing_start", "conv-1")
+    await agent.call("typing_stop", "conv-1")
     await customer.settle()
     assert shown(customer) == [True]
-    await tab.ask("typing_stop", "conv-1")
+    await tab.call("typing_stop", "conv-1")
     await customer.expect("typing_indicator", isTyping=False)
 
 
@@ -80,13 +80,13 @@ async def test_user_is_typing_while_any_connection_is(start_chat: StartChat) -> 
 async def test_typing_ends_at_once_with(start_chat: StartChat, end: str) -> None:
     chat = await start_chat(typing_expire_ms=LONG_MS)
     agent, customer = await chat.pair()
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     await customer.expect("typing_indicator", isTyping=True)
     match end:
         case "send":
-            await agent.ask("send_message", {"conversationId": "conv-1", "content": "done"})
+            await agent.call("send_message", {"conversationId": "conv-1", "content": "done"})
         case "leave":
-            await agent.ask("leave_conversation", "conv-1")
+            await agent.call("leave_conversation", "conv-1")
         case "disconnect":
             await agent.close()
         case _:
@@ -99,11 +99,11 @@ async def test_end_is_not_held_back_by_the_bound_on_changes(start_chat: StartCha
     chat = await start_chat(typing_expire_ms=LONG_MS, typing_per_s=0.001, typing_burst=1)
     agent, customer = await chat.pair()
     await second_tab(chat)
-    await agent.ask("typing_start", "conv-1")
+    await agent.call("typing_start", "conv-1")
     if end == "send":
-        await agent.ask("send_message", {"conversationId": "conv-1", "content": "done"})
+        await agent.call("send_message", {"conversationId": "conv-1", "content": "done"})
     elif end == "leave":
-        await agent.ask("leave_conversation", "conv-1")
+        await agent.call("leave_conversation", "conv-1")
     else:
         await agent.close()
     await customer.expect("typing_indicator", isTyping=True)
@@ -112,8 +112,8 @@ async def test_end_is_not_held_back_by_the_bound_on_changes(start_chat: StartCha
 
 async def test_message_comes_before_the_end_of_its_typing(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    await agent.ask("typing_start", "conv-1")
-    await agent.ask("send_message", {"conversationId": "conv-1", "content": "done"})
+    await agent.call("typing_start", "conv-1")
+    await agent.call("send_message", {"conversationId": "conv-1", "content": "done"})
     await customer.settle()
     assert [name for name, _ in customer.events] == ["typing_indicator", "message_received", "typing_indicator"]
 
@@ -122,15 +122,15 @@ async def test_thousand_changes_give_few_events_and_the_last_state(start_chat: S
     chat = await start_chat(limits="off", typing_per_s=20, typing_burst=4)
     agent, customer = await chat.pair()
     for _ in range(500):
-        await agent.tell("typing_start", "conv-1")
-        await agent.tell("typing_stop", "conv-1")
-    await agent.ask("typing_start", "conv-1")
+        await agent.emit("typing_start", "conv-1")
+        await agent.emit("typing_stop", "conv-1")
+    await agent.call("typing_start", "conv-1")
     while not shown(customer) or not shown(customer)[-1]:
         await customer.settle()
     events = shown(customer)
     assert len(events) < 100
     assert events == [number % 2 == 0 for number in range(len(events))]
-    await agent.ask("typing_stop", "conv-1")
+    await agent.call("typing_stop", "conv-1")
     await customer.expect("typing_indicator", isTyping=False)
 
 
@@ -138,8 +138,8 @@ async def test_flood_is_refused_by_the_total_limit_and_nothing_stays_shown(start
     chat = await start_chat(typing_expire_ms=200)
     agent, customer = await chat.pair()
     for _ in range(500):
-        await agent.tell("typing_start", "conv-1")
-        await agent.tell("typing_stop", "conv-1")
+        await agent.emit("typing_start", "conv-1")
+        await agent.emit("typing_stop", "conv-1")
     refusals = [await agent.expect("error") for _ in range(100)]
     assert {refusal["code"] for refusal in refusals} == {"rate_limited"}
     while not shown(customer) or shown(customer)[-1]:
@@ -149,17 +149,17 @@ async def test_flood_is_refused_by_the_total_limit_and_nothing_stays_shown(start
 
 async def test_join_contains_typing_users(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    await customer.ask("typing_start", "conv-1")
+    await customer.call("typing_start", "conv-1")
     user_id = (await agent.expect("typing_indicator"))["userId"]
     late = await chat.agent("agent-2")
-    assert (await late.ask("join_conversation", "conv-1"))["typing"] == [user_id]
-    await customer.ask("typing_stop", "conv-1")
-    assert (await late.ask("join_conversation", "conv-1"))["typing"] == []
+    assert (await late.call("join_conversation", "conv-1"))["typing"] == [user_id]
+    await customer.call("typing_stop", "conv-1")
+    assert (await late.call("join_conversation", "conv-1"))["typing"] == []
 
 
 async def test_stop_without_start_is_not_shown(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
-    assert (await agent.ask("typing_stop", "conv-1"))["success"]
+    assert (await agent.call("typing_stop", "conv-1"))["success"]
     await customer.settle()
     assert not shown(customer)
 
@@ -168,16 +168,16 @@ async def test_typing_outside_of_a_joined_conversation_is_refused(chat: RunningC
     await chat.pair()
     agent, other_customer = await chat.agent("agent-2"), await chat.customer()
     for name in ("typing_start", "typing_stop"):
-        assert (await agent.ask(name, "conv-1"))["error"]["code"] == "not_joined"
-        assert (await other_customer.ask(name, "conv-1"))["error"]["code"] == "forbidden"
+        assert (await agent.call(name, "conv-1"))["error"]["code"] == "not_joined"
+        assert (await other_customer.call(name, "conv-1"))["error"]["code"] == "forbidden"
 
 
 async def test_typing_in_one_conversation_is_not_shown_in_another(chat: RunningChat) -> None:
     agent, customer = await chat.pair("conv-1")
     other = await chat.customer()
-    await other.ask("join_conversation", "conv-2")
-    await agent.ask("join_conversation", "conv-2")
-    await agent.ask("typing_start", "conv-1")
+    await other.call("join_conversation", "conv-2")
+    await agent.call("join_conversation", "conv-2")
+    await agent.call("typing_start", "conv-1")
     await customer.expect("typing_indicator")
     await other.settle()
     assert not shown(other)

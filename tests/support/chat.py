@@ -138,9 +138,9 @@ class RunningChat:
     async def pair(self, conversation_id: str = "conv-1") -> tuple[Peer, Peer]:
         """Return an agent and a customer joined to one conversation, with no unread events."""
         customer = await self.customer()
-        assert (await customer.ask("join_conversation", conversation_id))["success"]
+        assert (await customer.call("join_conversation", conversation_id))["success"]
         agent = await self.agent()
-        assert (await agent.ask("join_conversation", conversation_id))["success"]
+        assert (await agent.call("join_conversation", conversation_id))["success"]
         await customer.settle()
         for peer in (agent, customer):
             peer.events.clear()

@@ -32,9 +32,9 @@ class Cluster:
     async def pair(self, conversation_id: str = "conv-1") -> tuple[Peer, Peer]:
         """Return an agent on the first server and a customer on the second, joined and with no unread events."""
         customer = await self.servers[1].customer()
-        assert (await customer.ask("join_conversation", conversation_id))["success"]
+        assert (await customer.call("join_conversation", conversation_id))["success"]
         agent = await self.servers[0].agent()
-        assert (await agent.ask("join_conversation", conversation_id))["success"]
+        assert (await agent.call("join_conversation", conversation_id))["success"]
         await customer.expect("presence_update", userId="agent-1")
         for peer in (agent, customer):
             await peer.settle()
@@ -44,7 +44,7 @@ class Cluster:
     async def join_third(self, observer: Peer, user_id: str = "agent-2") -> Peer:
         """Join another agent on the first server and wait until ``observer`` has received its presence."""
         agent = await self.servers[0].agent(user_id)
-        await agent.ask("join_conversation", "conv-1")
+        await agent.call("join_conversation", "conv-1")
         await observer.expect("presence_update", userId=user_id, status="online")
         return agent
 

@@ -46,7 +46,7 @@ class PeerRefused(Exception):
 
 
 class Peer:
-    """One connection: ``ask`` waits for an ack, ``expect`` for an event, ``settle`` for all packets sent before."""
+    """One connection: ``call`` waits for an ack, ``expect`` for an event, ``settle`` for all packets sent before."""
 
     def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._http = http
@@ -69,8 +69,8 @@ class Peer:
         """Open a connection and CONNECT.
 
         Raises:
-            Refused: CONNECT_ERROR.
-            Closed: the server closed instead.
+            PeerRefused: CONNECT_ERROR.
+            Closed: the server closed the connection instead.
         """
         peer = await cls.open(url, **options)
         # `json.dumps` also writes lone surrogates, which a hostile client may send.
@@ -131,7 +131,7 @@ class Peer:
             self.close_code = end.code
             return frames
 
-    async def ask(self, name: str, *args: Payload, timeout_s: float = TIMEOUT_S) -> Payload:
+    async def call(self, name: str, *args: Payload, timeout_s: float = TIMEOUT_S) -> Payload:
         """Send an event with an ack id and return the ack's argument."""
         return await asyncio.wait_for(await self.start(name, *args), timeout_s)
 
@@ -146,7 +146,7 @@ class Peer:
         await self.send_raw(f"42{ack_id}{event}")
         return future
 
-    async def tell(self, name: str, *args: Payload) -> None:
+    async def emit(self, name: str, *args: Payload) -> None:
         """Send an event without an ack id."""
         await self.send_raw("42" + json.dumps([name, *args]))
 
@@ -171,8 +171,8 @@ class Peer:
         return self.events.pop(index)[1]
 
     async def settle(self) -> None:
-        """Return once everything that the server had sent until now has arrived, by an ack behind it."""
-        await self.ask("set_presence", {"status": "invalid"})
+        """Wait for the ack of a new request, which follows all packets that the server sent before."""
+        await self.call("set_presence", {"status": "invalid"})
 
     def seen(self, name: str) -> list[Payload]:
         """Return the payloads of all events of this name that ``expect`` did not remove."""
@@ -237,7 +237,7 @@ class Peer:
                     self._arrived.notify_all()
             case AckReceived(ack_id, raw_json):
                 future = self._acks.pop(ack_id)
-                if not future.cancelled():  # `ask` may have timed out
+                if not future.cancelled():  # `call` may have timed out
                     future.set_result(json.loads(raw_json)[0])
             case NamespaceDisconnected():
                 self.disconnected = True

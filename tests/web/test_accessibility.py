@@ -67,8 +67,8 @@ async def test_widget_and_launcher(
 
 async def test_dashboard(chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]) -> None:
     customer = await chat_server.customer("customer-1")
-    await customer.ask("join_conversation", "conv-1")
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": "Hello"})
+    await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "Hello"})
     page = await browsers.open(f"{chat_server.url}/admin/", **appearance)
     assert await serious_findings(page) == []
     dashboard = await log_in_as_dev_agent(page)

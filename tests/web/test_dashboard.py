@@ -21,8 +21,8 @@ async def send_as_customer(
     chat_server: RunningChat, text: str, session_id: str = "customer-1", name: str = "conv-1"
 ) -> None:
     customer = await chat_server.customer(session_id)
-    await customer.ask("join_conversation", name)
-    assert (await customer.ask("send_message", {"conversationId": name, "content": text}))["success"]
+    await customer.call("join_conversation", name)
+    assert (await customer.call("send_message", {"conversationId": name, "content": text}))["success"]
 
 
 async def log_in(page: Page, password: str) -> None:
@@ -103,9 +103,9 @@ async def test_concurrent_claim_shows_the_current_assignee(chat_server: RunningC
     dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/"))
     await dashboard.locator(".row").click()
     other = await chat_server.agent("agnes")
-    conversation = (await other.ask("join_conversation", "conv-1"))["conversation"]
+    conversation = (await other.call("join_conversation", "conv-1"))["conversation"]
     claim = {"conversationId": "conv-1", "version": conversation["version"]}
-    await other.ask("claim_conversation", claim)
+    await other.call("claim_conversation", claim)
     await expect(dashboard.locator(".row .tag")).to_have_text("Agnes")
     await expect(dashboard.get_by_role("button", name="Claim")).to_have_count(0)
 

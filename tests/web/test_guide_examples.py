@@ -82,12 +82,12 @@ async def test_complete_customer_chat_flow(
         await page.evaluate("ws.joinConversation('conv-1').then(() => calls.push(['joined']))")
         await wait_for_call(page, "joined")
         agent = await chat_server.agent()
-        await agent.ask("join_conversation", "conv-1")
+        await agent.call("join_conversation", "conv-1")
         await page.locator("#input").press_sequentially("Hi")
         assert (await agent.expect("typing_indicator"))["isTyping"] is True
         await page.evaluate("sendMessage('Hi!')")
         await wait_for_call(page, "bubble", "Hi!", "user")
-        await agent.ask("send_message", {"conversationId": "conv-1", "content": "Hello!"})
+        await agent.call("send_message", {"conversationId": "conv-1", "content": "Hello!"})
         await wait_for_call(page, "bubble", "Hello!", "admin")
         assert await calls(page, "bubble") == [["bubble", "Hi!", "user"], ["bubble", "Hello!", "admin"]]
         stats = await page.evaluate("ws.stats()")
@@ -111,10 +111,10 @@ async def test_customer_widget_usage(
         await page.wait_for_function("calls.some(([name, state]) => name === 'badge' && state === 'connected')")
         await wait_for_call(page, "log", "Message sent!")
         agent = await chat_server.agent()
-        await agent.ask("join_conversation", "conv-1")
-        await agent.ask("typing_start", "conv-1")
+        await agent.call("join_conversation", "conv-1")
+        await agent.call("typing_start", "conv-1")
         await wait_for_call(page, "show", "Agent-1 is typing...")
-        await agent.ask("send_message", {"conversationId": "conv-1", "content": "Good day"})
+        await agent.call("send_message", {"conversationId": "conv-1", "content": "Good day"})
         await wait_for_call(page, "display", "Good day")
         await wait_for_call(page, "hide")
 
@@ -125,7 +125,7 @@ async def test_admin_dashboard_usage(
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(cors_origin=(host_site.url,))
         customer = await chat_server.customer("s-1")
-        await customer.ask("join_conversation", "conversation-123")
+        await customer.call("join_conversation", "conversation-123")
         page = await open_app(host_site, chat_server, browsers)
         await page.evaluate("token => localStorage.setItem('auth_token', token)", chat_server.token())
         code = re.sub(r"^import .*\n", "", example("admin_usage.ts"))
@@ -135,9 +135,9 @@ async def test_admin_dashboard_usage(
         await page.evaluate(f"([code, apiUrl]) => run(code, {names})", [usage, chat_server.url])
         await wait_for_call(page, "log", "Message sent")
         assert (await customer.expect("message_received"))["content"] == "Hello customer!"
-        await customer.ask("typing_start", "conversation-123")
+        await customer.call("typing_start", "conversation-123")
         await page.wait_for_function("calls.some(([name]) => name === 'show')")
-        await customer.ask("send_message", {"conversationId": "conversation-123", "content": "Hello agent!"})
+        await customer.call("send_message", {"conversationId": "conversation-123", "content": "Hello agent!"})
         await wait_for_call(page, "log", "Received:", "Hello agent!")
         assert len(await calls(page, "add")) == 1
         await page.evaluate("code => run(code, {})", unmount)
@@ -150,7 +150,7 @@ async def test_complete_agent_chat_flow(
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(cors_origin=(host_site.url,))
         customer = await chat_server.customer("s-1")
-        await customer.ask("join_conversation", "conv-1")
+        await customer.call("join_conversation", "conv-1")
         page = await open_app(host_site, chat_server, browsers)
         await page.evaluate(
             """([code, API_URL, token]) => run(code, {
@@ -164,7 +164,7 @@ async def test_complete_agent_chat_flow(
         await page.evaluate("reply('How can I help?')")
         await wait_for_call(page, "sent", "How can I help?")
         assert (await customer.expect("message_received"))["content"] == "How can I help?"
-        sent = await customer.ask("send_message", {"conversationId": "conv-1", "content": "My order"})
+        sent = await customer.call("send_message", {"conversationId": "conv-1", "content": "My order"})
         own = {"id": "id", "content": "My order", "sender": "customer", "timestamp": sent["timestamp"]}
         await wait_for_call(page, "append", own)
         assert await calls(page, "sound") == [["sound"]]
@@ -193,7 +193,7 @@ async def test_best_practices(start_chat_server: StartChatServer, browsers: Brow
         )
         await wait_for_call(page, "retry", {"conversationId": "conv-1", "content": ""})
         agent = await chat_server.agent()
-        await agent.ask("join_conversation", "conv-1")
+        await agent.call("join_conversation", "conv-1")
         await page.locator("#input").press("x")
         assert (await agent.expect("typing_indicator"))["isTyping"] is True
 
@@ -201,7 +201,7 @@ async def test_best_practices(start_chat_server: StartChatServer, browsers: Brow
 async def test_manual_testing_with_devtools(chat_server: RunningChat, browsers: BrowserProfiles, example: Any) -> None:
     page = await browsers.open(f"{chat_server.url}/websocket-test.html")
     agent = await chat_server.agent()
-    await agent.ask("subscribe_inbox")
+    await agent.call("subscribe_inbox")
     async with page.expect_console_message(lambda message: message.text == "Connected!"):
         await page.evaluate(example("devtools.js").replace("' + apiUrl + '", chat_server.url))
     last = None

@@ -140,7 +140,7 @@ async def test_development_token_is_limited_to_own_pages_and_development_mode(tm
         status, reply = await chat.post("/api/dev/token", headers={"Origin": chat.url})
         assert status == 200
         agent = await chat.connect({"token": reply["token"]})
-        assert (await agent.ask("subscribe_inbox"))["success"]
+        assert (await agent.call("subscribe_inbox"))["success"]
         for cross_origin in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             status, reply = await chat.post("/api/dev/token", headers=cross_origin)
             assert (status, reply["error"]["code"]) == (403, "forbidden")

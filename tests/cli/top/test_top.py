@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def chatter(peer: Peer) -> None:
     for number in count():
-        assert (await peer.ask("send_message", {"conversationId": "conv-1", "content": f"{number}"}))["success"]
+        assert (await peer.call("send_message", {"conversationId": "conv-1", "content": f"{number}"}))["success"]
         await asyncio.sleep(0.05)
 
 

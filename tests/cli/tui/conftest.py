@@ -83,8 +83,8 @@ async def open_tui(chat: RunningChat) -> AsyncIterator[OpenTui]:
 async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
     """An agent in the conversation with Grace, which has one message."""
     grace = await chat.customer("ses-grace")
-    await grace.ask("join_conversation", "conv-1")
-    await grace.ask("send_message", {"conversationId": "conv-1", "content": "Where is my parcel?"})
+    await grace.call("join_conversation", "conv-1")
+    await grace.call("send_message", {"conversationId": "conv-1", "content": "Where is my parcel?"})
     driver = await open_tui(agent_controller(chat, tmp_path))
     await driver.sees("Where is my parcel")
     return driver

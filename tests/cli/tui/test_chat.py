@@ -125,10 +125,10 @@ async def test_losing_agent_of_a_claim_race_sees_the_assignee(
 
 async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada: TuiDriver, chat: RunningChat) -> None:
     grace = await chat.customer("ses-grace")
-    await grace.ask("join_conversation", "conv-1")
-    await grace.ask("send_message", {"conversationId": "conv-1", "content": "pay \u202eme\u2066 now\u200f!"})
+    await grace.call("join_conversation", "conv-1")
+    await grace.call("send_message", {"conversationId": "conv-1", "content": "pay \u202eme\u2066 now\u200f!"})
     await ada.sees("pay me now!")
-    await grace.ask("typing_start", "conv-1")
+    await grace.call("typing_start", "conv-1")
     await ada.sees("typing…")
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", ada.text)
 

@@ -33,8 +33,8 @@ async def agent_of_three(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -
     """An agent with three conversations; the newest one, of Cem, is open."""
     for number, name in enumerate(("ann", "bea", "cem"), 1):
         peer = await chat.customer(f"ses-{name}")
-        await peer.ask("join_conversation", f"conv-{name}")
-        await peer.ask("send_message", {"conversationId": f"conv-{name}", "content": f"I am {name} {number}"})
+        await peer.call("join_conversation", f"conv-{name}")
+        await peer.call("send_message", {"conversationId": f"conv-{name}", "content": f"I am {name} {number}"})
     driver = await open_tui(agent_controller(chat, tmp_path))
     await driver.sees(r"\(customer\): I am cem")
     await until(lambda: len(driver.controller.screen.threads) == 3)

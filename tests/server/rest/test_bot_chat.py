@@ -42,7 +42,7 @@ async def ask(chat: RunningChat, header: dict[str, str], message: str, **fields:
 async def test_question_and_reply_are_stored_and_broadcast_to_the_room(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
-    await agent.ask("join_conversation", session["conversationId"])
+    await agent.call("join_conversation", session["conversationId"])
     status, body = await ask(chat, header, "hello")
     assert (status, body["answered"]) == (200, True)
     assert body["reply"]["content"] == "hello"
@@ -57,7 +57,7 @@ async def test_question_and_reply_are_stored_and_broadcast_to_the_room(chat: Run
 async def test_each_question_is_answered_exactly_once(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     customer = await chat.customer(session["sessionId"])
-    await customer.ask("join_conversation", session["conversationId"])
+    await customer.call("join_conversation", session["conversationId"])
     for number in range(3):
         assert (await ask(chat, header, f"q{number}"))[1]["answered"]
     _, page = await chat.get("/api/messages", headers=header)
@@ -69,7 +69,7 @@ async def test_bot_is_typing_until_it_replies(chat: RunningChat) -> None:
     bot = install_waiting_bot(chat)
     session, header = await new_session(chat)
     agent = await chat.agent()
-    await agent.ask("join_conversation", session["conversationId"])
+    await agent.call("join_conversation", session["conversationId"])
     asking = asyncio.create_task(ask(chat, header, "hello"))
     await agent.expect("typing_indicator", userId="bot", isTyping=True)
     bot.may_answer.set()
@@ -102,7 +102,7 @@ async def test_repeat_before_the_reply_does_not_ask_the_bot_again(chat: RunningC
 async def test_message_in_a_conversation_of_a_human_is_stored_unanswered(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
-    await agent.ask("claim_conversation", {"conversationId": session["conversationId"], "version": 1})
+    await agent.call("claim_conversation", {"conversationId": session["conversationId"], "version": 1})
     status, body = await ask(chat, header, "is an agent available?")
     assert (status, body["answered"], "reply" in body) == (200, False, False)
     _, page = await chat.get("/api/messages", headers=header)
@@ -117,7 +117,7 @@ async def test_reply_is_dropped_if_an_agent_claims_the_conversation_first(chat: 
     await until(lambda: bot.asked)
     _, now = await chat.get(f"/api/conversations/{session['conversationId']}", headers=bearer(chat.token()))
     claim = {"conversationId": session["conversationId"], "version": now["conversation"]["version"]}
-    assert (await agent.ask("claim_conversation", claim))["success"]
+    assert (await agent.call("claim_conversation", claim))["success"]
     bot.may_answer.set()
     status, body = await asking
     assert (status, body["answered"]) == (200, False)
@@ -172,7 +172,7 @@ async def test_new_conversations_start_with_the_configured_bot(start_chat: Start
     )
     assert status == 200
     customer = await chat.customer(session["sessionId"])
-    ack = await customer.ask("join_conversation", {"conversationId": session["conversationId"], "afterSeq": 0})
+    ack = await customer.call("join_conversation", {"conversationId": session["conversationId"], "afterSeq": 0})
     if len(ack["messages"]) < 2:
         await customer.expect("message_received", seq=2)
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2

@@ -88,8 +88,8 @@ async def test_message_of_an_agent_ends_the_stream_unanswered(chat: RunningChat)
         await reader.next()
         bot.pieces.put_nowait("I ")
         await reader.next()
-        assert (await agent.ask("join_conversation", session["conversationId"]))["success"]
-        await agent.ask("send_message", {"conversationId": session["conversationId"], "content": "I do this"})
+        assert (await agent.call("join_conversation", session["conversationId"]))["success"]
+        await agent.call("send_message", {"conversationId": session["conversationId"], "content": "I do this"})
         ((name, done),) = await reader.rest()
     assert (name, done["answered"], "reply" in done) == ("done", False, False)
 
@@ -127,7 +127,7 @@ async def test_reply_continues_after_the_client_disconnects(chat: RunningChat) -
     install(chat, bot)
     session, header = await new_session(chat)
     agent = await chat.agent()
-    await agent.ask("join_conversation", session["conversationId"])
+    await agent.call("join_conversation", session["conversationId"])
     async with ask(chat, header, "hello") as reader:
         await reader.next()
         reader.response.close()

@@ -31,7 +31,7 @@ async def test_agent_filters_by_status_and_assignee(chat: RunningChat) -> None:
     mine = (await new_session(chat))[0]["conversationId"]
     waiting = (await new_session(chat))[0]["conversationId"]
     agent = await chat.agent("agnes")
-    assert (await agent.ask("claim_conversation", {"conversationId": mine, "version": 1}))["success"]
+    assert (await agent.call("claim_conversation", {"conversationId": mine, "version": 1}))["success"]
     header = bearer(chat.token("agnes"))
 
     async def list_ids(query: str) -> list[str]:

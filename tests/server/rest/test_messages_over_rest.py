@@ -19,7 +19,7 @@ async def send(
 async def test_message_sent_over_rest_reaches_the_room(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
-    await agent.ask("join_conversation", session["conversationId"])
+    await agent.call("join_conversation", session["conversationId"])
     status, ack = await send(chat, session, header, "hello\r\nworld")
     assert (status, ack["success"], ack["seq"]) == (200, True, 1)
     received = await agent.expect("message_received", content="hello\nworld")
@@ -30,9 +30,9 @@ async def test_message_sent_over_rest_reaches_the_room(chat: RunningChat) -> Non
 async def test_repeat_over_rest_of_a_message_sent_by_socket_is_a_duplicate(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     customer = await chat.customer(session["sessionId"])
-    await customer.ask("join_conversation", session["conversationId"])
+    await customer.call("join_conversation", session["conversationId"])
     message = {"conversationId": session["conversationId"], "content": "once", "clientMessageId": "m1"}
-    first = await customer.ask("send_message", message)
+    first = await customer.call("send_message", message)
     status, again = await send(chat, session, header, "once", clientMessageId="m1")
     assert (status, again["duplicate"], again["messageId"]) == (200, True, first["messageId"])
     await customer.settle()

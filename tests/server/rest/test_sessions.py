@@ -17,7 +17,7 @@ async def test_new_session_has_a_customer_and_a_conversation(start_chat: StartCh
     expires_in = datetime.fromisoformat(session["expiresAt"]) - datetime.now(UTC)
     assert timedelta(days=29, hours=23) < expires_in <= timedelta(days=30)
     customer = await chat.customer(session["sessionId"])
-    ack = await customer.ask("join_conversation", session["conversationId"])
+    ack = await customer.call("join_conversation", session["conversationId"])
     assert ack["conversation"]["customer"] == {"userId": session["userId"], "userName": "Ann", "role": "customer"}
     status, current = await chat.get("/api/sessions/current", headers=header)
     assert status == 200
@@ -41,7 +41,7 @@ async def test_misleading_or_invalid_name_is_rejected(chat: RunningChat) -> None
 
 async def test_new_conversation_appears_in_the_inbox(chat: RunningChat) -> None:
     agent = await chat.agent()
-    assert (await agent.ask("subscribe_inbox"))["success"]
+    assert (await agent.call("subscribe_inbox"))["success"]
     session, _ = await new_session(chat)
     update = await agent.expect("conversation_updated")
     assert update["conversation"]["conversationId"] == session["conversationId"]

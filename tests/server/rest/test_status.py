@@ -87,9 +87,9 @@ async def test_metrics_cover_the_monitoring_section_of_the_guide(chat: RunningCh
     _, customer = await chat.pair()
     await chat.connect()
     for content in ("one", "two"):
-        await customer.ask("send_message", {"conversationId": "conv-1", "content": content})
-    await customer.ask("send_message", {"conversationId": "conv-1", "content": ""})
-    await customer.ask("no_such_event")
+        await customer.call("send_message", {"conversationId": "conv-1", "content": content})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": ""})
+    await customer.call("no_such_event")
     values = await samples(chat)
     assert values["chatws_connections,state=authenticated"] == 2
     assert values["chatws_connections,state=unauthenticated"] == 1
@@ -129,7 +129,7 @@ async def test_replies_of_the_bot_are_counted(chat: RunningChat) -> None:
 async def test_clients_cannot_create_labels(chat: RunningChat) -> None:
     peer = await chat.agent()
     for number in range(20):
-        await peer.ask(f"invented_{number}")
+        await peer.call(f"invented_{number}")
     before = await samples(chat)
     assert not [name for name in before if "invented" in name]
     assert before["chatws_events_total,event=unknown,outcome=unknown_event"] == 20
