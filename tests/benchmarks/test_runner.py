@@ -45,7 +45,7 @@ def test_load_that_cannot_be_set_up_is_reported(capsys: pytest.CaptureFixture[st
     assert "the server refused a join" in capsys.readouterr().err
 
 
-def test_exit_code_names_the_gravest_problem() -> None:
+def test_exit_code_is_that_of_the_most_severe_problem() -> None:
     assert runner.exit_code() == 0
     assert runner.exit_code(is_within_targets=False) == 99
     assert runner.exit_code(is_valid=False, is_within_targets=False) == 98

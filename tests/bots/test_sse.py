@@ -25,7 +25,7 @@ from chatws.bots.sse import MAX_EVENT_CHARS, EventStream, EventTooLong, ServerSe
         ('data: {"a": "b: c"}\n\n', [("message", '{"a": "b: c"}')]),
     ],
 )
-def test_stream_is_parsed_as_the_standard_says_for_every_split(text: str, events: list[tuple[str, str]]) -> None:
+def test_stream_is_parsed_according_to_the_standard_for_every_split(text: str, events: list[tuple[str, str]]) -> None:
     whole = text.encode()
     for size in range(1, len(whole) + 1):
         stream = EventStream()

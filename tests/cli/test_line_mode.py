@@ -324,7 +324,9 @@ def test_a_signal_ends_a_command_whose_input_stays_open(customer: list[str], num
         lines.join()
 
 
-def test_token_and_messages_come_in_one_pipe(chatws: RunCommand, shared: ServerProcess, customer: list[str]) -> None:
+def test_token_and_messages_are_read_from_one_pipe(
+    chatws: RunCommand, shared: ServerProcess, customer: list[str]
+) -> None:
     chatws(*customer, stdin="question\n")
     token = chatws("token", "create", "--sub", "alice", "--data-dir", str(shared.data_dir)).stdout.strip()
     done = run_chatws("agent", "--url", shared.url, "--token-file", "-", stdin=f"{token}\nanswer\n")

@@ -56,7 +56,7 @@ def agent_options(server: ServerProcess) -> list[str]:
     return ["--url", server.url, "--data-dir", str(server.data_dir), "--as", "agent"]
 
 
-def test_send_waits_for_the_ack_and_says_where_the_message_is(chatws: RunCommand, customer_options: list[str]) -> None:
+def test_send_waits_for_the_ack_and_prints_the_sequence_number(chatws: RunCommand, customer_options: list[str]) -> None:
     done = chatws("send", "hello", *customer_options)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("stored as message 1 (")
@@ -126,7 +126,7 @@ def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(
     assert not (tmp_path / "new").exists()
 
 
-def test_doctor_names_the_process_on_the_port_and_looks_into_a_live_database(
+def test_doctor_names_the_process_on_the_port_and_reads_an_open_database(
     chatws: RunCommand, shared_server: ServerProcess
 ) -> None:
     done = chatws("doctor", "--data-dir", str(shared_server.data_dir), "--port", str(shared_server.port))

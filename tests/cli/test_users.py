@@ -81,7 +81,9 @@ def test_invalid_account_commands_fail_with_one_line(  # noqa: PLR0917 - fixture
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_backup_brings_the_conversation_back(chatws: RunCommand, start_server: StartServer, tmp_path: Path) -> None:
+def test_a_restored_backup_contains_the_conversation(
+    chatws: RunCommand, start_server: StartServer, tmp_path: Path
+) -> None:
     server = start_server(data_dir=tmp_path / "d")
     data_dir = ["--data-dir", str(tmp_path / "d")]
     session_file = ["--session-file", str(tmp_path / "session"), "--url", server.url]

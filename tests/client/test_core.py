@@ -79,7 +79,7 @@ def test_retry_delay_is_the_servers_or_exponential() -> None:
         (ConnectionEnd("server disconnect", by_server=True), True, RequestRefused),
     ],
 )
-def test_end_of_a_connection_is_final_only_where_the_contract_says_so(
+def test_end_of_a_connection_is_final_only_as_the_contract_defines(
     end: ConnectionEnd, renewable: bool, outcome: type[ClientError] | None
 ) -> None:
     session = ChatSession(Random(1), SessionOptions(renewable=renewable))

@@ -90,7 +90,7 @@ async def settle(*peers: Peer, session: SessionBody) -> None:
         await peer.settle()
 
 
-async def test_messages_cross_once_and_in_order(peers: ClusterPeers) -> None:
+async def test_messages_reach_the_other_server_once_and_in_order(peers: ClusterPeers) -> None:
     agent, customer, session = await peers.pair("agent-order")
     sides = {"agent": agent, "customer": customer}
     acks = []
@@ -111,7 +111,7 @@ async def test_messages_cross_once_and_in_order(peers: ClusterPeers) -> None:
     assert own == sorted(own, key=lambda content: int(content.split()[1]))
 
 
-async def test_typing_and_read_marks_cross_once(peers: ClusterPeers) -> None:
+async def test_typing_and_read_marks_reach_the_other_server_once(peers: ClusterPeers) -> None:
     agent, customer, session = await peers.pair("agent-typing")
     conversation = session["conversationId"]
     seq = (await send(customer, session, "Hello"))["seq"]
@@ -170,7 +170,7 @@ async def test_one_of_two_agents_on_two_servers_gets_a_conversation(peers: Clust
         assert not peer.seen("conversation_updated")
 
 
-async def test_notification_reaches_every_connection_once_whichever_server_is_told(peers: ClusterPeers) -> None:
+async def test_notification_reaches_every_connection_once_from_any_server(peers: ClusterPeers) -> None:
     agent, customer, session = await peers.pair("agent-notify")
     other = await peers.connect({"sessionId": session["sessionId"]})
     await join(other, session)
@@ -224,7 +224,7 @@ async def test_npm_client_completes_the_guides_flows_through_nginx(
 
 
 @pytest.mark.parametrize("transports", [("websocket",), ("polling",), ("polling", "websocket")])
-async def test_python_clients_talk_through_nginx(
+async def test_python_clients_chat_through_nginx(
     shared_environment: ClusterEnvironment, transports: tuple[Literal["websocket", "polling"], ...]
 ) -> None:
     server = shared_environment.servers[0]

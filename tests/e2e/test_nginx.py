@@ -103,7 +103,7 @@ async def test_polling_sessions_keep_their_server_and_may_upgrade_there(start_pr
     assert "/socket.io/" not in proxied.nginx.access_log(), "session ids are secrets"
 
 
-async def test_websockets_go_to_the_emptier_server_and_count_for_their_own_address(start_proxied: StartProxied) -> None:
+async def test_websockets_go_to_the_less_loaded_server_and_count_by_client_address(start_proxied: StartProxied) -> None:
     proxied = await start_proxied(connections_per_address=PER_ADDRESS)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(visitor(proxied, "127.0.0.50"))
@@ -160,7 +160,7 @@ async def test_polling_client_of_a_server_taken_out_reconnects_to_another_on_its
     ]
 
 
-async def test_metrics_are_not_public_however_the_path_is_spelled(start_proxied: StartProxied) -> None:
+async def test_metrics_are_not_public_under_any_spelling_of_the_path(start_proxied: StartProxied) -> None:
     proxied = await start_proxied()
     for path in ("/metrics", "//metrics", "/%6detrics", "/health/../metrics", "/metrics?x=1"):
         request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

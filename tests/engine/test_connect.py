@@ -231,7 +231,7 @@ async def test_disconnect_handler_is_called_once_with_the_reason(leave: Any, rea
     assert server.io.of("/").room_count == 0
 
 
-async def test_socket_whose_session_closes_while_connecting_ends_once() -> None:
+async def test_socket_whose_session_closes_while_connecting_disconnects_once() -> None:
     entered, release = ValueRecorder(), asyncio.Event()
 
     def prepare(io: Server) -> None:

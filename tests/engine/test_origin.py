@@ -146,7 +146,7 @@ def test_address_is_the_peers_unless_a_trusted_proxy_forwards_another(
     assert peer_address(request, TrustedProxies.parse(trusted)) == address
 
 
-def test_proxy_that_is_no_network_is_refused() -> None:
+def test_proxy_setting_that_is_no_network_is_refused() -> None:
     with pytest.raises(ValueError, match="proxy"):
         TrustedProxies.parse(["proxy.example"])
 

@@ -143,7 +143,7 @@ async def test_connect_error_carries_the_message(
     assert refusal["data"]["code"] == "unauthorized"
 
 
-async def test_log_out_is_a_server_disconnect(
+async def test_log_out_is_reported_as_server_disconnect(
     chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
 ) -> None:
     user, _ = users
@@ -154,7 +154,7 @@ async def test_log_out_is_a_server_disconnect(
     assert await user.expect("disconnect") == "server disconnect"
 
 
-async def test_drain_is_a_closed_transport(
+async def test_drain_is_reported_as_transport_close(
     chat: RunningChat, users: tuple[AsyncUser, AsyncUser], transports: list[str]
 ) -> None:
     user, _ = users

@@ -74,7 +74,7 @@ async def locust(expected: int, *options: object) -> dict[str, int]:
     return ledger
 
 
-def test_workflow_to_copy_is_one_and_lets_an_invalid_run_pass_with_a_warning() -> None:
+def test_example_workflow_has_one_job_that_tolerates_an_invalid_run() -> None:
     workflow = msgspec.yaml.decode(WORKFLOW.read_bytes())
     [job] = workflow["jobs"].values()
     scripts = [step["run"] for step in job["steps"] if "run" in step]
@@ -82,7 +82,7 @@ def test_workflow_to_copy_is_one_and_lets_an_invalid_run_pass_with_a_warning() -
 
 
 @pytest.mark.parametrize(("code", "job"), [(0, 0), (98, 0), (99, 99), (3, 3)])
-def test_workflow_to_copy_fails_the_job_for_all_but_an_invalid_run(tmp_path: Path, code: int, job: int) -> None:
+def test_example_workflow_fails_unless_the_run_passed_or_was_invalid(tmp_path: Path, code: int, job: int) -> None:
     # The script is run as the workflow's shell would; the load test itself is replaced by its exit code.
     (tmp_path / "chatws").write_text(f"#!/bin/sh\nexit {code}\n")
     (tmp_path / "chatws").chmod(0o755)

@@ -78,7 +78,9 @@ ALLOWED = {
 
 @pytest.mark.parametrize("event", ALLOWED)
 @pytest.mark.parametrize("status", ["bot", "queued", "assigned", "resolved"])
-async def test_change_is_allowed_from(chat: RunningChat, event: str, status: ConversationStatus) -> None:
+async def test_change_is_allowed_only_from_certain_statuses(
+    chat: RunningChat, event: str, status: ConversationStatus
+) -> None:
     version = await set_status(chat, status)
     answer = await change(await chat.agent(), event, version)
     allowed, becomes = ALLOWED[event]
@@ -215,7 +217,7 @@ async def test_agents_message_takes_a_conversation_from_the_bot(start_chat: Star
     assert update["conversation"]["assignee"]["userId"] == "agent-1"
 
 
-async def test_claim_during_another_agents_join_is_known_to_the_room(chat: RunningChat) -> None:
+async def test_room_is_notified_of_a_claim_during_another_agents_join(chat: RunningChat) -> None:
     """Claim the conversation after the join has read it and before it enters the room."""
     await fill(chat, 0)
     winner, joining = await chat.agent("winner"), await chat.agent("joining")

@@ -109,7 +109,7 @@ async def test_reply_in_progress_is_dropped_when_an_agent_takes_over(chat: Runni
     assert all(message["sender"]["role"] != "bot" for message in customer.seen("message_received"))
 
 
-async def test_answer_is_dropped_when_another_process_took_the_conversation(chat: RunningChat) -> None:
+async def test_reply_is_dropped_after_another_process_changed_the_conversation(chat: RunningChat) -> None:
     customer = await asked_and_taken_away(chat, ScriptedBot("too late"))
     history = await customer.call("history", {"conversationId": "conv-1"})
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer"]
@@ -211,7 +211,7 @@ async def test_failure_text_is_not_stored_after_an_agent_has_taken_over(chat: Ru
     assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
 
-async def test_control_characters_of_a_bot_are_left_out(chat: RunningChat) -> None:
+async def test_control_characters_of_a_bot_are_removed(chat: RunningChat) -> None:
     bot = ScriptedBot("\x1b[31mred\r\nnext\x07 line ")
     bot.may_answer.set()
     install(chat, bot)
@@ -220,7 +220,7 @@ async def test_control_characters_of_a_bot_are_left_out(chat: RunningChat) -> No
     assert (await customer.expect("message_received", seq=2))["content"] == "[31mred\nnext line"
 
 
-async def test_bot_is_given_the_latest_history_within_its_bounds(start_chat: StartChat) -> None:
+async def test_bot_receives_the_latest_history_within_its_bounds(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", bot_history_messages=4, bot_history_chars=10)
     customer = await bots_customer(chat)
     for number in range(3):

@@ -26,7 +26,7 @@ async def catch_up(peer: Peer, after_seq: int, conversation_id: str = "conv-1") 
         after_seq = ack["messages"][-1]["seq"]
 
 
-async def test_join_answers_with_the_state_and_without_messages(chat: RunningChat) -> None:
+async def test_join_ack_has_the_state_and_no_messages(chat: RunningChat) -> None:
     await fill(chat, 3)
     agent = await chat.agent()
     ack = await agent.call("join_conversation", "conv-1")
@@ -38,20 +38,20 @@ async def test_join_answers_with_the_state_and_without_messages(chat: RunningCha
     assert (ack["readMarks"], ack["typing"]) == ([], [])
 
 
-async def test_gap_comes_whole_and_in_order(chat: RunningChat) -> None:
+async def test_missed_messages_arrive_completely_and_in_order(chat: RunningChat) -> None:
     await fill(chat, 20)
     ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 5})
     assert seqs(ack["messages"]) == list(range(6, 21))
     assert (ack["recovered"], ack["hasMore"]) == (True, False)
 
 
-async def test_nothing_is_missed_at_the_head(chat: RunningChat) -> None:
+async def test_join_at_the_head_returns_no_messages(chat: RunningChat) -> None:
     await fill(chat, 2)
     ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 2})
     assert (ack["recovered"], ack["messages"], ack["hasMore"]) == (True, [], False)
 
 
-async def test_after_seq_zero_gives_the_whole_conversation(chat: RunningChat) -> None:
+async def test_after_seq_zero_returns_the_whole_conversation(chat: RunningChat) -> None:
     await fill(chat, 4)
     ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert seqs(ack["messages"]) == [1, 2, 3, 4]
@@ -90,7 +90,7 @@ async def test_position_of_another_database_is_not_recovered(chat: RunningChat) 
     assert (own["recovered"], seqs(own["messages"])) == (True, [2, 3])
 
 
-async def test_joining_again_changes_nothing_but_answers_anew(chat: RunningChat) -> None:
+async def test_repeated_join_is_acked_and_changes_nothing(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     again = await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert again["success"]
@@ -156,7 +156,7 @@ async def test_pages_larger_than_the_outbox_reach_a_client_that_reads_slowly(sta
         assert len(ack["messages"]) > 30
 
 
-async def test_leaving_a_room_ends_its_messages_and_sending(chat: RunningChat) -> None:
+async def test_left_room_delivers_no_messages_and_cannot_be_left_again(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     assert await agent.call("leave_conversation", "conv-1") == {"success": True}
     assert agent.seen("left_conversation") == [{"conversationId": "conv-1"}]
@@ -166,7 +166,7 @@ async def test_leaving_a_room_ends_its_messages_and_sending(chat: RunningChat) -
     assert (await agent.call("leave_conversation", "conv-1"))["error"]["code"] == "not_joined"
 
 
-async def test_positions_name_the_heads_of_joined_conversations(start_chat: StartChat) -> None:
+async def test_positions_contain_the_heads_of_joined_conversations(start_chat: StartChat) -> None:
     chat = await start_chat(positions_ms=300)
     await fill(chat, 7)
     agent = await chat.agent()

@@ -58,7 +58,7 @@ async def test_out_of_order_messages_are_put_in_order(chat: RunningChat) -> None
     assert seqs(agent.seen("message_received")) == [1, 2, 3, 4]
 
 
-async def test_persistent_gap_is_read_from_the_database(chat: RunningChat) -> None:
+async def test_persistent_gap_is_filled_from_the_database(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
     messages = await stored_unannounced(chat, 6)
     for index in (2, 5):
@@ -66,7 +66,7 @@ async def test_persistent_gap_is_read_from_the_database(chat: RunningChat) -> No
     assert await received(agent, 6) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_repeated_delivery_is_shown_once(chat: RunningChat) -> None:
+async def test_repeated_delivery_is_broadcast_once(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
     for message in await stored_unannounced(chat, 2) * 2:
         chat.parts.hub.deliver(message)

@@ -82,7 +82,7 @@ async def test_in_flight_request_is_finished_and_answered(chat: RunningChat) -> 
     await drain
 
 
-async def test_stuck_request_does_not_hold_the_drain(start_chat: StartChat) -> None:
+async def test_stuck_request_does_not_delay_the_drain(start_chat: StartChat) -> None:
     chat = await start_chat(drain_ms=1000, ack_deadline_ms=60_000)
     _, customer = await chat.pair()
     began = asyncio.Event()

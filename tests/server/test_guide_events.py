@@ -87,14 +87,14 @@ async def test_message_received_is_the_guides_message_data(chat: RunningChat) ->
     assert received["timestamp"].endswith("Z")
 
 
-async def test_typing_indicator_says_who_and_whether(chat: RunningChat) -> None:
+async def test_typing_indicator_has_the_user_and_the_state(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await agent.call("typing_start", "conv-1")
     shown = await customer.expect("typing_indicator")
     assert (shown["userId"], shown["userName"], shown["isTyping"]) == ("agent-1", "Agent-1", True)
 
 
-async def test_presence_update_says_who_is_online_and_who_is_not(start_chat: StartChat) -> None:
+async def test_presence_update_reports_users_online_and_offline(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=50)
     customer = await chat.customer()
     await customer.call("join_conversation", "conv-1")

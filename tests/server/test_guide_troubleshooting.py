@@ -11,7 +11,7 @@ from tests.support.chat import RunningChat
 from tests.support.peer import Peer, PeerRefused
 
 
-async def test_connection_fails_verify_auth_credentials_the_refusal_names_the_reason(chat: RunningChat) -> None:
+async def test_connection_fails_verify_auth_credentials_the_refusal_has_the_reason(chat: RunningChat) -> None:
     expired = chat.token(ttl_s=1)
     chat.clock.advance(2)
     codes = []
@@ -73,7 +73,7 @@ async def test_typing_indicator_does_not_appear_three_second_timeout_is_not_too_
     assert greeting["timers"]["typingResendMs"] < greeting["timers"]["typingExpireMs"]
 
 
-async def test_typing_indicator_does_not_appear_manual_emit_without_join_says_why(chat: RunningChat) -> None:
+async def test_typing_indicator_does_not_appear_manual_emit_without_join_gets_the_reason(chat: RunningChat) -> None:
     await chat.pair()
     agent = await chat.agent("agent-2")
     await agent.emit("typing_start", "conv-1")
@@ -102,7 +102,7 @@ async def test_does_not_reconnect_the_server_is_accessible_after_a_restart(start
     await second.connect({"token": token})
 
 
-async def test_does_not_reconnect_client_that_keeps_trying_is_let_in_again(start_chat: StartChat) -> None:
+async def test_does_not_reconnect_client_that_keeps_retrying_is_accepted(start_chat: StartChat) -> None:
     chat = await start_chat(connections_per_agent=1)
     agent = await chat.agent()
     with pytest.raises(PeerRefused) as caught:

@@ -38,7 +38,7 @@ async def page(chat: RunningChat, **wanted: Any) -> tuple[list[int], bool, bool]
         ({"afterSeq": 2**53 - 1}, ([], True, False)),
     ],
 )
-async def test_page_is_ascending_and_says_what_lies_around_it(
+async def test_page_is_ascending_and_reports_further_messages_on_both_sides(
     chat: RunningChat, wanted: dict[str, int], expected: tuple[list[int], bool, bool]
 ) -> None:
     assert await page(chat, **wanted) == expected
@@ -58,7 +58,7 @@ async def test_page_is_ascending_and_says_what_lies_around_it(
         {"beforeSeq": None},
     ],
 )
-async def test_impossible_page_is_a_bad_request(chat: RunningChat, wanted: dict[str, Any]) -> None:
+async def test_invalid_page_is_a_bad_request(chat: RunningChat, wanted: dict[str, Any]) -> None:
     await fill(chat, 1)
     ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **wanted})
     assert ack["error"]["code"] == "bad_request"

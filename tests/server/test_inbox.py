@@ -48,7 +48,7 @@ async def test_list_has_the_conversations_last_changed_first(chat: RunningChat) 
     assert listed == ["conv-1", "conv-3", "conv-2"]
 
 
-async def test_payload_may_be_left_out(chat: RunningChat) -> None:
+async def test_payload_may_be_omitted(chat: RunningChat) -> None:
     assert (await (await chat.agent()).call("subscribe_inbox"))["success"]
 
 
@@ -80,7 +80,7 @@ async def test_customers_have_no_inbox(chat: RunningChat) -> None:
     assert (await (await chat.customer()).call("subscribe_inbox", {}))["error"]["code"] == "forbidden"
 
 
-async def test_updates_of_one_conversation_are_bounded_and_the_last_state_is_shown(start_chat: StartChat) -> None:
+async def test_updates_of_one_conversation_are_limited_and_the_last_state_is_sent(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=300, limits="off")
     follower, _ = await follow(chat)
     loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ async def test_updates_of_one_conversation_are_bounded_and_the_last_state_is_sho
     assert not follower.seen("conversation_updated")
 
 
-async def test_change_that_could_not_be_read_is_shown_when_the_store_is_back(start_chat: StartChat) -> None:
+async def test_change_that_could_not_be_read_is_sent_when_the_store_recovers(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=10)
     follower, _ = await follow(chat)
     await fill(chat, 1)
@@ -114,7 +114,7 @@ async def test_change_that_could_not_be_read_is_shown_when_the_store_is_back(sta
     assert next(failures, None) is None
 
 
-async def test_bound_counts_for_each_conversation_alone(start_chat: StartChat) -> None:
+async def test_update_rate_is_limited_per_conversation(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=60_000)
     follower, _ = await follow(chat)
     for name in ("conv-1", "conv-2", "conv-3"):
@@ -123,7 +123,7 @@ async def test_bound_counts_for_each_conversation_alone(start_chat: StartChat) -
     assert seen == {"conv-1", "conv-2", "conv-3"}
 
 
-async def test_status_filter_lists_and_shows_only_its_own(start_chat: StartChat) -> None:
+async def test_status_filter_applies_to_the_list_and_the_updates(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=1)
     await fill(chat, 1, conversation_id="conv-1")
     await fill(chat, 1, conversation_id="conv-2")
@@ -189,11 +189,11 @@ async def test_list_of_long_messages_is_cut_to_a_page(start_chat: StartChat) -> 
 
 
 @pytest.mark.parametrize("wanted", [{"status": "open"}, {"assignee": "a b"}, {"status": None}, "queued", [], 7])
-async def test_impossible_filter_is_a_bad_request(chat: RunningChat, wanted: Any) -> None:
+async def test_invalid_filter_is_a_bad_request(chat: RunningChat, wanted: Any) -> None:
     assert (await (await chat.agent()).call("subscribe_inbox", wanted))["error"]["code"] == "bad_request"
 
 
-async def test_nothing_falls_between_the_list_and_the_updates(start_chat: StartChat) -> None:
+async def test_no_change_is_lost_between_the_list_and_the_updates(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=1, limits="off")
     await chat.parts.store.create_conversation("conv-0", ANN, "queued")
     customers = [await chat.customer() for _ in range(10)]

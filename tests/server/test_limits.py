@@ -38,7 +38,7 @@ async def test_messages_have_a_burst_and_a_rate(start_chat: StartChat) -> None:
     assert await codes(customer, "send_message", MESSAGE, 3) == ["ok"] * 2 + ["rate_limited"]
 
 
-async def test_waiting_as_long_as_the_refusal_says_is_enough(start_chat: StartChat) -> None:
+async def test_request_is_accepted_after_retry_after(start_chat: StartChat) -> None:
     chat = await start_chat(send_per_s=0.01, send_burst=1)
     _, customer = await chat.pair()
     await customer.call("send_message", MESSAGE)
@@ -91,12 +91,12 @@ async def connected(chat: RunningChat, auth: Any, count: int) -> list[str | None
     return results
 
 
-async def test_connections_of_one_session(chat: RunningChat) -> None:
+async def test_connections_of_one_session_are_limited(chat: RunningChat) -> None:
     assert await connected(chat, {"sessionId": "s-1"}, 7) == [None] * 5 + ["connection_limit"] * 2
     assert await connected(chat, {"sessionId": "s-2"}, 1) == [None]
 
 
-async def test_connections_of_one_agent(chat: RunningChat) -> None:
+async def test_connections_of_one_agent_are_limited(chat: RunningChat) -> None:
     assert await connected(chat, {"token": chat.token()}, 12) == [None] * 10 + ["connection_limit"] * 2
     assert await connected(chat, {"token": chat.token("agent-2")}, 1) == [None]
 
@@ -135,7 +135,7 @@ async def test_authenticated_connections_free_slots_of_unauthenticated_ones(star
 
 
 @pytest.mark.parametrize("setting", ["new_per_s", "new_per_address_per_s"])
-async def test_connections_that_come_too_fast_are_refused(start_chat: StartChat, setting: str) -> None:
+async def test_connections_over_the_rate_are_refused(start_chat: StartChat, setting: str) -> None:
     chat = await start_chat(**{setting: 2})
     opened = await asyncio.gather(*(Peer.open(chat.url) for _ in range(12)), return_exceptions=True)
     refused = [one for one in opened if isinstance(one, aiohttp.WSServerHandshakeError)]
@@ -146,7 +146,7 @@ async def test_connections_that_come_too_fast_are_refused(start_chat: StartChat,
             await peer.close()
 
 
-async def test_rooms_of_one_socket(start_chat: StartChat) -> None:
+async def test_rooms_of_one_socket_are_limited(start_chat: StartChat) -> None:
     chat = await start_chat(rooms_per_socket=2)
     for number in range(3):
         await fill(chat, 0, conversation_id=f"conv-{number}")
@@ -158,7 +158,7 @@ async def test_rooms_of_one_socket(start_chat: StartChat) -> None:
     assert await codes(agent, "join_conversation", "conv-2", 1) == ["ok"]
 
 
-async def test_members_of_one_room(start_chat: StartChat) -> None:
+async def test_members_of_one_room_are_limited(start_chat: StartChat) -> None:
     chat = await start_chat(members_per_room=2)
     agent, customer = await chat.pair()
     late = await chat.agent("agent-2")
@@ -185,12 +185,12 @@ async def test_handshake_advertises_the_largest_frame(start_chat: StartChat) -> 
 
 
 @pytest.mark.parametrize("conversation_id", ["a" * 65, "a b", "../x", "é", "", "conv:1", "a\n"])
-async def test_ids_have_64_safe_characters(chat: RunningChat, conversation_id: str) -> None:
+async def test_id_with_unsafe_characters_or_over_64_is_refused(chat: RunningChat, conversation_id: str) -> None:
     customer = await chat.customer()
     assert await codes(customer, "join_conversation", conversation_id, 1) == ["bad_request"]
 
 
-async def test_id_of_64_characters_is_one(chat: RunningChat) -> None:
+async def test_id_of_64_safe_characters_is_accepted(chat: RunningChat) -> None:
     assert await codes(await chat.customer(), "join_conversation", "aZ_-" * 16, 1) == ["ok"]
 
 
@@ -231,7 +231,7 @@ async def test_stalled_reader_is_disconnected_and_others_are_not(start_chat: Sta
     assert (await customer.call("history", {"conversationId": "conv-1", "limit": 1}))["headSeq"] == 150
 
 
-async def test_limits_off_lifts_rates_and_counts(start_chat: StartChat) -> None:
+async def test_limits_off_disables_rates_and_counts(start_chat: StartChat) -> None:
     counts = {"rooms_per_socket": 1, "members_per_room": 1, "connections": 1, "connections_per_agent": 1}
     more = {"connections_per_address": 1, "unauthenticated": 1, "new_per_s": 1, "new_per_address_per_s": 1}
     bursts = {"send_burst": 1, "join_burst": 1, "total_burst": 1, "login_failures_per_minute": 1}
@@ -246,7 +246,7 @@ async def test_limits_off_lifts_rates_and_counts(start_chat: StartChat) -> None:
         assert await codes(agent, "send_message", MESSAGE, 5) == ["ok"] * 5
 
 
-async def test_limits_off_keeps_what_a_message_and_a_frame_may_be(start_chat: StartChat) -> None:
+async def test_limits_off_keeps_the_maximum_sizes_of_messages_and_frames(start_chat: StartChat) -> None:
     chat = await start_chat(limits="off")
     _, customer = await chat.pair()
     assert await codes(customer, "send_message", {**MESSAGE, "content": "x" * 4001}, 1) == ["too_large"]

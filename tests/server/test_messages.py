@@ -79,7 +79,7 @@ async def test_one_clients_messages_keep_their_order(chat: RunningChat) -> None:
     assert [one["content"] for one in agent.seen("message_received")] == [str(number) for number in range(20)]
 
 
-async def test_order_is_kept_through_rate_limited(start_chat: StartChat) -> None:
+async def test_order_is_kept_when_sends_are_rate_limited(start_chat: StartChat) -> None:
     chat = await start_chat(send_per_s=50, send_burst=3)
     agent, customer = await chat.pair()
     accepted: list[int] = []
@@ -97,7 +97,7 @@ async def test_order_is_kept_through_rate_limited(start_chat: StartChat) -> None
     assert [one["content"] for one in agent.seen("message_received")] == [str(number) for number in range(10)]
 
 
-async def test_order_is_kept_through_draining(start_chat: StartChat) -> None:
+async def test_order_is_kept_when_the_server_drains(start_chat: StartChat) -> None:
     chat = await start_chat()
     agent, customer = await chat.pair()
     futures = [await customer.start("send_message", message(str(number))) for number in range(10)]
@@ -112,7 +112,7 @@ async def test_order_is_kept_through_draining(start_chat: StartChat) -> None:
     assert await agent.wait_closed() == 1012
 
 
-async def test_server_sets_sender_role_and_time_whatever_the_client_says(chat: RunningChat) -> None:
+async def test_server_sets_sender_role_and_time_and_ignores_those_of_the_client(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     forged: dict[str, Any] = {
         "sender": {"userId": "agent-1", "role": "admin"},
@@ -140,7 +140,7 @@ async def test_server_sets_sender_role_and_time_whatever_the_client_says(chat: R
         ("x" * 4000, None),
     ],
 )
-async def test_content_is_checked(chat: RunningChat, content: str, code: str | None) -> None:
+async def test_content_is_validated(chat: RunningChat, content: str, code: str | None) -> None:
     _, customer = await chat.pair()
     ack = await customer.call("send_message", message(content))
     assert ack["success"] is (code is None)
@@ -161,7 +161,7 @@ async def test_send_without_join_is_refused(chat: RunningChat) -> None:
     assert refused["error"]["code"] == "not_joined"
 
 
-async def test_customer_cannot_tell_foreign_from_missing(start_chat: StartChat) -> None:
+async def test_foreign_and_missing_conversations_are_indistinguishable_to_a_customer(start_chat: StartChat) -> None:
     chat = await start_chat()
     await chat.pair()
     other_customer = await chat.customer("stranger")

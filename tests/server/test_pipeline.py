@@ -97,14 +97,14 @@ async def test_unknown_event_is_refused_by_name(chat: RunningChat, name: str) ->
 
 
 @pytest.mark.parametrize("breach", BREACHES)
-async def test_event_that_is_none_of_the_protocol_closes_the_transport(chat: RunningChat, breach: str) -> None:
+async def test_malformed_event_packet_closes_the_transport(chat: RunningChat, breach: str) -> None:
     agent, customer = await chat.pair()
     await agent.send_raw(f"421{BREACHES[breach]}")
     assert await agent.wait_closed() == 1002
     assert (await customer.call("history", {"conversationId": "conv-1"}))["success"]
 
 
-async def test_events_of_the_server_mean_nothing_from_a_client(chat: RunningChat) -> None:
+async def test_server_events_sent_by_a_client_are_unknown_events(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     for name in ("message_received", "authenticated", "presence_update", "conversation_updated", "positions", "error"):
         assert (await customer.call(name, {"conversationId": "conv-1"}))["error"]["code"] == "unknown_event"
@@ -169,7 +169,7 @@ async def test_stuck_store_is_answered_within_the_deadline(start_chat: StartChat
     assert (await customer.call("history", {"conversationId": "conv-1"}))["success"]
 
 
-async def test_requests_behind_a_stuck_one_are_answered_with_it(start_chat: StartChat) -> None:
+async def test_requests_queued_behind_a_stuck_one_time_out_with_it(start_chat: StartChat) -> None:
     """Count each deadline from the arrival: the third request is not answered after three deadlines."""
     chat = await start_chat(ack_deadline_ms=1500)
     _, customer = await chat.pair()
@@ -232,7 +232,7 @@ async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
     assert (await agent.call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0}))["messages"]
 
 
-async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -> None:
+async def test_unavailable_store_is_reported_as_retryable(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     append = chat.parts.store.append
     chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # the disk has room
@@ -246,7 +246,7 @@ async def test_unavailable_store_is_named_and_worth_a_retry(chat: RunningChat) -
     assert len(agent.seen("message_received")) == 1
 
 
-async def test_failing_store_is_logged_at_most_once_a_second(
+async def test_failing_store_is_logged_at_most_once_per_second(
     chat: RunningChat, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, customer = await chat.pair()
@@ -263,7 +263,7 @@ async def test_failing_store_is_logged_at_most_once_a_second(
     ]
 
 
-async def test_closed_store_refuses_what_needs_it_and_the_connection_lives(chat: RunningChat) -> None:
+async def test_requests_for_a_closed_store_are_refused_and_the_connection_stays_open(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await chat.parts.store.close()
     for name, payload in (
@@ -276,7 +276,7 @@ async def test_closed_store_refuses_what_needs_it_and_the_connection_lives(chat:
     await agent.expect("typing_indicator", isTyping=True)
 
 
-async def test_connect_is_refused_as_retryable_while_the_store_is_away(chat: RunningChat) -> None:
+async def test_connect_is_refused_as_retryable_while_the_store_is_unavailable(chat: RunningChat) -> None:
     await chat.parts.store.close()
     peer = await Peer.open(chat.url)
     await peer.send_raw("40" + json.dumps({"token": chat.token()}))

@@ -63,7 +63,7 @@ async def test_reconnect_within_the_grace_is_not_shown_as_offline(start_chat: St
     assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "online"
 
 
-async def test_choice_survives_a_reconnect_within_the_grace(start_chat: StartChat) -> None:
+async def test_chosen_status_survives_a_reconnect_within_the_grace(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=60_000)
     agent, customer = await chat.pair()
     await agent.call("set_presence", {"status": "busy"})
@@ -73,7 +73,7 @@ async def test_choice_survives_a_reconnect_within_the_grace(start_chat: StartCha
     assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "busy"
 
 
-async def test_busy_goes_before_online_and_online_before_away(chat: RunningChat) -> None:
+async def test_busy_takes_precedence_over_online_and_online_over_away(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     tab = await in_room(chat)
     for peer, choice in [(agent, "away"), (tab, "away"), (agent, "busy"), (tab, "online"), (agent, "away")]:
@@ -83,7 +83,7 @@ async def test_busy_goes_before_online_and_online_before_away(chat: RunningChat)
     assert statuses(customer) == ["away", "busy", "online", "away"]
 
 
-async def test_closing_the_busy_tab_leaves_the_other_ones_choice(chat: RunningChat) -> None:
+async def test_status_of_the_other_tab_applies_after_the_busy_tab_closes(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await in_room(chat)
     await agent.call("set_presence", {"status": "busy"})
@@ -93,14 +93,14 @@ async def test_closing_the_busy_tab_leaves_the_other_ones_choice(chat: RunningCh
 
 
 @pytest.mark.parametrize("status", ["offline", "invisible", "", None, 1])
-async def test_other_choices_are_a_bad_request(chat: RunningChat, status: Any) -> None:
+async def test_status_that_cannot_be_chosen_is_a_bad_request(chat: RunningChat, status: Any) -> None:
     agent, customer = await chat.pair()
     assert (await agent.call("set_presence", {"status": status}))["error"]["code"] == "bad_request"
     await customer.settle()
     assert not statuses(customer)
 
 
-async def test_repeated_choice_is_not_sent(chat: RunningChat) -> None:
+async def test_repeated_status_is_not_sent(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     for _ in range(3):
         await agent.call("set_presence", {"status": "busy"})
@@ -108,7 +108,7 @@ async def test_repeated_choice_is_not_sent(chat: RunningChat) -> None:
     assert statuses(customer) == ["busy"]
 
 
-async def test_timestamp_says_when_the_status_began(chat: RunningChat) -> None:
+async def test_timestamp_is_the_start_of_the_status(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await agent.call("set_presence", {"status": "busy"})
     update = await customer.expect("presence_update", status="busy")
@@ -117,7 +117,7 @@ async def test_timestamp_says_when_the_status_began(chat: RunningChat) -> None:
     assert update in ack["presence"]
 
 
-async def test_join_answers_with_everybody_in_the_conversation(start_chat: StartChat) -> None:
+async def test_join_ack_has_the_presence_of_all_members(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     customer = await chat.customer()
     user_id = (await customer.expect("authenticated"))["userId"]
@@ -158,7 +158,7 @@ async def test_users_in_other_conversations_receive_nothing(start_chat: StartCha
         assert not peer.seen("presence_update")
 
 
-async def test_snapshot_of_a_join_names_nobody_else(chat: RunningChat) -> None:
+async def test_presence_in_a_join_ack_excludes_users_of_other_conversations(chat: RunningChat) -> None:
     await chat.pair("conv-1")
     await chat.agent("agent-2")
     other = await chat.customer()

@@ -31,7 +31,7 @@ async def end_grace(chat: RunningChat, user_id: str) -> None:
     chat.clock.advance(chat.settings.presence_grace_ms / 1000)
 
 
-async def test_each_change_is_seen_once_whatever_channels_carry_it(start_cluster: StartCluster) -> None:
+async def test_each_change_is_received_once_over_all_channels(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=50)
     agent, customer = await cluster.pair()
     follower = await cluster.servers[1].agent("agent-2")
@@ -88,7 +88,7 @@ async def test_move_to_another_server_within_the_grace_is_not_shown_as_offline(s
     assert snapshot(await customer.call("join_conversation", "conv-1"))["agent-1"] == "online"
 
 
-async def test_choice_goes_with_the_user_to_another_server(start_cluster: StartCluster) -> None:
+async def test_chosen_status_is_kept_on_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(presence_grace_ms=60_000)
     first, second = cluster.servers
     agent, customer = await cluster.pair()

@@ -9,7 +9,7 @@ from chatws.server.requests import rate_limit
 from chatws.server.requests.rate_limit import AddressRateLimiter
 
 
-def test_address_has_its_own_allowance_and_gets_it_back_with_time() -> None:
+def test_each_address_has_its_own_bucket_that_refills_with_time() -> None:
     limit = AddressRateLimiter(per_s=0.5, burst=2)
     for _ in range(2):
         limit.take("a", now=0)
@@ -21,7 +21,7 @@ def test_address_has_its_own_allowance_and_gets_it_back_with_time() -> None:
     limit.take("a", now=2)
 
 
-def test_addresses_of_one_ipv6_network_share_an_allowance() -> None:
+def test_addresses_of_one_ipv6_network_share_a_bucket() -> None:
     limit = AddressRateLimiter(per_s=0.001, burst=1)
     limit.take("2001:db8::1", now=0)
     with pytest.raises(ChatError):
@@ -30,7 +30,7 @@ def test_addresses_of_one_ipv6_network_share_an_allowance() -> None:
     limit.take("2001:db8::4", now=0)
 
 
-def test_what_is_given_back_never_exceeds_the_allowance() -> None:
+def test_returned_tokens_never_exceed_the_burst() -> None:
     limit = AddressRateLimiter(per_s=0.001, burst=1)
     limit.take("a", now=0)
     for _ in range(3):
@@ -40,7 +40,7 @@ def test_what_is_given_back_never_exceeds_the_allowance() -> None:
         limit.check("a", now=0)
 
 
-def test_addresses_are_bounded_and_the_longest_quiet_one_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_are_bounded_and_the_least_recently_used_one_is_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "MAX_ADDRESSES", 3)
     limit = AddressRateLimiter(per_s=0.001, burst=2)
     for address in ("a", "b", "c", "a", "d"):
@@ -52,7 +52,7 @@ def test_addresses_are_bounded_and_the_longest_quiet_one_is_forgotten(monkeypatc
         limit.take("b", now=0)
 
 
-def test_without_a_rate_nothing_is_counted() -> None:
+def test_rate_of_zero_disables_the_limit() -> None:
     limit = AddressRateLimiter(per_s=0, burst=1)
     for _ in range(100):
         limit.take("a", now=0)

@@ -48,13 +48,13 @@ async def test_mark_stops_at_the_head(chat: RunningChat) -> None:
     assert (await agent.expect("message_read"))["seq"] == 5
 
 
-async def test_nothing_can_be_read_in_an_empty_conversation(chat: RunningChat) -> None:
+async def test_mark_of_an_empty_conversation_stays_at_zero(chat: RunningChat) -> None:
     agent = await reader(chat, count=0)
     assert await mark(agent, 7) == 0
     assert not agent.seen("message_read")
 
 
-async def test_join_answers_with_everybodys_mark(chat: RunningChat) -> None:
+async def test_join_ack_has_the_marks_of_all_members(chat: RunningChat) -> None:
     agent, other = await reader(chat), await chat.agent("agent-2")
     await mark(agent, 2)
     await mark(other, 4)
@@ -79,6 +79,6 @@ async def test_other_customers_cannot_mark_as_read(chat: RunningChat) -> None:
 
 
 @pytest.mark.parametrize("seq", [-1, 1.5, "1", None, 2**53, True])
-async def test_impossible_position_is_a_bad_request(chat: RunningChat, seq: Any) -> None:
+async def test_invalid_position_is_a_bad_request(chat: RunningChat, seq: Any) -> None:
     agent = await reader(chat, count=1)
     assert (await agent.call("mark_read", {"conversationId": "conv-1", "seq": seq}))["error"]["code"] == "bad_request"

@@ -22,7 +22,7 @@ async def test_send_message_is_stored_and_reaches_the_room_from_the_bot(chat: Ru
     assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
 
-async def test_send_message_of_another_sender_and_once_per_client_message_id(chat: RunningChat) -> None:
+async def test_send_message_has_the_given_sender_and_is_stored_once_per_client_message_id(chat: RunningChat) -> None:
     _, customer = await chat.pair()
     crm = User(user_id="crm", user_name="CRM", role="admin")
     first = await chat.service.send_message("conv-1", "ticket 7", crm, client_message_id="ticket-7")
@@ -32,14 +32,14 @@ async def test_send_message_of_another_sender_and_once_per_client_message_id(cha
     assert [one["sender"]["userName"] for one in customer.seen("message_received")] == ["CRM"]
 
 
-async def test_send_message_to_a_conversation_without_members_is_there_later(chat: RunningChat) -> None:
+async def test_send_message_to_a_conversation_without_members_is_stored(chat: RunningChat) -> None:
     await chat.parts.store.create_conversation("conv-1", User(user_id="a", user_name="A", role="customer"), "queued")
     await chat.service.send_message("conv-1", "early")
     ack = await (await chat.agent()).call("join_conversation", {"conversationId": "conv-1", "afterSeq": 0})
     assert [message["content"] for message in ack["messages"]] == ["early"]
 
 
-async def test_send_message_keeps_the_rules_of_content_and_existence(chat: RunningChat) -> None:
+async def test_send_message_validates_content_and_conversation(chat: RunningChat) -> None:
     await chat.pair()
     with pytest.raises(ChatError):
         await chat.service.send_message("conv-1", " ")
@@ -47,7 +47,7 @@ async def test_send_message_keeps_the_rules_of_content_and_existence(chat: Runni
         await chat.service.send_message("nothing-here", "hello")
 
 
-async def test_send_to_user_reaches_every_connection_of_the_user_and_nobody_else(chat: RunningChat) -> None:
+async def test_send_to_user_reaches_only_the_connections_of_the_user(chat: RunningChat) -> None:
     first, second, other = await chat.agent(), await chat.agent(), await chat.agent("agent-2")
     payload = {"title": "New message", "body": "You have a new message"}
     assert chat.service.send_to_user("agent-1", "notification", payload) == 2
@@ -57,7 +57,7 @@ async def test_send_to_user_reaches_every_connection_of_the_user_and_nobody_else
     assert not other.seen("notification")
 
 
-async def test_send_to_user_needs_no_payload_and_nobody_connected(chat: RunningChat) -> None:
+async def test_send_to_user_works_without_payload_and_without_connections(chat: RunningChat) -> None:
     agent = await chat.agent()
     chat.service.send_to_user("agent-1", "refresh")
     assert await agent.expect("refresh") is None

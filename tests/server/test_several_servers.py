@@ -183,7 +183,7 @@ async def test_repeat_through_another_server_gets_the_first_ack_and_is_shown_onc
     assert not any(peer.seen("message_received") for peer in (agent, tab, customer))
 
 
-async def test_typing_crosses_ends_with_the_message_and_expires(start_cluster: StartCluster) -> None:
+async def test_typing_reaches_the_other_server_ends_with_the_message_and_expires(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(typing_expire_ms=500)
     agent, customer = await cluster.pair()
     await agent.call("typing_start", "conv-1")
@@ -225,7 +225,7 @@ async def test_join_on_another_server_contains_typing_users(start_cluster: Start
     await agent.expect("typing_indicator", isTyping=True)
 
 
-async def test_read_marks_cross(start_cluster: StartCluster) -> None:
+async def test_read_marks_reach_the_other_server(start_cluster: StartCluster) -> None:
     agent, customer = await (await start_cluster()).pair()
     await customer.call("send_message", text("read me"))
     await received(agent, 1)

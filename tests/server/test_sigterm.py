@@ -80,7 +80,7 @@ async def test_polling_client_receives_the_drain_notice_and_is_closed(start_serv
         assert await code == 143
 
 
-async def test_stalled_client_does_not_hold_the_process(start_server: StartServer) -> None:
+async def test_stalled_client_does_not_delay_the_end_of_the_process(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server, "--limits", "off")
     stalled = await Peer.connect(server.url, {"sessionId": "session-1"}, buffer_bytes=4096)
     assert (await stalled.call("join_conversation", "conv-1"))["success"]

@@ -52,7 +52,7 @@ async def test_typing_expires_by_itself(start_chat: StartChat) -> None:
     await customer.expect("typing_indicator", isTyping=False)
 
 
-async def test_repeated_start_keeps_it_alive_and_is_not_shown_again(start_chat: StartChat) -> None:
+async def test_repeated_start_extends_typing_and_is_not_sent_again(start_chat: StartChat) -> None:
     chat = await start_chat(typing_expire_ms=1000)
     agent, customer = await chat.pair()
     for _ in range(2):
@@ -77,7 +77,7 @@ async def test_user_is_typing_while_any_connection_is(start_chat: StartChat) -> 
 
 
 @pytest.mark.parametrize("end", ["send", "leave", "disconnect", "cut"])
-async def test_typing_ends_at_once_with(start_chat: StartChat, end: str) -> None:
+async def test_typing_ends_at_once_on(start_chat: StartChat, end: str) -> None:
     chat = await start_chat(typing_expire_ms=LONG_MS)
     agent, customer = await chat.pair()
     await agent.call("typing_start", "conv-1")
@@ -95,7 +95,7 @@ async def test_typing_ends_at_once_with(start_chat: StartChat, end: str) -> None
 
 
 @pytest.mark.parametrize("end", ["send", "leave", "disconnect"])
-async def test_end_is_not_held_back_by_the_bound_on_changes(start_chat: StartChat, end: str) -> None:
+async def test_end_of_typing_is_sent_in_spite_of_the_rate_limit(start_chat: StartChat, end: str) -> None:
     chat = await start_chat(typing_expire_ms=LONG_MS, typing_per_s=0.001, typing_burst=1)
     agent, customer = await chat.pair()
     await second_tab(chat)
@@ -134,7 +134,7 @@ async def test_thousand_changes_give_few_events_and_the_last_state(start_chat: S
     await customer.expect("typing_indicator", isTyping=False)
 
 
-async def test_flood_is_refused_by_the_total_limit_and_nothing_stays_shown(start_chat: StartChat) -> None:
+async def test_flood_of_typing_is_rate_limited_and_no_typing_stays_shown(start_chat: StartChat) -> None:
     chat = await start_chat(typing_expire_ms=200)
     agent, customer = await chat.pair()
     for _ in range(500):

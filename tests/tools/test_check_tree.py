@@ -147,7 +147,7 @@ def test_files_below_a_retired_package_are_reported() -> None:
     assert places(find_retired_names(tree, retired)) == [("cli/chatws_cli/line/view.py", 1)]
 
 
-def test_module_that_became_a_package_may_be_mentioned_but_not_come_back() -> None:
+def test_module_that_became_a_package_may_be_mentioned_but_not_exist_again() -> None:
     as_package = {"chatws/presence/__init__.py": "", "chatws/presence/manager.py": "import chatws.presence"}
     assert list(find_retired_names(SourceTree(as_package), RETIRED)) == []
     as_module = {"chatws/presence.py": ""}

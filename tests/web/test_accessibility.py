@@ -37,7 +37,9 @@ async def serious_findings(page: Page) -> list[str]:
     ]
 
 
-async def test_test_page(chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]) -> None:
+async def test_test_page_is_accessible(
+    chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]
+) -> None:
     page = await browsers.open(f"{chat_server.url}/websocket-test.html", **appearance)
     customer, agent = await connected_panels(page)
     await customer.send("Hello")
@@ -49,7 +51,7 @@ async def test_test_page(chat_server: RunningChat, browsers: BrowserProfiles, ap
     assert await serious_findings(page) == []
 
 
-async def test_widget_and_launcher(
+async def test_widget_and_launcher_are_accessible(
     start_chat_server: StartChatServer, browsers: BrowserProfiles, appearance: dict[str, Any]
 ) -> None:
     async with EmbeddingSite() as host_site:
@@ -65,7 +67,9 @@ async def test_widget_and_launcher(
         assert await serious_findings(widget_page) == []
 
 
-async def test_dashboard(chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]) -> None:
+async def test_dashboard_is_accessible(
+    chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]
+) -> None:
     customer = await chat_server.customer("customer-1")
     await customer.call("join_conversation", "conv-1")
     await customer.call("send_message", {"conversationId": "conv-1", "content": "Hello"})

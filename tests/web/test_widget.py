@@ -219,7 +219,9 @@ async def test_without_a_socket_messages_are_exchanged_over_rest(
     await window.expect_messages("is this thing on?", "it is")
 
 
-async def test_customer_and_agent_in_different_browsers(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+async def test_customer_and_agent_chat_in_different_browsers(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
     _, customer = await open_widget(browsers, chat_server)
     dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/"))
     await customer.send("Hello?")

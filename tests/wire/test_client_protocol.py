@@ -74,7 +74,7 @@ def test_request_names_host_path_and_headers() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 64, 1_000_000])
-def test_events_are_the_same_however_the_bytes_are_cut(cut: int) -> None:
+def test_events_are_the_same_for_every_split_of_the_bytes(cut: int) -> None:
     protocol = SocketIOClientProtocol("host:1")
     stream = response_to(protocol) + OPEN
     for text in ('40{"sid":"a"}', '42["typing",{"é":1}]', '430[{"success":true}]', '42["x"]', "2", "6", "41"):
@@ -194,7 +194,7 @@ def test_masks_differ() -> None:
     assert len(masks) > 1_990
 
 
-def test_packets_without_frames_serve_a_websocket_library() -> None:
+def test_packets_are_available_without_frames_for_a_websocket_library() -> None:
     assert connect_packet() == b"40"
     assert event_packet("join", ["c"], ack_id=3) == b'423["join","c"]'
     assert disconnect_packet() == b"41"

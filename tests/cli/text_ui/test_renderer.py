@@ -194,7 +194,7 @@ def test_lost_connection_shows_some_attempts_and_the_count_of_missed_messages(vi
     assert texts(view, joined(4, again=True), *missed)[-1] == "back, 2 messages caught up"
 
 
-def test_back_without_anything_missed(view: TextRenderer) -> None:
+def test_reconnect_without_missed_messages_is_shown(view: TextRenderer) -> None:
     assert texts(view, joined(2, again=True)) == ["back, nothing was missed"]
 
 

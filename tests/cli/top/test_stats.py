@@ -124,7 +124,7 @@ def test_table_fits_the_terminal_and_lists_servers_that_are_away(width: int, las
     assert lines[4].rstrip() == "10.0.0.6:3001: Connection refused"
 
 
-def test_line_has_everything_at_once() -> None:
+def test_line_sums_up_all_servers() -> None:
     text = line(frame())
     assert "8 connections" in text
     assert "outbox 2K" in text

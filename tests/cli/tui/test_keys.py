@@ -89,7 +89,7 @@ async def test_keys_claim_release_resolve_reopen_filter_and_set_presence(ada: Tu
 
 
 @presses("list")
-async def test_the_list_hides_by_key_and_by_itself_on_a_narrow_screen(ada: TuiDriver) -> None:
+async def test_the_list_is_hidden_by_key_and_on_a_narrow_screen(ada: TuiDriver) -> None:
     assert "open: 1" in ada.text
     await ada.press("f9")
     await ada.sees_no_more("open: 1")
@@ -121,7 +121,7 @@ async def test_resize_keeps_the_scroll_position(ada: TuiDriver) -> None:
 
 
 @presses("send", "newline", "recall")
-async def test_enter_sends_other_keys_break_the_line_and_up_brings_the_text_back(ada: TuiDriver) -> None:
+async def test_enter_sends_and_new_line_keys_break_the_line_and_up_recalls_the_text(ada: TuiDriver) -> None:
     await ada.press("a", "alt+enter", "b", "ctrl+j", "c")
     assert ada.view.composer.text == "a\nb\nc"
     await ada.press("enter")
