@@ -92,7 +92,7 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """Redis of one test, which may kill, stop or empty it."""
+    """Redis of one test, which may kill, freeze or empty it."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server

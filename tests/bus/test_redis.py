@@ -98,7 +98,7 @@ async def test_server_that_crashed_during_an_outage_is_gone_afterwards(
 async def test_hung_redis_bounds_the_queue_and_no_server_counts_as_gone(redis: RedisServer) -> None:
     cluster = RedisCluster(redis, "chatws", SHORT_TIMEOUT)
     one, two = await pair(cluster)
-    redis.stop()
+    redis.freeze()
     for number in range(MAX_QUEUED + 2_500):
         one.bus.publish(ROOM, message(number))
     with pytest.raises(BusUnavailable):
@@ -109,7 +109,7 @@ async def test_hung_redis_bounds_the_queue_and_no_server_counts_as_gone(redis: R
     assert one.bus.stats.dropped >= 2_500
     await asyncio.sleep(1.5 * SHORT_TIMEOUT.lease)  # the leases expire in Redis meanwhile
     assert not one.bus.stats.connected
-    redis.cont()
+    redis.unfreeze()
     for member in (one, two):
         await member.listener.resumed_by(1)
     one.bus.publish(ROOM, message(99_999))
@@ -297,7 +297,7 @@ async def test_closing_while_redis_hangs_leaves_nothing_open(redis: RedisServer)
 
     async def close_with_unsent_messages() -> list[asyncio.Task[object]]:
         member = await connect(redis.url, timing=FAST._replace(timeout=0.3))
-        redis.stop()
+        redis.freeze()
         for _ in range(500):
             member.bus.publish(ROOM, large)
         assert not await member.bus.ping()

@@ -241,22 +241,22 @@ def test_typing_messages_and_read_marks_pass_between_two_terminals(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:
     grace = open_terminal(*customer, "--plain")
-    grace.sees("waiting for an agent")
+    grace.wait_for("waiting for an agent")
     ada = open_terminal(*agent, "--plain")
-    ada.sees("with Grace")
+    ada.wait_for("with Grace")
     grace.press("Grüße")
-    ada.sees("Grace is typing…")
-    ada.sees("Grace stopped typing")
+    ada.wait_for("Grace is typing…")
+    ada.wait_for("Grace stopped typing")
     grace.press(" 漢\x7f字\r")
-    ada.sees(r"Grace \(customer\): Grüße 字")
-    grace.sees("you: Grüße 字 ✓ stored|✓ stored: Grüße 字")
-    grace.sees("✓ read by")
+    ada.wait_for(r"Grace \(customer\): Grüße 字")
+    grace.wait_for("you: Grüße 字 ✓ stored|✓ stored: Grüße 字")
+    grace.wait_for("✓ read by")
     ada.press("half")
-    grace.sees("is typing…")
+    grace.wait_for("is typing…")
     grace.press("and more\r")
-    ada.sees(r"Grace \(customer\): and more\r\n> half$")
+    ada.wait_for(r"Grace \(customer\): and more\r\n> half$")
     ada.press("\x15/claim\r")
-    grace.sees("Agent has taken the conversation")
+    grace.wait_for("Agent has taken the conversation")
     ada.press("/quit\r")
     assert ada.wait() == 0
     grace.press("\x04")
@@ -270,18 +270,18 @@ def test_a_message_typed_while_the_server_is_away_arrives_once(
 ) -> None:
     customer, agent = customer_of(server, tmp_path), agent_of(server)
     grace = open_terminal(*customer, "--plain")
-    grace.sees("waiting for an agent")
+    grace.wait_for("waiting for an agent")
     ada = open_terminal(*agent, "--plain")
-    ada.sees("with Grace")
+    ada.wait_for("with Grace")
     server.kill()
-    grace.sees(r"connection lost .* trying again \(attempt 1\)")
+    grace.wait_for(r"connection lost .* trying again \(attempt 1\)")
     grace.press("sent while away\r")
-    grace.sees("… queued: sent while away")
+    grace.wait_for("… queued: sent while away")
     server.start()
-    grace.sees("back, nothing was missed")
-    grace.sees("✓ stored: sent while away")
+    grace.wait_for("back, nothing was missed")
+    grace.wait_for("✓ stored: sent while away")
     grace.press("and after\r")
-    ada.sees(r"Grace \(customer\): and after")
+    ada.wait_for(r"Grace \(customer\): and after")
     assert ada.text.count("Grace (customer): sent while away") == 1
     assert ada.text.index("sent while away") < ada.text.index("and after")
 
@@ -293,9 +293,9 @@ def test_the_terminal_is_restored_when_a_signal_ends_the_program(
     open_terminal: OpenTerminal, customer: list[str], number: signal.Signals, code: int
 ) -> None:
     grace = open_terminal(*customer, "--plain")
-    grace.sees("waiting for an agent")
+    grace.wait_for("waiting for an agent")
     grace.press("half typed")
-    grace.sees("half typed")
+    grace.wait_for("half typed")
     was_line_mode = grace.is_line_mode
     grace.signal(number)
     assert grace.wait() == code
@@ -339,8 +339,8 @@ def test_remote_message_cannot_control_the_terminal(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:
     grace = open_terminal(*customer, "--plain", NO_COLOR="1")
-    grace.sees("waiting for an agent")
+    grace.wait_for("waiting for an agent")
     run_chatws(*agent, "--json", stdin=json.dumps({"content": "pay\u202e me\u2066\nnow"}))
-    grace.sees(r"pay me\r\n {7}now")
+    grace.wait_for(r"pay me\r\n {7}now")
     assert "\u202e" not in grace.raw
     assert "\x1b[2m" not in grace.raw

@@ -59,7 +59,7 @@ def test_copy_draws_a_bar_for_each_table_on_a_terminal(
 ) -> None:
     source = f"sqlite:///{data_dir / 'chatws.db'}"
     terminal = open_terminal("db", "copy", "--from", source, "--to", postgres.new_database())
-    terminal.sees("copied 1 users")
+    terminal.wait_for("copied 1 users")
     assert "conversations" in terminal.text
     assert "1/1" in terminal.text
 

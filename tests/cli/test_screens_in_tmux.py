@@ -38,59 +38,59 @@ def start_agent(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name:
 def end(window: TmuxWindow, key: str, code: int) -> None:
     """Quit, and check that the screen of the shell is restored."""
     window.press(key)
-    window.sees(f"exit code {code}")
+    window.wait_for(f"exit code {code}")
     assert window.is_clean
 
 
 def test_a_whole_support_case_by_keys_alone(server: ServerProcess, tmux: Tmux, tmp_path: Path) -> None:
     ada, bob, grace = tmux.open("ada"), tmux.open("bob"), tmux.open("grace", 80, 24)
     start_agent(ada, server, tmp_path, "ada")
-    ada.sees("no open conversation yet, waiting for the first one")
+    ada.wait_for("no open conversation yet, waiting for the first one")
     start_customer(grace, server, tmp_path)
-    grace.sees("│ waiting for an agent")
+    grace.wait_for("│ waiting for an agent")
     grace.paste("Where is my parcel?\nIt is number 7.")
-    grace.sees(r"> Where is my parcel\?\n +It is number 7\.")
+    grace.wait_for(r"> Where is my parcel\?\n +It is number 7\.")
     grace.press("Enter")
     # List, open, reply.
-    ada.sees(r"1 [●○] Grace(.|\n)*Grace \(customer\): Where is my parcel\?")
-    grace.sees("✓✓ you: Where is my parcel")
+    ada.wait_for(r"1 [●○] Grace(.|\n)*Grace \(customer\): Where is my parcel\?")
+    grace.wait_for("✓✓ you: Where is my parcel")
     ada.write("Let me look")
-    grace.sees("ada is typing…")
-    grace.sees_no_more("is typing")
+    grace.wait_for("ada is typing…")
+    grace.wait_until_absent("is typing")
     ada.press("Enter")
-    grace.sees(r"ada \(agent\): Let me look")
-    ada.sees("✓✓ you: Let me look")
+    grace.wait_for(r"ada \(agent\): Let me look")
+    ada.wait_for("✓✓ you: Let me look")
     # Claim race.
     start_agent(bob, server, tmp_path, "bob")
-    bob.sees("Let me look")
+    bob.wait_for("Let me look")
     ada.press("F2")
-    ada.sees("you have taken the conversation")
-    bob.sees("ada has taken the conversation")
+    ada.wait_for("you have taken the conversation")
+    bob.wait_for("ada has taken the conversation")
     bob.press("F2")
-    bob.sees("that did not work|bob has taken|you have taken")
+    bob.wait_for("that did not work|bob has taken|you have taken")
     # Offline, queued, back.
     server.kill()
-    grace.sees(r"○ reconnecting .*\(try \d+\)")
+    grace.wait_for(r"○ reconnecting .*\(try \d+\)")
     grace.write("Are you there?")
     grace.press("Enter")
-    grace.sees("…  you: Are you there")
-    grace.sees("1 queued")
+    grace.wait_for("…  you: Are you there")
+    grace.wait_for("1 queued")
     server.start()
-    ada.sees("Are you there")
-    grace.sees("✓✓? +you: Are you there")
+    ada.wait_for("Are you there")
+    grace.wait_for("✓✓? +you: Are you there")
     assert ada.text.count(": Are you there?") == 1
     # Narrow and back.
     ada.resize(40, 12)
-    ada.sees_no_more("open: 1")
-    ada.sees(r"Are you\n +there\?")
+    ada.wait_until_absent("open: 1")
+    ada.wait_for(r"Are you\n +there\?")
     ada.resize(110, 30)
-    ada.sees("open: 1")
+    ada.wait_for("open: 1")
     # Resolve, reopen.
     ada.press("F4")
-    grace.sees("the conversation is closed")
+    grace.wait_for("the conversation is closed")
     grace.write("One more thing")
     grace.press("Enter")
-    ada.sees(r"Grace \(customer\): One more thing")
+    ada.wait_for(r"Grace \(customer\): One more thing")
     for window, key, code in ((ada, "C-q", 0), (bob, "C-c", 130), (grace, "C-q", 0)):
         end(window, key, code)
 
@@ -105,23 +105,23 @@ def test_alt_keys_control_keys_and_the_editor_arrive_through_tmux(
     grace.write(f"export EDITOR={editor} PAGER=cat")
     grace.press("Enter")
     start_customer(grace, server, tmp_path)
-    grace.sees("│ waiting for an agent")
+    grace.wait_for("│ waiting for an agent")
     grace.write("a")
     grace.press("M-Enter")
     grace.write("b")
     grace.press("C-j")
     grace.write("c")
-    grace.sees(r"> a\n +b\n +c")
+    grace.wait_for(r"> a\n +b\n +c")
     grace.press("Enter")
-    grace.sees(r"you: a\n +b\n +c")
+    grace.wait_for(r"you: a\n +b\n +c")
     grace.press("C-e")
-    grace.sees("> from the editor")
+    grace.wait_for("> from the editor")
     grace.press("Enter")
-    grace.sees("✓.*you: from the editor")
+    grace.wait_for("✓.*you: from the editor")
     grace.press("F1")
-    grace.sees("write the message in")
+    grace.wait_for("write the message in")
     grace.press("Escape")
-    grace.sees_no_more("write the message in")
+    grace.wait_until_absent("write the message in")
     end(grace, "C-q", 0)
 
 
@@ -131,9 +131,9 @@ def test_signals_leave_a_clean_terminal_and_their_exit_code(
 ) -> None:
     grace = tmux.open("grace")
     start_customer(grace, shared_server, tmp_path)
-    grace.sees("│ waiting for an agent")
+    grace.wait_for("│ waiting for an agent")
     grace.signal(number)
-    grace.sees(f"exit code {code}")
+    grace.wait_for(f"exit code {code}")
     assert grace.is_clean
 
 
@@ -144,48 +144,48 @@ def test_unreachable_server_refused_token_and_expired_session_end_in_one_line(
     token = tmp_path / "token"
     token.write_text("not-a-token")
     window.start(str(CHATWS), "agent", "--url", "http://127.0.0.1:9", "--token-file", str(token))
-    window.sees("chatws: cannot connect to http://127.0.0.1:9(.|\n)*exit code 3")
+    window.wait_for("chatws: cannot connect to http://127.0.0.1:9(.|\n)*exit code 3")
     window.clear()
     window.start(str(CHATWS), "agent", "--url", shared_server.url, "--token-file", str(token))
-    window.sees("chatws: http://127.0.0.1:[0-9]+ refused(.|\n)*exit code 4")
+    window.wait_for("chatws: http://127.0.0.1:[0-9]+ refused(.|\n)*exit code 4")
     assert "not-a-token" not in window.text
     window.clear()
     start_customer(window, shared_server, tmp_path)
-    window.sees("│ waiting for an agent")
+    window.wait_for("│ waiting for an agent")
     window.write("/expire")
     window.press("Enter")
-    window.sees("chatws: the server ended the connection: session_expired.*(.|\n)*exit code 4")
+    window.wait_for("chatws: the server ended the connection: session_expired.*(.|\n)*exit code 4")
     assert window.is_clean
 
 
 def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
     window = tmux.open("demo", 140, 24)
     window.start(str(CHATWS), "demo")
-    window.sees("Tab switches sides")
-    window.sees("with Grace|Grace, queued")
+    window.wait_for("Tab switches sides")
+    window.wait_for("with Grace|Grace, queued")
     window.write("hello agent")
-    window.sees("Grace is typing…")
+    window.wait_for("Grace is typing…")
     window.press("Enter")
-    window.sees("✓✓ you: hello agent")
-    window.sees(r"│.*Grace \(customer\): hello agent")
+    window.wait_for("✓✓ you: hello agent")
+    window.wait_for(r"│.*Grace \(customer\): hello agent")
     window.press("Tab")
     window.write("hello customer")
     window.press("Enter")
-    window.sees(r"Ada \(agent\): hello customer")
-    window.sees("│.*✓✓ you: hello customer")
+    window.wait_for(r"Ada \(agent\): hello customer")
+    window.wait_for("│.*✓✓ you: hello customer")
     window.write("/drop 1")
     window.press("Enter")
-    window.sees("connection lost(.|\n)*back; nothing is lost")
+    window.wait_for("connection lost(.|\n)*back; nothing is lost")
     end(window, "C-q", 0)
 
 
 def test_a_closed_window_ends_the_program(shared_server: ServerProcess, tmux: Tmux, tmp_path: Path) -> None:
     grace = tmux.open("grace")
     start_customer(grace, shared_server, tmp_path)
-    grace.sees("│ waiting for an agent")
+    grace.wait_for("│ waiting for an agent")
     child = grace.child
     grace.close()
-    grace.wait_until_gone(child)
+    grace.wait_for_exit(child)
 
 
 @pytest.mark.parametrize("setting", ["TERM=dumb", "LINES=24"])
@@ -197,11 +197,11 @@ def test_a_dumb_terminal_gets_lines_and_a_usual_one_the_full_screen(
     grace.press("Enter")
     start_customer(grace, shared_server, tmp_path)
     if setting == "TERM=dumb":
-        grace.sees("connected as Grace; /help lists the commands")
+        grace.wait_for("connected as Grace; /help lists the commands")
         assert grace.is_clean
         grace.press("C-d")
-        grace.sees("exit code 0")
+        grace.wait_for("exit code 0")
     else:
-        grace.sees("│ waiting for an agent")
+        grace.wait_for("│ waiting for an agent")
         assert not grace.is_clean
         end(grace, "C-q", 0)

@@ -117,6 +117,6 @@ def test_existing_and_missing_backup_files_are_reported(chatws: RunCommand, tmp_
 
 def test_ctrl_c_at_the_password_is_an_interruption(open_terminal: OpenTerminal, tmp_path: Path) -> None:
     terminal = open_terminal("user", "add", "alice", "--email", "a@b.example", "--data-dir", str(tmp_path))
-    terminal.sees("Password: ")
+    terminal.wait_for("Password: ")
     terminal.signal(signal.SIGINT)
     assert terminal.wait() == 130

@@ -63,9 +63,9 @@ class ClusterFaults:
         await asyncio.to_thread(self._redis.start)
 
     async def freeze_redis_for_8_s(self) -> None:
-        self._redis.stop()
+        self._redis.freeze()
         await asyncio.sleep(8)
-        self._redis.cont()
+        self._redis.unfreeze()
 
     async def kill_redis_for_15_s(self) -> None:
         """Check that servers read missing messages from the database every 5 s, without waiting for Redis.

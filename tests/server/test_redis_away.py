@@ -76,7 +76,7 @@ async def test_stalled_redis_delays_no_request(start_real_cluster: StartRealClus
     cluster = await start_real_cluster(sweep_ms=200, limits="off")
     agent, customer = await cluster.pair()
     buses = [server.parts.cluster.stats for server in cluster.servers]
-    await asyncio.to_thread(redis.stop)
+    await asyncio.to_thread(redis.freeze)
     for number in range(20):
         assert (await customer.call("send_message", text(f"text {number}")))["seq"] == number + 1
     newcomer = await cluster.servers[0].agent("agent-2")
@@ -84,7 +84,7 @@ async def test_stalled_redis_delays_no_request(start_real_cluster: StartRealClus
     assert seqs(ack["messages"]) == list(range(1, 21))
     assert [(await agent.expect("message_received"))["seq"] for _ in range(20)] == list(range(1, 21))
     await until(lambda: not any(bus.connected for bus in buses))
-    await asyncio.to_thread(redis.cont)
+    await asyncio.to_thread(redis.unfreeze)
     await until(lambda: all(bus.connected for bus in buses))
     await fence(agent, customer)
     assert not agent.seen("message_received")

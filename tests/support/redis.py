@@ -20,12 +20,12 @@ class RedisServer(RedisProcess):
         with skip_if_missing():
             super().__init__(directory, *options, port=free_port())
 
-    def stop(self) -> None:
+    def freeze(self) -> None:
         """Freeze the server: connections stay open and get no reply."""
         self._signal(signal.SIGSTOP)
 
-    def cont(self) -> None:
-        """Continue after ``stop``."""
+    def unfreeze(self) -> None:
+        """Continue after ``freeze``."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:

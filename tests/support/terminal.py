@@ -62,7 +62,7 @@ class TerminalProcess:
         """Send keys."""
         os.write(self._keyboard, keys.encode())
 
-    def sees(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
         """Wait until the output matches a pattern.
 
         Raises:

@@ -77,7 +77,7 @@ class TmuxWindow:
         """Clear the screen; the shell must be at its prompt."""
         self.write("clear")
         self.press("Enter")
-        self.sees_no_more("exit code")
+        self.wait_until_absent("exit code")
 
     @property
     def child(self) -> int:
@@ -94,7 +94,7 @@ class TmuxWindow:
         """Close the window while the program runs."""
         self._tmux.run("kill-session", "-t", self._name)
 
-    def wait_until_gone(self, process: int, timeout_s: float = 20.0) -> None:
+    def wait_for_exit(self, process: int, timeout_s: float = 20.0) -> None:
         """Wait for the end of a process that is not a child of this one.
 
         Raises:
@@ -121,7 +121,7 @@ class TmuxWindow:
     def resize(self, columns: int, rows: int) -> None:
         self._tmux.run("resize-window", "-t", self._name, "-x", str(columns), "-y", str(rows))
 
-    def sees(self, pattern: str, timeout_s: float = 30.0) -> str:
+    def wait_for(self, pattern: str, timeout_s: float = 30.0) -> str:
         """Wait until the screen matches a pattern, and return its text.
 
         Raises:
@@ -129,7 +129,7 @@ class TmuxWindow:
         """
         return self._wait(lambda text: re.search(pattern, text) is not None, f"no {pattern!r}", timeout_s)
 
-    def sees_no_more(self, pattern: str, timeout_s: float = 30.0) -> str:
+    def wait_until_absent(self, pattern: str, timeout_s: float = 30.0) -> str:
         return self._wait(lambda text: re.search(pattern, text) is None, f"still {pattern!r}", timeout_s)
 
     def _wait(self, condition: Callable[[str], bool], problem: str, timeout_s: float) -> str:

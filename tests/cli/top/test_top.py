@@ -51,14 +51,14 @@ async def test_hidden_metrics_are_explained(tmp_path: Path) -> None:
 
 def test_table_shows_a_server_stopping_and_starting(server: ServerProcess, open_terminal: OpenTerminal) -> None:
     terminal = open_terminal("top", server.url, "--interval", "0.2", COLUMNS="60", NO_COLOR="1")
-    terminal.sees(r"server +state +conns +msg/s +p99 ms +cpu % +rooms")
-    terminal.sees(rf"127.0.0.1:{server.port} ok +0 +0.0")
+    terminal.wait_for(r"server +state +conns +msg/s +p99 ms +cpu % +rooms")
+    terminal.wait_for(rf"127.0.0.1:{server.port} ok +0 +0.0")
     assert "\x1b[31m" not in terminal.raw
     server.kill()
-    terminal.sees(rf"127.0.0.1:{server.port}: Connection refused")
+    terminal.wait_for(rf"127.0.0.1:{server.port}: Connection refused")
     before = terminal.text.count(f"127.0.0.1:{server.port} ok")
     server.start()
-    terminal.sees(rf"(?s)(127.0.0.1:{server.port} ok.*){{{before + 1}}}")
+    terminal.wait_for(rf"(?s)(127.0.0.1:{server.port} ok.*){{{before + 1}}}")
     terminal.signal(signal.SIGINT)
     assert terminal.wait() == 130
     assert terminal.is_line_mode

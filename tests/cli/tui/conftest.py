@@ -86,7 +86,7 @@ async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver
     await grace.call("join_conversation", "conv-1")
     await grace.call("send_message", {"conversationId": "conv-1", "content": "Where is my parcel?"})
     driver = await open_tui(agent_controller(chat, tmp_path))
-    await driver.sees("Where is my parcel")
+    await driver.wait_for("Where is my parcel")
     return driver
 
 
@@ -94,5 +94,5 @@ async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver
 async def grace(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
     """A customer in her own conversation."""
     driver = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
-    await driver.sees("connected")
+    await driver.wait_for("connected")
     return driver

@@ -20,46 +20,46 @@ if TYPE_CHECKING:
 
 async def test_message_is_shown_as_stored_then_read(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> None:
     grace = await open_tui(customer_controller(chat, tmp_path / "grace", "conv-1"))
-    await grace.sees("│ waiting for an agent")
+    await grace.wait_for("│ waiting for an agent")
     await grace.write("Where is my parcel?")
-    await grace.sees("✓ .*you: Where is my parcel")
+    await grace.wait_for("✓ .*you: Where is my parcel")
     ada = await open_tui(agent_controller(chat, tmp_path / "ada"))
-    await ada.sees(r"\(customer\): Where is my parcel")
-    await grace.sees("✓✓ you: Where is my parcel")
+    await ada.wait_for(r"\(customer\): Where is my parcel")
+    await grace.wait_for("✓✓ you: Where is my parcel")
 
 
 async def test_typing_is_shown_until_the_message_arrives(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("L", "e", "t")
-    await grace.sees("Ada is typing…")
+    await grace.wait_for("Ada is typing…")
     await ada.press("space", "m", "e", "enter")
-    await grace.sees(r"Ada \(agent\): Let me")
-    await grace.sees_no_more("is typing")
+    await grace.wait_for(r"Ada \(agent\): Let me")
+    await grace.wait_until_absent("is typing")
 
 
 async def test_claim_is_shown_on_both_sides(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("f2")
-    await grace.sees("Ada has taken the conversation")
-    await ada.sees("you have taken the conversation")
+    await grace.wait_for("Ada has taken the conversation")
+    await ada.wait_for("you have taken the conversation")
 
 
 async def test_message_reopens_a_resolved_conversation(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("f2")
-    await ada.sees("you have taken the conversation")
+    await ada.wait_for("you have taken the conversation")
     await ada.press("f4")
-    await grace.sees("the conversation is closed")
+    await grace.wait_for("the conversation is closed")
     await grace.write("One more thing")
-    await ada.sees("One more thing")
-    await ada.sees("assigned|queued")
+    await ada.wait_for("One more thing")
+    await ada.wait_for("assigned|queued")
 
 
 async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: TuiDriver, chat: RunningChat) -> None:
     await ada.write("/drop 600")
-    await ada.sees("reconnecting")
+    await ada.wait_for("reconnecting")
     await ada.write("typed offline")
-    await ada.sees("… .*you: typed offline")
-    await ada.sees("1 queued")
+    await ada.wait_for("… .*you: typed offline")
+    await ada.wait_for("1 queued")
     await ada.press("ctrl+r")
-    await ada.sees("✓ .*you: typed offline")
+    await ada.wait_for("✓ .*you: typed offline")
     assert ada.text.count("typed offline") == 2, "in the messages and in the list"
     _, page = await chat.get("/api/conversations/conv-1/messages", headers={"X-Session-Id": "ses-grace"})
     assert [message["content"] for message in page["messages"]] == ["Where is my parcel?", "typed offline"]
@@ -69,16 +69,16 @@ async def test_a_message_typed_offline_survives_a_restart_of_the_terminal(
     chat: RunningChat, open_tui: OpenTui, tmp_path: Path
 ) -> None:
     first = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
-    await first.sees("│ waiting for an agent")
+    await first.wait_for("│ waiting for an agent")
     await first.write("/drop 600")
-    await first.sees("reconnecting")
+    await first.wait_for("reconnecting")
     await first.write("one")
     await first.write("two")
-    await first.sees("2 queued")
+    await first.wait_for("2 queued")
     await first.press("ctrl+q")
     await first.controller.close()
     second = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
-    await second.sees("✓ .*you: one(.|\n)*✓ .*you: two")
+    await second.wait_for("✓ .*you: one(.|\n)*✓ .*you: two")
     (file,) = (tmp_path / "outbox").glob("*.db")
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -87,22 +87,22 @@ async def test_a_refused_message_is_marked_and_can_be_sent_again(ada: TuiDriver)
     echoed = asyncio.Event()
     ada.controller.client.on_message_received(lambda _: echoed.set())
     ada.controller._post(SavedMessage("same-id", "conv-1", "first"))
-    await ada.sees("✓ .*you: first")
+    await ada.wait_for("✓ .*you: first")
     # Echo and ack of the first message must not resolve the second, which has the same id.
     await echoed.wait()
     await until(lambda: not ada.controller._pending)
     ada.controller._post(SavedMessage("same-id", "conv-1", "second"))
-    await ada.sees("! .*you: second")
-    await ada.sees("not sent: This clientMessageId was used")
+    await ada.wait_for("! .*you: second")
+    await ada.wait_for("not sent: This clientMessageId was used")
     await ada.press("f5")
-    await ada.sees("✓ .*you: second")
+    await ada.wait_for("✓ .*you: second")
     await ada.press("f5")
-    await ada.sees("no message has failed here")
+    await ada.wait_for("no message has failed here")
 
 
 async def test_text_that_cannot_be_sent_stays_in_the_composer(ada: TuiDriver) -> None:
     await ada.write("x" * 4_001)
-    await ada.sees("not sent: A message has at most")
+    await ada.wait_for("not sent: A message has at most")
     assert ada.view.composer.text == "x" * 4_001
 
 
@@ -110,15 +110,15 @@ async def test_losing_agent_of_a_claim_race_sees_the_assignee(
     ada: TuiDriver, chat: RunningChat, open_tui: OpenTui, tmp_path: Path
 ) -> None:
     bob = await open_tui(agent_controller(chat, tmp_path / "bob", "bob"))
-    await bob.sees("Where is my parcel")
+    await bob.wait_for("Where is my parcel")
     bob.controller.client.on_conversation_updated(lambda _: None)
     thread = bob.controller.screen.threads["conv-1"]
     stale = thread.conversation
     await ada.press("f2")
-    await bob.sees("Ada has taken the conversation")
+    await bob.wait_for("Ada has taken the conversation")
     thread.conversation = stale
     await bob.press("f2")
-    await bob.sees("that did not work: The conversation has changed")
+    await bob.wait_for("that did not work: The conversation has changed")
     assert thread.conversation.assignee is not None
     assert thread.conversation.assignee.user_id == "ada"
 
@@ -127,15 +127,15 @@ async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada
     grace = await chat.customer("ses-grace")
     await grace.call("join_conversation", "conv-1")
     await grace.call("send_message", {"conversationId": "conv-1", "content": "pay \u202eme\u2066 now\u200f!"})
-    await ada.sees("pay me now!")
+    await ada.wait_for("pay me now!")
     await grace.call("typing_start", "conv-1")
-    await ada.sees("typing…")
+    await ada.wait_for("typing…")
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", ada.text)
 
 
 async def test_markup_of_a_message_is_text(ada: TuiDriver) -> None:
     await ada.write("[bold red]no[/] [@click=app.quit]x[/]")
-    await ada.sees(re.escape("[bold red]no[/] [@click=app.quit]x[/]"))
+    await ada.wait_for(re.escape("[bold red]no[/] [@click=app.quit]x[/]"))
 
 
 async def test_an_expired_session_ends_the_screen_with_one_line_and_exit_code_4(grace: TuiDriver) -> None:

@@ -36,7 +36,7 @@ async def agent_of_three(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -
         await peer.call("join_conversation", f"conv-{name}")
         await peer.call("send_message", {"conversationId": f"conv-{name}", "content": f"I am {name} {number}"})
     driver = await open_tui(agent_controller(chat, tmp_path))
-    await driver.sees(r"\(customer\): I am cem")
+    await driver.wait_for(r"\(customer\): I am cem")
     await until(lambda: len(driver.controller.screen.threads) == 3)
     return driver
 
@@ -58,7 +58,7 @@ async def test_keys_switch_between_conversations(agent_of_three: TuiDriver) -> N
     await until(lambda: screen.unread == 0)
     assert screen.current_id != "conv-cem"
     await driver.press("alt+a")
-    await driver.sees("no other conversation is unread")
+    await driver.wait_for("no other conversation is unread")
     order = [one.conversation_id for one in screen.listed.visible(screen.own_id, screen.threads, None)]
     for number in range(1, 10):
         await driver.press(f"alt+{number}")
@@ -73,51 +73,51 @@ async def test_keys_switch_between_conversations(agent_of_three: TuiDriver) -> N
 @presses("claim", "release", "resolve", "reopen", "filter", "presence")
 async def test_keys_claim_release_resolve_reopen_filter_and_set_presence(ada: TuiDriver) -> None:
     await ada.press("f2")
-    await ada.sees("you have taken the conversation")
+    await ada.wait_for("you have taken the conversation")
     await ada.press("f3")
-    await ada.sees("waiting for an agent")
+    await ada.wait_for("waiting for an agent")
     await ada.press("f4")
-    await ada.sees("the conversation is closed")
+    await ada.wait_for("the conversation is closed")
     await ada.press("f6")
-    await ada.sees("waiting for an agent(.|\n)*waiting for an agent")
+    await ada.wait_for("waiting for an agent(.|\n)*waiting for an agent")
     for name in ("mine", "queue", "all", "open"):
         await ada.press("f7")
-        await ada.sees(f"{name}: 1")
+        await ada.wait_for(f"{name}: 1")
     for status in ("away", "busy", "online"):
         await ada.press("f10")
-        await ada.sees(f"others see you as {status}")
+        await ada.wait_for(f"others see you as {status}")
 
 
 @presses("list")
 async def test_the_list_is_hidden_by_key_and_on_a_narrow_screen(ada: TuiDriver) -> None:
     assert "open: 1" in ada.text
     await ada.press("f9")
-    await ada.sees_no_more("open: 1")
+    await ada.wait_until_absent("open: 1")
     await ada.press("f9")
-    await ada.sees("open: 1")
+    await ada.wait_for("open: 1")
     await ada.pilot.resize_terminal(40, 12)
-    await ada.sees_no_more("open: 1")
-    await ada.sees("Where is my")
+    await ada.wait_until_absent("open: 1")
+    await ada.wait_for("Where is my")
     await ada.press("f9")
-    await ada.sees("open: 1")
+    await ada.wait_for("open: 1")
     await ada.press("alt+1")
-    await ada.sees_no_more("open: 1")
+    await ada.wait_until_absent("open: 1")
     await ada.pilot.resize_terminal(200, 50)
-    await ada.sees("open: 1")
+    await ada.wait_for("open: 1")
 
 
 async def test_resize_keeps_the_scroll_position(ada: TuiDriver) -> None:
     ada.view.composer.insert("\n".join(f"row {number}" for number in range(60)))
     await ada.press("enter")
-    await ada.sees("row 59")
+    await ada.wait_for("row 59")
     for size in ((40, 12), (200, 50), (100, 14)):
         await ada.pilot.resize_terminal(*size)
-        await ada.sees("row 59")
+        await ada.wait_for("row 59")
     assert ada.controller.screen.is_looking
     await ada.press("pageup", "pageup")
     await until(lambda: not ada.view.message_list.is_at_end)
     await ada.pilot.resize_terminal(100, 12)
-    await ada.sees_no_more("row 59")
+    await ada.wait_until_absent("row 59")
 
 
 @presses("send", "newline", "recall")
@@ -125,7 +125,7 @@ async def test_enter_sends_and_new_line_keys_break_the_line_and_up_recalls_the_t
     await ada.press("a", "alt+enter", "b", "ctrl+j", "c")
     assert ada.view.composer.text == "a\nb\nc"
     await ada.press("enter")
-    await ada.sees(r"you: a *\n.*b *\n.*c")
+    await ada.wait_for(r"you: a *\n.*b *\n.*c")
     assert ada.view.composer.text == ""
     await ada.press("up")
     assert ada.view.composer.text == "a\nb\nc"
@@ -142,7 +142,7 @@ async def test_paste_of_many_lines_stays_whole_and_the_composer_grows_to_six_row
     ada.view.composer.insert(pasted)
     await until(lambda: ada.view.composer.size.height == 6)
     await ada.press("enter")
-    await ada.sees("line 29")
+    await ada.wait_for("line 29")
     assert ada.controller.screen.threads["conv-1"].messages()[-1].text == pasted
     await until(lambda: ada.view.composer.size.height == 1)
 
@@ -153,7 +153,7 @@ async def test_keys_scroll_mark_and_copy(ada: TuiDriver) -> None:
     ada.view.composer.insert("\n".join(f"row {number}" for number in range(60)))
     await ada.press("enter")
     await ada.write("the last one")
-    await ada.sees("the last one")
+    await ada.wait_for("the last one")
     await ada.press("pageup")
     await until(lambda: not message_list.is_at_end)
     await ada.press("pagedown")
@@ -175,9 +175,9 @@ async def test_keys_scroll_mark_and_copy(ada: TuiDriver) -> None:
 @presses("retry", "reconnect")
 async def test_retry_and_reconnect_without_effect_are_reported(ada: TuiDriver) -> None:
     await ada.press("f5")
-    await ada.sees("no message has failed here")
+    await ada.wait_for("no message has failed here")
     await ada.press("ctrl+r")
-    await ada.sees("already connected")
+    await ada.wait_for("already connected")
 
 
 @presses("transcript", "editor")
@@ -203,7 +203,7 @@ async def test_pager_and_editor_get_the_text_in_a_private_file(
     assert copy.read_text() == "draft"
     monkeypatch.setenv("PAGER", "/nowhere/pager")
     await ada.press("f8")
-    await ada.sees("the pager failed; set PAGER")
+    await ada.wait_for("the pager failed; set PAGER")
     assert mode.read_text().startswith("drwx------")
 
 
@@ -220,14 +220,14 @@ def test_default_pager_and_editor_are_found_without_variables(monkeypatch: pytes
 async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: TuiDriver) -> None:
     await ada.press("f1")
     await until(lambda: isinstance(ada.app.screen, HelpScreen))
-    await ada.sees(r"Alt\+1 … Alt\+9 +conversation by its position")
+    await ada.wait_for(r"Alt\+1 … Alt\+9 +conversation by its position")
     await ada.press("escape")
     await until(lambda: not isinstance(ada.app.screen, HelpScreen))
     await ada.press("ctrl+p")
     await ada.press(*"take this")
-    await ada.sees("Take this conversation")
+    await ada.wait_for("Take this conversation")
     await ada.press("down", "enter")
-    await ada.sees("you have taken the conversation")
+    await ada.wait_for("you have taken the conversation")
 
 
 @presses("quit", "interrupt")

@@ -45,7 +45,7 @@ class TuiDriver:
         self.view.composer.insert(text)
         await self.pilot.press("enter")
 
-    async def sees(self, pattern: str) -> None:
+    async def wait_for(self, pattern: str) -> None:
         """Wait until the screen matches a pattern.
 
         Raises:
@@ -56,7 +56,7 @@ class TuiDriver:
         except TimeoutError:
             raise AssertionError(f"no {pattern!r} on\n{self.text}") from None
 
-    async def sees_no_more(self, pattern: str) -> None:
+    async def wait_until_absent(self, pattern: str) -> None:
         try:
             await until(lambda: not re.search(pattern, self.text))
         except TimeoutError:
