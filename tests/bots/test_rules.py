@@ -33,9 +33,9 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("asked", ["When do you open?", "your OPENING  \n hours", "请问营业时间是几点"])
-async def test_first_matching_rule_applies(bot: RulesBot, asked: str) -> None:
-    assert await pieces_of(bot, make_request(asked)) == ["We are open from 9 to 5."]
+@pytest.mark.parametrize("question", ["When do you open?", "your OPENING  \n hours", "请问营业时间是几点"])
+async def test_first_matching_rule_applies(bot: RulesBot, question: str) -> None:
+    assert await pieces_of(bot, make_request(question)) == ["We are open from 9 to 5."]
 
 
 async def test_unmatched_message_gets_the_fallback(bot: RulesBot) -> None:

@@ -204,14 +204,14 @@ def test_an_agent_whose_input_ends_does_not_wait_for_a_first_conversation(
     chatws: RunCommand, server: ServerProcess
 ) -> None:
     agent = agent_of(server)
-    for stdin, code, said in (
+    for stdin, code, output in (
         ("", 0, "waiting for the first one"),
         ("/list\n", 0, "there are no conversations yet"),
         ("hello\n", 1, "there is no conversation to write to"),
     ):
         done = chatws(*agent, stdin=stdin)
         assert (done.returncode, done.stderr) == (code, "")
-        assert said in done.stdout
+        assert output in done.stdout
     done = chatws(*agent, "--json", "--wait", "0.01", stdin="hello\n")
     (*_, refused) = records(done.stdout)
     assert (done.returncode, refused["event"], refused["error"]["code"]) == (1, "refused", "not_joined")

@@ -24,7 +24,7 @@ PAGE = 5
 Json = Any
 
 
-def person(user_id: str) -> dict[str, str]:
+def make_user(user_id: str) -> dict[str, str]:
     role = "admin" if user_id.startswith("agent") else "customer"
     return {"userId": user_id, "userName": user_id.title(), "role": role}
 
@@ -36,13 +36,13 @@ class ChatServer:
         self.port = 0
         self.epoch = "epoch-1"
         self.messages: dict[str, list[dict[str, Json]]] = {}
-        self.swallow_acks = 0
+        self.acks_to_drop = 0
         """Number of next messages that are stored but not acknowledged."""
-        self.lose_broadcasts = 0
+        self.broadcasts_to_drop = 0
         """Number of next messages that are stored but not broadcast."""
-        self.refuse_sends: list[dict[str, Json]] = []
+        self.send_refusals: list[dict[str, Json]] = []
         """Replies to the next messages, which are not stored."""
-        self.refuse_connect: list[dict[str, Json]] = []
+        self.connect_errors: list[dict[str, Json]] = []
         """CONNECT_ERRORs for the next connections, as ``{message, data}``."""
         self.typing: list[str] = []
         self.auths: list[dict[str, str]] = []
@@ -50,11 +50,11 @@ class ChatServer:
         """Every event received."""
         self._received = asyncio.Condition()
         self._runner: web.AppRunner | None = None
-        self._keeper: socket.socket | None = None  # reserves the port from the first start on
+        self._reservation: socket.socket | None = None  # reserves the port from the first start on
         self._sio: socketio.AsyncServer | None = None
         self._sids: set[str] = set()
         self.emptied = asyncio.Event()
-        """Set when the last connection has gone."""
+        """Set when the last connection has closed."""
 
     @property
     def url(self) -> str:
@@ -70,9 +70,9 @@ class ChatServer:
         self._sio.attach(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
-        if self._keeper is None:
-            self._keeper = reserve_port()
-            self.port = self._keeper.getsockname()[1]
+        if self._reservation is None:
+            self._reservation = reserve_port()
+            self.port = self._reservation.getsockname()[1]
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=tls)
         await site.start()
 
@@ -87,8 +87,8 @@ class ChatServer:
     async def stop(self) -> None:
         if self._runner is not None:
             await self.kill()
-        if self._keeper is not None:
-            self._keeper.close()
+        if self._reservation is not None:
+            self._reservation.close()
 
     def cut(self) -> None:
         """Cut every connection; the server keeps running."""
@@ -127,7 +127,7 @@ class ChatServer:
         message = {
             "conversationId": conversation_id,
             "content": content,
-            "sender": person(sender),
+            "sender": make_user(sender),
             "timestamp": NOW,
             "messageId": f"{conversation_id}-m{seq}",
             "seq": seq,
@@ -135,8 +135,8 @@ class ChatServer:
         if client_id:
             message["clientMessageId"] = client_id
         stored.append(message)
-        if self.lose_broadcasts:
-            self.lose_broadcasts -= 1
+        if self.broadcasts_to_drop:
+            self.broadcasts_to_drop -= 1
         elif self._sio is not None:
             await self._sio.emit("message_received", message, room=conversation_id)
         return message
@@ -144,11 +144,11 @@ class ChatServer:
     async def _connect(self, sid: str, _environ: Json, auth: dict[str, str]) -> None:
         assert self._sio is not None
         self.auths.append(auth)
-        if self.refuse_connect:
-            refusal = self.refuse_connect.pop(0)
+        if self.connect_errors:
+            refusal = self.connect_errors.pop(0)
             raise socketio.exceptions.ConnectionRefusedError(refusal["message"], refusal["data"])
         self._sids.add(sid)
-        user = person(auth.get("sessionId") or "agent-" + auth.get("token", ""))
+        user = make_user(auth.get("sessionId") or "agent-" + auth.get("token", ""))
         identity = {**user, "expiresAt": NOW, "serverTime": NOW, "epoch": self.epoch, "timers": TIMERS}
         # The event has to follow the reply to CONNECT, which python-socketio sends when this handler returns.
         self._sio.start_background_task(self._sio.emit, "authenticated", identity, to=sid)
@@ -166,17 +166,18 @@ class ChatServer:
         return {"success": True} if handler is None else await handler(sid, payload)
 
     async def _on_send_message(self, _sid: str, payload: Json) -> Json:
-        if self.refuse_sends:
-            return self.refuse_sends.pop(0)
+        if self.send_refusals:
+            return self.send_refusals.pop(0)
         conversation_id, client_id = payload["conversationId"], payload["clientMessageId"]
-        known = next((m for m in self.messages.get(conversation_id, []) if m.get("clientMessageId") == client_id), None)
-        message = known or await self.post(conversation_id, payload["content"], "ann", client_id)
-        if self.swallow_acks:
-            self.swallow_acks -= 1
+        stored = self.messages.get(conversation_id, [])
+        earlier = next((message for message in stored if message.get("clientMessageId") == client_id), None)
+        message = earlier or await self.post(conversation_id, payload["content"], "ann", client_id)
+        if self.acks_to_drop:
+            self.acks_to_drop -= 1
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
         ack = {key: message[key] for key in ("messageId", "seq", "timestamp")}
-        return {"success": True, **ack, **({"duplicate": True} if known else {})}
+        return {"success": True, **ack, **({"duplicate": True} if earlier else {})}
 
     async def _on_join_conversation(self, sid: str, payload: Json) -> Json:
         assert self._sio is not None
@@ -220,7 +221,7 @@ class ChatServer:
         return {"success": True, "conversation": conversation}
 
     async def _on_refresh_token(self, _sid: str, payload: Json) -> Json:
-        user = person("agent-" + payload["token"])
+        user = make_user("agent-" + payload["token"])
         return {"success": True, **user, "expiresAt": NOW}
 
     async def _on_mark_read(self, _sid: str, payload: Json) -> Json:
@@ -235,7 +236,7 @@ class ChatServer:
             "conversationId": conversation_id,
             "status": "queued",
             "version": 1,
-            "customer": person("ann"),
+            "customer": make_user("ann"),
             "assignee": None,
             "createdAt": NOW,
             "updatedAt": NOW,

@@ -19,7 +19,7 @@ class RecordingListener(Generic[C]):
     def __init__(self, client: C) -> None:
         self.client: C = client
         self.events: list[tuple[str, object]] = []
-        self._grew = asyncio.Event()
+        self._recorded = asyncio.Event()
         client.on_event(self._record)
 
     @staticmethod
@@ -52,8 +52,8 @@ class RecordingListener(Generic[C]):
         """Return once the recorded events fulfil a condition."""
         async with asyncio.timeout(30):
             while not condition(self):
-                self._grew.clear()
-                await self._grew.wait()
+                self._recorded.clear()
+                await self._recorded.wait()
 
     async def wait_messages(self, count: int) -> list[str]:
         """Wait for ``count`` messages and return their contents."""
@@ -62,4 +62,4 @@ class RecordingListener(Generic[C]):
 
     def _record(self, name: str, payload: object) -> None:
         self.events.append((name, payload))
-        self._grew.set()
+        self._recorded.set()

@@ -16,7 +16,7 @@ from chatws.protocol.commands import History, JoinConversation, SendMessage
 from chatws.protocol.entities import Message, User
 from chatws.protocol.events import Authenticated, Timers
 from chatws.protocol.ids import format_timestamp
-from tests.client.chat_server import NOW, person, refusal
+from tests.client.chat_server import NOW, make_user, refusal
 
 if TYPE_CHECKING:
     from chatws.client.core.effects import Effect
@@ -53,7 +53,7 @@ class Simulation:
         self.refusals: deque[Reply] = deque()
         self.to_server: deque[effects.Emit] = deque()
         self.to_client: deque[tuple[int, str, Reply] | Message] = deque()
-        self.unanswered: dict[str, float] = {}
+        self.unacked: dict[str, float] = {}
         """Send times of unacknowledged messages of this connection, by clientMessageId."""
         self._in_room = False
         self._requests = 0
@@ -102,7 +102,7 @@ class Simulation:
             self.is_connected = False
             self.to_server.clear()
             self.to_client.clear()
-            self.unanswered.clear()
+            self.unacked.clear()
             self.perform(self.session.connection_ended(effects.ConnectionEnd("cut"), self.now))
 
     def server_reads(self) -> None:
@@ -166,8 +166,8 @@ class Simulation:
     def _is_idle(self) -> bool:
         return self.is_connected and not self.to_server and not self.to_client
 
-    def perform(self, todo: list[Effect]) -> None:
-        for effect in todo:
+    def perform(self, requested: list[Effect]) -> None:
+        for effect in requested:
             match effect:
                 case effects.Emit():
                     assert self.is_connected, "sent without a connection"
@@ -191,9 +191,9 @@ class Simulation:
         if isinstance(emit.payload, SendMessage):
             assert self._in_room, "sent before the join"
             message_id = str(emit.payload.client_message_id)
-            assert self.now >= self.unanswered.get(message_id, 0) + ACK_TIMEOUT_S, "retried before the timeout"
-            self.unanswered[message_id] = self.now
-            assert len(self.unanswered) == 1, "a message overtook an unacknowledged one"
+            assert self.now >= self.unacked.get(message_id, 0) + ACK_TIMEOUT_S, "retried before the timeout"
+            self.unacked[message_id] = self.now
+            assert len(self.unacked) == 1, "a message overtook an unacknowledged one"
 
     def _receive(self, item: tuple[int, str, Reply] | Message) -> None:
         if isinstance(item, Message):
@@ -201,7 +201,7 @@ class Simulation:
         else:
             command_id, name, reply = item
             if name == Command.SEND_MESSAGE:
-                self.unanswered.clear()
+                self.unacked.clear()
             self.perform(self.session.ack(command_id, convert_reply(name, reply), self.now))
 
     def _answer(self, emit: effects.Emit) -> Reply:
@@ -221,8 +221,8 @@ class Simulation:
 
     def _append(self, payload: Wire | str) -> Message:
         assert isinstance(payload, SendMessage)
-        known = [message for message in self.stored if message.client_message_id == payload.client_message_id]
-        return known[0] if known else self._store("ann", payload.content, str(payload.client_message_id))
+        earlier = [message for message in self.stored if message.client_message_id == payload.client_message_id]
+        return earlier[0] if earlier else self._store("ann", payload.content, str(payload.client_message_id))
 
     def _store(self, sender: str, content: str, client_message_id: str | None) -> Message:
         seq = len(self.stored) + 1
@@ -252,7 +252,7 @@ class Simulation:
                 "conversationId": "c",
                 "status": "queued",
                 "version": 1,
-                "customer": person("ann"),
+                "customer": make_user("ann"),
                 "assignee": None,
                 "createdAt": NOW,
                 "updatedAt": NOW,

@@ -48,7 +48,7 @@ async def test_messages_posted_while_the_server_is_down_arrive_once_and_in_order
 async def test_lost_ack_leads_to_a_retry_with_the_same_id(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.swallow_acks = 1
+    chat.acks_to_drop = 1
     pending = ann.client.post_message("c1", "once")
     await chat.wait_for("send_message")
     assert pending.state == "sent"
@@ -74,7 +74,7 @@ async def test_missed_messages_arrive_in_order_over_several_pages(
 async def test_lost_broadcast_is_fetched_before_the_next_message_is_delivered(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.lose_broadcasts = 2
+    chat.broadcasts_to_drop = 2
     for text in ("a", "b", "c"):
         await chat.post("c1", text)
     assert await ann.wait_messages(3) == ["a", "b", "c"]
@@ -84,7 +84,7 @@ async def test_lost_broadcast_is_fetched_before_the_next_message_is_delivered(
 async def test_lost_last_message_is_detected_by_its_position(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.lose_broadcasts = 1
+    chat.broadcasts_to_drop = 1
     await chat.post("c1", "not broadcast")
     await chat.emit_to_all("positions", {"c1": 1})
     assert await ann.wait_messages(1) == ["not broadcast"]
@@ -118,7 +118,7 @@ async def test_restored_database_reloads_the_conversation(
 async def test_rate_limited_message_is_retried_and_not_overtaken(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.refuse_sends = [refusal("rate_limited", retryable=True, retry_after_ms=20)] * 2
+    chat.send_refusals = [refusal("rate_limited", retryable=True, retry_after_ms=20)] * 2
     pending = [ann.client.post_message("c1", text) for text in ("a", "b")]
     await asyncio.gather(*(message.done for message in pending))
     assert [message["content"] for message in chat.messages["c1"]] == ["a", "b"]
@@ -127,7 +127,7 @@ async def test_rate_limited_message_is_retried_and_not_overtaken(
 async def test_finally_refused_message_fails_and_the_next_one_is_sent(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.refuse_sends = [refusal("forbidden", retryable=False)]
+    chat.send_refusals = [refusal("forbidden", retryable=False)]
     bad, good = (ann.client.post_message("c1", text) for text in ("a", "b"))
     with pytest.raises(RequestRefused) as caught:
         await bad.done
@@ -139,7 +139,7 @@ async def test_finally_refused_message_fails_and_the_next_one_is_sent(
 async def test_pending_messages_fail_when_the_user_disconnects(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.swallow_acks = 1
+    chat.acks_to_drop = 1
     pending = [ann.client.post_message("c1", text) for text in ("a", "b")]
     await chat.wait_for("send_message")
     await ann.client.disconnect()

@@ -54,7 +54,7 @@ async def test_client_gives_up_after_max_attempts(chat: ChatServer) -> None:
 
 
 async def test_bad_credentials_are_refused_and_not_retried(chat: ChatServer) -> None:
-    chat.refuse_connect = [{"message": "no", "data": {"code": "session_expired"}}]
+    chat.connect_errors = [{"message": "no", "data": {"code": "session_expired"}}]
     with pytest.raises(RequestRefused) as caught:
         await CustomerClient(chat.url, "ann").connect()
     assert caught.value.code is ErrorCode.SESSION_EXPIRED
@@ -62,7 +62,7 @@ async def test_bad_credentials_are_refused_and_not_retried(chat: ChatServer) -> 
 
 
 async def test_full_server_is_retried(chat: ChatServer, ann: RecordingListener[CustomerClient]) -> None:
-    chat.refuse_connect = [{"message": "full", "data": {"code": "connection_limit"}}]
+    chat.connect_errors = [{"message": "full", "data": {"code": "connection_limit"}}]
     chat.cut()
     await ann.wait_for(lambda listener: listener.states.count("reconnecting") == 2)
     await ann.wait_for(lambda listener: listener.states[-1] == "connected")
@@ -70,7 +70,7 @@ async def test_full_server_is_retried(chat: ChatServer, ann: RecordingListener[C
 
 async def test_expired_token_is_renewed(chat: ChatServer) -> None:
     tokens = iter(["old", "new"])
-    chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
+    chat.connect_errors = [{"message": "expired", "data": {"code": "token_expired"}}]
     agent = RecordingListener.agent(chat.url, lambda: next(tokens))
     user = await agent.client.connect()
     assert user.user_id == "agent-new"
@@ -79,7 +79,7 @@ async def test_expired_token_is_renewed(chat: ChatServer) -> None:
 
 
 async def test_expired_token_is_final_without_a_renewal(chat: ChatServer) -> None:
-    chat.refuse_connect = [{"message": "expired", "data": {"code": "token_expired"}}]
+    chat.connect_errors = [{"message": "expired", "data": {"code": "token_expired"}}]
     with pytest.raises(RequestRefused) as caught:
         await RecordingListener.agent(chat.url, "old").client.connect()
     assert caught.value.code is ErrorCode.TOKEN_EXPIRED
@@ -101,7 +101,7 @@ async def test_token_is_renewed_on_the_live_connection(chat: ChatServer) -> None
 async def test_disconnect_by_the_server_is_final_and_fails_pending_messages(
     chat: ChatServer, ann: RecordingListener[CustomerClient]
 ) -> None:
-    chat.swallow_acks = 1
+    chat.acks_to_drop = 1
     pending = ann.client.post_message("c1", "a")
     await chat.wait_for("send_message")
     await chat.log_out_all()

@@ -27,7 +27,7 @@ POLLING_EVERY = 10
 """One conversation of this number uses long-polling."""
 
 SILENT_AGENT_EVERY = 10
-"""In one conversation of this number the agent sends nothing, so that its messages reveal no gap to a server."""
+"""In one conversation of this number the agent sends nothing, so that a server cannot detect a gap by its messages."""
 
 PAUSE_S = (3.0, 6.0)
 """Range of the pause between two messages of one client."""
@@ -80,7 +80,7 @@ class ConversationMember:
         self.shown: list[int] = []
         self.presence: dict[str, str] = {}
         """Last received status of each other user."""
-        self.gone = asyncio.Event()
+        self.left = asyncio.Event()
         self._clients = clients
         client.on_message_received(self._show)
         client.on_presence_update(self._update_presence)
@@ -94,14 +94,14 @@ class ConversationMember:
         """Post messages until `leave`, whatever the state of the connection."""
         await asyncio.sleep(rng.uniform(0, PAUSE_S[1]))
         for number in itertools.count():
-            if self.gone.is_set():
+            if self.left.is_set():
                 return
             self._clients.post(self, f"{id(self)} {number}")
             await asyncio.sleep(rng.uniform(*PAUSE_S))
 
     async def leave(self) -> None:
         """Wait for all acks, then disconnect for the rest of the test."""
-        self.gone.set()
+        self.left.set()
         await asyncio.gather(*(pending.done for pending in self.sent))
         await self.client.disconnect()
 
@@ -131,7 +131,7 @@ class ClusterClients:
     @property
     def members(self) -> list[ConversationMember]:
         """Members that have not left."""
-        return [member for pair in self.pairs for member in pair if not member.gone.is_set()]
+        return [member for pair in self.pairs for member in pair if not member.left.is_set()]
 
     async def connect(self, stack: AsyncExitStack) -> None:
         """Connect all clients through nginx, some of them with polling."""
@@ -249,7 +249,7 @@ class ClusterClients:
         return len(posted)
 
     async def check_presence(self) -> None:
-        """Wait until each member sees the right status of the other one.
+        """Wait until each member has received the right status of the other one.
 
         Raises:
             AssertionError: it took longer than the contract allows.
@@ -262,13 +262,13 @@ class ClusterClients:
         self.phase.presence = time.monotonic() - began
 
     def wrong_presence(self) -> list[str]:
-        """Describe each wrong status that a member sees."""
+        """Describe each wrong last status that a member has received."""
         wrong = []
         for customer, agent in self.pairs:
-            for watcher, other in ((customer, agent), (agent, customer)):
-                shown = watcher.presence.get(other.user_id)
-                if not watcher.gone.is_set() and shown != ("offline" if other.gone.is_set() else "online"):
-                    wrong.append(f"{watcher.user_id} sees {other.user_id} {shown}")
+            for observer, other in ((customer, agent), (agent, customer)):
+                shown = observer.presence.get(other.user_id)
+                if not observer.left.is_set() and shown != ("offline" if other.left.is_set() else "online"):
+                    wrong.append(f"{observer.user_id} received {other.user_id} {shown}")
         return wrong
 
     def reconnects(self) -> int:

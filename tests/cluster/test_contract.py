@@ -122,7 +122,7 @@ async def test_typing_and_read_marks_reach_the_other_server_once(peers: ClusterP
     late = await peers.agent("agent-late")  # before the typing begins, which expires in 3 s
     assert (await customer.call("typing_start", conversation))["success"]
     await agent.expect("typing_indicator", isTyping=True)
-    # The late agent's server learns it from the customer's: before the reply to the join, or right after it.
+    # The customer's server reports the typing to the late agent's: before the reply to the join, or right after it.
     if not (await join(late, session))["typing"]:
         await late.expect("typing_indicator", userId=session["userId"], isTyping=True)
     await agent.expect("typing_indicator", isTyping=False)  # not renewed: it expires on this server too
@@ -137,7 +137,7 @@ async def test_user_is_offline_when_the_last_connection_anywhere_is_gone(peers: 
     second = await peers.connect({"sessionId": session["sessionId"]})
     await customer.close()
     await join(second, session)
-    third = await peers.agent("agent-asks")
+    third = await peers.agent("agent-third")
     presence = {row["userId"]: row["status"] for row in (await join(third, session))["presence"]}
     assert presence[session["userId"]] == "online"
     await second.close()
@@ -158,8 +158,8 @@ async def test_one_of_two_agents_on_two_servers_gets_a_conversation(peers: Clust
         assert (won["success"], lost["error"]["code"]) == (True, "conflict")
         winner = won["conversation"]["assignee"]["userId"]
         for peer in (first, second, customer):
-            told = await peer.expect("conversation_updated")
-            assert told["conversation"]["assignee"]["userId"] == winner
+            update = await peer.expect("conversation_updated")
+            assert update["conversation"]["assignee"]["userId"] == winner
         holder = first if winner == "agent-first" else second
         release = {"conversationId": session["conversationId"], "version": won["conversation"]["version"]}
         version = (await holder.call("release_conversation", release))["conversation"]["version"]
@@ -218,8 +218,8 @@ async def test_npm_client_completes_the_guides_flows_through_nginx(
     steps = {str(row.pop("step")): row for row in rows}
     sent = ("customer acked", "agent acked", "customer received without ack")
     assert [steps[step]["seq"] for step in sent] == [1, 2, 3]
-    assert steps["agent sees typing gone"]["isTyping"] is False
-    assert steps["agent sees customer offline"]["userId"] == session["userId"]
+    assert steps["agent received typing end"]["isTyping"] is False
+    assert steps["agent received customer offline"]["userId"] == session["userId"]
     assert steps["transports"] == {"customer": ends_on, "agent": ends_on}
 
 

@@ -27,21 +27,21 @@ async def test_npm_client_completes_the_guides_flows(
     assert steps["customer authenticated"]["userId"] == session["userId"]
     assert steps["agent authenticated"]["role"] == "admin"
     assert steps["customer joined"] == {"conversationId": conversation}
-    assert steps["customer sees agent"]["status"] == "online"
-    assert steps["agent sees typing"]["isTyping"] is True
-    assert steps["agent sees typing"]["userName"] == session["userName"]
+    assert steps["customer received agent presence"]["status"] == "online"
+    assert steps["agent received typing start"]["isTyping"] is True
+    assert steps["agent received typing start"]["userName"] == session["userName"]
     assert steps["customer acked"]["success"] is True
     received = steps["agent received"]
     assert received == steps["customer received own"]
     assert received["content"] == "Hello! \U0001f44b äöü"
     assert received["sender"] == {"userId": session["userId"], "userName": session["userName"], "role": "customer"}
     assert received["timestamp"] == steps["customer acked"]["timestamp"]
-    assert steps["agent sees typing gone"]["isTyping"] is False
+    assert steps["agent received typing end"]["isTyping"] is False
     sent = ("customer acked", "agent acked", "customer received without ack")
     assert [steps[step]["seq"] for step in sent] == [1, 2, 3]
-    failed = steps["customer told of an error"]
+    failed = steps["customer received error"]
     assert (failed["event"], failed["code"]) == ("send_message", "bad_request")
     assert failed["message"]
     assert steps["customer left"] == {"conversationId": conversation}
-    assert steps["agent sees customer offline"]["userId"] == session["userId"]
+    assert steps["agent received customer offline"]["userId"] == session["userId"]
     assert steps["transports"] == {"customer": final_transport, "agent": final_transport}

@@ -57,7 +57,7 @@ class ValueRecorder:
         return await self.until(lambda items: len(items) >= number)
 
 
-async def eventually(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object]) -> None:
     """Poll for a state of the server that no event announces."""
     async with asyncio.timeout(TIMEOUT_S):
         while not condition():  # noqa: ASYNC110 - there is nothing to wait on
@@ -176,7 +176,7 @@ async def open_stalled_client(server: EngineTestServer) -> socket.socket:
     await loop.sock_sendall(bare, UPGRADE)
     await loop.sock_recv(bare, 4096)
     await loop.sock_sendall(bare, client_frame(b"40", b"abcd"))
-    await eventually(lambda: server.io.of("/").sockets)
+    await until(lambda: server.io.of("/").sockets)
     return bare
 
 

@@ -8,7 +8,7 @@ from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.admission import AdmissionControl, AdmissionRefused
-from tests.engine.support import close_code, eventually, serve
+from tests.engine.support import close_code, serve, until
 
 
 class FakeClock:
@@ -48,7 +48,7 @@ async def test_slot_of_a_closed_session_is_free_again() -> None:
         for _ in range(3):
             websocket = await server.open_websocket()
             await websocket.close()
-            await eventually(lambda: server.io.session_count == 0)
+            await until(lambda: server.io.session_count == 0)
         assert server.io.unadmitted_count == 0
 
 

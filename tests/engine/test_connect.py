@@ -10,7 +10,7 @@ import socketio
 
 from chatws.engine import ConnectRefused, EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
-from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, close_code, serve, until
 
 
 def refuse_without_token(io: Server) -> None:
@@ -54,7 +54,7 @@ async def test_refused_client_gets_the_reason_and_its_transport_is_closed(
         with pytest.raises(socketio.exceptions.ConnectionError):
             await reconnecting_client.connect(server.url, transports=transports)
         assert errors.items == [{"message": "Not authorized", "data": {"code": "unauthorized"}}]
-        await eventually(lambda: server.io.session_count == 0)
+        await until(lambda: server.io.session_count == 0)
         assert server.disconnects.items == []
         assert server.io.of("/").room_count == 0
 
@@ -185,7 +185,7 @@ async def test_server_disconnect_is_final_for_the_client(
         (socket,) = server.io.of("/").sockets.values()
         socket.disconnect()
         assert await reasons.count(1) == [reconnecting_client.reason.SERVER_DISCONNECT]
-        await eventually(lambda: server.io.session_count == 0)
+        await until(lambda: server.io.session_count == 0)
         assert server.disconnects.items == [(socket.id, "server namespace disconnect")]
         assert server.io.stats.opened_total.total() == 1
 
@@ -247,7 +247,7 @@ async def test_socket_whose_session_closes_while_connecting_disconnects_once() -
         await server.post(sid, "40")
         (socket,) = await entered.count(1)
         await server.post(sid, "garbage")
-        await eventually(lambda: server.io.session_count == 0)
+        await until(lambda: server.io.session_count == 0)
         release.set()
         await server.disconnects.count(1)
         assert server.disconnects.items == [(socket.id, "transport close")]
@@ -256,12 +256,12 @@ async def test_socket_whose_session_closes_while_connecting_disconnects_once() -
 
 
 async def test_connects_behind_a_refused_one_are_ignored(transports: list[str]) -> None:
-    asked = ValueRecorder()
+    attempts = ValueRecorder()
 
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
         async def connect(_socket: Socket, _auth: msgspec.Raw | None) -> None:
-            asked.add("again")
+            attempts.add("attempt")
             await asyncio.sleep(0)
             raise ConnectRefused("Not authorized")
 
@@ -272,8 +272,8 @@ async def test_connects_behind_a_refused_one_are_ignored(transports: list[str]) 
         else:
             websocket = await server.open_websocket(connect=False)
             websocket._writer.transport.write(client_frame(b"40", b"abcd") * 3)
-        await eventually(lambda: server.io.stats.closed_total["refused"] == 1)
-        assert asked.items == ["again"]
+        await until(lambda: server.io.stats.closed_total["refused"] == 1)
+        assert attempts.items == ["attempt"]
 
 
 async def test_packets_sent_before_disconnect_arrived_are_no_protocol_error() -> None:
@@ -293,7 +293,7 @@ async def test_access_log_has_the_upgrade(caplog: pytest.LogCaptureFixture) -> N
     caplog.set_level(logging.INFO, "aiohttp.access")
     async with serve(access_log=logging.getLogger("aiohttp.access")) as server:
         await server.open_websocket()
-        await eventually(lambda: caplog.messages)
+        await until(lambda: caplog.messages)
     assert '" 101 0 "' in caplog.messages[0]
 
 

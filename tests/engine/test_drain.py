@@ -8,7 +8,7 @@ from aiohttp import WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.events import DisconnectReason
-from tests.engine.support import TIMEOUT_S, ValueRecorder, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, ValueRecorder, close_code, serve, until
 
 
 async def test_draining_server_refuses_new_sessions_and_serves_open_ones() -> None:
@@ -36,7 +36,7 @@ async def test_close_all_sends_waiting_packets_and_the_close_code() -> None:
         server.io.of("/").emit("server_draining", {"retryAfterMs": 5})
         assert await poll == ['42["server_draining",{"retryAfterMs":5}]']
         poll = asyncio.create_task(server.poll(pending))
-        await eventually(lambda: server.io.sessions[pending].transport.is_polled)  # type: ignore[attr-defined] # polling
+        await until(lambda: server.io.sessions[pending].transport.is_polled)  # type: ignore[attr-defined] # polling
         await server.io.close_all(1012, batch=2, interval_s=0.001)
         for websocket in websockets:
             assert (await websocket.receive_str()).startswith('42["server_draining"')
@@ -114,4 +114,4 @@ async def test_shutdown_does_not_wait_for_a_handler_that_ignores_cancellation() 
             await server.io._context.shut_down(0.05)
         assert len(entered.items) == 2
         release.set()
-        await eventually(lambda: not server.io._context.task_count)
+        await until(lambda: not server.io._context.task_count)

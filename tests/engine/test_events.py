@@ -9,7 +9,7 @@ import socketio
 
 from chatws.engine import AckTimeout, AlreadyAnswered, EngineOptions, IncomingEvent, Server, Socket, SocketDisconnected
 from chatws.engine.connection import SocketIOConnection
-from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, eventually, serve
+from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, serve, until
 
 
 async def test_return_values_are_the_ack(
@@ -51,7 +51,7 @@ async def test_handler_can_call_its_own_client_and_later_events_wait(
         async def ask(socket: Socket) -> object:
             call = socket.call("question", 40, timeout_s=TIMEOUT_S)
             (answer,) = await (asyncio.wait_for(call, TIMEOUT_S) if wrapped else call)
-            order.add("asked")
+            order.add("called")
             return answer
 
         @io.of("/").on("later")
@@ -65,7 +65,7 @@ async def test_handler_can_call_its_own_client_and_later_events_wait(
         await client.emit("ask", callback=answers.add)
         for number in range(5):
             await client.emit("later", number)
-        assert await order.count(6) == ["asked", 0, 1, 2, 3, 4]
+        assert await order.count(6) == ["called", 0, 1, 2, 3, 4]
         assert await answers.count(1) == [42]
         await client.disconnect()
 
@@ -237,9 +237,9 @@ async def test_queued_event_has_its_arrival_time(transports: list[str]) -> None:
             websocket = await server.open_websocket()
             await websocket.send_str('42["first"]')
             await websocket.send_str('42["second"]')
-        await eventually(lambda: server.io.stats.packets_in == 3)
+        await until(lambda: server.io.stats.packets_in == 3)
         arrived = clock()
-        await eventually(lambda: clock() > arrived)
+        await until(lambda: clock() > arrived)
         release.set()
         (first, _), (second, arrived_at) = await seen.count(2)
         assert (first, second) == ("first", "second")
@@ -354,7 +354,7 @@ async def test_binary_event_is_handled_while_a_call_waits(binary: EngineTestServ
     call = asyncio.create_task(socket.call("question"))
     assert await websocket.receive_str() == '421["question"]'
     await websocket.send_str('451-7["echo",{"_placeholder":true,"num":0}]')
-    await eventually(lambda: binary.io.stats.packets_in == 2)
+    await until(lambda: binary.io.stats.packets_in == 2)
     await websocket.send_bytes(b"x" * 9_000)
     assert (await websocket.receive_str(timeout=TIMEOUT_S)).startswith("461-7[")
     assert await websocket.receive_bytes() == b"x" * 9_000
@@ -380,7 +380,7 @@ async def test_queued_binary_event_is_handled_before_a_partial_binary_ack() -> N
         await websocket.send_str('451-7["echo",{"_placeholder":true,"num":0}]')
         await websocket.send_bytes(b"event")
         await websocket.send_str('461-1[{"_placeholder":true,"num":0}]')
-        await eventually(lambda: server.io.stats.packets_in == 5)
+        await until(lambda: server.io.stats.packets_in == 5)
         release.set()
         assert (await websocket.receive_str(timeout=TIMEOUT_S)).startswith("461-7[")
         assert await websocket.receive_bytes() == b"event"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.monitors import Heartbeat
-from tests.engine.support import TIMEOUT_S, ValueRecorder, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, ValueRecorder, close_code, serve, until
 
 QUICK = EngineOptions(ping_interval_s=0.3, ping_timeout_s=0.3)
 """Short for a test, long enough for a client on a busy machine."""
@@ -176,7 +176,7 @@ async def test_client_with_a_slow_handler_is_not_closed() -> None:
         (session,) = server.io.sessions.values()
         heartbeat = session._heartbeat
         assert isinstance(heartbeat, Heartbeat)
-        await eventually(lambda: session.context.loop.time() > heartbeat._next_at + 0.1)
+        await until(lambda: session.context.loop.time() > heartbeat._next_at + 0.1)
         release.set()
         await done.count(1)
         assert await websocket.receive_str(timeout=TIMEOUT_S) == "2"

@@ -13,7 +13,7 @@ from aiohttp import ClientWebSocketResponse
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.engine.websocket import WebSocketTransport
 from chatws.wire.frames import Opcode, client_frame, close_frame
-from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, close_code, serve, until
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'
 MALFORMED = {
@@ -223,7 +223,7 @@ async def test_seeded_mutations_never_write_a_traceback(
         with contextlib.suppress(ConnectionResetError):
             await websocket.send_str("garbage")
         await close_code(websocket)
-    await eventually(lambda: server.io.session_count == 0)
+    await until(lambda: server.io.session_count == 0)
     assert not [record for record in caplog.records if record.exc_info]
 
 
@@ -257,7 +257,7 @@ async def test_backpressure_delays_a_fast_sender_without_loss() -> None:
         (session,) = server.io.sessions.values()
         transport = session.transport
         assert isinstance(transport, WebSocketTransport)
-        await eventually(lambda: transport._is_paused)
+        await until(lambda: transport._is_paused)
         assert transport._queued_bytes < 1_000_000
         release.set()
         assert await handled.count(600) == list(range(600))

@@ -58,10 +58,10 @@ def check(rows: list[dict[str, object]], program: DeliveryProgram, *, ends_on: s
     assert steps["retries used up"] == {"error": "operation has timed out", "behind": "behind"}
     assert program.received.count(["silent", "gone"]) == 4
     assert steps["timeout"] == {"late": "operation has timed out", "echo": "after"}
-    assert steps["away"] == {"echo": "back"}
+    assert steps["buffered"] == {"echo": "back"}
     assert [event for event in program.received if event[0] == "note"] == [["note", "buffered"]]
     assert steps["dropped"]["reason"] in ("transport close", "transport error")
-    assert steps["came back"] == {"is_new": True, "echo": "again"}
+    assert steps["reconnected"] == {"is_new": True, "echo": "again"}
     assert steps["namespace"] == {"admin": ["admin", 1], "main": 2}
     assert steps["namespace left"] == {"main": 3}
     assert steps["namespace entered again"] == {"admin": ["admin", 4]}

@@ -15,9 +15,9 @@ from tests.engine.support import (
     EngineTestServer,
     ValueRecorder,
     engine_objects,
-    eventually,
     new_engine_objects,
     serve,
+    until,
 )
 
 PLAIN = {"Content-Type": "text/plain;charset=UTF-8"}
@@ -138,7 +138,7 @@ async def test_disconnect_during_a_body_closes_the_session(server: EngineTestSer
     writer.write(head.encode())
     await writer.drain()
     (session,) = server.io.sessions.values()
-    await eventually(lambda: getattr(session.transport, "is_posting", False))
+    await until(lambda: getattr(session.transport, "is_posting", False))
     writer.transport.abort()
     await server.disconnects.count(1)
     assert server.disconnects.items[0][1] == "transport error"
@@ -148,7 +148,7 @@ async def test_two_concurrent_polls_close_the_session(server: EngineTestServer) 
     sid = await server.open_polling()
     first = asyncio.create_task(server.poll(sid))
     (session,) = server.io.sessions.values()
-    await eventually(lambda: getattr(session.transport, "is_polled", False))
+    await until(lambda: getattr(session.transport, "is_polled", False))
     async with await server.get(sid) as second:
         assert second.status == 400
     assert await first == ["1"]
@@ -160,7 +160,7 @@ async def test_two_concurrent_posts_close_the_session() -> None:
         sid = await server.open_polling()
         slow = asyncio.create_task(raw_post(server, sid, "Content-Length: 9", [b"3"]))
         (session,) = server.io.sessions.values()
-        await eventually(lambda: getattr(session.transport, "is_posting", False))
+        await until(lambda: getattr(session.transport, "is_posting", False))
         async with await server.post(sid, "3") as second:
             assert second.status == 400
         assert await is_gone(server, sid)
@@ -172,7 +172,7 @@ async def test_disconnect_during_a_poll_closes_the_session(server: EngineTestSer
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(f"GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     (session,) = server.io.sessions.values()
-    await eventually(lambda: getattr(session.transport, "is_polled", False))
+    await until(lambda: getattr(session.transport, "is_polled", False))
     writer.close()
     assert await reader.read() == b""
     await server.disconnects.count(1)
@@ -191,7 +191,7 @@ async def test_disconnect_is_kept_for_the_next_poll(server: EngineTestServer) ->
     (socket,) = server.io.of("/").sockets.values()
     socket.emit("error", "logged out")
     socket.disconnect()
-    await eventually(lambda: server.io.session_count == 0)
+    await until(lambda: server.io.session_count == 0)
     assert await server.poll(sid) == ['42["error","logged out"]', "41", "1"]
     assert await is_gone(server, sid)
     async with await server.post(sid, "3") as response:
@@ -206,7 +206,7 @@ async def test_last_poll_of_a_closing_client_is_answered_in_either_order(
     (session,) = server.io.sessions.values()
     poll = asyncio.create_task(server.poll(sid)) if poll_first else None
     if poll_first:
-        await eventually(lambda: getattr(session.transport, "is_polled", False))
+        await until(lambda: getattr(session.transport, "is_polled", False))
     async with await server.post(sid, "1") as response:
         assert await response.text() == "ok"
     assert await (poll or server.poll(sid)) == ["6"]
@@ -228,13 +228,13 @@ async def test_events_posted_before_a_disconnect_are_handled(ending: str) -> Non
         (session,) = server.io.sessions.values()
         _, poll = await asyncio.open_connection("127.0.0.1", server.port)
         poll.write(f"GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        await eventually(lambda: getattr(session.transport, "is_polled", False))
+        await until(lambda: getattr(session.transport, "is_polled", False))
         await server.post(sid, "\x1e".join(f'42["step",{number}]' for number in range(5)))
         if ending == "close":
             await server.post(sid, "1")
         else:
             poll.transport.abort()
-            await eventually(lambda: getattr(session.transport, "_is_closed", False))
+            await until(lambda: getattr(session.transport, "_is_closed", False))
         assert not server.disconnects.items
         release.set()
         assert await handled.count(5) == list(range(5))
@@ -291,7 +291,7 @@ async def test_post_waits_while_the_receive_queue_is_full() -> None:
         await server.post(sid, body)
         held = asyncio.create_task(server.post(sid, body))
         (session,) = server.io.sessions.values()
-        await eventually(lambda: session.transport.receive_queue.queued_bytes > 100_000)  # type: ignore[attr-defined] # PollingTransport
+        await until(lambda: session.transport.receive_queue.queued_bytes > 100_000)  # type: ignore[attr-defined] # PollingTransport
         assert not held.done()
         release.set()
         assert (await held).status == 200
@@ -339,7 +339,7 @@ async def test_closed_sessions_are_freed_without_cycle_collection() -> None:
             before = engine_objects()
             for end in ("client", "protocol error", "disconnect", "ping timeout", "abort", "server"):
                 await end_session(server, end)
-            await eventually(lambda: not new_engine_objects(before))
+            await until(lambda: not new_engine_objects(before))
         finally:
             gc.enable()
 
@@ -361,11 +361,11 @@ async def end_session(server: EngineTestServer, end: str) -> None:
         poll.write(f"GET /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         transport = server.io.sessions[sid].transport
         assert isinstance(transport, PollingTransport)
-        await eventually(lambda: transport.is_polled)
+        await until(lambda: transport.is_polled)
         poll.transport.abort()
-        await eventually(transport.is_disconnected)
+        await until(transport.is_disconnected)
         server.io.of("/").emit("note")
     else:
         async with await server.post(sid, {"client": "1", "protocol error": "garbage"}[end]):
             pass
-    await eventually(lambda: not server.io.session_count)
+    await until(lambda: not server.io.session_count)

@@ -6,7 +6,7 @@ import json
 from aiohttp import ClientWebSocketResponse
 
 from chatws.engine import EngineOptions, Socket
-from tests.engine.support import EngineTestServer, eventually, serve
+from tests.engine.support import EngineTestServer, serve, until
 
 
 async def open_sockets(server: EngineTestServer, number: int) -> list[tuple[ClientWebSocketResponse, Socket]]:
@@ -80,5 +80,5 @@ async def test_mass_disconnect_removes_all_rooms() -> None:
         await server.disconnects.count(200)
         assert len({socket_id for socket_id, _ in server.disconnects.items}) == 200
         assert (main.room_count, len(main.sockets), server.io.session_count) == (0, 0, 0)
-        await eventually(lambda: not server.io._context.write_monitor)
+        await until(lambda: not server.io._context.write_monitor)
         assert server.io.outbox_bytes() == (0, 0)

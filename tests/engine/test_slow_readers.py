@@ -14,11 +14,11 @@ from chatws.wire.frames import client_frame
 from tests.engine.support import (
     TIMEOUT_S,
     ValueRecorder,
-    eventually,
     make_contexts,
     open_stalled_client,
     open_stalled_tls_client,
     serve,
+    until,
 )
 
 SMALL = EngineOptions(send_buffer_bytes=4096, max_outbox_bytes=64 * 1024, write_stall_s=0.3)
@@ -37,7 +37,7 @@ async def test_client_over_the_write_buffer_limit_is_disconnected() -> None:
         assert [reason for _, reason in server.disconnects.items] == ["slow"]
         assert server.io.stats.slow_closed == 1
         assert server.io.outbox_bytes()[1] < SMALL.max_outbox_bytes
-        await eventually(lambda: not server.io._context.write_monitor)
+        await until(lambda: not server.io._context.write_monitor)
         stalled.close()
 
 
@@ -62,7 +62,7 @@ async def test_stalled_client_that_sends_pongs_is_disconnected_under_tls(tmp_pat
             await asyncio.to_thread(open_stalled_tls_client, server, trust) as stalled,
             await asyncio.to_thread(open_stalled_tls_client, server, trust) as other,
         ):
-            await eventually(lambda: len(server.io.of("/").sockets) == 2)
+            await until(lambda: len(server.io.of("/").sockets) == 2)
             server.io.of("/").emit("note", "x" * 30_000)
             reading = asyncio.create_task(asyncio.to_thread(read_bytes, other, 30_000))
             while not server.disconnects.items:
@@ -71,7 +71,7 @@ async def test_stalled_client_that_sends_pongs_is_disconnected_under_tls(tmp_pat
             await reading
             assert [reason for _, reason in server.disconnects.items] == ["slow"]
             assert server.io.session_count == 1
-            await eventually(lambda: not server.io._context.write_monitor)
+            await until(lambda: not server.io._context.write_monitor)
 
 
 def read_bytes(reader: ssl.SSLSocket, size: int) -> None:
@@ -101,7 +101,7 @@ async def test_blocked_loop_disconnects_no_client() -> None:
         slow = await open_stalled_client(server)
         server.io.of("/").emit("note", "x" * 60_000)
         monitor = server.io._context.write_monitor
-        await eventually(lambda: monitor._ran_s > 0)
+        await until(lambda: monitor._ran_s > 0)
         time.sleep(1.5 * SMALL.write_stall_s)  # noqa: ASYNC251  blocks the loop, which is under test
         while server.io.outbox_bytes()[0]:
             await asyncio.get_running_loop().sock_recv(slow, 65_536)

@@ -7,7 +7,7 @@ from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 
 from chatws.engine import EngineOptions, Server, Socket
 from chatws.wire.frames import client_frame
-from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, close_code, eventually, serve
+from tests.engine.support import TIMEOUT_S, EngineTestServer, ValueRecorder, close_code, serve, until
 
 
 @pytest.mark.parametrize("pause", [2, 3, 5])
@@ -76,7 +76,7 @@ async def test_probe_releases_the_pending_poll_and_later_ones(server: EngineTest
     sid = await server.open_polling()
     pending = asyncio.create_task(server.poll(sid))
     (session,) = server.io.sessions.values()
-    await eventually(lambda: getattr(session.transport, "is_polled", False))
+    await until(lambda: getattr(session.transport, "is_polled", False))
     websocket = await probe(server, sid)
     assert await pending == ["6"]
     assert await server.poll(sid) == ["6"]
@@ -102,7 +102,7 @@ async def test_posted_events_are_handled_before_those_of_the_websocket() -> None
         websocket = await probe(server, sid)
         await websocket.send_str("5")
         await websocket.send_str('42["step",3]')
-        await eventually(lambda: server.io.stats.upgrades == 1)
+        await until(lambda: server.io.stats.upgrades == 1)
         release.set()
         assert await handled.count(3) == [1, 2, 3]
 
@@ -147,7 +147,7 @@ async def test_second_websocket_of_a_session_is_closed_and_the_first_continues(s
     during = await server.open_websocket(connect=False, sid=sid)
     assert await close_code(during) == 1002
     await first.send_str("5")
-    await eventually(lambda: server.io.stats.upgrades == 1)
+    await until(lambda: server.io.stats.upgrades == 1)
     after = await server.open_websocket(connect=False, sid=sid)
     assert await close_code(after) == 1002
     async with await server.get(sid) as poll, await server.post(sid, "3") as post:

@@ -18,12 +18,12 @@ from tests.engine.support import (
     ValueRecorder,
     close_code,
     engine_objects,
-    eventually,
     make_contexts,
     new_engine_objects,
     open_stalled_client,
     open_stalled_tls_client,
     serve,
+    until,
 )
 
 NO_TIMEOUTS = EngineOptions(send_buffer_bytes=4096, linger_s=0.05)
@@ -34,10 +34,10 @@ async def test_half_closed_client_that_reads_nothing_is_disconnected() -> None:
     async with serve(NO_TIMEOUTS) as server:
         stalled = await open_stalled_client(server)
         server.io.of("/").emit("note", "x" * 60_000)
-        await eventually(lambda: server.io.outbox_bytes()[0])
+        await until(lambda: server.io.outbox_bytes()[0])
         stalled.shutdown(socket.SHUT_WR)
         await server.disconnects.count(1)
-        await eventually(lambda: not server.io._context.connections)
+        await until(lambda: not server.io._context.connections)
         stalled.close()
 
 
@@ -49,10 +49,10 @@ async def test_heartbeat_aborts_a_closing_connection_that_reads_nothing() -> Non
         transport = session.transport
         assert isinstance(transport, WebSocketTransport)
         server.io.of("/").emit("note", "x" * 60_000)
-        await eventually(lambda: server.io.outbox_bytes()[0])
+        await until(lambda: server.io.outbox_bytes()[0])
         transport._tcp.close()
         await server.disconnects.count(1)
-        await eventually(lambda: not server.io._context.connections)
+        await until(lambda: not server.io._context.connections)
         stalled.close()
 
 
@@ -60,11 +60,11 @@ async def test_connection_closed_by_both_ends_at_once_is_lost_under_tls(tmp_path
     server_side, trust = make_contexts(tmp_path)
     async with serve(NO_TIMEOUTS, tls=server_side) as server:
         with await asyncio.to_thread(open_stalled_tls_client, server, trust) as stalled:
-            await eventually(lambda: server.io.of("/").sockets)
+            await until(lambda: server.io.of("/").sockets)
             (client,) = server.io.of("/").sockets.values()
             stalled.sendall(client_frame(close_payload(1000), b"abcd", Opcode.CLOSE))
             client.close_transport()
-            await eventually(lambda: not server.io._context.connections)
+            await until(lambda: not server.io._context.connections)
             assert [reason for _, reason in server.disconnects.items] == ["forced server close"]
 
 
@@ -85,9 +85,9 @@ async def test_handler_that_outlives_its_connection_logs_nothing_under_tls(
             stalled.sendall(client_frame(b'42["wait"]', b"abcd"))
             await entered.count(1)
             entered.items[0].close_transport()
-            await eventually(lambda: not server.io._context.connections)
+            await until(lambda: not server.io._context.connections)
             release.set()
-            await eventually(lambda: not server.io._context.task_count)
+            await until(lambda: not server.io._context.task_count)
     gc.collect()  # asyncio logs an unretrieved exception when its task is freed
     assert not [record for record in caplog.records if record.exc_info]
 
@@ -183,6 +183,6 @@ async def test_closed_connections_are_freed_without_cycle_collection() -> None:
             await server.io.close_all()
             for websocket in websockets[2:]:
                 await websocket.close()
-            await eventually(lambda: not new_engine_objects(before))
+            await until(lambda: not new_engine_objects(before))
         finally:
             gc.enable()

@@ -9,7 +9,7 @@ import weakref
 from aiohttp import web
 
 from chatws.engine.ws_handshake import UpgradedResponse, detach_connection
-from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, eventually
+from tests.engine.support import TIMEOUT_S, UPGRADE, ValueRecorder, until
 
 CHANGED = "aiohttp changed internals that chatws.engine.ws_handshake relies on: "
 
@@ -55,7 +55,7 @@ async def test_detached_connection_is_released_by_aiohttp_and_stays_open() -> No
         ((tcp, trailing),) = await detached.count(1)
         assert trailing == b"trailing", f"{CHANGED}set_parser passes on the bytes behind the request"
         writer.write(b"later")
-        await eventually(lambda: protocol.received)
+        await until(lambda: protocol.received)
         assert protocol.received == b"later"
         tcp.write(b"response")
         async with asyncio.timeout(TIMEOUT_S):
@@ -70,4 +70,4 @@ async def test_detached_connection_is_released_by_aiohttp_and_stays_open() -> No
         writer.close()
         await writer.wait_closed()
         await runner.cleanup()
-    await eventually(lambda: protocol.is_lost)
+    await until(lambda: protocol.is_lost)

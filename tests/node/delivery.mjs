@@ -35,7 +35,7 @@ socket.volatile.emit("note", "volatile");
 socket.emit("note", "buffered");
 socket.connect();
 await next(socket, "connect");
-print("away", { echo: await acked(socket, "echo", "back") });
+print("buffered", { echo: await acked(socket, "echo", "back") });
 
 // After the server closes the transport, the client reconnects with a new socket id.
 const previousId = socket.id;
@@ -44,7 +44,7 @@ const reconnected = next(socket, "connect");
 socket.emit("drop");
 print("dropped", { reason: await reason });
 await reconnected;
-print("came back", { is_new: socket.id !== previousId, echo: await acked(socket, "echo", "again") });
+print("reconnected", { is_new: socket.id !== previousId, echo: await acked(socket, "echo", "again") });
 
 // Namespaces share one connection and are independent.
 const admin = socket.io.socket("/admin", { auth: { key: "right" } });

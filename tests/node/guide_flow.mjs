@@ -40,12 +40,12 @@ const agentJoined = once(agent.socket, "joined_conversation");
 const agentSeen = once(customer.socket, "presence_update", (p) => p.userId === agent.identity.userId);
 agent.socket.emit("join_conversation", conversationId);
 print({ step: "agent joined", ...(await agentJoined) });
-print({ step: "customer sees agent", ...(await agentSeen) });
+print({ step: "customer received agent presence", ...(await agentSeen) });
 
 // 6. Typing: shown to the other user and cleared by the message
 const typing = once(agent.socket, "typing_indicator", (t) => t.isTyping);
 customer.socket.emit("typing_start", conversationId);
-print({ step: "agent sees typing", ...(await typing) });
+print({ step: "agent received typing start", ...(await typing) });
 
 // 5. Send; 4. the listeners receive it
 const received = once(agent.socket, "message_received");
@@ -55,7 +55,7 @@ const ack = await acked(customer.socket, "send_message", { conversationId, conte
 print({ step: "customer acked", ...ack });
 print({ step: "agent received", ...(await received) });
 print({ step: "customer received own", ...(await echo) });
-print({ step: "agent sees typing gone", ...(await typingGone) });
+print({ step: "agent received typing end", ...(await typingGone) });
 
 // Agent: reply, with and without a callback
 const reply = once(customer.socket, "message_received", (m) => m.content === "How can I help?");
@@ -66,14 +66,14 @@ const unacked = once(customer.socket, "message_received", (m) => m.content === "
 agent.socket.emit("send_message", { conversationId, content: "No callback" });
 print({ step: "customer received without ack", ...(await unacked) });
 
-// DevTools: an invalid event without a callback is answered by `error`
+// DevTools: an invalid event without a callback gets an `error` event
 const failed = once(customer.socket, "error");
 customer.socket.emit("send_message", { conversationId: "not joined", content: "x" });
-print({ step: "customer told of an error", ...(await failed) });
+print({ step: "customer received error", ...(await failed) });
 
 print({ step: "transports", customer: customer.socket.io.engine.transport.name, agent: agent.socket.io.engine.transport.name });
 
-// Leave and disconnect: the agent sees the customer go offline after the grace period
+// Leave and disconnect: the agent is notified of the customer offline after the grace period
 const left = once(customer.socket, "left_conversation");
 customer.socket.emit("leave_conversation", conversationId);
 print({ step: "customer left", ...(await left) });
@@ -81,5 +81,5 @@ customer.socket.emit("join_conversation", conversationId);
 await once(customer.socket, "joined_conversation");
 const offline = once(agent.socket, "presence_update", (p) => p.status === "offline");
 customer.socket.disconnect();
-print({ step: "agent sees customer offline", ...(await offline) });
+print({ step: "agent received customer offline", ...(await offline) });
 agent.socket.disconnect();

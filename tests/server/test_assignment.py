@@ -153,7 +153,7 @@ async def test_agent_who_reconnects_in_time_keeps_the_conversation(start_chat: S
         customer = await chat.customer()
         await customer.call("join_conversation", name)
         assert (await change(claimer, "claim_conversation", 1, name))["success"]
-    observer = await chat.agent("witness")
+    observer = await chat.agent("observer")
     await observer.call("join_conversation", "conv-2")
     await agent.close()
     await other.close()
@@ -229,10 +229,10 @@ async def test_room_is_notified_of_a_claim_during_another_agents_join(chat: Runn
         await may_go_on.wait()
         return found
 
-    chat.parts.store.conversation = slow_read  # type: ignore[method-assign]  # so that the claim falls in between
+    chat.parts.store.conversation = slow_read  # type: ignore[method-assign]  # so that the claim happens in between
     joined = await joining.start("join_conversation", "conv-1")
     await was_read.wait()
-    chat.parts.store.conversation = read  # type: ignore[method-assign]  # as it was
+    chat.parts.store.conversation = read  # type: ignore[method-assign]  # restored
     assert (await change(winner, "claim_conversation", 1))["success"]
     may_go_on.set()
     assert (await joined)["conversation"]["status"] == "assigned"

@@ -28,28 +28,28 @@ async def bots_customer(chat: RunningChat) -> Peer:
     return customer
 
 
-async def say(peer: Peer, content: str, **fields: str) -> Any:
+async def send(peer: Peer, content: str, **fields: str) -> Any:
     ack = await peer.call("send_message", {"conversationId": "conv-1", "content": content, **fields})
     assert ack["success"], ack
     return ack
 
 
-async def asked_and_taken_away(chat: RunningChat, bot: ScriptedBot) -> Peer:
+async def requeue_during_reply(chat: RunningChat, bot: ScriptedBot) -> Peer:
     """Return a customer whose conversation another process requeued during the bot's call."""
     install(chat, bot)
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
-    await bot.asked.wait()
+    await send(customer, "hello?")
+    await bot.called.wait()
     async with chat.other_store() as store:
         await store.transition("conv-1", version=1, status="queued", assignee_id=None)
-    bot.may_answer.set()
+    bot.may_reply.set()
     await customer.expect("typing_indicator", isTyping=False)
     return customer
 
 
 async def test_echo_bot_answers_in_the_room_with_its_own_role(chat: RunningChat) -> None:
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     await customer.expect("message_received", seq=1)
     answer = await customer.expect("message_received", seq=2)
     assert answer["content"] == "hello?"
@@ -63,10 +63,10 @@ async def test_bot_is_shown_typing_until_it_has_answered(chat: RunningChat) -> N
     bot = ScriptedBot("well, ", "yes")
     install(chat, bot)
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     shown = await customer.expect("typing_indicator", isTyping=True)
     assert (shown["userId"], shown["userName"]) == ("bot", "AI")
-    bot.may_answer.set()
+    bot.may_reply.set()
     await customer.expect("message_received", content="well, yes")
     await customer.expect("typing_indicator", isTyping=False)
 
@@ -76,11 +76,11 @@ async def test_bot_is_shown_typing_during_a_long_reply(start_chat: StartChat) ->
     bot = ScriptedBot("yes")
     install(chat, bot)
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     await asyncio.sleep(1.3)
     await customer.settle()
     assert [event["isTyping"] for event in customer.seen("typing_indicator")] == [True]
-    bot.may_answer.set()
+    bot.may_reply.set()
     await customer.expect("typing_indicator", isTyping=False)
 
 
@@ -91,8 +91,8 @@ async def test_reply_in_progress_is_dropped_when_an_agent_takes_over(chat: Runni
     customer = await bots_customer(chat)
     agent = await chat.agent()
     version = (await agent.call("join_conversation", "conv-1"))["conversation"]["version"]
-    await say(customer, "hello?")
-    await bot.asked.wait()
+    await send(customer, "hello?")
+    await bot.called.wait()
     match how:
         case "handoff":
             assert (await customer.call("handoff", {"conversationId": "conv-1"}))["success"]
@@ -100,17 +100,17 @@ async def test_reply_in_progress_is_dropped_when_an_agent_takes_over(chat: Runni
             payload = {"conversationId": "conv-1", "version": version}
             assert (await agent.call("claim_conversation", payload))["success"]
         case _:
-            await say(agent, "I take this")
-    bot.may_answer.set()
+            await send(agent, "I take this")
+    bot.may_reply.set()
     await customer.expect("typing_indicator", isTyping=False)
-    await say(customer, "thank you")
+    await send(customer, "thank you")
     await customer.settle()
-    assert bot.was_closed
+    assert bot.has_ended
     assert all(message["sender"]["role"] != "bot" for message in customer.seen("message_received"))
 
 
 async def test_reply_is_dropped_after_another_process_changed_the_conversation(chat: RunningChat) -> None:
-    customer = await asked_and_taken_away(chat, ScriptedBot("too late"))
+    customer = await requeue_during_reply(chat, ScriptedBot("too late"))
     history = await customer.call("history", {"conversationId": "conv-1"})
     assert [message["sender"]["role"] for message in history["messages"]] == ["customer"]
 
@@ -118,7 +118,7 @@ async def test_reply_is_dropped_after_another_process_changed_the_conversation(c
 async def test_bot_answers_one_question_after_the_other(chat: RunningChat) -> None:
     customer = await bots_customer(chat)
     for number in range(5):
-        await say(customer, str(number))
+        await send(customer, str(number))
     answers: list[str] = []
     while len(answers) < 5:
         message = await customer.expect("message_received")
@@ -130,9 +130,9 @@ async def test_bot_answers_one_question_after_the_other(chat: RunningChat) -> No
 async def test_repeated_question_is_answered_once(chat: RunningChat) -> None:
     customer = await bots_customer(chat)
     for _ in range(3):
-        await say(customer, "hello?", clientMessageId="m-1")
+        await send(customer, "hello?", clientMessageId="m-1")
     await customer.expect("message_received", seq=2)
-    await say(customer, "bye")
+    await send(customer, "bye")
     await customer.expect("message_received", content="bye", sender={"userId": "bot", "userName": "AI", "role": "bot"})
     assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 4
 
@@ -142,15 +142,15 @@ async def test_bot_answers_neither_agents_nor_conversations_of_agents(chat: Runn
     install(chat, bot)
     customer = await bots_customer(chat)
     await customer.call("handoff", {"conversationId": "conv-1"})
-    await say(customer, "a human, please")
+    await send(customer, "a human, please")
     agent = await chat.agent()
     await agent.call("join_conversation", "conv-1")
-    await say(agent, "here I am")
-    assert not bot.asked.is_set()
+    await send(agent, "here I am")
+    assert not bot.called.is_set()
 
 
 @pytest.mark.parametrize(
-    ("pieces", "problem", "reason"),
+    ("pieces", "error", "reason"),
     [
         (("half an ans",), BotError("away", FailureReason.CUT), "cut"),
         ((), BotError("later", FailureReason.RATE_LIMITED), "rate_limited"),
@@ -159,25 +159,25 @@ async def test_bot_answers_neither_agents_nor_conversations_of_agents(chat: Runn
         ((" \n",), None, "empty"),
         (("\x00\x07",), None, "empty"),
     ],
-    ids=["breaks off", "refuses", "crashes", "says nothing", "says white space", "says control characters"],
+    ids=["fails midway", "refuses", "crashes", "sends nothing", "sends white space", "sends control characters"],
 )
 async def test_failed_bot_sends_the_failure_text_and_a_notice_to_agents(
-    chat: RunningChat, pieces: tuple[str, ...], problem: Exception | None, reason: str
+    chat: RunningChat, pieces: tuple[str, ...], error: Exception | None, reason: str
 ) -> None:
-    bot = ScriptedBot(*pieces, problem=problem)
+    bot = ScriptedBot(*pieces, error=error)
     install(chat, bot)
     agent = await chat.agent()
     await agent.call("subscribe_inbox")
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
-    bot.may_answer.set()
+    await send(customer, "hello?")
+    bot.may_reply.set()
     line = await customer.expect("message_received", seq=2)
     assert (line["content"], line["sender"]["role"]) == (chat.settings.bot_failure_text, "bot")
     await customer.expect("typing_indicator", isTyping=False)
     notice = await agent.expect("bot_notice")
     assert (notice["conversationId"], notice["kind"], notice["reason"]) == ("conv-1", "failed", reason)
     assert not customer.seen("bot_notice")
-    await say(customer, "still there")
+    await send(customer, "still there")
     assert not customer.seen("error")
 
 
@@ -188,35 +188,35 @@ async def test_reply_of_a_slow_bot_times_out(start_chat: StartChat) -> None:
     agent = await chat.agent()
     await agent.call("subscribe_inbox")
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     await customer.expect("message_received", seq=2, content=chat.settings.bot_failure_text)
     assert (await agent.expect("bot_notice"))["reason"] == "timeout"
-    assert bot.was_closed
+    assert bot.has_ended
 
 
 async def test_failed_bot_hands_off_if_configured(start_chat: StartChat) -> None:
     chat = await start_chat(bot="echo", bot_on_failure="handoff", bot_failure_text="A colleague will look at this.")
-    bot = ScriptedBot(problem=BotError("away"))
-    bot.may_answer.set()
+    bot = ScriptedBot(error=BotError("away"))
+    bot.may_reply.set()
     install(chat, bot)
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     await customer.expect("message_received", seq=2, content="A colleague will look at this.")
     updated = await customer.expect("conversation_updated")
     assert updated["conversation"]["status"] == "queued"
 
 
 async def test_failure_text_is_not_stored_after_an_agent_has_taken_over(chat: RunningChat) -> None:
-    customer = await asked_and_taken_away(chat, ScriptedBot(problem=BotError("away")))
+    customer = await requeue_during_reply(chat, ScriptedBot(error=BotError("away")))
     assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 1
 
 
 async def test_control_characters_of_a_bot_are_removed(chat: RunningChat) -> None:
     bot = ScriptedBot("\x1b[31mred\r\nnext\x07 line ")
-    bot.may_answer.set()
+    bot.may_reply.set()
     install(chat, bot)
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     assert (await customer.expect("message_received", seq=2))["content"] == "[31mred\nnext line"
 
 
@@ -224,12 +224,12 @@ async def test_bot_receives_the_latest_history_within_its_bounds(start_chat: Sta
     chat = await start_chat(bot="echo", bot_history_messages=4, bot_history_chars=10)
     customer = await bots_customer(chat)
     for number in range(3):
-        await say(customer, f"say {number}")
+        await send(customer, f"say {number}")
         await customer.expect("message_received", seq=2 * number + 2)
     bot = ScriptedBot("yes")
-    bot.may_answer.set()
+    bot.may_reply.set()
     install(chat, bot)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     await customer.expect("message_received", seq=8)
     (request,) = bot.requests
     assert request.message.content == "hello?"
@@ -244,10 +244,10 @@ async def test_questions_beyond_the_queue_limit_are_left_to_the_agents(start_cha
     await agent.call("subscribe_inbox")
     customer = await bots_customer(chat)
     for number in range(12):
-        await say(customer, f"q{number}")
+        await send(customer, f"q{number}")
     assert (await agent.expect("bot_notice"))["reason"] == "overrun"
     assert (await agent.expect("bot_notice"))["reason"] == "overrun"
-    bot.may_answer.set()
+    bot.may_reply.set()
     await customer.expect("message_received", seq=22)
     assert [request.message.content for request in bot.requests] == [f"q{number}" for number in range(10)]
 
@@ -255,12 +255,12 @@ async def test_questions_beyond_the_queue_limit_are_left_to_the_agents(start_cha
 async def test_endless_answer_is_cut_to_one_message(chat: RunningChat) -> None:
     bot = ScriptedBot(*["x" * 1000] * 10)
     install(chat, bot)
-    bot.may_answer.set()
+    bot.may_reply.set()
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     answer = await customer.expect("message_received", seq=2)
     assert answer["content"] == "x" * 4000
-    assert bot.was_closed
+    assert bot.has_ended
 
 
 async def test_question_that_a_restart_interrupted_is_answered_once(start_chat: StartChat) -> None:
@@ -268,8 +268,8 @@ async def test_question_that_a_restart_interrupted_is_answered_once(start_chat: 
     bot = ScriptedBot("never")
     install(chat, bot)
     customer = await bots_customer(chat)
-    await say(customer, "hello?")
-    await bot.asked.wait()
+    await send(customer, "hello?")
+    await bot.called.wait()
     await chat.stop()
     for _ in range(2):
         chat = await start_chat(bot="echo")
@@ -287,7 +287,7 @@ async def test_question_that_a_restart_interrupted_is_answered_once(start_chat: 
 async def test_server_stops_during_a_reply_of_the_bot(chat: RunningChat) -> None:
     bot = ScriptedBot("never")
     install(chat, bot)
-    await say(await bots_customer(chat), "hello?")
-    await bot.asked.wait()
+    await send(await bots_customer(chat), "hello?")
+    await bot.called.wait()
     await chat.stop()
-    assert bot.was_closed
+    assert bot.has_ended

@@ -86,7 +86,7 @@ async def test_message_received_while_a_gap_is_read_is_not_lost(start_chat: Star
         hosting.deliver(messages[5])
         return page
 
-    store.page_after = page_while_more_comes  # type: ignore[assignment, method-assign]  # no timing can be sure of this
+    store.page_after = page_while_more_comes  # type: ignore[assignment, method-assign]  # no timing guarantees this
     hosting.deliver(messages[2])
     assert await received(agent, 6) == [1, 2, 3, 4, 5, 6]
 
@@ -119,5 +119,5 @@ async def test_reconciliation_continues_after_a_failure(start_chat: StartChat, p
     chat.parts.store.heads = failing  # type: ignore[method-assign]  # no database fails on demand
     await stored_unannounced(chat, 1)
     await failed.wait()
-    chat.parts.store.heads = heads  # type: ignore[method-assign]  # as it was
+    chat.parts.store.heads = heads  # type: ignore[method-assign]  # restored
     assert await received(agent, 1) == [1]

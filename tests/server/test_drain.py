@@ -71,7 +71,7 @@ async def test_in_flight_request_is_finished_and_answered(chat: RunningChat) -> 
         await may_commit.wait()
         return await append(draft)
 
-    chat.parts.store.append = slow_append  # type: ignore[method-assign]  # so that the drain falls into the commit
+    chat.parts.store.append = slow_append  # type: ignore[method-assign]  # so that the drain happens during the commit
     sent = await customer.start("send_message", MESSAGE)
     await began.wait()
     drain = asyncio.create_task(chat.drain())

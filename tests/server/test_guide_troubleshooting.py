@@ -55,7 +55,7 @@ async def test_messages_not_received_check_server_logs_for_errors(
     async def broken(*_: object) -> None:
         raise KeyError("what went wrong")
 
-    chat.parts.store.append = broken  # type: ignore[assignment, method-assign]  # a bug
+    chat.parts.store.append = broken  # type: ignore[assignment, method-assign]  # injected failure
     await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     assert "request_failed" in caplog.text
     assert "what went wrong" in caplog.text

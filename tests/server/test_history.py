@@ -11,17 +11,17 @@ from tests.support.chat import RunningChat
 from tests.support.messages import fill, seqs
 
 
-async def page(chat: RunningChat, **wanted: Any) -> tuple[list[int], bool, bool]:
+async def page(chat: RunningChat, **query: Any) -> tuple[list[int], bool, bool]:
     """Request a page of a conversation of ten messages; return its ``seq`` and whether others lie before and after."""
     await fill(chat, 10)
-    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **wanted})
+    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **query})
     assert ack["success"], ack
     assert ack["headSeq"] == 10
     return seqs(ack["messages"]), ack["hasMoreBefore"], ack["hasMoreAfter"]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("query", "expected"),
     [
         ({}, (list(range(1, 11)), False, False)),
         ({"limit": 3}, ([8, 9, 10], True, False)),
@@ -39,13 +39,13 @@ async def page(chat: RunningChat, **wanted: Any) -> tuple[list[int], bool, bool]
     ],
 )
 async def test_page_is_ascending_and_reports_further_messages_on_both_sides(
-    chat: RunningChat, wanted: dict[str, int], expected: tuple[list[int], bool, bool]
+    chat: RunningChat, query: dict[str, int], expected: tuple[list[int], bool, bool]
 ) -> None:
-    assert await page(chat, **wanted) == expected
+    assert await page(chat, **query) == expected
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "query",
     [
         {"beforeSeq": 5, "afterSeq": 1},
         {"limit": 0},
@@ -58,9 +58,9 @@ async def test_page_is_ascending_and_reports_further_messages_on_both_sides(
         {"beforeSeq": None},
     ],
 )
-async def test_invalid_page_is_a_bad_request(chat: RunningChat, wanted: dict[str, Any]) -> None:
+async def test_invalid_page_is_a_bad_request(chat: RunningChat, query: dict[str, Any]) -> None:
     await fill(chat, 1)
-    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **wanted})
+    ack = await (await chat.agent()).call("history", {"conversationId": "conv-1", **query})
     assert ack["error"]["code"] == "bad_request"
 
 

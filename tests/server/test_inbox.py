@@ -16,10 +16,10 @@ from tests.support.messages import ANN, fill
 from tests.support.peer import Peer
 
 
-async def follow(chat: RunningChat, user_id: str = "follower", **wanted: str) -> tuple[Peer, list[str]]:
+async def follow(chat: RunningChat, user_id: str = "follower", **query: str) -> tuple[Peer, list[str]]:
     """Subscribe an agent; return the peer and the listed ids."""
     agent = await chat.agent(user_id)
-    ack = await agent.call("subscribe_inbox", wanted)
+    ack = await agent.call("subscribe_inbox", query)
     assert ack["success"], ack
     return agent, [conversation["conversationId"] for conversation in ack["conversations"]]
 
@@ -167,7 +167,7 @@ async def test_second_subscription_replaces_the_first(start_chat: StartChat) -> 
     chat = await start_chat(inbox_update_ms=1)
     follower, _ = await follow(chat)
     await follower.call("subscribe_inbox", {"status": "resolved"})
-    observer, _ = await follow(chat, "witness")
+    observer, _ = await follow(chat, "observer")
     await (await chat.customer()).call("join_conversation", "conv-1")
     await updated(observer)
     await follower.settle()
@@ -188,9 +188,9 @@ async def test_list_of_long_messages_is_cut_to_a_page(start_chat: StartChat) -> 
     )
 
 
-@pytest.mark.parametrize("wanted", [{"status": "open"}, {"assignee": "a b"}, {"status": None}, "queued", [], 7])
-async def test_invalid_filter_is_a_bad_request(chat: RunningChat, wanted: Any) -> None:
-    assert (await (await chat.agent()).call("subscribe_inbox", wanted))["error"]["code"] == "bad_request"
+@pytest.mark.parametrize("query", [{"status": "open"}, {"assignee": "a b"}, {"status": None}, "queued", [], 7])
+async def test_invalid_filter_is_a_bad_request(chat: RunningChat, query: Any) -> None:
+    assert (await (await chat.agent()).call("subscribe_inbox", query))["error"]["code"] == "bad_request"
 
 
 async def test_no_change_is_lost_between_the_list_and_the_updates(start_chat: StartChat) -> None:

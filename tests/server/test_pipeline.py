@@ -17,7 +17,7 @@ from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
 from tests.support.peer import Peer
 
-BREACHES = {
+MALFORMED_EVENTS = {
     "connect": '["connect"]',
     "disconnect": '["disconnect"]',
     "connect_error": '["connect_error"]',
@@ -59,7 +59,7 @@ def test_every_event_of_the_table_has_a_route_and_no_other_has() -> None:
     assert ROUTES.keys() == COMMANDS.keys()
 
 
-@pytest.mark.parametrize("role", ["agent", "customer", "nobody"])
+@pytest.mark.parametrize("role", ["agent", "customer", "unauthenticated"])
 async def test_hostile_payload_gets_exactly_one_bad_request(start_chat: StartChat, role: str) -> None:
     chat = await start_chat(limits="off")
     agent, customer = await chat.pair()
@@ -96,10 +96,10 @@ async def test_unknown_event_is_refused_by_name(chat: RunningChat, name: str) ->
     assert chat.service.get_connection_count() == 2
 
 
-@pytest.mark.parametrize("breach", BREACHES)
-async def test_malformed_event_packet_closes_the_transport(chat: RunningChat, breach: str) -> None:
+@pytest.mark.parametrize("kind", MALFORMED_EVENTS)
+async def test_malformed_event_packet_closes_the_transport(chat: RunningChat, kind: str) -> None:
     agent, customer = await chat.pair()
-    await agent.send_raw(f"421{BREACHES[breach]}")
+    await agent.send_raw(f"421{MALFORMED_EVENTS[kind]}")
     assert await agent.wait_closed() == 1002
     assert (await customer.call("history", {"conversationId": "conv-1"}))["success"]
 
@@ -148,7 +148,7 @@ async def send(peer: Peer) -> Any:
 
 async def test_crashing_handler_gives_one_internal_error(chat: RunningChat, caplog: pytest.LogCaptureFixture) -> None:
     agent, customer = await chat.pair()
-    chat.parts.store.append = broken(KeyError("the inside of the server"))  # type: ignore[method-assign]  # a bug
+    chat.parts.store.append = broken(KeyError("the inside of the server"))  # type: ignore[method-assign]  # injected failure
     ack = await send(customer)
     assert ack == {
         "success": False,
@@ -185,7 +185,7 @@ async def test_requests_queued_behind_a_stuck_one_time_out_with_it(start_chat: S
     acks = await asyncio.gather(*futures)
     assert [ack["error"]["code"] for ack in acks] == ["timeout"] * 5
     assert len(calls) < 5
-    chat.parts.store.append = append  # type: ignore[method-assign]  # it works again
+    chat.parts.store.append = append  # type: ignore[method-assign]  # restored
     again = [await customer.call("send_message", {**payload, "clientMessageId": f"m-{n}"}) for n in range(5)]
     assert [ack["seq"] for ack in again] == [1, 2, 3, 4, 5]
 
@@ -199,7 +199,7 @@ async def test_request_queued_past_its_deadline_is_rejected_and_not_run(start_ch
         await release.wait()
         return await identify(*args, **options)
 
-    chat.parts.authenticator.identify = slow  # type: ignore[method-assign]  # no check takes so long
+    chat.parts.authenticator.identify = slow  # type: ignore[method-assign]  # injected delay
     peer = await Peer.open(chat.url)
     taken = chat.engine.stats.packets_in
     await peer.send_raw("40" + json.dumps({"sessionId": "session-1"}))
@@ -224,7 +224,7 @@ async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
     await agent.call("leave_conversation", "conv-1")
     snapshot, chat.parts.store.snapshot = chat.parts.store.snapshot, stuck  # type: ignore[method-assign]  # as above
     assert (await agent.call("join_conversation", "conv-1"))["error"]["code"] == "timeout"
-    chat.parts.store.snapshot = snapshot  # type: ignore[method-assign]  # it works again
+    chat.parts.store.snapshot = snapshot  # type: ignore[method-assign]  # restored
     agent.events.clear()
     await send(customer)
     await agent.settle()
@@ -235,12 +235,12 @@ async def test_join_that_timed_out_left_the_room(start_chat: StartChat) -> None:
 async def test_unavailable_store_is_reported_as_retryable(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     append = chat.parts.store.append
-    chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # the disk has room
+    chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # injected failure
     payload = {"conversationId": "conv-1", "content": "x", "clientMessageId": "m-1"}
     ack = await customer.call("send_message", payload)
     assert (ack["error"]["code"], ack["error"]["retryable"]) == ("storage_unavailable", True)
     assert "disk" not in ack["error"]["message"]
-    chat.parts.store.append = append  # type: ignore[method-assign]  # it works again
+    chat.parts.store.append = append  # type: ignore[method-assign]  # restored
     assert (await customer.call("send_message", payload))["seq"] == 1
     await agent.settle()
     assert len(agent.seen("message_received")) == 1
@@ -250,12 +250,12 @@ async def test_failing_store_is_logged_at_most_once_per_second(
     chat: RunningChat, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, customer = await chat.pair()
-    chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # the disk has room
+    chat.parts.store.append = broken(Unavailable("disk full"))  # type: ignore[method-assign]  # injected failure
     for _ in range(2):
         for _ in range(5):
             assert not (await send(customer))["success"]
         chat.clock.advance(1)
-    logged = [record.keys for record in caplog.records if record.msg == "request_not_served"]  # type: ignore[attr-defined]  # ours
+    logged = [record.keys for record in caplog.records if record.msg == "request_not_served"]  # type: ignore[attr-defined]  # added by the log
     error = "the store is unavailable: disk full"
     assert logged == [
         {"request": "send_message", "error": error},
@@ -288,19 +288,19 @@ async def test_connect_is_refused_as_retryable_while_the_store_is_unavailable(ch
 async def test_connection_that_ends_during_a_request_leaves_nothing_behind(start_chat: StartChat) -> None:
     chat = await start_chat(presence_grace_ms=1)
     agent, customer = await chat.pair()
-    snapshot, gate = chat.parts.store.snapshot, asyncio.Event()
+    snapshot, may_read = chat.parts.store.snapshot, asyncio.Event()
 
     async def slow(conversation_id: str, after_seq: int | None) -> Any:
-        await gate.wait()
+        await may_read.wait()
         return await snapshot(conversation_id, after_seq)
 
-    chat.parts.store.snapshot = slow  # type: ignore[method-assign]  # so that the end falls into the request
+    chat.parts.store.snapshot = slow  # type: ignore[method-assign]  # so that the end happens during the request
     late = await chat.agent("agent-2")
     await late.emit("join_conversation", "conv-1")
     await until(lambda: chat.parts.namespace.room_size("conversation:conv-1") == 3)
     late.cut()
     await late.wait_closed()
-    gate.set()
+    may_read.set()
     await until(lambda: chat.parts.namespace.room_size("conversation:conv-1") == 2)
     assert (await agent.call("join_conversation", "conv-1"))["success"]
     found = (await customer.call("join_conversation", "conv-1"))["presence"]

@@ -39,7 +39,7 @@ async def start(start_chat: StartChat, service: FakeBotService, **settings: Any)
     return chat, customer, agent
 
 
-async def say(peer: Peer, content: str) -> None:
+async def send(peer: Peer, content: str) -> None:
     assert (await peer.call("send_message", {"conversationId": "conv-1", "content": content}))["success"]
 
 
@@ -47,7 +47,7 @@ async def test_streamed_answer_reaches_the_room_as_typing_and_one_message(
     start_chat: StartChat, service: FakeBotService
 ) -> None:
     _, customer, agent = await start(start_chat, service)
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     for peer in (customer, agent):
         await peer.expect("typing_indicator", userId="bot", isTyping=True)
         message = await peer.expect("message_received", seq=2)
@@ -73,23 +73,23 @@ async def test_failing_remote_bot_sends_the_failure_text_and_a_notice(
 ) -> None:
     chat, customer, agent = await start(start_chat, service, bot_timeout_ms=600 if reason == "timeout" else 30_000)
     service.script = script
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     line = await customer.expect("message_received", seq=2)
     assert line["content"] == chat.settings.bot_failure_text
     assert (await agent.expect("bot_notice"))["reason"] == reason
     service.script = stream(delta("back", "stop"))
-    await say(customer, "and now?")
+    await send(customer, "and now?")
     assert (await customer.expect("message_received", seq=4))["content"] == "back"
 
 
 async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: StartChat, service: FakeBotService) -> None:
     _, customer, agent = await start(start_chat, service)
     service.script = hang
-    await say(customer, "hello?")
+    await send(customer, "hello?")
     await customer.expect("typing_indicator", userId="bot", isTyping=True)
-    await say(customer, "still there?")
+    await send(customer, "still there?")
     assert (await customer.call("history", {"conversationId": "conv-1"}))["headSeq"] == 2
-    await say(agent, "I am")
+    await send(agent, "I am")
     await service.client_disconnected.wait()
     await customer.expect("typing_indicator", userId="bot", isTyping=False)
     await customer.settle()
@@ -103,7 +103,7 @@ async def test_stalled_remote_bot_blocks_no_other_conversation(start_chat: Start
 async def test_model_hands_off_by_its_marker(start_chat: StartChat, service: FakeBotService) -> None:
     _, customer, agent = await start(start_chat, service)
     service.script = stream(delta("One moment. [[hand"), delta("off]]", "stop"))
-    await say(customer, "a riddle")
+    await send(customer, "a riddle")
     assert (await customer.expect("message_received", seq=2))["content"] == "One moment."
     assert (await agent.expect("bot_notice"))["kind"] == "handed_off"
     assert (await customer.expect("conversation_updated"))["conversation"]["status"] == "queued"

@@ -76,14 +76,14 @@ async def test_filters_combine(store: Store) -> None:
         await store.create_conversation(f"room-{number}", customer, "queued")
     await store.transition("room-1", version=1, status="assigned", assignee_id="agent")
     await store.transition("room-2", version=1, status="assigned", assignee_id="agent")
-    for wanted, expected in (
+    for filters, expected in (
         (ConversationFilter(status="queued"), {"room-0"}),
         (ConversationFilter(assignee_id="agent"), {"room-1", "room-2"}),
         (ConversationFilter(customer_id="ann"), {"room-0", "room-1"}),
         (ConversationFilter(status="assigned", assignee_id="agent", customer_id="ann"), {"room-1"}),
         (ConversationFilter(status="resolved"), set()),
     ):
-        listed, _ = await store.conversations(wanted)
+        listed, _ = await store.conversations(filters)
         assert {conversation.conversation_id for conversation in listed} == expected
 
 

@@ -293,13 +293,13 @@ async def _send_until(ended: asyncio.Event, store: Store, number: int) -> tuple[
 
 async def _wait_for_growth(store: Store, by: int) -> None:
     """Wait until this many more messages are stored."""
-    wanted: int | None = None
+    target: int | None = None
     while True:
         try:
             stored = sum(head.seq for head in (await store.heads(ROOMS)).values())
         except Unavailable:
             continue
-        if wanted is None:
-            wanted = stored + by
-        if stored >= wanted:
+        if target is None:
+            target = stored + by
+        if stored >= target:
             return

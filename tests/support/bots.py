@@ -10,7 +10,7 @@ from tests.support.chat import RunningChat
 
 
 class StepBot(EchoBot):
-    """Streams the pieces that a test puts into ``pieces``; None ends the reply."""
+    """Bot that streams the pieces that a test puts into ``pieces``; None ends the reply."""
 
     def __init__(self) -> None:
         self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -22,31 +22,31 @@ class StepBot(EchoBot):
 
 
 class ScriptedBot:
-    """Replies when the test allows it: all pieces, then the exception if there is one."""
+    """Bot that yields all pieces, then raises ``error`` if there is one, once the test sets ``may_reply``."""
 
     name = "scripted"
     reads_history = True
 
-    def __init__(self, *pieces: str | HandOff, problem: Exception | None = None) -> None:
+    def __init__(self, *pieces: str | HandOff, error: Exception | None = None) -> None:
         self.pieces = pieces
-        self.problem = problem
-        self.asked = asyncio.Event()
-        self.may_answer = asyncio.Event()
-        self.was_closed = False
+        self.error = error
+        self.called = asyncio.Event()
+        self.may_reply = asyncio.Event()
+        self.has_ended = False
         """Whether its last reply has ended."""
         self.requests: list[BotRequest] = []
 
     async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
         self.requests.append(request)
-        self.asked.set()
+        self.called.set()
         try:
-            await self.may_answer.wait()
+            await self.may_reply.wait()
             for piece in self.pieces:
                 yield piece
-            if self.problem is not None:
-                raise self.problem
+            if self.error is not None:
+                raise self.error
         finally:
-            self.was_closed = True
+            self.has_ended = True
 
     async def close(self) -> None:
         pass

@@ -89,7 +89,7 @@ class LossyBus(MemoryBus):
 
 
 class HubCluster(Cluster):
-    """Cluster on one SQLite file and an in-memory hub: fast, and messages are lost only when a test says so."""
+    """Cluster on one SQLite file and an in-memory hub: fast, and loses only the messages that a test selects."""
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         super().__init__(data_dir, **settings)

@@ -102,7 +102,7 @@ class Nginx:
             self._child = None
 
     def _retired_workers(self) -> int:
-        """Count the workers that a reload has told to accept no more connections."""
+        """Count the worker processes that reloads have retired: they accept no more connections."""
         assert self._log is not None
         return self._log.text.count("gracefully shutting down")
 

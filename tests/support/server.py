@@ -43,11 +43,11 @@ class ServerProcess:
 
     def __init__(self, data_dir: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
-        self.port = 0  # set by the first start to the port that the system chose
+        self.port = 0  # chosen by the system at the first start
         self._options = options
         self._env = {**environment_of_children(), **(env or {})}
         self._child: subprocess.Popen[str] | None = None
-        self._reservation: socket.socket | None = None  # holds the port after the server has exited once
+        self._reservation: socket.socket | None = None  # reserves the port after the first exit of the server
         self._stdout: OutputLines | None = None
         self._stderr: OutputLines | None = None
 

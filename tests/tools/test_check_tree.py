@@ -1,4 +1,4 @@
-"""Each rule finds a planted example, at its line, and accepts what only resembles one."""
+"""Rules of ``tools.check_tree``: each reports an example at its line and accepts similar text that is allowed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class BrowserProfiles:
     async def close(self) -> None:
         """Close all profiles.
 
-        Chromium never answers for a profile whose page is loading; such a profile is closed with the browser.
+        Chromium does not close a profile whose page is loading; such a profile is closed with the browser.
         """
         for context in self._contexts:
             with suppress(TimeoutError):

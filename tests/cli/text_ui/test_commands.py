@@ -81,13 +81,19 @@ def test_numbers_refer_to_the_last_listing() -> None:
     assert "conv-2" in listing[0]
     assert "where is it[2J?" in listing[0]
     inbox.update(conversation(3))
-    assert [inbox.find(wanted) for wanted in ("1", "2", "3", "conv-9", "")] == ["conv-2", "conv-1", "3", "conv-9", None]
+    assert [inbox.find(reference) for reference in ("1", "2", "3", "conv-9", "")] == [
+        "conv-2",
+        "conv-1",
+        "3",
+        "conv-9",
+        None,
+    ]
 
 
 def test_message_in_another_conversation_is_announced_once() -> None:
     inbox = InboxList()
-    told = inbox.note_message(conversation(1, content="help"))
-    assert told is not None
-    assert "Grace wrote" in told
+    notice = inbox.note_message(conversation(1, content="help"))
+    assert notice is not None
+    assert "Grace wrote" in notice
     assert inbox.note_message(conversation(1, "assigned", content="help")) is None
     assert inbox.note_message(conversation(2, content="answer", role="admin")) is None

@@ -62,8 +62,8 @@ async def test_keys_switch_between_conversations(agent_of_three: TuiDriver) -> N
     order = [one.conversation_id for one in screen.listed.visible(screen.own_id, screen.threads, None)]
     for number in range(1, 10):
         await driver.press(f"alt+{number}")
-        wanted = order[min(number, 3) - 1]
-        await until(lambda wanted=wanted: screen.current_id == wanted)
+        expected = order[min(number, 3) - 1]
+        await until(lambda expected=expected: screen.current_id == expected)
     await driver.press("alt+down")
     await until(lambda: screen.current_id == order[0])
     await driver.press("alt+up")

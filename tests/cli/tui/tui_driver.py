@@ -70,9 +70,9 @@ def text_of(app: ChatApp) -> str:
 
 
 def agent_controller(
-    chat: RunningChat, data_dir: Path, user_id: str = "ada", wanted: str | None = None
+    chat: RunningChat, data_dir: Path, user_id: str = "ada", conversation_id: str | None = None
 ) -> ChatController:
-    return ChatController(AgentClient(chat.url, chat.token(user_id)), wanted, data_dir, "server")
+    return ChatController(AgentClient(chat.url, chat.token(user_id)), conversation_id, data_dir, "server")
 
 
 def customer_controller(

@@ -16,15 +16,15 @@ from tests.support.chat import RunningChat, until
 
 
 class WaitingBot(EchoBot):
-    """Bot that replies once the test sets ``may_answer``."""
+    """Bot that replies once the test sets ``may_reply``."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.may_answer = asyncio.Event()
+        self.requests: list[str] = []
+        self.may_reply = asyncio.Event()
 
     async def answer(self, request: BotRequest) -> AsyncIterator[str | HandOff]:
-        self.asked.append(request.message.content)
-        await self.may_answer.wait()
+        self.requests.append(request.message.content)
+        await self.may_reply.wait()
         yield "answer to " + request.message.content
 
 
@@ -35,7 +35,7 @@ def install_waiting_bot(chat: RunningChat) -> WaitingBot:
     return bot
 
 
-async def ask(chat: RunningChat, header: dict[str, str], message: str, **fields: Any) -> tuple[int, Any]:
+async def post_question(chat: RunningChat, header: dict[str, str], message: str, **fields: Any) -> tuple[int, Any]:
     return await chat.post("/api/coze/chat", {"message": message, **fields}, headers=header)
 
 
@@ -43,7 +43,7 @@ async def test_question_and_reply_are_stored_and_broadcast_to_the_room(chat: Run
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.call("join_conversation", session["conversationId"])
-    status, body = await ask(chat, header, "hello")
+    status, body = await post_question(chat, header, "hello")
     assert (status, body["answered"]) == (200, True)
     assert body["reply"]["content"] == "hello"
     assert body["reply"]["sender"]["role"] == "bot"
@@ -59,7 +59,7 @@ async def test_each_question_is_answered_exactly_once(chat: RunningChat) -> None
     customer = await chat.customer(session["sessionId"])
     await customer.call("join_conversation", session["conversationId"])
     for number in range(3):
-        assert (await ask(chat, header, f"q{number}"))[1]["answered"]
+        assert (await post_question(chat, header, f"q{number}"))[1]["answered"]
     _, page = await chat.get("/api/messages", headers=header)
     messages = [(message["sender"]["role"], message["content"]) for message in page["messages"]]
     assert messages == [(role, f"q{number}") for number in range(3) for role in ("customer", "bot")]
@@ -70,17 +70,17 @@ async def test_bot_is_typing_until_it_replies(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.call("join_conversation", session["conversationId"])
-    asking = asyncio.create_task(ask(chat, header, "hello"))
+    posting = asyncio.create_task(post_question(chat, header, "hello"))
     await agent.expect("typing_indicator", userId="bot", isTyping=True)
-    bot.may_answer.set()
+    bot.may_reply.set()
     await agent.expect("typing_indicator", userId="bot", isTyping=False)
-    assert (await asking)[1]["reply"]["content"] == "answer to hello"
+    assert (await posting)[1]["reply"]["content"] == "answer to hello"
 
 
 async def test_repeated_client_message_id_returns_the_first_reply(chat: RunningChat) -> None:
     _, header = await new_session(chat)
-    _, first = await ask(chat, header, "hello", clientMessageId="m1")
-    status, again = await ask(chat, header, "hello", clientMessageId="m1")
+    _, first = await post_question(chat, header, "hello", clientMessageId="m1")
+    status, again = await post_question(chat, header, "hello", clientMessageId="m1")
     assert status == 200
     assert again == first
     _, page = await chat.get("/api/messages", headers=header)
@@ -90,20 +90,20 @@ async def test_repeated_client_message_id_returns_the_first_reply(chat: RunningC
 async def test_repeat_before_the_reply_does_not_ask_the_bot_again(chat: RunningChat) -> None:
     bot = install_waiting_bot(chat)
     _, header = await new_session(chat)
-    first = asyncio.create_task(ask(chat, header, "hello", clientMessageId="m1"))
-    await until(lambda: bot.asked)
-    _, again = await ask(chat, header, "hello", clientMessageId="m1")
+    first = asyncio.create_task(post_question(chat, header, "hello", clientMessageId="m1"))
+    await until(lambda: bot.requests)
+    _, again = await post_question(chat, header, "hello", clientMessageId="m1")
     assert again["answered"] is False
-    bot.may_answer.set()
+    bot.may_reply.set()
     assert (await first)[1]["messageId"] == again["messageId"]
-    assert bot.asked == ["hello"]
+    assert bot.requests == ["hello"]
 
 
 async def test_message_in_a_conversation_of_a_human_is_stored_unanswered(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.call("claim_conversation", {"conversationId": session["conversationId"], "version": 1})
-    status, body = await ask(chat, header, "is an agent available?")
+    status, body = await post_question(chat, header, "is an agent available?")
     assert (status, body["answered"], "reply" in body) == (200, False, False)
     _, page = await chat.get("/api/messages", headers=header)
     assert [message["messageId"] for message in page["messages"]] == [body["messageId"]]
@@ -113,13 +113,13 @@ async def test_reply_is_dropped_if_an_agent_claims_the_conversation_first(chat: 
     bot = install_waiting_bot(chat)
     session, header = await new_session(chat)
     agent = await chat.agent()
-    asking = asyncio.create_task(ask(chat, header, "hello"))
-    await until(lambda: bot.asked)
+    posting = asyncio.create_task(post_question(chat, header, "hello"))
+    await until(lambda: bot.requests)
     _, now = await chat.get(f"/api/conversations/{session['conversationId']}", headers=bearer(chat.token()))
     claim = {"conversationId": session["conversationId"], "version": now["conversation"]["version"]}
     assert (await agent.call("claim_conversation", claim))["success"]
-    bot.may_answer.set()
-    status, body = await asking
+    bot.may_reply.set()
+    status, body = await posting
     assert (status, body["answered"]) == (200, False)
     _, page = await chat.get("/api/messages", headers=header)
     assert page["headSeq"] == 1
@@ -129,7 +129,7 @@ async def test_queued_conversation_with_messages_stays_queued(chat: RunningChat)
     session, header = await new_session(chat)
     path = f"/api/conversations/{session['conversationId']}"
     await chat.post(f"{path}/messages", {"content": "for a human"}, headers=header)
-    _, body = await ask(chat, header, "and now?")
+    _, body = await post_question(chat, header, "and now?")
     assert body["answered"] is False
     assert (await chat.get(path, headers=header))[1]["conversation"]["status"] == "queued"
 
@@ -142,15 +142,15 @@ async def test_crash_of_the_bot_is_answered_with_the_failure_text(
 
     monkeypatch.setattr(install_waiting_bot(chat), "answer", crash)
     _, header = await new_session(chat)
-    status, body = await ask(chat, header, "hello")
+    status, body = await post_question(chat, header, "hello")
     assert (status, body["reply"]["content"]) == (200, chat.settings.bot_failure_text)
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2
 
 
 async def test_first_question_creates_the_conversation_of_a_session(chat: RunningChat) -> None:
     header = {"X-Session-Id": "test-session"}
-    _, first = await ask(chat, header, "one")
-    _, second = await ask(chat, header, "two")
+    _, first = await post_question(chat, header, "one")
+    _, second = await post_question(chat, header, "two")
     assert first["reply"]["conversationId"] == second["reply"]["conversationId"]
     assert second["reply"]["seq"] == 4
 
@@ -158,9 +158,9 @@ async def test_first_question_creates_the_conversation_of_a_session(chat: Runnin
 async def test_chat_api_rejects_agents_and_other_customers(chat: RunningChat) -> None:
     session, _ = await new_session(chat)
     _, other_header = await new_session(chat)
-    status, body = await ask(chat, bearer(chat.token()), "hi")
+    status, body = await post_question(chat, bearer(chat.token()), "hi")
     assert (status, code_of(body)) == (403, "forbidden")
-    status, body = await ask(chat, other_header, "hi", conversationId=session["conversationId"])
+    status, body = await post_question(chat, other_header, "hi", conversationId=session["conversationId"])
     assert (status, code_of(body)) == (403, "forbidden")
 
 

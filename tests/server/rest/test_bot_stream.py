@@ -39,7 +39,7 @@ class EventStreamReader:
 
 
 @asynccontextmanager
-async def ask(
+async def post_question(
     chat: RunningChat, header: dict[str, str], message: str, **fields: Any
 ) -> AsyncIterator[EventStreamReader]:
     headers = {**header, "Accept": "text/event-stream"}
@@ -52,7 +52,7 @@ async def test_reply_is_streamed_in_deltas_and_then_as_the_stored_message(chat: 
     bot = StepBot()
     install(chat, bot)
     _, header = await new_session(chat)
-    async with ask(chat, header, "hello") as reader:
+    async with post_question(chat, header, "hello") as reader:
         assert (reader.response.status, reader.response.content_type) == (200, "text/event-stream")
         name, accepted = await reader.next()
         assert (name, accepted["success"], accepted["answered"]) == ("accepted", True, False)
@@ -68,11 +68,11 @@ async def test_reply_is_streamed_in_deltas_and_then_as_the_stored_message(chat: 
 
 
 async def test_failure_of_the_bot_ends_with_the_failure_text(chat: RunningChat) -> None:
-    bot = ScriptedBot("half an", problem=BotError("gone", FailureReason.CUT))
-    bot.may_answer.set()
+    bot = ScriptedBot("half an", error=BotError("gone", FailureReason.CUT))
+    bot.may_reply.set()
     install(chat, bot)
     _, header = await new_session(chat)
-    async with ask(chat, header, "hello") as reader:
+    async with post_question(chat, header, "hello") as reader:
         events = await reader.rest()
     assert [name for name, _ in events] == ["accepted", "delta", "done"]
     assert events[1][1] == {"content": "half an"}
@@ -84,7 +84,7 @@ async def test_message_of_an_agent_ends_the_stream_unanswered(chat: RunningChat)
     install(chat, bot)
     session, header = await new_session(chat)
     agent = await chat.agent()
-    async with ask(chat, header, "hello") as reader:
+    async with post_question(chat, header, "hello") as reader:
         await reader.next()
         bot.pieces.put_nowait("I ")
         await reader.next()
@@ -96,9 +96,9 @@ async def test_message_of_an_agent_ends_the_stream_unanswered(chat: RunningChat)
 
 async def test_repeat_returns_the_stored_reply(chat: RunningChat) -> None:
     _, header = await new_session(chat)
-    async with ask(chat, header, "hello", clientMessageId="m1") as reader:
+    async with post_question(chat, header, "hello", clientMessageId="m1") as reader:
         first = (await reader.rest())[-1]
-    async with ask(chat, header, "hello", clientMessageId="m1") as reader:
+    async with post_question(chat, header, "hello", clientMessageId="m1") as reader:
         again = await reader.rest()
     assert again[-1] == first
     assert (await chat.get("/api/messages", headers=header))[1]["headSeq"] == 2
@@ -106,17 +106,17 @@ async def test_repeat_returns_the_stored_reply(chat: RunningChat) -> None:
 
 async def test_error_is_json_with_its_status(chat: RunningChat) -> None:
     _, header = await new_session(chat)
-    async with ask(chat, header, " ") as reader:
+    async with post_question(chat, header, " ") as reader:
         assert reader.response.status == 400
         assert code_of(await reader.response.json()) == "bad_request"
-    async with ask(chat, {}, "hello") as reader:
+    async with post_question(chat, {}, "hello") as reader:
         assert reader.response.status == 401
 
 
 async def test_allowed_origin_can_read_the_stream(start_chat: StartChat) -> None:
     chat = await start_chat(cors_origin=("https://shop.example",))
     _, header = await new_session(chat)
-    async with ask(chat, {**header, "Origin": "https://shop.example"}, "hello") as reader:
+    async with post_question(chat, {**header, "Origin": "https://shop.example"}, "hello") as reader:
         assert reader.response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
         assert reader.response.headers["Cache-Control"] == "no-store"
         await reader.rest()
@@ -128,7 +128,7 @@ async def test_reply_continues_after_the_client_disconnects(chat: RunningChat) -
     session, header = await new_session(chat)
     agent = await chat.agent()
     await agent.call("join_conversation", session["conversationId"])
-    async with ask(chat, header, "hello") as reader:
+    async with post_question(chat, header, "hello") as reader:
         await reader.next()
         reader.response.close()
     for piece in ("one ", "two", None):
@@ -139,7 +139,7 @@ async def test_reply_continues_after_the_client_disconnects(chat: RunningChat) -
 async def test_server_stop_ends_the_stream_with_done(chat: RunningChat) -> None:
     install(chat, StepBot())
     _, header = await new_session(chat)
-    async with ask(chat, header, "hello") as reader:
+    async with post_question(chat, header, "hello") as reader:
         await reader.next()
         stopping = asyncio.create_task(chat._runner.cleanup())
         ((name, done),) = await reader.rest()
