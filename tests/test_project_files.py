@@ -65,7 +65,7 @@ def test_ci_tests_every_python_version_of_the_classifiers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     classified = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     job = read_yaml(CI)["jobs"]["test"]
-    # Beyond the classifiers CI may try the versions that have none yet because no test has passed on them.
+    # CI may also run newer versions, which get a classifier after their tests have passed.
     assert job["strategy"]["matrix"]["python"][: len(classified)] == classified
     assert project["requires-python"] == f">={classified[0]}"
     assert "${{ matrix.python }}" in job["container"]["image"]
@@ -133,7 +133,7 @@ def test_dockerfile_copies_what_exists_and_reaches_the_build() -> None:
         for source in argument.split()[:-1]
     ]
     assert {"pyproject.toml", "chatws", "cli", "loadtest"} <= set(copied)
-    assert "*" in rules, "only what is named is sent to the build"
+    assert "*" in rules, "the build excludes files by default"
     assert [source for source in copied if not (ROOT / source).exists() or f"!{source}" not in rules] == []
 
 
@@ -151,7 +151,7 @@ def test_image_runs_the_server_as_an_unprivileged_user() -> None:
     assert words[0] == "chatws"
     parse_command(words[1:])
     users = [argument for name, argument in instructions() if name in {"FROM", "USER"}]
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1]), "the last stage ends as root, or under a name"
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1]), "the last stage runs as root or under a user name"
 
 
 def test_variables_of_the_image_are_settings_that_start_production_mode() -> None:

@@ -237,7 +237,7 @@ def test_line_mode_simulates_connection_faults(chatws: RunCommand, customer: lis
     assert chatws(*customer, "--wait", "20", stdin="/expire\n").returncode == 4
 
 
-def test_typing_messages_and_read_marks_pass_between_two_terminals(
+def test_typing_messages_and_read_marks_are_exchanged_by_two_terminals(
     open_terminal: OpenTerminal, customer: list[str], agent: list[str]
 ) -> None:
     grace = open_terminal(*customer, "--plain")
@@ -265,7 +265,7 @@ def test_typing_messages_and_read_marks_pass_between_two_terminals(
     assert ada.is_line_mode
 
 
-def test_a_message_typed_while_the_server_is_away_arrives_once(
+def test_a_message_typed_while_the_server_is_down_arrives_once(
     open_terminal: OpenTerminal, server: ServerProcess, tmp_path: Path
 ) -> None:
     customer, agent = customer_of(server, tmp_path), agent_of(server)

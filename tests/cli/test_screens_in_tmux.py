@@ -42,7 +42,7 @@ def end(window: TmuxWindow, key: str, code: int) -> None:
     assert window.is_clean
 
 
-def test_a_whole_support_case_by_keys_alone(server: ServerProcess, tmux: Tmux, tmp_path: Path) -> None:
+def test_a_support_case_is_handled_by_keys_alone(server: ServerProcess, tmux: Tmux, tmp_path: Path) -> None:
     ada, bob, grace = tmux.open("ada"), tmux.open("bob"), tmux.open("grace", 80, 24)
     start_agent(ada, server, tmp_path, "ada")
     ada.wait_for("no open conversation yet, waiting for the first one")

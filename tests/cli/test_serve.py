@@ -72,7 +72,7 @@ def test_database_in_use_is_reported_with_process(start_server: StartServer) -> 
     )
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(chatws: RunCommand) -> None:
+def test_a_data_directory_that_cannot_be_created_is_named(chatws: RunCommand) -> None:
     done = chatws("serve", "--port", "0", "--data-dir", "/proc/no")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -81,7 +81,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(chatws: RunCommand) -> No
     )
 
 
-def test_a_database_that_cannot_be_made_is_named(chatws: RunCommand, tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_created_is_named(chatws: RunCommand, tmp_path: Path) -> None:
     options = ["--data-dir", str(tmp_path), "--database-url", "sqlite:////proc/no/chatws.db"]
     done = chatws("serve", "--port", "0", *options)
     assert (done.returncode, done.stdout) == (1, "")
@@ -118,14 +118,14 @@ def test_unsafe_or_wrong_settings_open_no_port(
 @pytest.mark.parametrize(("secret", "mode"), [("short", 0o600), ("x" * 40, 0o644)])
 def test_a_weak_or_readable_secret_opens_no_port(chatws: RunCommand, tmp_path: Path, secret: str, mode: int) -> None:
     (tmp_path / "secret").write_text(secret)
-    os.chmod(tmp_path / "secret", mode)  # noqa: PTH101 - the tested call of a careless user
+    os.chmod(tmp_path / "secret", mode)  # noqa: PTH101 - the permissions under test
     done = chatws("serve", "--port", "0", "--data-dir", str(tmp_path), "--prod")
     assert (done.returncode, done.stdout) == (1, "")
     assert str(tmp_path / "secret") in done.stderr
 
 
-def test_production_beyond_this_machine_without_tls_is_warned_about(start_server: StartServer) -> None:
-    server = start_server("--prod", "--host", "0.0.0.0", "--set", "connections=100")  # noqa: S104 - that is the case
+def test_production_on_a_public_address_without_tls_is_warned_about(start_server: StartServer) -> None:
+    server = start_server("--prod", "--host", "0.0.0.0", "--set", "connections=100")  # noqa: S104 - the address under test
     server.stderr.wait_for("WARNING: 0.0.0.0 is served without TLS", 30)
     server.stdout.wait_for(r"\(umask 077; .*chatws token create .*> alice.token\)", 30)
     server.stdout.wait_for(f"chatws customer --url http://localhost:{server.port}", 30)

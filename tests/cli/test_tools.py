@@ -135,7 +135,7 @@ def test_doctor_names_the_process_on_the_port_and_reads_an_open_database(
     assert "chatws.db, " in done.stdout
 
 
-def test_doctor_finds_what_is_broken_with_an_advice_for_each(chatws: RunCommand, tmp_path: Path) -> None:
+def test_doctor_reports_each_problem_with_advice(chatws: RunCommand, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     (tmp_path / "secret").write_text("short")
     (tmp_path / "chatws.db").write_text("not a database, " * 100)

@@ -132,7 +132,7 @@ async def test_typing_and_read_marks_reach_the_other_server_once(peers: ClusterP
     assert not [*agent.seen("typing_indicator"), *customer.seen("typing_indicator"), *customer.seen("message_read")]
 
 
-async def test_user_is_offline_when_the_last_connection_anywhere_is_gone(peers: ClusterPeers) -> None:
+async def test_user_is_offline_when_the_last_connection_on_any_server_closes(peers: ClusterPeers) -> None:
     agent, customer, session = await peers.pair("agent-presence")
     second = await peers.connect({"sessionId": session["sessionId"]})
     await customer.close()

@@ -37,7 +37,7 @@ def deliver(ledger: Ledger, number: int, seq: int, *members: int, room: int = RO
         ledger.receive(room, member, sender=CUSTOMER, number=number, seq=seq, now_s=now_s)
 
 
-def test_acked_and_delivered_to_both_is_clean(ledger: Ledger) -> None:
+def test_message_acked_and_delivered_to_both_is_clean(ledger: Ledger) -> None:
     deliver(ledger, send(ledger, seq=1), 1)
     assert ledger.is_settled
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)

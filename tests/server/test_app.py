@@ -10,7 +10,7 @@ from chatws.store import Unavailable
 from tests.support.chat import RunningChat
 
 
-async def test_part_that_fails_to_close_does_not_keep_the_others_open(
+async def test_failure_to_close_a_part_does_not_prevent_closing_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = RunningChat(tmp_path / "data")

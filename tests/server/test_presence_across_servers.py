@@ -152,7 +152,7 @@ async def test_users_of_an_ended_server_are_offline_unless_they_reconnect(start_
     assert "offline" not in statuses(customer, "agent-2")
 
 
-async def test_known_presence_is_kept_while_the_bus_is_away_and_corrected_after(
+async def test_known_presence_is_kept_during_a_bus_outage_and_corrected_after_it(
     start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatws.server.cluster.presence_resync.LEASE_WAIT_S", 0.1)

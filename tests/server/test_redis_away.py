@@ -46,7 +46,7 @@ async def test_log_out_closes_connections_on_every_server_with_redis_and_without
         await asyncio.to_thread(redis.kill)
 
 
-async def test_nothing_is_lost_while_redis_is_away_and_state_is_correct_after_it(
+async def test_nothing_is_lost_during_a_redis_outage_and_state_is_correct_after_it(
     start_real_cluster: StartRealCluster, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatws.server.cluster.presence_resync.LEASE_WAIT_S", 1.0)

@@ -17,7 +17,7 @@ def _job() -> QueryJob:
     return QueryJob(asyncio.get_running_loop(), lambda _connection: None)
 
 
-async def test_busy_thread_takes_jobs_posted_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_busy_thread_takes_jobs_posted_while_it_collects_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     queue: ThreadJobQueue[QueryJob] = ThreadJobQueue(asyncio.get_running_loop(), 10)
     early, late = _job(), _job()
     queue.post(early)

@@ -43,7 +43,7 @@ def test_every_state_of_an_own_message_looks_different_without_colour() -> None:
     assert len(looks) == 4
 
 
-def test_rules_and_notices_keep_to_the_width() -> None:
+def test_rules_and_notices_fit_the_width() -> None:
     for block in (DateItem("Monday"), NoticeItem(1, "a notice of some words"), ENTRY):
         rows = lay_out(block, 20)
         for index in range(len(rows)):

@@ -48,7 +48,7 @@ def test_messages_are_ordered_by_seq_without_duplicates() -> None:
     assert shown(screen) == ["day", *(f"Grace (customer): m{n}" for n in (1, 2, 3))]
 
 
-def test_a_day_line_stands_above_each_days_first_message() -> None:
+def test_a_date_line_precedes_the_first_message_of_each_day() -> None:
     screen = screen_of(ADA, conversation())
     screen.load("c1", [message(1), message(24 * 60)], has_more_before=False)
     assert shown(screen) == ["day", "Grace (customer): text", "day", "Grace (customer): text"]
@@ -89,7 +89,7 @@ def test_pending_messages_come_last_and_a_refusal_shows_its_reason() -> None:
     assert "failed you: no" not in shown(screen)
 
 
-def test_messages_received_while_not_looking_are_unread_marked_and_ring() -> None:
+def test_messages_received_without_focus_are_marked_unread_and_ring_the_bell() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(received(1, "seen"), 0.0)
     screen.set_looking(is_looking=False)
@@ -98,7 +98,7 @@ def test_messages_received_while_not_looking_are_unread_marked_and_ring() -> Non
     assert (screen.threads["c1"].unread, screen.rings) == (2, 2)
     screen.set_looking(is_looking=True)
     assert screen.threads["c1"].unread == 0
-    assert shown(screen)[2] == "new", "the line stays while the new ones are read"
+    assert shown(screen)[2] == "new", "the marker stays while the new messages are read"
     screen.post("c1", "an answer", "id-1", NOON)
     assert "new" not in shown(screen)
 
@@ -112,7 +112,7 @@ def test_unread_of_another_conversation_counts_from_the_own_read_mark() -> None:
     assert screen.unread == 3
     screen.open("c2")
     screen.load("c2", [message(seq, f"m{seq}", conversation_id="c2") for seq in range(1, 7)], has_more_before=False)
-    assert shown(screen).index("new") == 4, "a day, three messages that were read"
+    assert shown(screen).index("new") == 4, "after the date and three read messages"
     assert screen.unread == 0
 
 
@@ -163,7 +163,7 @@ def test_status_and_presence_of_members_are_shown_and_old_versions_are_ignored()
     screen.apply(ConversationUpdated(conversation=conversation(status="assigned", version=3, assignee=ADA)), 0.0)
     screen.apply(Presence(user_id="grace", status="online", timestamp=at(0)), 0.0)
     screen.apply(Presence(user_id="grace", status="online", timestamp=at(0)), 0.0)
-    screen.apply(Presence(user_id="somebody", status="away", timestamp=at(0)), 0.0)
+    screen.apply(Presence(user_id="unknown", status="away", timestamp=at(0)), 0.0)
     assert shown(screen) == [
         "-- Bob has taken the conversation",
         "-- you have taken the conversation",

@@ -176,7 +176,7 @@ def test_every_status_has_its_line(view: TextRenderer) -> None:
         assert texts(view, update) == []
 
 
-def test_own_user_is_called_you(view: TextRenderer) -> None:
+def test_own_user_is_shown_as_you(view: TextRenderer) -> None:
     update = ConversationUpdated(conversation=conversation(status="assigned", version=2))
     assert texts(view, update) == ["you have taken the conversation"]
 

@@ -53,7 +53,7 @@ def test_second_scrape_has_rates_of_the_interval() -> None:
     assert row.messages_per_s == 10
     assert row.cpu_percent == 25
     assert row.p50_ms is not None
-    assert row.p50_ms < 1, "what was before does not count"
+    assert row.p50_ms < 1, "requests before the interval do not count"
     assert row.p99_ms is not None
     assert 1 < row.p99_ms <= 10
 
@@ -69,7 +69,7 @@ def test_bus_lag_is_shown_only_while_the_bus_is_connected() -> None:
     assert stats_of("a:1", read(text + bus.format(0), 0), None).bus_lag_ms is None
 
 
-def test_total_adds_up_and_takes_the_latencies_of_all_requests() -> None:
+def test_total_sums_counts_and_merges_the_latencies_of_all_requests() -> None:
     intervals = [
         between(reading(0), reading(1, fast=99, messages=5)),
         between(reading(0), reading(1, slow=1, messages=2)),

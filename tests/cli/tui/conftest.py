@@ -44,21 +44,21 @@ async def running_app(
     """Run an application in a separate task, because Textual uses context variables, which fixtures do not share."""
     app = ChatApp(controllers, preferences)
     opened: asyncio.Future[Pilot[int]] = asyncio.get_running_loop().create_future()
-    leave = asyncio.Event()
+    closing = asyncio.Event()
 
-    async def live() -> None:
+    async def run() -> None:
         async with app.run_test(size=size) as pilot:
             opened.set_result(pilot)
-            await leave.wait()
+            await closing.wait()
 
-    task = asyncio.create_task(live())
+    task = asyncio.create_task(run())
     waited: list[asyncio.Future[object]] = [task, opened]  # type: ignore[list-item]  # a future's type is invariant
     await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     active_app.set(app)
     try:
         yield TuiDriver(app, opened.result(), controllers[0])
     finally:
-        leave.set()
+        closing.set()
         await task
         for controller in controllers:
             await controller.close()
@@ -81,7 +81,7 @@ async def open_tui(chat: RunningChat) -> AsyncIterator[OpenTui]:
 
 @pytest.fixture
 async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
-    """An agent in the conversation with Grace, which has one message."""
+    """Full screen of the agent Ada in the conversation with Grace, which has one message."""
     grace = await chat.customer("ses-grace")
     await grace.call("join_conversation", "conv-1")
     await grace.call("send_message", {"conversationId": "conv-1", "content": "Where is my parcel?"})
@@ -92,7 +92,7 @@ async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver
 
 @pytest.fixture
 async def grace(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
-    """A customer in her own conversation."""
+    """Full screen of the customer Grace in her conversation."""
     driver = await open_tui(customer_controller(chat, tmp_path, "conv-1"))
     await driver.wait_for("connected")
     return driver

@@ -30,7 +30,7 @@ def presses(*ids: str) -> Callable[[Test], Test]:
 
 @pytest.fixture
 async def agent_of_three(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver:
-    """An agent with three conversations; the newest one, of Cem, is open."""
+    """Full screen of an agent with three conversations; the newest one, of Cem, is open."""
     for number, name in enumerate(("ann", "bea", "cem"), 1):
         peer = await chat.customer(f"ses-{name}")
         await peer.call("join_conversation", f"conv-{name}")

@@ -87,7 +87,7 @@ async def test_repeated_client_message_id_returns_the_first_reply(chat: RunningC
     assert page["headSeq"] == 2
 
 
-async def test_repeat_before_the_reply_does_not_ask_the_bot_again(chat: RunningChat) -> None:
+async def test_repeat_before_the_reply_does_not_call_the_bot_again(chat: RunningChat) -> None:
     bot = install_waiting_bot(chat)
     _, header = await new_session(chat)
     first = asyncio.create_task(post_question(chat, header, "hello", clientMessageId="m1"))
