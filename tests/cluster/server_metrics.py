@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.support.server import ServerProcess
 
 LONG_S = 0.1
-"""A longer wait is possible only if the broker is stalled."""
+"""Only a stalled broker causes a longer wait."""
 
 TOO_LONG_S = 0.5
 """Servers wait 250 ms for Redis at most; the rest allows for a busy machine. Both values are bucket bounds."""

@@ -129,7 +129,7 @@ async def test_session_that_is_not_admitted_in_time_is_closed(packet: str | None
 
 
 async def test_unadmitted_polling_client_gets_disconnect_before_close() -> None:
-    """In the same poll npm's client would handle the close first, and reconnect."""
+    """The close follows in a later poll: in the same poll npm's client would handle it first, and reconnect."""
 
     def prepare(io: Server) -> None:
         @io.of("/").on_connect
@@ -328,7 +328,7 @@ async def test_frames_sent_with_the_handshake_are_handled(connection: bytes) -> 
 async def test_invalid_handshake_is_refused_and_keeps_no_slot(
     header: bytes, instead: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The frames behind it are not parsed as requests, each of which aiohttp would log with a traceback."""
+    """Frames behind the handshake are not parsed as requests; aiohttp would log each with a traceback."""
     body = b"0\r\n\r\n" if b"chunked" in instead else b""
     frames = body + client_frame(b"40", b"abcd") + client_frame(bytes(range(256)), b"wxyz")
     async with serve() as server:

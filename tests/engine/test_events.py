@@ -43,7 +43,7 @@ async def test_events_of_one_socket_are_handled_in_order_whatever_handlers_await
 async def test_handler_can_call_its_own_client_and_later_events_wait(
     client: socketio.AsyncClient, transports: list[str], wrapped: bool
 ) -> None:
-    """``asyncio.wait_for`` runs the call in a task of its own."""
+    """Cover ``asyncio.wait_for`` too, which runs the call in a separate task."""
     order = ValueRecorder()
 
     def prepare(io: Server) -> None:
@@ -254,7 +254,7 @@ class FailingConnection(SocketIOConnection):
 
 
 async def test_exception_in_the_engine_closes_the_session(transports: list[str]) -> None:
-    """No task would handle later packets."""
+    """An open session would have no task that handles later packets."""
 
     def prepare(io: Server) -> None:
         io._make_receiver = lambda session: FailingConnection(session, io._namespaces)
@@ -307,9 +307,9 @@ async def test_attachments_are_sent_and_received(
 
 
 def test_sync_client_connects_calls_and_disconnects() -> None:
-    """python-socketio's threaded client, against a server in this thread's loop.
+    """Connect python-socketio's threaded client to a server in this thread's loop.
 
-    On polling its DISCONNECT is not always sent; then the ping timeout ends the socket.
+    On polling the client does not always send its DISCONNECT; then the ping timeout ends the socket.
     """
 
     def call_echo(url: str, transports: list[str]) -> Any:
@@ -332,7 +332,7 @@ def test_sync_client_connects_calls_and_disconnects() -> None:
 async def test_cancelled_error_raised_by_a_handler_fails_only_its_event(
     client: socketio.AsyncClient, transports: list[str]
 ) -> None:
-    """It awaited a cancelled future; the task that handles the client's events was not cancelled."""
+    """The handler awaited a cancelled future; the task that handles the client's events was not cancelled."""
 
     def prepare(io: Server) -> None:
         @io.of("/").on("wait")

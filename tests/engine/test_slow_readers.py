@@ -54,7 +54,7 @@ async def test_stalled_client_that_sends_pongs_is_disconnected() -> None:
 
 
 async def test_stalled_client_that_sends_pongs_is_disconnected_under_tls(tmp_path: Path) -> None:
-    """The unsent bytes are below the encryption: only the kernel counts them."""
+    """The unsent bytes are already encrypted: only the kernel counts them."""
     server_side, trust = make_contexts(tmp_path)
     # A longer timeout: the bytes pass through threads, which a busy machine delays.
     async with serve(replace(SMALL, write_stall_s=2.0), tls=server_side) as server:
@@ -81,7 +81,7 @@ def read_bytes(reader: ssl.SSLSocket, size: int) -> None:
 
 
 async def test_slow_but_steady_reader_stays_connected() -> None:
-    """It takes some bytes between two checks of the monitor, for longer than the write timeout."""
+    """The client reads some bytes between two checks of the monitor, for longer than the write timeout."""
     async with serve(SMALL) as server:
         stalled = await open_stalled_client(server)
         loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ async def test_slow_but_steady_reader_stays_connected() -> None:
 
 
 async def test_blocked_loop_disconnects_no_client() -> None:
-    """The loop could not pass bytes to the kernel, however fast the client reads."""
+    """A blocked loop passes no bytes to the kernel, so that even a fast client seems to be stalled."""
     async with serve(SMALL) as server:
         slow = await open_stalled_client(server)
         server.io.of("/").emit("note", "x" * 60_000)
@@ -110,7 +110,7 @@ async def test_blocked_loop_disconnects_no_client() -> None:
 
 
 async def test_ack_larger_than_the_limit_reaches_a_client_that_reads() -> None:
-    """A client that requests many at once is slowed down, not disconnected."""
+    """A client that requests many large acks at once is slowed down, not disconnected."""
 
     def prepare(io: Server) -> None:
         @io.of("/").on("page")

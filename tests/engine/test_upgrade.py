@@ -172,7 +172,7 @@ async def test_session_closed_during_the_probe_closes_the_websocket(server: Engi
 
 @pytest.mark.parametrize("burst", [["3"] * 1_100, ['431["' + "x" * 65_500 + '"]']], ids=["pongs", "ack"])
 async def test_reading_resumes_after_a_large_burst_at_the_switch(server: EngineTestServer, burst: list[str]) -> None:
-    """The burst pauses reading before the session is attached, and is handled entirely when it is."""
+    """The burst pauses reading before the session is attached, and is handled completely afterwards."""
     sid = await server.open_polling()
     websocket = await probe(server, sid)
     (client,) = server.io.of("/").sockets.values()

@@ -93,7 +93,7 @@ async def test_handler_that_outlives_its_connection_logs_nothing_under_tls(
 
 
 async def test_many_empty_frames_are_spread_over_iterations() -> None:
-    """All are sent before the server reads, so that it could read them in one or two iterations."""
+    """Send all frames before the server reads, so that it could read them in one or two iterations."""
     async with serve() as server:
         sender = await open_stalled_client(server)
         frames = client_frame(b"", b"abcd", Opcode.PONG) * 10_000
@@ -148,7 +148,7 @@ async def test_failed_write_aborts_only_its_connection(caplog: pytest.LogCapture
 
 
 async def test_events_received_before_the_connection_was_lost_are_handled() -> None:
-    """They are parsed in chunks, and writing the response to the first finds the connection lost."""
+    """The server parses the events in chunks, and detects the lost connection when it writes the first response."""
     handled = ValueRecorder()
 
     def prepare(io: Server) -> None:

@@ -70,7 +70,7 @@ async def test_mutated_frames_close_their_connection_or_have_no_effect(harness: 
 
 
 async def test_connections_with_random_bytes_release_everything(harness: HostileHarness) -> None:
-    """TCP connections as of a port scanner, some aborted in the middle of a request."""
+    """Open TCP connections like a port scanner, and abort some in the middle of a request."""
     rng = random.Random(SEED)
     before = harness.held_resources()
     address = ("127.0.0.1", harness.port)

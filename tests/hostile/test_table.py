@@ -100,7 +100,7 @@ async def test_bytes_that_are_no_request_get_400_and_a_close(harness: HostileHar
 
 
 async def test_whole_table_logs_one_line_per_second_and_kind(harness: HostileHarness) -> None:
-    """Last in the module, so that the log contains all rows."""
+    """Run last in the module, so that the log contains all rows."""
     lines = [line.split() for line in harness.log.getvalue().splitlines()]
     warnings = [(datetime.fromisoformat(at), event, kind) for at, level, event, kind, *_ in lines if level != "info"]
     assert len(warnings) > 10

@@ -218,7 +218,7 @@ async def test_agents_message_takes_a_conversation_from_the_bot(start_chat: Star
 
 
 async def test_room_is_notified_of_a_claim_during_another_agents_join(chat: RunningChat) -> None:
-    """Claim the conversation after the join has read it and before it enters the room."""
+    """Claim the conversation after the join has read it and before the agent enters the room."""
     await fill(chat, 0)
     winner, joining = await chat.agent("winner"), await chat.agent("joining")
     read, was_read, may_go_on = chat.parts.store.conversation, asyncio.Event(), asyncio.Event()

@@ -21,7 +21,7 @@ async def received(peer: Peer, count: int) -> list[int]:
 
 
 async def stored_unannounced(chat: RunningChat, count: int) -> list[Message]:
-    """Store messages without notifying the server, as another server does while the bus is away."""
+    """Store messages without notifying the server, as another server does during a bus outage."""
     return [(await chat.parts.store.append(Draft("conv-1", ANN, f"text {n}"))).message for n in range(count)]
 
 
@@ -81,12 +81,12 @@ async def test_message_received_while_a_gap_is_read_is_not_lost(start_chat: Star
     store, hosting = chat.parts.store, chat.parts.hub
     page_after = store.page_after
 
-    async def page_while_more_comes(conversation_id: str, after_seq: int, limit: int) -> object:
+    async def page_during_delivery(conversation_id: str, after_seq: int, limit: int) -> object:
         page = await page_after(conversation_id, after_seq, min(limit, 2))
         hosting.deliver(messages[5])
         return page
 
-    store.page_after = page_while_more_comes  # type: ignore[assignment, method-assign]  # no timing guarantees this
+    store.page_after = page_during_delivery  # type: ignore[assignment, method-assign]  # no timing guarantees this
     hosting.deliver(messages[2])
     assert await received(agent, 6) == [1, 2, 3, 4, 5, 6]
 
