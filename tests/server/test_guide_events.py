@@ -57,8 +57,8 @@ async def test_typing_stop_takes_the_id_alone(chat: RunningChat) -> None:
 
 async def test_authenticated_contains_the_user(chat: RunningChat) -> None:
     agent = await chat.connect({"token": chat.token("agent-7", name="Ada")})
-    greeting = await agent.expect("authenticated")
-    assert {key: greeting[key] for key in ("userId", "userName", "role")} == {
+    authenticated = await agent.expect("authenticated")
+    assert {key: authenticated[key] for key in ("userId", "userName", "role")} == {
         "userId": "agent-7",
         "userName": "Ada",
         "role": "admin",

@@ -68,9 +68,9 @@ async def test_typing_indicator_does_not_appear_check_typing_events(chat: Runnin
 
 
 async def test_typing_indicator_does_not_appear_three_second_timeout_is_not_too_fast(chat: RunningChat) -> None:
-    greeting = await (await chat.agent()).expect("authenticated")
-    assert greeting["timers"]["typingExpireMs"] == 3000
-    assert greeting["timers"]["typingResendMs"] < greeting["timers"]["typingExpireMs"]
+    authenticated = await (await chat.agent()).expect("authenticated")
+    assert authenticated["timers"]["typingExpireMs"] == 3000
+    assert authenticated["timers"]["typingResendMs"] < authenticated["timers"]["typingExpireMs"]
 
 
 async def test_typing_indicator_does_not_appear_manual_emit_without_join_gets_the_reason(chat: RunningChat) -> None:

@@ -316,15 +316,15 @@ async def test_servers_receive_only_notifications_for_their_clients(start_cluste
     other_customer = await second.customer()
     await other_customer.call("join_conversation", "conv-2")
     count = second.parts.cluster.stats.received
-    loner = await first.customer()
-    await loner.call("join_conversation", "conv-3")
-    await loner.call("send_message", text("hello", "conv-3"))
-    await loner.call("typing_start", "conv-3")
-    await settle_all(loner, other_customer)
+    lone_customer = await first.customer()
+    await lone_customer.call("join_conversation", "conv-3")
+    await lone_customer.call("send_message", text("hello", "conv-3"))
+    await lone_customer.call("typing_start", "conv-3")
+    await settle_all(lone_customer, other_customer)
     assert second.parts.cluster.stats.received == count
     follower = await second.agent()
     await follower.call("subscribe_inbox", {})
-    await loner.call("send_message", text("hello", "conv-3"))
+    await lone_customer.call("send_message", text("hello", "conv-3"))
     assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
 
 

@@ -85,13 +85,13 @@ async def test_stalled_client_does_not_delay_the_end_of_the_process(start_server
     stalled = await Peer.connect(server.url, {"sessionId": "session-1"}, buffer_bytes=4096)
     assert (await stalled.call("join_conversation", "conv-1"))["success"]
     stalled.pause_reading()
-    talker = await Peer.connect(server.url, {"sessionId": "session-1"})
-    assert (await talker.call("join_conversation", "conv-1"))["success"]
+    sender = await Peer.connect(server.url, {"sessionId": "session-1"})
+    assert (await sender.call("join_conversation", "conv-1"))["success"]
     for _ in range(60):
         message = {"conversationId": "conv-1", "content": "x" * 3_900}
-        assert (await talker.call("send_message", message))["success"]
+        assert (await sender.call("send_message", message))["success"]
     assert await asyncio.to_thread(server.terminate) == 143
-    assert await talker.wait_closed() == 1012
-    await talker.close()
+    assert await sender.wait_closed() == 1012
+    await sender.close()
     with suppress(Closed):
         await stalled.close()
