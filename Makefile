@@ -1,4 +1,4 @@
-# chatws. `make help` lists what there is; ARGS="..." is passed on to the command.
+# Targets for development: `make help` lists them. ARGS="..." is passed to the command of a target.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,10 +16,10 @@ help: ## list the targets
 serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 3000
 	@exec $(BIN)/chatws serve $(ARGS)
 
-demo: $(VENV)/.installed ## be customer and agent side by side, with a server of its own
+demo: $(VENV)/.installed ## chat as customer and agent side by side, on a temporary server
 	@exec $(BIN)/chatws demo $(ARGS)
 
-test: system check ## install what tests need, then run every check and every test
+test: system check ## install the programs that tests need, then run every check and every test
 	@exec .ci/run-tests $(BIN)/python $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, spelling, names and wording, types, import layers, generated pages
@@ -47,7 +47,7 @@ bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversati
 soak: $(VENV)/.installed-dev ## measure slow readers, mass disconnects and churn, 15 minutes (OUT=DIR keeps soak.json)
 	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-bench-ci: $(VENV)/.installed-dev ## load test with targets, under 4 minutes; the report is kept in OUT (default: loadtest-report)
+bench-ci: $(VENV)/.installed-dev ## load test with thresholds, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)
 
 screenshots: system $(VENV)/.installed-dev ## take screenshots of all pages into build/screenshots, and the README's images (ARGS=terminal, report or pages)
@@ -56,10 +56,10 @@ screenshots: system $(VENV)/.installed-dev ## take screenshots of all pages into
 system:
 	@.ci/system-packages
 
-# What the package is built from beside the Python that an editable install reads in place.
+# Inputs of the build, besides the Python files, which an editable install reads in place.
 BUILT_FROM := pyproject.toml hatch_build.py $(wildcard chatws/web/admin/src/*/*.ts)
 
-# The stamps: a target that finds them newer than these starts at once.
+# Stamp files: while they are newer than the inputs, a target starts without installing again.
 $(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
 	@echo "installing chatws into $(VENV)" >&2
 	@$(PIP_INSTALL) --editable .
