@@ -278,7 +278,7 @@ def test_a_message_typed_while_the_server_is_down_arrives_once(
     grace.press("sent while away\r")
     grace.wait_for("… queued: sent while away")
     server.start()
-    grace.wait_for("back, nothing was missed")
+    grace.wait_for("reconnected, nothing was missed")
     grace.wait_for("✓ stored: sent while away")
     grace.press("and after\r")
     ada.wait_for(r"Grace \(customer\): and after")

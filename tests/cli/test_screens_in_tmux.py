@@ -175,7 +175,7 @@ def test_the_demo_shows_both_sides_of_one_conversation(tmux: Tmux) -> None:
     window.wait_for("│.*✓✓ you: hello customer")
     window.write("/drop 1")
     window.press("Enter")
-    window.wait_for("connection lost(.|\n)*back; nothing is lost")
+    window.wait_for("connection lost(.|\n)*reconnected; nothing was lost")
     end(window, "C-q", 0)
 
 

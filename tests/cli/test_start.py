@@ -125,7 +125,7 @@ def test_session_that_cannot_be_saved_is_reported_in_one_line(shared_server: Ser
 def test_demo_runs_to_its_end() -> None:
     done = run_chatws("demo", "--typing", "0")
     assert done.returncode == 0, done.stderr
-    for line in ("is typing…", "✓ read by Ada", "connection lost", "… queued:", "back, ", "Grace is offline"):
+    for line in ("is typing…", "✓ read by Ada", "connection lost", "… queued:", "reconnected, ", "Grace is offline"):
         assert line in done.stdout
     assert done.stdout.count("Grace (customer): It should have come on Monday.") == 1
 

@@ -35,7 +35,7 @@ KEYS: Final[tuple[KeyBinding, ...]] = (
     KeyBinding("reopen", "f6", "command('reopen')", "open it again", for_agents=True),
     KeyBinding("filter", "f7", "next_filter", "list: open, mine, waiting, all", for_agents=True),
     KeyBinding("list", "f9", "toggle_list", "show or hide the list", for_agents=True),
-    KeyBinding("presence", "f10", "next_presence", "others see you online, away, busy"),
+    KeyBinding("presence", "f10", "next_presence", "switch your presence: online, away, busy"),
     KeyBinding("page-up", "pageup", "page(-1)", "scroll up", in_palette=False),
     KeyBinding("page-down", "pagedown", "page(1)", "scroll down", in_palette=False),
     KeyBinding("top", "ctrl+home", "top", "to the oldest loaded message"),

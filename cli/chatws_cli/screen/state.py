@@ -140,9 +140,7 @@ class ScreenState(ChatState):
 
     @_show.register
     def _show_reload(self, change: ThreadReloaded) -> None:
-        self.threads[change.conversation_id].notice(
-            "the server's database is another one; the conversation was loaded anew"
-        )
+        self.threads[change.conversation_id].notice("the server has another database; the conversation was reloaded")
 
     @_show.register
     def _show_draining(self, event: ServerDraining) -> None:
@@ -158,7 +156,7 @@ class ScreenState(ChatState):
 
     @_show.register
     def _show_failure(self, event: Failed) -> None:
-        self.notify(f"the server says: {clean_line(event.message)}", is_problem=True)
+        self.notify(f"error from the server: {clean_line(event.message)}", is_problem=True)
 
     @_show.register
     def _show_connection(self, changed: ConnectionChanged) -> None:
@@ -166,7 +164,7 @@ class ScreenState(ChatState):
         if state == "connected":
             self.message = ""
             if changed.previous == "reconnecting" and self.current is not None:
-                self.current.notice("back; nothing is lost")
+                self.current.notice("reconnected; nothing was lost")
         elif state == "reconnecting" and changed.previous == "connected" and self.current is not None:
             reason = self.connection.reason
             self.current.notice(f"connection lost ({reason}); what you write now is kept and sent later")

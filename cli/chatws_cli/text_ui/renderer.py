@@ -121,7 +121,7 @@ class TextRenderer:
         return [line for change in self._state.apply(event, monotonic()) for line in self._render(change)]
 
     def stored(self, content: str, seq: int, timestamp: str, *, was_shown: bool) -> list[OutputLine]:
-        """Show that an own message is stored; ``was_shown`` says that `queued` has shown its text."""
+        """Show that an own message is stored; ``was_shown``: `queued` has shown its text."""
         changes: list[Change] = []
         if self._thread is not None and self.conversation_id is not None:
             changes = self._state.set_stored(self.conversation_id, content, None, seq, timestamp)
@@ -146,7 +146,7 @@ class TextRenderer:
             (user_id, status) for user_id, status in self._state.users.presences().items() if self._shows(user_id)
         ]
         if not others:
-            return [self._notice("nobody else is here")]
+            return [self._notice("no other user is here")]
         return [self._notice(f"{self._state.users.name(user_id)} is {status}") for user_id, status in others]
 
     @singledispatchmethod
@@ -187,21 +187,21 @@ class TextRenderer:
         if change.conversation_id != self.conversation_id:
             return []
         count = f"{change.missed} message{'' if change.missed == 1 else 's'} caught up"
-        return [self._notice(f"back, {count}" if change.missed else "back, nothing was missed")]
+        return [self._notice(f"reconnected, {count}" if change.missed else "reconnected, nothing was missed")]
 
     @_render.register
     def _reloaded(self, change: ThreadReloaded) -> list[OutputLine]:
         if change.conversation_id != self.conversation_id:
             return []
         lines = [line for item in change.items for line in self._message(item)]
-        return [self._notice("back; the conversation was loaded anew"), *lines]
+        return [self._notice("reconnected; the conversation was reloaded"), *lines]
 
     @_render.register
     def _bot(self, event: BotNotice) -> list[OutputLine]:
         if event.conversation_id != self.conversation_id:
             return []
         reason = "" if event.reason is UNSET else f": {clean_line(event.reason)}"
-        summary = "the bot has no answer" if event.kind == "failed" else "left the bot"
+        summary = "the bot had no answer" if event.kind == "failed" else "handed over to an agent"
         return [self._notice(f"{summary}{reason}")]
 
     @_render.register
@@ -211,7 +211,7 @@ class TextRenderer:
 
     @_render.register
     def _failed(self, event: Failed) -> list[OutputLine]:
-        return [OutputLine(LineKind.PROBLEM, f"{_MARGIN}the server says: {clean_line(event.message)}")]
+        return [OutputLine(LineKind.PROBLEM, f"{_MARGIN}error from the server: {clean_line(event.message)}")]
 
     @_render.register
     def _connection(self, changed: ConnectionChanged) -> list[OutputLine]:
@@ -226,7 +226,7 @@ class TextRenderer:
         return []
 
     def _shows(self, user_id: str) -> bool:
-        """Return whether a user's presence is shown: not one's own, nor that of customers of other conversations."""
+        """Return whether a user's presence is shown: not the own one, nor that of another conversation's customer."""
         if user_id == self._state.own_id:
             return False
         return self._state.conversations.id_for_customer(user_id) in {None, self.conversation_id}

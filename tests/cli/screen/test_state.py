@@ -151,7 +151,7 @@ def test_disconnect_and_reconnect_are_shown_once_each() -> None:
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     assert shown(screen) == [
         "-- connection lost (transport close); what you write now is kept and sent later",
-        "-- back; nothing is lost",
+        "-- reconnected; nothing was lost",
     ]
 
 
@@ -184,7 +184,7 @@ def test_reload_replaces_stored_messages_and_keeps_pending_ones() -> None:
 def test_server_errors_and_bot_notices_are_shown_in_the_open_conversation() -> None:
     screen = screen_of(ADA)
     screen.apply(Failed(message="no\x1b", code=ErrorCode.INTERNAL), 0.0)
-    assert typing_line(screen, 0, 80) == "the server says: no"
+    assert typing_line(screen, 0, 80) == "error from the server: no"
     screen = screen_of(ADA, conversation())
     screen.apply(BotNotice(conversation_id="c1", kind="handed_off", timestamp=at(1), reason="asked"), 0.0)
     screen.apply(BotNotice(conversation_id="c1", kind="failed", timestamp=at(1)), 0.0)

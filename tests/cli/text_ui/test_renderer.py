@@ -166,7 +166,7 @@ def test_presence_shows_changes_by_name(view: TextRenderer) -> None:
 def test_presence_of_customers_of_other_conversations_is_not_shown(view: TextRenderer) -> None:
     inbox = InboxAck(conversations=[conversation(name="other")], presence=[])
     assert texts(view, inbox, presence("c-other", "online"), presence("c-other", "offline")) == []
-    assert [line.text.strip() for line in view.presence()] == ["nobody else is here"]
+    assert [line.text.strip() for line in view.presence()] == ["no other user is here"]
 
 
 def test_every_status_has_its_line(view: TextRenderer) -> None:
@@ -191,17 +191,17 @@ def test_lost_connection_shows_some_attempts_and_the_count_of_missed_messages(vi
         "connection lost, trying again (attempt 10)",
     ]
     missed = [received(3, caught_up=True), received(4, caught_up=True)]
-    assert texts(view, joined(4, again=True), *missed)[-1] == "back, 2 messages caught up"
+    assert texts(view, joined(4, again=True), *missed)[-1] == "reconnected, 2 messages caught up"
 
 
 def test_reconnect_without_missed_messages_is_shown(view: TextRenderer) -> None:
-    assert texts(view, joined(2, again=True)) == ["back, nothing was missed"]
+    assert texts(view, joined(2, again=True)) == ["reconnected, nothing was missed"]
 
 
 def test_reload_after_a_database_change_is_shown(view: TextRenderer) -> None:
     reloaded = ConversationReloaded("c", (message(1, content="restored"),), has_more_before=False)
     assert texts(view, joined(1, again=True, recovered=False), reloaded) == [
-        "back; the conversation was loaded anew",
+        "reconnected; the conversation was reloaded",
         "03:04  Grace (customer): restored",
     ]
     assert texts(view, received(2)) == ["03:04  Grace (customer): text 2"]
@@ -222,14 +222,14 @@ def test_older_messages_have_a_heading_and_an_end(view: TextRenderer) -> None:
 
 def test_server_drain_and_errors_are_shown(view: TextRenderer) -> None:
     assert texts(view, ServerDraining(retry_after_ms=1)) == ["the server is restarting"]
-    assert texts(view, Failed(message="no\x1b", code=ErrorCode.INTERNAL)) == ["the server says: no"]
+    assert texts(view, Failed(message="no\x1b", code=ErrorCode.INTERNAL)) == ["error from the server: no"]
 
 
 def test_bot_notices_are_shown_in_their_conversation(view: TextRenderer) -> None:
     view.open(conversation(), [])
     failed = BotNotice(conversation_id="c", kind="failed", timestamp=MOMENT, reason="timeout")
-    assert texts(view, failed) == ["the bot has no answer: timeout"]
+    assert texts(view, failed) == ["the bot had no answer: timeout"]
     left = BotNotice(conversation_id="c", kind="handed_off", timestamp=MOMENT, reason="a\x1b refund")
-    assert texts(view, left) == ["left the bot: a refund"]
-    assert texts(view, msgspec.structs.replace(left, reason=msgspec.UNSET)) == ["left the bot"]
+    assert texts(view, left) == ["handed over to an agent: a refund"]
+    assert texts(view, msgspec.structs.replace(left, reason=msgspec.UNSET)) == ["handed over to an agent"]
     assert texts(view, msgspec.structs.replace(left, conversation_id="other")) == []
