@@ -1,4 +1,4 @@
-"""Options shared by several commands, and the settings they result in."""
+"""Options shared by several commands, and the settings that follow from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ Url = Annotated[str, typer.Option(help="Address of the server.", envvar="CHATWS_
 ConversationId = Annotated[str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to join.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, even on a terminal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for output and input.")]
-Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Keep receiving after the end of the input.")]
+Wait = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="Time to keep receiving after the end of the input.")
+]
 History = Annotated[
     int | None,
     typer.Option(metavar="N", min=0, max=100, help="Messages shown at the start; default 20, with --json none."),

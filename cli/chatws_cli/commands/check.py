@@ -17,5 +17,5 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def check(ctx: typer.Context) -> None:
-    """Check that a server conforms to the guide, and list the extensions it offers."""
-    os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest.check", *ctx.args])  # noqa: S606 - no shell is wanted
+    """Check that a server conforms to the integration guide, and list the additions it offers."""
+    os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest.check", *ctx.args])  # noqa: S606 - no shell is involved

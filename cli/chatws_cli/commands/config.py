@@ -16,7 +16,7 @@ app = make_app("Show the settings of a server.")
 
 @app.command(epilog="Example: chatws config show --set port=3001")
 def show(
-    config: Annotated[Path | None, typer.Option(help="Settings file to read.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings file to read.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting, as for serve; may be repeated.")
     ] = None,

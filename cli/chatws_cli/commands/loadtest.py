@@ -20,10 +20,10 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def loadtest(ctx: typer.Context) -> None:
-    """Put a server under load and check its targets."""
+    """Put a server under load, and compare the measurements with thresholds."""
     if find_spec("locust") is None or find_spec("hdrh") is None:
         raise CommandError(
             "the load test is not installed", advice="pip install 'chatws[loadtest]'", code=ExitCode.USAGE
         )
     # Replaces this process, so that signals, terminal and exit code are those of the load test.
-    os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest", *ctx.args])  # noqa: S606 - no shell is wanted
+    os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest", *ctx.args])  # noqa: S606 - no shell is involved

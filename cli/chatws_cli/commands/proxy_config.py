@@ -51,12 +51,12 @@ def nginx(  # noqa: PLR0917  these are options, never positional
     settings = load_settings(None, (), config).settings
     scheme, upstreams = _read_upstreams(upstream or own_servers(settings))
     certificate = _certificate(tls_cert, tls_key)
-    where = _checked(_LISTEN, listen or ("443" if certificate else "80"), "--listen", "a port, or address:port")
+    address = _checked(_LISTEN, listen or ("443" if certificate else "80"), "--listen", "a port, or address:port")
     proxy = NginxConfig(
         upstreams=upstreams,
         upstream_scheme=scheme,
         server_name=_checked(_SERVER_NAME, server_name, "--server-name", "a host name"),
-        listen=f"{where} ssl" if certificate else where,
+        listen=f"{address} ssl" if certificate else address,
         certificate=certificate,
         idle_timeout_s=_idle_timeout_s(settings),
         max_body_bytes=2 * settings.max_frame_bytes,
