@@ -46,8 +46,8 @@ def _read_first_line() -> str:
         return source.readline().decode("utf-8", "replace").strip()
 
 
-def ask_secret(prompt: str, *, twice: bool = False) -> str:
-    """Prompt for a secret without echo."""
+def prompt_secret(prompt: str, *, twice: bool = False) -> str:
+    """Prompt for a secret; the terminal does not echo it."""
     import typer
 
     try:

@@ -16,7 +16,7 @@ from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
-from chatws_cli.secrets import ask_secret, find_secret
+from chatws_cli.secrets import find_secret, prompt_secret
 
 app = make_app("Create and inspect tokens of agents.")
 
@@ -49,7 +49,9 @@ def create(  # noqa: PLR0917  these are options, never positional
 
 @app.command(epilog="Example: chatws token create --sub alice | chatws token inspect")
 def inspect(
-    token_file: Annotated[Path | None, typer.Option(help="File with the token; - is standard input.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File with the token; - is standard input.")
+    ] = None,
     data_dir: DataDir = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -58,7 +60,7 @@ def inspect(
 
     The token comes from --token-file, CHATWS_TOKEN or standard input; exit code 4 when it is not accepted.
     """
-    token = find_secret(token_file, "CHATWS_TOKEN") or _ask_token()
+    token = find_secret(token_file, "CHATWS_TOKEN") or _read_token()
     if not token:
         raise CommandError(
             "there is no token", advice="use --token-file, CHATWS_TOKEN or standard input", code=ExitCode.USAGE
@@ -73,9 +75,9 @@ def inspect(
     raise typer.Exit(ExitCode.DONE if problem is None else ExitCode.REFUSED)
 
 
-def _ask_token() -> str:
+def _read_token() -> str:
     if sys.stdin.isatty():
-        return ask_secret("Token").strip()
+        return prompt_secret("Token").strip()
     return sys.stdin.readline().strip()
 
 

@@ -14,7 +14,7 @@ from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
 from chatws_cli.options import DatabaseUrl, DataDir, database_settings
 from chatws_cli.output import print_json, table
-from chatws_cli.secrets import ask_secret
+from chatws_cli.secrets import prompt_secret
 
 if TYPE_CHECKING:
     from chatws.store import Account, Store
@@ -45,7 +45,7 @@ def add(
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", user_id):
         raise CommandError(f"the id cannot be {user_id!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     settings = database_settings(data_dir, database_url)
-    password_hash = _ask_hash(from_stdin=password_stdin)
+    password_hash = _read_password_hash(from_stdin=password_stdin)
     user = User(user_id=user_id, user_name=name or user_id, role="admin")
     with_store(settings, lambda store: store.add_account(user, email, password_hash))
     print(f"added {user_id}")
@@ -81,7 +81,7 @@ def passwd(
     from chatws_cli.database import with_store
 
     settings = database_settings(data_dir, database_url)
-    password_hash = _ask_hash(from_stdin=password_stdin)
+    password_hash = _read_password_hash(from_stdin=password_stdin)
 
     async def change(store: Store) -> None:
         await store.set_password(user_id, password_hash)
@@ -133,13 +133,13 @@ def erase(
     print(f"erased {user_id}: {erased.messages} messages, {erased.sessions} sessions")
 
 
-def _ask_hash(*, from_stdin: bool) -> str:
+def _read_password_hash(*, from_stdin: bool) -> str:
     from chatws.server.auth.passwords import hash_password
 
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        password = ask_secret("Password", twice=True)
+        password = prompt_secret("Password", twice=True)
     else:
         raise CommandError(
             "there is no terminal to prompt for the password", advice="use --password-stdin", code=ExitCode.USAGE

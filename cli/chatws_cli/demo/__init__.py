@@ -1,1 +1,1 @@
-"""``chatws demo``: a scripted conversation between real clients on a real server."""
+"""``chatws demo``: a conversation between real clients on a real server, interactive or scripted."""

@@ -25,7 +25,7 @@ class DemoServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Start to listen."""
+        """Start listening."""
         listener = socket.create_server((self._settings.host, self._port))
         self._port = listener.getsockname()[1]
         self.url = f"http://{self._settings.host}:{self._port}"

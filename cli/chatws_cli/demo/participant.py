@@ -18,7 +18,7 @@ TIMEOUT_S = 20.0
 
 
 class Participant:
-    """Client that prints the lines its user would see; `wait_for_line` advances the script by events, not by time."""
+    """Client that prints the lines its user would see; `wait_for_line` synchronises the script with them."""
 
     def __init__(self, label: str, client: AgentClient | CustomerClient, write: Callable[[str], None]) -> None:
         self.client = client
@@ -30,7 +30,7 @@ class Participant:
         self._new_lines = asyncio.Event()
         self._deferred: list[object] | None = []
         """Events received before the conversation was entered; None afterwards."""
-        self._marks: set[asyncio.Task[object]] = set()
+        self._read_mark_tasks: set[asyncio.Task[object]] = set()
         self._unsubscribe = client.on_event(self._on_event)
 
     async def enter(self, conversation_id: str) -> None:
@@ -64,7 +64,7 @@ class Participant:
         pending.done.add_done_callback(lambda _: self._stored(pending, was_shown=is_offline))
 
     async def wait_for_line(self, text: str) -> None:
-        """Wait for a line that contains ``text``, after the line waited for last.
+        """Wait for a line that contains ``text`` and follows the line that the previous call found.
 
         Raises:
             CommandError: the line was not printed in time.
@@ -94,9 +94,9 @@ class Participant:
     def _show_event(self, event: object) -> None:
         self._show(self._renderer.apply(event))
         if isinstance(event, MessageReceived) and not event.own:
-            mark: asyncio.Task[object] = asyncio.create_task(self.client.mark_read(event.conversation_id, event.seq))
-            self._marks.add(mark)
-            mark.add_done_callback(self._marks.discard)
+            task: asyncio.Task[object] = asyncio.create_task(self.client.mark_read(event.conversation_id, event.seq))
+            self._read_mark_tasks.add(task)
+            task.add_done_callback(self._read_mark_tasks.discard)
 
     def _show(self, lines: list[OutputLine]) -> None:
         for line in lines:

@@ -1,4 +1,4 @@
-"""State changes: what `ChatState` reports after an event, for line mode and full screen to render in their own words.
+"""State changes that `ChatState` reports after an event; line mode and full screen render them differently.
 
 Events that change no state (`BotNotice`, `ServerDraining`, `Failed`) are reported as they are.
 """

@@ -1,4 +1,4 @@
-"""Conversations the server has reported, by id and by change."""
+"""Index of the conversations that the server has reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ConversationIndex:
-    """Latest version of each conversation, and of which one a user is the customer."""
+    """Latest version of each conversation, by id and by customer."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Conversation] = {}

@@ -88,8 +88,8 @@ class ChatState:
         item = self._own_item(seq, content, self.local_time(timestamp), None, client_message_id)
         thread = self.threads[conversation_id]
         thread.add(item)
-        thread.await_reader(seq)
-        return self._take_reader(conversation_id)
+        thread.add_unread_own(seq)
+        return self._take_new_reader(conversation_id)
 
     def item(self, message: Message) -> MessageItem:
         """Return the timeline item of a message."""
@@ -138,7 +138,7 @@ class ChatState:
             if not is_new:
                 return []
             if item.is_own:
-                thread.await_reader(item.seq)
+                thread.add_unread_own(item.seq)
             thread.caught_up += event.caught_up
             changes.append(MessageAdded(message.conversation_id, item, previous_seq, event.caught_up))
         return changes + self._finish_catching_up(message.conversation_id, thread)
@@ -167,12 +167,12 @@ class ChatState:
             thread.own_mark = max(thread.own_mark, event.seq)
             return []
         thread.set_read_mark(event.user_id, event.seq)
-        return self._take_reader(event.conversation_id)
+        return self._take_new_reader(event.conversation_id)
 
     @_apply.register
     def _present(self, presence: Presence) -> list[Change]:
-        is_news = self.users.set_presence(presence)
-        return [PresenceChanged(presence.user_id, presence.status)] if is_news else []
+        is_reported = self.users.set_presence(presence)
+        return [PresenceChanged(presence.user_id, presence.status)] if is_reported else []
 
     @_apply.register
     def _inbox(self, event: InboxAck) -> list[Change]:
@@ -193,7 +193,7 @@ class ChatState:
             if mark.user_id == self.own_id:
                 thread.own_mark = max(thread.own_mark, mark.seq)
             else:
-                thread.read_by_others(mark.seq)
+                thread.raise_read_seq(mark.seq)
         if event.again and event.ack.recovered:
             thread.catch_up_to, thread.caught_up = conversation.head_seq, 0
             changes += self._finish_catching_up(conversation.conversation_id, thread)
@@ -246,8 +246,8 @@ class ChatState:
         thread.catch_up_to = None
         return [CaughtUp(conversation_id, thread.caught_up)]
 
-    def _take_reader(self, conversation_id: str) -> list[Change]:
-        reader = self.threads[conversation_id].take_reader()
+    def _take_new_reader(self, conversation_id: str) -> list[Change]:
+        reader = self.threads[conversation_id].take_new_reader()
         return [] if reader is None else [OwnMessagesRead(conversation_id, self.users.name(reader))]
 
     def _own_item(

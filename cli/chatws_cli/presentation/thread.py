@@ -69,7 +69,7 @@ class Thread:
 
     @property
     def can_load_older(self) -> bool:
-        """Whether there are messages before the first one, and room for them."""
+        """Whether older messages exist, and the thread has room for them."""
         return self.is_loaded and self.has_more_before and len(self._items) < MAX_ITEMS
 
     def messages(self) -> list[MessageItem]:
@@ -139,20 +139,20 @@ class Thread:
         """Return the messages that are not stored, in the order posted."""
         return list(self._pending.values())
 
-    def read_by_others(self, seq: int) -> None:
+    def raise_read_seq(self, seq: int) -> None:
         """Raise the read mark that decides which own messages are shown as read."""
         self.read_seq = max(self.read_seq, seq)
 
     def set_read_mark(self, user_id: str, seq: int) -> None:
         """Store another user's read mark received in an event."""
         self._read_marks[user_id] = max(seq, self._read_marks.get(user_id, 0))
-        self.read_by_others(seq)
+        self.raise_read_seq(seq)
 
-    def await_reader(self, seq: int) -> None:
+    def add_unread_own(self, seq: int) -> None:
         """Register an own stored message as not read by others."""
         insort(self._unread_own, seq)
 
-    def take_reader(self) -> str | None:
+    def take_new_reader(self) -> str | None:
         """Return a user who has read own messages not reported as read before.
 
         Each message is reported once; its ack may arrive after the read mark that covers it.

@@ -46,11 +46,11 @@ class Users:
         return "you" if user_id == self.own_id else self._names.get(user_id, _UNKNOWN)
 
     def set_presence(self, presence: Presence) -> bool:
-        """Store a user's presence; return whether it is a change of another user's presence worth reporting."""
+        """Store a user's presence; return whether it is a change of another user's presence to report."""
         known = self._presence.get(presence.user_id)
         self._presence[presence.user_id] = presence.status
-        is_news = known != presence.status and (known is not None or presence.status != "offline")
-        return is_news and presence.user_id != self.own_id
+        is_reported = known != presence.status and (known is not None or presence.status != "offline")
+        return is_reported and presence.user_id != self.own_id
 
     def presence(self, user_id: str) -> PresenceStatus:
         """Return a user's presence; the server does not report users who are offline from the start."""

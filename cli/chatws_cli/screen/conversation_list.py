@@ -39,7 +39,7 @@ class FilteredConversations:
     def __init__(self, index: ConversationIndex) -> None:
         self.filter: Filter = "open"
         self.name_part = ""
-        """Text that the customer's name must contain."""
+        """Text that the customer's name must contain; empty: any name."""
         self._index = index
 
     def next_filter(self) -> Filter:

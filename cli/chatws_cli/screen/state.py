@@ -36,11 +36,11 @@ class ScreenState(ChatState):
         super().__init__(role, zone=zone)
         self.listed = FilteredConversations(self.conversations)
         self.current_id: str | None = None
-        self.is_looking = True
+        self.is_newest_visible = True
         """Whether the newest messages are visible: the window has the focus and is scrolled to the end."""
         self.message = ""
         """Latest notice that belongs to no conversation."""
-        self.rings = 0
+        self.bell_count = 0
         """Number of messages of others that arrived while the newest messages were not visible."""
 
     @property
@@ -83,13 +83,13 @@ class ScreenState(ChatState):
         else:
             self.current.notice(text, is_problem=is_problem)
 
-    def set_looking(self, *, is_looking: bool) -> None:
+    def set_newest_visible(self, *, is_newest_visible: bool) -> None:
         """Store whether the newest messages are visible."""
-        if is_looking and self.current is not None:
+        if is_newest_visible and self.current is not None:
             self.current.clear_unread()
-        if self.is_looking and not is_looking and self.current is not None:
+        if self.is_newest_visible and not is_newest_visible and self.current is not None:
             self.current.new_after = None
-        self.is_looking = is_looking
+        self.is_newest_visible = is_newest_visible
 
     def apply(self, event: object, now: float) -> list[Change]:
         """Apply an event of the SDK and add the notices it causes."""
@@ -105,11 +105,11 @@ class ScreenState(ChatState):
     @_show.register
     def _show_added(self, change: MessageAdded) -> None:
         is_open = change.conversation_id == self.current_id
-        if change.item.is_own or (is_open and self.is_looking):
+        if change.item.is_own or (is_open and self.is_newest_visible):
             return
         thread = self.threads[change.conversation_id]
         thread.unread += 1
-        self.rings += not change.caught_up
+        self.bell_count += not change.caught_up
         if thread.new_after is None and is_open:
             thread.new_after = change.previous_seq
 

@@ -61,7 +61,7 @@ class ChatLoop:
         self._pending: set[asyncio.Future[SendAck]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred: list[tuple[str, object]] | None = []
-        """Events received while a conversation is being opened; None while no conversation is."""
+        """Events received while a conversation is being opened; otherwise None."""
         self._has_failed = False
 
     async def run(self) -> int:
@@ -202,7 +202,7 @@ class ChatLoop:
             await asyncio.wait({self._first_conversation}, timeout=self._linger_s)
         if not self._first_conversation.done():
             self._linger_s = 0.0
-            self._first_conversation.cancel()  # a queued line may still join one
+            self._first_conversation.cancel()  # a /join among the queued lines may still choose one
             return None
         return self._first_conversation.result()
 

@@ -104,10 +104,10 @@ class ChatApp(App[int], inherit_bindings=False):
         for view in self.screen_stack[0].query(ChatView):
             view.update_visibility()
 
-    def _on_ended(self, over: asyncio.Future[int]) -> None:
-        problem = over.exception()
+    def _on_ended(self, ended: asyncio.Future[int]) -> None:
+        problem = ended.exception()
         if problem is None:
-            self.exit(over.result())
+            self.exit(ended.result())
         else:
             self.problem = problem
             self.exit(int(ExitCode.FAILED))

@@ -58,7 +58,7 @@ class ChatView(Actions, Vertical):
         self._drafted_id: str | None = None
         """Conversation whose draft is in the composer."""
         self._is_stale = False
-        self._rings = 0
+        self._bell_count = 0
 
     def compose(self) -> ComposeResult:
         """Arrange the widgets."""
@@ -133,9 +133,9 @@ class ChatView(Actions, Vertical):
 
     def update_visibility(self) -> None:
         """Update whether the newest messages are visible."""
-        is_looking = self.message_list.is_at_end and self.app.app_focus
-        if is_looking != self.controller.screen.is_looking:
-            self.controller.screen.set_looking(is_looking=is_looking)
+        is_newest_visible = self.message_list.is_at_end and self.app.app_focus
+        if is_newest_visible != self.controller.screen.is_newest_visible:
+            self.controller.screen.set_newest_visible(is_newest_visible=is_newest_visible)
             self.controller.mark_read()
             self.invalidate()
 
@@ -157,9 +157,9 @@ class ChatView(Actions, Vertical):
         self._write(self._typing_bar, typing_line(screen, below, self.message_list.size.width))
         self._write(self._status_bar, status_line(screen, monotonic(), columns))
         self.update_visibility()
-        if screen.rings > self._rings and self.preferences.bell:
+        if screen.bell_count > self._bell_count and self.preferences.bell:
             self.app.bell()
-        self._rings = screen.rings
+        self._bell_count = screen.bell_count
 
     def _write(self, bar: Static, text: str) -> None:
         if self._bars.get(bar) != text:

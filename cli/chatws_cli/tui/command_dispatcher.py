@@ -45,10 +45,10 @@ class CommandDispatcher:
         """Run a command; its error is shown on the screen."""
         self._controller.spawn(self._by_name[name](argument))
 
-    def _open(self, what: str) -> CommandHandler:
+    def _open(self, page: str) -> CommandHandler:
         async def open_it(argument: str) -> None:
             del argument
-            self._show(what)
+            self._show(page)
 
         return open_it
 

@@ -69,7 +69,7 @@ class ChatController:
         return isinstance(self.client, AgentClient)
 
     def begin(self) -> None:
-        """Start to connect and to open the first conversation."""
+        """Start connecting; the first conversation is opened afterwards."""
         self.spawn(self._begin(), is_vital=True)
 
     async def close(self) -> None:
@@ -157,7 +157,7 @@ class ChatController:
     def mark_read(self) -> None:
         """Send the read mark; one request at a time per conversation, for the newest position."""
         thread, key = self.screen.current, self.screen.current_id
-        if thread is None or key is None or not self.screen.is_looking or key in self._marking:
+        if thread is None or key is None or not self.screen.is_newest_visible or key in self._marking:
             return
         if thread.is_loaded and thread.last_seq > thread.own_mark:
             self._marking.add(key)
@@ -282,7 +282,7 @@ class ChatController:
     async def _mark(self, key: str) -> None:
         try:
             thread = self.screen.threads[key]
-            while self.screen.is_looking and key == self.screen.current_id and thread.last_seq > thread.own_mark:
+            while self.screen.is_newest_visible and key == self.screen.current_id and thread.last_seq > thread.own_mark:
                 mark = await self.client.mark_read(key, thread.last_seq)
                 thread.own_mark = max(thread.own_mark, mark.seq)
         finally:

@@ -52,9 +52,9 @@ class MessageList(ScrollView, can_focus=False):
         self._blocks: list[Block] = []
         self._tops: list[int] = []
         """First row of each block."""
-        self._laid: dict[Block, Rows] = {}
+        self._layouts: dict[Block, Rows] = {}
         self._columns = 0
-        self._follows = True
+        self._was_at_end = True
         """Whether the last scroll ended at the newest message; resizing and new text are not scrolls."""
         self._style = Style()
         """Cached style of the widget; computing it takes longer than rendering a row."""
@@ -73,7 +73,7 @@ class MessageList(ScrollView, can_focus=False):
             return
         self._drawn = drawn
         self._style = self.rich_style
-        stays_at_end = self._follows or thread is not self._thread
+        stays_at_end = self._was_at_end or thread is not self._thread
         anchor = self._anchor()
         if thread is not self._thread:
             self._thread, self.marked = thread, None
@@ -86,7 +86,7 @@ class MessageList(ScrollView, can_focus=False):
 
     def to_end(self) -> None:
         """Scroll to the newest message."""
-        self._follows = True
+        self._was_at_end = True
         self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     def page(self, direction: int) -> None:
@@ -102,7 +102,7 @@ class MessageList(ScrollView, can_focus=False):
         index = entries.index(self.marked) + direction if self.marked in entries else len(entries) - 1
         self.marked = entries[max(0, min(index, len(entries) - 1))]
         place = self._blocks.index(self.marked)
-        top, height = self._tops[place], len(self._laid[self.marked])
+        top, height = self._tops[place], len(self._layouts[self.marked])
         if top < self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True)
         elif top + height > self.scroll_offset.y + self.size.height:
@@ -118,7 +118,7 @@ class MessageList(ScrollView, can_focus=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Post the messages that update the unread count and load older messages."""
         super().watch_scroll_y(old_value, new_value)
-        self._follows = self.is_at_end
+        self._was_at_end = self.is_at_end
         self.post_message(self.Moved())
         if new_value <= _OLDER_WITHIN_ROWS and new_value < old_value:
             self.post_message(self.NearTop())
@@ -160,7 +160,7 @@ class MessageList(ScrollView, can_focus=False):
         if isinstance(block, MessageItem) and self._thread is not None:
             state = self._thread.state_of(block)
         text = Text(no_wrap=True, end="")
-        for span in spans(block, self._laid[block], row - self._tops[place], self._columns, state):
+        for span in spans(block, self._layouts[block], row - self._tops[place], self._columns, state):
             text.append(span.text, STYLES[span.style])
         if block is self.marked:
             text.stylize(MARKED)
@@ -174,14 +174,14 @@ class MessageList(ScrollView, can_focus=False):
 
     def _arrange(self, blocks: list[Block]) -> None:
         columns = max(1, self.scrollable_content_region.width)
-        laid = self._laid if columns == self._columns else {}
+        layouts = self._layouts if columns == self._columns else {}
         self._columns = columns
         self._blocks = blocks
-        self._laid = {block: laid.get(block) or lay_out(block, columns) for block in self._blocks}
+        self._layouts = {block: layouts.get(block) or lay_out(block, columns) for block in self._blocks}
         self._tops, row = [], 0
         for block in self._blocks:
             self._tops.append(row)
-            row += len(self._laid[block])
+            row += len(self._layouts[block])
         self.virtual_size = Size(columns, row)
 
     def _anchor(self) -> tuple[Block, int] | None:
@@ -193,7 +193,7 @@ class MessageList(ScrollView, can_focus=False):
         return self._blocks[place], row - self._tops[place]
 
     def _return_to(self, block: Block, offset: int) -> None:
-        if block in self._laid:
+        if block in self._layouts:
             top = self._tops[self._blocks.index(block)]
-            row = top + min(offset, len(self._laid[block]) - 1)
+            row = top + min(offset, len(self._layouts[block]) - 1)
             self.scroll_to(y=row, animate=False, immediate=True)

@@ -92,11 +92,11 @@ def test_pending_messages_come_last_and_a_refusal_shows_its_reason() -> None:
 def test_messages_received_without_focus_are_marked_unread_and_ring_the_bell() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(received(1, "seen"), 0.0)
-    screen.set_looking(is_looking=False)
+    screen.set_newest_visible(is_newest_visible=False)
     screen.apply(received(2, "missed"), 0.0)
     screen.apply(received(3, "missed too"), 0.0)
-    assert (screen.threads["c1"].unread, screen.rings) == (2, 2)
-    screen.set_looking(is_looking=True)
+    assert (screen.threads["c1"].unread, screen.bell_count) == (2, 2)
+    screen.set_newest_visible(is_newest_visible=True)
     assert screen.threads["c1"].unread == 0
     assert shown(screen)[2] == "new", "the marker stays while the new messages are read"
     screen.post("c1", "an answer", "id-1", NOON)

@@ -113,7 +113,7 @@ async def test_resize_keeps_the_scroll_position(ada: TuiDriver) -> None:
     for size in ((40, 12), (200, 50), (100, 14)):
         await ada.pilot.resize_terminal(*size)
         await ada.wait_for("row 59")
-    assert ada.controller.screen.is_looking
+    assert ada.controller.screen.is_newest_visible
     await ada.press("pageup", "pageup")
     await until(lambda: not ada.view.message_list.is_at_end)
     await ada.pilot.resize_terminal(100, 12)
