@@ -78,8 +78,11 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of load before the measurement.")] = 5.0,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to wait for missing acks and messages.")] = 10.0,
     connects: Annotated[float, typer.Option(min=1, max=1000, help="New connections per second.")] = 100.0,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Load processes.")] = 1,
-    target: Annotated[list[str] | None, typer.Option(help="Additional threshold, e.g. ack.p99<1s; repeatable.")] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that generate the load.")] = 1,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Additional threshold, e.g. ack.p99<1s; may be repeated.", metavar="THRESHOLD"),
+    ] = None,
     targets: Annotated[
         Path | None, typer.Option(help="File of thresholds (TOML) that replace the defaults.", metavar="FILE")
     ] = None,
@@ -87,9 +90,12 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for report.html, report.json and others.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for report.html, report.json and others.", metavar="DIR")
+    ] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="Older report.json: print the changes, fail if a value got worse.")
+        Path | None,
+        typer.Option(help="Older report.json: print the changes, fail if a value got worse.", metavar="FILE"),
     ] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="Percent by which a value may get worse.")] = 25.0,
     repeat: Annotated[int, typer.Option(min=1, max=50, help="Number of runs of each scenario.")] = 1,
@@ -210,7 +216,7 @@ async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Repor
 
     loop = asyncio.get_running_loop()
     for number, code in SIGNALS.items():
-        # nohup has SIGHUP ignored, and it must stay ignored.
+        # Under nohup SIGHUP is ignored, and must stay ignored.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop, code)
     try:

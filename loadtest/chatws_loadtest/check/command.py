@@ -33,7 +33,8 @@ def main() -> None:
 def check(  # noqa: PLR0917  these are options, never positional
     url: Annotated[str, typer.Argument(help="The server.", metavar="URL")],
     only: Annotated[
-        list[str] | None, typer.Option(help="Prefix of the names of checks to run, e.g. auth; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Prefix of the names of checks to run, e.g. auth; may be repeated.", metavar="PREFIX"),
     ] = None,
     jwt_secret_file: JwtSecretFile = None,
     tokens: Annotated[Path | None, typer.Option(help="Tokens of two agents, one per line.", metavar="FILE")] = None,
@@ -44,7 +45,7 @@ def check(  # noqa: PLR0917  these are options, never positional
     allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check whether a server conforms to the guide, and which of our additions it offers.
+    """Check that a server conforms to the integration guide, and list the additions it offers.
 
     The checks write to two conversations. Exit codes: 0 no check failed, 1 a check failed, 2 wrong usage, 3 cannot
     connect.
