@@ -30,7 +30,7 @@ GUIDE_UNCHECKED: Final = {
     "gaps": "messages have no seq, so that a gap in a stream cannot be detected",
     "unstored": "there is no history to compare acks with",
 }
-"""Metrics that a server without extensions to the guide cannot support, with the reason."""
+"""Metrics that cannot be measured on a server without additions to the guide, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Counts:
 async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> ScenarioResult:
     """Stop the load, count what was delivered, and judge the thresholds whose metrics the scenario measures.
 
-    ``early``: the run was stopped, or a load process was lost; the result is marked as partial and proves nothing.
+    ``early``: the run was stopped, or a load process was lost; the result is partial, its verdict invalid.
     """
     options, stats, pool = run.options, run.stats, run.load.pool
     run.timeline.enter(FINISHING)
@@ -108,8 +108,8 @@ async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[s
 
 async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage: ServerUsage | None) -> list[str]:
     findings = []
-    if away := sum(report.away for report in done):
-        findings.append(f"{away} users were not connected at the end")
+    if disconnected := sum(report.disconnected for report in done):
+        findings.append(f"{disconnected} users were not connected at the end")
     if usage is not None and usage.starved_share > STARVED_SHARE:
         findings.append(f"other processes kept the server off its core for {usage.starved_share:.0%} of the time")
     if run.load.pool.lost:

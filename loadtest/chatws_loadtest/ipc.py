@@ -92,7 +92,7 @@ class UseShortLivedTokens(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):
-    """Stop sending, wait until every message is settled or the time is over, report, and exit."""
+    """Stop sending, wait until every message is settled or ``drain_s`` has passed, report, and exit."""
 
     drain_s: float
 
@@ -114,7 +114,7 @@ class WorkerReady(msgspec.Struct, frozen=True, tag=True):
     """Every user is connected and has joined its room."""
 
     guide_only: bool
-    """The server offers none of our additions to the guide."""
+    """The server offers none of the additions to the guide."""
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -135,7 +135,7 @@ class WorkerStats(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     acked: int
     requests: int
     connect_error: str = ""
-    """Reason why the last connection attempt that failed did so."""
+    """Reason of the last failed connection attempt."""
 
 
 class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -145,7 +145,7 @@ class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stored: dict[str, list[tuple[int, int]]]
     """(seq, number) of every acked message, by conversation."""
     failures: dict[str, int]
-    away: int
+    disconnected: int
     """Users that were not connected at the end."""
 
 

@@ -94,21 +94,21 @@ async def _run_scenario(
         run = await _run_until(stop, set_up(stack, scenario, request, access, timeline, number=number))
         if run is None:
             return None
-        is_complete = await _play(run, scenario, stop)
+        is_complete = await _run_steps(run, scenario, stop)
         return await conclude(run, scenario, early=not is_complete)
 
 
-async def _play(run: ScenarioRun, scenario: Scenario, stop: asyncio.Event) -> bool:
+async def _run_steps(run: ScenarioRun, scenario: Scenario, stop: asyncio.Event) -> bool:
     """Run the scenario's steps; return False if a stop was requested, or a load process was lost, before the end."""
-    playing = asyncio.create_task(scenario.play(run))
+    running = asyncio.create_task(scenario.run_steps(run))
     ends = [asyncio.create_task(stop.wait()), asyncio.create_task(run.load.pool.broken.wait())]
     try:
-        await asyncio.wait({playing, *ends}, return_when=asyncio.FIRST_COMPLETED)
-        if playing.done():
-            await playing
-        return playing.done()
+        await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        return running.done()
     finally:
-        await _cancel(playing, *ends)
+        await _cancel(running, *ends)
 
 
 async def _run_until(stop: asyncio.Event, work: Coroutine[object, object, T]) -> T | None:

@@ -45,8 +45,8 @@ class Scenario:
     summary: str
     metrics: frozenset[str]
     """Metrics that the scenario measures."""
-    play: Callable[[ScenarioRun], Coroutine[None, None, None]]
-    """Run the steps of the scenario, from the first message to the end of the measurement."""
+    run_steps: Callable[[ScenarioRun], Coroutine[None, None, None]]
+    """Coroutine function that runs the scenario, from the first message to the end of the measurement."""
     room_size: int = 2
     workload: Workload = _DEFAULT_WORKLOAD
     """Behaviour of the users; the rate is that of the command line."""

@@ -11,7 +11,7 @@ class GapReason(Enum):
     DISCONNECTED = auto()
     """The member was disconnected, and the server has no history to catch up from."""
     STREAM_STALLED = auto()
-    """The member reconnected and has received nothing since: that is reported instead of each message."""
+    """The member reconnected and has received nothing since; it is reported once, not for each message."""
 
 
 class StreamChecker:
@@ -29,7 +29,7 @@ class StreamChecker:
         self._entered_before = False
         self._is_unnumbered = False
         # Set when the member joins again: the time, and the number of live messages since.
-        self._back_since_s: float | None = None
+        self._rejoined_s: float | None = None
         self._received_since = 0
         # Newest seq of the stream; None until the join is acked. Messages that arrive earlier are kept until then.
         self._head: int | None = None
@@ -43,7 +43,7 @@ class StreamChecker:
         """Begin a stream after ``head``, or continue one; None on a server without ``seq``."""
         self._is_unnumbered = head is None
         if self._entered_before:
-            self._back_since_s, self._received_since = now_s, 0
+            self._rejoined_s, self._received_since = now_s, 0
         self._entered_before = True
         self._entry_head = head or 0
         self._head = max(self._entry_head, self._head or 0)
@@ -102,8 +102,8 @@ class StreamChecker:
 
     def explain_missing(self, sent_s: float) -> GapReason | None:
         """Return the reason why this member may lack a message; None if the server lost it."""
-        if self._back_since_s is None:
+        if self._rejoined_s is None:
             return None
-        if sent_s < self._back_since_s:
+        if sent_s < self._rejoined_s:
             return GapReason.DISCONNECTED if self._is_unnumbered else None
         return None if self._received_since else GapReason.STREAM_STALLED

@@ -41,7 +41,7 @@ class CheckContext:
     @classmethod
     @asynccontextmanager
     async def open(cls, target: CheckTarget) -> AsyncIterator[Self]:
-        """Give a context for one check, and close its connections at the end of the block."""
+        """Yield a context for one check, and close its connections at the end of the block."""
         connector = aiohttp.TCPConnector(ssl=target.tls)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as http:
             context = cls(target, http)
@@ -62,15 +62,15 @@ class CheckContext:
 
     async def connect(self, auth: Fields | None = None) -> RawClient:
         """Connect without waiting for ``authenticated``."""
-        return self._keep(await RawClient.open(self.url, self._tls, auth))
+        return self._track(await RawClient.open(self.url, self._tls, auth))
 
     async def customer(self, number: int = 0) -> RawClient:
         """Connect a customer."""
-        return self._keep(await RawClient.authenticated(self.url, self._tls, self.auth(number=number)))
+        return self._track(await RawClient.authenticated(self.url, self._tls, self.auth(number=number)))
 
     async def agent(self, number: int = 0) -> RawClient:
         """Connect an agent."""
-        return self._keep(await RawClient.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
+        return self._track(await RawClient.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
 
     async def pair(self) -> tuple[RawClient, RawClient]:
         """Connect a customer and an agent, both of which join the customer's conversation."""
@@ -108,7 +108,7 @@ class CheckContext:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else await response.text()
 
-    def _keep(self, client: RawClient) -> RawClient:
+    def _track(self, client: RawClient) -> RawClient:
         self._clients.append(client)
         return client
 

@@ -75,17 +75,17 @@ class RawClient:
         except (aiohttp.ClientError, OSError) as problem:
             await http.close()
             raise ConnectErrorReceived(str(problem)) from problem
-        peer = cls(http, socket)
-        await peer.send(connect_packet(auth))
+        client = cls(http, socket)
+        await client.send(connect_packet(auth))
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
-                await peer._connected.wait()
+                await client._connected.wait()
         except TimeoutError:
-            peer._refusal = "no reply to CONNECT"
-        if peer._refusal:
-            await peer.close()
-            raise ConnectErrorReceived(peer._refusal)
-        return peer
+            client._refusal = "no reply to CONNECT"
+        if client._refusal:
+            await client.close()
+            raise ConnectErrorReceived(client._refusal)
+        return client
 
     @classmethod
     async def authenticated(cls, url: str, tls: ssl.SSLContext, auth: Fields) -> Self:
@@ -94,13 +94,13 @@ class RawClient:
         Raises:
             ConnectErrorReceived: the credentials were refused.
         """
-        peer = await cls.open(url, tls, auth)
+        client = await cls.open(url, tls, auth)
         try:
-            peer.identity = _fields(await peer.expect("authenticated"))
+            client.identity = _fields(await client.expect("authenticated"))
         except PacketMissing:
-            await peer.close()
-            raise ConnectErrorReceived(f"no `authenticated` event; received {peer.events}") from None
-        return peer
+            await client.close()
+            raise ConnectErrorReceived(f"no `authenticated` event; received {client.events}") from None
+        return client
 
     async def send(self, packet: bytes) -> None:
         """Send a text frame unchanged; a closed connection is ignored."""

@@ -109,14 +109,14 @@ def _finish(pool: UserPool, drain_s: float) -> None:
         if ledger.is_settled:
             break
         gevent.sleep(SETTLE_POLL_S)
-    away = sum(user.is_away for user in pool.users)
+    disconnected = sum(user.is_disconnected for user in pool.users)
     _send(collect_stats(pool))
     _send(
         ipc.WorkerDone(
             balance=ledger.balance(),
             stored={pool.shared.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
             failures=dict(pool.shared.failures),
-            away=away,
+            disconnected=disconnected,
         )
     )
     for user in pool.users:

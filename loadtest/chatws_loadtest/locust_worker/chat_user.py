@@ -45,7 +45,7 @@ class SharedState:
         self.requests = 0
         self.failures: Counter[str] = Counter()
         self.connect_error = ""
-        """Reason why the last connection attempt that failed did so."""
+        """Reason of the last failed connection attempt."""
         self.outages: list[Outage] = []
         self.on_failure: Callable[[str], None] = lambda _: None
         # Shared: the state of a generator is 2.5 kB, a tenth of the memory that a user may cost.
@@ -111,13 +111,13 @@ class ChatUser:
         self._authenticated_s: float | None = None
 
     @property
-    def is_away(self) -> bool:
+    def is_disconnected(self) -> bool:
         """Whether the connection was lost and not restored."""
         return self._ended_s is not None
 
     @property
     def is_guide_only(self) -> bool:
-        """Whether the server offers none of our additions to the guide."""
+        """Whether the server offers none of the additions to the guide."""
         return self._driver.legacy is not None
 
     def connect(self) -> None:
@@ -209,31 +209,31 @@ class ChatUser:
             if end.reason != "cut":
                 self._shared.fail("connection ended")
 
-    def on_event(self, name: str, payload: object, heard_s: float) -> None:
+    def on_event(self, name: str, payload: object, received_s: float) -> None:
         match payload:
             case Message():
-                self._receive(payload, heard_s, live=True)
+                self._receive(payload, received_s, live=True)
             case TypingIndicator(is_typing=True, user_id=user_id):
                 since_s = self._room.typing_since_s.pop(user_id, None)
                 if since_s is not None and self._is_measured(since_s):
-                    self._ledger.samples.add("typing", heard_s - since_s)
+                    self._ledger.samples.add("typing", received_s - since_s)
             case _ if name == Event.ERROR:
                 self._shared.fail("error event")
 
-    def on_reply(self, name: str, reply: Ok | RefusedReply, heard_s: float) -> None:
+    def on_reply(self, name: str, reply: Ok | RefusedReply, received_s: float) -> None:
         match reply:
             case JoinAck():
                 # A server of the guide has no seq; the one that the driver generates does not cover missed messages.
                 head = None if self.is_guide_only else reply.conversation.head_seq
-                self._ledger.enter(self._room.index, self.member, head, heard_s)
+                self._ledger.enter(self._room.index, self.member, head, received_s)
                 self._room.present.add(self.member)
-                self._record_joined(heard_s)
+                self._record_joined(received_s)
                 for message in reply.messages:
-                    self._receive(message, heard_s, live=False)
-                self._begin_catch_up(head or 0, heard_s)
+                    self._receive(message, received_s, live=False)
+                self._begin_catch_up(head or 0, received_s)
             case HistoryAck():
                 for message in reply.messages:
-                    self._receive(message, heard_s, live=False)
+                    self._receive(message, received_s, live=False)
             case RefusedReply():
                 self._shared.fail(reply.error.code)
         if name == Command.JOIN_CONVERSATION:

@@ -46,7 +46,7 @@ class ShownSamples(Samples):
     def add(self, metric: str, seconds: float) -> None:
         super().add(metric, seconds)
         if metric in SHOWN:
-            self._fire(  # type: ignore[no-untyped-call]  # Locust's hooks take anything
+            self._fire(  # type: ignore[no-untyped-call]  # Locust's hooks are not typed
                 request_type="chat",
                 name=metric,
                 response_time=seconds * 1000,
@@ -61,7 +61,7 @@ def report_to_locust(environment: Environment, pool: UserPool) -> None:
     pool.shared.ledger.samples = ShownSamples(environment)
 
     def on_failure(what: str) -> None:
-        environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust's hooks take anything
+        environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust's hooks are not typed
             request_type="chat", name=what, response_time=None, response_length=0, exception=what, context={}
         )
 

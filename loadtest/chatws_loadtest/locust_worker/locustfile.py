@@ -207,4 +207,4 @@ for hook, listener in (
     (events.test_stopping, end_test),
     (events.quitting, quit_runner),
 ):
-    hook.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's hooks take anything
+    hook.add_listener(listener)  # type: ignore[no-untyped-call]  # Locust's hooks are not typed

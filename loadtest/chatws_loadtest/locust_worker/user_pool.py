@@ -41,7 +41,7 @@ class UserPool:
         self._missed = 0
         self._schedule = Schedule()
         self._endpoint = endpoint
-        self._free = self._assign_rooms()
+        self._unassigned = self._assign_rooms()
         self._assigned: list[UserAssignment] = []
         self._created_s = now_s()
         # Time at which users start sending.
@@ -79,7 +79,7 @@ class UserPool:
 
     def add_user(self) -> int | None:
         """Create the next user and return its index; None if every member of every room exists."""
-        assignment = next(self._free, None)
+        assignment = next(self._unassigned, None)
         if assignment is None:
             return None
         self._assigned.append(assignment)
