@@ -11,7 +11,7 @@ from chatws_loadtest.stream_checker import GapReason, StreamChecker
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """Number of messages by what happened to them; the fields from ``unanswered`` to ``stalled`` are delivery failures.
+    """Number of messages by outcome; the fields from ``unanswered`` to ``stalled`` are delivery failures.
 
     The last two are no failures of a server that implements only the guide.
     """
@@ -204,7 +204,7 @@ class Ledger:
         return not self._entries
 
     def balance(self) -> Balance:
-        """Count the messages by what happened to them; call it when nothing more can arrive."""
+        """Count the messages by outcome; valid once no more messages can arrive."""
         members = [member for room in self._members.values() for member in room]
         lost = excused = 0
         stalled: set[tuple[int, int]] = set()

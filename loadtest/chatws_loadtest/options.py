@@ -78,7 +78,7 @@ def probe(url: str, ca_file: Path | None = None) -> None:
         raise CommandExit(f"{url}: {problem.verify_message}; {advice}", ExitCode.CANNOT_CONNECT) from problem
     except ssl.SSLError as problem:
         raise CommandExit(
-            f"{url}: the server does not speak TLS ({problem.reason}); try http", ExitCode.CANNOT_CONNECT
+            f"{url}: the server does not use TLS ({problem.reason}); try http", ExitCode.CANNOT_CONNECT
         ) from problem
     except OSError as problem:
         raise CommandExit(f"{url}: {problem.strerror or problem}", ExitCode.CANNOT_CONNECT) from problem

@@ -1,4 +1,4 @@
-"""Request for a run of the load test, as the command line states it."""
+"""Request for a run of the load test, made from the command line."""
 
 from __future__ import annotations
 

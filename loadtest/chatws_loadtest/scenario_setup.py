@@ -39,7 +39,7 @@ class ServerAccess:
 
 @asynccontextmanager
 async def provide_server(request: RunRequest, core: int | None) -> AsyncIterator[ServerAccess]:
-    """Give access to the server under test; without a URL, start a bundled server and stop it afterwards.
+    """Yield access to the server under test; without a URL, start a bundled server and stop it afterwards.
 
     Raises:
         ServerStartFailed: the bundled server did not start.

@@ -35,7 +35,7 @@ class ServerUnderTest:
         # Additional options of ``chatws serve``.
         self._options = options
         self._child: asyncio.subprocess.Process | None = None
-        # Bound to the port from the first kill on, so that no reconnecting client gets it as its own port.
+        # Bound to the port from the first kill on, so that no reconnecting client gets it as its local port.
         self._port_holder: socket.socket | None = None
 
     @property

@@ -48,7 +48,7 @@ def headline(report: Report) -> str:
 
 
 def not_judged(balance: Balance) -> Iterator[str]:
-    """Yield the losses that a server without our additions to the guide cannot prevent."""
+    """Yield the losses that a server without additions to the guide cannot prevent."""
     if balance.excused:
         yield f"{balance.excused} messages missed while disconnected from a server without history"
     if balance.repeated:

@@ -204,5 +204,5 @@ def _scale(text: str, kind: MetricKind, number: str, unit: str | None) -> float:
             return float(number) / 100
         case MetricKind.COUNT if unit is None:
             return float(number)
-    wanted = {MetricKind.LATENCY: "us, ms or s", MetricKind.SHARE: "%", MetricKind.COUNT: "no unit"}[kind]
-    raise ThresholdError(f"{text!r}: the number takes {wanted}")
+    allowed = {MetricKind.LATENCY: "us, ms or s", MetricKind.SHARE: "%", MetricKind.COUNT: "no unit"}[kind]
+    raise ThresholdError(f"{text!r}: the number takes {allowed}")

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     INVALID = "invalid"
-    """Nothing is known: the generator was the limit, or there are too few samples."""
+    """No conclusion is possible: the generator was the limit, or there are too few samples."""
 
 
 class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Exceptions by which a check reports that the server does not pass it."""
+"""Exceptions that a check raises if the server does not pass it."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ async def _length(context: CheckContext) -> None:
         raise NotOffered("it was delivered")
 
 
-@addition_check("limit.rate", f"{FLOOD} messages at once are too many")
+@addition_check("limit.rate", f"a burst of {FLOOD} messages exceeds the rate limit")
 async def _rate(context: CheckContext) -> None:
     customer = await context.customer(1)
     conversation_id = context.rooms[1].conversation_id
@@ -233,7 +233,7 @@ async def _rate(context: CheckContext) -> None:
         for _ in range(FLOOD)
     ]
     if all(ack.get("success") for ack in acks):
-        raise NotOffered("all were accepted; the guide plans limits for the future")
+        raise NotOffered("all were accepted; the guide does not require limits yet")
 
 
 async def _require_refusal(client: RawClient, payload: object) -> None:
