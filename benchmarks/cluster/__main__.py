@@ -84,7 +84,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _services(options: argparse.Namespace) -> Iterator[SharedServices]:
-    """Give the services named by the options, or start them for the time of the context."""
+    """Yield the services named by the options, or start them for the duration of the context."""
     if options.database_url is not None:
         yield SharedServices(options.database_url, options.redis_url, options.postgres_pid, options.redis_pid)
         return

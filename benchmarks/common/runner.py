@@ -46,7 +46,7 @@ def add_out_option(parser: argparse.ArgumentParser, file_name: str) -> None:
 
 
 def count_rounds(options: argparse.Namespace, full_rounds: int) -> int:
-    """Return the number of rounds that the options of `add_round_options` ask for."""
+    """Return the number of rounds given by the options of `add_round_options`."""
     if options.rounds is not None:
         return int(options.rounds)
     return 1 if options.quick else full_rounds

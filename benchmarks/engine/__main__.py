@@ -1,4 +1,4 @@
-"""Comparison of the servers' CPU time, latency and memory, and of a message's cost beside idle connections.
+"""Comparison of Socket.IO servers: CPU time, latency, memory, and the cost of a message with many idle connections.
 
 Each server is started anew for each round and pinned to one core; the load generator runs on the others. CPU time is
 that of the server process, user and system.
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=[implementation.value for implementation in ServerImplementation],
         help="measure this server only; can be repeated",
     )
-    parser.add_argument("--no-growth", action="store_true", help="omit the measurement beside idle connections")
+    parser.add_argument("--no-growth", action="store_true", help="omit the measurement with many idle connections")
     runner.add_out_option(parser, report.FILE_NAME)
     return parser
 

@@ -64,7 +64,7 @@ def describe_run(run: EngineRun) -> str:
 
 
 def describe_step(step: GrowthStep) -> str:
-    """Describe the measurements beside one number of idle connections."""
+    """Describe the measurements with one number of idle connections."""
     line = (
         f"  {step.idle_connections:6d} idle: {step.us_per_message:6.0f} us/message, "
         f"idle connections {step.idle_cores:.3f} cores, ack p99 {step.paced.ack.p99_ms:.1f} ms, "
@@ -74,7 +74,7 @@ def describe_step(step: GrowthStep) -> str:
 
 
 def table(report: EngineReport) -> str:
-    """Return the tables: all metrics by server, the ratios with their targets, the cost beside idle connections."""
+    """Return the tables: all metrics by server, the ratios with their targets, the cost with idle connections."""
     return "\n".join([*_metrics(report), *_ratios(report.ratios), *_growth(report.growth)])
 
 
@@ -104,7 +104,7 @@ def _ratios(ratios: Sequence[Ratio]) -> Iterator[str]:
 def _growth(steps: Sequence[GrowthStep]) -> Iterator[str]:
     if not steps:
         return
-    yield "\nCPU per message beside idle connections, without the CPU that these use by themselves"
+    yield "\nCPU per message with idle connections, without the CPU that the idle connections use"
     yield from (describe_step(step) for step in steps)
     ratio = growth_ratio(steps)
     verdict = "reached" if ratio <= MAX_GROWTH else "MISSED"

@@ -66,9 +66,9 @@ class EngineRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrowthStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Measurement of the paced load beside a number of idle connections.
+    """Measurement of the paced load with a number of idle connections.
 
-    ``idle_cores`` is the CPU that the idle connections use by themselves; ``us_per_message`` excludes it.
+    ``idle_cores`` is the CPU that the idle connections use, measured without the load; ``us_per_message`` excludes it.
     """
 
     idle_connections: int
@@ -109,7 +109,7 @@ TARGETS: Final[dict[tuple[ServerImplementation, ServerImplementation, str], floa
 """Highest ratio of the first server's metric to the second's."""
 
 MAX_GROWTH: Final = 1.3
-"""Highest cost of a message beside idle connections, relative to the cost without them."""
+"""Highest cost of a message with idle connections, relative to the cost without them."""
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):

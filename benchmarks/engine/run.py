@@ -1,4 +1,4 @@
-"""Measurement of one server: idle connections, pairs and rooms of fifty; and pairs beside idle connections."""
+"""Measurement of one server: idle connections, pairs, rooms of fifty, and pairs with idle connections."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def run_loads(
 async def run_growth(
     plan: EnginePlan, implementation: ServerImplementation, folder: Path, core: int | None
 ) -> list[GrowthStep]:
-    """Measure the same paced load beside a growing number of idle connections of one server.
+    """Measure the same paced load with a growing number of idle connections to one server.
 
     Raises:
         ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed: the load could not be set up.

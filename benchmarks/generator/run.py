@@ -33,7 +33,7 @@ class GeneratorRun(msgspec.Struct, frozen=True, kw_only=True):
     """Usage and latencies of one generator, and the latencies that the probe measured meanwhile (``bare``).
 
     ``server_cores`` is the share of its one core that the server used, ``server_starved`` the share of the time in
-    which the server was ready to run and other processes had that core.
+    which the server was ready to run and other processes used that core.
     """
 
     implementation: GeneratorImplementation

@@ -29,9 +29,9 @@ COST_TARGETS: Final = {
 """Targets by attribute of `GeneratorRun`."""
 
 STARVED: Final = 0.5
-"""From this share of the time on, missing acks are not the server's fault.
+"""From this share of the time on, missing acks are attributed to other processes.
 
-At 2,000 messages a second, the server's own writer thread accounts for a third of the time.
+At 2,000 messages per second, the server's own writer thread accounts for a third of the time.
 """
 
 
@@ -46,7 +46,7 @@ def describe_many_users(run: GeneratorRun) -> str:
     """Describe whether one process sustained many users: all messages sent in time, and no core saturated.
 
     The verdict is undecided if messages were not acked, since a missing delivery costs the generator nothing. The text
-    names the cause: the server was too slow, or other processes had its core.
+    names the cause: the server was too slow, or other processes used its core.
     """
     sent_share = run.sent / (run.users * run.seconds)
     if run.cores > SUSPECT_CPU or sent_share < LEAST_DELIVERED:
@@ -54,7 +54,9 @@ def describe_many_users(run: GeneratorRun) -> str:
     elif run.is_complete:
         verdict = "sustained"
     else:
-        reason = "others had the server's core" if run.server_starved > STARVED else "the server did not keep up"
+        reason = (
+            "other processes used the server's core" if run.server_starved > STARVED else "the server did not keep up"
+        )
         verdict = f"UNDECIDED, {reason}"
     return (
         f"{run.users} users on one process: {run.cores:.2f} cores, {sent_share:.1%} of the messages sent, "

@@ -60,12 +60,12 @@ class StalledReader:
     @classmethod
     async def join(cls, server: SoakServer, name: str) -> StalledReader:
         """Connect with a small receive buffer, and join the customer's conversation."""
-        bare = socket.socket()
-        bare.setblocking(False)
-        bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await asyncio.get_running_loop().sock_connect(bare, (HOST, server.port))
+        raw_socket = socket.socket()
+        raw_socket.setblocking(False)
+        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.get_running_loop().sock_connect(raw_socket, (HOST, server.port))
         # An unread stream reader pauses its transport after twice this limit.
-        _, writer = await asyncio.open_connection(sock=bare, limit=1024)
+        _, writer = await asyncio.open_connection(sock=raw_socket, limit=1024)
         protocol = SocketIOClientProtocol(f"{HOST}:{server.port}")
         writer.write(protocol.upgrade_request())
         writer.write(protocol.send_connect({"sessionId": name}))

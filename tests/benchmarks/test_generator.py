@@ -56,7 +56,7 @@ def test_median_is_compared_with_each_target() -> None:
         (2_000, 2_000, 0.9, 0.3, "SATURATED"),
         (1_900, 1_900, 0.7, 0.9, "SATURATED"),
         (2_000, 1_500, 0.7, 0.3, "UNDECIDED, the server did not keep up"),
-        (2_000, 1_500, 0.7, 0.9, "UNDECIDED, others had the server's core"),
+        (2_000, 1_500, 0.7, 0.9, "UNDECIDED, other processes used the server's core"),
     ],
 )
 def test_many_users_are_sustained_only_on_schedule_and_below_a_full_core(
