@@ -23,8 +23,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 VENDOR = Path("chatws/web/vendor")
 TYPESCRIPT = Path("chatws/web/admin/src")
 STAMP = VENDOR / "stamp.json"
-REQUIRE = "CHATWS_REQUIRE_ASSETS"
-"""Set to 1 to fail a build without the assets, for releases and continuous integration."""
+REQUIRE_VARIABLE = "CHATWS_REQUIRE_ASSETS"
+"""Environment variable; 1 makes a build without the assets fail, for releases and continuous integration."""
 
 NPM_TIMEOUT_S = 60
 NODE_TIMEOUT_S = 60
@@ -60,7 +60,7 @@ class WebAssetsHook(BuildHookInterface[Any]):
         try:
             ensure_assets(Path(self.root), self.config["packages"])
         except AssetsMissing as error:
-            if os.environ.get(REQUIRE) == "1":
+            if os.environ.get(REQUIRE_VARIABLE) == "1":
                 raise
             self.app.display_warning(f"chatws is built without its browser assets: {error}")
 

@@ -106,7 +106,7 @@ def test_build_without_npm_warns_unless_assets_are_required(
     hook(root, packages, warnings).initialize("standard", {})
     assert len(warnings) == 1
     assert "npm is not installed" in warnings[0]
-    monkeypatch.setenv(hatch_build.REQUIRE, "1")
+    monkeypatch.setenv(hatch_build.REQUIRE_VARIABLE, "1")
     with pytest.raises(hatch_build.AssetsMissing):
         hook(root, packages, warnings).initialize("standard", {})
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def find_repeated_classes(tree: SourceTree) -> list[Violation]:
-    """Return a violation for each definition of a name that another class has; it names the other ones.
+    """Return a violation for each definition of a name that another class has; its message lists the others.
 
     Nested and local classes count: a reader who searches for a name finds them as well.
     """

@@ -35,14 +35,14 @@ def find_cycles(tree: SourceTree) -> list[Violation]:
         places = [f"{tree.modules[one].path}:{graph[one][two]}" for one, two in pairwise(cycle)]
         path = " -> ".join(f"{name} ({place})" for name, place in zip(cycle, places, strict=False))
         text = f"import cycle: {path} -> {cycle[0]}"
-        if len(component) >= len(cycle):  # whose first module is there twice
+        if len(component) >= len(cycle):  # the cycle lists its first module twice
             text += f"; {len(component)} modules import each other: {', '.join(sorted(component))}"
         found.append(Violation(tree.modules[cycle[0]].path, graph[cycle[0]][cycle[1]], text))
     return found
 
 
 def import_graph(modules: Mapping[str, PythonModule]) -> Graph:
-    """Return the imports between these modules; others are left out."""
+    """Return the imports between these modules; imports of other modules are omitted."""
     graph: Graph = {name: {} for name in modules}
     for module in modules.values():
         for target, line in _imports(module, modules):
@@ -80,16 +80,18 @@ def _parents(name: str) -> list[str]:
 
 def _components(graph: Graph) -> list[set[str]]:
     """Return the strongly connected components that contain a cycle."""
-    rest = _without_ends(graph)
+    remaining = _without_ends(graph)
     found = []
-    while rest:
-        start = next(iter(rest))
-        component = _reachable(rest, start) & _reachable(_reversed(rest), start)
+    while remaining:
+        start = next(iter(remaining))
+        component = _reachable(remaining, start) & _reachable(_reversed(remaining), start)
         if component:
             found.append(component)
-        gone = component | {start}
-        rest = {name: {to: at for to, at in targets.items() if to not in gone} for name, targets in rest.items()}
-        rest = _without_ends({name: targets for name, targets in rest.items() if name not in gone})
+        removed = component | {start}
+        remaining = {
+            name: {to: at for to, at in targets.items() if to not in removed} for name, targets in remaining.items()
+        }
+        remaining = _without_ends({name: targets for name, targets in remaining.items() if name not in removed})
     return found
 
 
@@ -105,11 +107,11 @@ def _without_ends(graph: Graph) -> Graph:
 
 
 def _reversed(graph: Graph) -> Graph:
-    turned: Graph = {name: {} for name in graph}
+    reversed_graph: Graph = {name: {} for name in graph}
     for name, targets in graph.items():
         for target, line in targets.items():
-            turned[target][name] = line
-    return turned
+            reversed_graph[target][name] = line
+    return reversed_graph
 
 
 def _reachable(graph: Graph, start: str) -> set[str]:

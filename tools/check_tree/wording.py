@@ -20,17 +20,17 @@ OPENINGS = (
     *("Nobody", "Somebody", "Everybody", "Anybody", "No one", "Someone", "Everyone", "Anyone"),
     *("One who", "One that", "Those who", "Those that", "They who", "It is", "It has", "It was"),
 )
-"""No docstring begins with these, neither of a module, class or function nor of an attribute."""
+"""Words that no docstring of a module, class, function or attribute may begin with."""
 
 SUBJECTS = ("Who", "Whoever", "Nobody", "Somebody", "Everybody", "Anybody")
-"""No sentence of a docstring or comment begins with these, unless it is a question."""
+"""Words that no sentence of a docstring or comment may begin with, unless it is a question."""
 
 UNCHECKED = ("tests/tools/test_check_tree.py",)
 """The tests have to spell the violations."""
 
 _OPENING = re.compile(rf"\s*({'|'.join(OPENINGS)})\b(?!')")
 _SENTENCE = re.compile(rf"(?:^|[.!?:]\s+)({'|'.join(SUBJECTS)})\b(?![^.!?]*\?)")
-_APART = re.compile(r"(?<![a-z])can(?:\s+(?:(?:#|//|\*)\s*)?|_)not(?![a-z]|\s+only)", re.IGNORECASE)
+_SPLIT_CANNOT = re.compile(r"(?<![a-z])can(?:\s+(?:(?:#|//|\*)\s*)?|_)not(?![a-z]|\s+only)", re.IGNORECASE)
 
 
 class _Prose(NamedTuple):
@@ -42,7 +42,7 @@ def find_wording(tree: SourceTree) -> Iterator[Violation]:
     """Find docstrings and sentences with an indefinite subject, and the spelling ``cannot`` in two words."""
     for path, text in tree.texts.items():
         if path not in UNCHECKED:
-            for found in _APART.finditer(text):
+            for found in _SPLIT_CANNOT.finditer(text):
                 yield Violation(path, text.count("\n", 0, found.start()) + 1, "'cannot' is written as one word")
     for module in tree.modules.values():
         docstrings = list(_docstrings(module))
@@ -56,7 +56,7 @@ def find_wording(tree: SourceTree) -> Iterator[Violation]:
 
 
 def _docstrings(module: PythonModule) -> Iterator[_Prose]:
-    """Give the docstrings of the module, its classes and functions, and of attributes: strings below an assignment."""
+    """Yield the docstrings of the module, its classes and functions, and of attributes: strings below an assignment."""
     for block in module.blocks:
         for before, statement in zip([None, *block.body], block.body, strict=False):
             if before is None or isinstance(before, ast.Assign | ast.AnnAssign):
@@ -66,11 +66,11 @@ def _docstrings(module: PythonModule) -> Iterator[_Prose]:
 
 
 def _comments(module: PythonModule) -> Iterator[_Prose]:
-    """Give comments; consecutive lines of comment only are one text, since a sentence may go on in the next."""
+    """Yield comments; consecutive lines of comments are one text, because a sentence may continue in the next."""
     blocks: list[list[TokenInfo]] = []
     for token in module.comments:
-        stands_alone = not token.line[: token.start[1]].strip()
-        if stands_alone and blocks and token.start == (blocks[-1][-1].start[0] + 1, blocks[-1][-1].start[1]):
+        is_own_line = not token.line[: token.start[1]].strip()
+        if is_own_line and blocks and token.start == (blocks[-1][-1].start[0] + 1, blocks[-1][-1].start[1]):
             blocks[-1].append(token)
         else:
             blocks.append([token])

@@ -1,4 +1,4 @@
-"""Web page on an origin of its own that embeds the chat widget."""
+"""Web page that embeds the chat widget from another origin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE = """\
 
 @asynccontextmanager
 async def serve_shop() -> AsyncIterator[str]:
-    """Serve the page on a free port and give its URL; the query names the chat server as ``chat_url``."""
+    """Serve the page on a free port and yield its URL; the query names the chat server as ``chat_url``."""
 
     async def respond(request: web.Request) -> web.Response:
         return web.Response(text=_PAGE.format(chat_url=request.query["chat_url"]), content_type="text/html")

@@ -63,7 +63,7 @@ class RedisProcess:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End the server with SIGKILL if it runs, stopped by a signal or not."""
+        """Kill the server (SIGKILL) if it exists, even while it is suspended (SIGSTOP)."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()
