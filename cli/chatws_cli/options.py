@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_dir"))]
 DatabaseUrl = Annotated[str | None, typer.Option(metavar="URL", help=help_of("database_url"))]
 
-Url = Annotated[str, typer.Option(help="Address of the server.", envvar="CHATWS_URL")]
+Url = Annotated[str, typer.Option(metavar="URL", help="Address of the server.", envvar="CHATWS_URL")]
 ConversationId = Annotated[str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to join.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, even on a terminal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for output and input.")]

@@ -65,20 +65,34 @@ def main() -> None:
 
 @app.command(epilog="Example: chatws loadtest --users 100 --target 'message.p99<200ms' --report out")
 def loadtest(  # noqa: PLR0917  these are options, never positional
-    url: Annotated[str | None, typer.Option(help="Server to test; default: start one on a free port.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Server to test; default: start one on a free port.")
+    ] = None,
     scenario: Annotated[
         list[str] | None, typer.Option(help=f"Scenario: {', '.join(SCENARIOS)}; may be repeated.", metavar="NAME")
     ] = None,
-    users: Annotated[int, typer.Option(min=2, help="Simulated users; each has one connection.")] = GUIDE_USERS,
-    rate: Annotated[float, typer.Option(min=0.01, max=100, help="Messages per second of each user.")] = 1.0,
+    users: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Simulated users; each has one connection.")
+    ] = GUIDE_USERS,
+    rate: Annotated[
+        float, typer.Option(metavar="N", min=0.01, max=100, help="Messages per second of each user.")
+    ] = 1.0,
     duration: Annotated[
         float | None,
-        typer.Option(min=1, help="Seconds to measure; default 30, soak 1800, faults 48, ramp 8 a step."),
+        typer.Option(
+            metavar="SECONDS", min=1, help="Seconds to measure; default 30, soak 1800, faults 48, ramp 8 a step."
+        ),
     ] = None,
-    warmup: Annotated[float, typer.Option(min=0, help="Seconds of load before the measurement.")] = 5.0,
-    drain: Annotated[float, typer.Option(min=0, help="Seconds to wait for missing acks and messages.")] = 10.0,
-    connects: Annotated[float, typer.Option(min=1, max=1000, help="New connections per second.")] = 100.0,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that generate the load.")] = 1,
+    warmup: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Seconds of load before the measurement.")
+    ] = 5.0,
+    drain: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Seconds to wait for missing acks and messages.")
+    ] = 10.0,
+    connects: Annotated[float, typer.Option(metavar="N", min=1, max=1000, help="New connections per second.")] = 100.0,
+    processes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=64, help="Number of processes that generate the load.")
+    ] = 1,
     target: Annotated[
         list[str] | None,
         typer.Option(help="Additional threshold, e.g. ack.p99<1s; may be repeated.", metavar="THRESHOLD"),
@@ -97,9 +111,11 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         Path | None,
         typer.Option(help="Older report.json: print the changes, fail if a value got worse.", metavar="FILE"),
     ] = None,
-    tolerance: Annotated[float, typer.Option(min=0, help="Percent by which a value may get worse.")] = 25.0,
-    repeat: Annotated[int, typer.Option(min=1, max=50, help="Number of runs of each scenario.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the users' random choices.")] = 1,
+    tolerance: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, help="Percent by which a value may get worse.")
+    ] = 25.0,
+    repeat: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Number of runs of each scenario.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the users' random choices.")] = 1,
     *,
     allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,

@@ -36,7 +36,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
         Path | None,
         typer.Option(metavar="FILE", help="File with the session, created if missing; default: CHATWS_SESSION."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name shown to agents, for a new session.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown to agents, for a new session.")] = None,
     data_dir: DataDir = None,
     wait: Wait = 0,
     history: History = None,

@@ -16,7 +16,7 @@ app = make_app()
 
 @app.command(epilog="Example: chatws doctor --port 3000")
 def doctor(
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port for the server.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="PORT", min=1, max=65_535, help="Port for the server.")] = None,
     data_dir: DataDir = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -25,7 +25,7 @@ app = make_app()
 
 @app.command(epilog="Example: chatws serve --port 3001 --bot echo")
 def serve(  # noqa: PLR0917  these are options, never positional
-    host: Annotated[str | None, typer.Option(help=help_of("host"))] = None,
+    host: Annotated[str | None, typer.Option(help=help_of("host"), metavar="ADDRESS")] = None,
     port: Annotated[str | None, typer.Option(help=help_of("port"), metavar="PORT")] = None,
     database_url: Annotated[str | None, typer.Option(help=help_of("database_url"), metavar="URL")] = None,
     redis_url: Annotated[str | None, typer.Option(help=help_of("redis_url"), metavar="URL")] = None,

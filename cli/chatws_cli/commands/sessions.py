@@ -22,7 +22,7 @@ app = make_app("Create sessions of customers.")
 @app.command(epilog="Example: chatws session create --json")
 def create(
     url: Url = DEFAULT_URL,
-    name: Annotated[str | None, typer.Option(help="Name shown to agents.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown to agents.")] = None,
     ca_file: CaFile = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -23,11 +23,13 @@ app = make_app("Create and inspect tokens of agents.")
 
 @app.command(epilog="Example: chatws token create --sub alice --name Alice --ttl 1h")
 def create(  # noqa: PLR0917  these are options, never positional
-    sub: Annotated[str, typer.Option(help="Id of the agent: 1-64 of A-Z a-z 0-9 _ -.")],
+    sub: Annotated[str, typer.Option(metavar="ID", help="Id of the agent: 1-64 of A-Z a-z 0-9 _ -.")],
     role: Annotated[Literal["admin"], typer.Option(help="Role; tokens are for agents only.")] = "admin",
-    ttl: Annotated[str, typer.Option(help="Lifetime of the token, for example 90s, 30m, 1h, 1d; at most 1d.")] = "1h",
-    name: Annotated[str | None, typer.Option(help="Name shown to customers; default: the id.")] = None,
-    email: Annotated[str | None, typer.Option(help="Email address of the agent.")] = None,
+    ttl: Annotated[
+        str, typer.Option(metavar="TIME", help="Lifetime of the token, for example 90s, 30m, 1h, 1d; at most 1d.")
+    ] = "1h",
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown to customers; default: the id.")] = None,
+    email: Annotated[str | None, typer.Option(metavar="EMAIL", help="Email address of the agent.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Print a new signed token, and nothing else."""

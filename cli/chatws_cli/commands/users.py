@@ -31,8 +31,8 @@ _MIN_PASSWORD = 8
 @app.command(epilog="Example: chatws user add alice --name Alice --email alice@example.org")
 def add(
     user_id: UserId,
-    email: Annotated[str, typer.Option(help="Email address to log in with.")],
-    name: Annotated[str | None, typer.Option(help="Name shown to customers; default: the id.")] = None,
+    email: Annotated[str, typer.Option(metavar="EMAIL", help="Email address to log in with.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown to customers; default: the id.")] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     *,
