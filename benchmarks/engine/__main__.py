@@ -1,6 +1,6 @@
 """Comparison of Socket.IO servers: CPU time, latency, memory, and the cost of a message with many idle connections.
 
-Each server is started anew for each round and pinned to one core; the load generator runs on the others. CPU time is
+A new server is started for each round and pinned to one core; the load generator runs on the others. CPU time is
 that of the server process, user and system.
 """
 

@@ -88,7 +88,7 @@ def explain(url: str, problem: ClientError) -> CommandError:
     if isinstance(problem, CannotConnect):
         advice = "is the server running? 'chatws serve' starts one"
         if "CERTIFICATE_VERIFY_FAILED" in problem.reason:
-            advice = "if the server has a certificate of its own, pass it with --ca-file"
+            advice = "if the server's certificate is self-signed, pass it with --ca-file"
         return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
     if isinstance(problem, RequestRefused):
         advice = _ADVICE.get(problem.code, "")

@@ -63,9 +63,9 @@ def choose_conversation(given: str | None, own: str | None) -> str:
     """Return the conversation to use.
 
     Raises:
-        CommandError: an agent has not chosen one; exit code 2.
+        CommandError: none is given, and an agent has no default; exit code 2.
     """
     if given is None and own is None:
         advice = "choose one with --conversation"
-        raise CommandError("an agent has no conversation of its own", advice=advice, code=ExitCode.USAGE)
+        raise CommandError("no conversation is chosen", advice=advice, code=ExitCode.USAGE)
     return given or own or ""

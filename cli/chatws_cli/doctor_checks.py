@@ -77,7 +77,7 @@ def check_database(settings: Settings) -> DoctorResult:
     prefix, _, path = settings.database.partition(":///")
     if not prefix.startswith("sqlite"):
         return DoctorResult("database", "note", "is not a local file", "`chatws db upgrade` tests the connection")
-    if not os.path.exists(path):  # noqa: PTH110  the path comes out of a URL
+    if not os.path.exists(path):  # noqa: PTH110  the path is part of a URL
         return DoctorResult("database", "ok", "will be created at the first start")
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as connection:

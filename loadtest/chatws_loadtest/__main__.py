@@ -1,4 +1,4 @@
-"""Program of ``chatws loadtest``, in a process of its own: the other commands do not import its dependencies."""
+"""Program of ``chatws loadtest``, in a separate process, so that other commands do not import its dependencies."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class Ledger:
         self._members[room][member].drop()
 
     def leave(self, room: int, member: int) -> None:
-        """Record that a member left for good: it need not receive anything any more."""
+        """Record that a member left permanently: it need not receive anything any more."""
         self.drop(room, member)
         self._present[room] &= ~(1 << member)
         for number, entry in list(self._entries.items()):

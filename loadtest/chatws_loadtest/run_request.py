@@ -31,7 +31,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Scenarios to run and their options; without a URL each scenario gets a bundled server of its own."""
+    """Scenarios to run and their options; without a URL each scenario gets a separate bundled server."""
 
     scenarios: Sequence[str]
     options: RunOptions

@@ -15,7 +15,7 @@ from chatws_loadtest.scenario_run import ScenarioRun
 from chatws_loadtest.thresholds import DELIVERY_METRICS
 
 RECONNECT_TIMEOUT_S: Final = 30.0
-"""A scenario waits this long for every user to reconnect; it then goes on without the others."""
+"""Time to wait for every user to reconnect; the scenario then continues without the missing ones."""
 
 UNDISTURBED_S: Final = 3.0
 """Time without disturbance before the first and after the last one."""

@@ -19,7 +19,7 @@ class LoadtestFailed(Exception):
 
 
 def loadtest(*options: str, timeout_s: float = 600.0) -> Report:
-    """Run ``chatws loadtest`` with these options in a process of its own, and return its report.
+    """Run ``chatws loadtest`` with these options in a separate process, and return its report.
 
     Assert on ``report.outcome``, or on values in ``report.scenarios``.
 

@@ -40,7 +40,7 @@ class WorkerPool:
 
     def __init__(self, plans: Sequence[WorkerPlan], stats: StatsCollector) -> None:
         self.broken = asyncio.Event()
-        """Set once a process ended without a final report: measurements of the others are worthless from then on."""
+        """Set once a process ended without a final report; later measurements of the others are invalid."""
         self.lost = 0
         """Processes that ended without a final report."""
         self.guide_only = False

@@ -136,7 +136,9 @@ class TextMode(ChatLoop):
         if self.console.is_interactive:
             self.spawn(work)
         else:
-            await self.show_errors_of(work)  # the next line may be for the conversation that this one joins
+            await self.show_errors_of(
+                work
+            )  # the next line may be a message to the conversation that this command joins
 
     async def _send_text(self, text: str) -> None:
         if self.conversation_id is None:

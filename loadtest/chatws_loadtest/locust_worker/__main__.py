@@ -65,7 +65,7 @@ def main() -> int:
 
 @contextmanager
 def _csv_files(environment: Environment, pool: UserPool, prefix: str) -> Iterator[None]:
-    """Let Locust write its CSV files; at the end, write those with totals once more, with the last measurements."""
+    """Let Locust write its CSV files; at the end, rewrite those with totals, to include the last measurements."""
     report_to_locust(environment, pool)
     writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, prefix, full_history=True)
     writing = gevent.spawn(writer)

@@ -137,7 +137,7 @@ class ChatUser:
             self._driver.apply(self._driver.session.token_renewed(self._short_lived.token, now_s()))
 
     def close(self) -> None:
-        """Disconnect for good."""
+        """Disconnect permanently."""
         self._has_left = True
         self._driver.close()
         self._room.present.discard(self.member)

@@ -60,7 +60,7 @@ class SocketIOChatUser(locust_user.ScheduledLocustUser):
     """User that Locust may stop at any time."""
 
     def on_stop(self) -> None:
-        """Disconnect, so that no other user waits for this one."""
+        """Disconnect, so that the other members of the room do not wait for this user."""
         if self.pool is not None and self.index is not None:
             self.pool.remove_user(self.index, DRAIN_S)
 

@@ -87,7 +87,7 @@ class UserPool:
         return len(self.users) - 1
 
     def remove_user(self, index: int, timeout_s: float) -> None:
-        """Disconnect a user for good, once no message of its room is in flight, or after the timeout."""
+        """Disconnect a user permanently, once no message of its room is in flight, or after the timeout."""
         room, member, _ = self._assigned[index]
         deadline_s = now_s() + timeout_s
         while not self.shared.ledger.is_room_settled(room.index) and now_s() < deadline_s:

@@ -18,7 +18,7 @@ MAX_LABELS: Final = 12
 ROUND_STEPS: Final = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
 COLOURS: Final = ("#1f6feb", "#d29922", "#1a7f37", "#8250df", "#cf222e")
 DASHES: Final = ("", "6 3", "2 3", "8 3 2 3", "1 3")
-"""Lines differ by their dashes too, so that they can be told apart without colour."""
+"""Lines differ by their dashes too, so that they can be distinguished without colour."""
 
 
 @dataclass(frozen=True, slots=True)
