@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from chatws.settings import Settings
 
 State = Literal["ok", "note", "broken"]
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MIN_SIZE = (40, 12)
 
 
