@@ -17,5 +17,5 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def check(ctx: typer.Context) -> None:
-    """Check that a server conforms to the integration guide, and list the additions it offers."""
+    """Check that a server conforms to the integration guide. It also lists the additions that the server offers."""
     os.execv(sys.executable, [sys.executable, "-m", "chatws_loadtest.check", *ctx.args])  # noqa: S606 - no shell is involved

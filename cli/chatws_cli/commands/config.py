@@ -23,7 +23,7 @@ def show(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print the value and the source of every setting; passwords are masked."""
+    """Print the value and the source of every setting. Passwords are masked."""
     from chatws.settings import effective
 
     rows = effective(load_settings(None, assignments or [], config))

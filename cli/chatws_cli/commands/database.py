@@ -22,7 +22,7 @@ app = make_app("Upgrade, back up, restore, copy and prune the database.")
 
 @app.command(epilog="Example: chatws db upgrade")
 def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Upgrade the database schema to this version; the server does so at its start."""
+    """Upgrade the database schema to this version. The server does so at its start."""
     from chatws.store import maintenance
     from chatws_cli.database import store_errors
 
@@ -39,7 +39,7 @@ def backup(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Copy the database into a file, even while a server writes to it."""
+    """Copy the database into a file. A server may write to it meanwhile."""
     from chatws.store import AlreadyExists, maintenance
     from chatws_cli.database import store_errors
 
@@ -58,7 +58,7 @@ def restore(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Replace the content of the database by a backup; servers must be stopped, and clients reload all messages."""
+    """Replace the content of the database by a backup. Servers must be stopped; clients reload all messages."""
     from chatws.store import Damaged, maintenance
     from chatws_cli.database import store_errors
 
@@ -73,7 +73,7 @@ def restore(
 
 @app.command("new-epoch", epilog="Example: chatws db new-epoch")
 def new_epoch(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Make clients reload all messages, after another tool restored the database; servers must be stopped."""
+    """Make clients reload all messages. For use after another tool restored the database; servers must be stopped."""
     from chatws.store import maintenance
     from chatws_cli.database import store_errors
 
@@ -93,7 +93,7 @@ def copy(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Copy all data from SQLite to PostgreSQL, or back, in one transaction; every server must be stopped."""
+    """Copy all data from SQLite to PostgreSQL, or back. Every server must be stopped; the copy is one transaction."""
     import asyncio
 
     from chatws.store import transfer
@@ -115,9 +115,10 @@ def prune(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
 ) -> None:
-    """Delete resolved conversations without later activity, ended sessions, and customers left with neither.
+    """Delete old conversations, sessions and customers.
 
-    Servers may keep running. Open and assigned conversations are kept, whatever their age.
+    This deletes resolved conversations without later activity, ended sessions, and customers left with neither. Open
+    and assigned conversations are kept, whatever their age. Servers may keep running.
     """
     from chatws.store import retention
     from chatws_cli.database import with_database

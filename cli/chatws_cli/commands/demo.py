@@ -24,7 +24,7 @@ def demo(
         bool, typer.Option("--plain", help="Watch a scripted conversation as lines, as in a pipe.")
     ] = False,
 ) -> None:
-    """Chat as customer and agent side by side, or watch a scripted conversation with --plain.
+    """Chat as customer and agent side by side. With --plain, watch a scripted conversation.
 
     Real clients and a real server, on a free port and in a temporary directory. The script restarts the server.
     """

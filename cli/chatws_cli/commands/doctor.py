@@ -21,9 +21,9 @@ def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check port, data directory, database, secret, browser assets and terminal; exit code 1 if something is broken.
+    """Check whether this machine can run a server. Exit code 1 if something is broken.
 
-    The checks change nothing.
+    The checks cover port, data directory, database, secret, browser assets and terminal; they change nothing.
     """
     from chatws_cli.doctor_checks import run_checks
 

@@ -20,7 +20,7 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def loadtest(ctx: typer.Context) -> None:
-    """Put a server under load, and compare the measurements with thresholds."""
+    """Put a server under load. The measurements are compared with thresholds."""
     if find_spec("locust") is None or find_spec("hdrh") is None:
         raise CommandError(
             "the load test is not installed", advice="pip install 'chatws[loadtest]'", code=ExitCode.USAGE

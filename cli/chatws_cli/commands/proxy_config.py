@@ -44,7 +44,7 @@ def nginx(  # noqa: PLR0917  these are options, never positional
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM private key for nginx.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file of the servers.", metavar="FILE")] = None,
 ) -> None:
-    """Print a configuration for nginx: sticky polling, upgrades, streams, timeouts, TLS, client addresses."""
+    """Print a configuration for nginx. It covers sticky polling, upgrades, streams, timeouts, TLS, client addresses."""
     from chatws_cli.nginx import NginxConfig, render
     from chatws_cli.server_urls import own_servers
 

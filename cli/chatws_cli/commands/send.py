@@ -46,7 +46,7 @@ def send(  # noqa: PLR0917  these are options, never positional
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ack as one JSON object.")] = False,
 ) -> None:
-    """Send one message and wait until the server has stored it; exit code 1 without an ack."""
+    """Send one message and wait until the server has stored it. Exit code 1 without an ack."""
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain
 

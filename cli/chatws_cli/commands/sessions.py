@@ -27,7 +27,7 @@ def create(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Create a session on a running server and print it; the session id is a secret."""
+    """Create a session on a running server and print it. The session id is a secret."""
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain
 

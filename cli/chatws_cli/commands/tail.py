@@ -34,9 +34,10 @@ def tail(  # noqa: PLR0917  these are options, never positional
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line, as agent --json prints.")] = False,
 ) -> None:
-    """Follow a conversation, or an agent's whole inbox without --conversation, until Ctrl-C.
+    """Follow a conversation, or an agent's inbox, until Ctrl-C.
 
-    It reconnects automatically and misses no message of a conversation.
+    An agent follows the whole inbox without --conversation. The command reconnects automatically and misses no
+    message of a conversation.
     """
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain

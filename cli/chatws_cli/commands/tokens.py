@@ -58,9 +58,10 @@ def inspect(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print the claims of a token and whether the key of this server accepts it.
+    """Print the claims of a token and whether it is accepted.
 
-    The token comes from --token-file, CHATWS_TOKEN or standard input; exit code 4 when it is not accepted.
+    The token is verified with the key of this server. It comes from --token-file, CHATWS_TOKEN or standard input; exit
+    code 4 when it is not accepted.
     """
     token = find_secret(token_file, "CHATWS_TOKEN") or _read_token()
     if not token:

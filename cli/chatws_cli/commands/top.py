@@ -24,9 +24,10 @@ def top(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per sample.")] = False,
 ) -> None:
-    """Show metrics of servers from their /metrics: connections, messages, latencies, queues, per server and in total.
+    """Show live metrics of servers, per server and in total.
 
-    Each server is queried directly, not through a proxy. In a pipe it prints one line per sample. Ctrl-C ends it.
+    The metrics are those of /metrics: connections, messages, latencies, queues. Each server is queried directly, not
+    through a proxy. In a pipe the command prints one line per sample. Ctrl-C ends it.
     """
     from chatws_cli.chat_session import client_options
     from chatws_cli.server_urls import own_servers

@@ -77,7 +77,7 @@ def passwd(
     *,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Change the password of an agent; earlier tokens are revoked and open connections end within a second."""
+    """Change the password of an agent. Earlier tokens are revoked and open connections end within a second."""
     from chatws_cli.database import with_store
 
     settings = database_settings(data_dir, database_url)
@@ -93,7 +93,7 @@ def passwd(
 
 @app.command(epilog="Example: chatws user disable alice")
 def disable(user_id: UserId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Disable an agent: log-in and tokens are refused, open connections end within a second."""
+    """Disable an agent. Log-in and tokens are refused, open connections end within a second."""
     from chatws_cli.database import with_store
 
     async def disable_account(store: Store) -> None:
@@ -119,9 +119,10 @@ def erase(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Erase a user permanently: name, email, password, sessions and the text of every message.
+    """Erase a user permanently.
 
-    Servers may keep running; connections of the user end within a second. Conversations keep their order.
+    This removes name, email, password, sessions and the text of every message. Servers may keep running; connections
+    of the user end within a second. Conversations keep their order.
     """
     from chatws.store import retention
     from chatws_cli.database import with_database
