@@ -76,6 +76,6 @@ def test_dry_run_prints_the_counts_that_prune_deletes(chatws: RunCommand, data_d
 def test_erase_prints_counts_and_an_unknown_user_is_an_error(chatws: RunCommand, data_dir: Path) -> None:
     done = chatws("user", "erase", "ann", "--data-dir", str(data_dir))
     assert done.stdout == "erased ann: 1 messages, 1 sessions\n"
-    done = chatws("user", "erase", "nobody", "--data-dir", str(data_dir))
+    done = chatws("user", "erase", "unknown-user", "--data-dir", str(data_dir))
     assert (done.returncode, done.stdout) == (1, "")
     assert "no such account" in done.stderr

@@ -68,8 +68,8 @@ async def _log_in(url: str, password: str) -> str:
         (["add", "a b", "--email", "x@y"], "", 2, "the id cannot be"),
         (["add", "alice", "--email", "x@y"], "", 2, "use --password-stdin"),
         (["add", "alice", "--email", "x@y", "--password-stdin"], "short\n", 2, "too short"),
-        (["passwd", "nobody", "--password-stdin"], "long enough\n", 1, "no such account"),
-        (["disable", "nobody"], "", 1, "no such account"),
+        (["passwd", "unknown-user", "--password-stdin"], "long enough\n", 1, "no such account"),
+        (["disable", "unknown-user"], "", 1, "no such account"),
     ],
 )
 def test_invalid_account_commands_fail_with_one_line(  # noqa: PLR0917 - fixtures and a table

@@ -131,7 +131,7 @@ async def test_handoff_keyword_cancels_the_reply_in_progress(chat: RunningChat) 
     assert [role for role, _ in await history_of(customer)] == ["customer", "customer", "bot"]
 
 
-@pytest.mark.parametrize("pieces", [("Let me get somebody.",), ()], ids=["with text", "without text"])
+@pytest.mark.parametrize("pieces", [("Let me call an agent.",), ()], ids=["with text", "without text"])
 async def test_bot_hands_off_after_its_final_text(chat: RunningChat, pieces: tuple[str, ...]) -> None:
     bot = ScriptedBot(*pieces, HandOff("too hard"), "never sent")
     bot.may_reply.set()

@@ -61,7 +61,7 @@ async def test_send_to_user_works_without_payload_and_without_connections(chat: 
     agent = await chat.agent()
     chat.service.send_to_user("agent-1", "refresh")
     assert await agent.expect("refresh") is None
-    assert chat.service.send_to_user("nobody", "refresh") == 0
+    assert chat.service.send_to_user("unknown-user", "refresh") == 0
 
 
 @pytest.mark.parametrize("event", ["connect", "connect_error", "disconnect", *EVENTS])

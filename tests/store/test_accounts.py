@@ -24,7 +24,7 @@ async def test_account_is_found_by_id_and_by_email_without_case(store: Store) ->
     assert (added.disabled, added.tokens_valid_after_ms, added.created_at_ms) == (False, 0, START_MS)
     assert await store.account("agent") == added
     assert await store.account_by_email(" AGNES@example.ORG") == added
-    assert await store.account("nobody") is None
+    assert await store.account("unknown-user") is None
     assert await store.account_by_email("nobody@example.org") is None
 
 

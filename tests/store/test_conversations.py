@@ -51,7 +51,7 @@ async def test_transition_needs_a_conversation_and_an_assignee_that_exist(store:
     with pytest.raises(NotFound):
         await store.transition("nowhere", version=1, status="queued", assignee_id=None)
     with pytest.raises(NotFound) as caught:
-        await store.transition(room, version=1, status="assigned", assignee_id="nobody")
+        await store.transition(room, version=1, status="assigned", assignee_id="unknown-user")
     assert caught.value.kind == "account"
     unchanged = await store.conversation(room)
     assert unchanged is not None

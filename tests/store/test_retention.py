@@ -123,4 +123,4 @@ async def test_erase_keeps_the_order_and_removes_personal_data(lasting_url: str,
         assert await store.erased_lately() == ["ann", "agent"]
         assert await retention.erase(database, "ann", LATER_MS, notice_s=0) == retention.Erased(sessions=0, messages=0)
         with pytest.raises(NotFound):
-            await retention.erase(database, "nobody", LATER_MS, notice_s=0)
+            await retention.erase(database, "unknown-user", LATER_MS, notice_s=0)

@@ -113,7 +113,7 @@ async def _unknown_transport(context: CheckContext) -> None:
 
 @guide_check("transport.stranger", "an unknown session id is refused")
 async def _unknown_sid(context: CheckContext) -> None:
-    status, _ = await context.get(f"{POLLING}&sid=nobody")
+    status, _ = await context.get(f"{POLLING}&sid=unknown")
     require(status == BAD_REQUEST, f"the status is {status}")
 
 
