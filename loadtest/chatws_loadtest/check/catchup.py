@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import Fields, RawClient
 from chatws_loadtest.check.registry import addition_check, require
+from chatws_loadtest.raw_client import Fields, RawClient
 
 OK = 200
 BATCH_SIZE = 5

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import Fields, RawClient
+from chatws_loadtest.raw_client import Fields, RawClient
 
 if TYPE_CHECKING:
     import ssl

@@ -9,8 +9,8 @@ import msgspec
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import ConnectErrorReceived, Fields, PacketMissing, RawClient
 from chatws_loadtest.check.registry import guide_check, require
+from chatws_loadtest.raw_client import ConnectErrorReceived, Fields, PacketMissing, RawClient
 
 
 @guide_check("auth.session", "a customer's session is accepted")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
-from chatws_loadtest.check.raw_client import PacketMissing
 from chatws_loadtest.check.registry import addition_check, guide_check, require
+from chatws_loadtest.raw_client import PacketMissing
 
 EXPIRY_S = 4.5
 """The guide's 3 seconds, and 1.5 seconds for processing and transport."""

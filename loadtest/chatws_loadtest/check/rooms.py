@@ -6,8 +6,8 @@ import re
 
 from chatws_loadtest.check.check_context import CheckContext, unique_text
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import Fields, PacketMissing, RawClient
 from chatws_loadtest.check.registry import addition_check, guide_check, require
+from chatws_loadtest.raw_client import Fields, PacketMissing, RawClient
 
 STREAM = 20
 TOO_LONG = 200_000

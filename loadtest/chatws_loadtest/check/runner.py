@@ -11,8 +11,8 @@ import msgspec
 from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
-from chatws_loadtest.check.raw_client import ConnectErrorReceived, PacketMissing
 from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult
+from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing
 
 MODULES = (transports, identity, rooms, presence_checks, catchup)
 """Their import registers the checks."""

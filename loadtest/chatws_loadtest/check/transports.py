@@ -11,8 +11,8 @@ import msgspec
 from chatws.wire import engineio, socketio
 from chatws_loadtest.check.check_context import CheckContext
 from chatws_loadtest.check.errors import NotOffered
-from chatws_loadtest.check.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
 from chatws_loadtest.check.registry import addition_check, guide_check, require
+from chatws_loadtest.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
 
 BAD_REQUEST = 400
 OK = 200

@@ -1,4 +1,4 @@
-"""Socket.IO client of the checks: exposes every packet and repairs nothing."""
+"""Socket.IO client without a session: exposes every packet and repairs nothing."""
 
 from __future__ import annotations
 
