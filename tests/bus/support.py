@@ -34,8 +34,7 @@ class RecordingBusListener:
         self.deliveries: list[tuple[str, str, BusMessage]] = []
         self.gone: list[str] = []
         self.resumes = 0
-        self._changed = asyncio.Condition()
-        self._notifying: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
 
     @property
     def messages(self) -> list[BusMessage]:
@@ -43,30 +42,27 @@ class RecordingBusListener:
 
     def received(self, channel: str, origin: str, message: BusMessage) -> None:
         self.deliveries.append((channel, origin, message))
-        self._notify()
+        self._changed.set()
 
     def resumed(self) -> None:
         self.resumes += 1
-        self._notify()
+        self._changed.set()
 
     def server_gone(self, origin: str) -> None:
         self.gone.append(origin)
-        self._notify()
+        self._changed.set()
 
     async def resumed_by(self, times: int = 1) -> None:
         """Wait until the bus has resumed this many times."""
         await self.until(lambda: self.resumes >= times)
 
     async def until(self, reached: Callable[[], bool]) -> None:
-        """Wait until a received message or event makes the condition true."""
-        async with asyncio.timeout(TIMEOUT_S), self._changed:
-            await self._changed.wait_for(reached)
+        """Wait until a received message or event makes the condition true.
 
-    def _notify(self) -> None:
-        task = asyncio.create_task(self._wake())
-        self._notifying.add(task)
-        task.add_done_callback(self._notifying.discard)
-
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        The condition is checked once for all messages of one read: a check per message of a long queue would block the
+        event loop, with the servers in it, for longer than their leases.
+        """
+        async with asyncio.timeout(TIMEOUT_S):
+            while not reached():
+                self._changed.clear()
+                await self._changed.wait()

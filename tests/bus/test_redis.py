@@ -136,6 +136,21 @@ async def test_emptied_redis_is_filled_again_and_no_server_counts_as_gone(
     assert one.bus.stats.reconnects == 0
 
 
+async def test_presence_is_readable_while_it_is_written_again(redis: RedisServer, redis_cluster: RedisCluster) -> None:
+    one, two = await pair(redis_cluster)
+    one.bus.set_presence(entry("eve", role="admin"))
+    while await agents_seen_by(two) != {"ann", "eve"}:
+        pass
+    one.bus.set_presence(entry("eve", "offline", "admin"))
+    while await agents_seen_by(two) != {"ann"}:
+        pass
+    for number in range(5):
+        # The server finds its lease expired, and writes everything again.
+        await asyncio.to_thread(redis.call, "ZADD", "chatws:servers", now_unix_ms() - 1, one.origin)
+        while one.listener.resumes <= number:
+            assert await agents_seen_by(two) == {"ann"}
+
+
 async def test_pause_longer_than_a_lease_makes_no_server_count_as_gone(redis: RedisServer) -> None:
     cluster = RedisCluster(redis, "chatws", FAST._replace(lease=1.0))
     one, two = await pair(cluster)

@@ -9,12 +9,14 @@ from chatws.bus import BadBusUrl, BusStats, MemoryBus
 from chatws.bus.factory import make_bus
 from chatws.bus.messages import MAX_MESSAGE_BYTES, UserEvent
 from chatws.bus.redis import RedisBus
+from chatws.bus.redis.keys import RedisKeys
 from chatws.bus.redis.membership import MAX_PEERS, Membership
+from chatws.bus.redis.presence_store import PresenceStore
 from chatws.bus.redis.publish_queue import MAX_AGE_MS, MAX_QUEUED, PublishQueue
 from chatws.bus.redis.url import parse_redis_url
 from chatws.settings import Settings, load
 from chatws.settings.loader import effective
-from tests.bus.support import message
+from tests.bus.support import entry, message
 
 
 @pytest.mark.parametrize(
@@ -171,3 +173,22 @@ def test_number_of_known_servers_is_bounded() -> None:
         membership.add(f"forged-{number}")
     membership.update({f"more-{number}": 12_000 for number in range(5 * MAX_PEERS)}, 2_000)
     assert len(membership.update({}, 100_000)) == MAX_PEERS
+
+
+def test_rewrite_of_presence_removes_unconfirmed_users_and_no_others() -> None:
+    store = PresenceStore(RedisKeys("p"), "me", LEASE_MS)
+    for user_id in ("ann", "bob", "eve"):
+        store.put(entry(user_id))
+    store.take_changes()
+    store.confirm()
+    store.put(entry("bob", "offline"))
+    store.take_changes()  # the connection is lost before the reply
+    store.put(entry("eve", "offline"))
+    removals = [command for command in store.take_all() if command[0] in {"DEL", "HDEL"}]
+    assert removals == [("HDEL", RedisKeys("p").customers("me"), "bob", "eve")]
+    store.put(entry("bob"))
+    store.take_changes()
+    removals = [command for command in store.take_all() if command[0] in {"DEL", "HDEL"}]
+    assert removals == [("HDEL", RedisKeys("p").customers("me"), "eve")]
+    store.confirm()
+    assert not [command for command in store.take_all() if command[0] in {"DEL", "HDEL"}]

@@ -262,6 +262,7 @@ class RedisBus:
         # Only a reconnect writes a rejected presence change again.
         if unwritten := [reply for reply in changed if isinstance(reply, ResponseError)]:
             raise BusUnavailable(f"rejected: {describe_error(unwritten[0])}")
+        self._lease.presence.confirm()
         if rejected:
             reason = describe_error(rejected[0])
             self._limited_log.write(logging.WARNING, "bus_message_rejected", reason=reason, messages=len(rejected))

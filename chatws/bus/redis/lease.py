@@ -147,6 +147,7 @@ class ServerLease:
     async def _write_presence(self, connection: RedisConnection) -> None:
         for command in self.presence.take_all():
             await connection.request_checked(command)
+        self.presence.confirm()
 
     async def _write_lease(self, connection: RedisConnection, now_ms: int) -> None:
         oldest_ms = now_ms - FORGET_AFTER_LEASES * self._lease_ms

@@ -34,6 +34,8 @@ class PresenceStore:
         self._entries: dict[str, PresenceEntry] = {}
         self._changed: dict[str, str] = {}
         """Users to write or to remove, with the hash of each."""
+        self._removed: dict[str, str] = {}
+        """Users removed by commands without a reply so far: after a lost connection Redis may still have them."""
 
     def put(self, entry: PresenceEntry) -> None:
         """Store an entry; the status ``offline`` removes the user's entry."""
@@ -50,21 +52,30 @@ class PresenceStore:
         for user_id, key in self._changed.items():
             entry = self._entries.get(user_id)
             commands.append(("HDEL", key, user_id) if entry is None else ("HSET", key, user_id, _encode(entry)))
-        self._changed.clear()
+        self._forget_changes()
         # A hash that is created anew because Redis was emptied must expire too.
         return [*commands, *self.renewal()] if commands else []
 
     def take_all(self) -> list[Command]:
-        """Return the commands that rewrite all entries, and clear the changes."""
-        self._changed.clear()
-        commands: list[Command] = [("DEL", self._agents, self._customers), ("HSET", self._agents, MARK, "")]
+        """Return the commands that rewrite all entries, and clear the changes.
+
+        The hashes are not emptied first: other servers would read the users as offline until they are filled again.
+        """
+        self._forget_changes()
+        commands: list[Command] = [("HSET", self._agents, MARK, "")]
         for key in (self._agents, self._customers):
             entries = [(user_id, entry) for user_id, entry in self._entries.items() if self._hash_of(entry) == key]
             for start in range(0, len(entries), CHUNK):
                 chunk = entries[start : start + CHUNK]
                 fields = [value for user_id, entry in chunk for value in (user_id, _encode(entry))]
                 commands.append(("HSET", key, *fields))
+            removed = [user_id for user_id, hash_key in self._removed.items() if hash_key == key]
+            commands += [("HDEL", key, *removed[start : start + CHUNK]) for start in range(0, len(removed), CHUNK)]
         return [*commands, *self.renewal()]
+
+    def confirm(self) -> None:
+        """Record that Redis has executed all commands returned so far."""
+        self._removed.clear()
 
     def renewal(self) -> list[Command]:
         """Return the commands that renew the expiry of the entries."""
@@ -77,6 +88,14 @@ class PresenceStore:
     def removal(self) -> Command:
         """Return the command that removes all entries."""
         return ("DEL", self._agents, self._customers)
+
+    def _forget_changes(self) -> None:
+        for user_id, key in self._changed.items():
+            if user_id in self._entries:
+                self._removed.pop(user_id, None)
+            else:
+                self._removed[user_id] = key
+        self._changed.clear()
 
     def _hash_of(self, entry: PresenceEntry) -> str:
         return self._agents if entry.user.role == "admin" else self._customers
