@@ -141,12 +141,14 @@ async def test_server_that_begins_to_host_receives_the_members(start_cluster: St
 
 
 async def test_users_of_an_ended_server_are_offline_unless_they_reconnect(start_cluster: StartCluster) -> None:
-    cluster = await start_cluster(presence_grace_ms=1_500)
+    cluster = await start_cluster(presence_grace_ms=60_000)
     _, customer = await cluster.pair()
     await cluster.join_third(customer)
     cluster.buses[0].disconnect()
     back = await cluster.servers[1].agent("agent-2")
     await back.call("join_conversation", "conv-1")
+    await settle_all(back, customer)
+    cluster.servers[1].clock.advance(60)
     assert (await customer.expect("presence_update", userId="agent-1"))["status"] == "offline"
     await settle_all(back, customer)
     assert "offline" not in statuses(customer, "agent-2")
