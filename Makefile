@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci bench-cluster bench-generator bench-terminal soak screenshots system
+.PHONY: help serve demo test check bench bench-ci bench-cluster bench-generator bench-terminal soak screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ screenshots: system $(VENV)/.installed-dev ## take screenshots of all pages into
 
 system:
 	@.ci/system-packages
+
+# In a fresh clone, each of the processes that run the tests would compile the tests and half of the installed modules.
+compiled-tests: $(VENV)/.installed-dev
+	@env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 
 # Inputs of the build, besides the Python files, which an editable install reads in place.
 BUILT_FROM := pyproject.toml hatch_build.py $(wildcard chatws/web/admin/src/*/*.ts)
