@@ -8,6 +8,8 @@ import random
 from collections import defaultdict
 from contextlib import AsyncExitStack, suppress
 
+import pytest
+
 from chatws.client import AgentClient, CustomerClient, MessageReceived, RestClient, SendHandle
 from chatws.client.base import ChatClient
 from tests.conftest import StartServer
@@ -17,6 +19,8 @@ from tests.support.server import ServerProcess
 CONVERSATIONS = 100
 AGENTS = 20
 KILLS = 3
+CONNECTING_AT_ONCE = 10
+RECONNECT_TIMEOUT_S = 90.0
 SEED = 20251028
 SEND_INTERVAL_S = (0.3, 1.2)
 """Bounds of the time between two messages of a client."""
@@ -45,6 +49,7 @@ class RecordingClient:
             await asyncio.sleep(rng.uniform(*SEND_INTERVAL_S))
 
 
+@pytest.mark.timeout(300)
 async def test_acked_messages_survive_kill_nine_and_arrive_exactly_once(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     rng = random.Random(SEED)
@@ -81,20 +86,29 @@ async def test_acked_messages_survive_kill_nine_and_arrive_exactly_once(start_se
 async def _connect(stack: AsyncExitStack, server: ServerProcess) -> list[RecordingClient]:
     tokens = [server.sign_token(f"agent-{number}") for number in range(AGENTS)]
     sessions = await asyncio.to_thread(lambda: [server.new_session() for _ in range(CONVERSATIONS)])
-    members = []
-    for number, session in enumerate(sessions):
-        customer = CustomerClient(server.url, session["sessionId"])
-        agent = AgentClient(server.url, tokens[number % AGENTS])
-        for client in (customer, agent):
+    limit = asyncio.Semaphore(CONNECTING_AT_ONCE)
+
+    async def join(client: ChatClient, conversation_id: str) -> RecordingClient:
+        async with limit:
             await stack.enter_async_context(client)
-            members.append(RecordingClient(client, session["conversationId"]))
-            await client.join_conversation(session["conversationId"], after_seq=0)
-    return members
+            member = RecordingClient(client, conversation_id)
+            await client.join_conversation(conversation_id, after_seq=0)
+            return member
+
+    clients = [
+        (client, session["conversationId"])
+        for number, session in enumerate(sessions)
+        for client in (
+            CustomerClient(server.url, session["sessionId"]),
+            AgentClient(server.url, tokens[number % AGENTS]),
+        )
+    ]
+    return await asyncio.gather(*(join(client, conversation_id) for client, conversation_id in clients))
 
 
 async def _all_connected(members: list[RecordingClient]) -> None:
     """Wait until all clients have reconnected."""
-    await until(lambda: all(member.client.state == "connected" for member in members), timeout_s=30)
+    await until(lambda: all(member.client.state == "connected" for member in members), timeout_s=RECONNECT_TIMEOUT_S)
 
 
 async def _stored(server: ServerProcess, members: list[RecordingClient]) -> dict[tuple[str, int], str]:
