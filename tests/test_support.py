@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import urllib.request
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.tcp_relay import TcpRelay
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -75,3 +77,15 @@ async def test_official_client_connects_and_is_rejected(
 async def test_official_client_reports_a_refused_connection(node: NodeRunner) -> None:
     [failed] = await node.run("connect.mjs", f"http://127.0.0.1:{free_port()}", "websocket")
     assert failed["event"] == "connect_error"
+
+
+@pytest.mark.parametrize("iterations", range(7))
+async def test_relay_that_ends_while_it_accepts_leaves_no_socket_open(iterations: int) -> None:
+    # The fixture that collects garbage fails this test if a socket is left.
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as target:
+        relay = TcpRelay(target.sockets[0].getsockname()[1])
+        await relay.restore()
+        with socket.create_connection(("127.0.0.1", relay.port)):
+            for _ in range(iterations):
+                await asyncio.sleep(0)
+            await relay.close()

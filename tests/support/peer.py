@@ -101,7 +101,11 @@ class Peer:
             await http.close()
             raise
         peer = cls(http, socket)
-        assert isinstance(read_packet(await peer.receive_raw()), TransportOpened)
+        try:
+            assert isinstance(read_packet(await peer.receive_raw()), TransportOpened)
+        except BaseException:
+            await peer.close()
+            raise
         return peer
 
     async def send_raw(self, frame: str | bytes) -> None:

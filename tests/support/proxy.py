@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.support.tcp_relay import close_server
+
 
 class Proxy:
     """Proxy that forwards bytes, in segments of at most ``segment_bytes``.
@@ -32,7 +34,7 @@ class Proxy:
         try:
             yield self
         finally:
-            self._server.close()
+            await close_server(self._server)
             await self.cut()
 
     async def cut(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Self
 
 from tests.support.ports import reserve_port
+
+ITERATIONS_OF_ACCEPT = 4
+"""Event loop iterations in which asyncio passes on a connection that it has accepted."""
 
 
 class TcpRelay:
@@ -33,8 +35,8 @@ class TcpRelay:
     async def cut(self) -> None:
         """Abort all connections and reject new ones."""
         if self._server is not None:
-            self._server.close()
-            self._server = None
+            server, self._server = self._server, None
+            await close_server(server)
         tasks = list(self._connections)
         for task in tasks:
             task.cancel()
@@ -45,19 +47,24 @@ class TcpRelay:
         await self.cut()
         self._reservation.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await self._relay(reader, writer)
-        finally:
-            self._connections.discard(task)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Start the relay of a connection; one that was accepted just before `cut` is aborted.
+
+        It is not a coroutine, because one that is cancelled before its first step would leave the socket open.
+        """
+        if self._server is None:
             writer.transport.abort()
+            return
+        task = asyncio.create_task(self._relay(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            return
         copying = [asyncio.create_task(_copy(reader, target_writer)), asyncio.create_task(_copy(target_reader, writer))]
         try:
             await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
@@ -66,6 +73,15 @@ class TcpRelay:
             for task in copying:
                 task.cancel()
             await asyncio.gather(*copying, return_exceptions=True)
+
+
+async def close_server(server: asyncio.Server) -> None:
+    """Close a server after it has passed on the connections accepted so far, which `Server.close` would leave open."""
+    for listener in server.sockets:
+        asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(ITERATIONS_OF_ACCEPT):
+        await asyncio.sleep(0)
+    server.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
