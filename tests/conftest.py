@@ -25,8 +25,11 @@ TESTS = Path(__file__).parent
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
-LONG_DIRECTORIES = ("cluster", "e2e", "web", "cli", "loadtest", "benchmarks")
-"""Directories with the longest files. They start first: a long file that starts last leaves a processor idle."""
+LONG_DIRECTORIES = ("cluster", "cli", "e2e", "web", "loadtest", "benchmarks")
+"""Directories with the longest files. They start first: a long file that starts last leaves a processor idle.
+
+The many files of ``cli`` are between the tests of ``cluster`` and ``e2e`` that occupy a processor each.
+"""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
