@@ -81,7 +81,7 @@ async def test_official_client_reports_a_refused_connection(node: NodeRunner) ->
 
 @pytest.mark.parametrize("iterations", range(7))
 async def test_relay_that_ends_while_it_accepts_leaves_no_socket_open(iterations: int) -> None:
-    # The fixture that collects garbage fails this test if a socket is left.
+    # If a socket is left, the collection of garbage after this file fails its last test.
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as target:
         relay = TcpRelay(target.sockets[0].getsockname()[1])
         await relay.restore()
