@@ -11,7 +11,7 @@ from chatws_loadtest.stream_checker import GapReason, StreamChecker
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """Number of messages by outcome; the fields from ``unanswered`` to ``stalled`` are delivery failures.
+    """Number of messages by outcome; the fields from ``unanswered`` to ``malformed`` are delivery failures.
 
     The last two are no failures of a server that implements only the guide.
     """
@@ -36,6 +36,14 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
     Reports and thresholds call it ``deaf``.
     """
+    leaked: int = 0
+    """Received by a client that is not a member of the room."""
+    altered: int = 0
+    """Received with another content, conversation, sender or role than sent."""
+    misdated: int = 0
+    """Timestamps that are unreadable, not sane, or going backwards."""
+    malformed: int = 0
+    """Acks and events of another form than the contract's, and second acks."""
     excused: int = 0
     """Missed during a disconnect from a server without history."""
     repeated: int = 0
@@ -49,7 +57,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_delivery_failures(self) -> bool:
         """Whether the delivery of acked messages failed; unanswered messages are not included."""
-        return any((self.lost, self.gaps, self.duplicated, self.reordered, self.stalled))
+        counts = (self.lost, self.gaps, self.duplicated, self.reordered, self.stalled)
+        return any((*counts, self.leaked, self.altered, self.misdated, self.malformed))
 
     def __add__(self, other: Balance) -> Balance:
         """Add the counts of other messages."""

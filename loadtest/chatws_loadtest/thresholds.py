@@ -37,6 +37,8 @@ METRICS: Final[dict[str, tuple[MetricKind, str]]] = {
     "message": (MetricKind.LATENCY, "from the scheduled time of sending to receipt by the peer"),
     "ack": (MetricKind.LATENCY, "from the scheduled time of sending to the server's ack"),
     "typing": (MetricKind.LATENCY, "from the scheduled time of typing to the peer's indicator"),
+    "presence": (MetricKind.LATENCY, "from `authenticated` to the `presence_update` that its peer receives"),
+    "read": (MetricKind.LATENCY, "from marking messages as read to the peer's `message_read`"),
     "reconnect": (MetricKind.LATENCY, "from the port opening, or the cut, to the ack of the join"),
     "backoff": (MetricKind.LATENCY, "of that, the client's own waiting time before the successful attempt"),
     "rejoin": (MetricKind.LATENCY, "of that, from the start of the successful attempt to the ack of the join"),
@@ -49,28 +51,59 @@ METRICS: Final[dict[str, tuple[MetricKind, str]]] = {
     "gaps": (MetricKind.COUNT, "messages missing from a live stream and found in the history"),
     "deaf": (MetricKind.COUNT, "members that received nothing after reconnecting"),
     "unstored": (MetricKind.COUNT, "acked messages missing from the server's history"),
-    "unanswered": (MetricKind.COUNT, "messages neither acked nor refused"),
+    "unanswered": (MetricKind.COUNT, "messages neither acked nor refused within 10 s on an open connection"),
+    "leaked": (MetricKind.COUNT, "messages received by a client that is not in their conversation"),
+    "altered": (MetricKind.COUNT, "messages received with another content, conversation, sender or role than sent"),
+    "misdated": (MetricKind.COUNT, "timestamps that are unreadable, over an hour off, or going backwards"),
+    "malformed": (MetricKind.COUNT, "acks and events of another form than the contract's, and second acks"),
+    "typing_lost": (MetricKind.SHARE, "starts of typing that a peer never saw"),
+    "typing_stuck": (MetricKind.COUNT, "typing indicators that neither a stop nor the timeout ended"),
+    "typing_wrong": (MetricKind.COUNT, "typing indicators of another user, or of one that did not type"),
+    "presence_lost": (MetricKind.SHARE, "users that came online, and whose peer never saw it"),
+    "presence_stuck": (MetricKind.COUNT, "users shown as online after they had disconnected"),
+    "presence_wrong": (MetricKind.COUNT, "presence of a user outside the conversation, or that does not match"),
+    "read_lost": (MetricKind.SHARE, "read marks that a peer never saw"),
+    "read_stuck": (MetricKind.COUNT, "users whose read mark stayed behind for a peer until the end"),
+    "read_wrong": (MetricKind.COUNT, "read marks of another user, never set, or going backwards"),
     "sent": (MetricKind.COUNT, "messages sent"),
     "errors": (MetricKind.SHARE, "requests and connections that failed"),
 }
 """Every metric that a threshold may name, with its kind and a description."""
 
-DELIVERY_METRICS: Final = ("lost", "duplicated", "reordered", "gaps", "deaf", "unstored", "unanswered")
+DELIVERY_METRICS: Final = (
+    *("lost", "duplicated", "reordered", "gaps", "deaf", "unstored", "unanswered"),
+    *("leaked", "altered", "misdated", "malformed"),
+)
 """Metrics of delivery; their values do not depend on the load of the generator."""
+
+INDICATORS: Final = ("typing", "presence", "read")
+"""States of users that servers announce to their peers."""
+
+INDICATOR_METRICS: Final = tuple(f"{name}_{fault}" for name in INDICATORS for fault in ("lost", "stuck", "wrong"))
+"""Metrics of indicators, which do not depend on the load of the generator either."""
+
+_CORRECTNESS: Final = (
+    *(f"{name}==0" for name in DELIVERY_METRICS),
+    *(f"{name}<1%" if name.endswith("_lost") else f"{name}==0" for name in INDICATOR_METRICS),
+)
 
 GUIDE_USERS: Final = 500
 """Number of connections that the guide requires."""
 
 DEFAULTS: Final = (
     "connect.p95<500ms",
+    "joined.p95<500ms",
     "message.p95<100ms",
+    "ack.p95<100ms",
     "typing.p95<50ms",
     "reconnect.p95<2s",
     f"connections>={GUIDE_USERS}",
-    *(f"{name}==0" for name in DELIVERY_METRICS),
+    *_CORRECTNESS,
     "errors<0.1%",
 )
-"""The guide's five requirements and correct delivery; the guide names no percentile, so p95 is used."""
+"""The guide's five requirements, the same for joins and acks, and correct delivery; the guide names no percentile, so
+p95 is used.
+"""
 
 STATISTICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "max", "mean", "min")
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -81,7 +114,9 @@ _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
 }
 _UNITS_US: Final = {"us": 1, "µs": 1, "ms": 1_000, "s": 1_000_000}
-_FORM = re.compile(r"\s*([a-z]+)(?:\.([a-z0-9.]+?))?\s*(<=|>=|==|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(us|µs|ms|s|%)?\s*")
+_FORM = re.compile(
+    r"\s*([a-z]+(?:_[a-z]+)?)(?:\.([a-z0-9.]+?))?\s*(<=|>=|==|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*(us|µs|ms|s|%)?\s*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +223,7 @@ def default_thresholds(users: int = GUIDE_USERS) -> list[Threshold]:
 
 def delivery_thresholds() -> list[Threshold]:
     """Return the thresholds of correct delivery, which apply unless another threshold names the same metric."""
-    return [parse_threshold(f"{name}==0") for name in DELIVERY_METRICS]
+    return [parse_threshold(text) for text in _CORRECTNESS]
 
 
 def _join(metric: str, condition: str) -> str:

@@ -25,6 +25,7 @@ from chatws_loadtest.thresholds import (
         ("connections>=500", "connections", 500),
         ("errors<0.1%", "errors", 0.001),
         ("lost==0", "lost", 0),
+        ("typing_lost<1%", "typing_lost", 0.01),
     ],
 )
 def test_threshold_has_its_limit_in_the_unit_of_its_metric(text: str, name: str, limit: float) -> None:
@@ -92,7 +93,9 @@ def test_delivery_threshold_applies_unless_another_names_its_metric() -> None:
     given = [parse_threshold("message.p95<1s"), parse_threshold("lost<=3")]
     combined = [threshold.text for threshold in combine(delivery_thresholds(), given)]
     assert combined[:2] == ["message.p95<1s", "lost<=3"]
-    assert combined[2:] == [f"{name}==0" for name in DELIVERY_METRICS if name != "lost"]
+    delivery = [f"{name}==0" for name in DELIVERY_METRICS if name != "lost"]
+    assert combined[2 : 2 + len(delivery)] == delivery
+    assert combined[2 + len(delivery) :][:3] == ["typing_lost<1%", "typing_stuck==0", "typing_wrong==0"]
 
 
 def test_file_has_one_or_more_conditions_per_metric(tmp_path: Path) -> None:
