@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from chatws_loadtest.histogram import Histogram
-from chatws_loadtest.thresholds import DELIVERY_METRICS, MetricKind, Threshold
+from chatws_loadtest.thresholds import DELIVERY_METRICS, INDICATOR_METRICS, MetricKind, Threshold
 
-INVALID_LAG_SHARE: Final = 0.25
-"""Above this share of the lowest latency threshold, the send lag (p99) makes a missed threshold invalid."""
-SUSPECT_LAG_SHARE: Final = 0.10
+NOTED_LAG_SHARE: Final = 0.25
+"""Above this share of the lowest latency threshold, the generator's lag is noted although all thresholds are met."""
+STARVED_LAG_US: Final = 1_000_000
+"""Above this lag (p99), the generator may lose connections itself."""
 INVALID_CPU: Final = 0.95
 """Mean cores of one load process during the measurement; above it, the process cannot send on schedule."""
 SUSPECT_CPU: Final = 0.85
@@ -22,7 +24,10 @@ SUSPECT_CPU_SECONDS: Final = 0.05
 LEAST_DELIVERED: Final = 0.98
 """Share of the scheduled messages that a valid run has sent."""
 
+NO_DETAILS: Final[Mapping[str, str]] = MappingProxyType({})
 STOPPED: Final = "the run was stopped before its end"
+_CERTAIN: Final = frozenset((*DELIVERY_METRICS, *INDICATOR_METRICS))
+"""Metrics whose values do not depend on the generator's speed."""
 
 
 class Outcome(StrEnum):
@@ -43,6 +48,8 @@ class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):
     loop_lag_p99_us: int
     cpu_cores: float
     busy_seconds_share: float
+    send_lag_max_us: int = 0
+    loop_lag_max_us: int = 0
     workers_lost: int = 0
     rate_limited: int = 0
     stopped: bool = False
@@ -81,29 +88,35 @@ def judge(
     latencies: Mapping[str, Histogram],
     numbers: Mapping[str, float],
     health: GeneratorHealth,
+    details: Mapping[str, str] = NO_DETAILS,
 ) -> Verdict:
     """Judge a run by the thresholds; every threshold's metric must be in ``latencies`` or ``numbers``.
 
-    A threshold missed while the generator was the limit is invalid. Delivery thresholds are not: a duplicate does not
-    depend on the generator's speed. They are invalid only if the run was stopped before every message could arrive.
-    Measured latency includes the generator's own delay, so a threshold that is met by a busy generator is met. A run
-    is invalid in any case if messages were not sent, a load process was lost, or the server limited the rate.
+    ``details`` explains the values of metrics; a latency without samples and with such an explanation is missed.
+
+    A missed threshold is invalid only if the generator can explain it: a latency that its lag accounts for, or any
+    value while it was short of CPU. Delivery does not depend on its speed: its metrics are invalid only if the run was
+    stopped before every message could arrive. A run is invalid in any case if messages were not sent, a load process
+    was lost, or the server limited the rate; its thresholds are judged nevertheless.
     """
     judged = list(thresholds)
     invalidating = _invalidating(health)
-    limits, suspicions = _generator_limits(health, judged)
-    doubts = (*invalidating, *limits, *suspicions)
-    rows = tuple(_judge_row(threshold, latencies, numbers, doubts) for threshold in judged)
+    rows = tuple(
+        _judge_row(item, _measure(item, latencies, numbers), details.get(item.metric, ""), health, invalidating)
+        for item in judged
+    )
     reasons = [*invalidating]
-    if any(row.outcome is Outcome.INVALID for row in rows):
-        reasons += [reason for reason in (*limits, *suspicions) if reason not in reasons]
-        reasons += [f"{row.target}: {row.reason}" for row in rows if row.value is None]
+    reasons += [
+        f"{row.target}: {row.reason}"
+        for row in rows
+        if row.outcome is Outcome.INVALID and (row.value is None or not invalidating)
+    ]
     outcome = Outcome.PASS
     if reasons:
         outcome = Outcome.INVALID
     if any(row.outcome is Outcome.FAIL for row in rows):
         outcome = Outcome.FAIL
-    notes = [] if reasons else [f"all thresholds met, although {reason}" for reason in (*limits, *suspicions)]
+    notes = [] if outcome is not Outcome.PASS else _notes(health, judged)
     return Verdict(outcome=outcome, rows=rows, invalid_because=tuple(reasons), notes=tuple(notes))
 
 
@@ -113,22 +126,35 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     return next((outcome for outcome in (Outcome.FAIL, Outcome.INVALID) if outcome in found), Outcome.PASS)
 
 
+def _measure(
+    threshold: Threshold, latencies: Mapping[str, Histogram], numbers: Mapping[str, float]
+) -> tuple[float | None, int]:
+    """Return the value, None without enough samples, and the number of samples."""
+    if threshold.kind is not MetricKind.LATENCY:
+        return float(numbers[threshold.metric]), 1
+    histogram = latencies[threshold.metric]
+    samples = histogram.count
+    return _statistic(histogram, threshold) if samples >= threshold.samples_needed else None, samples
+
+
 def _judge_row(
-    threshold: Threshold, latencies: Mapping[str, Histogram], numbers: Mapping[str, float], doubts: Sequence[str]
+    threshold: Threshold,
+    measured: tuple[float | None, int],
+    detail: str,
+    health: GeneratorHealth,
+    invalidating: Sequence[str],
 ) -> VerdictRow:
-    if threshold.kind is MetricKind.LATENCY:
-        histogram = latencies[threshold.metric]
-        samples = histogram.count
-        value = _statistic(histogram, threshold) if samples >= threshold.samples_needed else None
-    else:
-        samples, value = 1, float(numbers[threshold.metric])
+    value, samples = measured
     outcome, reason = Outcome.PASS, ""
     if value is None:
-        outcome, reason = Outcome.INVALID, f"{samples} samples, {threshold.samples_needed} needed"
+        if not samples and detail and STOPPED not in invalidating:
+            outcome, reason = Outcome.FAIL, detail
+        else:
+            outcome, reason = Outcome.INVALID, f"{samples} samples, {threshold.samples_needed} needed"
     elif not threshold.is_met(value):
-        is_certain = not doubts or (threshold.metric in DELIVERY_METRICS and STOPPED not in doubts)
-        outcome = Outcome.FAIL if is_certain else Outcome.INVALID
-        reason = "missed" if is_certain else f"missed, but {doubts[0]}"
+        missed = f"missed: {detail}" if detail else "missed"
+        doubt = _doubt(threshold, value, health, invalidating)
+        outcome, reason = (Outcome.INVALID, f"{missed}, but {doubt}") if doubt else (Outcome.FAIL, missed)
     return VerdictRow(
         target=threshold.text,
         metric=threshold.metric,
@@ -139,6 +165,24 @@ def _judge_row(
         outcome=outcome,
         reason=reason,
     )
+
+
+def _doubt(threshold: Threshold, value: float, health: GeneratorHealth, invalidating: Sequence[str]) -> str:
+    """Return the reason why a missed threshold says nothing about the server; empty if it does."""
+    if threshold.metric in _CERTAIN:
+        return STOPPED if STOPPED in invalidating else ""
+    if invalidating:
+        return invalidating[0]
+    busy = _busy_cpu(health)
+    lag = _describe_lag(health)
+    if threshold.kind is MetricKind.LATENCY:
+        # The lag of the rarest cases is larger than the p99 that more common ones are corrected by.
+        is_rare = threshold.percent is None or threshold.percent > 99  # noqa: PLR2004  the lag's percentile
+        send_us = health.send_lag_max_us if is_rare else 0
+        loop_us = health.loop_lag_max_us if is_rare else 0
+        lag_us = max(send_us, health.send_lag_p99_us) + max(loop_us, health.loop_lag_p99_us)
+        return lag if threshold.is_met(value - lag_us) else busy
+    return busy or (lag if max(health.send_lag_p99_us, health.loop_lag_p99_us) > STARVED_LAG_US else "")
 
 
 def _statistic(histogram: Histogram, threshold: Threshold) -> float:
@@ -164,21 +208,24 @@ def _invalidating(health: GeneratorHealth) -> list[str]:
     return reasons
 
 
-def _generator_limits(health: GeneratorHealth, thresholds: Sequence[Threshold]) -> tuple[list[str], list[str]]:
-    """Return the reasons why the generator was the limit, and the reasons why it may have been."""
-    limits: list[str] = []
-    suspicions: list[str] = []
-    lowest_us = min((item.limit for item in thresholds if item.kind is MetricKind.LATENCY), default=None)
-    if lowest_us is not None:
-        for name, lag_us in (("send", health.send_lag_p99_us), ("loop", health.loop_lag_p99_us)):
-            text = f"the generator's {name} lag was {lag_us / 1000:.1f} ms (p99)"
-            if name == "send" and lag_us > INVALID_LAG_SHARE * lowest_us:
-                limits.append(text)
-            elif lag_us > SUSPECT_LAG_SHARE * lowest_us:
-                suspicions.append(text)
+def _describe_lag(health: GeneratorHealth) -> str:
+    name, lag_us = max(("send", health.send_lag_p99_us), ("loop", health.loop_lag_p99_us), key=lambda item: item[1])
+    return f"the generator's {name} lag was {lag_us / 1000:.1f} ms (p99)"
+
+
+def _busy_cpu(health: GeneratorHealth) -> str:
+    """Describe the CPU use of a generator that may have been the limit; empty if it was not."""
     text = f"the generator used {health.cpu_cores:.2f} of a core"
     if health.cpu_cores > INVALID_CPU:
-        limits.append(text)
-    elif health.cpu_cores > SUSPECT_CPU or health.busy_seconds_share > SUSPECT_CPU_SECONDS:
-        suspicions.append(f"{text}, over {SUSPECT_CPU} in {health.busy_seconds_share:.0%} of the seconds")
-    return limits, suspicions
+        return text
+    if health.cpu_cores > SUSPECT_CPU or health.busy_seconds_share > SUSPECT_CPU_SECONDS:
+        return f"{text}, over {SUSPECT_CPU} in {health.busy_seconds_share:.0%} of the seconds"
+    return ""
+
+
+def _notes(health: GeneratorHealth, thresholds: Sequence[Threshold]) -> list[str]:
+    """Return the reasons why the generator may have been the limit of a run that met its thresholds anyway."""
+    lowest_us = min((item.limit for item in thresholds if item.kind is MetricKind.LATENCY), default=float("inf"))
+    lag_us = max(health.send_lag_p99_us, health.loop_lag_p99_us)
+    reasons = [_describe_lag(health) if lag_us > NOTED_LAG_SHARE * lowest_us else "", _busy_cpu(health)]
+    return [f"all thresholds met, although {reason}" for reason in reasons if reason]

@@ -13,11 +13,16 @@ HEALTHY = GeneratorHealth(
 )
 FAST = Histogram.of([10_000] * 1_000)
 SLOW = Histogram.of([160_000] * 1_000)
+NONE_ARRIVED = "0 of 240 indicators arrived"
 
 
-def judge_message(histogram: Histogram, *, lost: int = 0, **health: float) -> Verdict:
-    thresholds = [parse_threshold("message.p95<100ms"), parse_threshold("lost==0")]
-    return judge(thresholds, {"message": histogram}, {"lost": lost}, msgspec.structs.replace(HEALTHY, **health))
+def judge_message(
+    histogram: Histogram, *, lost: int = 0, target: str = "message.p95<100ms", detail: str = "", **health: float
+) -> Verdict:
+    thresholds = [parse_threshold(target), parse_threshold("lost==0")]
+    details = {"message": detail, "lost": detail}
+    generator = msgspec.structs.replace(HEALTHY, **health)
+    return judge(thresholds, {"message": histogram}, {"lost": lost}, generator, details)
 
 
 def test_met_thresholds_pass() -> None:
@@ -36,6 +41,34 @@ def test_missed_threshold_with_a_late_generator_is_invalid_with_a_reason() -> No
     assert verdict.outcome is Outcome.INVALID
     assert not verdict.missed
     assert "send lag was 60.0 ms" in verdict.invalid_because[0]
+
+
+def test_missed_threshold_that_the_lag_of_the_generator_does_not_explain_fails() -> None:
+    assert judge_message(SLOW, send_lag_p99_us=17_000, loop_lag_p99_us=6_000).outcome is Outcome.FAIL
+    assert judge_message(SLOW, send_lag_p99_us=55_000, loop_lag_p99_us=6_000).outcome is Outcome.INVALID
+
+
+def test_rare_latencies_are_compared_with_the_maximum_lag() -> None:
+    for target, outcome in (("message.max<100ms", Outcome.INVALID), ("message.p99<100ms", Outcome.FAIL)):
+        verdict = judge_message(SLOW, target=target, send_lag_p99_us=1_000, send_lag_max_us=70_000)
+        assert verdict.outcome is outcome
+
+
+def test_missing_connections_fail_unless_the_generator_was_starved() -> None:
+    for lag_us, outcome in ((17_000, Outcome.FAIL), (2_000_000, Outcome.INVALID)):
+        health = msgspec.structs.replace(HEALTHY, loop_lag_p99_us=lag_us)
+        assert judge([parse_threshold("connections>=20")], {}, {"connections": 10}, health).outcome is outcome
+
+
+def test_latency_without_samples_fails_with_an_explanation_only() -> None:
+    verdict = judge_message(Histogram(), detail=NONE_ARRIVED)
+    assert [(row.outcome, row.reason) for row in verdict.rows][:1] == [(Outcome.FAIL, NONE_ARRIVED)]
+    assert judge_message(Histogram()).outcome is Outcome.INVALID
+    assert judge_message(Histogram(), detail=NONE_ARRIVED, stopped=True).outcome is Outcome.INVALID
+
+
+def test_reason_of_a_missed_threshold_names_an_example() -> None:
+    assert judge_message(FAST, lost=1, detail="message 7").rows[1].reason == "missed: message 7"
 
 
 def test_met_threshold_with_a_late_generator_passes_with_a_note() -> None:
@@ -84,7 +117,8 @@ def test_too_few_samples_never_pass() -> None:
 
 
 def test_value_is_compared_unrounded() -> None:
-    assert judge_message(Histogram.of([100_600] * 1_000)).outcome is Outcome.FAIL
+    verdict = judge_message(Histogram.of([100_600] * 1_000), send_lag_p99_us=0, loop_lag_p99_us=0)
+    assert verdict.outcome is Outcome.FAIL
 
 
 @settings(deadline=None, max_examples=25)
@@ -95,8 +129,10 @@ def test_verdict_needs_samples_and_latency_failures_need_a_healthy_generator(
     verdict = judge_message(Histogram.of([us] * count), send_lag_p99_us=lag_us, cpu_cores=cpu)
     if count < 200:
         assert verdict.outcome is Outcome.INVALID
-    if lag_us > 10_000 or cpu > 0.85:
+    elif us - lag_us - HEALTHY.loop_lag_p99_us < 99_000 or cpu > 0.85:
         assert verdict.outcome is not Outcome.FAIL
+    elif us - lag_us - HEALTHY.loop_lag_p99_us > 101_000:
+        assert verdict.outcome is Outcome.FAIL
     if verdict.outcome is Outcome.PASS:
         assert us < 100_000
 
