@@ -13,7 +13,7 @@ from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws.gc_tuning import tune_gc
 from chatws_loadtest.ipc import WorkerPlan, Workload
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.locust_worker.chat_user import now_s
+from chatws_loadtest.load_state import now_s
 from chatws_loadtest.locust_worker.gc_tuning import GC_THRESHOLD, freeze_garbage
 from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser
 from chatws_loadtest.locust_worker.user_pool import UserPool

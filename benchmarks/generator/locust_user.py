@@ -16,7 +16,7 @@ from locust.contrib.socketio import SocketIOUser
 from locust.env import Environment
 
 from benchmarks.generator import ipc
-from chatws_loadtest.locust_worker.chat_user import now_s
+from chatws_loadtest.load_state import now_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

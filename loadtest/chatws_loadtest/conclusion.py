@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from chatws_loadtest.deviations import describe_deviations, merge_deviations
 from chatws_loadtest.history_check import NotReadable
 from chatws_loadtest.ipc import WorkerDone
 from chatws_loadtest.ledger import Balance
@@ -65,7 +66,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         processes=options.processes,
         duration_s=round(max(0.0, stats.measure_until_s - stats.measure_from_s), 3),
         rate=options.rate,
-        verdict=judge(judged, histograms, counts.numbers, health),
+        verdict=judge(judged, histograms, counts.numbers, health, _describe(done)),
         latencies={name: Latency.of(histogram) for name, histogram in histograms.items()},
         numbers={name: value for name, value in counts.numbers.items() if name not in unchecked},
         balance=counts.balance,
@@ -104,6 +105,11 @@ async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[s
         "errors": failed / max(1, run.stats.requests),
     }
     return _Counts(balance, failures, numbers)
+
+
+def _describe(done: Sequence[WorkerDone]) -> dict[str, str]:
+    """Describe the deviations that the load processes found, by metric."""
+    return describe_deviations(merge_deviations(item for report in done for item in report.deviations))
 
 
 async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage: ServerUsage | None) -> list[str]:

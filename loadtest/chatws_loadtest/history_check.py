@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
+from chatws_loadtest.contents import read_origin
 from chatws_loadtest.ipc import RoomAssignment
 
 PAGE_SIZE: Final = 100
@@ -68,8 +69,8 @@ def _read(client: http.client.HTTPConnection, room: RoomAssignment, tag: str, *,
         page = json.loads(body)
         for message in page["messages"]:
             position = message["seq"]
-            message_tag, _, rest = message["content"].partition("-")
-            if message_tag == tag:
-                numbers[position] = int(rest.split("-", 2)[1])
+            origin = read_origin(message["content"], tag)
+            if origin is not None:
+                numbers[position] = origin.number
         more = page["hasMoreAfter"]
     return numbers

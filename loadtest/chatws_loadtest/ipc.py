@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chatws_loadtest.deviations import Deviation
 from chatws_loadtest.ledger import Balance
 
 
@@ -42,7 +43,9 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     rooms: list[RoomAssignment]
     workload: Workload
     tag: str
-    """Prefix of the content of every message; messages without it are ignored."""
+    """Prefix of the content of every message of this process."""
+    run_tag: str = ""
+    """Prefix that the tags of all processes of the run share; empty: there is only this process."""
     connects_per_s: float
     connect_timeout_s: float = 10.0
     seed: int = 1
@@ -145,6 +148,7 @@ class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stored: dict[str, list[tuple[int, int]]]
     """(seq, number) of every acked message, by conversation."""
     failures: dict[str, int]
+    deviations: list[Deviation]
     disconnected: int
     """Users that were not connected at the end."""
 

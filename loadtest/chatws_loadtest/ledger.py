@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from chatws_loadtest.deviations import Deviation, DeviationLog
 from chatws_loadtest.stream_checker import GapReason, StreamChecker
 
 
@@ -71,13 +72,20 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 class LedgerEntry(msgspec.Struct, eq=False):
     """Message in flight; the entry is removed once the message is acked and received by every member."""
 
+    number: int
     room: int
     sender: int
     scheduled_s: float
     sent_s: float
     missing: int
     """Bit mask of the members that have not received it."""
+    content: str = ""
     acked: bool = False
+    is_altered: bool = False
+    """A member received it with another content, conversation, sender or role."""
+    timestamp: str | None = None
+    """Timestamp of the last copy that was checked, and its Unix time (0: not usable)."""
+    dated_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -124,6 +132,9 @@ class Ledger:
         self.sent = 0
         self.stored: dict[int, list[tuple[int, int]]] = {}
         """(seq, number) of every acked message, by room."""
+        self.deviations = DeviationLog()
+        self.expected: dict[str, LedgerEntry] = {}
+        """Messages in flight by content."""
         self._entries: dict[int, LedgerEntry] = {}
         self._members: dict[int, list[StreamChecker]] = {}
         self._present: dict[int, int] = {}
@@ -160,9 +171,19 @@ class Ledger:
         """Record a message that is sent now, and return its number."""
         number, self.sent = self.sent, self.sent + 1
         self._open[room] += 1
-        self._entries[number] = LedgerEntry(room, sender, scheduled_s, now_s, self._present[room])
+        self._entries[number] = LedgerEntry(number, room, sender, scheduled_s, now_s, self._present[room])
         self._record("send_lag", scheduled_s, now_s)
         return number
+
+    def expect(self, number: int, content: str) -> None:
+        """Record the content of a message, which is unique, so that `expected` finds it."""
+        entry = self._entries[number]
+        entry.content = content
+        self.expected[content] = entry
+
+    def entry(self, number: int) -> LedgerEntry | None:
+        """Return the message if it is in flight."""
+        return self._entries.get(number)
 
     def send_again(self, number: int) -> None:
         """Record that a message is sent again to a server without idempotent send."""
@@ -180,19 +201,21 @@ class Ledger:
 
     def refuse(self, number: int, code: str) -> None:
         """Record the server's final refusal."""
-        self._open[self._entries.pop(number).room] -= 1
+        self._remove(number, self._entries[number])
         self._refused[code] += 1
 
-    def receive(self, room: int, member: int, *, sender: int, number: int, seq: int, now_s: float) -> None:
-        """Record a live copy received by a member, which may be the sender."""
+    def receive(
+        self, room: int, member: int, *, sender: int, number: int, seq: int, now_s: float, dated_s: float = 0.0
+    ) -> None:
+        """Record a live copy received by a member, which may be the sender; ``dated_s`` is its timestamp."""
         entry = self._entries.get(number)
         is_new = entry is not None and bool(entry.missing >> member & 1)
         stream = self._members[room][member]
         if seq:
-            stream.receive(seq, is_new=is_new)
+            stream.receive(seq, dated_s, is_new=is_new)
         else:
             is_repeat = not is_new and number in self._repeats and self._repeats[number].explain(member)
-            stream.receive_unnumbered(sender, number, is_new=is_new, is_repeat=is_repeat)
+            stream.receive_unnumbered(sender, number, dated_s, is_new=is_new, is_repeat=is_repeat)
         if entry is not None and is_new:
             self._deliver(number, entry, member, now_s)
 
@@ -242,7 +265,21 @@ class Ledger:
             stalled=len(stalled),
             excused=excused,
             repeated=sum(bool(repeats.copies) for repeats in self._repeats.values()),
+            leaked=self.deviations.count("leaked"),
+            altered=self.deviations.count("altered"),
+            misdated=self.deviations.count("misdated") + self._backdated(),
+            malformed=self.deviations.count("malformed"),
         )
+
+    def found_deviations(self) -> list[Deviation]:
+        """Return the deviations of every kind."""
+        found = self.deviations.found()
+        if backdated := self._backdated():
+            found.append(Deviation("misdated", "earlier than the message before", backdated))
+        return found
+
+    def _backdated(self) -> int:
+        return sum(member.backdated for room in self._members.values() for member in room)
 
     def _deliver(self, number: int, entry: LedgerEntry, member: int, now_s: float) -> None:
         entry.missing &= ~(1 << member)
@@ -254,6 +291,7 @@ class Ledger:
 
     def _remove(self, number: int, entry: LedgerEntry) -> None:
         del self._entries[number]
+        self.expected.pop(entry.content, None)
         self._open[entry.room] -= 1
 
     def _record(self, metric: str, scheduled_s: float, now_s: float) -> None:

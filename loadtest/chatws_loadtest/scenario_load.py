@@ -93,6 +93,7 @@ class ScenarioLoad:
             rooms=self._rooms_of(index),
             workload=spec.workload,
             tag=self._tag_of(index),
+            run_tag=self._tag,
             connects_per_s=options.connects_per_s / options.processes,
             seed=options.seed,
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from chatws_loadtest.timestamps import BACKWARDS_S
+
 
 class GapReason(Enum):
     """Reason why a member may lack an acked message, other than that the server lost the message."""
@@ -26,6 +28,8 @@ class StreamChecker:
         self.gaps = 0
         self.duplicated = 0
         self.reordered = 0
+        self.backdated = 0
+        """Messages with an earlier timestamp than the message before."""
         self._entered_before = False
         self._is_unnumbered = False
         # Set when the member joins again: the time, and the number of live messages since.
@@ -33,11 +37,14 @@ class StreamChecker:
         self._received_since = 0
         # Newest seq of the stream; None until the join is acked. Messages that arrive earlier are kept until then.
         self._head: int | None = None
-        self._early: list[tuple[int, bool]] = []
+        self._early: list[tuple[int, bool, float]] = []
         self._entry_head = 0
         self._holes: set[int] = set()
-        # Highest number received from each sender, for servers without seq.
+        # Highest number received from each sender, and its timestamp, for servers without seq.
         self._last_numbers: dict[int, int] = {}
+        self._last_dates: dict[int, float] = {}
+        # Timestamp of the newest message of the stream; 0 if there is none.
+        self._last_dated_s = 0.0
 
     def enter(self, head: int | None, now_s: float) -> None:
         """Begin a stream after ``head``, or continue one; None on a server without ``seq``."""
@@ -49,9 +56,11 @@ class StreamChecker:
         self._head = max(self._entry_head, self._head or 0)
         self._holes = {seq for seq in self._holes if seq > self._entry_head}
         self._last_numbers.clear()
+        self._last_dates.clear()
+        self._last_dated_s = 0.0
         early, self._early = self._early, []
-        for seq, is_new in early:
-            self._place(seq, is_new=is_new)
+        for seq, is_new, dated_s in early:
+            self._place(seq, dated_s, is_new=is_new)
 
     def drop(self) -> None:
         """End the stream after a disconnect."""
@@ -59,29 +68,33 @@ class StreamChecker:
         self._early.clear()
         self._holes.clear()
 
-    def receive(self, seq: int, *, is_new: bool) -> None:
-        """Check a live message by its ``seq``; ``is_new``: it is the first copy."""
+    def receive(self, seq: int, dated_s: float = 0.0, *, is_new: bool) -> None:
+        """Check a live message by its ``seq`` and timestamp (0: unknown); ``is_new``: it is the first copy."""
         self._received_since += 1
         if self._head is not None and seq == self._head + 1:
             self._head = seq
+            self._last_dated_s = self._check_date(self._last_dated_s, dated_s)
         elif self._head is None:
-            self._early.append((seq, is_new))
+            self._early.append((seq, is_new, dated_s))
         else:
-            self._place(seq, is_new=is_new)
+            self._place(seq, dated_s, is_new=is_new)
 
-    def _place(self, seq: int, *, is_new: bool) -> None:
+    def _place(self, seq: int, dated_s: float, *, is_new: bool) -> None:
         if self._head is None or seq <= self._entry_head:
             return
         if seq > self._head:
             self._holes.update(range(self._head + 1, seq))
             self._head = seq
+            self._last_dated_s = self._check_date(self._last_dated_s, dated_s)
         elif seq in self._holes:
             self._holes.remove(seq)
             self.reordered += 1
         elif not is_new:
             self.duplicated += 1
 
-    def receive_unnumbered(self, sender: int, number: int, *, is_new: bool, is_repeat: bool = False) -> None:
+    def receive_unnumbered(
+        self, sender: int, number: int, dated_s: float = 0.0, *, is_new: bool, is_repeat: bool = False
+    ) -> None:
         """Check a live message of a server without ``seq``: only the order of one sender's messages is known.
 
         ``is_repeat``: the sender sent the message at least as often as it arrived.
@@ -93,6 +106,12 @@ class StreamChecker:
             self.reordered += 1
         else:
             self._last_numbers[sender] = number
+            self._last_dates[sender] = self._check_date(self._last_dates.get(sender, 0.0), dated_s)
+
+    def _check_date(self, last_s: float, dated_s: float) -> float:
+        """Compare a message's timestamp with that of the message before; return the newest known one."""
+        self.backdated += 0.0 < dated_s < last_s - BACKWARDS_S
+        return dated_s or last_s
 
     def fetch(self, seq: int) -> None:
         """Record a message that arrived in a reply to a join or a history request."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import socketio
@@ -82,7 +83,7 @@ class GuideOnlyServer:
         await self._sio.emit("left_conversation", {"conversationId": conversation_id}, to=sid)
 
     async def _send_message(self, sid: str, message: Json) -> Json:
-        broadcast = {**message, "sender": self._users[sid], "timestamp": "2025-10-28T09:30:00.000Z"}
+        broadcast = {**message, "sender": self._users[sid], "timestamp": now()}
         self._messages += 1
         number, faults = self._messages, self._faults
         if faults.slow_s:
@@ -119,6 +120,11 @@ class GuideOnlyServer:
         user = self._users[sid]
         payload = {"userId": user["userId"], "userName": user["userName"], "isTyping": is_typing}
         await self._sio.emit("typing_indicator", payload, room=f"conversation:{conversation_id}", skip_sid=sid)
+
+
+def now() -> str:
+    """Return the current time in the guide's form."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _is_affected(number: int, every: int) -> bool:

@@ -116,6 +116,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
             balance=ledger.balance(),
             stored={pool.shared.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
             failures=dict(pool.shared.failures),
+            deviations=ledger.found_deviations(),
             disconnected=disconnected,
         )
     )

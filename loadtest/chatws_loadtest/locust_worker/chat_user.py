@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from functools import partial
-from random import Random
 from typing import TYPE_CHECKING, Final
 
 import gevent.event
@@ -18,59 +16,22 @@ from chatws.protocol.entities import Message
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import HistoryAck, JoinAck, Ok, SendAck
 from chatws.protocol.responses import Refused as RefusedReply
-from chatws_loadtest.ipc import Outage
+from chatws_loadtest.load_state import now_s
+from chatws_loadtest.observers.message_receiver import MessageReceiver
+from chatws_loadtest.observers.outage_timer import OutageTimer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from chatws.client.core.effects import ConnectionEnd
     from chatws.client.gevent.driver import Outcome
     from chatws.client.gevent.endpoint import Endpoint
     from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.commands import SendMessage
-    from chatws_loadtest.ipc import ShortLivedToken, WorkerPlan
-    from chatws_loadtest.ledger import Ledger
+    from chatws_loadtest.ipc import ShortLivedToken
+    from chatws_loadtest.load_state import RoomState, SharedState
 
-now_s = time.perf_counter
 HISTORY_LIMIT: Final = 20
-
-
-class SharedState:
-    """Plan, ledger and counters that all users of a load process share."""
-
-    def __init__(self, plan: WorkerPlan, ledger: Ledger) -> None:
-        self.plan = plan
-        self.ledger = ledger
-        self.connections = 0
-        self.requests = 0
-        self.failures: Counter[str] = Counter()
-        self.connect_error = ""
-        """Reason of the last failed connection attempt."""
-        self.outages: list[Outage] = []
-        self.on_failure: Callable[[str], None] = lambda _: None
-        # Shared: the state of a generator is 2.5 kB, a tenth of the memory that a user may cost.
-        self.backoff_rng = Random(plan.seed)
-
-    def fail(self, what: str) -> None:
-        """Count a failure."""
-        self.failures[what] += 1
-        self.on_failure(what)
-
-
-class RoomState:
-    """State of one conversation: members present, members about to leave, and start times of typing."""
-
-    def __init__(self, index: int, conversation_id: str, members: int) -> None:
-        self.index = index
-        self.conversation_id = conversation_id
-        self.members = members
-        self.present: set[int] = set()
-        self.leaving: set[int] = set()
-        """Members that send no further message before they leave."""
-        self.visits = 0
-        self.leave_at_s: float | None = None
-        """Time after which members send no further message; they leave once no message is in flight."""
-        self.typing_since_s: dict[str, float] = {}
 
 
 class ChatUser:
@@ -85,7 +46,7 @@ class ChatUser:
         self._has_left = False
         self._shared = shared
         self._ledger = shared.ledger
-        self._prefix = f"{shared.plan.tag}-"
+        self._receiver = MessageReceiver(shared, room, member)
         self.member = member
         self._room = room
         self._user_id = ""
@@ -101,19 +62,14 @@ class ChatUser:
             timeout_s=shared.plan.connect_timeout_s,
             renew=self._renew if "token" in auth else None,
         )
-        # Start of the current outage, and times of its recovery.
-        self._ended_s: float | None = None
-        self._began_s = 0.0
-        self._rejoined_s = 0.0
-        # Newest seq at the time of the rejoin: the outage ends when it is received.
-        self._missed_until: int | None = None
+        self._outage = OutageTimer(shared.record_outage)
         # Time of `authenticated`; None once the room is joined.
         self._authenticated_s: float | None = None
 
     @property
     def is_disconnected(self) -> bool:
         """Whether the connection was lost and not restored."""
-        return self._ended_s is not None
+        return self._outage.is_running
 
     @property
     def is_guide_only(self) -> bool:
@@ -149,7 +105,8 @@ class ChatUser:
         ledger, plan = self._ledger, self._shared.plan
         number = ledger.send(self._room.index, self.member, scheduled_s, now_s())
         self._shared.requests += 1
-        content = f"{plan.tag}-{self.member}-{number}-".ljust(plan.workload.content_chars, ".")
+        content = self._shared.contents.compose(self._room.index, self.member, number)
+        ledger.expect(number, content)
         client_message_id = f"{plan.tag}-{number}"
         session, conversation_id = self._driver.session, self._room.conversation_id
         try:
@@ -182,7 +139,7 @@ class ChatUser:
     # ConnectionObserver
 
     def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
-        if self._ended_s is None:
+        if not self._outage.is_running:
             samples = self._ledger.samples
             samples.add("connect", authenticated_s - times.started_s)
             samples.add("transport", times.transport_s - times.started_s)
@@ -191,7 +148,7 @@ class ChatUser:
             samples.add("namespace", namespace_s - times.transport_s)
             samples.add("authenticated", authenticated_s - namespace_s)
             self._authenticated_s = authenticated_s
-        self._began_s = times.started_s
+        self._outage.attempt_began(times.started_s)
         self._shared.connections += 1
         self.is_up = True
 
@@ -204,15 +161,15 @@ class ChatUser:
             self._shared.requests += 1
             return
         self._mark_down()
-        if self._ended_s is None:
-            self._ended_s = ended_s
+        if not self._outage.is_running:
+            self._outage.connection_ended(ended_s)
             if end.reason != "cut":
                 self._shared.fail("connection ended")
 
     def on_event(self, name: str, payload: object, received_s: float) -> None:
         match payload:
             case Message():
-                self._receive(payload, received_s, live=True)
+                self._receive_live(payload, received_s)
             case TypingIndicator(is_typing=True, user_id=user_id):
                 since_s = self._room.typing_since_s.pop(user_id, None)
                 if since_s is not None and self._is_measured(since_s):
@@ -228,12 +185,10 @@ class ChatUser:
                 self._ledger.enter(self._room.index, self.member, head, received_s)
                 self._room.present.add(self.member)
                 self._record_joined(received_s)
-                for message in reply.messages:
-                    self._receive(message, received_s, live=False)
-                self._begin_catch_up(head or 0, received_s)
+                self._receive_missed(reply.messages, received_s)
+                self._outage.rejoined(head or 0, self._last_seq, received_s)
             case HistoryAck():
-                for message in reply.messages:
-                    self._receive(message, received_s, live=False)
+                self._receive_missed(reply.messages, received_s)
             case RefusedReply():
                 self._shared.fail(reply.error.code)
         if name == Command.JOIN_CONVERSATION:
@@ -255,39 +210,24 @@ class ChatUser:
         self._renew()
         return self._auth
 
-    def _receive(self, message: Message, received_s: float, *, live: bool) -> None:
-        if not message.content.startswith(self._prefix) or message.conversation_id != self._room.conversation_id:
-            return
-        _, sender, number, _ = message.content.split("-", 3)
+    def _receive_live(self, message: Message, received_s: float) -> None:
         seq = message.seq if self._driver.legacy is None else 0
+        if self._receiver.receive(message, seq, received_s):
+            self._advance(seq, received_s)
+
+    def _receive_missed(self, messages: list[Message], received_s: float) -> None:
+        for message in messages:
+            if self._receiver.catch_up(message, received_s):
+                self._advance(message.seq, received_s)
+
+    def _advance(self, seq: int, received_s: float) -> None:
         self._last_seq = max(self._last_seq, seq)
-        if live:
-            self._ledger.receive(
-                self._room.index, self.member, sender=int(sender), number=int(number), seq=seq, now_s=received_s
-            )
-        else:
-            self._ledger.catch_up(self._room.index, self.member, int(number), seq, received_s)
-        if self._missed_until is not None and seq >= self._missed_until:
-            self._end_outage(received_s)
+        self._outage.received(seq, received_s)
 
     def _record_joined(self, received_s: float) -> None:
         if self._authenticated_s is not None:
             self._ledger.samples.add("joined", received_s - self._authenticated_s)
             self._authenticated_s = None
-
-    def _begin_catch_up(self, head: int, received_s: float) -> None:
-        if self._ended_s is None:
-            return
-        self._rejoined_s = received_s
-        if self._last_seq >= head:
-            self._end_outage(received_s)
-        else:
-            self._missed_until = head
-
-    def _end_outage(self, caught_up_s: float) -> None:
-        assert self._ended_s is not None
-        self._shared.outages.append(Outage(self._ended_s, self._began_s, self._rejoined_s, caught_up_s))
-        self._ended_s = self._missed_until = None
 
     def _mark_down(self) -> None:
         self.is_up = False
@@ -312,6 +252,7 @@ class ChatUser:
     def _on_connected(self, outcome: Outcome) -> None:
         if isinstance(outcome, Authenticated):
             self._user_id = outcome.user_id
+            self._room.identities[self.member] = (outcome.user_id, outcome.role)
             session, conversation_id = self._driver.session, self._room.conversation_id
             self._driver.ask(
                 lambda request_id, now: session.join(request_id, conversation_id, None, None, now), self._on_joined

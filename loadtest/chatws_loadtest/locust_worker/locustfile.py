@@ -27,8 +27,8 @@ from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Balance, Ledger
+from chatws_loadtest.load_state import now_s
 from chatws_loadtest.locust_worker import locust_user
-from chatws_loadtest.locust_worker.chat_user import now_s
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
 from chatws_loadtest.options import find_credentials
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from locust.rpc import Message
     from locust.runners import Runner
+
+RUN_TAG: Final = "lt"
+"""Prefix that the tags of all workers share, on this and other machines."""
 
 DRAIN_S: Final = 5.0
 LOWEST_RATE: Final = 0.01
@@ -196,6 +199,7 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
         ],
         workload=Workload(rate=options.message_rate),
         tag=credentials.tag,
+        run_tag=RUN_TAG,
         connects_per_s=1_000.0,
     )
 

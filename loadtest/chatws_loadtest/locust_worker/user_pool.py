@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import gevent
 import gevent.event
 
-from chatws_loadtest.locust_worker.chat_user import ChatUser, RoomState, SharedState, now_s
+from chatws_loadtest.load_state import RoomState, SharedState, now_s
+from chatws_loadtest.locust_worker.chat_user import ChatUser
 from chatws_loadtest.rng import UserRng
 from chatws_loadtest.schedule import Schedule
 
