@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from chatws_loadtest.deviations import describe_deviations, merge_deviations
+from chatws_loadtest.deviations import DeviationLog, describe_deviations, merge_deviations
 from chatws_loadtest.history_check import NotReadable
+from chatws_loadtest.indicators import IndicatorCounts, add_indicators
 from chatws_loadtest.ipc import WorkerDone
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.resource_usage import ServerUsage
@@ -30,6 +31,7 @@ STARVED_SHARE: Final = 0.1
 GUIDE_UNCHECKED: Final = {
     "gaps": "messages have no seq, so that a gap in a stream cannot be detected",
     "unstored": "there is no history to compare acks with",
+    **dict.fromkeys(("read", "read_lost", "read_stuck", "read_wrong"), "there are no read marks"),
 }
 """Metrics that cannot be measured on a server without additions to the guide, with the reason."""
 
@@ -54,7 +56,14 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
     unchecked = dict(GUIDE_UNCHECKED) if pool.guide_only else {}
     if early:
         unchecked.setdefault("unstored", "the run was stopped before its end")
+    indicators = add_indicators(report.indicators for report in done)
+    deviations = merge_deviations(item for report in done for item in report.deviations)
     counts = await _count(run, done, unchecked)
+    counts.numbers.update(_indicator_numbers(indicators, deviations))
+    for kind, sent in indicators.items():
+        if not sent.sent:
+            unchecked.update(dict.fromkeys((kind, f"{kind}_lost"), f"no {kind} could be observed") | unchecked)
+    unchecked = {name: reason for name, reason in unchecked.items() if name in scenario.metrics}
     judged = [item for item in run.thresholds if item.metric in scenario.metrics and item.metric not in unchecked]
     measured = sorted({*scenario.metrics, *stats.latencies}, key=_rank)
     histograms = {name: stats.latency(name) for name in measured if name not in counts.numbers}
@@ -66,10 +75,11 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         processes=options.processes,
         duration_s=round(max(0.0, stats.measure_until_s - stats.measure_from_s), 3),
         rate=options.rate,
-        verdict=judge(judged, histograms, counts.numbers, health, _describe(done)),
+        verdict=judge(judged, histograms, counts.numbers, health, _explain(indicators, deviations)),
         latencies={name: Latency.of(histogram) for name, histogram in histograms.items()},
         numbers={name: value for name, value in counts.numbers.items() if name not in unchecked},
         balance=counts.balance,
+        indicators=indicators,
         failures=counts.failures,
         health=health,
         generator_us_per_message=_per_message(stats, stats.generator_cpu_s()),
@@ -78,7 +88,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         server_rss_bytes=None if usage is None else usage.rss_bytes,
         series=stats.series(),
         marks=run.timeline.marks,
-        unchecked=[f"{name}: {reason}" for name, reason in unchecked.items()],
+        unchecked=_group_by_reason(unchecked),
         findings=[*run.findings, *await _closing_findings(run, done, usage)],
         steps=run.steps,
         partial=early,
@@ -107,9 +117,30 @@ async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[s
     return _Counts(balance, failures, numbers)
 
 
-def _describe(done: Sequence[WorkerDone]) -> dict[str, str]:
-    """Describe the deviations that the load processes found, by metric."""
-    return describe_deviations(merge_deviations(item for report in done for item in report.deviations))
+def _indicator_numbers(indicators: Mapping[str, IndicatorCounts], deviations: DeviationLog) -> dict[str, float]:
+    """Return the values of the metrics of indicators."""
+    numbers: dict[str, float] = {}
+    for kind, counts in indicators.items():
+        numbers[f"{kind}_lost"] = counts.lost_share
+        numbers |= {name: float(deviations.count(name)) for name in (f"{kind}_stuck", f"{kind}_wrong")}
+    return numbers
+
+
+def _explain(indicators: Mapping[str, IndicatorCounts], deviations: DeviationLog) -> dict[str, str]:
+    """Explain the values of metrics by what the load processes have seen."""
+    details = describe_deviations(deviations)
+    for kind, counts in indicators.items():
+        details[f"{kind}_lost"] = counts.describe()
+        if counts.sent and counts.lost == counts.sent:
+            details[kind] = counts.describe()
+    return details
+
+
+def _group_by_reason(unchecked: Mapping[str, str]) -> list[str]:
+    names: dict[str, list[str]] = {}
+    for name, reason in unchecked.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(group)}: {reason}" for reason, group in names.items()]
 
 
 async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage: ServerUsage | None) -> list[str]:

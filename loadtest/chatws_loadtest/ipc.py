@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from chatws_loadtest.deviations import Deviation
+from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
 
 
@@ -46,6 +47,8 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Prefix of the content of every message of this process."""
     run_tag: str = ""
     """Prefix that the tags of all processes of the run share; empty: there is only this process."""
+    processes: int = 1
+    """Load processes of the run."""
     connects_per_s: float
     connect_timeout_s: float = 10.0
     seed: int = 1
@@ -149,6 +152,8 @@ class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """(seq, number) of every acked message, by conversation."""
     failures: dict[str, int]
     deviations: list[Deviation]
+    indicators: dict[str, IndicatorCounts]
+    """Indicators by kind."""
     disconnected: int
     """Users that were not connected at the end."""
 

@@ -23,7 +23,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """By error code."""
     delivered: int = 0
     unanswered: int = 0
-    """Neither acked nor refused."""
+    """Neither acked nor refused, or not before the client had to send it again on the same connection."""
     lost: int = 0
     """Acked, but never received by some member, neither live nor by catching up."""
     gaps: int = 0
@@ -142,6 +142,7 @@ class Ledger:
         self._refused: Counter[str] = Counter()
         self._delivered = 0
         self._repeats: dict[int, Repeats] = {}
+        self._overdue: set[int] = set()
 
     def open_room(self, room: int, members: int) -> None:
         """Add a conversation with this many members, numbered from 0."""
@@ -189,8 +190,12 @@ class Ledger:
         """Record that a message is sent again to a server without idempotent send."""
         self._repeats.setdefault(number, Repeats()).sent += 1
 
+    def miss_ack(self, number: int) -> None:
+        """Record that the server did not answer in time, although the sender's connection did not end."""
+        self._overdue.add(number)
+
     def ack(self, number: int, seq: int, now_s: float) -> None:
-        """Record an ack, by which the server confirms that the message is stored."""
+        """Record an ack, by which the server confirms that the message is stored; ``seq`` is 0 if it has none."""
         entry = self._entries[number]
         entry.acked = True
         self.acked += 1
@@ -257,14 +262,14 @@ class Ledger:
             acked=self.acked,
             refused=dict(self._refused),
             delivered=self._delivered,
-            unanswered=sum(not entry.acked for entry in self._entries.values()),
+            unanswered=len(self._overdue | {number for number, entry in self._entries.items() if not entry.acked}),
             lost=lost,
             gaps=sum(member.gaps for member in members),
             duplicated=sum(member.duplicated for member in members),
             reordered=sum(member.reordered for member in members),
             stalled=len(stalled),
             excused=excused,
-            repeated=sum(bool(repeats.copies) for repeats in self._repeats.values()),
+            repeated=sum(bool(item.copies) for number, item in self._repeats.items() if number not in self._overdue),
             leaked=self.deviations.count("leaked"),
             altered=self.deviations.count("altered"),
             misdated=self.deviations.count("misdated") + self._backdated(),

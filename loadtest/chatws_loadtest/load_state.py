@@ -7,11 +7,19 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
+import gevent.event
+
+from chatws_loadtest.checkers.presence_checker import PresenceChecker
+from chatws_loadtest.checkers.read_checker import ReadChecker
+from chatws_loadtest.checkers.typing_checker import TypingChecker
 from chatws_loadtest.contents import MessageContents
+from chatws_loadtest.indicators import add_indicators
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chatws_loadtest.deviations import DeviationLog
+    from chatws_loadtest.indicators import IndicatorCounts
     from chatws_loadtest.ipc import Outage, WorkerPlan
     from chatws_loadtest.ledger import Ledger
 
@@ -28,6 +36,9 @@ class SharedState:
         self.contents = MessageContents(
             plan.tag, seed=plan.seed, mean_chars=plan.workload.content_chars, run_tag=plan.run_tag
         )
+        self.rooms: list[RoomState] = []
+        self.user_ids: set[str] = set()
+        """Users that have connected so far."""
         self.connections = 0
         self.requests = 0
         self.failures: Counter[str] = Counter()
@@ -43,6 +54,23 @@ class SharedState:
         """Record the outage of a user."""
         self.outages.append(outage)
 
+    def add_room(self, conversation_id: str, members: int) -> RoomState:
+        """Add a conversation with this many members."""
+        room = RoomState(len(self.rooms), conversation_id, members, self.ledger.deviations)
+        self.ledger.open_room(room.index, members)
+        self.rooms.append(room)
+        return room
+
+    def is_settled(self) -> bool:
+        """Return whether nothing that was sent can still arrive."""
+        at_s = now_s()
+        return self.ledger.is_settled and all(room.is_settled(at_s) for room in self.rooms)
+
+    def count_indicators(self) -> dict[str, IndicatorCounts]:
+        """Count the indicators by kind; call it once, when no more events can arrive."""
+        at_s = now_s()
+        return add_indicators(room.count_indicators(at_s) for room in self.rooms)
+
     def fail(self, what: str) -> None:
         """Count a failure."""
         self.failures[what] += 1
@@ -50,18 +78,56 @@ class SharedState:
 
 
 class RoomState:
-    """State of one conversation: its members, those present, and start times of typing."""
+    """State of one conversation: its members, those present, and what they announce to each other."""
 
-    def __init__(self, index: int, conversation_id: str, members: int) -> None:
+    def __init__(self, index: int, conversation_id: str, members: int, log: DeviationLog) -> None:
         self.index = index
         self.conversation_id = conversation_id
         self.members = members
         self.identities = [UNKNOWN_IDENTITY] * members
         """User id and role of each member, as ``authenticated`` has named them."""
+        self.connected = 0
+        """Bit mask of the members that have joined on their current connection."""
+        self.has_disconnects = False
+        """Whether a connection has ended."""
+        self.first_joined = gevent.event.Event()
+        """Set once the first member has joined, or cannot."""
+        self.typing = TypingChecker(log)
+        self.presence = PresenceChecker(log)
+        self.reads = ReadChecker(log)
         self.present: set[int] = set()
         self.leaving: set[int] = set()
         """Members that send no further message before they leave."""
         self.visits = 0
         self.leave_at_s: float | None = None
         """Time after which members send no further message; they leave once no message is in flight."""
-        self.typing_since_s: dict[str, float] = {}
+
+    def peers(self, member: int) -> int:
+        """Return the bit mask of the connected members that are other users."""
+        user_id, _ = self.identities[member]
+        peers = 0
+        for index, (other_id, _) in enumerate(self.identities):
+            if self.connected >> index & 1 and other_id != user_id:
+                peers |= 1 << index
+        return peers
+
+    def drop(self, member: int) -> None:
+        """Record that a member's connection has ended."""
+        user_id, _ = self.identities[member]
+        self.connected &= ~(1 << member)
+        self.has_disconnects = True
+        self.typing.drop(member)
+        self.presence.drop(member, user_id)
+        self.reads.drop(member, user_id)
+
+    def is_settled(self, at_s: float) -> bool:
+        """Return whether no announcement can still arrive."""
+        return self.typing.is_settled(at_s) and self.presence.is_settled(at_s) and self.reads.is_settled(at_s)
+
+    def count_indicators(self, at_s: float) -> dict[str, IndicatorCounts]:
+        """Count the announcements by kind."""
+        return {
+            "typing": self.typing.finish(at_s),
+            "presence": self.presence.finish(at_s),
+            "read": self.reads.finish(at_s),
+        }

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from chatws_loadtest.histogram import Histogram, Point
+from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
 from chatws_loadtest.verdict import GeneratorHealth, Outcome, Verdict
 
@@ -90,6 +91,8 @@ class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     latencies: dict[str, Latency]
     numbers: dict[str, float]
     balance: Balance
+    indicators: dict[str, IndicatorCounts] = {}
+    """Typing, presence and read marks that peers should have seen."""
     failures: dict[str, int]
     health: GeneratorHealth
     generator_us_per_message: float

@@ -94,6 +94,7 @@ class ScenarioLoad:
             workload=spec.workload,
             tag=self._tag_of(index),
             run_tag=self._tag,
+            processes=options.processes,
             connects_per_s=options.connects_per_s / options.processes,
             seed=options.seed,
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),

@@ -12,7 +12,7 @@ from chatws_loadtest.fault_scenario import inject_faults
 from chatws_loadtest.ipc import CutConnections, SetRate, Workload
 from chatws_loadtest.ramp import ramp
 from chatws_loadtest.scenario_run import ScenarioRun
-from chatws_loadtest.thresholds import DELIVERY_METRICS
+from chatws_loadtest.thresholds import DELIVERY_METRICS, INDICATOR_METRICS, INDICATORS
 
 RECONNECT_TIMEOUT_S: Final = 30.0
 """Time to wait for every user to reconnect; the scenario then continues without the missing ones."""
@@ -32,7 +32,9 @@ VISIT_S: Final = 6.0
 
 _CONNECT: Final = frozenset({"connect", "transport", "namespace", "authenticated", "joined"})
 _DELIVERY: Final = frozenset(DELIVERY_METRICS)
-_MESSAGES: Final = _CONNECT | {"message", "ack", "typing", "connections", "errors", "sent"} | _DELIVERY
+_LATENCIES: Final = frozenset({"message", "ack", *INDICATORS})
+_INDICATORS: Final = frozenset(INDICATOR_METRICS) - {"presence_stuck"}
+_MESSAGES: Final = _CONNECT | _LATENCIES | {"connections", "errors", "sent"} | _DELIVERY | _INDICATORS
 
 _DEFAULT_WORKLOAD: Final = Workload()
 

@@ -70,6 +70,7 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
+    yield from (f"{kind}: {counts.describe()}" for kind, counts in result.indicators.items() if counts.sent)
     yield from (f"not judged: {losses}" for losses in not_judged(balance))
     if result.failures:
         yield "failures: " + ", ".join(f"{number} {name}" for name, number in sorted(result.failures.items()))

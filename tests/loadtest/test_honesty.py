@@ -45,8 +45,9 @@ async def test_slow_server_misses_only_the_latency_threshold(loadtest: LoadtestC
         (ServerFaults(drop_every=25), "lost"),
         (ServerFaults(double_every=25), "duplicated"),
         (ServerFaults(swap_every=50), "reordered"),
+        (ServerFaults(reply={"status": "ok"}), "malformed"),
     ],
-    ids=["lossy", "duplicating", "reordering"],
+    ids=["lossy", "duplicating", "reordering", "other acks"],
 )
 async def test_faulty_server_misses_only_the_matching_threshold(
     loadtest: LoadtestCommand, faults: ServerFaults, missed: str
@@ -57,6 +58,16 @@ async def test_faulty_server_misses_only_the_matching_threshold(
         drain = [SHORT_DRAIN] if missed == "lost" else []
         result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL, *drain)
     assert (result.code, result.missed) == (MISSED, [missed]), result.stdout + result.stderr
+
+
+async def test_server_without_typing_and_presence_fails_with_the_numbers(loadtest: LoadtestCommand) -> None:
+    loadtest.targets.write_text(f'{TIMELESS_TARGETS}typing = "p95 < 50ms"\n')
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults(silent=True)) as url:
+        result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL)
+    assert (result.code, result.missed) == (MISSED, ["typing", "typing_lost", "presence_lost"]), result.stdout
+    assert "0 of 10 indicators arrived" in result.stdout
+    assert result.scenario.indicators["typing"].lost == result.scenario.indicators["typing"].sent > 10
 
 
 async def test_stalled_stream_after_a_reconnect_misses_only_that_threshold(loadtest: LoadtestCommand) -> None:
@@ -78,7 +89,11 @@ async def test_server_with_the_guide_only_passes_and_unchecked_metrics_are_repor
     latencies = result.scenario.latencies
     assert latencies["transport"].max + latencies["namespace"].max >= 0.99 * latencies["connect"].max
     assert latencies["authenticated"].max <= 1
-    assert [line.partition(":")[0] for line in result.scenario.unchecked] == ["gaps", "unstored"]
+    assert [line.partition(":")[0] for line in result.scenario.unchecked] == [
+        "gaps",
+        "unstored",
+        "read, read_lost, read_stuck, read_wrong",
+    ]
     assert "gaps" not in result.scenario.numbers
 
 

@@ -116,6 +116,17 @@ def test_message_without_any_answer_is_unanswered_and_not_lost(ledger: Ledger) -
     assert ledger.balance() == Balance(sent=1, unanswered=1)
 
 
+def test_message_acked_only_after_it_was_sent_again_is_unanswered_unless_the_connection_ended(ledger: Ledger) -> None:
+    overdue, cut = (ledger.send(ROOM, CUSTOMER, 0.0, 0.0) for _ in range(2))
+    ledger.miss_ack(overdue)
+    for number in (overdue, cut):
+        ledger.send_again(number)
+        ledger.ack(number, 0, 12.0)
+        deliver(ledger, number, 0)
+        deliver(ledger, number, 0)
+    assert ledger.balance() == Balance(sent=2, acked=2, delivered=2, unanswered=1, repeated=1)
+
+
 def test_refusals_are_counted_by_code(ledger: Ledger) -> None:
     for _ in range(2):
         ledger.refuse(ledger.send(ROOM, AGENT, 0.0, 0.0), "rate_limited")

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from chatws.protocol.entities import Message, User
+from chatws_loadtest.checkers.message_receiver import MessageReceiver
 from chatws_loadtest.contents import BODIES, MessageContents, read_origin
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Ledger
-from chatws_loadtest.load_state import RoomState, SharedState
-from chatws_loadtest.observers.message_receiver import MessageReceiver
+from chatws_loadtest.load_state import SharedState
 
 CUSTOMER, AGENT = 0, 1
 ROOM, OTHER_ROOM = 0, 1
@@ -27,9 +27,8 @@ class TwoRooms:
         )
         self.shared = SharedState(plan, Ledger())
         self.ledger = self.shared.ledger
-        self.rooms = [RoomState(index, name, 2) for index, name in enumerate(NAMES)]
+        self.rooms = [self.shared.add_room(name, 2) for name in NAMES]
         for room in self.rooms:
-            self.ledger.open_room(room.index, 2)
             for member, role in enumerate(("customer", "admin")):
                 room.identities[member] = (f"user-{room.index}-{member}", role)
                 self.ledger.enter(room.index, member, 0, 0.0)

@@ -11,6 +11,7 @@ import socketio
 from aiohttp import web
 
 Json = Any
+TYPING_S = 3.0
 MAX_HOLD_S = 1.0
 """A message held back for reordering is sent after this time if its sender sends no other."""
 
@@ -28,6 +29,10 @@ class ServerFaults:
     stalled_after_reconnect: bool = False
     """A join after a reconnect is confirmed, but the client is not added to the room."""
     acks: bool = True
+    reply: Json = None
+    """Ack in place of the guide's."""
+    silent: bool = False
+    """Neither typing nor presence is sent."""
 
 
 class GuideOnlyServer:
@@ -40,6 +45,7 @@ class GuideOnlyServer:
         self._users: dict[str, dict[str, str]] = {}
         self._seen: set[tuple[str, str]] = set()
         self._held: dict[str, Json] = {}
+        self._expiring: dict[str, asyncio.Task[None]] = {}
         self._messages = 0
         self._releasing: asyncio.Future[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -61,6 +67,8 @@ class GuideOnlyServer:
 
     async def stop(self) -> None:
         assert self._runner is not None
+        for sid in list(self._expiring):
+            self._cancel_expiry(sid)
         for sid in self._users:
             await self._sio.disconnect(sid)
         await self._runner.cleanup()
@@ -77,6 +85,7 @@ class GuideOnlyServer:
             await self._sio.enter_room(sid, f"conversation:{conversation_id}")
         self._seen.add(member)
         await self._sio.emit("joined_conversation", {"conversationId": conversation_id}, to=sid)
+        await self._announce(sid, conversation_id, "online")
 
     async def _leave_conversation(self, sid: str, conversation_id: str) -> None:
         await self._sio.leave_room(sid, f"conversation:{conversation_id}")
@@ -100,13 +109,30 @@ class GuideOnlyServer:
                     await self._broadcast(self._held.pop(sid))
         if not faults.acks:
             await asyncio.Event().wait()
-        return {"success": True}
+        return self._faults.reply or {"success": True}
 
     async def _typing_start(self, sid: str, conversation_id: str) -> None:
+        self._cancel_expiry(sid)
+        self._expiring[sid] = asyncio.create_task(self._expire_typing(sid, conversation_id))
         await self._broadcast_typing(sid, conversation_id, is_typing=True)
 
     async def _typing_stop(self, sid: str, conversation_id: str) -> None:
+        self._cancel_expiry(sid)
         await self._broadcast_typing(sid, conversation_id, is_typing=False)
+
+    async def _expire_typing(self, sid: str, conversation_id: str) -> None:
+        await asyncio.sleep(TYPING_S)
+        await self._broadcast_typing(sid, conversation_id, is_typing=False)
+
+    def _cancel_expiry(self, sid: str) -> None:
+        if (expiring := self._expiring.pop(sid, None)) is not None:
+            expiring.cancel()
+
+    async def _announce(self, sid: str, conversation_id: str, status: str) -> None:
+        if self._faults.silent:
+            return
+        payload = {"userId": self._users[sid]["userId"], "status": status, "timestamp": now()}
+        await self._sio.emit("presence_update", payload, room=f"conversation:{conversation_id}", skip_sid=sid)
 
     def _release(self, sid: str) -> None:
         if sid in self._held:
@@ -117,6 +143,8 @@ class GuideOnlyServer:
         await self._sio.emit("message_received", broadcast, room=room)
 
     async def _broadcast_typing(self, sid: str, conversation_id: str, *, is_typing: bool) -> None:
+        if self._faults.silent:
+            return
         user = self._users[sid]
         payload = {"userId": user["userId"], "userName": user["userName"], "isTyping": is_typing}
         await self._sio.emit("typing_indicator", payload, room=f"conversation:{conversation_id}", skip_sid=sid)

@@ -10,7 +10,7 @@ from gevent import get_hub
 
 from chatws.client.core import effects
 from chatws.client.core.connection import USER_REASON, ConnectionPhase
-from chatws.client.core.event_names import Event
+from chatws.client.core.event_names import Command, Event
 from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
@@ -57,6 +57,15 @@ class ConnectionObserver(Protocol):
     def on_repeat(self, message: SendMessage) -> None:
         """Called for a message that is sent again, if the server implements only the guide and keeps duplicates."""
 
+    def on_unanswered(self, message: SendMessage) -> None:
+        """Called for a message that is sent again because its ack is overdue, although the connection did not end."""
+
+    def on_malformed_ack(self, name: str, raw_json: str) -> None:
+        """Called for an ack of another form than the command's, before a refusal takes its place."""
+
+    def on_second_ack(self, raw_json: str) -> None:
+        """Called for another ack of the message that was acked last."""
+
 
 class GeventDriver(SessionDriver):
     """Self-reconnecting client connection to one endpoint."""
@@ -94,6 +103,9 @@ class GeventDriver(SessionDriver):
         self._timer = self._loop.timer(0)
         self._timer_due_s: float | None = None
         self._names: dict[int, str] = {}
+        # Client id and command id of the last message sent, and command id of the last message acked.
+        self._last_send = ("", 0)
+        self._last_acked = 0
         self._waiting: dict[int, Callable[[Outcome], None]] = {}
 
     def ask(self, request: Callable[[int, float], list[effects.Effect]], on_outcome: Callable[[Outcome], None]) -> None:
@@ -152,13 +164,18 @@ class GeventDriver(SessionDriver):
         """Pass an ack to the session; one that cannot be decoded counts as a refusal that is not retryable."""
         name = self._names.pop(ack_id, None)
         if name is None:
+            if ack_id == self._last_acked:
+                self._observer.on_second_ack(raw_json)
             return
+        if name == Command.SEND_MESSAGE:
+            self._last_acked = ack_id
         received_s = now_s()
         reply: Ok | RefusedReply | None
         try:
             reply = decode_ack(name, raw_json) if self.legacy is None else self.legacy.reply(name, _first_of(raw_json))
         except msgspec.DecodeError:
             socketio.split_ack(raw_json)
+            self._observer.on_malformed_ack(name, raw_json)
             reply = unreadable_reply()
         if reply is None:
             self._names[ack_id] = name
@@ -228,6 +245,8 @@ class GeventDriver(SessionDriver):
     def _emit(self, command_id: int, name: str, payload: Wire | str) -> None:
         if self._connection is None:
             return
+        if isinstance(payload, SendMessage):
+            self._record_send(command_id, payload)
         self._names[command_id] = name
         if self.legacy is None:
             self._connection.send(name, payload, command_id)
@@ -240,6 +259,13 @@ class GeventDriver(SessionDriver):
         if reply is not None:
             # Deferred: the session is processing an input, and must not receive another one before it returns.
             self._loop.run_callback(self._take_reply, command_id, name, reply, now_s())
+
+    def _record_send(self, command_id: int, message: SendMessage) -> None:
+        """Report a message that is sent again while its ack is still expected on the same connection."""
+        last_id, last_command_id = self._last_send
+        if message.client_message_id == last_id and last_command_id in self._names:
+            self._observer.on_unanswered(message)
+        self._last_send = (str(message.client_message_id), command_id)
 
     def _take_reply(self, command_id: int, name: str, reply: Ok | RefusedReply, received_s: float) -> None:
         self._names.pop(command_id, None)

@@ -160,6 +160,8 @@ class LegacyProtocolAdapter:
             msgspec.DecodeError: the ack is not one of the guide.
         """
         ack = msgspec.json.decode(raw, type=LegacyAck)
+        if name == Command.SEND_MESSAGE and ack.success is UNSET and ack.error is UNSET:
+            raise msgspec.ValidationError("the ack carries no `success`")
         if ack.success is False or (ack.success is UNSET and ack.error is not UNSET):
             return refuse(ErrorCode.FORBIDDEN if name == Command.JOIN_CONVERSATION else ErrorCode.INTERNAL)
         if name == Command.JOIN_CONVERSATION:

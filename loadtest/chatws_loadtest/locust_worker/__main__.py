@@ -106,9 +106,10 @@ def _finish(pool: UserPool, drain_s: float) -> None:
     pool.stop_sending()
     ledger = pool.shared.ledger
     for _ in range(int(drain_s / SETTLE_POLL_S)):
-        if ledger.is_settled:
+        if pool.shared.is_settled():
             break
         gevent.sleep(SETTLE_POLL_S)
+    indicators = pool.shared.count_indicators()
     disconnected = sum(user.is_disconnected for user in pool.users)
     _send(collect_stats(pool))
     _send(
@@ -117,6 +118,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
             stored={pool.shared.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
             failures=dict(pool.shared.failures),
             deviations=ledger.found_deviations(),
+            indicators=indicators,
             disconnected=disconnected,
         )
     )

@@ -7,21 +7,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import gevent.event
+import msgspec
 
+from chatws.client.core.effects import Emit
 from chatws.client.core.event_names import Command, Event
 from chatws.client.errors import ClientError, OutboxFull, RequestRefused
 from chatws.client.gevent.driver import GeventDriver
 from chatws.protocol.commands import History, MarkRead
-from chatws.protocol.entities import Message
-from chatws.protocol.events import Authenticated, TypingIndicator
+from chatws.protocol.entities import Message, Presence
+from chatws.protocol.errors import ErrorCode
+from chatws.protocol.events import Authenticated, MessageRead, TypingIndicator
 from chatws.protocol.responses import HistoryAck, JoinAck, Ok, SendAck
 from chatws.protocol.responses import Refused as RefusedReply
+from chatws.protocol.spec import EVENTS
+from chatws_loadtest.checkers.message_receiver import MessageReceiver
+from chatws_loadtest.checkers.outage_timer import OutageTimer
+from chatws_loadtest.checkers.presence_checker import OFFLINE
 from chatws_loadtest.load_state import now_s
-from chatws_loadtest.observers.message_receiver import MessageReceiver
-from chatws_loadtest.observers.outage_timer import OutageTimer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chatws.client.core.effects import ConnectionEnd
     from chatws.client.gevent.driver import Outcome
@@ -32,6 +37,11 @@ if TYPE_CHECKING:
     from chatws_loadtest.load_state import RoomState, SharedState
 
 HISTORY_LIMIT: Final = 20
+END_MARGIN_S: Final = 1.0
+"""Time after the server's timeout by which typing must have ended."""
+
+TRANSLATED: Final = frozenset({Event.MESSAGE_RECEIVED, Event.TYPING_INDICATOR, Event.PRESENCE_UPDATE, Event.ERROR})
+"""Events of the guide whose payloads the driver checks on a server without the additions."""
 
 
 class ChatUser:
@@ -51,7 +61,13 @@ class ChatUser:
         self._room = room
         self._user_id = ""
         self._last_seq = 0
+        self._marked_seq = 0
+        # Members that had joined when this user began to connect.
+        self._earlier_members = 0
+        self._typing_ends_within_s = 0.0
         self._auth = auth
+        # Set between an ack of an unknown form and the outcome of its message.
+        self._has_unclear_ack = False
         # Set while the current token is a short-lived one.
         self._short_lived: ShortLivedToken | None = None
         self._driver = GeventDriver(
@@ -72,6 +88,10 @@ class ChatUser:
         return self._outage.is_running
 
     @property
+    def _is_joined(self) -> bool:
+        return bool(self._room.connected >> self.member & 1)
+
+    @property
     def is_guide_only(self) -> bool:
         """Whether the server offers none of the additions to the guide."""
         return self._driver.legacy is not None
@@ -79,6 +99,7 @@ class ChatUser:
     def connect(self) -> None:
         """Connect and join the room, with retries; `joined` is set when that is done."""
         self._shared.requests += 1
+        self._earlier_members = self._room.connected
         self._driver.ask(self._driver.session.start, self._on_connected)
 
     def cut(self) -> None:
@@ -120,21 +141,40 @@ class ChatUser:
 
     def start_typing(self, scheduled_s: float) -> None:
         """Send a typing start that was scheduled for ``scheduled_s``."""
-        if not self.is_up:
-            return
-        self._room.typing_since_s[self._user_id] = scheduled_s
-        self._driver.perform(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=True))
+        room = self._room
+        todo = self._driver.session.typing(room.conversation_id, now_s(), is_typing=True)
+        if self._is_joined and any(isinstance(effect, Emit) and effect.name == Command.TYPING_START for effect in todo):
+            room.typing.start(self.member, self._user_id, room.peers(self.member), scheduled_s, now_s())
+        self._driver.perform(todo)
+
+    def stop_typing(self) -> None:
+        """Send the end of typing, which must end the peers' indicators, as the timeout does."""
+        self._driver.perform(self._driver.session.typing(self._room.conversation_id, now_s(), is_typing=False))
+        self.let_typing_expire()
+
+    def let_typing_expire(self) -> None:
+        """Expect that the server ends the current typing by its timeout at the latest."""
+        self._room.typing.expect_end(self.member, self._typing_ends_within_s)
 
     def mark_read(self) -> None:
         """Mark the newest received message as read."""
-        if self._last_seq and not self.is_guide_only:
-            self._call(Command.MARK_READ, MarkRead(conversation_id=self._room.conversation_id, seq=self._last_seq))
+        seq = self._last_seq
+        if not seq or self.is_guide_only:
+            return
+        if seq > self._marked_seq and self._is_joined:
+            self._room.reads.mark(self._user_id, seq, self._room.peers(self.member), now_s())
+        self._marked_seq = max(seq, self._marked_seq)
+        self._call(
+            Command.MARK_READ,
+            MarkRead(conversation_id=self._room.conversation_id, seq=seq),
+            lambda: self._room.reads.cancel(self._user_id, seq),
+        )
 
     def read_history(self) -> None:
         """Request the newest page of the history."""
         if not self.is_guide_only:
             page = History(conversation_id=self._room.conversation_id, limit=HISTORY_LIMIT)
-            self._call(Command.HISTORY, page)
+            self._call(Command.HISTORY, page, lambda: None)
 
     # ConnectionObserver
 
@@ -170,10 +210,16 @@ class ChatUser:
         match payload:
             case Message():
                 self._receive_live(payload, received_s)
-            case TypingIndicator(is_typing=True, user_id=user_id):
-                since_s = self._room.typing_since_s.pop(user_id, None)
+            case TypingIndicator():
+                self._receive_typing(payload, received_s)
+            case Presence():
+                self._receive_presence(payload, received_s)
+            case MessageRead(user_id=user_id, seq=seq):
+                since_s = self._room.reads.saw(self.member, user_id, seq)
                 if since_s is not None and self._is_measured(since_s):
-                    self._ledger.samples.add("typing", received_s - since_s)
+                    self._ledger.samples.add("read", received_s - since_s)
+            case msgspec.Raw() if name in (EVENTS if self._driver.legacy is None else TRANSLATED):
+                self._ledger.deviations.add("malformed", f"{name} events of another form", bytes(payload).decode())
             case _ if name == Event.ERROR:
                 self._shared.fail("error event")
 
@@ -184,19 +230,30 @@ class ChatUser:
                 head = None if self.is_guide_only else reply.conversation.head_seq
                 self._ledger.enter(self._room.index, self.member, head, received_s)
                 self._room.present.add(self.member)
+                self._room.connected |= 1 << self.member
                 self._record_joined(received_s)
                 self._receive_missed(reply.messages, received_s)
                 self._outage.rejoined(head or 0, self._last_seq, received_s)
             case HistoryAck():
                 self._receive_missed(reply.messages, received_s)
-            case RefusedReply():
+            case RefusedReply() if not self._has_unclear_ack:
                 self._shared.fail(reply.error.code)
         if name == Command.JOIN_CONVERSATION:
             self._shared.requests += 1
 
     def on_repeat(self, message: SendMessage) -> None:
-        _, _, number = str(message.client_message_id).rpartition("-")
-        self._ledger.send_again(int(number))
+        self._ledger.send_again(_number_of(message))
+
+    def on_unanswered(self, message: SendMessage) -> None:
+        self._ledger.miss_ack(_number_of(message))
+
+    def on_malformed_ack(self, name: str, raw_json: str) -> None:
+        what = "acks without `success`" if "success" not in raw_json else "acks of another form"
+        self._ledger.deviations.add("malformed", f"{what} ({name})", raw_json)
+        self._has_unclear_ack = name == Command.SEND_MESSAGE
+
+    def on_second_ack(self, raw_json: str) -> None:
+        self._ledger.deviations.add("malformed", "second acks of one message", raw_json)
 
     def _renew(self) -> str | None:
         """Return a fresh token only once the current one has expired, so that refusals are tested too."""
@@ -209,6 +266,32 @@ class ChatUser:
     def _current_auth(self) -> dict[str, str]:
         self._renew()
         return self._auth
+
+    def _receive_typing(self, typing: TypingIndicator, received_s: float) -> None:
+        room = self._room
+        if self._driver.legacy is None and typing.conversation_id != room.conversation_id:
+            self._ledger.deviations.add("typing_wrong", "of another conversation", repr(typing.conversation_id))
+        elif not typing.is_typing:
+            room.typing.saw_end(self.member, typing.user_id)
+        else:
+            since_s = room.typing.saw_start(self.member, typing.user_id, received_s)
+            if since_s is not None and self._is_measured(since_s):
+                self._ledger.samples.add("typing", received_s - since_s)
+
+    def _receive_presence(self, presence: Presence, received_s: float) -> None:
+        room = self._room
+        since_s = room.presence.saw(self.member, presence.user_id, presence.status)
+        if since_s is not None and presence.status != OFFLINE:
+            self._ledger.samples.add("presence", received_s - since_s)
+        if since_s is not None:
+            return
+        user_ids = [user_id for user_id, _ in room.identities]
+        is_member = presence.user_id in user_ids
+        is_offline = presence.status == OFFLINE and not room.has_disconnects
+        is_connected = is_member and bool(room.connected >> user_ids.index(presence.user_id) & 1)
+        # A server of the guide may announce every user to all.
+        if (is_offline and is_connected) or not (is_member or self.is_guide_only):
+            room.presence.record_wrong(presence.user_id, presence.status, is_member=is_member)
 
     def _receive_live(self, message: Message, received_s: float) -> None:
         seq = message.seq if self._driver.legacy is None else 0
@@ -232,13 +315,13 @@ class ChatUser:
     def _mark_down(self) -> None:
         self.is_up = False
         self._shared.connections -= 1
-        self._room.typing_since_s.pop(self._user_id, None)
+        self._room.drop(self.member)
         self._ledger.drop(self._room.index, self.member)
 
     def _is_measured(self, scheduled_s: float) -> bool:
         return self._ledger.measure_from_s <= scheduled_s < self._ledger.measure_until_s
 
-    def _call(self, name: Command, payload: MarkRead | History) -> None:
+    def _call(self, name: Command, payload: MarkRead | History, on_failure: Callable[[], None]) -> None:
         self._shared.requests += 1
         requested_s = now_s()
         session = self._driver.session
@@ -246,6 +329,8 @@ class ChatUser:
         def record(outcome: Outcome) -> None:
             if isinstance(outcome, Ok):
                 self._ledger.samples.add(name, now_s() - requested_s)
+            else:
+                on_failure()
 
         self._driver.ask(lambda request_id, now: session.call(request_id, name, payload, now, repeat=True), record)
 
@@ -253,19 +338,41 @@ class ChatUser:
         if isinstance(outcome, Authenticated):
             self._user_id = outcome.user_id
             self._room.identities[self.member] = (outcome.user_id, outcome.role)
+            self._typing_ends_within_s = outcome.timers.typing_expire_ms / 1000 + END_MARGIN_S
+            self._expect_presence()
             session, conversation_id = self._driver.session, self._room.conversation_id
             self._driver.ask(
                 lambda request_id, now: session.join(request_id, conversation_id, None, None, now), self._on_joined
             )
-        elif not self.joined.ready():
-            self.joined.set(outcome)
+        else:
+            self._on_joined(outcome)
 
     def _on_joined(self, outcome: Outcome) -> None:
+        self._room.first_joined.set()
         if not self.joined.ready():
             self.joined.set(outcome if isinstance(outcome, ClientError) else None)
+
+    def _expect_presence(self) -> None:
+        """Expect that the members that had joined before this user connected see it come online."""
+        shared, room = self._shared, self._room
+        # A server of the guide may announce a user's first connection only, on any load process.
+        is_announced = not self.is_guide_only or (shared.plan.processes == 1 and self._user_id not in shared.user_ids)
+        shared.user_ids.add(self._user_id)
+        if is_announced and self._authenticated_s is not None:
+            peers = room.peers(self.member) & self._earlier_members
+            room.presence.came_online(self._user_id, peers, self._authenticated_s)
 
     def _on_sent(self, number: int, outcome: Outcome) -> None:
         if isinstance(outcome, SendAck):
             self._ledger.ack(number, outcome.seq, now_s())
         elif isinstance(outcome, RequestRefused):
-            self._ledger.refuse(number, outcome.code)
+            if self._has_unclear_ack and outcome.code is ErrorCode.INTERNAL:
+                # The ack counts as malformed; the message is expected to arrive, as after any other ack.
+                self._ledger.ack(number, 0, now_s())
+            else:
+                self._ledger.refuse(number, outcome.code)
+        self._has_unclear_ack = False
+
+
+def _number_of(message: SendMessage) -> int:
+    return int(str(message.client_message_id).rpartition("-")[2])

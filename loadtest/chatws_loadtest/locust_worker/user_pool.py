@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 TYPING_LEAD_S = 0.3
 """Time between the start of typing and the message; at more than one message per second, a share of their interval."""
 
+STOP_SHARE = 1 / 3
+"""Share of the times that a user types, in which it stops before it sends the message."""
+
+PAUSE_S = 4.5
+"""Time in a long warm-up in which one user of every tenth room types once and lets it expire, which takes 3 s."""
+ROOMS_PER_PAUSE = 10
+
+FIRST_JOIN_TIMEOUT_S = 5.0
+"""Time for which the other members of a room wait for the first one before they connect."""
+
 POLL_S = 0.01
 """Interval at which a user checks whether the other members of its room have joined or left."""
 
@@ -105,6 +115,9 @@ class UserPool:
         is_sender = workload.senders is None or member < workload.senders
         # Locust starts all users of a second at once; spread over the second, the measured connects do not queue.
         gevent.sleep(max(0.0, self._created_s + index / plan.connects_per_s - now_s()))
+        if member:
+            # The first member sees the others come online.
+            room.first_joined.wait(FIRST_JOIN_TIMEOUT_S)
         user.connect()
         rng = UserRng(f"{plan.seed}/{index}/talk")
         start_s = self._start.get()
@@ -114,7 +127,7 @@ class UserPool:
             start_s = now_s()
         if workload.visit_s is None:
             if is_sender:
-                self._run(self._send_messages(user, rng, start_s, float("inf")))
+                self._run(self._send_messages(user, room, rng, start_s, float("inf")))
             return
         while self._stopped_s is None:
             self._visit(room, user, rng, workload.visit_s)
@@ -129,7 +142,7 @@ class UserPool:
             room.visits += 1
             visit_seed = f"{self.shared.plan.seed}/{room.index}/{room.visits}"
             room.leave_at_s = now_s() + Random(visit_seed).uniform(0.5, 1.5) * visit_s
-        self._run(self._send_messages(user, rng, now_s(), room.leave_at_s))
+        self._run(self._send_messages(user, room, rng, now_s(), room.leave_at_s))
         room.leaving.add(user.member)
         ledger = self.shared.ledger
         self._wait_for(lambda: len(room.leaving) == room.members and ledger.is_room_settled(room.index))
@@ -153,9 +166,17 @@ class UserPool:
         finally:
             task.stop()
 
-    def _send_messages(self, user: ChatUser, rng: UserRng, start_s: float, until_s: float) -> Iterator[float]:
+    def _send_messages(
+        self, user: ChatUser, room: RoomState, rng: UserRng, start_s: float, until_s: float
+    ) -> Iterator[float]:
         """Send messages on a schedule that does not depend on the server; late ones are sent at once."""
         workload = self.shared.plan.workload
+        warmup_s = self.shared.ledger.measure_from_s - start_s
+        if user.member == 0 and room.index % ROOMS_PER_PAUSE == 0 and warmup_s >= PAUSE_S:
+            yield start_s
+            user.start_typing(start_s)
+            user.let_typing_expire()
+            start_s += PAUSE_S
         scheduled_s = start_s + rng.random() / self.rate
         while scheduled_s < until_s:
             typing_s = scheduled_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
@@ -164,6 +185,9 @@ class UserPool:
                 if self._stopped_s is not None:
                     break
                 user.start_typing(typing_s)
+                if rng.random() < STOP_SHARE:
+                    yield (typing_s + scheduled_s) / 2
+                    user.stop_typing()
             yield scheduled_s
             if self._stopped_s is not None:
                 break
@@ -177,8 +201,7 @@ class UserPool:
         self._missed += max(0, int((end_s - scheduled_s) * self.rate) + (end_s >= scheduled_s))
 
     def _assign_rooms(self) -> Iterator[UserAssignment]:
-        for index, planned in enumerate(self.shared.plan.rooms):
-            self.shared.ledger.open_room(index, len(planned.members))
-            room = RoomState(index, planned.conversation_id, len(planned.members))
+        for planned in self.shared.plan.rooms:
+            room = self.shared.add_room(planned.conversation_id, len(planned.members))
             for member, auth in enumerate(planned.members):
                 yield room, member, auth

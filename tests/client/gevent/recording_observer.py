@@ -34,6 +34,8 @@ class RecordingObserver:
         self.events: list[tuple[str, object]] = []
         self.replies: list[tuple[str, Ok | Refused]] = []
         self.repeated: list[str] = []
+        self.unanswered: list[str] = []
+        self.malformed: list[str] = []
         self.delivered: list[object] = []
         self._changed = gevent.event.Event()
         self.driver = GeventDriver(resolve_endpoint(url), lambda: auth, self, Random(1), deliver=self._deliver)
@@ -59,6 +61,16 @@ class RecordingObserver:
 
     def on_repeat(self, message: SendMessage) -> None:
         self.repeated.append(message.content)
+
+    def on_unanswered(self, message: SendMessage) -> None:
+        self.unanswered.append(message.content)
+
+    def on_malformed_ack(self, name: str, raw_json: str) -> None:
+        self.malformed.append(f"{name} {raw_json}")
+
+    def on_second_ack(self, raw_json: str) -> None:
+        self.malformed.append(f"second {raw_json}")
+        self._changed.set()
 
     def _deliver(self, name: str, payload: object) -> None:
         del name

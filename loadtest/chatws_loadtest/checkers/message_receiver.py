@@ -40,6 +40,8 @@ class MessageReceiver:
             return self._receive_deviating(message, seq, received_s)
         if message.timestamp != entry.timestamp:
             self._check_timestamp(message, entry)
+        if room.typing.awaiting_end:
+            room.typing.saw_message(self._member, entry.sender, entry.sent_s)
         self._ledger.receive(
             room.index,
             self._member,

@@ -1,1 +1,0 @@
-"""Observers of what simulated users receive: each compares it with what was sent, and counts the deviations."""
