@@ -19,9 +19,10 @@ from chatws_loadtest.results import Latency, ScenarioResult
 from chatws_loadtest.scenario_run import ScenarioRun
 from chatws_loadtest.scenarios import Scenario
 from chatws_loadtest.stats_collector import StatsCollector
-from chatws_loadtest.thresholds import DELIVERY_METRICS, METRICS
+from chatws_loadtest.thresholds import DELIVERY_METRICS, METRICS, Threshold, parse_threshold
 from chatws_loadtest.timeline import now_s
 from chatws_loadtest.verdict import judge
+from chatws_loadtest.worker_pool import describe_refusals
 
 FINISHING: Final = "finishing"
 EARLY_DRAIN_S: Final = 2.0
@@ -65,17 +66,23 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
             unchecked.update(dict.fromkeys((kind, f"{kind}_lost"), f"no {kind} could be observed") | unchecked)
     unchecked = {name: reason for name, reason in unchecked.items() if name in scenario.metrics}
     judged = [item for item in run.thresholds if item.metric in scenario.metrics and item.metric not in unchecked]
+    details = _explain(indicators, deviations)
+    if pool.refusals:
+        judged = _judge_connections(run, judged)
+        details["connections"] = _describe_connections(run)
+        if "connections" not in scenario.metrics or not pool.complete_rooms:
+            counts.numbers["connections"] = float(pool.connected)
     measured = sorted({*scenario.metrics, *stats.latencies}, key=_rank)
     histograms = {name: stats.latency(name) for name in measured if name not in counts.numbers}
     health = stats.health(done, pool.lost, stopped=early)
     usage = run.monitor.usage
     return ScenarioResult(
         scenario=scenario.name,
-        users=run.timeline.users,
+        users=run.timeline.users + pool.refusals.total(),
         processes=options.processes,
         duration_s=round(max(0.0, stats.measure_until_s - stats.measure_from_s), 3),
         rate=options.rate,
-        verdict=judge(judged, histograms, counts.numbers, health, _explain(indicators, deviations)),
+        verdict=judge(judged, histograms, counts.numbers, health, details),
         latencies={name: Latency.of(histogram) for name, histogram in histograms.items()},
         numbers={name: value for name, value in counts.numbers.items() if name not in unchecked},
         balance=counts.balance,
@@ -134,6 +141,21 @@ def _explain(indicators: Mapping[str, IndicatorCounts], deviations: DeviationLog
         if counts.sent and counts.lost == counts.sent:
             details[kind] = counts.describe()
     return details
+
+
+def _judge_connections(run: ScenarioRun, judged: list[Threshold]) -> list[Threshold]:
+    """Return the thresholds with one of connections, which every scenario is judged by if users were refused."""
+    if any(item.metric == "connections" for item in judged):
+        return judged
+    users = run.timeline.users + run.load.pool.refusals.total()
+    given = [item for item in run.thresholds if item.metric == "connections"]
+    return [*judged, *(given or [parse_threshold(f"connections>={users}")])]
+
+
+def _describe_connections(run: ScenarioRun) -> str:
+    pool = run.load.pool
+    users = pool.connected + pool.refusals.total()
+    return f"{pool.connected} of {users} users could join; {describe_refusals(pool.refusals)}"
 
 
 def _group_by_reason(unchecked: Mapping[str, str]) -> list[str]:

@@ -5,11 +5,16 @@ Times are those of ``time.perf_counter``, which all processes of a Linux host sh
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from chatws_loadtest.deviations import Deviation
 from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
+
+CONNECT_TIMEOUT_S: Final = 30.0
+"""Time to connect every user, in addition to the time that the rate of new connections takes."""
 
 
 class RoomAssignment(msgspec.Struct, frozen=True):
@@ -117,10 +122,17 @@ class Outage(msgspec.Struct, frozen=True):
 
 
 class WorkerReady(msgspec.Struct, frozen=True, tag=True):
-    """Every user is connected and has joined its room."""
+    """Every user has joined its room, or cannot."""
 
     guide_only: bool
     """The server offers none of the additions to the guide."""
+    connected: int
+    complete_rooms: int
+    """Rooms that every member has joined."""
+    refusals: dict[str, int] = {}
+    """Number of users that cannot join, by reason."""
+    code: str | None = None
+    """Error code of a refusal."""
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -42,7 +42,7 @@ async def run(request: RunRequest, console: Console, stop: asyncio.Event, *, qui
         Stopped: there are no results yet.
         ServerStartFailed: the bundled server did not start.
         CredentialsMissing: there are not enough credentials.
-        LoadRefused: not every user could connect.
+        LoadRefused: no user could connect.
     """
     started_at = datetime.now(UTC)
     core = reserve_core() if request.url is None and _spare_cores() >= request.options.processes else None
@@ -94,7 +94,8 @@ async def _run_scenario(
         run = await _run_until(stop, set_up(stack, scenario, request, access, timeline, number=number))
         if run is None:
             return None
-        is_complete = await _run_steps(run, scenario, stop)
+        # Without two members of a room there is no load, and the result is that the users could not connect.
+        is_complete = not run.load.pool.complete_rooms or await _run_steps(run, scenario, stop)
         return await conclude(run, scenario, early=not is_complete)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chatws_loadtest.credentials import Credentials
+from chatws_loadtest.ipc import CONNECT_TIMEOUT_S
 from chatws_loadtest.options import find_port
 from chatws_loadtest.proxy import HOST, FaultProxy
 from chatws_loadtest.run_request import RunRequest
@@ -23,8 +24,8 @@ from chatws_loadtest.server_monitor import ServerMonitor
 from chatws_loadtest.server_process import ServerUnderTest
 from chatws_loadtest.timeline import CONNECTING, Timeline
 
-CONNECT_TIMEOUT_S: Final = 30.0
-"""Time to connect every user, in addition to the time that the rate of new connections takes."""
+REPORT_TIMEOUT_S: Final = 15.0
+"""Time in which a load process must report the users that are connected, after its own time limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ async def set_up(
     *,
     number: int,
 ) -> ScenarioRun:
-    """Connect every user; ``stack`` closes what was opened, also after an error, and ``number`` counts from 1.
+    """Connect every user that can; ``stack`` closes what was opened, also after an error; ``number`` counts from 1.
 
     Raises:
         CredentialsMissing: there are not enough credentials.
-        LoadRefused: not every user could connect.
+        LoadRefused: no user could connect.
     """
     options, stats = request.options, timeline.stats
     proxy: FaultProxy | None = None
@@ -93,5 +94,7 @@ async def set_up(
     await load.pool.start()
     monitor = ServerMonitor(access.url, access.process, stats)
     await stack.enter_async_context(monitor.running())
-    await load.pool.wait_until_ready(timeline.users / options.connects_per_s + CONNECT_TIMEOUT_S)
+    connect_s = timeline.users / options.connects_per_s + CONNECT_TIMEOUT_S
+    await load.pool.wait_until_ready(connect_s + REPORT_TIMEOUT_S)
+    timeline.users -= load.pool.refusals.total()
     return ScenarioRun(options, request.thresholds, timeline, stats, load, monitor, access.process, proxy)

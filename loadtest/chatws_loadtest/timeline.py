@@ -22,7 +22,7 @@ class Timeline:
     def __init__(self, scenario: str, users: int, stats: StatsCollector) -> None:
         self.scenario = scenario
         self.users = users
-        """Users that the scenario simulates."""
+        """Users that the scenario simulates; once it has begun, only those that are connected."""
         self.stats = stats
         self.phase = "starting"
         """Description of the current phase, for the progress display."""

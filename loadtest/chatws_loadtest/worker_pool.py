@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from chatws_loadtest import ipc
@@ -12,7 +12,7 @@ from chatws_loadtest import ipc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chatws_loadtest.ipc import WorkerCommand, WorkerDone, WorkerPlan
+    from chatws_loadtest.ipc import WorkerCommand, WorkerDone, WorkerPlan, WorkerReady
     from chatws_loadtest.stats_collector import StatsCollector
 
 T = TypeVar("T")
@@ -21,6 +21,8 @@ MAX_LINE_BYTES: Final = 512 * 1024 * 1024
 
 END_TIMEOUT_S: Final = 15.0
 STDERR_LINES: Final = 30
+MAX_REASONS: Final = 3
+"""Reasons of refusals that are described."""
 
 
 class LoadRefused(Exception):
@@ -44,6 +46,12 @@ class WorkerPool:
         self.lost = 0
         """Processes that ended without a final report."""
         self.guide_only = False
+        self.connected = 0
+        """Users that have joined their rooms."""
+        self.complete_rooms = 0
+        self.refusals: Counter[str] = Counter()
+        """Number of users that could not join, by reason."""
+        self._refusal_code: str | None = None
         self.done: dict[int, WorkerDone] = {}
         """Final reports, by index of the process."""
         self._plans = plans
@@ -79,10 +87,10 @@ class WorkerPool:
             self._tasks.append(asyncio.create_task(self._read_stderr(child)))
 
     async def wait_until_ready(self, timeout_s: float) -> None:
-        """Wait until every user has joined its room.
+        """Wait until each user has joined its room or cannot, as `connected` and `refusals` tell.
 
         Raises:
-            LoadRefused: a user can never connect, or was not connected in time.
+            LoadRefused: no user could join.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -92,6 +100,8 @@ class WorkerPool:
             reached = f"after {timeout_s:.0f} s only {self._stats.connections} of {expected} users were connected"
             reason = self._stats.connect_error
             raise LoadRefused(f"{reached}; {reason}" if reason else reached) from None
+        if not self.connected:
+            raise LoadRefused(describe_refusals(self.refusals), self._refusal_code)
 
     def send(self, command: WorkerCommand) -> None:
         """Send a command to every process."""
@@ -138,11 +148,11 @@ class WorkerPool:
             match ipc.decode_message.decode(line):
                 case ipc.WorkerStats() as stats:
                     self._stats.add(index, stats)
-                case ipc.WorkerReady(guide_only):
-                    self.guide_only = self.guide_only or guide_only
+                case ipc.WorkerReady() as report:
+                    self._add_ready(report)
                     _set(ready, None)
-                case ipc.WorkerDone() as report:
-                    _set(done, report)
+                case ipc.WorkerDone() as final:
+                    _set(done, final)
                 case ipc.WorkerFailed(reason, code):
                     if not ready.done():
                         ready.set_exception(LoadRefused(reason, code))
@@ -152,10 +162,24 @@ class WorkerPool:
             done.set_result(None)
             self.broken.set()
 
+    def _add_ready(self, report: WorkerReady) -> None:
+        self.guide_only = self.guide_only or report.guide_only
+        self.connected += report.connected
+        self.complete_rooms += report.complete_rooms
+        self.refusals.update(report.refusals)
+        self._refusal_code = self._refusal_code or report.code
+
     async def _read_stderr(self, child: asyncio.subprocess.Process) -> None:
         assert child.stderr is not None
         async for line in child.stderr:
             self._stderr_lines.append(line.decode(errors="replace").rstrip())
+
+
+def describe_refusals(refusals: Counter[str]) -> str:
+    """Describe the reasons of users that could not join, the most frequent first."""
+    if len(refusals) == 1:
+        return next(iter(refusals))
+    return "; ".join(f"{count} users: {reason}" for reason, count in refusals.most_common(MAX_REASONS))
 
 
 def _set(future: asyncio.Future[T], value: T) -> None:

@@ -70,6 +70,24 @@ async def test_server_without_typing_and_presence_fails_with_the_numbers(loadtes
     assert result.scenario.indicators["typing"].lost == result.scenario.indicators["typing"].sent > 10
 
 
+async def test_server_that_refuses_some_users_fails_with_its_reason_and_is_judged(loadtest: LoadtestCommand) -> None:
+    loadtest.targets.write_text(TIMELESS_TARGETS)
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults(max_connections=12)) as url:
+        result = await loadtest.run("--url", url, "--scenario=steady", *users, *SMALL)
+    assert (result.code, result.missed) == (MISSED, ["connections"]), result.stdout + result.stderr
+    assert "12 of 20 users could join; unauthorized: the server is full" in result.stdout
+    assert result.scenario.balance.acked == result.scenario.balance.sent > 0
+
+
+async def test_server_that_refuses_nearly_all_users_fails_without_load(loadtest: LoadtestCommand) -> None:
+    users = loadtest.make_credentials(10)
+    async with served(ServerFaults(max_connections=1)) as url:
+        result = await loadtest.run("--url", url, "--scenario=reconnect", *users, *SMALL)
+    assert (result.code, result.missed[:1]) == (MISSED, ["connections"]), result.stdout + result.stderr
+    assert result.scenario.balance.sent == 0
+
+
 async def test_stalled_stream_after_a_reconnect_misses_only_that_threshold(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     users = loadtest.make_credentials(10)

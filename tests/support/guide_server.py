@@ -29,6 +29,8 @@ class ServerFaults:
     stalled_after_reconnect: bool = False
     """A join after a reconnect is confirmed, but the client is not added to the room."""
     acks: bool = True
+    max_connections: int | None = None
+    """Connections beyond this number are refused."""
     reply: Json = None
     """Ack in place of the guide's."""
     silent: bool = False
@@ -74,6 +76,8 @@ class GuideOnlyServer:
         await self._runner.cleanup()
 
     async def _connect(self, sid: str, _environ: Json, auth: Json) -> None:
+        if self._faults.max_connections is not None and len(self._users) >= self._faults.max_connections:
+            raise socketio.exceptions.ConnectionRefusedError("the server is full")
         role = "admin" if "token" in auth else "customer"
         user_id = str(auth.get("token") or auth.get("sessionId"))
         self._users[sid] = {"userId": user_id, "userName": user_id.title(), "role": role}

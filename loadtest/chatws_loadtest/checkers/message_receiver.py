@@ -115,7 +115,7 @@ class MessageReceiver:
         elif message.conversation_id != room.conversation_id:
             what, example = "conversations", f"{message.conversation_id!r} instead of {room.conversation_id!r}"
         else:
-            if not 0 <= origin.sender < room.members:
+            if origin.sender >= len(room.identities):
                 return
             received = message.sender.user_id, message.sender.role
             expected = room.identities[origin.sender]

@@ -14,13 +14,14 @@ from gevent.socket import wait_read
 from locust.env import Environment
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 
-from chatws.client.errors import ClientError, RequestRefused
+from chatws.client.errors import ClientError
 from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws.gc_tuning import tune_gc
 from chatws_loadtest import ipc
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.locust_worker.gc_tuning import GC_THRESHOLD, freeze_garbage
 from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, report_to_locust
+from chatws_loadtest.locust_worker.readiness import wait_until_ready
 from chatws_loadtest.locust_worker.self_stats import STATS_INTERVAL_S, collect_stats, measure_loop_lag
 from chatws_loadtest.locust_worker.user_pool import UserPool
 from chatws_loadtest.machine import raise_file_limit
@@ -94,12 +95,9 @@ def _execute(pool: UserPool, command: ipc.WorkerCommand) -> None:
 
 
 def _report_readiness(pool: UserPool) -> None:
-    problem = pool.wait_until_joined()
+    ready = wait_until_ready(pool, pool.shared.plan.users, lambda: pool.users)
     freeze_garbage()
-    if problem is None:
-        _send(ipc.WorkerReady(any(user.is_guide_only for user in pool.users)))
-    else:
-        _send(ipc.WorkerFailed(str(problem), problem.code if isinstance(problem, RequestRefused) else None))
+    _send(ready)
 
 
 def _finish(pool: UserPool, drain_s: float) -> None:

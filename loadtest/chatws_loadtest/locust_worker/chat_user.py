@@ -20,9 +20,9 @@ from chatws.protocol.events import Authenticated, MessageRead, TypingIndicator
 from chatws.protocol.responses import HistoryAck, JoinAck, Ok, SendAck
 from chatws.protocol.responses import Refused as RefusedReply
 from chatws.protocol.spec import EVENTS
+from chatws_loadtest.checkers.indicator_receiver import IndicatorReceiver
 from chatws_loadtest.checkers.message_receiver import MessageReceiver
 from chatws_loadtest.checkers.outage_timer import OutageTimer
-from chatws_loadtest.checkers.presence_checker import OFFLINE
 from chatws_loadtest.load_state import now_s
 
 if TYPE_CHECKING:
@@ -52,11 +52,16 @@ class ChatUser:
     ) -> None:
         self.joined: gevent.event.AsyncResult = gevent.event.AsyncResult()
         """Result of the first join: None, or the error that prevented it."""
+        self.failed_attempts = 0
+        """Connections that ended before the room was joined for the first time."""
+        self.connect_error = ""
+        """Reason of the last of them."""
         self.is_up = False
         self._has_left = False
         self._shared = shared
         self._ledger = shared.ledger
         self._receiver = MessageReceiver(shared, room, member)
+        self._indicators = IndicatorReceiver(shared, room, member)
         self.member = member
         self._room = room
         self._user_id = ""
@@ -120,6 +125,13 @@ class ChatUser:
         self._room.present.discard(self.member)
         if self.is_up:
             self._mark_down()
+
+    def give_up(self) -> None:
+        """Disconnect a user that has not joined its room; the others continue without it if there are two of them."""
+        self.close()
+        self._ledger.leave(self._room.index, self.member)
+        self._room.first_joined.set()
+        self._room.members = max(2, self._room.members - 1)
 
     def send_message(self, scheduled_s: float) -> None:
         """Send a message that was scheduled for ``scheduled_s``."""
@@ -195,6 +207,9 @@ class ChatUser:
     def on_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         if self._has_left:
             return
+        if not self.joined.ready():
+            self.failed_attempts += 1
+            self.connect_error = end.reason
         if not self.is_up:
             self._shared.fail("connect")
             self._shared.connect_error = end.reason
@@ -210,14 +225,8 @@ class ChatUser:
         match payload:
             case Message():
                 self._receive_live(payload, received_s)
-            case TypingIndicator():
-                self._receive_typing(payload, received_s)
-            case Presence():
-                self._receive_presence(payload, received_s)
-            case MessageRead(user_id=user_id, seq=seq):
-                since_s = self._room.reads.saw(self.member, user_id, seq)
-                if since_s is not None and self._is_measured(since_s):
-                    self._ledger.samples.add("read", received_s - since_s)
+            case TypingIndicator() | Presence() | MessageRead():
+                self._indicators.receive(payload, received_s, is_guide_only=self.is_guide_only)
             case msgspec.Raw() if name in (EVENTS if self._driver.legacy is None else TRANSLATED):
                 self._ledger.deviations.add("malformed", f"{name} events of another form", bytes(payload).decode())
             case _ if name == Event.ERROR:
@@ -267,32 +276,6 @@ class ChatUser:
         self._renew()
         return self._auth
 
-    def _receive_typing(self, typing: TypingIndicator, received_s: float) -> None:
-        room = self._room
-        if self._driver.legacy is None and typing.conversation_id != room.conversation_id:
-            self._ledger.deviations.add("typing_wrong", "of another conversation", repr(typing.conversation_id))
-        elif not typing.is_typing:
-            room.typing.saw_end(self.member, typing.user_id)
-        else:
-            since_s = room.typing.saw_start(self.member, typing.user_id, received_s)
-            if since_s is not None and self._is_measured(since_s):
-                self._ledger.samples.add("typing", received_s - since_s)
-
-    def _receive_presence(self, presence: Presence, received_s: float) -> None:
-        room = self._room
-        since_s = room.presence.saw(self.member, presence.user_id, presence.status)
-        if since_s is not None and presence.status != OFFLINE:
-            self._ledger.samples.add("presence", received_s - since_s)
-        if since_s is not None:
-            return
-        user_ids = [user_id for user_id, _ in room.identities]
-        is_member = presence.user_id in user_ids
-        is_offline = presence.status == OFFLINE and not room.has_disconnects
-        is_connected = is_member and bool(room.connected >> user_ids.index(presence.user_id) & 1)
-        # A server of the guide may announce every user to all.
-        if (is_offline and is_connected) or not (is_member or self.is_guide_only):
-            room.presence.record_wrong(presence.user_id, presence.status, is_member=is_member)
-
     def _receive_live(self, message: Message, received_s: float) -> None:
         seq = message.seq if self._driver.legacy is None else 0
         if self._receiver.receive(message, seq, received_s):
@@ -317,9 +300,6 @@ class ChatUser:
         self._shared.connections -= 1
         self._room.drop(self.member)
         self._ledger.drop(self._room.index, self.member)
-
-    def _is_measured(self, scheduled_s: float) -> bool:
-        return self._ledger.measure_from_s <= scheduled_s < self._ledger.measure_until_s
 
     def _call(self, name: Command, payload: MarkRead | History, on_failure: Callable[[], None]) -> None:
         self._shared.requests += 1
