@@ -161,7 +161,7 @@ SCENARIOS: Final = {
         Scenario(
             "churn",
             "users connect, send messages for some seconds and leave",
-            _MESSAGES - {"connections"},
+            _MESSAGES - {"connections"} | {"presence_stuck"},
             _steady,
             workload=Workload(visit_s=VISIT_S),
         ),

@@ -175,11 +175,13 @@ def test_read_mark_is_seen_lost_or_stuck(log: DeviationLog) -> None:
     assert log.count("read_stuck") == 1
 
 
-def test_refused_read_mark_is_not_judged(log: DeviationLog) -> None:
+def test_cancelled_read_mark_is_not_judged_and_not_wrong(log: DeviationLog) -> None:
     reads = ReadChecker(log)
     reads.mark("c", 1, TO_AGENT, 1.0)
     reads.cancel("c", 1)
+    reads.saw(AGENT, "c", 1)
     assert reads.finish(LATE_S) == IndicatorCounts()
+    assert not log.found()
 
 
 @pytest.mark.parametrize(("user_id", "seq"), [("c", 3), ("a", 1), ("c", 1)], ids=["unset", "other user", "backwards"])

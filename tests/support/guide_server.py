@@ -51,8 +51,8 @@ class GuideOnlyServer:
         self._messages = 0
         self._releasing: asyncio.Future[None] | None = None
         self._runner: web.AppRunner | None = None
-        names = ("connect", "join_conversation", "leave_conversation", "send_message", "typing_start", "typing_stop")
-        for name in names:
+        commands = ("join_conversation", "leave_conversation", "send_message", "typing_start", "typing_stop")
+        for name in ("connect", "disconnect", *commands):
             self._sio.on(name, getattr(self, f"_{name}"))
 
     @property
@@ -82,6 +82,13 @@ class GuideOnlyServer:
         user_id = str(auth.get("token") or auth.get("sessionId"))
         self._users[sid] = {"userId": user_id, "userName": user_id.title(), "role": role}
         await self._sio.emit("authenticated", self._users[sid], to=sid)
+
+    async def _disconnect(self, sid: str) -> None:
+        self._cancel_expiry(sid)
+        for room in self._sio.rooms(sid):
+            _, prefix, conversation_id = room.rpartition("conversation:")
+            if prefix:
+                await self._announce(sid, conversation_id, "offline")
 
     async def _join_conversation(self, sid: str, conversation_id: str) -> None:
         member = (conversation_id, self._users[sid]["userId"])

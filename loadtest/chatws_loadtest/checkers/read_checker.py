@@ -42,8 +42,10 @@ class ReadChecker:
         self._sent += 1
 
     def cancel(self, user_id: str, seq: int) -> None:
-        """Record that the server refused a mark."""
-        if self._marks.get(user_id, {}).pop(seq, None) is not None:
+        """Record that a mark was refused, or that its outcome is unknown: it is not judged."""
+        mark = self._marks.get(user_id, {}).get(seq)
+        if mark is not None and mark.missing:
+            mark.missing = 0
             self._sent -= 1
 
     def saw(self, viewer: int, user_id: str, seq: int) -> float | None:

@@ -64,7 +64,10 @@ class ChatUser:
         self._indicators = IndicatorReceiver(shared, room, member)
         self.member = member
         self._room = room
-        self._user_id = ""
+        self.user_id = ""
+        """User id that the server has given; empty before the first connection."""
+        self.presence_grace_s = 0.0
+        """Time after the last disconnect of a user at which the server shows it as offline."""
         self._last_seq = 0
         self._marked_seq = 0
         # Members that had joined when this user began to connect.
@@ -156,7 +159,7 @@ class ChatUser:
         room = self._room
         todo = self._driver.session.typing(room.conversation_id, now_s(), is_typing=True)
         if self._is_joined and any(isinstance(effect, Emit) and effect.name == Command.TYPING_START for effect in todo):
-            room.typing.start(self.member, self._user_id, room.peers(self.member), scheduled_s, now_s())
+            room.typing.start(self.member, self.user_id, room.peers(self.member), scheduled_s, now_s())
         self._driver.perform(todo)
 
     def stop_typing(self) -> None:
@@ -174,12 +177,12 @@ class ChatUser:
         if not seq or self.is_guide_only:
             return
         if seq > self._marked_seq and self._is_joined:
-            self._room.reads.mark(self._user_id, seq, self._room.peers(self.member), now_s())
+            self._room.reads.mark(self.user_id, seq, self._room.peers(self.member), now_s())
         self._marked_seq = max(seq, self._marked_seq)
         self._call(
             Command.MARK_READ,
             MarkRead(conversation_id=self._room.conversation_id, seq=seq),
-            lambda: self._room.reads.cancel(self._user_id, seq),
+            lambda: self._room.reads.cancel(self.user_id, seq),
         )
 
     def read_history(self) -> None:
@@ -316,8 +319,9 @@ class ChatUser:
 
     def _on_connected(self, outcome: Outcome) -> None:
         if isinstance(outcome, Authenticated):
-            self._user_id = outcome.user_id
+            self.user_id = outcome.user_id
             self._room.identities[self.member] = (outcome.user_id, outcome.role)
+            self.presence_grace_s = outcome.timers.presence_grace_ms / 1000
             self._typing_ends_within_s = outcome.timers.typing_expire_ms / 1000 + END_MARGIN_S
             self._expect_presence()
             session, conversation_id = self._driver.session, self._room.conversation_id
@@ -336,11 +340,11 @@ class ChatUser:
         """Expect that the members that had joined before this user connected see it come online."""
         shared, room = self._shared, self._room
         # A server of the guide may announce a user's first connection only, on any load process.
-        is_announced = not self.is_guide_only or (shared.plan.processes == 1 and self._user_id not in shared.user_ids)
-        shared.user_ids.add(self._user_id)
+        is_announced = not self.is_guide_only or (shared.plan.processes == 1 and self.user_id not in shared.user_ids)
+        shared.user_ids.add(self.user_id)
         if is_announced and self._authenticated_s is not None:
             peers = room.peers(self.member) & self._earlier_members
-            room.presence.came_online(self._user_id, peers, self._authenticated_s)
+            room.presence.came_online(self.user_id, peers, self._authenticated_s)
 
     def _on_sent(self, number: int, outcome: Outcome) -> None:
         if isinstance(outcome, SendAck):

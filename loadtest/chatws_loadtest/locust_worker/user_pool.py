@@ -31,6 +31,13 @@ PAUSE_S = 4.5
 """Time in a long warm-up in which one user of every tenth room types once and lets it expire, which takes 3 s."""
 ROOMS_PER_PAUSE = 10
 
+PAIR = 2
+ROOMS_PER_ABSENCE = 5
+"""In every fifth room, one member of a pair leaves later than the other, and must see it go offline."""
+
+OFFLINE_MARGIN_S = 2.0
+"""Time after the server's grace by which a user must be offline for its peers."""
+
 FIRST_JOIN_TIMEOUT_S = 5.0
 """Time for which the other members of a room wait for the first one before they connect."""
 
@@ -148,10 +155,22 @@ class UserPool:
         self._wait_for(lambda: len(room.leaving) == room.members and ledger.is_room_settled(room.index))
         if self._stopped_s is not None:
             return
+        if room.members == PAIR and room.index % ROOMS_PER_ABSENCE == 0 and user.member != 0:
+            self._see_offline(room, user)
         user.close()
+        room.presence.went_offline(user.user_id, room.peers(user.member), now_s())
         self._wait_for(lambda: not room.present)
         room.leave_at_s = None
         room.leaving.clear()
+
+    def _see_offline(self, room: RoomState, user: ChatUser) -> None:
+        """Stay until the first member has left, and is offline for this one, or should be."""
+        self._wait_for(lambda: 0 not in room.present)
+        deadline_s = now_s() + user.presence_grace_s + OFFLINE_MARGIN_S
+        first_id, _ = room.identities[0]
+        self._wait_for(lambda: room.presence.is_offline_seen(first_id) or now_s() > deadline_s)
+        if self._stopped_s is None:
+            room.presence.end_absence(first_id)
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition is true, or users must not send any more."""
