@@ -191,15 +191,17 @@ class UserPool:
         """Send messages on a schedule that does not depend on the server; late ones are sent at once."""
         workload = self.shared.plan.workload
         warmup_s = self.shared.ledger.measure_from_s - start_s
-        if user.member == 0 and room.index % ROOMS_PER_PAUSE == 0 and warmup_s >= PAUSE_S:
+        pauses = user.member == 0 and room.index % ROOMS_PER_PAUSE == 0 and warmup_s >= PAUSE_S
+        if pauses:
             yield start_s
             user.start_typing(start_s)
             user.let_typing_expire()
             start_s += PAUSE_S
-        scheduled_s = start_s + rng.random() / self.rate
+        scheduled_s = first_s = start_s + rng.random() / self.rate
         while scheduled_s < until_s:
             typing_s = scheduled_s - min(TYPING_LEAD_S, TYPING_LEAD_S / self.rate)
-            if rng.random() < workload.typing_share:
+            # Typing before the first message would replace the one that must have expired.
+            if rng.random() < workload.typing_share and not (pauses and scheduled_s == first_s):
                 yield typing_s
                 if self._stopped_s is not None:
                     break
