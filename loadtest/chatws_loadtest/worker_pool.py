@@ -26,7 +26,7 @@ MAX_REASONS: Final = 3
 
 
 class LoadRefused(Exception):
-    """Not every user could connect; ``code`` is the server's error code if it refused."""
+    """No user could connect; ``code`` is the server's error code if it refused."""
 
     def __init__(self, reason: str, code: str | None = None) -> None:
         super().__init__(reason, code)

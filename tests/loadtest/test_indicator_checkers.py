@@ -83,8 +83,8 @@ def test_stopped_typing_without_an_end_is_stuck_once(
         typing.saw_message(AGENT, CUSTOMER, 5.1)
         assert log.count("typing_stuck") == 1
     else:
-        assert not typing.is_settled(5.1)
-        assert typing.is_settled(6.1)
+        assert not typing.is_settled(4.9)
+        assert typing.is_settled(5.1)
     typing.finish(LATE_S)
     assert log.count("typing_stuck") == 1
 

@@ -9,7 +9,7 @@ import msgspec
 from chatws_loadtest.deviations import DeviationLog
 from chatws_loadtest.indicators import IndicatorCounts
 
-GIVE_UP_S: Final = 1.0
+GIVE_UP_S: Final = 2.0
 """Time after which an indicator that a peer has not seen counts as lost, at the end of a run."""
 
 FORGET_S: Final = 10.0
@@ -127,9 +127,7 @@ class TypingChecker:
         ):
             return False
         latest = [self._starts[sender][-1] for sender in self.awaiting_end]
-        return not any(
-            start.shown and start.end_by_s is not None and now_s < start.end_by_s + GIVE_UP_S for start in latest
-        )
+        return not any(start.shown and start.end_by_s is not None and now_s < start.end_by_s for start in latest)
 
     def finish(self, now_s: float) -> IndicatorCounts:
         """Count what no peer saw, and what did not end; call it once, when no more events can arrive."""
