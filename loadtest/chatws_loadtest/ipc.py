@@ -24,6 +24,15 @@ class RoomAssignment(msgspec.Struct, frozen=True):
     members: list[dict[str, str]]
 
 
+class ComparedFields(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of received messages that are compared with what was sent; a server may not name all of them."""
+
+    conversation: bool = True
+    sender: bool = True
+    role: bool = True
+    timestamp: bool = True
+
+
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """Behaviour of the users; shares are of the messages that a user sends."""
 
@@ -48,6 +57,7 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Host and port of a proxy to connect through; None: users connect to the server itself."""
     rooms: list[RoomAssignment]
     workload: Workload
+    compared: ComparedFields = ComparedFields()
     tag: str
     """Prefix of the content of every message of this process."""
     run_tag: str = ""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.ledger import Ledger
 
 now_s = time.perf_counter
+
 UNKNOWN_IDENTITY = ("", "")
 
 

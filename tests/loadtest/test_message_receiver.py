@@ -8,22 +8,30 @@ import pytest
 from chatws.protocol.entities import Message, User
 from chatws_loadtest.checkers.message_receiver import MessageReceiver
 from chatws_loadtest.contents import BODIES, MessageContents, read_origin
-from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
+from chatws_loadtest.ipc import ComparedFields, RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.load_state import SharedState
 
 CUSTOMER, AGENT = 0, 1
 ROOM, OTHER_ROOM = 0, 1
 NAMES = ("conv-a", "conv-b")
+ALL_FIELDS = ComparedFields()
 
 
 class TwoRooms:
     """Ledger of two rooms with two members each, and the receivers of the first room."""
 
-    def __init__(self) -> None:
+    def __init__(self, compared: ComparedFields = ALL_FIELDS) -> None:
         rooms = [RoomAssignment(name, [{}, {}]) for name in NAMES]
         plan = WorkerPlan(
-            url="", ca_file=None, rooms=rooms, workload=Workload(), tag="lt1p0", run_tag="lt1", connects_per_s=1
+            url="",
+            ca_file=None,
+            rooms=rooms,
+            workload=Workload(),
+            compared=compared,
+            tag="lt1p0",
+            run_tag="lt1",
+            connects_per_s=1,
         )
         self.shared = SharedState(plan, Ledger())
         self.ledger = self.shared.ledger
@@ -124,6 +132,18 @@ def test_message_whose_origin_is_lost_is_altered(chat: TwoRooms, end: int) -> No
     chat.receive(msgspec.structs.replace(message, content=message.content.upper()), AGENT)
     balance = chat.ledger.balance()
     assert (balance.altered, balance.delivered, balance.lost, balance.leaked) == (2, 0, 1, 0)
+
+
+def test_fields_that_a_server_does_not_name_are_not_compared() -> None:
+    chat = TwoRooms(ComparedFields(conversation=False, sender=False, role=False, timestamp=False))
+    nameless = User(user_id="", user_name="", role="bot")
+    for _ in range(2):
+        chat.receive(msgspec.structs.replace(chat.send(), conversation_id="", sender=nameless, timestamp=""))
+    assert chat.ledger.balance().is_clean
+    assert chat.ledger.balance().delivered == 2
+    chat.receive(msgspec.structs.replace(chat.send(), conversation_id="", content="x"), AGENT)
+    chat.receive(msgspec.structs.replace(chat.send(OTHER_ROOM), conversation_id="", sender=nameless), AGENT)
+    assert chat.ledger.balance().leaked == 1
 
 
 def test_late_copy_of_a_message_is_duplicated_and_compared(chat: TwoRooms) -> None:

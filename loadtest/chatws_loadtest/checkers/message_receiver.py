@@ -9,7 +9,7 @@ from chatws_loadtest.contents import read_origin
 from chatws_loadtest.timestamps import MAX_OFFSET_S, read_timestamp
 
 if TYPE_CHECKING:
-    from chatws.protocol.entities import Message
+    from chatws.protocol.entities import Message, User
     from chatws_loadtest.contents import MessageOrigin
     from chatws_loadtest.ledger import LedgerEntry
     from chatws_loadtest.load_state import RoomState, SharedState
@@ -24,6 +24,7 @@ class MessageReceiver:
         self._shared = shared
         self._ledger = shared.ledger
         self._tag = shared.plan.tag
+        self._compared = shared.plan.compared
         self._room = room
         self._member = member
 
@@ -112,21 +113,28 @@ class MessageReceiver:
         if message.content != sent:
             at = _first_difference(sent, message.content)
             what, example = "contents", f"{_excerpt(message.content, at)} instead of {_excerpt(sent, at)}"
-        elif message.conversation_id != room.conversation_id:
+        elif self._compared.conversation and message.conversation_id != room.conversation_id:
             what, example = "conversations", f"{message.conversation_id!r} instead of {room.conversation_id!r}"
         else:
             if origin.sender >= len(room.identities):
                 return
-            received = message.sender.user_id, message.sender.role
-            expected = room.identities[origin.sender]
-            if received == expected or not expected[0]:
+            what, example = self._compare_sender(message.sender, room.identities[origin.sender])
+            if not what:
                 return
-            what, example = "senders", f"{' as '.join(received)} instead of {' as '.join(expected)}"
         entry = self._ledger.entry(origin.number)
         if entry is None or not entry.is_altered:
             self._ledger.deviations.add("altered", what, example)
         if entry is not None:
             entry.is_altered = True
+
+    def _compare_sender(self, sender: User, expected: tuple[str, str]) -> tuple[str, str]:
+        """Return how the sender differs, and an example; empty if it does not, or has not been named yet."""
+        user_id, role = expected
+        differs = self._compared.sender and sender.user_id != user_id
+        differs = differs or (self._compared.role and sender.role != role)
+        if not differs or not user_id:
+            return "", ""
+        return "senders", f"{sender.user_id} as {sender.role} instead of {user_id} as {role}"
 
     def _record_leak(self, message: Message, origin: MessageOrigin | None) -> None:
         source = "of another load process" if origin is None else f"of room {origin.room}"
@@ -138,8 +146,10 @@ class MessageReceiver:
     def _check_timestamp(self, message: Message, entry: LedgerEntry) -> None:
         """Check a timestamp that differs from that of the copy before; the copies of a broadcast are equal."""
         entry.timestamp = message.timestamp
-        dated_s = read_timestamp(message.timestamp)
         entry.dated_s = 0.0
+        if not self._compared.timestamp:
+            return
+        dated_s = read_timestamp(message.timestamp)
         if dated_s is None:
             self._ledger.deviations.add("misdated", "unreadable", repr(message.timestamp))
         elif abs(dated_s - time.time()) > MAX_OFFSET_S:
