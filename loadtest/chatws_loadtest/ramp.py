@@ -27,6 +27,8 @@ SETTLE_S: Final = 1.5
 DRAIN_TIMEOUT_S: Final = 30.0
 
 JUDGED: Final = frozenset({"message", "ack", "typing"})
+CONNECT_METRICS: Final = ("connect", "transport", "namespace", "authenticated", "joined", "presence")
+"""Metrics of the connections, which are opened before the first step."""
 
 
 async def ramp(run: ScenarioRun) -> None:
@@ -35,7 +37,7 @@ async def ramp(run: ScenarioRun) -> None:
     A step with too few samples decides nothing; the next one has more.
     """
     await run.start_sending(run.options.warmup_s)
-    connects = run.stats.latency("connect")
+    connects = {metric: run.stats.latency(metric) for metric in CONNECT_METRICS}
     judged = [item for item in run.thresholds if item.metric in JUDGED and item.kind is MetricKind.LATENCY]
     passed, missed, best, reason = 0.0, 0.0, None, ""
     rate, refined_at = run.options.rate, 0
@@ -81,11 +83,11 @@ async def _drain(run: ScenarioRun) -> None:
     await run.timeline.wait_for(lambda: stats.sent - stats.acked <= users, DRAIN_TIMEOUT_S)
 
 
-def _restore(run: ScenarioRun, best: dict[str, Histogram] | None, connects: Histogram) -> None:
+def _restore(run: ScenarioRun, best: dict[str, Histogram] | None, connects: dict[str, Histogram]) -> None:
     """Judge the run by its best step; without one, by the last."""
     if best is not None:
         run.stats.latencies = dict(best)
-    run.stats.latencies["connect"] = connects
+    run.stats.latencies |= connects
 
 
 def _max_steps(rate: float) -> int:
