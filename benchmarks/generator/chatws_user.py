@@ -38,7 +38,7 @@ def main() -> int:
     ledger = Ledger()
     ScheduledLocustUser.pool = pool = UserPool(plan, ledger, resolve_endpoint(plan.url))
     Environment(user_classes=[ScheduledLocustUser]).create_local_runner().start(plan.users, spawn_rate=plan.users)
-    if (error := pool.wait_until_joined()) is not None:
+    if (error := pool.wait_until_joined(plan.users)) is not None:
         raise error
     freeze_garbage()
     print(ipc.READY.decode(), flush=True)

@@ -80,7 +80,9 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     duration: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", min=1, help="Seconds to measure; default 30, soak 1800, faults 48, ramp 8 a step."
+            metavar="SECONDS",
+            min=1,
+            help="Seconds to measure; default 30, soak 1800, faults 48, ramp and capacity 8 a step.",
         ),
     ] = None,
     warmup: Annotated[

@@ -60,14 +60,17 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
     indicators = add_indicators(report.indicators for report in done)
     deviations = merge_deviations(item for report in done for item in report.deviations)
     counts = await _count(run, done, unchecked)
+    if "capacity" in scenario.metrics:
+        counts.numbers["capacity"] = float(0 if run.curve is None else run.curve.connections)
     counts.numbers.update(_indicator_numbers(indicators, deviations))
     for kind, sent in indicators.items():
         if not sent.sent:
             unchecked.update(dict.fromkeys((kind, f"{kind}_lost"), f"no {kind} could be observed") | unchecked)
     unchecked = {name: reason for name, reason in unchecked.items() if name in scenario.metrics}
     judged = [item for item in run.thresholds if item.metric in scenario.metrics and item.metric not in unchecked]
+    judged = [item for item in judged if item.text not in run.undecided]
     details = _explain(indicators, deviations)
-    if pool.refusals:
+    if pool.refusals and "capacity" not in scenario.metrics:
         judged = _judge_connections(run, judged)
         details["connections"] = _describe_connections(run)
         if "connections" not in scenario.metrics or not pool.complete_rooms:
@@ -98,6 +101,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         unchecked=_group_by_reason(unchecked),
         findings=[*run.findings, *await _closing_findings(run, done, usage)],
         steps=run.steps,
+        curve=run.curve,
         partial=early,
     )
 
@@ -166,7 +170,7 @@ def _group_by_reason(unchecked: Mapping[str, str]) -> list[str]:
 
 
 async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage: ServerUsage | None) -> list[str]:
-    findings = []
+    findings = [f"not judged, for lack of samples: {text}" for text in sorted(run.undecided)]
     if disconnected := sum(report.disconnected for report in done):
         findings.append(f"{disconnected} users were not connected at the end")
     if usage is not None and usage.starved_share > STARVED_SHARE:

@@ -64,6 +64,8 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Prefix that the tags of all processes of the run share; empty: there is only this process."""
     processes: int = 1
     """Load processes of the run."""
+    start_users: int | None = None
+    """Users that connect at the start, those of the first rooms; None: all. A `StartStage` changes their number."""
     connects_per_s: float
     connect_timeout_s: float = 10.0
     seed: int = 1
@@ -72,6 +74,16 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def users(self) -> int:
         return sum(len(room.members) for room in self.rooms)
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of a run with a constant load; the time that new users need to connect is a part of it."""
+
+    users: int
+    """Connected users of all load processes."""
+    rate: float
+    """Messages per second of each user."""
+    duration_s: float
 
 
 class StartSending(msgspec.Struct, frozen=True, tag=True):
@@ -90,6 +102,13 @@ class Measure(msgspec.Struct, frozen=True, tag=True):
 class SetRate(msgspec.Struct, frozen=True, tag=True):
     """Change the messages per second of each user."""
 
+    rate: float
+
+
+class StartStage(msgspec.Struct, frozen=True, tag=True):
+    """Add users or remove the latest, until this load process has as many as given, and change their rate."""
+
+    users: int
     rate: float
 
 
@@ -118,7 +137,7 @@ class Finish(msgspec.Struct, frozen=True, tag=True):
     drain_s: float
 
 
-WorkerCommand = StartSending | Measure | SetRate | CutConnections | UseShortLivedTokens | Finish
+WorkerCommand = StartSending | Measure | SetRate | StartStage | CutConnections | UseShortLivedTokens | Finish
 
 
 class Outage(msgspec.Struct, frozen=True):

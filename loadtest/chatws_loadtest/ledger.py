@@ -152,6 +152,7 @@ class Ledger:
 
     def enter(self, room: int, member: int, head: int | None, now_s: float) -> None:
         """Record that a member joined on a new connection; ``head`` is the newest ``seq``, None on a server without."""
+        self._present[room] |= 1 << member
         self._members[room][member].enter(head, now_s)
 
     def drop(self, room: int, member: int) -> None:
@@ -159,7 +160,7 @@ class Ledger:
         self._members[room][member].drop()
 
     def leave(self, room: int, member: int) -> None:
-        """Record that a member left permanently: it need not receive anything any more."""
+        """Record that a member left: it need not receive anything any more, unless it enters again."""
         self.drop(room, member)
         self._present[room] &= ~(1 << member)
         for number, entry in list(self._entries.items()):

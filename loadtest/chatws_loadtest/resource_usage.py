@@ -38,6 +38,10 @@ class ServerUsage:
         self._starved_s = 0.0
         self._last: ProcessUsage | None = None
 
+    def reset_measurements(self) -> None:
+        """Discard what was measured, before another step of the same scenario."""
+        self.cpu_s_while_measured = self._measured_s = self._starved_s = 0.0
+
     @property
     def starved_share(self) -> float:
         """Share of the measured time in which the server was ready to run but had no core."""

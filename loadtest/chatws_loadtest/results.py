@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from chatws_loadtest.capacity_curve import CapacityCurve
 from chatws_loadtest.histogram import Histogram, Point
 from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
@@ -104,6 +105,8 @@ class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     unchecked: list[str]
     findings: list[str]
     steps: list[RampStep] = []
+    curve: CapacityCurve | None = None
+    """Connections that the server carries, and the steps that found them."""
     partial: bool = False
     """The run was stopped before its end."""
 

@@ -6,11 +6,12 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Self
 
 from chatws_loadtest.credentials import Credentials, make_rooms, open_http, shorten_tokens
 from chatws_loadtest.history_check import count_unstored
-from chatws_loadtest.ipc import RoomAssignment, UseShortLivedTokens, WorkerPlan, Workload
+from chatws_loadtest.ipc import RoomAssignment, StartStage, UseShortLivedTokens, WorkerPlan, Workload
 from chatws_loadtest.run_request import RunOptions
 from chatws_loadtest.stats_collector import StatsCollector
 from chatws_loadtest.worker_pool import WorkerPool
@@ -27,6 +28,8 @@ class LoadSpec:
     """Host and port of the fault proxy; None: users connect to the server itself."""
     credentials: Credentials
     room_sizes: Sequence[int]
+    start_users: int
+    """Users that connect before the first message."""
     workload: Workload
     options: RunOptions
 
@@ -38,7 +41,7 @@ class ScenarioLoad:
         self._spec = spec
         self._rooms = rooms
         self._tag = f"lt{secrets.token_hex(4)}"
-        self.pool = WorkerPool([self._plan(index) for index in range(spec.options.processes)], stats)
+        self.pool = WorkerPool([self._plan(index) for index in self._indices], stats)
 
     @classmethod
     async def prepare(cls, spec: LoadSpec, stats: StatsCollector) -> Self:
@@ -49,6 +52,13 @@ class ScenarioLoad:
         """
         rooms = await make_rooms(spec.url, spec.credentials, spec.room_sizes, spec.options.ca_file)
         return cls(spec, rooms, stats)
+
+    def start_stage(self, users: int, rate: float) -> None:
+        """Add or remove users, by whole rooms of all load processes, and change their rate.
+
+        New users connect at the rate of new connections, beginning within a second.
+        """
+        self.pool.send_each([StartStage(self._users_of(index, users), rate) for index in self._indices])
 
     def expire_tokens(self, ttl_s: int) -> bool:
         """Replace every agent's token by one that expires within ``ttl_s``; return False without a signing key."""
@@ -77,6 +87,19 @@ class ScenarioLoad:
         ]
         return sum(await asyncio.gather(*counts))
 
+    @property
+    def _indices(self) -> range:
+        return range(self._spec.options.processes)
+
+    def _users_of(self, index: int, users: int) -> int:
+        """Return how many of the first ``users`` users are in the rooms of a process; a room is never divided."""
+        ends = accumulate(self._spec.room_sizes)
+        return sum(
+            size
+            for number, (size, end) in enumerate(zip(self._spec.room_sizes, ends, strict=True))
+            if end <= users and number % self._spec.options.processes == index
+        )
+
     def _rooms_of(self, index: int) -> list[RoomAssignment]:
         return list(self._rooms[index :: self._spec.options.processes])
 
@@ -95,6 +118,7 @@ class ScenarioLoad:
             tag=self._tag_of(index),
             run_tag=self._tag,
             processes=options.processes,
+            start_users=self._users_of(index, spec.start_users),
             connects_per_s=options.connects_per_s / options.processes,
             seed=options.seed,
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),

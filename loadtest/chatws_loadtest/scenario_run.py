@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from chatws_loadtest.capacity_curve import CapacityCurve
 from chatws_loadtest.ipc import Measure, StartSending
 from chatws_loadtest.proxy import FaultProxy
 from chatws_loadtest.results import RampStep
@@ -40,6 +41,10 @@ class ScenarioRun:
     proxy: FaultProxy | None
     """Proxy that every user connects through; None: the scenario injects no network faults."""
     steps: list[RampStep] = field(default_factory=list)
+    curve: CapacityCurve | None = None
+    """Capacity found so far, by a scenario that searches for it."""
+    undecided: set[str] = field(default_factory=set)
+    """Thresholds that the scenario does not judge, because it had too few samples."""
     findings: list[str] = field(default_factory=list)
     """Notes for the report."""
 
@@ -61,11 +66,17 @@ class ScenarioRun:
 
     async def measure(self, seconds: float) -> None:
         """Discard earlier measurements and measure for this time; return when the last acks have arrived."""
+        self.begin_measurement(seconds)
+        await self.timeline.hold(seconds + SETTLE_S)
+
+    def begin_measurement(self, seconds: float) -> None:
+        """Discard earlier measurements and measure for this time; the last acks arrive within `SETTLE_S` after it."""
         from_s = now_s()
         self.stats.reset_measurements()
+        if self.monitor.usage is not None:
+            self.monitor.usage.reset_measurements()
         self.stats.measure_from_s, self.stats.measure_until_s = from_s, from_s + seconds
         self.load.pool.send(Measure(from_s, from_s + seconds))
-        await self.timeline.hold(seconds + SETTLE_S)
 
     def health(self) -> GeneratorHealth:
         """Return the generator's health so far."""

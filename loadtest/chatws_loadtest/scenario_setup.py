@@ -73,6 +73,8 @@ async def set_up(
         LoadRefused: no user could connect.
     """
     options, stats = request.options, timeline.stats
+    room_sizes = scenario.room_sizes(options.users)
+    start_users = sum(room_sizes) if scenario.start_users is None else scenario.start_users(sum(room_sizes))
     proxy: FaultProxy | None = None
     if scenario.uses_proxy:
         # The proxy passes TLS through: users still verify the server's certificate against the host name in the URL.
@@ -84,7 +86,8 @@ async def set_up(
         url=access.url,
         via=None if proxy is None else (HOST, proxy.port),
         credentials=access.credentials,
-        room_sizes=scenario.room_sizes(options.users),
+        room_sizes=room_sizes,
+        start_users=start_users,
         workload=msgspec.structs.replace(scenario.workload, rate=options.rate),
         options=options,
     )
@@ -94,7 +97,7 @@ async def set_up(
     await load.pool.start()
     monitor = ServerMonitor(access.url, access.process, stats)
     await stack.enter_async_context(monitor.running())
-    connect_s = timeline.users / options.connects_per_s + CONNECT_TIMEOUT_S
+    connect_s = start_users / options.connects_per_s + CONNECT_TIMEOUT_S
     await load.pool.wait_until_ready(connect_s + REPORT_TIMEOUT_S)
     timeline.users -= load.pool.refusals.total()
     return ScenarioRun(options, request.thresholds, timeline, stats, load, monitor, access.process, proxy)

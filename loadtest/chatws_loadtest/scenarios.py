@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatws.client.core.connection import STABLE_AFTER_S
+from chatws_loadtest.capacity import find_capacity
+from chatws_loadtest.capacity_search import first_users
 from chatws_loadtest.credentials import divide_users
 from chatws_loadtest.fault_scenario import inject_faults
 from chatws_loadtest.ipc import CutConnections, SetRate, Workload
@@ -52,6 +54,8 @@ class Scenario:
     room_size: int = 2
     workload: Workload = _DEFAULT_WORKLOAD
     """Behaviour of the users; the rate is that of the command line."""
+    start_users: Callable[[int], int] | None = None
+    """Number of users, of all, that connect before the first message; None: all."""
     uses_proxy: bool = False
     """Users connect through a proxy that injects network faults."""
 
@@ -141,6 +145,13 @@ SCENARIOS: Final = {
             _reconnect,
         ),
         Scenario("ramp", "the rate rises in steps until a threshold is missed", _MESSAGES - {"connections"}, ramp),
+        Scenario(
+            "capacity",
+            "users are added in steps until a threshold is missed",
+            _CONNECT | {"message", "ack", "typing", "sent", "capacity"} | _DELIVERY,
+            find_capacity,
+            start_users=first_users,
+        ),
         Scenario("spike", f"{SPIKE_FACTOR} times the rate for a third of the time", _MESSAGES, _spike),
         Scenario("soak", "steady for half an hour, with the growth of the server's memory", _MESSAGES, _soak),
         Scenario(

@@ -115,6 +115,15 @@ class StatsCollector:
         pairs = zip(self._measured_from, self._measured_to, strict=True)
         return sum(end.acked - begin.acked for begin, end in pairs if begin is not None and end is not None)
 
+    def acked_per_s(self) -> float:
+        """Return the rate of acks between the last statistics before the measurement and the last ones in it."""
+        pairs = zip(self._measured_from, self._measured_to, strict=True)
+        return sum(
+            (end.acked - begin.acked) / max(1e-6, end.at_s - begin.at_s)
+            for begin, end in pairs
+            if begin is not None and end is not None
+        )
+
     def health(self, done: list[WorkerDone], workers_lost: int, *, stopped: bool = False) -> GeneratorHealth:
         """Return the generator's health; ``stopped``: the run ended early."""
         means = [sum(cores) / len(cores) for cores in self._cpu_cores if cores]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from chatws_loadtest.capacity_text import describe_capacity
 from chatws_loadtest.results import name_scenarios
+from chatws_loadtest.text_table import align
 from chatws_loadtest.thresholds import METRICS, MetricKind
 from chatws_loadtest.verdict import Outcome
 
@@ -58,7 +60,7 @@ def not_judged(balance: Balance) -> Iterator[str]:
 def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     users = f"{result.users} users, {result.rate:g} messages/s each"
     yield f"{name}: {users}, measured for {result.duration_s:.0f} s"
-    yield from _align([("threshold", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
+    yield from align([("threshold", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
     yield ""
     header = ("latency, ms", "p50", "p95", "p99", "max", "samples")
     rows = [
@@ -66,7 +68,7 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
         for metric, row in result.latencies.items()
         if row.count
     ]
-    yield from _align([header, *rows])
+    yield from align([header, *rows])
     yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
@@ -81,6 +83,10 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     if result.server_us_per_message is not None and result.server_rss_bytes is not None:
         memory = f"{result.server_rss_bytes / 1e6:.0f} MB"
         yield f"server: {result.server_us_per_message:.0f} µs of CPU per message, {memory}"
+    if result.curve is not None:
+        yield ""
+        yield from describe_capacity(result.curve)
+        yield ""
     for step in result.steps:
         yield f"  {step.rate:,.0f} messages/s: p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
     notes = (
@@ -96,11 +102,3 @@ def _row(row: VerdictRow) -> tuple[str, str, str, str]:
     verdict = WORDS[row.outcome] if not row.reason else f"{WORDS[row.outcome]} ({row.reason})"
     samples = str(row.samples) if row.statistic is not None else ""
     return row.target, format_value(row.metric, row.value), samples, verdict
-
-
-def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Align the columns: the first to the left, the last unpadded, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-        yield "  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]])

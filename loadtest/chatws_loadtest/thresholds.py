@@ -45,6 +45,7 @@ METRICS: Final[dict[str, tuple[MetricKind, str]]] = {
     "detect": (MetricKind.LATENCY, "from the kill or the cut to its detection by the client"),
     "catchup": (MetricKind.LATENCY, "from the ack of the join to the last missed message"),
     "connections": (MetricKind.COUNT, "lowest number of open connections while measured"),
+    "capacity": (MetricKind.COUNT, "most connections with which a step met the thresholds"),
     "lost": (MetricKind.COUNT, "acked messages that a member never received"),
     "duplicated": (MetricKind.COUNT, "messages that a member received twice on one connection"),
     "reordered": (MetricKind.COUNT, "messages that a member received after a later one"),

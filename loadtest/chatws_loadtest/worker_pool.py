@@ -96,7 +96,7 @@ class WorkerPool:
             async with asyncio.timeout(timeout_s):
                 await asyncio.gather(*self._ready)
         except TimeoutError:
-            expected = sum(plan.users for plan in self._plans)
+            expected = sum(plan.users if plan.start_users is None else plan.start_users for plan in self._plans)
             reached = f"after {timeout_s:.0f} s only {self._stats.connections} of {expected} users were connected"
             reason = self._stats.connect_error
             raise LoadRefused(f"{reached}; {reason}" if reason else reached) from None
@@ -105,10 +105,13 @@ class WorkerPool:
 
     def send(self, command: WorkerCommand) -> None:
         """Send a command to every process."""
-        line = ipc.encode(command) + b"\n"
-        for child in self._children:
+        self.send_each([command] * len(self._plans))
+
+    def send_each(self, commands: Sequence[WorkerCommand]) -> None:
+        """Send each process its command."""
+        for child, command in zip(self._children, commands, strict=True):
             if child.stdin is not None and not child.stdin.is_closing():
-                child.stdin.write(line)
+                child.stdin.write(ipc.encode(command) + b"\n")
 
     async def finish(self, drain_s: float) -> list[WorkerDone]:
         """Stop sending messages and collect the final reports; a process without one counts as lost."""

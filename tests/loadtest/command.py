@@ -119,6 +119,13 @@ class LoadtestCommand:
         return ("--sessions", str(sessions), "--tokens", str(tokens))
 
 
+async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
+    """Read standard error up to a line with this word."""
+    assert child.stderr is not None
+    while word not in (line := await child.stderr.readline()):
+        assert line, f"the command ended without {word!r}"
+
+
 def raw_report(folder: Path) -> dict[str, object]:
     """Decode ``report.json`` without our structs."""
     fields: dict[str, object] = msgspec.json.decode((folder / "report" / "report.json").read_bytes())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import csv
 import os
 import signal
@@ -11,7 +10,7 @@ import msgspec
 import pytest
 
 from chatws_loadtest.verdict import Outcome
-from tests.loadtest.command import SMALL, LoadtestCommand
+from tests.loadtest.command import SMALL, LoadtestCommand, read_until
 from tests.loadtest.pages import assert_agrees
 from tests.support.ports import free_port
 
@@ -154,13 +153,6 @@ async def test_run_whose_load_process_is_killed_ends_at_once_as_invalid(loadtest
     assert result.scenario.partial
     assert result.scenario.duration_s < 60
     assert "1 of the load processes ended early" in result.stdout
-
-
-async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:
-    """Read standard error up to a line with this word."""
-    assert child.stderr is not None
-    while word not in (line := await child.stderr.readline()):
-        assert line, f"the command ended without {word!r}"
 
 
 def is_load_process(pid: int) -> bool:

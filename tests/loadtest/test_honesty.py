@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand
+from tests.loadtest.starvation import starve
 from tests.support.guide_server import GuideOnlyServer, ServerFaults
 
 PASS, INVALID, MISSED = 0, 98, 99
@@ -134,28 +132,3 @@ async def test_run_of_a_starved_generator_is_invalid(loadtest: LoadtestCommand) 
     assert result.code == INVALID, result.stdout + result.stderr
     assert result.missed == []
     assert any("send lag" in reason for reason in result.scenario.verdict.invalid_because)
-
-
-async def starve(command_pid: int) -> None:
-    """Stop the load processes for most of the time, until the command ends."""
-    while (children := children_of(command_pid)) is not None:
-        for pid in children:
-            await suspend(pid, 0.3)
-        await asyncio.sleep(0.1)
-
-
-def children_of(pid: int) -> list[int] | None:
-    """Return a process's children; None once it has ended."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return None
-
-
-async def suspend(pid: int, seconds: float) -> None:
-    try:
-        os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
-    except ProcessLookupError:
-        return

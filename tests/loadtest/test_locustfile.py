@@ -8,17 +8,14 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.server import ServerProcess
 
-if TYPE_CHECKING:
-    from tests.support.server import ServerProcess
-
-USAGE, INVALID = 2, 98
+PASS, USAGE, INVALID = 0, 2, 98
 WORKFLOW = Path(__file__).parent.parent.parent / "examples" / "github-loadtest.yml"
 
 
@@ -45,20 +42,42 @@ async def test_locust_ends_without_credentials(shared_server: ServerProcess) -> 
     assert await locust(USAGE, "--headless", "--host", shared_server.url, "-u", "2", "-t", "1m") == {}
 
 
+async def test_locust_searches_for_the_capacity_with_its_workers(tmp_path: Path) -> None:
+    server, port = ServerProcess(tmp_path / "server", "--set", "connections=5"), free_port()
+    await asyncio.to_thread(server.start)
+    try:
+        master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+        load = ("--scenario", "capacity", "-u", "24", "-r", "20", "--message-rate", "4", "--step-seconds", "1")
+        options = ("--headless", "--host", server.url, "--jwt-secret-file", server.data_dir / "secret", *master, *load)
+        child = await start_locust(*options, "--target", "message.p95<5s", "--exit-code-on-error", "0")
+        assert child.stdout is not None
+        output = (await child.stdout.read()).decode()
+    finally:
+        await asyncio.to_thread(server.stop)
+    # Two workers with three users each: one of them has a user without a connection.
+    assert "capacity: 5 connections; the server kept no more: the server answered HTTP/1.1 503" in output, output
+    assert await child.wait() == PASS, output
+
+
+async def start_locust(*options: object) -> asyncio.subprocess.Process:
+    """Start the ``locust`` command on the packaged file."""
+    spec = find_spec("chatws_loadtest")
+    assert spec is not None
+    assert spec.origin is not None
+    file = Path(spec.origin).parent / "locust_worker" / "locustfile.py"
+    return await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("locust")), "-f", str(file), *map(str, options)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
 async def locust(expected: int, *options: object) -> dict[str, int]:
     """Run the ``locust`` command on the packaged file until messages were acked, and return the ledger that it prints.
 
     The result includes Locust's own count of acks; it is empty if the command ends before any message was sent.
     """
-    spec = find_spec("chatws_loadtest")
-    assert spec is not None
-    assert spec.origin is not None
-    file = Path(spec.origin).parent / "locust_worker" / "locustfile.py"
-    child = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("locust")), "-f", str(file), *map(str, options)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    child = await start_locust(*options)
     assert child.stdout is not None
     ledger: dict[str, int] = {}
     output = b""

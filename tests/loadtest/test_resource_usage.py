@@ -23,3 +23,13 @@ def test_restarted_server_is_not_compared_with_the_old_process() -> None:
     usage.add(sample(0.0, 50.0, 9.0), is_measured=True)
     assert usage.add(sample(1.0, 0.2, pid=2), is_measured=True) is None
     assert (usage.cpu_s_while_measured, usage.starved_share) == (0.0, 0.0)
+
+
+def test_reset_measurements_do_not_include_earlier_steps() -> None:
+    usage = ServerUsage()
+    usage.add(sample(0.0, 1.0), is_measured=True)
+    usage.add(sample(1.0, 1.8, 0.5), is_measured=True)
+    usage.reset_measurements()
+    assert (usage.cpu_s_while_measured, usage.starved_share) == (0.0, 0.0)
+    usage.add(sample(2.0, 2.0, 0.5), is_measured=True)
+    assert usage.cpu_s_while_measured == pytest.approx(0.2)

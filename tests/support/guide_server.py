@@ -22,6 +22,8 @@ class ServerFaults:
 
     slow_s: float = 0.0
     """Delay of every broadcast and ack."""
+    busy_s: float = 0.0
+    """Time that each message takes, one after another: at a higher rate, messages wait longer and longer."""
     drop_every: int = 0
     double_every: int = 0
     swap_every: int = 0
@@ -51,6 +53,7 @@ class GuideOnlyServer:
         self._messages = 0
         self._releasing: asyncio.Future[None] | None = None
         self._runner: web.AppRunner | None = None
+        self._working = asyncio.Lock()
         commands = ("join_conversation", "leave_conversation", "send_message", "typing_start", "typing_stop")
         for name in ("connect", "disconnect", *commands):
             self._sio.on(name, getattr(self, f"_{name}"))
@@ -108,6 +111,9 @@ class GuideOnlyServer:
         number, faults = self._messages, self._faults
         if faults.slow_s:
             await asyncio.sleep(faults.slow_s)
+        if faults.busy_s:
+            async with self._working:
+                await asyncio.sleep(faults.busy_s)
         if not _is_affected(number, faults.drop_every):
             if _is_affected(number, faults.swap_every) and sid not in self._held:
                 self._held[sid] = broadcast

@@ -20,9 +20,10 @@ from chatws.gc_tuning import tune_gc
 from chatws_loadtest import ipc
 from chatws_loadtest.ledger import Ledger
 from chatws_loadtest.locust_worker.gc_tuning import GC_THRESHOLD, freeze_garbage
-from chatws_loadtest.locust_worker.locust_user import ScheduledLocustUser, report_to_locust
+from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, ScheduledLocustUser, report_to_locust
 from chatws_loadtest.locust_worker.readiness import wait_until_ready
 from chatws_loadtest.locust_worker.self_stats import STATS_INTERVAL_S, collect_stats, measure_loop_lag
+from chatws_loadtest.locust_worker.stage_shape import StageShape
 from chatws_loadtest.locust_worker.user_pool import UserPool
 from chatws_loadtest.machine import raise_file_limit
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 STDIN, STDOUT = 0, 1
 SETTLE_POLL_S = 0.05
+STAGE_DRAIN_S = 30.0
+"""A user that a smaller stage stops waits this long for its messages: the server may be overloaded until then."""
 
 
 def main() -> int:
@@ -46,20 +49,24 @@ def main() -> int:
     except ClientError as problem:
         _send(ipc.WorkerFailed(str(problem)))
         return 1
-    environment = Environment(user_classes=[ScheduledLocustUser])
+    start_users = plan.users if plan.start_users is None else plan.start_users
+    shape = StageShape(start_users, plan.connects_per_s)
+    environment = Environment(user_classes=[ScheduledLocustUser], shape_class=shape)
+    ScheduledLocustUser.drain_s = STAGE_DRAIN_S
     ScheduledLocustUser.pool = pool = UserPool(plan, Ledger(), endpoint)
     runner = environment.create_local_runner()
+    runner.user_greenlets = NewestFirstGroup()
     with nullcontext() if plan.csv_prefix is None else _csv_files(environment, pool, plan.csv_prefix):
         gevent.spawn(measure_loop_lag, pool)
         gevent.spawn(_send_stats, pool)
-        runner.start(plan.users, spawn_rate=plan.users)
-        gevent.spawn(_report_readiness, pool)
+        runner.start_shape()
+        gevent.spawn(_report_readiness, pool, start_users)
         for line in lines:
             command = ipc.decode_command(line)
             if isinstance(command, ipc.Finish):
                 _finish(pool, command.drain_s)
                 break
-            _execute(pool, command)
+            _execute(pool, shape, command)
     # Exiting without Locust's `quit`, which searches every source file for the name of its caller.
     return 0
 
@@ -78,7 +85,7 @@ def _csv_files(environment: Environment, pool: UserPool, prefix: str) -> Iterato
             write(csv.writer(file))
 
 
-def _execute(pool: UserPool, command: ipc.WorkerCommand) -> None:
+def _execute(pool: UserPool, shape: StageShape, command: ipc.WorkerCommand) -> None:
     match command:
         case ipc.StartSending(at_s):
             pool.start_sending(at_s)
@@ -87,15 +94,18 @@ def _execute(pool: UserPool, command: ipc.WorkerCommand) -> None:
             pool.shared.ledger.measure_until_s = until_s
         case ipc.SetRate(rate):
             pool.rate = rate
+        case ipc.StartStage(users, rate):
+            pool.rate = rate
+            shape.set_users(users)
         case ipc.CutConnections():
             pool.cut_connections()
         case ipc.UseShortLivedTokens(tokens):
-            for user in pool.users:
+            for user in pool.users.values():
                 user.replace_token(tokens)
 
 
-def _report_readiness(pool: UserPool) -> None:
-    ready = wait_until_ready(pool, pool.shared.plan.users, lambda: pool.users)
+def _report_readiness(pool: UserPool, users: int) -> None:
+    ready = wait_until_ready(pool, users, lambda: list(pool.users.values()))
     freeze_garbage()
     _send(ready)
 
@@ -108,7 +118,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
             break
         gevent.sleep(SETTLE_POLL_S)
     indicators = pool.shared.count_indicators()
-    disconnected = sum(user.is_disconnected for user in pool.users)
+    disconnected = sum(user.is_disconnected for user in pool.users.values())
     _send(collect_stats(pool))
     _send(
         ipc.WorkerDone(
@@ -120,7 +130,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
             disconnected=disconnected,
         )
     )
-    for user in pool.users:
+    for user in pool.users.values():
         user.close()
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import gevent.event
+from gevent.pool import Group
 from locust import User, task
 from locust.env import Environment
 
 from chatws_loadtest.ledger import Samples
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gevent import Greenlet
+
     from chatws_loadtest.locust_worker.user_pool import UserPool
 
 SHOWN = frozenset({"connect", "message", "ack", "typing"})
@@ -23,6 +28,9 @@ class ScheduledLocustUser(User):
     pool: ClassVar[UserPool | None] = None
     """Pool of this process, set before the first user starts; None: the test cannot run."""
 
+    drain_s: ClassVar[float] = 5.0
+    """A user that is stopped waits this long for the messages of its room that are in flight."""
+
     index: int | None = None
     """Index of this user in the pool; None if the pool has no user for it."""
 
@@ -34,6 +42,24 @@ class ScheduledLocustUser(User):
             if self.index is not None:
                 self.pool.run_user(self.index)
         gevent.event.Event().wait()
+
+    def on_stop(self) -> None:
+        """Disconnect, so that the other members of the room do not wait for this user."""
+        if self.pool is not None and self.index is not None:
+            self.pool.remove_user(self.index, self.drain_s)
+
+
+class NewestFirstGroup(Group):  # type: ignore[misc]  # gevent's groups are not typed
+    """Greenlets of Locust's users; Locust stops them in the order of iteration: the latest first, by whole rooms."""
+
+    def __iter__(self) -> Iterator[Greenlet]:
+        return iter(sorted(self.greenlets, key=_index, reverse=True))
+
+
+def _index(greenlet: Greenlet) -> int:
+    # gevent clears the arguments of a greenlet that has ended.
+    user = greenlet.args[0] if greenlet.args else None
+    return -1 if user is None or user.index is None else user.index
 
 
 class ShownSamples(Samples):

@@ -28,9 +28,13 @@ from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Balance, Ledger
 from chatws_loadtest.load_state import now_s
-from chatws_loadtest.locust_worker import locust_user
+from chatws_loadtest.locust_worker import capacity_shape
+
+# Locust runs every user class that it finds in this module.
+from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, ScheduledLocustUser, report_to_locust
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
 from chatws_loadtest.options import find_credentials
+from chatws_loadtest.thresholds import combine, default_thresholds, parse_threshold
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -41,7 +45,6 @@ if TYPE_CHECKING:
 RUN_TAG: Final = "lt"
 """Prefix that the tags of all workers share, on this and other machines."""
 
-DRAIN_S: Final = 5.0
 LOWEST_RATE: Final = 0.01
 HIGHEST_RATE: Final = 100.0
 FINISH: Final = "chatws_finish"
@@ -58,16 +61,6 @@ _balances: dict[str, Balance] = {}
 """Balance of each worker, in the master."""
 
 
-# Its base class must not be a name of this module: Locust would run it as a second user class.
-class SocketIOChatUser(locust_user.ScheduledLocustUser):
-    """User that Locust may stop at any time."""
-
-    def on_stop(self) -> None:
-        """Disconnect, so that the other members of the room do not wait for this user."""
-        if self.pool is not None and self.index is not None:
-            self.pool.remove_user(self.index, DRAIN_S)
-
-
 def add_options(parser: LocustArgumentParser) -> None:
     """Add our options to those of Locust."""
     parser.add_argument("--jwt-secret-file", default="", help="Key that agents' tokens are signed with (HS256).")
@@ -75,11 +68,24 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--sessions", default="", help="File of customers: SESSION [CONVERSATION] per line.")
     parser.add_argument("--ca-file", default="", help="Certificates to trust instead of the system's.")
     parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
+    parser.add_argument("--scenario", choices=["steady", "capacity"], default="steady", help="Load of the test.")
+    parser.add_argument("--step-seconds", type=float, default=8.0, help="Seconds measured in each step of capacity.")
+    parser.add_argument("--target", action="append", default=[], help="Additional threshold of the steps.")
     parser.add_argument("--message-rate", type=_rate, default=1.0, help="Messages per second of each user.")
 
 
-def register_messages(runner: Runner | None, **_: object) -> None:
-    """Register the messages between the master and its workers."""
+def prepare_runner(environment: Environment, runner: Runner | None, **_: object) -> None:
+    """Choose the load shape, and register the messages between the master and its workers."""
+    options = environment.parsed_options
+    shape = None
+    if options is not None and options.scenario == "capacity" and not isinstance(runner, WorkerRunner):
+        thresholds = combine(default_thresholds(), map(parse_threshold, options.target))
+        shape = capacity_shape.CapacityShape(thresholds, options.message_rate, options.step_seconds, options.seats)
+        shape.runner = runner
+        environment.shape_class = shape
+    capacity_shape.register_reports(shape)
+    if runner is not None and not isinstance(runner, MasterRunner):
+        runner.user_greenlets = NewestFirstGroup()
     if isinstance(runner, MasterRunner):
         runner.register_message(BALANCE, store_balance)
     elif isinstance(runner, WorkerRunner):
@@ -102,19 +108,19 @@ def start_test(environment: Environment, **_: object) -> None:
         pool = UserPool(_plan(environment, url, ca_file, options), Ledger(), endpoint)
     except (CredentialsMissing, CannotConnect) as problem:
         _log.error("%s", problem)
-        locust_user.ScheduledLocustUser.pool = None
+        ScheduledLocustUser.pool = None
         environment.process_exit_code = ExitCode.USAGE
         if environment.runner is not None:
             gevent.spawn(environment.runner.quit)
         return
-    locust_user.ScheduledLocustUser.pool = pool
-    locust_user.report_to_locust(environment, pool)
+    ScheduledLocustUser.pool = pool
+    report_to_locust(environment, pool)
     pool.start_sending(now_s())
 
 
 def end_test(environment: Environment, **_: object) -> None:
     """Stop sending, wait for the messages in flight, and report or judge the balance."""
-    runner, pool = environment.runner, locust_user.ScheduledLocustUser.pool
+    runner, pool = environment.runner, ScheduledLocustUser.pool
     if isinstance(runner, MasterRunner):
         judge(environment, _collect(runner))
     elif pool is not None:
@@ -151,7 +157,7 @@ def quit_runner(environment: Environment, **_: object) -> None:
 def _drain(pool: UserPool) -> Balance:
     pool.stop_sending()
     ledger = pool.shared.ledger
-    deadline_s = now_s() + DRAIN_S
+    deadline_s = now_s() + ScheduledLocustUser.drain_s
     while not ledger.is_settled and now_s() < deadline_s:
         gevent.sleep(POLL_S)
     return ledger.balance()
@@ -206,7 +212,7 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
 
 for hook, listener in (
     (events.init_command_line_parser, add_options),
-    (events.init, register_messages),
+    (events.init, prepare_runner),
     (events.test_start, start_test),
     (events.test_stopping, end_test),
     (events.quitting, quit_runner),

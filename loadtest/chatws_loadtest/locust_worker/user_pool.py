@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -54,14 +55,17 @@ class UserPool:
 
     def __init__(self, plan: WorkerPlan, ledger: Ledger, endpoint: Endpoint) -> None:
         self.shared = SharedState(plan, ledger)
-        self.users: list[ChatUser] = []
+        self.users: dict[int, ChatUser] = {}
+        """Users by index; those of a room follow each other."""
         self.rate = plan.workload.rate
         self._missed = 0
         self._schedule = Schedule()
         self._endpoint = endpoint
-        self._unassigned = self._assign_rooms()
-        self._assigned: list[UserAssignment] = []
-        self._created_s = now_s()
+        self._assignments = list(self._assign_rooms())
+        # Indices without a user; the lowest is used first, so that the members of a room connect one after another.
+        self._free = list(range(len(self._assignments)))
+        # Earliest time at which the next user may connect.
+        self._next_connect_s = now_s()
         # Time at which users start sending.
         self._start: gevent.event.AsyncResult = gevent.event.AsyncResult()
         # Set when users must not send any more.
@@ -82,14 +86,14 @@ class UserPool:
         self._stopped_s = now_s()
 
     def cut_connections(self) -> None:
-        for user in self.users:
+        for user in self.users.values():
             user.cut()
 
-    def wait_until_joined(self) -> ClientError | None:
-        """Wait until every user has joined its room; return the error if a user never can."""
-        while len(self.users) < self.shared.plan.users:
-            gevent.sleep(0.01)
-        for user in self.users:
+    def wait_until_joined(self, users: int) -> ClientError | None:
+        """Wait until this many users have joined their rooms; return the error if one never can."""
+        while len(self.users) < users:
+            gevent.sleep(POLL_S)
+        for user in list(self.users.values()):
             problem: ClientError | None = user.joined.get()
             if problem is not None:
                 return problem
@@ -97,31 +101,33 @@ class UserPool:
 
     def add_user(self) -> int | None:
         """Create the next user and return its index; None if every member of every room exists."""
-        assignment = next(self._unassigned, None)
-        if assignment is None:
+        if not self._free:
             return None
-        self._assigned.append(assignment)
-        self.users.append(ChatUser(self.shared, *assignment, self._endpoint))
-        return len(self.users) - 1
+        index = heappop(self._free)
+        self.users[index] = ChatUser(self.shared, *self._assignments[index], self._endpoint)
+        return index
 
     def remove_user(self, index: int, timeout_s: float) -> None:
-        """Disconnect a user permanently, once no message of its room is in flight, or after the timeout."""
-        room, member, _ = self._assigned[index]
+        """Disconnect a user, once no message of its room is in flight, or after the timeout."""
+        room, member, _ = self._assignments[index]
         deadline_s = now_s() + timeout_s
         while not self.shared.ledger.is_room_settled(room.index) and now_s() < deadline_s:
             gevent.sleep(POLL_S)
-        self.users[index].close()
+        self.users.pop(index).close()
         self.shared.ledger.leave(room.index, member)
+        heappush(self._free, index)
 
     def run_user(self, index: int) -> None:
         """Connect a user and send its messages until the end of the run."""
-        room, member, auth = self._assigned[index]
+        room, member, auth = self._assignments[index]
         user = self.users[index]
         plan = self.shared.plan
         workload = plan.workload
         is_sender = workload.senders is None or member < workload.senders
         # Locust starts all users of a second at once; spread over the second, the measured connects do not queue.
-        gevent.sleep(max(0.0, self._created_s + index / plan.connects_per_s - now_s()))
+        connect_s = max(now_s(), self._next_connect_s)
+        self._next_connect_s = connect_s + 1 / plan.connects_per_s
+        gevent.sleep(connect_s - now_s())
         if member:
             # The first member sees the others come online.
             room.first_joined.wait(FIRST_JOIN_TIMEOUT_S)

@@ -8,6 +8,12 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from chatws_loadtest.report.capacity_section import (
+    capacity_columns,
+    capacity_notes,
+    capacity_plots,
+    capacity_rows,
+)
 from chatws_loadtest.report.svg import Plot, PlotLine, draw
 from chatws_loadtest.results import name_scenarios
 from chatws_loadtest.text_summary import WORDS, count, format_value, headline, not_judged
@@ -73,6 +79,10 @@ def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     )
     over_time, *plots = map(draw, _plots(result))
     yield _table("Thresholds", ("threshold", "measured", "samples", "verdict"), _threshold_rows(result))
+    if result.curve is not None:
+        yield from capacity_notes(result.curve)
+        yield _table("Steps", capacity_columns(), capacity_rows(result.curve))
+        yield from map(draw, capacity_plots(result.curve))
     yield over_time
     yield _table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
     yield _table("Ledger", ("", "number"), _number_rows(result))
