@@ -60,6 +60,10 @@ class PingReceived(msgspec.Struct, frozen=True, gc=False):
     """Engine.IO PING; `SocketIOClientProtocol` queues the PONG."""
 
 
+class ProbeAnswered(msgspec.Struct, frozen=True, gc=False):
+    """Reply to the probe of an upgrade: the client may stop polling and use the WebSocket."""
+
+
 class NamespaceConnected(msgspec.Struct, frozen=True, gc=False):
     """CONNECT: the server accepted the namespace."""
 
@@ -111,7 +115,7 @@ PacketEvent = (
     | AckReceived
     | TransportClosed
 )
-ClientEvent = PacketEvent | UpgradeRejected | ProtocolViolated
+ClientEvent = PacketEvent | UpgradeRejected | ProbeAnswered | ProtocolViolated
 
 
 def read_packet(text: str) -> PacketEvent | None:
@@ -181,12 +185,18 @@ class SocketIOClientProtocol:
         "has_data_to_send",
     )
 
-    def __init__(self, authority: str, *, path: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Prepare a connection to the host and port ``authority``; ``path`` is the prefix of ``/socket.io/``."""
+    def __init__(
+        self, authority: str, *, path: str = "", headers: Sequence[tuple[str, str]] = (), sid: str = ""
+    ) -> None:
+        """Prepare a connection to the host and port ``authority``; ``path`` is the prefix of ``/socket.io/``.
+
+        ``sid`` is the open session that an upgrade continues, see `UpgradeClientProtocol`.
+        """
         self._key = base64.b64encode(os.urandom(16))
+        session = f"&sid={sid}" if sid else ""
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         self._request_head = (
-            f"GET {path}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {authority}\r\n"
+            f"GET {path}/socket.io/?EIO=4&transport=websocket{session} HTTP/1.1\r\nHost: {authority}\r\n"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {self._key.decode()}\r\n"
             f"Sec-WebSocket-Version: 13\r\n{more}\r\n"
         )
@@ -278,7 +288,11 @@ class SocketIOClientProtocol:
             error = HandshakeError(ViolationKind.MALFORMED, "Sec-WebSocket-Accept does not answer the key")
             self._end(ProtocolViolated(error), events)
             return b""
+        self._accepted()
         return rest
+
+    def _accepted(self) -> None:
+        """Process the server's acceptance of the WebSocket."""
 
     def _receive_messages(
         self, messages: list[FrameMessage], error: WireError | None, events: list[ClientEvent]

@@ -2,6 +2,7 @@
 
 WireError
  ├─ HandshakeError   the HTTP response to a WebSocket upgrade
+ ├─ HttpError        the HTTP response to a request of long-polling
  ├─ PacketError      an Engine.IO or Socket.IO packet
  └─ FrameError       a WebSocket frame
 """
@@ -66,6 +67,10 @@ class WireError(ValueError):
 
 class HandshakeError(WireError):
     """Malformed HTTP response to a WebSocket upgrade."""
+
+
+class HttpError(WireError):
+    """HTTP response that is malformed or too large."""
 
 
 class PacketError(WireError):
