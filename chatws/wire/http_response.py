@@ -21,6 +21,7 @@ _HEAD_END = b"\r\n\r\n"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: (.*))?")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _LENGTH = re.compile(r"\d{1,12}")
+_KEEP_ALIVE = re.compile(r"timeout=(\d{1,6})\b", re.IGNORECASE)
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -50,6 +51,12 @@ class HttpResponse(msgspec.Struct, frozen=True):
         """Return the value of a header that holds whole seconds; None without such a value."""
         value = self.header(name)
         return float(value) if value is not None and _LENGTH.fullmatch(value) else None
+
+    @property
+    def keep_alive_s(self) -> float | None:
+        """Time for which the server keeps the idle connection; None if it did not announce that."""
+        match = _KEEP_ALIVE.search(self.header("keep-alive") or "")
+        return None if match is None else float(match[1])
 
 
 class HttpResponseParser:

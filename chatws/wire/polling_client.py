@@ -54,8 +54,8 @@ class PollingClientProtocol:
     queued like any packet. The caller sends CONNECT after `TransportOpened` and sends nothing after the events
     `RequestRejected`, `TransportClosed` and `ProtocolViolated`, behind which no event follows.
 
-    For an upgrade, `pause` ends polling: once `is_idle`, no packet is on its way in either direction, and a WebSocket
-    can continue with the packets of `take_unsent`.
+    For an upgrade, `pause` ends polling: once `is_drained`, no packet is on its way in either direction, and a
+    WebSocket can continue with the packets of `take_unsent`.
     """
 
     __slots__ = (
@@ -146,14 +146,14 @@ class PollingClientProtocol:
         self._is_paused = False
 
     @property
-    def is_idle(self) -> bool:
-        """Whether no GET and no POST is open."""
-        return not (self._is_polling or self._is_posting)
+    def is_drained(self) -> bool:
+        """Whether polling is paused and no GET and no POST is open; False after the end of the session."""
+        return self._is_paused and not (self._is_polling or self._is_posting or self._has_ended)
 
     @property
-    def is_paused(self) -> bool:
-        """Whether `pause` was called, and `resume` was not."""
-        return self._is_paused
+    def is_posting(self) -> bool:
+        """Whether a POST is open."""
+        return self._is_posting
 
     def take_unsent(self) -> list[bytes]:
         """Empty the queue and return its packets."""

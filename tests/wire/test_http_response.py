@@ -43,6 +43,15 @@ def test_headers_are_read_by_lower_case_name() -> None:
     assert response.seconds("retry-after") == 7.0
     assert response.seconds("server") is None
     assert response.header("server") == "x"
+    assert response.keep_alive_s is None
+
+
+def test_announced_time_of_an_idle_connection_is_read() -> None:
+    response = HttpResponseParser().receive(
+        b"HTTP/1.1 200 OK\r\nKeep-Alive: max=9, timeout=5\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert response is not None
+    assert response.keep_alive_s == 5.0
 
 
 def test_status_without_a_body_needs_no_length() -> None:

@@ -170,18 +170,18 @@ def test_cookies_are_sent_back_until_they_are_deleted(protocol: PollingClientPro
     assert b"\r\nCookie: node=b\r\n" in poll
 
 
-def test_paused_session_is_idle_once_both_requests_are_answered(protocol: PollingClientProtocol) -> None:
+def test_paused_session_is_drained_once_both_requests_are_answered(protocol: PollingClientProtocol) -> None:
     protocol.next_poll()
     protocol.send(b"4a")
     protocol.next_post()
     protocol.pause()
     protocol.send(b"4b")
-    idle = [protocol.is_idle]
+    drained = [protocol.is_drained]
     protocol.receive_post(answer())
-    idle.append(protocol.is_idle)
+    drained.append(protocol.is_drained)
     protocol.receive_poll(answer(b"6"))
-    idle.append(protocol.is_idle)
-    assert idle == [False, False, True]
+    drained.append(protocol.is_drained)
+    assert drained == [False, False, True]
     assert protocol.next_post() is None
     assert protocol.next_poll() is None
     assert protocol.take_unsent() == [b"4b"]
@@ -193,6 +193,13 @@ def test_failed_upgrade_resumes_polling_with_the_packets_of_the_pause(protocol: 
     protocol.resume()
     assert protocol.next_poll() is not None
     assert body_of(protocol.next_post()) == [b"4a"]
+
+
+def test_ended_session_is_never_drained(protocol: PollingClientProtocol) -> None:
+    protocol.next_poll()
+    protocol.pause()
+    protocol.receive_poll(answer(b"1"))
+    assert not protocol.is_drained
 
 
 def accepted_upgrade(protocol: PollingClientProtocol) -> UpgradeClientProtocol:

@@ -16,6 +16,8 @@ from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
 from chatws.client.errors import ClientError
 from chatws.client.gevent.legacy_protocol import LegacyProtocolAdapter
+from chatws.client.gevent.polling import PollingConnection
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.client.gevent.websocket import WebSocketConnection
 from chatws.protocol.codec import decode_ack, decode_event, decode_event_packet
 from chatws.protocol.commands import SendMessage
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from chatws.client.gevent.connection import ConnectTimings, GeventConnection
     from chatws.client.gevent.endpoint import Endpoint
-    from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.entities import Wire
 
 Outcome = Ok | Authenticated | ClientError
@@ -44,6 +46,12 @@ class ConnectionObserver(Protocol):
 
     def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         """Called after a connection was authenticated."""
+
+    def on_upgraded(self, times: ConnectTimings) -> None:
+        """Called after a WebSocket has replaced long-polling."""
+
+    def on_upgrade_failed(self, reason: str) -> None:
+        """Called after the upgrade to WebSocket has failed; the connection continues over long-polling."""
 
     def on_ended(self, end: effects.ConnectionEnd, ended_s: float) -> None:
         """Called after a connection or an attempt to connect has ended."""
@@ -77,15 +85,21 @@ class GeventDriver(SessionDriver):
         observer: ConnectionObserver,
         rng: Random,
         *,
+        transport: TransportChoice = TransportChoice.WEBSOCKET,
         timeout_s: float = 10.0,
         renew: Callable[[], str | None] | None = None,
         deliver: Callable[[str, object], None] | None = None,
     ) -> None:
         """Create a driver that is not connected.
 
-        ``renew`` returns a fresh token when the session requests one, or None when there is none yet; ``deliver``
-        receives the session's events for its user.
+        ``transport`` is any but ``MIX``. ``renew`` returns a fresh token when the session requests one, or None when
+        there is none yet; ``deliver`` receives the session's events for its user.
+
+        Raises:
+            ValueError: ``transport`` is ``MIX``.
         """
+        if transport is TransportChoice.MIX:
+            raise ValueError("one client has one transport: see TransportChoice.of_client")
         super().__init__(ChatSession(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None)))
         self.legacy: LegacyProtocolAdapter | None = None
         """Set when ``authenticated`` has shown that the server implements only the guide."""
@@ -96,7 +110,8 @@ class GeventDriver(SessionDriver):
         self._observer = observer
         self._timeout_s = timeout_s
         self._loop = get_hub().loop
-        self._connection: WebSocketConnection | None = None
+        self._transport = transport
+        self._connection: GeventConnection | None = None
         self._authenticated = False
         # Runs until the next connection is to be opened.
         self._connect_timer = self._loop.timer(0)
@@ -142,7 +157,7 @@ class GeventDriver(SessionDriver):
             timer.stop()
             timer.close()
 
-    # WebSocketListener
+    # ConnectionListener
 
     def connection_event(self, raw_json: str) -> None:
         """Pass an event to the session; a payload outside the contract is reported to the observer and dropped."""
@@ -181,6 +196,15 @@ class GeventDriver(SessionDriver):
             self._names[ack_id] = name
             return
         self._take_reply(ack_id, name, reply, received_s)
+
+    def connection_upgraded(self) -> None:
+        """Report the upgrade to the observer."""
+        if self._connection is not None:
+            self._observer.on_upgraded(self._connection.times)
+
+    def connection_upgrade_failed(self, reason: str) -> None:
+        """Report the failed upgrade to the observer."""
+        self._observer.on_upgrade_failed(reason)
 
     def connection_ended(self, end: effects.ConnectionEnd) -> None:
         """Pass the end of the connection to the session."""
@@ -288,7 +312,13 @@ class GeventDriver(SessionDriver):
 
     def _connect(self) -> None:
         if self.session.connection.phase is ConnectionPhase.CONNECTING and self._connection is None:
-            self._connection = WebSocketConnection(self._endpoint, self._credentials(), self, self._timeout_s)
+            self._connection = self._open_connection()
+
+    def _open_connection(self) -> GeventConnection:
+        start = (self._endpoint, self._credentials(), self, self._timeout_s)
+        if self._transport is TransportChoice.WEBSOCKET:
+            return WebSocketConnection(*start)
+        return PollingConnection(*start, upgrades=self._transport is TransportChoice.UPGRADE)
 
     def _open(self, user: Authenticated, received_s: float) -> None:
         assert self._connection is not None

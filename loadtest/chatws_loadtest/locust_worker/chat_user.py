@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chatws.client.core.effects import ConnectionEnd
+    from chatws.client.gevent.connection import ConnectTimings
     from chatws.client.gevent.driver import Outcome
     from chatws.client.gevent.endpoint import Endpoint
-    from chatws.client.gevent.websocket import ConnectTimings
     from chatws.protocol.commands import SendMessage
     from chatws_loadtest.ipc import ShortLivedToken
     from chatws_loadtest.load_state import RoomState, SharedState
@@ -206,6 +206,13 @@ class ChatUser:
         self._outage.attempt_began(times.started_s)
         self._shared.connections += 1
         self.is_up = True
+
+    def on_upgraded(self, times: ConnectTimings) -> None:
+        self._ledger.samples.add("upgrade", times.upgraded_s - times.transport_s)
+
+    def on_upgrade_failed(self, reason: str) -> None:
+        self._shared.fail("upgrade")
+        self._shared.connect_error = reason
 
     def on_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         if self._has_left:

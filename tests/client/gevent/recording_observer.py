@@ -11,13 +11,14 @@ import gevent.event
 from chatws.client.core.sdk_events import MessageReceived
 from chatws.client.gevent.driver import GeventDriver, Outcome
 from chatws.client.gevent.endpoint import resolve_endpoint
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.protocol.entities import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatws.client.core.effects import ConnectionEnd, Effect
-    from chatws.client.gevent.websocket import ConnectTimings
+    from chatws.client.gevent.connection import ConnectTimings
     from chatws.protocol.commands import SendMessage
     from chatws.protocol.responses import Ok, Refused
 
@@ -28,8 +29,10 @@ TIMEOUT_S = 30.0
 class RecordingObserver:
     """One driver, and everything that it reported."""
 
-    def __init__(self, url: str, auth: dict[str, str]) -> None:
+    def __init__(self, url: str, auth: dict[str, str], transport: TransportChoice = TransportChoice.WEBSOCKET) -> None:
         self.opened: list[tuple[ConnectTimings, float]] = []
+        self.upgrades: list[ConnectTimings] = []
+        self.failed_upgrades: list[str] = []
         self.ends: list[ConnectionEnd] = []
         self.events: list[tuple[str, object]] = []
         self.replies: list[tuple[str, Ok | Refused]] = []
@@ -38,10 +41,20 @@ class RecordingObserver:
         self.malformed: list[str] = []
         self.delivered: list[object] = []
         self._changed = gevent.event.Event()
-        self.driver = GeventDriver(resolve_endpoint(url), lambda: auth, self, Random(1), deliver=self._deliver)
+        self.driver = GeventDriver(
+            resolve_endpoint(url), lambda: auth, self, Random(1), transport=transport, deliver=self._deliver
+        )
 
     def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         self.opened.append((times, authenticated_s))
+        self._changed.set()
+
+    def on_upgraded(self, times: ConnectTimings) -> None:
+        self.upgrades.append(times)
+        self._changed.set()
+
+    def on_upgrade_failed(self, reason: str) -> None:
+        self.failed_upgrades.append(reason)
         self._changed.set()
 
     def on_ended(self, end: ConnectionEnd, ended_s: float) -> None:

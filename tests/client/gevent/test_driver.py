@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,74 +7,41 @@ import pytest
 from chatws.client.core.sdk_events import ConversationJoined
 from chatws.client.errors import CannotConnect, RequestRefused
 from chatws.client.gevent.endpoint import resolve_endpoint
+from chatws.client.gevent.transport_choice import SINGLE, TransportChoice
 from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import JoinAck, SendAck
-from tests.client.chat_server import ChatServer
-from tests.client.gevent.recording_observer import RecordingObserver
-from tests.support.guide_server import GuideOnlyServer
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from tests.client.gevent.conftest import OpenClient
+    from tests.client.gevent.recording_observer import RecordingObserver
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
 
-@pytest.fixture
-def open_client() -> Iterator[Callable[[str, dict[str, str]], RecordingObserver]]:
-    """Return a factory of clients that are closed after the test."""
-    made: list[RecordingObserver] = []
-
-    def make(url: str, auth: dict[str, str]) -> RecordingObserver:
-        made.append(RecordingObserver(url, auth))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.driver.close()
-
-
-@pytest.fixture(params=["contract", "guide only"])
-def stock_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A python-socketio server in a thread with its own event loop."""
-    server = GuideOnlyServer() if request.param == "guide only" else ChatServer()
-    listening, over = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        await server.start()
-        listening.set()
-        await asyncio.to_thread(over.wait)
-        await server.stop()
-
-    # `asyncio.run` also cancels tasks that the server's library leaves running.
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert listening.wait(30)
-    yield server.url
-    over.set()
-    thread.join()
+each_transport = pytest.mark.parametrize("transport", SINGLE)
 
 
 def open_pair(
-    server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    server: ServerProcess, open_client: OpenClient, transport: TransportChoice = TransportChoice.WEBSOCKET
 ) -> tuple[RecordingObserver, RecordingObserver, str]:
     """Connect a customer and an agent, and join both to the customer's conversation."""
     session = server.new_session()
-    customer = open_client(server.url, {"sessionId": session["sessionId"]})
-    agent = open_client(server.url, {"token": server.sign_token("agent-1")})
+    customer = open_client(server.url, {"sessionId": session["sessionId"]}, transport)
+    agent = open_client(server.url, {"token": server.sign_token("agent-1")}, transport)
     for client in (customer, agent):
         assert isinstance(client.connect(), Authenticated)
         assert isinstance(client.join(session["conversationId"]), JoinAck)
     return customer, agent, session["conversationId"]
 
 
+@each_transport
 def test_message_reaches_both_and_is_acked(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    shared_server: ServerProcess, open_client: OpenClient, transport: TransportChoice
 ) -> None:
-    customer, agent, conversation_id = open_pair(shared_server, open_client)
+    customer, agent, conversation_id = open_pair(shared_server, open_client, transport)
     ack = customer.send(conversation_id, "Grüße \N{WAVING HAND SIGN}")
     assert isinstance(ack, SendAck)
     assert ack.seq == 1
@@ -85,34 +50,35 @@ def test_message_reaches_both_and_is_acked(
         assert client.contents == ["Grüße \N{WAVING HAND SIGN}"]
 
 
-def test_typing_reaches_the_other_user(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
-) -> None:
+def test_typing_reaches_the_other_user(shared_server: ServerProcess, open_client: OpenClient) -> None:
     customer, agent, conversation_id = open_pair(shared_server, open_client)
     customer.driver.apply(customer.driver.session.typing(conversation_id, 0.0, is_typing=True))
     agent.wait(lambda: any(isinstance(payload, TypingIndicator) for _, payload in agent.events))
 
 
+@each_transport
 def test_connection_steps_are_timed_in_order(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    shared_server: ServerProcess, open_client: OpenClient, transport: TransportChoice
 ) -> None:
-    customer, _, _ = open_pair(shared_server, open_client)
+    customer, _, _ = open_pair(shared_server, open_client, transport)
     times, authenticated_s = customer.opened[0]
     assert 0 < times.started_s < times.transport_s < times.namespace_s < authenticated_s
 
 
+@each_transport
 def test_refused_credentials_are_final(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    shared_server: ServerProcess, open_client: OpenClient, transport: TransportChoice
 ) -> None:
-    outcome = open_client(shared_server.url, {"token": "no token"}).connect()
+    outcome = open_client(shared_server.url, {"token": "no token"}, transport).connect()
     assert isinstance(outcome, RequestRefused)
     assert outcome.code is ErrorCode.UNAUTHORIZED
 
 
+@each_transport
 def test_cut_connection_reconnects_and_catches_up(
-    shared_server: ServerProcess, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    shared_server: ServerProcess, open_client: OpenClient, transport: TransportChoice
 ) -> None:
-    customer, agent, conversation_id = open_pair(shared_server, open_client)
+    customer, agent, conversation_id = open_pair(shared_server, open_client, transport)
     reachable = agent.driver._endpoint
     agent.driver._endpoint = resolve_endpoint(
         f"http://127.0.0.1:{free_port()}"
@@ -128,11 +94,12 @@ def test_cut_connection_reconnects_and_catches_up(
     assert any(isinstance(payload, ConversationJoined) and payload.again for payload in agent.delivered)
 
 
+@pytest.mark.parametrize("transport", [TransportChoice.WEBSOCKET, TransportChoice.POLLING])
 def test_message_posted_while_the_server_is_down_is_stored_after_its_restart(
-    start_server: StartServer, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    start_server: StartServer, open_client: OpenClient, transport: TransportChoice
 ) -> None:
     server = start_server()
-    customer, agent, conversation_id = open_pair(server, open_client)
+    customer, agent, conversation_id = open_pair(server, open_client, transport)
     server.kill()
     customer.wait(lambda: customer.ends)
     acks: list[object] = []
@@ -147,18 +114,19 @@ def test_message_posted_while_the_server_is_down_is_stored_after_its_restart(
     assert isinstance(acks[0], SendAck)
 
 
-def test_refused_tcp_connection_is_retried(open_client: Callable[[str, dict[str, str]], RecordingObserver]) -> None:
+def test_refused_tcp_connection_is_retried(open_client: OpenClient) -> None:
     client = open_client(f"http://127.0.0.1:{free_port()}", {"sessionId": "x"})
     client.driver.ask(client.driver.session.start, lambda _: None)
     client.wait(lambda: len(client.ends) > 1)
     assert client.ends[0].reason == "Connection refused"
 
 
+@each_transport
 def test_chat_works_against_python_socketio(
-    stock_server: str, open_client: Callable[[str, dict[str, str]], RecordingObserver]
+    stock_server: str, open_client: OpenClient, transport: TransportChoice
 ) -> None:
-    customer = open_client(stock_server, {"sessionId": "customer-1"})
-    agent = open_client(stock_server, {"token": "agent-1"})
+    customer = open_client(stock_server, {"sessionId": "customer-1"}, transport)
+    agent = open_client(stock_server, {"token": "agent-1"}, transport)
     for client in (customer, agent):
         assert isinstance(client.connect(), Authenticated)
         assert isinstance(client.join("conv-1"), JoinAck)
