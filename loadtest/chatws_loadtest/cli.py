@@ -13,6 +13,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
@@ -43,6 +44,14 @@ from chatws_loadtest.worker_pool import LoadRefused
 
 EXTRA_FILES: Final = 64
 """Open files that a load process needs in addition to its connections."""
+
+FILES_PER_USER: Final = {
+    TransportChoice.WEBSOCKET: 1,
+    TransportChoice.POLLING: 2,
+    TransportChoice.UPGRADE: 3,
+    TransportChoice.MIX: 2,
+}
+"""Connections of a user at most; of the users of a mix on average."""
 
 SIGNALS: Final = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -91,6 +100,10 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     drain: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Seconds to wait for missing acks and messages.")
     ] = 10.0,
+    transport: Annotated[
+        TransportChoice,
+        typer.Option(help="Transport; upgrade polls first, mix divides the users among all three."),
+    ] = TransportChoice.WEBSOCKET,
     connects: Annotated[float, typer.Option(metavar="N", min=1, max=1000, help="New connections per second.")] = 100.0,
     processes: Annotated[
         int, typer.Option(metavar="N", min=1, max=64, help="Number of processes that generate the load.")
@@ -132,9 +145,9 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     if url is not None:
         check_url(url, allow_remote=allow_remote)
     older = None if compare is None else _read_report(compare)
-    _require_open_files(users // processes)
+    _require_open_files(users // processes * FILES_PER_USER[transport])
     thresholds = _find_thresholds(target or [], targets, users)
-    scenarios = _find_scenarios(scenario, [parse_threshold(text) for text in target or []])
+    scenarios = _find_scenarios(scenario, [parse_threshold(text) for text in target or []], transport)
     if report is not None:
         _create_folder(report)
     options = RunOptions(
@@ -148,6 +161,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         seed=seed,
         csv_dir=report,
         ca_file=ca_file,
+        transport=transport,
     )
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
@@ -254,12 +268,14 @@ def _find_thresholds(texts: list[str], file: Path | None, users: int) -> list[Th
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
 
 
-def _find_scenarios(names: list[str] | None, given: list[Threshold]) -> list[str]:
+def _find_scenarios(names: list[str] | None, given: list[Threshold], transport: TransportChoice) -> list[str]:
     chosen = list(names or DEFAULT_SCENARIOS)
     unknown = [name for name in chosen if name not in SCENARIOS]
     if unknown:
         raise CommandExit(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}", ExitCode.USAGE)
     measured = frozenset().union(*(SCENARIOS[name].metrics for name in chosen))
+    if transport not in {TransportChoice.UPGRADE, TransportChoice.MIX}:
+        measured -= {"upgrade"}
     unused = [threshold.text for threshold in given if threshold.metric not in measured]
     if unused:
         raise CommandExit(f"{unused[0]}: none of {', '.join(chosen)} measures that", ExitCode.USAGE)

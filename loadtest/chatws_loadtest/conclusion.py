@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from chatws.client.gevent.transport_choice import SINGLE, TransportChoice
 from chatws_loadtest.deviations import DeviationLog, describe_deviations, merge_deviations
 from chatws_loadtest.history_check import NotReadable
 from chatws_loadtest.indicators import IndicatorCounts, add_indicators
@@ -28,6 +29,9 @@ FINISHING: Final = "finishing"
 EARLY_DRAIN_S: Final = 2.0
 STARVED_SHARE: Final = 0.1
 """Share of the measured time without a core above which the report notes that other processes slowed the server."""
+
+BY_TRANSPORT: Final = ("connect", "upgrade", "message", "ack")
+"""Latencies that are also reported by transport."""
 
 GUIDE_UNCHECKED: Final = {
     "gaps": "messages have no seq, so that a gap in a stream cannot be detected",
@@ -75,7 +79,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         details["connections"] = _describe_connections(run)
         if "connections" not in scenario.metrics or not pool.complete_rooms:
             counts.numbers["connections"] = float(pool.connected)
-    measured = sorted({*scenario.metrics, *stats.latencies}, key=_rank)
+    measured = sorted({*scenario.metrics, *(name for name in stats.latencies if "@" not in name)}, key=_rank)
     histograms = {name: stats.latency(name) for name in measured if name not in counts.numbers}
     health = stats.health(done, pool.lost, stopped=early)
     usage = run.monitor.usage
@@ -87,6 +91,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         rate=options.rate,
         verdict=judge(judged, histograms, counts.numbers, health, details),
         latencies={name: Latency.of(histogram) for name, histogram in histograms.items()},
+        by_transport=_by_transport(options.transport, stats),
         numbers={name: value for name, value in counts.numbers.items() if name not in unchecked},
         balance=counts.balance,
         indicators=indicators,
@@ -173,6 +178,8 @@ async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage:
     findings = [f"not judged, for lack of samples: {text}" for text in sorted(run.undecided)]
     if disconnected := sum(report.disconnected for report in done):
         findings.append(f"{disconnected} users were not connected at the end")
+    if reason := next((report.upgrade_error for report in done if report.upgrade_error), ""):
+        findings.append(f"after a failed upgrade, users went on polling: {reason}")
     if usage is not None and usage.starved_share > STARVED_SHARE:
         findings.append(f"other processes kept the server off its core for {usage.starved_share:.0%} of the time")
     if run.load.pool.lost:
@@ -180,6 +187,18 @@ async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage:
         await run.load.pool.stop()
         findings += run.load.pool.stderr_lines
     return findings
+
+
+def _by_transport(transport: TransportChoice, stats: StatsCollector) -> dict[str, dict[str, Latency]]:
+    """Return the latencies of each transport of the users, without metrics that have no sample."""
+    found: dict[str, dict[str, Latency]] = {}
+    for single in SINGLE if transport is TransportChoice.MIX else [transport]:
+        names = {
+            metric: f"{metric}@{single}" if transport is TransportChoice.MIX else metric for metric in BY_TRANSPORT
+        }
+        histograms = {metric: stats.latency(name) for metric, name in names.items()}
+        found[single] = {metric: Latency.of(histogram) for metric, histogram in histograms.items() if histogram.count}
+    return found
 
 
 def _per_message(stats: StatsCollector, cpu_s: float) -> float:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.deviations import Deviation
 from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
@@ -68,6 +69,7 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Users that connect at the start, those of the first rooms; None: all. A `StartStage` changes their number."""
     connects_per_s: float
     connect_timeout_s: float = 10.0
+    transport: TransportChoice = TransportChoice.WEBSOCKET
     seed: int = 1
     csv_prefix: str | None = None
 
@@ -173,6 +175,7 @@ class WorkerStats(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     at_s: float
     samples: dict[str, list[int]]
+    """By metric; ``metric@transport`` in addition if the users have different transports."""
     outages: list[Outage]
     connections: int
     cpu_s: float
@@ -197,6 +200,8 @@ class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Indicators by kind."""
     disconnected: int
     """Users that were not connected at the end."""
+    upgrade_error: str = ""
+    """Reason of the last failed upgrade, after which the user went on polling."""
 
 
 class WorkerFailed(msgspec.Struct, frozen=True, tag=True):

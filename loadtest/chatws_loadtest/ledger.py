@@ -135,6 +135,8 @@ class Ledger:
         self.deviations = DeviationLog()
         self.expected: dict[str, LedgerEntry] = {}
         """Messages in flight by content."""
+        self.transports: dict[tuple[int, int], str] = {}
+        """Transport by room and member; empty if all members have the same one."""
         self._entries: dict[int, LedgerEntry] = {}
         self._members: dict[int, list[StreamChecker]] = {}
         self._present: dict[int, int] = {}
@@ -202,6 +204,8 @@ class Ledger:
         self.acked += 1
         self.stored[entry.room].append((seq, number))
         self._record("ack", entry.scheduled_s, now_s)
+        if self.transports:
+            self._record(f"ack@{self.transports[entry.room, entry.sender]}", entry.scheduled_s, now_s)
         if not entry.missing:
             self._remove(number, entry)
 
@@ -292,6 +296,8 @@ class Ledger:
         if member != entry.sender:
             self._delivered += 1
             self._record("message", entry.scheduled_s, now_s)
+            if self.transports:
+                self._record(f"message@{self.transports[entry.room, member]}", entry.scheduled_s, now_s)
         if entry.acked and not entry.missing:
             self._remove(number, entry)
 

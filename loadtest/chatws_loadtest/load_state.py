@@ -45,6 +45,8 @@ class SharedState:
         self.failures: Counter[str] = Counter()
         self.connect_error = ""
         """Reason of the last failed connection attempt."""
+        self.upgrade_error = ""
+        """Reason of the last failed upgrade."""
         self.outages: list[Outage] = []
         """Outages that ended since the last statistics."""
         self.on_failure: Callable[[str], None] = lambda _: None

@@ -90,6 +90,8 @@ class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     rate: float
     verdict: Verdict
     latencies: dict[str, Latency]
+    by_transport: dict[str, dict[str, Latency]] = {}
+    """Latencies of connects, messages (by receiver), acks and upgrades, by the users' transport."""
     numbers: dict[str, float]
     balance: Balance
     indicators: dict[str, IndicatorCounts] = {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.thresholds import Threshold
 
@@ -27,6 +28,7 @@ class RunOptions:
     csv_dir: Path | None
     """Folder of Locust's CSV files; None: they are not written."""
     ca_file: Path | None
+    transport: TransportChoice = TransportChoice.WEBSOCKET
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class ScenarioLoad:
             processes=options.processes,
             start_users=self._users_of(index, spec.start_users),
             connects_per_s=options.connects_per_s / options.processes,
+            transport=options.transport,
             seed=options.seed,
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
         )

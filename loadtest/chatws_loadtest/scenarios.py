@@ -32,7 +32,7 @@ FANOUT_MEMBERS: Final = 50
 FANOUT_SENDERS: Final = 2
 VISIT_S: Final = 6.0
 
-_CONNECT: Final = frozenset({"connect", "transport", "namespace", "authenticated", "joined"})
+_CONNECT: Final = frozenset({"connect", "transport", "namespace", "authenticated", "upgrade", "joined"})
 _DELIVERY: Final = frozenset(DELIVERY_METRICS)
 _LATENCIES: Final = frozenset({"message", "ack", *INDICATORS})
 _INDICATORS: Final = frozenset(INDICATOR_METRICS) - {"presence_stuck"}

@@ -58,7 +58,8 @@ def not_judged(balance: Balance) -> Iterator[str]:
 
 
 def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
-    users = f"{result.users} users, {result.rate:g} messages/s each"
+    transports = ", ".join(result.by_transport)
+    users = f"{result.users} users{f' over {transports}' if transports else ''}, {result.rate:g} messages/s each"
     yield f"{name}: {users}, measured for {result.duration_s:.0f} s"
     yield from align([("threshold", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
     yield ""
@@ -70,6 +71,9 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     ]
     yield from align([header, *rows])
     yield ""
+    if len(result.by_transport) > 1:
+        yield from align([("by transport, ms", *header[1:]), *_transport_rows(result)])
+        yield ""
     balance, health = result.balance, result.health
     yield f"messages: {balance.sent} sent, {balance.acked} acked, {balance.delivered} received by peers"
     yield from (f"{kind}: {counts.describe()}" for kind, counts in result.indicators.items() if counts.sent)
@@ -96,6 +100,13 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
         *(f"not checked: {reason}" for reason in result.unchecked),
     )
     yield from notes
+
+
+def _transport_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
+    for transport, latencies in result.by_transport.items():
+        for metric, row in latencies.items():
+            values = (row.p50, row.p95, row.p99, row.max)
+            yield f"{transport} {metric}", *(f"{us / 1000:.2f}" for us in values), str(row.count)
 
 
 def _row(row: VerdictRow) -> tuple[str, str, str, str]:

@@ -33,6 +33,7 @@ METRICS: Final[dict[str, tuple[MetricKind, str]]] = {
     "transport": (MetricKind.LATENCY, "of that, to the Engine.IO handshake"),
     "namespace": (MetricKind.LATENCY, "of that, from CONNECT to its reply"),
     "authenticated": (MetricKind.LATENCY, "of that, from the reply to `authenticated`"),
+    "upgrade": (MetricKind.LATENCY, "from the Engine.IO handshake over polling to the WebSocket in its place"),
     "joined": (MetricKind.LATENCY, "from `authenticated` to the ack of the first join"),
     "message": (MetricKind.LATENCY, "from the scheduled time of sending to receipt by the peer"),
     "ack": (MetricKind.LATENCY, "from the scheduled time of sending to the server's ack"),

@@ -128,6 +128,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
             deviations=ledger.found_deviations(),
             indicators=indicators,
             disconnected=disconnected,
+            upgrade_error=pool.shared.upgrade_error,
         )
     )
     for user in pool.users.values():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chatws.client.gevent.connection import ConnectTimings
     from chatws.client.gevent.driver import Outcome
     from chatws.client.gevent.endpoint import Endpoint
+    from chatws.client.gevent.transport_choice import TransportChoice
     from chatws.protocol.commands import SendMessage
     from chatws_loadtest.ipc import ShortLivedToken
     from chatws_loadtest.load_state import RoomState, SharedState
@@ -48,7 +49,14 @@ class ChatUser:
     """Member of one room; implements the `ConnectionObserver` of its driver."""
 
     def __init__(
-        self, shared: SharedState, room: RoomState, member: int, auth: dict[str, str], endpoint: Endpoint
+        self,
+        shared: SharedState,
+        room: RoomState,
+        member: int,
+        auth: dict[str, str],
+        endpoint: Endpoint,
+        *,
+        transport: TransportChoice,
     ) -> None:
         self.joined: gevent.event.AsyncResult = gevent.event.AsyncResult()
         """Result of the first join: None, or the error that prevented it."""
@@ -62,6 +70,7 @@ class ChatUser:
         self._ledger = shared.ledger
         self._receiver = MessageReceiver(shared, room, member)
         self._indicators = IndicatorReceiver(shared, room, member)
+        self._transport = transport
         self.member = member
         self._room = room
         self.user_id = ""
@@ -83,6 +92,7 @@ class ChatUser:
             self._current_auth,
             self,
             shared.backoff_rng,
+            transport=transport,
             timeout_s=shared.plan.connect_timeout_s,
             renew=self._renew if "token" in auth else None,
         )
@@ -196,7 +206,7 @@ class ChatUser:
     def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
         if not self._outage.is_running:
             samples = self._ledger.samples
-            samples.add("connect", authenticated_s - times.started_s)
+            self._add_sample("connect", authenticated_s - times.started_s)
             samples.add("transport", times.transport_s - times.started_s)
             # A server may send `authenticated` before its reply to CONNECT.
             namespace_s = times.namespace_s or authenticated_s
@@ -208,11 +218,11 @@ class ChatUser:
         self.is_up = True
 
     def on_upgraded(self, times: ConnectTimings) -> None:
-        self._ledger.samples.add("upgrade", times.upgraded_s - times.transport_s)
+        self._add_sample("upgrade", times.upgraded_s - times.transport_s)
 
     def on_upgrade_failed(self, reason: str) -> None:
         self._shared.fail("upgrade")
-        self._shared.connect_error = reason
+        self._shared.upgrade_error = reason
 
     def on_ended(self, end: ConnectionEnd, ended_s: float) -> None:
         if self._has_left:
@@ -310,6 +320,12 @@ class ChatUser:
         self._shared.connections -= 1
         self._room.drop(self.member)
         self._ledger.drop(self._room.index, self.member)
+
+    def _add_sample(self, metric: str, seconds: float) -> None:
+        """Record a latency, also by transport if the users have different ones."""
+        self._ledger.samples.add(metric, seconds)
+        if self._ledger.transports:
+            self._ledger.samples.add(f"{metric}@{self._transport}", seconds)
 
     def _call(self, name: Command, payload: MarkRead | History, on_failure: Callable[[], None]) -> None:
         self._shared.requests += 1

@@ -23,6 +23,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chatws.client.errors import CannotConnect
 from chatws.client.gevent.endpoint import resolve_endpoint
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
@@ -67,6 +68,9 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--tokens", default="", help="File of agents' tokens, one per line.")
     parser.add_argument("--sessions", default="", help="File of customers: SESSION [CONVERSATION] per line.")
     parser.add_argument("--ca-file", default="", help="Certificates to trust instead of the system's.")
+    parser.add_argument(
+        "--transport", choices=[*TransportChoice], default=TransportChoice.WEBSOCKET, help="Transport of the users."
+    )
     parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
     parser.add_argument("--scenario", choices=["steady", "capacity"], default="steady", help="Load of the test.")
     parser.add_argument("--step-seconds", type=float, default=8.0, help="Seconds measured in each step of capacity.")
@@ -207,6 +211,7 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
         tag=credentials.tag,
         run_tag=RUN_TAG,
         connects_per_s=1_000.0,
+        transport=TransportChoice(options.transport),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import gevent
 import gevent.event
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.load_state import RoomState, SharedState, now_s
 from chatws_loadtest.locust_worker.chat_user import ChatUser
 from chatws_loadtest.rng import UserRng
@@ -104,7 +105,11 @@ class UserPool:
         if not self._free:
             return None
         index = heappop(self._free)
-        self.users[index] = ChatUser(self.shared, *self._assignments[index], self._endpoint)
+        room, member, _ = self._assignments[index]
+        transport = self._transport_of(index)
+        if self.shared.plan.transport is TransportChoice.MIX:
+            self.shared.ledger.transports[room.index, member] = transport
+        self.users[index] = ChatUser(self.shared, *self._assignments[index], self._endpoint, transport=transport)
         return index
 
     def remove_user(self, index: int, timeout_s: float) -> None:
@@ -145,8 +150,14 @@ class UserPool:
         while self._stopped_s is None:
             self._visit(room, user, rng, workload.visit_s)
             if self._stopped_s is None:
-                user = self.users[index] = ChatUser(self.shared, room, member, auth, self._endpoint)
+                transport = self._transport_of(index)
+                user = self.users[index] = ChatUser(
+                    self.shared, room, member, auth, self._endpoint, transport=transport
+                )
                 user.connect()
+
+    def _transport_of(self, index: int) -> TransportChoice:
+        return self.shared.plan.transport.of_client(index)
 
     def _visit(self, room: RoomState, user: ChatUser, rng: UserRng, visit_s: float) -> None:
         """Send messages while all members are in the room; leave with them once no message is in flight."""

@@ -85,6 +85,9 @@ def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
         yield from map(draw, capacity_plots(result.curve))
     yield over_time
     yield _table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
+    if len(result.by_transport) > 1:
+        rows = list(_transport_rows(result))
+        yield _table("Latency by transport, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), rows)
     yield _table("Ledger", ("", "number"), _number_rows(result))
     yield from _notes(result)
     yield from plots
@@ -98,8 +101,18 @@ def _threshold_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
         yield escape(row.target), value, samples, f'<span class="{row.outcome}">{escape(words)}</span>'
 
 
+def _transport_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
+    for transport, latencies in result.by_transport.items():
+        for name, *cells in _rows_of(latencies):
+            yield f"{transport} {name}", *cells
+
+
 def _latency_rows(result: ScenarioResult) -> Iterator[tuple[str, ...]]:
-    for name, row in result.latencies.items():
+    return _rows_of(result.latencies)
+
+
+def _rows_of(latencies: dict[str, Latency]) -> Iterator[tuple[str, ...]]:
+    for name, row in latencies.items():
         if row.count:
             values = (row.p50, row.p90, row.p95, row.p99, row.max)
             yield name, *(f"{us / 1000:.2f}" for us in values), str(row.count)
