@@ -118,19 +118,22 @@ PacketEvent = (
 ClientEvent = PacketEvent | UpgradeRejected | ProbeAnswered | ProtocolViolated
 
 
-def read_packet(text: str) -> PacketEvent | None:
+def read_packet(text: str, namespace: str = socketio.MAIN_NAMESPACE) -> PacketEvent | None:
     """Read one Engine.IO packet of a server; None for one that a client ignores (PONG, UPGRADE, NOOP).
+
+    ``namespace`` is the one that the client connected to.
 
     Raises:
         PacketError: the packet is malformed, binary, or belongs to another namespace.
     """
-    if text.startswith(_PLAIN_EVENT):
-        return EventReceived(text[2:])
-    if (ack := _read_plain_ack(text)) is not None:
-        return ack
+    if namespace == socketio.MAIN_NAMESPACE:
+        if text.startswith(_PLAIN_EVENT):
+            return EventReceived(text[2:])
+        if (ack := _read_plain_ack(text)) is not None:
+            return ack
     kind = text[:1]
     if kind == EnginePacketType.MESSAGE:
-        return _read_message(socketio.decode(text, at=1))
+        return _read_message(socketio.decode(text, at=1), namespace)
     if kind == EnginePacketType.PING:
         return PingReceived()
     if kind == EnginePacketType.OPEN:
@@ -141,18 +144,24 @@ def read_packet(text: str) -> PacketEvent | None:
     return None
 
 
-def connect_packet(auth: object = None) -> bytes:
+def connect_packet(auth: object = None, namespace: str = socketio.MAIN_NAMESPACE) -> bytes:
     """Encode CONNECT with the credentials."""
-    return _MESSAGE + socketio.encode_connect(payload=auth)
+    return _MESSAGE + socketio.encode_connect(namespace, auth)
 
 
-def event_packet(name: str, args: Sequence[object] = (), *, ack_id: int | None = None) -> bytes:
+def event_packet(
+    name: str,
+    args: Sequence[object] = (),
+    *,
+    ack_id: int | None = None,
+    namespace: str = socketio.MAIN_NAMESPACE,
+) -> bytes:
     """Encode an event; ``ack_id`` requests an ack.
 
     Raises:
         TypeError: an argument cannot be encoded as JSON.
     """
-    return _MESSAGE + socketio.encode_event(name, args, ack_id=ack_id)
+    return _MESSAGE + socketio.encode_event(name, args, ack_id=ack_id, namespace=namespace)
 
 
 def disconnect_packet() -> bytes:
@@ -360,8 +369,8 @@ def _read_plain_ack(text: str) -> AckReceived | None:
     return AckReceived(int(digits), text[bracket:])
 
 
-def _read_message(packet: socketio.SocketPacket) -> PacketEvent:
-    if packet.namespace != socketio.MAIN_NAMESPACE:
+def _read_message(packet: socketio.SocketPacket, namespace: str) -> PacketEvent:
+    if packet.namespace != namespace:
         raise PacketError(ViolationKind.ORDER, "packet of a namespace that the client did not connect to")
     match packet.type:
         case SocketPacketType.EVENT:

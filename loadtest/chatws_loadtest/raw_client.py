@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import aiohttp
 import msgspec
 
+from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping, ServerTranslator
 from chatws.wire import socketio
 from chatws.wire.client_protocol import (
     PONG_PACKET,
@@ -26,6 +27,9 @@ from chatws.wire.errors import WireError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
+
+    from chatws.client.mapping import OutgoingEvent, ServerMapping
 
 Fields = dict[str, object]
 REPLY_TIMEOUT_S: Final = 3.0
@@ -33,6 +37,9 @@ REPLY_TIMEOUT_S: Final = 3.0
 
 SILENCE_S: Final = 0.4
 """Time without an event after which it counts as not sent."""
+
+CONFIRMATIONS: Final = {"join_conversation": "joined_conversation", "leave_conversation": "left_conversation"}
+"""Events of the guide that confirm a command; other servers may confirm it by an ack, or not at all."""
 
 
 class ConnectErrorReceived(Exception):
@@ -44,9 +51,18 @@ class PacketMissing(Exception):
 
 
 class RawClient:
-    """Connection over WebSocket, created by `open` or `authenticated`."""
+    """Connection over WebSocket, created by `open` or `authenticated`.
 
-    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
+    With a mapping, packets have the server's names and payloads, while callers see the guide's: methods raise
+    `NotMapped` for a command or event that the server does not offer. Without one, payloads are passed on unchanged.
+    """
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        socket: aiohttp.ClientWebSocketResponse,
+        translator: ServerTranslator | None = None,
+    ) -> None:
         self.events: list[tuple[str, object]] = []
         """Events that were received and not yet taken by `expect`: name and payload."""
         self.identity: Fields = {}
@@ -56,27 +72,38 @@ class RawClient:
         self.socket = socket
         self._http = http
         self._arrived = asyncio.Condition()
-        self._acks: dict[int, asyncio.Future[object]] = {}
+        self._acks: dict[int, asyncio.Future[list[object]]] = {}
+        # None: the server uses the guide's names.
+        self._translator = translator
+        self._namespace = socketio.MAIN_NAMESPACE if translator is None else translator.mapping.server.namespace
+        # Commands that their ack confirms, with the event of the guide to report then.
+        self._confirmations: dict[int, tuple[str, Fields]] = {}
+        self._connect_reply: object = None
         self._refusal = ""
         self._connected = asyncio.Event()
         self._next_ack = 0
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, tls: ssl.SSLContext, auth: Fields | None = None) -> Self:
-        """Open the transport and CONNECT.
+    async def open(
+        cls, url: str, tls: ssl.SSLContext, auth: Fields | None = None, *, mapping: ServerMapping = GUIDE_MAPPING
+    ) -> Self:
+        """Open the transport, CONNECT, and present the credentials where the mapping says.
 
         Raises:
             ConnectErrorReceived: the transport or the namespace was refused.
         """
+        translator = ServerTranslator(CompiledMapping(mapping))
+        request = translator.connect(auth)
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
         try:
-            socket = await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket")
+            address = f"{url}{request.path}?EIO=4&transport=websocket{request.query}"
+            socket = await http.ws_connect(address, headers=request.headers)
         except (aiohttp.ClientError, OSError) as problem:
             await http.close()
             raise ConnectErrorReceived(str(problem)) from problem
-        client = cls(http, socket)
-        await client.send(connect_packet(auth))
+        client = cls(http, socket, None if mapping == GUIDE_MAPPING else translator)
+        await client.send(connect_packet(request.auth, request.namespace))
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
                 await client._connected.wait()
@@ -85,16 +112,20 @@ class RawClient:
         if client._refusal:
             await client.close()
             raise ConnectErrorReceived(client._refusal)
+        if auth is not None:
+            await client._present(auth)
         return client
 
     @classmethod
-    async def authenticated(cls, url: str, tls: ssl.SSLContext, auth: Fields) -> Self:
+    async def authenticated(
+        cls, url: str, tls: ssl.SSLContext, auth: Fields, *, mapping: ServerMapping = GUIDE_MAPPING
+    ) -> Self:
         """Open a connection whose credentials are accepted.
 
         Raises:
             ConnectErrorReceived: the credentials were refused.
         """
-        client = await cls.open(url, tls, auth)
+        client = await cls.open(url, tls, auth, mapping=mapping)
         try:
             client.identity = _fields(await client.expect("authenticated"))
         except PacketMissing:
@@ -108,23 +139,35 @@ class RawClient:
             await self.socket.send_str(packet.decode())
 
     async def emit(self, name: str, *args: object) -> None:
-        """Send an event without an ack id."""
-        await self.send(event_packet(name, args))
+        """Send an event without an ack id, unless the server confirms this command by its ack."""
+        if self._translator is None:
+            await self.send(event_packet(name, args))
+        elif name == "authenticate":
+            await self._present(_fields(args[0] if args else None))
+        else:
+            outgoing = self._translator.command(name, args[0] if args else None)
+            if outgoing.confirmed_by == "ack":
+                _ = await self._start_request(outgoing.name, outgoing.args, confirms=self._confirmation_of(name))
+            else:
+                await self._send_outgoing(name, outgoing)
 
     async def request(self, name: str, *args: object) -> Fields:
-        """Send an event and return its ack.
+        """Send an event and return its ack; an empty one if the mapping says that the server does not ack it.
 
         Raises:
             PacketMissing: no ack arrived.
+            AckShapeError: the ack has another shape than the mapping describes.
         """
-        ack_id, self._next_ack = self._next_ack, self._next_ack + 1
-        reply = self._acks[ack_id] = asyncio.get_running_loop().create_future()
-        await self.send(event_packet(name, args, ack_id=ack_id))
-        try:
-            async with asyncio.timeout(REPLY_TIMEOUT_S):
-                return _fields(await reply)
-        except TimeoutError:
-            raise PacketMissing(f"no ack to {name} within {REPLY_TIMEOUT_S:g} s") from None
+        if self._translator is None:
+            values = await self._wait_for_ack(name, await self._start_request(name, args))
+            return _fields(values[0] if values else None)
+        outgoing = self._translator.command(name, args[0] if args else None)
+        if outgoing.confirmed_by != "ack" and not outgoing.awaits_ack:
+            await self._send_outgoing(name, outgoing)
+            return {}
+        confirms = self._confirmation_of(name) if outgoing.confirmed_by == "ack" else None
+        ack = await self._start_request(outgoing.name, outgoing.args, confirms=confirms)
+        return self._translator.reply(name, await self._wait_for_ack(name, ack)) or {}
 
     async def expect(self, name: str, timeout_s: float = REPLY_TIMEOUT_S, **fields: object) -> Fields:
         """Wait for an event with these fields, remove it from `events` and return its payload.
@@ -132,6 +175,8 @@ class RawClient:
         Raises:
             PacketMissing: the event did not arrive.
         """
+        if self._translator is not None:
+            self._translator.require_event(name)
         try:
             async with asyncio.timeout(timeout_s), self._arrived:
                 while (found := self._find(name, fields)) is None:
@@ -153,6 +198,60 @@ class RawClient:
         await self.socket.close()
         await asyncio.gather(self._reader, return_exceptions=True)
         await self._http.close()
+
+    async def _present(self, auth: Fields) -> None:
+        """Present credentials by an event if the mapping says so, and report what confirms them if it is no event."""
+        if self._translator is None:
+            return
+        mapping = self._translator.mapping
+        source = mapping.authenticated.source
+        args: list[object] = [self._connect_reply]
+        if mapping.auth.method == "event":
+            outgoing = self._translator.sign_in(auth)
+            if source == "ack":
+                args = await self._wait_for_ack(outgoing.name, await self._start_request(outgoing.name, outgoing.args))
+                reply = self._translator.reply("authenticate", args)
+                if reply is None or reply.get("success") is not True:
+                    await self._append("error", _fields(reply).get("error"))
+                    return
+            else:
+                await self._send_outgoing("authenticate", outgoing)
+        if source != "event":
+            await self._append("authenticated", self._translator.identify(args))
+
+    async def _send_outgoing(self, name: str, outgoing: OutgoingEvent) -> None:
+        if outgoing.name:
+            await self.send(event_packet(outgoing.name, outgoing.args, namespace=self._namespace))
+        if outgoing.confirmed_by == "none":
+            await self._append(*self._confirmation_of(name))
+
+    def _confirmation_of(self, name: str) -> tuple[str, Fields]:
+        assert self._translator is not None
+        return CONFIRMATIONS[name], {"conversationId": self._translator.conversation_id}
+
+    async def _start_request(
+        self, name: str, args: Sequence[object], *, confirms: tuple[str, Fields] | None = None
+    ) -> asyncio.Future[list[object]]:
+        """Send an event with an ack id; its successful ack is also reported as the event ``confirms``."""
+        ack_id, self._next_ack = self._next_ack, self._next_ack + 1
+        reply = self._acks[ack_id] = asyncio.get_running_loop().create_future()
+        if confirms is not None:
+            self._confirmations[ack_id] = confirms
+        await self.send(event_packet(name, args, ack_id=ack_id, namespace=self._namespace))
+        return reply
+
+    @staticmethod
+    async def _wait_for_ack(name: str, reply: asyncio.Future[list[object]]) -> list[object]:
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                return await reply
+        except TimeoutError:
+            raise PacketMissing(f"no ack to {name} within {REPLY_TIMEOUT_S:g} s") from None
+
+    async def _append(self, name: str, payload: object) -> None:
+        async with self._arrived:
+            self.events.append((name, payload))
+            self._arrived.notify_all()
 
     def _find(self, name: str, fields: Fields) -> int | None:
         for index, (received, payload) in enumerate(self.events):
@@ -177,24 +276,37 @@ class RawClient:
             # Not `read_packet`: an incomplete handshake is a result that the report quotes.
             self.open_packet = _fields(msgspec.json.decode(text[1:]))
             return
-        match read_packet(text):
+        match read_packet(text, self._namespace):
             case PingReceived():
                 await self.send(PONG_PACKET)
-            case NamespaceConnected():
+            case NamespaceConnected(raw_json):
+                self._connect_reply = msgspec.json.decode(raw_json) if raw_json else None
                 self._connected.set()
             case NamespaceRefused(raw_json):
                 self._refusal = f"connect_error {raw_json}"
                 self._connected.set()
             case EventReceived(raw_json):
-                name, args = socketio.split_event(raw_json)
-                async with self._arrived:
-                    self.events.append((name, msgspec.json.decode(args[0]) if args else None))
-                    self._arrived.notify_all()
+                name, raw_args = socketio.split_event(raw_json)
+                args = [msgspec.json.decode(raw) for raw in raw_args]
+                if self._translator is None:
+                    await self._append(name, args[0] if args else None)
+                    return
+                for guide_name, payload in self._translator.events(name, args):
+                    await self._append(guide_name, payload)
             case AckReceived(ack_id, raw_json):
-                waiting = self._acks.pop(ack_id, None)
-                if waiting is not None and not waiting.done():
-                    args = socketio.split_ack(raw_json)
-                    waiting.set_result(msgspec.json.decode(args[0]) if args else None)
+                await self._take_ack(ack_id, [msgspec.json.decode(raw) for raw in socketio.split_ack(raw_json)])
+
+    async def _take_ack(self, ack_id: int, values: list[object]) -> None:
+        waiting = self._acks.pop(ack_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(values)
+        confirms = self._confirmations.pop(ack_id, None)
+        if confirms is None or self._translator is None:
+            return
+        command = next(command for command, event in CONFIRMATIONS.items() if event == confirms[0])
+        reply = self._translator.reply(command, values)
+        if reply is not None:
+            await self._append(*confirms) if reply["success"] is True else await self._append("error", reply["error"])
 
 
 def _fields(payload: object) -> Fields:
