@@ -164,9 +164,9 @@ def event_packet(
     return _MESSAGE + socketio.encode_event(name, args, ack_id=ack_id, namespace=namespace)
 
 
-def disconnect_packet() -> bytes:
+def disconnect_packet(namespace: str = socketio.MAIN_NAMESPACE) -> bytes:
     """Encode DISCONNECT."""
-    return _MESSAGE + socketio.encode_disconnect()
+    return _MESSAGE + socketio.encode_disconnect(namespace)
 
 
 def mask_frame(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
@@ -188,6 +188,7 @@ class SocketIOClientProtocol:
         "_head",
         "_is_receiving",
         "_key",
+        "_namespace",
         "_outgoing",
         "_parser",
         "_request_head",
@@ -195,20 +196,30 @@ class SocketIOClientProtocol:
     )
 
     def __init__(
-        self, authority: str, *, path: str = "", headers: Sequence[tuple[str, str]] = (), sid: str = ""
+        self,
+        authority: str,
+        *,
+        path: str = "",
+        engine_path: str = "/socket.io/",
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        namespace: str = socketio.MAIN_NAMESPACE,
+        sid: str = "",
     ) -> None:
-        """Prepare a connection to the host and port ``authority``; ``path`` is the prefix of ``/socket.io/``.
+        """Prepare a connection to the host and port ``authority``; ``path`` is the prefix of ``engine_path``.
 
+        ``query``, parameters in addition to Engine.IO's, is empty or begins with ``&``.
         ``sid`` is the open session that an upgrade continues, see `UpgradeClientProtocol`.
         """
         self._key = base64.b64encode(os.urandom(16))
         session = f"&sid={sid}" if sid else ""
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         self._request_head = (
-            f"GET {path}/socket.io/?EIO=4&transport=websocket{session} HTTP/1.1\r\nHost: {authority}\r\n"
+            f"GET {path}{engine_path}?EIO=4&transport=websocket{query}{session} HTTP/1.1\r\nHost: {authority}\r\n"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {self._key.decode()}\r\n"
             f"Sec-WebSocket-Version: 13\r\n{more}\r\n"
         )
+        self._namespace = namespace
         self._parser = FrameParser(Role.CLIENT, max_message_bytes=MAX_MESSAGE_BYTES)
         # Head of the HTTP response while it is incomplete; None from then on.
         self._head: bytes | None = b""
@@ -248,7 +259,7 @@ class SocketIOClientProtocol:
 
     def send_connect(self, auth: object = None) -> bytes:
         """Frame CONNECT with the credentials."""
-        return mask_frame(connect_packet(auth))
+        return mask_frame(connect_packet(auth, self._namespace))
 
     def send_event(self, name: str, args: Sequence[object] = (), *, ack_id: int | None = None) -> bytes:
         """Frame an event; ``ack_id`` requests an ack.
@@ -256,11 +267,12 @@ class SocketIOClientProtocol:
         Raises:
             TypeError: an argument cannot be encoded as JSON.
         """
-        return client_frame(_MESSAGE + socketio.encode_event(name, args, ack_id=ack_id), _next_mask())
+        packet = socketio.encode_event(name, args, ack_id=ack_id, namespace=self._namespace)
+        return client_frame(_MESSAGE + packet, _next_mask())
 
     def send_disconnect(self) -> bytes:
         """Frame DISCONNECT."""
-        return mask_frame(disconnect_packet())
+        return mask_frame(disconnect_packet(self._namespace))
 
     def send_close(self, code: CloseCode = CloseCode.NORMAL) -> bytes:
         """Frame a WebSocket close."""
@@ -333,7 +345,7 @@ class SocketIOClientProtocol:
 
     def _receive_text(self, text: str, events: list[ClientEvent]) -> None:
         try:
-            event = read_packet(text)
+            event = read_packet(text, self._namespace)
             if isinstance(event, TransportOpened) is self._is_receiving:
                 raise PacketError(ViolationKind.ORDER, "OPEN is missing or repeated")
         except WireError as error:

@@ -16,6 +16,7 @@ from chatws.wire.client_protocol import (
 )
 from chatws.wire.engineio import PROBE, EnginePacketType
 from chatws.wire.errors import PacketError, ViolationKind
+from chatws.wire.socketio import MAIN_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,26 @@ class UpgradeClientProtocol(SocketIOClientProtocol):
 
     __slots__ = ("_is_probed",)
 
-    def __init__(self, authority: str, sid: str, *, path: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(authority, path=path, headers=headers, sid=sid)
+    def __init__(
+        self,
+        authority: str,
+        sid: str,
+        *,
+        path: str = "",
+        engine_path: str = "/socket.io/",
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        namespace: str = MAIN_NAMESPACE,
+    ) -> None:
+        super().__init__(
+            authority,
+            path=path,
+            engine_path=engine_path,
+            query=query,
+            headers=headers,
+            namespace=namespace,
+            sid=sid,
+        )
         self._is_probed = False
 
     def send_upgrade(self) -> bytes:

@@ -24,6 +24,7 @@ from chatws.wire.client_protocol import (
 from chatws.wire.client_upgrade import UpgradeClientProtocol
 from chatws.wire.engineio import EnginePacketType, join_payload, split_payload
 from chatws.wire.errors import PacketError, ViolationKind, WireError
+from chatws.wire.socketio import MAIN_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,21 +62,36 @@ class PollingClientProtocol:
     __slots__ = (
         "_authority",
         "_cookies",
+        "_engine_path",
         "_has_ended",
         "_headers",
         "_is_paused",
         "_is_polling",
         "_is_posting",
         "_max_payload",
+        "_namespace",
         "_path",
+        "_query",
         "_sid",
         "_unsent",
     )
 
-    def __init__(self, authority: str, *, path: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Prepare a session on the host and port ``authority``; ``path`` is the prefix of ``/socket.io/``."""
+    def __init__(
+        self,
+        authority: str,
+        *,
+        path: str = "",
+        engine_path: str = "/socket.io/",
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        namespace: str = MAIN_NAMESPACE,
+    ) -> None:
+        """Prepare a session on the host and port ``authority``; parameters as in `SocketIOClientProtocol`."""
         self._authority = authority
         self._path = path
+        self._engine_path = engine_path
+        self._query = query
+        self._namespace = namespace
         self._headers = headers
         # Those that the server has set, as load balancers with sticky sessions do.
         self._cookies: dict[str, str] = {}
@@ -163,7 +179,15 @@ class PollingClientProtocol:
 
     def make_upgrade(self) -> UpgradeClientProtocol:
         """Return the protocol of a WebSocket for this session, with the cookies of it."""
-        return UpgradeClientProtocol(self._authority, self._sid, path=self._path, headers=self._all_headers())
+        return UpgradeClientProtocol(
+            self._authority,
+            self._sid,
+            path=self._path,
+            engine_path=self._engine_path,
+            query=self._query,
+            headers=self._all_headers(),
+            namespace=self._namespace,
+        )
 
     def _accept(self, response: HttpResponse, events: list[PollingEvent]) -> bool:
         """Take the cookies of a response; one without success ends the session."""
@@ -177,7 +201,7 @@ class PollingClientProtocol:
             return
         if isinstance(message, bytes):
             raise PacketError(ViolationKind.BINARY, "binary message without a binary packet")
-        event = read_packet(message)
+        event = read_packet(message, self._namespace)
         if isinstance(event, TransportOpened) is bool(self._sid):
             raise PacketError(ViolationKind.ORDER, "OPEN is missing or repeated")
         if event is None:
@@ -216,7 +240,7 @@ class PollingClientProtocol:
         )
         more = "".join(f"{name}: {value}\r\n" for name, value in self._all_headers())
         head = (
-            f"{method} {self._path}/socket.io/?EIO=4&transport=polling{sid} HTTP/1.1\r\nHost: {self._authority}\r\n"
-            f"{about_body}{more}\r\n"
+            f"{method} {self._path}{self._engine_path}?EIO=4&transport=polling{self._query}{sid} HTTP/1.1\r\n"
+            f"Host: {self._authority}\r\n{about_body}{more}\r\n"
         )
         return head.encode() + (body or b"")

@@ -1,7 +1,7 @@
 // Chat with its own event names, to show a mapping file: node server.mjs [FAULT]
 //
-// A client names itself in the auth field `nick`; nicknames that begin with "staff" belong to agents. There is one
-// fault per name, for tests: drop (one message in ten), leak (all messages also reach the room "lobby"), badack.
+// A client names itself in the auth field `nick`; nicknames that begin with "staff" belong to agents. FAULT is for tests:
+// drop (one message in ten is acked and not delivered), leak (to members of other rooms), badack (the ack is "ok").
 // Prints {"port": N} once it listens; PORT chooses the port.
 import { createServer } from "node:http";
 import { Server } from "socket.io";
@@ -14,6 +14,7 @@ const http = createServer((request, response) => {
 });
 const io = new Server(http, { path: "/realtime/" });
 const chat = io.of("/chat");
+const owners = new Map(); // room: its first guest; other guests may not enter
 let messages = 0;
 
 chat.use((socket, next) => {
@@ -31,6 +32,8 @@ chat.on("connection", (socket) => {
 
   socket.on("room:enter", ({ room } = {}, ack) => {
     if (typeof room !== "string") return ack?.({ ok: false, reason: "no room" });
+    if (user.kind === "guest" && !owners.has(room)) owners.set(room, user.id);
+    if (user.kind === "guest" && owners.get(room) !== user.id) return ack?.({ ok: false, reason: "not your room" });
     socket.join(room);
     presence(room, "here");
     ack?.({ ok: true, members: chat.adapter.rooms.get(room).size });

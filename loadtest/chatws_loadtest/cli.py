@@ -15,11 +15,12 @@ from rich.console import Console
 
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.exit_codes import ExitCode
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.chat_probe import advise, refuse_other_server
+from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.machine import raise_file_limit
-from chatws_loadtest.options import check_url, find_credentials, probe
+from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 from chatws_loadtest.report.compare import compare as compare_reports
 from chatws_loadtest.report.compare import describe_changes
 from chatws_loadtest.report.files import write_report
@@ -119,6 +120,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
+    mapping: MappingFile = None,
     report: Annotated[
         Path | None, typer.Option(help="Folder for report.html, report.json and others.", metavar="DIR")
     ] = None,
@@ -162,6 +164,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         csv_dir=report,
         ca_file=ca_file,
         transport=transport,
+        mapping=find_mapping(mapping),
     )
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
@@ -170,6 +173,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     request = RunRequest(scenarios, options, thresholds, url, credentials, sys.argv[1:], repeat)
     if url is not None:
         probe(url, ca_file)
+        refuse_other_server(url, ca_file, credentials, options.mapping)
     result, code = _run(request, quiet=quiet or as_json)
     try:
         print(msgspec.json.encode(result).decode() if as_json else describe(result), flush=True)
@@ -226,7 +230,8 @@ def _run(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     except LoadRefused as problem:
         code = ExitCode.CANNOT_CONNECT if problem.code is None else ExitCode.REFUSED
-        raise CommandExit(f"the users could not connect: {problem}", code) from problem
+        advice = "" if code is ExitCode.REFUSED or request.url is None else f"; {advise(request.options.mapping)}"
+        raise CommandExit(f"the users could not connect: {problem}{advice}", code) from problem
 
 
 async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:

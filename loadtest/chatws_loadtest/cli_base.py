@@ -18,6 +18,9 @@ Sessions = Annotated[
     typer.Option(help="Customers: SESSION [CONVERSATION] per line; default: create them.", metavar="FILE"),
 ]
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust instead of the system's.", metavar="FILE")]
+MappingFile = Annotated[
+    Path | None, typer.Option("--mapping", help="Names of another server's events (TOML).", metavar="FILE")
+]
 AllowRemote = Annotated[bool, typer.Option("--allow-remote", help="Allow addresses that are not private.")]
 
 

@@ -15,6 +15,7 @@ from chatws_loadtest.history_check import NotReadable
 from chatws_loadtest.indicators import IndicatorCounts, add_indicators
 from chatws_loadtest.ipc import WorkerDone
 from chatws_loadtest.ledger import Balance
+from chatws_loadtest.mapping_limits import unmapped_metrics
 from chatws_loadtest.resource_usage import ServerUsage
 from chatws_loadtest.results import Latency, ScenarioResult
 from chatws_loadtest.scenario_run import ScenarioRun
@@ -58,7 +59,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
     run.timeline.enter(FINISHING)
     stats.measure_until_s = min(now_s(), stats.measure_until_s)
     done = await pool.finish(min(EARLY_DRAIN_S, options.drain_s) if early else options.drain_s)
-    unchecked = dict(GUIDE_UNCHECKED) if pool.guide_only else {}
+    unchecked = {**(GUIDE_UNCHECKED if pool.guide_only else {}), **unmapped_metrics(options.mapping)}
     if early:
         unchecked.setdefault("unstored", "the run was stopped before its end")
     indicators = add_indicators(report.indicators for report in done)
@@ -80,7 +81,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         if "connections" not in scenario.metrics or not pool.complete_rooms:
             counts.numbers["connections"] = float(pool.connected)
     measured = sorted({*scenario.metrics, *(name for name in stats.latencies if "@" not in name)}, key=_rank)
-    histograms = {name: stats.latency(name) for name in measured if name not in counts.numbers}
+    histograms = {name: stats.latency(name) for name in measured if name not in counts.numbers | unchecked}
     health = stats.health(done, pool.lost, stopped=early)
     usage = run.monitor.usage
     return ScenarioResult(

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from chatws.client.gevent.transport_choice import TransportChoice
+from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.deviations import Deviation
 from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
@@ -72,6 +73,7 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     transport: TransportChoice = TransportChoice.WEBSOCKET
     seed: int = 1
     csv_prefix: str | None = None
+    mapping: ServerMapping = GUIDE_MAPPING
 
     @property
     def users(self) -> int:

@@ -189,6 +189,11 @@ class Ledger:
         """Return the message if it is in flight."""
         return self._entries.get(number)
 
+    def skip_echo(self, number: int) -> None:
+        """Record that the server does not deliver this message to its sender."""
+        entry = self._entries[number]
+        entry.missing &= ~(1 << entry.sender)
+
     def send_again(self, number: int) -> None:
         """Record that a message is sent again to a server without idempotent send."""
         self._repeats.setdefault(number, Repeats()).sent += 1

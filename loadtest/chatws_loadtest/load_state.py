@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import gevent.event
 
+from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping
 from chatws_loadtest.checkers.presence_checker import PresenceChecker
 from chatws_loadtest.checkers.read_checker import ReadChecker
 from chatws_loadtest.checkers.typing_checker import TypingChecker
@@ -37,6 +38,8 @@ class SharedState:
         self.contents = MessageContents(
             plan.tag, seed=plan.seed, mean_chars=plan.workload.content_chars, run_tag=plan.run_tag
         )
+        # None: the guide's events, with or without the additions.
+        self.mapping = None if plan.mapping == GUIDE_MAPPING else CompiledMapping(plan.mapping)
         self.rooms: list[RoomState] = []
         self.user_ids: set[str] = set()
         """Users that have connected so far."""

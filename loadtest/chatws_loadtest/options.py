@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from chatws.client.mapping import GUIDE_MAPPING, MappingError, ServerMapping, read_mapping
 from chatws.exit_codes import ExitCode
 from chatws.settings.validation import is_loopback
 from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions
@@ -32,6 +33,18 @@ def find_credentials(key_file: Path | None, tokens: Path | None, sessions: Path 
         sessions=() if sessions is None else read_sessions(sessions, tag),
         tag=tag,
     )
+
+
+def find_mapping(path: Path | None) -> ServerMapping:
+    """Read the mapping file that the option names; without one, return the guide's mapping.
+
+    Raises:
+        CommandExit: the file is invalid.
+    """
+    try:
+        return GUIDE_MAPPING if path is None else read_mapping(path)
+    except MappingError as problem:
+        raise CommandExit(f"--mapping {problem}", ExitCode.USAGE) from problem
 
 
 def check_url(url: str, *, allow_remote: bool) -> None:

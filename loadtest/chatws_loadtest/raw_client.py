@@ -57,12 +57,7 @@ class RawClient:
     `NotMapped` for a command or event that the server does not offer. Without one, payloads are passed on unchanged.
     """
 
-    def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        socket: aiohttp.ClientWebSocketResponse,
-        translator: ServerTranslator | None = None,
-    ) -> None:
+    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.events: list[tuple[str, object]] = []
         """Events that were received and not yet taken by `expect`: name and payload."""
         self.identity: Fields = {}
@@ -74,8 +69,8 @@ class RawClient:
         self._arrived = asyncio.Condition()
         self._acks: dict[int, asyncio.Future[list[object]]] = {}
         # None: the server uses the guide's names.
-        self._translator = translator
-        self._namespace = socketio.MAIN_NAMESPACE if translator is None else translator.mapping.server.namespace
+        self._translator: ServerTranslator | None = None
+        self._namespace = socketio.MAIN_NAMESPACE
         # Commands that their ack confirms, with the event of the guide to report then.
         self._confirmations: dict[int, tuple[str, Fields]] = {}
         self._connect_reply: object = None
@@ -92,6 +87,7 @@ class RawClient:
 
         Raises:
             ConnectErrorReceived: the transport or the namespace was refused.
+            PacketMissing: the event that presents the credentials is not acked, although the mapping says so.
         """
         translator = ServerTranslator(CompiledMapping(mapping))
         request = translator.connect(auth)
@@ -102,7 +98,9 @@ class RawClient:
         except (aiohttp.ClientError, OSError) as problem:
             await http.close()
             raise ConnectErrorReceived(str(problem)) from problem
-        client = cls(http, socket, None if mapping == GUIDE_MAPPING else translator)
+        client = cls(http, socket)
+        if mapping != GUIDE_MAPPING:
+            client._translator, client._namespace = translator, request.namespace
         await client.send(connect_packet(request.auth, request.namespace))
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
@@ -113,7 +111,11 @@ class RawClient:
             await client.close()
             raise ConnectErrorReceived(client._refusal)
         if auth is not None:
-            await client._present(auth)
+            try:
+                await client._present(auth)
+            except BaseException:
+                await client.close()
+                raise
         return client
 
     @classmethod
@@ -125,7 +127,10 @@ class RawClient:
         Raises:
             ConnectErrorReceived: the credentials were refused.
         """
-        client = await cls.open(url, tls, auth, mapping=mapping)
+        try:
+            client = await cls.open(url, tls, auth, mapping=mapping)
+        except PacketMissing as problem:
+            raise ConnectErrorReceived(str(problem)) from problem
         try:
             client.identity = _fields(await client.expect("authenticated"))
         except PacketMissing:

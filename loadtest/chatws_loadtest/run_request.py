@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatws.client.gevent.transport_choice import TransportChoice
+from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.thresholds import Threshold
 
@@ -29,6 +30,7 @@ class RunOptions:
     """Folder of Locust's CSV files; None: they are not written."""
     ca_file: Path | None
     transport: TransportChoice = TransportChoice.WEBSOCKET
+    mapping: ServerMapping = GUIDE_MAPPING
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Self
 from chatws_loadtest.credentials import Credentials, make_rooms, open_http, shorten_tokens
 from chatws_loadtest.history_check import count_unstored
 from chatws_loadtest.ipc import RoomAssignment, StartStage, UseShortLivedTokens, WorkerPlan, Workload
+from chatws_loadtest.mapping_limits import compared_fields
 from chatws_loadtest.run_request import RunOptions
 from chatws_loadtest.stats_collector import StatsCollector
 from chatws_loadtest.worker_pool import WorkerPool
@@ -123,4 +124,6 @@ class ScenarioLoad:
             transport=options.transport,
             seed=options.seed,
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
+            mapping=options.mapping,
+            compared=compared_fields(options.mapping),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from chatws.client.mapping import (
     read_mapping,
 )
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "other-server" / "mapping.toml"
+REPOSITORY = Path(__file__).parent.parent.parent
+EXAMPLE = REPOSITORY / "examples" / "other-server" / "mapping.toml"
 MINIMAL = """
 [auth]
 agent = { name = "{credential}" }
@@ -67,8 +69,8 @@ def parse(tmp_path: Path, text: str) -> ServerMapping:
             "mapping.toml:14: message_received.content: 'text..x' is not a path",
         ),
         ('content = "text"', 'content = "{text}"', "mapping.toml:14: message_received.content: '{text}' is not a path"),
-        ('content = "text"', "content = 7", "mapping.toml:14: message_received.content: Expected str, got int"),
-        ('"empty"', '"full"', "mapping.toml:11: send.ack.kind: Invalid enum value 'full'; allowed: value, empty"),
+        ('content = "text"', "content = 7", "mapping.toml:14: message_received.content: expected text, got a number"),
+        ('"empty"', '"full"', "mapping.toml:11: send.ack.kind: unknown value 'full'; allowed: value, empty"),
         ('kind = "empty"', "", 'mapping.toml:11: send.ack: kind = "value" needs `success` or `error`'),
         ('"said"', '"disconnect"', "mapping.toml:13: message_received.event: Socket.IO reserves the event name"),
         ("[join]", '[server]\npath = "chat"\n[join]', "mapping.toml:6: server.path: 'chat' does not begin"),
@@ -104,6 +106,20 @@ def test_file_that_is_no_mapping_is_refused_in_one_line(tmp_path: Path) -> None:
             read_mapping(path)
         assert str(caught.value).startswith(f"{path}: ")
         assert words in str(caught.value)
+
+
+def test_page_has_every_key_with_the_values_of_the_guide(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "other-servers.md").read_text()
+    text = page.partition("<!-- complete mapping: begin -->")[2].partition("<!-- complete mapping: end -->")[0]
+    mapping = parse(tmp_path, text.strip().removeprefix("```toml").removesuffix("```"))
+    assert msgspec.structs.replace(mapping, roles={}, statuses={}) == GUIDE_MAPPING
+    fields = tomllib.loads(text.strip().removeprefix("```toml").removesuffix("```"))
+    assert set(fields) == set(ServerMapping.__struct_fields__)
+    for name, table in fields.items():
+        described = getattr(mapping, name)
+        if isinstance(described, msgspec.Struct):
+            assert set(table) == set(described.__struct_fields__), name
+    assert set(fields["send"]["ack"]) == set(mapping.send.ack.__struct_fields__)
 
 
 def test_schema_describes_every_table() -> None:

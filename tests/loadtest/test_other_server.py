@@ -1,7 +1,9 @@
-"""Raw client, checks and load test on the example server with its own event names; 20 s."""
+"""Raw client, checks and load test on the example server with its own event names; 40 s."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -10,12 +12,16 @@ import pytest
 
 from chatws.client.mapping import NotMapped, read_mapping
 from chatws_loadtest.raw_client import ConnectErrorReceived, RawClient
-from tests.loadtest.other_server import MAPPING, run_example_server
+from tests.loadtest.command import CHATWS, SMALL, TIMELESS_TARGETS, LoadtestCommand
+from tests.loadtest.other_server import MAPPING, make_nicknames, run_example_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.node import NodeRunner
+
+PASS, USAGE, CANNOT_CONNECT, MISSED = 0, 2, 3, 99
+MAPPED = ("--mapping", str(MAPPING))
 
 
 @pytest.fixture
@@ -50,3 +56,106 @@ async def test_raw_client_speaks_the_guide_inside_and_the_servers_names_outside(
     await agent.close()
     with pytest.raises(ConnectErrorReceived, match="no nickname"):
         await RawClient.authenticated(example_server, tls, {"token": ""}, mapping=mapping)
+
+
+async def check(*options: str) -> tuple[int, str, str]:
+    """Run ``chatws check``, and return its exit code and output."""
+    child = await asyncio.create_subprocess_exec(
+        CHATWS, "check", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    stdout, stderr = await child.communicate()
+    assert child.returncode is not None
+    return child.returncode, stdout.decode(), stderr.decode()
+
+
+async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapping(
+    loadtest: LoadtestCommand, example_server: str, tmp_path: Path
+) -> None:
+    loadtest.targets.write_text(TIMELESS_TARGETS)
+    options = (*MAPPED, *make_nicknames(tmp_path))
+    (code, stdout, stderr), result = await asyncio.gather(
+        check(example_server, *options, "--json"),
+        loadtest.run("--url", example_server, "--scenario=steady", *options, *SMALL),
+    )
+    assert stdout, stderr
+    results = {row["name"]: row["result"] for row in json.loads(stdout)["checks"]}
+    assert [name for name, outcome in results.items() if outcome == "fail"] == []
+    assert code == PASS
+    assert {results[name] for name in ("room.join", "room.leave", "typing.stop", "presence.offline")} == {"pass"}
+    assert {results[name] for name in ("auth.event", "presence.choice", "catchup.read")} == {"not offered"}
+    assert result.missed == [], result.stdout + result.stderr
+    assert result.scenario.failures == {}
+    assert result.scenario.balance.delivered == result.scenario.balance.acked == result.scenario.balance.sent > 0
+    assert result.scenario.latencies["typing"].count > 0
+
+
+async def test_lost_messages_of_a_mapped_server_are_detected(
+    loadtest: LoadtestCommand, node: NodeRunner, tmp_path: Path
+) -> None:
+    del node  # the fixture has installed the packages
+    loadtest.targets.write_text(TIMELESS_TARGETS)
+    async with run_example_server(tmp_path, "drop") as url:
+        options = ("--url", url, "--scenario=steady", *MAPPED, *make_nicknames(tmp_path), *SMALL, "--drain=1")
+        result = await loadtest.run(*options)
+    assert result.code == MISSED, result.stdout + result.stderr
+    assert "lost" in result.missed
+
+
+async def test_ack_of_another_shape_than_the_mapping_describes_is_a_failure(
+    loadtest: LoadtestCommand, node: NodeRunner, tmp_path: Path
+) -> None:
+    del node  # the fixture has installed the packages
+    async with run_example_server(tmp_path, "badack") as url:
+        options = ("--url", url, "--scenario=steady", *MAPPED, *make_nicknames(tmp_path), *SMALL, "--drain=1")
+        result = await loadtest.run(*options)
+    assert result.code == MISSED, result.stdout + result.stderr
+    assert "malformed" in result.missed
+
+
+async def test_server_that_does_not_ack_is_measured_and_its_acks_are_not_judged(
+    loadtest: LoadtestCommand, example_server: str, tmp_path: Path
+) -> None:
+    loadtest.targets.write_text(TIMELESS_TARGETS)
+    silent = tmp_path / "silent.toml"
+    text = MAPPING.read_text()
+    ack = 'ack = { success = "ok", error = "reason", message_id = "id" }'
+    assert ack in text
+    silent.write_text(text.replace(ack, 'ack = { kind = "none" }'))
+    options = ("--mapping", str(silent), *make_nicknames(tmp_path))
+    result = await loadtest.run("--url", example_server, "--scenario=steady", *options, *SMALL)
+    assert result.missed == [], result.stdout + result.stderr
+    assert result.scenario.balance.delivered == result.scenario.balance.sent > 0
+    assert "ack" not in result.scenario.latencies
+    assert any(line.startswith("ack, unanswered: the mapping says") for line in result.scenario.unchecked)
+
+
+async def test_server_with_other_names_is_refused_without_a_mapping(
+    loadtest: LoadtestCommand, example_server: str, tmp_path: Path
+) -> None:
+    nicknames = make_nicknames(tmp_path)
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(MAPPING.read_text().replace('"welcome"', '"hello"'))
+    result, mapped, (_, _, stderr) = await asyncio.gather(
+        loadtest.run("--url", example_server, *nicknames, *SMALL),
+        loadtest.run("--url", example_server, "--mapping", str(wrong), *nicknames, *SMALL),
+        check(example_server, *nicknames, "--only=health.ready"),
+    )
+    assert (result.code, result.report) == (CANNOT_CONNECT, None)
+    assert "no Socket.IO endpoint /socket.io/" in result.stderr
+    assert "--mapping FILE" in result.stderr
+    assert "--mapping FILE" in stderr
+    assert (mapped.code, mapped.report) == (CANNOT_CONNECT, None)
+    assert "sends welcome, but no hello" in mapped.stderr
+
+
+async def test_invalid_mapping_file_ends_the_commands_with_one_line(tmp_path: Path, loadtest: LoadtestCommand) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text(MAPPING.read_text().replace("{content}", "{text}"))
+    result, (code, stdout, stderr) = await asyncio.gather(
+        loadtest.run("--mapping", str(broken)), check("http://127.0.0.1:9", "--mapping", str(broken))
+    )
+    assert (result.code, result.stdout, code, stdout) == (USAGE, "", USAGE, "")
+    for line in (result.stderr, stderr):
+        assert f"--mapping {broken}:" in line
+        assert "send.args: unknown placeholder {text}" in line
+        assert line.count("\n") == 1

@@ -67,6 +67,17 @@ def violation_of(events: list[ClientEvent]) -> ViolationKind:
     return ViolationKind(str(event.error).partition(":")[0])
 
 
+def test_other_endpoint_and_namespace_are_in_every_packet() -> None:
+    protocol = SocketIOClientProtocol("host:1", path="/prefix", engine_path="/live/", query="&key=1", namespace="/chat")
+    assert "GET /prefix/live/?EIO=4&transport=websocket&key=1 HTTP/1.1" in protocol.upgrade_request().decode()
+    assert connect_packet({"a": 1}, "/chat") == b'40/chat,{"a":1}'
+    assert event_packet("x", (1,), ack_id=3, namespace="/chat") == b'42/chat,3["x",1]'
+    assert read_packet('42/chat,["x"]', "/chat") == EventReceived('["x"]')
+    assert read_packet("43/chat,3[]", "/chat") == AckReceived(3, "[]")
+    with pytest.raises(PacketError):
+        read_packet('42["x"]', "/chat")
+
+
 def test_request_names_host_path_and_headers() -> None:
     request = SocketIOClientProtocol("host:1", path="/chat", headers=[("User-Agent", "x")]).upgrade_request().decode()
     assert request.startswith("GET /chat/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: host:1\r\n")

@@ -33,6 +33,8 @@ from chatws.wire.polling_client import RequestRejected
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chatws.client.gevent.endpoint import Endpoint
+    from chatws.protocol.errors import ErrorCode
     from chatws.wire.polling_client import PollingEvent
 
 USER_AGENT = "chatws-loadtest"
@@ -40,6 +42,9 @@ USER_AGENT = "chatws-loadtest"
 
 class ConnectionListener(Protocol):
     """Callbacks of a connection, in the order of the packets."""
+
+    def connection_accepted(self, raw_json: str) -> None:
+        """Process the server's reply to CONNECT: a JSON object, or an empty text."""
 
     def connection_event(self, raw_json: str) -> None:
         """Process an event: the JSON array of its name and arguments.
@@ -81,8 +86,9 @@ class ConnectTimings:
 class GeventConnection(ABC):
     """A single Socket.IO connection; starts connecting when it is constructed."""
 
-    def __init__(self, auth: dict[str, str], listener: ConnectionListener, timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, auth: object, listener: ConnectionListener, timeout_s: float) -> None:
         self.times = ConnectTimings(started_s=time.perf_counter())
+        self._namespace = endpoint.namespace
         self._auth = auth
         self._listener = listener
         self._heartbeat_timeout_s = timeout_s
@@ -100,8 +106,8 @@ class GeventConnection(ABC):
         self._watchdog.start(self._on_timeout)
 
     @abstractmethod
-    def send(self, name: str, payload: object, ack_id: int) -> None:
-        """Send an event and request an ack."""
+    def send(self, name: str, args: Sequence[object], ack_id: int | None) -> None:
+        """Send an event; ``ack_id`` requests an ack."""
 
     @abstractmethod
     def close(self) -> None:
@@ -111,9 +117,9 @@ class GeventConnection(ABC):
     def cut(self) -> None:
         """End with a TCP reset; calls ``connection_ended``."""
 
-    def drop(self, reason: str) -> None:
-        """Close the TCP connections only; calls ``connection_ended``."""
-        self._end(ConnectionEnd(reason))
+    def drop(self, reason: str, code: ErrorCode | None = None) -> None:
+        """Close the TCP connections only; calls ``connection_ended``, with the server's ``code`` if it refused."""
+        self._end(ConnectionEnd(reason, code=code))
 
     @abstractmethod
     def _send_packet(self, packet: bytes) -> None:
@@ -147,9 +153,10 @@ class GeventConnection(ABC):
             case TransportOpened(handshake):
                 self.times.transport_s = time.perf_counter()
                 self._heartbeat_timeout_s = (handshake.ping_interval + handshake.ping_timeout) / 1000
-                self._send_packet(connect_packet(self._auth))
-            case NamespaceConnected():
+                self._send_packet(connect_packet(self._auth, self._namespace))
+            case NamespaceConnected(raw_json):
                 self.times.namespace_s = time.perf_counter()
+                self._listener.connection_accepted(raw_json)
             case _:
                 self._end(describe_end(event))
 

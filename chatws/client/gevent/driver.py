@@ -15,12 +15,13 @@ from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
 from chatws.client.errors import ClientError
-from chatws.client.gevent.legacy_protocol import LegacyProtocolAdapter
+from chatws.client.gevent.legacy_protocol import JOINED, LegacyProtocolAdapter
 from chatws.client.gevent.polling import PollingConnection
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.client.gevent.websocket import WebSocketConnection
 from chatws.protocol.codec import decode_ack, decode_event, decode_event_packet
 from chatws.protocol.commands import SendMessage
+from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated
 from chatws.protocol.responses import Ok
 from chatws.protocol.responses import Refused as RefusedReply
@@ -28,15 +29,20 @@ from chatws.protocol.spec import EVENTS
 from chatws.wire import socketio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from chatws.client.gevent.connection import ConnectTimings, GeventConnection
     from chatws.client.gevent.endpoint import Endpoint
+    from chatws.client.mapping import CompiledMapping
     from chatws.protocol.entities import Wire
 
 Outcome = Ok | Authenticated | ClientError
 now_s = time.perf_counter
+SIGN_IN = "authenticate"
+SIGN_IN_ID = 0
+"""Ack id of the event that presents credentials; the session's command ids begin with 1."""
+
 TIMED_EVENTS = frozenset({Event.POSITIONS, Event.SERVER_DRAINING})
 """Events that may set a deadline of the session although it sends nothing."""
 
@@ -85,6 +91,7 @@ class GeventDriver(SessionDriver):
         observer: ConnectionObserver,
         rng: Random,
         *,
+        mapping: CompiledMapping | None = None,
         transport: TransportChoice = TransportChoice.WEBSOCKET,
         timeout_s: float = 10.0,
         renew: Callable[[], str | None] | None = None,
@@ -92,8 +99,9 @@ class GeventDriver(SessionDriver):
     ) -> None:
         """Create a driver that is not connected.
 
-        ``transport`` is any but ``MIX``. ``renew`` returns a fresh token when the session requests one, or None when
-        there is none yet; ``deliver`` receives the session's events for its user.
+        ``mapping`` describes a server with other events than the guide's; ``transport`` is any but ``MIX``. ``renew``
+        returns a fresh token when the session requests one, or None when there is none yet; ``deliver`` receives the
+        session's events for its user.
 
         Raises:
             ValueError: ``transport`` is ``MIX``.
@@ -101,8 +109,8 @@ class GeventDriver(SessionDriver):
         if transport is TransportChoice.MIX:
             raise ValueError("one client has one transport: see TransportChoice.of_client")
         super().__init__(ChatSession(rng, SessionOptions(retry_first_connect=True, renewable=renew is not None)))
-        self.legacy: LegacyProtocolAdapter | None = None
-        """Set when ``authenticated`` has shown that the server implements only the guide."""
+        self.legacy = None if mapping is None else LegacyProtocolAdapter(mapping)
+        """Set with a mapping, or when ``authenticated`` has shown that the server implements only the guide."""
         self._endpoint = endpoint
         self._credentials = credentials
         self._renew = renew
@@ -187,7 +195,13 @@ class GeventDriver(SessionDriver):
         received_s = now_s()
         reply: Ok | RefusedReply | None
         try:
-            reply = decode_ack(name, raw_json) if self.legacy is None else self.legacy.reply(name, _first_of(raw_json))
+            if self.legacy is None:
+                reply = decode_ack(name, raw_json)
+            elif name == SIGN_IN:
+                self._take_sign_in(self.legacy, raw_json, received_s)
+                return
+            else:
+                reply = self.legacy.reply(ack_id, name, raw_json)
         except msgspec.DecodeError:
             socketio.split_ack(raw_json)
             self._observer.on_malformed_ack(name, raw_json)
@@ -196,6 +210,19 @@ class GeventDriver(SessionDriver):
             self._names[ack_id] = name
             return
         self._take_reply(ack_id, name, reply, received_s)
+
+    def connection_accepted(self, raw_json: str) -> None:
+        """Present the credentials if CONNECT did not, and open the session if nothing else authenticates it."""
+        if self.legacy is None or self._connection is None:
+            return
+        outgoing = self.legacy.sign_in(self._credentials())
+        if outgoing is not None:
+            if outgoing.requests_ack:
+                self._names[SIGN_IN_ID] = SIGN_IN
+            self._connection.send(outgoing.name, outgoing.args, SIGN_IN_ID if outgoing.requests_ack else None)
+        user = self.legacy.accept_connect(raw_json)
+        if user is not None:
+            self._open(user, now_s())
 
     def connection_upgraded(self) -> None:
         """Report the upgrade to the observer."""
@@ -217,24 +244,53 @@ class GeventDriver(SessionDriver):
     def _process_other_event(self, raw_json: str, received_s: float) -> None:
         """Process an event outside the contract, or in the guide's form, which may omit fields."""
         name, args = socketio.split_event(raw_json)
+        if self.legacy is not None:
+            for guide_name, payload in self.legacy.events(name, args):
+                self._process_translated(self.legacy, guide_name, payload, received_s)
+            return
         raw = args[0] if args else msgspec.Raw(b"null")
         if not self._authenticated:
             if name == Event.AUTHENTICATED:
-                self._open(self._read_authenticated(raw), received_s)
+                self._open(self._read_authenticated(args), received_s)
             return
-        payload: object = raw if self.legacy is None else self.legacy.translate(name, raw)
+        self._observer.on_event(name, raw, received_s)
+        if name not in EVENTS:
+            self.apply(self.session.event(name, raw, received_s))
+
+    def _process_translated(self, legacy: LegacyProtocolAdapter, name: str, payload: object, received_s: float) -> None:
+        """Process an event that the adapter has translated; it leaves an invalid payload as it was received."""
+        if isinstance(payload, Authenticated):
+            if not self._authenticated:
+                self._open(payload, received_s)
+            return
+        if not self._authenticated:
+            return
         self._observer.on_event(name, payload, received_s)
-        if self.legacy is not None and name == "joined_conversation":
-            self._complete_join(self.legacy, raw, received_s)
-        if name not in EVENTS or payload is not raw:
+        joined = legacy.joined(payload) if name == JOINED else None
+        if joined is not None:
+            command_id, reply = joined
+            self._take_reply(command_id, Command.JOIN_CONVERSATION, reply, received_s)
+        elif name not in EVENTS or not isinstance(payload, msgspec.Raw | dict):
             self.apply(self.session.event(name, payload, received_s))
 
-    def _read_authenticated(self, raw: msgspec.Raw) -> Authenticated:
+    def _take_sign_in(self, legacy: LegacyProtocolAdapter, raw_json: str, received_s: float) -> None:
+        assert self._connection is not None
+        user = legacy.accept_sign_in(raw_json)
+        if isinstance(user, str):
+            self._connection.drop(user, ErrorCode.UNAUTHORIZED)
+        else:
+            self._open(user, received_s)
+
+    def _read_authenticated(self, args: Sequence[msgspec.Raw]) -> Authenticated:
+        """Read the contract's event, or the guide's, which shows that the server implements only the guide."""
         try:
-            user: Authenticated = decode_event(Event.AUTHENTICATED, raw)
+            user: Authenticated = decode_event(Event.AUTHENTICATED, args[0] if args else b"null")
         except msgspec.DecodeError:
-            self.legacy = self.legacy or LegacyProtocolAdapter()
-            user = self.legacy.authenticate(raw)
+            self.legacy = LegacyProtocolAdapter()
+            self.legacy.connect(self._endpoint, self._credentials())
+            [(_, payload)] = self.legacy.events(Event.AUTHENTICATED, args)
+            assert isinstance(payload, Authenticated)
+            user = payload
         return user
 
     # Effects
@@ -273,16 +329,17 @@ class GeventDriver(SessionDriver):
             self._record_send(command_id, payload)
         self._names[command_id] = name
         if self.legacy is None:
-            self._connection.send(name, payload, command_id)
+            self._connection.send(name, (payload,), command_id)
             return
-        reply = self.legacy.prepare(command_id, name, payload)
+        prepared = self.legacy.prepare(command_id, name, payload)
         if isinstance(payload, SendMessage) and self.legacy.is_repeat(payload):
             self._observer.on_repeat(payload)
-        if not isinstance(reply, RefusedReply):
-            self._connection.send(name, self.legacy.payload(payload), command_id)
-        if reply is not None:
+        outgoing = prepared.outgoing
+        if outgoing is not None:
+            self._connection.send(outgoing.name, outgoing.args, command_id if outgoing.requests_ack else None)
+        if prepared.reply is not None:
             # Deferred: the session is processing an input, and must not receive another one before it returns.
-            self._loop.run_callback(self._take_reply, command_id, name, reply, now_s())
+            self._loop.run_callback(self._take_reply, command_id, name, prepared.reply, now_s())
 
     def _record_send(self, command_id: int, message: SendMessage) -> None:
         """Report a message that is sent again while its ack is still expected on the same connection."""
@@ -298,12 +355,6 @@ class GeventDriver(SessionDriver):
         if self._perform_all(self.session.ack(command_id, reply, received_s)) or isinstance(reply, RefusedReply):
             self._set_timer()
 
-    def _complete_join(self, legacy: LegacyProtocolAdapter, raw: msgspec.Raw, received_s: float) -> None:
-        joined = legacy.joined(raw)
-        if joined is not None:
-            command_id, reply = joined
-            self._take_reply(command_id, "join_conversation", reply, received_s)
-
     def _connect_after(self, delay_s: float) -> None:
         self._connect_timer.stop()
         self._connect_timer.close()
@@ -315,10 +366,13 @@ class GeventDriver(SessionDriver):
             self._connection = self._open_connection()
 
     def _open_connection(self) -> GeventConnection:
-        start = (self._endpoint, self._credentials(), self, self._timeout_s)
+        endpoint, auth = self._endpoint, self._credentials()
+        if self.legacy is not None:
+            endpoint, auth = self.legacy.connect(endpoint, auth)
         if self._transport is TransportChoice.WEBSOCKET:
-            return WebSocketConnection(*start)
-        return PollingConnection(*start, upgrades=self._transport is TransportChoice.UPGRADE)
+            return WebSocketConnection(endpoint, auth, self, self._timeout_s)
+        upgrades = self._transport is TransportChoice.UPGRADE
+        return PollingConnection(endpoint, auth, self, self._timeout_s, upgrades=upgrades)
 
     def _open(self, user: Authenticated, received_s: float) -> None:
         assert self._connection is not None

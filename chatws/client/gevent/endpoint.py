@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from chatws.client.errors import CannotConnect
+from chatws.wire.socketio import MAIN_NAMESPACE
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _SECURE = frozenset({"https", "wss"})
@@ -21,11 +22,17 @@ class Endpoint:
     host: str
     port: int
     path: str
-    """Prefix of ``/socket.io/``, usually empty."""
+    """Prefix of `engine_path`, usually empty."""
     family: int
     sockaddr: tuple[object, ...]
     """Socket address of the host, or of a proxy in front of it."""
     tls: ssl.SSLContext | None
+    engine_path: str = "/socket.io/"
+    query: str = ""
+    """Parameters of the URL in addition to Engine.IO's; empty, or with a leading ``&``."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Additional HTTP headers."""
+    namespace: str = MAIN_NAMESPACE
 
     @property
     def authority(self) -> str:

@@ -33,14 +33,14 @@ class PollingConnection(GeventConnection):
     def __init__(
         self,
         endpoint: Endpoint,
-        auth: dict[str, str],
+        auth: object,
         listener: ConnectionListener,
         timeout_s: float,
         *,
         upgrades: bool,
     ) -> None:
         """Open a session; ``upgrades``: replace polling by a WebSocket if the server offers one."""
-        super().__init__(auth, listener, timeout_s)
+        super().__init__(endpoint, auth, listener, timeout_s)
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         self._upgrades = upgrades
@@ -50,18 +50,23 @@ class PollingConnection(GeventConnection):
         self._is_closing = False
         self._last_post_timer = get_hub().loop.timer(LAST_POST_S)
         self._protocol = PollingClientProtocol(
-            endpoint.authority, path=endpoint.path, headers=[("User-Agent", USER_AGENT)]
+            endpoint.authority,
+            path=endpoint.path,
+            engine_path=endpoint.engine_path,
+            query=endpoint.query,
+            headers=[("User-Agent", USER_AGENT), *endpoint.headers],
+            namespace=endpoint.namespace,
         )
         self._polls = HttpChannel(endpoint, self._receive_poll, self.drop)
         self._posts = HttpChannel(endpoint, self._receive_post, self.drop)
         self._polls.request(self._protocol.open_request())
 
-    def send(self, name: str, payload: object, ack_id: int) -> None:
-        self._send_packet(event_packet(name, (payload,), ack_id=ack_id))
+    def send(self, name: str, args: Sequence[object], ack_id: int | None) -> None:
+        self._send_packet(event_packet(name, args, ack_id=ack_id, namespace=self._namespace))
 
     def close(self) -> None:
         """Close gracefully with DISCONNECT; calls ``connection_ended`` before the server has answered."""
-        self._send_packet(disconnect_packet())
+        self._send_packet(disconnect_packet(self._namespace))
         if self._websocket is not None and self._websocket.is_active:
             self._websocket.send_close()
         elif not self._has_ended:

@@ -11,23 +11,28 @@ from chatws.client.gevent.stream import Stream
 from chatws.wire.client_protocol import SocketIOClientProtocol, mask_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chatws.client.gevent.endpoint import Endpoint
 
 
 class WebSocketConnection(GeventConnection):
     """Connection over one WebSocket."""
 
-    def __init__(
-        self, endpoint: Endpoint, auth: dict[str, str], listener: ConnectionListener, timeout_s: float
-    ) -> None:
-        super().__init__(auth, listener, timeout_s)
+    def __init__(self, endpoint: Endpoint, auth: object, listener: ConnectionListener, timeout_s: float) -> None:
+        super().__init__(endpoint, auth, listener, timeout_s)
         self._protocol = SocketIOClientProtocol(
-            endpoint.authority, path=endpoint.path, headers=[("User-Agent", USER_AGENT)]
+            endpoint.authority,
+            path=endpoint.path,
+            engine_path=endpoint.engine_path,
+            query=endpoint.query,
+            headers=[("User-Agent", USER_AGENT), *endpoint.headers],
+            namespace=endpoint.namespace,
         )
         self._stream = Stream(endpoint, self)
 
-    def send(self, name: str, payload: object, ack_id: int) -> None:
-        self._stream.write(self._protocol.send_event(name, (payload,), ack_id=ack_id))
+    def send(self, name: str, args: Sequence[object], ack_id: int | None) -> None:
+        self._stream.write(self._protocol.send_event(name, args, ack_id=ack_id))
 
     def close(self) -> None:
         self._stream.write(self._protocol.send_disconnect())

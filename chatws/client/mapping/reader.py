@@ -19,6 +19,18 @@ MAX_FILE_BYTES: Final = 64 * 1024
 _TOML_PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _MSGSPEC_PLACE: Final = re.compile(r" - at `(?:key in )?\$?\.?(.*?)`")
 _KEY_IN_TEXT: Final = re.compile(r"(unknown|missing required) field `(\w+)`")
+_WORDS: Final = {
+    "Expected": "expected",
+    "Invalid enum value": "unknown value",
+    "str": "text",
+    "int": "a number",
+    "float": "a fraction",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+"""Words of TOML for those of msgspec."""
+_WORD: Final = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b(?![^']*'$)")
 _HEADER: Final = re.compile(r"\s*\[\s*([\w.\s]+?)\s*\]")
 _ASSIGNMENT: Final = re.compile(r"\s*([\w.]+)\s*=")
 
@@ -75,7 +87,11 @@ def _describe(text: str) -> tuple[str, str]:
     found = _KEY_IN_TEXT.search(text)
     if found is None:
         allowed = _allowed_values(key)
-        problem = _MSGSPEC_PLACE.sub("", text).replace("`", "").replace("Expected object", "Expected a table")
+        problem = (
+            _WORD.sub(lambda found: _WORDS[found[0]], _MSGSPEC_PLACE.sub("", text))
+            .replace("`", "")
+            .replace(" | ", " or ")
+        )
         return key, f"{problem}; allowed: {', '.join(allowed)}" if allowed else problem
     full = f"{key}.{found[2]}".removeprefix(".")
     if found[1] == "unknown":

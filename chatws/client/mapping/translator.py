@@ -19,6 +19,7 @@ USER_PLACEHOLDERS: Final = ("userId", "userName", "role", "credential")
 ROOM_PLACEHOLDERS: Final = ("conversationId", *USER_PLACEHOLDERS)
 MESSAGE_PLACEHOLDERS: Final = ("content", "clientMessageId", *ROOM_PLACEHOLDERS)
 CREDENTIAL_PLACEHOLDERS: Final = ("credential",)
+_KNOWN_FIELDS: Final = frozenset(MESSAGE_PLACEHOLDERS)
 _CREDENTIAL_FIELDS: Final = frozenset({"token", "sessionId"})
 
 
@@ -83,6 +84,13 @@ class CompiledMapping:
         self.agent = compile_template(auth.agent, CREDENTIAL_PLACEHOLDERS)
         self.customer = compile_template(auth.customer, CREDENTIAL_PLACEHOLDERS)
         self.read_identity = fields_reader(userId=identity.user_id, userName=identity.user_name, role=identity.role)
+        rooms = {
+            "message_received": mapping.message_received.conversation_id,
+            "joined_conversation": mapping.join.conversation_id,
+            "left_conversation": "" if mapping.leave is None else mapping.leave.conversation_id,
+        }
+        self.roomless = frozenset(name for name, path in rooms.items() if not path)
+        """Events of the guide whose conversation the server does not name."""
         self.event_names = frozenset(name for rows in self.events.values() for name, _ in rows) | {"authenticated"}
         """Events of the guide that the mapping offers."""
 
@@ -181,7 +189,7 @@ class ServerTranslator:
             return [] if name in EVENTS else [(name, args[0] if args else None)]
         translated = [(guide_name, read(args)) for guide_name, read in rows]
         for guide_name, fields in translated:
-            if guide_name in {"message_received", "joined_conversation", "left_conversation"}:
+            if guide_name in self._compiled.roomless:
                 fields.setdefault("conversationId", self.conversation_id)
         return translated
 
@@ -223,8 +231,8 @@ def _compile_command(row: CommandMapping | MembershipMapping) -> _CompiledComman
 
 def _add_unknown_fields(args: list[Any], fields: Mapping[str, object]) -> None:
     """Add fields that the guide does not have, such as a forged sender, to the first object of the arguments."""
-    unknown = {name: value for name, value in fields.items() if name not in MESSAGE_PLACEHOLDERS}
-    if unknown:
+    if not fields.keys() <= _KNOWN_FIELDS:
+        unknown = {name: value for name, value in fields.items() if name not in _KNOWN_FIELDS}
         target = next((arg for arg in args if isinstance(arg, dict)), None)
         if target is not None:
             target.update(unknown)

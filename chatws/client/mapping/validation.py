@@ -63,6 +63,10 @@ def _check_values(key: str, table: MappingTable) -> Iterator[Problem]:
 
 def _check_server(mapping: ServerMapping) -> Iterator[Problem]:
     server = mapping.server
+    for name in ("path", "namespace", "health"):
+        text = getattr(server, name)
+        if not (text.isascii() and text.isprintable()):
+            yield f"server.{name}", f"{text!r} contains other characters than those of a URL"
     if not (server.path.startswith("/") and server.path.endswith("/")) or set(server.path) & set("?# "):
         yield "server.path", f"{server.path!r} does not begin and end with /, such as /socket.io/"
     if not server.namespace.startswith("/") or set(server.namespace) & set(",? "):

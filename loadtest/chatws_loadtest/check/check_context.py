@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from chatws_loadtest.check.errors import NotOffered
+from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping, ServerMapping, ServerTranslator
+from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.raw_client import Fields, RawClient
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class CheckTarget:
     url: str
     rooms: list[RoomAssignment]
     tls: ssl.SSLContext
+    mapping: ServerMapping = GUIDE_MAPPING
 
 
 class CheckContext:
@@ -35,6 +37,7 @@ class CheckContext:
         self.url = target.url
         self.rooms = target.rooms
         self.http = http
+        self.mapping = target.mapping
         self._tls = target.tls
         self._clients: list[RawClient] = []
 
@@ -56,21 +59,62 @@ class CheckContext:
         """Conversation of the first customer."""
         return self.rooms[0].conversation_id
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether a mapping file describes the server."""
+        return self.mapping != GUIDE_MAPPING
+
+    def engine_url(self, transport: str, auth: Fields | None = None) -> str:
+        """Return the URL of a new Engine.IO session; ``auth`` matters only to servers that expect it in the URL."""
+        request = ServerTranslator(CompiledMapping(self.mapping)).connect(auth)
+        return f"{self.url}{request.path}?EIO=4&transport={transport}{request.query}"
+
+    def require_acks(self) -> None:
+        """Check that the server acks messages.
+
+        Raises:
+            NotOffered: the mapping says that it does not.
+        """
+        if self.mapping.send.ack.kind == "none":
+            raise NotOffered("the mapping says that messages are not acked")
+
+    def require_confirmed_join(self) -> None:
+        """Check that the server confirms a join.
+
+        Raises:
+            NotOffered: the mapping says that it does not.
+        """
+        if self.mapping.join.confirmed_by == "none":
+            raise NotOffered("the mapping says that no join is confirmed")
+
+    def require_shape(self, name: str, found: Fields, fields: dict[str, str]) -> None:
+        """Fail the check if a payload lacks a field; ``fields`` are the paths in the mapping, without those it lacks.
+
+        Raises:
+            NotOffered: the mapping has none of the fields.
+            CheckFailed: a field is missing.
+        """
+        expected = {field for field, path in fields.items() if path}
+        if not expected:
+            raise NotOffered(f"the mapping names no field of {name}")
+        if not expected <= found.keys():
+            raise CheckFailed(f"it has {sorted(found)}")
+
     def auth(self, *, agent: bool = False, number: int = 0) -> Fields:
         """Return the credentials of the first (0) or second (1) customer or agent."""
         return dict(self.rooms[number].members[1 if agent else 0])
 
     async def connect(self, auth: Fields | None = None) -> RawClient:
         """Connect without waiting for ``authenticated``."""
-        return self._track(await RawClient.open(self.url, self._tls, auth))
+        return self._track(await RawClient.open(self.url, self._tls, auth, mapping=self.mapping))
 
     async def customer(self, number: int = 0) -> RawClient:
         """Connect a customer."""
-        return self._track(await RawClient.authenticated(self.url, self._tls, self.auth(number=number)))
+        return await self._authenticate(self.auth(number=number))
 
     async def agent(self, number: int = 0) -> RawClient:
         """Connect an agent."""
-        return self._track(await RawClient.authenticated(self.url, self._tls, self.auth(agent=True, number=number)))
+        return await self._authenticate(self.auth(agent=True, number=number))
 
     async def pair(self) -> tuple[RawClient, RawClient]:
         """Connect a customer and an agent, both of which join the customer's conversation."""
@@ -107,6 +151,9 @@ class CheckContext:
         async with self.http.get(self.url + path, headers=headers) as response:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else await response.text()
+
+    async def _authenticate(self, auth: Fields) -> RawClient:
+        return self._track(await RawClient.authenticated(self.url, self._tls, auth, mapping=self.mapping))
 
     def _track(self, client: RawClient) -> RawClient:
         self._clients.append(client)

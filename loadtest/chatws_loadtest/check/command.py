@@ -12,16 +12,24 @@ from xml.etree import ElementTree as ET
 import msgspec
 import typer
 
+from chatws.client.mapping import ServerMapping, mapping_schema
 from chatws.exit_codes import ExitCode
+from chatws_loadtest.chat_probe import find_mismatch
 from chatws_loadtest.check.check_context import CheckTarget
 from chatws_loadtest.check.registry import Check, CheckOutcome, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.options import check_url, find_credentials, probe
+from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 
 app = make_app()
+
+
+def _print_schema(requested: bool) -> None:  # noqa: FBT001 - the signature of a callback
+    if requested:
+        print(msgspec.json.format(msgspec.json.encode(mapping_schema()), indent=2).decode())
+        raise typer.Exit
 
 
 def main() -> None:
@@ -40,10 +48,17 @@ def check(  # noqa: PLR0917  these are options, never positional
     tokens: Annotated[Path | None, typer.Option(help="Tokens of two agents, one per line.", metavar="FILE")] = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
+    mapping: MappingFile = None,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
     *,
     allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    mapping_schema: Annotated[  # noqa: ARG001 - its callback ends the command
+        bool,
+        typer.Option(
+            "--mapping-schema", callback=_print_schema, is_eager=True, help="Print the JSON schema of mapping files."
+        ),
+    ] = False,
 ) -> None:
     """Check that a server conforms to the integration guide, and list the additions it offers.
 
@@ -54,10 +69,14 @@ def check(  # noqa: PLR0917  these are options, never positional
     checks = [row for row in all_checks() if not only or row.name.startswith(tuple(only))]
     if not checks:
         raise CommandExit(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
+    described = find_mapping(mapping)
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
         probe(url, ca_file)
-        results = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, checks, quiet=as_json))
+        mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, described))
+        if mismatch is not None:
+            print(mismatch, file=sys.stderr, flush=True)
+        results = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, described, checks, quiet=as_json))
     except CredentialsMissing as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     counts = {outcome: sum(result.result is outcome for result in results) for outcome in CheckOutcome}
@@ -71,12 +90,18 @@ def check(  # noqa: PLR0917  these are options, never positional
 
 
 async def _run(
-    url: str, ca_file: Path | None, credentials: Credentials, checks: list[Check], *, quiet: bool
+    url: str,
+    ca_file: Path | None,
+    credentials: Credentials,
+    mapping: ServerMapping,
+    checks: list[Check],
+    *,
+    quiet: bool,
 ) -> list[CheckResult]:
     rooms = await make_rooms(url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
-    target = CheckTarget(url, rooms, ssl.create_default_context(cafile=ca_file))
+    target = CheckTarget(url, rooms, ssl.create_default_context(cafile=ca_file), mapping)
     return await run_checks(target, checks, (lambda _: None) if quiet else _print)
 
 

@@ -28,11 +28,18 @@ async def _token(context: CheckContext) -> None:
 @guide_check("auth.shape", "`authenticated` has userId, userName and role")
 async def _shape(context: CheckContext) -> None:
     client = await context.customer()
-    require({"userId", "userName", "role"} <= client.identity.keys(), f"it has {sorted(client.identity)}")
+    paths = context.mapping.authenticated
+    context.require_shape(
+        "`authenticated`",
+        client.identity,
+        {"userId": paths.user_id, "userName": paths.user_name, "role": paths.role},
+    )
 
 
 @guide_check("auth.event", "credentials can be given later, with the `authenticate` event")
 async def _event(context: CheckContext) -> None:
+    if context.is_mapped and context.mapping.auth.method != "event":
+        raise NotOffered("the mapping presents credentials when it connects")
     client = await context.connect()
     await client.emit("authenticate", context.auth())
     await client.expect("authenticated", role="customer")
@@ -64,6 +71,8 @@ async def _forged(context: CheckContext) -> None:
 
 @guide_check("auth.session_as_token", "a session is not accepted as a token")
 async def _session_as_token(context: CheckContext) -> None:
+    if context.mapping.auth.agent == context.mapping.auth.customer:
+        raise NotOffered("agents and customers present the same credentials")
     require(await _is_refused(context, {"token": context.auth()["sessionId"]}), "a customer became an agent")
 
 
@@ -88,6 +97,7 @@ async def _garbage(context: CheckContext) -> None:
 
 @guide_check("auth.no_join", "an unauthenticated connection cannot join")
 async def _no_join(context: CheckContext) -> None:
+    context.require_confirmed_join()
     anonymous = await _anonymous(context)
     if anonymous is not None:
         await anonymous.emit("join_conversation", context.conversation_id)

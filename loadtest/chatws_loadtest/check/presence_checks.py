@@ -27,7 +27,13 @@ async def _shape(context: CheckContext) -> None:
     customer, agent = await context.pair()
     await customer.emit("typing_start", context.conversation_id)
     indicator = await agent.expect("typing_indicator")
-    require({"userId", "userName", "isTyping"} <= indicator.keys(), f"it has {sorted(indicator)}")
+    paths = context.mapping.typing_indicator
+    assert paths is not None  # the expected indicator has arrived
+    context.require_shape(
+        "an indicator",
+        indicator,
+        {"userId": paths.user_id, "userName": paths.user_name, "isTyping": paths.is_typing or paths.stop_event},
+    )
 
 
 @guide_check("typing.stop", "the end of typing is shown")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import aiohttp
 import msgspec
 
+from chatws.client.mapping import NotMapped
 from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
@@ -55,7 +56,7 @@ async def _run(check: Check, target: CheckTarget) -> CheckResult:
     try:
         async with CheckContext.open(target) as context:
             await check.run(context)
-    except NotOffered as problem:
+    except (NotOffered, NotMapped) as problem:
         outcome, reason = CheckOutcome.NOT_OFFERED, str(problem)
     except FAILURES as problem:
         outcome, reason = CheckOutcome.FAIL, str(problem) or type(problem).__name__

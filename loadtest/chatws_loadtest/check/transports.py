@@ -8,7 +8,10 @@ from contextlib import suppress
 import aiohttp
 import msgspec
 
-from chatws.wire import engineio, socketio
+from chatws.client.mapping import CompiledMapping, ServerMapping, ServerTranslator
+from chatws.client.mapping.paths import compile_path
+from chatws.wire import engineio
+from chatws.wire.client_protocol import connect_packet
 from chatws_loadtest.check.check_context import CheckContext
 from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.registry import addition_check, guide_check, require
@@ -16,21 +19,23 @@ from chatws_loadtest.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fi
 
 BAD_REQUEST = 400
 OK = 200
-POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
 @guide_check("health.answers", "GET /health returns 200 with JSON")
 async def _health(context: CheckContext) -> None:
-    status, body = await context.get("/health")
+    status, body = await context.get(_health_path(context))
     require(status == OK and isinstance(body, dict), f"the status is {status}")
 
 
 @guide_check("health.connections", "GET /health counts the WebSocket connections")
 async def _health_connections(context: CheckContext) -> None:
+    path = context.mapping.server.health_connections
+    if not path:
+        raise NotOffered("the mapping names no number of connections")
     await context.customer()
-    _, body = await context.get("/health")
-    part = body.get("websocket") if isinstance(body, dict) else None
-    require(isinstance(part, dict) and part.get("connections", 0) >= 1, f"`websocket` is {part}")
+    _, body = await context.get(_health_path(context))
+    connections = compile_path(path)([body])
+    require(isinstance(connections, int) and connections >= 1, f"there is no count at {path}: {body}")
 
 
 @addition_check("health.ready", "GET /ready reports whether requests can be served")
@@ -68,17 +73,19 @@ async def _heartbeat(context: CheckContext) -> None:
 
 @guide_check("transport.polling", "polling works from the handshake to an event")
 async def _polling(context: CheckContext) -> None:
-    async with context.http.get(context.url + POLLING) as response:
+    request = ServerTranslator(CompiledMapping(context.mapping)).connect(context.auth())
+    begin = context.engine_url("polling", context.auth())
+    async with context.http.get(begin, headers=request.headers) as response:
         require(response.status == OK, f"the status of the handshake is {response.status}")
         handshake: Fields = msgspec.json.decode((await response.text())[1:])
-    address = f"{context.url}{POLLING}&sid={handshake['sid']}"
-    connect = b"4" + socketio.encode_connect(payload=context.auth())
-    async with context.http.post(address, data=connect.decode()) as response:
+    address = f"{begin}&sid={handshake['sid']}"
+    connect = connect_packet(request.auth, request.namespace)
+    async with context.http.post(address, data=connect.decode(), headers=request.headers) as response:
         require(response.status == OK, f"the status of CONNECT is {response.status}")
     received = ""
     async with asyncio.timeout(REPLY_TIMEOUT_S):
-        while "authenticated" not in received:
-            async with context.http.get(address) as response:
+        while _first_event(context.mapping) not in received:
+            async with context.http.get(address, headers=request.headers) as response:
                 require(response.status == OK, f"the status of a poll is {response.status}")
                 received += await response.text()
     # An open session would keep the customer online during later checks.
@@ -88,10 +95,10 @@ async def _polling(context: CheckContext) -> None:
 
 @guide_check("transport.upgrade", "a polling session upgrades to a WebSocket")
 async def _upgrade(context: CheckContext) -> None:
-    async with context.http.get(context.url + POLLING) as response:
+    async with context.http.get(context.engine_url("polling", context.auth())) as response:
         handshake: Fields = msgspec.json.decode((await response.text())[1:])
     require("websocket" in str(handshake.get("upgrades")), "it offers no upgrade")
-    address = f"{context.url}/socket.io/?EIO=4&transport=websocket&sid={handshake['sid']}"
+    address = f"{context.engine_url('websocket', context.auth())}&sid={handshake['sid']}"
     async with context.http.ws_connect(address) as socket:
         await socket.send_str("2probe")
         answer = await socket.receive_str(timeout=REPLY_TIMEOUT_S)
@@ -101,19 +108,19 @@ async def _upgrade(context: CheckContext) -> None:
 
 @guide_check("transport.version", "another version of the protocol is refused")
 async def _version(context: CheckContext) -> None:
-    status, _ = await context.get("/socket.io/?EIO=3&transport=polling")
+    status, _ = await context.get(f"{context.mapping.server.path}?EIO=3&transport=polling")
     require(status == BAD_REQUEST, f"the status is {status}")
 
 
 @guide_check("transport.unknown", "an unknown transport is refused")
 async def _unknown_transport(context: CheckContext) -> None:
-    status, _ = await context.get("/socket.io/?EIO=4&transport=pigeon")
+    status, _ = await context.get(f"{context.mapping.server.path}?EIO=4&transport=pigeon")
     require(status == BAD_REQUEST, f"the status is {status}")
 
 
 @guide_check("transport.stranger", "an unknown session id is refused")
 async def _unknown_sid(context: CheckContext) -> None:
-    status, _ = await context.get(f"{POLLING}&sid=unknown")
+    status, _ = await context.get(f"{context.mapping.server.path}?EIO=4&transport=polling&sid=unknown")
     require(status == BAD_REQUEST, f"the status is {status}")
 
 
@@ -141,7 +148,7 @@ async def _oversize(context: CheckContext) -> None:
     size = client.open_packet.get("maxPayload")
     if not isinstance(size, int):
         raise NotOffered("no maxPayload is advertised")
-    await client.send(b'42["typing_start","' + b"x" * (size + 1) + b'"]')
+    await client.emit("no_such_event", "x" * (size + 1))
     with suppress(TimeoutError):
         async with asyncio.timeout(REPLY_TIMEOUT_S):
             await client.ended.wait()
@@ -151,13 +158,28 @@ async def _oversize(context: CheckContext) -> None:
 @addition_check("limit.origin", "pages of other origins cannot connect")
 async def _origin(context: CheckContext) -> None:
     try:
-        async with context.http.get(context.url + POLLING, headers={"Origin": "https://other.example"}) as response:
+        async with context.http.get(
+            context.engine_url("polling"), headers={"Origin": "https://other.example"}
+        ) as response:
             allowed = response.headers.get("Access-Control-Allow-Origin")
             status = response.status
     except (aiohttp.ClientError, ConnectErrorReceived, PacketMissing):
         return
     if status == OK and allowed in {"*", "https://other.example"}:
         raise NotOffered(f"any origin is allowed ({allowed}); set WEBSOCKET_CORS_ORIGIN")
+
+
+def _health_path(context: CheckContext) -> str:
+    if not context.mapping.server.health:
+        raise NotOffered("the mapping names no health page")
+    return context.mapping.server.health
+
+
+def _first_event(mapping: ServerMapping) -> str:
+    """Return a text that the server sends once it has accepted the credentials, or at least CONNECT."""
+    if mapping.authenticated.source == "event" and mapping.auth.method != "event":
+        return f'["{mapping.authenticated.event}"'
+    return connect_packet(namespace=mapping.server.namespace).decode()
 
 
 async def _get_offered(context: CheckContext, path: str) -> object:

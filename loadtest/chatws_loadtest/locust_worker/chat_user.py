@@ -93,6 +93,7 @@ class ChatUser:
             self,
             shared.backoff_rng,
             transport=transport,
+            mapping=shared.mapping,
             timeout_s=shared.plan.connect_timeout_s,
             renew=self._renew if "token" in auth else None,
         )
@@ -153,6 +154,8 @@ class ChatUser:
         self._shared.requests += 1
         content = self._shared.contents.compose(self._room.index, self.member, number)
         ledger.expect(number, content)
+        if not plan.mapping.message_received.echo:
+            ledger.skip_echo(number)
         client_message_id = f"{plan.tag}-{number}"
         session, conversation_id = self._driver.session, self._room.conversation_id
         try:

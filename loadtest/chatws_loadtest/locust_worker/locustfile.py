@@ -24,6 +24,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from chatws.client.errors import CannotConnect
 from chatws.client.gevent.endpoint import resolve_endpoint
 from chatws.client.gevent.transport_choice import TransportChoice
+from chatws.client.mapping import GUIDE_MAPPING, MappingError, read_mapping
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
@@ -34,6 +35,7 @@ from chatws_loadtest.locust_worker import capacity_shape
 # Locust runs every user class that it finds in this module.
 from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, ScheduledLocustUser, report_to_locust
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
+from chatws_loadtest.mapping_limits import compared_fields
 from chatws_loadtest.options import find_credentials
 from chatws_loadtest.thresholds import combine, default_thresholds, parse_threshold
 
@@ -71,6 +73,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--transport", choices=[*TransportChoice], default=TransportChoice.WEBSOCKET, help="Transport of the users."
     )
+    parser.add_argument("--mapping", default="", help="Names of another server's events (TOML).")
     parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
     parser.add_argument("--scenario", choices=["steady", "capacity"], default="steady", help="Load of the test.")
     parser.add_argument("--step-seconds", type=float, default=8.0, help="Seconds measured in each step of capacity.")
@@ -110,7 +113,7 @@ def start_test(environment: Environment, **_: object) -> None:
     try:
         endpoint = resolve_endpoint(url, ca_file)
         pool = UserPool(_plan(environment, url, ca_file, options), Ledger(), endpoint)
-    except (CredentialsMissing, CannotConnect) as problem:
+    except (CredentialsMissing, CannotConnect, MappingError) as problem:
         _log.error("%s", problem)
         ScheduledLocustUser.pool = None
         environment.process_exit_code = ExitCode.USAGE
@@ -199,6 +202,7 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
             f"there are {len(credentials.sessions)} sessions; this process needs those from {first} on"
         )
     customers = customers or start_sessions_now(url, pairs, ca_file)
+    mapping = read_mapping(Path(options.mapping)) if options.mapping else GUIDE_MAPPING
     agents = islice(credentials.agents(len(customers)), len(customers))
     return WorkerPlan(
         url=url,
@@ -212,6 +216,8 @@ def _plan(environment: Environment, url: str, ca_file: Path | None, options: Nam
         run_tag=RUN_TAG,
         connects_per_s=1_000.0,
         transport=TransportChoice(options.transport),
+        mapping=mapping,
+        compared=compared_fields(mapping),
     )
 
 

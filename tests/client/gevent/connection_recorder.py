@@ -35,14 +35,14 @@ class ConnectionRecorder:
         """Join a conversation once the server has authenticated the connection."""
         self.wait(lambda: "authenticated" in self.names)
         self.connection.mark_established()
-        self.connection.send("join_conversation", conversation_id, 0)
+        self.connection.send("join_conversation", (conversation_id,), 0)
         self.wait(lambda: "joined_conversation" in self.names)
 
     def send_message(self, conversation_id: str, prefix: str) -> None:
         """Send the next message, without waiting for the ack of the one before."""
         self.sent += 1
         message = {"conversationId": conversation_id, "content": f"{prefix}{self.sent}"}
-        self.connection.send("send_message", message, self.sent)
+        self.connection.send("send_message", (message,), self.sent)
 
     def contents(self, prefix: str) -> list[str]:
         """Return the contents of received messages with this prefix, in order."""
@@ -65,6 +65,9 @@ class ConnectionRecorder:
                 gevent.sleep(0.001)
 
     # ConnectionListener
+
+    def connection_accepted(self, raw_json: str) -> None:
+        """Ignore the reply to CONNECT."""
 
     def connection_event(self, raw_json: str) -> None:
         name, payload = msgspec.json.decode(raw_json)

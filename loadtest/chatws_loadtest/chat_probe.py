@@ -1,0 +1,85 @@
+"""Probe of a server with one connection: finds out early that its path or event names are not the expected ones."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import ssl
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
+from chatws.exit_codes import ExitCode
+from chatws_loadtest.credentials import Credentials, CredentialsMissing, open_http
+from chatws_loadtest.errors import CommandExit
+from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing, RawClient
+
+INVALID_NAMESPACE: Final = "Invalid namespace"
+"""Reply of the official server to CONNECT for a namespace that it does not have."""
+
+ADVICE: Final = "if its names differ from the guide's, describe them in a file and give --mapping FILE"
+MAPPED_ADVICE: Final = "correct the mapping file"
+
+
+def refuse_other_server(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> None:
+    """Refuse a server whose path or events are certainly not those of the mapping.
+
+    Raises:
+        CommandExit: they are not.
+    """
+    mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, mapping))
+    if mismatch is not None:
+        raise CommandExit(mismatch, ExitCode.CANNOT_CONNECT)
+
+
+async def find_mismatch(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> str | None:
+    """Return why this cannot be the server that the mapping describes, with advice; None if nothing is certain.
+
+    Refused credentials, and a server that is only slow, are left for the users to report.
+    """
+    reason = _find_endpoint(url, ca_file, mapping) or await _find_events(url, ca_file, credentials, mapping)
+    return None if reason is None else f"{reason}; {advise(mapping)}"
+
+
+def advise(mapping: ServerMapping) -> str:
+    """Return advice for a server that does not answer as expected."""
+    return ADVICE if mapping == GUIDE_MAPPING else MAPPED_ADVICE
+
+
+def _find_endpoint(url: str, ca_file: Path | None, mapping: ServerMapping) -> str | None:
+    path = urlsplit(url).path.rstrip("/") + mapping.server.path
+    client = open_http(url, ca_file)
+    try:
+        client.request("GET", f"{path}?EIO=4&transport=polling")
+        status = client.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        client.close()
+    return f"{url} has no Socket.IO endpoint {path} (HTTP 404)" if status == http.client.NOT_FOUND else None
+
+
+async def _find_events(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> str | None:
+    try:
+        token = next(credentials.agents(1))
+    except CredentialsMissing:
+        return None
+    tls = ssl.create_default_context(cafile=ca_file)
+    try:
+        client = await RawClient.open(url.rstrip("/"), tls, {"token": token}, mapping=mapping)
+    except PacketMissing:
+        return f"{url} does not ack {mapping.auth.event}"
+    except ConnectErrorReceived as problem:
+        if INVALID_NAMESPACE in str(problem):
+            return f"{url} has no namespace {mapping.server.namespace}"
+        return None
+    try:
+        await client.expect("authenticated")
+    except PacketMissing:
+        received = sorted({name for name, _ in client.events} - {"error"})
+        expected = mapping.authenticated.event
+        return f"{url} sends {', '.join(received)}, but no {expected}" if received else None
+    finally:
+        await client.close()
+    return None
