@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 now_s = time.perf_counter
 
 UNKNOWN_IDENTITY = ("", "")
+PAIR = 2
 
 
 class SharedState:
@@ -110,9 +111,12 @@ class RoomState:
 
     def peers(self, member: int) -> int:
         """Return the bit mask of the connected members that are other users."""
-        user_id, _ = self.identities[member]
+        identities = self.identities
+        if len(identities) == PAIR:
+            return self.connected & ~(1 << member) if identities[0][0] != identities[1][0] else 0
+        user_id, _ = identities[member]
         peers = 0
-        for index, (other_id, _) in enumerate(self.identities):
+        for index, (other_id, _) in enumerate(identities):
             if self.connected >> index & 1 and other_id != user_id:
                 peers |= 1 << index
         return peers

@@ -15,20 +15,17 @@ class OutageTimer:
 
     def __init__(self, record: Callable[[Outage], None]) -> None:
         self._record = record
-        self._ended_s: float | None = None
+        self.is_running = False
+        """Whether the connection was lost and not restored; an attribute, because it is read for each message."""
+        self._ended_s = 0.0
         self._began_s = 0.0
         self._rejoined_s = 0.0
         # Newest seq at the time of the rejoin: the outage ends when it is received.
         self._missed_until: int | None = None
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the connection was lost and not restored."""
-        return self._ended_s is not None
-
     def connection_ended(self, ended_s: float) -> None:
         """Begin an outage."""
-        self._ended_s = ended_s
+        self.is_running, self._ended_s = True, ended_s
 
     def attempt_began(self, began_s: float) -> None:
         """Record the start of a connection attempt that succeeded."""
@@ -36,7 +33,7 @@ class OutageTimer:
 
     def rejoined(self, head: int, last_seq: int, now_s: float) -> None:
         """Record the ack of the join; the outage ends if no message was missed."""
-        if self._ended_s is None:
+        if not self.is_running:
             return
         self._rejoined_s = now_s
         if last_seq >= head:
@@ -50,6 +47,5 @@ class OutageTimer:
             self._end(now_s)
 
     def _end(self, caught_up_s: float) -> None:
-        assert self._ended_s is not None
         self._record(Outage(self._ended_s, self._began_s, self._rejoined_s, caught_up_s))
-        self._ended_s = self._missed_until = None
+        self.is_running, self._missed_until = False, None

@@ -28,7 +28,7 @@ from chatws_loadtest.load_state import now_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chatws.client.core.effects import ConnectionEnd
+    from chatws.client.core.effects import ConnectionEnd, Effect
     from chatws.client.gevent.connection import ConnectTimings
     from chatws.client.gevent.driver import Outcome
     from chatws.client.gevent.endpoint import Endpoint
@@ -171,7 +171,7 @@ class ChatUser:
         """Send a typing start that was scheduled for ``scheduled_s``."""
         room = self._room
         todo = self._driver.session.typing(room.conversation_id, now_s(), is_typing=True)
-        if self._is_joined and any(isinstance(effect, Emit) and effect.name == Command.TYPING_START for effect in todo):
+        if todo and self._is_joined and _starts_typing(todo):
             room.typing.start(self.member, self.user_id, room.peers(self.member), scheduled_s, now_s())
         self._driver.perform(todo)
 
@@ -302,7 +302,10 @@ class ChatUser:
     def _receive_live(self, message: Message, received_s: float) -> None:
         seq = message.seq if self._driver.legacy is None else 0
         if self._receiver.receive(message, seq, received_s):
-            self._advance(seq, received_s)
+            # Not `_advance`: nearly every call comes from here, outside of outages.
+            self._last_seq = max(self._last_seq, seq)
+            if self._outage.is_running:
+                self._outage.received(seq, received_s)
 
     def _receive_missed(self, messages: list[Message], received_s: float) -> None:
         for message in messages:
@@ -382,6 +385,10 @@ class ChatUser:
             else:
                 self._ledger.refuse(number, outcome.code)
         self._has_unclear_ack = False
+
+
+def _starts_typing(todo: list[Effect]) -> bool:
+    return any(isinstance(effect, Emit) and effect.name == Command.TYPING_START for effect in todo)
 
 
 def _number_of(message: SendMessage) -> int:
