@@ -1,0 +1,27 @@
+"""Options of a run of a scenario file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatws_loadtest.credentials import Credentials
+from chatws_loadtest.scenario_file.play_report import StepResult
+
+
+def _ignore(_: StepResult) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayOptions:
+    """Server, credentials for it, and a function that gets each step's result as soon as it is known."""
+
+    url: str | None = None
+    """None: a bundled server is started on a free port, and stopped at the end."""
+    credentials: Credentials = field(default_factory=Credentials)
+    """Not needed for the bundled server."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's."""
+    on_step: Callable[[StepResult], None] = _ignore
