@@ -27,6 +27,7 @@ MODULES: Final = {
     "config": "config",
     "proxy-config": "proxy_config",
     "loadtest": "loadtest",
+    "run": "run",
     "check": "check",
     "doctor": "doctor",
     "completion": "completion",

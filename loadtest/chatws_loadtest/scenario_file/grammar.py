@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,10 +14,10 @@ _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "min": 60.0}
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|min)$", description="Time with its unit: 300ms, 2s or 1min.")
 ]
-EventName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_:.-]*$", description="Name of an event.")]
+EventName = Annotated[str, Meta(pattern=r"^(?!nothing$)[A-Za-z_][A-Za-z0-9_:.-]*$", description="Name of an event.")]
 Times = Annotated[int, Meta(ge=1, le=MAX_TIMES)]
 Members = Annotated[int, Meta(ge=1, le=MAX_MEMBERS)]
-Expected = EventName | dict[EventName, object]
+Expected = EventName | dict[EventName, Any]
 """One event: its name, or its name with a pattern of its payload."""
 
 
@@ -131,8 +131,8 @@ class ReopenStep(_RoomRequest, frozen=True, kw_only=True):
 class EmitStep(_Strict, frozen=True, kw_only=True):
     """Send any other event with its payload, in which ``$name`` stands for a user id."""
 
-    emit: dict[EventName, object]
-    ack: object = msgspec.UNSET
+    emit: dict[EventName, Any]
+    ack: Any = msgspec.UNSET
     """Pattern of the ack; without it, no ack is requested."""
 
 

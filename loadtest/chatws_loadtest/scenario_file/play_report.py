@@ -58,8 +58,6 @@ class PlayReport(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     duration_s: float
     steps: list[StepResult]
-    partial: bool = False
-    """The run was stopped from outside."""
 
     @property
     def failed(self) -> StepResult | None:

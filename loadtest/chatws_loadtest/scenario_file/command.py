@@ -1,0 +1,161 @@
+"""Command line of ``chatws run``."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from chatws.exit_codes import ExitCode
+from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.credentials import CredentialsMissing
+from chatws_loadtest.errors import CommandExit
+from chatws_loadtest.options import check_url, find_credentials, probe
+from chatws_loadtest.scenario_file.errors import PersonNotConnected, ScenarioFileError
+from chatws_loadtest.scenario_file.json_schema import json_schema
+from chatws_loadtest.scenario_file.junit_output import junit_of
+from chatws_loadtest.scenario_file.play_options import PlayOptions
+from chatws_loadtest.scenario_file.play_report import PlayReport, StepResult
+from chatws_loadtest.scenario_file.player import play
+from chatws_loadtest.scenario_file.reader import read_script
+from chatws_loadtest.scenario_file.text_output import describe_result, describe_step
+from chatws_loadtest.server_process import ServerStartFailed
+from chatws_loadtest.text_summary import count
+from chatws_loadtest.verdict import Outcome
+
+SIGNALS: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+CODES: Final = {
+    Outcome.PASS: ExitCode.DONE,
+    Outcome.INVALID: ExitCode.INVALID_RUN,
+    Outcome.FAIL: ExitCode.TARGET_MISSED,
+}
+
+app = make_app()
+
+
+def main() -> None:
+    """Run the command, and exit with its code."""
+    run_app(app, "chatws run")
+
+
+@app.command(epilog="Example: chatws run talk.yaml --url http://127.0.0.1:3000 --jwt-secret-file secret")
+def run(  # noqa: PLR0917  these are options, never positional
+    file: Annotated[Path | None, typer.Argument(help="Scenario file (YAML).", metavar="FILE")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Server to test; default: start one on a free port.")
+    ] = None,
+    jwt_secret_file: JwtSecretFile = None,
+    tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
+    sessions: Sessions = None,
+    ca_file: CaFile = None,
+    junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Validate the file, and run nothing.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
+    allow_remote: AllowRemote = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Play a scenario file: people connect, talk and lose connections, and each step is judged.
+
+    Exit codes: 0 all steps passed, 99 a step failed, 98 a step could not be judged, 2 wrong usage or an invalid file,
+    3 cannot connect, 4 credentials refused, 130 stopped by Ctrl-C.
+    """
+    if schema:
+        print(msgspec.json.format(msgspec.json.encode(json_schema())).decode())
+        return
+    if file is None:
+        raise CommandExit("a FILE is missing; chatws run --help shows an example", ExitCode.USAGE)
+    if check:
+        _check(file)
+        return
+    if url is not None:
+        check_url(url, allow_remote=allow_remote)
+    printer = _Printer(str(file))
+    try:
+        options = PlayOptions(
+            url=url,
+            credentials=find_credentials(jwt_secret_file, tokens, sessions),
+            ca_file=ca_file,
+            on_step=(lambda _: None) if as_json else printer.print_step,
+        )
+        read_script(file)
+        if url is not None:
+            probe(url, ca_file)
+        report = asyncio.run(_play_interruptibly(file, options))
+    except (ScenarioFileError, CredentialsMissing) as problem:
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
+    except ServerStartFailed as problem:
+        raise CommandExit(str(problem), ExitCode.CANNOT_CONNECT) from problem
+    except PersonNotConnected as problem:
+        code = ExitCode.REFUSED if problem.is_refusal else ExitCode.CANNOT_CONNECT
+        raise CommandExit(str(problem), code) from problem
+    print(msgspec.json.encode(report).decode() if as_json else describe_result(report), flush=True)
+    if junit is not None:
+        _save(junit, junit_of(report))
+    raise typer.Exit(CODES[report.outcome])
+
+
+class _Printer:
+    """Printer of step results, for a terminal of any width or a pipe."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+    def print_step(self, step: StepResult) -> None:
+        for line in describe_step(step, self._file, self._width):
+            print(line, flush=True)
+
+
+def _check(file: Path) -> None:
+    try:
+        script = read_script(file)
+    except ScenarioFileError as problem:
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
+    people = count(len(script.people), "person") if len(script.people) == 1 else f"{len(script.people)} people"
+    print(f"{file}: {people}, {count(len(script.steps), 'step')}")
+
+
+async def _play_interruptibly(file: Path, options: PlayOptions) -> PlayReport:
+    """Play the file; a signal stops the people and the server, and ends the command with the signal's code."""
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[ExitCode] = []
+
+    def stop(code: ExitCode) -> None:
+        received.append(code)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number, code in SIGNALS.items():
+        # Under nohup SIGHUP is ignored, and must stay ignored.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, _stop_with(stop, code))
+    try:
+        return await play(file, options)
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise CommandExit("stopped before the end", received[0]) from None
+
+
+def _stop_with(stop: Callable[[ExitCode], None], code: ExitCode) -> Callable[[], None]:
+    return lambda: stop(code)
+
+
+def _save(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as problem:
+        raise CommandExit(f"--junit {path} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem

@@ -1,0 +1,194 @@
+"""Command ``chatws run``: output, exit codes, files and signals (about 15 s)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.loadtest.command import CHATWS
+from tests.support.guide_server import GuideOnlyServer, ServerFaults
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.server import ServerProcess
+
+DONE, USAGE, CANNOT_CONNECT, REFUSED, INVALID, MISSED, INTERRUPTED = 0, 2, 3, 4, 98, 99, 130
+TALK = """
+people: {anna: agent, ben: customer}
+steps:
+  - ben: {send: Hello}
+  - anna: {expect: {message_received: {content: Hello}}}
+  - anna: {expect: nothing, for: 200ms}
+  - anna: {send: Bye}
+"""
+
+
+async def run(*options: str | Path) -> tuple[int, str, str]:
+    """Run ``chatws run``, and return exit code, standard output and standard error."""
+    child = await asyncio.create_subprocess_exec(
+        CHATWS, "run", *map(str, options), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    stdout, stderr = await child.communicate()
+    assert child.returncode is not None
+    return child.returncode, stdout.decode(), stderr.decode()
+
+
+def rewrite(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.yaml"
+    path.write_text(TALK)
+    return path
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> tuple[str, ...]:
+    """Options that name files of credentials of a server that accepts any."""
+    (tmp_path / "sessions").write_text("session-1 conv-1\n")
+    (tmp_path / "tokens").write_text("token-1\ntoken-2\n")
+    return ("--sessions", str(tmp_path / "sessions"), "--tokens", str(tmp_path / "tokens"))
+
+
+@pytest.fixture
+async def doubling_server() -> AsyncIterator[str]:
+    """URL of a server that delivers every message twice."""
+    server = GuideOnlyServer(ServerFaults(double_every=1))
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
+async def test_bundled_server_passes_a_killed_server_included(tmp_path: Path) -> None:
+    path = tmp_path / "kill.yaml"
+    rewrite(path, f"{TALK}  - server: kill\n  - anna: {{send: Back}}\n  - ben: {{expect: reconnect}}\n")
+    code, stdout, stderr = await run(path)
+    assert (code, stderr) == (DONE, ""), stdout
+    *steps, last = stdout.splitlines()
+    assert [line.split()[0] for line in steps] == ["ok"] * 7
+    assert last.startswith("7 of 7 steps passed in ")
+
+
+async def test_failed_step_is_explained_and_exits_99(
+    talk: Path, doubling_server: str, credentials: tuple[str, ...]
+) -> None:
+    junit = talk.with_suffix(".xml")
+    code, stdout, _ = await run(talk, "--url", doubling_server, *credentials, "--junit", junit)
+    assert code == MISSED
+    lines = [line.strip() for line in stdout.splitlines()]
+    assert lines[2].startswith("FAIL    anna: {expect: nothing, for: 200ms}")
+    assert lines[3:7] == [
+        f"{talk}:6:5",
+        "anna: message_received arrived",
+        "expected: nothing for 200 ms",
+        "last events of anna:",
+    ]
+    assert '"content":"Hello"' in lines[-3]
+    assert lines[-2] == "-       anna: {send: Bye}"
+    assert lines[-1].startswith("2 of 4 steps passed, 1 not run in ")
+    suite = ET.parse(junit).getroot()[0]  # noqa: S314 - our own file
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "1", "0", "1"]
+    [failure] = suite.iter("failure")
+    assert failure.get("message") == "message_received arrived"
+
+
+async def test_json_has_every_step_with_its_line(
+    talk: Path, doubling_server: str, credentials: tuple[str, ...]
+) -> None:
+    code, stdout, _ = await run(talk, "--url", doubling_server, *credentials, "--json")
+    report = json.loads(stdout)
+    assert (code, report["outcome"], report["url"]) == (MISSED, "fail", doubling_server)
+    assert [(step["line"], step["outcome"]) for step in report["steps"]] == [
+        (4, "pass"),
+        (5, "pass"),
+        (6, "fail"),
+        (7, "not run"),
+    ]
+    assert [event["name"] for event in report["steps"][2]["arrived"]][-2:] == ["message_received", "message_received"]
+
+
+async def test_step_that_is_not_judgeable_exits_98(
+    talk: Path, doubling_server: str, credentials: tuple[str, ...]
+) -> None:
+    rewrite(talk, "people: {anna: agent, ben: customer}\nsteps:\n  - anna: claim\n")
+    code, stdout, _ = await run(talk, "--url", doubling_server, *credentials)
+    assert code == INVALID
+    assert "it does not offer claim_conversation" in stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("steps: [{ben: {send: x}}]", "1:1: the section `people` is missing"),
+        ("people: {ben: customer}\nsteps: [{bob: {send: x}}]", "2:10: there is no person 'bob'"),
+        ("people: {ben: customer}\nsteps: [{ben: {snd: x}}]", "2:16: there is no step 'snd'; did you mean 'send'?"),
+        ("people: {ben: customer, ben: agent}\nsteps: []", "1:25: the key 'ben' occurs twice"),
+        ("people: [", "1:10: not YAML"),
+    ],
+)
+async def test_invalid_file_gives_one_line_with_its_place(tmp_path: Path, text: str, error: str) -> None:
+    path = tmp_path / "bad.yaml"
+    rewrite(path, text)
+    code, stdout, stderr = await run(path, "--check")
+    assert (code, stdout) == (USAGE, "")
+    assert stderr.startswith(f"chatws run: {path}:{error}")
+    assert stderr.count("\n") == 1
+
+
+async def test_check_runs_nothing(talk: Path) -> None:
+    assert await run(talk, "--check") == (DONE, f"{talk}: 2 people, 4 steps\n", "")
+
+
+async def test_schema_accepts_valid_files_and_rejects_invalid_ones() -> None:
+    code, stdout, _ = await run("--schema")
+    assert code == DONE
+    schema = json.loads(stdout)
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid(yaml.safe_load(TALK))
+    for wrong in ("{snd: Hello}", "{send: Hello, within: 1s}", "{drop: 2}", "{expect: nothing}", "speak"):
+        assert not validator.is_valid(yaml.safe_load(f"{TALK}  - ben: {wrong}\n")), wrong
+
+
+async def test_unreachable_server_exits_3_and_refused_credentials_4(
+    talk: Path, shared_server: ServerProcess, credentials: tuple[str, ...]
+) -> None:
+    code, _, stderr = await run(talk, "--url", "http://127.0.0.1:1", *credentials)
+    assert (code, stderr) == (CANNOT_CONNECT, "chatws run: http://127.0.0.1:1: Connection refused\n")
+    code, _, stderr = await run(talk, "--url", shared_server.url, *credentials)
+    assert code == REFUSED
+    assert stderr.startswith("chatws run: anna could not connect: connect_error")
+
+
+async def test_server_that_is_not_bundled_is_never_killed(
+    talk: Path, shared_server: ServerProcess, credentials: tuple[str, ...]
+) -> None:
+    rewrite(talk, "people: {ben: customer}\nsteps:\n  - server: kill\n")
+    code, _, stderr = await run(talk, "--url", shared_server.url, *credentials)
+    assert (code, stderr) == (
+        USAGE,
+        f"chatws run: {talk}:3:5: only the bundled server can be killed; leave out the URL\n",
+    )
+
+
+async def test_ctrl_c_stops_the_server_and_exits_130(talk: Path) -> None:
+    rewrite(talk, "people: {ben: customer}\nsteps:\n  - ben: {send: Hello}\n  - wait: 10min\n")
+    child = await asyncio.create_subprocess_exec(
+        CHATWS, "run", str(talk), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert child.stdout is not None
+    assert (await child.stdout.readline()).startswith(b"ok")
+    child.send_signal(signal.SIGINT)
+    _, stderr = await child.communicate()
+    assert (child.returncode, stderr) == (INTERRUPTED, b"chatws run: stopped before the end\n")
