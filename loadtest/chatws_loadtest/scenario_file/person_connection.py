@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import aiohttp
-
 from chatws_loadtest.raw_client import Fields, PacketMissing, RawClient
 
 
 class PersonConnection(RawClient):
     """Raw connection whose events go to a receiver instead of `events`."""
 
-    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
-        # Before the base class starts to read.
-        self._thawed = asyncio.Event()
-        self._thawed.set()
-        self._receiver: Callable[[str, object], None] | None = None
-        super().__init__(http, socket)
+    # Not set in `__init__`: the base class begins to read in its own.
+    _receiver: Callable[[str, object], None] | None = None
+    # Set at the end of a freeze; None while none was begun.
+    _thawed: asyncio.Event | None = None
 
     @property
     def has_additions(self) -> bool:
@@ -32,10 +28,11 @@ class PersonConnection(RawClient):
 
     def freeze(self) -> None:
         """Read nothing until `thaw`, so that neither events nor pings are processed."""
-        self._thawed.clear()
+        self._thawed = asyncio.Event()
 
     def thaw(self) -> None:
-        self._thawed.set()
+        if self._thawed is not None:
+            self._thawed.set()
 
     async def abort(self) -> None:
         """Close the transport without a WebSocket close frame, as a lost network does."""
@@ -63,7 +60,8 @@ class PersonConnection(RawClient):
             await asyncio.gather(request, end, return_exceptions=True)
 
     async def _take(self, text: str) -> None:
-        await self._thawed.wait()
+        if self._thawed is not None:
+            await self._thawed.wait()
         await super()._take(text)
         if self._receiver is not None:
             self._hand_over()
