@@ -71,7 +71,7 @@ def _explain(step: StepResult, file: str, width: int | None) -> Iterator[str]:
 def _wrap(text: str, indent: str, width: int | None) -> list[str]:
     if width is None:
         return [indent + text]
-    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=f"{indent}  ")
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
 
 
 def _shorten(text: str, room: int) -> str:
