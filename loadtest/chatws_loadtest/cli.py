@@ -27,6 +27,9 @@ from chatws_loadtest.report.files import write_report
 from chatws_loadtest.results import Report, read_json
 from chatws_loadtest.run_request import RunOptions, RunRequest
 from chatws_loadtest.runner import Stopped, run
+from chatws_loadtest.scenario_file.errors import ScenarioFileError
+from chatws_loadtest.scenario_file.load_profile import LoadProfile, profile_of
+from chatws_loadtest.scenario_file.reader import read_script
 from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
 from chatws_loadtest.server_process import ServerStartFailed
 from chatws_loadtest.text_summary import describe
@@ -80,6 +83,10 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     ] = None,
     scenario: Annotated[
         list[str] | None, typer.Option(help=f"Scenario: {', '.join(SCENARIOS)}; may be repeated.", metavar="NAME")
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="Scenario file that gives the users' habits; default scenario: steady.", metavar="FILE"),
     ] = None,
     users: Annotated[
         int, typer.Option(metavar="N", min=2, help="Simulated users; each has one connection.")
@@ -149,6 +156,9 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     older = None if compare is None else _read_report(compare)
     _require_open_files(users // processes * FILES_PER_USER[transport])
     thresholds = _find_thresholds(target or [], targets, users)
+    load = None if profile is None else _read_profile(profile)
+    if load is not None:
+        scenario, rate = scenario or ["steady"], load.rate or rate
     scenarios = _find_scenarios(scenario, [parse_threshold(text) for text in target or []], transport)
     if report is not None:
         _create_folder(report)
@@ -165,6 +175,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         ca_file=ca_file,
         transport=transport,
         mapping=find_mapping(mapping),
+        profile=load,
     )
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
@@ -186,6 +197,13 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         if has_regressions and code is ExitCode.DONE:
             code = ExitCode.TARGET_MISSED
     raise typer.Exit(code)
+
+
+def _read_profile(path: Path) -> LoadProfile:
+    try:
+        return profile_of(read_script(path))
+    except ScenarioFileError as problem:
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
 
 
 def _read_report(path: Path) -> Report:

@@ -9,6 +9,7 @@ from pathlib import Path
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.credentials import Credentials
+from chatws_loadtest.scenario_file.load_profile import LoadProfile
 from chatws_loadtest.thresholds import Threshold
 
 
@@ -31,6 +32,8 @@ class RunOptions:
     ca_file: Path | None
     transport: TransportChoice = TransportChoice.WEBSOCKET
     mapping: ServerMapping = GUIDE_MAPPING
+    profile: LoadProfile | None = None
+    """Habits of the users; None: those of the scenario."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chatws.client.core.connection import STABLE_AFTER_S
@@ -13,6 +13,7 @@ from chatws_loadtest.credentials import divide_users
 from chatws_loadtest.fault_scenario import inject_faults
 from chatws_loadtest.ipc import CutConnections, SetRate, Workload
 from chatws_loadtest.ramp import ramp
+from chatws_loadtest.scenario_file.load_profile import LoadProfile
 from chatws_loadtest.scenario_run import ScenarioRun
 from chatws_loadtest.thresholds import DELIVERY_METRICS, INDICATOR_METRICS, INDICATORS
 
@@ -62,6 +63,10 @@ class Scenario:
     def room_sizes(self, users: int) -> list[int]:
         """Return the number of members of each room; an odd user may be left out."""
         return divide_users(users, self.room_size)
+
+    def with_profile(self, profile: LoadProfile | None) -> Scenario:
+        """Return the scenario with the habits and rooms of a profile."""
+        return self if profile is None else replace(self, workload=profile.workload, room_size=profile.room_size)
 
 
 async def _steady(run: ScenarioRun) -> None:

@@ -153,7 +153,7 @@ async def test_schema_describes_every_step() -> None:
     code, stdout, _ = await run("--schema")
     assert code == DONE
     kinds = json.loads(stdout)["$defs"].values()
-    keywords = {key for kind in kinds for key in kind["required"]}
+    keywords = {key for kind in kinds for key in kind.get("required", [])}
     assert keywords == {*STEPS, "kill", "for"}
     assert not any(kind["additionalProperties"] for kind in kinds)
 

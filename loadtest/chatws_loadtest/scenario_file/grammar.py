@@ -20,6 +20,7 @@ Duration = Annotated[
     str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|min)$", description="Time with its unit: 300ms, 2s or 1min.")
 ]
 EventName = Annotated[str, Meta(pattern=r"^(?!nothing$)[A-Za-z_][A-Za-z0-9_:.-]*$", description="Name of an event.")]
+Share = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]+)?%$", description="Share in percent: 25%.")]
 Times = Annotated[int, Meta(ge=1, le=MAX_TIMES)]
 Members = Annotated[int, Meta(ge=1, le=MAX_MEMBERS)]
 Expected = EventName | dict[EventName, Any]
@@ -178,6 +179,23 @@ class KillStep(_Strict, frozen=True, kw_only=True):
     kill: Duration | None
 
 
+class LoadSection(_Strict, frozen=True, kw_only=True):
+    """Habits of the users of a load test; a missing key is derived from the steps."""
+
+    rate: Annotated[float, Meta(ge=0.01, le=100)] | None = None
+    """Messages per second of each user."""
+    room: Annotated[int, Meta(ge=2, le=200)] | None = None
+    """Users in each conversation."""
+    typing: Share | None = None
+    """Share of the messages before which the user types."""
+    read: Share | None = None
+    """Share of the messages after which the user marks as read."""
+    history: Share | None = None
+    """Share of the messages after which the user reads the history."""
+    length: Annotated[int, Meta(ge=1, le=4000)] | None = None
+    """Characters of a message."""
+
+
 PersonStep = (
     ConnectStep
     | DisconnectStep
@@ -233,3 +251,8 @@ def seconds(duration: str) -> float:
     """Convert a `Duration` to seconds."""
     number = duration.rstrip("msin")
     return float(number) * _UNITS_S[duration[len(number) :]]
+
+
+def fraction(share: str) -> float:
+    """Convert a `Share` to a number of at most 1."""
+    return min(1.0, float(share.rstrip("%")) / 100)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from chatws_loadtest.scenario_file import grammar
-from chatws_loadtest.scenario_file.grammar import STEPS, ExpectNothingStep, KillStep, PersonKind
+from chatws_loadtest.scenario_file.grammar import STEPS, ExpectNothingStep, KillStep, LoadSection, PersonKind
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -16,9 +16,9 @@ def json_schema() -> dict[str, object]:
     """Return the schema."""
     kinds = [*STEPS.values(), ExpectNothingStep, KillStep]
     schemas, definitions = msgspec.json.schema_components(
-        [PersonKind, grammar.Duration, *kinds], ref_template="#/$defs/{name}"
+        [PersonKind, grammar.Duration, LoadSection, *kinds], ref_template="#/$defs/{name}"
     )
-    person, duration, *steps, kill = schemas
+    person, duration, load, *steps, kill = schemas
     words = [name for name, kind in STEPS.items() if _is_word(kind)]
     step = {
         "type": "object",
@@ -36,6 +36,7 @@ def json_schema() -> dict[str, object]:
         "properties": {
             "people": {"type": "object", "minProperties": 1, "additionalProperties": person},
             "steps": {"type": "array", "minItems": 1, "items": step},
+            "load": load,
         },
         "$defs": definitions,
     }

@@ -26,6 +26,7 @@ from chatws_loadtest.scenario_file.grammar import (
     ExpectStep,
     JoinStep,
     KillStep,
+    LoadSection,
     PersonStep,
     SendStep,
 )
@@ -76,7 +77,9 @@ def parse_script(source: bytes) -> Script:
         if name not in sections:
             raise InvalidNode(tree.at, f"the section `{name}` is missing")
     people, groups = _read_people(sections["people"])
-    return Script(people, groups, _StepReader(people, groups).read(sections["steps"]))
+    steps = _StepReader(people, groups).read(sections["steps"])
+    load = convert(sections["load"], LoadSection, "load") if "load" in sections else LoadSection()
+    return Script(people, groups, steps, load)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

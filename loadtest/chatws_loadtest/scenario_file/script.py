@@ -14,6 +14,7 @@ from chatws_loadtest.scenario_file.grammar import (
     FreezeStep,
     JoinStep,
     KillStep,
+    LoadSection,
     PersonStep,
 )
 from chatws_loadtest.scenario_file.patterns import EventPattern
@@ -60,6 +61,8 @@ class Script:
     groups: Mapping[str, Sequence[str]]
     """Names of the members of each group."""
     steps: Sequence[ScriptStep]
+    load: LoadSection
+    """Section ``load``; empty if it is missing."""
 
     @property
     def customers(self) -> list[str]:

@@ -15,6 +15,7 @@ _UNKNOWN: Final = re.compile(r"unknown field `(.*?)`")
 _MISSING: Final = re.compile(r"missing required field `(.*?)`")
 _TYPE: Final = re.compile(r"Expected `(.*?)`, got `(.*?)`")
 _TIMES: Final = frozenset({"wait", "drop", "freeze", "kill", "within", "for"})
+_SHARES: Final = frozenset({"$.typing", "$.read", "$.history"})
 _WORDS: Final = {
     "str": "a text",
     "int": "a whole number",
@@ -46,6 +47,8 @@ def convert(tree: Tree, kind: type[T], label: str, words: str = "") -> T:
         raise InvalidNode(place, f"{label}: there is no key {unknown[1]!r} here")
     if missing := _MISSING.search(reason):
         raise InvalidNode(at.at, f"{label}: the key {missing[1]!r} is missing")
+    if label == "load" and path is not None and path[1] in _SHARES:
+        raise InvalidNode(at.at, f"load: {at.text} is not a share; write for example 25%")
     is_time = (label if path is None or path[1] == "$" else path[1].removeprefix("$.")) in _TIMES
     raise InvalidNode(at.at, f"{label}: {_describe_time(at) if is_time else _in_words(reason, at, words)}")
 
