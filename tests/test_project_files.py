@@ -58,7 +58,8 @@ def test_workflow_reads_only_and_its_jobs_have_a_timeout(path: Path) -> None:
 def test_every_action_is_pinned_to_a_major_version(path: Path) -> None:
     actions = [step["uses"] for step in steps(read_yaml(path)) if "uses" in step]
     assert actions
-    assert [action for action in actions if not re.fullmatch(r"[\w-]+/[\w-]+@v\d+", action)] == []
+    pinned = r"\./\.github/actions/[\w-]+|[\w-]+/[\w-]+(/[\w-]+)?@v\d+"
+    assert [action for action in actions if not re.fullmatch(pinned, action)] == []
 
 
 def test_ci_tests_every_python_version_of_the_classifiers() -> None:

@@ -24,7 +24,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 def benchmarks(report: Report) -> list[Benchmark]:
     """Return the measurements of a report."""
-    return [benchmark for scenario in report.scenarios for benchmark in _of_scenario(scenario)]
+    return [benchmark for scenario in report.scenarios for benchmark in scenario_benchmarks(scenario)]
 
 
 def write_bench(report: Report) -> bytes:
@@ -32,7 +32,8 @@ def write_bench(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(benchmarks(report))) + b"\n"
 
 
-def _of_scenario(result: ScenarioResult) -> Iterator[Benchmark]:
+def scenario_benchmarks(result: ScenarioResult) -> Iterator[Benchmark]:
+    """Yield the measurements of one scenario run."""
     if result.server_us_per_message is not None:
         yield Benchmark(f"{result.scenario}: server CPU per message", "µs", result.server_us_per_message)
     yield Benchmark(f"{result.scenario}: generator CPU per message", "µs", result.generator_us_per_message)

@@ -1,0 +1,1 @@
+"""Files for continuous integration: templates of jobs that run the load test."""

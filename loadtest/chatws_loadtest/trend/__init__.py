@@ -1,0 +1,1 @@
+"""Trend of the measurements over many reports."""
