@@ -27,6 +27,8 @@ class FaultProxy:
         self.resets_per_s = 0.0
         """Probability that a connection is reset within a second."""
         self.reset_count = 0
+        self.refuses_connections = False
+        """Close new connections at once."""
         self._target = (host, port)
         self._rng = Random(seed)
         self._open: set[_ProxiedConnection] = set()
@@ -80,6 +82,9 @@ class FaultProxy:
             connection.reset()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses_connections:
+            _abort(writer)
+            return
         try:
             upstream = await asyncio.open_connection(*self._target)
         except OSError:

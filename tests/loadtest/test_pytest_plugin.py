@@ -1,0 +1,149 @@
+"""The pytest plugin, in a project of its own with the package installed from a wheel (10 s)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.server import ServerProcess
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLE = ROOT / "examples" / "pytest-project"
+TIMEOUT_S = 100
+
+FAILING = """
+import pytest
+
+
+def test_wrong_text(agent, customer):
+    alice = customer("Alice")
+    bob = agent("Bob", join=alice)
+    alice.send("hello")
+    bob.expect("message_received", content="bye", within=0.2)
+
+
+async def test_unexpected_message(agent, customer):
+    alice = await customer("Alice")
+    bob = await agent("Bob", join=alice)
+    await alice.send("hello")
+    await bob.expect_nothing("message_received")
+
+
+def test_unknown_event(customer):
+    customer().expect("mesage_received")
+
+
+@pytest.mark.chatws_options("--set", "nonsense=1")
+def test_server_that_does_not_start(chatws_fresh_server):
+    pass
+"""
+
+AGAINST_ANOTHER_SERVER = """
+import pytest
+
+
+def test_server_is_the_one_of_the_option(agent, customer, chatws_server):
+    alice = customer("Alice")
+    agent("Bob", join=alice).send("hello")
+    assert alice.expect("message_received").sender.user_name == "Bob"
+    with pytest.raises(Exception, match="cannot kill it; leave out --chatws-url"):
+        chatws_server.kill()
+"""
+
+
+@pytest.fixture(scope="session")
+def project_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of a new environment with the wheel of this tree; dependencies are those of the tests' environment."""
+    folder = tmp_path_factory.mktemp("environment")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=True)
+    venv.create(folder / "venv", with_pip=False, symlinks=True)
+    python = folder / "venv" / "bin" / "python"
+    packages = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    )
+    # A plain path: the .pth file of an editable install in that folder has no effect.
+    Path(packages.strip(), "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    [wheel] = folder.glob("*.whl")
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        wheel,
+    ]
+    subprocess.run([str(word) for word in install], timeout=TIMEOUT_S, check=True)
+    return python
+
+
+def run_tests(python: Path, folder: Path, *options: str) -> str:
+    """Run pytest in a project, and return its output."""
+    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def output_of_example(project_python: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Output of pytest in the example project, with a file of failing tests added."""
+    folder = tmp_path_factory.mktemp("example") / "project"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+    (folder / "tests" / "test_failing.py").write_text(FAILING)
+    return run_tests(project_python, folder, "-rA", "-W", "error")
+
+
+def test_example_project_passes_in_both_styles(output_of_example: str) -> None:
+    passed = re.findall(r"^PASSED (\S+)", output_of_example, re.MULTILINE)
+    tests = "\n".join(path.read_text() for path in (EXAMPLE / "tests").glob("test_*.py"))
+    expected = set(re.findall(r"def (test_\w+)", tests))
+    assert {name.partition("::")[2].partition("[")[0] for name in passed} == expected, output_of_example
+
+
+def test_failed_expectation_names_the_event_and_those_that_arrived(output_of_example: str) -> None:
+    assert "Bob expected message_received with content='bye' within 0.2 s; these events arrived:" in output_of_example
+    assert re.search(r"message_received content='hello' sender='Alice' seq=\d", output_of_example)
+    assert "Bob expected no message_received; these events arrived:" in output_of_example
+    assert "there is no event 'mesage_received'; there are authenticated, message_received" in output_of_example
+    # The traceback ends in the test.
+    assert "test_failing.py:9: ExpectationFailed" in output_of_example
+    assert "event_recorder.py" not in output_of_example
+
+
+def test_server_that_does_not_start_shows_its_reason(output_of_example: str) -> None:
+    assert "ERROR tests/test_failing.py::test_server_that_does_not_start" in output_of_example
+    assert "chatws serve did not start" in output_of_example
+    assert "nonsense" in output_of_example
+
+
+def test_another_server_is_used_with_its_key(
+    project_python: Path, tmp_path: Path, shared_server: ServerProcess
+) -> None:
+    (tmp_path / "test_other.py").write_text(AGAINST_ANOTHER_SERVER)
+    key = shared_server.data_dir / "secret"
+    options = ("--chatws-url", shared_server.url, "--chatws-jwt-secret-file", str(key))
+    output = run_tests(project_python, tmp_path, *options)
+    assert "1 passed" in output, output
+
+
+def test_plugin_imports_nothing_until_a_fixture_is_used() -> None:
+    program = (
+        "import sys, pytest; before = set(sys.modules); import chatws_loadtest.pytest_plugin.plugin;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    added = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert added == ["chatws_loadtest", "chatws_loadtest.pytest_plugin", "chatws_loadtest.pytest_plugin.plugin"]
