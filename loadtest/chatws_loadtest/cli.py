@@ -23,6 +23,7 @@ from chatws_loadtest.load_options import (
     read_profile,
     read_report,
     require_open_files,
+    require_writable,
 )
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 from chatws_loadtest.result_output import OutputOptions, put_out
@@ -32,7 +33,7 @@ from chatws_loadtest.thresholds import GUIDE_USERS
 from chatws_loadtest.trend.command import trend
 
 app = make_app()
-app.command(epilog="Example: chatws loadtest trend reports --last 20")(trend)
+app.command(epilog="Example: chatws loadtest trend reports --html trend.html")(trend)
 
 
 def main() -> None:
@@ -99,6 +100,13 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     report: Annotated[
         Path | None, typer.Option(help="Folder for report.html, report.json and others.", metavar="DIR")
     ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="File for a summary in Markdown; in GitHub Actions also the job's summary.", metavar="FILE"),
+    ] = None,
+    openmetrics: Annotated[
+        Path | None, typer.Option(help="File for the figures in the OpenMetrics format.", metavar="FILE")
+    ] = None,
     compare: Annotated[
         Path | None,
         typer.Option(help="Older report.json: print the changes, fail if a value got worse.", metavar="FILE"),
@@ -135,6 +143,8 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     output = OutputOptions(
         as_json=as_json,
         folder=report,
+        summary=summary,
+        openmetrics=openmetrics,
         older=None if compare is None else read_report(compare),
         tolerance=tolerance / 100,
     )
@@ -146,6 +156,9 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     scenarios = find_scenarios(scenario, target or [], transport)
     if report is not None:
         create_folder(report)
+    for file in (summary, openmetrics):
+        if file is not None:
+            require_writable(file)
     options = RunOptions(
         users=users,
         rate=rate,

@@ -80,6 +80,13 @@ def create_folder(folder: Path) -> None:
         raise CommandExit(f"--report {folder} cannot be written to", ExitCode.USAGE)
 
 
+def require_writable(file: Path) -> None:
+    """Refuse a file that cannot be written before the run, as `create_folder` does."""
+    folder = file.parent
+    if file.is_dir() or not folder.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
+        raise CommandExit(f"{file} cannot be written to", ExitCode.USAGE)
+
+
 def read_profile(path: Path) -> LoadProfile:
     """Read the users' habits from a scenario file."""
     try:

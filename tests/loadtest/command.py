@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from chatws_loadtest.results import Report, ScenarioResult, read_json
+from tests.support.server import environment_of_children
 
 CHATWS = Path(sys.executable).with_name("chatws")
 INVALID = 98
@@ -81,6 +82,7 @@ class LoadtestCommand:
                 str(self.folder / "report"),
                 *options,
             ),
+            env=environment_of_children(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

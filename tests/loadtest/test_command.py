@@ -99,7 +99,9 @@ async def test_refused_credentials_are_reported(loadtest: LoadtestCommand, share
         (("--tokens", "/nowhere/tokens"), "/nowhere/tokens: No such file or directory"),
         (("--compare", "/nowhere/report.json"), "is not a report"),
         (("--report", "/dev/null/report"), "--report /dev/null/report cannot be used"),
+        (("--summary", "/nowhere/summary.md"), "/nowhere/summary.md cannot be written to"),
         (("--users", "0"), "--users"),
+        (("trend", "/dev"), "--targets has no effect on trend"),
     ],
 )
 async def test_usage_error_is_reported_before_anything_is_started(

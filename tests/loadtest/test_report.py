@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
 from chatws_loadtest.histogram import Histogram
 from chatws_loadtest.report.compare import compare
 from chatws_loadtest.report.files import write_report
 from chatws_loadtest.report.html import write_html
 from chatws_loadtest.report.junit import write_junit
+from chatws_loadtest.report.markdown import write_markdown
+from chatws_loadtest.report.openmetrics import write_openmetrics
 from chatws_loadtest.results import ScenarioResult, read_json, write_json
 from tests.loadtest.pages import assert_agrees
 from tests.loadtest.reports import make_report, make_scenario
@@ -116,3 +121,53 @@ def test_overlapping_runs_are_noise() -> None:
     old = make_report(*(make_scenario(10_000, server_us=us) for us in (100.0, 170.0, 98.0)))
     new = make_report(*(make_scenario(10_000, server_us=us) for us in (150.0, 141.0, 160.0)))
     assert not any(change.is_regression for change in compare(old, new, 0.25))
+
+
+def test_summary_names_each_threshold_that_was_not_met_with_its_reason() -> None:
+    report = make_report(GOOD, BAD, SPARSE)
+    summary = write_markdown(report, None)
+    assert "## ❌ Load test of http://127.0.0.1:3000/&lt;script>: FAIL" in summary
+    assert "### ✅ steady 1: pass" in summary
+    assert "| `lost==0` | 3 | ❌ missed |" in summary
+    assert "| `message.p95<100ms` | - | ⚠️ 10 samples, 200 needed |" in summary
+    p50_ms, p95_ms = (getattr(BAD.latencies["message"], name) / 1000 for name in ("p50", "p95"))
+    assert f"| message | {p50_ms:.2f} | {p95_ms:.2f} |" in summary
+    assert "Changes" not in summary
+
+
+def test_tables_of_the_summary_have_as_many_cells_in_each_row() -> None:
+    report = make_report(GOOD, BAD)
+    summary = write_markdown(report, compare(make_report(GOOD), report, 0.25))
+    tables = [block.splitlines() for block in summary.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 4
+    for table in tables:
+        assert len({row.count("|") - row.count("\\|") for row in table}) == 1, table
+
+
+def test_summary_compares_with_the_older_report() -> None:
+    old = make_report(make_scenario(12_000, server_us=100.0))
+    new = make_report(make_scenario(12_000, server_us=150.0))
+    summary = write_markdown(new, compare(old, new, 0.25))
+    assert "| steady: server CPU per message | 100.00 → 150.00 µs (+50%) | ❌ regression |" in summary
+    assert "no measurement in common" in write_markdown(new, [])
+
+
+@pytest.mark.parametrize("parse", [parse_openmetrics, parse_prometheus], ids=["openmetrics", "prometheus"])
+def test_every_figure_can_be_read_from_the_metrics(parse: Any) -> None:
+    text = write_openmetrics(make_report(GOOD, BAD)).decode()
+    samples = {
+        (sample.name, *sorted(value for name, value in sample.labels.items() if name != "scenario")): sample.value
+        for family in parse(text)
+        for sample in family.samples
+    }
+    for run, result in (("1", GOOD), ("2", BAD)):
+        latency = result.latencies["message"]
+        name = "chatws_loadtest_latency_seconds"
+        assert samples[(name, "0.95", run, "message")] == latency.p95 / 1e6
+        assert samples[(f"{name}_count", run, "message")] == latency.count
+        assert samples[("chatws_loadtest_count", run, "lost")] == result.numbers["lost"]
+        assert samples[("chatws_loadtest_ratio", run, "errors")] == result.numbers["errors"]
+        assert samples[("chatws_loadtest_outcome", run, "fail")] == (result is BAD)
+        assert samples[("chatws_loadtest_threshold_met", run, "lost==0")] == (result is GOOD)
+        assert samples[("chatws_loadtest_cpu_seconds_per_message", run, "server")] == 150e-6
+    assert text.endswith("# EOF\n")

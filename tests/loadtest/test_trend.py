@@ -1,15 +1,24 @@
-"""Trend over the reports of a folder (1 s)."""
+"""Trend over the reports of a folder (5 s)."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
+from random import Random
 
 import msgspec
+import pytest
 
 from chatws_loadtest.results import Report, ScenarioResult, write_json
-from chatws_loadtest.trend.history import read_history
-from chatws_loadtest.trend.text_table import describe_history
+from chatws_loadtest.trend.history import RunGroup, SeriesPoint, TrendSeries, read_history
+from chatws_loadtest.trend.mann_kendall import rising_p_value, slope_per_run
+from chatws_loadtest.trend.page import write_page
+from chatws_loadtest.trend.regressions import ALPHA, MIN_RUNS, find_trends
+from chatws_loadtest.trend.text_table import describe_trends
+from tests.loadtest.command import CHATWS
 from tests.loadtest.reports import make_report, make_scenario
 
 GOOD = make_scenario(12_000)
@@ -53,4 +62,120 @@ def test_partial_and_invalid_runs_are_left_out_and_named(tmp_path: Path) -> None
     history = read_history(tmp_path, 30)
     assert all(len(row.points) == 1 for row in history.series)
     assert [run.reason for run in history.omitted][1:] == ["steady: partial", "steady: invalid"]
-    assert "left out: 3 runs" in describe_history(history)
+    assert "left out: 3 runs" in describe_trends(find_trends(history.series), history)
+
+
+STARTED = datetime(2025, 10, 28, tzinfo=UTC)
+GROUP = RunGroup("steady", 500, 1.0, 1, "bundled", "a processor")
+
+
+def make_series(values: list[float], name: str = "server CPU per message", unit: str = "µs") -> TrendSeries:
+    points = (SeriesPoint(STARTED + timedelta(days=day), value) for day, value in enumerate(values))
+    return TrendSeries(GROUP, name, unit, tuple(points))
+
+
+def make_history(random: Random, runs: int, creep: Callable[[int], float]) -> list[TrendSeries]:
+    """Create twenty series with 5 % of noise; the first one is multiplied by ``creep(run)``."""
+    return [
+        make_series([100 * (1 if number else creep(run)) * random.gauss(1, 0.05) for run in range(runs)], f"{number}")
+        for number in range(20)
+    ]
+
+
+def test_p_value_is_the_share_of_orders_that_rise_as_much() -> None:
+    values = [3.0, 1.0, 2.0, 5.0, 4.0]
+
+    def rise(order: tuple[float, ...]) -> int:
+        return sum(order[j] > order[i] for i in range(5) for j in range(i + 1, 5))
+
+    orders = [rise(order) for order in permutations(values)]
+    assert rising_p_value(values) == pytest.approx(sum(row >= rise(tuple(values)) for row in orders) / len(orders))
+    assert rising_p_value([1, 2, 3, 4, 5]) == pytest.approx(1 / 120)
+    assert rising_p_value([5, 4, 3, 2, 1]) == pytest.approx(1.0)
+
+
+def test_equal_values_show_no_rise_and_few_ties_change_little() -> None:
+    assert rising_p_value([1.0] * 20) == 1.0
+    rising = [float(number) for number in range(20)]
+    assert rising_p_value([*rising[:-1], rising[-2]]) < 1e-6
+
+
+def test_slope_is_not_moved_by_a_single_slow_run() -> None:
+    assert slope_per_run([10, 12, 14, 500, 18, 20, 22]) == pytest.approx(2)
+
+
+def test_constant_noise_raises_no_more_false_alarms_than_stated() -> None:
+    random = Random(20251028)
+    alarms = sum(
+        any(trend.is_regression for trend in find_trends(make_history(random, 15, lambda _: 1.0))) for _ in range(300)
+    )
+    # 300 folders at ALPHA are 3 alarms on average; more than 9 have a probability of 0.1 %.
+    assert alarms <= 9
+    assert ALPHA == 0.01
+
+
+def test_creep_of_two_percent_a_run_is_found_in_twenty_runs_and_only_there() -> None:
+    random = Random(20251028)
+    found = 0
+    for _ in range(100):
+        names = [
+            trend.series.name
+            for trend in find_trends(make_history(random, 20, lambda run: 1.02**run))
+            if trend.is_regression
+        ]
+        found += names == ["0"]
+    assert found >= 95
+
+
+def test_improvement_step_down_and_tiny_rise_are_no_regressions() -> None:
+    falling = make_series([100.0 - run for run in range(20)], "falling")
+    tiny = make_series([100.0 + run / 1000 for run in range(20)], "tiny")
+    short_ms = make_series([0.1 + run / 100 for run in range(20)], "short", "ms")
+    assert not any(trend.is_regression for trend in find_trends([falling, tiny, short_ms]))
+
+
+def test_too_few_runs_are_not_tested() -> None:
+    (trend,) = find_trends([make_series([100.0 * 2**run for run in range(MIN_RUNS - 1)])])
+    assert (trend.p_value, trend.is_regression) == (None, False)
+    (trend,) = find_trends([make_series([100.0 * 2**run for run in range(MIN_RUNS)])])
+    assert trend.is_regression
+
+
+def run_trend(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [str(CHATWS), "loadtest", "trend", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_command_fails_on_a_regression_and_writes_a_page(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    for day in range(10):
+        write_run(reports, day, make_scenario(12_000, server_us=100.0 * 1.02**day))
+    done = run_trend(reports, "--html", tmp_path / "trend.html")
+    assert done.returncode == 99, done.stderr
+    assert "trend: FAIL, 1 regression in 4 series tested" in done.stdout
+    assert "steady: server CPU per message" in done.stdout
+    assert "+2.0%" in done.stdout
+    assert "▇▇█" in done.stdout
+    assert sum("•" in line for line in done.stdout.splitlines()) == 8
+    page = (tmp_path / "trend.html").read_text()
+    assert "steady: server CPU per message: regression" in page
+    assert "default-src 'none'" in page
+    fewer = run_trend(reports, "--last", "5", "--json")
+    fields = msgspec.json.decode(fewer.stdout)
+    assert fewer.returncode == 0
+    assert all(len(row["points"]) == 5 and not row["isRegression"] for row in fields["series"])
+
+
+def test_page_escapes_names_and_has_a_plot_of_each_series(tmp_path: Path) -> None:
+    write_run(tmp_path, 0, GOOD, machine="<b>")
+    write_run(tmp_path, 1, msgspec.structs.replace(GOOD, partial=True))
+    history = read_history(tmp_path, 30)
+    page = write_page(find_trends(history.series), history)
+    assert "<b>" not in page
+    assert page.count("<svg viewBox") == len(history.series)
+    assert "partial" in page
+
+
+def test_folder_without_reports_is_a_usage_error(tmp_path: Path) -> None:
+    done = run_trend(tmp_path)
+    assert (done.returncode, "holds no report" in done.stderr) == (2, True)

@@ -185,8 +185,9 @@ class ServerProcess:
 def environment_of_children() -> dict[str, str]:
     """Return the environment of this process without the settings that a developer may have exported for the server.
 
-    The size of the terminal is also removed, because a child with a terminal of its own would use it.
+    The size of the terminal is also removed, because a child with a terminal of its own would use it, and the summary
+    of a CI job, to which load tests would add theirs.
     """
-    excluded = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN")
+    excluded = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN", "GITHUB_STEP_SUMMARY")
     sizes = ("COLUMNS", "LINES")
     return {name: value for name, value in os.environ.items() if not name.startswith(excluded) and name not in sizes}

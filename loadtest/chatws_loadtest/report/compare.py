@@ -54,11 +54,15 @@ def compare(old: Report, new: Report, tolerance: float) -> list[Change]:
     return sorted(changes, key=lambda change: change.name)
 
 
+def describe_difference(change: Change) -> str:
+    """Describe both values of a change, and the difference in percent."""
+    return f"{change.before:.2f} → {change.after:.2f} {change.unit} ({change.share:+.0%})"
+
+
 def describe_changes(changes: Sequence[Change]) -> str:
     """Describe the changes, one per line, and the number of regressions."""
     lines = [
-        f"  {change.name}: {change.before:.2f} → {change.after:.2f} {change.unit} ({change.share:+.0%})"
-        + (" REGRESSION" if change.is_regression else "")
+        f"  {change.name}: {describe_difference(change)}" + (" REGRESSION" if change.is_regression else "")
         for change in changes
     ]
     worse = sum(change.is_regression for change in changes)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Iterator
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chatws_loadtest.report.capacity_section import (
     capacity_columns,
@@ -14,6 +12,7 @@ from chatws_loadtest.report.capacity_section import (
     capacity_plots,
     capacity_rows,
 )
+from chatws_loadtest.report.page_parts import begin_page, table
 from chatws_loadtest.report.svg import Plot, PlotLine, draw
 from chatws_loadtest.results import name_scenarios
 from chatws_loadtest.text_summary import WORDS, count, format_value, headline, not_judged
@@ -22,36 +21,14 @@ from chatws_loadtest.thresholds import METRICS, MetricKind
 if TYPE_CHECKING:
     from chatws_loadtest.results import Latency, Report, ScenarioResult
 
-STYLE: Final = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8881; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 2px solid var(--line); padding-top: 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; font-weight: 600; }
-th, td { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child, td.text { text-align: left; }
-.pass { color: #1a7f37; } .fail { color: #cf222e; font-weight: 700; } .invalid { color: #9a6700; font-weight: 700; }
-.verdict { font-size: 1.4rem; padding: .6rem 1rem; background: var(--soft); border-left: .4rem solid; }
-figure { margin: 1.5rem 0; } figcaption { font-weight: 600; } svg { width: 100%; } svg text { font-size: 11px; }
-svg text, svg .grid { fill: currentColor; } svg .grid { stroke: var(--line); }
-svg .line { fill: none; stroke-width: 2; stroke-linecap: round; }
-svg .limit { stroke: #cf222e; stroke-dasharray: 4 3; } svg text.limit { stroke: none; fill: #cf222e; }
-svg .mark { stroke: currentColor; stroke-dasharray: 1 2; } svg.key { width: 24px; height: 12px; stroke-width: 2; }
-code { overflow-wrap: anywhere; }
-""".strip()
-
 
 def write_html(report: Report) -> str:
     """Return the content of the page."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
     server = "the bundled server" if report.bundled_server else report.url
     title = f"Load test of {server}: {headline(report)}"
     return "\n".join(
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
+            *begin_page(title),
             f"<h1>{escape(title)}</h1>",
             f'<p class="verdict {report.outcome}">{_sentence(report)}</p>',
             *(part for name, result in name_scenarios(report) for part in _scenario(name, result)),
@@ -78,17 +55,17 @@ def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
         f"measured for {result.duration_s:.0f} s</p>"
     )
     over_time, *plots = map(draw, _plots(result))
-    yield _table("Thresholds", ("threshold", "measured", "samples", "verdict"), _threshold_rows(result))
+    yield table("Thresholds", ("threshold", "measured", "samples", "verdict"), _threshold_rows(result))
     if result.curve is not None:
         yield from capacity_notes(result.curve)
-        yield _table("Steps", capacity_columns(), capacity_rows(result.curve))
+        yield table("Steps", capacity_columns(), capacity_rows(result.curve))
         yield from map(draw, capacity_plots(result.curve))
     yield over_time
-    yield _table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
+    yield table("Latency, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), _latency_rows(result))
     if len(result.by_transport) > 1:
         rows = list(_transport_rows(result))
-        yield _table("Latency by transport, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), rows)
-    yield _table("Ledger", ("", "number"), _number_rows(result))
+        yield table("Latency by transport, ms", ("", "p50", "p90", "p95", "p99", "max", "samples"), rows)
+    yield table("Ledger", ("", "number"), _number_rows(result))
     yield from _notes(result)
     yield from plots
 
@@ -211,13 +188,7 @@ def _run_details(report: Report) -> Iterator[str]:
         *report.machine.items(),
         *report.versions.items(),
     ]
-    yield _table("Run", ("", ""), [(escape(name), f"<code>{escape(value)}</code>") for name, value in rows])
-
-
-def _table(caption: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    header = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><caption>{caption}</caption><tr>{header}</tr>{body}</table>"
+    yield table("Run", ("", ""), [(escape(name), f"<code>{escape(value)}</code>") for name, value in rows])
 
 
 def _ms(us: int | None) -> float | None:

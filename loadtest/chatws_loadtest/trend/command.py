@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.trend.history import read_history
-from chatws_loadtest.trend.text_table import describe_history
+from chatws_loadtest.trend.history import RunHistory, read_history
+from chatws_loadtest.trend.page import write_page
+from chatws_loadtest.trend.regressions import SeriesTrend, find_trends
+from chatws_loadtest.trend.text_table import describe_trends
 
 
 def trend(
     folder: Annotated[Path, typer.Argument(help="Folder of report.json files, at any depth.", metavar="DIR")],
     last: Annotated[int, typer.Option(metavar="N", min=2, help="Number of latest runs to use.")] = 30,
+    html: Annotated[Path | None, typer.Option(help="File for a page with plots.", metavar="FILE")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show the measurements of many reports in the order of their start.
+    """Show the measurements of many reports in the order of their start, and find creeping regressions.
 
     Runs with the same scenario, users, rate, server and machine form a series. Partial and invalid runs are left out.
+    Exit codes: 0 no regression, 99 a regression, 2 wrong usage.
     """
     try:
         history = read_history(folder, last)
@@ -27,4 +35,32 @@ def trend(
         raise CommandExit(f"{problem.filename} cannot be read: {problem.strerror}", ExitCode.USAGE) from problem
     if not history.series:
         raise CommandExit(f"{folder} holds no report of a complete, valid run", ExitCode.USAGE)
-    print(describe_history(history))
+    trends = find_trends(history.series)
+    print(_to_json(trends, history) if as_json else describe_trends(trends, history))
+    if html is not None:
+        _write(html, write_page(trends, history))
+    found = any(row.is_regression for row in trends)
+    raise typer.Exit(ExitCode.TARGET_MISSED if found else ExitCode.DONE)
+
+
+def _to_json(trends: Sequence[SeriesTrend], history: RunHistory) -> str:
+    rows = [
+        {
+            **msgspec.to_builtins(trend.series.group),
+            "name": trend.series.name,
+            "unit": trend.series.unit,
+            "points": [{"startedAt": point.started_at, "value": point.value} for point in trend.series.points],
+            "slopePerRun": trend.slope,
+            "pValue": trend.p_value,
+            "isRegression": trend.is_regression,
+        }
+        for trend in trends
+    ]
+    return msgspec.json.encode({"series": rows, "omitted": history.omitted}).decode()
+
+
+def _write(file: Path, page: str) -> None:
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as problem:
+        raise CommandExit(f"--html {file} could not be written: {problem.strerror}", ExitCode.FAILED) from problem

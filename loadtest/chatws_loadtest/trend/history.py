@@ -93,8 +93,9 @@ def read_history(folder: Path, last: int) -> RunHistory:
         omitted += (OmittedRun(name, reason) for reason in _reasons_to_omit(report))
         for key, values in _measure(report).items():
             gathered.setdefault(key, []).append(SeriesPoint(report.started_at, median(values)))
-    series = tuple(TrendSeries(*key, tuple(points[-last:])) for key, points in gathered.items())
-    return RunHistory(series, tuple(omitted))
+    groups = list(dict.fromkeys(group for group, _, _ in gathered))
+    series = [TrendSeries(*key, tuple(points[-last:])) for key, points in gathered.items()]
+    return RunHistory(tuple(sorted(series, key=lambda row: groups.index(row.group))), tuple(omitted))
 
 
 def _is_report(content: bytes) -> bool:
@@ -132,5 +133,6 @@ def _group(report: Report, result: ScenarioResult) -> RunGroup:
         rate=result.rate,
         processes=result.processes,
         server="bundled" if report.bundled_server else report.url,
-        machine=", ".join(report.machine.values()),
+        # Not its system: a series would end with each update of the kernel.
+        machine=f"{report.machine.get('cpu', 'unknown processor')}, {report.machine.get('cores', '?')} cores",
     )
