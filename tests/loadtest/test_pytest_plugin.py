@@ -51,6 +51,12 @@ AGAINST_ANOTHER_SERVER = """
 import pytest
 
 
+def test_load_test_runs_on_the_server(loadtest, chatws_server):
+    report = loadtest("--scenario=steady", "--users=2", "--duration=1", "--warmup=0", "--connects=100")
+    assert report.url == chatws_server.url
+    assert report.scenarios[0].balance.sent > 0
+
+
 def test_server_is_the_one_of_the_option(agent, customer, chatws_server):
     alice = customer("Alice")
     agent("Bob", join=alice).send("hello")
@@ -137,7 +143,7 @@ def test_another_server_is_used_with_its_key(
     key = shared_server.data_dir / "secret"
     options = ("--chatws-url", shared_server.url, "--chatws-jwt-secret-file", str(key))
     output = run_tests(project_python, tmp_path, *options)
-    assert "1 passed" in output, output
+    assert "2 passed" in output, output
 
 
 def test_plugin_imports_nothing_until_a_fixture_is_used() -> None:

@@ -29,7 +29,7 @@ class RunGroup:
     machine: str
 
     def __str__(self) -> str:
-        return f"{self.scenario}, {self.users} users, {self.rate:g} messages/s each, {self.server} server"
+        return f"{self.scenario}, {self.users} users, {self.rate:g} messages/s each, {self.server}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _group(report: Report, result: ScenarioResult) -> RunGroup:
         users=result.users,
         rate=result.rate,
         processes=result.processes,
-        server="bundled" if report.bundled_server else report.url,
+        server="the bundled server" if report.bundled_server else report.url,
         # Not its system: a series would end with each update of the kernel.
         machine=f"{report.machine.get('cpu', 'unknown processor')}, {report.machine.get('cores', '?')} cores",
     )
