@@ -18,6 +18,8 @@ from chatws.settings import Settings
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
+LISTENING = re.compile(rb"listening on http://[^ ]+:(\d+)\s")
+"""Line of the server's standard output that names its port."""
 
 
 class ServerStartFailed(Exception):
@@ -83,7 +85,7 @@ class ServerUnderTest:
             self._child.kill()
         await self._child.wait()
         if self.port and self._port_holder is None:
-            self._hold_port()
+            self._port_holder = hold_port(self.port)
 
     async def stop(self) -> None:
         """Shut the server down (SIGTERM), and kill it if it does not end in time."""
@@ -98,12 +100,14 @@ class ServerUnderTest:
         if self._port_holder is not None:
             self._port_holder.close()
 
-    def _hold_port(self) -> None:
-        """Bind the port without listening; the restarted server can bind it too, and reports if it is taken."""
-        self._port_holder = socket.socket()
-        self._port_holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):
-            self._port_holder.bind((HOST, self.port))
+
+def hold_port(port: int) -> socket.socket:
+    """Bind a port without listening; a restarted server can bind it too, and reports if it is taken."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError):
+        holder.bind((HOST, port))
+    return holder
 
 
 def reserve_core() -> int | None:
@@ -121,6 +125,6 @@ def reserve_core() -> int | None:
 async def _read_port(child: asyncio.subprocess.Process) -> int:
     assert child.stdout is not None
     async for line in child.stdout:
-        if match := re.search(rb"listening on http://[^ ]+:(\d+)", line):
+        if match := LISTENING.search(line):
             return int(match[1])
     raise ServerStartFailed("the server ended before it listened")

@@ -1,4 +1,4 @@
-"""The pytest plugin, in a project of its own with the package installed from a wheel (10 s)."""
+"""The pytest plugin, in a project of its own with the package installed from a wheel (15 s)."""
 
 from __future__ import annotations
 

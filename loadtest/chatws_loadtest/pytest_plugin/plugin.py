@@ -137,7 +137,7 @@ def _chatws_clients(
 
     url = request.getfixturevalue("network").url if "network" in request.fixturenames else _chatws_target.url
     factory = ClientFactory(_chatws_target, url)
-    if inspect.iscoroutinefunction(request.node.obj):
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
         _close_after(request.node, factory)
         yield factory
     else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,9 +19,8 @@ from chatws.server.auth.keys import load_keys
 from chatws.settings import Settings
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, CustomerCredentials, mint_tokens, open_http
 from chatws_loadtest.options import find_credentials
+from chatws_loadtest.server_process import HOST, LISTENING, START_TIMEOUT_S, hold_port
 
-HOST: Final = "127.0.0.1"
-START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 10.0
 PROGRAM: Final = "from chatws_cli.main import run; run()"
 
@@ -66,6 +65,8 @@ class LocalServer:
         """Chosen by the system at the first start, and kept across restarts."""
         self._options = options
         self._child: subprocess.Popen[bytes] | None = None
+        # Bound to the port from the first kill on, so that no reconnecting client gets it as its local port.
+        self._port_holder: socket.socket | None = None
         self._log = data_dir / "server.log"
         self._log_read = 0
 
@@ -102,6 +103,8 @@ class LocalServer:
     def kill(self) -> None:
         """Kill the server (SIGKILL), and wait for the end of the process."""
         self._end(signal.SIGKILL)
+        if self.port and self._port_holder is None:
+            self._port_holder = hold_port(self.port)
 
     def restart(self) -> None:
         """Kill the server if it runs, and start it with the same port and data."""
@@ -111,6 +114,8 @@ class LocalServer:
     def stop(self) -> None:
         """Shut the server down (SIGTERM), and kill it if it does not end in time."""
         self._end(signal.SIGTERM)
+        if self._port_holder is not None:
+            self._port_holder.close()
 
     def ensure_running(self) -> None:
         if not self.is_running:
@@ -230,6 +235,6 @@ def _read_port(child: subprocess.Popen[bytes]) -> int | None:
         if not chunk:
             return None
         text += chunk
-        if match := re.search(rb"listening on http://[^ ]+:(\d+)\D", text):
+        if match := LISTENING.search(text):
             return int(match[1])
     return None
