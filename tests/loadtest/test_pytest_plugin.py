@@ -125,6 +125,8 @@ def test_failed_expectation_names_the_event_and_those_that_arrived(output_of_exa
     assert re.search(r"message_received content='hello' sender='Alice' seq=\d", output_of_example)
     assert "Bob expected no message_received; these events arrived:" in output_of_example
     assert "there is no event 'mesage_received'; there are authenticated, message_received" in output_of_example
+    assert "Log of the chat server" in output_of_example
+    assert "info client_connected" in output_of_example
     # The traceback ends in the test.
     assert "test_failing.py:9: ExpectationFailed" in output_of_example
     assert "event_recorder.py" not in output_of_example

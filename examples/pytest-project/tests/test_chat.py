@@ -33,6 +33,17 @@ def test_messages_sent_during_an_outage_arrive_once_and_in_order(agent, customer
     assert [message.content for message in bob.received("message_received")] == ["message 0", "message 1", "message 2"]
 
 
+def test_frozen_connection_delivers_after_the_thaw(agent, customer, network):
+    alice = customer()
+    bob = agent(join=alice)
+    network.freeze()
+    alice.post_message(alice.conversation_id, "Are you there?")
+    bob.expect_nothing("message_received", during=0.3)
+    network.thaw()
+    bob.expect("message_received", content="Are you there?")
+    assert bob.state == "connected"
+
+
 def test_messages_survive_a_killed_server(agent, customer, chatws_fresh_server):
     alice = customer()
     alice.send("stored before the kill")

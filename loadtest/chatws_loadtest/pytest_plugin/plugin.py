@@ -24,6 +24,8 @@ OPTIONS: Final = {
     "sessions": "file of customers for that server: SESSION [CONVERSATION] per line",
 }
 """Options of the command line (``--chatws-url``) and of the ini file (``chatws_url``)."""
+TARGET: Final = pytest.StashKey["LocalServer | RemoteServer"]()
+"""Key of the server of a test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,12 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the server logged during a failed test to the report."""
     report = yield
-    arguments: dict[str, Any] = getattr(item, "funcargs", {})
-    server = arguments.get("chatws_fresh_server") or arguments.get("chatws_server")
-    if server is not None and report.when == "call":
-        log = server.read_log()
-        if report.failed and log:
-            report.sections.append(("Log of the chat server", log))
+    if (
+        report.failed
+        and report.when == "call"
+        and (server := item.stash.get(TARGET, None))
+        and (log := server.read_log())
+    ):
+        report.sections.append(("Log of the chat server", log))
     return report
 
 
@@ -108,6 +111,8 @@ def _chatws_target(request: pytest.FixtureRequest) -> LocalServer | RemoteServer
     name = "chatws_fresh_server" if "chatws_fresh_server" in request.fixturenames else "chatws_server"
     server: LocalServer | RemoteServer = request.getfixturevalue(name)
     server.ensure_running()
+    server.read_log()  # up to here, it is that of earlier tests
+    request.node.stash[TARGET] = server
     return server
 
 

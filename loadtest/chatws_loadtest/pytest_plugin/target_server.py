@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Final, Protocol
 
-from chatws.server.auth.keys import load_keys
+from chatws.server.auth.keys import KeyRing, load_keys
 from chatws.settings import Settings
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, CustomerCredentials, mint_tokens, open_http
 from chatws_loadtest.options import find_credentials
@@ -37,6 +37,10 @@ class TargetServer(Protocol):
 
     @property
     def ca_file(self) -> Path | None: ...
+
+    @property
+    def credentials(self) -> Credentials:
+        """Credentials for load tests and scenario files."""
 
     def token(self, name: str) -> str:
         """Return a token of an agent."""
@@ -73,6 +77,10 @@ class LocalServer:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(keys=self._keys, tag="pytest")
 
     @property
     def is_running(self) -> bool:
@@ -123,7 +131,7 @@ class LocalServer:
 
     def token(self, name: str) -> str:
         """Sign a token for an agent with this user id and name, valid for a day."""
-        return mint_tokens(load_keys(Settings(data_dir=self.data_dir), create=False), [name])[0]
+        return mint_tokens(self._keys, [name])[0]
 
     def session(self, name: str) -> CustomerCredentials:
         """Create a customer with this name, and a conversation."""
@@ -138,6 +146,10 @@ class LocalServer:
             text = log.read()
         self._log_read += len(text)
         return text.decode(errors="replace")
+
+    @property
+    def _keys(self) -> KeyRing:
+        return load_keys(Settings(data_dir=self.data_dir), create=False)
 
     def _end(self, number: signal.Signals) -> None:
         child = self._child
@@ -160,9 +172,9 @@ class RemoteServer:
     def __init__(self, url: str, key_file: Path | None, tokens: Path | None, sessions: Path | None) -> None:
         self.url = url.rstrip("/")
         self.ca_file: Path | None = None
-        self._credentials: Credentials = find_credentials(key_file, tokens, sessions)
+        self.credentials: Credentials = find_credentials(key_file, tokens, sessions)
         self._tokens: Iterator[str] | None = None
-        self._sessions = iter(self._credentials.sessions)
+        self._sessions = iter(self.credentials.sessions)
         files = {"--jwt-secret-file": key_file, "--tokens": tokens, "--sessions": sessions}
         self._options = [text for option, file in files.items() if file for text in (option, str(file))]
 
@@ -183,9 +195,9 @@ class RemoteServer:
         Raises:
             CredentialsMissing: there is neither a key nor a token.
         """
-        if self._credentials.keys is not None:
-            return mint_tokens(self._credentials.keys, [name])[0]
-        self._tokens = self._tokens or self._credentials.agents(1)
+        if self.credentials.keys is not None:
+            return mint_tokens(self.credentials.keys, [name])[0]
+        self._tokens = self._tokens or self.credentials.agents(1)
         return next(self._tokens)
 
     def session(self, name: str) -> CustomerCredentials:
