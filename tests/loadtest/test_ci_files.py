@@ -152,3 +152,22 @@ def test_regression_is_a_warning_and_the_history_is_bounded(tmp_path: Path) -> N
     done = run_script(step("trend")["run"], tmp_path, RUN="7-1")
     assert (done.returncode, "::warning::" in done.stdout) == (0, True)
     assert sorted(int(path.stem) for path in history.iterdir()) == list(range(10, 40))
+
+
+def test_trend_without_any_report_is_no_failure(tmp_path: Path) -> None:
+    fake_chatws(tmp_path, 2)
+    done = run_script(step("trend")["run"], tmp_path, RUN="7-1")
+    assert (done.returncode, "::warning::" in done.stdout) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize(("branch", "kept"), [("main", ["7.json"]), ("feature", [])])
+def test_gitlab_job_keeps_the_reports_of_the_default_branch(tmp_path: Path, branch: str, kept: list[str]) -> None:
+    fake_chatws(tmp_path, 99)
+    [job] = template("gitlab.yml").values()
+    (tmp_path / "loadtest-report").mkdir()
+    (tmp_path / "loadtest-report" / "report.json").touch()
+    [script] = job["after_script"]
+    done = run_script(script, tmp_path, CI_COMMIT_BRANCH=branch, CI_DEFAULT_BRANCH="main", CI_JOB_ID="7")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "loadtest-history").iterdir()] == kept
+    assert "trend" in done.stdout
