@@ -42,6 +42,13 @@ def test_unknown_event(customer):
     customer().expect("mesage_received")
 
 
+async def test_scenario_whose_step_fails(scenario, tmp_path):
+    script = "people: {anna: agent, ben: customer}\\nsteps:\\n  - ben: {send: Hello}\\n"
+    step = "  - anna: {expect: {message_received: {content: Bye}}, within: 100ms}\\n"
+    (tmp_path / "talk.yaml").write_text(script + step)
+    await scenario(tmp_path / "talk.yaml")
+
+
 @pytest.mark.chatws_options("--set", "nonsense=1")
 def test_server_that_does_not_start(chatws_fresh_server):
     pass
@@ -130,6 +137,13 @@ def test_failed_expectation_names_the_event_and_those_that_arrived(output_of_exa
     # The traceback ends in the test.
     assert "test_failing.py:9: ExpectationFailed" in output_of_example
     assert "event_recorder.py" not in output_of_example
+
+
+def test_failed_scenario_names_the_step_and_the_events_that_arrived(output_of_example: str) -> None:
+    failure = output_of_example.partition("talk.yaml did not pass:\n")[2].partition("____")[0]
+    assert re.search(r"^FAIL +anna: .*content: Bye", failure, re.MULTILINE), output_of_example
+    assert re.search(r"talk.yaml:4:\d", failure)
+    assert "Hello" in failure
 
 
 def test_server_that_does_not_start_shows_its_reason(output_of_example: str) -> None:

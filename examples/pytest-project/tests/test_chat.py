@@ -51,3 +51,7 @@ def test_messages_survive_a_killed_server(agent, customer, chatws_fresh_server):
     bob = agent()
     history = bob.history(alice.conversation_id)
     assert [message.content for message in history.messages] == ["stored before the kill"]
+
+
+def test_question_is_read_and_answered(scenario):
+    scenario("question.yaml")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.pytest_plugin.network_faults import NetworkFaults
     from chatws_loadtest.pytest_plugin.target_server import LocalServer, RemoteServer
     from chatws_loadtest.results import Report
+    from chatws_loadtest.scenario_file import PlayReport
 
 OPTIONS: Final = {
     "url": "URL of a server to test, instead of one that the tests start",
@@ -182,3 +183,21 @@ def loadtest(_chatws_target: LocalServer | RemoteServer) -> Callable[..., Report
     from chatws_loadtest import testing  # noqa: PLC0415  see above
 
     return functools.partial(testing.loadtest, *_chatws_target.credential_options())
+
+
+@pytest.fixture
+def scenario(
+    request: pytest.FixtureRequest, _chatws_target: LocalServer | RemoteServer, _chatws_loop: LoopThread
+) -> Callable[..., Any]:
+    """Plays a scenario file on the test's server: ``scenario("talk.yaml")``; to be awaited in a coroutine."""
+    from chatws_loadtest.pytest_plugin.scenario_player import ScenarioPlayer  # noqa: PLC0415  see above
+
+    player = ScenarioPlayer(_chatws_target, request.path.parent)
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        return player.play
+
+    def play(file: str) -> PlayReport:
+        __tracebackhide__ = True
+        return _chatws_loop.run(player.play(file))
+
+    return play
