@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chatws_loadtest.capacity_search import CapacityLimit, StepResult
+from chatws_loadtest.capacity_search import CapacityLimit, CapacityStepResult
 from chatws_loadtest.usl import NoFit, UslFit, fit_usl
 
 
@@ -23,7 +23,7 @@ class CapacityStep(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     generator_cpu: float
     server_cpu: float | None
     server_rss_bytes: int | None
-    result: StepResult
+    result: CapacityStepResult
     reason: str = ""
 
 
@@ -44,7 +44,9 @@ class CapacityCurve(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def make_curve(steps: Sequence[CapacityStep], connections: int, limit: CapacityLimit) -> CapacityCurve:
     """Make the curve of the steps so far."""
     # The throughput of a step that the generator limited is not the server's.
-    points = [(float(step.connections), step.acked_per_s) for step in steps if step.result is not StepResult.GENERATOR]
+    points = [
+        (float(step.connections), step.acked_per_s) for step in steps if step.result is not CapacityStepResult.GENERATOR
+    ]
     fit, fit_note = None, ""
     try:
         fit = fit_usl(points)
@@ -62,16 +64,16 @@ def make_curve(steps: Sequence[CapacityStep], connections: int, limit: CapacityL
 
 def _describe(steps: Sequence[CapacityStep], limit: CapacityLimit) -> str:
     by_result = {step.result: step.reason for step in steps}
-    has_passed = StepResult.PASSED in by_result
+    has_passed = CapacityStepResult.PASSED in by_result
     above = "with more, " if has_passed else ""
     bound = ", so this is a lower bound" if has_passed else ""
     match limit:
         case CapacityLimit.THRESHOLD:
-            return f"{above}{by_result[StepResult.MISSED]}"
+            return f"{above}{by_result[CapacityStepResult.MISSED]}"
         case CapacityLimit.CONNECTIONS:
-            return f"the server kept no more: {by_result[StepResult.REFUSED]}"
+            return f"the server kept no more: {by_result[CapacityStepResult.REFUSED]}"
         case CapacityLimit.GENERATOR:
-            reason = by_result[StepResult.GENERATOR]
+            reason = by_result[CapacityStepResult.GENERATOR]
             return f"{above}the generator was the limit ({reason}){bound}; try --processes"
         case CapacityLimit.USERS if has_passed:
             return "no step missed a threshold, so this is a lower bound; try more --users"

@@ -13,7 +13,7 @@ REFINEMENTS: Final = 2
 """Steps between the most users that passed and the fewest that did not."""
 
 
-class StepResult(StrEnum):
+class CapacityStepResult(StrEnum):
     """Result of one step."""
 
     PASSED = "pass"
@@ -57,25 +57,25 @@ class CapacitySearch:
         self.users: int | None = first_users(most)
         """Users of the next step; None at the end of the search."""
 
-    def record(self, result: StepResult, connections: int) -> None:
+    def record(self, result: CapacityStepResult, connections: int) -> None:
         """Record the result of the step with `users`, of which ``connections`` were connected all the time."""
         assert self.users is not None
-        if result is StepResult.GENERATOR and not self._is_repeat:
+        if result is CapacityStepResult.GENERATOR and not self._is_repeat:
             self._is_repeat = True
             return
         self._is_repeat = False
         if self._missed:
             self._refinements += 1
         match result:
-            case StepResult.PASSED:
+            case CapacityStepResult.PASSED:
                 self.passed = max(self.passed, connections)
-            case StepResult.REFUSED:
+            case CapacityStepResult.REFUSED:
                 self.passed, self.limit = max(self.passed, connections), CapacityLimit.CONNECTIONS
                 self.users = None
                 return
-            case StepResult.MISSED | StepResult.GENERATOR:
+            case CapacityStepResult.MISSED | CapacityStepResult.GENERATOR:
                 self._missed = self.users
-                is_threshold = result is StepResult.MISSED
+                is_threshold = result is CapacityStepResult.MISSED
                 self.limit = CapacityLimit.THRESHOLD if is_threshold else CapacityLimit.GENERATOR
         self.users = self._bisect() if self._missed else self._grow(self.users)
 

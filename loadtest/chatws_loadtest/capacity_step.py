@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatws_loadtest.capacity_curve import CapacityStep
-from chatws_loadtest.capacity_search import StepResult
+from chatws_loadtest.capacity_search import CapacityStepResult
 from chatws_loadtest.ramp import JUDGED
 from chatws_loadtest.verdict import LEAST_DELIVERED, GeneratorHealth, Outcome, judge
 
@@ -31,7 +31,7 @@ class StepLoad:
 
 def judge_step(
     load: StepLoad, stats: StatsCollector, health: GeneratorHealth, thresholds: Sequence[Threshold]
-) -> tuple[StepResult, str]:
+) -> tuple[CapacityStepResult, str]:
     """Return the result of a step, and the reason if it did not pass.
 
     Only thresholds with enough samples are judged.
@@ -40,27 +40,27 @@ def judge_step(
     scheduled, sent = users * load.rate * load.seconds, stats.latency("send_lag").count
     # Each user's first and last message may be just outside of the measurement, or not received yet.
     if connections == users and sent < LEAST_DELIVERED * scheduled - users:
-        return StepResult.GENERATOR, f"only {sent} of {scheduled:.0f} scheduled messages were sent"
+        return CapacityStepResult.GENERATOR, f"only {sent} of {scheduled:.0f} scheduled messages were sent"
     enough = [item for item in thresholds if stats.latency(item.metric).count >= item.samples_needed]
     verdict = judge(enough, stats.latencies, {}, health)
     if verdict.outcome is Outcome.FAIL:
-        return StepResult.MISSED, f"{', '.join(row.target for row in verdict.missed)} was missed"
+        return CapacityStepResult.MISSED, f"{', '.join(row.target for row in verdict.missed)} was missed"
     if verdict.outcome is Outcome.INVALID:
-        return StepResult.GENERATOR, verdict.invalid_because[0]
+        return CapacityStepResult.GENERATOR, verdict.invalid_because[0]
     received = stats.latency("message").count
     if received < LEAST_DELIVERED * sent - users:
-        return StepResult.MISSED, f"only {received} of {sent} messages were delivered"
+        return CapacityStepResult.MISSED, f"only {received} of {sent} messages were delivered"
     if connections < users:
-        return StepResult.REFUSED, stats.connect_error or f"{users - connections} of {users} ended"
+        return CapacityStepResult.REFUSED, stats.connect_error or f"{users - connections} of {users} ended"
     # The first steps may have too few connects or typing indicators, but not too few of everything.
     sending = [item for item in thresholds if item.metric in JUDGED]
     if sending and not any(item in enough for item in sending):
-        return StepResult.UNDECIDED, "too few samples"
-    return StepResult.PASSED, ""
+        return CapacityStepResult.UNDECIDED, "too few samples"
+    return CapacityStepResult.PASSED, ""
 
 
 def describe_step(
-    load: StepLoad, stats: StatsCollector, health: GeneratorHealth, result: StepResult, reason: str
+    load: StepLoad, stats: StatsCollector, health: GeneratorHealth, result: CapacityStepResult, reason: str
 ) -> CapacityStep:
     """Describe the step that was just measured."""
     first, last = int(stats.measure_from_s - stats.start_s), int(stats.measure_until_s - stats.start_s)

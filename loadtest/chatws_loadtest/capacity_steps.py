@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from chatws_loadtest.capacity_curve import CapacityCurve, CapacityStep, make_curve
-from chatws_loadtest.capacity_search import CapacityLimit, CapacitySearch, StepResult
+from chatws_loadtest.capacity_search import CapacityLimit, CapacitySearch, CapacityStepResult
 from chatws_loadtest.capacity_step import StepLoad, describe_step, judge_step
 from chatws_loadtest.histogram import Histogram
 from chatws_loadtest.ramp import JUDGED
@@ -92,12 +92,12 @@ class CapacityRun:
         result, reason = judge_step(step_load, stats, load.health(), self.thresholds)
         self._steps.append(describe_step(step_load, stats, load.health(), result, reason))
         self.search.record(result, connections)
-        if result in {StepResult.PASSED, StepResult.REFUSED, StepResult.UNDECIDED}:
+        if result in {CapacityStepResult.PASSED, CapacityStepResult.REFUSED, CapacityStepResult.UNDECIDED}:
             for metric, histogram in connecting.items():
                 self.connecting.setdefault(metric, Histogram()).merge(histogram)
-        if result in {StepResult.PASSED, StepResult.REFUSED}:
+        if result in {CapacityStepResult.PASSED, CapacityStepResult.REFUSED}:
             self.best = stats.latencies
-        elif result is not StepResult.UNDECIDED:
+        elif result is not CapacityStepResult.UNDECIDED:
             yield from _remove_users(load)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chatws_loadtest.capacity_curve import CapacityCurve, CapacityStep
-from chatws_loadtest.capacity_search import StepResult
+from chatws_loadtest.capacity_search import CapacityStepResult
 from chatws_loadtest.text_table import align
 
 BARS: Final = "▁▂▃▄▅▆▇█"
@@ -34,7 +34,7 @@ def describe_fit(curve: CapacityCurve) -> list[str]:
         return [f"scalability: {curve.fit_note}"]
     rate = fit.rate
     single = f"{rate.value:.3g} messages/s of a single user ({rate.low:.3g} to {rate.high:.3g})"
-    steps = sum(step.result is not StepResult.GENERATOR for step in curve.steps)
+    steps = sum(step.result is not CapacityStepResult.GENERATOR for step in curve.steps)
     lines = [f"scalability over {steps} steps (95 % confidence): {single}, R² {fit.r_squared:.3f}"]
     for name, estimate in (("contention", fit.contention), ("coherency", fit.coherency)):
         interval = f"{estimate.value:.2g} ({estimate.low:.2g} to {estimate.high:.2g})"

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from chatws_loadtest.capacity_curve import CapacityStep, make_curve
-from chatws_loadtest.capacity_search import CapacityLimit, StepResult
+from chatws_loadtest.capacity_search import CapacityLimit, CapacityStepResult
 from chatws_loadtest.report.html import write_html
 from chatws_loadtest.results import read_json, write_json
 from chatws_loadtest.text_summary import describe
@@ -44,8 +44,8 @@ async def test_capacity_is_the_number_of_connections_that_the_server_permits(
     assert curve is not None
     assert (curve.connections, curve.limit) == (5, CapacityLimit.CONNECTIONS), result.stdout
     assert [(step.users, step.connections, step.result) for step in curve.steps] == [
-        (4, 4, StepResult.PASSED),
-        (6, 5, StepResult.REFUSED),
+        (4, 4, CapacityStepResult.PASSED),
+        (6, 5, CapacityStepResult.REFUSED),
     ]
     assert all(step.server_rss_bytes and step.server_cpu is not None and step.acked_per_s for step in curve.steps)
     assert curve.fit is None
@@ -128,7 +128,7 @@ def test_report_shows_the_curve_with_its_fit() -> None:
             generator_cpu=0.2,
             server_cpu=None,
             server_rss_bytes=90_000_000,
-            result=StepResult.PASSED if users < 500 else StepResult.MISSED,
+            result=CapacityStepResult.PASSED if users < 500 else CapacityStepResult.MISSED,
             reason="" if users < 500 else "message.p95<100ms was missed",
         )
         for users in (60, 90, 120, 180, 250, 350, 500)

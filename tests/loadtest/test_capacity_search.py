@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws_loadtest.capacity_search import CapacityLimit, CapacitySearch, StepResult, first_users
+from chatws_loadtest.capacity_search import CapacityLimit, CapacitySearch, CapacityStepResult, first_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def search(most: int, serve: Callable[[int], tuple[StepResult, int]]) -> tuple[CapacitySearch, list[int]]:
+def search(most: int, serve: Callable[[int], tuple[CapacityStepResult, int]]) -> tuple[CapacitySearch, list[int]]:
     """Run a search to its end; ``serve`` returns the result and the connections of a step."""
     found, steps = CapacitySearch(most), []
     while found.users is not None:
@@ -22,8 +22,10 @@ def search(most: int, serve: Callable[[int], tuple[StepResult, int]]) -> tuple[C
     return found, steps
 
 
-def carries(limit: int, beyond: StepResult = StepResult.MISSED) -> Callable[[int], tuple[StepResult, int]]:
-    return lambda users: (StepResult.PASSED if users <= limit else beyond, users)
+def carries(
+    limit: int, beyond: CapacityStepResult = CapacityStepResult.MISSED
+) -> Callable[[int], tuple[CapacityStepResult, int]]:
+    return lambda users: (CapacityStepResult.PASSED if users <= limit else beyond, users)
 
 
 def test_steps_grow_from_an_eighth_to_the_most_users() -> None:
@@ -49,28 +51,36 @@ def test_first_step_that_misses_is_followed_by_fewer_users() -> None:
 
 
 def test_refused_connections_end_the_search_with_those_that_remained() -> None:
-    found, steps = search(500, lambda users: (StepResult.PASSED, users) if users <= 150 else (StepResult.REFUSED, 150))
+    found, steps = search(
+        500, lambda users: (CapacityStepResult.PASSED, users) if users <= 150 else (CapacityStepResult.REFUSED, 150)
+    )
     assert steps == [62, 88, 126, 176]
     assert (found.passed, found.limit) == (150, CapacityLimit.CONNECTIONS)
 
 
 def test_limit_of_the_generator_is_repeated_before_it_is_believed() -> None:
-    found, steps = search(500, carries(200, beyond=StepResult.GENERATOR))
+    found, steps = search(500, carries(200, beyond=CapacityStepResult.GENERATOR))
     assert steps[:6] == [62, 88, 126, 176, 250, 250]
     assert found.limit is CapacityLimit.GENERATOR
     assert 176 <= found.passed <= 200
     stalls = iter([True])
     recovered, _ = search(
-        100, lambda users: (StepResult.GENERATOR if users > 50 and next(stalls, False) else StepResult.PASSED, users)
+        100,
+        lambda users: (
+            CapacityStepResult.GENERATOR if users > 50 and next(stalls, False) else CapacityStepResult.PASSED,
+            users,
+        ),
     )
     assert (recovered.passed, recovered.limit) == (100, CapacityLimit.USERS)
 
 
 def test_steps_with_too_few_samples_decide_nothing() -> None:
-    found, steps = search(64, lambda users: (StepResult.UNDECIDED if users < 20 else StepResult.PASSED, users))
+    found, steps = search(
+        64, lambda users: (CapacityStepResult.UNDECIDED if users < 20 else CapacityStepResult.PASSED, users)
+    )
     assert steps[0] == 8
     assert (found.passed, found.limit) == (64, CapacityLimit.USERS)
-    assert search(64, lambda users: (StepResult.UNDECIDED, users))[0].passed == 0
+    assert search(64, lambda users: (CapacityStepResult.UNDECIDED, users))[0].passed == 0
 
 
 @pytest.mark.parametrize("most", [2, 3, 4, 7, 16])

@@ -156,7 +156,9 @@ def test_late_copy_of_a_message_is_duplicated_and_compared(chat: TwoRooms) -> No
 
 
 @pytest.mark.parametrize(
-    "timestamp", ["", "yesterday", "1732880000000", "1970-01-01T00:00:00.000Z", stamp(3700), stamp(-3700)]
+    "timestamp",
+    ["", "yesterday", "1732880000000", "1970-01-01T00:00:00.000Z", stamp(3700), stamp(-3700)],
+    ids=["empty", "word", "number", "1970", "hour after", "hour before"],
 )
 def test_unreadable_or_distant_timestamp_is_misdated_once(chat: TwoRooms, timestamp: str) -> None:
     chat.receive(msgspec.structs.replace(chat.send(), timestamp=timestamp))
