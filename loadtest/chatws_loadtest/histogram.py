@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from hdrh.histogram import HdrHistogram
@@ -29,6 +31,8 @@ class Histogram:
 
     def __init__(self) -> None:
         self._counts = HdrHistogram(1, HIGHEST_US, SIGNIFICANT_DIGITS)
+        # Number of samples up to and including each counter; empty from a change to the next read.
+        self._totals: list[int] = []
 
     @classmethod
     def of(cls, samples_us: Iterable[int]) -> Histogram:
@@ -53,12 +57,14 @@ class Histogram:
 
     def record(self, samples_us: Iterable[int]) -> None:
         """Record samples; those outside of 1 µs to 10 min count as the nearer bound."""
+        self._totals = []
         record_value = self._counts.record_value
         for us in samples_us:
             record_value(1 if us < 1 else min(us, HIGHEST_US))
 
     def merge(self, other: Histogram) -> None:
         """Add another histogram, with the same result as if its samples had been recorded here."""
+        self._totals = []
         self._counts.add(other._counts)
 
     @property
@@ -67,7 +73,9 @@ class Histogram:
 
     @property
     def mean_us(self) -> float:
-        return float(self._counts.get_mean_value()) if self.count else 0.0
+        # hdrhistogram's own loops over its thousands of counters take 40 ms for a mean, up to 5 ms for a percentile.
+        sums = (sum(self._bounds(index)) * count for index, count in enumerate(self._counts.counts[:]) if count)
+        return sum(sums) / 2 / self.count if self.count else 0.0
 
     @property
     def min_us(self) -> int:
@@ -82,9 +90,10 @@ class Histogram:
         count = self.count
         if not count:
             return 0
-        # hdrhistogram rounds the rank to the nearest integer, which may be one sample too low.
         rank = max(1, math.ceil(round(count * percent / 100, 6)))
-        return int(self._counts.get_value_at_percentile(100.0 * rank / count))
+        if not self._totals:
+            self._totals = list(accumulate(self._counts.counts[:]))
+        return self._bounds(bisect_left(self._totals, rank))[1]
 
     def curve(self) -> list[Point]:
         """Return the percentile curve; empty without samples."""
@@ -94,3 +103,8 @@ class Histogram:
         """Encode in HdrHistogram's compressed format (V2, base64), which its tools read."""
         encoded: bytes = self._counts.encode()
         return encoded.decode("ascii")
+
+    def _bounds(self, index: int) -> tuple[int, int]:
+        """Return the lowest and the highest value of a counter."""
+        low = int(self._counts.get_value_from_index(index))
+        return low, int(self._counts.get_highest_equivalent_value(low))
