@@ -114,10 +114,10 @@ class LoadtestCommand:
         return await self.run(*options)
 
     def make_credentials(self, count: int) -> tuple[str, ...]:
-        """Write files of sessions and tokens for a server that accepts any, and return the options that name them."""
+        """Write files of credentials for a server of the guide, and return the options that name them."""
         sessions, tokens = self.folder / "sessions", self.folder / "tokens"
-        sessions.write_text("".join(f"customer-{number} conv-{number}\n" for number in range(count)))
-        tokens.write_text("".join(f"agent-{number}\n" for number in range(count)))
+        sessions.write_text("".join(f"session-{number} conv-{number}\n" for number in range(count)))
+        tokens.write_text("".join(f"token-{number}\n" for number in range(count)))
         return ("--sessions", str(sessions), "--tokens", str(tokens))
 
 

@@ -38,12 +38,9 @@ async def node_server(node: NodeRunner) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def credentials(tmp_path: Path) -> tuple[str, ...]:
+def credentials(loadtest: LoadtestCommand) -> tuple[str, ...]:
     """Options that name files of credentials of the Node server."""
-    sessions, tokens = tmp_path / "sessions", tmp_path / "tokens"
-    sessions.write_text("".join(f"session-{number} conv-{number}\n" for number in range(20)))
-    tokens.write_text("token-1\ntoken-2\n")
-    return ("--sessions", str(sessions), "--tokens", str(tokens))
+    return loadtest.make_credentials(20)
 
 
 async def check(*options: str) -> tuple[int, dict[str, str]]:

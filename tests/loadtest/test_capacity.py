@@ -18,7 +18,8 @@ from chatws_loadtest.text_summary import describe
 from tests.loadtest.command import TIMELESS_TARGETS, LoadtestCommand, read_until
 from tests.loadtest.reports import make_report, make_scenario
 from tests.loadtest.starvation import starve
-from tests.support.guide_server import GuideOnlyServer, ServerFaults
+from tests.support.broken_server import QueueingServer
+from tests.support.guide_server import GuideOnlyServer
 from tests.support.server import ServerProcess
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def test_capacity_is_the_number_of_connections_that_the_server_permits(
 async def test_capacity_of_a_server_that_slows_down_is_limited_by_the_threshold(loadtest: LoadtestCommand) -> None:
     # The server handles at most 50 messages/s, those of five users.
     loadtest.targets.write_text(f'{TIMELESS_TARGETS}message = "p50 < 200ms"\n')
-    server = GuideOnlyServer(ServerFaults(busy_s=0.02))
+    server = QueueingServer(message_s=0.02)
     await server.start()
     try:
         options = ("--users=8", "--rate=10", "--duration=1.5", "--processes=2", "--quiet", "--url", server.url)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chatws_loadtest.capacity_search import CapacityLimit, CapacitySearch, CapacityStepResult, first_users
+from chatws_loadtest.capacity_search import CapacityLimit, CapacitySearch, first_users
+from chatws_loadtest.capacity_search import CapacityStepResult as Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def search(most: int, serve: Callable[[int], tuple[CapacityStepResult, int]]) -> tuple[CapacitySearch, list[int]]:
+def search(most: int, serve: Callable[[int], tuple[Result, int]]) -> tuple[CapacitySearch, list[int]]:
     """Run a search to its end; ``serve`` returns the result and the connections of a step."""
     found, steps = CapacitySearch(most), []
     while found.users is not None:
@@ -22,10 +23,8 @@ def search(most: int, serve: Callable[[int], tuple[CapacityStepResult, int]]) ->
     return found, steps
 
 
-def carries(
-    limit: int, beyond: CapacityStepResult = CapacityStepResult.MISSED
-) -> Callable[[int], tuple[CapacityStepResult, int]]:
-    return lambda users: (CapacityStepResult.PASSED if users <= limit else beyond, users)
+def carries(limit: int, beyond: Result = Result.MISSED) -> Callable[[int], tuple[Result, int]]:
+    return lambda users: (Result.PASSED if users <= limit else beyond, users)
 
 
 def test_steps_grow_from_an_eighth_to_the_most_users() -> None:
@@ -51,15 +50,13 @@ def test_first_step_that_misses_is_followed_by_fewer_users() -> None:
 
 
 def test_refused_connections_end_the_search_with_those_that_remained() -> None:
-    found, steps = search(
-        500, lambda users: (CapacityStepResult.PASSED, users) if users <= 150 else (CapacityStepResult.REFUSED, 150)
-    )
+    found, steps = search(500, lambda users: (Result.PASSED, users) if users <= 150 else (Result.REFUSED, 150))
     assert steps == [62, 88, 126, 176]
     assert (found.passed, found.limit) == (150, CapacityLimit.CONNECTIONS)
 
 
 def test_limit_of_the_generator_is_repeated_before_it_is_believed() -> None:
-    found, steps = search(500, carries(200, beyond=CapacityStepResult.GENERATOR))
+    found, steps = search(500, carries(200, beyond=Result.GENERATOR))
     assert steps[:6] == [62, 88, 126, 176, 250, 250]
     assert found.limit is CapacityLimit.GENERATOR
     assert 176 <= found.passed <= 200
@@ -67,7 +64,7 @@ def test_limit_of_the_generator_is_repeated_before_it_is_believed() -> None:
     recovered, _ = search(
         100,
         lambda users: (
-            CapacityStepResult.GENERATOR if users > 50 and next(stalls, False) else CapacityStepResult.PASSED,
+            Result.GENERATOR if users > 50 and next(stalls, False) else Result.PASSED,
             users,
         ),
     )
@@ -75,12 +72,10 @@ def test_limit_of_the_generator_is_repeated_before_it_is_believed() -> None:
 
 
 def test_steps_with_too_few_samples_decide_nothing() -> None:
-    found, steps = search(
-        64, lambda users: (CapacityStepResult.UNDECIDED if users < 20 else CapacityStepResult.PASSED, users)
-    )
+    found, steps = search(64, lambda users: (Result.UNDECIDED if users < 20 else Result.PASSED, users))
     assert steps[0] == 8
     assert (found.passed, found.limit) == (64, CapacityLimit.USERS)
-    assert search(64, lambda users: (CapacityStepResult.UNDECIDED, users))[0].passed == 0
+    assert search(64, lambda users: (Result.UNDECIDED, users))[0].passed == 0
 
 
 @pytest.mark.parametrize("most", [2, 3, 4, 7, 16])

@@ -13,7 +13,7 @@ import pytest
 
 from chatws_loadtest.scenario_file.grammar import STEPS
 from tests.loadtest.command import CHATWS
-from tests.support.guide_server import GuideOnlyServer, ServerFaults
+from tests.support.broken_server import DuplicatingServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ def credentials(tmp_path: Path) -> tuple[str, ...]:
 @pytest.fixture
 async def doubling_server() -> AsyncIterator[str]:
     """URL of a server that delivers every message twice."""
-    server = GuideOnlyServer(ServerFaults(double_every=1))
+    server = DuplicatingServer(every=1)
     await server.start()
     yield server.url
     await server.stop()

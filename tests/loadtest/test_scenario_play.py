@@ -12,7 +12,8 @@ import pytest
 from chatws_loadtest.credentials import Credentials, CustomerCredentials, read_key
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, StepOutcome, play
 from chatws_loadtest.verdict import Outcome
-from tests.support.guide_server import GuideOnlyServer, ServerFaults
+from tests.support.broken_server import DuplicatingServer, LosingServer, QueueingServer, ReorderingServer
+from tests.support.guide_server import GuideOnlyServer
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
@@ -30,9 +31,8 @@ def ours(shared_server: ServerProcess) -> PlayOptions:
 
 
 @asynccontextmanager
-async def guide_server(**faults: float) -> AsyncIterator[PlayOptions]:
-    """Yield options for a server that knows only the guide's events."""
-    server = GuideOnlyServer(ServerFaults(**faults))  # type: ignore[arg-type]  # the fields are of several types
+async def guide_server(server: GuideOnlyServer) -> AsyncIterator[PlayOptions]:
+    """Yield options for a server that implements only the guide."""
     await server.start()
     customers = [CustomerCredentials(f"session-{number}", f"conv-{number}") for number in range(3)]
     yield PlayOptions(url=server.url, credentials=Credentials(tokens=("token-1", "token-2"), sessions=customers))
@@ -104,12 +104,12 @@ async def test_dropped_person_catches_up_and_repeats_its_unacked_message_once(wr
 
 async def test_lost_message_fails_the_expectation(write: Write) -> None:
     path = write("""
-  - ben: {send: "{n}", times: 3}
-  - anna: {expect: {message_received: {content: "3"}}, within: 1s}
+  - ben: {send: "{n}", times: 2}
+  - anna: {expect: {message_received: {content: "1"}}, within: 1s}
 """)
-    async with guide_server(drop_every=3) as options:
+    async with guide_server(LosingServer(every=2)) as options:
         line, reason, _ = failure(await play(path, options))
-    assert (line, reason) == (5, 'message_received arrived, but content is "2", not "3"')
+    assert (line, reason) == (5, 'message_received arrived, but content is "2", not "1"')
 
 
 async def test_duplicate_fails_expect_nothing(write: Write) -> None:
@@ -118,7 +118,7 @@ async def test_duplicate_fails_expect_nothing(write: Write) -> None:
   - anna: {expect: {message_received: {content: Hello}}}
   - anna: {expect: nothing, for: 200ms}
 """)
-    async with guide_server(double_every=1) as options:
+    async with guide_server(DuplicatingServer(every=1)) as options:
         assert failure(await play(path, options)) == (6, "message_received arrived", "nothing for 200 ms")
 
 
@@ -127,7 +127,7 @@ async def test_swapped_messages_fail_the_order(write: Write) -> None:
   - ben: {send: ["1", "2"]}
   - anna: {expect: [{message_received: {content: "1"}}, {message_received: {content: "2"}}], within: 2s}
 """)
-    async with guide_server(swap_every=1) as options:
+    async with guide_server(ReorderingServer(every=1)) as options:
         line, reason, _ = failure(await play(path, options))
     assert (line, reason) == (5, "such a message_received arrived only before an event that was expected earlier")
 
@@ -137,7 +137,7 @@ async def test_slow_server_fails_within(write: Write) -> None:
   - ben: {send: "Hello"}
   - anna: {expect: {message_received: {content: Hello}}, within: 100ms}
 """)
-    async with guide_server(slow_s=0.8) as options:
+    async with guide_server(QueueingServer(message_s=0.8)) as options:
         _, reason, expected = failure(await play(path, options))
     assert reason.startswith("message_received arrived after ")
     assert expected == "{message_received: {content: Hello}} within 100 ms"
@@ -145,7 +145,7 @@ async def test_slow_server_fails_within(write: Write) -> None:
 
 async def test_step_that_the_server_does_not_offer_is_not_judged(write: Write) -> None:
     path = write('  - ben: {send: "Hello"}\n  - anna: {expect: {message_received: any}}\n  - anna: read\n')
-    async with guide_server() as options:
+    async with guide_server(GuideOnlyServer()) as options:
         report = await play(path, options)
     assert report.outcome is Outcome.INVALID
     assert report.failed is not None

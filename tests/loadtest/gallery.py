@@ -1,0 +1,205 @@
+"""Gallery of broken servers: the result that ``chatws loadtest`` must report for each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from chatws.exit_codes import ExitCode
+from chatws_loadtest.results import Report, ScenarioResult
+from chatws_loadtest.thresholds import MetricKind, default_thresholds
+from tests.loadtest.command import CHATWS
+from tests.support.node import NODE_DIR
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USERS: Final = 20
+TIMEOUT_S: Final = 100.0
+ATTEMPTS: Final = 3
+"""Runs of a row until one is valid: on a busy machine, a missed latency may not be the server's fault."""
+
+LOAD: Final = (f"--users={USERS}", "--rate=4", "--duration=2", "--warmup=0", "--connects=500", "--quiet", "--json")
+"""Load of about 160 messages, enough for p90: a run mostly costs the imports of two processes, 1.2 s of CPU."""
+
+
+class Program(StrEnum):
+    """Program of the gallery, named after its Socket.IO server."""
+
+    NODE = "socket.io"
+    PYTHON = "python-socketio"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenServer:
+    """Row of the gallery."""
+
+    program: Program
+    fault: str
+    code: ExitCode
+    missed: frozenset[str]
+    """Metrics of the thresholds that the run must miss; it must meet all others."""
+    options: tuple[str, ...] = ()
+    """Options in addition to `LOAD`; without ``--scenario``, the scenario is ``steady``."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Exact values of metrics, where the fault determines them."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.program}-{self.fault}"
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryResult:
+    """Exit code and report of a run."""
+
+    code: int
+    report: Report | None
+    output: str
+
+    @property
+    def scenario(self) -> ScenarioResult:
+        """Only scenario of the report."""
+        assert self.report is not None, self.output
+        [scenario] = self.report.scenarios
+        return scenario
+
+    @property
+    def missed(self) -> frozenset[str]:
+        """Metrics of the missed thresholds; none without a report."""
+        return frozenset() if self.report is None else frozenset(row.metric for row in self.scenario.verdict.missed)
+
+    def numbers(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the values of these metrics."""
+        return {name: self.scenario.numbers[name] for name in names}
+
+
+def _row(
+    program: Program,
+    fault: str,
+    *missed: str,
+    options: tuple[str, ...] = (),
+    counts: Mapping[str, int] | None = None,
+    code: ExitCode | None = None,
+) -> BrokenServer:
+    """Create a row; without ``code``, the exit code follows from the missed thresholds."""
+    code = code or (ExitCode.TARGET_MISSED if missed else ExitCode.DONE)
+    return BrokenServer(program, fault, code, frozenset(missed), options, counts or {})
+
+
+NODE: Final = Program.NODE
+PYTHON: Final = Program.PYTHON
+RECONNECT: Final = ("--scenario=reconnect",)
+SHORT_DRAIN: Final = "--drain=5"
+"""For runs in which messages or acks never arrive."""
+
+GALLERY: Final = (
+    _row(NODE, "none"),
+    _row(PYTHON, "none"),
+    # Connections; the rows that take longest come first.
+    _row(NODE, "never-authenticates", code=ExitCode.CANNOT_CONNECT),
+    _row(NODE, "refuses-connections", "connections", "errors"),
+    _row(NODE, "drops-connections", "errors", options=(f"--target=connections>={USERS - 2}",)),
+    # In churn, users leave and return after some seconds.
+    _row(PYTHON, "never-sends-offline", "presence_stuck", options=("--scenario=churn", "--duration=16")),
+    # Latencies, with statistics that the few samples suffice for
+    _row(NODE, "joins-slowly", "joined", options=("--target=joined.p50<500ms",)),
+    _row(NODE, "authenticates-slowly", "connect", options=("--target=connect.p50<500ms",)),
+    _row(NODE, "acks-late", "ack", options=("--target=ack.p90<100ms",)),
+    _row(NODE, "delays-everything", "message", "ack", options=("--target=message.p90<100ms", "--target=ack.p90<100ms")),
+    _row(NODE, "freezes", "message", options=("--target=message.p90<100ms", "--duration=3")),
+    # Delivery
+    _row(PYTHON, "loses-messages", "lost", options=(SHORT_DRAIN,)),
+    _row(PYTHON, "duplicates-messages", "duplicated"),
+    _row(PYTHON, "echoes-twice", "duplicated"),
+    _row(PYTHON, "reorders-messages", "reordered"),
+    _row(PYTHON, "forgets-rejoined-members", "deaf", options=(*RECONNECT, SHORT_DRAIN), counts={"deaf": USERS}),
+    _row(NODE, "leaks-some-messages", "leaked"),
+    _row(NODE, "leaks-all-messages", "leaked"),
+    _row(NODE, "delivers-to-wrong-room", "leaked", "lost", options=(SHORT_DRAIN,)),
+    # Content, sender and time
+    _row(PYTHON, "truncates-content", "altered"),
+    _row(PYTHON, "escapes-content", "altered"),
+    _row(PYTHON, "garbles-encoding", "altered"),
+    _row(PYTHON, "names-wrong-sender", "altered"),
+    _row(PYTHON, "names-wrong-role", "altered"),
+    _row(PYTHON, "sends-constant-time", "misdated"),
+    _row(PYTHON, "sends-time-backwards", "misdated"),
+    _row(PYTHON, "sends-localised-time", "misdated"),
+    _row(PYTHON, "sends-numeric-time", "malformed", "lost", options=(SHORT_DRAIN,)),
+    # Acks
+    _row(NODE, "swallows-acks", "unanswered", "errors", options=(SHORT_DRAIN,)),
+    _row(PYTHON, "never-acks", "unanswered", "errors", options=(SHORT_DRAIN,)),
+    _row(NODE, "acks-twice", "malformed"),
+    _row(NODE, "acks-with-nothing", "malformed"),
+    _row(NODE, "acks-with-another-shape", "malformed"),
+    # Typing and presence
+    _row(NODE, "loses-typing", "typing_lost"),
+    _row(NODE, "never-sends-typing", "typing_lost"),
+    _row(NODE, "never-ends-typing", "typing_stuck"),
+    # Users let typing expire only in a warm-up of this length.
+    _row(NODE, "never-expires-typing", "typing_stuck", options=("--warmup=5",)),
+    _row(PYTHON, "names-wrong-typist", "typing_wrong", "typing_lost"),
+    _row(PYTHON, "never-sends-presence", "presence_lost"),
+    _row(PYTHON, "swaps-presence", "presence_wrong", "presence_lost"),
+    _row(PYTHON, "names-socket-in-presence", "presence_lost"),
+    _row(PYTHON, "sends-messages-only", "typing_lost", "presence_lost"),
+)
+
+
+@contextmanager
+def serve_gallery(node: str, rows: Sequence[BrokenServer]) -> Iterator[Mapping[str, str]]:
+    """Start the servers of these rows; yield their URLs by the row's name."""
+    commands = {
+        Program.NODE: (node, str(NODE_DIR / "broken_server.mjs")),
+        Program.PYTHON: (sys.executable, "-m", "tests.support.broken_server"),
+    }
+    children = []
+    urls: dict[str, str] = {}
+    try:
+        for program, command in commands.items():
+            faults = [f"--fault={row.fault}" for row in rows if row.program is program]
+            if faults:
+                child = subprocess.Popen([*command, *faults], stdout=subprocess.PIPE)
+                children.append(child)
+                assert child.stdout is not None
+                ports = json.loads(child.stdout.readline())
+                urls |= {f"{program}-{fault}": f"http://127.0.0.1:{port}" for fault, port in ports.items()}
+        yield urls
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+def run_row(row: BrokenServer, url: str, files: Sequence[str]) -> GalleryResult:
+    """Run the load test against a server, again while the run is invalid; ``files`` are options that name files."""
+    for _ in range(ATTEMPTS - 1):
+        result = _run(row, url, files)
+        if result.code != ExitCode.INVALID_RUN:
+            return result
+    return _run(row, url, files)
+
+
+def write_targets(folder: Path) -> tuple[str, ...]:
+    """Write thresholds without latencies, and return the option that names them: rows run at the same time."""
+    rows = [row for row in default_thresholds(USERS) if row.kind is not MetricKind.LATENCY]
+    file = folder / "targets.toml"
+    file.write_text("[targets]\n" + "".join(f'{row.metric} = "{row.text.removeprefix(row.metric)}"\n' for row in rows))
+    return ("--targets", str(file))
+
+
+def _run(row: BrokenServer, url: str, files: Sequence[str]) -> GalleryResult:
+    scenario = () if any(option.startswith("--scenario") for option in row.options) else ("--scenario=steady",)
+    command = [CHATWS, "loadtest", "--url", url, *files, *LOAD, *scenario, *row.options]
+    child = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, text=True)
+    report = msgspec.json.decode(child.stdout, type=Report) if child.stdout else None
+    return GalleryResult(child.returncode, report, child.stdout + child.stderr)
