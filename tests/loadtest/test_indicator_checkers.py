@@ -198,3 +198,13 @@ def test_counts_of_processes_are_added_by_kind() -> None:
     total = add_indicators([{"typing": IndicatorCounts(sent=200, lost=200)}, {"typing": IndicatorCounts(sent=40)}])
     assert total["typing"].describe() == "40 of 240 indicators arrived"
     assert total["read"] == IndicatorCounts()
+
+
+@pytest.mark.parametrize("is_disconnected", [False, True])
+def test_offline_user_is_wrong_unless_it_detects_a_disconnect_later(log: DeviationLog, is_disconnected: bool) -> None:
+    presence = PresenceChecker(log)
+    presence.deny("c")
+    if is_disconnected:
+        presence.drop(CUSTOMER, "c")
+    presence.finish(LATE_S)
+    assert log.count("presence_wrong") == (not is_disconnected)

@@ -56,9 +56,10 @@ class IndicatorReceiver:
         user_ids = [user_id for user_id, _ in room.identities]
         is_member = presence.user_id in user_ids
         is_connected = is_member and bool(room.connected >> user_ids.index(presence.user_id) & 1)
-        is_denied = presence.status == OFFLINE and is_connected and not room.has_disconnects
-        if is_denied or (is_for_room and not is_member):
-            room.presence.record_wrong(presence.user_id, presence.status, is_member=is_member)
+        if presence.status == OFFLINE and is_connected and not room.has_disconnects:
+            room.presence.deny(presence.user_id)
+        elif is_for_room and not is_member:
+            room.presence.record_outsider(presence.user_id)
 
     def _record(self, metric: str, since_s: float | None, received_s: float) -> None:
         if since_s is not None and self._ledger.measure_from_s <= since_s < self._ledger.measure_until_s:

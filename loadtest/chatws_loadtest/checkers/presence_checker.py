@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -23,12 +24,14 @@ class PresenceChange(msgspec.Struct):
 class PresenceChecker:
     """Presence of the members of one room."""
 
-    __slots__ = ("_log", "_lost", "_offline", "_online", "_sent")
+    __slots__ = ("_denied", "_log", "_lost", "_offline", "_online", "_sent")
 
     def __init__(self, log: DeviationLog) -> None:
         self._log = log
         self._sent = 0
         self._lost = 0
+        # Members that saw a connected user as offline, by user id.
+        self._denied: Counter[str] = Counter()
         # Changes that peers must see, by user id.
         self._online: dict[str, PresenceChange] = {}
         self._offline: dict[str, PresenceChange] = {}
@@ -66,14 +69,18 @@ class PresenceChecker:
             del changes[user_id]
         return change.since_s
 
-    def record_wrong(self, user_id: str, status: str, *, is_member: bool) -> None:
-        """Record a status that no user had, or one of a user outside the room."""
+    def record_outsider(self, user_id: str) -> None:
+        """Record a status of a user outside the room."""
         if user_id != BOT_USER_ID:
-            what = f"{status} for a connected user" if is_member else "of users outside the room"
-            self._log.add("presence_wrong", what, repr(user_id))
+            self._log.add("presence_wrong", "of users outside the room", repr(user_id))
+
+    def deny(self, user_id: str) -> None:
+        """Record that a member saw a connected user as offline: wrong unless the user detects a disconnect later."""
+        self._denied[user_id] += 1
 
     def drop(self, member: int, user_id: str) -> None:
         """Record a disconnect: the member sees nothing, and its own arrival is not judged if it was not seen."""
+        self._denied.pop(user_id, None)
         self._sent -= self._online.pop(user_id, None) is not None
         bit = 1 << member
         # Not judged if the member was the last one that had to see it.
@@ -86,10 +93,12 @@ class PresenceChecker:
         return not any(change.missing and now_s < change.since_s + GIVE_UP_S for change in self._online.values())
 
     def finish(self, now_s: float) -> IndicatorCounts:
-        """Count the arrivals that a peer never saw; call it once, when no more events can arrive."""
+        """Count what peers never saw, or saw wrongly; call it once, when no more events can arrive."""
         for change in self._online.values():
             if change.missing and now_s >= change.since_s + GIVE_UP_S:
                 self._lost += 1
             elif change.missing:
                 self._sent -= 1
+        for user_id, count in self._denied.items():
+            self._log.add("presence_wrong", "offline for a connected user", repr(user_id), count=count)
         return IndicatorCounts(sent=self._sent, lost=self._lost)
