@@ -87,6 +87,11 @@ class Server:
         return len(self._registry.sessions)
 
     @property
+    def websocket_count(self) -> int:
+        """Number of open WebSockets, including those whose session is closed."""
+        return len(self._context.connections)
+
+    @property
     def unadmitted_count(self) -> int:
         """Number of open sessions that were never admitted."""
         return self._context.admission.unadmitted

@@ -44,6 +44,7 @@ from chatws.server.requests.pipeline import Pipeline
 from chatws.server.requests.rate_limit import AddressRateLimiter
 from chatws.server.service import WebSocketService
 from chatws.server.services import Services
+from chatws.server.tcp import ListenerStats
 from chatws.settings import Settings
 from chatws.store import BadUrl, Store, StoreError
 from chatws.store.factory import make_store
@@ -56,6 +57,10 @@ DRAIN = web.AppKey("chatws.drain", Drain)
 
 ENGINE = web.AppKey("chatws.engine", Server)
 """Key of the Socket.IO server, for an embedding program's own namespaces."""
+
+
+LISTENER = web.AppKey("chatws.listener", ListenerStats)
+"""Key of the counters of TCP connections, which `LimitedSite` updates."""
 
 
 def create_app(
@@ -78,7 +83,8 @@ def create_app(
     server = Server(engine_options(settings))
     clock, bus = clock or SystemClock(), bus or _make_bus(settings)
     services = _make_services(settings, server.of("/"), clock, store or _make_store(settings, clock), bus)
-    services.metrics.registry.register(ServerCollector(services, server))
+    app[LISTENER] = listener = ListenerStats()
+    services.metrics.registry.register(ServerCollector(services, server, listener))
     pipeline = Pipeline(services, {**ROUTES, **rest.ROUTES})
     SocketAdapter(services, pipeline).attach(services.namespace)
     app[ENGINE] = server

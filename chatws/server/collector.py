@@ -11,14 +11,16 @@ from chatws import __version__
 from chatws.engine import Server
 from chatws.protocol.entities import Role
 from chatws.server.services import Services
+from chatws.server.tcp import ListenerStats
 
 
 class ServerCollector(Collector):
     """Collector of the numbers that the engine and the chat keep."""
 
-    def __init__(self, services: Services, server: Server) -> None:
+    def __init__(self, services: Services, server: Server, listener: ListenerStats) -> None:
         self._services = services
         self._server = server
+        self._listener = listener
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their current values."""
@@ -35,6 +37,9 @@ class ServerCollector(Collector):
         yield _gauge("chatws_connections", "Open connections.", "state", states)
         yield _gauge(
             "chatws_transports", "Open connections, by transport.", "transport", server.sessions_by_transport()
+        )
+        yield GaugeMetricFamily(
+            "chatws_http_connections", "Open TCP connections that are not WebSockets.", self._listener.open
         )
         yield GaugeMetricFamily("chatws_rooms", "Rooms with a member.", services.namespace.room_count)
         yield GaugeMetricFamily("chatws_conversations", "Conversations with a member.", len(services.hub))
@@ -68,6 +73,12 @@ class ServerCollector(Collector):
         yield _counter("chatws_opened", "Connections by their first transport.", "transport", stats.opened_total)
         yield _counter("chatws_closed", "Closed connections by reason.", "reason", stats.closed_total)
         yield _counter("chatws_refused", "Rejected handshakes by reason.", "reason", stats.refused_total)
+        yield _counter(
+            "chatws_http_closed",
+            "TCP connections that the listener refused or closed, by reason.",
+            "reason",
+            self._listener.closed,
+        )
         yield _counter("chatws_protocol_errors", "Protocol errors by kind.", "kind", stats.protocol_errors)
         yield _counter("chatws_packets", "Packets by direction.", "direction", packets)
         yield _counter("chatws_bytes", "Payload bytes by direction.", "direction", sizes)

@@ -10,25 +10,28 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import msgspec
 from aiohttp import http_parser, web
 
+from chatws.engine.origin import TrustedProxies
 from chatws.gc_tuning import tune_gc
-from chatws.server.app import DRAIN, create_app
+from chatws.server.app import DRAIN, ENGINE, LISTENER, create_app
 from chatws.server.errors import StartError
 from chatws.server.logs import configure_logging, log_event
 from chatws.server.signals import catch_signals, watch_lifeline
+from chatws.server.tcp import LimitedSite, ListenerLimits
 from chatws.settings import Settings
 
 _log = logging.getLogger("chatws.server")
 
 SPARE_DESCRIPTORS = 128
-"""File descriptors for the database, the log and REST requests, besides those of the connections."""
+"""File descriptors besides those of the Socket.IO connections: for HTTP requests, and the reserved ones."""
+
+RESERVED_DESCRIPTORS = 64
+"""File descriptors that no TCP connection may take: for the database, the log and the requests of a bot."""
 
 BACKLOG = 4096
 """Limit of connections that the kernel keeps until they are accepted."""
-
-LINGERING_S = 2.0
-"""Time to continue reading the body of a request rejected early, so that the client receives the response."""
 
 GC_THRESHOLD = 10_000
 """Allocations between two collections of the youngest generation.
@@ -53,29 +56,46 @@ def run(
         StartError: the server cannot listen, or cannot use a file or the database.
     """
     configure_logging(settings.log_level, settings.log_format, number)
-    raise_file_limit(settings)
+    settings = fit_to_file_limit(settings)
     check_http_parser(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings, announce, lifeline))
 
 
-def raise_file_limit(settings: Settings) -> None:
-    """Raise the limit of open files to the number that the connections need.
+def fit_to_file_limit(settings: Settings) -> Settings:
+    """Raise the limit of open files to the number that the connections need, or lower their number to what is allowed.
 
     Raises:
-        StartError: the hard limit is lower, in production mode.
+        StartError: the hard limit leaves no connection.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    need = settings.connections + SPARE_DESCRIPTORS
-    if soft < need:
-        ceiling = need if hard == resource.RLIM_INFINITY else min(need, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, hard))
-        if ceiling < need and not settings.is_dev:
-            raise StartError(
-                f"{settings.connections} connections",
-                f"the system allows {hard} open files",
-                f"raise it (ulimit -Hn {need}) or set connections={hard - SPARE_DESCRIPTORS}",
-            )
+    needed = settings.connections + SPARE_DESCRIPTORS
+    if soft >= needed:
+        return settings
+    ceiling = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, hard))
+    if ceiling == needed:
+        return settings
+    connections = ceiling - SPARE_DESCRIPTORS
+    if connections < 1:
+        needed = SPARE_DESCRIPTORS + 1
+        raise StartError("the limit of open files", f"is {hard}; the server needs {needed}", f"ulimit -Hn {needed}")
+    log_event(_log, logging.WARNING, "connections_lowered", connections=connections, openFiles=hard)
+    return msgspec.structs.replace(settings, connections=connections)
+
+
+def listener_limits(settings: Settings) -> ListenerLimits:
+    """Return the limits of connections that are not WebSockets; ``limits=off`` disables their numbers."""
+    counted = settings.limits == "on"
+    open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return ListenerLimits(
+        max_connections=settings.http_connections if counted else 0,
+        max_per_address=settings.http_per_address if counted else 0,
+        max_descriptors=0 if open_files == resource.RLIM_INFINITY else open_files - RESERVED_DESCRIPTORS,
+        request_timeout_s=settings.http_request_ms / 1000,
+        keepalive_timeout_s=settings.http_keepalive_ms / 1000,
+        trusted_proxies=TrustedProxies.parse(settings.trusted_proxies),
+    )
 
 
 def check_http_parser(settings: Settings) -> None:
@@ -104,9 +124,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
     try:
         tls = _tls_context(settings)
         app = create_app(settings)
-        runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=2.0, lingering_time=LINGERING_S
-        )
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
     except BaseException:
         listener.close()
@@ -115,7 +133,11 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
         stop = catch_signals()
         if lifeline is not None:
             watch_lifeline(lifeline, stop)
-        await web.SockSite(runner, listener, ssl_context=tls, backlog=BACKLOG).start()
+        engine, limits = app[ENGINE], listener_limits(settings)
+        site = LimitedSite(
+            runner, listener, limits, count_websockets=lambda: engine.websocket_count, stats=app[LISTENER], tls=tls
+        )
+        await site.start()
         announce(_base_url(settings, listener.getsockname()[1]))
         tune_gc(GC_THRESHOLD)
         code = await stop

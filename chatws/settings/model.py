@@ -145,6 +145,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connections_per_address: Annotated[Count, _help("Maximum connections from one address.")] = 1_000
     connections: Annotated[Count, _help("Maximum connections of the process.")] = 20_000
     unauthenticated: Annotated[Count, _help("Maximum unauthenticated connections.")] = 1_000
+    http_connections: Annotated[Count, _help("Maximum TCP connections that are not WebSockets.")] = 40_000
+    http_per_address: Annotated[
+        Count, _help("Maximum TCP connections from one address that are not WebSockets; polling takes two each.")
+    ] = 2_000
     new_per_address_per_s: Annotated[Count, _help("New connections per second from one address.")] = 500
     new_per_s: Annotated[Count, _help("New connections per second.")] = 1_000
     rooms_per_socket: Annotated[Count, _help("Maximum joined conversations of one socket.")] = 50
@@ -162,6 +166,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ping_interval_ms: Annotated[Milliseconds, _help("Engine.IO ping interval.")] = 25_000
     ping_timeout_ms: Annotated[Milliseconds, _help("Time limit for the reply to a ping.")] = 20_000
+    http_request_ms: Annotated[
+        Milliseconds, _help("Time for a TLS handshake, for the head of an HTTP request, and for its body.")
+    ] = 10_000
+    http_keepalive_ms: Annotated[Milliseconds, _help("Time that a TCP connection stays open without a request.")] = (
+        75_000
+    )
     authenticate_ms: Annotated[Milliseconds, _help("Time to authenticate after the transport is opened.")] = (
         contract.AUTHENTICATE_DEADLINE_MS
     )

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import resource
 import shlex
+import socket
 import subprocess
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from tests.conftest import StartServer
+from tests.support.output import OutputLines
 from tests.support.server import CHATWS, ServerProcess, environment_of_children
 
 PURE_PYTHON = {"AIOHTTP_NO_EXTENSIONS": "1"}
@@ -31,16 +35,52 @@ def test_development_logs_a_missing_c_parser(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_production_start_fails_below_the_needed_file_limit(tmp_path: Path) -> None:
-    serve = shlex.join([str(CHATWS), "serve", "--prod", "--port", "0", "--data-dir", str(tmp_path)])
-    command = ["bash", "-c", f"ulimit -n 300; exec {serve}"]
-    env = environment_of_children()
+def with_file_limit(limit: int, tmp_path: Path, *options: str) -> list[str]:
+    serve = shlex.join([str(CHATWS), "serve", "--port", "0", "--data-dir", str(tmp_path), *options])
+    return ["bash", "-c", f"ulimit -n {limit}; exec {serve}"]
+
+
+def test_start_fails_if_the_file_limit_leaves_no_connection(tmp_path: Path) -> None:
+    command, env = with_file_limit(128, tmp_path, "--prod"), environment_of_children()
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "chatws: 20000 connections: the system allows 300 open files; "
-        "raise it (ulimit -Hn 20128) or set connections=172\n"
-    )
+    assert done.stderr == "chatws: the limit of open files: is 128; the server needs 129; ulimit -Hn 129\n"
+
+
+def test_slow_heads_leave_descriptors_for_health_checks_and_open_clients(tmp_path: Path) -> None:
+    """400 connections that never complete a head, on a server with 300 descriptors."""
+    command, env = with_file_limit(300, tmp_path), environment_of_children()
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        log = OutputLines(server.stderr)
+        try:
+            log.wait_for("connections_lowered connections=172", 30)
+            port = int(OutputLines(server.stdout).wait_for(r"http://127\.0\.0\.1:(\d+)", 30)[1])
+            asyncio.run(_stay_connected_beside_slow_heads(port))
+            log.wait_for("http_connection_closed reason=evicted", 30)
+        finally:
+            server.terminate()
+
+
+async def _stay_connected_beside_slow_heads(port: int) -> None:
+    url, slow = f"http://127.0.0.1:{port}", [socket.socket() for _ in range(400)]
+    async with ClientSession() as http, http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket") as client:
+        assert (await client.receive_str()).startswith("0{")
+        try:
+            for connection in slow:
+                connection.connect(("127.0.0.1", port))
+                connection.send(b"GET /health HTTP/1.1\r\nX-Slow: ")
+            async with asyncio.timeout(30):
+                for _ in range(10):
+                    # A client of its own, so that no connection from before the flood is used again.
+                    async with ClientSession() as new, new.get(f"{url}/health") as response:
+                        assert response.status == HTTPStatus.OK
+                await client.send_str("40")
+                assert (await client.receive_str()).startswith("40")
+        finally:
+            for connection in slow:
+                connection.close()
 
 
 def test_file_limit_is_raised_to_the_needed_number(start_server: StartServer) -> None:
