@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from chatws.bots.coze import CozeBot
 from chatws.bots.echo import EchoBot
 from chatws.bots.http_bot import HttpBotClient
+from chatws.bots.internal_addresses import InternalAddresses
 from chatws.bots.openai import OpenAIBot
 from chatws.bots.rules import RulesBot, read_rules
 from chatws.bots.webhook import WebhookBot
@@ -41,12 +43,13 @@ def make_bot(settings: Settings, key: str | None) -> Bot:
         case "rules":
             return _rules(settings)
         case "webhook":
-            return WebhookBot(HttpBotClient(_require(settings.bot_url, "bot_url", "the address of the webhook"), key))
+            url = _require(settings.bot_url, "bot_url", "the address of the webhook")
+            return WebhookBot(_make_client(settings, url, key))
         case "openai":
             return _openai(settings, key)
         case "coze":
             bot_id = _require(settings.bot_id, "bot_id", "the id of the published bot")
-            return CozeBot(HttpBotClient(settings.bot_url or COZE_URL, _require_key(key)), bot_id)
+            return CozeBot(_make_client(settings, settings.bot_url or COZE_URL, _require_key(key)), bot_id)
         case _:
             return EchoBot()
 
@@ -69,7 +72,20 @@ def _openai(settings: Settings, key: str | None) -> OpenAIBot:
     model = _require(settings.bot_model, "bot_model", "the model's name")
     if settings.bot_url is None:
         key = _require_key(key)
-    return OpenAIBot(HttpBotClient(settings.bot_url or OPENAI_URL, key), model, settings.bot_prompt)
+    return OpenAIBot(_make_client(settings, settings.bot_url or OPENAI_URL, key), model, settings.bot_prompt)
+
+
+def _make_client(settings: Settings, url: str, key: str | None) -> HttpBotClient:
+    """Create the client of a service; in production, it connects to internal addresses only if they are listed."""
+    if settings.is_dev:
+        return HttpBotClient(url, key)
+    internal = InternalAddresses(settings.internal_addresses)
+    if internal.is_refused_url(url):
+        host = urlsplit(url).hostname
+        raise BotConfigError(
+            f"bot_url names the internal address {host}", f"if it is yours, list it: --set internal_addresses={host}"
+        )
+    return HttpBotClient(url, key, internal)
 
 
 def _require(value: str | None, name: str, what: str) -> str:

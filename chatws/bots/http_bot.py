@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import hdrs
 
 from chatws.bots.interface import BotError, FailureReason
+from chatws.bots.internal_addresses import ExternalResolver, InternalAddresses
 from chatws.bots.sse import EventStream, EventTooLong, ServerSentEvent
 
 MAX_REQUESTS = 100
@@ -31,9 +32,11 @@ T = TypeVar("T")
 class HttpBotClient:
     """Client of the service at one URL. The caller enforces the timeout of a reply."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, refused: InternalAddresses | None = None) -> None:
+        """Create a client that does not connect to ``refused`` addresses."""
         self._url = url.rstrip("/")
         self._key = key
+        self._refused = refused
         self._session: aiohttp.ClientSession | None = None
         """Created for the first request, because it needs the running event loop."""
 
@@ -116,9 +119,10 @@ class HttpBotClient:
             }
             if self._key:
                 headers[hdrs.AUTHORIZATION] = f"Bearer {self._key}"
+            resolver = None if self._refused is None else ExternalResolver(self._refused)
             self._session = aiohttp.ClientSession(
                 headers=headers,
-                connector=aiohttp.TCPConnector(limit=MAX_REQUESTS),
+                connector=aiohttp.TCPConnector(limit=MAX_REQUESTS, resolver=resolver),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             )

@@ -79,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bot_url: Annotated[
         str | None, _help("Address of the webhook bot, or base URL of the OpenAI-compatible service or of Coze.")
     ] = None
+    internal_addresses: Annotated[
+        tuple[str, ...],
+        _help("Loopback or link-local addresses or networks that the bot's URL may name in production."),
+    ] = ()
     bot_model: Annotated[str | None, _help("Model of the OpenAI-compatible service.")] = None
     bot_prompt: Annotated[
         str | None, _help("System prompt of the model; [[handoff]] in its reply hands off to an agent.")
@@ -134,8 +138,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     join_burst: Annotated[Count, _help("Burst of joins and leaves per socket.")] = 60
     total_per_s: Annotated[Rate, _help("Requests of all kinds per second and socket.")] = 50
     total_burst: Annotated[Count, _help("Burst of requests of all kinds per socket.")] = 200
-    login_failures_per_minute: Annotated[
-        Count, _help("Failed log-ins and unknown sessions per minute and address.")
+    login_failures_per_minute: Annotated[Count, _help("Failed log-ins per minute and address.")] = 10
+    credential_failures_per_minute: Annotated[
+        Count, _help("Invalid tokens and unknown sessions per minute and address.")
     ] = 10
     sessions_per_s: Annotated[
         Rate, _help("New customer sessions per second and address; the burst is connections_per_address.")

@@ -12,6 +12,23 @@ if TYPE_CHECKING:
 LAST_PORT = 65_535
 
 
+LIMITS_DISABLED_BY_ZERO = (
+    "connections",
+    "connections_per_address",
+    "connections_per_agent",
+    "connections_per_session",
+    "credential_failures_per_minute",
+    "http_connections",
+    "http_per_address",
+    "http_request_ms",
+    "login_failures_per_minute",
+    "new_per_address_per_s",
+    "new_per_s",
+    "unauthenticated",
+    "write_stall_ms",
+)
+
+
 class SettingsIssue(NamedTuple):
     """Problem with the settings, its consequence, and the advice."""
 
@@ -53,6 +70,16 @@ def errors(settings: Settings) -> list[SettingsIssue]:
                 "list the origins, for example --cors-origin https://example.org",
             )
         )
+    found += _network_errors("trusted_proxies", settings.trusted_proxies)
+    found += _network_errors("internal_addresses", settings.internal_addresses)
+    if not settings.is_dev and any(_is_everything(entry) for entry in settings.trusted_proxies):
+        found.append(
+            SettingsIssue(
+                "trusted_proxies contains every address",
+                "any client could claim any address, and have limits of its own for each",
+                "list the addresses of the proxies",
+            )
+        )
     if any(name.lower() == "none" for name in settings.jwt_algorithms):
         found.append(
             SettingsIssue("jwt_algorithms must not contain none", "any client could forge tokens", "use HS256")
@@ -88,9 +115,49 @@ def warnings(settings: Settings) -> list[SettingsIssue]:
                 "give --redis-url if there are several servers",
             )
         )
-    if not settings.is_dev and settings.limits == "off":
-        found.append(SettingsIssue("limits are off", "one client can exhaust the server", "leave --limits on"))
-    return found
+    if exposed and settings.metrics == "on":
+        found.append(
+            SettingsIssue(
+                "/metrics is open to all clients",
+                "it shows the load and the number of users",
+                "use --set metrics=local, or block it in the proxy",
+            )
+        )
+    return found + _limit_warnings(settings)
+
+
+def _limit_warnings(settings: Settings) -> list[SettingsIssue]:
+    if settings.is_dev:
+        return []
+    if settings.limits == "off":
+        return [SettingsIssue("limits are off", "one client can exhaust the server", "leave --limits on")]
+    disabled = [name for name in LIMITS_DISABLED_BY_ZERO if getattr(settings, name) == 0]
+    return [
+        SettingsIssue(f"{name} is 0", "there is no such limit, and one client can exhaust the server", "set a number")
+        for name in disabled
+    ]
+
+
+def _network_errors(name: str, entries: tuple[str, ...]) -> list[SettingsIssue]:
+    return [
+        SettingsIssue(
+            f"{name} contains {entry!r}", "it is neither an address nor a network", "use for example 10.0.0.0/8"
+        )
+        for entry in entries
+        if _parse_network(entry) is None
+    ]
+
+
+def _is_everything(entry: str) -> bool:
+    network = _parse_network(entry)
+    return network is not None and network.prefixlen == 0
+
+
+def _parse_network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(entry)
+    except ValueError:
+        return None
 
 
 def _worker_errors(settings: Settings) -> list[SettingsIssue]:

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from chatws.port_owner import find_listeners
+from chatws.settings.validation import errors, warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ class DoctorResult(NamedTuple):
 def run_checks(settings: Settings, port: int) -> list[DoctorResult]:
     """Run all checks."""
     return [
+        *check_settings(settings),
         check_port(settings.host, port),
         check_directory(settings.data_dir),
         check_database(settings),
@@ -40,6 +42,13 @@ def run_checks(settings: Settings, port: int) -> list[DoctorResult]:
         check_assets(),
         check_terminal(),
     ]
+
+
+def check_settings(settings: Settings) -> list[DoctorResult]:
+    """Check combinations of settings: those that prevent a start, and those that weaken the server's protection."""
+    found = [DoctorResult("settings", "broken", f"{what}: {why}", advice) for what, why, advice in errors(settings)]
+    found += [DoctorResult("settings", "note", f"{what}: {why}", advice) for what, why, advice in warnings(settings)]
+    return found or [DoctorResult("settings", "ok", f"no issues in {settings.mode} mode")]
 
 
 def check_port(host: str, port: int) -> DoctorResult:

@@ -116,6 +116,7 @@ def test_doctor_finds_nothing_wrong_before_the_first_start_and_changes_nothing(
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"]) == (0, True)
     assert [finding["name"] for finding in report["findings"]] == [
+        "settings",
         "port",
         "data directory",
         "database",

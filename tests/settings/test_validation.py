@@ -6,9 +6,15 @@ import msgspec
 import pytest
 
 from chatws.settings import Settings
-from chatws.settings.validation import errors, is_loopback, warnings
+from chatws.settings.validation import LIMITS_DISABLED_BY_ZERO, errors, is_loopback, warnings
 
-SAFE = Settings(mode="prod", host="0.0.0.0", tls_cert=Path("c"), tls_key=Path("k"))  # noqa: S104  the value under test
+SAFE = Settings(
+    mode="prod",
+    host="0.0.0.0",  # noqa: S104  the value under test
+    tls_cert=Path("c"),
+    tls_key=Path("k"),
+    metrics="local",
+)
 
 CLUSTER = Settings(workers=3, database_url="postgresql://chat@127.0.0.1/chat", redis_url="redis://127.0.0.1")
 
@@ -47,6 +53,10 @@ def test_defaults_and_a_complete_production_setup_have_no_issues() -> None:
         (msgspec.structs.replace(SAFE, tls_key=None), "TLS"),
         (Settings(tls_key=Path("k")), "TLS"),
         (Settings(jwt_algorithms=("HS256", "none")), "jwt_algorithms"),
+        (msgspec.structs.replace(SAFE, trusted_proxies=("10.0.0.1", "0.0.0.0/0")), "every address"),
+        (msgspec.structs.replace(SAFE, trusted_proxies=("::/0",)), "every address"),
+        (Settings(trusted_proxies=("nginx",)), "trusted_proxies contains 'nginx'"),
+        (Settings(internal_addresses=("10.0.0.1/8",)), "internal_addresses contains '10.0.0.1/8'"),
         (Settings(workers=2), "2 workers on SQLite"),
         (Settings(workers=2, redis_url="redis://127.0.0.1"), "2 workers on SQLite"),
         (Settings(workers=2, database_url="postgresql://chat@127.0.0.1/chat"), "2 workers without Redis"),
@@ -70,6 +80,22 @@ def test_production_without_tls_or_trusted_proxy_is_a_warning() -> None:
 
 def test_production_without_limits_is_a_warning() -> None:
     assert ["limits" in issue.what for issue in warnings(msgspec.structs.replace(SAFE, limits="off"))] == [True]
+
+
+def test_limit_of_zero_is_a_warning_in_production_only() -> None:
+    found = warnings(msgspec.structs.replace(SAFE, connections_per_address=0, http_request_ms=0))
+    assert [issue.what for issue in found] == ["connections_per_address is 0", "http_request_ms is 0"]
+    assert not warnings(Settings(connections_per_address=0, http_request_ms=0))
+
+
+@pytest.mark.parametrize("name", LIMITS_DISABLED_BY_ZERO)
+def test_zero_is_an_allowed_value_of_each_limit_that_it_disables(name: str) -> None:
+    assert getattr(msgspec.convert({name: 0}, Settings), name) == 0
+
+
+def test_metrics_that_all_clients_can_read_are_a_warning() -> None:
+    assert ["/metrics" in issue.what for issue in warnings(msgspec.structs.replace(SAFE, metrics="on"))] == [True]
+    assert not warnings(Settings(mode="prod", metrics="on"))
 
 
 def test_remote_bot_without_tls_is_a_warning() -> None:

@@ -19,6 +19,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
+FORWARDING_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
+"""Headers that proxies add, besides those that begin with ``X-Forwarded-``."""
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     hdrs.CACHE_CONTROL: "no-store",
@@ -87,7 +90,7 @@ def find_nonlocal_reason(request: web.Request) -> str | None:
 
     A development server accepts any session id, so it must serve local clients only.
     """
-    forwarded = next((name for name in request.headers if name.lower().startswith(("forwarded", "x-forwarded-"))), None)
+    forwarded = next((name for name in request.headers if _is_added_by_proxy(name.lower())), None)
     if forwarded is not None:
         return f"A development server does not serve requests from a proxy ({forwarded}); start it with --prod."
     host = request.headers.get(hdrs.HOST, "").lower()
@@ -95,3 +98,7 @@ def find_nonlocal_reason(request: web.Request) -> str | None:
     if name not in LOCAL_HOSTS:
         return "A development server serves only localhost, 127.0.0.1 and [::1]; start it with --prod."
     return None
+
+
+def _is_added_by_proxy(name: str) -> bool:
+    return name in FORWARDING_HEADERS or name.startswith("x-forwarded-")

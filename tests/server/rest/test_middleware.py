@@ -13,7 +13,7 @@ SHOP = "https://shop.example"
 
 
 async def test_development_server_rejects_proxied_requests(chat: RunningChat) -> None:
-    for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-anything"):
+    for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-anything", "X-Real-IP", "Via"):
         for path in PATHS:
             response, text = await fetch(chat, "GET", path, headers={header: "1.2.3.4"})
             assert (response.status, code_of(json.loads(text))) == (403, "forbidden"), (header, path)
