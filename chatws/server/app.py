@@ -18,6 +18,7 @@ from chatws.protocol.events import TypingIndicator
 from chatws.server import frontend, rest
 from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.keys import load_keys
+from chatws.server.auth.login_guard import LoginGuard
 from chatws.server.auth.passwords import PasswordChecker
 from chatws.server.bot.dispatcher import BOT, BotDispatcher
 from chatws.server.bot.notices import BotNotices
@@ -176,7 +177,8 @@ def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store
         metrics=metrics,
         authenticator=Authenticator(settings, load_keys(settings), store, clock),
         passwords=PasswordChecker(),
-        failed_logins=_limit(settings, settings.login_failures_per_minute / 60, settings.login_failures_per_minute),
+        logins=LoginGuard(_per_minute(settings, settings.login_failures_per_minute), is_on=settings.limits == "on"),
+        failed_credentials=_per_minute(settings, settings.credential_failures_per_minute),
         session_starts=_limit(settings, settings.sessions_per_s, settings.connections_per_address),
         registry=registry,
         hub=hub,
@@ -199,6 +201,10 @@ def _make_bot(settings: Settings) -> Bot:
 
 def _limit(settings: Settings, per_s: float, burst: int) -> AddressRateLimiter:
     return AddressRateLimiter(per_s if settings.limits == "on" else 0, burst)
+
+
+def _per_minute(settings: Settings, count: int) -> AddressRateLimiter:
+    return _limit(settings, count / 60, count)
 
 
 def _typing_factory(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chatws.engine import Namespace
 from chatws.server.auth.identity import Authenticator
+from chatws.server.auth.login_guard import LoginGuard
 from chatws.server.auth.passwords import PasswordChecker
 from chatws.server.bot.dispatcher import BotDispatcher
 from chatws.server.clock import Clock
@@ -34,8 +35,9 @@ class Services:
     metrics: Metrics
     authenticator: Authenticator
     passwords: PasswordChecker
-    failed_logins: AddressRateLimiter
-    """Failed log-ins and unknown session ids, by client address."""
+    logins: LoginGuard
+    failed_credentials: AddressRateLimiter
+    """Invalid tokens and unknown session ids, by client address."""
     session_starts: AddressRateLimiter
     registry: ConnectionRegistry
     hub: Hub

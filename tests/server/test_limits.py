@@ -234,7 +234,7 @@ async def test_stalled_reader_is_disconnected_and_others_are_not(start_chat: Sta
 async def test_limits_off_disables_rates_and_counts(start_chat: StartChat) -> None:
     counts = {"rooms_per_socket": 1, "members_per_room": 1, "connections": 1, "connections_per_agent": 1}
     more = {"connections_per_address": 1, "unauthenticated": 1, "new_per_s": 1, "new_per_address_per_s": 1}
-    bursts = {"send_burst": 1, "join_burst": 1, "total_burst": 1, "login_failures_per_minute": 1}
+    bursts = {"send_burst": 1, "join_burst": 1, "total_burst": 1, "credential_failures_per_minute": 1}
     chat = await start_chat(limits="off", **SLOW, **counts, **more, **bursts)
     await fill(chat, 0)
     await fill(chat, 0, conversation_id="conv-2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.server.requests import rate_limit
+from chatws.server.requests.bounded_table import SHARED
 from chatws.server.requests.rate_limit import AddressRateLimiter
 
 
@@ -40,16 +40,23 @@ def test_returned_tokens_never_exceed_the_burst() -> None:
         limit.check("a", now=0)
 
 
-def test_addresses_are_bounded_and_the_least_recently_used_one_is_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "MAX_ADDRESSES", 3)
-    limit = AddressRateLimiter(per_s=0.001, burst=2)
-    for address in ("a", "b", "c", "a", "d"):
-        limit.take(address, now=0)
-    assert len(limit) == 3
+def test_rotating_addresses_does_not_drive_out_an_exhausted_bucket() -> None:
+    limit = AddressRateLimiter(per_s=0.001, burst=2, max_addresses=3)
+    for address in ("a", "a", "b", "c", *(f"rotated-{number}" for number in range(5_000))):
+        limit.count(address, now=0)
+    assert len(limit) <= 3 + SHARED
     with pytest.raises(ChatError):
-        limit.take("a", now=0)
-    for _ in range(2):
-        limit.take("b", now=0)
+        limit.check("a", now=0)
+
+
+def test_full_buckets_make_room_for_other_addresses() -> None:
+    limit = AddressRateLimiter(per_s=1, burst=1, max_addresses=3)
+    for address in ("a", "b", "c"):
+        limit.take(address, now=0)
+    limit.take("d", now=2)
+    assert len(limit) == 1
+    with pytest.raises(ChatError):
+        limit.check("d", now=2)
 
 
 def test_rate_of_zero_disables_the_limit() -> None:

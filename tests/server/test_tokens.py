@@ -152,7 +152,7 @@ async def test_both_keys_verify_while_keys_are_rotated(start_chat: StartChat, tm
 
 
 async def test_guesses_are_limited_per_address(start_chat: StartChat) -> None:
-    chat = await start_chat(login_failures_per_minute=3)
+    chat = await start_chat(credential_failures_per_minute=3)
     codes = [await code_of(chat, "guess") for _ in range(5)]
     assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2
     chat.clock.advance(60)

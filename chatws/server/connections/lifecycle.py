@@ -34,12 +34,12 @@ async def identify(services: Services, address: str, credentials: Authenticate) 
     Raises:
         ChatError: as `Authenticator.identify`, or ``rate_limited``.
     """
-    services.failed_logins.check(address, services.clock.monotonic())
+    services.failed_credentials.check(address, services.clock.monotonic())
     try:
         return await services.authenticator.identify(credentials, first_status=services.conversations.first_status)
     except ChatError as refused:
         if refused.code is ErrorCode.UNAUTHORIZED:
-            services.failed_logins.count(address, services.clock.monotonic())
+            services.failed_credentials.count(address, services.clock.monotonic())
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatws.engine import block_of
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.spec import Limit
+from chatws.server.requests.bounded_table import MAX_KEYS, BoundedTable
 from chatws.settings import Settings
 
 
@@ -30,6 +31,11 @@ class TokenBucket:
         """Undo a `take`."""
         self._tokens = min(self._capacity, self._tokens + 1.0)
 
+    def is_full(self, now: float) -> bool:
+        """Return whether the bucket is as full as a new one."""
+        self.wait_s(now)
+        return self._tokens >= self._capacity
+
     def wait_s(self, now: float) -> float:
         """Return the seconds until a token is available; 0.0 if one is."""
         self._tokens = min(self._capacity, self._tokens + (now - self._updated_at) * self._per_s)
@@ -53,7 +59,7 @@ class RateLimiter:
         Raises:
             ChatError: ``rate_limited`` with ``retryAfterMs``.
         """
-        _raise_if_limited(self._total.take(now))
+        raise_if_limited(self._total.take(now))
 
     def check(self, limit: Limit, now: float) -> None:
         """Count a request against the limit of its kind.
@@ -64,27 +70,30 @@ class RateLimiter:
             ChatError: ``rate_limited`` with ``retryAfterMs``.
         """
         if limit is Limit.SEND:
-            _raise_if_limited(self._send.take(now))
+            raise_if_limited(self._send.take(now))
         elif limit is Limit.JOIN:
-            _raise_if_limited(self._join.take(now))
+            raise_if_limited(self._join.take(now))
 
 
-def _raise_if_limited(wait_s: float) -> None:
+def raise_if_limited(wait_s: float) -> None:
+    """Raise ``rate_limited`` with the time to wait, unless it is 0.
+
+    Raises:
+        ChatError: ``rate_limited`` with ``retryAfterMs``.
+    """
     if wait_s:
         raise ChatError(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait_s * 1000) + 1)
-
-
-MAX_ADDRESSES = 10_000
-"""Maximum number of buckets; the least recently used one is dropped first."""
 
 
 class AddressRateLimiter:
     """Token bucket for each address block (`block_of`); a rate of 0 disables the limit."""
 
-    def __init__(self, per_s: float, burst: int) -> None:
+    def __init__(self, per_s: float, burst: int, max_addresses: int = MAX_KEYS) -> None:
         self._per_s = per_s
         self._burst = burst
-        self._buckets: dict[str, TokenBucket] = {}
+        self._buckets: BoundedTable[TokenBucket] = BoundedTable(
+            lambda now: TokenBucket(per_s, burst, now), TokenBucket.is_full, max_addresses
+        )
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -95,11 +104,11 @@ class AddressRateLimiter:
         Raises:
             ChatError: ``rate_limited``.
         """
-        _raise_if_limited(self.count(address, now))
+        raise_if_limited(self.count(address, now))
 
     def count(self, address: str, now: float) -> float:
         """Count an event; return the seconds by which it exceeds the rate, or 0.0."""
-        return self._bucket_of(address, now).take(now) if self._per_s else 0.0
+        return self._buckets.get(block_of(address), now).take(now) if self._per_s else 0.0
 
     def check(self, address: str, now: float) -> None:
         """Reject an address whose bucket is empty, without counting.
@@ -107,20 +116,12 @@ class AddressRateLimiter:
         Raises:
             ChatError: ``rate_limited``.
         """
-        bucket = self._buckets.get(block_of(address))
+        bucket = self._buckets.find(block_of(address))
         if bucket is not None:
-            _raise_if_limited(bucket.wait_s(now))
+            raise_if_limited(bucket.wait_s(now))
 
     def give_back(self, address: str) -> None:
         """Undo one count."""
-        bucket = self._buckets.get(block_of(address))
+        bucket = self._buckets.find(block_of(address))
         if bucket is not None:
             bucket.give_back()
-
-    def _bucket_of(self, address: str, now: float) -> TokenBucket:
-        block = block_of(address)
-        bucket = self._buckets.pop(block, None) or TokenBucket(self._per_s, self._burst, now)
-        self._buckets[block] = bucket
-        if len(self._buckets) > MAX_ADDRESSES:
-            del self._buckets[next(iter(self._buckets))]
-        return bucket

@@ -16,15 +16,14 @@ async def login(services: Services, context: RequestContext, payload: Login) -> 
     """Issue a token; unknown and disabled agents and wrong passwords get the same error after the same time.
 
     Raises:
-        ChatError: ``unauthorized``, or ``rate_limited`` after too many failures from the address.
+        ChatError: ``unauthorized``, or ``rate_limited`` after too many failures from the address or of the account.
     """
-    # Counted before the password is checked, so that parallel guesses do not all pass.
-    services.failed_logins.take(context.address, services.clock.monotonic())
+    services.logins.attempt(payload.email, context.address, services.clock.monotonic())
     account = await services.store.account_by_email(payload.email)
     matches = await services.passwords.matches(payload.password, account.password_hash if account else None)
     if not matches or account is None or account.disabled or account.user.role != "admin":
         raise ChatError(ErrorCode.UNAUTHORIZED, "Email or password is wrong.")
-    services.failed_logins.give_back(context.address)
+    services.logins.succeeded(payload.email, context.address, services.clock.monotonic())
     return _issue(services, account.user, services.clock.now_ms())
 
 

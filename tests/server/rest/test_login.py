@@ -15,8 +15,10 @@ from tests.support.chat import RunningChat
 from tests.support.peer import Closed, Peer, PeerRefused
 
 
-async def log_in(chat: RunningChat, email: str = EMAIL, password: str = PASSWORD) -> tuple[int, Any]:
-    return await chat.post("/api/auth/login", {"email": email, "password": password})
+async def log_in(
+    chat: RunningChat, email: str = EMAIL, password: str = PASSWORD, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
+    return await chat.post("/api/auth/login", {"email": email, "password": password}, headers=headers)
 
 
 def seconds_left(body: Any) -> float:
@@ -67,6 +69,19 @@ async def test_parallel_guesses_are_limited_per_address_with_retry_after(start_c
     assert (await log_in(chat))[0] == 200
 
 
+async def test_guesses_of_one_account_are_delayed_whatever_the_address(start_chat: StartChat) -> None:
+    """The owner logs in from a known address meanwhile."""
+    chat = await start_chat(trusted_proxies=("127.0.0.1",), mode="prod")
+    await add_agent(chat)
+    owner, other = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    assert (await log_in(chat, headers=owner))[0] == 200
+    guesses = [await log_in(chat, password="guess", headers={"X-Forwarded-For": f"198.51.100.{n}"}) for n in range(7)]
+    assert [status for status, _ in guesses] == [401] * 5 + [429] * 2
+    assert (await log_in(chat, headers=other))[0] == 429
+    assert (await log_in(chat, headers=owner))[0] == 200
+    assert (await log_in(chat, headers=other))[0] == 200
+
+
 async def test_successful_logins_do_not_count_as_failures(start_chat: StartChat) -> None:
     chat = await start_chat(login_failures_per_minute=2)
     await add_agent(chat)
@@ -74,7 +89,7 @@ async def test_successful_logins_do_not_count_as_failures(start_chat: StartChat)
 
 
 async def test_guessed_sessions_and_tokens_count_as_failures_of_the_address(start_chat: StartChat) -> None:
-    chat = await start_chat(mode="prod", login_failures_per_minute=3)
+    chat = await start_chat(mode="prod", credential_failures_per_minute=3)
     answers = [await chat.get("/api/messages", headers={"X-Session-Id": f"guess-{n}"}) for n in range(2)]
     answers += [await chat.get("/api/messages", headers=bearer("guess")) for _ in range(2)]
     assert [status for status, _ in answers] == [401, 401, 401, 429]
