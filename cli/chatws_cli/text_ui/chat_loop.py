@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from chatws.client import AgentClient, ClientError, ConnectionChange, OutboxFull
 from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.responses import InboxAck
+from chatws_cli.exit_signals import handle_exit_signals
 from chatws_cli.output import abandon_stdout
 from chatws_cli.text_ui.inbox import InboxList
 
@@ -28,8 +28,6 @@ ACK_TIMEOUT_S = 30.0
 """Time to wait, at the end of the input, for messages that are not stored yet."""
 
 NO_CONVERSATION = "there is no conversation to write to yet"
-
-_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED, signal.SIGHUP: ExitCode.HUNG_UP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +68,7 @@ class ChatLoop:
         Raises:
             ClientError: the first connection failed, or the conversation could not be joined.
         """
-        loop = asyncio.get_running_loop()
-        for number, code in _SIGNALS.items():
-            loop.add_signal_handler(number, self.end, int(code))
+        handle_exit_signals(asyncio.get_running_loop(), self.end)
         unsubscribe = self.client.on_event(self._on_event)
         try:
             return await self._run()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatws.client import AgentClient, ConnectionChange, Event, MessageReceived
 from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
+from chatws_cli.exit_signals import handle_exit_signals
 from chatws_cli.output import abandon_stdout, print_json
 from chatws_cli.presentation.sanitize import clean_line, excerpt
 from chatws_cli.text_ui.json_records import ack_of, record_of
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from chatws.client import CustomerClient
     from chatws.protocol.entities import Conversation
     from chatws_cli.text_ui.renderer import OutputLine
-
-_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
 class TailOptions(NamedTuple):
@@ -51,9 +49,7 @@ class TailLoop:
         Raises:
             ClientError: the first connection failed, or the conversation could not be joined.
         """
-        loop = asyncio.get_running_loop()
-        for number, code in _SIGNALS.items():
-            loop.add_signal_handler(number, self._end, int(code))
+        handle_exit_signals(asyncio.get_running_loop(), self._end)
         self._client.on_event(self._on_event)
         async with self._client:
             await self._begin()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from chatws.exit_codes import ExitCode
+from chatws_cli.exit_signals import handle_exit_signals
 from chatws_cli.output import abandon_stdout, print_json
 from chatws_cli.top.poller import Frame, MetricsPoller
 from chatws_cli.top.table import line, record, table
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Show = Callable[[Frame], None]
 
-_SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-
 
 async def watch(
     urls: Sequence[str], tls: ssl.SSLContext | None, *, interval_s: float, limit: int | None, as_json: bool
@@ -32,12 +30,11 @@ async def watch(
     """Show at most ``limit`` frames; return the exit code."""
     ended: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
 
-    def end(code: ExitCode) -> None:
+    def end(code: int) -> None:
         if not ended.done():
-            ended.set_result(code)
+            ended.set_result(ExitCode(code))
 
-    for number, code in _SIGNALS.items():
-        asyncio.get_running_loop().add_signal_handler(number, end, code)
+    handle_exit_signals(asyncio.get_running_loop(), end)
     with _screen(as_json=as_json) as show:
         async with aiohttp.ClientSession() as http:
             polling = asyncio.create_task(_poll(MetricsPoller(urls, http, tls), show, interval_s, limit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import os
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,10 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from chatws.exit_codes import ExitCode
+from chatws_cli.exit_signals import handle_exit_signals, ignore_exit_signals
 from chatws_cli.screen.keys import keys_of
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.styles import CSS as STYLE_SHEET
 from chatws_cli.tui.terminal_keys import register_alt_enter
+from chatws_cli.tui.terminal_output import TerminalDriver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,12 +27,6 @@ if TYPE_CHECKING:
 
     from chatws_cli.tui.controller import ChatController
     from chatws_cli.tui.preferences import Preferences
-
-_SIGNALS = {
-    signal.SIGINT: int(ExitCode.INTERRUPTED),
-    signal.SIGTERM: int(ExitCode.TERMINATED),
-    signal.SIGHUP: 128 + int(signal.SIGHUP),
-}
 
 
 class ChatApp(App[int], inherit_bindings=False):
@@ -55,6 +51,11 @@ class ChatApp(App[int], inherit_bindings=False):
         self._controllers = controllers
         self._preferences = preferences
 
+    @property
+    def is_output_blocked(self) -> bool:
+        """Whether a write still waits for the terminal: at its exit, the interpreter would wait for it too."""
+        return isinstance(self._driver, TerminalDriver) and self._driver.is_output_blocked
+
     def compose(self) -> ComposeResult:
         """Place the controllers side by side."""
         with Horizontal():
@@ -64,9 +65,7 @@ class ChatApp(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Start every controller, and exit with the first that ends."""
         self.set_keymap(self._preferences.keys)
-        loop = asyncio.get_running_loop()
-        for number, code in _SIGNALS.items():
-            loop.add_signal_handler(number, self._controllers[0].end, code)
+        handle_exit_signals(asyncio.get_running_loop(), self._controllers[0].end)
         for controller in self._controllers:
             controller.ended.add_done_callback(self._on_ended)
             self.call_after_refresh(controller.begin)
@@ -74,8 +73,7 @@ class ChatApp(App[int], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         """Remove the signal handlers."""
-        for number in _SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        ignore_exit_signals(asyncio.get_running_loop())
 
     def on_app_focus(self) -> None:
         """Handle the focus returning to the terminal."""
@@ -120,12 +118,14 @@ async def run_screen(controllers: Sequence[ChatController], preferences: Prefere
         Exception: the error that ended the application.
     """
     register_alt_enter()
-    app = ChatApp(controllers, preferences)
+    app = ChatApp(controllers, preferences, TerminalDriver)
     try:
         code = await app.run_async(mouse=preferences.mouse)
     finally:
         for controller in controllers:
             await controller.close()
+    if app.is_output_blocked:
+        os._exit(int(ExitCode.HUNG_UP) if code is None else code)
     if app.problem is not None:
         raise app.problem
     return int(ExitCode.DONE) if code is None else code
