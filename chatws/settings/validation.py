@@ -111,7 +111,8 @@ def warnings(settings: Settings) -> list[SettingsIssue]:
         found.append(
             SettingsIssue(
                 "redis_url is not set",
-                "other servers of this database would deliver events of this server only after a few seconds",
+                "other servers of this database would deliver its messages only after a few seconds, and its users would be"
+                " offline there",
                 "give --redis-url if there are several servers",
             )
         )
