@@ -111,8 +111,7 @@ def warnings(settings: Settings) -> list[SettingsIssue]:
         found.append(
             SettingsIssue(
                 "redis_url is not set",
-                "other servers of this database would deliver its messages only after a few seconds, and its users would be"
-                " offline there",
+                "other servers of the database would deliver its messages seconds later, and show its users as offline",
                 "give --redis-url if there are several servers",
             )
         )
