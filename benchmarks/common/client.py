@@ -10,16 +10,14 @@ from typing import cast
 import msgspec
 
 from chatws.wire import socketio
-from chatws.wire.client_protocol import (
+from chatws.wire.client_packets import (
     AckReceived,
-    ClientEvent,
     EventReceived,
     NamespaceRefused,
     ProtocolViolated,
-    SocketIOClientProtocol,
     TransportOpened,
-    UpgradeRejected,
 )
+from chatws.wire.client_protocol import ClientEvent, SocketIOClientProtocol, UpgradeRejected
 from chatws.wire.errors import WireError
 
 OPEN_TIMEOUT_S = 30.0

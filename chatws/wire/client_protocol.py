@@ -1,7 +1,7 @@
 """Sans-I/O Socket.IO client over WebSocket: received bytes in, typed events and bytes to send out.
 
 `SocketIOClientProtocol` covers one connection of the main namespace, from the HTTP upgrade to the close frame. A client
-that leaves frames to a WebSocket library uses `read_packet` and the ``*_packet`` functions only.
+that leaves frames to a WebSocket library uses `client_packets` only.
 
 Sources: RFC 6455 sections 4.1 and 5; the Engine.IO protocol, revision 4; the Socket.IO protocol, revision 5.
 """
@@ -11,17 +11,30 @@ from __future__ import annotations
 import base64
 import os
 import re
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from chatws.wire import engineio, socketio
-from chatws.wire.engineio import EnginePacketType
+from chatws.wire import socketio
+from chatws.wire.client_packets import (
+    MESSAGE,
+    PLAIN_EVENT,
+    PONG_PACKET,
+    EventReceived,
+    PacketEvent,
+    PingReceived,
+    ProtocolViolated,
+    TransportClosed,
+    TransportOpened,
+    connect_packet,
+    disconnect_packet,
+    read_packet,
+    read_plain_ack,
+)
 from chatws.wire.errors import CloseCode, HandshakeError, PacketError, ViolationKind, WireError
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
 from chatws.wire.frames import Opcode, client_frame, close_payload
 from chatws.wire.handshake_key import accept_value
-from chatws.wire.socketio import SocketPacketType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,14 +46,6 @@ MASK_BLOCK_BYTES: Final = 4096
 
 _ACCEPT = re.compile(rb"\r\nsec-websocket-accept:[ \t]*(\S+)[ \t]*(?:\r\n|\Z)", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*(\d{1,6})\s*(?:\r\n|\Z)", re.IGNORECASE)
-_MESSAGE: Final = EnginePacketType.MESSAGE.value.encode()
-_PLAIN_EVENT: Final = f"{EnginePacketType.MESSAGE.value}{SocketPacketType.EVENT.value}["
-"""Prefix of an event of the main namespace without an ack id: nearly all that a server sends."""
-_PLAIN_ACK: Final = f"{EnginePacketType.MESSAGE.value}{SocketPacketType.ACK.value}"
-MAX_PLAIN_ACK_DIGITS: Final = 15
-"""Every id of up to this many digits is below `socketio.MAX_ACK_ID`."""
-
-PONG_PACKET: Final = EnginePacketType.PONG.value.encode()
 
 
 class UpgradeRejected(msgspec.Struct, frozen=True, gc=False):
@@ -50,123 +55,11 @@ class UpgradeRejected(msgspec.Struct, frozen=True, gc=False):
     retry_after_s: float | None
 
 
-class TransportOpened(msgspec.Struct, frozen=True):
-    """Engine.IO OPEN: the client may connect to the namespace."""
-
-    handshake: engineio.OpenPayload
-
-
-class PingReceived(msgspec.Struct, frozen=True, gc=False):
-    """Engine.IO PING; `SocketIOClientProtocol` queues the PONG."""
-
-
 class ProbeAnswered(msgspec.Struct, frozen=True, gc=False):
     """Reply to the probe of an upgrade: the client may stop polling and use the WebSocket."""
 
 
-class NamespaceConnected(msgspec.Struct, frozen=True, gc=False):
-    """CONNECT: the server accepted the namespace."""
-
-    raw_json: str
-
-
-class NamespaceRefused(msgspec.Struct, frozen=True, gc=False):
-    """CONNECT_ERROR, with its payload as received."""
-
-    raw_json: str
-
-
-class NamespaceDisconnected(msgspec.Struct, frozen=True, gc=False):
-    """DISCONNECT: the server ended the namespace."""
-
-
-class EventReceived(msgspec.Struct, frozen=True, gc=False):
-    """Event without a check of its payload; `socketio.split_event` reads it."""
-
-    raw_json: str
-
-
-class AckReceived(msgspec.Struct, frozen=True, gc=False):
-    """Ack without a check of its payload; `socketio.split_ack` reads it."""
-
-    ack_id: int
-    raw_json: str
-
-
-class TransportClosed(msgspec.Struct, frozen=True, gc=False):
-    """Engine.IO CLOSE (``code`` None) or a WebSocket close frame; no event follows."""
-
-    code: int | None = None
-
-
-class ProtocolViolated(msgspec.Struct, frozen=True):
-    """Protocol error of the server; no event follows, and later bytes are ignored."""
-
-    error: WireError
-
-
-PacketEvent = (
-    TransportOpened
-    | PingReceived
-    | NamespaceConnected
-    | NamespaceRefused
-    | NamespaceDisconnected
-    | EventReceived
-    | AckReceived
-    | TransportClosed
-)
 ClientEvent = PacketEvent | UpgradeRejected | ProbeAnswered | ProtocolViolated
-
-
-def read_packet(text: str, namespace: str = socketio.MAIN_NAMESPACE) -> PacketEvent | None:
-    """Read one Engine.IO packet of a server; None for one that a client ignores (PONG, UPGRADE, NOOP).
-
-    ``namespace`` is the one that the client connected to.
-
-    Raises:
-        PacketError: the packet is malformed, binary, or belongs to another namespace.
-    """
-    if namespace == socketio.MAIN_NAMESPACE:
-        if text.startswith(_PLAIN_EVENT):
-            return EventReceived(text[2:])
-        if (ack := _read_plain_ack(text)) is not None:
-            return ack
-    kind = text[:1]
-    if kind == EnginePacketType.MESSAGE:
-        return _read_message(socketio.decode(text, at=1), namespace)
-    if kind == EnginePacketType.PING:
-        return PingReceived()
-    if kind == EnginePacketType.OPEN:
-        return TransportOpened(engineio.decode_open(engineio.decode_packet(text)))
-    if kind == EnginePacketType.CLOSE:
-        return TransportClosed()
-    engineio.decode_packet(text)
-    return None
-
-
-def connect_packet(auth: object = None, namespace: str = socketio.MAIN_NAMESPACE) -> bytes:
-    """Encode CONNECT with the credentials."""
-    return _MESSAGE + socketio.encode_connect(namespace, auth)
-
-
-def event_packet(
-    name: str,
-    args: Sequence[object] = (),
-    *,
-    ack_id: int | None = None,
-    namespace: str = socketio.MAIN_NAMESPACE,
-) -> bytes:
-    """Encode an event; ``ack_id`` requests an ack.
-
-    Raises:
-        TypeError: an argument cannot be encoded as JSON.
-    """
-    return _MESSAGE + socketio.encode_event(name, args, ack_id=ack_id, namespace=namespace)
-
-
-def disconnect_packet(namespace: str = socketio.MAIN_NAMESPACE) -> bytes:
-    """Encode DISCONNECT."""
-    return _MESSAGE + socketio.encode_disconnect(namespace)
 
 
 def mask_frame(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
@@ -241,9 +134,9 @@ class SocketIOClientProtocol:
         events: list[ClientEvent] = []
         for text in texts:
             # The two packets of nearly all traffic; a method call for each would cost a tenth of the time.
-            if text.startswith(_PLAIN_EVENT):
+            if text.startswith(PLAIN_EVENT):
                 events.append(EventReceived(text[2:]))
-            elif (ack := _read_plain_ack(text)) is not None:
+            elif (ack := read_plain_ack(text)) is not None:
                 events.append(ack)
             else:
                 self._receive_text(text, events)
@@ -268,7 +161,7 @@ class SocketIOClientProtocol:
             TypeError: an argument cannot be encoded as JSON.
         """
         packet = socketio.encode_event(name, args, ack_id=ack_id, namespace=self._namespace)
-        return client_frame(_MESSAGE + packet, _next_mask())
+        return client_frame(MESSAGE + packet, _next_mask())
 
     def send_disconnect(self) -> bytes:
         """Frame DISCONNECT."""
@@ -368,37 +261,6 @@ class SocketIOClientProtocol:
     def _end(self, event: ClientEvent, events: list[ClientEvent]) -> None:
         self._is_receiving, self._has_ended = False, True
         events.append(event)
-
-
-def _read_plain_ack(text: str) -> AckReceived | None:
-    """Read an ack of the main namespace; None for any other packet and for one that needs `socketio.decode`."""
-    if not text.startswith(_PLAIN_ACK):
-        return None
-    bracket = text.find("[", 2, 2 + MAX_PLAIN_ACK_DIGITS + 1)
-    digits = text[2:bracket]
-    if bracket < 0 or not (digits.isascii() and digits.isdigit()):
-        return None
-    return AckReceived(int(digits), text[bracket:])
-
-
-def _read_message(packet: socketio.SocketPacket, namespace: str) -> PacketEvent:
-    if packet.namespace != namespace:
-        raise PacketError(ViolationKind.ORDER, "packet of a namespace that the client did not connect to")
-    match packet.type:
-        case SocketPacketType.EVENT:
-            return EventReceived(packet.raw_json)
-        case SocketPacketType.ACK:
-            assert packet.ack_id is not None  # `socketio.decode` refuses an ack without one
-            return AckReceived(packet.ack_id, packet.raw_json)
-        case SocketPacketType.CONNECT:
-            return NamespaceConnected(packet.raw_json)
-        case SocketPacketType.CONNECT_ERROR:
-            return NamespaceRefused(packet.raw_json)
-        case SocketPacketType.DISCONNECT:
-            return NamespaceDisconnected()
-        case SocketPacketType.BINARY_EVENT | SocketPacketType.BINARY_ACK:
-            raise PacketError(ViolationKind.BINARY, "binary packet")
-    assert_never(packet.type)
 
 
 def _masks() -> Iterator[bytes]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from chatws.wire.client_packets import ProtocolViolated
 from chatws.wire.client_protocol import (
     ClientEvent,
     ProbeAnswered,
-    ProtocolViolated,
     SocketIOClientProtocol,
     mask_frame,
 )

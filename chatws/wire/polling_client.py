@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from chatws.wire.client_protocol import (
+from chatws.wire.client_packets import (
     PONG_PACKET,
     PacketEvent,
     PingReceived,

@@ -11,7 +11,7 @@ import msgspec
 
 from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping, ServerTranslator
 from chatws.wire import socketio
-from chatws.wire.client_protocol import (
+from chatws.wire.client_packets import (
     PONG_PACKET,
     AckReceived,
     EventReceived,

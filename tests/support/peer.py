@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from chatws.wire.client_protocol import (
+from chatws.wire.client_packets import (
     PONG_PACKET,
     AckReceived,
     EventReceived,

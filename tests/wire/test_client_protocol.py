@@ -5,24 +5,26 @@ import json
 import pytest
 
 from chatws.wire import frames, socketio
-from chatws.wire.client_protocol import (
-    MAX_HEAD_BYTES,
+from chatws.wire.client_packets import (
     AckReceived,
-    ClientEvent,
     EventReceived,
     NamespaceConnected,
     NamespaceDisconnected,
     NamespaceRefused,
     PingReceived,
     ProtocolViolated,
-    SocketIOClientProtocol,
     TransportClosed,
     TransportOpened,
-    UpgradeRejected,
     connect_packet,
     disconnect_packet,
     event_packet,
     read_packet,
+)
+from chatws.wire.client_protocol import (
+    MAX_HEAD_BYTES,
+    ClientEvent,
+    SocketIOClientProtocol,
+    UpgradeRejected,
 )
 from chatws.wire.engineio import OpenPayload
 from chatws.wire.errors import HandshakeError, PacketError, ViolationKind

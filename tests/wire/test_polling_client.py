@@ -5,16 +5,16 @@ import json
 import pytest
 
 from chatws.wire import frames
-from chatws.wire.client_protocol import (
+from chatws.wire.client_packets import (
     EventReceived,
     NamespaceConnected,
     PingReceived,
-    ProbeAnswered,
     ProtocolViolated,
     TransportClosed,
     TransportOpened,
     event_packet,
 )
+from chatws.wire.client_protocol import ProbeAnswered
 from chatws.wire.client_upgrade import UpgradeClientProtocol
 from chatws.wire.errors import PacketError, ViolationKind
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role

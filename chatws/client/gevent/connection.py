@@ -13,9 +13,8 @@ from gevent import get_hub
 
 from chatws.client.core.effects import ConnectionEnd
 from chatws.client.core.refusals import read_connect_error
-from chatws.wire.client_protocol import (
+from chatws.wire.client_packets import (
     AckReceived,
-    ClientEvent,
     EventReceived,
     NamespaceConnected,
     NamespaceDisconnected,
@@ -24,9 +23,9 @@ from chatws.wire.client_protocol import (
     ProtocolViolated,
     TransportClosed,
     TransportOpened,
-    UpgradeRejected,
     connect_packet,
 )
+from chatws.wire.client_protocol import ClientEvent, UpgradeRejected
 from chatws.wire.errors import HandshakeError, WireError
 from chatws.wire.polling_client import RequestRejected
 

@@ -12,7 +12,7 @@ from chatws.client.core.effects import ConnectionEnd
 from chatws.client.gevent.connection import USER_AGENT, ConnectionListener, GeventConnection
 from chatws.client.gevent.http_channel import HttpChannel
 from chatws.client.gevent.upgrade import WebSocketUpgrade
-from chatws.wire.client_protocol import TransportOpened, disconnect_packet, event_packet
+from chatws.wire.client_packets import TransportOpened, disconnect_packet, event_packet
 from chatws.wire.polling_client import CLOSE_PACKET, PollingClientProtocol
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import msgspec
 from chatws.client.mapping import CompiledMapping, ServerMapping, ServerTranslator
 from chatws.client.mapping.paths import compile_path
 from chatws.wire import engineio
-from chatws.wire.client_protocol import connect_packet
+from chatws.wire.client_packets import connect_packet
 from chatws_loadtest.check.check_context import CheckContext
 from chatws_loadtest.check.errors import NotOffered
 from chatws_loadtest.check.registry import addition_check, guide_check, require
