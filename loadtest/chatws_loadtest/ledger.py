@@ -29,7 +29,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int = 0
     """Missing from a live stream that went on, and found by catching up."""
     duplicated: int = 0
-    """Received twice by a member on one connection."""
+    """Received twice by a member on one connection, or with two values of ``seq``."""
     reordered: int = 0
     """Received by a member after a later message."""
     stalled: int = msgspec.field(default=0, name="deaf")
@@ -80,6 +80,8 @@ class LedgerEntry(msgspec.Struct, eq=False):
     missing: int
     """Bit mask of the members that have not received it."""
     content: str = ""
+    seq: int = 0
+    """Number under which it was received or acked first; 0: none yet, or the server has none."""
     acked: bool = False
     is_altered: bool = False
     """A member received it with another content, conversation, sender or role."""
@@ -131,7 +133,7 @@ class Ledger:
         self.acked = 0
         self.sent = 0
         self.stored: dict[int, list[tuple[int, int]]] = {}
-        """(seq, number) of every acked message, by room."""
+        """(seq, number) of every message that was acked with a ``seq``, by room."""
         self.deviations = DeviationLog()
         self.expected: dict[str, LedgerEntry] = {}
         """Messages in flight by content."""
@@ -207,7 +209,9 @@ class Ledger:
         entry = self._entries[number]
         entry.acked = True
         self.acked += 1
-        self.stored[entry.room].append((seq, number))
+        if seq:
+            entry.seq = entry.seq or seq
+            self.stored[entry.room].append((seq, number))
         self._record("ack", entry.scheduled_s, now_s)
         if self.transports:
             self._record(f"ack@{self.transports[entry.room, entry.sender]}", entry.scheduled_s, now_s)
@@ -227,19 +231,19 @@ class Ledger:
         is_new = entry is not None and bool(entry.missing >> member & 1)
         stream = self._members[room][member]
         if seq:
-            stream.receive(seq, dated_s, is_new=is_new)
+            stream.receive(seq, dated_s, is_new=is_new, other_seq=0 if is_new else self._find_seq(room, number))
         else:
             is_repeat = not is_new and number in self._repeats and self._repeats[number].explain(member)
             stream.receive_unnumbered(sender, number, dated_s, is_new=is_new, is_repeat=is_repeat)
         if entry is not None and is_new:
-            self._deliver(number, entry, member, now_s)
+            self._deliver(number, entry, member, seq, now_s)
 
     def catch_up(self, room: int, member: int, number: int, seq: int, now_s: float) -> None:
         """Record a copy that a member received in the reply to a join or to a history request."""
         self._members[room][member].fetch(seq)
         entry = self._entries.get(number)
         if entry is not None and entry.missing >> member & 1:
-            self._deliver(number, entry, member, now_s)
+            self._deliver(number, entry, member, seq, now_s)
 
     def is_room_settled(self, room: int) -> bool:
         """Return whether no message of this room is in flight."""
@@ -296,8 +300,17 @@ class Ledger:
     def _backdated(self) -> int:
         return sum(member.backdated for room in self._members.values() for member in room)
 
-    def _deliver(self, number: int, entry: LedgerEntry, member: int, now_s: float) -> None:
+    def _find_seq(self, room: int, number: int) -> int:
+        """Return the ``seq`` of a message that was received or acked; 0 if there is none."""
+        entry = self._entries.get(number)
+        if entry is not None:
+            return entry.seq
+        # Copies of acked messages are rare, and soon after the ack.
+        return next((seq for seq, acked in reversed(self.stored[room]) if acked == number), 0)
+
+    def _deliver(self, number: int, entry: LedgerEntry, member: int, seq: int, now_s: float) -> None:
         entry.missing &= ~(1 << member)
+        entry.seq = entry.seq or seq
         if member != entry.sender:
             self._delivered += 1
             self._record("message", entry.scheduled_s, now_s)

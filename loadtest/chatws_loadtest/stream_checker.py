@@ -68,9 +68,16 @@ class StreamChecker:
         self._early.clear()
         self._holes.clear()
 
-    def receive(self, seq: int, dated_s: float = 0.0, *, is_new: bool) -> None:
-        """Check a live message by its ``seq`` and timestamp (0: unknown); ``is_new``: it is the first copy."""
+    def receive(self, seq: int, dated_s: float = 0.0, *, is_new: bool, other_seq: int = 0) -> None:
+        """Check a live message by its ``seq`` and timestamp (0: unknown); ``is_new``: it is the first copy.
+
+        ``other_seq`` is the one of the first copy: a message that is stored twice continues the stream.
+        """
         self._received_since += 1
+        if other_seq and other_seq != seq:
+            self.duplicated += 1
+            # The copy is counted, but its place in the stream is checked like that of any message.
+            is_new = True
         if self._head is not None and seq == self._head + 1:
             self._head = seq
             self._last_dated_s = self._check_date(self._last_dated_s, dated_s)

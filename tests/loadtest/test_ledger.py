@@ -143,6 +143,22 @@ def test_second_copy_to_one_member_is_duplicated(ledger: Ledger, is_numbered: bo
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1, duplicated=1)
 
 
+@pytest.mark.parametrize("is_acked_first", [True, False])
+def test_message_that_is_stored_twice_is_duplicated(ledger: Ledger, is_acked_first: bool) -> None:
+    number = send(ledger, seq=1) if is_acked_first else ledger.send(ROOM, CUSTOMER, 0.0, 0.0)
+    deliver(ledger, number, 1)
+    deliver(ledger, number, 2)
+    deliver(ledger, send(ledger, seq=3), 3)
+    assert ledger.balance() == Balance(
+        sent=2, acked=1 + is_acked_first, delivered=2, duplicated=2, unanswered=not is_acked_first
+    )
+
+
+def test_ack_without_seq_is_not_compared_with_the_history(ledger: Ledger) -> None:
+    send(ledger, seq=0)
+    assert not ledger.stored[ROOM]
+
+
 def test_second_copy_of_a_resent_message_is_duplicated_only_with_seq(ledger: Ledger) -> None:
     for room, seq in ((0, 0), (1, 1)):
         number = send(ledger, seq=seq, room=room)
