@@ -181,7 +181,8 @@ def _doubt(threshold: Threshold, value: float, health: GeneratorHealth, invalida
     lag = _describe_lag(health)
     if threshold.kind is MetricKind.LATENCY:
         # The lag of the rarest cases is larger than the p99 that more common ones are corrected by.
-        is_rare = threshold.percent is None or threshold.percent > 99  # noqa: PLR2004  the lag's percentile
+        percent = 100.0 if threshold.statistic == "max" else threshold.percent or 0.0
+        is_rare = percent > 99  # noqa: PLR2004  the lag's percentile
         send_us = health.send_lag_max_us if is_rare else 0
         loop_us = health.loop_lag_max_us if is_rare else 0
         lag_us = max(send_us, health.send_lag_p99_us) + max(loop_us, health.loop_lag_p99_us)
