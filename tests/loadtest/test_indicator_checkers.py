@@ -61,6 +61,11 @@ def test_typing_over_a_disconnect_is_not_judged(typing: TypingChecker) -> None:
     assert typing.finish(LATE_S) == IndicatorCounts()
 
 
+def test_typing_that_no_peer_can_see_is_not_counted(typing: TypingChecker) -> None:
+    typing.start(CUSTOMER, "c", 0, 1.0, 1.0)
+    assert typing.finish(LATE_S) == IndicatorCounts()
+
+
 def test_message_ends_typing_unless_the_user_stopped_before(typing: TypingChecker, log: DeviationLog) -> None:
     start(typing, 1.0)
     typing.saw_start(AGENT, "c", 1.0)

@@ -39,7 +39,7 @@ class ReadChecker:
             elif earlier.missing:
                 kept[earlier_seq] = earlier
         self._marks[user_id] = {**kept, seq: SentMark(now_s, peers)}
-        self._sent += 1
+        self._sent += bool(peers)
 
     def cancel(self, user_id: str, seq: int) -> None:
         """Record that a mark was refused, or that its outcome is unknown: it is not judged."""

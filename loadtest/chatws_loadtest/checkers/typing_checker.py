@@ -61,7 +61,7 @@ class TypingChecker:
             elif earlier.missing:
                 unseen.append(earlier)
         self._starts[sender] = [*unseen, TypingStart(scheduled_s, now_s, peers)]
-        self._sent += 1
+        self._sent += bool(peers)
 
     def expect_end(self, sender: int, within_s: float) -> None:
         """Record that the member's latest typing must end within this time after its start, without a message."""
