@@ -176,6 +176,9 @@ def test_page_escapes_names_and_has_a_plot_of_each_series(tmp_path: Path) -> Non
     assert "partial" in page
 
 
-def test_folder_without_reports_is_a_usage_error(tmp_path: Path) -> None:
+def test_folder_without_reports_is_a_usage_error_that_names_those_left_out(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, msgspec.structs.replace(GOOD, partial=True))
     done = run_trend(tmp_path)
-    assert (done.returncode, "holds no report" in done.stderr) == (2, True)
+    assert (done.returncode, "holds no report" in done.stderr, "steady: partial" in done.stderr) == (2, True, True)
+    missing = run_trend(tmp_path / "missing")
+    assert (missing.returncode, "is not a folder" in missing.stderr) == (2, True)

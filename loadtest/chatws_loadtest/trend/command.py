@@ -29,12 +29,15 @@ def trend(
     Runs with the same scenario, users, rate, server and machine form a series. Partial and invalid runs are left out.
     Exit codes: 0 no regression, 99 a regression, 2 wrong usage.
     """
+    if not folder.is_dir():
+        raise CommandExit(f"{folder} is not a folder", ExitCode.USAGE)
     try:
         history = read_history(folder, last)
     except OSError as problem:
         raise CommandExit(f"{problem.filename} cannot be read: {problem.strerror}", ExitCode.USAGE) from problem
     if not history.series:
-        raise CommandExit(f"{folder} holds no report of a complete, valid run", ExitCode.USAGE)
+        omitted = "".join(f"\n  left out: {run.file}: {run.reason}" for run in history.omitted)
+        raise CommandExit(f"{folder} holds no report of a complete, valid run{omitted}", ExitCode.USAGE)
     trends = find_trends(history.series)
     print(_to_json(trends, history) if as_json else describe_trends(trends, history))
     if html is not None:
