@@ -42,6 +42,15 @@ async def test_locust_ends_without_credentials(shared_server: ServerProcess) -> 
     assert await locust(USAGE, "--headless", "--host", shared_server.url, "-u", "2", "-t", "1m") == {}
 
 
+async def test_locust_refuses_an_unreadable_threshold() -> None:
+    child = await start_locust("--headless", "--host", "http://127.0.0.1:9", "-t", "1m", "--target", "fast")
+    assert child.stdout is not None
+    output = (await child.stdout.read()).decode()
+    assert "'fast' is not a threshold" in output
+    assert "Traceback" not in output
+    assert await child.wait() == USAGE
+
+
 async def test_locust_searches_for_the_capacity_with_its_workers(tmp_path: Path) -> None:
     server, port = ServerProcess(tmp_path / "server", "--set", "connections=5"), free_port()
     await asyncio.to_thread(server.start)

@@ -37,7 +37,7 @@ from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, Schedule
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
 from chatws_loadtest.mapping_limits import compared_fields
 from chatws_loadtest.options import find_credentials
-from chatws_loadtest.thresholds import combine, default_thresholds, parse_threshold
+from chatws_loadtest.thresholds import ThresholdError, combine, default_thresholds, parse_threshold
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -77,7 +77,9 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
     parser.add_argument("--scenario", choices=["steady", "capacity"], default="steady", help="Load of the test.")
     parser.add_argument("--step-seconds", type=float, default=8.0, help="Seconds measured in each step of capacity.")
-    parser.add_argument("--target", action="append", default=[], help="Additional threshold of the steps.")
+    parser.add_argument(
+        "--target", type=_target, action="append", default=[], help="Additional threshold of the steps."
+    )
     parser.add_argument("--message-rate", type=_rate, default=1.0, help="Messages per second of each user.")
 
 
@@ -189,6 +191,14 @@ def _rate(text: str) -> float:
         if LOWEST_RATE <= float(text) <= HIGHEST_RATE:
             return float(text)
     raise ArgumentTypeError(f"{text!r} is not between {LOWEST_RATE} and {HIGHEST_RATE:.0f}")
+
+
+def _target(text: str) -> str:
+    try:
+        parse_threshold(text)
+    except ThresholdError as problem:
+        raise ArgumentTypeError(str(problem)) from problem
+    return text
 
 
 def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> WorkerPlan:
