@@ -49,7 +49,7 @@ def handle_exit_signals(loop: asyncio.AbstractEventLoop, end: Callable[[int], ob
             signal.signal(number, _start_watchdog)
 
 
-def ignore_exit_signals(loop: asyncio.AbstractEventLoop) -> None:
+def restore_exit_signals(loop: asyncio.AbstractEventLoop) -> None:
     """Restore the default effect of the signals."""
     for number in EXIT_CODES:
         loop.remove_signal_handler(number)

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from chatws.exit_codes import ExitCode
-from chatws_cli.exit_signals import handle_exit_signals, ignore_exit_signals
+from chatws_cli.exit_signals import handle_exit_signals, restore_exit_signals
 from chatws_cli.screen.keys import keys_of
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.styles import CSS as STYLE_SHEET
@@ -73,7 +73,7 @@ class ChatApp(App[int], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         """Remove the signal handlers."""
-        ignore_exit_signals(asyncio.get_running_loop())
+        restore_exit_signals(asyncio.get_running_loop())
 
     def on_app_focus(self) -> None:
         """Handle the focus returning to the terminal."""
