@@ -43,7 +43,7 @@ def main() -> None:
 
 @app.callback(
     invoke_without_command=True,
-    epilog="Example: chatws loadtest --users 100 --target 'message.p99<200ms' --report out",
+    epilog="Example: chatws loadtest --users 200 --target 'message.p99<200ms' --report out",
 )
 def loadtest(  # noqa: PLR0917  these are options, never positional
     ctx: typer.Context,
@@ -135,7 +135,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     if ctx.invoked_subcommand is not None:
         _refuse_options(ctx)
         return
-    if init_ci is not None:
+    if init_ci is not None or force:
         _write_ci_files(init_ci, force=force)
         return
     if url is not None:
@@ -195,7 +195,9 @@ def _refuse_options(ctx: typer.Context) -> None:
             raise CommandExit(f"--{name.replace('_', '-')} has no effect on {ctx.invoked_subcommand}", ExitCode.USAGE)
 
 
-def _write_ci_files(system: CiSystem, *, force: bool) -> None:
+def _write_ci_files(system: CiSystem | None, *, force: bool) -> None:
+    if system is None:
+        raise CommandExit("--force has no effect without --init-ci", ExitCode.USAGE)
     try:
         paths = write_ci_files(system, Path(), force=force)
     except CiFileExists as problem:
