@@ -167,7 +167,8 @@ class StatsCollector:
             self._measured_from[process] = self._measured_from[process] or before
             self._measured_to[process] = stats
             current = self.connections
-            self._fewest_connections = min(current, self._fewest_connections or current)
+            fewest = self._fewest_connections
+            self._fewest_connections = current if fewest is None else min(current, fewest)
 
     def _bucket(self, at_s: float) -> _Bucket:
         second = -1 if self.start_s == float("inf") else int(at_s - self.start_s)
