@@ -58,8 +58,14 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         typer.Option(help="Scenario file that gives the users' habits; default scenario: steady.", metavar="FILE"),
     ] = None,
     users: Annotated[
-        int, typer.Option(metavar="N", min=2, help="Simulated users; each has one connection.")
-    ] = GUIDE_USERS,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            help="Simulated users, each with one connection; with stages, users of the largest one.",
+            show_default=f"{GUIDE_USERS}, or as the stages of --profile",
+        ),
+    ] = None,
     rate: Annotated[
         float, typer.Option(metavar="N", min=0.01, max=100, help="Messages per second of each user.")
     ] = 1.0,
@@ -148,11 +154,12 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         older=None if compare is None else read_report(compare),
         tolerance=tolerance / 100,
     )
-    require_open_files(users // processes, transport)
-    thresholds = find_thresholds(target or [], targets, users)
-    load = None if profile is None else read_profile(profile)
+    load = None if profile is None else read_profile(profile, scenario, duration)
+    users = users or (load and load.most_users) or GUIDE_USERS
     if load is not None:
         scenario, rate = scenario or ["steady"], load.rate or rate
+    require_open_files(users // processes, transport)
+    thresholds = find_thresholds(target or [], targets, users if load is None else load.users_in_rooms(users))
     scenarios = find_scenarios(scenario, target or [], transport)
     if report is not None:
         create_folder(report)

@@ -74,7 +74,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
     unchecked = {name: reason for name, reason in unchecked.items() if name in scenario.metrics}
     judged = [item for item in run.thresholds if item.metric in scenario.metrics and item.metric not in unchecked]
     judged = [item for item in judged if item.text not in run.undecided]
-    details = _explain(indicators, deviations)
+    details = _explain(indicators, deviations) | _describe_stages(run)
     if pool.refusals and "capacity" not in scenario.metrics:
         judged = _judge_connections(run, judged)
         details["connections"] = _describe_connections(run)
@@ -107,6 +107,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         unchecked=_group_by_reason(unchecked),
         findings=[*run.findings, *await _closing_findings(run, done, usage)],
         steps=run.steps,
+        stages=run.stages,
         curve=run.curve,
         partial=early,
     )
@@ -127,11 +128,19 @@ async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[s
     numbers = {
         **{name: float(fields[name]) for name in DELIVERY_METRICS if name != "unstored"},
         "unstored": float(unstored),
-        "connections": float(run.stats.fewest_connections),
+        "connections": float(_count_connections(run)),
         "sent": float(balance.sent),
         "errors": failed / max(1, run.stats.requests),
     }
     return _Counts(balance, failures, numbers)
+
+
+def _count_connections(run: ScenarioRun) -> int:
+    """Return the fewest connections while measured; of a run in stages, the largest stage without missing users."""
+    if not run.stages:
+        return run.stats.fewest_connections
+    missing = max(stage.users - stage.connections for stage in run.stages)
+    return max(stage.users for stage in run.stages) - missing
 
 
 def _indicator_numbers(indicators: Mapping[str, IndicatorCounts], deviations: DeviationLog) -> dict[str, float]:
@@ -166,6 +175,17 @@ def _describe_connections(run: ScenarioRun) -> str:
     pool = run.load.pool
     users = pool.connected + pool.refusals.total()
     return f"{pool.connected} of {users} users could join; {describe_refusals(pool.refusals)}"
+
+
+def _describe_stages(run: ScenarioRun) -> dict[str, str]:
+    """Explain a number of connections by the stages that did not have all of their users."""
+    short = [
+        f"stage {number}: {stage.connections} of {stage.users} users were connected at its end"
+        for number, stage in enumerate(run.stages, 1)
+        if stage.connections < stage.users
+    ]
+    reason = [run.stats.connect_error] if run.stats.connect_error else []
+    return {"connections": "; ".join([*short, *reason])} if short else {}
 
 
 def _group_by_reason(unchecked: Mapping[str, str]) -> list[str]:

@@ -87,12 +87,17 @@ def require_writable(file: Path) -> None:
         raise CommandExit(f"{file} cannot be written to", ExitCode.USAGE)
 
 
-def read_profile(path: Path) -> LoadProfile:
-    """Read the users' habits from a scenario file."""
+def read_profile(path: Path, scenarios: list[str] | None, duration_s: float | None) -> LoadProfile:
+    """Read the users' habits from a scenario file, whose stages replace the steps and the duration of ``steady``."""
     try:
-        return profile_of(read_script(path))
+        profile = profile_of(read_script(path))
     except ScenarioFileError as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
+    if profile.stages and set(scenarios or ["steady"]) != {"steady"}:
+        raise CommandExit(f"{path} has stages, which only the scenario steady can run", ExitCode.USAGE)
+    if profile.stages and duration_s is not None:
+        raise CommandExit(f"{path} has stages with their own times; leave out --duration", ExitCode.USAGE)
+    return profile
 
 
 def read_report(path: Path) -> Report:

@@ -80,6 +80,16 @@ class RampStep(ResultStruct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+class StageResult(ResultStruct, frozen=True, kw_only=True):
+    """Stage of a scenario run: its load, and the connections at its end."""
+
+    users: int
+    rate: float
+    """Messages per second of each user."""
+    duration_s: float
+    connections: int
+
+
 class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     """Result of one scenario run; ``unchecked`` names the checks that the server cannot support."""
 
@@ -107,10 +117,17 @@ class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     unchecked: list[str]
     findings: list[str]
     steps: list[RampStep] = []
+    stages: list[StageResult] = []
+    """Stages of a load profile that have ended."""
     curve: CapacityCurve | None = None
     """Connections that the server carries, and the steps that found them."""
     partial: bool = False
     """The run was stopped before its end."""
+
+    @property
+    def load(self) -> str:
+        """Rate of each user, or the number of stages."""
+        return f"in {len(self.stages)} stages" if self.stages else f"{self.rate:g} messages/s each"
 
 
 class Report(ResultStruct, frozen=True, kw_only=True):

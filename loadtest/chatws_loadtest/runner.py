@@ -52,7 +52,7 @@ async def run(request: RunRequest, console: Console, stop: asyncio.Event, *, qui
         if stop.is_set():
             break
         numbers[name] += 1
-        scenario = SCENARIOS[name].with_profile(request.options.profile)
+        scenario = SCENARIOS[name].with_profile(request.options)
         result = await _run_scenario(request, scenario, core, console, stop, number=numbers[name], quiet=quiet)
         if result is not None:
             results.append(result)

@@ -54,12 +54,14 @@ class ScenarioLoad:
         rooms = await make_rooms(spec.url, spec.credentials, spec.room_sizes, spec.options.ca_file)
         return cls(spec, rooms, stats)
 
-    def start_stage(self, users: int, rate: float) -> None:
-        """Add or remove users, by whole rooms of all load processes, and change their rate.
+    def start_stage(self, users: int, rate: float) -> int:
+        """Add or remove users, by whole rooms of all load processes, change their rate, and return their number.
 
         New users connect at the rate of new connections, beginning within a second.
         """
-        self.pool.send_each([StartStage(self._users_of(index, users), rate) for index in self._indices])
+        numbers = [self._users_of(index, users) for index in self._indices]
+        self.pool.send_each([StartStage(number, rate) for number in numbers])
+        return sum(numbers)
 
     def expire_tokens(self, ttl_s: int) -> bool:
         """Replace every agent's token by one that expires within ``ttl_s``; return False without a signing key."""

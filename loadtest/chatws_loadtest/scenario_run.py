@@ -9,7 +9,7 @@ from typing import Final
 from chatws_loadtest.capacity_curve import CapacityCurve
 from chatws_loadtest.ipc import Measure, StartSending
 from chatws_loadtest.proxy import FaultProxy
-from chatws_loadtest.results import RampStep
+from chatws_loadtest.results import RampStep, StageResult
 from chatws_loadtest.run_request import RunOptions
 from chatws_loadtest.scenario_load import ScenarioLoad
 from chatws_loadtest.server_monitor import ServerMonitor
@@ -41,6 +41,8 @@ class ScenarioRun:
     proxy: FaultProxy | None
     """Proxy that every user connects through; None: the scenario injects no network faults."""
     steps: list[RampStep] = field(default_factory=list)
+    stages: list[StageResult] = field(default_factory=list)
+    """Stages that have ended."""
     curve: CapacityCurve | None = None
     """Capacity found so far, by a scenario that searches for it."""
     undecided: set[str] = field(default_factory=set)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
+
+import msgspec
 
 from chatws.client.core.connection import STABLE_AFTER_S
 from chatws_loadtest.capacity import find_capacity
@@ -13,8 +16,9 @@ from chatws_loadtest.credentials import divide_users
 from chatws_loadtest.fault_scenario import inject_faults
 from chatws_loadtest.ipc import CutConnections, SetRate, Workload
 from chatws_loadtest.ramp import ramp
-from chatws_loadtest.scenario_file.load_profile import LoadProfile
+from chatws_loadtest.run_request import RunOptions
 from chatws_loadtest.scenario_run import ScenarioRun
+from chatws_loadtest.stages import run_stages
 from chatws_loadtest.thresholds import DELIVERY_METRICS, INDICATOR_METRICS, INDICATORS
 
 RECONNECT_TIMEOUT_S: Final = 30.0
@@ -64,9 +68,18 @@ class Scenario:
         """Return the number of members of each room; an odd user may be left out."""
         return divide_users(users, self.room_size)
 
-    def with_profile(self, profile: LoadProfile | None) -> Scenario:
-        """Return the scenario with the habits and rooms of a profile."""
-        return self if profile is None else replace(self, workload=profile.workload, room_size=profile.room_size)
+    def with_profile(self, options: RunOptions) -> Scenario:
+        """Return the scenario with the habits, rooms and stages of the profile, if there is one."""
+        profile = options.profile
+        if profile is None:
+            return self
+        own = self.workload
+        workload = msgspec.structs.replace(profile.workload, visit_s=own.visit_s, senders=own.senders)
+        scenario = replace(self, workload=workload, room_size=profile.room_size)
+        stages = profile.scale_stages(options.users, options.rate)
+        if not stages:
+            return scenario
+        return replace(scenario, run_steps=partial(run_stages, stages=stages), start_users=lambda _: stages[0].users)
 
 
 async def _steady(run: ScenarioRun) -> None:

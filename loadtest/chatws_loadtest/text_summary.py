@@ -59,7 +59,7 @@ def not_judged(balance: Balance) -> Iterator[str]:
 
 def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     transports = ", ".join(result.by_transport)
-    users = f"{result.users} users{f' over {transports}' if transports else ''}, {result.rate:g} messages/s each"
+    users = f"{result.users} users{f' over {transports}' if transports else ''}, {result.load}"
     yield f"{name}: {users}, measured for {result.duration_s:.0f} s"
     yield from align([("threshold", "measured", "samples", "verdict"), *map(_row, result.verdict.rows)])
     yield ""
@@ -91,6 +91,8 @@ def _describe_scenario(name: str, result: ScenarioResult) -> Iterator[str]:
         yield ""
         yield from describe_capacity(result.curve)
         yield ""
+    for number, stage in enumerate(result.stages, 1):
+        yield f"  stage {number}: {stage.connections} of {stage.users} users, {stage.rate:g} messages/s each"
     for step in result.steps:
         yield f"  {step.rate:,.0f} messages/s: p95 {step.message_p95 / 1000:.1f} ms, {WORDS[step.outcome]}"
     notes = (

@@ -154,7 +154,7 @@ async def test_schema_describes_every_step() -> None:
     assert code == DONE
     kinds = json.loads(stdout)["$defs"].values()
     keywords = {key for kind in kinds for key in kind.get("required", [])}
-    assert keywords == {*STEPS, "kill", "for"}
+    assert keywords == {*STEPS, "kill", "for", "users"}
     assert not any(kind["additionalProperties"] for kind in kinds)
 
 

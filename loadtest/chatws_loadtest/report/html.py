@@ -51,7 +51,7 @@ def _sentence(report: Report) -> str:
 def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     yield f"<h2>{escape(name)}</h2>"
     yield (
-        f"<p>{result.users} users in {count(result.processes, 'process', 'es')}, {result.rate:g} messages/s each, "
+        f"<p>{result.users} users in {count(result.processes, 'process', 'es')}, {result.load}, "
         f"measured for {result.duration_s:.0f} s</p>"
     )
     over_time, *plots = map(draw, _plots(result))

@@ -35,7 +35,7 @@ def _scenario(name: str, result: ScenarioResult) -> Iterator[str]:
     yield ""
     balance = result.balance
     yield (
-        f"{result.users} users, {result.rate:g} messages/s each, measured for {result.duration_s:.0f} s; "
+        f"{result.users} users, {result.load}, measured for {result.duration_s:.0f} s; "
         f"{balance.sent} messages sent, {balance.acked} acked, {balance.delivered} received by peers"
     )
     yield ""

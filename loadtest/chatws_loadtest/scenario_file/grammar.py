@@ -21,6 +21,7 @@ Duration = Annotated[
 ]
 EventName = Annotated[str, Meta(pattern=r"^(?!nothing$)[A-Za-z_][A-Za-z0-9_:.-]*$", description="Name of an event.")]
 Share = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]+)?%$", description="Share in percent: 25%.")]
+Rate = Annotated[float, Meta(ge=0.01, le=100)]
 Times = Annotated[int, Meta(ge=1, le=MAX_TIMES)]
 Members = Annotated[int, Meta(ge=1, le=MAX_MEMBERS)]
 Expected = EventName | dict[EventName, Any]
@@ -179,11 +180,23 @@ class KillStep(_Strict, frozen=True, kw_only=True):
     kill: Duration | None
 
 
+class LoadStage(_Strict, frozen=True, kw_only=True):
+    """Part of a load test with a constant number of users and a constant rate."""
+
+    users: Annotated[int, Meta(ge=2, le=100_000)]
+    """Connected users, in whole rooms."""
+    rate: Rate | None = None
+    """Messages per second of each user; default: that of the profile."""
+    duration: Duration = msgspec.field(name="for")
+
+
 class LoadSection(_Strict, frozen=True, kw_only=True):
     """Habits of the users of a load test; a missing key is derived from the steps."""
 
-    rate: Annotated[float, Meta(ge=0.01, le=100)] | None = None
+    rate: Rate | None = None
     """Messages per second of each user."""
+    stages: Annotated[list[LoadStage], Meta(min_length=1, max_length=100)] | None = None
+    """Stages that follow one another; without them, the load is constant."""
     room: Annotated[int, Meta(ge=2, le=200)] | None = None
     """Users in each conversation."""
     typing: Share | None = None

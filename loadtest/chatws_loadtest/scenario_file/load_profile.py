@@ -5,21 +5,58 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chatws_loadtest.ipc import Workload
-from chatws_loadtest.scenario_file.grammar import ReadStep, SendStep, TypeStep, fraction
+from chatws_loadtest.credentials import divide_users
+from chatws_loadtest.ipc import Stage, Workload
+from chatws_loadtest.scenario_file.grammar import ReadStep, SendStep, TypeStep, fraction, seconds
 from chatws_loadtest.scenario_file.script import Script
 
 SMALLEST_ROOM: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileStage:
+    """Stage as the file describes it."""
+
+    users: int
+    rate: float | None
+    """Messages per second of each user; None: that of the profile."""
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoadProfile:
-    """Workload and room size of a load test."""
+    """Workload, room size and stages of a load test."""
 
     workload: Workload
     room_size: int
     rate: float | None
     """Messages per second of each user; None: the file gives none."""
+    stages: tuple[ProfileStage, ...] = ()
+    """Empty: the load is constant."""
+
+    @property
+    def most_users(self) -> int | None:
+        """Users of the largest stage; None without stages."""
+        return max((stage.users for stage in self.stages), default=None)
+
+    def users_in_rooms(self, users: int) -> int:
+        """Return the number of users that have a place in a room."""
+        return sum(divide_users(users, self.room_size))
+
+    def scale_stages(self, users: int, rate: float) -> list[Stage]:
+        """Return the stages with ``users`` users in the largest one; the others keep their share, at least one room.
+
+        ``rate`` is that of stages without one.
+        """
+        largest = self.most_users or users
+        return [
+            Stage(
+                users=max(self.room_size, stage.users * users // largest),
+                rate=stage.rate or rate,
+                duration_s=stage.duration_s,
+            )
+            for stage in self.stages
+        ]
 
 
 def profile_of(script: Script) -> LoadProfile:
@@ -37,7 +74,8 @@ def profile_of(script: Script) -> LoadProfile:
         history_share=0.0 if load.history is None else fraction(load.history),
         content_chars=load.length or max(1, round(sum(map(len, texts)) / messages)),
     )
-    return LoadProfile(workload, load.room or max(SMALLEST_ROOM, agents + 1), load.rate)
+    stages = tuple(ProfileStage(stage.users, stage.rate, seconds(stage.duration)) for stage in load.stages or ())
+    return LoadProfile(workload, load.room or max(SMALLEST_ROOM, agents + 1), load.rate, stages)
 
 
 def _texts(script: Script) -> list[str]:

@@ -49,7 +49,7 @@ def convert(tree: Tree, kind: type[T], label: str, words: str = "") -> T:
         raise InvalidNode(at.at, f"{label}: the key {missing[1]!r} is missing")
     if label == "load" and path is not None and path[1] in _SHARES:
         raise InvalidNode(at.at, f"load: {at.text} is not a share; write for example 25%")
-    is_time = (label if path is None or path[1] == "$" else path[1].removeprefix("$.")) in _TIMES
+    is_time = (label if path is None or path[1] == "$" else path[1].rpartition(".")[2]) in _TIMES
     raise InvalidNode(at.at, f"{label}: {_describe_time(at) if is_time else _in_words(reason, at, words)}")
 
 
