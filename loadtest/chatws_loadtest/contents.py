@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import cycle, islice
 from random import Random
 from typing import Final, NamedTuple
+
+from chatws.protocol.limits import MAX_CONTENT_CHARS
 
 BODIES: Final = 64
 """Different texts of one process, used in turn."""
@@ -15,6 +18,9 @@ LONG_FACTOR: Final = 12
 
 ORIGIN_CHARS: Final = 24
 """Usual length of the origin at the beginning of a content."""
+
+MAX_BODY_CHARS: Final = MAX_CONTENT_CHARS - 40
+"""Longest text, which leaves space for a long origin: the server refuses longer contents."""
 
 FILLER: Final = "the quick brown fox jumps over the lazy dog, "
 SPECIAL: Final = (
@@ -43,22 +49,28 @@ class MessageOrigin(NamedTuple):
 class MessageContents:
     """Composer of one load process's contents, which depend on ``tag``, ``seed`` and the origin only."""
 
-    def __init__(self, tag: str, *, seed: int, mean_chars: int, run_tag: str = "") -> None:
-        """Create a composer; ``run_tag`` is the prefix that the tags of all processes of the run share."""
+    def __init__(
+        self,
+        tag: str,
+        *,
+        seed: int,
+        mean_chars: int,
+        lengths: Sequence[tuple[int, int]] = (),
+        run_tag: str = "",
+    ) -> None:
+        """Create a composer; ``run_tag`` is the prefix that the tags of all processes of the run share.
+
+        ``lengths`` are pairs of characters and percent that replace the lengths around ``mean_chars``.
+        """
         rng = Random(seed)
-        body_chars = max(1, mean_chars - ORIGIN_CHARS)
-        # Every third text has a special part, so that most of the traffic is as cheap as plain text.
-        self._bodies = [
-            _make_body(rng, body_chars, SPECIAL[index // 3 % len(SPECIAL)] if index % 3 == 0 else "")
-            for index in range(BODIES - 1)
-        ]
-        self._bodies.append(_fill("", body_chars * LONG_FACTOR))
+        self._bodies = _bodies_of_lengths(rng, lengths) if lengths else _bodies_of_mean(rng, mean_chars)
+        self._count = len(self._bodies)
         self._tag = tag
         self._of_run = re.compile(rf"{re.escape(run_tag or tag)}[a-z0-9]*-\d+-\d+-\d+-")
 
     def compose(self, room: int, sender: int, number: int) -> str:
         """Return the content of a message."""
-        return f"{self._tag}-{room}-{sender}-{number}-{self._bodies[number % BODIES]}"
+        return f"{self._tag}-{room}-{sender}-{number}-{self._bodies[number % self._count]}"
 
     def is_of_run(self, content: str) -> bool:
         """Return whether a content names an origin in any process of the run."""
@@ -76,11 +88,29 @@ def read_origin(content: str, tag: str) -> MessageOrigin | None:
     return MessageOrigin(*map(int, fields))
 
 
-def _make_body(rng: Random, mean_chars: int, special: str) -> str:
-    return _fill(special, round(mean_chars * rng.uniform(0.5, 1.5)))
+def _bodies_of_mean(rng: Random, mean_chars: int) -> list[str]:
+    body_chars = max(1, mean_chars - ORIGIN_CHARS)
+    bodies = [_fill(_special(index), round(body_chars * rng.uniform(0.5, 1.5))) for index in range(BODIES - 1)]
+    return [*bodies, _fill("", body_chars * LONG_FACTOR)]
+
+
+def _bodies_of_lengths(rng: Random, lengths: Sequence[tuple[int, int]]) -> list[str]:
+    """Return one body for each percent of the messages, in random order."""
+    sizes = [max(1, chars - ORIGIN_CHARS) for chars, percent in lengths for _ in range(percent)]
+    rng.shuffle(sizes)
+    return [
+        # A special part that does not fit would change the length.
+        _fill(_special(index) if len(_special(index)) + 2 <= chars else "", chars)
+        for index, chars in enumerate(sizes)
+    ]
+
+
+def _special(index: int) -> str:
+    # Every third text has a special part, so that most of the traffic is as cheap as plain text.
+    return SPECIAL[index // 3 % len(SPECIAL)] if index % 3 == 0 else ""
 
 
 def _fill(special: str, chars: int) -> str:
     """Lengthen a text to this number of characters; the end is a full stop, because servers may trim white space."""
-    filler = "".join(islice(cycle(FILLER), max(0, chars - len(special) - 2)))
+    filler = "".join(islice(cycle(FILLER), max(0, min(chars, MAX_BODY_CHARS) - len(special) - 2)))
     return f"{special} {filler}".strip() + "."

@@ -44,6 +44,10 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     read_share: float = 0.1
     history_share: float = 0.02
     content_chars: int = 80
+    lengths: tuple[tuple[int, int], ...] = ()
+    """Characters of a message, and percent of the messages that have them; empty: around ``content_chars``."""
+    think_s: tuple[float, float] | None = None
+    """Bounds of the time after which a message is answered by the next member of the room; None: never."""
     visit_s: float | None = None
     """Mean time after which all members of a room leave and join again; None: they stay."""
     senders: int | None = None

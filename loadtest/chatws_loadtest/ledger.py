@@ -83,6 +83,8 @@ class LedgerEntry(msgspec.Struct, eq=False):
     seq: int = 0
     """Number under which it was received or acked first; 0: none yet, or the server has none."""
     acked: bool = False
+    is_reply: bool = False
+    """It answers another message, and is not answered itself."""
     is_altered: bool = False
     """A member received it with another content, conversation, sender or role."""
     timestamp: str | None = None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.deviations import DeviationLog
     from chatws_loadtest.indicators import IndicatorCounts
     from chatws_loadtest.ipc import Outage, WorkerPlan
-    from chatws_loadtest.ledger import Ledger
+    from chatws_loadtest.ledger import Ledger, LedgerEntry
 
 now_s = time.perf_counter
 
@@ -37,7 +37,11 @@ class SharedState:
         self.plan = plan
         self.ledger = ledger
         self.contents = MessageContents(
-            plan.tag, seed=plan.seed, mean_chars=plan.workload.content_chars, run_tag=plan.run_tag
+            plan.tag,
+            seed=plan.seed,
+            mean_chars=plan.workload.content_chars,
+            lengths=plan.workload.lengths,
+            run_tag=plan.run_tag,
         )
         # None: the guide's events, with or without the additions.
         self.mapping = None if plan.mapping == GUIDE_MAPPING else CompiledMapping(plan.mapping)
@@ -105,6 +109,8 @@ class RoomState:
         self.present: set[int] = set()
         self.leaving: set[int] = set()
         """Members that send no further message before they leave."""
+        self.on_first_copy: Callable[[LedgerEntry, int, float], None] | None = None
+        """Called with a message, the member that receives its first copy, and the time; None: no user answers."""
         self.visits = 0
         self.leave_at_s: float | None = None
         """Time after which members send no further message; they leave once no message is in flight."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import time
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
-from chatws_loadtest.ipc import Stage
+from chatws_loadtest.ipc import Stage, Workload
+from chatws_loadtest.options import find_credentials
+from chatws_loadtest.run_request import RunOptions, RunRequest
+from chatws_loadtest.runner import run
 from chatws_loadtest.scenario_file.errors import InvalidNode
 from chatws_loadtest.scenario_file.load_profile import profile_of
 from chatws_loadtest.scenario_file.reader import parse_script
+from chatws_loadtest.scenarios import SCENARIOS
+from chatws_loadtest.thresholds import delivery_thresholds
 from tests.loadtest.command import TIMELESS_TARGETS, LoadtestCommand
+from tests.support.guide_server import GuideOnlyServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +35,7 @@ steps:
   - bob: {send: "{n}23456", times: 1}
   - anna: read
 """
+NO_LENGTH = "is not a length of 1 to 4000; write 80, or {40: 75%, 900: 25%}"
 PASS, USAGE, INVALID = 0, 2, 98
 
 
@@ -33,6 +45,18 @@ def test_profile_is_derived_from_the_steps() -> None:
     assert (profile.workload.typing_share, profile.workload.read_share) == (0.25, 0.25)
     assert profile.workload.history_share == 0
     assert profile.workload.content_chars == round((4 + 8 + 6 + 8) / 4)
+
+
+def test_length_and_think_time_are_part_of_the_workload() -> None:
+    workload = profile_of(
+        parse_script((TALK + "load: {length: {40: 75%, 900: 25%}, think: 500ms..2s}\n").encode())
+    ).workload
+    assert workload.lengths == ((40, 75), (900, 25))
+    assert workload.think_s == (0.5, 2)
+
+
+def test_think_time_may_be_fixed() -> None:
+    assert profile_of(parse_script((TALK + "load: {think: 1min}\n").encode())).workload.think_s == (60, 60)
 
 
 def test_stages_keep_their_share_of_the_users_and_at_least_one_room() -> None:
@@ -60,6 +84,11 @@ def test_section_overrides_what_the_steps_give() -> None:
         ("{typing: 0.4}", "load: 0.4 is not a share; write for example 25%"),
         ("{typing: half}", "load: half is not a share; write for example 25%"),
         ("{users: 4}", "load: there is no key 'users' here"),
+        ("{think: 8s..2s}", "load: 8s..2s ends before it begins"),
+        ("{think: soon}", "load: soon is not a time; write for example 2s or 2s..8s"),
+        ("{length: {40: 50%, 900: 40%}}", "load: the shares of the lengths add up to 90%, not 100%"),
+        ("{length: {9000: 100%}}", f"load: {{9000: 100%}} {NO_LENGTH}"),
+        ("{length: 0}", f"load: 0 {NO_LENGTH}"),
         ("{stages: [{users: 4}]}", "load: the key 'for' is missing"),
         ("{stages: [{users: 4, for: 10}]}", "load: 10 is not a time; write for example 300ms, 2s or 1min"),
     ],
@@ -84,13 +113,13 @@ async def test_load_test_runs_with_the_habits_of_a_file(loadtest: LoadtestComman
 
 
 STAGES = """load:
-  rate: 4
+  rate: 2
   room: 2
-  typing: 10%
+  think: 100ms..300ms
   stages:
     - {users: 2, for: 1s}
     - {users: 6, for: 3s}
-    - {users: 3, rate: 8, for: 2500ms}
+    - {users: 3, rate: 3, for: 2500ms}
 """
 
 
@@ -105,15 +134,15 @@ async def test_stages_of_a_file_are_scaled_and_judged_by_the_users_of_each(
     scenario = result.scenario
     assert result.code in (PASS, INVALID), result.stdout + result.stderr
     assert [(stage.users, stage.rate, stage.connections) for stage in scenario.stages] == [
-        (4, 4, 4),
-        (12, 4, 12),
-        (6, 8, 6),
+        (4, 2, 4),
+        (12, 2, 12),
+        (6, 3, 6),
     ]
     assert [second.connections for second in scenario.series][-1] == 6
-    assert [mark.what for mark in scenario.marks] == ["4 users, 4/s each", "12 users, 4/s each", "6 users, 8/s each"]
-    assert scenario.balance.sent == scenario.balance.acked == scenario.balance.delivered > 150
+    assert [mark.what for mark in scenario.marks] == ["4 users, 2/s each", "12 users, 2/s each", "6 users, 3/s each"]
+    assert scenario.balance.sent == scenario.balance.acked == scenario.balance.delivered > 100
     assert result.missed == []
-    assert "stage 3: 6 of 6 users, 8 messages/s each" in result.stdout
+    assert "stage 3: 6 of 6 users, 3 messages/s each" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -128,3 +157,60 @@ async def test_stages_exclude_other_steps(loadtest: LoadtestCommand, tmp_path: P
     path.write_text(TALK + STAGES)
     result = await loadtest.run("--profile", str(path), option)
     assert (result.code, result.stderr) == (USAGE, f"chatws loadtest: {path} {reason}\n")
+
+
+class RecordingServer(GuideOnlyServer):
+    """Server that records the room and sender of each message, as its content names them, with time and length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self.lengths: list[int] = []
+
+    async def send_message(self, sid: str, request: Any) -> Any:
+        _, room, sender, _ = request["content"].split("-", 3)
+        self.times[room, sender].append(time.perf_counter())
+        self.lengths.append(len(request["content"]))
+        return await super().send_message(sid, request)
+
+
+async def test_users_answer_after_their_think_time_in_messages_of_the_given_lengths(
+    loadtest: LoadtestCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first member of each pair sends at the rate, so that the second one only answers."""
+    loadtest.make_credentials(4)
+    section = "load: {rate: 4, room: 2, length: {40: 75%, 900: 25%}, think: 1s..1500ms}\n"
+    monkeypatch.setitem(SCENARIOS, "steady", replace(SCENARIOS["steady"], workload=Workload(senders=1)))
+    options = RunOptions(
+        users=8,
+        rate=4.0,
+        duration_s=4.0,
+        warmup_s=0.1,
+        drain_s=5.0,
+        connects_per_s=100.0,
+        processes=1,
+        seed=1,
+        csv_dir=None,
+        ca_file=None,
+        profile=profile_of(parse_script((TALK + section).encode())),
+    )
+    server = RecordingServer()
+    await server.start()
+    try:
+        credentials = find_credentials(None, loadtest.folder / "tokens", loadtest.folder / "sessions")
+        request = RunRequest(["steady"], options, delivery_thresholds(), server.url, credentials, [])
+        [result] = (await run(request, Console(quiet=True), asyncio.Event(), quiet=True)).scenarios
+    finally:
+        await server.stop()
+    assert result.verdict.missed == ()
+    for room in "0123":
+        sent, replies = server.times[room, "0"], server.times[room, "1"]
+        assert len(sent) / 3 < len(replies) <= len(sent)
+        # In any order, the n-th reply follows the n-th message by at least the think time.
+        assert all(later - earlier >= 1 for earlier, later in zip(sent, replies, strict=False))
+    # From the scheduled time of a reply; the message that it answers is at least a second older.
+    assert result.latencies["send_lag"].p90 < 1_000_000
+    # The length of the origin at the beginning of a content varies.
+    long, short = (sum(abs(length - chars) < 10 for length in server.lengths) for chars in (900, 40))
+    assert long + short == len(server.lengths)
+    assert 0 < long < short

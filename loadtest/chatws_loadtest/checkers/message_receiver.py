@@ -43,6 +43,8 @@ class MessageReceiver:
             self._check_timestamp(message, entry)
         if room.typing.awaiting_end:
             room.typing.saw_message(self._member, entry.sender, entry.sent_s)
+        if room.on_first_copy is not None and entry.missing >> self._member & 1:
+            room.on_first_copy(entry, self._member, received_s)
         self._ledger.receive(
             room.index,
             self._member,

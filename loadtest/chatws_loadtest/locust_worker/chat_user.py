@@ -147,8 +147,8 @@ class ChatUser:
         self._room.first_joined.set()
         self._room.members = max(2, self._room.members - 1)
 
-    def send_message(self, scheduled_s: float) -> None:
-        """Send a message that was scheduled for ``scheduled_s``."""
+    def send_message(self, scheduled_s: float) -> int:
+        """Send a message that was scheduled for ``scheduled_s``, and return its number."""
         ledger, plan = self._ledger, self._shared.plan
         number = ledger.send(self._room.index, self.member, scheduled_s, now_s())
         self._shared.requests += 1
@@ -166,6 +166,7 @@ class ChatUser:
         except OutboxFull:
             ledger.refuse(number, "outbox_full")
             self._shared.fail("outbox_full")
+        return number
 
     def start_typing(self, scheduled_s: float) -> None:
         """Send a typing start that was scheduled for ``scheduled_s``."""

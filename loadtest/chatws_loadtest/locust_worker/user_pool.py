@@ -12,6 +12,7 @@ import gevent.event
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.load_state import RoomState, SharedState, now_s
 from chatws_loadtest.locust_worker.chat_user import ChatUser
+from chatws_loadtest.locust_worker.room_replies import RoomReplies
 from chatws_loadtest.rng import UserRng
 from chatws_loadtest.schedule import Schedule
 
@@ -116,10 +117,12 @@ class UserPool:
         """Disconnect a user, once no message of its room is in flight, or after the timeout."""
         room, member, _ = self._assignments[index]
         deadline_s = now_s() + timeout_s
+        room.leaving.add(member)
         while not self.shared.ledger.is_room_settled(room.index) and now_s() < deadline_s:
             gevent.sleep(POLL_S)
         self.users.pop(index).close()
         self.shared.ledger.leave(room.index, member)
+        room.leaving.discard(member)
         heappush(self._free, index)
 
     def run_user(self, index: int) -> None:
@@ -239,7 +242,29 @@ class UserPool:
         self._missed += max(0, int((end_s - scheduled_s) * self.rate) + (end_s >= scheduled_s))
 
     def _assign_rooms(self) -> Iterator[UserAssignment]:
+        first = 0
         for planned in self.shared.plan.rooms:
             room = self.shared.add_room(planned.conversation_id, len(planned.members))
+            self._let_answer(room, first)
+            first += len(planned.members)
             for member, auth in enumerate(planned.members):
                 yield room, member, auth
+
+    def _let_answer(self, room: RoomState, first: int) -> None:
+        """Let the members of a room answer if users think; ``first`` is the index of its first member."""
+        plan = self.shared.plan
+        if plan.workload.think_s is None:
+            return
+
+        def find_user(member: int) -> ChatUser | None:
+            return self.users.get(first + member) if self._stopped_s is None else None
+
+        replies = RoomReplies(
+            room,
+            self.shared.ledger,
+            self._schedule,
+            rng=UserRng(f"{plan.seed}/{room.index}/think"),
+            think_s=plan.workload.think_s,
+            find_user=find_user,
+        )
+        room.on_first_copy = replies.answer

@@ -21,6 +21,16 @@ Duration = Annotated[
 ]
 EventName = Annotated[str, Meta(pattern=r"^(?!nothing$)[A-Za-z_][A-Za-z0-9_:.-]*$", description="Name of an event.")]
 Share = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]+)?%$", description="Share in percent: 25%.")]
+Thinking = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|min)(\.\.[0-9]+(\.[0-9]+)?(ms|s|min))?$",
+        description="Time, or its bounds: 2s..8s.",
+    ),
+]
+Percent = Annotated[str, Meta(pattern=r"^(100|[1-9][0-9]?)%$", description="Share in whole percent: 25%.")]
+Chars = Annotated[int, Meta(ge=1, le=4000)]
+ListedChars = Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,2}|[1-3][0-9]{3}|4000)$", description="Characters: 80.")]
 Rate = Annotated[float, Meta(ge=0.01, le=100)]
 Times = Annotated[int, Meta(ge=1, le=MAX_TIMES)]
 Members = Annotated[int, Meta(ge=1, le=MAX_MEMBERS)]
@@ -205,8 +215,10 @@ class LoadSection(_Strict, frozen=True, kw_only=True):
     """Share of the messages after which the user marks as read."""
     history: Share | None = None
     """Share of the messages after which the user reads the history."""
-    length: Annotated[int, Meta(ge=1, le=4000)] | None = None
-    """Characters of a message."""
+    length: Chars | Annotated[dict[ListedChars, Percent], Meta(min_length=1)] | None = None
+    """Mean characters of a message, or the share of the messages with each length."""
+    think: Thinking | None = None
+    """Time after which a user answers a message, or its bounds: 2s..8s."""
 
 
 PersonStep = (
@@ -264,6 +276,12 @@ def seconds(duration: str) -> float:
     """Convert a `Duration` to seconds."""
     number = duration.rstrip("msin")
     return float(number) * _UNITS_S[duration[len(number) :]]
+
+
+def bounds_s(thinking: str) -> tuple[float, float]:
+    """Convert a `Thinking` to its bounds in seconds."""
+    low, _, high = thinking.partition("..")
+    return seconds(low), seconds(high or low)
 
 
 def fraction(share: str) -> float:

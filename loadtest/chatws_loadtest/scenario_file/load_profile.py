@@ -7,7 +7,7 @@ from typing import Final
 
 from chatws_loadtest.credentials import divide_users
 from chatws_loadtest.ipc import Stage, Workload
-from chatws_loadtest.scenario_file.grammar import ReadStep, SendStep, TypeStep, fraction, seconds
+from chatws_loadtest.scenario_file.grammar import ReadStep, SendStep, TypeStep, bounds_s, fraction, seconds
 from chatws_loadtest.scenario_file.script import Script
 
 SMALLEST_ROOM: Final = 2
@@ -72,7 +72,11 @@ def profile_of(script: Script) -> LoadProfile:
         typing_share=_count(script, TypeStep) / messages if load.typing is None else fraction(load.typing),
         read_share=_count(script, ReadStep) / messages if load.read is None else fraction(load.read),
         history_share=0.0 if load.history is None else fraction(load.history),
-        content_chars=load.length or max(1, round(sum(map(len, texts)) / messages)),
+        content_chars=load.length if isinstance(load.length, int) else max(1, round(sum(map(len, texts)) / messages)),
+        lengths=tuple((int(chars), int(share.rstrip("%"))) for chars, share in load.length.items())
+        if isinstance(load.length, dict)
+        else (),
+        think_s=None if load.think is None else bounds_s(load.think),
     )
     stages = tuple(ProfileStage(stage.users, stage.rate, seconds(stage.duration)) for stage in load.stages or ())
     return LoadProfile(workload, load.room or max(SMALLEST_ROOM, agents + 1), load.rate, stages)

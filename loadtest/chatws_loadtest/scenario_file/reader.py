@@ -36,6 +36,7 @@ from chatws_loadtest.scenario_file.validation import convert
 from chatws_loadtest.scenario_file.yaml_tree import Tree, read_tree
 
 MAX_PEOPLE: Final = 500
+PERCENT: Final = 100
 SECTIONS: Final = frozenset({"people", "steps", "load"})
 KINDS: Final = "agent, customer, {agents: 20} or {customers: 20}"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -78,7 +79,7 @@ def parse_script(source: bytes) -> Script:
             raise InvalidNode(tree.at, f"the section `{name}` is missing")
     people, groups = _read_people(sections["people"])
     steps = _StepReader(people, groups).read(sections["steps"])
-    load = convert(sections["load"], LoadSection, "load") if "load" in sections else LoadSection()
+    load = _read_load(sections["load"]) if "load" in sections else LoadSection()
     return Script(people, groups, steps, load)
 
 
@@ -110,6 +111,19 @@ def _read_people(tree: Tree) -> tuple[dict[str, PersonSpec], dict[str, Sequence[
     if all(person.is_agent for person in people.values()):
         raise InvalidNode(tree.at, "people: there must be a customer, because each conversation belongs to one")
     return people, groups
+
+
+def _read_load(tree: Tree) -> LoadSection:
+    load = convert(tree, LoadSection, "load")
+    if isinstance(load.length, dict):
+        total = sum(int(share.rstrip("%")) for share in load.length.values())
+        if total != PERCENT:
+            raise InvalidNode(tree.find("$.length").at, f"load: the shares of the lengths add up to {total}%, not 100%")
+    if load.think is not None:
+        low, high = grammar.bounds_s(load.think)
+        if low > high:
+            raise InvalidNode(tree.find("$.think").at, f"load: {load.think} ends before it begins")
+    return load
 
 
 class _StepReader:

@@ -49,6 +49,10 @@ def convert(tree: Tree, kind: type[T], label: str, words: str = "") -> T:
         raise InvalidNode(at.at, f"{label}: the key {missing[1]!r} is missing")
     if label == "load" and path is not None and path[1] in _SHARES:
         raise InvalidNode(at.at, f"load: {at.text} is not a share; write for example 25%")
+    if label == "load" and path is not None and path[1] == "$.think":
+        raise InvalidNode(at.at, f"load: {at.text} is not a time; write for example 2s or 2s..8s")
+    if label == "load" and path is not None and "$.length" in path[1]:
+        raise InvalidNode(at.at, f"load: {at.text} is not a length of 1 to 4000; write 80, or {{40: 75%, 900: 25%}}")
     is_time = (label if path is None or path[1] == "$" else path[1].rpartition(".")[2]) in _TIMES
     raise InvalidNode(at.at, f"{label}: {_describe_time(at) if is_time else _in_words(reason, at, words)}")
 
