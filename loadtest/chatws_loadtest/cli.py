@@ -179,6 +179,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         ca_file=ca_file,
         transport=transport,
         mapping=find_mapping(mapping),
+        mapping_name="" if mapping is None else mapping.name,
         profile=load,
     )
     try:

@@ -90,7 +90,7 @@ def require_writable(file: Path) -> None:
 def read_profile(path: Path, scenarios: list[str] | None, duration_s: float | None) -> LoadProfile:
     """Read the users' habits from a scenario file, whose stages replace the steps and the duration of ``steady``."""
     try:
-        profile = profile_of(read_script(path))
+        profile = profile_of(read_script(path), path.name)
     except ScenarioFileError as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     if profile.stages and set(scenarios or ["steady"]) != {"steady"}:

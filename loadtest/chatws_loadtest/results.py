@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.capacity_curve import CapacityCurve
 from chatws_loadtest.histogram import Histogram, Point
 from chatws_loadtest.indicators import IndicatorCounts
@@ -98,6 +99,11 @@ class ScenarioResult(ResultStruct, frozen=True, kw_only=True):
     processes: int
     duration_s: float
     rate: float
+    profile: str = ""
+    """Name of the scenario file that gave the users' habits; empty: there was none."""
+    transport: TransportChoice = TransportChoice.WEBSOCKET
+    mapping: str = ""
+    """Name of the mapping file; empty: the events of the guide."""
     verdict: Verdict
     latencies: dict[str, Latency]
     by_transport: dict[str, dict[str, Latency]] = {}

@@ -32,6 +32,8 @@ class RunOptions:
     ca_file: Path | None
     transport: TransportChoice = TransportChoice.WEBSOCKET
     mapping: ServerMapping = GUIDE_MAPPING
+    mapping_name: str = ""
+    """Name of the mapping file; empty: `mapping` is the guide's."""
     profile: LoadProfile | None = None
     """Habits of the users; None: those of the scenario."""
 

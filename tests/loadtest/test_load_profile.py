@@ -141,6 +141,7 @@ async def test_stages_of_a_file_are_scaled_and_judged_by_the_users_of_each(
     assert [second.connections for second in scenario.series][-1] == 6
     assert [mark.what for mark in scenario.marks] == ["4 users, 2/s each", "12 users, 2/s each", "6 users, 3/s each"]
     assert scenario.balance.sent == scenario.balance.acked == scenario.balance.delivered > 100
+    assert (scenario.profile, scenario.transport, scenario.mapping) == ("talk.yaml", "websocket", "")
     assert result.missed == []
     assert "stage 3: 6 of 6 users, 3 messages/s each" in result.stdout
 

@@ -85,6 +85,7 @@ async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapp
     assert {results[name] for name in ("auth.event", "presence.choice", "catchup.read")} == {"not offered"}
     assert result.missed == [], result.stdout + result.stderr
     assert result.scenario.failures == {}
+    assert result.scenario.mapping == MAPPING.name
     assert result.scenario.balance.delivered == result.scenario.balance.acked == result.scenario.balance.sent > 0
     assert result.scenario.latencies["typing"].count > 0
 

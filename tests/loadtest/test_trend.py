@@ -12,6 +12,7 @@ from random import Random
 import msgspec
 import pytest
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.results import Report, ScenarioResult, write_json
 from chatws_loadtest.trend.history import RunGroup, SeriesPoint, TrendSeries, read_history
 from chatws_loadtest.trend.mann_kendall import rising_p_value, slope_per_run
@@ -51,6 +52,22 @@ def test_runs_of_other_machines_and_loads_form_their_own_series(tmp_path: Path) 
     write_run(tmp_path, 1, GOOD, machine="another processor")
     write_run(tmp_path, 2, msgspec.structs.replace(GOOD, users=20))
     assert [len(row.points) for row in read_history(tmp_path, 30).series if "message p95" in row.name] == [1, 1, 1]
+
+
+def test_profile_transport_and_mapping_separate_series_and_name_them(tmp_path: Path) -> None:
+    write_run(tmp_path, 0, GOOD)
+    write_run(tmp_path, 1, msgspec.structs.replace(GOOD, profile="talk.yaml"))
+    write_run(tmp_path, 2, msgspec.structs.replace(GOOD, transport=TransportChoice.POLLING))
+    write_run(tmp_path, 3, msgspec.structs.replace(GOOD, mapping="other.toml"))
+    write_run(tmp_path, 4, msgspec.structs.replace(GOOD, mapping="other.toml"))
+    series = [row for row in read_history(tmp_path, 30).series if "message p95" in row.name]
+    url = "http://127.0.0.1:3000/<script>"
+    assert [(str(row.group), len(row.points)) for row in series] == [
+        (f"steady, 500 users, 1 messages/s each, {url}", 1),
+        (f"steady with talk.yaml, 500 users, 1 messages/s each, {url}", 1),
+        (f"steady, 500 users over polling, 1 messages/s each, {url}", 1),
+        (f"steady, 500 users, 1 messages/s each, {url} with other.toml", 2),
+    ]
 
 
 def test_partial_and_invalid_runs_are_left_out_and_named(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ class LoadProfile:
     """Messages per second of each user; None: the file gives none."""
     stages: tuple[ProfileStage, ...] = ()
     """Empty: the load is constant."""
+    name: str = ""
+    """Name of the file."""
 
     @property
     def most_users(self) -> int | None:
@@ -59,7 +61,7 @@ class LoadProfile:
         ]
 
 
-def profile_of(script: Script) -> LoadProfile:
+def profile_of(script: Script, name: str = "") -> LoadProfile:
     """Return the profile of the section ``load``; what it does not give is derived from the steps.
 
     The shares are those of ``type`` and ``read`` steps per message, the length is the mean of the texts, and a room has
@@ -79,7 +81,7 @@ def profile_of(script: Script) -> LoadProfile:
         think_s=None if load.think is None else bounds_s(load.think),
     )
     stages = tuple(ProfileStage(stage.users, stage.rate, seconds(stage.duration)) for stage in load.stages or ())
-    return LoadProfile(workload, load.room or max(SMALLEST_ROOM, agents + 1), load.rate, stages)
+    return LoadProfile(workload, load.room or max(SMALLEST_ROOM, agents + 1), load.rate, stages, name)
 
 
 def _texts(script: Script) -> list[str]:

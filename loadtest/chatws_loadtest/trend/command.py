@@ -26,7 +26,8 @@ def trend(
 ) -> None:
     """Show the measurements of many reports in the order of their start, and find creeping regressions.
 
-    Runs with the same scenario, users, rate, server and machine form a series. Partial and invalid runs are left out.
+    Runs with the same scenario, profile, users, rate, transport, server, mapping and machine form a series. Partial and
+    invalid runs are left out.
     Exit codes: 0 no regression, 99 a regression, 2 wrong usage.
     """
     if not folder.is_dir():

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.report.bench import scenario_benchmarks
 from chatws_loadtest.results import Report, ScenarioResult, read_json
 from chatws_loadtest.verdict import Outcome
@@ -27,9 +28,15 @@ class RunGroup:
     processes: int
     server: str
     machine: str
+    profile: str = ""
+    transport: TransportChoice = TransportChoice.WEBSOCKET
+    mapping: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scenario}, {self.users} users, {self.rate:g} messages/s each, {self.server}"
+        scenario = f"{self.scenario} with {self.profile}" if self.profile else self.scenario
+        transport = "" if self.transport is TransportChoice.WEBSOCKET else f" over {self.transport}"
+        mapping = f" with {self.mapping}" if self.mapping else ""
+        return f"{scenario}, {self.users} users{transport}, {self.rate:g} messages/s each, {self.server}{mapping}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +142,7 @@ def _group(report: Report, result: ScenarioResult) -> RunGroup:
         server="the bundled server" if report.bundled_server else report.url,
         # Not its system: a series would end with each update of the kernel.
         machine=f"{report.machine.get('cpu', 'unknown processor')}, {report.machine.get('cores', '?')} cores",
+        profile=result.profile,
+        transport=result.transport,
+        mapping=result.mapping,
     )
