@@ -1,4 +1,4 @@
-"""Load profiles of scenario files: derivation from the steps, and runs (about 25 s)."""
+"""Load profiles of scenario files: derivation from the steps, and runs (about 35 s)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from chatws_loadtest.scenarios import SCENARIOS
 from chatws_loadtest.thresholds import delivery_thresholds
 from tests.loadtest.command import TIMELESS_TARGETS, LoadtestCommand
 from tests.support.guide_server import GuideOnlyServer
+from tests.support.server import ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ steps:
   - anna: read
 """
 NO_LENGTH = "is not a length of 1 to 4000; write 80, or {40: 75%, 900: 25%}"
-PASS, USAGE, INVALID = 0, 2, 98
+PASS, USAGE, INVALID, MISSED = 0, 2, 98, 99
 
 
 def test_profile_is_derived_from_the_steps() -> None:
@@ -144,6 +145,27 @@ async def test_stages_of_a_file_are_scaled_and_judged_by_the_users_of_each(
     assert (scenario.profile, scenario.transport, scenario.mapping) == ("talk.yaml", "websocket", "")
     assert result.missed == []
     assert "stage 3: 6 of 6 users, 3 messages/s each" in result.stdout
+
+
+async def test_stage_without_all_of_its_users_misses_the_connections(loadtest: LoadtestCommand, tmp_path: Path) -> None:
+    """The server refuses further connections; the second process has no user in the first stage."""
+    loadtest.targets.write_text(TIMELESS_TARGETS + 'connections = ">= 8"\n')
+    path = tmp_path / "talk.yaml"
+    path.write_text(TALK + "load: {room: 2, stages: [{users: 2, for: 1s}, {users: 8, for: 2s}]}\n")
+    server = ServerProcess(tmp_path / "server", "--set", "connections=6")
+    await asyncio.to_thread(server.start)
+    try:
+        target = ("--url", server.url, "--jwt-secret-file", str(server.data_dir / "secret"))
+        load = ("--profile", str(path), "--processes=2", "--warmup=0.2", "--connects=50", "--drain=1", "--quiet")
+        result = await loadtest.run(*target, *load)
+    finally:
+        await asyncio.to_thread(server.stop)
+    assert result.code == MISSED, result.stdout + result.stderr
+    first, second = result.scenario.stages
+    assert (first.users, first.connections, second.users) == (2, 2, 8)
+    assert 2 < second.connections < 8
+    assert result.scenario.numbers["connections"] == second.connections
+    assert f"missed: stage 2: {second.connections} of 8 users were connected at its end; the server" in result.stdout
 
 
 @pytest.mark.parametrize(
