@@ -14,6 +14,7 @@ import pytest
 from chatws_loadtest.scenario_file.grammar import STEPS
 from tests.loadtest.command import CHATWS
 from tests.support.broken_server import DuplicatingServer
+from tests.support.guide_server import GuideOnlyServer, Json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +30,19 @@ steps:
   - anna: {expect: nothing, for: 200ms}
   - anna: {send: Bye}
 """
+
+
+class AnnouncingServer(GuideOnlyServer):
+    """Server that announces the second message to the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second_message = asyncio.Event()
+
+    async def send_message(self, sid: str, request: Json) -> Json:
+        if isinstance(request, dict) and request.get("content") == "two":
+            self.second_message.set()
+        return await super().send_message(sid, request)
 
 
 async def run(*options: str | Path) -> tuple[int, str, str]:
@@ -187,5 +201,28 @@ async def test_ctrl_c_stops_the_server_and_exits_130(talk: Path) -> None:
     assert child.stdout is not None
     assert (await child.stdout.readline()).startswith(b"ok")
     child.send_signal(signal.SIGINT)
-    _, stderr = await child.communicate()
+    stdout, stderr = await child.communicate()
     assert (child.returncode, stderr) == (INTERRUPTED, b"chatws run: stopped before the end\n")
+    lines = stdout.decode().splitlines()
+    assert lines[0].startswith("1 of 2 steps passed, 1 not run in ")
+    assert lines[0].endswith(": stopped")
+
+
+async def test_ctrl_c_writes_the_steps_so_far(talk: Path, credentials: tuple[str, ...]) -> None:
+    rewrite(talk, "people: {ben: customer}\nsteps:\n  - ben: {send: one}\n  - ben: {send: two}\n  - wait: 10min\n")
+    junit = talk.with_suffix(".xml")
+    server = AnnouncingServer()
+    await server.start()
+    options = ("--url", server.url, *credentials, "--json", "--junit", str(junit))
+    child = await asyncio.create_subprocess_exec(CHATWS, "run", str(talk), *options, stdout=asyncio.subprocess.PIPE)
+    await server.second_message.wait()
+    child.send_signal(signal.SIGINT)
+    stdout, _ = await child.communicate()
+    await server.stop()
+    report = json.loads(stdout)
+    assert (child.returncode, report["stopped"], report["outcome"]) == (INTERRUPTED, True, "invalid")
+    outcomes = [step["outcome"] for step in report["steps"]]
+    assert (len(outcomes), outcomes[0], outcomes[2]) == (3, "pass", "not run")
+    suite = ET.parse(junit).getroot()[0]  # noqa: S314 - our own file
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["3", "0", "0"]
+    assert {case.get("message") for case in suite.iter("skipped")} == {"the run was stopped"}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 import typer
@@ -19,27 +17,15 @@ from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.options import check_url, find_credentials, probe
 from chatws_loadtest.scenario_file.errors import PersonNotConnected, ScenarioFileError
+from chatws_loadtest.scenario_file.interruptible_play import play_interruptibly
 from chatws_loadtest.scenario_file.json_schema import json_schema
 from chatws_loadtest.scenario_file.junit_output import junit_of
 from chatws_loadtest.scenario_file.play_options import PlayOptions
 from chatws_loadtest.scenario_file.play_report import PlayReport, StepResult
-from chatws_loadtest.scenario_file.player import play
 from chatws_loadtest.scenario_file.reader import read_script
 from chatws_loadtest.scenario_file.text_output import describe_result, describe_step
 from chatws_loadtest.server_process import ServerStartFailed
 from chatws_loadtest.text_summary import count
-from chatws_loadtest.verdict import Outcome
-
-SIGNALS: Final = {
-    signal.SIGINT: ExitCode.INTERRUPTED,
-    signal.SIGTERM: ExitCode.TERMINATED,
-    signal.SIGHUP: ExitCode.HUNG_UP,
-}
-CODES: Final = {
-    Outcome.PASS: ExitCode.DONE,
-    Outcome.INVALID: ExitCode.INVALID_RUN,
-    Outcome.FAIL: ExitCode.TARGET_MISSED,
-}
 
 app = make_app()
 
@@ -89,21 +75,35 @@ def run(  # noqa: PLR0917  these are options, never positional
             ca_file=ca_file,
             on_step=(lambda _: None) if as_json else printer.print_step,
         )
-        read_script(file)
-        if url is not None:
-            probe(url, ca_file)
-        report = asyncio.run(_play_interruptibly(file, options))
+        report, code = _play(file, options)
     except (ScenarioFileError, CredentialsMissing) as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
+    print(msgspec.json.encode(report).decode() if as_json else describe_result(report), flush=True)
+    if junit is not None:
+        _save(junit, junit_of(report))
+    if report.stopped:
+        raise CommandExit("stopped before the end", code)
+    raise typer.Exit(code)
+
+
+def _play(file: Path, options: PlayOptions) -> tuple[PlayReport, ExitCode]:
+    """Play a file, and return the report and the exit code.
+
+    Raises:
+        ScenarioFileError: the file is invalid.
+        CredentialsMissing: there are too few credentials.
+        CommandExit: a server or a person is missing.
+    """
+    script = read_script(file)
+    if options.url is not None:
+        probe(options.url, options.ca_file)
+    try:
+        return asyncio.run(play_interruptibly(file, script, options))
     except ServerStartFailed as problem:
         raise CommandExit(str(problem), ExitCode.CANNOT_CONNECT) from problem
     except PersonNotConnected as problem:
         code = ExitCode.REFUSED if problem.is_refusal else ExitCode.CANNOT_CONNECT
         raise CommandExit(str(problem), code) from problem
-    print(msgspec.json.encode(report).decode() if as_json else describe_result(report), flush=True)
-    if junit is not None:
-        _save(junit, junit_of(report))
-    raise typer.Exit(CODES[report.outcome])
 
 
 class _Printer:
@@ -125,33 +125,6 @@ def _check(file: Path) -> None:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     people = count(len(script.people), "person") if len(script.people) == 1 else f"{len(script.people)} people"
     print(f"{file}: {people}, {count(len(script.steps), 'step')}")
-
-
-async def _play_interruptibly(file: Path, options: PlayOptions) -> PlayReport:
-    """Play the file; a signal stops the people and the server, and ends the command with the signal's code."""
-    task = asyncio.current_task()
-    assert task is not None
-    received: list[ExitCode] = []
-
-    def stop(code: ExitCode) -> None:
-        received.append(code)
-        task.cancel()
-
-    loop = asyncio.get_running_loop()
-    for number, code in SIGNALS.items():
-        # Under nohup SIGHUP is ignored, and must stay ignored.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, _stop_with(stop, code))
-    try:
-        return await play(file, options)
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        raise CommandExit("stopped before the end", received[0]) from None
-
-
-def _stop_with(stop: Callable[[ExitCode], None], code: ExitCode) -> Callable[[], None]:
-    return lambda: stop(code)
 
 
 def _save(path: Path, content: bytes) -> None:

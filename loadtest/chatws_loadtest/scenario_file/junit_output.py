@@ -33,7 +33,8 @@ def junit_of(report: PlayReport) -> bytes:
             time=f"{step.duration_s:.3f}",
         )
         if step.outcome is StepOutcome.NOT_RUN:
-            ET.SubElement(case, "skipped", message="an earlier step did not pass")
+            reason = "the run was stopped" if report.stopped else "an earlier step did not pass"
+            ET.SubElement(case, "skipped", message=reason)
         elif step.outcome is not StepOutcome.PASS:
             kind = "failure" if step.outcome is StepOutcome.FAIL else "error"
             element = ET.SubElement(case, kind, message=step.reason)

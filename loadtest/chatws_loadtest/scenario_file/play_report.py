@@ -17,7 +17,7 @@ class StepOutcome(StrEnum):
     INVALID = "invalid"
     """Not judgeable: the server does not offer the step, or this program was delayed."""
     NOT_RUN = "not run"
-    """An earlier step failed."""
+    """An earlier step did not pass, or the run was stopped."""
 
 
 class ArrivedEvent(msgspec.Struct, frozen=True):
@@ -54,10 +54,13 @@ class PlayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     url: str
+    """Empty: the run was stopped, and its bundled server with it."""
     bundled_server: bool
     outcome: Outcome
     duration_s: float
     steps: list[StepResult]
+    stopped: bool = False
+    """The run was stopped before its end; its outcome is invalid, unless a step failed before."""
 
     @property
     def failed(self) -> StepResult | None:

@@ -103,7 +103,7 @@ class _Player:
         try:
             for step in self._script.steps:
                 is_over = any(result.outcome in _OUTCOMES for result in self.results)
-                result = _result(step, StepOutcome.NOT_RUN) if is_over else await self._run_step(step)
+                result = untried(step) if is_over else await self._run_step(step)
                 self.results.append(result)
                 self._options.on_step(result)
             if self._restarting is not None:
@@ -183,5 +183,8 @@ class _Player:
         return [ArrivedEvent(event.name, event.payload, event.at_s - self._start_s) for event in events]
 
 
-def _result(step: ScriptStep, outcome: StepOutcome) -> StepResult:
-    return StepResult(number=step.number, line=step.at.line, column=step.at.column, text=step.text, outcome=outcome)
+def untried(step: ScriptStep) -> StepResult:
+    """Return the result of a step that was not run."""
+    return StepResult(
+        number=step.number, line=step.at.line, column=step.at.column, text=step.text, outcome=StepOutcome.NOT_RUN
+    )

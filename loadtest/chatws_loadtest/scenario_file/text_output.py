@@ -46,7 +46,8 @@ def describe_result(report: PlayReport) -> str:
     counts = {outcome: sum(step.outcome is outcome for step in report.steps) for outcome in StepOutcome}
     parts = [f"{counts[StepOutcome.PASS]} of {count(len(report.steps), 'step')} passed"]
     parts += [f"{counts[outcome]} {outcome}" for outcome in (StepOutcome.NOT_RUN,) if counts[outcome]]
-    return f"{', '.join(parts)} in {report.duration_s:.1f} s: {WORDS[report.outcome]}"
+    outcome = "stopped" if report.stopped else WORDS[report.outcome]
+    return f"{', '.join(parts)} in {report.duration_s:.1f} s: {outcome}"
 
 
 def _explain(step: StepResult, file: str, width: int | None) -> Iterator[str]:

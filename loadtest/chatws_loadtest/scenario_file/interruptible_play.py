@@ -1,0 +1,71 @@
+"""Run of a scenario file that signals end, with a report of the steps so far and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+from chatws.exit_codes import ExitCode
+from chatws_loadtest.scenario_file.play_options import PlayOptions
+from chatws_loadtest.scenario_file.play_report import PlayReport, StepOutcome, StepResult
+from chatws_loadtest.scenario_file.player import play, untried
+from chatws_loadtest.scenario_file.script import Script
+from chatws_loadtest.verdict import Outcome
+
+SIGNALS: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+CODES: Final = {
+    Outcome.PASS: ExitCode.DONE,
+    Outcome.INVALID: ExitCode.INVALID_RUN,
+    Outcome.FAIL: ExitCode.TARGET_MISSED,
+}
+
+
+async def play_interruptibly(path: Path, script: Script, options: PlayOptions) -> tuple[PlayReport, ExitCode]:
+    """Play a file, whose content is ``script``, and return the report and the exit code.
+
+    SIGINT, SIGTERM or SIGHUP stops the people and the server; the exit code is then the signal's. The exceptions are
+    those of `play`.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[ExitCode] = []
+    results: list[StepResult] = []
+    started_s = time.perf_counter()
+
+    def stop(code: ExitCode) -> None:
+        received.append(code)
+        task.cancel()
+
+    def record(step: StepResult) -> None:
+        results.append(step)
+        options.on_step(step)
+
+    loop = asyncio.get_running_loop()
+    for number, code in SIGNALS.items():
+        # Under nohup SIGHUP is ignored, and must stay ignored.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, code)
+    try:
+        report = await play(path, dataclasses.replace(options, on_step=record))
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        has_failed = any(step.outcome is StepOutcome.FAIL for step in results)
+        report = PlayReport(
+            file=str(path),
+            url=options.url or "",
+            bundled_server=options.url is None,
+            outcome=Outcome.FAIL if has_failed else Outcome.INVALID,
+            duration_s=time.perf_counter() - started_s,
+            steps=[*results, *map(untried, script.steps[len(results) :])],
+            stopped=True,
+        )
+    return report, received[0] if received else CODES[report.outcome]
