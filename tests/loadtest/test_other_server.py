@@ -1,4 +1,4 @@
-"""Raw client, checks and load test on the example server with its own event names; 40 s."""
+"""Raw client, checks, load test and scenario files on the example server with its own event names; 50 s."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.client.mapping import NotMapped, read_mapping
+from chatws_loadtest.credentials import Credentials, CustomerCredentials
 from chatws_loadtest.raw_client import ConnectErrorReceived, RawClient
+from chatws_loadtest.scenario_file import PlayOptions, PlayReport, play
+from chatws_loadtest.verdict import Outcome
 from tests.loadtest.command import CHATWS, SMALL, TIMELESS_TARGETS, LoadtestCommand
-from tests.loadtest.other_server import MAPPING, make_nicknames, run_example_server
+from tests.loadtest.other_server import EXAMPLE, MAPPING, make_nicknames, run_example_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,11 +120,7 @@ async def test_server_that_does_not_ack_is_measured_and_its_acks_are_not_judged(
     loadtest: LoadtestCommand, example_server: str, tmp_path: Path
 ) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
-    silent = tmp_path / "silent.toml"
-    text = MAPPING.read_text()
-    ack = 'ack = { success = "ok", error = "reason", message_id = "id" }'
-    assert ack in text
-    silent.write_text(text.replace(ack, 'ack = { kind = "none" }'))
+    silent = write_silent_mapping(tmp_path)
     options = ("--mapping", str(silent), *make_nicknames(tmp_path))
     result = await loadtest.run("--url", example_server, "--scenario=steady", *options, *SMALL)
     assert result.missed == [], result.stdout + result.stderr
@@ -160,3 +159,94 @@ async def test_invalid_mapping_file_ends_the_commands_with_one_line(tmp_path: Pa
         assert f"--mapping {broken}:" in line
         assert "send.args: unknown placeholder {text}" in line
         assert line.count("\n") == 1
+
+
+SCENARIO = EXAMPLE / "talk.yaml"
+PEOPLE = "people: {anna: agent, ben: customer}\nsteps:\n"
+
+
+async def run_scenario(*options: str) -> tuple[int, str]:
+    """Play the example's scenario file with ``chatws run``, and return exit code and output."""
+    child = await asyncio.create_subprocess_exec(
+        CHATWS, "run", str(SCENARIO), *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    stdout, _ = await child.communicate()
+    assert child.returncode is not None
+    return child.returncode, stdout.decode()
+
+
+async def test_scenario_file_plays_on_a_server_with_other_names(example_server: str, tmp_path: Path) -> None:
+    code, output = await run_scenario("--url", example_server, *MAPPED, *make_nicknames(tmp_path))
+    assert code == PASS, output
+    assert output.count("ok  ") == SCENARIO.read_text().count("\n  - ")
+
+
+async def test_scenario_file_without_the_mapping_or_the_server_ends_with_advice(
+    example_server: str, tmp_path: Path
+) -> None:
+    code, output = await run_scenario("--url", example_server, *make_nicknames(tmp_path))
+    assert (code, output.count("\n")) == (CANNOT_CONNECT, 1)
+    assert "--mapping FILE" in output
+    code, output = await run_scenario(*MAPPED)
+    assert (code, output.count("\n")) == (USAGE, 1)
+    assert "--mapping needs --url" in output
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ("anna: claim", "the mapping file has no claim_conversation"),
+        ("ben: read", "the mapping file has no read marks"),
+        ("anna: {emit: {history: any}}", "the mapping file has no history"),
+        ("anna: {expect: message_read}", "the mapping file has no message_read"),
+        ("anna: {expect: nothing, for: 100ms, of: message_read}", "the mapping file has no message_read"),
+    ],
+)
+async def test_step_that_the_mapping_does_not_describe_is_not_judged(
+    example_server: str, tmp_path: Path, step: str, reason: str
+) -> None:
+    report = await play_steps(tmp_path, example_server, step)
+    assert report.outcome is Outcome.INVALID
+    assert report.failed is not None
+    assert report.failed.reason == reason
+
+
+async def test_ack_of_another_shape_fails_the_step(node: NodeRunner, tmp_path: Path) -> None:
+    del node  # the fixture has installed the packages
+    async with run_example_server(tmp_path, "badack") as url:
+        report = await play_steps(tmp_path, url, "ben: {send: Hello}")
+    assert report.outcome is Outcome.FAIL
+    assert report.failed is not None
+    assert (report.failed.person, report.failed.reason) == (
+        "ben",
+        "the ack to send_message differs from the mapping: the ack ['ok'] has no bool at ok",
+    )
+
+
+async def test_message_counts_as_accepted_on_a_server_that_does_not_ack(example_server: str, tmp_path: Path) -> None:
+    silent = write_silent_mapping(tmp_path)
+    steps = ("ben: {send: Hello, drop: 100ms}", "anna: {expect: {message_received: {content: Hello}}}")
+    once = "anna: {expect: nothing, for: 300ms, of: message_received}"
+    report = await play_steps(tmp_path, example_server, *steps, once, mapping=silent)
+    assert report.outcome is Outcome.PASS, report.failed
+    report = await play_steps(tmp_path, example_server, 'ben: {send: " ", refused: any}', mapping=silent)
+    assert report.outcome is Outcome.INVALID
+
+
+async def play_steps(folder: Path, url: str, *steps: str, mapping: Path = MAPPING) -> PlayReport:
+    """Play steps of Anna and Ben."""
+    file = folder / "talk.yaml"
+    file.write_text(PEOPLE + "".join(f"  - {step}\n" for step in steps))
+    guests = [CustomerCredentials("guest-ben", "room-ben")]
+    credentials = Credentials(tokens=("staff-1",), sessions=guests)
+    return await play(file, PlayOptions(url=url, credentials=credentials, mapping=read_mapping(mapping)))
+
+
+def write_silent_mapping(folder: Path) -> Path:
+    """Write a mapping of a server that does not ack messages."""
+    ack = 'ack = { success = "ok", error = "reason", message_id = "id" }'
+    text = MAPPING.read_text()
+    assert ack in text
+    path = folder / "silent.toml"
+    path.write_text(text.replace(ack, 'ack = { kind = "none" }'))
+    return path

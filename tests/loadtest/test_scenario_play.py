@@ -12,7 +12,13 @@ import pytest
 from chatws_loadtest.credentials import Credentials, CustomerCredentials, read_key
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, StepOutcome, play
 from chatws_loadtest.verdict import Outcome
-from tests.support.broken_server import DuplicatingServer, LosingServer, QueueingServer, ReorderingServer
+from tests.support.broken_server import (
+    DuplicatingServer,
+    LosingServer,
+    QueueingServer,
+    ReorderingServer,
+    SilentAckServer,
+)
 from tests.support.guide_server import GuideOnlyServer
 
 if TYPE_CHECKING:
@@ -110,6 +116,13 @@ async def test_lost_message_fails_the_expectation(write: Write) -> None:
     async with guide_server(LosingServer(every=2)) as options:
         line, reason, _ = failure(await play(path, options))
     assert (line, reason) == (5, 'message_received arrived, but content is "2", not "1"')
+
+
+async def test_message_that_the_server_does_not_ack_fails_the_step(write: Write) -> None:
+    path = write('  - ben: {send: ["one", "two"]}\n')
+    async with guide_server(SilentAckServer()) as options:
+        line, reason, _ = failure(await play(path, options))
+    assert (line, reason) == (3, "no ack to send_message within 3 s")
 
 
 async def test_duplicate_fails_expect_nothing(write: Write) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chatws_loadtest.raw_client import ConnectErrorReceived
-from chatws_loadtest.scenario_file.errors import StepFailed
+from chatws_loadtest.scenario_file.errors import StepFailed, StepNotJudgeable
 from chatws_loadtest.scenario_file.grammar import (
     ClaimStep,
     ConnectStep,
@@ -139,16 +139,19 @@ async def _send(step: SendStep, person: Person, cast: Cast) -> None:
     texts = step.send if isinstance(step.send, list) else [step.send]
     if step.times is not None:
         texts = [texts[0].replace("{n}", str(number)) for number in range(1, step.times + 1)]
+    if step.refused is not None and not person.client.acks_messages:
+        raise StepNotJudgeable("the mapping says that the server does not ack messages")
     drop_s = None if step.drop is None else seconds(step.drop)
     if drop_s is not None:
         for text in texts:
             check_ack(await person.send(text, conversation, drop_s), step.refused)
         return
-    # Tasks start in the order of their creation, so the messages of a burst leave in order, before the first ack.
-    async with asyncio.TaskGroup() as group:
-        sending = [group.create_task(person.send(text, conversation)) for text in texts]
-    for ack in sending:
-        check_ack(ack.result(), step.refused)
+    # `gather` starts its tasks in order, so the messages of a burst leave in order, before the first ack.
+    replies = await asyncio.gather(*(person.send(text, conversation) for text in texts), return_exceptions=True)
+    for reply in replies:
+        if isinstance(reply, BaseException):
+            raise reply
+        check_ack(reply, step.refused)
 
 
 async def _emit(step: EmitStep, person: Person, cast: Cast) -> None:

@@ -6,7 +6,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
-from pathlib import Path
 
 from chatws.server.auth import tokens
 from chatws.settings import Settings
@@ -16,19 +15,20 @@ from chatws_loadtest.scenario_file.actions import check_ack
 from chatws_loadtest.scenario_file.cast import Cast
 from chatws_loadtest.scenario_file.errors import PersonNotConnected, StepFailed
 from chatws_loadtest.scenario_file.person import Person
+from chatws_loadtest.scenario_file.play_options import PlayOptions
 from chatws_loadtest.scenario_file.reconnecting_client import ServerAddress
 from chatws_loadtest.scenario_file.script import Script
 
 
 @asynccontextmanager
-async def assemble(script: Script, url: str, credentials: Credentials, ca_file: Path | None) -> AsyncIterator[Cast]:
+async def assemble(script: Script, url: str, credentials: Credentials, options: PlayOptions) -> AsyncIterator[Cast]:
     """Yield the people, connected and joined unless their first step does that; disconnect them afterwards.
 
     Raises:
         CredentialsMissing: there are too few credentials.
         PersonNotConnected: a person could not connect or join.
     """
-    cast = await _assign(script, url, credentials, ca_file)
+    cast = await _assign(script, url, credentials, options)
     try:
         for person in cast:
             if script.starts_connected(person.name):
@@ -41,12 +41,12 @@ async def assemble(script: Script, url: str, credentials: Credentials, ca_file: 
             await person.client.disconnect()
 
 
-async def _assign(script: Script, url: str, credentials: Credentials, ca_file: Path | None) -> Cast:
+async def _assign(script: Script, url: str, credentials: Credentials, options: PlayOptions) -> Cast:
     names = script.customers
-    customers = list(credentials.sessions[: len(names)]) or await start_sessions(url, len(names), ca_file)
+    customers = list(credentials.sessions[: len(names)]) or await start_sessions(url, len(names), options.ca_file)
     if len(customers) < len(names):
         raise CredentialsMissing(f"there are {len(customers)} sessions, {len(names)} are needed, one for each customer")
-    server = ServerAddress(url, ssl.create_default_context(cafile=ca_file))
+    server = ServerAddress(url, ssl.create_default_context(cafile=options.ca_file), options.mapping)
     assigned: dict[str, tuple[Fields, str]] = {}
     for name, customer in zip(names, customers, strict=True):
         assigned[name] = ({"sessionId": customer.session_id}, customer.conversation_id)

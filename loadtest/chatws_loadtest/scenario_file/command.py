@@ -12,10 +12,11 @@ import msgspec
 import typer
 
 from chatws.exit_codes import ExitCode
-from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, Sessions, make_app, run_app
+from chatws_loadtest.chat_probe import refuse_other_server
+from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.options import check_url, find_credentials, probe
+from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 from chatws_loadtest.scenario_file.errors import PersonNotConnected, ScenarioFileError
 from chatws_loadtest.scenario_file.interruptible_play import play_interruptibly
 from chatws_loadtest.scenario_file.json_schema import json_schema
@@ -45,6 +46,7 @@ def run(  # noqa: PLR0917  these are options, never positional
     tokens: Annotated[Path | None, typer.Option(help="Agents' tokens, one per line.", metavar="FILE")] = None,
     sessions: Sessions = None,
     ca_file: CaFile = None,
+    mapping: MappingFile = None,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
     *,
     check: Annotated[bool, typer.Option("--check", help="Validate the file, and run nothing.")] = False,
@@ -67,12 +69,15 @@ def run(  # noqa: PLR0917  these are options, never positional
         return
     if url is not None:
         check_url(url, allow_remote=allow_remote)
+    elif mapping is not None:
+        raise CommandExit("--mapping needs --url: the bundled server has the guide's events", ExitCode.USAGE)
     printer = _Printer(str(file))
     try:
         options = PlayOptions(
             url=url,
             credentials=find_credentials(jwt_secret_file, tokens, sessions),
             ca_file=ca_file,
+            mapping=find_mapping(mapping),
             on_step=(lambda _: None) if as_json else printer.print_step,
         )
         report, code = _play(file, options)
@@ -97,6 +102,7 @@ def _play(file: Path, options: PlayOptions) -> tuple[PlayReport, ExitCode]:
     script = read_script(file)
     if options.url is not None:
         probe(options.url, options.ca_file)
+        refuse_other_server(options.url, options.ca_file, options.credentials, options.mapping)
     try:
         return asyncio.run(play_interruptibly(file, script, options))
     except ServerStartFailed as problem:

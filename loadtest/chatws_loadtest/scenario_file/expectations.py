@@ -37,7 +37,9 @@ class Expectations:
         Raises:
             StepFailed: an event is missing or late.
             StepNotJudgeable: it is late, and this program was delayed for as long.
+            NotMapped: the mapping has no such event.
         """
+        _require_mapped(person, patterns)
         if person.client.is_connected:
             await person.client.present()
         since_s = max(since_s, person.client.returned_s)
@@ -57,7 +59,9 @@ class Expectations:
 
         Raises:
             StepFailed: an event arrived that counts.
+            NotMapped: the mapping has no such event.
         """
+        _require_mapped(person, patterns)
         await person.client.present()
         until_s = now_s() + duration_s
         log, index = person.log, person.log.mark
@@ -107,6 +111,12 @@ class Expectations:
         if not person.client.is_connected:
             return "the person is not connected"
         return f"no {pattern.name} arrived"
+
+
+def _require_mapped(person: Person, patterns: Sequence[EventPattern]) -> None:
+    """Check that the mapping offers the events, so that their absence is a conclusion about the server."""
+    for pattern in patterns:
+        person.client.require_event(pattern.name)
 
 
 def _format(duration_s: float) -> str:

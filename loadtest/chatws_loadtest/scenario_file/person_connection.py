@@ -26,6 +26,15 @@ class PersonConnection(RawClient):
         self._receiver = receiver
         self._hand_over()
 
+    def require_event(self, name: str) -> None:
+        """Check that the mapping offers an event.
+
+        Raises:
+            NotMapped: it does not.
+        """
+        if self._translator is not None:
+            self._translator.require_event(name)
+
     def freeze(self) -> None:
         """Read nothing until `thaw`, so that neither events nor pings are processed."""
         self._thawed = asyncio.Event()
@@ -63,6 +72,10 @@ class PersonConnection(RawClient):
         if self._thawed is not None:
             await self._thawed.wait()
         await super()._take(text)
+
+    async def _append(self, name: str, payload: object) -> None:
+        # Not in `_take`: a mapping may say that the client reports an event itself as soon as it has sent a command.
+        await super()._append(name, payload)
         if self._receiver is not None:
             self._hand_over()
 

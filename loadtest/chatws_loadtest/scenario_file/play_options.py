@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.scenario_file.play_report import StepResult
 
@@ -24,4 +25,6 @@ class PlayOptions:
     """Not needed for the bundled server."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's."""
+    mapping: ServerMapping = GUIDE_MAPPING
+    """Names and payloads of the server's events; the bundled server has the guide's."""
     on_step: Callable[[StepResult], None] = _ignore

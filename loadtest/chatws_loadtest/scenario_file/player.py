@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from chatws.client.mapping import NotMapped
 from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.scenario_file.actions import act
 from chatws_loadtest.scenario_file.cast import Cast
@@ -49,7 +50,7 @@ async def play(path: Path, options: PlayOptions) -> PlayReport:
     async with (
         _provide_server(options) as (url, credentials, server),
         LoopLag.measured() as lag,
-        assemble(script, url, credentials, options.ca_file) as cast,
+        assemble(script, url, credentials, options) as cast,
     ):
         player = _Player(script, cast, server, lag, options)
         await player.run()
@@ -164,6 +165,8 @@ class _Player:
                 person.log.set_mark()
         except StepFailed as problem:
             raise StepFailed(problem.reason, expected=problem.expected, person=name) from problem
+        except NotMapped as problem:
+            raise StepNotJudgeable(str(problem)) from problem
 
     async def _kill(self, seconds_down: float) -> None:
         assert self._server is not None, "checked before the start"

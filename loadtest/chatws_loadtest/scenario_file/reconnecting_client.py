@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Final
 
+from chatws.client.mapping import GUIDE_MAPPING, AckShapeError, NotMapped, ServerMapping
 from chatws_loadtest.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
 from chatws_loadtest.scenario_file.errors import StepFailed, StepNotJudgeable
 from chatws_loadtest.scenario_file.event_log import EventLog, now_s
@@ -25,10 +26,11 @@ PAGE_SIZE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """URL of the server, and the certificates to trust."""
+    """URL of the server, the certificates to trust, and the names of its events."""
 
     url: str
     tls: ssl.SSLContext
+    mapping: ServerMapping = GUIDE_MAPPING
 
 
 class ReconnectingClient:
@@ -57,9 +59,29 @@ class ReconnectingClient:
         return self._connection is not None
 
     @property
-    def has_additions(self) -> bool:
-        """Whether the server offers the additions to the guide."""
-        return self._connection is not None and self._connection.has_additions
+    def acks_messages(self) -> bool:
+        """Whether the server acks messages; the mapping may say that it does not."""
+        return self._server.mapping.send.ack.kind != "none"
+
+    def require_additions(self, name: str) -> None:
+        """Check that the server offers the additions to the guide, among them this command.
+
+        Raises:
+            StepNotJudgeable: it does not.
+        """
+        if self._server.mapping != GUIDE_MAPPING:
+            raise StepNotJudgeable(str(NotMapped(name)))
+        if self._connection is None or not self._connection.has_additions:
+            raise StepNotJudgeable(f"the server implements the guide only; it does not offer {name}")
+
+    def require_event(self, name: str) -> None:
+        """Check that the mapping offers an event.
+
+        Raises:
+            NotMapped: it does not.
+        """
+        if self._connection is not None:
+            self._connection.require_event(name)
 
     async def connect(self) -> None:
         """Open the connection.
@@ -128,10 +150,7 @@ class ReconnectingClient:
         """
         while True:
             connection = await self.present()
-            try:
-                ack = await connection.request_until_end(name, *args)
-            except PacketMissing as problem:
-                raise StepFailed(str(problem)) from problem
+            ack = await _request(connection, name, *args)
             if ack is not None:
                 return ack
             if not repeat:
@@ -148,8 +167,7 @@ class ReconnectingClient:
             StepFailed: there is no ack.
         """
         await self.present()
-        if not self.has_additions:
-            raise StepNotJudgeable(f"the server implements the guide only; it does not offer {name}")
+        self.require_additions(name)
         return await self.request(name, *args)
 
     async def join(self, conversation_id: str) -> Fields:
@@ -161,7 +179,13 @@ class ReconnectingClient:
         return await self._join(await self.present(), conversation_id)
 
     async def _open(self) -> None:
-        connection = await PersonConnection.authenticated(self._server.url, self._server.tls, self._auth)
+        server = self._server
+        try:
+            connection = await PersonConnection.authenticated(
+                server.url, server.tls, self._auth, mapping=server.mapping
+            )
+        except AckShapeError as problem:
+            raise ConnectErrorReceived(str(problem)) from problem
         self._connection, self.identity = connection, connection.identity
         connection.deliver_to(self._receive)
 
@@ -200,12 +224,7 @@ class ReconnectingClient:
         argument: object = conversation_id
         if joining.newest_seq is not None:
             argument = {"conversationId": conversation_id, "afterSeq": joining.newest_seq, "epoch": joining.epoch}
-        try:
-            ack = await connection.request_until_end("join_conversation", argument)
-        except PacketMissing as problem:
-            raise StepFailed(str(problem)) from problem
-        if ack is None:
-            raise StepFailed("the connection ended before the ack to join_conversation")
+        ack = await _request_join(connection, argument)
         if ack.get("success") is not True:
             if room is None:
                 del self.rooms[conversation_id]
@@ -229,9 +248,12 @@ class ReconnectingClient:
             self.log.add("message_received", message)
 
     async def _join_by_event(self, connection: PersonConnection, conversation_id: str) -> Fields:
-        """Join as in the guide: without an ack, until `joined_conversation` or `error` arrives."""
+        """Join until `joined_conversation` or `error` arrives; the guide has no ack, a mapping may describe one."""
         start = len(self.log.events)
-        await connection.emit("join_conversation", conversation_id)
+        if self._server.mapping == GUIDE_MAPPING:
+            await connection.emit("join_conversation", conversation_id)
+        elif (ack := await _request_join(connection, conversation_id)).get("success", True) is not True:
+            return ack
         until_s = now_s() + REPLY_TIMEOUT_S
         while True:
             for event in self.log.events[start:]:
@@ -263,6 +285,27 @@ class ReconnectingClient:
         self.returned_s = now_s()
         self.log.add(RECONNECT, {})
         self._is_present.set()
+
+
+async def _request(connection: PersonConnection, name: str, *args: object) -> Fields | None:
+    """Send an event and return its ack; None if the connection ends before.
+
+    Raises:
+        StepFailed: there is no ack, or it has another shape than the mapping describes.
+    """
+    try:
+        return await connection.request_until_end(name, *args)
+    except PacketMissing as problem:
+        raise StepFailed(str(problem)) from problem
+    except AckShapeError as problem:
+        raise StepFailed(f"the ack to {name} differs from the mapping: {problem}") from problem
+
+
+async def _request_join(connection: PersonConnection, argument: object) -> Fields:
+    ack = await _request(connection, "join_conversation", argument)
+    if ack is None:
+        raise StepFailed("the connection ended before the ack to join_conversation")
+    return ack
 
 
 def _list(value: object) -> list[object]:
