@@ -88,6 +88,8 @@ class GeventConnection(ABC):
     def __init__(self, endpoint: Endpoint, auth: object, listener: ConnectionListener, timeout_s: float) -> None:
         self.times = ConnectTimings(started_s=time.perf_counter())
         self._namespace = endpoint.namespace
+        self._confirmation = endpoint.confirmation
+        self._connect_timeout_s = timeout_s
         self._auth = auth
         self._listener = listener
         self._heartbeat_timeout_s = timeout_s
@@ -160,7 +162,17 @@ class GeventConnection(ABC):
                 self._end(describe_end(event))
 
     def _on_timeout(self) -> None:
-        self.drop("ping timeout" if self._is_established else "no answer in time")
+        self.drop("ping timeout" if self._is_established else self._describe_missing_step())
+
+    def _describe_missing_step(self) -> str:
+        """Describe the step of connecting that has not happened before the connect timeout."""
+        if not self.times.transport_s:
+            missing = "no Engine.IO handshake arrived"
+        elif not self.times.namespace_s:
+            missing = "Engine.IO connected, but no reply to CONNECT arrived"
+        else:
+            missing = f"connected, but no {self._confirmation} arrived"
+        return f"{missing} within {self._connect_timeout_s:g} s"
 
     def _end(self, end: ConnectionEnd) -> None:
         if self._has_ended:

@@ -33,6 +33,8 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...] = ()
     """Additional HTTP headers."""
     namespace: str = MAIN_NAMESPACE
+    confirmation: str = "`authenticated` event"
+    """Description of the packet that confirms the credentials."""
 
     @property
     def authority(self) -> str:

@@ -137,13 +137,16 @@ class LegacyProtocolAdapter:
     def connect(self, endpoint: Endpoint, credentials: Mapping[str, str]) -> tuple[Endpoint, Any]:
         """Return the endpoint for a connection attempt with these credentials, and the payload of CONNECT."""
         self._joins.clear()
-        request = self._translator.connect(credentials)
+        request, mapping = self._translator.connect(credentials), self._translator.mapping
+        is_acked = mapping.authenticated.source == "ack"
+        confirmation = f"ack to `{mapping.auth.event}`" if is_acked else f"`{mapping.authenticated.event}` event"
         address = replace(
             endpoint,
             engine_path=request.path,
             query=request.query,
             headers=tuple(request.headers.items()),
             namespace=request.namespace,
+            confirmation=confirmation,
         )
         return address, request.auth
 

@@ -69,6 +69,6 @@ def _report(pool: UserPool, users: Sequence[ChatUser]) -> WorkerReady:
 def _problem_of(user: ChatUser) -> ClientError | str | None:
     """Return the reason why a user has not joined; None if it has."""
     if not user.joined.ready():
-        return user.connect_error or "no answer in time"
+        return user.connect_error or ("no reply to the join" if user.is_up else "no answer in time")
     problem: ClientError | None = user.joined.get()
     return problem

@@ -29,7 +29,14 @@ TIMEOUT_S = 30.0
 class RecordingObserver:
     """One driver, and everything that it reported."""
 
-    def __init__(self, url: str, auth: dict[str, str], transport: TransportChoice = TransportChoice.WEBSOCKET) -> None:
+    def __init__(
+        self,
+        url: str,
+        auth: dict[str, str],
+        transport: TransportChoice = TransportChoice.WEBSOCKET,
+        *,
+        timeout_s: float = 10.0,
+    ) -> None:
         self.opened: list[tuple[ConnectTimings, float]] = []
         self.upgrades: list[ConnectTimings] = []
         self.failed_upgrades: list[str] = []
@@ -42,7 +49,13 @@ class RecordingObserver:
         self.delivered: list[object] = []
         self._changed = gevent.event.Event()
         self.driver = GeventDriver(
-            resolve_endpoint(url), lambda: auth, self, Random(1), transport=transport, deliver=self._deliver
+            resolve_endpoint(url),
+            lambda: auth,
+            self,
+            Random(1),
+            transport=transport,
+            timeout_s=timeout_s,
+            deliver=self._deliver,
         )
 
     def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:

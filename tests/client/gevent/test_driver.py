@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,13 @@ from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import Authenticated, TypingIndicator
 from chatws.protocol.responses import JoinAck, SendAck
+from tests.client.gevent.recording_observer import RecordingObserver
+from tests.client.gevent.server_thread import running
+from tests.support.guide_server import GuideOnlyServer, Json
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from tests.client.gevent.conftest import OpenClient
-    from tests.client.gevent.recording_observer import RecordingObserver
     from tests.conftest import StartServer
     from tests.support.server import ServerProcess
 
@@ -119,6 +122,32 @@ def test_refused_tcp_connection_is_retried(open_client: OpenClient) -> None:
     client.driver.ask(client.driver.session.start, lambda _: None)
     client.wait(lambda: len(client.ends) > 1)
     assert client.ends[0].reason == "Connection refused"
+
+
+class UnauthenticatingServer(GuideOnlyServer):
+    """Fault: accepts CONNECT, and never sends ``authenticated``."""
+
+    async def _connect(self, sid: str, _environ: Json, auth: Json) -> None:
+        del sid, auth
+
+
+@each_transport
+def test_missing_step_of_connecting_is_the_reason_of_the_end(transport: TransportChoice) -> None:
+    server = UnauthenticatingServer()
+    with running(server):
+        assert first_end(server.url, transport) == "connected, but no `authenticated` event arrived within 1 s"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert first_end(url, transport) == "no Engine.IO handshake arrived within 1 s"
+
+
+def first_end(url: str, transport: TransportChoice) -> str:
+    """Return the reason why the first attempt to connect ended."""
+    client = RecordingObserver(url, {"sessionId": "x"}, transport, timeout_s=1.0)
+    client.driver.ask(client.driver.session.start, lambda _: None)
+    client.wait(lambda: client.ends)
+    client.driver.close()
+    return client.ends[0].reason
 
 
 @each_transport
