@@ -115,6 +115,11 @@ class RoomState:
         self.leave_at_s: float | None = None
         """Time after which members send no further message; they leave once no message is in flight."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every member has joined on its current connection."""
+        return self.connected == (1 << len(self.identities)) - 1
+
     def peers(self, member: int) -> int:
         """Return the bit mask of the connected members that are other users."""
         identities = self.identities
@@ -144,6 +149,6 @@ class RoomState:
         """Count the announcements by kind."""
         return {
             "typing": self.typing.finish(at_s),
-            "presence": self.presence.finish(at_s),
+            "presence": self.presence.finish(at_s, [user_id for user_id, _ in self.identities]),
             "read": self.reads.finish(at_s),
         }

@@ -9,6 +9,7 @@ from chatws_loadtest.checkers.read_checker import ReadChecker
 from chatws_loadtest.checkers.typing_checker import TypingChecker
 from chatws_loadtest.deviations import DeviationLog
 from chatws_loadtest.indicators import IndicatorCounts, add_indicators
+from chatws_loadtest.load_state import RoomState
 
 CUSTOMER, AGENT = 0, 1
 TO_AGENT = 1 << AGENT
@@ -149,6 +150,25 @@ def test_arrival_is_seen_or_lost(log: DeviationLog) -> None:
     assert presence.saw(AGENT, "c", "online") is None
     assert not presence.is_settled(1.5)
     assert presence.finish(LATE_S) == IndicatorCounts(sent=2, lost=1)
+
+
+def test_arrival_that_a_peer_saw_just_before_the_user_was_authenticated_is_not_lost(log: DeviationLog) -> None:
+    presence = PresenceChecker(log)
+    presence.saw_early(AGENT, "c", 1.0)
+    presence.saw_early(AGENT, "d", 1.0)
+    presence.came_online("c", TO_AGENT, 1.1)
+    assert presence.is_settled(1.2)
+    presence.came_online("d", TO_AGENT, 10.0)
+    assert presence.finish(LATE_S) == IndicatorCounts(sent=2, lost=1)
+
+
+def test_user_outside_the_room_is_wrong_unless_it_proves_to_be_a_member(log: DeviationLog) -> None:
+    room = RoomState(0, "room", 2, log)
+    for user_id in ("c", "stranger"):
+        room.presence.record_outsider(user_id)
+    room.identities[CUSTOMER] = ("c", "customer")
+    room.count_indicators(LATE_S)
+    assert log.count("presence_wrong") == 1
 
 
 def test_arrival_without_a_peer_or_over_a_disconnect_is_not_judged(log: DeviationLog) -> None:

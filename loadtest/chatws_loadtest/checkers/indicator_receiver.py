@@ -45,6 +45,8 @@ class IndicatorReceiver:
         room = self._room
         since_s = room.presence.saw(self._member, presence.user_id, presence.status)
         if since_s is None:
+            if presence.status != OFFLINE and not room.is_complete:
+                room.presence.saw_early(self._member, presence.user_id, received_s)
             self._check_status(presence, is_for_room=is_for_room)
         elif presence.status != OFFLINE:
             # Users connect before the measurement.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -12,6 +13,8 @@ from chatws_loadtest.deviations import DeviationLog
 from chatws_loadtest.indicators import IndicatorCounts
 
 OFFLINE: Final = "offline"
+MAX_EARLY: Final = 1_000
+"""Early sightings that one room remembers; a server may announce every user to everyone."""
 
 
 class PresenceChange(msgspec.Struct):
@@ -24,7 +27,7 @@ class PresenceChange(msgspec.Struct):
 class PresenceChecker:
     """Presence of the members of one room."""
 
-    __slots__ = ("_denied", "_log", "_lost", "_offline", "_online", "_sent")
+    __slots__ = ("_denied", "_early", "_log", "_lost", "_offline", "_online", "_outsiders", "_sent")
 
     def __init__(self, log: DeviationLog) -> None:
         self._log = log
@@ -32,15 +35,29 @@ class PresenceChecker:
         self._lost = 0
         # Members that saw a connected user as offline, by user id.
         self._denied: Counter[str] = Counter()
+        # Sightings of users outside the room, by user id.
+        self._outsiders: Counter[str] = Counter()
+        # Sightings of users that may be connecting: time, viewer and user id.
+        self._early: deque[tuple[float, int, str]] = deque(maxlen=MAX_EARLY)
         # Changes that peers must see, by user id.
         self._online: dict[str, PresenceChange] = {}
         self._offline: dict[str, PresenceChange] = {}
 
     def came_online(self, user_id: str, peers: int, now_s: float) -> None:
-        """Record that a user came online, which these peers must see."""
-        if peers:
-            self._sent += 1
-            self._online[user_id] = PresenceChange(now_s, peers)
+        """Record that a user came online, which these peers must see.
+
+        Those that have just seen it do not have to: a server may announce a user while it authenticates it, so that
+        peers receive the presence before the user receives ``authenticated``.
+        """
+        if not peers:
+            return
+        self._sent += 1
+        missing = peers
+        for at_s, viewer, seen_id in self._early:
+            if seen_id == user_id and at_s >= now_s - GIVE_UP_S:
+                missing &= ~(1 << viewer)
+        if missing:
+            self._online[user_id] = PresenceChange(now_s, missing)
 
     def went_offline(self, user_id: str, peers: int, now_s: float) -> None:
         """Record that a user has disconnected, and these peers must see it before `end_absence`."""
@@ -69,10 +86,14 @@ class PresenceChecker:
             del changes[user_id]
         return change.since_s
 
+    def saw_early(self, viewer: int, user_id: str, at_s: float) -> None:
+        """Record that a member saw a user online for which `came_online` was not called: it may follow."""
+        self._early.append((at_s, viewer, user_id))
+
     def record_outsider(self, user_id: str) -> None:
-        """Record a status of a user outside the room."""
+        """Record a status of a user outside the room: wrong unless the user proves to be a member later."""
         if user_id != BOT_USER_ID:
-            self._log.add("presence_wrong", "of users outside the room", repr(user_id))
+            self._outsiders[user_id] += 1
 
     def deny(self, user_id: str) -> None:
         """Record that a member saw a connected user as offline: wrong unless the user detects a disconnect later."""
@@ -92,8 +113,11 @@ class PresenceChecker:
         """Return whether every arrival was seen or is lost."""
         return not any(change.missing and now_s < change.since_s + GIVE_UP_S for change in self._online.values())
 
-    def finish(self, now_s: float) -> IndicatorCounts:
-        """Count what peers never saw, or saw wrongly; call it once, when no more events can arrive."""
+    def finish(self, now_s: float, members: Collection[str] = ()) -> IndicatorCounts:
+        """Count what peers never saw, or saw wrongly; call it once, when no more events can arrive.
+
+        ``members`` are the user ids of the room.
+        """
         for change in self._online.values():
             if change.missing and now_s >= change.since_s + GIVE_UP_S:
                 self._lost += 1
@@ -101,4 +125,6 @@ class PresenceChecker:
                 self._sent -= 1
         for user_id, count in self._denied.items():
             self._log.add("presence_wrong", "offline for a connected user", repr(user_id), count=count)
+        for user_id in self._outsiders.keys() - set(members):
+            self._log.add("presence_wrong", "of users outside the room", repr(user_id), count=self._outsiders[user_id])
         return IndicatorCounts(sent=self._sent, lost=self._lost)
