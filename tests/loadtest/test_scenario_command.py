@@ -146,6 +146,10 @@ async def test_step_that_is_not_judgeable_exits_98(
         ("steps: [{ben: {send: x}}]", "1:1: the section `people` is missing"),
         ("people: {ben: customer}\nsteps: [{bob: {send: x}}]", "2:10: there is no person 'bob'"),
         ("people: {ben: customer}\nsteps: [{ben: {snd: x}}]", "2:16: there is no step 'snd'; did you mean 'send'?"),
+        (
+            "people: {ben: customer}\nsteps: [ben: {expect: [nothing]}]",
+            "2:24: expect: nothing is not the name of an event",
+        ),
         ("people: {ben: customer, ben: agent}\nsteps: []", "1:25: the key 'ben' occurs twice"),
         ("people: [", "1:10: not YAML"),
     ],

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
-
-# With msgspec 0.22, the collection at the interpreter's exit crashed in 4 of 12 runs after these structs were decoded.
-atexit.register(gc.freeze)
 
 MAX_MEMBERS: Final = 500
 MAX_TIMES: Final = 1_000
@@ -19,7 +14,8 @@ _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "min": 60.0}
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|min)$", description="Time with its unit: 300ms, 2s or 1min.")
 ]
-EventName = Annotated[str, Meta(pattern=r"^(?!nothing$)[A-Za-z_][A-Za-z0-9_:.-]*$", description="Name of an event.")]
+EVENT_NAME: Final = r"^(?!nothing$)[A-Za-z_][A-Za-z0-9_:.-]*$"
+EventName = Annotated[str, Meta(pattern=EVENT_NAME, description="Name of an event.")]
 Share = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]+)?%$", description="Share in percent: 25%.")]
 Thinking = Annotated[
     str,
@@ -34,7 +30,10 @@ ListedChars = Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,2}|[1-3][0-9]{3}|4000
 Rate = Annotated[float, Meta(ge=0.01, le=100)]
 Times = Annotated[int, Meta(ge=1, le=MAX_TIMES)]
 Members = Annotated[int, Meta(ge=1, le=MAX_MEMBERS)]
-Expected = EventName | dict[EventName, Any]
+# Not `EventName`, but its JSON schema only; the reader checks the name. Two structs with a union of a text with a
+# pattern and of a dict or list crash msgspec 0.22.0 in the garbage collection at the interpreter's exit (1 of 4 runs).
+_ExpectedName = Annotated[str, Meta(description="Name of an event.", extra_json_schema={"pattern": EVENT_NAME})]
+Expected = _ExpectedName | dict[_ExpectedName, Any]
 """One event: its name, or its name with a pattern of its payload."""
 
 

@@ -39,6 +39,7 @@ MAX_PEOPLE: Final = 500
 PERCENT: Final = 100
 SECTIONS: Final = frozenset({"people", "steps", "load"})
 KINDS: Final = "agent, customer, {agents: 20} or {customers: 20}"
+_EVENT_NAME: Final = re.compile(grammar.EVENT_NAME)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 _WORDS: Final = " or ".join(grammar.PRESENCES)
@@ -229,7 +230,9 @@ class _StepReader:
 
 
 def _check_event_name(name: str, tree: Tree) -> None:
-    """Refuse a likely misspelling; other unknown events may be those of another server."""
+    """Refuse an impossible name and a likely misspelling; other unknown events may be those of another server."""
+    if not _EVENT_NAME.fullmatch(name):
+        raise InvalidNode(tree.keys.get(name, tree.at), f"expect: {name} is not the name of an event")
     known = frozenset(EVENTS) | OWN_NAMES
     if name not in known and difflib.get_close_matches(name, known, 1, 0.8):
         raise InvalidNode(tree.keys.get(name, tree.at), f"there is no event {name!r}; {suggest(name, known)}")
