@@ -170,6 +170,8 @@ class WorkerReady(msgspec.Struct, frozen=True, tag=True):
     """Number of users that cannot join, by reason."""
     code: str | None = None
     """Error code of a refusal."""
+    refuses_kind: bool = False
+    """The server refused all agents and no customer, or all customers and no agent."""
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -52,6 +52,8 @@ class WorkerPool:
         self.refusals: Counter[str] = Counter()
         """Number of users that could not join, by reason."""
         self._refusal_code: str | None = None
+        # Processes in which the server refused users of one kind only.
+        self._kinds_refused = 0
         self.done: dict[int, WorkerDone] = {}
         """Final reports, by index of the process."""
         self._plans = plans
@@ -87,10 +89,10 @@ class WorkerPool:
             self._tasks.append(asyncio.create_task(self._read_stderr(child)))
 
     async def wait_until_ready(self, timeout_s: float) -> None:
-        """Wait until each user has joined its room or cannot, as `connected` and `refusals` tell.
+        """Wait until each user has joined its room or cannot; `connected` and `refusals` count them.
 
         Raises:
-            LoadRefused: no user could join.
+            LoadRefused: no user could join, or the credentials of all agents, or of all customers, were refused.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -100,7 +102,7 @@ class WorkerPool:
             reached = f"after {timeout_s:.0f} s only {self._stats.connections} of {expected} users were connected"
             reason = self._stats.connect_error
             raise LoadRefused(f"{reached}; {reason}" if reason else reached) from None
-        if not self.connected:
+        if not self.connected or self._kinds_refused == len(self._plans):
             raise LoadRefused(describe_refusals(self.refusals), self._refusal_code)
 
     def send(self, command: WorkerCommand) -> None:
@@ -171,6 +173,7 @@ class WorkerPool:
         self.complete_rooms += report.complete_rooms
         self.refusals.update(report.refusals)
         self._refusal_code = self._refusal_code or report.code
+        self._kinds_refused += report.refuses_kind
 
     async def _read_stderr(self, child: asyncio.subprocess.Process) -> None:
         assert child.stderr is not None

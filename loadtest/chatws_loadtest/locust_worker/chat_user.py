@@ -111,6 +111,11 @@ class ChatUser:
         return bool(self._room.connected >> self.member & 1)
 
     @property
+    def is_agent(self) -> bool:
+        """Whether the user has an agent's token, not a customer's session."""
+        return "token" in self._auth
+
+    @property
     def is_guide_only(self) -> bool:
         """Whether the server offers none of the additions to the guide."""
         return self._driver.legacy is not None

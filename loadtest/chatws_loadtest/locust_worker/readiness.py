@@ -49,8 +49,11 @@ def wait_until_ready(pool: UserPool, users: int, list_users: Callable[[], Sequen
 def _report(pool: UserPool, users: Sequence[ChatUser]) -> WorkerReady:
     refusals: Counter[str] = Counter()
     code: str | None = None
+    # Whether users were refused, by whether they are agents.
+    kinds: dict[bool, set[bool]] = {True: set(), False: set()}
     for user in users:
         problem = _problem_of(user)
+        kinds[user.is_agent].add(isinstance(problem, RequestRefused))
         if problem is None:
             continue
         refusals[str(problem) or "not connected"] += 1
@@ -63,6 +66,7 @@ def _report(pool: UserPool, users: Sequence[ChatUser]) -> WorkerReady:
         complete_rooms=sum(len(room.present) >= room.members for room in pool.shared.rooms),
         refusals=dict(refusals),
         code=code,
+        refuses_kind=kinds in ({True: {True}, False: {False}}, {True: {False}, False: {True}}),
     )
 
 
