@@ -19,7 +19,7 @@ serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 30
 demo: $(VENV)/.installed ## chat as customer and agent side by side, on a temporary server
 	@exec $(BIN)/chatws demo $(ARGS)
 
-test: system check ## install the programs that tests need, then run every check and every test
+test: system check compiled-tests ## install the programs that tests need, then run every check and every test
 	@exec .ci/run-tests $(BIN)/python $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, spelling, names and wording, types, import layers, generated pages
