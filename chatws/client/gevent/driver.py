@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from gevent import get_hub
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
-    from chatws.client.gevent.connection import ConnectTimings, GeventConnection
+    from chatws.client.gevent.connection import GeventConnection
     from chatws.client.gevent.endpoint import Endpoint
+    from chatws.client.gevent.observer import ConnectionObserver
     from chatws.client.mapping import CompiledMapping
     from chatws.protocol.entities import Wire
 
@@ -45,40 +46,6 @@ SIGN_IN_ID = 0
 
 TIMED_EVENTS = frozenset({Event.POSITIONS, Event.SERVER_DRAINING})
 """Events that may set a deadline of the session although it sends nothing."""
-
-
-class ConnectionObserver(Protocol):
-    """Callbacks for all input of a connection, before the session processes it; must not block."""
-
-    def on_opened(self, times: ConnectTimings, authenticated_s: float) -> None:
-        """Called after a connection was authenticated."""
-
-    def on_upgraded(self, times: ConnectTimings) -> None:
-        """Called after a WebSocket has replaced long-polling."""
-
-    def on_upgrade_failed(self, reason: str) -> None:
-        """Called after the upgrade to WebSocket has failed; the connection continues over long-polling."""
-
-    def on_ended(self, end: effects.ConnectionEnd, ended_s: float) -> None:
-        """Called after a connection or an attempt to connect has ended."""
-
-    def on_event(self, name: str, payload: object, received_s: float) -> None:
-        """Called for an event with its struct, or with raw JSON for a name outside the contract."""
-
-    def on_reply(self, name: str, reply: Ok | RefusedReply, received_s: float) -> None:
-        """Called for the reply to a request."""
-
-    def on_repeat(self, message: SendMessage) -> None:
-        """Called for a message that is sent again, if the server implements only the guide and keeps duplicates."""
-
-    def on_unanswered(self, message: SendMessage) -> None:
-        """Called for a message that is sent again because its ack is overdue, although the connection did not end."""
-
-    def on_malformed_ack(self, name: str, raw_json: str) -> None:
-        """Called for an ack of another form than the command's, before a refusal takes its place."""
-
-    def on_second_ack(self, raw_json: str) -> None:
-        """Called for another ack of the message that was acked last."""
 
 
 class GeventDriver(SessionDriver):
@@ -412,9 +379,3 @@ class GeventDriver(SessionDriver):
     def _on_timer(self) -> None:
         self._timer_due_s = None
         self.apply(self.session.tick(now_s()))
-
-
-def _first_of(raw_json: str) -> msgspec.Raw:
-    """Return an ack's first value; an empty object when it has none."""
-    values = socketio.split_ack(raw_json)
-    return values[0] if values else msgspec.Raw(b"{}")
