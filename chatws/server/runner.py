@@ -80,7 +80,8 @@ def fit_to_file_limit(settings: Settings) -> Settings:
     if connections < 1:
         needed = SPARE_DESCRIPTORS + 1
         raise StartError("the limit of open files", f"is {hard}; the server needs {needed}", f"ulimit -Hn {needed}")
-    log_event(_log, logging.WARNING, "connections_lowered", connections=connections, openFiles=hard)
+    level = logging.DEBUG if settings.is_dev else logging.WARNING
+    log_event(_log, level, "connections_lowered", connections=connections, openFiles=hard)
     return msgspec.structs.replace(settings, connections=connections)
 
 

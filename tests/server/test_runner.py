@@ -47,6 +47,18 @@ def test_start_fails_if_the_file_limit_leaves_no_connection(tmp_path: Path) -> N
     assert done.stderr == "chatws: the limit of open files: is 128; the server needs 129; ulimit -Hn 129\n"
 
 
+def test_production_lowers_its_connections_to_the_file_limit(tmp_path: Path) -> None:
+    command, env = with_file_limit(300, tmp_path, "--prod"), environment_of_children()
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        try:
+            OutputLines(server.stderr).wait_for("warning connections_lowered connections=172 openFiles=300", 30)
+            OutputLines(server.stdout).wait_for("http://127.0.0.1", 30)
+        finally:
+            server.terminate()
+
+
 def test_slow_heads_leave_descriptors_for_health_checks_and_open_clients(tmp_path: Path) -> None:
     """400 connections that never complete a head, on a server with 300 descriptors."""
     command, env = with_file_limit(300, tmp_path), environment_of_children()
@@ -55,7 +67,6 @@ def test_slow_heads_leave_descriptors_for_health_checks_and_open_clients(tmp_pat
         assert server.stderr is not None
         log = OutputLines(server.stderr)
         try:
-            log.wait_for("connections_lowered connections=172", 30)
             port = int(OutputLines(server.stdout).wait_for(r"http://127\.0\.0\.1:(\d+)", 30)[1])
             asyncio.run(_stay_connected_beside_slow_heads(port))
             log.wait_for("http_connection_closed reason=evicted", 30)
