@@ -45,6 +45,10 @@ def test_benchmark_counts_every_message_and_writes_the_results(tmp_path: Path) -
         "duplicated": 0,
         "reordered": 0,
         "deaf": 0,
+        "leaked": 0,
+        "altered": 0,
+        "misdated": 0,
+        "malformed": 0,
         "excused": 0,
         "repeated": 0,
     }
