@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test check bench bench-ci bench-cluster bench-generator bench-terminal soak screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check bench bench-ci bench-cluster bench-generator bench-terminal soak screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,11 @@ serve: $(VENV)/.installed ## start the server: SQLite, development mode, port 30
 demo: $(VENV)/.installed ## chat as customer and agent side by side, on a temporary server
 	@exec $(BIN)/chatws demo $(ARGS)
 
-test: system check compiled-tests ## install the programs that tests need, then run every check and every test
+test: system check compiled-tests ## install the programs that tests need, then run every check and the tests
 	@exec .ci/run-tests $(BIN)/python $(ARGS)
+
+test-extended: system $(VENV)/.installed-dev ## run the tests that are too long for every change: further broken servers, capacity searches
+	@exec $(BIN)/python -m pytest -m extended $(ARGS)
 
 check: $(VENV)/.installed-dev ## style, spelling, names and wording, types, import layers, generated pages
 	$(BIN)/ruff check .

@@ -101,6 +101,30 @@ RECONNECT: Final = ("--scenario=reconnect",)
 SHORT_DRAIN: Final = "--drain=5"
 """For runs in which messages or acks never arrive."""
 
+EXTENDED: Final = frozenset(
+    {
+        "acks-twice",
+        "authenticates-slowly",
+        "drops-connections",
+        "echoes-twice",
+        "garbles-encoding",
+        "names-socket-in-presence",
+        "names-wrong-role",
+        "names-wrong-typist",
+        "never-acks",
+        "never-authenticates",
+        "never-expires-typing",
+        "never-sends-offline",
+        "sends-localised-time",
+        "sends-messages-only",
+        "sends-numeric-time",
+        "sends-time-backwards",
+        "swaps-presence",
+        "truncates-content",
+    }
+)
+"""Faults that ``make test-extended`` tests: another row of the table misses the same metric."""
+
 GALLERY: Final = (
     _row(NODE, "none"),
     _row(PYTHON, "none"),

@@ -56,6 +56,7 @@ async def test_capacity_is_the_number_of_connections_that_the_server_permits(
     assert "capacity: 5 connections" in (loadtest.folder / "report" / "report.html").read_text()
 
 
+@pytest.mark.extended
 async def test_capacity_of_a_server_that_slows_down_is_limited_by_the_threshold(loadtest: LoadtestCommand) -> None:
     # The server handles at most 50 messages/s, those of five users.
     loadtest.targets.write_text(f'{TIMELESS_TARGETS}message = "p50 < 200ms"\n')
@@ -77,6 +78,7 @@ async def test_capacity_of_a_server_that_slows_down_is_limited_by_the_threshold(
     assert result.scenario.balance.sent == result.scenario.balance.acked == result.scenario.balance.delivered > 0
 
 
+@pytest.mark.extended
 async def test_capacity_stopped_early_reports_the_steps_so_far(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     server = GuideOnlyServer()

@@ -147,6 +147,7 @@ async def test_stages_of_a_file_are_scaled_and_judged_by_the_users_of_each(
     assert "stage 3: 6 of 6 users, 3 messages/s each" in result.stdout
 
 
+@pytest.mark.extended
 async def test_stage_without_all_of_its_users_misses_the_connections(loadtest: LoadtestCommand, tmp_path: Path) -> None:
     """The server refuses further connections; the second process has no user in the first stage."""
     loadtest.targets.write_text(TIMELESS_TARGETS + 'connections = ">= 8"\n')

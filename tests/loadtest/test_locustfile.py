@@ -7,6 +7,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from tests.support.ports import free_port
 from tests.support.server import ServerProcess
 
@@ -46,6 +48,7 @@ async def test_locust_refuses_an_unreadable_threshold() -> None:
     assert await child.wait() == USAGE
 
 
+@pytest.mark.extended
 async def test_locust_searches_for_the_capacity_with_its_workers(tmp_path: Path) -> None:
     server, port = ServerProcess(tmp_path / "server", "--set", "connections=5"), free_port()
     await asyncio.to_thread(server.start)

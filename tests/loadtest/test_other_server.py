@@ -93,6 +93,7 @@ async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapp
     assert result.scenario.latencies["typing"].count > 0
 
 
+@pytest.mark.extended
 async def test_lost_messages_of_a_mapped_server_are_detected(
     loadtest: LoadtestCommand, node: NodeRunner, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ async def test_lost_messages_of_a_mapped_server_are_detected(
     assert "lost" in result.missed
 
 
+@pytest.mark.extended
 async def test_ack_of_another_shape_than_the_mapping_describes_is_a_failure(
     loadtest: LoadtestCommand, node: NodeRunner, tmp_path: Path
 ) -> None:
@@ -116,6 +118,7 @@ async def test_ack_of_another_shape_than_the_mapping_describes_is_a_failure(
     assert "malformed" in result.missed
 
 
+@pytest.mark.extended
 async def test_server_that_does_not_ack_is_measured_and_its_acks_are_not_judged(
     loadtest: LoadtestCommand, example_server: str, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_server_that_does_not_start_shows_its_reason(output_of_example: str) -> 
     assert "nonsense" in output_of_example
 
 
+@pytest.mark.extended
 def test_another_server_is_used_with_its_key(
     project_python: Path, tmp_path: Path, shared_server: ServerProcess
 ) -> None:

@@ -21,7 +21,14 @@ PASS, USAGE, INVALID = 0, 2, 98
 LATENCIES = {"connect", "message", "ack"}
 
 
-@pytest.mark.parametrize("transport", [TransportChoice.POLLING, TransportChoice.UPGRADE, TransportChoice.MIX])
+@pytest.mark.parametrize(
+    "transport",
+    [
+        pytest.param(TransportChoice.POLLING, marks=pytest.mark.extended),
+        pytest.param(TransportChoice.UPGRADE, marks=pytest.mark.extended),
+        TransportChoice.MIX,
+    ],
+)
 async def test_latencies_are_reported_by_transport(loadtest: LoadtestCommand, transport: TransportChoice) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     server = GuideOnlyServer()
@@ -46,6 +53,7 @@ async def test_latencies_are_reported_by_transport(loadtest: LoadtestCommand, tr
         assert ("upgrade connect" in page) is (transport is TransportChoice.MIX)
 
 
+@pytest.mark.extended
 async def test_failed_upgrades_are_failures_and_their_reason_is_noted(loadtest: LoadtestCommand) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS + 'errors = "< 0.1%"\n')
     server = GuideOnlyServer()
