@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from chatws_loadtest.checkers.indicator_receiver import IndicatorReceiver
 from chatws_loadtest.checkers.message_receiver import MessageReceiver
 from chatws_loadtest.checkers.outage_timer import OutageTimer
 from chatws_loadtest.load_state import now_s
+from chatws_loadtest.locust_worker.user_credentials import UserCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,20 +82,18 @@ class ChatUser:
         # Members that had joined when this user began to connect.
         self._earlier_members = 0
         self._typing_ends_within_s = 0.0
-        self._auth = auth
+        self._credentials = UserCredentials(auth)
         # Set between an ack of an unknown form and the outcome of its message.
         self._has_unclear_ack = False
-        # Set while the current token is a short-lived one.
-        self._short_lived: ShortLivedToken | None = None
         self._driver = GeventDriver(
             endpoint,
-            self._current_auth,
+            self._credentials.current,
             self,
             shared.backoff_rng,
             transport=transport,
             mapping=shared.mapping,
             timeout_s=shared.plan.connect_timeout_s,
-            renew=self._renew if "token" in auth else None,
+            renew=self._credentials.renew if self.is_agent else None,
         )
         self._outage = OutageTimer(shared.record_outage)
         # Time of `authenticated`; None once the room is joined.
@@ -113,7 +111,7 @@ class ChatUser:
     @property
     def is_agent(self) -> bool:
         """Whether the user has an agent's token, not a customer's session."""
-        return "token" in self._auth
+        return self._credentials.is_token
 
     @property
     def is_guide_only(self) -> bool:
@@ -132,10 +130,9 @@ class ChatUser:
 
     def replace_token(self, tokens: Mapping[str, ShortLivedToken]) -> None:
         """Use a token that expires soon, if ``tokens`` has one for this user's token."""
-        self._short_lived = tokens.get(self._auth.get("token", ""))
-        if self._short_lived is not None:
-            self._auth = {"token": self._short_lived.token}
-            self._driver.apply(self._driver.session.token_renewed(self._short_lived.token, now_s()))
+        token = self._credentials.shorten(tokens)
+        if token is not None:
+            self._driver.apply(self._driver.session.token_renewed(token, now_s()))
 
     def close(self) -> None:
         """Disconnect permanently."""
@@ -292,18 +289,6 @@ class ChatUser:
 
     def on_second_ack(self, raw_json: str) -> None:
         self._ledger.deviations.add("malformed", "second acks of one message", raw_json)
-
-    def _renew(self) -> str | None:
-        """Return a fresh token only once the current one has expired, so that refusals are tested too."""
-        short = self._short_lived
-        if short is None or time.time() < short.expired_at_s:
-            return None
-        self._auth, self._short_lived = {"token": short.next_token}, None
-        return short.next_token
-
-    def _current_auth(self) -> dict[str, str]:
-        self._renew()
-        return self._auth
 
     def _receive_live(self, message: Message, received_s: float) -> None:
         seq = message.seq if self._driver.legacy is None else 0
