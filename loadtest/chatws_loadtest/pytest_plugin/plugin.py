@@ -127,7 +127,7 @@ def network(_chatws_target: LocalServer | RemoteServer, _chatws_loop: LoopThread
 
     parts = urlsplit(_chatws_target.url)
     if parts.scheme != "http":
-        pytest.skip("the fixture `network` needs a server without TLS")
+        pytest.fail("the fixture `network` needs a server without TLS: name an http URL")
     proxy = FaultProxy(parts.hostname or "", parts.port or 80)
     _chatws_loop.run(proxy.__aenter__())
     yield NetworkFaults(proxy, _chatws_loop)
