@@ -25,7 +25,7 @@ END_S = 20.0
 
 
 class StuckTerminal:
-    """``chatws`` in a pseudo-terminal whose output nobody reads after the start."""
+    """``chatws`` in a pseudo-terminal whose output is not read after the start."""
 
     def __init__(self, *arguments: str) -> None:
         self._keyboard, screen = pty.openpty()

@@ -11,6 +11,7 @@ import html
 import itertools
 import json
 import sys
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -134,15 +135,15 @@ class ForgetfulServer(GuideOnlyServer):
         self._seen.add(member)
 
 
-class AltererServer(GuideOnlyServer):
+class AltererServer(GuideOnlyServer, ABC):
     """Base of servers that change each message before they deliver it."""
 
     async def deliver(self, sid: str, message: Json) -> None:
         await super().deliver(sid, {**message, **self.alter(message)})
 
+    @abstractmethod
     def alter(self, message: Json) -> dict[str, Json]:
         """Return the fields that are replaced."""
-        raise NotImplementedError
 
 
 class TruncatingServer(AltererServer):
