@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from typing import Final
 
 from rich.console import Console
 
@@ -12,23 +10,12 @@ from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import advise
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
+from chatws_loadtest.exit_signals import OUTCOME_CODES, call_on_signals
 from chatws_loadtest.results import Report
 from chatws_loadtest.run_request import RunRequest
 from chatws_loadtest.runner import Stopped, run
 from chatws_loadtest.server_process import ServerStartFailed
-from chatws_loadtest.verdict import Outcome
 from chatws_loadtest.worker_pool import LoadRefused
-
-SIGNALS: Final = {
-    signal.SIGINT: ExitCode.INTERRUPTED,
-    signal.SIGTERM: ExitCode.TERMINATED,
-    signal.SIGHUP: ExitCode.HUNG_UP,
-}
-CODES: Final = {
-    Outcome.PASS: ExitCode.DONE,
-    Outcome.INVALID: ExitCode.INVALID_RUN,
-    Outcome.FAIL: ExitCode.TARGET_MISSED,
-}
 
 
 def run_load(request: RunRequest, *, quiet: bool) -> tuple[Report, ExitCode]:
@@ -66,15 +53,11 @@ async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Repor
             task.cancel()
         stopping.set()
 
-    loop = asyncio.get_running_loop()
-    for number, code in SIGNALS.items():
-        # Under nohup SIGHUP is ignored, and must stay ignored.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop, code)
+    call_on_signals(stop)
     try:
         report = await run(request, Console(stderr=True), stopping, quiet=quiet)
     except (asyncio.CancelledError, Stopped):
         if not received:
             raise
         raise CommandExit("stopped before the end; there is no result", received[0]) from None
-    return report, received[0] if received else CODES[report.outcome]
+    return report, received[0] if received else OUTCOME_CODES[report.outcome]

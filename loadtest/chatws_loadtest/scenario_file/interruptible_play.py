@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import signal
 import time
 from pathlib import Path
-from typing import Final
 
 from chatws.exit_codes import ExitCode
+from chatws_loadtest.exit_signals import OUTCOME_CODES, call_on_signals
 from chatws_loadtest.scenario_file.play_options import PlayOptions
 from chatws_loadtest.scenario_file.play_report import PlayReport, StepOutcome, StepResult
 from chatws_loadtest.scenario_file.player import play, untried
 from chatws_loadtest.scenario_file.script import Script
 from chatws_loadtest.verdict import Outcome
-
-SIGNALS: Final = {
-    signal.SIGINT: ExitCode.INTERRUPTED,
-    signal.SIGTERM: ExitCode.TERMINATED,
-    signal.SIGHUP: ExitCode.HUNG_UP,
-}
-CODES: Final = {
-    Outcome.PASS: ExitCode.DONE,
-    Outcome.INVALID: ExitCode.INVALID_RUN,
-    Outcome.FAIL: ExitCode.TARGET_MISSED,
-}
 
 
 async def play_interruptibly(path: Path, script: Script, options: PlayOptions) -> tuple[PlayReport, ExitCode]:
@@ -48,11 +36,7 @@ async def play_interruptibly(path: Path, script: Script, options: PlayOptions) -
         results.append(step)
         options.on_step(step)
 
-    loop = asyncio.get_running_loop()
-    for number, code in SIGNALS.items():
-        # Under nohup SIGHUP is ignored, and must stay ignored.
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop, code)
+    call_on_signals(stop)
     try:
         report = await play(path, dataclasses.replace(options, on_step=record))
     except asyncio.CancelledError:
@@ -68,4 +52,4 @@ async def play_interruptibly(path: Path, script: Script, options: PlayOptions) -
             steps=[*results, *map(untried, script.steps[len(results) :])],
             stopped=True,
         )
-    return report, received[0] if received else CODES[report.outcome]
+    return report, received[0] if received else OUTCOME_CODES[report.outcome]
