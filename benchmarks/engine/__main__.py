@@ -7,24 +7,27 @@ that of the server process, user and system.
 from __future__ import annotations
 
 import argparse
+import enum
 import gc
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 import uvloop
 
 from benchmarks.common import runner
 from benchmarks.engine import report
-from benchmarks.engine.implementations import ServerImplementation, prepare_node
-from benchmarks.engine.results import EngineRun, GrowthStep, ratios, spreads
+from benchmarks.engine.comparison import ratios, spreads
+from benchmarks.engine.implementations import COMPARED, ServerImplementation, prepare_node
+from benchmarks.engine.results import EngineRow, EngineRun, Growth
 from benchmarks.engine.run import EnginePlan, run_growth, run_loads
 from chatws_loadtest.server_process import reserve_core
 
-FULL = EnginePlan(window_s=8, idle=1_000, pairs_per_s=2_000, growth_steps=(0, 1_000, 5_000, 10_000), growth_window_s=25)
+FULL = EnginePlan(window_s=8, idle=1_000, pairs_per_s=2_000, growth_steps=(0, 10_000), growth_window_s=25)
 QUICK = EnginePlan(window_s=2, warmup_s=1, idle=500, pairs_per_s=2_000, growth_steps=(0, 1_000), growth_window_s=3)
 FULL_ROUNDS = 3
 PACKAGES = ("chatws", "python-socketio", "aiohttp", "uvloop", "msgspec")
@@ -37,19 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    plan = QUICK if options.quick else FULL
-    node = prepare_node()
+    plan = _plan(options)
+    selected = list(options.servers)
+    if options.baseline is not None and ServerImplementation.CHATWS_BASELINE not in selected:
+        selected.append(ServerImplementation.CHATWS_BASELINE)
+    node = prepare_node() if any(implementation.is_node for implementation in selected) else {}
     software = {"SQLite": sqlite3.sqlite_version}
-    if node is not None:
-        software |= {"Node": runner.node_version(), "socket.io (npm)": node}
+    if node:
+        software |= {"Node": runner.node_version()} | {f"{name} (npm)": version for name, version in node.items()}
     machine = runner.prepare_machine(PACKAGES, software)
-    selected = [ServerImplementation(name) for name in options.only] if options.only else list(ServerImplementation)
-    if node is None and ServerImplementation.NODE in selected:
+    if node is None:
         print("not measured: Node is not installed", file=sys.stderr)
-        selected.remove(ServerImplementation.NODE)
+        selected = [implementation for implementation in selected if not implementation.is_node]
     core = reserve_core()
     runs = _run_rounds(plan, selected, runner.count_rounds(options, FULL_ROUNDS), core)
-    growth = [] if options.no_growth else _run_growth(plan, core)
+    growth = _run_growth(plan, selected, core)
     measured = report.EngineReport(
         at=datetime.now(UTC),
         machine=machine,
@@ -62,12 +67,22 @@ def _measure(options: argparse.Namespace) -> int:
     print(report.table(measured))
     if options.out is not None:
         print(f"\nwritten: {runner.write_json(measured, options.out, report.FILE_NAME)}")
-    return runner.exit_code(is_valid=all(run.is_valid for run in runs) and all(step.paced.is_valid for step in growth))
+    return runner.exit_code(is_valid=all(run.is_valid for run in runs) and all(steps.is_valid for steps in growth))
+
+
+def _plan(options: argparse.Namespace) -> EnginePlan:
+    plan = QUICK if options.quick else FULL
+    return msgspec.structs.replace(
+        plan, rows=tuple(options.only), window_s=options.seconds or plan.window_s, baseline=options.baseline
+    )
 
 
 def _run_rounds(
     plan: EnginePlan, selected: Sequence[ServerImplementation], rounds: int, core: int | None
 ) -> list[EngineRun]:
+    if set(plan.rows) == {EngineRow.GROWTH}:
+        return []
+
     def measure(implementation: ServerImplementation, number: int, data_dir: Path) -> EngineRun:
         try:
             return uvloop.run(run_loads(plan, implementation, number, data_dir, core))
@@ -77,21 +92,58 @@ def _run_rounds(
     return runner.run_rounds(selected, rounds, measure, report.describe_run)
 
 
-def _run_growth(plan: EnginePlan, core: int | None) -> list[GrowthStep]:
-    with tempfile.TemporaryDirectory(prefix=runner.DATA_DIR_PREFIX) as data_dir:
-        return uvloop.run(run_growth(plan, ServerImplementation.CHATWS, Path(data_dir), core))
+def _run_growth(plan: EnginePlan, selected: Sequence[ServerImplementation], core: int | None) -> list[Growth]:
+    if EngineRow.GROWTH not in plan.rows:
+        return []
+
+    def measure(implementation: ServerImplementation, _number: int, data_dir: Path) -> Growth:
+        try:
+            return uvloop.run(run_growth(plan, implementation, data_dir, core))
+        finally:
+            gc.unfreeze()
+
+    return runner.run_rounds(selected, 1, measure, report.describe_growth)
+
+
+Choice = TypeVar("Choice", bound=enum.StrEnum)
+
+
+def _choices(kind: type[Choice], text: str) -> list[Choice]:
+    """Parse names separated by commas, in the order of the table.
+
+    Raises:
+        argparse.ArgumentTypeError: a name is unknown.
+    """
+    names = text.split(",")
+    unknown = set(names) - set(kind)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(kind)}")
+    return [member for member in kind if member in names]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = runner.make_parser("benchmarks.engine", (__doc__ or "").split("\n\n", maxsplit=1)[0])
     runner.add_round_options(parser, FULL_ROUNDS)
     parser.add_argument(
-        "--only",
-        action="append",
-        choices=[implementation.value for implementation in ServerImplementation],
-        help="measure this server only; can be repeated",
+        "--servers",
+        type=lambda text: _choices(ServerImplementation, text),
+        default=list(COMPARED),
+        metavar="LIST",
+        help=f"measure these servers only, separated by commas: {', '.join(ServerImplementation)}",
     )
-    parser.add_argument("--no-growth", action="store_true", help="omit the measurement with many idle connections")
+    parser.add_argument(
+        "--only",
+        type=lambda text: _choices(EngineRow, text),
+        default=list(EngineRow),
+        metavar="LIST",
+        help=f"measure these parts only, separated by commas: {', '.join(EngineRow)}",
+    )
+    parser.add_argument("--seconds", type=float, metavar="S", help="length of each measured load")
+    parser.add_argument(
+        "--baseline",
+        metavar="PROGRAM",
+        help="also measure another version of chatws: the path of its `chatws` program",
+    )
     runner.add_out_option(parser, report.FILE_NAME)
     return parser
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.common.schedule import clock_s
 from benchmarks.engine.counters import DeliveryCounters
 from benchmarks.engine.results import LoadSample
+from benchmarks.engine.thread_meter import ThreadGroup, ThreadTimes, divide_times, read_thread_times
 from chatws_loadtest import procfs
 from chatws_loadtest.samples import percentiles
 
@@ -20,17 +22,19 @@ class CpuReading:
     server_s: float
     generator_s: float
     machine_s: float
+    threads: ThreadTimes
     acked: int
     delivered: int
 
 
-def read(server_pid: int, counters: DeliveryCounters) -> CpuReading:
-    """Read the CPU times and counters now."""
+def read(server_pid: int, groups: Mapping[int, ThreadGroup], counters: DeliveryCounters) -> CpuReading:
+    """Read the CPU times and counters now; ``groups`` are those of the server's threads."""
     return CpuReading(
         at_s=clock_s(),
         server_s=procfs.cpu_seconds(server_pid),
         generator_s=procfs.cpu_seconds(os.getpid()),
         machine_s=procfs.machine_busy_seconds(),
+        threads=read_thread_times(server_pid, groups),
         acked=counters.acked,
         delivered=counters.delivered,
     )
@@ -55,6 +59,8 @@ def describe(begin: CpuReading, end: CpuReading, counters: DeliveryCounters) -> 
     return LoadSample(
         us_per_message=server_s / max(1, acked) * 1e6,
         us_per_delivery=server_s / max(1, delivered) * 1e6,
+        threads_us_per_message=divide_times(begin.threads, end.threads, acked),
+        threads_us_per_delivery=divide_times(begin.threads, end.threads, delivered),
         messages_per_s=acked / window_s,
         deliveries_per_s=delivered / window_s,
         server_cores=server_s / window_s,

@@ -1,4 +1,4 @@
-"""Credentials of the load's users: real ones for chatws, invented ones for servers without authentication."""
+"""Credentials of the load's users: real ones, or invented ones for servers without authentication."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGENTS: Final = 25
 def agent_tokens(implementation: ServerImplementation, server: RunningServer) -> list[str]:
     """Return one token for each agent, signed with the server's own key."""
     names = [f"bench-agent-{number}" for number in range(AGENTS)]
-    if not implementation.is_chatws:
+    if not implementation.checks_credentials:
         return names
     return credentials.mint_tokens(load_keys(Settings(data_dir=server.folder), create=False), names)
 
@@ -31,6 +31,6 @@ async def start_sessions(
     Raises:
         CredentialsMissing: the server refused a session.
     """
-    if not implementation.is_chatws:
+    if not implementation.checks_credentials:
         return [CustomerCredentials(f"session-{number}", f"conversation-{number}") for number in range(count)]
     return await credentials.start_sessions(f"http://{HOST}:{server.port}", count)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, cycle, islice
 from typing import Final
@@ -85,17 +87,29 @@ async def pace(rooms: list[BenchmarkRoom], counters: DeliveryCounters, per_s: fl
         rooms[number % len(rooms)].send(counters, scheduled_s)
 
 
-async def saturate(rooms: list[BenchmarkRoom], counters: DeliveryCounters, in_flight: int, duration_s: float) -> None:
-    """Keep this many messages in flight, sent by the rooms in turn."""
+async def saturate(
+    rooms: list[BenchmarkRoom],
+    counters: DeliveryCounters,
+    in_flight: int,
+    duration_s: float,
+    max_messages: float = math.inf,
+) -> None:
+    """Keep this many messages in flight, sent by the rooms in turn, until the time or the messages are used up."""
     next_room = cycle(rooms)
+    last_acked = counters.acked + max_messages
+    is_done = asyncio.Event()
 
     def send_next() -> None:
-        next(next_room).send(counters, clock_s())
+        if counters.acked < last_acked:
+            next(next_room).send(counters, clock_s())
+        else:
+            is_done.set()
 
     counters.on_ack = send_next
     for _ in range(in_flight):
         send_next()
-    await asyncio.sleep(duration_s)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(is_done.wait(), duration_s)
     counters.on_ack = _do_nothing
 
 

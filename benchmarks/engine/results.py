@@ -1,8 +1,8 @@
-"""Measurements of the servers, the ratios between them, and the targets of the ratios."""
+"""Measurements of the servers by one benchmark: loads, idle connections, growth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -10,10 +10,24 @@ import msgspec
 from benchmarks.common.schedule import MAX_LAG_P99_MS
 from benchmarks.engine.counters import DeliveryErrors
 from benchmarks.engine.implementations import ServerImplementation
-from chatws_loadtest.samples import Percentiles, Spread, spread
+from benchmarks.engine.thread_meter import ThreadTimes
+from chatws_loadtest.samples import Percentiles
 
 BUSY_GENERATOR: Final = 0.9
 """From this share of a core on, the generator limits the throughput, not the server."""
+
+
+MAX_GROWTH: Final = 1.3
+"""Highest cost of a message with idle connections, relative to the cost without them."""
+
+
+class EngineRow(StrEnum):
+    """Parts of the benchmark, by the name used in options."""
+
+    IDLE = "idle"
+    PAIRS = "pairs"
+    FANOUT = "fanout"
+    GROWTH = "growth"
 
 
 class LoadSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +35,8 @@ class LoadSample(msgspec.Struct, frozen=True, kw_only=True):
 
     us_per_message: float
     us_per_delivery: float
+    threads_us_per_message: ThreadTimes
+    threads_us_per_delivery: ThreadTimes
     messages_per_s: float
     deliveries_per_s: float
     server_cores: float
@@ -46,23 +62,43 @@ class IdleCost(msgspec.Struct, frozen=True, kw_only=True):
 
     rss_kb: float
     connect_ms: float
+    threads_us_per_connect: ThreadTimes
 
 
 class EngineRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Measurements of one server in one round."""
+    """Measurements of one server in one round; parts that were not selected are None."""
 
     implementation: ServerImplementation
     round: int
-    idle: IdleCost
-    paced: LoadSample
-    saturated: LoadSample
-    fanout: LoadSample
-    dropped_connections: int
+    idle: IdleCost | None = None
+    paced: LoadSample | None = None
+    saturated: LoadSample | None = None
+    fanout: LoadSample | None = None
+    dropped_connections: int = 0
+
+    @property
+    def samples(self) -> dict[str, LoadSample]:
+        """Measured loads by name."""
+        samples = {"paced": self.paced, "saturated": self.saturated, "fan-out": self.fanout}
+        return {name: sample for name, sample in samples.items() if sample is not None}
+
+    @property
+    def threads(self) -> dict[str, ThreadTimes]:
+        """CPU time by thread of each measured part, by title."""
+        times: dict[str, ThreadTimes] = {}
+        if self.saturated is not None:
+            times["pairs, saturated: us/message"] = self.saturated.threads_us_per_message
+        if self.paced is not None:
+            times["pairs, paced: us/message"] = self.paced.threads_us_per_message
+        if self.fanout is not None:
+            times["fan-out to 50: us/delivery"] = self.fanout.threads_us_per_delivery
+        if self.idle is not None:
+            times["idle: us/connect"] = self.idle.threads_us_per_connect
+        return times
 
     @property
     def is_valid(self) -> bool:
-        samples = self.paced, self.saturated, self.fanout
-        return not self.dropped_connections and all(sample.is_valid for sample in samples)
+        return not self.dropped_connections and all(sample.is_valid for sample in self.samples.values())
 
 
 class GrowthStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,88 +113,17 @@ class GrowthStep(msgspec.Struct, frozen=True, kw_only=True):
     paced: LoadSample
 
 
-METRICS: Final[dict[str, Callable[[EngineRun], float]]] = {
-    "pairs, paced: CPU us/message": lambda run: run.paced.us_per_message,
-    "pairs, saturated: CPU us/message": lambda run: run.saturated.us_per_message,
-    "pairs, saturated: deliveries/s": lambda run: run.saturated.deliveries_per_s,
-    "pairs, paced: ack p50 ms": lambda run: run.paced.ack.p50_ms,
-    "pairs, paced: ack p99 ms": lambda run: run.paced.ack.p99_ms,
-    "pairs, paced: delivery p50 ms": lambda run: run.paced.peer.p50_ms,
-    "pairs, paced: delivery p99 ms": lambda run: run.paced.peer.p99_ms,
-    "pairs, saturated: ack p50 ms": lambda run: run.saturated.ack.p50_ms,
-    "pairs, saturated: ack p99 ms": lambda run: run.saturated.ack.p99_ms,
-    "fan-out to 50: CPU us/delivery": lambda run: run.fanout.us_per_delivery,
-    "fan-out to 50: deliveries/s": lambda run: run.fanout.deliveries_per_s,
-    "idle: RSS kB/connection": lambda run: run.idle.rss_kb,
-    "idle: CPU ms/connect": lambda run: run.idle.connect_ms,
-}
-"""Rows of the table, by title."""
-
-TARGETS: Final[dict[tuple[ServerImplementation, ServerImplementation, str], float]] = {
-    (ServerImplementation.CHATWS, ServerImplementation.NODE, "pairs, paced: CPU us/message"): 1.0,
-    (ServerImplementation.CHATWS, ServerImplementation.NODE, "pairs, saturated: CPU us/message"): 1.0,
-    (ServerImplementation.CHATWS, ServerImplementation.NODE, "fan-out to 50: CPU us/delivery"): 0.7,
-    (ServerImplementation.CHATWS, ServerImplementation.NODE, "idle: RSS kB/connection"): 0.85,
-    (ServerImplementation.CHATWS, ServerImplementation.NODE, "idle: CPU ms/connect"): 0.7,
-    (ServerImplementation.CHATWS_MEMORY, ServerImplementation.NODE, "pairs, paced: CPU us/message"): 0.75,
-    (ServerImplementation.CHATWS_MEMORY, ServerImplementation.NODE, "pairs, saturated: CPU us/message"): 0.75,
-    (ServerImplementation.CHATWS, ServerImplementation.STOCK, "pairs, paced: CPU us/message"): 0.2,
-    (ServerImplementation.CHATWS, ServerImplementation.STOCK, "pairs, saturated: CPU us/message"): 0.2,
-    (ServerImplementation.CHATWS, ServerImplementation.STOCK, "fan-out to 50: CPU us/delivery"): 0.2,
-}
-"""Highest ratio of the first server's metric to the second's."""
-
-MAX_GROWTH: Final = 1.3
-"""Highest cost of a message with idle connections, relative to the cost without them."""
-
-
-class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """Ratio of one metric of a server to that of the baseline in the same round, over all rounds."""
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """Measurements of one server with a growing number of idle connections."""
 
     implementation: ServerImplementation
-    baseline: ServerImplementation
-    metric: str
-    spread: Spread
-    target: float
+    steps: list[GrowthStep]
 
     @property
-    def is_reached(self) -> bool:
-        return self.spread.median <= self.target
+    def is_valid(self) -> bool:
+        return all(step.paced.is_valid for step in self.steps)
 
-
-def spreads(runs: Sequence[EngineRun]) -> dict[str, dict[ServerImplementation, Spread]]:
-    """Return the lowest, median and highest value of each metric for each server."""
-    return {
-        name: {
-            implementation: spread([value(run) for run in runs if run.implementation is implementation])
-            for implementation in dict.fromkeys(run.implementation for run in runs)
-        }
-        for name, value in METRICS.items()
-    }
-
-
-def ratios(runs: Sequence[EngineRun]) -> list[Ratio]:
-    """Compare the measured servers round by round, since other processes disturb both servers of a round alike."""
-    by_round = {(run.round, run.implementation): run for run in runs}
-    rounds = sorted({run.round for run in runs})
-    compared: list[Ratio] = []
-    for (implementation, baseline, metric), target in TARGETS.items():
-        value = METRICS[metric]
-        pairs = [(by_round.get((number, implementation)), by_round.get((number, baseline))) for number in rounds]
-        values = [value(run) / value(base) for run, base in pairs if run and base and value(base)]
-        if values:
-            compared.append(
-                Ratio(
-                    implementation=implementation,
-                    baseline=baseline,
-                    metric=metric,
-                    spread=spread(values),
-                    target=target,
-                )
-            )
-    return compared
-
-
-def growth_ratio(steps: Sequence[GrowthStep]) -> float:
-    """Return the highest cost of a message relative to the first step, which has the fewest idle connections."""
-    return max(step.us_per_message for step in steps) / steps[0].us_per_message
+    @property
+    def ratio(self) -> float:
+        """Highest cost of a message relative to the first step, which has the fewest idle connections."""
+        return max(step.us_per_message for step in self.steps) / self.steps[0].us_per_message

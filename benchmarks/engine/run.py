@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,12 @@ from benchmarks.engine.load import (
     saturate,
     settle,
 )
-from benchmarks.engine.results import EngineRun, GrowthStep, IdleCost, LoadSample
+from benchmarks.engine.results import EngineRow, EngineRun, Growth, GrowthStep, IdleCost, LoadSample
+from benchmarks.engine.thread_meter import ThreadGroup, divide_times, group_threads, read_thread_times
 from chatws_loadtest import procfs
 
 PAIR: Final = 2
+WARMUP_TIMEOUT_S: Final = 20.0
 SETTLE_S: Final = 1.0
 """Wait after connections were opened or closed, so that the server's deferred work is done."""
 
@@ -37,12 +39,17 @@ SETTLE_S: Final = 1.0
 class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes and durations of the loads; rates are messages per second of the whole load."""
 
+    rows: tuple[EngineRow, ...] = tuple(EngineRow)
+    baseline: str | None = None
+    """Program of the version of chatws that this one is compared with."""
     window_s: float
     warmup_s: float = 2.0
     idle_warmup: int = 200
     """Connections opened and closed before the measured ones, because the first ones fill caches."""
     idle: int
     pairs: int = 250
+    pairs_warmup: int = 5_000
+    """Messages before the measured ones, so that Node's compiler has seen the code; for at most `WARMUP_TIMEOUT_S`."""
     pairs_per_s: float
     pairs_in_flight: int = 100
     fanout_rooms: int = 10
@@ -57,25 +64,30 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSetup:
-    """A newly started server and the counters of its load."""
+    """A newly started server, its threads, and the counters of its load."""
 
     implementation: ServerImplementation
     server: RunningServer
+    groups: Mapping[int, ThreadGroup]
     counters: DeliveryCounters
+
+    def read_cpu(self) -> cpu_meter.CpuReading:
+        return cpu_meter.read(self.server.pid, self.groups, self.counters)
 
 
 @asynccontextmanager
 async def started_server(
-    implementation: ServerImplementation, folder: Path, core: int | None
+    plan: EnginePlan, implementation: ServerImplementation, folder: Path, core: int | None
 ) -> AsyncIterator[BenchmarkSetup]:
     """Run a server within the context.
 
     Raises:
         ServerStartFailed: the server did not listen in time.
     """
-    server = await start(implementation, folder, core)
+    server = await start(implementation, folder, core, baseline=plan.baseline)
     try:
-        yield BenchmarkSetup(implementation, server, DeliveryCounters())
+        groups = group_threads(server.pid) if implementation.is_chatws else {server.pid: ThreadGroup.EVENT_LOOP}
+        yield BenchmarkSetup(implementation, server, groups, DeliveryCounters())
     finally:
         await server.stop()
 
@@ -83,43 +95,29 @@ async def started_server(
 async def run_loads(
     plan: EnginePlan, implementation: ServerImplementation, number: int, folder: Path, core: int | None
 ) -> EngineRun:
-    """Measure all loads one after the other on one new server.
+    """Measure the plan's rows one after the other on one new server.
 
     Raises:
         ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed: a load could not be set up.
     """
-    async with started_server(implementation, folder, core) as setup:
-        server, counters = setup.server, setup.counters
-        idle, dropped = await _measure_idle(plan, setup)
-        customers = await start_sessions(implementation, server, plan.pairs + plan.fanout_rooms)
-        rooms = await open_rooms(implementation, server, customers[: plan.pairs], PAIR, counters)
-        full_s = plan.warmup_s + plan.window_s
-        paced = await _measure(plan, setup, pace(rooms, counters, plan.pairs_per_s, full_s))
-        saturated = await _measure(plan, setup, saturate(rooms, counters, plan.pairs_in_flight, full_s))
-        dropped += await close_all(member for room in rooms for member in room.members)
-        rooms = await open_rooms(implementation, server, customers[plan.pairs :], plan.fanout_members, counters)
-        fanout = await _measure(plan, setup, saturate(rooms, counters, plan.fanout_in_flight, full_s))
-        dropped += await close_all(member for room in rooms for member in room.members)
-    return EngineRun(
-        implementation=implementation,
-        round=number,
-        idle=idle,
-        paced=paced,
-        saturated=saturated,
-        fanout=fanout,
-        dropped_connections=dropped,
-    )
+    run = EngineRun(implementation=implementation, round=number)
+    async with started_server(plan, implementation, folder, core) as setup:
+        if EngineRow.IDLE in plan.rows:
+            run = await _measure_idle(plan, setup, run)
+        if EngineRow.PAIRS in plan.rows:
+            run = await _measure_pairs(plan, setup, run)
+        if EngineRow.FANOUT in plan.rows:
+            run = await _measure_fanout(plan, setup, run)
+    return run
 
 
-async def run_growth(
-    plan: EnginePlan, implementation: ServerImplementation, folder: Path, core: int | None
-) -> list[GrowthStep]:
+async def run_growth(plan: EnginePlan, implementation: ServerImplementation, folder: Path, core: int | None) -> Growth:
     """Measure the same paced load with a growing number of idle connections to one server.
 
     Raises:
         ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed: the load could not be set up.
     """
-    async with started_server(implementation, folder, core) as setup:
+    async with started_server(plan, implementation, folder, core) as setup:
         server, counters = setup.server, setup.counters
         customers = await start_sessions(implementation, server, plan.growth_pairs + max(plan.growth_steps))
         rooms = await open_rooms(implementation, server, customers[: plan.growth_pairs], PAIR, counters)
@@ -130,19 +128,18 @@ async def run_growth(
             idle += await open_idle(server, added, counters)
             steps.append(await _measure_step(plan, setup, rooms, len(idle)))
         await close_all([*idle, *(member for room in rooms for member in room.members)])
-    return steps
+    return Growth(implementation=implementation, steps=steps)
 
 
 async def _measure_step(
     plan: EnginePlan, setup: BenchmarkSetup, rooms: list[BenchmarkRoom], idle_connections: int
 ) -> GrowthStep:
-    pid, counters = setup.server.pid, setup.counters
     await asyncio.sleep(SETTLE_S)
-    begin = cpu_meter.read(pid, counters)
+    begin = setup.read_cpu()
     await asyncio.sleep(plan.growth_window_s)
-    idle_cores = cpu_meter.cores(begin, cpu_meter.read(pid, counters))
+    idle_cores = cpu_meter.cores(begin, setup.read_cpu())
     duration_s = plan.warmup_s + plan.growth_window_s
-    paced = await _measure(plan, setup, pace(rooms, counters, plan.growth_per_s, duration_s))
+    paced = await _measure(plan, setup, pace(rooms, setup.counters, plan.growth_per_s, duration_s))
     us_of_idle = idle_cores / max(1.0, paced.messages_per_s) * 1e6
     return GrowthStep(
         idle_connections=idle_connections,
@@ -152,31 +149,56 @@ async def _measure_step(
     )
 
 
-async def _measure_idle(plan: EnginePlan, setup: BenchmarkSetup) -> tuple[IdleCost, int]:
-    """Measure idle connections; return their cost, and the number of those that the server dropped."""
+async def _measure_idle(plan: EnginePlan, setup: BenchmarkSetup, run: EngineRun) -> EngineRun:
     server, counters = setup.server, setup.counters
     customers = await start_sessions(setup.implementation, server, plan.idle_warmup + plan.idle)
     dropped = await close_all(await open_idle(server, customers[: plan.idle_warmup], counters))
     await asyncio.sleep(SETTLE_S)
     rss_bytes, cpu_s = procfs.resident_bytes(server.pid), procfs.cpu_seconds(server.pid)
+    threads = read_thread_times(server.pid, setup.groups)
     connections = await open_idle(server, customers[plan.idle_warmup :], counters)
     cpu_s = procfs.cpu_seconds(server.pid) - cpu_s
+    threads_us = divide_times(threads, read_thread_times(server.pid, setup.groups), plan.idle)
     await asyncio.sleep(SETTLE_S)
     rss_bytes = procfs.resident_bytes(server.pid) - rss_bytes
     dropped += await close_all(connections)
-    return IdleCost(rss_kb=rss_bytes / plan.idle / 1e3, connect_ms=cpu_s / plan.idle * 1e3), dropped
+    cost = IdleCost(
+        rss_kb=rss_bytes / plan.idle / 1e3, connect_ms=cpu_s / plan.idle * 1e3, threads_us_per_connect=threads_us
+    )
+    return msgspec.structs.replace(run, idle=cost, dropped_connections=run.dropped_connections + dropped)
+
+
+async def _measure_pairs(plan: EnginePlan, setup: BenchmarkSetup, run: EngineRun) -> EngineRun:
+    counters, duration_s = setup.counters, plan.warmup_s + plan.window_s
+    customers = await start_sessions(setup.implementation, setup.server, plan.pairs)
+    rooms = await open_rooms(setup.implementation, setup.server, customers, PAIR, counters)
+    await saturate(rooms, counters, plan.pairs_in_flight, WARMUP_TIMEOUT_S, plan.pairs_warmup)
+    await settle(counters)
+    paced = await _measure(plan, setup, pace(rooms, counters, plan.pairs_per_s, duration_s))
+    saturated = await _measure(plan, setup, saturate(rooms, counters, plan.pairs_in_flight, duration_s))
+    dropped = run.dropped_connections + await close_all(member for room in rooms for member in room.members)
+    return msgspec.structs.replace(run, paced=paced, saturated=saturated, dropped_connections=dropped)
+
+
+async def _measure_fanout(plan: EnginePlan, setup: BenchmarkSetup, run: EngineRun) -> EngineRun:
+    counters, duration_s = setup.counters, plan.warmup_s + plan.window_s
+    customers = await start_sessions(setup.implementation, setup.server, plan.fanout_rooms)
+    rooms = await open_rooms(setup.implementation, setup.server, customers, plan.fanout_members, counters)
+    fanout = await _measure(plan, setup, saturate(rooms, counters, plan.fanout_in_flight, duration_s))
+    dropped = run.dropped_connections + await close_all(member for room in rooms for member in room.members)
+    return msgspec.structs.replace(run, fanout=fanout, dropped_connections=dropped)
 
 
 async def _measure(plan: EnginePlan, setup: BenchmarkSetup, load: Coroutine[object, object, None]) -> LoadSample:
     """Run a load, and measure it from the end of the warm-up on."""
     gc.collect()
     gc.freeze()  # a full collection of thousands of live connections would delay sends
-    pid, counters = setup.server.pid, setup.counters
+    counters = setup.counters
     running = asyncio.create_task(load)
     await asyncio.sleep(plan.warmup_s)
     counters.clear_latencies()
-    begin = cpu_meter.read(pid, counters)
+    begin = setup.read_cpu()
     await running
-    end = cpu_meter.read(pid, counters)
+    end = setup.read_cpu()
     await settle(counters)
     return cpu_meter.describe(begin, end, counters)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from benchmarks.engine.implementations import ServerImplementation
+from benchmarks.engine.results import EngineRow
 from benchmarks.engine.run import EnginePlan, run_growth, run_loads
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ TINY = EnginePlan(
     idle_warmup=1,
     idle=2,
     pairs=3,
+    pairs_warmup=4,
     pairs_per_s=50,
     pairs_in_flight=2,
     fanout_rooms=1,
@@ -33,14 +36,24 @@ async def test_every_load_reaches_every_member_and_ends_without_errors(
     implementation: ServerImplementation, tmp_path: Path
 ) -> None:
     run = await run_loads(TINY, implementation, 1, tmp_path, None)
-    for sample in (run.paced, run.saturated, run.fanout):
+    assert run.samples.keys() == {"paced", "saturated", "fan-out"}
+    for sample in run.samples.values():
         assert not sample.errors.any
         assert sample.ack.count > 0
+    assert run.fanout is not None
     assert run.fanout.peer.count >= 3 * (run.fanout.ack.count - 1)
+    assert run.idle is not None
     assert run.dropped_connections == 0
 
 
+async def test_only_the_selected_rows_are_measured(tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(TINY, rows=(EngineRow.FANOUT,))
+    run = await run_loads(plan, ServerImplementation.STOCK, 1, tmp_path, None)
+    assert run.samples.keys() == {"fan-out"}
+    assert run.idle is None
+
+
 async def test_growth_adds_idle_connections_step_by_step(tmp_path: Path) -> None:
-    steps = await run_growth(TINY, ServerImplementation.CHATWS_MEMORY, tmp_path, None)
-    assert [step.idle_connections for step in steps] == [0, 2]
-    assert not any(step.paced.errors.any for step in steps)
+    growth = await run_growth(TINY, ServerImplementation.CHATWS_MEMORY, tmp_path, None)
+    assert [step.idle_connections for step in growth.steps] == [0, 2]
+    assert growth.is_valid
