@@ -28,7 +28,16 @@ from benchmarks.engine.run import EnginePlan, run_growth, run_loads
 from chatws_loadtest.server_process import reserve_core
 
 FULL = EnginePlan(window_s=8, idle=1_000, pairs_per_s=2_000, growth_steps=(0, 10_000), growth_window_s=25)
-QUICK = EnginePlan(window_s=2, warmup_s=1, idle=500, pairs_per_s=2_000, growth_steps=(0, 1_000), growth_window_s=3)
+QUICK = EnginePlan(
+    window_s=2,
+    warmup_s=1,
+    warmup_messages=2_000,
+    idle_warmup=200,
+    idle=500,
+    pairs_per_s=2_000,
+    growth_steps=(0, 1_000),
+    growth_window_s=3,
+)
 FULL_ROUNDS = 3
 PACKAGES = ("chatws", "python-socketio", "aiohttp", "uvloop", "msgspec")
 
@@ -73,7 +82,11 @@ def _measure(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> EnginePlan:
     plan = QUICK if options.quick else FULL
     return msgspec.structs.replace(
-        plan, rows=tuple(options.only), window_s=options.seconds or plan.window_s, baseline=options.baseline
+        plan,
+        rows=tuple(options.only),
+        baseline=options.baseline,
+        window_s=options.seconds or plan.window_s,
+        pairs_per_s=options.rate or plan.pairs_per_s,
     )
 
 
@@ -139,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"measure these parts only, separated by commas: {', '.join(EngineRow)}",
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="length of each measured load")
+    parser.add_argument("--rate", type=float, metavar="N", help="messages per second of the paced pairs (2,000)")
     parser.add_argument(
         "--baseline",
         metavar="PROGRAM",

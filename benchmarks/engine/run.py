@@ -44,12 +44,13 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Program of the version of chatws that this one is compared with."""
     window_s: float
     warmup_s: float = 2.0
-    idle_warmup: int = 200
+    idle_warmup: int = 1_000
     """Connections opened and closed before the measured ones, because the first ones fill caches."""
     idle: int
     pairs: int = 250
-    pairs_warmup: int = 5_000
-    """Messages before the measured ones, so that Node's compiler has seen the code; for at most `WARMUP_TIMEOUT_S`."""
+    warmup_messages: int = 5_000
+    """Messages between pairs before the measured ones, because Node compiles code that runs often; fewer if they take
+    longer than `WARMUP_TIMEOUT_S`."""
     pairs_per_s: float
     pairs_in_flight: int = 100
     fanout_rooms: int = 10
@@ -121,6 +122,7 @@ async def run_growth(plan: EnginePlan, implementation: ServerImplementation, fol
         server, counters = setup.server, setup.counters
         customers = await start_sessions(implementation, server, plan.growth_pairs + max(plan.growth_steps))
         rooms = await open_rooms(implementation, server, customers[: plan.growth_pairs], PAIR, counters)
+        await _warm_up(plan, rooms, counters)
         idle: list[FastConnection] = []
         steps: list[GrowthStep] = []
         for idle_connections in plan.growth_steps:
@@ -172,12 +174,16 @@ async def _measure_pairs(plan: EnginePlan, setup: BenchmarkSetup, run: EngineRun
     counters, duration_s = setup.counters, plan.warmup_s + plan.window_s
     customers = await start_sessions(setup.implementation, setup.server, plan.pairs)
     rooms = await open_rooms(setup.implementation, setup.server, customers, PAIR, counters)
-    await saturate(rooms, counters, plan.pairs_in_flight, WARMUP_TIMEOUT_S, plan.pairs_warmup)
-    await settle(counters)
+    await _warm_up(plan, rooms, counters)
     paced = await _measure(plan, setup, pace(rooms, counters, plan.pairs_per_s, duration_s))
     saturated = await _measure(plan, setup, saturate(rooms, counters, plan.pairs_in_flight, duration_s))
     dropped = run.dropped_connections + await close_all(member for room in rooms for member in room.members)
     return msgspec.structs.replace(run, paced=paced, saturated=saturated, dropped_connections=dropped)
+
+
+async def _warm_up(plan: EnginePlan, rooms: list[BenchmarkRoom], counters: DeliveryCounters) -> None:
+    await saturate(rooms, counters, plan.pairs_in_flight, WARMUP_TIMEOUT_S, plan.warmup_messages)
+    await settle(counters)
 
 
 async def _measure_fanout(plan: EnginePlan, setup: BenchmarkSetup, run: EngineRun) -> EngineRun:
