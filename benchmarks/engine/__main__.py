@@ -32,7 +32,6 @@ QUICK = EnginePlan(
     window_s=2,
     warmup_s=1,
     warmup_messages=2_000,
-    idle_warmup=200,
     idle=500,
     pairs_per_s=2_000,
     growth_steps=(0, 1_000),

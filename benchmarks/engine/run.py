@@ -27,7 +27,7 @@ from benchmarks.engine.load import (
     settle,
 )
 from benchmarks.engine.results import EngineRow, EngineRun, Growth, GrowthStep, IdleCost, LoadSample
-from benchmarks.engine.thread_meter import ThreadGroup, divide_times, group_threads, read_thread_times
+from benchmarks.engine.thread_meter import ThreadGroup, divide_times, group_threads
 from chatws_loadtest import procfs
 
 PAIR: Final = 2
@@ -44,7 +44,7 @@ class EnginePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Program of the version of chatws that this one is compared with."""
     window_s: float
     warmup_s: float = 2.0
-    idle_warmup: int = 1_000
+    idle_warmup: int = 200
     """Connections opened and closed before the measured ones, because the first ones fill caches."""
     idle: int
     pairs: int = 250
@@ -152,20 +152,29 @@ async def _measure_step(
 
 
 async def _measure_idle(plan: EnginePlan, setup: BenchmarkSetup, run: EngineRun) -> EngineRun:
+    """Open the same connections twice.
+
+    The first opening gives the memory, since the second one reuses memory that the server has not returned to the
+    system. The second gives the CPU time, because Node has compiled the code by then.
+    """
     server, counters = setup.server, setup.counters
     customers = await start_sessions(setup.implementation, server, plan.idle_warmup + plan.idle)
     dropped = await close_all(await open_idle(server, customers[: plan.idle_warmup], counters))
     await asyncio.sleep(SETTLE_S)
-    rss_bytes, cpu_s = procfs.resident_bytes(server.pid), procfs.cpu_seconds(server.pid)
-    threads = read_thread_times(server.pid, setup.groups)
+    rss_bytes = procfs.resident_bytes(server.pid)
     connections = await open_idle(server, customers[plan.idle_warmup :], counters)
-    cpu_s = procfs.cpu_seconds(server.pid) - cpu_s
-    threads_us = divide_times(threads, read_thread_times(server.pid, setup.groups), plan.idle)
     await asyncio.sleep(SETTLE_S)
     rss_bytes = procfs.resident_bytes(server.pid) - rss_bytes
     dropped += await close_all(connections)
+    await asyncio.sleep(SETTLE_S)
+    begin = setup.read_cpu()
+    connections = await open_idle(server, customers[plan.idle_warmup :], counters)
+    end = setup.read_cpu()
+    dropped += await close_all(connections)
     cost = IdleCost(
-        rss_kb=rss_bytes / plan.idle / 1e3, connect_ms=cpu_s / plan.idle * 1e3, threads_us_per_connect=threads_us
+        rss_kb=rss_bytes / plan.idle / 1e3,
+        connect_ms=(end.server_s - begin.server_s) / plan.idle * 1e3,
+        threads_us_per_connect=divide_times(begin.threads, end.threads, plan.idle),
     )
     return msgspec.structs.replace(run, idle=cost, dropped_connections=run.dropped_connections + dropped)
 
