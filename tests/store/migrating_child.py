@@ -1,4 +1,4 @@
-"""Child process that opens a new database and kills itself before the n-th change or the commit of the migration."""
+"""Child process that creates or migrates a database and kills itself before the n-th change or the commit."""
 
 from __future__ import annotations
 

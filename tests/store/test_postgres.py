@@ -12,10 +12,21 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from chatws.protocol.entities import User
-from chatws.store import BadUrl, Damaged, Draft, IdempotencyConflict, Store, StoreUnusable, Unavailable, schema
+from chatws.store import (
+    BadUrl,
+    Damaged,
+    Draft,
+    IdempotencyConflict,
+    Store,
+    StoreUnusable,
+    Unavailable,
+    migrations,
+    schema,
+)
 from chatws.store.batch_executor import ErrorClass
 from chatws.store.factory import make_store
 from chatws.store.postgres import classify_error, reason_of, run_once
@@ -26,11 +37,23 @@ from tests.support.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from tests.support.postgres import PostgresServer
 
 ROOMS = ("a", "b", "c")
+DEFINITIONS = """
+    SELECT table_name, column_name, data_type, character_maximum_length::text, is_nullable, column_default
+    FROM information_schema.columns WHERE table_schema = current_schema()
+    UNION ALL
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), NULL, NULL, NULL
+    FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+    UNION ALL
+    SELECT tablename, indexname, replace(indexdef, schemaname || '.', ''), NULL, NULL, NULL
+    FROM pg_indexes WHERE schemaname = current_schema()
+    ORDER BY 1, 2, 3
+"""
+"""Columns, constraints and indexes."""
 
 
 @pytest.fixture
@@ -62,14 +85,22 @@ async def row_locked(url: str, conversation_id: str) -> AsyncIterator[Any]:
         await holder.close()
 
 
-async def test_migrations_create_the_tables_of_the_schema(url: str) -> None:
+async def test_migrations_create_the_same_tables_as_a_new_database_has(postgres: PostgresServer, url: str) -> None:
     async with opened(url):
         pass
+    migrated = await asyncio.to_thread(postgres.new_database)
 
-    def differences(connection: Connection) -> object:
-        return compare_metadata(MigrationContext.configure(connection), schema.metadata)
+    def migrate(connection: Connection) -> None:
+        migrations.migrate(connection, schema.REVISION)
 
-    assert await run_once(url, differences) == []
+    def describe(connection: Connection) -> list[Row[Any]]:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        return list(connection.execute(text(DEFINITIONS)))
+
+    await run_once(migrated, migrate)
+    definitions = await run_once(url, describe)
+    assert len(definitions) > len(schema.metadata.tables)
+    assert await run_once(migrated, describe) == definitions
 
 
 async def test_append_finds_its_rows_by_index_among_many(postgres: PostgresServer, url: str) -> None:

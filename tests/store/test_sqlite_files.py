@@ -21,8 +21,8 @@ from chatws.store.factory import make_store
 from chatws.store.sqlite import make_engine, make_private
 from tests.store.support import AGENT, ANN, all_messages, new_conversation
 
-BEFORE_STATEMENT = (1, 8, 99)
-"""Statement 99 does not exist: the process kills itself before the commit."""
+LAST = 99
+"""Number of no statement: the process kills itself before the commit."""
 
 
 async def test_file_and_its_logs_are_private(file_store: Store, path: Path) -> None:
@@ -141,23 +141,46 @@ async def test_failure_to_create_the_directory_is_unavailable(tmp_path: Path) ->
         await make_store(f"sqlite:///{tmp_path}/file/chat.db", server=True).open()
 
 
-def test_migrations_create_exactly_the_schema(path: Path) -> None:
+def test_migrations_create_the_same_tables_as_a_new_database_has(path: Path) -> None:
     _open_and_close(path)
+    migrated = path.with_name("migrated.db")
+    _migrate(migrated, schema.REVISION)
+    assert _definitions(migrated) == _definitions(path)
     with make_engine(path, writes=False).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
         scripts = ScriptDirectory.from_config(migrations.alembic_config(connection))
     assert scripts.get_heads() == [schema.REVISION]
 
 
-@pytest.mark.parametrize("statement", BEFORE_STATEMENT)
-def test_kill_9_in_a_migration_leaves_no_partial_change(path: Path, statement: int) -> None:
+@pytest.mark.parametrize(("revision", "statement"), [(None, 1), (None, 8), (None, LAST), ("0001", 2), ("0001", LAST)])
+def test_kill_9_in_a_migration_leaves_no_partial_change(path: Path, revision: str | None, statement: int) -> None:
     path.parent.mkdir()
+    if revision is not None:
+        _migrate(path, revision)
+    before = _definitions(path)
     command = [sys.executable, "-m", "tests.store.migrating_child", f"sqlite:///{path}", str(statement)]
     killed = subprocess.run(command, check=False)
     assert killed.returncode == -signal.SIGKILL
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    assert _definitions(path) == before
     _open_and_close(path)
+    complete = path.with_name("complete.db")
+    _open_and_close(complete)
+    assert _definitions(path) == _definitions(complete)
+
+
+def _migrate(path: Path, revision: str) -> None:
+    """Run the migrations up to a revision on a new database."""
+    with make_engine(path).begin() as connection:
+        migrations.migrate(connection, revision)
+
+
+def _definitions(path: Path) -> tuple[list[str], list[str]]:
+    """Return the statements that define tables and indexes, and the stored revisions."""
+    with closing(sqlite3.connect(path)) as connection:
+        statements = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql > ''")]
+        has_revision = any("alembic_version" in sql for sql in statements)
+        revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall() if has_revision else []
+    return sorted(statements), [revision for (revision,) in revisions]
 
 
 def _open_and_close(path: Path) -> None:
