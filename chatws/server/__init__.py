@@ -5,8 +5,9 @@ The names below are imported on first use: signing a token must not wait a secon
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from chatws.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from chatws.server.app import DRAIN as DRAIN
@@ -18,17 +19,13 @@ if TYPE_CHECKING:
     from chatws.server.service import WebSocketService as WebSocketService
     from chatws.server.workers import run_workers as run_workers
 
-_EXPORTS = {
-    "app": ("DRAIN", "ENGINE", "SERVICE", "create_app"),
-    "errors": ("StartError",),
-    "runner": ("run",),
-    "service": ("WebSocketService",),
-    "workers": ("run_workers",),
-}
-
-
-def __getattr__(name: str) -> object:
-    for module, names in _EXPORTS.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "app": ["DRAIN", "ENGINE", "SERVICE", "create_app"],
+        "errors": ["StartError"],
+        "runner": ["run"],
+        "service": ["WebSocketService"],
+        "workers": ["run_workers"],
+    },
+)
