@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import ssl
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws.exit_codes import ExitCode
-from chatws_loadtest.credentials import Credentials, CredentialsMissing, open_http
+from chatws_loadtest.credentials import Credentials, CredentialsMissing, open_http, tls_context
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing, RawClient
 
 INVALID_NAMESPACE: Final = "Invalid namespace"
 """Reply of the official server to CONNECT for a namespace that it does not have."""
@@ -61,11 +59,14 @@ def _find_endpoint(url: str, ca_file: Path | None, mapping: ServerMapping) -> st
 
 
 async def _find_events(url: str, ca_file: Path | None, credentials: Credentials, mapping: ServerMapping) -> str | None:
+    # Imported here: aiohttp costs 150 ms of start-up time, which a run with the bundled server does not need.
+    from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing, RawClient  # noqa: PLC0415
+
     try:
         token = next(credentials.agents(1))
     except CredentialsMissing:
         return None
-    tls = ssl.create_default_context(cafile=ca_file)
+    tls = tls_context(url, ca_file)
     try:
         client = await RawClient.open(url.rstrip("/"), tls, {"token": token}, mapping=mapping)
     except PacketMissing:

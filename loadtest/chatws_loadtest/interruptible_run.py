@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from rich.console import Console
-
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import advise
 from chatws_loadtest.credentials import CredentialsMissing
@@ -55,7 +53,7 @@ async def _run_interruptibly(request: RunRequest, *, quiet: bool) -> tuple[Repor
 
     call_on_signals(stop)
     try:
-        report = await run(request, Console(stderr=True), stopping, quiet=quiet)
+        report = await run(request, stopping, quiet=quiet)
     except (asyncio.CancelledError, Stopped):
         if not received:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,8 +14,6 @@ from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.machine import raise_file_limit
 from chatws_loadtest.results import Report, read_json
 from chatws_loadtest.scenario_file.errors import ScenarioFileError
-from chatws_loadtest.scenario_file.load_profile import LoadProfile, profile_of
-from chatws_loadtest.scenario_file.reader import read_script
 from chatws_loadtest.scenarios import DEFAULT_SCENARIOS, SCENARIOS
 from chatws_loadtest.thresholds import (
     Threshold,
@@ -26,6 +24,9 @@ from chatws_loadtest.thresholds import (
     parse_threshold,
     read_thresholds,
 )
+
+if TYPE_CHECKING:
+    from chatws_loadtest.scenario_file.load_profile import LoadProfile
 
 EXTRA_FILES: Final = 64
 """Open files that a load process needs in addition to its connections."""
@@ -89,6 +90,10 @@ def require_writable(file: Path) -> None:
 
 def read_profile(path: Path, scenarios: list[str] | None, duration_s: float | None) -> LoadProfile:
     """Read the users' habits from a scenario file, whose stages replace the steps and the duration of ``steady``."""
+    # Imported here: runs without a scenario file do not need the YAML parser and the grammar.
+    from chatws_loadtest.scenario_file.load_profile import profile_of  # noqa: PLC0415
+    from chatws_loadtest.scenario_file.reader import read_script  # noqa: PLC0415
+
     try:
         profile = profile_of(read_script(path), path.name)
     except ScenarioFileError as problem:

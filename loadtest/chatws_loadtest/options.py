@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from chatws.client.mapping import GUIDE_MAPPING, MappingError, ServerMapping, read_mapping
 from chatws.exit_codes import ExitCode
 from chatws.settings.validation import is_loopback
-from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions
+from chatws_loadtest.credentials import Credentials, read_key, read_lines, read_sessions, tls_context
 from chatws_loadtest.errors import CommandExit
 
 PROBE_TIMEOUT_S: Final = 5.0
@@ -79,7 +79,7 @@ def probe(url: str, ca_file: Path | None = None) -> None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:
-        tls = ssl.create_default_context(cafile=ca_file)
+        tls = tls_context(url, ca_file)
     except OSError as problem:
         raise CommandExit(f"--ca-file {ca_file} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
     try:

@@ -14,9 +14,7 @@ import msgspec
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.report.compare import Change, compare, describe_changes
-from chatws_loadtest.report.files import write_report
 from chatws_loadtest.report.markdown import write_markdown
-from chatws_loadtest.report.openmetrics import write_openmetrics
 from chatws_loadtest.results import Report
 from chatws_loadtest.text_summary import describe
 
@@ -60,7 +58,10 @@ def put_out(result: Report, options: OutputOptions) -> bool:
 
 
 def _write_files(result: Report, changes: list[Change] | None, options: OutputOptions) -> None:
+    # Imported here: they load prometheus_client and the parts of the HTML report, which most runs do not write.
     if options.folder is not None:
+        from chatws_loadtest.report.files import write_report  # noqa: PLC0415
+
         folder = options.folder
         _write("--report", folder, lambda: write_report(result, folder))
     markdown = write_markdown(result, changes)
@@ -68,6 +69,8 @@ def _write_files(result: Report, changes: list[Change] | None, options: OutputOp
         summary = options.summary
         _write("--summary", summary, lambda: summary.write_text(markdown, encoding="utf-8"))
     if options.openmetrics is not None:
+        from chatws_loadtest.report.openmetrics import write_openmetrics  # noqa: PLC0415
+
         metrics = options.openmetrics
         _write("--openmetrics", metrics, lambda: metrics.write_bytes(write_openmetrics(result)))
     if step_summary := os.environ.get(STEP_SUMMARY_VARIABLE):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.credentials import Credentials
-from chatws_loadtest.scenario_file.load_profile import LoadProfile
 from chatws_loadtest.thresholds import Threshold
+
+if TYPE_CHECKING:
+    from chatws_loadtest.scenario_file.load_profile import LoadProfile
 
 
 @dataclass(frozen=True, slots=True)

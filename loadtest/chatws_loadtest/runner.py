@@ -22,8 +22,6 @@ from chatws_loadtest.timeline import Timeline
 from chatws_loadtest.verdict import Outcome, worst
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from chatws_loadtest.run_request import RunRequest
     from chatws_loadtest.scenario_run import ScenarioRun
 
@@ -35,7 +33,7 @@ class Stopped(Exception):
     """The run was stopped before it measured anything."""
 
 
-async def run(request: RunRequest, console: Console, stop: asyncio.Event, *, quiet: bool) -> Report:
+async def run(request: RunRequest, stop: asyncio.Event, *, quiet: bool) -> Report:
     """Run every scenario; once ``stop`` is set, end within seconds with a report of the results so far.
 
     Raises:
@@ -53,7 +51,7 @@ async def run(request: RunRequest, console: Console, stop: asyncio.Event, *, qui
             break
         numbers[name] += 1
         scenario = SCENARIOS[name].with_profile(request.options)
-        result = await _run_scenario(request, scenario, core, console, stop, number=numbers[name], quiet=quiet)
+        result = await _run_scenario(request, scenario, core, stop, number=numbers[name], quiet=quiet)
         if result is not None:
             results.append(result)
     if not results:
@@ -78,7 +76,6 @@ async def _run_scenario(
     request: RunRequest,
     scenario: Scenario,
     core: int | None,
-    console: Console,
     stop: asyncio.Event,
     *,
     number: int,
@@ -90,7 +87,7 @@ async def _run_scenario(
     async with (
         provide_server(request, core) as access,
         AsyncExitStack() as stack,
-        show_progress(timeline, console, quiet=quiet),
+        show_progress(timeline, quiet=quiet),
     ):
         run = await _run_until(stop, set_up(stack, scenario, request, access, timeline, number=number))
         if run is None:

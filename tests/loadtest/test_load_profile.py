@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 
 from chatws_loadtest.ipc import Stage, Workload
 from chatws_loadtest.options import find_credentials
@@ -223,7 +222,7 @@ async def test_users_answer_after_their_think_time_in_messages_of_the_given_leng
     try:
         credentials = find_credentials(None, loadtest.folder / "tokens", loadtest.folder / "sessions")
         request = RunRequest(["steady"], options, delivery_thresholds(), server.url, credentials, [])
-        [result] = (await run(request, Console(quiet=True), asyncio.Event(), quiet=True)).scenarios
+        [result] = (await run(request, asyncio.Event(), quiet=True)).scenarios
     finally:
         await server.stop()
     assert result.verdict.missed == ()

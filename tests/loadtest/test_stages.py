@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from chatws_loadtest.ipc import Stage
 from chatws_loadtest.options import find_credentials
 from chatws_loadtest.run_request import RunOptions, RunRequest
@@ -53,7 +51,7 @@ async def test_stages_add_and_remove_whole_rooms_without_losing_messages(
     try:
         credentials = find_credentials(None, loadtest.folder / "tokens", loadtest.folder / "sessions")
         request = RunRequest(["steady"], options, delivery_thresholds(), server.url, credentials, [])
-        report = await run(request, Console(quiet=True), asyncio.Event(), quiet=True)
+        report = await run(request, asyncio.Event(), quiet=True)
     finally:
         await server.stop()
     [result] = report.scenarios

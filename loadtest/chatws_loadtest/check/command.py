@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +18,7 @@ from chatws_loadtest.check.check_context import CheckTarget
 from chatws_loadtest.check.registry import Check, CheckOutcome, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
-from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms
+from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms, tls_context
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 
@@ -101,7 +100,7 @@ async def _run(
     rooms = await make_rooms(url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
-    target = CheckTarget(url, rooms, ssl.create_default_context(cafile=ca_file), mapping)
+    target = CheckTarget(url, rooms, tls_context(url, ca_file), mapping)
     return await run_checks(target, checks, (lambda _: None) if quiet else _print)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
 
 from chatws.server.auth import tokens
 from chatws.settings import Settings
-from chatws_loadtest.credentials import TOKEN_LIFE_S, Credentials, CredentialsMissing, start_sessions
+from chatws_loadtest.credentials import TOKEN_LIFE_S, Credentials, CredentialsMissing, start_sessions, tls_context
 from chatws_loadtest.raw_client import ConnectErrorReceived, Fields
 from chatws_loadtest.scenario_file.actions import check_ack
 from chatws_loadtest.scenario_file.cast import Cast
@@ -46,7 +45,7 @@ async def _assign(script: Script, url: str, credentials: Credentials, options: P
     customers = list(credentials.sessions[: len(names)]) or await start_sessions(url, len(names), options.ca_file)
     if len(customers) < len(names):
         raise CredentialsMissing(f"there are {len(customers)} sessions, {len(names)} are needed, one for each customer")
-    server = ServerAddress(url, ssl.create_default_context(cafile=options.ca_file), options.mapping)
+    server = ServerAddress(url, tls_context(url, options.ca_file), options.mapping)
     assigned: dict[str, tuple[Fields, str]] = {}
     for name, customer in zip(names, customers, strict=True):
         assigned[name] = ({"sessionId": customer.session_id}, customer.conversation_id)

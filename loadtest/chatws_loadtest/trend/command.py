@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.trend.history import RunHistory, read_history
-from chatws_loadtest.trend.page import write_page
-from chatws_loadtest.trend.regressions import SeriesTrend, find_trends
-from chatws_loadtest.trend.text_table import describe_trends
+
+if TYPE_CHECKING:
+    from chatws_loadtest.trend.history import RunHistory
+    from chatws_loadtest.trend.regressions import SeriesTrend
 
 
 def trend(
@@ -30,6 +30,12 @@ def trend(
     invalid runs are left out.
     Exit codes: 0 no regression, 99 a regression, 2 wrong usage.
     """
+    # Imported here: `chatws loadtest` has this command as a subcommand, and needs none of them.
+    from chatws_loadtest.trend.history import read_history  # noqa: PLC0415
+    from chatws_loadtest.trend.page import write_page  # noqa: PLC0415
+    from chatws_loadtest.trend.regressions import find_trends  # noqa: PLC0415
+    from chatws_loadtest.trend.text_table import describe_trends  # noqa: PLC0415
+
     if not folder.is_dir():
         raise CommandExit(f"{folder} is not a folder", ExitCode.USAGE)
     try:
