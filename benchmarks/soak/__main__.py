@@ -6,19 +6,25 @@ import argparse
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 import uvloop
 
 from benchmarks.common import runner
 from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.churn import churn
-from benchmarks.soak.plan import SoakPlan
+from benchmarks.soak.many_addresses import many_handshakes, slow_heads
+from benchmarks.soak.memory_rounds import memory_rounds
+from benchmarks.soak.plan import QUICK, SoakPlan
 from benchmarks.soak.scenarios import idle_connections, idle_handshakes, mass_disconnect, slow_readers
 
 SCENARIOS: dict[str, Callable[[SoakPlan], Awaitable[list[BoundedMeasurement]]]] = {
     "slow-readers": slow_readers,
     "mass-drop": mass_disconnect,
     "handshakes": idle_handshakes,
+    "addresses": many_handshakes,
+    "slow-heads": slow_heads,
     "idle": idle_connections,
+    "rounds": memory_rounds,
     "churn": churn,
 }
 FILE_NAME = "soak.json"
@@ -36,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     runner.prepare_machine(("chatws", "aiohttp", "uvloop"))
-    plan = SoakPlan(churn_s=options.minutes * 60)
+    plan = QUICK if options.quick else SoakPlan()
+    if options.minutes is not None:
+        plan = msgspec.structs.replace(plan, churn_s=options.minutes * 60)
     measurements = uvloop.run(_run_scenarios(plan, options.scenarios or list(SCENARIOS)))
     if options.out is not None:
         print(f"\nwritten: {runner.write_json(measurements, options.out, FILE_NAME)}")
@@ -58,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; all of them by default"
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="duration of the churn (10)")
+    parser.add_argument("--quick", action="store_true", help="small numbers of clients, for a first impression only")
+    parser.add_argument("--minutes", type=float, help="duration of the churn (10; with --quick 20 s)")
     runner.add_out_option(parser, FILE_NAME)
     return parser
 

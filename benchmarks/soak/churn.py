@@ -9,15 +9,15 @@ from contextlib import suppress
 
 from benchmarks.common.client import BenchmarkConnection, ConnectionFailed
 from benchmarks.common.measurement import BoundedMeasurement
+from benchmarks.soak.bystanders import run_bystanders
 from benchmarks.soak.clients import StalledReader, join_one, request
 from benchmarks.soak.plan import SoakPlan
-from benchmarks.soak.server_stats import ResourceCounts, SoakServer, started_server
+from benchmarks.soak.server_stats import SoakServer, started_server
 
 _SEED = 20251028
 _INVALID_SHARE = 0.01
 _VISIT_S = (0.5, 3.0)
 _WARM_UP_SHARE = 0.1
-_SETTLE_S = 30.0
 _MIB = 1024 * 1024
 _INVALID_PACKETS = ("42{", "garbage", '42["connect"]', "459999999999-[]", "40", "42[" + "[" * 900)
 _PERIODIC_TIMERS = 4
@@ -29,16 +29,17 @@ async def churn(plan: SoakPlan) -> list[BoundedMeasurement]:
     rng = random.Random(_SEED)
     async with started_server(**plan.settings) as server:
         await _run_visits(server, plan.churn_s * _WARM_UP_SHARE, plan.churn_per_s, rng, _INVALID_SHARE * 10)
-        before = await _count_settled(server)
-        visits = await _run_visits(server, plan.churn_s, plan.churn_per_s, rng, _INVALID_SHARE)
-        after = await _count_settled(server)
-    retained = after.sessions + after.sockets + after.rooms
+        before = await server.count_settled()
+        async with run_bystanders(server, plan) as acks:
+            visits = await _run_visits(server, plan.churn_s, plan.churn_per_s, rng, _INVALID_SHARE)
+        after = await server.count_settled()
     return [
         BoundedMeasurement(f"churn of {plan.churn_s:g} s: visits", visits, "clients"),
-        BoundedMeasurement("churn: sessions, sockets and rooms retained", retained, "", 0),
+        BoundedMeasurement("churn: sessions, sockets and rooms retained", after.connection_objects, "", 0),
         BoundedMeasurement("churn: tasks retained", after.tasks - before.tasks, "", 0),
         BoundedMeasurement("churn: timers retained", after.timers - before.timers, "", _PERIODIC_TIMERS),
         BoundedMeasurement("churn: RSS retained", (after.rss_bytes - before.rss_bytes) / _MIB, "MiB", 8),
+        *acks.measurements("churn", plan.slack),
     ]
 
 
@@ -74,17 +75,3 @@ async def _send_invalid(server: SoakServer, name: str, packet: str) -> None:
         reader.send(packet)
         await asyncio.sleep(_VISIT_S[0])
         reader.close()
-
-
-async def _count_settled(server: SoakServer) -> ResourceCounts:
-    """Count once all sessions have ended and the tasks and timers of typing, presence and closing have expired."""
-    await server.wait_until(lambda counts: counts.sessions == 0, _SETTLE_S)
-    previous = await server.count(include_timers=True)
-    end = time.monotonic() + _SETTLE_S
-    while time.monotonic() < end:
-        await asyncio.sleep(1.0)
-        counts = await server.count(include_timers=True)
-        if (counts.tasks, counts.timers) == (previous.tasks, previous.timers):
-            return counts
-        previous = counts
-    return previous

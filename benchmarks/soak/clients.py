@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from benchmarks.common.client import BenchmarkConnection, connect
 from benchmarks.soak.server_stats import HOST, SoakServer
 from chatws.wire.client_protocol import SocketIOClientProtocol, mask_frame
+from chatws_loadtest.credentials import mint_tokens
+
+R = TypeVar("R")
 
 _AT_ONCE = 50
 
@@ -34,10 +38,24 @@ async def join_one(server: SoakServer, name: str) -> BenchmarkConnection:
 
 async def join_all(server: SoakServer, names: Sequence[str]) -> list[BenchmarkConnection]:
     """Connect many customers, 50 at a time."""
-    joined: list[BenchmarkConnection] = []
-    for start in range(0, len(names), _AT_ONCE):
-        joined += await asyncio.gather(*(join_one(server, name) for name in names[start : start + _AT_ONCE]))
-    return joined
+    return await for_all(join_one, [(server, name) for name in names])
+
+
+async def connect_agents(server: SoakServer, names: Sequence[str]) -> list[BenchmarkConnection]:
+    """Connect many agents, 50 at a time, without joining a conversation."""
+
+    async def connect_one(token: str) -> BenchmarkConnection:
+        return await connect(HOST, server.port, {"token": token}, lambda _name, _payload: None)
+
+    return await for_all(connect_one, [(token,) for token in mint_tokens(server.keys, names)])
+
+
+async def for_all(call: Callable[..., Awaitable[R]], arguments: Sequence[tuple[object, ...]]) -> list[R]:
+    """Call for each tuple of arguments, 50 at a time, and return the results in order."""
+    results: list[R] = []
+    for start in range(0, len(arguments), _AT_ONCE):
+        results += await asyncio.gather(*(call(*values) for values in arguments[start : start + _AT_ONCE]))
+    return results
 
 
 async def request(connection: BenchmarkConnection, name: str, argument: object) -> None:

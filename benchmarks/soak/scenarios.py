@@ -8,15 +8,14 @@ from typing import Final
 
 from benchmarks.common.client import BenchmarkConnection
 from benchmarks.common.measurement import BoundedMeasurement
-from benchmarks.soak.clients import StalledReader, join_all, join_one, request
+from benchmarks.soak.bystanders import BYSTANDERS, run_bystanders
+from benchmarks.soak.clients import StalledReader, for_all, join_all, join_one, request
 from benchmarks.soak.plan import SoakPlan
 from benchmarks.soak.server_stats import ResourceCounts, SoakServer, started_server
 
 _MIB: Final = 1024 * 1024
 _TIMEOUT_S: Final = 120.0
 _MESSAGE_CHARS: Final = 3_900
-_PROBE_INTERVAL_S: Final = 0.05
-_HANDSHAKES_AT_ONCE: Final = 50
 
 
 async def slow_readers(plan: SoakPlan) -> list[BoundedMeasurement]:
@@ -24,7 +23,7 @@ async def slow_readers(plan: SoakPlan) -> list[BoundedMeasurement]:
 
     The load is run twice, because the first run also grows the process to the memory that this much work needs.
     """
-    async with started_server(**plan.settings) as server:
+    async with started_server(**plan.settings) as server, run_bystanders(server, plan) as acks:
         names = [f"reader-{number}" for number in range(plan.readers)]
         senders = await join_all(server, names)
         before, _ = await _stall_readers(server, names, senders)
@@ -33,9 +32,10 @@ async def slow_readers(plan: SoakPlan) -> list[BoundedMeasurement]:
         BoundedMeasurement(
             f"{plan.readers} slow readers: first refused byte to disconnect", duration_s, "s", 15 * plan.slack
         ),
-        BoundedMeasurement("slow readers: sockets retained", after.sockets - plan.readers, "", 0),
+        BoundedMeasurement("slow readers: sockets retained", after.sockets - plan.readers - BYSTANDERS, "", 0),
         BoundedMeasurement("slow readers: unsent bytes retained", after.buffered_bytes, "B", 0),
         BoundedMeasurement("slow readers: RSS retained", (after.rss_bytes - before.rss_bytes) / _MIB, "MiB", 16),
+        *acks.measurements("slow readers", plan.slack),
     ]
 
 
@@ -44,7 +44,7 @@ async def _stall_readers(
 ) -> tuple[ResourceCounts, float]:
     """Return the counts after the slow readers were disconnected, and the duration until then."""
     readers = [await StalledReader.join(server, name) for name in names]
-    await server.wait_until(lambda counts: counts.sockets == 2 * len(names), _TIMEOUT_S)
+    await server.wait_until(lambda counts: counts.sockets == 2 * len(names) + BYSTANDERS, _TIMEOUT_S)
 
     done = asyncio.Event()
 
@@ -60,7 +60,7 @@ async def _stall_readers(
     # The senders' connections can hold less than this at times.
     await server.wait_until(lambda counts: counts.buffered_bytes > _MESSAGE_CHARS * len(names), _TIMEOUT_S)
     began = time.monotonic()
-    await server.wait_until(lambda counts: counts.sockets == len(names), _TIMEOUT_S)
+    await server.wait_until(lambda counts: counts.sockets == len(names) + BYSTANDERS, _TIMEOUT_S)
     duration_s = time.monotonic() - began
     done.set()
     await sending
@@ -71,7 +71,7 @@ async def _stall_readers(
 
 async def mass_disconnect(plan: SoakPlan) -> list[BoundedMeasurement]:
     """Measure sockets in rooms that all disconnect at the same moment."""
-    async with started_server(**plan.settings) as server:
+    async with started_server(**plan.settings) as server, run_bystanders(server, plan) as acks:
         before = await server.count(include_timers=True)
         connections = await join_all(server, [f"drop-{number}" for number in range(plan.sockets)])
         connected = await server.count()
@@ -91,42 +91,27 @@ async def mass_disconnect(plan: SoakPlan) -> list[BoundedMeasurement]:
         BoundedMeasurement(
             "mass disconnect: longest loop iteration, CPU time", closed.longest_cpu_ms, "ms", 100 * plan.slack
         ),
-        BoundedMeasurement("mass disconnect: sockets and rooms retained", closed.sockets + closed.rooms, "", 0),
+        BoundedMeasurement(
+            "mass disconnect: sockets and rooms retained", closed.connection_objects - before.connection_objects, "", 0
+        ),
+        *acks.measurements("mass disconnect", plan.slack),
     ]
 
 
 async def idle_handshakes(plan: SoakPlan) -> list[BoundedMeasurement]:
-    """Measure handshakes without CONNECT, and the acks of another user meanwhile."""
-    async with started_server(**plan.settings) as server:
-        user = await join_one(server, "user")
-        acks_ms: list[float] = []
-        done = asyncio.Event()
-
-        async def send_messages() -> None:
-            while not done.is_set():
-                began = time.monotonic()
-                await request(user, "send_message", {"conversationId": "conv-user", "content": "hello"})
-                acks_ms.append((time.monotonic() - began) * 1000)
-                await asyncio.sleep(_PROBE_INTERVAL_S)
-
-        sending = asyncio.create_task(send_messages())
-        for _ in range(0, plan.handshakes, _HANDSHAKES_AT_ONCE):
-            await asyncio.gather(*(_handshake(server) for _ in range(_HANDSHAKES_AT_ONCE)))
+    """Measure handshakes without CONNECT."""
+    async with started_server(**plan.settings) as server, run_bystanders(server, plan) as acks:
+        await for_all(_handshake, [(server,)] * plan.handshakes)
         opened = await server.count()
         began = time.monotonic()
         closed = await server.wait_until(lambda counts: counts.unadmitted == 0, _TIMEOUT_S)
         duration_s = time.monotonic() - began
-        done.set()
-        await sending
-    acks_ms.sort()
-    ack_p99_ms = acks_ms[len(acks_ms) * 99 // 100]
     return [
         BoundedMeasurement(
             f"{opened.unadmitted} handshakes without CONNECT: all closed", duration_s, "s", 12 * plan.slack
         ),
         BoundedMeasurement("handshakes: sessions retained", closed.unadmitted, "", 0),
-        BoundedMeasurement("handshakes: messages of another user, all acked", len(acks_ms), ""),
-        BoundedMeasurement("handshakes: ack of another user, p99", ack_p99_ms, "ms", 100 * plan.slack),
+        *acks.measurements("handshakes", plan.slack),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -19,8 +20,10 @@ from aiohttp import web
 from benchmarks.soak.server_stats import STATS_PATH, ResourceCounts
 from chatws.gc_tuning import tune_gc
 from chatws.server import ENGINE, create_app
+from chatws.server.app import LISTENER
 from chatws.server.logs import configure_logging
-from chatws.server.runner import GC_THRESHOLD
+from chatws.server.runner import BACKLOG, GC_THRESHOLD, fit_to_file_limit, listener_limits
+from chatws.server.tcp import LimitedSite
 from chatws.settings import Settings
 from chatws_loadtest.procfs import cpu_seconds, resident_bytes
 
@@ -49,13 +52,14 @@ class _LoopDelayMeter:
         return longest
 
 
-def _count(app: web.Application, delays: _LoopDelayMeter, *, include_timers: bool) -> ResourceCounts:
+def _count(app: web.Application, delays: _LoopDelayMeter, *, collect: bool, include_timers: bool) -> ResourceCounts:
     engine = app[ENGINE]
     main = engine.of("/")
     longest_delay_ms, longest_cpu_ms = delays.take_ms()
+    if collect:
+        gc.collect()
     timers = 0
     if include_timers:
-        gc.collect()
         timers = sum(type(found).__name__ == "TimerHandle" for found in gc.get_objects())
     return ResourceCounts(
         sessions=engine.session_count,
@@ -64,7 +68,9 @@ def _count(app: web.Application, delays: _LoopDelayMeter, *, include_timers: boo
         rooms=main.room_count,
         tasks=len(asyncio.all_tasks()),
         timers=timers,
+        http_connections=app[LISTENER].open,
         buffered_bytes=engine.outbox_bytes()[0],
+        memory_blocks=sys.getallocatedblocks(),
         rss_bytes=resident_bytes(os.getpid()),
         cpu_s=cpu_seconds(os.getpid()),
         longest_delay_ms=longest_delay_ms,
@@ -77,15 +83,19 @@ async def _serve(settings: Settings) -> None:
     delays = _LoopDelayMeter()
 
     async def count(request: web.Request) -> web.Response:
-        return web.json_response(body=msgspec.json.encode(_count(app, delays, include_timers="all" in request.query)))
+        collect, include_timers = (request.query[name] == "1" for name in ("collect", "timers"))
+        counts = _count(app, delays, collect=collect, include_timers=include_timers)
+        return web.json_response(body=msgspec.json.encode(counts))
 
     app.router.add_get(STATS_PATH, count)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, 0, backlog=4096)
+    listener = socket.create_server((settings.host, 0), backlog=BACKLOG)
+    engine, limits = app[ENGINE], listener_limits(settings)
+    site = LimitedSite(runner, listener, limits, count_websockets=lambda: engine.websocket_count, stats=app[LISTENER])
     await site.start()
     tune_gc(GC_THRESHOLD)
-    print(f"listening on {runner.addresses[0][1]}", flush=True)
+    print(f"listening on {listener.getsockname()[1]}", flush=True)
     await delays.run()
 
 
@@ -96,7 +106,7 @@ def main() -> None:
     settings = msgspec.convert(
         {"data_dir": sys.argv[1], "port": 0, "limits": "off", **chosen}, Settings, dec_hook=_path
     )
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(fit_to_file_limit(settings)))
 
 
 def _path(kind: type, value: object) -> object:

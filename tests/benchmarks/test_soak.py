@@ -12,11 +12,24 @@ PLAN = SoakPlan(
     readers=4,
     sockets=400,
     handshakes=300,
+    address_handshakes=300,
+    addresses=60,
+    slow_heads=300,
     idle=50,
     idle_s=1.0,
     churn_s=20.0,
+    rounds=5,
+    round_clients=120,
+    cached_bytes=0,
+    bystander_acks=100,
     slack=10.0,
-    settings={"authenticate_ms": 3_000, "write_stall_ms": 1_000, "presence_grace_ms": 200},
+    settings={
+        "authenticate_ms": 3_000,
+        "http_request_ms": 3_000,
+        "unauthenticated": 200,
+        "write_stall_ms": 1_000,
+        "presence_grace_ms": 200,
+    },
 )
 
 

@@ -1,0 +1,71 @@
+"""Bystanders of a flood: users that chat beside it, and the durations of their acks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from benchmarks.common.client import BenchmarkConnection
+from benchmarks.common.measurement import BoundedMeasurement
+from benchmarks.soak.clients import join_all, request
+from benchmarks.soak.plan import SoakPlan
+from benchmarks.soak.server_stats import SoakServer
+
+BYSTANDERS: Final = 10
+_INTERVAL_S: Final = 0.05
+_MAX_P99_MS: Final = 100.0
+
+
+class BystanderAcks:
+    """Durations of the acks of all bystanders; complete when `run_bystanders` ends."""
+
+    def __init__(self, wanted: int) -> None:
+        self.durations_ms: list[float] = []
+        self._wanted = wanted
+        self._is_flood_over = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the flood is over and the wanted number of acks was received."""
+        return self._is_flood_over and len(self.durations_ms) >= self._wanted
+
+    def end_flood(self) -> None:
+        """Let the bystanders stop as soon as they have received enough acks."""
+        self._is_flood_over = True
+
+    def measurements(self, scenario: str, slack: float) -> list[BoundedMeasurement]:
+        """Return the number of acks, their p99 and their maximum."""
+        ordered = sorted(self.durations_ms)
+        p99_ms = ordered[len(ordered) * 99 // 100]
+        return [
+            BoundedMeasurement(f"{scenario}: messages of bystanders, all acked", len(ordered), ""),
+            BoundedMeasurement(f"{scenario}: ack of a bystander, p99", p99_ms, "ms", _MAX_P99_MS * slack),
+            BoundedMeasurement(f"{scenario}: ack of a bystander, longest", ordered[-1], "ms"),
+        ]
+
+
+@asynccontextmanager
+async def run_bystanders(server: SoakServer, plan: SoakPlan) -> AsyncIterator[BystanderAcks]:
+    """Let `BYSTANDERS` users send 20 messages a second each, during the context and until enough acks were received."""
+    connections = await join_all(server, [f"bystander-{number}" for number in range(BYSTANDERS)])
+    acks = BystanderAcks(plan.bystander_acks)
+    async with asyncio.TaskGroup() as sending:
+        for number, connection in enumerate(connections):
+            sending.create_task(_send_messages(connection, f"conv-bystander-{number}", acks))
+        try:
+            yield acks
+        finally:
+            acks.end_flood()
+    for connection in connections:
+        connection.close()
+
+
+async def _send_messages(connection: BenchmarkConnection, conversation_id: str, acks: BystanderAcks) -> None:
+    while not acks.is_complete:
+        began = time.monotonic()
+        await request(connection, "send_message", {"conversationId": conversation_id, "content": "hello"})
+        acks.durations_ms.append((time.monotonic() - began) * 1000)
+        await asyncio.sleep(_INTERVAL_S)
