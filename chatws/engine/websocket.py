@@ -150,7 +150,11 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
         if self._has_ended:
             return
         if len(data) <= _CHUNK_BYTES and not self._unparsed:
-            self._parse(data)
+            text = self._parser.take_text(data)
+            if text is None:
+                self._parse(data)
+            elif not self._is_closing:
+                self._accept_message(text)
         else:
             self._unparsed += data
             self._pause()

@@ -15,8 +15,8 @@ _FIN = 0x80
 _MASKED = 0x80
 _TWO_BYTE_LENGTH = 126
 _EIGHT_BYTE_LENGTH = 127
-_SHORT_TEXT_HEADS = tuple(bytes((_FIN | 1, size)) for size in range(_TWO_BYTE_LENGTH))
-_LONG_TEXT_HEAD = bytes((_FIN | 1, _TWO_BYTE_LENGTH))
+_TABLE_SIZE = 1024
+"""Payloads below this size, as nearly all are, take their header or their repeated mask from a table."""
 
 
 class Opcode(IntEnum):
@@ -36,13 +36,9 @@ def server_frame(payload: bytes, opcode: Opcode = Opcode.TEXT, *, is_last: bool 
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Build one unmasked text frame, the most common one, in a quarter of the time of ``server_frame``."""
+    """Build one unmasked text frame, the most common one, in a fraction of the time of ``server_frame``."""
     size = len(payload)
-    if size < _TWO_BYTE_LENGTH:
-        return _SHORT_TEXT_HEADS[size] + payload
-    if size < 1 << 16:
-        return _LONG_TEXT_HEAD + size.to_bytes(2, "big") + payload
-    return server_frame(payload)
+    return _TEXT_HEADS[size] + payload if size < _TABLE_SIZE else server_frame(payload)
 
 
 def client_frame(payload: bytes, mask: bytes, opcode: Opcode = Opcode.TEXT, *, is_last: bool = True) -> bytes:
@@ -64,8 +60,12 @@ def close_frame(code: CloseCode | int, reason: str = "") -> bytes:
 def apply_mask(payload: bytes | bytearray, mask: bytes | bytearray) -> bytes:
     """Mask or unmask: XOR with the repeated mask, on one big integer because a loop is 100 times slower."""
     size = len(payload)
-    key = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+    if size < _TABLE_SIZE:
+        # A product is cheaper than the conversion of a repeated mask.
+        key = int.from_bytes(mask, "big") * _REPETITIONS[size + 3 >> 2] >> (-size & 3) * 8
+    else:
+        key = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    return (int.from_bytes(payload, "big") ^ key).to_bytes(size, "big")
 
 
 def iter_server_frames(chunk: bytes) -> Iterator[tuple[Opcode, bytes]]:
@@ -88,3 +88,8 @@ def _head(size: int, opcode: int, masked: int, *, is_last: bool) -> bytes:
     if size < 1 << 16:
         return bytes((first, masked | _TWO_BYTE_LENGTH)) + size.to_bytes(2, "big")
     return bytes((first, masked | _EIGHT_BYTE_LENGTH)) + size.to_bytes(8, "big")
+
+
+_TEXT_HEADS = tuple(_head(size, Opcode.TEXT, 0, is_last=True) for size in range(_TABLE_SIZE))
+_REPETITIONS = tuple(sum(1 << 32 * word for word in range(words)) for words in range(_TABLE_SIZE // 4 + 1))
+"""Factors that repeat a mask of 32 bits, by the number of repetitions."""

@@ -18,7 +18,7 @@ from chatws.wire.frames import (
     server_frame,
 )
 
-SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000]
+SIZES = [0, 1, 125, 126, 127, 1_023, 1_024, 65_535, 65_536, 70_000]
 texts = st.text(st.characters(codec="utf-8"))
 messages = texts | st.binary(max_size=300)
 
@@ -60,6 +60,29 @@ def test_take_texts_returns_none_for_other_frames() -> None:
     assert reader.take_texts(text) is None
 
 
+@given(st.text() | st.text(min_size=120, max_size=200))
+def test_take_text_returns_a_whole_frame_of_a_client(sent: str) -> None:
+    reader = FrameParser(Role.SERVER, max_message_bytes=1_000)
+    assert reader.take_text(make_frame(sent, Role.SERVER)) == sent
+
+
+def test_take_text_returns_none_for_other_bytes() -> None:
+    mask = b"abcd"
+    text = client_frame(b"whole", mask)
+    reader = FrameParser(Role.SERVER, max_message_bytes=200)
+    others = [text[:size] for size in range(len(text))]
+    others += [text + text, server_frame(b"whole"), client_frame(b"\xff\xff", mask), client_frame(bytes(201), mask)]
+    others += [client_frame(bytes(200), mask)[:size] for size in (6, 7, 8)] + [client_frame(bytes(70_000), mask)]
+    others += [client_frame(b"x", mask, Opcode.PING), client_frame(b"x", mask, is_last=False)]
+    for other in others:
+        assert reader.take_text(other) is None
+    assert FrameParser(Role.CLIENT, max_message_bytes=200).take_text(text) is None
+    reader.feed(text[:3])
+    assert reader.take_text(text) is None
+    reader.feed(text[3:] + client_frame(b"first ", mask, is_last=False))
+    assert reader.take_text(text) is None
+
+
 @given(st.binary(max_size=200), st.sampled_from(Role))
 def test_any_bytes_are_parsed_or_raise_frame_error(stream: bytes, role: Role) -> None:
     try:
@@ -85,7 +108,7 @@ def test_joined_server_frames_are_split() -> None:
     assert list(iter_server_frames(chunk)) == parts
 
 
-@given(st.binary(max_size=50), st.binary(min_size=4, max_size=4))
+@given(st.binary(max_size=50) | st.binary(min_size=1_020, max_size=1_030), st.binary(min_size=4, max_size=4))
 def test_mask_is_its_own_inverse(payload: bytes, mask: bytes) -> None:
     masked = apply_mask(payload, mask)
     assert apply_mask(masked, mask) == payload
