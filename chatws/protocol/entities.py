@@ -57,6 +57,16 @@ class Conversation(Wire, frozen=True, kw_only=True):
     head_seq: int
     last_message: Message | None
 
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether an agent may claim it: it waits in the queue, or the bot replies."""
+        return self.status in {"bot", "queued"}
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether it is unclaimed and has no message yet: the customer has only opened a page or a terminal."""
+        return self.head_seq == 0 and self.is_unclaimed
+
 
 class Presence(Wire, frozen=True, kw_only=True):
     """Presence status of a user; ``timestamp`` is the time of the last change."""

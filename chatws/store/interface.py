@@ -124,13 +124,17 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class ConversationFilter(msgspec.Struct, frozen=True):
-    """Filter of a list of conversations; None means any. ``cursor`` is the one returned with the previous page."""
+    """Filter of a list of conversations; None means any. ``cursor`` is the one returned with the previous page.
+
+    Without ``include_unwritten``, queued and bot conversations that have no message are left out.
+    """
 
     status: ConversationStatus | None = None
     assignee_id: str | None = None
     customer_id: str | None = None
     cursor: str | None = None
     limit: int = 50
+    include_unwritten: bool = True
 
 
 class Store(Protocol):

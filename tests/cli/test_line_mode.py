@@ -242,8 +242,10 @@ def test_typing_messages_and_read_marks_are_exchanged_by_two_terminals(
 ) -> None:
     grace = open_terminal(*customer, "--plain")
     grace.wait_for("waiting for an agent")
+    grace.press("hello\r")
+    grace.wait_for("✓ stored")
     ada = open_terminal(*agent, "--plain")
-    ada.wait_for("with Grace")
+    ada.wait_for(r"Grace \(customer\): hello")
     grace.press("Grüße")
     ada.wait_for("Grace is typing…")
     ada.wait_for("Grace stopped typing")
@@ -255,8 +257,8 @@ def test_typing_messages_and_read_marks_are_exchanged_by_two_terminals(
     grace.wait_for("is typing…")
     grace.press("and more\r")
     ada.wait_for(r"Grace \(customer\): and more\r\n> half$")
-    ada.press("\x15/claim\r")
-    grace.wait_for("Agent has taken the conversation")
+    ada.press("\x15my reply\r")
+    grace.wait_for("Agent has claimed the conversation(.|\n)*Agent: my reply")
     ada.press("/quit\r")
     assert ada.wait() == 0
     grace.press("\x04")
@@ -271,8 +273,10 @@ def test_a_message_typed_while_the_server_is_down_arrives_once(
     customer, agent = customer_of(server, tmp_path), agent_of(server)
     grace = open_terminal(*customer, "--plain")
     grace.wait_for("waiting for an agent")
+    grace.press("hello\r")
+    grace.wait_for("✓ stored")
     ada = open_terminal(*agent, "--plain")
-    ada.wait_for("with Grace")
+    ada.wait_for(r"Grace \(customer\): hello")
     server.kill()
     grace.wait_for(r"connection lost .* trying again \(attempt 1\)")
     grace.press("sent while away\r")
@@ -340,6 +344,8 @@ def test_remote_message_cannot_control_the_terminal(
 ) -> None:
     grace = open_terminal(*customer, "--plain", NO_COLOR="1")
     grace.wait_for("waiting for an agent")
+    grace.press("hello\r")
+    grace.wait_for("✓ stored")
     run_chatws(*agent, "--json", stdin=json.dumps({"content": "pay\u202e me\u2066\nnow"}))
     grace.wait_for(r"pay me\r\n {7}now")
     assert "\u202e" not in grace.raw

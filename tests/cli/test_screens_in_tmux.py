@@ -60,14 +60,13 @@ def test_a_support_case_is_handled_by_keys_alone(server: ServerProcess, tmux: Tm
     ada.press("Enter")
     grace.wait_for(r"ada \(agent\): Let me look")
     ada.wait_for("✓✓ you: Let me look")
-    # Claim race.
+    # The first reply has claimed it.
+    grace.wait_for("ada has claimed the conversation(.|\n)*claimed by ada")
+    ada.wait_for("you have claimed the conversation")
     start_agent(bob, server, tmp_path, "bob")
-    bob.wait_for("Let me look")
-    ada.press("F2")
-    ada.wait_for("you have taken the conversation")
-    bob.wait_for("ada has taken the conversation")
+    bob.wait_for("Grace, claimed by ada")
     bob.press("F2")
-    bob.wait_for("that did not work|bob has taken|you have taken")
+    bob.wait_for("that did not work: The conversation has changed")
     # Offline, queued, back.
     server.kill()
     grace.wait_for(r"○ reconnecting .*\(try \d+\)")
@@ -87,7 +86,7 @@ def test_a_support_case_is_handled_by_keys_alone(server: ServerProcess, tmux: Tm
     ada.wait_for("open: 1")
     # Resolve, reopen.
     ada.press("F4")
-    grace.wait_for("the conversation is closed")
+    grace.wait_for("the conversation is resolved")
     grace.write("One more thing")
     grace.press("Enter")
     ada.wait_for(r"Grace \(customer\): One more thing")

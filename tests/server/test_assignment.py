@@ -68,6 +68,48 @@ async def test_stale_version_is_a_conflict_with_the_current_conversation(chat: R
     assert (await change(agent, "claim_conversation", refusal["conversation"]["version"]))["success"]
 
 
+async def test_first_reply_claims_a_queued_conversation_before_it_is_delivered(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "is anybody there?"})
+    reply = {"conversationId": "conv-1", "content": "yes", "clientMessageId": "reply-1"}
+    assert (await agent.call("send_message", reply))["success"]
+    await customer.settle()
+    names = [name for name, _ in customer.events if name in {"conversation_updated", "message_received"}]
+    assert names == ["message_received", "conversation_updated", "message_received"]
+    assert customer.seen("conversation_updated")[0]["conversation"]["assignee"]["userId"] == "agent-1"
+    assert (await agent.call("send_message", reply))["duplicate"]
+    assert (await conversation(chat)).version == 2
+
+
+async def test_reply_to_a_claimed_conversation_does_not_change_the_assignee(chat: RunningChat) -> None:
+    agent, _ = await chat.pair()
+    assert (await change(agent, "claim_conversation", 1))["success"]
+    other = await chat.agent("agent-2")
+    await other.call("join_conversation", "conv-1")
+    assert (await other.call("send_message", {"conversationId": "conv-1", "content": "me too"}))["success"]
+    found = await conversation(chat)
+    assert (found.assignee.user_id, found.version) == ("agent-1", 2)
+
+
+async def test_race_of_first_replies_has_one_assignee_and_loses_no_message(start_chat: StartChat) -> None:
+    chat = await start_chat(limits="off")
+    _, customer = await chat.pair()
+    agents = [await chat.agent(f"agent-{number}") for number in range(10)]
+    for agent in agents:
+        await agent.call("join_conversation", "conv-1")
+    await customer.settle()
+    customer.events.clear()
+    replies = [{"conversationId": "conv-1", "content": f"reply {number}"} for number in range(10)]
+    sends = (agent.call("send_message", reply) for agent, reply in zip(agents, replies, strict=True))
+    assert all(ack["success"] for ack in await asyncio.gather(*sends))
+    await customer.settle()
+    assert len(customer.seen("conversation_updated")) == 1
+    assert {message["content"] for message in customer.seen("message_received")} == {
+        f"reply {number}" for number in range(10)
+    }
+    assert ((await conversation(chat)).status, (await conversation(chat)).version) == ("assigned", 2)
+
+
 ALLOWED = {
     "claim_conversation": ({"bot", "queued"}, "assigned"),
     "release_conversation": ({"assigned"}, "queued"),

@@ -11,8 +11,9 @@ import pytest
 from chatws.protocol.limits import PAGE_BYTES
 from chatws.store.interface import Unavailable
 from tests.server.conftest import StartChat
+from tests.server.rest.support import bearer
 from tests.support.chat import RunningChat
-from tests.support.messages import ANN, fill
+from tests.support.messages import fill
 from tests.support.peer import Peer
 
 
@@ -30,6 +31,12 @@ async def updated(peer: Peer, **fields: Any) -> Any:
         conversation = (await peer.expect("conversation_updated"))["conversation"]
         if all(conversation[name] == value for name, value in fields.items()):
             return conversation
+
+
+async def write(customer: Peer, conversation_id: str) -> None:
+    """Start a conversation with a customer's first message."""
+    await customer.call("join_conversation", conversation_id)
+    assert (await customer.call("send_message", {"conversationId": conversation_id, "content": "hello"}))["success"]
 
 
 async def claim(chat: RunningChat, agent: Peer, conversation_id: str = "conv-1") -> Any:
@@ -57,9 +64,7 @@ async def test_subscriber_receives_new_conversations_and_messages(start_chat: St
     follower, listed = await follow(chat)
     assert listed == []
     customer = await chat.customer()
-    await customer.call("join_conversation", "conv-1")
-    assert (await updated(follower))["headSeq"] == 0
-    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await write(customer, "conv-1")
     conversation = await updated(follower, headSeq=1)
     assert conversation["lastMessage"]["content"] == "hello"
     assert not follower.seen("message_received")
@@ -118,9 +123,28 @@ async def test_update_rate_is_limited_per_conversation(start_chat: StartChat) ->
     chat = await start_chat(inbox_update_ms=60_000)
     follower, _ = await follow(chat)
     for name in ("conv-1", "conv-2", "conv-3"):
-        await (await chat.customer()).call("join_conversation", name)
+        await write(await chat.customer(), name)
     seen = {(await updated(follower))["conversationId"] for _ in range(3)}
     assert seen == {"conv-1", "conv-2", "conv-3"}
+
+
+async def test_conversation_without_a_message_is_listed_from_its_first_message_or_claim(start_chat: StartChat) -> None:
+    chat = await start_chat(inbox_update_ms=1)
+    for name in ("conv-1", "conv-2"):
+        await fill(chat, 0, conversation_id=name)
+    agent, listed = await follow(chat)
+    queue, queued = await follow(chat, "queue-watcher", status="queued")
+    assert (listed, queued) == ([], [])
+    assert (await chat.get("/api/conversations", headers=bearer(chat.token())))[1]["conversations"] == []
+    await (await chat.customer()).call("join_conversation", "conv-3")
+    await queue.settle()
+    assert not queue.seen("conversation_updated")
+    assert (await claim(chat, agent, "conv-2"))["success"]
+    assert (await updated(agent))["conversationId"] == "conv-2"
+    await fill(chat, 1)
+    chat.parts.inbox.schedule_update("conv-1")
+    assert (await updated(queue, conversationId="conv-1"))["headSeq"] == 1
+    assert (await follow(chat, "late"))[1] == ["conv-1", "conv-2"]
 
 
 async def test_status_filter_applies_to_the_list_and_the_updates(start_chat: StartChat) -> None:
@@ -156,8 +180,7 @@ async def test_subscriber_of_the_old_state_receives_the_new_one(start_chat: Star
 async def test_change_within_the_interval_reaches_subscribers_of_the_old_state(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=200)
     queued, _ = await follow(chat, "queue-watcher", status="queued")
-    customer = await chat.customer()
-    await customer.call("join_conversation", "conv-1")
+    await write(await chat.customer(), "conv-1")
     await updated(queued, status="queued")
     assert (await claim(chat, await chat.agent()))["success"]
     assert (await updated(queued))["status"] == "assigned"
@@ -168,7 +191,7 @@ async def test_second_subscription_replaces_the_first(start_chat: StartChat) -> 
     follower, _ = await follow(chat)
     await follower.call("subscribe_inbox", {"status": "resolved"})
     observer, _ = await follow(chat, "observer")
-    await (await chat.customer()).call("join_conversation", "conv-1")
+    await write(await chat.customer(), "conv-1")
     await updated(observer)
     await follower.settle()
     assert not follower.seen("conversation_updated")
@@ -195,11 +218,14 @@ async def test_invalid_filter_is_a_bad_request(chat: RunningChat, query: Any) ->
 
 async def test_no_change_is_lost_between_the_list_and_the_updates(start_chat: StartChat) -> None:
     chat = await start_chat(inbox_update_ms=1, limits="off")
-    await chat.parts.store.create_conversation("conv-0", ANN, "queued")
+    await fill(chat, 1, conversation_id="conv-0")
     customers = [await chat.customer() for _ in range(10)]
-    joins = [await peer.start("join_conversation", f"conv-{n}") for n, peer in enumerate(customers, 1)]
+    for number, peer in enumerate(customers, 1):
+        await peer.call("join_conversation", f"conv-{number}")
+    messages = [{"conversationId": f"conv-{number}", "content": "hello"} for number in range(1, 11)]
+    sends = [await peer.start("send_message", one) for peer, one in zip(customers, messages, strict=True)]
     follower, listed = await follow(chat)
-    await asyncio.gather(*joins)
+    await asyncio.gather(*sends)
     await asyncio.sleep(0)
     await follower.settle()
     shown = {event["conversation"]["conversationId"] for event in follower.seen("conversation_updated")}

@@ -135,6 +135,7 @@ async def test_inbox_contains_agents_and_customers_and_receives_changes_of_both(
     customer = await chat.customer()
     user_id = (await customer.expect("authenticated"))["userId"]
     await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     follower = await chat.agent("agent-2")
     found = snapshot(await follower.call("subscribe_inbox", {}))
     assert found == {user_id: "online", "agent-2": "online"}

@@ -111,6 +111,7 @@ async def test_snapshots_contain_users_of_the_other_server(start_cluster: StartC
     await customer.call("join_conversation", "conv-1")
     away = await cluster.servers[1].agent("agent-2")
     await away.call("set_presence", {"status": "away"})
+    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
     agent = await cluster.servers[0].agent()
     assert snapshot(await agent.call("join_conversation", "conv-1")) == {user_id: "online", "agent-1": "online"}
     follower = await cluster.servers[0].agent("agent-3")

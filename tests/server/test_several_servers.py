@@ -114,6 +114,7 @@ async def test_metrics_contain_waits_of_new_connections_for_a_stalled_bus(start_
 async def test_reconciliation_sends_a_change_lost_by_the_bus(start_cluster: StartCluster) -> None:
     cluster = await start_cluster(sweep_ms=50)
     agent, customer = await cluster.pair()
+    await customer.call("send_message", text("hello"))
     follower = await cluster.servers[1].agent("agent-2")
     await follower.call("subscribe_inbox", {"status": "queued"})
     cluster.buses[0].disconnect()
@@ -130,12 +131,14 @@ async def test_reconciliation_updates_inboxes_once_after_a_loss(start_cluster: S
     await follower.call("subscribe_inbox", {})
     customer = await cluster.servers[1].customer()
     await customer.call("join_conversation", "conv-1")
+    await customer.call("send_message", text("hello"))
     await follower.expect("conversation_updated")
     for bus in cluster.buses:
         bus.freeze()
     await customer.call("send_message", text("unheard"))
-    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 1
+    assert (await follower.expect("conversation_updated"))["conversation"]["headSeq"] == 2
     await customer.call("join_conversation", "conv-2")
+    await customer.call("send_message", text("unheard", "conv-2"))
     assert (await follower.expect("conversation_updated"))["conversation"]["conversationId"] == "conv-2"
     await settle_all(customer, follower)
     assert not follower.seen("conversation_updated")
@@ -300,7 +303,8 @@ async def test_inbox_receives_other_servers_conversations_at_a_limited_rate(star
 
 async def test_filtered_inbox_receives_a_removal_by_another_server(start_cluster: StartCluster) -> None:
     cluster = await start_cluster()
-    agent, _ = await cluster.pair()
+    agent, customer = await cluster.pair()
+    await customer.call("send_message", text("hello"))
     follower = await cluster.servers[1].agent("agent-2")
     assert len((await follower.call("subscribe_inbox", {"status": "queued"}))["conversations"]) == 1
     await agent.call("claim_conversation", change(1))

@@ -53,7 +53,9 @@ class Reconciler:
     async def _compare_inboxes(self) -> None:
         """Send subscribers the changes since the last comparison whose notifications were lost."""
         inbox = self._services.inbox
-        page, _ = await self._services.store.conversations(ConversationFilter(limit=INBOX_PAGE))
+        page, _ = await self._services.store.conversations(
+            ConversationFilter(limit=INBOX_PAGE, include_unwritten=False)
+        )
         since = self._newest
         self._newest = page[0].updated_at if page else since
         for conversation in page:

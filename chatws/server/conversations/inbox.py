@@ -146,8 +146,8 @@ class Inbox:
             return
         finally:
             update.is_sending = False
-        if conversation is None:
-            return
+        if conversation is None or (conversation.is_unwritten and all(state.is_unclaimed for state in before)):
+            return  # not in any list, and was not before
         self.mark_shown([conversation])
         states = [conversation, *before]
         rooms = [wanted.room for wanted in self._filters if any(wanted.matches(state) for state in states)]

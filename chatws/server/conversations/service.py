@@ -115,7 +115,7 @@ class ConversationService:
         return after
 
     async def assign_to_agent(self, agent: User, conversation: Conversation) -> None:
-        """Assign a conversation to an agent, unless it has changed meanwhile."""
+        """Assign a conversation to an agent, unless it has changed meanwhile: of several agents, the first gets it."""
         with contextlib.suppress(StaleVersion):
             await self.transition(conversation, conversation.version, "assigned", agent.user_id)
 

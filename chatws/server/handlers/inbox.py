@@ -28,7 +28,7 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     assignee_id = None if payload.assignee is UNSET else payload.assignee
     services.inbox.subscribe(connection, InboxFilter(status, assignee_id))
     await services.inbox.wait_subscribed()
-    wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE)
+    wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE, include_unwritten=False)
     conversations = _fit_page((await services.store.conversations(wanted))[0])
     services.inbox.mark_shown(conversations)
     customers = [conversation.customer.user_id for conversation in conversations]

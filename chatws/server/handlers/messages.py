@@ -30,11 +30,15 @@ async def may_send(services: Services, context: RequestContext, payload: SendMes
 async def send_message(
     services: Services, context: RequestContext, payload: SendMessage, authorized: tuple[Conversation, str]
 ) -> SendAck:
-    """Store a message, deliver it to the room and return the ack; the sender's typing ends."""
+    """Store a message, deliver it to the room and return the ack; the sender's typing ends.
+
+    An agent's message claims a conversation that is queued or assigned to the bot. The claim precedes the message, so
+    that the customer does not read the reply of an agent in a conversation that waits for one.
+    """
     conversation, content = authorized
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
     draft = Draft(conversation.conversation_id, context.user, content, client_message_id)
-    if context.user.role == "admin" and conversation.status == "bot":
+    if context.user.role == "admin" and conversation.is_unclaimed:
         await services.conversations.assign_to_agent(context.user, conversation)
     stored = await services.conversations.append(draft)
     hosted = services.hub.get(conversation.conversation_id)
@@ -47,7 +51,7 @@ async def send_message(
         )
         if context.user.role == "customer":
             services.bot.customer_wrote(current, stored.message)
-        elif current.status == "bot":
+        elif current.is_unclaimed:
             await services.conversations.assign_to_agent(context.user, current)
     return acknowledge(stored)
 

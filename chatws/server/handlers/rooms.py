@@ -26,11 +26,9 @@ async def may_join(services: Services, context: RequestContext, payload: str | J
     conversation_id = policy.conversation_id_of(payload)
     conversation = await services.hub.current(conversation_id)
     if conversation is None and services.settings.is_dev and context.user.role == "customer":
-        conversation, created = await services.store.create_conversation(
+        conversation, _ = await services.store.create_conversation(
             conversation_id, context.user, services.conversations.first_status
         )
-        if created:
-            services.conversations.update_inboxes(conversation_id)
     conversation = policy.check_member(context.user, conversation)
     assert context.connection is not None
     if services.settings.limits == "on" and conversation_id not in context.connection.joined:

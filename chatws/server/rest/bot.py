@@ -66,7 +66,6 @@ def make_ack(message_id: str, reply: Message | None) -> BotAck:
 async def _create_conversation(services: Services, context: RequestContext) -> Conversation:
     conversation_id = new_id(services.clock.now_ms())
     conversation, _ = await services.store.create_conversation(conversation_id, context.user, "bot")
-    services.conversations.update_inboxes(conversation_id)
     return conversation
 
 

@@ -20,13 +20,15 @@ from chatws.store.interface import ConversationFilter
 async def list_conversations(
     services: Services, context: RequestContext, payload: ListConversations
 ) -> ConversationList:
-    """Read a page of conversations: all for an agent, their own for a customer."""
+    """Read a page of conversations: those with a message or an assignee for an agent, their own for a customer."""
+    is_customer = context.user.role == "customer"
     filter_ = ConversationFilter(
         status=None if payload.status is UNSET else payload.status,
         assignee_id=None if payload.assignee is UNSET else payload.assignee,
-        customer_id=context.user.user_id if context.user.role == "customer" else None,
+        customer_id=context.user.user_id if is_customer else None,
         cursor=None if payload.cursor is UNSET else payload.cursor,
         limit=payload.limit,
+        include_unwritten=is_customer,
     )
     conversations, cursor = await services.store.conversations(filter_)
     return ConversationList(conversations=conversations, cursor=cursor)

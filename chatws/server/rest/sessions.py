@@ -35,7 +35,6 @@ async def start_session(
     session = await services.store.create_session(
         session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, services.conversations.first_status
     )
-    services.conversations.update_inboxes(conversation_id)
     return _make_ack(session_id, session, expires_at_ms)
 
 

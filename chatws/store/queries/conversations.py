@@ -50,6 +50,7 @@ _VIEW = (
 )
 _BY_ID = Prepared(_VIEW.where(conversations.c.conversation_id == bindparam("wanted_id")), ["wanted_id"])
 _ORDER = (conversations.c.updated_at_ms.desc(), conversations.c.conversation_id.desc())
+_IS_WRITTEN = (conversations.c.head_seq > 0) | conversations.c.status.in_(["assigned", "resolved"])
 _VERSION = (
     select(conversations.c.version)
     .where(conversations.c.conversation_id == bindparam("wanted_id"))
@@ -124,6 +125,8 @@ def listing(connection: Connection, wanted: ConversationFilter) -> tuple[list[Co
         query = query.where(conversations.c.assignee_id == wanted.assignee_id)
     if wanted.customer_id is not None:
         query = query.where(conversations.c.customer_id == wanted.customer_id)
+    if not wanted.include_unwritten:
+        query = query.where(_IS_WRITTEN)
     if wanted.cursor is not None:
         position = tuple_(conversations.c.updated_at_ms, conversations.c.conversation_id)
         query = query.where(position < tuple_(*_decode_cursor(wanted.cursor)))

@@ -54,10 +54,8 @@ async def _chat(customer: Participant, agent: Participant, typing_s: float) -> N
     await agent.wait_for_line("is typing…")
     await agent.wait_for_line("where is my parcel?")
     await customer.wait_for_line("✓ read by")
-    assert isinstance(agent.client, AgentClient)
-    await agent.client.claim_conversation(agent.conversation_id, 1)
-    await customer.wait_for_line("has taken the conversation")
     await agent.type("Let me look.", typing_s)
+    await customer.wait_for_line("has claimed the conversation")
     await customer.wait_for_line("Let me look.")
     await agent.wait_for_line("✓ read by")
 

@@ -38,8 +38,15 @@ class ConversationIndex:
         return self._by_customer.get(user_id)
 
     def newest_open(self) -> Conversation | None:
-        """Return the conversation that changed last and is not resolved."""
-        return next((one for one in self.by_change() if one.status != "resolved"), None)
+        """Return the conversation that changed last."""
+        return next(iter(self.open()), None)
+
+    def open(self) -> list[Conversation]:
+        """Return the conversations that are not resolved and in which a message was written or that an agent claimed.
+
+        Latest change first.
+        """
+        return [one for one in self.by_change() if one.status != "resolved" and not one.is_unwritten]
 
     def by_change(self) -> list[Conversation]:
         """Return every conversation, latest change first."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 _SENTENCES = {
     "bot": "the bot answers here",
     "queued": "waiting for an agent",
-    "assigned": "an agent has the conversation",
-    "resolved": "the conversation is closed; a message of the customer reopens it",
+    "assigned": "an agent has claimed the conversation",
+    "resolved": "the conversation is resolved; a message of the customer reopens it",
 }
 
 
@@ -21,5 +21,5 @@ def describe_status(conversation: Conversation, users: Users) -> str:
     if conversation.status != "assigned" or conversation.assignee is None:
         return _SENTENCES[conversation.status]
     if conversation.assignee.user_id == users.own_id:
-        return "you have taken the conversation"
-    return f"{users.add(conversation.assignee)} has taken the conversation"
+        return "you have claimed the conversation"
+    return f"{users.add(conversation.assignee)} has claimed the conversation"

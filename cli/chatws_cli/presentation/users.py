@@ -38,8 +38,11 @@ class Users:
         return self._names.setdefault(user_id, clean_line(name))
 
     def label(self, user: User) -> str:
-        """Return the author label of a message: name and role."""
-        return "you" if user.user_id == self.own_id else f"{self.add(user)} ({ROLE_LABELS[user.role]})"
+        """Return the author label of a message: name and role; a name like "Customer 6567" already states the role."""
+        if user.user_id == self.own_id:
+            return "you"
+        name, role = self.add(user), ROLE_LABELS[user.role]
+        return name if name.casefold().split()[:1] == [role] else f"{name} ({role})"
 
     def name(self, user_id: str) -> str:
         """Return a user's name. Presence and read marks carry ids only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -10,6 +11,7 @@ from chatws_cli.presentation.users import DOTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from chatws.protocol.entities import Conversation
     from chatws_cli.presentation.conversation_index import ConversationIndex
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 Filter = Literal["open", "mine", "queue", "all"]
 FILTERS: Final[tuple[Filter, ...]] = ("open", "mine", "queue", "all")
 
-_STATUS_WORDS = {"bot": "bot", "queued": "waits", "assigned": "taken", "resolved": "closed"}
+_STATUS_WORDS = {"bot": "bot", "queued": "queued", "assigned": "claimed", "resolved": "resolved"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 
@@ -31,16 +33,19 @@ class ConversationRow(NamedTuple):
     details: str
     unread: int
     is_current: bool
+    started: str = ""
+    """Day or time of the start; set if the customer has several conversations in the list."""
 
 
 class FilteredConversations:
     """Part of the known conversations, chosen by status and by the customer's name."""
 
-    def __init__(self, index: ConversationIndex) -> None:
+    def __init__(self, index: ConversationIndex, zone: tzinfo | None = None) -> None:
         self.filter: Filter = "open"
         self.name_part = ""
         """Text that the customer's name must contain; empty: any name."""
         self._index = index
+        self._zone = zone
 
     def next_filter(self) -> Filter:
         """Switch to the next filter."""
@@ -56,13 +61,25 @@ class FilteredConversations:
         self, own_id: str, threads: Mapping[str, Thread], users: Users, current: str | None, now: datetime
     ) -> list[ConversationRow]:
         """Return the rows of the visible conversations."""
+        shown = self.visible(own_id, threads, current)
+        counts = Counter(one.customer.user_id for one in shown)
         return [
-            _row(one, own_id, threads, users, now, is_current=one.conversation_id == current)
-            for one in self.visible(own_id, threads, current)
+            _row(one, own_id, threads, users, now, is_current=one.conversation_id == current)._replace(
+                started=self._start(one, now) if counts[one.customer.user_id] > 1 else ""
+            )
+            for one in shown
         ]
 
+    def _start(self, conversation: Conversation, now: datetime) -> str:
+        moment = datetime.fromisoformat(conversation.created_at).astimezone(self._zone)
+        is_today = moment.date() == now.astimezone(self._zone).date()
+        return f"{moment:%H:%M}" if is_today else f"{moment:%d %b}"
+
     def _passes(self, conversation: Conversation, own_id: str) -> bool:
-        if self.name_part.casefold() not in clean_line(conversation.customer.user_name).casefold():
+        if (
+            conversation.is_unwritten
+            or self.name_part.casefold() not in clean_line(conversation.customer.user_name).casefold()
+        ):
             return False
         match self.filter:
             case "open":
@@ -70,7 +87,7 @@ class FilteredConversations:
             case "mine":
                 return conversation.assignee is not None and conversation.assignee.user_id == own_id
             case "queue":
-                return conversation.status in {"queued", "bot"}
+                return conversation.is_unclaimed
             case "all":
                 return True
 

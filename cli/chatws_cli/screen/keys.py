@@ -29,11 +29,11 @@ KEYS: Final[tuple[KeyBinding, ...]] = (
         for n in range(1, 10)
     ),
     KeyBinding("unread", "alt+a", "next_unread", "next conversation with unread messages", for_agents=True),
-    KeyBinding("claim", "f2", "command('claim')", "take this conversation", for_agents=True),
-    KeyBinding("release", "f3", "command('release')", "put it back in the queue", for_agents=True),
-    KeyBinding("resolve", "f4", "command('resolve')", "close it", for_agents=True),
-    KeyBinding("reopen", "f6", "command('reopen')", "open it again", for_agents=True),
-    KeyBinding("filter", "f7", "next_filter", "list: open, mine, waiting, all", for_agents=True),
+    KeyBinding("claim", "f2", "command('claim')", "claim this conversation", for_agents=True),
+    KeyBinding("release", "f3", "command('release')", "release it to the queue", for_agents=True),
+    KeyBinding("resolve", "f4", "command('resolve')", "resolve it", for_agents=True),
+    KeyBinding("reopen", "f6", "command('reopen')", "reopen it into the queue", for_agents=True),
+    KeyBinding("filter", "f7", "next_filter", "list: open, mine, queue, all", for_agents=True),
     KeyBinding("list", "f9", "toggle_list", "show or hide the list", for_agents=True),
     KeyBinding("presence", "f10", "next_presence", "switch your presence: online, away, busy"),
     KeyBinding("page-up", "pageup", "page(-1)", "scroll up", in_palette=False),
@@ -49,8 +49,8 @@ KEYS: Final[tuple[KeyBinding, ...]] = (
     KeyBinding("reconnect", "ctrl+r", "command('reconnect')", "connect now, do not wait"),
     KeyBinding("palette", "ctrl+p", "app.command_palette", "all actions by name", in_palette=False),
     KeyBinding("help", "f1", "help", "keys and commands"),
-    KeyBinding("quit", "ctrl+q", "quit_chat", "leave"),
-    KeyBinding("interrupt", "ctrl+c", "interrupt", "copy the selection, else leave", in_palette=False),
+    KeyBinding("quit", "ctrl+q", "quit_chat", "quit"),
+    KeyBinding("interrupt", "ctrl+c", "interrupt", "copy the selection, else quit", in_palette=False),
 )
 
 

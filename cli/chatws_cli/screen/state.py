@@ -34,7 +34,7 @@ class ScreenState(ChatState):
 
     def __init__(self, role: Role, zone: tzinfo | None = None) -> None:
         super().__init__(role, zone=zone)
-        self.listed = FilteredConversations(self.conversations)
+        self.listed = FilteredConversations(self.conversations, zone)
         self.current_id: str | None = None
         self.is_newest_visible = True
         """Whether the newest messages are visible: the window has the focus and is scrolled to the end."""

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from chatws_cli.screen.state import ScreenState
 
 _SEPARATOR = " │ "
-_WORDS = {"bot": "with the bot", "queued": "waiting for an agent", "assigned": "with an agent", "resolved": "closed"}
+_WORDS = {
+    "bot": "with the bot",
+    "queued": "waiting for an agent",
+    "assigned": "claimed by an agent",
+    "resolved": "resolved",
+}
 """Status of a conversation as shown to its customer."""
 
 
@@ -55,6 +60,7 @@ def conversation_words(screen: ScreenState) -> str:
     conversation = thread.conversation
     if screen.role == "customer":
         words = _WORDS[conversation.status]
-        return words if conversation.assignee is None else f"with {screen.users.add(conversation.assignee)}"
-    owner = "" if conversation.assignee is None else f" by {screen.users.name(conversation.assignee.user_id)}"
-    return f"{screen.users.add(conversation.customer)}, {conversation.status}{owner}"
+        return words if conversation.assignee is None else f"claimed by {screen.users.add(conversation.assignee)}"
+    if conversation.assignee is None:
+        return f"{screen.users.add(conversation.customer)}, {conversation.status}"
+    return f"{screen.users.add(conversation.customer)}, claimed by {screen.users.name(conversation.assignee.user_id)}"

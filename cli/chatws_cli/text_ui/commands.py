@@ -17,10 +17,10 @@ class SlashCommand(NamedTuple):
 COMMANDS: dict[str, SlashCommand] = {
     "list": SlashCommand("", "list conversations", for_agents=True),
     "join": SlashCommand("N or ID", "go to another conversation", for_agents=True),
-    "claim": SlashCommand("", "take this conversation", for_agents=True),
-    "release": SlashCommand("", "put it back in the queue", for_agents=True),
-    "resolve": SlashCommand("", "close it", for_agents=True),
-    "reopen": SlashCommand("", "put it back in the queue after it was closed", for_agents=True),
+    "claim": SlashCommand("", "claim this conversation; your first reply does it too", for_agents=True),
+    "release": SlashCommand("", "release it to the queue", for_agents=True),
+    "resolve": SlashCommand("", "resolve it; a message of the customer reopens it", for_agents=True),
+    "reopen": SlashCommand("", "reopen it into the queue", for_agents=True),
     "handoff": SlashCommand("[why]", "hand it from the bot to an agent"),
     "bot": SlashCommand("", "hand it to the bot", for_agents=True),
     "history": SlashCommand("", "show older messages"),
@@ -31,7 +31,7 @@ COMMANDS: dict[str, SlashCommand] = {
     "drop": SlashCommand("[seconds]", "simulate an outage: cut the connection for that long, 5 by default"),
     "freeze": SlashCommand("[seconds]", "simulate a network that drops everything, 5 by default"),
     "expire": SlashCommand("", "simulate an expired token or session"),
-    "quit": SlashCommand("", "leave (also Ctrl-D)"),
+    "quit": SlashCommand("", "quit (also Ctrl-D)"),
     "help": SlashCommand("", "show this list"),
 }
 

@@ -30,7 +30,7 @@ class InboxList(ConversationIndex):
 
     def listing(self) -> list[str]:
         """Return one line per conversation, numbered for `find`."""
-        conversations = self.by_change()
+        conversations = [one for one in self.by_change() if not one.is_unwritten]
         self._listed = [one.conversation_id for one in conversations]
         return [_row(number, one) for number, one in enumerate(conversations, 1)] or ["there are no conversations yet"]
 

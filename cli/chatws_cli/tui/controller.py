@@ -270,7 +270,7 @@ class ChatController:
         """Join the newest open conversations, and leave older ones above the limit."""
         if not self.is_agent:
             return
-        newest = [one for one in self.screen.conversations.by_change() if one.status != "resolved"][:MAX_FOLLOWED]
+        newest = self.screen.conversations.open()[:MAX_FOLLOWED]
         for conversation in newest:
             if conversation.conversation_id not in self.screen.threads | self._joining:
                 self.spawn(self._join(conversation.conversation_id))

@@ -26,7 +26,7 @@ _NUMBERED = 9
 
 
 class ConversationListView(ScrollView, can_focus=False):
-    """Two rows per conversation: number, presence, name, unread count; status, waiting time, last message."""
+    """Two rows per conversation: number, presence, name, start, unread count; status, waiting time, last message."""
 
     ALLOW_SELECT = False
 
@@ -79,8 +79,8 @@ class ConversationListView(ScrollView, can_focus=False):
         if is_second:
             return _styled(fit(f"   {row.details}", columns), style)
         number = f"{place + 1}" if place < _NUMBERED else " "
-        count = f" {row.unread} new" if row.unread else ""
-        return _styled(fit(f"{number} {row.title}", columns - width(count)) + count, style)
+        end = (f" {row.started}" if row.started else "") + (f" {row.unread} new" if row.unread else "")
+        return _styled(fit(f"{number} {row.title}", columns - width(end)) + end, style)
 
 
 def _styled(words: str, style: Style) -> Text:

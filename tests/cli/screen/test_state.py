@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import msgspec
+
 from chatws.client import ConnectionChange, ConversationReloaded
 from chatws.protocol.entities import Presence, ReadMark
 from chatws.protocol.errors import ErrorCode
@@ -165,8 +167,8 @@ def test_status_and_presence_of_members_are_shown_and_old_versions_are_ignored()
     screen.apply(Presence(user_id="grace", status="online", timestamp=at(0)), 0.0)
     screen.apply(Presence(user_id="unknown", status="away", timestamp=at(0)), 0.0)
     assert shown(screen) == [
-        "-- Bob has taken the conversation",
-        "-- you have taken the conversation",
+        "-- Bob has claimed the conversation",
+        "-- you have claimed the conversation",
         "-- Grace is online",
     ]
 
@@ -204,9 +206,28 @@ def test_inbox_adds_presence_and_conversations_without_threads() -> None:
     online = Presence(user_id="grace", status="online", timestamp=at(0))
     screen.apply(InboxAck(conversations=[conversation(newest=message(3))], presence=[online]), 0.0)
     (row,) = screen.listed.rows("ada", screen.threads, screen.users, None, NOON)
-    assert (row.title, row.details, row.unread) == ("● Grace", "waits 0s  text", 0)
+    assert (row.title, row.details, row.unread) == ("● Grace", "queued 0s  text", 0)
     screen.apply(received(4), 0.0)
     assert screen.threads == {}
+
+
+def test_conversations_of_one_customer_are_told_apart_by_their_start() -> None:
+    screen = screen_of(ADA)
+    grace = [conversation(str(day), newest=message(3)) for day in range(2)]
+    earlier = msgspec.structs.replace(grace[1], created_at="2026-10-07T08:15:00.000Z")
+    today = msgspec.structs.replace(grace[0], created_at=NOON.isoformat())
+    other = msgspec.structs.replace(conversation("2", newest=message(3)), customer=ADA)
+    unwritten = msgspec.structs.replace(conversation("3"), head_seq=0)
+    screen.apply(InboxAck(conversations=[today, earlier, other, unwritten], presence=[]), 0.0)
+    rows = screen.listed.rows("ada", screen.threads, screen.users, None, NOON)
+    assert {row.conversation_id: row.started for row in rows} == {"0": f"{NOON:%H:%M}", "1": "07 Oct", "2": ""}
+
+
+def test_role_is_not_repeated_after_a_name_that_states_it() -> None:
+    users = ScreenState("admin").users
+    for name, label in (("Customer 6567", "Customer 6567"), ("Agent Smith", "Agent Smith (customer)"), ("Grace", None)):
+        user = msgspec.structs.replace(GRACE, user_name=name)
+        assert users.label(user) == (label or "Grace (customer)")
 
 
 def test_own_messages_are_labelled_by_the_authenticated_user() -> None:
@@ -214,4 +235,4 @@ def test_own_messages_are_labelled_by_the_authenticated_user() -> None:
     screen.apply(received(1, "hi", ADA), 0.0)
     screen.apply(received(2, "hello", GRACE), 0.0)
     assert shown(screen)[1:] == ["Ada (agent): hi", "stored you: hello"]
-    assert "with Ada" in status_line(screen, 0.0, 80)
+    assert "claimed by Ada" in status_line(screen, 0.0, 80)

@@ -12,6 +12,7 @@ GRACE = User(user_id="c1", user_name="Grace", role="customer")
 def conversation(
     number: int, status: ConversationStatus = "queued", content: str | None = None, role: Role = "customer"
 ) -> Conversation:
+    """Return a conversation with a message, whose content is only present if it is given."""
     moment = f"2026-01-01T00:00:{number:02}.000Z"
     conversation_id = f"conv-{number}"
     newest = content and Message(
@@ -30,7 +31,7 @@ def conversation(
         assignee=None,
         created_at=moment,
         updated_at=moment,
-        head_seq=number if newest else 0,
+        head_seq=number if newest else 1,
         last_message=newest or None,
     )
 

@@ -178,7 +178,7 @@ def test_every_status_has_its_line(view: TextRenderer) -> None:
 
 def test_own_user_is_shown_as_you(view: TextRenderer) -> None:
     update = ConversationUpdated(conversation=conversation(status="assigned", version=2))
-    assert texts(view, update) == ["you have taken the conversation"]
+    assert texts(view, update) == ["you have claimed the conversation"]
 
 
 def test_lost_connection_shows_some_attempts_and_the_count_of_missed_messages(view: TextRenderer) -> None:

@@ -24,7 +24,7 @@ async def test_message_is_shown_as_stored_then_read(chat: RunningChat, open_tui:
     await grace.write("Where is my parcel?")
     await grace.wait_for("✓ .*you: Where is my parcel")
     ada = await open_tui(agent_controller(chat, tmp_path / "ada"))
-    await ada.wait_for(r"\(customer\): Where is my parcel")
+    await ada.wait_for("Customer [0-9a-f]{4}: Where is my parcel")
     await grace.wait_for("✓✓ you: Where is my parcel")
 
 
@@ -38,18 +38,18 @@ async def test_typing_is_shown_until_the_message_arrives(grace: TuiDriver, ada: 
 
 async def test_claim_is_shown_on_both_sides(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("f2")
-    await grace.wait_for("Ada has taken the conversation")
-    await ada.wait_for("you have taken the conversation")
+    await grace.wait_for("Ada has claimed the conversation")
+    await ada.wait_for("you have claimed the conversation")
 
 
 async def test_message_reopens_a_resolved_conversation(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("f2")
-    await ada.wait_for("you have taken the conversation")
+    await ada.wait_for("you have claimed the conversation")
     await ada.press("f4")
-    await grace.wait_for("the conversation is closed")
+    await grace.wait_for("the conversation is resolved")
     await grace.write("One more thing")
     await ada.wait_for("One more thing")
-    await ada.wait_for("assigned|queued")
+    await ada.wait_for("queued")
 
 
 async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: TuiDriver, chat: RunningChat) -> None:
@@ -60,6 +60,7 @@ async def test_a_message_typed_offline_waits_and_is_delivered_once(ada: TuiDrive
     await ada.wait_for("1 queued")
     await ada.press("ctrl+r")
     await ada.wait_for("✓ .*you: typed offline")
+    await ada.wait_for("mine +typed offline")
     assert ada.text.count("typed offline") == 2, "in the messages and in the list"
     _, page = await chat.get("/api/conversations/conv-1/messages", headers={"X-Session-Id": "ses-grace"})
     assert [message["content"] for message in page["messages"]] == ["Where is my parcel?", "typed offline"]
@@ -115,7 +116,7 @@ async def test_losing_agent_of_a_claim_race_sees_the_assignee(
     thread = bob.controller.screen.threads["conv-1"]
     stale = thread.conversation
     await ada.press("f2")
-    await bob.wait_for("Ada has taken the conversation")
+    await bob.wait_for("Ada has claimed the conversation")
     thread.conversation = stale
     await bob.press("f2")
     await bob.wait_for("that did not work: The conversation has changed")

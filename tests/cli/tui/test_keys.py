@@ -36,7 +36,7 @@ async def agent_of_three(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -
         await peer.call("join_conversation", f"conv-{name}")
         await peer.call("send_message", {"conversationId": f"conv-{name}", "content": f"I am {name} {number}"})
     driver = await open_tui(agent_controller(chat, tmp_path))
-    await driver.wait_for(r"\(customer\): I am cem")
+    await driver.wait_for(": I am cem")
     await until(lambda: len(driver.controller.screen.threads) == 3)
     return driver
 
@@ -73,11 +73,11 @@ async def test_keys_switch_between_conversations(agent_of_three: TuiDriver) -> N
 @presses("claim", "release", "resolve", "reopen", "filter", "presence")
 async def test_keys_claim_release_resolve_reopen_filter_and_set_presence(ada: TuiDriver) -> None:
     await ada.press("f2")
-    await ada.wait_for("you have taken the conversation")
+    await ada.wait_for("you have claimed the conversation")
     await ada.press("f3")
     await ada.wait_for("waiting for an agent")
     await ada.press("f4")
-    await ada.wait_for("the conversation is closed")
+    await ada.wait_for("the conversation is resolved")
     await ada.press("f6")
     await ada.wait_for("waiting for an agent(.|\n)*waiting for an agent")
     for name in ("mine", "queue", "all", "open"):
@@ -224,10 +224,10 @@ async def test_help_lists_keys_and_commands_and_the_palette_runs_them(ada: TuiDr
     await ada.press("escape")
     await until(lambda: not isinstance(ada.app.screen, HelpScreen))
     await ada.press("ctrl+p")
-    await ada.press(*"take this")
-    await ada.wait_for("Take this conversation")
+    await ada.press(*"claim this")
+    await ada.wait_for("Claim this conversation")
     await ada.press("down", "enter")
-    await ada.wait_for("you have taken the conversation")
+    await ada.wait_for("you have claimed the conversation")
 
 
 @presses("quit", "interrupt")

@@ -6,8 +6,17 @@ from tests.server.rest.support import bearer, code_of, new_session
 from tests.support.chat import RunningChat
 
 
+async def new_conversation(chat: RunningChat) -> str:
+    """Create a customer whose conversation has one message, and return the conversation's id."""
+    session, header = await new_session(chat)
+    conversation_id: str = session["conversationId"]
+    path = f"/api/conversations/{conversation_id}/messages"
+    assert (await chat.post(path, {"content": "hello"}, headers=header))[0] == 200
+    return conversation_id
+
+
 async def test_agent_lists_all_conversations_by_time_of_change(chat: RunningChat) -> None:
-    created = [(await new_session(chat))[0]["conversationId"] for _ in range(5)]
+    created = [await new_conversation(chat) for _ in range(5)]
     header = bearer(chat.token())
     listed: list[str] = []
     cursor = ""
@@ -29,7 +38,7 @@ async def test_agent_lists_all_conversations_by_time_of_change(chat: RunningChat
 
 async def test_agent_filters_by_status_and_assignee(chat: RunningChat) -> None:
     mine = (await new_session(chat))[0]["conversationId"]
-    waiting = (await new_session(chat))[0]["conversationId"]
+    waiting = await new_conversation(chat)
     agent = await chat.agent("agnes")
     assert (await agent.call("claim_conversation", {"conversationId": mine, "version": 1}))["success"]
     header = bearer(chat.token("agnes"))

@@ -39,10 +39,13 @@ async def test_misleading_or_invalid_name_is_rejected(chat: RunningChat) -> None
         assert (status, code_of(body)) == (400, "bad_request"), name
 
 
-async def test_new_conversation_appears_in_the_inbox(chat: RunningChat) -> None:
+async def test_new_conversation_appears_in_the_inbox_with_its_first_message(chat: RunningChat) -> None:
     agent = await chat.agent()
     assert (await agent.call("subscribe_inbox"))["success"]
-    session, _ = await new_session(chat)
+    session, header = await new_session(chat)
+    await agent.settle()
+    assert not agent.seen("conversation_updated")
+    await chat.post(f"/api/conversations/{session['conversationId']}/messages", {"content": "hello"}, headers=header)
     update = await agent.expect("conversation_updated")
     assert update["conversation"]["conversationId"] == session["conversationId"]
 
