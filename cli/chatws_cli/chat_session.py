@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chatws.client import CannotConnect, ClientError, ClientOptions, RequestRefused
+from chatws.client import AgentClient, CannotConnect, ClientError, ClientOptions, RequestRefused
 from chatws.exit_codes import ExitCode
 from chatws.protocol.errors import ErrorCode
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError
 from chatws_cli.text_ui.chat_loop import ChatOptions
+from chatws_cli.text_ui.completion import completions
 from chatws_cli.text_ui.input_source import PipeConsole
 from chatws_cli.text_ui.json_mode import JsonMode
 from chatws_cli.text_ui.terminal import Terminal, can_show_screen, is_capable
@@ -22,7 +24,7 @@ from chatws_cli.text_ui.text_mode import TextMode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chatws.client import AgentClient, CustomerClient
+    from chatws.client import CustomerClient
 
 _PLAIN_HISTORY = 20
 
@@ -113,7 +115,7 @@ async def _run(url: str, create_client: ClientFactory, mode: DisplayMode) -> int
     if not is_capable():
         return await TextMode(client, PipeConsole(), options).run()
     with contextlib.ExitStack() as stack:
-        terminal = stack.enter_context(Terminal())
+        terminal = stack.enter_context(Terminal(partial(completions, is_agent=isinstance(client, AgentClient))))
         return await TextMode(client, terminal, options).run()
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from chatws_cli.screen.conversation_list import FILTERS
 from chatws_cli.text_ui.commands import COMMANDS as LINE_COMMANDS
 from chatws_cli.text_ui.commands import SlashCommand
 
 COMMANDS: Final[dict[str, SlashCommand]] = {
     **LINE_COMMANDS,
-    "list": SlashCommand("[open, mine, queue or all]", "choose the filter of the list", for_agents=True),
-    "find": SlashCommand("[name]", "show only customers with that name", for_agents=True),
-    "leave": SlashCommand("", "leave this conversation", for_agents=True),
-    "retry": SlashCommand("", "send failed messages again"),
-    "transcript": SlashCommand("", "read the conversation in $PAGER"),
+    "retry": SlashCommand("", "send failed messages again", "write"),
+    "transcript": SlashCommand("", "read the conversation in $PAGER", "read and search"),
+    "list": SlashCommand(
+        "[open, mine, queue or all]", "choose the filter of the list", "conversations", for_agents=True, choices=FILTERS
+    ),
+    "find": SlashCommand("[name]", "show only customers with that name", "conversations", for_agents=True),
+    "leave": SlashCommand("", "leave this conversation", "conversations", for_agents=True),
 }

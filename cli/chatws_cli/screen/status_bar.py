@@ -44,7 +44,6 @@ def status_line(screen: ScreenState, now: float, columns: int) -> str:
     if screen.own_name:
         presence = screen.users.own_presence()
         parts.append(screen.own_name if presence in {"online", "offline"} else f"{screen.own_name} ({presence})")
-    parts.append("F1 help")
     line = parts[0]
     for part in parts[1:]:
         if width(line) + width(_SEPARATOR) + width(part) > columns:

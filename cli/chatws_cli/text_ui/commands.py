@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
+
+from chatws.protocol.entities import PresenceChoice
+
+Task = Literal["write", "conversations", "read and search", "you and the connection", "program"]
+TASKS: Final[tuple[Task, ...]] = get_args(Task)
+"""Sections of the help, in their order."""
 
 
 class SlashCommand(NamedTuple):
-    """Slash command: its argument for the help (empty: none) and its summary."""
+    """Slash command: its argument for the help (empty: none), its summary, and the section of the help."""
 
     argument: str
     summary: str
+    task: Task
     for_agents: bool = False
+    choices: tuple[str, ...] = ()
+    """Possible arguments, for completion."""
 
 
 COMMANDS: dict[str, SlashCommand] = {
-    "list": SlashCommand("", "list conversations", for_agents=True),
-    "join": SlashCommand("N or ID", "go to another conversation", for_agents=True),
-    "claim": SlashCommand("", "claim this conversation; your first reply does it too", for_agents=True),
-    "release": SlashCommand("", "release it to the queue", for_agents=True),
-    "resolve": SlashCommand("", "resolve it; a message of the customer reopens it", for_agents=True),
-    "reopen": SlashCommand("", "reopen it into the queue", for_agents=True),
-    "handoff": SlashCommand("[why]", "hand it from the bot to an agent"),
-    "bot": SlashCommand("", "hand it to the bot", for_agents=True),
-    "history": SlashCommand("", "show older messages"),
-    "read": SlashCommand("", "mark everything as read"),
-    "status": SlashCommand("online, away or busy", "choose how others see you"),
-    "who": SlashCommand("", "show who is here"),
-    "reconnect": SlashCommand("", "connect now, do not wait"),
-    "drop": SlashCommand("[seconds]", "simulate an outage: cut the connection for that long, 5 by default"),
-    "freeze": SlashCommand("[seconds]", "simulate a network that drops everything, 5 by default"),
-    "expire": SlashCommand("", "simulate an expired token or session"),
-    "quit": SlashCommand("", "quit (also Ctrl-D)"),
-    "help": SlashCommand("", "show this list"),
+    "history": SlashCommand("", "show older messages", "read and search"),
+    "read": SlashCommand("", "mark everything as read", "read and search"),
+    "list": SlashCommand("", "list conversations", "conversations", for_agents=True),
+    "join": SlashCommand("N or ID", "go to another conversation", "conversations", for_agents=True),
+    "claim": SlashCommand("", "claim this one; a first reply does it too", "conversations", for_agents=True),
+    "release": SlashCommand("", "release it to the queue", "conversations", for_agents=True),
+    "resolve": SlashCommand("", "resolve it; the customer's next message reopens it", "conversations", for_agents=True),
+    "reopen": SlashCommand("", "reopen it into the queue", "conversations", for_agents=True),
+    "handoff": SlashCommand("[why]", "hand it off from the bot to an agent", "conversations"),
+    "bot": SlashCommand("", "assign it to the bot", "conversations", for_agents=True),
+    "status": SlashCommand(
+        "online, away or busy", "choose how others see you", "you and the connection", choices=get_args(PresenceChoice)
+    ),
+    "who": SlashCommand("", "show who is here", "you and the connection"),
+    "reconnect": SlashCommand("", "connect now, do not wait", "you and the connection"),
+    "drop": SlashCommand("[seconds]", "simulate an outage: cut the connection, for 5 s", "you and the connection"),
+    "freeze": SlashCommand("[seconds]", "simulate a network that drops everything, for 5 s", "you and the connection"),
+    "expire": SlashCommand("", "simulate an expired token or session", "you and the connection"),
+    "help": SlashCommand("", "show this list", "program"),
+    "quit": SlashCommand("", "quit (also Ctrl-D)", "program"),
 }
 
 
@@ -51,8 +62,7 @@ def parse(line: str, *, is_agent: bool, commands: Mapping[str, SlashCommand] = C
     if not line.startswith("/") or line.startswith("//"):
         return None
     name, _, argument = line[1:].strip().partition(" ")
-    known = commands.get(name)
-    if known is None or (known.for_agents and not is_agent):
+    if name not in commands_of(commands, is_agent=is_agent):
         return f"there is no /{name}; /help lists the commands, // begins a message with a slash"
     return Typed(name, argument.strip())
 
@@ -62,10 +72,24 @@ def message_of(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
-def help_lines(*, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> list[str]:
-    """Return the help of the commands available to a role."""
+def commands_of(commands: Mapping[str, SlashCommand], *, is_agent: bool) -> dict[str, SlashCommand]:
+    """Return the commands available to a role."""
+    return {name: command for name, command in commands.items() if is_agent or not command.for_agents}
+
+
+def help_of(task: Task, *, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> list[str]:
+    """Return the help of the commands of one section."""
     return [
-        f"/{name} {command.argument}".ljust(34) + command.summary
-        for name, command in commands.items()
-        if is_agent or not command.for_agents
+        f"  /{name} {command.argument}".ljust(28) + command.summary
+        for name, command in commands_of(commands, is_agent=is_agent).items()
+        if command.task == task
     ]
+
+
+def help_lines(*, is_agent: bool, commands: Mapping[str, SlashCommand] = COMMANDS) -> list[str]:
+    """Return the help of the commands available to a role, by section."""
+    lines = []
+    for task in TASKS:
+        rows = help_of(task, is_agent=is_agent, commands=commands)
+        lines += [f"{task}:", *rows] if rows else []
+    return lines

@@ -56,6 +56,10 @@ class LineEditor:
             return None if self.text else Ended()
         return self._set(self._edited(key))
 
+    def replace(self, text: str) -> Edit | None:
+        """Replace the line; return None if it changes nothing."""
+        return self._set(text)
+
     def _edited(self, key: KeyPress) -> str:
         if key.text in _BACKSPACE:
             return self.text[:-1]

@@ -12,18 +12,21 @@ import tty
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from chatws_cli.text_ui.completion import extend
 from chatws_cli.text_ui.editor import ERASE_ROW, Changed, Ended, LineEditor, LineSubmitted
 from chatws_cli.text_ui.keys import PASTE_OFF, PASTE_ON, KeyDecoder
-from chatws_cli.text_ui.renderer import LineKind
+from chatws_cli.text_ui.renderer import LineKind, OutputLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
-    from chatws_cli.text_ui.renderer import OutputLine
+    from chatws_cli.text_ui.completion import Completion
+    from chatws_cli.text_ui.editor import Edit
 
 _READ_BYTES = 4_096
 _STYLES = {LineKind.NOTICE: "\x1b[2m", LineKind.OWN: "\x1b[36m", LineKind.PROBLEM: "\x1b[31m"}
+_MARGIN = " " * 7
 _PLAIN = "\x1b[0m"
 
 
@@ -42,7 +45,8 @@ class Terminal:
 
     is_interactive = True
 
-    def __init__(self) -> None:
+    def __init__(self, completer: Callable[[str], list[Completion]] = lambda _: []) -> None:
+        self._completer = completer
         self._input = sys.stdin.fileno()
         self._editor = LineEditor()
         self._keys = KeyDecoder()
@@ -102,12 +106,20 @@ class Terminal:
             self._end()
             return
         for key in self._keys.feed(received):
-            edit = self._editor.press(key)
+            edit = self._complete() if key.text == "\t" and not key.pasted else self._editor.press(key)
             if isinstance(edit, Ended):
                 self._end()
             elif edit is not None:
                 self._typed.put_nowait(edit)
         self._redraw()
+
+    def _complete(self) -> Edit | None:
+        """Extend the line as far as it is certain; list the completions if several are possible."""
+        found = self._completer(self._editor.text)
+        extended = extend(self._editor.text, found)
+        if extended == self._editor.text and len(found) > 1:
+            self.show([OutputLine(LineKind.NOTICE, f"{_MARGIN}{each.label:<28}{each.summary}") for each in found])
+        return self._editor.replace(extended)
 
     def _end(self) -> None:
         self._ended.set()

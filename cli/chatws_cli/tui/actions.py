@@ -8,10 +8,8 @@ from textual.widget import Widget
 
 from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
-from chatws_cli.screen.commands import COMMANDS
-from chatws_cli.screen.keys import help_lines
+from chatws_cli.screen.help_page import help_page
 from chatws_cli.screen.layout import plain
-from chatws_cli.text_ui import commands
 from chatws_cli.tui.external_programs import run_program
 from chatws_cli.tui.help import HelpScreen
 
@@ -130,16 +128,8 @@ class Actions(Widget):
         self.controller.end(int(ExitCode.DONE))
 
     async def action_help(self) -> None:
-        """Show keys and commands."""
-        is_agent = self.controller.is_agent
-        lines = [
-            *help_lines(self.preferences.keys, is_agent=is_agent),
-            "",
-            *commands.help_lines(is_agent=is_agent, commands=COMMANDS),
-            "",
-            "messages: … on the way   ✓ stored   ✓✓ read   ! refused",
-            "users:    ● online   ◐ away   ⊘ busy   ○ offline",
-        ]
+        """Show keys and commands by task."""
+        lines = help_page(self.preferences.keys, is_agent=self.controller.is_agent)
         await self.app.push_screen(HelpScreen("\n".join(lines)))
 
     def action_transcript(self) -> None:

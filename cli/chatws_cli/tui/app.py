@@ -37,7 +37,7 @@ class ChatApp(App[int], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
     # With priority, so that keys typed immediately after Tab go to the other side.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "focus_next", "the other side", show=False, priority=True),
+        Binding("tab", "complete_or_switch", "complete, or the other side", show=False, priority=True),
         Binding("shift+tab", "focus_previous", "the other side", show=False, priority=True),
     ]
 
@@ -82,6 +82,12 @@ class ChatApp(App[int], inherit_bindings=False):
     def on_app_blur(self) -> None:
         """Handle the focus leaving the terminal."""
         self._update_visibility()
+
+    def action_complete_or_switch(self) -> None:
+        """Complete the typed command; without one, go to the other side."""
+        view = next((one for one in self.screen.query(ChatView) if self.screen.focused is one.composer), None)
+        if view is None or not view.complete():
+            self.screen.focus_next()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """List the actions of the focused side in the command palette."""

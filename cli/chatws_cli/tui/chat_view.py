@@ -14,20 +14,24 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from chatws_cli.screen.commands import COMMANDS
+from chatws_cli.screen.hints import hint_line
 from chatws_cli.screen.keys import KEYS
 from chatws_cli.screen.status_bar import status_line, typing_line
 from chatws_cli.text_ui import commands
+from chatws_cli.text_ui.completion import completions
 from chatws_cli.tui.actions import Actions
 from chatws_cli.tui.command_dispatcher import CommandDispatcher
+from chatws_cli.tui.completion_list import CompletionList
 from chatws_cli.tui.composer import Composer
 from chatws_cli.tui.conversation_list import ConversationListView
 from chatws_cli.tui.message_list import MessageList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.events import Resize
 
+    from chatws_cli.text_ui.completion import Completion
     from chatws_cli.tui.controller import ChatController
     from chatws_cli.tui.preferences import Preferences
 
@@ -51,8 +55,10 @@ class ChatView(Actions, Vertical):
         self.conversation_list = ConversationListView()
         self.message_list = MessageList()
         self.composer = Composer(preferences)
+        self.completion_list = CompletionList()
         self._typing_bar = Static("", markup=False, classes="typing")
         self._status_bar = Static("", markup=False, classes="status")
+        self._hint_bar = Static("", markup=False, classes="hints")
         self._bars: dict[Static, str] = {}
         """Text shown in each bar."""
         self._drafted_id: str | None = None
@@ -68,10 +74,12 @@ class ChatView(Actions, Vertical):
             with Vertical(classes="conversation"):
                 yield self.message_list
                 yield self._typing_bar
+        yield self.completion_list
         with Horizontal(classes="composer"):
             yield Static("> ", markup=False, classes="prompt")
             yield self.composer
         yield self._status_bar
+        yield self._hint_bar
 
     def on_mount(self) -> None:
         """Subscribe to changes of the controller."""
@@ -116,8 +124,28 @@ class ChatView(Actions, Vertical):
     @on(Composer.Changed)
     async def _typed(self) -> None:
         text = self.composer.text
+        self._show_completions(completions(text, is_agent=self.controller.is_agent, commands=COMMANDS))
         is_message = bool(text) and (not text.startswith("/") or text.startswith("//"))
         await self.controller.typing(is_typing=is_message)
+
+    @on(Composer.Chose)
+    def _chose(self, event: Composer.Chose) -> None:
+        if event.step:
+            self.completion_list.choose(event.step)
+        else:
+            self._show_completions([])
+
+    def complete(self) -> bool:
+        """Complete the typed command; return False if no list of completions is shown."""
+        if not self.completion_list.is_shown:
+            return False
+        self.composer.write(self.completion_list.complete(self.composer.text))
+        return True
+
+    def _show_completions(self, found: Sequence[Completion]) -> None:
+        is_complete = len(found) == 1 and found[0].line == self.composer.text
+        self.completion_list.show([] if is_complete else found)
+        self.composer.has_completions = self.completion_list.is_shown
 
     @on(ConversationListView.Chosen)
     def _on_chosen(self, event: ConversationListView.Chosen) -> None:
@@ -156,6 +184,7 @@ class ChatView(Actions, Vertical):
         below = 0 if screen.current is None or self.message_list.is_at_end else screen.current.unread
         self._write(self._typing_bar, typing_line(screen, below, self.message_list.size.width))
         self._write(self._status_bar, status_line(screen, monotonic(), columns))
+        self._write(self._hint_bar, hint_line(screen, self.preferences.keys, columns))
         self.update_visibility()
         if screen.bell_count > self._bell_count and self.preferences.bell:
             self.app.bell()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from chatws_cli.tui.preferences import Preferences
 
 
+_CHOOSING = {"up": -1, "down": 1, "escape": 0}
+
+
 class Composer(TextArea):
     """Text area whose Enter key sends the message."""
 
@@ -23,10 +26,19 @@ class Composer(TextArea):
             super().__init__()
             self.text = text
 
+    class Chose(Message):
+        """Another completion was chosen: the one above (-1) or below (1), or none (0)."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
     def __init__(self, preferences: Preferences) -> None:
         super().__init__(theme="css", soft_wrap=True, compact=True, highlight_cursor_line=False, id=None)
         self.last = ""
         """Text sent last."""
+        self.has_completions = False
+        """Whether a list of completions is shown: arrow keys choose from it, Escape hides it."""
         self._send_keys = preferences.keys_for("send")
         self._newline_keys = preferences.keys_for("newline")
         self._recall_keys = preferences.keys_for("recall")
@@ -37,6 +49,8 @@ class Composer(TextArea):
             self.post_message(self.Submitted(self.text))
         elif event.key in self._newline_keys:
             self.insert("\n")
+        elif self.has_completions and event.key in _CHOOSING:
+            self.post_message(self.Chose(_CHOOSING[event.key]))
         elif event.key in self._recall_keys and not self.text and self.last:
             self.write(self.last)
         else:

@@ -48,6 +48,8 @@ ChatView:focus-within .composer { border-top: solid ansi_cyan; }
 ChatView .prompt { width: 2; }
 Composer, Composer:focus { height: auto; min-height: 1; max-height: 6; border: none; padding: 0; }
 ChatView .status { height: 1; text-style: reverse; }
+ChatView .hints { height: 1; }
+ChatView .completions { display: none; height: auto; max-height: 8; border-left: solid ansi_cyan; }
 HelpScreen { align: center middle; }
 HelpScreen VerticalScroll {
     width: 84; max-width: 100%; height: auto; max-height: 100%; border: round ansi_cyan; background: ansi_default;

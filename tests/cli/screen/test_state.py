@@ -137,7 +137,7 @@ def test_status_line_shows_connection_and_queue_and_omits_parts_that_do_not_fit(
     screen = screen_of(ADA, conversation())
     screen.apply(ConnectionChange("connected", "connected"), 0.0)
     screen.connection.latency_s = 0.0123
-    assert status_line(screen, 0.0, 100) == "● connected 12 ms │ Grace, queued │ Ada │ F1 help"
+    assert status_line(screen, 0.0, 100) == "● connected 12 ms │ Grace, queued │ Ada"
     screen.apply(ConnectionChange("reconnecting", "gone", 2, 2.5), 10.0)
     screen.post("c1", "x", "id-1", NOON)
     assert status_line(screen, 10.1, 100).startswith("○ reconnecting in 3 s (try 2) │ 1 queued │ Grace")

@@ -4,6 +4,7 @@ import pytest
 
 from chatws.protocol.entities import Conversation, ConversationStatus, Message, Role, User
 from chatws_cli.text_ui import commands
+from chatws_cli.text_ui.completion import completions, extend
 from chatws_cli.text_ui.inbox import InboxList
 
 GRACE = User(user_id="c1", user_name="Grace", role="customer")
@@ -98,3 +99,20 @@ def test_message_in_another_conversation_is_announced_once() -> None:
     assert "Grace wrote" in notice
     assert inbox.note_message(conversation(1, "assigned", content="help")) is None
     assert inbox.note_message(conversation(2, content="answer", role="admin")) is None
+
+
+def test_tab_extends_a_command_as_far_as_it_is_certain() -> None:
+    def after_tab(line: str, *, is_agent: bool = True) -> str:
+        return extend(line, completions(line, is_agent=is_agent))
+
+    assert [after_tab(line) for line in ("/cl", "/re", "/status b", "/x", "//cl", "hi", "/claim ")] == [
+        "/claim",
+        "/re",
+        "/status busy",
+        "/x",
+        "//cl",
+        "hi",
+        "/claim ",
+    ]
+    assert after_tab("/cl", is_agent=False) == "/cl"
+    assert [each.label for each in completions("/res", is_agent=True)] == ["/resolve "]

@@ -244,3 +244,51 @@ async def test_configured_keys_replace_the_defaults(chat: RunningChat, open_tui:
     assert driver.app.return_value is None
     await driver.press("f12")
     await until(lambda: driver.app.return_value == 0)
+
+
+async def test_slash_lists_commands_and_tab_completes_them(ada: TuiDriver) -> None:
+    await ada.press("/")
+    await ada.wait_for(r"/history +show older messages(.|\n)*> /")
+    await ada.press("r", "e")
+    await ada.wait_for(r"/read +(.|\n)*/release +release it to the queue")
+    assert "/history" not in ada.text
+    await ada.press("down", "down", "up", "tab")
+    assert ada.view.composer.text == "/release"
+    await ada.wait_until_absent(r"/read +mark")
+    ada.view.composer.write("/stat")
+    await ada.wait_for("/status online, away or busy")
+    await ada.press("tab")
+    await ada.wait_for(r"  online *\n.*  away *\n.*  busy")
+    await ada.press("b", "tab")
+    assert ada.view.composer.text == "/status busy"
+    await ada.press("enter")
+    await ada.wait_for("others see you as busy")
+    await ada.press("/")
+    await ada.wait_for("show older messages")
+    await ada.press("escape")
+    await ada.wait_until_absent("show older messages")
+
+
+async def test_customers_are_not_offered_commands_of_agents(grace: TuiDriver) -> None:
+    await grace.press("/")
+    await grace.wait_for("/history +show older messages")
+    assert not grace.view.complete() or "/claim" not in grace.text
+    assert "/claim" not in grace.text
+
+
+async def test_footer_shows_help_and_useful_keys_at_60_columns(ada: TuiDriver) -> None:
+    await ada.pilot.resize_terminal(60, 20)
+    await ada.wait_for("F1 help  / commands  F2 claim  F4 resolve  Ctrl\\+Q quit$")
+    await ada.press("f2")
+    await ada.wait_for("F1 help  / commands  F4 resolve  F3 release")
+    await ada.press("f4")
+    await ada.wait_for("F1 help  / commands  F6 reopen")
+
+
+async def test_help_is_grouped_by_task(grace: TuiDriver) -> None:
+    await grace.pilot.resize_terminal(80, 60)
+    await grace.press("f1")
+    await grace.wait_for(
+        "WRITE(.|\n)*Enter(.|\n)*/retry(.|\n)*READ AND SEARCH(.|\n)*Pageup(.|\n)*/history(.|\n)*PROGRAM"
+    )
+    assert "claim" not in grace.text
