@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from tests.cli.conftest import RunCommand
     from tests.support.server import ServerProcess
 
-LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2")
+LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2", "pydantic")
 HEAVY = (*LIBRARIES, "msgspec", "asyncio")
+NETWORK = ("asyncio", "aiohttp", "socketio")
+DISPLAY = ("rich", "textual", "typer", "pydantic")
+NEW_DATABASE = """
+import asyncio
+from chatws.store.factory import make_store
+async def open_new():
+    store = make_store("sqlite://", server=True)
+    await store.open()
+    await store.close()
+asyncio.run(open_new())
+"""
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
@@ -33,10 +44,39 @@ def test_help_imports_nothing_that_a_command_needs() -> None:
     assert run_and_list_imports("--help", LIBRARIES)[1:] == (0, [])
 
 
-def run_and_list_imports(option: str, modules: tuple[str, ...]) -> tuple[str, int, list[str]]:
+def test_command_without_a_connection_imports_no_network_library(tmp_path: Path) -> None:
+    unneeded = ("aiohttp", "asyncio", "pydantic", "rich", "socketio", "sqlalchemy")
+    command = f"token create --sub ann --data-dir {tmp_path}"
+    assert run_and_list_imports(command, unneeded)[1:] == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("program", "unneeded"),
+    [
+        ("import chatws.client", (*NETWORK, "msgspec")),
+        ("from chatws.client import AgentClient", ("aiohttp", "socketio")),
+        ("import chatws.client.gevent.driver", NETWORK),
+        ("import chatws_loadtest.locust_worker.__main__", (*NETWORK, *DISPLAY)),
+        (
+            "import chatws_loadtest.cli",
+            ("aiohttp", "chatws.settings.loader", "prometheus_client", "pydantic", "rich", "socketio", "yaml"),
+        ),
+        ("import chatws_loadtest.scenario_file.command", ("aiohttp", "pydantic", "rich", "socketio")),
+        ("import chatws.server.runner", ("alembic", "asyncpg", "locust", "redis", "socketio", "yaml", *DISPLAY)),
+        (NEW_DATABASE, ("alembic", "asyncpg")),
+    ],
+    ids=["SDK", "agent", "gevent", "load process", "loadtest", "run", "serve", "new database"],
+)
+def test_program_imports_no_library_that_it_does_not_use(program: str, unneeded: tuple[str, ...]) -> None:
+    script = f"{program}\nimport sys\nprint(*(name for name in {unneeded!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []
+
+
+def run_and_list_imports(arguments: str, modules: tuple[str, ...]) -> tuple[str, int, list[str]]:
     script = (
         "import json, sys; from chatws_cli.main import run\n"
-        f"sys.argv = ['chatws', {option!r}]\n"
+        f"sys.argv = ['chatws', *{arguments.split()!r}]\n"
         "try: run()\nexcept SystemExit as end: code = end.code\n"
         f"print(json.dumps([code or 0, [name for name in {modules!r} if name in sys.modules]]))"
     )
