@@ -186,8 +186,10 @@ def environment_of_children() -> dict[str, str]:
     """Return the environment of this process without the settings that a developer may have exported for the server.
 
     The size of the terminal is also removed, because a child with a terminal of its own would use it, and the summary
-    of a CI job, to which load tests would add theirs.
+    of a CI job, to which load tests would add theirs. The system's certificates are hidden: tests connect to no public
+    host, and the import of aiohttp, which loads them twice, takes a sixth less CPU time without them.
     """
     excluded = ("CHATWS_", "WEBSOCKET_CORS_ORIGIN", "GITHUB_STEP_SUMMARY")
     sizes = ("COLUMNS", "LINES")
-    return {name: value for name, value in os.environ.items() if not name.startswith(excluded) and name not in sizes}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(excluded) and name not in sizes}
+    return {**kept, "SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
