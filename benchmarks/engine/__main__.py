@@ -21,19 +21,19 @@ import uvloop
 
 from benchmarks.common import runner
 from benchmarks.engine import report
-from benchmarks.engine.comparison import ratios, spreads
+from benchmarks.engine.comparison import TARGET_PER_S, ratios, spreads
 from benchmarks.engine.implementations import COMPARED, ServerImplementation, prepare_node
 from benchmarks.engine.results import EngineRow, EngineRun, Growth
 from benchmarks.engine.run import EnginePlan, run_growth, run_loads
 from chatws_loadtest.server_process import reserve_core
 
-FULL = EnginePlan(window_s=8, idle=1_000, pairs_per_s=2_000, growth_steps=(0, 10_000), growth_window_s=25)
+FULL = EnginePlan(window_s=8, idle=1_000, pairs_per_s=TARGET_PER_S, growth_steps=(0, 10_000), growth_window_s=25)
 QUICK = EnginePlan(
     window_s=2,
     warmup_s=1,
     warmup_messages=2_000,
     idle=500,
-    pairs_per_s=2_000,
+    pairs_per_s=TARGET_PER_S,
     growth_steps=(0, 1_000),
     growth_window_s=3,
 )
@@ -70,7 +70,7 @@ def _measure(options: argparse.Namespace) -> int:
         runs=runs,
         growth=growth,
         spreads=spreads(runs),
-        ratios=ratios(runs),
+        ratios=ratios(runs, plan.pairs_per_s),
     )
     print(report.table(measured))
     if options.out is not None:
@@ -151,7 +151,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"measure these parts only, separated by commas: {', '.join(EngineRow)}",
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="length of each measured load")
-    parser.add_argument("--rate", type=float, metavar="N", help="messages per second of the paced pairs (2,000)")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="N",
+        help="messages per second of the paced pairs (2,000, the only rate with targets)",
+    )
     parser.add_argument(
         "--baseline",
         metavar="PROGRAM",

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.common import runner
 from benchmarks.engine import report as reports
 from benchmarks.engine.__main__ import FULL
-from benchmarks.engine.comparison import SATURATED, ratios, spreads
+from benchmarks.engine.comparison import PACED, SATURATED, ratios, spreads
 from benchmarks.engine.counters import DeliveryCounters, DeliveryErrors
 from benchmarks.engine.cpu_meter import CpuReading, cores, describe
 from benchmarks.engine.implementations import ServerImplementation
@@ -81,6 +81,13 @@ def test_part_that_was_not_measured_is_not_compared() -> None:
     assert SATURATED in {ratio.metric for ratio in ratios(runs)}
     assert SATURATED not in {ratio.metric for ratio in ratios(without_pairs)}
     assert SATURATED not in spreads(without_pairs)
+
+
+def test_other_rate_of_the_paced_pairs_has_no_target() -> None:
+    runs = [run(implementation, 1, 1) for implementation in ServerImplementation]
+    assert {ratio.metric for ratio in ratios(runs, 2_000) if ratio.verdict} >= {PACED, SATURATED}
+    assert PACED not in {ratio.metric for ratio in ratios(runs, 500) if ratio.verdict}
+    assert PACED in {ratio.metric for ratio in ratios(runs, 500)}
 
 
 def test_spread_is_over_the_rounds_of_one_server() -> None:
