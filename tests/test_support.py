@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import urllib.request
 from typing import TYPE_CHECKING
@@ -9,10 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.preloaded import run_preloaded
+from tests.support.server import environment_of_children
 from tests.support.tcp_relay import TcpRelay
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import StartServer
     from tests.support.node import NodeRunner
     from tests.support.server import ServerProcess
@@ -55,6 +60,18 @@ def test_killed_server_restarts_on_its_port_with_its_data(server: ServerProcess)
 def test_terminated_server_releases_its_port(server: ServerProcess) -> None:
     server.terminate()
     assert not is_listening(server.port)
+
+
+def test_preloaded_command_has_its_own_folder_environment_streams_and_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "chatws.toml").write_text("port = 4321\n")
+    env = environment_of_children()
+    shown = run_preloaded("config", "show", "--config", "chatws.toml", env=env, timeout_s=60, folder=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.search(r"^port +4321 ", shown.stdout, re.MULTILINE)
+    env = {**env, "CHATWS_PORT": "nonsense"}
+    failed = run_preloaded("config", "show", env=env, timeout_s=60, folder=tmp_path)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert "nonsense" in failed.stderr
 
 
 def test_failed_start_raises_with_the_output(start_server: StartServer) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.commands import run_chatws
 from tests.support.output import OutputLines
-from tests.support.server import CHATWS, ServerProcess, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import ServerProcess, environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

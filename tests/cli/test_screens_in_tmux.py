@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.server import CHATWS
+from tests.support.preloaded import CHATWS
 from tests.support.tmux import Tmux
 
 if TYPE_CHECKING:

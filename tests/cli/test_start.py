@@ -11,7 +11,8 @@ import pytest
 from chatws import __version__
 from chatws_cli.lazy_group import MODULES
 from tests.support.commands import run_chatws
-from tests.support.server import CHATWS, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.output import OutputLines
-from tests.support.server import CHATWS, ServerProcess, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import ServerProcess, environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from chatws_loadtest.results import Report, ScenarioResult, read_json
+from tests.support.preloaded import CHATWS, run_preloaded
 from tests.support.server import environment_of_children
 
-CHATWS = Path(sys.executable).with_name("chatws")
 INVALID = 98
 TIMEOUT_S = 90.0
 
@@ -73,15 +73,7 @@ class LoadtestCommand:
     async def start(self, *options: str) -> asyncio.subprocess.Process:
         """Start the command; the report is written to the folder ``report``."""
         return await asyncio.create_subprocess_exec(
-            *(
-                str(CHATWS),
-                "loadtest",
-                "--targets",
-                str(self.targets),
-                "--report",
-                str(self.folder / "report"),
-                *options,
-            ),
+            *(str(CHATWS), "loadtest", *self._files(), *options),
             env=environment_of_children(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -96,14 +88,13 @@ class LoadtestCommand:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
-        file = self.folder / "report" / "report.json"
-        report = read_json(file.read_bytes()) if file.exists() else None
         assert child.returncode is not None
-        return LoadtestResult(child.returncode, stdout.decode(), stderr.decode(), report)
+        return self._result(child.returncode, stdout.decode(), stderr.decode())
 
     async def run(self, *options: str) -> LoadtestResult:
         """Run the command to its end."""
-        return await self.finish(await self.start(*options))
+        done = await run_command("loadtest", *self._files(), *options)
+        return self._result(done.returncode, done.stdout, done.stderr)
 
     async def run_until_valid(self, *options: str) -> LoadtestResult:
         """Run the command again while the machine was too busy for a verdict, at most three times."""
@@ -113,12 +104,25 @@ class LoadtestCommand:
                 return result
         return await self.run(*options)
 
+    def _files(self) -> tuple[str, ...]:
+        return ("--targets", str(self.targets), "--report", str(self.folder / "report"))
+
+    def _result(self, code: int, stdout: str, stderr: str) -> LoadtestResult:
+        file = self.folder / "report" / "report.json"
+        report = read_json(file.read_bytes()) if file.exists() else None
+        return LoadtestResult(code, stdout, stderr, report)
+
     def make_credentials(self, count: int) -> tuple[str, ...]:
         """Write files of credentials for a server of the guide, and return the options that name them."""
         sessions, tokens = self.folder / "sessions", self.folder / "tokens"
         sessions.write_text("".join(f"session-{number} conv-{number}\n" for number in range(count)))
         tokens.write_text("".join(f"token-{number}\n" for number in range(count)))
         return ("--sessions", str(sessions), "--tokens", str(tokens))
+
+
+async def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a ``chatws`` command to its end, in a process that begins without the imports."""
+    return await asyncio.to_thread(run_preloaded, *arguments, env=environment_of_children(), timeout_s=TIMEOUT_S)
 
 
 async def read_until(child: asyncio.subprocess.Process, word: bytes) -> None:

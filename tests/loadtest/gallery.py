@@ -16,8 +16,9 @@ import msgspec
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.results import Report, ScenarioResult
 from chatws_loadtest.thresholds import MetricKind, default_thresholds
-from tests.loadtest.command import CHATWS
 from tests.support.node import NODE_DIR
+from tests.support.preloaded import run_preloaded
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,7 +224,7 @@ def write_targets(folder: Path) -> tuple[str, ...]:
 
 def _run(row: BrokenServer, url: str, files: Sequence[str]) -> GalleryResult:
     scenario = () if any(option.startswith("--scenario") for option in row.options) else ("--scenario=steady",)
-    command = [CHATWS, "loadtest", "--url", url, *files, *LOAD, *scenario, *row.options]
-    child = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, text=True)
+    options = ("--url", url, *files, *LOAD, *scenario, *row.options)
+    child = run_preloaded("loadtest", *options, env=environment_of_children(), timeout_s=TIMEOUT_S)
     report = msgspec.json.decode(child.stdout, type=Report) if child.stdout else None
     return GalleryResult(child.returncode, report, child.stdout + child.stderr)

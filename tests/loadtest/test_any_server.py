@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.loadtest.command import CHATWS, SMALL, TIMELESS_TARGETS, LoadtestCommand
+from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand, run_command
 from tests.support.node import NODE_DIR, NodeRunner
 from tests.support.tools import require_tool
 
@@ -45,13 +45,9 @@ def credentials(loadtest: LoadtestCommand) -> tuple[str, ...]:
 
 async def check(*options: str) -> tuple[int, dict[str, str]]:
     """Run ``chatws check``, and return its exit code and the result of each check."""
-    child = await asyncio.create_subprocess_exec(
-        CHATWS, "check", *options, "--json", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    stdout, stderr = await child.communicate()
-    assert child.returncode is not None
-    assert stdout, stderr.decode()
-    return child.returncode, {row["name"]: row["result"] for row in json.loads(stdout)["checks"]}
+    done = await run_command("check", *options, "--json")
+    assert done.stdout, done.stderr
+    return done.returncode, {row["name"]: row["result"] for row in json.loads(done.stdout)["checks"]}
 
 
 async def test_load_test_runs_on_the_official_server(

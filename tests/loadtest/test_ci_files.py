@@ -13,7 +13,7 @@ import pytest
 
 from chatws_loadtest.ci.ci_files import TEMPLATES, CiSystem, read_template
 from chatws_loadtest.results import read_json
-from tests.loadtest.command import CHATWS
+from tests.support.preloaded import CHATWS, run_preloaded
 from tests.support.server import environment_of_children
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,9 +21,7 @@ SMALL = "--scenario steady --users 2 --duration 1 --warmup 0 --connects 100 --dr
 
 
 def run_command(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [CHATWS, "loadtest", *options], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_preloaded("loadtest", *options, env=environment_of_children(), timeout_s=60, folder=folder)
 
 
 def template(name: str) -> Any:

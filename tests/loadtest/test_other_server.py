@@ -15,7 +15,7 @@ from chatws_loadtest.credentials import Credentials, CustomerCredentials
 from chatws_loadtest.raw_client import ConnectErrorReceived, RawClient
 from chatws_loadtest.scenario_file import PlayOptions, PlayReport, play
 from chatws_loadtest.verdict import Outcome
-from tests.loadtest.command import CHATWS, SMALL, TIMELESS_TARGETS, LoadtestCommand
+from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand, run_command
 from tests.loadtest.other_server import EXAMPLE, MAPPING, make_nicknames, run_example_server
 
 if TYPE_CHECKING:
@@ -63,12 +63,8 @@ async def test_raw_client_speaks_the_guide_inside_and_the_servers_names_outside(
 
 async def check(*options: str) -> tuple[int, str, str]:
     """Run ``chatws check``, and return its exit code and output."""
-    child = await asyncio.create_subprocess_exec(
-        CHATWS, "check", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    stdout, stderr = await child.communicate()
-    assert child.returncode is not None
-    return child.returncode, stdout.decode(), stderr.decode()
+    done = await run_command("check", *options)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapping(
@@ -170,12 +166,8 @@ PEOPLE = "people: {anna: agent, ben: customer}\nsteps:\n"
 
 async def run_scenario(*options: str) -> tuple[int, str]:
     """Play the example's scenario file with ``chatws run``, and return exit code and output."""
-    child = await asyncio.create_subprocess_exec(
-        CHATWS, "run", str(SCENARIO), *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    stdout, _ = await child.communicate()
-    assert child.returncode is not None
-    return child.returncode, stdout.decode()
+    done = await run_command("run", str(SCENARIO), *options)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_scenario_file_plays_on_a_server_with_other_names(example_server: str, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chatws_loadtest.scenario_file.grammar import STEPS
-from tests.loadtest.command import CHATWS
+from tests.loadtest.command import run_command
 from tests.support.broken_server import DuplicatingServer
 from tests.support.guide_server import GuideOnlyServer, Json
+from tests.support.preloaded import CHATWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,12 +48,8 @@ class AnnouncingServer(GuideOnlyServer):
 
 async def run(*options: str | Path) -> tuple[int, str, str]:
     """Run ``chatws run``, and return exit code, standard output and standard error."""
-    child = await asyncio.create_subprocess_exec(
-        CHATWS, "run", *map(str, options), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    stdout, stderr = await child.communicate()
-    assert child.returncode is not None
-    return child.returncode, stdout.decode(), stderr.decode()
+    done = await run_command("run", *map(str, options))
+    return done.returncode, done.stdout, done.stderr
 
 
 def rewrite(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.loadtest.command import CHATWS
+from tests.loadtest.command import run_command
 from tests.loadtest.test_any_server import PASS, check
 from tests.loadtest.test_locustfile import locust
 from tests.support.certificate import make_certificate
@@ -23,15 +23,12 @@ async def test_checks_and_locust_trust_the_given_certificate(tmp_path: Path, sta
     url = f"https://localhost:{server.port}"
     options = ("--jwt-secret-file", str(server.data_dir / "secret"), "--ca-file", str(certificate.cert))
     only = [f"--only={name}" for name in CONNECTING_CHECKS]
-    untrusting = await asyncio.create_subprocess_exec(
-        CHATWS, "check", url, *options[:2], stderr=asyncio.subprocess.PIPE
-    )
-    (code, results), ledger, (_, stderr) = await asyncio.gather(
+    (code, results), ledger, untrusting = await asyncio.gather(
         check(url, *options, *only),
         locust(0, "--headless", "--host", url, *options, "-u", "2", "-r", "2", "--message-rate", "4"),
-        untrusting.communicate(),
+        run_command("check", url, *options[:2]),
     )
     assert (code, results) == (PASS, dict.fromkeys(CONNECTING_CHECKS, "pass"))
     assert ledger["sent"] == ledger["acked"] == ledger["delivered"] > 0
     assert untrusting.returncode == CANNOT_CONNECT
-    assert b"name it with --ca-file" in stderr
+    assert "name it with --ca-file" in untrusting.stderr

@@ -19,8 +19,9 @@ from chatws_loadtest.trend.mann_kendall import rising_p_value, slope_per_run
 from chatws_loadtest.trend.page import write_page
 from chatws_loadtest.trend.regressions import ALPHA, MIN_RUNS, find_trends
 from chatws_loadtest.trend.text_table import describe_trends
-from tests.loadtest.command import CHATWS
 from tests.loadtest.reports import make_report, make_scenario
+from tests.support.preloaded import run_preloaded
+from tests.support.server import environment_of_children
 
 GOOD = make_scenario(12_000)
 
@@ -159,8 +160,7 @@ def test_too_few_runs_are_not_tested() -> None:
 
 
 def run_trend(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [str(CHATWS), "loadtest", "trend", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run_preloaded("loadtest", "trend", *map(str, arguments), env=environment_of_children(), timeout_s=60)
 
 
 def test_command_fails_on_a_regression_and_writes_a_page(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from aiohttp import ClientSession
 
 from tests.conftest import StartServer
 from tests.support.output import OutputLines
-from tests.support.server import CHATWS, ServerProcess, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import ServerProcess, environment_of_children
 
 PURE_PYTHON = {"AIOHTTP_NO_EXTENSIONS": "1"}
 
@@ -94,14 +95,17 @@ async def _stay_connected_beside_slow_heads(port: int) -> None:
                 connection.close()
 
 
-def test_file_limit_is_raised_to_the_needed_number(start_server: StartServer) -> None:
+def test_file_limit_is_raised_to_the_needed_number(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    # With an environment, the program is executed by this process, and inherits its limit.
+    server = ServerProcess(tmp_path, "--set", "connections=300", env={})
     try:
-        server = start_server("--set", "connections=300")
+        server.start()
+        assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (428, hard)
     finally:
+        server.stop()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (428, hard)
 
 
 async def test_rejected_request_with_incomplete_body_closes_its_connection(start_server: StartServer) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support.server import CHATWS, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path

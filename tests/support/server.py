@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -16,11 +15,11 @@ from chatws.server.auth.keys import load_keys
 from chatws.settings import Settings
 from tests.support.output import OutputLines
 from tests.support.ports import reserve_port
+from tests.support.preloaded import CHATWS, PreloadedProcess, run_preloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHATWS = Path(sys.executable).with_name("chatws")
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 30.0
 
@@ -38,6 +37,7 @@ class SessionBody(TypedDict):
 class ServerProcess:
     """Server process that can be killed and restarted on the same port and data.
 
+    It is forked by `tests.support.fork_server`; with ``env``, additional variables, the installed program is executed.
     All methods block; an asynchronous test calls them with ``asyncio.to_thread``.
     """
 
@@ -46,7 +46,9 @@ class ServerProcess:
         self.port = 0  # chosen by the system at the first start
         self._options = options
         self._env = {**environment_of_children(), **(env or {})}
-        self._child: subprocess.Popen[str] | None = None
+        # Modules read some variables when they are imported.
+        self._is_preloaded = env is None
+        self._child: subprocess.Popen[bytes] | PreloadedProcess | None = None
         self._reservation: socket.socket | None = None  # reserves the port after the first exit of the server
         self._stdout: OutputLines | None = None
         self._stderr: OutputLines | None = None
@@ -79,18 +81,13 @@ class ServerProcess:
             AssertionError: it exited or did not listen in time; the message contains its output.
         """
         assert self._child is None, "the server is running"
-        command = [str(CHATWS), "serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
-        self._child = subprocess.Popen(
-            [*command, *self._options],
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self._child.stdout is not None
-        assert self._child.stderr is not None
-        self._stdout, self._stderr = OutputLines(self._child.stdout), OutputLines(self._child.stderr)
+        pipes = [os.pipe(), os.pipe()]
+        self._stdout, self._stderr = (OutputLines(os.fdopen(end, encoding="utf-8")) for end, _ in pipes)
+        try:
+            self._child = self._start_child(*(end for _, end in pipes))
+        finally:
+            for _, end in pipes:
+                os.close(end)
         try:
             match = self._stdout.wait_for(r"listening on https?://[^ ]+:(\d+)", START_TIMEOUT_S)
         except (EOFError, TimeoutError) as error:
@@ -149,20 +146,20 @@ class ServerProcess:
         Raises:
             AssertionError: it failed; the message contains its standard error.
         """
-        done = subprocess.run(
-            [CHATWS, *arguments],
-            env=self._env,
-            input=input_text,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_preloaded(*arguments, env=self._env, timeout_s=60, input_text=input_text)
         assert done.returncode == 0, f"chatws {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}"
         return done.stdout
 
+    def _start_child(self, stdout: int, stderr: int) -> subprocess.Popen[bytes] | PreloadedProcess:
+        arguments = ["serve", "--port", str(self.port), "--data-dir", str(self.data_dir), *self._options]
+        if self._is_preloaded:
+            with Path(os.devnull).open("rb") as stdin:
+                return PreloadedProcess(arguments, [stdin.fileno(), stdout, stderr], self._env)
+        command = [str(CHATWS), *arguments]
+        return subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+
     @property
-    def _running(self) -> subprocess.Popen[str]:
+    def _running(self) -> subprocess.Popen[bytes] | PreloadedProcess:
         assert self._child is not None, "the server is not running"
         return self._child
 

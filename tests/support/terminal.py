@@ -13,7 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tests.support.server import CHATWS, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
