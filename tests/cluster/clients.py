@@ -14,6 +14,7 @@ from chatws.client import AgentClient, ClientOptions, CustomerClient
 from tests.support.chat import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from contextlib import AsyncExitStack
 
     from chatws.client import MessageReceived, SendHandle
@@ -29,7 +30,7 @@ POLLING_EVERY = 10
 SILENT_AGENT_EVERY = 10
 """In one conversation of this number the agent sends nothing, so that a server cannot detect a gap by its messages."""
 
-PAUSE_S = (3.0, 6.0)
+PAUSE_S = (4.5, 9.0)
 """Range of the pause between two messages of one client."""
 
 NEWCOMERS = 3
@@ -256,20 +257,18 @@ class ClusterClients:
         """
         began = time.monotonic()
         try:
-            await until(lambda: not self.wrong_presence(), PRESENCE_TIMEOUT_S)
+            await until(lambda: next(self._wrong_presence(), None) is None, PRESENCE_TIMEOUT_S)
         except TimeoutError:
-            raise AssertionError(f"presence is wrong: {self.wrong_presence()[:10]}") from None
+            raise AssertionError(f"presence is wrong: {list(self._wrong_presence())[:10]}") from None
         self.phase.presence = time.monotonic() - began
 
-    def wrong_presence(self) -> list[str]:
+    def _wrong_presence(self) -> Iterator[str]:
         """Describe each wrong last status that a member has received."""
-        wrong = []
         for customer, agent in self.pairs:
             for observer, other in ((customer, agent), (agent, customer)):
                 shown = observer.presence.get(other.user_id)
                 if not observer.left.is_set() and shown != ("offline" if other.left.is_set() else "online"):
-                    wrong.append(f"{observer.user_id} received {other.user_id} {shown}")
-        return wrong
+                    yield f"{observer.user_id} received {other.user_id} {shown}"
 
     def reconnects(self) -> int:
         """Return the number of reconnects so far."""
@@ -289,15 +288,25 @@ class ClusterClients:
 
     def incomplete(self, posted: list[SendHandle]) -> list[str]:
         """Describe the members that were not shown all acked messages among these."""
+        return [_describe(member) for member in self._members_behind(self._heads(posted))]
+
+    def _members_behind(self, heads: Mapping[str, int]) -> Iterator[ConversationMember]:
+        """Yield the members that were not shown all messages up to the head of their conversation."""
+        return (member for member in self.members if len(member.shown) < heads[member.conversation_id])
+
+    def _heads(self, posted: list[SendHandle]) -> Mapping[str, int]:
+        """Return the highest acked ``seq`` of these messages by conversation."""
         heads: dict[str, int] = defaultdict(int)
         for pending in posted:
             if pending.done.done():
                 heads[pending.conversation_id] = max(heads[pending.conversation_id], pending.done.result().seq)
-        return [_describe(member) for member in self.members if len(member.shown) < heads[member.conversation_id]]
+        return heads
 
     async def _wait_shown(self, posted: list[SendHandle]) -> None:
+        # All of them have been acked, so that only the shown messages change.
+        heads = self._heads(posted)
         try:
-            await until(lambda: not self.incomplete(posted), SETTLE_TIMEOUT_S)
+            await until(lambda: next(self._members_behind(heads), None) is None, SETTLE_TIMEOUT_S)
         except TimeoutError:
             raise AssertionError(f"never shown: {self.incomplete(posted)[:5]}") from None
 

@@ -22,7 +22,7 @@ KILLS = 3
 CONNECTING_AT_ONCE = 10
 RECONNECT_TIMEOUT_S = 90.0
 SEED = 20251028
-SEND_INTERVAL_S = (0.3, 1.2)
+SEND_INTERVAL_S = (0.6, 2.4)
 """Bounds of the time between two messages of a client."""
 
 
