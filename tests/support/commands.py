@@ -1,28 +1,21 @@
-"""Invocation of the ``chatws`` command in a subprocess."""
+"""Invocation of the ``chatws`` command in a process."""
 
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
 
-from tests.support.preloaded import CHATWS
+from tests.support.preloaded import CHATWS, run_preloaded
 from tests.support.server import environment_of_children
 
-if TYPE_CHECKING:
-    from pathlib import Path
+TIMEOUT_S = 60
 
 
-def run_chatws(
-    *arguments: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command until it exits."""
+def run_chatws(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command until it exits: forked, or with ``env``, additional variables, the installed program."""
+    variables = environment_of_children()
+    if env is None:
+        return run_preloaded(*arguments, env=variables, timeout_s=TIMEOUT_S, input_text=stdin)
+    command = [str(CHATWS), *arguments]
     return subprocess.run(
-        [CHATWS, *arguments],
-        input=stdin,
-        env={**environment_of_children(), **(env or {})},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        command, input=stdin, env={**variables, **env}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )

@@ -29,8 +29,10 @@ PROGRAMS: Final = {
 IMPORTED_LATER: Final = (
     "alembic.command",
     "chatws.server.workers.supervisor",
+    "chatws_cli.chat_session",
     "chatws_cli.dev_agent",
     "chatws_cli.startup_message",
+    "chatws_cli.text_ui.text_mode",
 )
 """Modules that the programs import while they run."""
 
@@ -51,7 +53,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     for module in IMPORTED_LATER:
         import_module(module)
-    for command in ("serve", "token", *PROGRAMS):
+    for command in ("serve", "token", "customer", *PROGRAMS):
         # This imports the modules of the options, too.
         with suppress(SystemExit):
             _run(["chatws", command, "--help"])
