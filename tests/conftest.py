@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
 from tests.support.node import NodeRunner, install_packages
 from tests.support.postgres import PostgresServer
@@ -25,11 +26,29 @@ TESTS = Path(__file__).parent
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
-LONG_DIRECTORIES = ("cluster", "cli", "e2e", "web", "loadtest", "benchmarks")
+LONG_DIRECTORIES = ("cluster", "web", "cli", "e2e", "loadtest", "benchmarks")
 """Directories with the longest files. They start first: a long file that starts last leaves a processor idle.
 
-The many files of ``cli`` are between the tests of ``cluster`` and ``e2e`` that occupy a processor each.
+``web`` is run by one worker. The many files of ``cli`` are between the tests of ``cluster`` and ``e2e`` that occupy a
+processor each.
 """
+
+
+class BrowserScheduling(LoadFileScheduling):  # type: ignore[misc]  # its base has no types
+    """Distribution of files to the workers of xdist, with all files of ``tests/web`` to the same one.
+
+    Otherwise each worker would start a Chromium of its own.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return "tests/web" if file.startswith("tests/web/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BrowserScheduling | None:
+    """Replace the scheduler of ``--dist loadfile``."""
+    return BrowserScheduling(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
