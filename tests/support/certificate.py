@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from tests.support.tools import require_tool
+from tests.support.tools import skip_if_missing
+from tools.services.certificate import LOCAL_NAMES, Certificate, create_certificate
 
-_NAMES = "DNS:localhost,IP:127.0.0.1"
-_KEY_USAGE = "keyUsage=critical,digitalSignature,keyCertSign"
+if TYPE_CHECKING:
+    from pathlib import Path
 
-
-class Certificate(NamedTuple):
-    """PEM files of a self-signed certificate and its key."""
-
-    cert: Path
-    key: Path
+__all__ = ["Certificate", "make_certificate"]
 
 
-def make_certificate(folder: Path, names: str = _NAMES) -> Certificate:
-    """Create a key and a self-signed certificate, by default for localhost."""
-    openssl = require_tool("openssl", "apt install openssl")
-    certificate = Certificate(folder / "cert.pem", folder / "key.pem")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(certificate.key)]
-    extensions = [part for extension in (f"subjectAltName={names}", _KEY_USAGE) for part in ("-addext", extension)]
-    command = [openssl, "req", "-x509", "-days", "2", "-subj", "/CN=localhost", *key, *extensions]
-    subprocess.run([*command, "-out", str(certificate.cert)], check=True, capture_output=True)
-    return certificate
+def make_certificate(folder: Path, names: str = LOCAL_NAMES) -> Certificate:
+    """Create a key and a self-signed certificate, by default for localhost; skip the test without OpenSSL."""
+    with skip_if_missing():
+        return create_certificate(folder, names)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import signal
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -41,15 +38,11 @@ class PostgresServer(PostgresProcess):
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Freeze all processes of the server: connections stay open, new ones are accepted, none gets a reply."""
-        pids = self._pids()
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        self.freeze()
         try:
             yield
         finally:
-            for pid in reversed(pids):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            self.unfreeze()
 
     @asynccontextmanager
     async def commits_held(self) -> AsyncIterator[None]:
@@ -75,8 +68,3 @@ class PostgresServer(PostgresProcess):
             await connection.execute(statement)
         finally:
             await connection.close()
-
-    def _pids(self) -> list[int]:
-        assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii")
-        return [self._process.pid, *(int(pid) for pid in children.split())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 from tests.support.ports import free_port
@@ -19,15 +18,3 @@ class RedisServer(RedisProcess):
     def __init__(self, directory: Path, *options: str) -> None:
         with skip_if_missing():
             super().__init__(directory, *options, port=free_port())
-
-    def freeze(self) -> None:
-        """Freeze the server: connections stay open and get no reply."""
-        self._signal(signal.SIGSTOP)
-
-    def unfreeze(self) -> None:
-        """Continue after ``freeze``."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._child is not None, "redis-server is not running"
-        self._child.send_signal(number)

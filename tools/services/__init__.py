@@ -1,1 +1,1 @@
-"""PostgreSQL and Redis as child processes, for tests and benchmarks."""
+"""PostgreSQL, Redis and nginx as child processes, and certificates, for tests and benchmarks."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,8 @@ class PostgresProcess:
         self._directory = Path(tempfile.mkdtemp(prefix="chatws-postgres-"))
         self._data = self._directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
+        # Processes stopped by ``freeze``.
+        self._frozen: list[int] = []
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             account = pwd.getpwnam(_ACCOUNT)
             os.chown(self._directory, account.pw_uid, account.pw_gid)
@@ -95,10 +98,27 @@ class PostgresProcess:
             process.send_signal(how)
             process.wait(_STOP_TIMEOUT_S)
 
+    def freeze(self) -> None:
+        """Freeze all processes of the server: connections stay open, new ones are accepted, none gets a reply."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
+        self._frozen = [self.pid, *(int(pid) for pid in children.split())]
+        self._signal_frozen(signal.SIGSTOP)
+
+    def unfreeze(self) -> None:
+        """Continue after ``freeze``; the main process last, so that it finds the others alive."""
+        self._frozen.reverse()
+        self._signal_frozen(signal.SIGCONT)
+        self._frozen = []
+
     def close(self) -> None:
         """Stop the server and remove its data."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _signal_frozen(self, number: signal.Signals) -> None:
+        for pid in self._frozen:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Final
@@ -68,6 +70,14 @@ class RedisProcess:
             self._child.kill()
             self._child.wait()
             self._child = None
+
+    def freeze(self) -> None:
+        """Freeze the server: connections stay open and get no reply."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def unfreeze(self) -> None:
+        """Continue after ``freeze``."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def call(self, *command: bytes | str | int) -> Reply:
         """Execute one command on a new connection."""
