@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test test-extended check bench bench-ci bench-cluster bench-generator bench-terminal soak screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check bench bench-ci bench-cluster bench-generator bench-terminal soak soak-cluster screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ bench-cluster: $(VENV)/.installed-dev ## compare one server with three on Postgr
 bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, start, memory (OUT=DIR keeps terminal.json)
 	@exec $(BIN)/python -m benchmarks.terminal $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-soak: $(VENV)/.installed-dev ## measure slow readers, mass disconnects and churn, 15 minutes (OUT=DIR keeps soak.json)
+soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 20 minutes (OUT=DIR keeps soak.json, ARGS="--quick rounds" runs one)
 	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+soak-cluster: $(VENV)/.installed-dev ## break two servers and all around them at random, 20 rounds, 10 minutes (ARGS="--seeds 7")
+	@exec $(BIN)/python -m benchmarks.faults $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-ci: $(VENV)/.installed-dev ## load test with thresholds, under 4 minutes; the report is kept in OUT (default: loadtest-report)
 	@exec $(BIN)/chatws loadtest --report "$(or $(OUT),loadtest-report)" $(ARGS)

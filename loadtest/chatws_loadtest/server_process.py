@@ -46,6 +46,11 @@ class ServerUnderTest:
         return self._child.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether the process has been started and has not ended."""
+        return self._child is not None and self._child.returncode is None
+
+    @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
@@ -87,8 +92,8 @@ class ServerUnderTest:
         if self.port and self._port_holder is None:
             self._port_holder = hold_port(self.port)
 
-    async def stop(self) -> None:
-        """Shut the server down (SIGTERM), and kill it if it does not end in time."""
+    async def terminate(self) -> bool:
+        """Shut the server down (SIGTERM); kill it and return False if it does not end in time."""
         assert self._child is not None, "the server has not been started"
         if self._child.returncode is None:
             self._child.send_signal(signal.SIGTERM)
@@ -97,6 +102,13 @@ class ServerUnderTest:
                 await self._child.wait()
         except TimeoutError:
             await self.kill()
+            return False
+        await self.kill()
+        return True
+
+    async def stop(self) -> None:
+        """Shut the server down like `terminate`, and release its port."""
+        await self.terminate()
         if self._port_holder is not None:
             self._port_holder.close()
 

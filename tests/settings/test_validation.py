@@ -103,3 +103,9 @@ def test_remote_bot_without_tls_is_a_warning() -> None:
     assert ["without TLS" in issue.what for issue in warnings(remote)] == [True]
     assert not warnings(msgspec.structs.replace(remote, bot_url="https://bot.example/answers"))
     assert not warnings(msgspec.structs.replace(remote, bot_url="http://127.0.0.1:9000/"))
+
+
+def test_shared_database_without_redis_is_a_warning_about_presence() -> None:
+    alone = Settings(database_url="postgresql://chat@127.0.0.1/chat")
+    assert ["show its users as offline" in issue.why for issue in warnings(alone)] == [True]
+    assert not warnings(msgspec.structs.replace(alone, redis_url="redis://127.0.0.1"))

@@ -1,0 +1,157 @@
+"""Clients that chat during the faults, with a record of what each sent and was shown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from typing import Final
+
+from benchmarks.faults.environment import FaultEnvironment
+from chatws.client import AgentClient, ClientOptions, CustomerClient, MessageReceived, SendHandle
+from chatws.client.base import ChatClient
+from chatws.client.options import Transport
+from chatws.protocol.entities import Presence
+from chatws_loadtest.credentials import mint_tokens, start_sessions
+
+POLLING_EVERY: Final = 4
+"""One conversation of this number uses long-polling."""
+
+SILENT_AGENT_EVERY: Final = 3
+"""In one conversation of this number the agent sends nothing, so that a server cannot detect a gap by its messages."""
+
+NEWCOMER_EVERY: Final = 3
+"""One conversation of this number has an agent that joins during the faults, and reads it from the beginning."""
+
+LEAVER_EVERY: Final = 4
+"""From one conversation of this number the customer leaves during the faults.
+
+It uses WebSocket: of a polling client that leaves while it cannot reach the server, the end is noticed after 45 s only.
+"""
+
+_PAUSE_S: Final = (0.2, 1.2)
+"""Range of the pause between two messages of one client."""
+
+
+class FaultMember:
+    """One client in one conversation."""
+
+    def __init__(self, client: ChatClient, conversation_id: str, *, is_silent: bool = False) -> None:
+        self.client = client
+        self.conversation_id = conversation_id
+        self.is_silent = is_silent
+        self.has_joined = False
+        self.has_left = False
+        self.sent: list[SendHandle] = []
+        self.shown: list[tuple[int, str]] = []
+        """``seq`` and content of each message that was shown, in this order."""
+        self.presence: dict[str, str] = {}
+        """Last received status of each other user."""
+        client.on_message_received(self._show)
+        client.on_presence_update(self._update_presence)
+
+    @property
+    def user_id(self) -> str:
+        """User id; the client must have connected."""
+        assert self.client.user is not None, "the client has not connected yet"
+        return self.client.user.user_id
+
+    async def join(self) -> None:
+        """Connect and join the conversation, from its first message on."""
+        await self.client.connect()
+        await self.client.join_conversation(self.conversation_id, after_seq=0)
+        self.has_joined = True
+
+    async def send_messages(self, rng: random.Random, end: asyncio.Event) -> None:
+        """Post messages until the member leaves or the faults are over, whatever the state of the connection."""
+        while not self.is_silent and not self.has_left and not end.is_set():
+            self.sent.append(self.client.post_message(self.conversation_id, f"{self.user_id} {len(self.sent)}"))
+            await asyncio.sleep(rng.uniform(*_PAUSE_S))
+
+    async def leave_after(self, seconds: float) -> None:
+        """Send nothing after this time, wait for the acks of all messages, and disconnect for good."""
+        await asyncio.sleep(seconds)
+        self.has_left = True
+        await asyncio.gather(*(handle.done for handle in self.sent), return_exceptions=True)
+        await self.client.disconnect()
+
+    def _show(self, received: MessageReceived) -> None:
+        self.shown.append((received.seq, received.content))
+
+    def _update_presence(self, presence: Presence) -> None:
+        self.presence[presence.user_id] = presence.status
+
+
+class FaultClients:
+    """All clients of a round; conversations of a customer, an agent and sometimes a second agent."""
+
+    def __init__(self, environment: FaultEnvironment, seed: int, conversations: int, duration_s: float) -> None:
+        self.members: list[FaultMember] = []
+        self._newcomers: list[FaultMember] = []
+        self._environment = environment
+        self._rng = random.Random(f"clients {seed}")
+        self._conversations = conversations
+        self._duration_s = duration_s
+        self._faults_over = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def connect(self) -> None:
+        """Connect and join customers and agents; call it before the first fault."""
+        environment = self._environment
+        sessions = await start_sessions(environment.url, self._conversations, environment.certificate.cert)
+        tag = secrets.token_hex(4)
+        names = [f"agent-{tag}-{number}" for number in range(2 * self._conversations)]
+        tokens = iter(mint_tokens(environment.servers[0].keys, names))
+        for number, session in enumerate(sessions):
+            options, conversation_id = self._options(number), session.conversation_id
+            customer = CustomerClient(environment.url, session.session_id, options=options)
+            agents = [AgentClient(environment.url, next(tokens), options=options) for _ in range(2)]
+            is_silent = number % SILENT_AGENT_EVERY == 1
+            self.members.append(FaultMember(customer, conversation_id))
+            self.members.append(FaultMember(agents[0], conversation_id, is_silent=is_silent))
+            if number % NEWCOMER_EVERY == 0:
+                self._newcomers.append(FaultMember(agents[1], conversation_id))
+        await asyncio.gather(*(member.join() for member in self.members))
+
+    def start(self) -> None:
+        """Let all members send; newcomers join and some members leave at random times."""
+        leavers = self.members[2 :: 2 * LEAVER_EVERY]
+        self._tasks += [asyncio.create_task(self._send(member)) for member in self.members]
+        self._tasks += [asyncio.create_task(one.leave_after(self._random_time())) for one in leavers]
+        self._tasks += [asyncio.create_task(self._join_later(one, self._random_time())) for one in self._newcomers]
+        self.members += self._newcomers
+
+    async def finish(self, timeout_s: float) -> None:
+        """End the sending after the last fault; return when all acks have arrived, or the time is up."""
+        self._faults_over.set()
+        _, pending = await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        acks = [handle.done for member in self.members for handle in member.sent]
+        await asyncio.wait(acks, timeout=timeout_s)
+
+    async def close(self) -> None:
+        """Disconnect all clients."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(member.client.disconnect() for member in self.members))
+
+    async def _send(self, member: FaultMember) -> None:
+        await asyncio.sleep(self._rng.uniform(0, _PAUSE_S[1]))
+        await member.send_messages(self._rng, self._faults_over)
+
+    async def _join_later(self, member: FaultMember, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await member.join()
+        await member.send_messages(self._rng, self._faults_over)
+
+    def _random_time(self) -> float:
+        return self._rng.uniform(0, self._duration_s)
+
+    def _options(self, number: int) -> ClientOptions:
+        transport: Transport = "websocket" if number % POLLING_EVERY else "polling"
+        return ClientOptions(
+            ca_file=self._environment.certificate.cert, transports=(transport,), retry_first_connect=True
+        )
