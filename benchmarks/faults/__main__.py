@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seeds", type=_parse_seeds, default=DEFAULT_SEEDS, help=f"such as 7 or 1-5,9 ({DEFAULT_SEEDS})")
     add("--seconds", type=float, default=FaultPlan().duration_s, help="time with faults in each round (15)")
-    add("--conversations", type=int, default=FaultPlan().conversations, help="number of conversations (12)")
+    add("--conversations", type=int, default=FaultPlan().conversations, help="number of conversations (8)")
     runner.add_out_option(parser, FILE_NAME)
     return parser
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from benchmarks.faults.environment import FaultEnvironment
 from chatws.client import AgentClient, ClientOptions, CustomerClient, MessageReceived, SendHandle
@@ -72,7 +73,9 @@ class FaultMember:
         """Send nothing after this time, wait for the acks of all messages, and disconnect for good."""
         await asyncio.sleep(seconds)
         self.has_left = True
-        await asyncio.gather(*(handle.done for handle in self.sent), return_exceptions=True)
+        if self.sent:
+            # Unlike `gather`, this does not cancel the handles with the task.
+            await asyncio.wait([handle.done for handle in self.sent])
         await self.client.disconnect()
 
     def _show(self, received: MessageReceived) -> None:
@@ -114,22 +117,22 @@ class FaultClients:
         await asyncio.gather(*(member.join() for member in self.members))
 
     def start(self) -> None:
-        """Let all members send; newcomers join and some members leave at random times."""
+        """Let all members send for the time of the faults; newcomers join and some members leave at random times."""
+        asyncio.get_running_loop().call_later(self._duration_s, self._faults_over.set)
         leavers = self.members[2 :: 2 * LEAVER_EVERY]
         self._tasks += [asyncio.create_task(self._send(member)) for member in self.members]
         self._tasks += [asyncio.create_task(one.leave_after(self._random_time())) for one in leavers]
         self._tasks += [asyncio.create_task(self._join_later(one, self._random_time())) for one in self._newcomers]
         self.members += self._newcomers
 
-    async def finish(self, timeout_s: float) -> None:
-        """End the sending after the last fault; return when all acks have arrived, or the time is up."""
-        self._faults_over.set()
-        _, pending = await asyncio.wait(self._tasks, timeout=timeout_s)
-        for task in pending:
+    async def finish(self, stall_timeout_s: float) -> None:
+        """Return when all acks have arrived, or none for the given time; call it after the last fault."""
+        await _wait_while_progressing(self._tasks, stall_timeout_s)
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         acks = [handle.done for member in self.members for handle in member.sent]
-        await asyncio.wait(acks, timeout=timeout_s)
+        await _wait_while_progressing(acks, stall_timeout_s)
 
     async def close(self) -> None:
         """Disconnect all clients."""
@@ -155,3 +158,12 @@ class FaultClients:
         return ClientOptions(
             ca_file=self._environment.certificate.cert, transports=(transport,), retry_first_connect=True
         )
+
+
+async def _wait_while_progressing(futures: Sequence[asyncio.Future[Any]], stall_timeout_s: float) -> None:
+    """Wait until all are done, or none ends for the given time: a busy machine needs any time for all of them."""
+    pending = {future for future in futures if not future.done()}
+    while pending:
+        done, pending = await asyncio.wait(pending, timeout=stall_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            return

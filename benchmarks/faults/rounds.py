@@ -16,7 +16,9 @@ from benchmarks.faults.injector import FaultInjector
 from benchmarks.faults.schedule import make_schedule
 from chatws.client import SendHandle
 
-_ACK_TIMEOUT_S: Final = 60.0
+_STALL_TIMEOUT_S: Final = 40.0
+"""Longest time without progress after the last fault: above the backoff of a client and the timeout of a request."""
+
 _SHOW_TIMEOUT_S: Final = 30.0
 _PRESENCE_TIMEOUT_S: Final = 20.0
 """Longest time that users of a crashed server may appear online (contract)."""
@@ -30,7 +32,7 @@ class FaultPlan(msgspec.Struct, frozen=True):
 
     duration_s: float = 15.0
     """Time in which all faults begin and end."""
-    conversations: int = 12
+    conversations: int = 8
 
 
 class FaultRound(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ async def run_round(environment: FaultEnvironment, seed: int, plan: FaultPlan) -
         clients.start()
         await injector.run(schedule)
         began = time.monotonic()
-        await clients.finish(_ACK_TIMEOUT_S)
+        await clients.finish(_STALL_TIMEOUT_S)
         violations = await _account(environment, clients.members)
         settled_s = time.monotonic() - began
         await _wait_until(lambda: not _wrong_presence(clients.members), _PRESENCE_TIMEOUT_S)

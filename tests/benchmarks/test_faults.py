@@ -78,7 +78,7 @@ def test_failed_round_prints_its_faults_and_the_command_that_repeats_it() -> Non
     text = describe_round(failed, FaultPlan())
     assert "FAILED" in text
     assert "Redis: kill" in text
-    assert "python -m benchmarks.faults --seeds 7 --seconds 15 --conversations 12" in text
+    assert "python -m benchmarks.faults --seeds 7 --seconds 15 --conversations 8" in text
 
 
 def test_options_that_are_no_seeds_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
