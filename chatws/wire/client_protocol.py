@@ -33,7 +33,7 @@ from chatws.wire.client_packets import (
 )
 from chatws.wire.errors import CloseCode, HandshakeError, PacketError, ViolationKind, WireError
 from chatws.wire.frame_parser import FrameMessage, FrameParser, Role, parse_close
-from chatws.wire.frames import Opcode, client_frame, close_payload
+from chatws.wire.frames import Opcode, client_frame, client_text_frame, close_payload
 from chatws.wire.handshake_key import accept_value
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class SocketIOClientProtocol:
             TypeError: an argument cannot be encoded as JSON.
         """
         packet = socketio.encode_event(name, args, ack_id=ack_id, namespace=self._namespace)
-        return client_frame(MESSAGE + packet, _next_mask())
+        return client_text_frame(MESSAGE + packet, _next_mask())
 
     def send_disconnect(self) -> bytes:
         """Frame DISCONNECT."""

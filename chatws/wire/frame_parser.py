@@ -89,14 +89,15 @@ class FrameParser:
         texts = []
         at, received = 0, len(chunk)
         while at < received:
-            head = chunk[at : at + 4]
-            if len(head) < 4 or head[0] != _WHOLE_TEXT:
+            if received - at < 4 or chunk[at] != _WHOLE_TEXT:
                 return None
-            size, start = head[1], at + 2
+            size, start = chunk[at + 1], at + 2
             if size == _TWO_BYTE_LENGTH:
-                size, start = head[2] << 8 | head[3], at + 4
+                size, start = chunk[at + 2] << 8 | chunk[at + 3], at + 4
+            elif size > _TWO_BYTE_LENGTH:
+                return None
             at = start + size
-            if head[1] > _TWO_BYTE_LENGTH or at > received or size > self._max_message_bytes:
+            if at > received or size > self._max_message_bytes:
                 return None
             try:
                 texts.append(chunk[start:at].decode())

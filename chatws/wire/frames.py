@@ -46,6 +46,14 @@ def client_frame(payload: bytes, mask: bytes, opcode: Opcode = Opcode.TEXT, *, i
     return _head(len(payload), opcode, _MASKED, is_last=is_last) + mask + apply_mask(payload, mask)
 
 
+def client_text_frame(payload: bytes, mask: bytes) -> bytes:
+    """Build one masked text frame, the most common one, in less time than ``client_frame``."""
+    size = len(payload)
+    if size < _TABLE_SIZE:
+        return _MASKED_TEXT_HEADS[size] + mask + apply_mask(payload, mask)
+    return client_frame(payload, mask)
+
+
 def close_payload(code: CloseCode | int, reason: str = "") -> bytes:
     """Build the payload of a close frame; the reason is cut to the maximum of a control frame."""
     text = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
@@ -91,5 +99,6 @@ def _head(size: int, opcode: int, masked: int, *, is_last: bool) -> bytes:
 
 
 _TEXT_HEADS = tuple(_head(size, Opcode.TEXT, 0, is_last=True) for size in range(_TABLE_SIZE))
+_MASKED_TEXT_HEADS = tuple(_head(size, Opcode.TEXT, _MASKED, is_last=True) for size in range(_TABLE_SIZE))
 _REPETITIONS = tuple(sum(1 << 32 * word for word in range(words)) for words in range(_TABLE_SIZE // 4 + 1))
 """Factors that repeat a mask of 32 bits, by the number of repetitions."""

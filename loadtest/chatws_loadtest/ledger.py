@@ -240,6 +240,23 @@ class Ledger:
         if entry is not None and is_new:
             self._deliver(number, entry, member, seq, now_s)
 
+    def receive_expected(self, entry: LedgerEntry, member: int, seq: int, now_s: float) -> None:
+        """Record a live copy of a message in flight, as `receive` does."""
+        if seq and entry.missing >> member & 1:
+            # Nearly every copy: the entry need not be looked up.
+            self._members[entry.room][member].receive(seq, entry.dated_s, is_new=True)
+            self._deliver(entry.number, entry, member, seq, now_s)
+        else:
+            self.receive(
+                entry.room,
+                member,
+                sender=entry.sender,
+                number=entry.number,
+                seq=seq,
+                now_s=now_s,
+                dated_s=entry.dated_s,
+            )
+
     def catch_up(self, room: int, member: int, number: int, seq: int, now_s: float) -> None:
         """Record a copy that a member received in the reply to a join or to a history request."""
         self._members[room][member].fetch(seq)

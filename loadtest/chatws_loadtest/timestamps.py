@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -10,26 +11,28 @@ MAX_OFFSET_S: Final = 3600.0
 """Maximum difference between a timestamp and the generator's clock, which need not be synchronized."""
 
 USUAL_CHARS: Final = 24
+"""Length of the contract's form, with milliseconds and ``Z``."""
+
+_SECOND: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 
 BACKWARDS_S: Final = 0.1
 """A timestamp may be older by this time than that of an earlier message: servers of a cluster have separate clocks."""
 
 
 @lru_cache(maxsize=16)
-def _read_minute(text: str) -> float | None:
-    """Return the Unix time of a minute, given as ``2026-11-29T05:30``, in UTC."""
-    return _read(f"{text}:00Z")
+def _read_second(text: str) -> float | None:
+    """Return the Unix time of a second, given as ``2026-11-29T05:30:00``, in UTC; None if it has another form."""
+    return _read(f"{text}Z") if _SECOND.fullmatch(text) else None
 
 
 def read_timestamp(text: str) -> float | None:
     """Return the Unix time of an ISO 8601 date with time, which is UTC without an offset; None if it is unreadable."""
-    # The usual form, with milliseconds: nearly all messages of a run share a few minutes.
-    seconds = text[17:23]
-    if len(text) == USUAL_CHARS and text[-1] == "Z" and text[16] == ":" and seconds[2] == ".":
-        whole, fraction = seconds[:2], seconds[3:]
-        minute_s = _read_minute(text[:16])
-        if minute_s is not None and whole.isdecimal() and fraction.isdecimal() and whole < "60":
-            return minute_s + float(seconds)
+    # The messages of one second share all but the milliseconds.
+    if len(text) == USUAL_CHARS and text[-1] == "Z" and text[19] == ".":
+        fraction = text[20:23]
+        second_s = _read_second(text[:19])
+        if second_s is not None and fraction.isdecimal():
+            return second_s + int(fraction) / 1000
     return _read(text)
 
 

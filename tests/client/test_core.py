@@ -22,6 +22,7 @@ from chatws.client.core.requests import ACK_TIMEOUT_S
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.typing_throttle import TypingThrottle
 from chatws.protocol.commands import ChangeConversation
+from chatws.protocol.entities import Message
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.events import AuthExpiring, Failed, MessageRead, ServerDraining
 from chatws.protocol.responses import SendAck
@@ -264,3 +265,16 @@ def test_typing_is_sent_again_after_the_servers_interval() -> None:
     assert [typing.start("c", now) for now in (0.0, 1.9, 2.0, 3.9, 4.1)] == [True, False, True, False, True]
     assert typing.stop("c")
     assert typing.start("c", 4.2)
+
+
+def test_skipped_message_advances_the_position_but_not_over_a_gap(sim: Simulation) -> None:
+    for _ in range(3):
+        sim.post_as_agent()
+    first, second, third = (message for message in sim.to_client if isinstance(message, Message))
+    sim.to_client.clear()
+    assert sim.session.skip(first, sim.now)
+    assert not sim.session.skip(first, sim.now)
+    assert not sim.session.skip(third, sim.now)
+    sim.perform(sim.session.event(Event.MESSAGE_RECEIVED, third, sim.now))
+    sim.recover()
+    assert sim.delivered == [second, third]

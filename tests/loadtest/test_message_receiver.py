@@ -155,7 +155,11 @@ def test_late_copy_of_a_message_is_duplicated_and_compared(chat: TwoRooms) -> No
     assert (balance.duplicated, balance.altered) == (2, 1)
 
 
-@pytest.mark.parametrize("timestamp", ["", "yesterday", "1732880000000", "1970-01-01T00:00:00.000Z"])
+UNREADABLE = "", "yesterday", "1732880000000", "1970-01-01T00:00:00.000Z", "2026-11-29T05:30:60.000Z"
+MALFORMED = "2026-11-29T05:30:00.0 0Z", "2026-11-29T05:30:0 .000Z", "20261129T053000.000.000Z"
+
+
+@pytest.mark.parametrize("timestamp", [*UNREADABLE, *MALFORMED])
 def test_unreadable_timestamp_is_misdated_once(chat: TwoRooms, timestamp: str) -> None:
     chat.receive(msgspec.structs.replace(chat.send(), timestamp=timestamp))
     assert chat.ledger.balance().misdated == 1

@@ -12,6 +12,7 @@ from chatws.wire.frames import (
     Opcode,
     apply_mask,
     client_frame,
+    client_text_frame,
     close_frame,
     close_payload,
     iter_server_frames,
@@ -100,6 +101,11 @@ def test_every_length_encoding_round_trips(size: int) -> None:
     assert FrameParser(Role.SERVER, max_message_bytes=size).feed(client_frame(payload, b"abcd", Opcode.BINARY)) == [
         FrameMessage(Opcode.BINARY, payload)
     ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_clients_text_frame_equals_its_general_form(size: int) -> None:
+    assert client_text_frame(b"x" * size, b"abcd") == client_frame(b"x" * size, b"abcd")
 
 
 def test_joined_server_frames_are_split() -> None:

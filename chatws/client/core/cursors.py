@@ -80,11 +80,15 @@ class ConversationCursors:
 
     def advance(self, message: Message) -> list[Effect] | None:
         """Deliver the next message of a conversation without gaps; return None for any other message."""
+        return [self._deliver(self._cursors[message.conversation_id], message)] if self.skip(message) else None
+
+    def skip(self, message: Message) -> bool:
+        """Advance by the next message of a conversation without gaps; return False for any other message."""
         cursor = self._cursors.get(message.conversation_id)
         if cursor is None or not cursor.advance(message):
-            return None
+            return False
         self.received += 1
-        return [self._deliver(cursor, message)]
+        return True
 
     def receive(self, message: Message) -> list[Effect]:
         """Accept a broadcast message; one of a conversation that was left is dropped."""

@@ -63,7 +63,9 @@ class Outbox:
 
     def take_ready(self, now: float, is_open: Callable[[str], bool]) -> list[OutboxEntry]:
         """Return the head of every queue that may send now; it is in flight until `remove` or `postpone`."""
-        ready = []
+        ready: list[OutboxEntry] = []
+        if not self._queues:
+            return ready
         for conversation_id, queue in self._queues.items():
             if not queue.is_in_flight and queue.not_before <= now and is_open(conversation_id):
                 queue.is_in_flight = True

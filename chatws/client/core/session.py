@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 RESENT_ON_RECONNECT = frozenset({Command.SET_PRESENCE, Command.SUBSCRIBE_INBOX})
 """Commands whose last payload is sent again on every new connection."""
 
+_SEND_MESSAGE = Command.SEND_MESSAGE
+"""Read for every message, see `connection._UP`."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
@@ -156,6 +159,14 @@ class ChatSession:
             case _:
                 self._effects.append(Deliver(name, payload))
         return self._finish(now)
+
+    def skip(self, message: Message, now: float) -> bool:
+        """Advance by the next message of a conversation without delivering it, for drivers whose user takes no events.
+
+        Return False for any other message, which `event` has to process.
+        """
+        self._last_received_at = now
+        return self._cursors.skip(message)
 
     def ack(self, command_id: int, reply: Ok | RefusedReply, now: float) -> list[Effect]:
         """Process the reply to a request; a reply after the timeout is ignored."""
@@ -284,7 +295,7 @@ class ChatSession:
                 call.attempts += 1
                 self._emit(call.name, call.payload, call, now)
             for entry in self._outbox.take_ready(now, self._cursors.is_open):
-                self._emit(Command.SEND_MESSAGE, entry.payload(), entry, now)
+                self._emit(_SEND_MESSAGE, entry.payload(), entry, now)
                 self._effects.append(MessageSent(entry.request_id))
         effects, self._effects = self._effects, []
         return effects

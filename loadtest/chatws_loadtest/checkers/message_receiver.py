@@ -23,6 +23,7 @@ class MessageReceiver:
     def __init__(self, shared: SharedState, room: RoomState, member: int) -> None:
         self._shared = shared
         self._ledger = shared.ledger
+        self._expected = shared.ledger.expected
         self._tag = shared.plan.tag
         self._compared = shared.plan.compared
         self._room = room
@@ -31,7 +32,7 @@ class MessageReceiver:
     def receive(self, message: Message, seq: int, received_s: float) -> bool:
         """Record a live message; ``seq`` is 0 on a server without. Return whether it belongs to the user's room."""
         room, sender = self._room, message.sender
-        entry = self._ledger.expected.get(message.content)
+        entry = self._expected.get(message.content)
         if (
             entry is None
             or entry.room != room.index
@@ -45,15 +46,7 @@ class MessageReceiver:
             room.typing.saw_message(self._member, entry.sender, entry.sent_s)
         if room.on_first_copy is not None and entry.missing >> self._member & 1:
             room.on_first_copy(entry, self._member, received_s)
-        self._ledger.receive(
-            room.index,
-            self._member,
-            sender=entry.sender,
-            number=entry.number,
-            seq=seq,
-            now_s=received_s,
-            dated_s=entry.dated_s,
-        )
+        self._ledger.receive_expected(entry, self._member, seq, received_s)
         return True
 
     def catch_up(self, message: Message, received_s: float) -> bool:

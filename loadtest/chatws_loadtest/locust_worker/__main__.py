@@ -74,7 +74,7 @@ def main() -> int:
 @contextmanager
 def _csv_files(environment: Environment, pool: UserPool, prefix: str) -> Iterator[None]:
     """Let Locust write its CSV files; at the end, rewrite those with totals, to include the last measurements."""
-    report_to_locust(environment, pool)
+    report_to_locust(environment, pool, has_listeners=False)
     writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, prefix, full_history=True)
     writing = gevent.spawn(writer)
     yield

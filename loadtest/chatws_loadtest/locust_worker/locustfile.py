@@ -123,7 +123,7 @@ def start_test(environment: Environment, **_: object) -> None:
             gevent.spawn(environment.runner.quit)
         return
     ScheduledLocustUser.pool = pool
-    report_to_locust(environment, pool)
+    report_to_locust(environment, pool, has_listeners=True)
     pool.start_sending(now_s())
 
 
