@@ -44,7 +44,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     misdated: int = 0
     """Timestamps that are unreadable, not sane, or going backwards."""
     malformed: int = 0
-    """Acks and events of another form than the contract's, and second acks."""
+    """Acks and events of another form than the contract's, second acks, and messages with a ``seq`` far ahead."""
     excused: int = 0
     """Missed during a disconnect from a server without history."""
     repeated: int = 0
@@ -306,7 +306,7 @@ class Ledger:
             leaked=self.deviations.count("leaked"),
             altered=self.deviations.count("altered"),
             misdated=self.deviations.count("misdated") + self._backdated(),
-            malformed=self.deviations.count("malformed"),
+            malformed=self.deviations.count("malformed") + self._misnumbered(),
         )
 
     def found_deviations(self) -> list[Deviation]:
@@ -314,10 +314,15 @@ class Ledger:
         found = self.deviations.found()
         if backdated := self._backdated():
             found.append(Deviation("misdated", "earlier than the message before", backdated))
+        if misnumbered := self._misnumbered():
+            found.append(Deviation("malformed", "messages with a seq far ahead of the one before", misnumbered))
         return found
 
     def _backdated(self) -> int:
         return sum(member.backdated for room in self._members.values() for member in room)
+
+    def _misnumbered(self) -> int:
+        return sum(member.misnumbered for room in self._members.values() for member in room)
 
     def _find_seq(self, room: int, number: int) -> int:
         """Return the ``seq`` of a message that was received or acked; 0 if there is none."""

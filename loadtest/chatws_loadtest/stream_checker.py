@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Final
 
 from chatws_loadtest.timestamps import BACKWARDS_S
+
+MAX_HOLES: Final = 10_000
+"""Missing messages that one stream remembers; a seq behind more than these is no gap, but a wrong number."""
 
 
 class GapReason(Enum):
@@ -30,6 +34,8 @@ class StreamChecker:
         self.reordered = 0
         self.backdated = 0
         """Messages with an earlier timestamp than the message before."""
+        self.misnumbered = 0
+        """Messages whose ``seq`` is too far ahead; they have no place in the stream."""
         self._entered_before = False
         self._is_unnumbered = False
         # Set when the member joins again: the time, and the number of live messages since.
@@ -89,7 +95,9 @@ class StreamChecker:
     def _place(self, seq: int, dated_s: float, *, is_new: bool) -> None:
         if self._head is None or seq <= self._entry_head:
             return
-        if seq > self._head:
+        if seq > self._head + MAX_HOLES - len(self._holes):
+            self.misnumbered += 1
+        elif seq > self._head:
             self._holes.update(range(self._head + 1, seq))
             self._head = seq
             self._last_dated_s = self._check_date(self._last_dated_s, dated_s)

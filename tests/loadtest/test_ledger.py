@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatws_loadtest.deviations import Deviation
 from chatws_loadtest.ledger import Balance, Ledger
 
 CUSTOMER, AGENT = 0, 1
@@ -81,6 +82,23 @@ def test_live_copy_of_a_message_in_the_join_reply_is_no_duplicate(ledger: Ledger
     ledger.catch_up(ROOM, AGENT, missed, 1, 2.0)
     deliver(ledger, missed, 1)
     assert ledger.balance() == Balance(sent=1, acked=1, delivered=1)
+
+
+def test_seq_far_ahead_is_malformed_and_has_no_place_in_the_stream(ledger: Ledger) -> None:
+    deliver(ledger, send(ledger, seq=1), 1)
+    for seq in (2**53, 10**9, 20_000):
+        deliver(ledger, send(ledger, seq=seq), seq, AGENT)
+    deliver(ledger, send(ledger, seq=2), 2)
+    balance = ledger.balance()
+    assert (balance.malformed, balance.reordered, balance.gaps) == (3, 0, 0)
+    [found] = ledger.found_deviations()
+    assert found == Deviation("malformed", "messages with a seq far ahead of the one before", 3)
+
+
+def test_holes_of_one_stream_are_bounded(ledger: Ledger) -> None:
+    for seq in (9_000, 18_000):
+        deliver(ledger, send(ledger, seq=seq), seq, AGENT)
+    assert ledger.balance().malformed == 1
 
 
 def test_live_message_before_an_older_join_reply_is_no_gap(ledger: Ledger) -> None:
