@@ -29,6 +29,15 @@ async def test_packaged_locustfile_runs_with_master_and_workers(
     assert ledger["unanswered"] == ledger["lost"] == ledger["gaps"] == 0
 
 
+async def test_users_have_the_habits_of_a_profile(shared_server: ServerProcess, tmp_path: Path) -> None:
+    profile = tmp_path / "talk.yaml"
+    profile.write_text("people: {anna: agent, ben: customer}\nsteps: [ben: {send: Hi}]\nload: {room: 3, rate: 4}\n")
+    options = ("-u", "6", "-r", "6", "--jwt-secret-file", shared_server.data_dir / "secret", "--load-profile", profile)
+    ledger = await locust(0, "--headless", "--host", shared_server.url, *options)
+    assert ledger["sent"] == ledger["acked"] > 0
+    assert ledger["delivered"] == 2 * ledger["acked"]
+
+
 async def test_locust_is_invalid_without_any_message(shared_server: ServerProcess) -> None:
     key = shared_server.data_dir / "secret"
     options = ("-u", "1", "-t", "1s", "--jwt-secret-file", key)
@@ -39,11 +48,24 @@ async def test_locust_ends_without_credentials(shared_server: ServerProcess) -> 
     assert await locust(USAGE, "--headless", "--host", shared_server.url, "-u", "2", "-t", "1m") == {}
 
 
-async def test_locust_refuses_an_unreadable_threshold() -> None:
-    child = await start_locust("--headless", "--host", "http://127.0.0.1:9", "-t", "1m", "--target", "fast")
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--target", "fast", "'fast' is not a threshold"),
+        ("--load-profile", "stages.yaml", "stages.yaml has stages, which only chatws loadtest runs"),
+        ("--load-profile", "missing.yaml", "missing.yaml: No such file"),
+    ],
+)
+async def test_locust_refuses_an_invalid_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stages = "load: {stages: [{users: 4, for: 1s}]}"
+    (tmp_path / "stages.yaml").write_text(f"people: {{ben: customer}}\nsteps: [ben: {{send: Hi}}]\n{stages}\n")
+    child = await start_locust("--headless", "--host", "http://127.0.0.1:9", "-t", "1m", option, value)
     assert child.stdout is not None
     output = (await child.stdout.read()).decode()
-    assert "'fast' is not a threshold" in output
+    assert problem in output
     assert "Traceback" not in output
     assert await child.wait() == USAGE
 

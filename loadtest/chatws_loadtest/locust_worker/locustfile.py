@@ -29,7 +29,7 @@ from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import CredentialsMissing, start_sessions_now
 from chatws_loadtest.ipc import RoomAssignment, WorkerPlan, Workload
 from chatws_loadtest.ledger import Balance, Ledger
-from chatws_loadtest.load_state import now_s
+from chatws_loadtest.load_state import PAIR, now_s
 from chatws_loadtest.locust_worker import capacity_shape
 
 # Locust runs every user class that it finds in this module.
@@ -37,6 +37,9 @@ from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, Schedule
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
 from chatws_loadtest.mapping_limits import compared_fields
 from chatws_loadtest.options import find_credentials
+from chatws_loadtest.scenario_file.errors import ScenarioFileError
+from chatws_loadtest.scenario_file.load_profile import LoadProfile, profile_of
+from chatws_loadtest.scenario_file.reader import read_script
 from chatws_loadtest.thresholds import ThresholdError, combine, default_thresholds, parse_threshold
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ RUN_TAG: Final = "lt"
 
 LOWEST_RATE: Final = 0.01
 HIGHEST_RATE: Final = 100.0
+DEFAULT_RATE: Final = 1.0
 FINISH: Final = "chatws_finish"
 """Type of the message by which the master ends a test on its workers."""
 
@@ -74,13 +78,19 @@ def add_options(parser: LocustArgumentParser) -> None:
         "--transport", choices=[*TransportChoice], default=TransportChoice.WEBSOCKET, help="Transport of the users."
     )
     parser.add_argument("--mapping", default="", help="Names of another server's events (TOML).")
+    # Not `--profile`, which is an option of Locust.
+    parser.add_argument(
+        "--load-profile", type=_profile, default="", help="Scenario file (YAML) that gives the users' habits."
+    )
     parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
     parser.add_argument("--scenario", choices=["steady", "capacity"], default="steady", help="Load of the test.")
     parser.add_argument("--step-seconds", type=float, default=8.0, help="Seconds measured in each step of capacity.")
     parser.add_argument(
         "--target", type=_target, action="append", default=[], help="Additional threshold of the steps."
     )
-    parser.add_argument("--message-rate", type=_rate, default=1.0, help="Messages per second of each user.")
+    parser.add_argument(
+        "--message-rate", type=_rate, help="Messages per second of each user; default: as the profile, or 1."
+    )
 
 
 def prepare_runner(environment: Environment, runner: Runner | None, **_: object) -> None:
@@ -89,7 +99,8 @@ def prepare_runner(environment: Environment, runner: Runner | None, **_: object)
     shape = None
     if options is not None and options.scenario == "capacity" and not isinstance(runner, WorkerRunner):
         thresholds = combine(default_thresholds(), map(parse_threshold, options.target))
-        shape = capacity_shape.CapacityShape(thresholds, options.message_rate, options.step_seconds, options.seats)
+        rate = _message_rate(options, _read_profile(options))
+        shape = capacity_shape.CapacityShape(thresholds, rate, options.step_seconds, options.seats)
         shape.runner = runner
         environment.shape_class = shape
     capacity_shape.register_reports(shape)
@@ -115,7 +126,7 @@ def start_test(environment: Environment, **_: object) -> None:
     try:
         endpoint = resolve_endpoint(url, ca_file)
         pool = UserPool(_plan(environment, url, ca_file, options), Ledger(), endpoint)
-    except (CredentialsMissing, CannotConnect, MappingError) as problem:
+    except (CredentialsMissing, CannotConnect, MappingError, ScenarioFileError) as problem:
         _log.error("%s", problem)
         ScheduledLocustUser.pool = None
         environment.process_exit_code = ExitCode.USAGE
@@ -201,27 +212,56 @@ def _target(text: str) -> str:
     return text
 
 
+def _profile(text: str) -> str:
+    """Check a profile; its name remains the option's value, which a master sends to its workers."""
+    try:
+        stages = text and _parse_profile(text).stages
+    except ScenarioFileError as problem:
+        raise ArgumentTypeError(str(problem)) from problem
+    if stages:
+        raise ArgumentTypeError(f"{text} has stages, which only chatws loadtest runs; -u and -r set the users here")
+    return text
+
+
+def _read_profile(options: Namespace) -> LoadProfile | None:
+    return _parse_profile(options.load_profile) if options.load_profile else None
+
+
+def _parse_profile(file: str) -> LoadProfile:
+    return profile_of(read_script(Path(file)), Path(file).name)
+
+
+def _message_rate(options: Namespace, profile: LoadProfile | None) -> float:
+    return float(options.message_rate or (profile and profile.rate) or DEFAULT_RATE)
+
+
 def _plan(environment: Environment, url: str, ca_file: Path | None, options: Namespace) -> WorkerPlan:
     files = (Path(name) if name else None for name in (options.jwt_secret_file, options.tokens, options.sessions))
     credentials = find_credentials(*files)
-    pairs = max(1, min(options.seats, options.num_users or options.seats) // 2)
-    first = max(0, getattr(environment.runner, "worker_index", 0)) * pairs
-    customers = list(credentials.sessions[first : first + pairs])
+    profile = _read_profile(options)
+    members = PAIR if profile is None else profile.room_size
+    rooms = max(1, min(options.seats, options.num_users or options.seats) // members)
+    first = max(0, getattr(environment.runner, "worker_index", 0)) * rooms
+    customers = list(credentials.sessions[first : first + rooms])
     if credentials.sessions and not customers:
         raise CredentialsMissing(
             f"there are {len(credentials.sessions)} sessions; this process needs those from {first} on"
         )
-    customers = customers or start_sessions_now(url, pairs, ca_file)
+    customers = customers or start_sessions_now(url, rooms, ca_file)
     mapping = read_mapping(Path(options.mapping)) if options.mapping else GUIDE_MAPPING
-    agents = islice(credentials.agents(len(customers)), len(customers))
+    agents = credentials.agents(len(customers) * (members - 1))
+    workload = Workload() if profile is None else profile.workload
     return WorkerPlan(
         url=url,
         ca_file=options.ca_file or None,
         rooms=[
-            RoomAssignment(customer.conversation_id, [{"sessionId": customer.session_id}, {"token": token}])
-            for customer, token in zip(customers, agents, strict=True)
+            RoomAssignment(
+                customer.conversation_id,
+                [{"sessionId": customer.session_id}, *({"token": token} for token in islice(agents, members - 1))],
+            )
+            for customer in customers
         ],
-        workload=Workload(rate=options.message_rate),
+        workload=msgspec.structs.replace(workload, rate=_message_rate(options, profile)),
         tag=credentials.tag,
         run_tag=RUN_TAG,
         connects_per_s=1_000.0,
