@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,30 @@ async def test_server_with_other_names_passes_checks_and_load_test_with_its_mapp
     assert result.scenario.mapping == MAPPING.name
     assert result.scenario.balance.delivered == result.scenario.balance.acked == result.scenario.balance.sent > 0
     assert result.scenario.latencies["typing"].count > 0
+
+
+PYTEST = """
+async def test_talk(scenario):
+    await scenario("talk.yaml")
+"""
+
+
+async def test_pytest_plays_a_scenario_file_with_the_mapping(example_server: str, tmp_path: Path) -> None:
+    (tmp_path / "test_talk.py").write_text(PYTEST)
+    (tmp_path / "talk.yaml").write_text(
+        "people: {anna: agent, ben: customer}\n"
+        "steps: [ben: {send: Hello}, anna: {expect: {message_received: {content: Hello}}}]\n"
+    )
+    make_nicknames(tmp_path)
+    (tmp_path / "pytest.ini").write_text(
+        f"[pytest]\nasyncio_mode = auto\nchatws_url = {example_server}\nchatws_mapping = {MAPPING}\n"
+        "chatws_tokens = staff\nchatws_sessions = guests\n"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pytest", "-q", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    stdout, _ = await child.communicate()
+    assert child.returncode == PASS, stdout.decode()
 
 
 @pytest.mark.extended

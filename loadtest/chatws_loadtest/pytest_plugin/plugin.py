@@ -23,6 +23,7 @@ OPTIONS: Final = {
     "jwt_secret_file": "key that the tokens of that server are signed with (HS256)",
     "tokens": "file of agents' tokens for that server, one per line",
     "sessions": "file of customers for that server: SESSION [CONVERSATION] per line",
+    "mapping": "names of that server's events for scenario files (TOML)",
 }
 """Options of the command line (``--chatws-url``) and of the ini file (``chatws_url``)."""
 TARGET: Final = pytest.StashKey["LocalServer | RemoteServer"]()
@@ -192,7 +193,10 @@ def scenario(
     """Plays a scenario file on the test's server: ``scenario("talk.yaml")``; to be awaited in a coroutine."""
     from chatws_loadtest.pytest_plugin.scenario_player import ScenarioPlayer  # noqa: PLC0415  see above
 
-    player = ScenarioPlayer(_chatws_target, request.path.parent)
+    mapping = _option(request.config, "mapping")
+    player = ScenarioPlayer(
+        _chatws_target, request.path.parent, mapping=request.config.rootpath / mapping if mapping else None
+    )
     if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
         return player.play
 
