@@ -162,6 +162,8 @@ async def test_invalid_file_gives_one_line_with_its_place(tmp_path: Path, text: 
 
 async def test_check_runs_nothing(talk: Path) -> None:
     assert await run(talk, "--check") == (DONE, f"{talk}: 2 people, 4 steps\n", "")
+    code, stdout, stderr = await run(talk, "--check", "--json")
+    assert (code, json.loads(stdout), stderr) == (DONE, {"file": str(talk), "people": ["anna", "ben"], "steps": 4}, "")
 
 
 async def test_schema_describes_every_step() -> None:

@@ -64,7 +64,7 @@ def run(  # noqa: PLR0917  these are options, never positional
     if file is None:
         raise CommandExit("a FILE is missing; chatws run --help shows an example", ExitCode.USAGE)
     if check:
-        _check(file)
+        _check(file, as_json=as_json)
         return
     if url is not None:
         check_url(url, allow_remote=allow_remote)
@@ -126,11 +126,15 @@ class _Printer:
             print(line, flush=True)
 
 
-def _check(file: Path) -> None:
+def _check(file: Path, *, as_json: bool) -> None:
     try:
         script = read_script(file)
     except ScenarioFileError as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
+    if as_json:
+        summary = {"file": str(file), "people": list(script.people), "steps": len(script.steps)}
+        print(msgspec.json.encode(summary).decode())
+        return
     people = count(len(script.people), "person") if len(script.people) == 1 else f"{len(script.people)} people"
     print(f"{file}: {people}, {count(len(script.steps), 'step')}")
 
