@@ -96,6 +96,15 @@ def test_composite_action_has_the_fields_that_github_requires() -> None:
         assert "run" not in entry or (entry["shell"] == "bash" and "${{" not in entry["run"])
 
 
+def test_job_without_a_package_to_install_names_the_variable(tmp_path: Path) -> None:
+    [job] = template("gitlab.yml").values()
+    [install] = job["before_script"]
+    for script, environment in ((step("install")["run"], {"PACKAGE": ""}), (install, {"CHATWS_PACKAGE": ""})):
+        done = run_script(script, tmp_path, **environment)
+        assert done.returncode != 0
+        assert "CHATWS_PACKAGE" in done.stdout + done.stderr
+
+
 def test_gitlab_job_keeps_its_reports_and_tolerates_invalid_runs() -> None:
     [job] = template("gitlab.yml").values()
     assert job["allow_failure"] == {"exit_codes": [98]}

@@ -30,11 +30,13 @@ TEMPLATES: Final = {
             ".github/actions/chatws-loadtest/action.yml": "github-action.yml",
             ".github/workflows/loadtest.yml": "github-workflow.yml",
         },
-        "commit the files and push: the job summary shows the result; `server` in the workflow names another server",
+        "set the variable CHATWS_PACKAGE as the workflow describes, commit the files and push: the job summary shows"
+        " the result; `server` in the workflow names another server",
     ),
     CiSystem.GITLAB: CiTemplates(
         {".gitlab/loadtest.yml": "gitlab.yml"},
-        "include the file in .gitlab-ci.yml:\n\ninclude:\n  - local: .gitlab/loadtest.yml",
+        "set the variable CHATWS_PACKAGE as the file describes, and include the file in .gitlab-ci.yml:"
+        "\n\ninclude:\n  - local: .gitlab/loadtest.yml",
     ),
 }
 
