@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import OpenTerminal, RunCommand
+    from tests.conftest import StartServer
 
 
 @pytest.fixture(scope="module")
@@ -109,16 +110,12 @@ def test_a_message_that_cannot_be_sent_fails_the_command(chatws: RunCommand, cus
     assert stored(done.stdout) == ["short"]
 
 
-def test_more_lines_than_the_outbox_holds_arrive_in_order(chatws: RunCommand, tmp_path: Path) -> None:
+def test_more_lines_than_the_outbox_holds_arrive_in_order(
+    chatws: RunCommand, start_server: StartServer, tmp_path: Path
+) -> None:
     lines = [f"line {number}" for number in range(1_050)]
-    options = ["--port", "0", "--limits", "off", "--data-dir", str(tmp_path / "fast")]
-    with subprocess.Popen(
-        [CHATWS, "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as fast:
-        assert fast.stdout is not None
-        url = fast.stdout.readline().split()[-1]
-        done = chatws("customer", "--url", url, "--session-file", str(tmp_path / "s"), stdin="\n".join(lines))
-        fast.kill()
+    fast = start_server("--limits", "off")
+    done = chatws("customer", "--url", fast.url, "--session-file", str(tmp_path / "s"), stdin="\n".join(lines))
     assert (done.returncode, stored(done.stdout)) == (0, lines)
 
 
