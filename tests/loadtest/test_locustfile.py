@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tests.loadtest.starvation import children_of
 from tests.support.ports import free_port
 from tests.support.server import ServerProcess
 
@@ -27,6 +30,25 @@ async def test_packaged_locustfile_runs_with_master_and_workers(
     assert ledger["sent"] == ledger["acked"] == ledger["delivered"]
     assert ledger["acked"] >= ledger["shown by Locust"] > 0
     assert ledger["unanswered"] == ledger["lost"] == ledger["gaps"] == 0
+
+
+async def test_locust_is_invalid_without_the_ledger_of_a_worker(shared_server: ServerProcess) -> None:
+    key, port = shared_server.data_dir / "secret", free_port()
+    master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+    options = (*master, "-u", "4", "-r", "4", "--jwt-secret-file", key)
+    child = await start_locust("--headless", "--host", shared_server.url, *options)
+    assert child.stdout is not None
+    output = b""
+    async for line in child.stdout:
+        output += line
+        if re.match(rb"chat +ack +[1-9]", line) and b"killed" not in output:
+            workers = children_of(child.pid)
+            assert workers
+            os.kill(workers[0], signal.SIGKILL)
+            child.terminate()
+            output += b"killed a worker\n"
+    assert await child.wait() == INVALID, output.decode()
+    assert b"1 of 2 workers sent no ledger" in output
 
 
 async def test_users_have_the_habits_of_a_profile(shared_server: ServerProcess, tmp_path: Path) -> None:

@@ -63,6 +63,9 @@ BALANCE: Final = "chatws_balance"
 COLLECT_S: Final = 30.0
 """The master waits this long for the replies; Locust itself waits half a second at the end of a test."""
 
+COLLECT_MISSING_S: Final = 10.0
+"""The master waits this long for workers whose heartbeats it misses: they are busy, or have been killed."""
+
 _log = logging.getLogger("chatws_loadtest")
 _balances: dict[str, Balance] = {}
 """Balance of each worker, in the master."""
@@ -142,13 +145,29 @@ def end_test(environment: Environment, **_: object) -> None:
     """Stop sending, wait for the messages in flight, and report or judge the balance."""
     runner, pool = environment.runner, ScheduledLocustUser.pool
     if isinstance(runner, MasterRunner):
-        judge(environment, _collect(runner))
+        is_complete = collect_balances(runner)
+        judge(environment, sum(_balances.values(), Balance()), is_complete=is_complete)
     elif pool is not None:
         balance = _drain(pool)
         if isinstance(runner, WorkerRunner):
             runner.send_message(BALANCE, msgspec.to_builtins(balance))
         else:
-            judge(environment, balance)
+            judge(environment, balance, is_complete=True)
+
+
+def collect_balances(runner: MasterRunner) -> bool:
+    """End the test on the workers, wait for their balances, and return whether all of them arrived."""
+    clients = runner.clients
+    workers = {client.id for client in (*clients.spawning, *clients.running, *clients.missing)}
+    runner.send_message(FINISH)
+    started_s = now_s()
+    while waiting := workers - _balances.keys():
+        are_missing = waiting <= {client.id for client in clients.missing}
+        if now_s() - started_s > (COLLECT_MISSING_S if are_missing else COLLECT_S):
+            _log.error("%d of %d workers sent no ledger", len(waiting), len(workers))
+            return False
+        gevent.sleep(POLL_S)
+    return True
 
 
 def store_balance(msg: Message, **_: object) -> None:
@@ -156,15 +175,15 @@ def store_balance(msg: Message, **_: object) -> None:
     _balances[msg.node_id] = msgspec.convert(msg.data, Balance)
 
 
-def judge(environment: Environment, balance: Balance) -> None:
-    """Print the balance of all processes, and set Locust's exit code."""
+def judge(environment: Environment, balance: Balance, *, is_complete: bool) -> None:
+    """Print the balance of all processes, and set Locust's exit code; an incomplete one makes the test invalid."""
     if not balance.sent:
         _log.error("no message was sent: a room needs two users; see the errors above and in the workers' logs")
         return
     _log.info("ledger: %s", msgspec.json.encode(balance).decode())
     if balance.has_delivery_failures:
         environment.process_exit_code = ExitCode.TARGET_MISSED
-    elif environment.process_exit_code == ExitCode.INVALID_RUN:
+    elif is_complete and environment.process_exit_code == ExitCode.INVALID_RUN:
         environment.process_exit_code = None
 
 
@@ -181,20 +200,6 @@ def _drain(pool: UserPool) -> Balance:
     while not ledger.is_settled and now_s() < deadline_s:
         gevent.sleep(POLL_S)
     return ledger.balance()
-
-
-def _collect(runner: MasterRunner) -> Balance:
-    """End the test on the workers, and add up their balances."""
-    clients = runner.clients
-    workers = {client.id for client in (*clients.spawning, *clients.running)}
-    runner.send_message(FINISH)
-    deadline_s = now_s() + COLLECT_S
-    while waiting := workers - _balances.keys() - {client.id for client in clients.missing}:
-        if now_s() > deadline_s:
-            _log.warning("%d of %d workers sent no balance", len(waiting), len(workers))
-            break
-        gevent.sleep(POLL_S)
-    return sum(_balances.values(), Balance())
 
 
 def _rate(text: str) -> float:
