@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -32,6 +33,12 @@ It uses WebSocket: of a polling client that leaves while it cannot reach the ser
 
 _PAUSE_S: Final = (0.2, 1.2)
 """Range of the pause between two messages of one client."""
+
+_SENDING_SHARE: Final = (0.5, 1.0)
+"""Range of the share of the time after which a client sends nothing more.
+
+A later message would reveal to a server that it has missed an earlier one.
+"""
 
 
 class FaultMember:
@@ -63,9 +70,9 @@ class FaultMember:
         await self.client.join_conversation(self.conversation_id, after_seq=0)
         self.has_joined = True
 
-    async def send_messages(self, rng: random.Random, end: asyncio.Event) -> None:
-        """Post messages until the member leaves or the faults are over, whatever the state of the connection."""
-        while not self.is_silent and not self.has_left and not end.is_set():
+    async def send_messages(self, rng: random.Random, end: float) -> None:
+        """Post messages until this time or until the member leaves, whatever the state of the connection."""
+        while not self.is_silent and not self.has_left and time.monotonic() < end:
             self.sent.append(self.client.post_message(self.conversation_id, f"{self.user_id} {len(self.sent)}"))
             await asyncio.sleep(rng.uniform(*_PAUSE_S))
 
@@ -95,7 +102,7 @@ class FaultClients:
         self._rng = random.Random(f"clients {seed}")
         self._conversations = conversations
         self._duration_s = duration_s
-        self._faults_over = asyncio.Event()
+        self._began = 0.0  # set by `start`
         self._tasks: list[asyncio.Task[None]] = []
 
     async def connect(self) -> None:
@@ -117,8 +124,8 @@ class FaultClients:
         await asyncio.gather(*(member.join() for member in self.members))
 
     def start(self) -> None:
-        """Let all members send for the time of the faults; newcomers join and some members leave at random times."""
-        asyncio.get_running_loop().call_later(self._duration_s, self._faults_over.set)
+        """Let all members send for most of the time; newcomers join and some members leave at random times."""
+        self._began = time.monotonic()
         leavers = self.members[2 :: 2 * LEAVER_EVERY]
         self._tasks += [asyncio.create_task(self._send(member)) for member in self.members]
         self._tasks += [asyncio.create_task(one.leave_after(self._random_time())) for one in leavers]
@@ -142,13 +149,14 @@ class FaultClients:
         await asyncio.gather(*(member.client.disconnect() for member in self.members))
 
     async def _send(self, member: FaultMember) -> None:
+        end = self._began + self._duration_s * self._rng.uniform(*_SENDING_SHARE)
         await asyncio.sleep(self._rng.uniform(0, _PAUSE_S[1]))
-        await member.send_messages(self._rng, self._faults_over)
+        await member.send_messages(self._rng, end)
 
     async def _join_later(self, member: FaultMember, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await member.join()
-        await member.send_messages(self._rng, self._faults_over)
+        await self._send(member)
 
     def _random_time(self) -> float:
         return self._rng.uniform(0, self._duration_s)

@@ -27,6 +27,7 @@ class FaultInjector:
 
     def __init__(self, environment: FaultEnvironment) -> None:
         self._environment = environment
+        self._locks = {part: asyncio.Lock() for part in Part}
         self.failures: list[str] = []
         """Servers that did not end in time after SIGTERM, or could not be started again."""
 
@@ -39,7 +40,11 @@ class FaultInjector:
 
     async def _inject(self, fault: ScheduledFault, began: float) -> None:
         await _sleep_until(began + fault.start_s)
-        end = began + fault.end_s
+        # On a busy machine, a part may still be starting after its last fault.
+        async with self._locks[fault.part]:
+            await self._inject_until(fault, max(began + fault.end_s, time.monotonic() + fault.duration_s))
+
+    async def _inject_until(self, fault: ScheduledFault, end: float) -> None:
         match fault.part:
             case Part.SERVER_1:
                 await self._inject_server(self._environment.servers[0], fault.kind, end)
