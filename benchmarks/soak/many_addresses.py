@@ -59,6 +59,9 @@ async def many_handshakes(plan: SoakPlan) -> list[BoundedMeasurement]:
         BoundedMeasurement("addresses: refused with 503 and Retry-After", documented, ""),
         BoundedMeasurement("addresses: any other answer", len(answers) - accepted - documented, "", 0),
         BoundedMeasurement("addresses: until a new user connected", newcomer_s, "s", _CLOSE_TIMEOUT_S * plan.slack),
+        BoundedMeasurement(
+            "addresses: longest loop iteration, CPU time", max(opened.longest_cpu_ms, closed.longest_cpu_ms), "ms"
+        ),
         BoundedMeasurement("addresses: sessions retained", closed.sessions - BYSTANDERS, "", 0),
         *acks.measurements("addresses", plan.slack),
     ]
@@ -84,6 +87,9 @@ async def slow_heads(plan: SoakPlan) -> list[BoundedMeasurement]:
     return [
         BoundedMeasurement(f"{title}: TCP connections held", opened.http_connections, ""),
         BoundedMeasurement("half heads: all closed", duration_s, "s", _CLOSE_TIMEOUT_S * plan.slack),
+        BoundedMeasurement(
+            "half heads: longest loop iteration, CPU time", max(opened.longest_cpu_ms, closed.longest_cpu_ms), "ms"
+        ),
         BoundedMeasurement("half heads: connections retained", closed.http_connections - 1, "", 0),
         BoundedMeasurement("half heads: answers of /health missing", not is_healthy, "", 0),
         BoundedMeasurement("half heads: /health meanwhile", health_ms, "ms", 1_000 * plan.slack),

