@@ -44,13 +44,16 @@ class Job:
 
 
 class QueryJob(Job):
-    """Job that runs a query in a transaction."""
+    """Job that runs a query in a transaction; ``changed_id`` is the conversation whose version it may change."""
 
-    __slots__ = ("query",)
+    __slots__ = ("changed_id", "query")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, query: Callable[[Connection], object]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, query: Callable[[Connection], object], changed_id: str | None = None
+    ) -> None:
         super().__init__(loop)
         self.query = query
+        self.changed_id = changed_id
 
 
 class AppendJob(Job):

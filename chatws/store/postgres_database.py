@@ -88,8 +88,11 @@ class PostgresDatabase:
         _require_open(self._appends).post(job)
         return cast("Stored", await job.future)
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
-        """Run a change in its own transaction; it is run again after a conflict with another transaction."""
+    async def write(self, change: Callable[[Connection], T], *, changed_id: str | None = None) -> T:  # noqa: ARG002
+        """Run a change in its own transaction; it is run again after a conflict with another transaction.
+
+        ``changed_id`` is not needed: appends read every conversation, because other servers change it too.
+        """
         job = QueryJob(asyncio.get_running_loop(), change)
         _require_open(self._changes).post(job)
         return cast("T", await job.future)

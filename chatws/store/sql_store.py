@@ -50,8 +50,11 @@ class Database(Protocol):
         """Append a message."""
         ...
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
-        """Run a change; it writes nothing if it raises a ``StoreError``."""
+    async def write(self, change: Callable[[Connection], T], *, changed_id: str | None = None) -> T:
+        """Run a change; it writes nothing if it raises a ``StoreError``.
+
+        ``changed_id`` is the conversation whose version it may change.
+        """
         ...
 
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -162,7 +165,8 @@ class SqlStore:
                 status=status,
                 assignee_id=assignee_id,
                 now_ms=self._clock_ms(),
-            )
+            ),
+            changed_id=conversation_id,
         )
 
     def append(self, draft: Draft) -> Coroutine[None, None, Stored]:

@@ -80,9 +80,9 @@ class SqliteDatabase:
         """Append a message through the group commit."""
         return await self._require_writer().append(draft)
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
+    async def write(self, change: Callable[[Connection], T], *, changed_id: str | None = None) -> T:
         """Run a change in the writer's next transaction."""
-        return await self._require_writer().run(change)
+        return await self._require_writer().run(change, changed_id)
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in one snapshot."""

@@ -10,7 +10,8 @@ from chatws.store.batch_executor import ErrorClass, TransactionFailure, run_batc
 from chatws.store.errors import StoreError
 from chatws.store.interface import Draft, Stored
 from chatws.store.job_queue import AppendJob, Job, QueryJob, ThreadJobQueue
-from chatws.store.queries.append import append_batch
+from chatws.store.queries.append import OptimisticAppendFailed, append_batch
+from chatws.store.queries.head_cache import HeadCache
 from chatws.store.sqlite import SqliteConnection, outage_reason
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class GroupCommitWriter:
         self._clock_ms = clock_ms
         self._reopen_status: ConversationStatus = reopen_status
         self._connection = SqliteConnection(engine)
+        self._heads = HeadCache()
+        self._expects_duplicates = False  # the last batch contained one
         self._loop = asyncio.get_running_loop()
         self._queue: ThreadJobQueue[Job] = ThreadJobQueue(self._loop, max_waiting)
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
@@ -58,12 +61,13 @@ class GroupCommitWriter:
         self._queue.post(job)
         return cast("Stored", await job.future)
 
-    async def run(self, change: Callable[[Connection], T]) -> T:
+    async def run(self, change: Callable[[Connection], T], changed_id: str | None = None) -> T:
         """Run a change in the next transaction. It must write nothing if it raises a ``StoreError``.
 
-        It is run again if another job of its transaction fails.
+        It is run again if another job of its transaction fails. ``changed_id`` is the conversation whose version it may
+        change.
         """
-        job = QueryJob(self._loop, change)
+        job = QueryJob(self._loop, change, changed_id)
         self._queue.post(job)
         return cast("T", await job.future)
 
@@ -82,21 +86,40 @@ class GroupCommitWriter:
         """Run one transaction, appends first; the outcomes are durable when it returns."""
         drafts = [job.draft for job in jobs if isinstance(job, AppendJob)]
         queries = [job for job in jobs if isinstance(job, QueryJob)]
-        with self._connection.transaction() as connection:
-            appended: list[Stored | StoreError] = []
-            if drafts:
-                now_ms = self._clock_ms()
-                appended = append_batch(connection, drafts, now_ms=now_ms, reopen_status=self._reopen_status)
-            queried = [_run(job, connection) for job in queries]
+        now_ms = self._clock_ms() if drafts else 0
+        cache = None if self._expects_duplicates else self._heads
+        try:
+            appended, queried = self._attempt(drafts, queries, now_ms, cache)
+        except OptimisticAppendFailed:
+            appended, queried = self._attempt(drafts, queries, now_ms, None)
+        # While clients repeat messages, for example after all of them reconnected, no batch is tried in vain.
+        self._expects_duplicates = any(isinstance(each, Stored) and each.duplicate for each in appended)
         next_appended, next_queried = iter(appended), iter(queried)
         return [next(next_appended) if isinstance(job, AppendJob) else next(next_queried) for job in jobs]
 
+    def _attempt(
+        self, drafts: list[Draft], queries: list[QueryJob], now_ms: int, cache: HeadCache | None
+    ) -> tuple[list[Stored | StoreError], list[object]]:
+        """Run one transaction; the appends are optimistic if they get the cache."""
+        try:
+            with self._connection.transaction() as connection:
+                appended: list[Stored | StoreError] = []
+                if drafts:
+                    appended = append_batch(
+                        connection, drafts, now_ms=now_ms, reopen_status=self._reopen_status, cache=cache
+                    )
+                return appended, [self._run(job, connection) for job in queries]
+        except BaseException:
+            self._heads.clear()  # it contains states that were rolled back
+            raise
 
-def _run(job: QueryJob, connection: Connection) -> object:
-    try:
-        return job.query(connection)
-    except StoreError as error:
-        return error
+    def _run(self, job: QueryJob, connection: Connection) -> object:
+        if job.changed_id is not None:
+            self._heads.drop(job.changed_id)
+        try:
+            return job.query(connection)
+        except StoreError as error:
+            return error
 
 
 def _classify(error: Exception) -> TransactionFailure:

@@ -1,10 +1,10 @@
-"""Append of a batch of messages: a decision for every draft, then one INSERT and one UPDATE for all."""
+"""Append of a batch of messages: an outcome for every draft, then one INSERT and one UPDATE for all."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, structs
 
 from chatws.protocol.entities import ConversationStatus, Message
 from chatws.protocol.ids import format_timestamp, new_id
@@ -17,86 +17,139 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from chatws.store.queries.append_statements import ClientKey
+    from chatws.store.queries.append_statements import ClientKey, ConversationHead
+    from chatws.store.queries.head_cache import HeadCache
     from chatws.store.queries.prepared import Values
 
 
-class _Decision(Struct):
-    """Decision about one draft; without a message and an error, the version was stale."""
+_STALE = StoreError("stale version")
+"""Outcome of a stale draft until its conversation is read."""
 
-    message: Message | None = None
-    error: StoreError | None = None
-    duplicate: bool = False
-    version: int = 0
-    returns_conversation: bool = False
+
+class OptimisticAppendFailed(Exception):
+    """A message was sent again, or another process changed a conversation; the transaction has to be rolled back."""
 
 
 def append_batch(
-    connection: Connection, drafts: Sequence[Draft], *, now_ms: int, reopen_status: ConversationStatus
+    connection: Connection,
+    drafts: Sequence[Draft],
+    *,
+    now_ms: int,
+    reopen_status: ConversationStatus,
+    cache: HeadCache | None = None,
 ) -> list[Stored | StoreError]:
-    """Append the valid drafts in order and return a result for each draft; an invalid one fails alone.
+    """Append the valid drafts in order and return an outcome for each draft; an invalid one fails alone.
 
-    Duplicates are found among the stored messages and inside the batch before a sequence number is assigned.
+    Without a cache, reads and locks the conversations, and reads the messages already stored under the drafts' keys.
+    With a cache, the append is optimistic; the transaction must hold the write lock of the whole database (SQLite).
+
+    Raises:
+        OptimisticAppendFailed: the append has to be repeated without the cache, in another transaction.
     """
-    batch = _Batch(connection, drafts, now_ms, reopen_status)
-    decisions = [batch.decide(draft) for draft in drafts]
-    batch.write(connection)
-    return [_result(connection, draft, decision) for draft, decision in zip(drafts, decisions, strict=True)]
+    conversation_ids = {draft.conversation_id for draft in drafts}
+    if cache is not None:
+        batch = _Batch(_known_heads(connection, conversation_ids, cache), {}, now_ms, reopen_status)
+        outcomes = [batch.decide(draft) for draft in drafts]
+        _write_optimistically(connection, batch, cache)
+    else:
+        heads = append_statements.lock_heads(connection, conversation_ids)
+        first_messages = append_statements.read_duplicates(connection, {key for each in drafts if (key := _key(each))})
+        batch = _Batch(heads, first_messages, now_ms, reopen_status)
+        outcomes = [batch.decide(draft) for draft in drafts]
+        append_statements.insert_messages(connection, batch.rows)
+        append_statements.set_heads(connection, batch.changed_heads, now_ms)
+    batch.reopen(connection)
+    return _complete(connection, drafts, outcomes, batch) if batch.needs_conversations else outcomes
+
+
+def _known_heads(connection: Connection, conversation_ids: set[str], cache: HeadCache) -> dict[str, ConversationHead]:
+    heads = cache.find(conversation_ids)
+    if len(heads) < len(conversation_ids):
+        heads |= append_statements.lock_heads(connection, conversation_ids - heads.keys())
+    return heads
+
+
+def _write_optimistically(connection: Connection, batch: _Batch, cache: HeadCache) -> None:
+    """Write the rows of a batch that was decided by cached states and without a query for duplicates.
+
+    Both assumptions are verified here: the UPDATE skips conversations that another process has changed, and the INSERT
+    skips duplicates.
+    """
+    heads = batch.changed_heads
+    if (
+        batch.has_stale_draft  # no statement verifies the version by which it was decided
+        or append_statements.set_heads(connection, heads, batch.now_ms) < len(heads)
+        or append_statements.insert_unless_duplicate(connection, batch.rows) < len(batch.rows)
+    ):
+        raise OptimisticAppendFailed
+    cache.add(heads)
 
 
 class _Batch:
-    """State of the affected conversations, and the rows to write."""
+    """Decisions about the drafts of a batch, and the rows that follow from them."""
 
     def __init__(
-        self, connection: Connection, drafts: Sequence[Draft], now_ms: int, reopen_status: ConversationStatus
+        self,
+        heads: dict[str, ConversationHead],
+        first_messages: dict[ClientKey, Message],
+        now_ms: int,
+        reopen_status: ConversationStatus,
     ) -> None:
-        self._now_ms = now_ms
+        self._heads = heads
+        self._first_messages = first_messages
+        self.now_ms = now_ms
         self._timestamp = format_timestamp(now_ms)
         self._reopen_status: ConversationStatus = reopen_status
-        self._heads = append_statements.lock_heads(connection, {draft.conversation_id for draft in drafts})
-        self._by_key = append_statements.read_duplicates(
-            connection, {key for draft in drafts if (key := _client_key(draft))}
-        )
-        self._rows: list[Values] = []  # in the order of the columns
+        self.rows: list[Values] = []  # in the order of the columns
+        self.has_stale_draft = False
+        self._reopening_seqs: dict[str, int] = {}  # by conversation
 
-    def decide(self, draft: Draft) -> _Decision:
+    @property
+    def changed_heads(self) -> list[ConversationHead]:
+        """States to write."""
+        return [head for head in self._heads.values() if head.head_seq > head.stored_seq]
+
+    @property
+    def needs_conversations(self) -> bool:
+        """Whether outcomes contain conversations, which are read after the writes."""
+        return self.has_stale_draft or bool(self._reopening_seqs)
+
+    def decide(self, draft: Draft) -> Stored | StoreError:
+        """Return the outcome of the next draft; its conversation is added later."""
         head = self._heads.get(draft.conversation_id)
         if head is None:
-            return _Decision(error=NotFound("conversation", draft.conversation_id))
-        key = _client_key(draft)
-        first = None if key is None else self._by_key.get(key)
+            return NotFound("conversation", draft.conversation_id)
+        key = _key(draft)
+        first = None if key is None else self._first_messages.get(key)
         if first is not None:
             return _duplicate(draft, first, head.version)
         if draft.expected_version is not None and (head.status, head.version) != ("bot", draft.expected_version):
-            return _Decision(returns_conversation=True)
-        reopens = head.status == "resolved" and draft.reopen and draft.sender.role == "customer"
-        if reopens:
+            self.has_stale_draft = True
+            return _STALE
+        head.head_seq += 1
+        if head.status == "resolved" and draft.reopen and draft.sender.role == "customer":
             head.status = self._reopen_status
             head.version += 1
-            head.reopened = True
-        head.head_seq += 1
-        head.changed = True
+            self._reopening_seqs[draft.conversation_id] = head.head_seq
         message = self._add(draft, head.head_seq)
         if key is not None:
-            self._by_key[key] = message
-        return _Decision(message, version=head.version, returns_conversation=reopens)
+            self._first_messages[key] = message
+        return Stored(message, duplicate=False, conversation=None, version=head.version)
 
-    def write(self, connection: Connection) -> None:
-        if not self._rows:
-            return
-        append_statements.insert_messages(connection, self._rows)
-        changed = [(changed_id, head) for changed_id, head in self._heads.items() if head.changed]
-        append_statements.set_heads(
-            connection, [(changed_id, head.head_seq, self._now_ms) for changed_id, head in changed]
-        )
-        for changed_id, head in changed:
-            if head.reopened:
-                conversations.change(connection, changed_id, self._reopen_status, None, self._now_ms)
+    def reopen(self, connection: Connection) -> None:
+        """Write the status of the reopened conversations."""
+        for conversation_id in self._reopening_seqs:
+            conversations.change(connection, conversation_id, self._reopen_status, None, self.now_ms)
+
+    def is_reopening(self, stored: Stored) -> bool:
+        """Return whether this message reopened its conversation."""
+        message = stored.message
+        return not stored.duplicate and self._reopening_seqs.get(message.conversation_id) == message.seq
 
     def _add(self, draft: Draft, seq: int) -> Message:
-        message_id = new_id(self._now_ms)
+        message_id = new_id(self.now_ms)
         sender = draft.sender
-        self._rows.append(
+        self.rows.append(
             (
                 draft.conversation_id,
                 seq,
@@ -106,7 +159,7 @@ class _Batch:
                 sender.role,
                 draft.content,
                 draft.client_message_id,
-                self._now_ms,
+                self.now_ms,
             )
         )
         return Message(
@@ -120,22 +173,29 @@ class _Batch:
         )
 
 
-def _client_key(draft: Draft) -> ClientKey | None:
+def _key(draft: Draft) -> ClientKey | None:
     if draft.client_message_id is None:
         return None
     return draft.conversation_id, draft.sender.user_id, draft.client_message_id
 
 
-def _duplicate(draft: Draft, first: Message, version: int) -> _Decision:
+def _duplicate(draft: Draft, first: Message, version: int) -> Stored | StoreError:
     if first.content != draft.content:
-        return _Decision(error=IdempotencyConflict(draft.client_message_id or ""))
-    return _Decision(first, duplicate=True, version=version)
+        return IdempotencyConflict(draft.client_message_id or "")
+    return Stored(first, duplicate=True, conversation=None, version=version)
 
 
-def _result(connection: Connection, draft: Draft, decision: _Decision) -> Stored | StoreError:
-    if decision.error is not None:
-        return decision.error
-    current = conversations.get(connection, draft.conversation_id) if decision.returns_conversation else None
-    if decision.message is not None:
-        return Stored(decision.message, decision.duplicate, current, decision.version)
-    return StaleVersion(current or conversations.get(connection, draft.conversation_id))
+def _complete(
+    connection: Connection, drafts: Sequence[Draft], outcomes: list[Stored | StoreError], batch: _Batch
+) -> list[Stored | StoreError]:
+    """Add the current conversation to the outcomes of stale drafts and of those that reopened it."""
+    completed: list[Stored | StoreError] = []
+    for draft, outcome in zip(drafts, outcomes, strict=True):
+        if outcome is _STALE:
+            completed.append(StaleVersion(conversations.get(connection, draft.conversation_id)))
+        elif isinstance(outcome, Stored) and batch.is_reopening(outcome):
+            current = conversations.get(connection, draft.conversation_id)
+            completed.append(structs.replace(outcome, conversation=current))
+        else:
+            completed.append(outcome)
+    return completed

@@ -1,4 +1,4 @@
-"""Four statements of an append, each for a whole batch."""
+"""Statements of an append, each for a whole batch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 from sqlalchemy import Text, bindparam, insert, literal_column, select, update
+from sqlalchemy.dialects import sqlite
 
 from chatws.protocol.entities import ConversationStatus, Message
 from chatws.store.queries.json_params import among_json, json_item, json_rows
@@ -55,30 +56,38 @@ _DUPLICATES = Prepared(
     ),
     ["client_keys"],
 )
-_INSERT = Prepared(insert(messages), [column.name for column in MESSAGE_COLUMNS])
+_COLUMN_NAMES = [column.name for column in MESSAGE_COLUMNS]
+_INSERT = Prepared(insert(messages), _COLUMN_NAMES)
+_INSERT_UNLESS_DUPLICATE = Prepared(sqlite.insert(messages).on_conflict_do_nothing(), _COLUMN_NAMES)
 _SET_HEAD = Prepared(
     update(conversations)
-    .where(conversations.c.conversation_id == bindparam("wanted_id"))
-    .values(head_seq=bindparam("new_head"), updated_at_ms=bindparam("now_ms")),
-    ["wanted_id", "new_head", "now_ms"],
+    .where(
+        conversations.c.conversation_id == bindparam("wanted_id"),
+        conversations.c.head_seq == bindparam("stored_seq"),
+        conversations.c.version == bindparam("stored_version"),
+    )
+    .values(head_seq=bindparam("new_seq"), updated_at_ms=bindparam("now_ms")),
+    ["new_seq", "now_ms", "wanted_id", "stored_seq", "stored_version"],
 )
 
 
 class ConversationHead(msgspec.Struct):
-    """Current state of a conversation while the drafts of a batch are decided."""
+    """State of a conversation while the drafts of a batch are decided, beside the state in the database."""
 
+    conversation_id: str
     head_seq: int
     status: ConversationStatus
     version: int
-    changed: bool = False
-    reopened: bool = False
+    stored_seq: int
+    stored_version: int
 
 
 def lock_heads(connection: Connection, wanted_ids: Collection[str]) -> dict[str, ConversationHead]:
     """Read the state of the conversations and lock their rows until the transaction ends."""
-    rows = _HEADS.fetch(connection, (_json(wanted_ids),))
+    rows = cast("Iterable[tuple[str, int, ConversationStatus, int]]", _HEADS.fetch(connection, (_json(wanted_ids),)))
     return {
-        row[0]: ConversationHead(*row[1:]) for row in cast("Iterable[tuple[str, int, ConversationStatus, int]]", rows)
+        conversation_id: ConversationHead(conversation_id, head_seq, status, version, head_seq, version)
+        for conversation_id, head_seq, status, version in rows
     }
 
 
@@ -95,9 +104,15 @@ def insert_messages(connection: Connection, rows: Sequence[Values]) -> None:
     _INSERT.run_many(connection, rows)
 
 
-def set_heads(connection: Connection, rows: Sequence[tuple[str, int, int]]) -> None:
-    """Set the head and the time of change of each conversation; the values are id, head, time."""
-    _SET_HEAD.run_many(connection, rows)
+def insert_unless_duplicate(connection: Connection, rows: Sequence[Values]) -> int:
+    """Insert the messages whose key and position are not taken, on SQLite only; return their number."""
+    return _INSERT_UNLESS_DUPLICATE.run_many(connection, rows)
+
+
+def set_heads(connection: Connection, heads: Sequence[ConversationHead], now_ms: int) -> int:
+    """Set head and time of change of conversations that still have the stored state; SQLite returns their number."""
+    rows = [(head.head_seq, now_ms, head.conversation_id, head.stored_seq, head.stored_version) for head in heads]
+    return _SET_HEAD.run_many(connection, rows)
 
 
 def _json(values: Collection[str] | Collection[ClientKey]) -> str:

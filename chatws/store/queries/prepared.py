@@ -45,12 +45,15 @@ class Prepared:
         rows = self.fetch(connection, values)
         return rows[0] if rows else None
 
-    def run_many(self, connection: Connection, rows: Sequence[Values]) -> None:
-        """Run a statement once for each row of values."""
+    def run_many(self, connection: Connection, rows: Sequence[Values]) -> int:
+        """Run a statement once for each row of values; return the number of changed rows, on SQLite only."""
+        if not rows:
+            return 0
         sql, arrange = self._for(connection)
         cursor = _cursor(connection)
         try:
             cursor.executemany(sql, [arrange(row) for row in rows])
+            return cursor.rowcount
         finally:
             cursor.close()
 
