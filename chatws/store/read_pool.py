@@ -49,7 +49,7 @@ class ReadPool:
             await asyncio.to_thread(thread.join)
 
     def _serve(self) -> None:
-        connection = SqliteConnection(self._engine)
+        connection = SqliteConnection(self._engine, writes=False)
         while jobs := self._queue.take(1):
             for job in jobs:
                 job.outcome = _outcome(connection, job)
