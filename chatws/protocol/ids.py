@@ -7,7 +7,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 
-_random = random.Random(secrets.randbits(128))
+_getrandbits = random.Random(secrets.randbits(128)).getrandbits
 
 
 def new_id(now_ms: int) -> str:
@@ -15,9 +15,14 @@ def new_id(now_ms: int) -> str:
 
     The random part is unique, not secret: the generator of the operating system would cost a system call per id.
     """
-    hex_time, noise = f"{now_ms & (2**48 - 1):012x}", _random.getrandbits(74)
-    version, variant = 0x7000 | noise >> 62, 0x8000 | (noise >> 48) & 0x3FFF
-    return f"{hex_time[:8]}-{hex_time[8:]}-{version:04x}-{variant:04x}-{noise & (2**48 - 1):012x}"
+    # One format operation: in an f-string, which formats every field on its own, an id takes twice the time.
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031
+        now_ms >> 16 & 0xFFFF_FFFF,
+        now_ms & 0xFFFF,
+        _getrandbits(12),
+        0x8000 | _getrandbits(14),
+        _getrandbits(48),
+    )
 
 
 def new_secret_id() -> str:
