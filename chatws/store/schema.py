@@ -94,7 +94,9 @@ messages = Table(
     Column("client_message_id", String(64), nullable=True),
     Column("created_at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("conversation_id", "seq"),
-    sqlite_with_rowid=False,  # one B-tree less to write; the messages of a conversation are adjacent
+    # The messages of a conversation are adjacent: 50 of them are read in 170 us instead of 260 (60,000 messages in 250
+    # conversations). With rowids, a message would be stored in 52 us instead of 64, because fewer pages are split.
+    sqlite_with_rowid=False,
 )
 
 Index(
