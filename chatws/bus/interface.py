@@ -89,6 +89,10 @@ class Bus(Protocol):
     def stats(self) -> BusStats:
         """Live statistics."""
 
+    @property
+    def has_others(self) -> bool:
+        """False if no other server can be connected now: a message published now would have no receiver."""
+
     async def open(self, listener: BusListener) -> None:
         """Start the bus; return after the first connection attempt, successful or not, within a few seconds.
 

@@ -23,6 +23,8 @@ class MemoryHub:
 
     def __init__(self) -> None:
         self._members: dict[str, MemoryBus] = {}
+        self.has_others = False
+        """Whether there are several members."""
 
     def bus(self) -> MemoryBus:
         """Create a bus that joins the hub when it is opened."""
@@ -31,10 +33,12 @@ class MemoryHub:
     def join(self, member: MemoryBus) -> None:
         """Add a member."""
         self._members[member.origin] = member
+        self.has_others = len(self._members) > 1
 
     def leave(self, member: MemoryBus) -> None:
         """Remove a member, and inform the others that its server is gone."""
         if self._members.pop(member.origin, None) is not None:
+            self.has_others = len(self._members) > 1
             for other in self._members.values():
                 other.receive_server_gone(member.origin)
 
@@ -76,6 +80,11 @@ class MemoryBus:
     def stats(self) -> BusStats:
         """Live statistics."""
         return self._stats
+
+    @property
+    def has_others(self) -> bool:
+        """False without another member."""
+        return self._hub.has_others
 
     async def open(self, listener: BusListener) -> None:
         """Join the hub."""

@@ -62,7 +62,7 @@ class Adapter(Generic[MemberT]):
 class BroadcastOperator(Generic[MemberT]):
     """Selection of receivers of one event, which is encoded once; each method that selects returns a new operator."""
 
-    __slots__ = ("_adapter", "_codec", "_except_members", "_except_rooms", "_rooms")
+    __slots__ = ("_adapter", "_codec", "_except_members", "_except_rooms", "_rooms", "_single_room")
 
     def __init__(
         self,
@@ -77,6 +77,8 @@ class BroadcastOperator(Generic[MemberT]):
         self._rooms = rooms
         self._except_rooms = except_rooms
         self._except_members = except_members
+        # Set if the receivers are the members of one room, as for nearly all broadcasts.
+        self._single_room = rooms[0] if len(rooms) == 1 and not except_rooms and not except_members else None
 
     def to(self, *rooms: str) -> BroadcastOperator[MemberT]:
         """Add rooms."""
@@ -111,7 +113,7 @@ class BroadcastOperator(Generic[MemberT]):
 
     def _receivers(self) -> AbstractSet[MemberT]:
         adapter = self._adapter
-        if len(self._rooms) == 1 and not self._except_rooms and not self._except_members:
-            return adapter.members(self._rooms[0])
+        if self._single_room is not None:
+            return adapter.members(self._single_room)
         selected = adapter.union(self._rooms) if self._rooms else set(adapter.sockets.values())
         return selected - adapter.union(self._except_rooms) - self._except_members

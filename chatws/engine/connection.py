@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 
 from chatws.engine.admission import AdmissionRefused
@@ -27,10 +27,6 @@ _CLOSE_DELAY_S = 0.5
 socket.io-client handles CONNECT_ERROR and DISCONNECT one event-loop iteration after Engine.IO's CLOSE in the same poll:
 it would treat the close as a lost connection and reconnect.
 """
-
-_LARGE_ACK_BYTES = 16 * 1024
-"""Larger acks do not count against the write buffer limit: a page of history would disconnect the client that requested
-it."""
 
 
 class _PartialPacket:
@@ -151,7 +147,7 @@ class SocketIOConnection:
         if self._is_closing:
             return None
         kind = packet.type
-        if kind in (SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT):
+        if kind is SocketPacketType.EVENT or kind is SocketPacketType.BINARY_EVENT:
             return partial(self._handle_event, packet, buffers)
         if kind in (SocketPacketType.ACK, SocketPacketType.BINARY_ACK):
             self._handle_ack(packet, buffers)
@@ -162,16 +158,14 @@ class SocketIOConnection:
             return partial(self._handle_disconnect, packet)
         raise PacketError(ViolationKind.ORDER, "a client does not send CONNECT_ERROR")
 
-    async def _handle_event(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> None:
-        arrived_at = self.session.arrived_at  # read before the first await: a later packet would overwrite it
+    def _handle_event(
+        self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]
+    ) -> Coroutine[None, None, None] | None:
         socket = self._find_socket(packet.namespace)
         if socket is None or self._is_closing:
-            return
-        name, args = socketio.split_event(packet.raw_json)
-        ack_id = packet.ack_id
-        send_ack = None if ack_id is None else partial(self._send_ack, socket, ack_id)
-        event = IncomingEvent(name, args, buffers, send_ack, arrived_at)
-        await self._namespaces[packet.namespace].dispatch(socket, event)
+            return None
+        event = IncomingEvent(socket, packet.raw_json, packet.ack_id, buffers, self.session.arrived_at)
+        return self._namespaces[packet.namespace].dispatch(socket, event)
 
     def _handle_ack(self, packet: socketio.SocketPacket, buffers: tuple[bytes, ...]) -> None:
         socket = self._find_socket(packet.namespace)
@@ -275,14 +269,6 @@ class SocketIOConnection:
         if socket is None and namespace not in self._ended:
             raise PacketError(ViolationKind.ORDER, "packet for a namespace that is not connected")
         return socket
-
-    def _send_ack(self, socket: Socket, ack_id: int, values: tuple[object, ...]) -> None:
-        if not socket.connected:
-            return
-        chunk = socket.namespace.codec.ack(ack_id, values)
-        if len(chunk) > _LARGE_ACK_BYTES:
-            self.session.transport.add_allowance(len(chunk))
-        self.session.send(chunk)
 
     def _close_soon(self, reason: DisconnectReason) -> None:
         self._is_closing = True

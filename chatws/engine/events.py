@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
 from chatws.engine.errors import AlreadyAnswered
+from chatws.wire.socketio import split_event
 
 
 class DisconnectReason(StrEnum):
@@ -60,28 +62,60 @@ class Handshake:
     """Unix time in seconds."""
 
 
-class IncomingEvent:
-    """Event received from a client; the JSON syntax of ``args`` is checked, their values are not decoded yet."""
+class AckSender(Protocol):
+    """Socket that an event came from."""
 
-    __slots__ = ("_is_answered", "_send_ack", "args", "arrived_at", "buffers", "name", "wants_ack")
+    def send_ack(self, ack_id: int, values: tuple[object, ...]) -> None:
+        """Send an ack; dropped if the client has disconnected."""
+
+
+class IncomingEvent:
+    """Event received from a client; its payload is read by ``name`` and ``args``, or by the program itself."""
+
+    __slots__ = ("_ack_id", "_is_answered", "_parts", "_socket", "arrived_at", "buffers", "raw_json")
 
     def __init__(
         self,
-        name: str,
-        args: list[msgspec.Raw],
-        buffers: tuple[bytes, ...],
-        send_ack: Callable[[tuple[object, ...]], None] | None,
+        socket: AckSender,
+        raw_json: str,
+        ack_id: int | None = None,
+        buffers: tuple[bytes, ...] = (),
         arrived_at: float | None = None,
     ) -> None:
-        self.name = name
-        self.args = args
+        self.raw_json = raw_json
+        """JSON array of name and arguments, as received: its syntax is not checked."""
         self.buffers = buffers
         """Attachments referenced by the placeholders in ``args``."""
         self.arrived_at = arrived_at
         """Arrival in the event loop's time if the event was queued behind earlier ones; None if it was not."""
-        self.wants_ack = send_ack is not None
-        self._send_ack = send_ack
+        self._socket = socket
+        self._ack_id = ack_id
         self._is_answered = False
+        # Set when ``name`` or ``args`` is first read.
+        self._parts: tuple[str, list[msgspec.Raw]] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the event.
+
+        Raises:
+            PacketError: the payload is not a JSON array that begins with a string, or the name is reserved.
+        """
+        return self._split()[0]
+
+    @property
+    def args(self) -> list[msgspec.Raw]:
+        """Arguments, whose syntax is checked and whose values are not decoded.
+
+        Raises:
+            PacketError: as ``name``.
+        """
+        return self._split()[1]
+
+    @property
+    def wants_ack(self) -> bool:
+        """True if the client requested an ack."""
+        return self._ack_id is not None
 
     @property
     def is_answered(self) -> bool:
@@ -97,6 +131,11 @@ class IncomingEvent:
         """
         if self._is_answered:
             raise AlreadyAnswered(self.name)
-        if self._send_ack is not None:
-            self._send_ack(values)
+        if self._ack_id is not None:
+            self._socket.send_ack(self._ack_id, values)
         self._is_answered = True
+
+    def _split(self) -> tuple[str, list[msgspec.Raw]]:
+        if self._parts is None:
+            self._parts = split_event(self.raw_json)
+        return self._parts

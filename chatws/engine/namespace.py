@@ -77,7 +77,7 @@ class EventRouter:
         """Handle one event and send its ack.
 
         Raises:
-            PacketError: attachments and placeholders do not match.
+            PacketError: the payload is malformed, or attachments and placeholders do not match.
         """
         route = self._routes.get(event.name)
         if route is None:

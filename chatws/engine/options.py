@@ -77,6 +77,7 @@ class EngineStats:
     slow_closed: int = 0
     packets_in: int = 0
     packets_out: int = 0
+    """Packets and control frames that were passed to the kernel or taken by a poll."""
     bytes_in: int = 0
     """Payload bytes (text counts characters) of WebSocket messages and polling packets."""
     bytes_out: int = 0

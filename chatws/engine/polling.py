@@ -238,7 +238,11 @@ class PollingTransport:
             finally:
                 self._context.poll_monitor.discard(self)
                 self._waiter = None
-        return _encode_body(self.take_outbox() or [_NOOP_FRAME])
+        chunks = self.take_outbox()
+        stats = self._context.stats
+        stats.packets_out += len(chunks)
+        stats.bytes_out += sum(map(len, chunks))
+        return _encode_body(chunks or [_NOOP_FRAME])
 
     def take_outbox(self) -> list[bytes]:
         """Empty the outbox and return its frames."""

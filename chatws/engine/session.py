@@ -108,12 +108,7 @@ class EngineSession:
             self._auth_deadline = self.context.loop.call_later(timeout_s, self._auth_deadline_passed)
 
     def send(self, chunk: bytes) -> None:
-        """Send whole frames on the current transport."""
-        if self.is_closed:
-            return
-        stats = self.context.stats
-        stats.packets_out += 1
-        stats.bytes_out += len(chunk)
+        """Send whole frames on the current transport; that of a closed session drops them."""
         self.transport.write(chunk)
 
     def accept(self, message: str | bytes) -> Work | None:
@@ -142,7 +137,8 @@ class EngineSession:
         self._running += 1
         self.arrived_at = arrived_at
         try:
-            await work()
+            if (handling := work()) is not None:
+                await handling
             if self.transport.is_full:
                 await self.transport.drain()
         except WireError as error:

@@ -23,6 +23,10 @@ else:
 
     DataT = TypeVar("DataT")
 
+_LARGE_ACK_BYTES = 16 * 1024
+"""Larger acks do not count against the write buffer limit: a page of history would disconnect the client that requested
+it."""
+
 
 class SocketNamespace(Protocol):
     """Namespace of a socket."""
@@ -189,9 +193,19 @@ class Socket(Generic[DataT]):
     def deliver(self, chunk: bytes) -> None:
         """Send encoded frames."""
         if self.connected:
-            self._session.send(chunk)
+            self._session.transport.write(chunk)
         elif self._early is not None:
             self._early.append(chunk)
+
+    def send_ack(self, ack_id: int, values: tuple[object, ...]) -> None:
+        """Send the ack of a received event; called by the engine."""
+        if not self.connected:
+            return
+        chunk = self.namespace.codec.ack(ack_id, values)
+        transport = self._session.transport
+        if len(chunk) > _LARGE_ACK_BYTES:
+            transport.add_allowance(len(chunk))
+        transport.write(chunk)
 
     def complete_connect(self) -> None:
         """Become connected and send early frames; called by the engine after the response to CONNECT."""

@@ -13,8 +13,11 @@ READ_AHEAD_BYTES = 64 * 1024
 READ_AHEAD_FOR_ACK_BYTES = 1024 * 1024
 """The same while a call waits for the client's ack, which may arrive behind everything that the client sent before."""
 
-Work = partial[Coroutine[None, None, None]]
-"""Handler of one received packet, called and awaited in order; dropped if its session is closed before."""
+Work = partial[Coroutine[None, None, None]] | partial[Coroutine[None, None, None] | None]
+"""Handler of one received packet, called in order and awaited; dropped if its session is closed before.
+
+It returns None if nothing is left to be awaited.
+"""
 
 
 class Transport(Protocol):

@@ -46,7 +46,7 @@ def accept_websocket(context: EngineContext, request: web.Request) -> WebSocketT
         raise ConnectionResetError
     limit_send_buffer(tcp, context.options.send_buffer_bytes)
     transport = WebSocketTransport(context, tcp)
-    transport.write(response)
+    tcp.write(response)
     trailing = detach_connection(request, tcp, transport)
     if trailing:
         transport.data_received(trailing)
@@ -117,11 +117,7 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
 
     async def receive(self) -> ReceivedItem:
         """Return the next item."""
-        if self._queue:
-            return self._take_queued()
-        self._queue = self._arrived_at = None
-        self._waiter = self._context.loop.create_future()
-        return await self._waiter
+        return self._take_queued() if self._queue else await self._next_arrival()
 
     def attach(self, session: EngineSession) -> None:
         """Pass messages to a session from now on, those already queued included."""
@@ -263,6 +259,12 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
         if self._is_queue_full():
             self._pause()
 
+    def _next_arrival(self) -> asyncio.Future[ReceivedItem]:
+        """Return the future of the item that arrives next; nothing is queued."""
+        self._queue = self._arrived_at = None
+        self._waiter = self._context.loop.create_future()
+        return self._waiter
+
     def _take_queued(self) -> ReceivedItem:
         assert self._queue
         item, size, self._arrived_at = self._queue.popleft()
@@ -274,7 +276,8 @@ class WebSocketTransport(WriteBuffer, asyncio.Protocol):
     async def _run(self, session: EngineSession) -> None:
         """Handle received items in order, to the end of the connection."""
         try:
-            while isinstance(item := await self.receive(), partial):
+            # Not ``receive``: a coroutine less for every message.
+            while isinstance(item := self._take_queued() if self._queue else await self._next_arrival(), partial):
                 await session.run(item, self._arrived_at)
             await self._finish(session, item if isinstance(item, FrameError) else None)
         except BaseException:

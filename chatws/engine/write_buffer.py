@@ -57,15 +57,22 @@ class WriteBuffer:
 
     def flush(self) -> None:
         """Pass the buffer to the asyncio transport; abort the client if the limit is exceeded."""
-        if not self._pending:
+        pending, tcp = self._pending, self._tcp
+        packets = len(pending)
+        if not packets:
             return
-        chunk = self._take_pending()
-        tcp = self._tcp
+        chunk = pending[0] if packets == 1 else b"".join(pending)
+        pending.clear()
+        self._pending_bytes = 0
         if tcp.is_closing():
             return
         waiting = tcp.get_write_buffer_size()
         tcp.write(chunk)
-        self.written_bytes += len(chunk)
+        size = len(chunk)
+        self.written_bytes += size
+        stats = self._context.stats
+        stats.packets_out += packets
+        stats.bytes_out += size
         buffered = tcp.get_write_buffer_size()
         if not buffered and not self._is_encrypted:
             return
@@ -108,13 +115,6 @@ class WriteBuffer:
         self._pending.clear()
         self._pending_bytes = 0
         self._tcp.abort()
-
-    def _take_pending(self) -> bytes:
-        pending = self._pending
-        chunk = pending[0] if len(pending) == 1 else b"".join(pending)
-        pending.clear()
-        self._pending_bytes = 0
-        return chunk
 
 
 def limit_send_buffer(tcp: asyncio.Transport, size: int) -> None:

@@ -17,6 +17,11 @@ from chatws.protocol.spec import COMMANDS, EVENTS, CommandSpec
 _COMMAND_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(row.payload, strict=True) for name, row in (COMMANDS | REST_COMMANDS).items()
 }
+_REQUEST_PACKETS = [
+    msgspec.defstruct(name, [("payload", row.payload)], namespace={"row": row}, tag=name, array_like=True)
+    for name, row in COMMANDS.items()
+]
+_decode_request: Callable[[str], Any] = msgspec.json.Decoder(reduce(or_, _REQUEST_PACKETS)).decode
 _EVENT_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(row.payload) for name, row in EVENTS.items()
 }
@@ -33,6 +38,18 @@ _decode_refused_ack: Callable[[str], Any] = msgspec.json.Decoder(
     msgspec.defstruct("Refusal", [("reply", responses.Refused)], array_like=True)
 ).decode
 _EMPTY_PAYLOAD = msgspec.Raw(b"{}")
+
+
+def decode_request(raw_json: str) -> tuple[CommandSpec, Any] | None:
+    """Decode a client event from the JSON array ``[name, payload]`` in one step.
+
+    Return None if it is not valid, or has no payload: `find_command` and `decode_command` then find the reason.
+    """
+    try:
+        packet = _decode_request(raw_json)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+    return packet.row, packet.payload
 
 
 def find_command(name: str) -> CommandSpec:

@@ -33,9 +33,7 @@ class SystemClock:
         """Unix time, milliseconds."""
         return time.time_ns() // 1_000_000
 
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)  # a method would be called several times for each message
 
     def call_later(self, delay_s: float, callback: Callable[[*Args], object], *args: *Args) -> asyncio.TimerHandle:
         """Schedule a callback with the event loop's own clock."""

@@ -8,6 +8,7 @@ time; with plain numbers it takes less than 1 %.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -51,17 +52,13 @@ class RequestCounters:
     """Number of requests by event and outcome, and their durations by event."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], int] = {}
-        self._times: dict[str, DurationHistogram] = {}
+        self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._times: defaultdict[str, DurationHistogram] = defaultdict(DurationHistogram)
 
     def add(self, event: str, outcome: str, seconds: float) -> None:
         """Count a request; both labels come from the contract's tables, so that clients cannot create labels."""
-        key = event, outcome
-        self._counts[key] = self._counts.get(key, 0) + 1
-        duration = self._times.get(event)
-        if duration is None:
-            duration = self._times[event] = DurationHistogram()
-        duration.observe(seconds)
+        self._counts[event, outcome] += 1
+        self._times[event].observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the counter and the histogram."""

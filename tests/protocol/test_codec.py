@@ -1,14 +1,54 @@
-"""Decoding of event packets and acks."""
+"""Decoding of requests, event packets and acks."""
 
 from __future__ import annotations
+
+import itertools
 
 import msgspec
 import pytest
 
-from chatws.protocol.codec import decode_ack, decode_event_packet
-from chatws.protocol.errors import ErrorCode
+from chatws.protocol.codec import decode_ack, decode_command, decode_event_packet, decode_request, find_command
+from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.events import LeftConversation
 from chatws.protocol.responses import MarkAck, Refused
+from chatws.protocol.spec import COMMANDS
+from chatws.wire.errors import PacketError
+from chatws.wire.socketio import split_event
+
+PAYLOADS = [
+    '"conv-1"',
+    '{"conversationId":"conv-1","content":"text","clientMessageId":"m-1","later":[{}]}',
+    '{"conversationId":"conv-1","seq":7,"version":1,"token":"t","status":"away","limit":5,"afterSeq":0}',
+    '{"conversationId":7,"content":null,"seq":"7"}',
+    "{}",
+    "null",
+    '{"conversationId":"conv-1","content":"text"},"more",[1]',
+    '{"conversationId":"conv-1","content":"text"},nul',
+    '{"conversationId":"conv-1",',
+    '{"a":' * 2_000,
+]
+
+
+def decode_in_steps(raw_json: str) -> object:
+    try:
+        name, args = split_event(raw_json)
+        row = find_command(name)
+        return row, decode_command(row, args)
+    except (ChatError, PacketError):
+        return None
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "unknown", "disconnect", "send\\u005fmessage"])
+def test_request_is_decoded_as_in_steps_or_not_at_all(name: str) -> None:
+    for payload, end in itertools.product(PAYLOADS, ("]", "]]", "] ", "")):
+        raw_json = f'["{name}",{payload}{end}'
+        assert decode_request(raw_json) in (None, decode_in_steps(raw_json))
+
+
+def test_valid_request_is_decoded_at_once() -> None:
+    raw_json = f'["send_message",{PAYLOADS[1]}]'
+    assert decode_request(raw_json) == decode_in_steps(raw_json)
+    assert decode_request('["send_message"]') is None
 
 
 def test_event_packet_is_decoded_from_name_and_first_argument() -> None:

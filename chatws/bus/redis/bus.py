@@ -101,6 +101,11 @@ class RedisBus:
         """Live statistics."""
         return self._stats
 
+    @property
+    def has_others(self) -> bool:
+        """True: a server may connect to Redis at any time."""
+        return True
+
     async def open(self, listener: BusListener) -> None:
         """Start the bus; return when Redis is connected or the first attempt has failed."""
         self._listener = listener

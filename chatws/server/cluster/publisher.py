@@ -66,7 +66,8 @@ class ClusterPublisher:
 
     def publish_message(self, message: Message) -> None:
         """Publish a committed message."""
-        self._bus.publish(conversation_channel(message.conversation_id), MessageStored(message=message))
+        if self._bus.has_others:
+            self._bus.publish(conversation_channel(message.conversation_id), MessageStored(message=message))
 
     def publish_change(self, before: Conversation | None, after: Conversation) -> None:
         """Publish a conversation's new status or assignee."""
@@ -76,6 +77,8 @@ class ClusterPublisher:
 
     def publish_inbox_update(self, conversation_id: str) -> None:
         """Publish a conversation's change to the inboxes: at once, further changes once at the end of the period."""
+        if not self._bus.has_others:
+            return
         if conversation_id in self._updated:
             self._updated_again.add(conversation_id)
             return

@@ -76,7 +76,7 @@ class SocketAdapter:
         if event.arrived_at is None and lifecycle.is_extension_due(self._services, connection):
             await lifecycle.extend_session(self._services, connection)
         context = RequestContext(connection.identity, connection.rate_limiter, connection)
-        reply = await self._pipeline.run(context, event.name, event.args, event.arrived_at)
+        reply = await self._pipeline.run(context, event)
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):

@@ -30,6 +30,7 @@ class HostedConversation:
     """In-memory state of a conversation that has a member on this server."""
 
     __slots__ = (
+        "broadcast",
         "conversation",
         "delivered",
         "last_message",
@@ -42,11 +43,17 @@ class HostedConversation:
     )
 
     def __init__(
-        self, conversation: Conversation, typing: ConversationTyping, subscription: asyncio.Future[None]
+        self,
+        conversation: Conversation,
+        namespace: Namespace,
+        typing: ConversationTyping,
+        subscription: asyncio.Future[None],
     ) -> None:
         self.conversation = conversation
         """State after the last change of status or assignee; `current` adds the latest message."""
         self.room = room_name(conversation.conversation_id)
+        self.broadcast = namespace.to(self.room)
+        """Selection of the members; made once, because every message needs it."""
         self.delivered = conversation.head_seq
         """``seq`` of the last message delivered to the room."""
         self.last_message = conversation.last_message
@@ -127,7 +134,7 @@ class Hub:
     def _host(self, conversation: Conversation) -> HostedConversation:
         conversation_id = conversation.conversation_id
         subscription = self._cluster.subscribe_conversation(conversation_id)
-        hosted = HostedConversation(conversation, self._make_typing(conversation_id), subscription)
+        hosted = HostedConversation(conversation, self._namespace, self._make_typing(conversation_id), subscription)
         self._hosted[conversation_id] = hosted
         subscription.add_done_callback(lambda done: self._subscribed(hosted, done))
         return hosted
@@ -171,7 +178,7 @@ class Hub:
         hosted = self._hosted.get(conversation.conversation_id)
         if hosted is not None and conversation.version > hosted.conversation.version:
             hosted.conversation = conversation
-            self._namespace.to(hosted.room).emit("conversation_updated", ConversationUpdated(conversation=conversation))
+            hosted.broadcast.emit("conversation_updated", ConversationUpdated(conversation=conversation))
 
     def deliver(self, message: Message) -> None:
         """Deliver a committed message to the room, in order and once; a gap is read from the database after a wait."""
@@ -190,7 +197,7 @@ class Hub:
     def _emit(self, hosted: HostedConversation, message: Message) -> None:
         hosted.delivered = message.seq
         hosted.last_message = message
-        self._namespace.to(hosted.room).emit("message_received", message)
+        hosted.broadcast.emit("message_received", message)
 
     async def _repair(self, hosted: HostedConversation) -> None:
         try:

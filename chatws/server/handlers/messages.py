@@ -24,7 +24,8 @@ async def may_send(services: Services, context: RequestContext, payload: SendMes
     if services.draining:
         raise ChatError(ErrorCode.DRAINING)
     content = normalise_content(payload.content)
-    return await policy.joined(services, context, payload), content
+    conversation = policy.find_joined(services, context, payload.conversation_id)
+    return conversation or await policy.joined(services, context, payload), content
 
 
 async def send_message(
@@ -36,23 +37,24 @@ async def send_message(
     that the customer does not read the reply of an agent in a conversation that waits for one.
     """
     conversation, content = authorized
+    user = context.user
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
-    draft = Draft(conversation.conversation_id, context.user, content, client_message_id)
-    if context.user.role == "admin" and conversation.is_unclaimed:
-        await services.conversations.assign_to_agent(context.user, conversation)
+    draft = Draft(conversation.conversation_id, user, content, client_message_id)
+    if user.role == "admin" and conversation.is_unclaimed:
+        await services.conversations.assign_to_agent(user, conversation)
     stored = await services.conversations.append(draft)
     hosted = services.hub.get(conversation.conversation_id)
     if hosted is not None and context.connection is not None:
-        hosted.typing.end(context.user.user_id, context.connection)
+        hosted.typing.end(user.user_id, context.connection)
     if not stored.duplicate:
         # The conversation may have been reassigned during the append, here or on another server.
         current = services.conversations.known_state(conversation, stored) or await services.conversations.refresh(
             conversation
         )
-        if context.user.role == "customer":
+        if user.role == "customer":
             services.bot.customer_wrote(current, stored.message)
         elif current.is_unclaimed:
-            await services.conversations.assign_to_agent(context.user, current)
+            await services.conversations.assign_to_agent(user, current)
     return acknowledge(stored)
 
 

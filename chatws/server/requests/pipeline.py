@@ -7,18 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
+from chatws.engine import IncomingEvent
 from chatws.logging import RateLimitedLogger
 from chatws.protocol import codec
 from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.responses import Ok, Refused
 from chatws.protocol.spec import CommandSpec
+from chatws.server.auth.identity import Identity
 from chatws.server.requests.context import RequestContext
 from chatws.server.requests.deadline import Deadline
 from chatws.server.services import Services
 from chatws.store import interface as store
+from chatws.wire.errors import PacketError
 
 _log = logging.getLogger("chatws.pipeline")
 
@@ -55,28 +57,29 @@ class Pipeline:
         self._services = services
         self._routes = routes
         self._monotonic = services.clock.monotonic
+        self._now_ms = services.clock.now_ms
         self._logger = RateLimitedLogger(_log, services.clock.monotonic)
         self._deadline = Deadline(max(services.settings.ack_deadline_ms - ANSWER_MARGIN_MS, 50) / 1000)
 
-    async def run(
-        self, context: RequestContext, name: str, args: list[msgspec.Raw], arrived_at: float | None = None
-    ) -> Ok | Refused:
-        """Run a client's event; a failure is returned as `Refused`, never raised.
+    async def run(self, context: RequestContext, event: IncomingEvent) -> Ok | Refused:
+        """Run a client's event; a failure is returned as `Refused`. The deadline counts from the event's arrival.
 
-        ``arrived_at`` (event loop time) is set if the event was queued: the deadline counts from then.
+        Raises:
+            PacketError: the event is not a JSON array that begins with a name.
         """
         began = self._monotonic()
         try:
-            self._check_total(context)
-            row = codec.find_command(name)
-            payload = codec.decode_command(row, args)
+            self._check_total(context, began)
+            row, payload = codec.decode_request(event.raw_json) or _decode(event)
             with self._deadline:
-                if arrived_at is not None:
-                    self._deadline.count_from(arrived_at)
-                reply = await self._handle(row, context, payload)
+                if event.arrived_at is not None:
+                    self._deadline.count_from(event.arrived_at)
+                reply = await self._handle(row, context, payload, began)
+        except PacketError:
+            raise
         except Exception as problem:  # noqa: BLE001  every failure of a handler becomes an error reply
-            return self._refused(name, problem, began)
-        self._services.metrics.request(name, "ok", self._monotonic() - began)
+            return self._refused(event.name, problem, began)
+        self._services.metrics.requests.add(row.name, "ok", self._monotonic() - began)
         return reply
 
     async def run_operation(self, row: CommandSpec, prepare: Prepare) -> Ok | Refused:
@@ -85,11 +88,12 @@ class Pipeline:
         try:
             with self._deadline:
                 context, payload = await prepare()
-                self._check_total(context)
-                reply = await self._handle(row, context, payload)
+                now = self._monotonic()
+                self._check_total(context, now)
+                reply = await self._handle(row, context, payload, now)
         except Exception as problem:  # noqa: BLE001  likewise
             return self._refused(row.name, problem, began)
-        self._services.metrics.request(row.name, "ok", self._monotonic() - began)
+        self._services.metrics.requests.add(row.name, "ok", self._monotonic() - began)
         return reply
 
     def _refused(self, name: str, problem: Exception, began: float) -> Refused:
@@ -106,36 +110,37 @@ class Pipeline:
         elif code in _SERVER_FAULTS:
             self._logger.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
-    async def _handle(self, row: CommandSpec, context: RequestContext, payload: object) -> Ok:
-        self._check_identity(row, context)
-        route = self._routes[row.name]
-        if route.policy is None:
-            self._check_limit(row, context)
-            return await route.handler(self._services, context, payload)
-        authorized = await route.policy(self._services, context, payload)
-        self._check_limit(row, context)
-        return await route.handler(self._services, context, payload, authorized)
+    async def _handle(self, row: CommandSpec, context: RequestContext, payload: object, now: float) -> Ok:
+        """Check identity, policy and the rate limit of the request's kind, in this order, and call the handler."""
+        self._check_identity(row, context.identity)
+        route, services, limiter = self._routes[row.name], self._services, context.rate_limiter
+        authorized = () if route.policy is None else (await route.policy(services, context, payload),)
+        if limiter is not None:
+            limiter.check(row.limit, now)
+        return await route.handler(services, context, payload, *authorized)
 
-    def _check_limit(self, row: CommandSpec, context: RequestContext) -> None:
-        if context.rate_limiter is not None:
-            context.rate_limiter.check(row.limit, self._monotonic())
-
-    def _check_total(self, context: RequestContext) -> None:
+    def _check_total(self, context: RequestContext, now: float) -> None:
         """Count a request against the total limit before it is decoded, so that malformed requests are limited too."""
         if context.rate_limiter is not None:
-            context.rate_limiter.check_total(self._monotonic())
+            context.rate_limiter.check_total(now)
 
-    def _check_identity(self, row: CommandSpec, context: RequestContext) -> None:
+    def _check_identity(self, row: CommandSpec, identity: Identity | None) -> None:
         if not row.roles:
-            if context.identity is not None:
+            if identity is not None:
                 raise ChatError(ErrorCode.BAD_REQUEST, "Already authenticated.")
             return
-        if context.identity is None:
+        if identity is None:
             raise ChatError(ErrorCode.UNAUTHORIZED)
-        if context.identity.user.role not in row.roles:
+        if identity.user.role not in row.roles:
             raise ChatError(ErrorCode.FORBIDDEN)
-        if context.identity.expires_at_ms <= self._services.clock.now_ms() and row.name != "refresh_token":
-            raise ChatError(_EXPIRED[context.identity.kind])
+        if identity.expires_at_ms <= self._now_ms() and row.name != "refresh_token":
+            raise ChatError(_EXPIRED[identity.kind])
+
+
+def _decode(event: IncomingEvent) -> tuple[CommandSpec, Any]:
+    """Decode an event step by step, to find the reason if it is invalid."""
+    row = codec.find_command(event.name)
+    return row, codec.decode_command(row, event.args)
 
 
 def translate(problem: Exception) -> ChatError:

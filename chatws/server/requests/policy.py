@@ -45,13 +45,20 @@ async def joined(services: Services, context: RequestContext, payload: str | InC
         ChatError: ``not_joined``, or as `member`.
     """
     conversation_id = conversation_id_of(payload)
-    if context.connection is None:
-        return check_member(context.user, await services.hub.current(conversation_id))
-    hosted = services.hub.get(conversation_id) if conversation_id in context.connection.joined else None
-    if hosted is None:
-        check_member(context.user, await services.hub.current(conversation_id))
-        raise ChatError(ErrorCode.NOT_JOINED)
-    return hosted.conversation
+    conversation = find_joined(services, context, conversation_id)
+    if conversation is None:
+        conversation = check_member(context.user, await services.hub.current(conversation_id))
+        if context.connection is not None:
+            raise ChatError(ErrorCode.NOT_JOINED)
+    return conversation
+
+
+def find_joined(services: Services, context: RequestContext, conversation_id: str) -> Conversation | None:
+    """Return the conversation if the request's connection has joined it."""
+    if context.connection is None or conversation_id not in context.connection.joined:
+        return None
+    hosted = services.hub.get(conversation_id)
+    return None if hosted is None else hosted.conversation
 
 
 def check_member(user: User, conversation: Conversation | None) -> Conversation:

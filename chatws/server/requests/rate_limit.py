@@ -22,10 +22,12 @@ class TokenBucket:
 
     def take(self, now: float) -> float:
         """Take a token and return 0.0, or return the seconds until one is available."""
-        wait_s = self.wait_s(now)
-        if not wait_s:
-            self._tokens -= 1.0
-        return wait_s
+        tokens = self._tokens + (now - self._updated_at) * self._per_s - 1.0  # not `wait_s`: every request does this
+        if tokens < 0.0:
+            return self.wait_s(now)
+        self._tokens = min(self._capacity - 1.0, tokens)
+        self._updated_at = now
+        return 0.0
 
     def give_back(self) -> None:
         """Undo a `take`."""
@@ -59,7 +61,8 @@ class RateLimiter:
         Raises:
             ChatError: ``rate_limited`` with ``retryAfterMs``.
         """
-        raise_if_limited(self._total.take(now))
+        if wait_s := self._total.take(now):
+            raise_if_limited(wait_s)
 
     def check(self, limit: Limit, now: float) -> None:
         """Count a request against the limit of its kind.
@@ -69,10 +72,9 @@ class RateLimiter:
         Raises:
             ChatError: ``rate_limited`` with ``retryAfterMs``.
         """
-        if limit is Limit.SEND:
-            raise_if_limited(self._send.take(now))
-        elif limit is Limit.JOIN:
-            raise_if_limited(self._join.take(now))
+        bucket = self._send if limit is Limit.SEND else self._join if limit is Limit.JOIN else None
+        if bucket is not None and (wait_s := bucket.take(now)):
+            raise_if_limited(wait_s)
 
 
 def raise_if_limited(wait_s: float) -> None:
