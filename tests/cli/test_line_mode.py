@@ -232,6 +232,8 @@ def test_line_mode_simulates_connection_faults(chatws: RunCommand, customer: lis
     assert "give a number of seconds" in done.stdout
     assert "connection lost (cut on request)" in done.stdout
     assert "written meanwhile" in chatws(*customer).stdout
+    found = chatws(*customer, "--history", "0", stdin="/search MEANWHILE\n/search nowhere\n/search\n").stdout
+    assert re.search("found 'MEANWHILE':\n.*\n.*written meanwhile\n.*nothing found\n.*give a text", found)
     assert chatws(*customer, "--wait", "20", stdin="/expire\n").returncode == 4
 
 

@@ -12,6 +12,7 @@ COMMANDS: Final[dict[str, SlashCommand]] = {
     **LINE_COMMANDS,
     "retry": SlashCommand("", "send failed messages again", "write"),
     "transcript": SlashCommand("", "read the conversation in $PAGER", "read and search"),
+    "search": SlashCommand("text", "find messages; n and N go to the next, Esc ends", "read and search"),
     "list": SlashCommand(
         "[open, mine, queue or all]", "choose the filter of the list", "conversations", for_agents=True, choices=FILTERS
     ),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Role
     from chatws_cli.presentation.changes import Change
     from chatws_cli.presentation.thread import Thread
+    from chatws_cli.screen.search import Search
 
 
 class ScreenState(ChatState):
@@ -38,6 +39,8 @@ class ScreenState(ChatState):
         self.current_id: str | None = None
         self.is_newest_visible = True
         """Whether the newest messages are visible: the window has the focus and is scrolled to the end."""
+        self.search: Search | None = None
+        """Search in the open conversation, until Escape or another conversation."""
         self.message = ""
         """Latest notice that belongs to no conversation."""
         self.bell_count = 0
@@ -65,6 +68,7 @@ class ScreenState(ChatState):
         if self.current is not None:
             self.current.new_after = None
         self.current_id = conversation_id
+        self.search = None
         thread = self.threads[conversation_id]
         if thread.unread:
             thread.new_after = thread.own_mark

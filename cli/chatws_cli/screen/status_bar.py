@@ -22,6 +22,8 @@ _WORDS = {
 def typing_line(screen: ScreenState, below: int, columns: int) -> str:
     """Return the names of typing users, or another notice; ``below`` counts messages below the visible rows."""
     thread = screen.current
+    if screen.search is not None:
+        return head(screen.search.describe(), columns)
     if below:
         return head(f"▼ {below} new below (Ctrl+End)", columns)
     if thread is None or not thread.typing:

@@ -26,6 +26,7 @@ class SlashCommand(NamedTuple):
 COMMANDS: dict[str, SlashCommand] = {
     "history": SlashCommand("", "show older messages", "read and search"),
     "read": SlashCommand("", "mark everything as read", "read and search"),
+    "search": SlashCommand("text", "find messages in the history", "read and search"),
     "list": SlashCommand("", "list conversations", "conversations", for_agents=True),
     "join": SlashCommand("N or ID", "go to another conversation", "conversations", for_agents=True),
     "claim": SlashCommand("", "claim this one; a first reply does it too", "conversations", for_agents=True),

@@ -113,6 +113,11 @@ class TextRenderer:
         lines = [line for item in items for line in self._message(item)]
         return [self._notice("older messages:"), *lines, self._notice("end of the older messages")]
 
+    def matches(self, text: str, messages: Iterable[Message]) -> list[OutputLine]:
+        """Show the messages that a search has found."""
+        lines = [line for message in messages for line in self._message(self._state.item(message))]
+        return [self._notice(f"found {clean_line(text)!r}:"), *lines] if lines else [self._notice("nothing found")]
+
     def apply(self, event: object) -> list[OutputLine]:
         """Show an event; events of other conversations show nothing."""
         if isinstance(event, InboxAck):

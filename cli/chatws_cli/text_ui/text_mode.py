@@ -9,6 +9,7 @@ from chatws.client import AgentClient, ClientError, MessageReceived, RequestRefu
 from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
 from chatws.protocol.events import ConversationUpdated
+from chatws.protocol.limits import HISTORY_LIMIT
 from chatws_cli.text_ui import commands
 from chatws_cli.text_ui.chat_loop import NO_CONVERSATION, ChatLoop
 from chatws_cli.text_ui.editor import Changed
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from chatws.client import CustomerClient, SendHandle
-    from chatws.protocol.entities import Conversation
+    from chatws.protocol.entities import Conversation, Message
     from chatws.protocol.events import Authenticated
     from chatws.protocol.responses import JoinAck
     from chatws_cli.text_ui.chat_loop import ChatOptions
@@ -31,6 +32,9 @@ QUEUED_AFTER_S: Final = 1.0
 """A message without an ack for this long is shown as queued; most are stored within milliseconds."""
 
 _OLDER: Final = 20
+_SHOWN_MATCHES: Final = 20
+_SEARCHED_PAGES: Final = 50
+"""Bound of a search: 5,000 messages."""
 
 
 class TextMode(ChatLoop):
@@ -53,6 +57,7 @@ class TextMode(ChatLoop):
             "handoff": self._handoff,
             "bot": self._transition("assign_bot"),
             "history": self._older,
+            "search": self._search,
             "read": self._read,
             "status": self._status,
             "who": self._who,
@@ -220,6 +225,21 @@ class TextMode(ChatLoop):
         if self.conversation_id is not None:
             page = await self.client.history(self.conversation_id, before_seq=self._renderer.first_seq, limit=_OLDER)
             self.console.show(self._renderer.older(page.messages))
+
+    async def _search(self, argument: str) -> None:
+        """Show the newest messages that contain a text."""
+        key, before_seq = self.conversation_id, None
+        if key is None or not argument:
+            self._notice("give a text: /search TEXT", LineKind.PROBLEM)
+            return
+        found: list[Message] = []
+        for _ in range(_SEARCHED_PAGES):
+            page = await self.client.history(key, before_seq=before_seq, limit=HISTORY_LIMIT)
+            found = [one for one in page.messages if argument.casefold() in one.content.casefold()] + found
+            if len(found) >= _SHOWN_MATCHES or not page.has_more_before or not page.messages:
+                break
+            before_seq = page.messages[0].seq
+        self.console.show(self._renderer.matches(argument, found[-_SHOWN_MATCHES:]))
 
     async def _read(self, argument: str) -> None:
         del argument

@@ -125,6 +125,8 @@ class ChatView(Actions, Vertical):
     async def _typed(self) -> None:
         text = self.composer.text
         self._show_completions(completions(text, is_agent=self.controller.is_agent, commands=COMMANDS))
+        if text:
+            self.controller.screen.search = None
         is_message = bool(text) and (not text.startswith("/") or text.startswith("//"))
         await self.controller.typing(is_typing=is_message)
 
@@ -134,6 +136,13 @@ class ChatView(Actions, Vertical):
             self.completion_list.choose(event.step)
         else:
             self._show_completions([])
+
+    @on(Composer.Searched)
+    def _searched(self, event: Composer.Searched) -> None:
+        if event.step:
+            self.controller.spawn(self.controller.move_search(event.step))
+        else:
+            self.controller.spawn(self.controller.search(""))
 
     def complete(self) -> bool:
         """Complete the typed command; return False if no list of completions is shown."""
@@ -175,7 +184,8 @@ class ChatView(Actions, Vertical):
         self._is_stale = False
         screen = self.controller.screen
         self._swap_drafts()
-        self.message_list.show(screen.current)
+        self.message_list.show(screen.current, screen.search)
+        self.composer.is_searching = screen.search is not None
         if self.controller.is_agent:
             rows = screen.listed.rows(screen.own_id, screen.threads, screen.users, screen.current_id, self.clock())
             name_part = f" ({screen.listed.name_part})" if screen.listed.name_part else ""

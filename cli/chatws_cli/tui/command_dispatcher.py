@@ -32,6 +32,7 @@ class CommandDispatcher:
             "handoff": self._handoff,
             "history": self._history,
             "read": self._read,
+            "search": self._search,
             "status": self._status,
             "who": self._who,
             "retry": self._retry,
@@ -94,6 +95,9 @@ class CommandDispatcher:
     async def _history(self, argument: str) -> None:
         del argument
         await self._controller.load_older()
+
+    async def _search(self, argument: str) -> None:
+        await self._controller.search(argument)
 
     async def _read(self, argument: str) -> None:
         del argument

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _CHOOSING = {"up": -1, "down": 1, "escape": 0}
+_SEARCHING = {"n": -1, "N": 1, "escape": 0}
 
 
 class Composer(TextArea):
@@ -33,19 +34,30 @@ class Composer(TextArea):
             super().__init__()
             self.step = step
 
+    class Searched(Message):
+        """An older (-1) or newer (1) match was requested, or the end of the search (0)."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
     def __init__(self, preferences: Preferences) -> None:
         super().__init__(theme="css", soft_wrap=True, compact=True, highlight_cursor_line=False, id=None)
         self.last = ""
         """Text sent last."""
         self.has_completions = False
         """Whether a list of completions is shown: arrow keys choose from it, Escape hides it."""
+        self.is_searching = False
+        """Whether the keys n, N and Escape belong to a search; any other text typed ends it."""
         self._send_keys = preferences.keys_for("send")
         self._newline_keys = preferences.keys_for("newline")
         self._recall_keys = preferences.keys_for("recall")
 
     def on_key(self, event: Key) -> None:
         """Send, insert a new line or recall the last text; other keys edit the text."""
-        if event.key in self._send_keys:
+        if self.is_searching and not self.text and event.key in _SEARCHING:
+            self.post_message(self.Searched(_SEARCHING[event.key]))
+        elif event.key in self._send_keys:
             self.post_message(self.Submitted(self.text))
         elif event.key in self._newline_keys:
             self.insert("\n")

@@ -14,6 +14,7 @@ from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import CommandError
 from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_path
+from chatws_cli.screen.search import Search
 from chatws_cli.screen.state import ScreenState
 
 if TYPE_CHECKING:
@@ -135,6 +136,33 @@ class ChatController:
         finally:
             self._loading.discard(key)
         self.screen.load(key, page.messages, has_more_before=page.has_more_before)
+        self.on_change()
+
+    async def search(self, text: str) -> None:
+        """Search the open conversation for a text; an empty one ends the search.
+
+        Raises:
+            ClientError: the server refused to send older messages.
+        """
+        thread = self.screen.current
+        self.screen.search = Search(thread, text) if thread is not None and text else None
+        await self.move_search(-1)
+
+    async def move_search(self, step: int) -> None:
+        """Go to an older (-1) or newer (1) match; load history until there is one.
+
+        Raises:
+            ClientError: the server refused to send older messages.
+        """
+        search = self.screen.search
+        if search is None:
+            self.on_change()
+            return
+        while not search.move(step) and step < 0 and search.thread.can_load_older and search is self.screen.search:
+            count = len(search.thread.messages())
+            await self.load_older()
+            if len(search.thread.messages()) == count:
+                break  # another request loads the page
         self.on_change()
 
     async def leave(self) -> None:

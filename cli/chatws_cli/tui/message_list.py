@@ -14,13 +14,14 @@ from textual.strip import Strip
 
 from chatws_cli.presentation.timeline_items import Block, MessageItem
 from chatws_cli.screen.layout import Rows, lay_out, spans
-from chatws_cli.tui.styles import MARKED, STYLES
+from chatws_cli.tui.styles import FOUND, MARKED, STYLES
 
 if TYPE_CHECKING:
     from textual.events import Resize
     from textual.selection import Selection
 
     from chatws_cli.presentation.thread import Thread
+    from chatws_cli.screen.search import Search
 
 _OLDER_WITHIN_ROWS = 3
 """Distance from the top at which the next page of history is requested."""
@@ -31,6 +32,10 @@ class _Drawn(NamedTuple):
     blocks: list[Block]
     read_seq: int
     size: Size
+    search: tuple[str, MessageItem | None]
+
+
+_NO_SEARCH: tuple[str, MessageItem | None] = ("", None)
 
 
 class MessageList(ScrollView, can_focus=False):
@@ -56,9 +61,10 @@ class MessageList(ScrollView, can_focus=False):
         self._columns = 0
         self._was_at_end = True
         """Whether the last scroll ended at the newest message; resizing and new text are not scrolls."""
+        self._search: Search | None = None
         self._style = Style()
         """Cached style of the widget; computing it takes longer than rendering a row."""
-        self._drawn = _Drawn(None, [], 0, Size(0, 0))
+        self._drawn = _Drawn(None, [], 0, Size(0, 0), _NO_SEARCH)
         """State drawn last by `show`; an unneeded redraw writes 10 kB to the terminal, also over SSH."""
 
     @property
@@ -66,12 +72,12 @@ class MessageList(ScrollView, can_focus=False):
         """Whether the newest message is visible."""
         return self.scroll_offset.y >= self.max_scroll_y
 
-    def show(self, thread: Thread | None) -> None:
-        """Draw a thread; stay at the end if scrolled there, otherwise keep the position."""
-        drawn = self._fingerprint(thread)
+    def show(self, thread: Thread | None, search: Search | None = None) -> None:
+        """Draw a thread; stay at the end if scrolled there, otherwise keep the position; scroll to a new match."""
+        drawn = self._fingerprint(thread, search)
         if drawn == self._drawn:
             return
-        self._drawn = drawn
+        previous, self._drawn = self._drawn, drawn
         self._style = self.rich_style
         stays_at_end = self._was_at_end or thread is not self._thread
         anchor = self._anchor()
@@ -82,6 +88,9 @@ class MessageList(ScrollView, can_focus=False):
             self.to_end()
         elif anchor is not None:
             self._return_to(*anchor)
+        match = drawn.search[1]
+        if match is not None and match is not previous.search[1] and match in self._layouts:
+            self._mark(match)
         self.refresh()
 
     def to_end(self) -> None:
@@ -100,9 +109,13 @@ class MessageList(ScrollView, can_focus=False):
         if not entries:
             return
         index = entries.index(self.marked) + direction if self.marked in entries else len(entries) - 1
-        self.marked = entries[max(0, min(index, len(entries) - 1))]
-        place = self._blocks.index(self.marked)
-        top, height = self._tops[place], len(self._layouts[self.marked])
+        self._mark(entries[max(0, min(index, len(entries) - 1))])
+
+    def _mark(self, item: MessageItem) -> None:
+        """Mark a message and scroll to it."""
+        self.marked = item
+        place = self._blocks.index(item)
+        top, height = self._tops[place], len(self._layouts[item])
         if top < self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True)
         elif top + height > self.scroll_offset.y + self.size.height:
@@ -126,7 +139,7 @@ class MessageList(ScrollView, can_focus=False):
     def on_resize(self, event: Resize) -> None:
         """Wrap the text for the new width."""
         del event
-        self.show(self._thread)
+        self.show(self._thread, self._search)
 
     def render_line(self, y: int) -> Strip:
         """Render one visible row."""
@@ -164,13 +177,17 @@ class MessageList(ScrollView, can_focus=False):
             text.append(span.text, STYLES[span.style])
         if block is self.marked:
             text.stylize(MARKED)
+        if self._drawn.search[0] and isinstance(block, MessageItem):
+            text.highlight_words([self._drawn.search[0]], FOUND, case_sensitive=False)
         return text
 
-    def _fingerprint(self, thread: Thread | None) -> _Drawn:
+    def _fingerprint(self, thread: Thread | None, search: Search | None) -> _Drawn:
+        self._search = search
+        shown = _NO_SEARCH if search is None else (search.text, search.found)
         size = Size(max(1, self.scrollable_content_region.width), self.size.height)
         if thread is None:
-            return _Drawn(None, [], 0, size)
-        return _Drawn(thread, thread.blocks(), thread.read_seq, size)
+            return _Drawn(None, [], 0, size, shown)
+        return _Drawn(thread, thread.blocks(), thread.read_seq, size, shown)
 
     def _arrange(self, blocks: list[Block]) -> None:
         columns = max(1, self.scrollable_content_region.width)

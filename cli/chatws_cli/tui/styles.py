@@ -23,6 +23,7 @@ STYLES: Final[dict[StyleName, Style]] = {
     "new": Style(color="red", bold=True),
 }
 MARKED: Final = Style(reverse=True)
+FOUND: Final = Style(color="black", bgcolor="yellow", bold=True, underline=True, reverse=False)
 
 CSS: Final = """
 * {

@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from chatws.store.interface import Draft
 from chatws_cli.screen.keys import KEYS
 from chatws_cli.tui import external_programs
 from chatws_cli.tui.help import HelpScreen
 from chatws_cli.tui.preferences import Preferences
+from chatws_cli.tui.styles import FOUND
 from tests.cli.tui.tui_driver import TuiDriver, agent_controller
 from tests.support.chat import until
+from tests.support.messages import ANN, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,3 +295,42 @@ async def test_help_is_grouped_by_task(grace: TuiDriver) -> None:
         "WRITE(.|\n)*Enter(.|\n)*/retry(.|\n)*READ AND SEARCH(.|\n)*Pageup(.|\n)*/history(.|\n)*PROGRAM"
     )
     assert "claim" not in grace.text
+
+
+async def test_search_highlights_moves_and_loads_older_history(
+    chat: RunningChat, open_tui: OpenTui, tmp_path: Path
+) -> None:
+    await fill(chat, 250, "plain")
+    await chat.parts.store.append(Draft("conv-1", ANN, "The PARCEL is late, my parcel!"))
+    await fill(chat, 120, "later")
+    await chat.parts.store.append(Draft("conv-1", ANN, "parcel again"))
+    ada = await open_tui(agent_controller(chat, tmp_path))
+    await ada.wait_for("parcel again")
+    await ada.write("/search parcel")
+    await ada.wait_for("parcel: match 1 of 1 +n older, N newer, Esc ends")
+    await ada.press("n")
+    await ada.wait_for("The PARCEL is late(.|\n)*parcel: match 2 of 2")
+    assert found_in(ada) == ["PARCEL", "parcel"]
+    await ada.press("N")
+    await ada.wait_for("match 1 of 2")
+    await ada.press("n", "n")
+    await ada.wait_for("match 2 of 2")
+    await until(lambda: ada.controller.screen.threads["conv-1"].first_seq == 1)
+    await ada.press("escape")
+    await ada.wait_until_absent("match 2 of 2")
+    await ada.press("n", "o")
+    assert ada.view.composer.text == "no"
+    await ada.press("enter")
+    await ada.write("/search nowhere")
+    await ada.wait_for("not found: nowhere")
+
+
+def found_in(driver: TuiDriver) -> list[str]:
+    """Return the highlighted words."""
+    strips = driver.app.screen._compositor.render_strips()
+    return [
+        segment.text
+        for strip in strips
+        for segment in strip
+        if segment.style and segment.style.bgcolor == FOUND.bgcolor and segment.text.strip()
+    ]
