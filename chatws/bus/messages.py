@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chatws.protocol.entities import Conversation, Id, Message, PresenceStatus, User
+from chatws.protocol.entities import Conversation, Id, Message, Note, PresenceStatus, User
 from chatws.protocol.events import BotNotice, MessageRead
 
 MAX_MESSAGE_BYTES = 256 * 1024
@@ -67,6 +67,12 @@ class ReadMoved(BusMessageBase, frozen=True, tag="read", kw_only=True):
     read: MessageRead
 
 
+class NotePublished(BusMessageBase, frozen=True, tag="note", kw_only=True):
+    """Stored note, for the agents who joined its conversation."""
+
+    note: Note
+
+
 class PresenceEntry(BusMessageBase, frozen=True, tag="presence", kw_only=True):
     """Presence of a user on one server.
 
@@ -113,6 +119,7 @@ BusMessage = (
     | ConversationTouched
     | TypingChanged
     | ReadMoved
+    | NotePublished
     | PresenceEntry
     | UserEvent
     | Revoked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -10,13 +11,14 @@ from msgspec import UNSET
 from chatws.client.base import ChatClient
 from chatws.client.core.event_names import Command, Event
 from chatws.client.options import ClientOptions
-from chatws.protocol.commands import ChangeConversation, RefreshToken, SubscribeInbox
-from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck
+from chatws.protocol.commands import AddNote, ChangeConversation, ConversationRef, RefreshToken, SubscribeInbox
+from chatws.protocol.ids import new_id
+from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck, NoteAck, NoteList
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatws.protocol.entities import Conversation, ConversationStatus
+    from chatws.protocol.entities import Conversation, ConversationStatus, Note
     from chatws.protocol.events import BotNotice
 
 
@@ -54,16 +56,34 @@ class AgentClient(ChatClient):
         return await self._change(Command.RELEASE_CONVERSATION, conversation_id, version)
 
     async def resolve_conversation(self, conversation_id: str, version: int) -> Conversation:
-        """Close a conversation; errors as for `claim_conversation`."""
+        """Resolve a conversation; errors as for `claim_conversation`."""
         return await self._change(Command.RESOLVE_CONVERSATION, conversation_id, version)
 
     async def reopen_conversation(self, conversation_id: str, version: int) -> Conversation:
-        """Reopen a closed conversation into the queue; errors as for `claim_conversation`."""
+        """Reopen a resolved conversation into the queue; errors as for `claim_conversation`."""
         return await self._change(Command.REOPEN_CONVERSATION, conversation_id, version)
 
     async def assign_bot(self, conversation_id: str, version: int) -> Conversation:
         """Assign a conversation to the bot, which replies to the last message; errors as for `claim_conversation`."""
         return await self._change(Command.ASSIGN_BOT, conversation_id, version)
+
+    async def add_note(self, conversation_id: str, content: str) -> Note:
+        """Add a note that only agents receive.
+
+        Raises:
+            RequestRefused: the content is invalid, or the conversation does not exist.
+        """
+        note_id = new_id(time.time_ns() // 1_000_000)
+        payload = AddNote(conversation_id=conversation_id, content=content, note_id=note_id)
+        return (await self._call(Command.ADD_NOTE, payload, NoteAck)).note
+
+    async def notes(self, conversation_id: str) -> list[Note]:
+        """Read the newest notes of a conversation, oldest first."""
+        return (await self._call(Command.LIST_NOTES, ConversationRef(conversation_id=conversation_id), NoteList)).notes
+
+    def on_note_added(self, callback: Callable[[Note], object]) -> Callable[[], None]:
+        """Call back when an agent adds a note to a joined conversation."""
+        return self._driver.dispatcher.on(Event.NOTE_ADDED, callback)
 
     def on_bot_notice(self, callback: Callable[[BotNotice], object]) -> Callable[[], None]:
         """Call back when the bot fails or hands a conversation off; requires `subscribe_inbox`."""

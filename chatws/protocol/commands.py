@@ -86,12 +86,20 @@ class Handoff(Wire, frozen=True, kw_only=True):
     reason: ShortText | UnsetType = UNSET
 
 
+class AddNote(Wire, frozen=True, kw_only=True):
+    """A note for other agents; a repeated ``noteId`` with the same content adds nothing."""
+
+    conversation_id: Id
+    content: str
+    note_id: Id | UnsetType = UNSET
+
+
 class Nothing(Wire, frozen=True, kw_only=True):
     """REST: a request without fields."""
 
 
 class ConversationRef(Wire, frozen=True, kw_only=True):
-    """REST: one conversation."""
+    """One conversation."""
 
     conversation_id: Id
 

@@ -68,6 +68,20 @@ class Conversation(Wire, frozen=True, kw_only=True):
         return self.head_seq == 0 and self.is_unclaimed
 
 
+class Note(Wire, frozen=True, kw_only=True):
+    """Note of an agent for other agents; customers never receive it. It is no message and has no ``seq`` of its own.
+
+    ``afterSeq`` is the last message of the conversation when the note was written, and decides where it is shown.
+    """
+
+    note_id: str
+    conversation_id: str
+    author: User
+    content: str
+    timestamp: Timestamp
+    after_seq: int
+
+
 class Presence(Wire, frozen=True, kw_only=True):
     """Presence status of a user; ``timestamp`` is the time of the last change."""
 

@@ -19,6 +19,9 @@ PAGE_BYTES = 128 * 1024
 HISTORY_LIMIT = 100
 HISTORY_DEFAULT = 50
 
+MAX_NOTES = 200
+"""Number of notes of a conversation that ``list_notes`` returns, the newest."""
+
 TYPING_EXPIRE_MS = 3_000
 """Time after the last ``typing_start`` at which typing ends."""
 

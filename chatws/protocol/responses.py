@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from chatws.protocol.entities import (
     Conversation,
     Message,
+    Note,
     Presence,
     ReadMark,
     Role,
@@ -87,6 +88,18 @@ class ConversationAck(Ok, frozen=True, kw_only=True):
     """The current state of a conversation."""
 
     conversation: Conversation
+
+
+class NoteAck(Ok, frozen=True, kw_only=True):
+    """The stored note."""
+
+    note: Note
+
+
+class NoteList(Ok, frozen=True, kw_only=True):
+    """The newest notes of a conversation, oldest first."""
+
+    notes: list[Note]
 
 
 class MarkAck(Ok, frozen=True, kw_only=True):

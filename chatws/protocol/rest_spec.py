@@ -94,6 +94,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/conversations/{conversationId}", REST_COMMANDS["get_conversation"]),
     Operation("GET", "/api/conversations/{conversationId}/messages", COMMANDS["history"]),
     Operation("POST", "/api/conversations/{conversationId}/messages", COMMANDS["send_message"]),
+    Operation("GET", "/api/conversations/{conversationId}/notes", COMMANDS["list_notes"]),
+    Operation("POST", "/api/conversations/{conversationId}/notes", COMMANDS["add_note"]),
     Operation("GET", "/api/messages", REST_COMMANDS["load_messages"]),
     Operation("POST", "/api/coze/chat", REST_COMMANDS["ask_bot"]),
     Operation("POST", "/api/users/{userId}/notifications", REST_COMMANDS["notify_user"]),

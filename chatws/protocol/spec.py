@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chatws.protocol import commands, events, responses
-from chatws.protocol.entities import Id, Message, Presence, Role
+from chatws.protocol.entities import Id, Message, Note, Presence, Role
 
 
 class Limit(StrEnum):
@@ -150,6 +150,21 @@ COMMANDS: dict[str, CommandSpec] = {
             "Assign a queued or assigned conversation to the bot, which replies to the last message.",
             roles=AGENTS,
         ),
+        CommandSpec(
+            "add_note",
+            commands.AddNote,
+            responses.NoteAck,
+            "Add a note for other agents, which customers never receive.",
+            roles=AGENTS,
+            limit=Limit.SEND,
+        ),
+        CommandSpec(
+            "list_notes",
+            commands.ConversationRef,
+            responses.NoteList,
+            "Read the notes of a conversation.",
+            roles=AGENTS,
+        ),
     )
 }
 
@@ -169,6 +184,7 @@ EVENTS: dict[str, EventSpec] = {
         ),
         EventSpec("message_read", events.MessageRead, "A member's read mark moved."),
         EventSpec("conversation_updated", events.ConversationUpdated, "A conversation changed."),
+        EventSpec("note_added", Note, "For agents who joined the conversation: an agent added a note."),
         EventSpec("bot_notice", events.BotNotice, "For inboxes: the bot failed, or handed off a conversation."),
         EventSpec("positions", events.Positions, "Heads of the joined conversations, every 30 s."),
         EventSpec("auth_expiring", events.AuthExpiring, "The token expires within a minute."),

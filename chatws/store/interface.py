@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from chatws.protocol.entities import Conversation, ConversationStatus, Message, ReadMark, User
+from chatws.protocol.entities import Conversation, ConversationStatus, Message, Note, ReadMark, User
 from chatws.store.errors import (
     AlreadyExists,
     AlreadyRunning,
@@ -304,6 +304,22 @@ class Store(Protocol):
             IdempotencyConflict: the id was used for other content.
             StaleVersion: ``expected_version`` was given and the conversation is no longer assigned to the bot.
         """
+        ...
+
+    async def add_note(self, note_id: str, conversation_id: str, author: User, content: str) -> tuple[Note, bool]:
+        """Store an agent's note; the flag tells whether this call added it.
+
+        A note is no message: it has no ``seq``, and changes neither head nor time of the conversation. Repeating an id
+        with the same author and content returns the first note.
+
+        Raises:
+            NotFound: no such conversation.
+            IdempotencyConflict: the id was used for another note.
+        """
+        ...
+
+    async def notes(self, conversation_id: str) -> list[Note]:
+        """Return the newest ``MAX_NOTES`` notes of a conversation, oldest first."""
         ...
 
     async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:

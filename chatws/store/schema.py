@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """Newest migration; stored here so that opening a new or current database does not import alembic (200 ms)."""
 
 EPOCH = "epoch"
@@ -117,4 +117,17 @@ read_marks = Table(
     Column("user_id", String(64), nullable=False),
     Column("seq", BigInteger, nullable=False),
     PrimaryKeyConstraint("conversation_id", "user_id"),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("note_id", String(64), primary_key=True),
+    Column("conversation_id", String(64), ForeignKey("conversations.conversation_id"), nullable=False),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("author_id", String(64), nullable=False),
+    Column("author_name", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Index(None, "conversation_id", "created_at_ms", "note_id"),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from sqlalchemy import update
 
 from chatws.store.errors import Unavailable
-from chatws.store.queries import accounts, conversations, erasure, messages, read_marks, sessions
+from chatws.store.queries import accounts, conversations, erasure, messages, notes, read_marks, sessions
 from chatws.store.schema import EPOCH, meta
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from chatws.protocol.entities import Conversation, ConversationStatus, ReadMark, User
+    from chatws.protocol.entities import Conversation, ConversationStatus, Note, ReadMark, User
     from chatws.store.interface import (
         Account,
         ConversationFilter,
@@ -172,6 +172,14 @@ class SqlStore:
     def append(self, draft: Draft) -> Coroutine[None, None, Stored]:
         # Returns the database's coroutine: wrapping it in another one would cost time for every message.
         return self._database.append(draft)
+
+    async def add_note(self, note_id: str, conversation_id: str, author: User, content: str) -> tuple[Note, bool]:
+        return await self._database.write(
+            lambda c: notes.add(c, note_id, conversation_id, author, content, now_ms=self._clock_ms())
+        )
+
+    async def notes(self, conversation_id: str) -> list[Note]:
+        return await self._database.read(lambda c: notes.newest(c, conversation_id))
 
     async def snapshot(self, conversation_id: str, after_seq: int | None) -> Snapshot | None:
         return await self._database.read(lambda c: messages.snapshot(c, conversation_id, after_seq))

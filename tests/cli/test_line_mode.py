@@ -257,12 +257,15 @@ def test_typing_messages_and_read_marks_are_exchanged_by_two_terminals(
     grace.wait_for("is typing…")
     grace.press("and more\r")
     ada.wait_for(r"Grace \(customer\): and more\r\n> half$")
-    ada.press("\x15/re\t")
+    ada.press("\x15/note VIP\r")
+    ada.wait_for(r"\[note of you\]: VIP")
+    ada.press("/re\t")
     ada.wait_for(r"/release +release it to the queue")
     ada.press("s\t")
     ada.wait_for("> /resolve")
     ada.press("\x15my reply\r")
     grace.wait_for("Agent has claimed the conversation(.|\n)*Agent: my reply")
+    assert "VIP" not in grace.text
     ada.press("/quit\r")
     assert ada.wait() == 0
     grace.press("\x04")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chatws.store import Draft, Store
-from chatws.store.queries import append, conversations, messages, read_marks, sessions
+from chatws.store.queries import append, conversations, messages, notes, read_marks, sessions
 from chatws.store.sqlite import make_engine
 from tests.store.support import AGENT, ANN, BEN, START_MS, new_conversation
 
@@ -30,12 +30,15 @@ def _transition(connection: Connection) -> None:
     )
 
 
+TABLES = "messages|conversations|users|customer|assignee|sessions|notes|read_marks"
 QUERIES: dict[str, Callable[[Connection], object]] = {
     "append": _append,
     "transition": _transition,
     "heads": lambda connection: conversations.heads(connection, ["room", "other"]),
     "snapshot": lambda connection: messages.snapshot(connection, "room", 0),
     "page before": lambda connection: messages.page_before(connection, "room", None, 50),
+    "add note": lambda connection: notes.add(connection, "note", "room", AGENT, "text", now_ms=START_MS),
+    "notes": lambda connection: notes.newest(connection, "room"),
     "mark read": lambda connection: read_marks.move(connection, "room", "ann", 1),
     "session": lambda connection: sessions.find(connection, "secret"),
     "new session": lambda connection: sessions.create(connection, "new", BEN, 1, "other", "queued", START_MS),
@@ -61,5 +64,7 @@ async def test_every_row_is_found_by_an_index(file_store: Store, path: Path, nam
         assert explainable
         for statement in explainable:
             for *_, step in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement.replace("%", "%%")):
-                assert not re.match(r"SCAN (messages|conversations|users|customer|assignee|sessions|read_marks)", step)
+                assert not re.match(
+                    r"SCAN (messages|conversations|users|customer|assignee|sessions|notes|read_marks)", step
+                )
     engine.dispose()

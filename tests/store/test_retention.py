@@ -44,6 +44,7 @@ async def test_prune_deletes_only_old_resolved_conversations_completely(lasting_
             for number in range(3):
                 await store.append(Draft(name, ANN, f"{number}", f"{name}-{number}"))
             await store.mark_read(name, "agent", 2)
+            await store.add_note(f"note-{name}", name, AGENT, "note")
         await resolve(store, "old")
         clock.now_ms = LATER_MS
         await resolve(store, "new")
@@ -55,6 +56,8 @@ async def test_prune_deletes_only_old_resolved_conversations_completely(lasting_
         for name in ("old-open", "new"):
             assert [message.seq for message in await all_messages(store, name)] == [1, 2, 3]
             assert [mark.seq for mark in await store.read_marks(name)] == [2]
+            assert [note.note_id for note in await store.notes(name)] == [f"note-{name}"]
+        assert await store.notes("old") == []
         with pytest.raises(NotFound):
             await store.append(Draft("old", ANN, "late"))
         assert await retention.prune(database, LATER_MS) == Pruned()
@@ -100,6 +103,9 @@ async def test_erase_keeps_the_order_and_removes_personal_data(lasting_url: str,
         for room in ("room", "other"):
             for number, sender in enumerate((ANN, AGENT, ANN)):
                 await store.append(Draft(room, sender, f"text {number}", f"id-{number}"))
+        await store.create_conversation("bens", BEN, "queued")
+        for room in ("room", "bens"):
+            await store.add_note(f"note-{room}", room, AGENT, "private")
         before = await all_messages(store, "room")
 
         assert await retention.erase(database, "ann", LATER_MS, notice_s=0) == retention.Erased(sessions=1, messages=4)
@@ -114,8 +120,11 @@ async def test_erase_keeps_the_order_and_removes_personal_data(lasting_url: str,
         assert conversation.last_message is not None
         assert conversation.last_message.content == "[erased]"
         assert await store.erased_lately() == ["ann"]
+        assert await store.notes("room") == []
 
         await retention.erase(database, "agent", LATER_MS, notice_s=0)
+        (note,) = await store.notes("bens")
+        assert (note.author.user_name, note.content) == ("Erased user", "[erased]")
         account = await store.account("agent")
         assert account is not None
         assert (account.email, account.password_hash, account.disabled) == (None, None, True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.postgres import PostgresServer
 
-EXPECTED: Counts = {"users": 2, "conversations": 2, "messages": 1_501, "read_marks": 1, "sessions": 1}
+EXPECTED: Counts = {"users": 2, "conversations": 2, "messages": 1_501, "read_marks": 1, "sessions": 1, "notes": 1}
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ async def fill(url: str) -> str:
         await asyncio.gather(*(store.append(draft) for draft in drafts))
         await store.append(Draft("short", AGENT, "hello"))
         await store.mark_read("room", "agent", 7)
+        await store.add_note("note", "room", AGENT, "private")
         return store.epoch
 
 
@@ -66,6 +67,7 @@ async def test_copy_in_both_directions_keeps_all_rows_and_sequence_numbers(
             for room in ("room", "short"):
                 assert await all_messages(store, room) == await all_messages(one, room)
                 assert await store.read_marks(room) == await one.read_marks(room)
+                assert await store.notes(room) == await one.notes(room)
             assert await store.account("agent") == await one.account("agent")
             assert await store.session("secret") == await one.session("secret")
         repeated = await other.append(Draft("room", ANN, "Grüße 7 👋", "id-7"))

@@ -24,6 +24,8 @@ class Command(StrEnum):
     REOPEN_CONVERSATION = "reopen_conversation"
     HANDOFF = "handoff"
     ASSIGN_BOT = "assign_bot"
+    ADD_NOTE = "add_note"
+    LIST_NOTES = "list_notes"
 
 
 class Event(StrEnum):
@@ -35,6 +37,7 @@ class Event(StrEnum):
     PRESENCE_UPDATE = "presence_update"
     MESSAGE_READ = "message_read"
     CONVERSATION_UPDATED = "conversation_updated"
+    NOTE_ADDED = "note_added"
     BOT_NOTICE = "bot_notice"
     ERROR = "error"
     POSITIONS = "positions"

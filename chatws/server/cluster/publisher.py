@@ -20,6 +20,7 @@ from chatws.bus import (
     ConversationTouched,
     HostingBegan,
     MessageStored,
+    NotePublished,
     PresenceEntry,
     ReadMoved,
     RemotePresenceEntry,
@@ -29,7 +30,7 @@ from chatws.bus import (
     conversation_channel,
     user_channel,
 )
-from chatws.protocol.entities import Conversation, Message, User
+from chatws.protocol.entities import Conversation, Message, Note, User
 from chatws.protocol.events import BotNotice, MessageRead
 from chatws.server.metrics import DurationHistogram
 
@@ -91,6 +92,10 @@ class ClusterPublisher:
         """Publish whether a user types here; repeated while the typing continues."""
         notification = TypingChanged(conversation_id=conversation_id, user=user, is_typing=is_typing)
         self._bus.publish(conversation_channel(conversation_id), notification)
+
+    def publish_note(self, note: Note) -> None:
+        """Publish a stored note; only agents receive it there too."""
+        self._bus.publish(conversation_channel(note.conversation_id), NotePublished(note=note))
 
     def publish_read_mark(self, event: MessageRead) -> None:
         """Publish a member's new read mark."""

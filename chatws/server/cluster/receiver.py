@@ -14,6 +14,7 @@ from chatws.bus import (
     ConversationTouched,
     HostingBegan,
     MessageStored,
+    NotePublished,
     PresenceEntry,
     ReadMoved,
     Revoked,
@@ -22,7 +23,7 @@ from chatws.bus import (
 )
 from chatws.logging import RateLimitedLogger
 from chatws.server.connections import lifecycle
-from chatws.server.conversations.hub import room_name
+from chatws.server.conversations.hub import notes_room, room_name
 from chatws.server.periodic import PeriodicTasks
 from chatws.server.services import Services
 
@@ -73,7 +74,7 @@ class ClusterReceiver:
             case _:
                 self._forward(notification)
 
-    def _forward(self, notification: ReadMoved | UserEvent | Revoked | BotNoticed) -> None:
+    def _forward(self, notification: ReadMoved | NotePublished | UserEvent | Revoked | BotNoticed) -> None:
         """Forward a notification to the clients; `Revoked` closes connections instead."""
         services = self._services
         match notification:
@@ -81,6 +82,9 @@ class ClusterReceiver:
                 services.namespace.to(room_name(notification.read.conversation_id)).emit(
                     "message_read", notification.read
                 )
+            case NotePublished():
+                note = notification.note
+                services.namespace.to(notes_room(note.conversation_id)).emit("note_added", note)
             case UserEvent():
                 args = () if notification.payload is UNSET else (notification.payload,)
                 services.namespace.to(lifecycle.user_room(notification.user_id)).emit(notification.name, *args)

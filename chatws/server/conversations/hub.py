@@ -26,6 +26,11 @@ def room_name(conversation_id: str) -> str:
     return f"conversation:{conversation_id}"
 
 
+def notes_room(conversation_id: str) -> str:
+    """Return the name of the room of the agents in a conversation; only its members receive notes."""
+    return f"notes:{conversation_id}"
+
+
 class HostedConversation:
     """In-memory state of a conversation that has a member on this server."""
 
@@ -128,6 +133,8 @@ class Hub:
         if hosted is None:
             hosted = self._host(conversation)
         connection.socket.join(hosted.room)
+        if connection.is_agent:
+            connection.socket.join(notes_room(conversation_id))
         connection.joined[conversation_id] = None
         return hosted
 
@@ -165,6 +172,7 @@ class Hub:
         connection.joined.pop(conversation_id, None)
         room = room_name(conversation_id)
         connection.socket.leave(room)
+        connection.socket.leave(notes_room(conversation_id))
         if self._namespace.room_size(room) or (hosted := self._hosted.pop(conversation_id, None)) is None:
             return False
         hosted.typing.close()

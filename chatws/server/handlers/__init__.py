@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chatws.server.handlers import assignment, authentication, history, inbox, messages, presence, rooms, typing
+from chatws.server.handlers import assignment, authentication, history, inbox, messages, notes, presence, rooms, typing
 from chatws.server.requests import policy
 from chatws.server.requests.pipeline import Route
 
@@ -28,6 +28,8 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "reopen_conversation": Route(assignment.reopen_conversation, assignment.may_change),
         "handoff": Route(assignment.handoff, assignment.may_change),
         "assign_bot": Route(assignment.assign_bot, assignment.may_change),
+        "add_note": Route(notes.add_note, notes.may_note),
+        "list_notes": Route(notes.list_notes, policy.member),
     }
 )
 """Routes by event name; a test compares the names with `COMMANDS`."""

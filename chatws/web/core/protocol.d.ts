@@ -190,6 +190,40 @@ export interface Handoff {
   reason?: string;
 }
 
+/** A note for other agents; a repeated `noteId` with the same content adds nothing. */
+export interface AddNote {
+  conversationId: string;
+  content: string;
+  noteId?: string;
+}
+
+/** The stored note. */
+export interface NoteAck {
+  success: true;
+  note: Note;
+}
+
+/** Note of an agent for other agents; customers never receive it. It is no message and has no `seq` of its own. `afterSeq` is the last message of the conversation when the note was written, and decides where it is shown. */
+export interface Note {
+  noteId: string;
+  conversationId: string;
+  author: User;
+  content: string;
+  timestamp: string;
+  afterSeq: number;
+}
+
+/** One conversation. */
+export interface ConversationRef {
+  conversationId: string;
+}
+
+/** The newest notes of a conversation, oldest first. */
+export interface NoteList {
+  success: true;
+  notes: Note[];
+}
+
 /** REST: an agent's email address and password. */
 export interface Login {
   email: string;
@@ -241,11 +275,6 @@ export interface ConversationList {
 /** REST: a conversation that an agent starts with a customer. */
 export interface StartConversation {
   customerId: string;
-}
-
-/** REST: one conversation. */
-export interface ConversationRef {
-  conversationId: string;
 }
 
 /** REST: the initial load of the guide; without a conversation, the one of the session. */
@@ -394,6 +423,8 @@ export interface ServerToClientEvents {
   message_read: (payload: MessageRead) => void;
   /** A conversation changed. */
   conversation_updated: (payload: ConversationUpdated) => void;
+  /** For agents who joined the conversation: an agent added a note. */
+  note_added: (payload: Note) => void;
   /** For inboxes: the bot failed, or handed off a conversation. */
   bot_notice: (payload: BotNotice) => void;
   /** Heads of the joined conversations, every 30 s. */
@@ -440,4 +471,8 @@ export interface ClientToServerEvents {
   handoff: (payload: Handoff, ack?: (reply: ConversationAck | Refused) => void) => void;
   /** Assign a queued or assigned conversation to the bot, which replies to the last message. */
   assign_bot: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
+  /** Add a note for other agents, which customers never receive. */
+  add_note: (payload: AddNote, ack?: (reply: NoteAck | Refused) => void) => void;
+  /** Read the notes of a conversation. */
+  list_notes: (payload: ConversationRef, ack?: (reply: NoteList | Refused) => void) => void;
 }

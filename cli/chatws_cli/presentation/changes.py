@@ -10,7 +10,7 @@ from typing import NamedTuple
 from chatws.client import ConnectionChange, ConnectionState, ConversationJoined
 from chatws.protocol.entities import Conversation, PresenceStatus
 from chatws.protocol.events import BotNotice, Failed, ServerDraining
-from chatws_cli.presentation.timeline_items import MessageItem
+from chatws_cli.presentation.timeline_items import MessageItem, NoteItem
 
 
 class MessageAdded(NamedTuple):
@@ -21,6 +21,13 @@ class MessageAdded(NamedTuple):
     previous_seq: int
     """Newest message of the conversation before this one."""
     caught_up: bool
+
+
+class NoteShown(NamedTuple):
+    """A note that was not present."""
+
+    conversation_id: str
+    item: NoteItem
 
 
 class TypingStateChanged(NamedTuple):
@@ -74,6 +81,7 @@ class ConnectionChanged(NamedTuple):
 
 Change = (
     MessageAdded
+    | NoteShown
     | TypingStateChanged
     | OwnMessagesRead
     | PresenceChanged

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from chatws.client import ConnectionChange, ConversationJoined, ConversationReloaded, MessageReceived
-from chatws.protocol.entities import Conversation, Message, Presence
+from chatws.protocol.entities import Conversation, Message, Note, Presence
 from chatws.protocol.events import (
     Authenticated,
     BotNotice,
@@ -25,6 +25,7 @@ from chatws_cli.presentation.changes import (
     Change,
     ConnectionChanged,
     MessageAdded,
+    NoteShown,
     OwnMessagesRead,
     PresenceChanged,
     StatusChanged,
@@ -35,7 +36,7 @@ from chatws_cli.presentation.connection_status import ConnectionStatus
 from chatws_cli.presentation.conversation_index import ConversationIndex
 from chatws_cli.presentation.sanitize import clean, clean_line
 from chatws_cli.presentation.thread import Thread
-from chatws_cli.presentation.timeline_items import NO_SEQ, DeliveryState, MessageItem
+from chatws_cli.presentation.timeline_items import NO_SEQ, DeliveryState, MessageItem, NoteItem
 from chatws_cli.presentation.users import Users
 
 if TYPE_CHECKING:
@@ -142,6 +143,15 @@ class ChatState:
             thread.caught_up += event.caught_up
             changes.append(MessageAdded(message.conversation_id, item, previous_seq, event.caught_up))
         return changes + self._finish_catching_up(message.conversation_id, thread)
+
+    @_apply.register
+    def _noted(self, note: Note) -> list[Change]:
+        thread = self.threads.get(note.conversation_id)
+        if thread is None:
+            return []
+        label = f"note of {'you' if note.author.user_id == self.own_id else self.users.add(note.author)}"
+        item = NoteItem(note.after_seq, note.note_id, label, clean(note.content), self.local_time(note.timestamp))
+        return [NoteShown(note.conversation_id, item)] if thread.add_note(item) else []
 
     @_apply.register
     def _typed(self, event: TypingIndicator) -> list[Change]:

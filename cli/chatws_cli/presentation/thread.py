@@ -14,6 +14,7 @@ from chatws_cli.presentation.timeline_items import (
     DeliveryState,
     Item,
     MessageItem,
+    NoteItem,
     NoticeItem,
     UnreadMarker,
 )
@@ -115,6 +116,14 @@ class Thread:
         notice = NoticeItem(self.last_seq, text, is_problem)
         self._items.insert(bisect_right(self._items, notice.order, key=_ORDER), notice)
         self._trim()
+
+    def add_note(self, note: NoteItem) -> bool:
+        """Insert a note behind its message; return False if it was already present."""
+        if any(isinstance(item, NoteItem) and item.note_id == note.note_id for item in self._items):
+            return False
+        self._items.insert(bisect_right(self._items, note.order, key=_ORDER), note)
+        self._trim()
+        return True
 
     def post(self, item: MessageItem) -> None:
         """Add an own message that is not stored yet."""

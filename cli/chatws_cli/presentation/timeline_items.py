@@ -56,6 +56,22 @@ class NoticeItem:
         return (self.seq, 1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NoteItem:
+    """Note of an agent for other agents, shown after the message ``seq``."""
+
+    seq: int
+    note_id: str
+    label: str
+    text: str
+    moment: datetime
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sort key: behind its message."""
+        return (self.seq, 1)
+
+
 class DateItem(NamedTuple):
     """Line above the first message of a day."""
 
@@ -68,5 +84,5 @@ class UnreadMarker(NamedTuple):
     text: str = "new"
 
 
-Item = MessageItem | NoticeItem
-Block = MessageItem | NoticeItem | DateItem | UnreadMarker
+Item = MessageItem | NoticeItem | NoteItem
+Block = MessageItem | NoticeItem | NoteItem | DateItem | UnreadMarker

@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatws_cli.presentation.sanitize import width
-from chatws_cli.presentation.timeline_items import MARKS, DateItem, DeliveryState, MessageItem, NoticeItem, UnreadMarker
+from chatws_cli.presentation.timeline_items import (
+    MARKS,
+    DateItem,
+    DeliveryState,
+    MessageItem,
+    NoteItem,
+    NoticeItem,
+    UnreadMarker,
+)
 from chatws_cli.screen.wrap import wrap
 
 if TYPE_CHECKING:
     from chatws_cli.presentation.timeline_items import Block
 
-StyleName = Literal["time", "mark", "own", "admin", "customer", "bot", "text", "notice", "problem", "rule", "new"]
+StyleName = Literal[
+    "time", "mark", "own", "admin", "customer", "bot", "text", "note", "notice", "problem", "rule", "new"
+]
 
 GUTTER: Final = len("12:34 ✓✓ ")
 _NARROW_COLUMNS: Final = 60
@@ -31,7 +41,7 @@ Rows = tuple[str, ...]
 
 def lay_out(block: Block, columns: int) -> Rows:
     """Wrap the text of a block."""
-    if isinstance(block, MessageItem):
+    if isinstance(block, MessageItem | NoteItem):
         indent = _indent(columns)
         return tuple(wrap(block.text.expandtabs(4), columns - indent, columns - GUTTER - width(block.label) - 2))
     if isinstance(block, NoticeItem):
@@ -48,6 +58,10 @@ def spans(block: Block, rows: Rows, index: int, columns: int, state: DeliverySta
     indent = " " * _indent(columns)
     if isinstance(block, NoticeItem):
         return [Span("problem" if block.is_problem else "notice", f"{indent}{rows[index]}")]
+    if isinstance(block, NoteItem):
+        if index:
+            return [Span("note", f"{indent}{rows[index]}")]
+        return [Span("time", f"{block.moment:%H:%M}    "), Span("note", f"{block.label}: {rows[0]}")]
     if index:
         return [Span("text", f"{indent}{rows[index]}")]
     moment = "--:--" if block.moment is None else f"{block.moment:%H:%M}"

@@ -16,6 +16,7 @@ from chatws_cli.presentation.changes import (
     CaughtUp,
     ConnectionChanged,
     MessageAdded,
+    NoteShown,
     OwnMessagesRead,
     PresenceChanged,
     StatusChanged,
@@ -162,6 +163,12 @@ class TextRenderer:
     @_render.register
     def _added(self, change: MessageAdded) -> list[OutputLine]:
         return self._message(change.item) if change.conversation_id == self.conversation_id else []
+
+    @_render.register
+    def _noted(self, change: NoteShown) -> list[OutputLine]:
+        if change.conversation_id != self.conversation_id:
+            return []
+        return self._lines(LineKind.NOTICE, change.item.moment, f"[{change.item.label}]", change.item.text)
 
     @_render.register
     def _typing(self, change: TypingStateChanged) -> list[OutputLine]:

@@ -56,6 +56,7 @@ class TextMode(ChatLoop):
             "reopen": self._transition("reopen_conversation"),
             "handoff": self._handoff,
             "bot": self._transition("assign_bot"),
+            "note": self._note,
             "history": self._older,
             "search": self._search,
             "read": self._read,
@@ -79,6 +80,9 @@ class TextMode(ChatLoop):
             messages = page.messages
         self._marked = 0
         self.console.show(self._renderer.open(ack.conversation, messages))
+        if isinstance(self.client, AgentClient):
+            for note in await self.client.notes(ack.conversation.conversation_id):
+                self.console.show(self._renderer.apply(note))
         self._mark_as_read()
 
     def show_event(self, name: str, event: object) -> None:
@@ -225,6 +229,12 @@ class TextMode(ChatLoop):
         if self.conversation_id is not None:
             page = await self.client.history(self.conversation_id, before_seq=self._renderer.first_seq, limit=_OLDER)
             self.console.show(self._renderer.older(page.messages))
+
+    async def _note(self, argument: str) -> None:
+        if self.conversation_id is None or not argument:
+            self._notice("give a text: /note TEXT", LineKind.PROBLEM)
+        elif isinstance(self.client, AgentClient):
+            self.console.show(self._renderer.apply(await self.client.add_note(self.conversation_id, argument)))
 
     async def _search(self, argument: str) -> None:
         """Show the newest messages that contain a text."""

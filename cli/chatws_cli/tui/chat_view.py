@@ -140,9 +140,9 @@ class ChatView(Actions, Vertical):
     @on(Composer.Searched)
     def _searched(self, event: Composer.Searched) -> None:
         if event.step:
-            self.controller.spawn(self.controller.move_search(event.step))
+            self.controller.spawn(self.controller.searcher.move(event.step))
         else:
-            self.controller.spawn(self.controller.search(""))
+            self.controller.spawn(self.controller.searcher.start(""))
 
     def complete(self) -> bool:
         """Complete the typed command; return False if no list of completions is shown."""

@@ -30,6 +30,7 @@ class CommandDispatcher:
             "leave": self._leave,
             **{name: self._change(name) for name in ("claim", "release", "resolve", "reopen", "bot")},
             "handoff": self._handoff,
+            "note": self._note,
             "history": self._history,
             "read": self._read,
             "search": self._search,
@@ -96,8 +97,12 @@ class CommandDispatcher:
         del argument
         await self._controller.load_older()
 
+    async def _note(self, argument: str) -> None:
+        if self._controller.notes is not None:
+            await self._controller.notes.add(argument)
+
     async def _search(self, argument: str) -> None:
-        await self._controller.search(argument)
+        await self._controller.searcher.start(argument)
 
     async def _read(self, argument: str) -> None:
         del argument

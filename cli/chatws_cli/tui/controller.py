@@ -14,8 +14,9 @@ from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
 from chatws_cli.errors import CommandError
 from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_path
-from chatws_cli.screen.search import Search
 from chatws_cli.screen.state import ScreenState
+from chatws_cli.tui.note_requests import NoteRequests
+from chatws_cli.tui.searcher import Searcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -50,6 +51,9 @@ class ChatController:
         self.screen = ScreenState("admin" if isinstance(client, AgentClient) else "customer")
         self.on_change: Callable[[], None] = lambda: None
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.searcher = Searcher(self.screen, self.load_older)
+        self.notes = NoteRequests(client, self.screen) if isinstance(client, AgentClient) else None
+        """None for a customer."""
         self._welcome = welcome
         """Notice shown once the first conversation is open."""
         self._conversation_id = conversation_id
@@ -117,6 +121,8 @@ class ChatController:
         self.on_change()
         if not self.screen.threads[conversation_id].is_loaded:
             await self.load_older()
+            if self.notes is not None:
+                await self.notes.load(conversation_id)
         self.mark_read()
 
     async def load_older(self) -> None:
@@ -136,33 +142,6 @@ class ChatController:
         finally:
             self._loading.discard(key)
         self.screen.load(key, page.messages, has_more_before=page.has_more_before)
-        self.on_change()
-
-    async def search(self, text: str) -> None:
-        """Search the open conversation for a text; an empty one ends the search.
-
-        Raises:
-            ClientError: the server refused to send older messages.
-        """
-        thread = self.screen.current
-        self.screen.search = Search(thread, text) if thread is not None and text else None
-        await self.move_search(-1)
-
-    async def move_search(self, step: int) -> None:
-        """Go to an older (-1) or newer (1) match; load history until there is one.
-
-        Raises:
-            ClientError: the server refused to send older messages.
-        """
-        search = self.screen.search
-        if search is None:
-            self.on_change()
-            return
-        while not search.move(step) and step < 0 and search.thread.can_load_older and search is self.screen.search:
-            count = len(search.thread.messages())
-            await self.load_older()
-            if len(search.thread.messages()) == count:
-                break  # another request loads the page
         self.on_change()
 
     async def leave(self) -> None:
@@ -364,6 +343,8 @@ class ChatController:
             joined = self._joining.get(event.conversation_id)
             if joined is not None and not joined.done():
                 joined.set_result(None)
+            elif self.notes is not None and self.screen.threads[event.conversation_id].is_loaded:
+                self.spawn(self.notes.load(event.conversation_id))
         elif isinstance(event, ConversationUpdated | InboxAck):
             self._open_first()
             self._follow_newest()
@@ -382,6 +363,7 @@ class ChatController:
     async def _run_guarded(self, work: Coroutine[object, object, None], *, is_vital: bool) -> None:
         try:
             await work
+            self.on_change()
         except ClientError as problem:
             if is_vital:
                 self.end(problem)

@@ -17,6 +17,7 @@ STYLES: Final[dict[StyleName, Style]] = {
     "customer": Style(color="green", bold=True),
     "bot": Style(color="blue", bold=True),
     "text": Style(),
+    "note": Style(color="yellow", italic=True),
     "notice": Style(dim=True, italic=True),
     "problem": Style(color="red", bold=True),
     "rule": Style(dim=True),

@@ -124,6 +124,33 @@ async def test_losing_agent_of_a_claim_race_sees_the_assignee(
     assert thread.conversation.assignee.user_id == "ada"
 
 
+async def test_note_is_shown_to_agents_and_never_to_the_customer(
+    grace: TuiDriver, ada: TuiDriver, chat: RunningChat, open_tui: OpenTui, tmp_path: Path
+) -> None:
+    bob = await open_tui(agent_controller(chat, tmp_path / "bob", "bob"))
+    await bob.wait_for("Where is my parcel")
+    await ada.write("/note paid twice, see ticket 7")
+    await ada.wait_for("note of you: paid twice, see ticket 7")
+    await bob.wait_for("note of Ada: paid twice, see ticket 7")
+    await ada.write("Let me look")
+    await grace.wait_for("Let me look")
+    assert "paid twice" not in grace.text
+    assert not grace.controller.screen.threads["conv-1"].unread
+    late = await open_tui(agent_controller(chat, tmp_path / "cem", "cem"))
+    await late.wait_for("Where is my parcel(.|\n)*note of Ada: paid twice(.|\n)*Let me look")
+    await grace.write("/note mine")
+    await grace.wait_for("there is no /note")
+
+
+async def test_note_missed_during_a_disconnect_is_shown_after_it(ada: TuiDriver, chat: RunningChat) -> None:
+    await ada.write("/drop 600")
+    await ada.wait_for("reconnecting")
+    bob = await chat.agent("bob")
+    assert (await bob.call("add_note", {"conversationId": "conv-1", "content": "meanwhile"}))["success"]
+    await ada.press("ctrl+r")
+    await ada.wait_for("note of Bob: meanwhile")
+
+
 async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada: TuiDriver, chat: RunningChat) -> None:
     grace = await chat.customer("ses-grace")
     await grace.call("join_conversation", "conv-1")
