@@ -11,14 +11,14 @@ from msgspec import UNSET
 from chatws.client.base import ChatClient
 from chatws.client.core.event_names import Command, Event
 from chatws.client.options import ClientOptions
-from chatws.protocol.commands import AddNote, ChangeConversation, ConversationRef, RefreshToken, SubscribeInbox
+from chatws.protocol.commands import AddNote, ChangeConversation, ConversationRef, Nothing, RefreshToken, SubscribeInbox
 from chatws.protocol.ids import new_id
-from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck, NoteAck, NoteList
+from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck, NoteAck, NoteList, ReplyList
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatws.protocol.entities import Conversation, ConversationStatus, Note
+    from chatws.protocol.entities import CannedReply, Conversation, ConversationStatus, Note
     from chatws.protocol.events import BotNotice
 
 
@@ -80,6 +80,14 @@ class AgentClient(ChatClient):
     async def notes(self, conversation_id: str) -> list[Note]:
         """Read the newest notes of a conversation, oldest first."""
         return (await self._call(Command.LIST_NOTES, ConversationRef(conversation_id=conversation_id), NoteList)).notes
+
+    async def replies(self) -> list[CannedReply]:
+        """Read the canned replies of the server.
+
+        Raises:
+            RequestRefused: the server has none, or its file cannot be used.
+        """
+        return (await self._call(Command.LIST_REPLIES, Nothing(), ReplyList)).replies
 
     def on_note_added(self, callback: Callable[[Note], object]) -> Callable[[], None]:
         """Call back when an agent adds a note to a joined conversation."""

@@ -95,7 +95,7 @@ class AddNote(Wire, frozen=True, kw_only=True):
 
 
 class Nothing(Wire, frozen=True, kw_only=True):
-    """REST: a request without fields."""
+    """A request without fields."""
 
 
 class ConversationRef(Wire, frozen=True, kw_only=True):

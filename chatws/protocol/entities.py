@@ -82,6 +82,13 @@ class Note(Wire, frozen=True, kw_only=True):
     after_seq: int
 
 
+class CannedReply(Wire, frozen=True, kw_only=True):
+    """Prepared text for agents; ``{customer}`` stands for the customer's name."""
+
+    name: str
+    content: str
+
+
 class Presence(Wire, frozen=True, kw_only=True):
     """Presence status of a user; ``timestamp`` is the time of the last change."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from chatws.protocol.entities import (
+    CannedReply,
     Conversation,
     Message,
     Note,
@@ -100,6 +101,12 @@ class NoteList(Ok, frozen=True, kw_only=True):
     """The newest notes of a conversation, oldest first."""
 
     notes: list[Note]
+
+
+class ReplyList(Ok, frozen=True, kw_only=True):
+    """The canned replies of the server, by name."""
+
+    replies: list[CannedReply]
 
 
 class MarkAck(Ok, frozen=True, kw_only=True):

@@ -96,6 +96,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/conversations/{conversationId}/messages", COMMANDS["send_message"]),
     Operation("GET", "/api/conversations/{conversationId}/notes", COMMANDS["list_notes"]),
     Operation("POST", "/api/conversations/{conversationId}/notes", COMMANDS["add_note"]),
+    Operation("GET", "/api/replies", COMMANDS["list_replies"]),
     Operation("GET", "/api/messages", REST_COMMANDS["load_messages"]),
     Operation("POST", "/api/coze/chat", REST_COMMANDS["ask_bot"]),
     Operation("POST", "/api/users/{userId}/notifications", REST_COMMANDS["notify_user"]),

@@ -165,6 +165,14 @@ COMMANDS: dict[str, CommandSpec] = {
             "Read the notes of a conversation.",
             roles=AGENTS,
         ),
+        CommandSpec(
+            "list_replies",
+            commands.Nothing,
+            responses.ReplyList,
+            "Read the canned replies of the server.",
+            roles=AGENTS,
+            optional=True,
+        ),
     )
 }
 

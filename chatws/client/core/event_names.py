@@ -26,6 +26,7 @@ class Command(StrEnum):
     ASSIGN_BOT = "assign_bot"
     ADD_NOTE = "add_note"
     LIST_NOTES = "list_notes"
+    LIST_REPLIES = "list_replies"
 
 
 class Event(StrEnum):

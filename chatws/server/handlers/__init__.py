@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chatws.server.handlers import assignment, authentication, history, inbox, messages, notes, presence, rooms, typing
+from chatws.server.handlers import (
+    assignment,
+    authentication,
+    history,
+    inbox,
+    messages,
+    notes,
+    presence,
+    replies,
+    rooms,
+    typing,
+)
 from chatws.server.requests import policy
 from chatws.server.requests.pipeline import Route
 
@@ -30,6 +41,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "assign_bot": Route(assignment.assign_bot, assignment.may_change),
         "add_note": Route(notes.add_note, notes.may_note),
         "list_notes": Route(notes.list_notes, policy.member),
+        "list_replies": Route(replies.list_replies),
     }
 )
 """Routes by event name; a test compares the names with `COMMANDS`."""

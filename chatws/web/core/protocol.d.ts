@@ -224,6 +224,22 @@ export interface NoteList {
   notes: Note[];
 }
 
+/** A request without fields. */
+export interface Nothing {
+}
+
+/** The canned replies of the server, by name. */
+export interface ReplyList {
+  success: true;
+  replies: CannedReply[];
+}
+
+/** Prepared text for agents; `{customer}` stands for the customer's name. */
+export interface CannedReply {
+  name: string;
+  content: string;
+}
+
 /** REST: an agent's email address and password. */
 export interface Login {
   email: string;
@@ -236,10 +252,6 @@ export interface LoginAck {
   token: string;
   expiresAt: string;
   user: User;
-}
-
-/** REST: a request without fields. */
-export interface Nothing {
 }
 
 /** REST: a new customer, with the name shown to agents. */
@@ -475,4 +487,6 @@ export interface ClientToServerEvents {
   add_note: (payload: AddNote, ack?: (reply: NoteAck | Refused) => void) => void;
   /** Read the notes of a conversation. */
   list_notes: (payload: ConversationRef, ack?: (reply: NoteList | Refused) => void) => void;
+  /** Read the canned replies of the server. */
+  list_replies: (payload?: Nothing, ack?: (reply: ReplyList | Refused) => void) => void;
 }

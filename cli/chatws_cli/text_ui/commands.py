@@ -27,6 +27,7 @@ COMMANDS: dict[str, SlashCommand] = {
     "history": SlashCommand("", "show older messages", "read and search"),
     "read": SlashCommand("", "mark everything as read", "read and search"),
     "search": SlashCommand("text", "find messages in the history", "read and search"),
+    "reply": SlashCommand("name", "use a canned reply", "write", for_agents=True),
     "note": SlashCommand("text", "add a note that only agents see", "write", for_agents=True),
     "list": SlashCommand("", "list conversations", "conversations", for_agents=True),
     "join": SlashCommand("N or ID", "go to another conversation", "conversations", for_agents=True),

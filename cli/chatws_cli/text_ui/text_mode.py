@@ -10,6 +10,8 @@ from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.limits import HISTORY_LIMIT
+from chatws_cli.canned_replies import CannedReplies
+from chatws_cli.presentation.sanitize import clean_line
 from chatws_cli.text_ui import commands
 from chatws_cli.text_ui.chat_loop import NO_CONVERSATION, ChatLoop
 from chatws_cli.text_ui.editor import Changed
@@ -57,6 +59,7 @@ class TextMode(ChatLoop):
             "handoff": self._handoff,
             "bot": self._transition("assign_bot"),
             "note": self._note,
+            "reply": self._reply,
             "history": self._older,
             "search": self._search,
             "read": self._read,
@@ -235,6 +238,23 @@ class TextMode(ChatLoop):
             self._notice("give a text: /note TEXT", LineKind.PROBLEM)
         elif isinstance(self.client, AgentClient):
             self.console.show(self._renderer.apply(await self.client.add_note(self.conversation_id, argument)))
+
+    async def _reply(self, argument: str) -> None:
+        """Send a canned reply, or list their names."""
+        conversation = self._renderer.conversation
+        if conversation is None or not isinstance(self.client, AgentClient):
+            self._notice(NO_CONVERSATION, LineKind.PROBLEM)
+            return
+        replies = CannedReplies(self.client)
+        problem = await replies.load()
+        if problem is not None:
+            self._notice(problem, LineKind.PROBLEM)
+        text = replies.text(argument, clean_line(conversation.customer.user_name))
+        if text is not None:
+            await self._send_text(text)
+        else:
+            names = ", ".join(replies.names()) or "none; see docs/clients.md"
+            self._notice(f"canned replies: {names}", LineKind.PROBLEM if argument else LineKind.NOTICE)
 
     async def _search(self, argument: str) -> None:
         """Show the newest messages that contain a text."""

@@ -50,11 +50,11 @@ class ChatView(Actions, Vertical):
         super().__init__()
         self.controller = controller
         self.clock: Callable[[], datetime] = partial(datetime.now, UTC)
-        self.dispatcher = CommandDispatcher(controller, self.show_page)
         self.preferences = preferences
         self.conversation_list = ConversationListView()
         self.message_list = MessageList()
         self.composer = Composer(preferences)
+        self.dispatcher = CommandDispatcher(controller, self.show_page, self.composer.write)
         self.completion_list = CompletionList()
         self._typing_bar = Static("", markup=False, classes="typing")
         self._status_bar = Static("", markup=False, classes="status")
@@ -124,7 +124,9 @@ class ChatView(Actions, Vertical):
     @on(Composer.Changed)
     async def _typed(self) -> None:
         text = self.composer.text
-        self._show_completions(completions(text, is_agent=self.controller.is_agent, commands=COMMANDS))
+        names = [] if self.controller.replies is None else self.controller.replies.names()
+        found = completions(text, is_agent=self.controller.is_agent, commands=COMMANDS, choices={"reply": names})
+        self._show_completions(found)
         if text:
             self.controller.screen.search = None
         is_message = bool(text) and (not text.startswith("/") or text.startswith("//"))

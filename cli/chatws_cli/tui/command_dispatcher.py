@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class CommandDispatcher:
-    """One method per command; ``show`` opens the pages that need the view (help, transcript)."""
+    """One method per command; ``show`` opens pages (help, transcript), ``insert`` replaces the text being written."""
 
-    def __init__(self, controller: ChatController, show: Callable[[str], None]) -> None:
+    def __init__(self, controller: ChatController, show: Callable[[str], None], insert: Callable[[str], None]) -> None:
         self._controller = controller
+        self._insert = insert
         self._show = show
         self._by_name: dict[str, CommandHandler] = {
             "list": self._list,
@@ -31,6 +32,7 @@ class CommandDispatcher:
             **{name: self._change(name) for name in ("claim", "release", "resolve", "reopen", "bot")},
             "handoff": self._handoff,
             "note": self._note,
+            "reply": self._reply,
             "history": self._history,
             "read": self._read,
             "search": self._search,
@@ -100,6 +102,20 @@ class CommandDispatcher:
     async def _note(self, argument: str) -> None:
         if self._controller.notes is not None:
             await self._controller.notes.add(argument)
+
+    async def _reply(self, argument: str) -> None:
+        replies, thread = self._controller.replies, self._controller.screen.current
+        if replies is None or thread is None:
+            return
+        problem = await replies.load()
+        if problem is not None:
+            self._controller.notify(problem, is_problem=True)
+        text = replies.text(argument, self._controller.screen.users.add(thread.conversation.customer))
+        if text is not None:
+            self._insert(text)
+        else:
+            names = ", ".join(replies.names()) or "none; see docs/clients.md"
+            self._controller.notify(f"canned replies: {names}", is_problem=bool(argument))
 
     async def _search(self, argument: str) -> None:
         await self._controller.searcher.start(argument)

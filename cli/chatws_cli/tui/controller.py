@@ -12,6 +12,7 @@ from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import InboxAck
+from chatws_cli.canned_replies import CannedReplies
 from chatws_cli.errors import CommandError
 from chatws_cli.outbox_file import OutboxFile, SavedMessage, outbox_path
 from chatws_cli.screen.state import ScreenState
@@ -53,7 +54,8 @@ class ChatController:
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.searcher = Searcher(self.screen, self.load_older)
         self.notes = NoteRequests(client, self.screen) if isinstance(client, AgentClient) else None
-        """None for a customer."""
+        self.replies = CannedReplies(client) if isinstance(client, AgentClient) else None
+        """Both are None for a customer."""
         self._welcome = welcome
         """Notice shown once the first conversation is open."""
         self._conversation_id = conversation_id
@@ -235,6 +237,8 @@ class ChatController:
         self._outbox = OutboxFile(outbox_path(self._data_dir, self._server, user.user_id))
         if isinstance(self.client, AgentClient):
             self.screen.apply(await self.client.subscribe_inbox(), time.monotonic())
+        if self.replies is not None:
+            await self.replies.load()  # for completion; `/reply` reports a problem
         self.on_change()
         await self._restore()
         newest = self.screen.conversations.newest_open()

@@ -13,6 +13,8 @@ from tests.support.chat import until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tests.cli.tui.conftest import OpenTui
     from tests.cli.tui.tui_driver import TuiDriver
     from tests.support.chat import RunningChat
@@ -149,6 +151,25 @@ async def test_note_missed_during_a_disconnect_is_shown_after_it(ada: TuiDriver,
     assert (await bob.call("add_note", {"conversationId": "conv-1", "content": "meanwhile"}))["success"]
     await ada.press("ctrl+r")
     await ada.wait_for("note of Bob: meanwhile")
+
+
+async def test_canned_reply_of_file_and_server_is_inserted_for_editing(
+    ada: TuiDriver, chat: RunningChat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (chat.settings.data_dir / "replies.toml").write_text('hello = "of the server"\nbye = "Goodbye {customer}"\n')
+    (tmp_path / "chatws").mkdir()
+    (tmp_path / "chatws" / "replies.toml").write_text('hello = "of the user"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    await ada.write("/reply unknown")
+    await ada.wait_for("canned replies: bye, hello")
+    await ada.press(*"/reply h", "tab")
+    assert ada.view.composer.text == "/reply hello"
+    await ada.press("enter")
+    await until(lambda: ada.view.composer.text == "of the user")
+    ada.view.composer.write("")
+    await ada.write("/reply bye")
+    await until(lambda: re.fullmatch("Goodbye Customer [0-9a-f]{4}", ada.view.composer.text))
+    assert "Goodbye" not in ada.controller.screen.threads["conv-1"].messages()[-1].text
 
 
 async def test_hostile_text_changes_neither_cursor_nor_colours_nor_direction(ada: TuiDriver, chat: RunningChat) -> None:

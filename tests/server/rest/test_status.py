@@ -176,7 +176,7 @@ async def test_openapi_body_excludes_fields_of_the_path(chat: RunningChat) -> No
 def test_every_rest_command_has_a_route() -> None:
     assert set(ROUTES) == set(REST_COMMANDS)
     names = {operation.command.name for operation in OPERATIONS}
-    assert names == set(REST_COMMANDS) | {"send_message", "history"}
+    assert names == set(REST_COMMANDS) | {"send_message", "history", "add_note", "list_notes", "list_replies"}
 
 
 async def test_settings_page_lists_exactly_the_metrics_of_chatws(chat: RunningChat) -> None:
