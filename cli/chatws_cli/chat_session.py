@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatws.client import CustomerClient
+    from chatws_cli.screen.notification import NotificationKind
+    from chatws_cli.screen.themes import ThemeName
 
 _PLAIN_HISTORY = 20
 
@@ -62,11 +64,13 @@ def chat_options(conversation_id: str | None, linger_s: float, history: int | No
 
 
 class DisplayMode(NamedTuple):
-    """Output format; the full screen saves unsent messages in ``data_dir``."""
+    """Output format and colours (None: the preference); the full screen saves unsent messages in ``data_dir``."""
 
     data_dir: Path
     plain: bool = False
     as_json: bool = False
+    theme: ThemeName | None = None
+    notify: NotificationKind | None = None
 
 
 ClientFactory = Callable[[], Awaitable[tuple["AgentClient | CustomerClient", ChatOptions]]]
@@ -108,7 +112,7 @@ _ADVICE = {
 
 async def _run(url: str, create_client: ClientFactory, mode: DisplayMode) -> int:
     if not (mode.as_json or mode.plain) and can_show_screen():
-        return await _run_screen(url, create_client, mode.data_dir)
+        return await _run_screen(url, create_client, mode)
     client, options = await create_client()
     if mode.as_json:
         return await JsonMode(client, PipeConsole(), options).run()
@@ -119,12 +123,14 @@ async def _run(url: str, create_client: ClientFactory, mode: DisplayMode) -> int
         return await TextMode(client, terminal, options).run()
 
 
-async def _run_screen(url: str, create_client: ClientFactory, data_dir: Path) -> int:
+async def _run_screen(url: str, create_client: ClientFactory, mode: DisplayMode) -> int:
     from chatws_cli.outbox_file import server_name
     from chatws_cli.tui.app import run_screen
     from chatws_cli.tui.controller import ChatController
     from chatws_cli.tui.preferences import load_preferences
 
-    preferences = load_preferences()
+    preferences = load_preferences().override(mode.theme, mode.notify)
     client, options = await create_client()
-    return await run_screen([ChatController(client, options.conversation_id, data_dir, server_name(url))], preferences)
+    return await run_screen(
+        [ChatController(client, options.conversation_id, mode.data_dir, server_name(url))], preferences
+    )

@@ -28,6 +28,14 @@ History = Annotated[
     typer.Option(metavar="N", min=0, max=100, help="Messages shown at the start; default 20, with --json none."),
 ]
 CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="CA certificates to trust instead of the system's.")]
+ThemeChoice = Annotated[
+    Literal["terminal", "dark", "light", "high-contrast"] | None,
+    typer.Option("--theme", help="Colours of the full screen.", envvar="CHATWS_THEME"),
+]
+NotifyChoice = Annotated[
+    Literal["bell", "osc9", "osc777", "off"] | None,
+    typer.Option("--notify", help="Notification of messages out of sight.", envvar="CHATWS_NOTIFY"),
+]
 TransportChoice = Annotated[Literal["auto", "websocket", "polling"], typer.Option(help="Transport to use.")]
 
 

@@ -357,3 +357,21 @@ def test_remote_message_cannot_control_the_terminal(
     grace.wait_for(r"pay me\r\n {7}now")
     assert "\u202e" not in grace.raw
     assert "\x1b[2m" not in grace.raw
+
+
+@pytest.mark.parametrize(
+    ("kind", "sequence"),
+    [("osc9", "\x1b]9;Agent: behind you\a"), ("osc777", "\x1b]777;notify;chatws;Agent: behind you\a")],
+)
+def test_message_out_of_sight_is_announced_to_the_terminal(
+    open_terminal: OpenTerminal, customer: list[str], agent: list[str], kind: str, sequence: str
+) -> None:
+    grace = open_terminal(*customer, "--notify", kind, TMUX="")
+    grace.wait_for("waiting for an agent")
+    grace.press("hello\r")
+    grace.wait_for("✓")
+    grace.press("\x1b[O")  # the window has lost the focus
+    run_chatws(*agent, stdin="behind you\n")
+    grace.wait_for(re.escape(sequence))
+    grace.press("\x11")
+    assert grace.wait() == 0

@@ -16,7 +16,9 @@ from chatws_cli.options import (
     ConversationId,
     DataDir,
     History,
+    NotifyChoice,
     Plain,
+    ThemeChoice,
     TransportChoice,
     Url,
     Wait,
@@ -41,6 +43,8 @@ def agent(  # noqa: PLR0917  these are options, never positional
     history: History = None,
     ca_file: CaFile = None,
     transport: TransportChoice = "auto",
+    theme: ThemeChoice = None,
+    notify: NotifyChoice = None,
     *,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -60,5 +64,5 @@ def agent(  # noqa: PLR0917  these are options, never positional
         client = AgentClient(url, token, options=options)
         return client, chat_options(conversation, wait, history, as_json=as_json)
 
-    mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json, theme=theme, notify=notify)
     raise typer.Exit(run_session(url, create_client, mode))

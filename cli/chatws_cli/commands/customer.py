@@ -15,7 +15,9 @@ from chatws_cli.options import (
     ConversationId,
     DataDir,
     History,
+    NotifyChoice,
     Plain,
+    ThemeChoice,
     TransportChoice,
     Url,
     Wait,
@@ -42,6 +44,8 @@ def customer(  # noqa: PLR0917  these are options, never positional
     history: History = None,
     ca_file: CaFile = None,
     transport: TransportChoice = "auto",
+    theme: ThemeChoice = None,
+    notify: NotifyChoice = None,
     *,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -55,7 +59,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
     from chatws_cli.session_file import find_session, obtain_session, session_path
 
     options = client_options(url, ca_file, transport)
-    mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json)
+    mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json, theme=theme, notify=notify)
     found = find_session(session_file, session_path(mode.data_dir, url))
 
     async def create_client() -> tuple[CustomerClient, ChatOptions]:

@@ -17,7 +17,7 @@ from chatws_cli.presentation.changes import (
     ThreadReloaded,
 )
 from chatws_cli.presentation.conversation_status import describe_status
-from chatws_cli.presentation.sanitize import clean_line
+from chatws_cli.presentation.sanitize import clean_line, excerpt
 from chatws_cli.presentation.state import ChatState
 from chatws_cli.screen.conversation_list import FilteredConversations
 
@@ -45,6 +45,8 @@ class ScreenState(ChatState):
         """Latest notice that belongs to no conversation."""
         self.bell_count = 0
         """Number of messages of others that arrived while the newest messages were not visible."""
+        self.newest_alert = ""
+        """Sender and beginning of the last of them."""
 
     @property
     def current(self) -> Thread | None:
@@ -113,7 +115,9 @@ class ScreenState(ChatState):
             return
         thread = self.threads[change.conversation_id]
         thread.unread += 1
-        self.bell_count += not change.caught_up
+        if not change.caught_up:
+            self.bell_count += 1
+            self.newest_alert = f"{change.item.label}: {excerpt(change.item.text)}"
         if thread.new_after is None and is_open:
             thread.new_after = change.previous_seq
 

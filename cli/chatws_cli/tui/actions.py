@@ -14,6 +14,7 @@ from chatws_cli.tui.external_programs import run_program
 from chatws_cli.tui.help import HelpScreen
 
 if TYPE_CHECKING:
+    from chatws_cli.screen.themes import ThemeName
     from chatws_cli.tui.command_dispatcher import CommandDispatcher
     from chatws_cli.tui.composer import Composer
     from chatws_cli.tui.controller import ChatController
@@ -44,6 +45,15 @@ class Actions(Widget):
             self.run_worker(self.action_help())
         else:
             self.action_transcript()
+
+    def insert(self, text: str) -> None:
+        """Replace the text being written."""
+        self.composer.write(text)
+
+    def use_theme(self, name: ThemeName) -> None:
+        """Change the colours until the end of the program."""
+        self.app.theme = name
+        self.controller.on_change()
 
     def action_switch(self, step: int) -> None:
         """Open the conversation above or below in the list."""

@@ -14,8 +14,10 @@ from textual.containers import Horizontal
 from chatws.exit_codes import ExitCode
 from chatws_cli.exit_signals import handle_exit_signals, restore_exit_signals
 from chatws_cli.screen.keys import keys_of
+from chatws_cli.screen.themes import THEME_NAMES
 from chatws_cli.tui.chat_view import ChatView
 from chatws_cli.tui.styles import CSS as STYLE_SHEET
+from chatws_cli.tui.styles import make_theme
 from chatws_cli.tui.terminal_keys import register_alt_enter
 from chatws_cli.tui.terminal_output import TerminalDriver
 
@@ -45,7 +47,10 @@ class ChatApp(App[int], inherit_bindings=False):
         self, controllers: Sequence[ChatController], preferences: Preferences, driver_class: type[Driver] | None = None
     ) -> None:
         super().__init__(driver_class=driver_class, ansi_color=True)
-        self.theme = "ansi-dark"
+        base = self.available_themes["ansi-dark"]
+        for name in THEME_NAMES:
+            self.register_theme(make_theme(name, base))
+        self.theme = preferences.theme
         self.problem: BaseException | None = None
         """Error that ended the application; raised after the terminal is restored."""
         self._controllers = controllers

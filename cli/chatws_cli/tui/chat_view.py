@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -16,6 +17,7 @@ from textual.widgets import Static
 from chatws_cli.screen.commands import COMMANDS
 from chatws_cli.screen.hints import hint_line
 from chatws_cli.screen.keys import KEYS
+from chatws_cli.screen.notification import notification
 from chatws_cli.screen.status_bar import status_line, typing_line
 from chatws_cli.text_ui import commands
 from chatws_cli.text_ui.completion import completions
@@ -54,7 +56,7 @@ class ChatView(Actions, Vertical):
         self.conversation_list = ConversationListView()
         self.message_list = MessageList()
         self.composer = Composer(preferences)
-        self.dispatcher = CommandDispatcher(controller, self.show_page, self.composer.write)
+        self.dispatcher = CommandDispatcher(controller, self)
         self.completion_list = CompletionList()
         self._typing_bar = Static("", markup=False, classes="typing")
         self._status_bar = Static("", markup=False, classes="status")
@@ -198,9 +200,16 @@ class ChatView(Actions, Vertical):
         self._write(self._status_bar, status_line(screen, monotonic(), columns))
         self._write(self._hint_bar, hint_line(screen, self.preferences.keys, columns))
         self.update_visibility()
-        if screen.bell_count > self._bell_count and self.preferences.bell:
-            self.app.bell()
+        if screen.bell_count > self._bell_count:
+            self.alert(screen.newest_alert)
         self._bell_count = screen.bell_count
+
+    def alert(self, text: str) -> None:
+        """Notify the user of a message that is not visible."""
+        kind = self.preferences.notification_kind
+        sequence = notification(kind, text, in_tmux=bool(os.environ.get("TMUX")))
+        if sequence and self.app._driver is not None:  # noqa: SLF001  Textual's own `bell` uses it likewise
+            self.app._driver.write(sequence)  # noqa: SLF001
 
     def _write(self, bar: Static, text: str) -> None:
         if self._bars.get(bar) != text:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from chatws.exit_codes import ExitCode
 from chatws.protocol.entities import PresenceChoice
 from chatws_cli.presentation.users import DOTS
 from chatws_cli.screen.conversation_list import FILTERS
+from chatws_cli.screen.themes import THEME_NAMES
 from chatws_cli.text_ui.fault_commands import FaultCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from chatws_cli.screen.themes import ThemeName
     from chatws_cli.text_ui.fault_commands import CommandHandler
     from chatws_cli.tui.controller import ChatController
 
 
-class CommandDispatcher:
-    """One method per command; ``show`` opens pages (help, transcript), ``insert`` replaces the text being written."""
+class CommandView(Protocol):
+    """View of a conversation, as far as commands need it."""
 
-    def __init__(self, controller: ChatController, show: Callable[[str], None], insert: Callable[[str], None]) -> None:
+    def show_page(self, name: str) -> None:
+        """Show ``help`` or ``transcript``."""
+
+    def insert(self, text: str) -> None:
+        """Replace the text being written."""
+
+    def use_theme(self, name: ThemeName) -> None:
+        """Change the colours until the end of the program."""
+
+
+class CommandDispatcher:
+    """One method per command;  ``view`` shows what is not part of the state."""
+
+    def __init__(self, controller: ChatController, view: CommandView) -> None:
         self._controller = controller
-        self._insert = insert
-        self._show = show
+        self._view = view
         self._by_name: dict[str, CommandHandler] = {
             "list": self._list,
             "find": self._find,
@@ -41,6 +53,7 @@ class CommandDispatcher:
             "retry": self._retry,
             **FaultCommands(controller.client, controller.notify).handlers,
             "transcript": self._open("transcript"),
+            "theme": self._theme,
             "help": self._open("help"),
             "quit": self._quit,
         }
@@ -52,7 +65,7 @@ class CommandDispatcher:
     def _open(self, page: str) -> CommandHandler:
         async def open_it(argument: str) -> None:
             del argument
-            self._show(page)
+            self._view.show_page(page)
 
         return open_it
 
@@ -112,7 +125,7 @@ class CommandDispatcher:
             self._controller.notify(problem, is_problem=True)
         text = replies.text(argument, self._controller.screen.users.add(thread.conversation.customer))
         if text is not None:
-            self._insert(text)
+            self._view.insert(text)
         else:
             names = ", ".join(replies.names()) or "none; see docs/clients.md"
             self._controller.notify(f"canned replies: {names}", is_problem=bool(argument))
@@ -152,6 +165,13 @@ class CommandDispatcher:
     async def _retry(self, argument: str) -> None:
         del argument
         self._controller.retry()
+
+    async def _theme(self, argument: str) -> None:
+        name = next((one for one in THEME_NAMES if one == argument), None)
+        if name is None:
+            self._controller.notify(f"choose one: /theme {', '.join(THEME_NAMES)}", is_problem=bool(argument))
+        else:
+            self._view.use_theme(name)
 
     async def _quit(self, argument: str) -> None:
         del argument

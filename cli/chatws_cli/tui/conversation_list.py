@@ -42,11 +42,13 @@ class ConversationListView(ScrollView, can_focus=False):
         self._heading = ""
         self._rows: Sequence[ConversationRow] = ()
         self._style = Style()
+        self._theme = ""
 
     def show(self, heading: str, rows: Sequence[ConversationRow]) -> None:
         """Draw the list, scrolled to the open conversation."""
-        if (heading, rows) == (self._heading, self._rows):
+        if (heading, rows, self.app.theme) == (self._heading, self._rows, self._theme):
             return
+        self._theme = self.app.theme
         self._heading, self._rows = heading, rows
         self._style = self.rich_style
         self.virtual_size = Size(self.size.width, 1 + len(rows) * _ROWS_EACH)

@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from chatws_cli.presentation.timeline_items import Block, MessageItem
 from chatws_cli.screen.layout import Rows, lay_out, spans
-from chatws_cli.tui.styles import FOUND, MARKED, STYLES
+from chatws_cli.tui.styles import FOUND, MARKED, PALETTES
 
 if TYPE_CHECKING:
     from textual.events import Resize
@@ -33,6 +33,7 @@ class _Drawn(NamedTuple):
     read_seq: int
     size: Size
     search: tuple[str, MessageItem | None]
+    theme: str
 
 
 _NO_SEARCH: tuple[str, MessageItem | None] = ("", None)
@@ -64,7 +65,7 @@ class MessageList(ScrollView, can_focus=False):
         self._search: Search | None = None
         self._style = Style()
         """Cached style of the widget; computing it takes longer than rendering a row."""
-        self._drawn = _Drawn(None, [], 0, Size(0, 0), _NO_SEARCH)
+        self._drawn = _Drawn(None, [], 0, Size(0, 0), _NO_SEARCH, "")
         """State drawn last by `show`; an unneeded redraw writes 10 kB to the terminal, also over SSH."""
 
     @property
@@ -172,9 +173,10 @@ class MessageList(ScrollView, can_focus=False):
         state = None
         if isinstance(block, MessageItem) and self._thread is not None:
             state = self._thread.state_of(block)
+        styles = next(palette.styles for name, palette in PALETTES.items() if name == self._drawn.theme)
         text = Text(no_wrap=True, end="")
         for span in spans(block, self._layouts[block], row - self._tops[place], self._columns, state):
-            text.append(span.text, STYLES[span.style])
+            text.append(span.text, styles[span.style])
         if block is self.marked:
             text.stylize(MARKED)
         if self._drawn.search[0] and isinstance(block, MessageItem):
@@ -186,8 +188,8 @@ class MessageList(ScrollView, can_focus=False):
         shown = _NO_SEARCH if search is None else (search.text, search.found)
         size = Size(max(1, self.scrollable_content_region.width), self.size.height)
         if thread is None:
-            return _Drawn(None, [], 0, size, shown)
-        return _Drawn(thread, thread.blocks(), thread.read_seq, size, shown)
+            return _Drawn(None, [], 0, size, shown, self.app.theme)
+        return _Drawn(thread, thread.blocks(), thread.read_seq, size, shown, self.app.theme)
 
     def _arrange(self, blocks: list[Block]) -> None:
         columns = max(1, self.scrollable_content_region.width)

@@ -1,6 +1,7 @@
 """User preferences of the full screen: ``chatws/terminal.toml`` in the XDG configuration directory.
 
-bell = false            # no sound for messages that arrive while the terminal is not visible
+theme = "terminal"      # the terminal's own colours; or "dark", "light", "high-contrast"
+notify = "bell"         # for messages that arrive while the terminal is not visible; or "osc9", "osc777", "off"
 mouse = false           # leave the mouse to the terminal
 enter = "newline"       # Enter inserts a new line, Alt+Enter or Ctrl+J sends; "send" by default
 [keys]
@@ -19,15 +20,31 @@ import msgspec
 from chatws.exit_codes import ExitCode
 from chatws_cli.errors import CommandError
 from chatws_cli.screen.keys import KEYS
+from chatws_cli.screen.notification import NotificationKind
+from chatws_cli.screen.themes import ThemeName
 
 
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Preferences with their defaults."""
 
+    theme: ThemeName = "terminal"
+    notify: NotificationKind = "bell"
     bell: bool = True
+    """Older form of ``notify``: false turns notifications off."""
     mouse: bool = True
     enter: Literal["send", "newline"] = "send"
     keys: dict[str, str] = {}
+
+    @property
+    def notification_kind(self) -> NotificationKind:
+        """Kind of notification in effect."""
+        return self.notify if self.bell else "off"
+
+    def override(self, theme: ThemeName | None, notify: NotificationKind | None) -> Preferences:
+        """Return the preferences with options of the command line; None keeps a preference."""
+        return msgspec.structs.replace(
+            self, theme=theme or self.theme, notify=notify or self.notify, bell=self.bell if notify is None else True
+        )
 
     def keys_for(self, key_id: str) -> frozenset[str]:
         """Return the keys of an action."""

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import pytest
 
 from chatws.store.interface import Draft
+from chatws_cli.options import NotifyChoice, ThemeChoice
 from chatws_cli.screen.keys import KEYS
+from chatws_cli.screen.notification import NotificationKind, notification
+from chatws_cli.screen.themes import ThemeName
 from chatws_cli.tui import external_programs
 from chatws_cli.tui.help import HelpScreen
 from chatws_cli.tui.preferences import Preferences
-from chatws_cli.tui.styles import FOUND
+from chatws_cli.tui.styles import FOUND, PALETTES
 from tests.cli.tui.tui_driver import TuiDriver, agent_controller
 from tests.support.chat import until
 from tests.support.messages import ANN, fill
@@ -255,7 +258,7 @@ async def test_slash_lists_commands_and_tab_completes_them(ada: TuiDriver) -> No
     await ada.press("r", "e")
     await ada.wait_for(r"/read +(.|\n)*/release +release it to the queue")
     assert "/history" not in ada.text
-    await ada.press("down", "down", "up", "tab")
+    await ada.press("down", "down", "down", "up", "tab")
     assert ada.view.composer.text == "/release"
     await ada.wait_until_absent(r"/read +mark")
     ada.view.composer.write("/stat")
@@ -334,3 +337,56 @@ def found_in(driver: TuiDriver) -> list[str]:
         for segment in strip
         if segment.style and segment.style.bgcolor == FOUND.bgcolor and segment.text.strip()
     ]
+
+
+@pytest.mark.parametrize("name", ["dark", "light", "high-contrast"])
+async def test_theme_is_chosen_by_preference_and_command(
+    chat: RunningChat, open_tui: OpenTui, tmp_path: Path, name: ThemeName
+) -> None:
+    await fill(chat, 1, "hello")
+    ada = await open_tui(agent_controller(chat, tmp_path), preferences=Preferences(theme=name))
+    await ada.wait_for("Ann.*: hello 0")
+    for chosen in (name, "terminal", name):
+        await ada.write(f"/theme {chosen}")
+        await until(lambda chosen=chosen: colours(ada) == (PALETTES[chosen].background, customer_colour(chosen)))
+    await ada.write("/theme pink")
+    await ada.wait_for("choose one: /theme terminal, dark, light, high-contrast")
+
+
+def customer_colour(name: ThemeName) -> str:
+    colour = PALETTES[name].styles["customer"].color
+    assert colour is not None
+    return colour.name
+
+
+def colours(driver: TuiDriver) -> tuple[str, str]:
+    """Return the background of the messages, and the colour of the customer's name."""
+    names = [
+        segment.style.color.name
+        for strip in driver.app.screen._compositor.render_strips()
+        for segment in strip
+        if segment.style and segment.style.color and segment.text.startswith("Ann (customer)")
+    ]
+    background = driver.view.message_list.styles.background
+    return "ansi_default" if background.ansi is not None else background.hex.lower(), names[-1] if names else ""
+
+
+def test_options_offer_every_theme_and_notification() -> None:
+    for option, choices in ((ThemeChoice, ThemeName), (NotifyChoice, NotificationKind)):
+        assert get_args(get_args(get_args(option)[0])[0]) == get_args(choices)
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_tmux", "expected"),
+    [
+        ("off", False, ""),
+        ("bell", True, "\a"),
+        ("osc9", False, "\x1b]9;Ann: hi\a"),
+        ("osc777", False, "\x1b]777;notify;chatws;Ann: hi\a"),
+        ("osc9", True, "\x1bPtmux;\x1b\x1b]9;Ann: hi\a\x1b\\"),
+    ],
+)
+def test_notifications_are_written_in_the_documented_form(
+    kind: NotificationKind, expected: str, *, in_tmux: bool
+) -> None:
+    assert notification(kind, "Ann: hi", in_tmux=in_tmux) == expected
