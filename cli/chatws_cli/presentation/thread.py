@@ -112,8 +112,9 @@ class Thread:
         return True
 
     def notice(self, text: str, *, is_problem: bool = False) -> None:
-        """Add a line behind the newest message."""
-        notice = NoticeItem(self.last_seq, text, is_problem)
+        """Add a line behind the newest message, also if the history is not loaded yet."""
+        seq = self.last_seq if self.is_loaded else max(self.last_seq, self.conversation.head_seq)
+        notice = NoticeItem(seq, text, is_problem)
         self._items.insert(bisect_right(self._items, notice.order, key=_ORDER), notice)
         self._trim()
 

@@ -34,7 +34,7 @@ class ConversationRow(NamedTuple):
     unread: int
     is_current: bool
     started: str = ""
-    """Day or time of the start; set if the customer has several conversations in the list."""
+    """Day or time of the start; set if another conversation of the list has a customer of this name."""
 
 
 class FilteredConversations:
@@ -62,10 +62,10 @@ class FilteredConversations:
     ) -> list[ConversationRow]:
         """Return the rows of the visible conversations."""
         shown = self.visible(own_id, threads, current)
-        counts = Counter(one.customer.user_id for one in shown)
+        counts = Counter(clean_line(one.customer.user_name) for one in shown)
         return [
             _row(one, own_id, threads, users, now, is_current=one.conversation_id == current)._replace(
-                started=self._start(one, now) if counts[one.customer.user_id] > 1 else ""
+                started=self._start(one, now) if counts[clean_line(one.customer.user_name)] > 1 else ""
             )
             for one in shown
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.widgets import Static
@@ -13,10 +13,14 @@ from chatws_cli.text_ui.completion import extend
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.widget import Widget
+
     from chatws_cli.text_ui.completion import Completion
 
 _ROWS = 8
 _LABEL_COLUMNS = 28
+_NARROW_LABEL_COLUMNS = 14
+_WIDE_COLUMNS = 60
 
 
 class CompletionList(Static):
@@ -52,10 +56,11 @@ class CompletionList(Static):
     def _draw(self) -> None:
         self.display = bool(self._found)
         first = max(0, min(self._chosen - _ROWS // 2, len(self._found) - _ROWS))
-        columns = max(1, self.app.size.width - 2)
+        columns = max(1, cast("Widget", self.parent).size.width - 1)
+        label_columns = _LABEL_COLUMNS if columns >= _WIDE_COLUMNS else _NARROW_LABEL_COLUMNS
         text = Text(no_wrap=True, end="")
         for place, each in enumerate(self._found[first : first + _ROWS], first):
-            row = each.label if not each.summary else f"{each.label:<{_LABEL_COLUMNS}} {each.summary}"
+            row = each.label if not each.summary else f"{each.label:<{label_columns}} {each.summary}"
             text.append(fit(f"  {row}", columns) + "\n", "reverse" if place == self._chosen else "")
         text.right_crop(1)
         self.update(text)

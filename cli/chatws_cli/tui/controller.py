@@ -372,9 +372,10 @@ class ChatController:
             if is_vital:
                 self.end(problem)
                 return
+            text = problem.message if isinstance(problem, RequestRefused) else str(problem)
             if isinstance(problem, RequestRefused) and problem.conversation is not None:
                 self.update_conversation(problem.conversation)
-            text = problem.message if isinstance(problem, RequestRefused) else str(problem)
+                text = "The conversation has changed meanwhile"
             self.notify(f"that did not work: {text}", is_problem=True)
         except Exception as problem:  # noqa: BLE001  a bug ends the session and is raised by run_screen
             self.end(problem)

@@ -30,6 +30,19 @@ async def test_message_is_shown_as_stored_then_read(chat: RunningChat, open_tui:
     await grace.wait_for("✓✓ you: Where is my parcel")
 
 
+async def test_notice_of_waiting_ends_with_the_first_conversation(
+    chat: RunningChat, open_tui: OpenTui, tmp_path: Path
+) -> None:
+    ada = await open_tui(agent_controller(chat, tmp_path))
+    await ada.wait_for("no open conversation yet")
+    grace = await chat.customer("ses-grace")
+    await grace.call("join_conversation", "conv-1")
+    await ada.wait_for("no open conversation yet")
+    await grace.call("send_message", {"conversationId": "conv-1", "content": "hello"})
+    await ada.wait_for(": hello")
+    assert "no open conversation yet" not in ada.text
+
+
 async def test_typing_is_shown_until_the_message_arrives(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("L", "e", "t")
     await grace.wait_for("Ada is typing…")
@@ -121,7 +134,7 @@ async def test_losing_agent_of_a_claim_race_sees_the_assignee(
     await bob.wait_for("Ada has claimed the conversation")
     thread.conversation = stale
     await bob.press("f2")
-    await bob.wait_for("that did not work: The conversation has changed")
+    await bob.wait_for("that did not work: The conversation has changed meanwhile")
     assert thread.conversation.assignee is not None
     assert thread.conversation.assignee.user_id == "ada"
 
