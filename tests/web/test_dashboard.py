@@ -203,9 +203,13 @@ async def test_conversations_beyond_the_first_page_are_fetched_on_demand(
     start_chat_server: StartChatServer, browsers: BrowserProfiles
 ) -> None:
     chat_server = await start_chat_server(sessions_per_s=1_000)
-    await asyncio.gather(
-        *(chat_server.post("/api/sessions", {"userName": f"Customer {number}"}) for number in range(130))
-    )
+
+    async def write(number: int) -> None:
+        _, session = await chat_server.post("/api/sessions", {"userName": f"Customer {number}"})
+        path = f"/api/conversations/{session['conversationId']}/messages"
+        await chat_server.post(path, {"content": "hello"}, headers={"X-Session-Id": session["sessionId"]})
+
+    await asyncio.gather(*(write(number) for number in range(130)))
     dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/"))
     await expect(dashboard.locator(".row")).to_have_count(100)
     await dashboard.get_by_role("button", name="Show older conversations").click()
