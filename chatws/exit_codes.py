@@ -19,4 +19,6 @@ class ExitCode(IntEnum):
     """Load test that missed a threshold."""
     HUNG_UP = 129
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    """The reader of standard output has gone; `SIGPIPE` itself is ignored by Python."""
     TERMINATED = 143

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Conversation
     from chatws.protocol.responses import Refused as RefusedReply
 
+PLAIN_HTTP = "the server uses plain HTTP; use an address with http://"
+"""Reason of `CannotConnect` for an ``https`` address of a server without TLS."""
+
+NO_HTTP_RESPONSE = "the server closed the connection without an HTTP response"
+"""Reason of `CannotConnect` that is also the reaction of a TLS server to an ``http`` address."""
+
 
 class ClientError(Exception):
     """Base of the SDK's errors."""

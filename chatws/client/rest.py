@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 from msgspec import UNSET
 
+from chatws.client.connect_failure import describe_failure
 from chatws.client.errors import CannotConnect, RequestRefused
 from chatws.client.options import ClientOptions
 from chatws.protocol.commands import Login, SendMessage, StartSession
@@ -155,7 +156,7 @@ class RestClient:
             ) as response:
                 return _read(response.status, await response.read(), reply)
         except (aiohttp.ClientError, OSError) as problem:
-            raise CannotConnect(str(problem) or type(problem).__name__) from problem
+            raise CannotConnect(describe_failure(problem)) from problem
 
 
 def _read(status: int, body: bytes, reply: type[R]) -> R:

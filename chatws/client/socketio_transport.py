@@ -14,6 +14,7 @@ import engineio
 import msgspec
 import socketio
 
+from chatws.client.connect_failure import describe_failure
 from chatws.client.core.effects import ConnectionEnd
 from chatws.client.core.event_names import Event
 from chatws.client.core.refusals import read_connect_error
@@ -277,7 +278,9 @@ def _describe(error: BaseException) -> ConnectionEnd:
         if isinstance(cause, aiohttp.WSServerHandshakeError):
             end = _http_end(cause.status, cause.headers or {})
         elif isinstance(cause, aiohttp.ClientError | OSError):
-            end = ConnectionEnd(str(cause) or end.reason, retry_after_s=end.retry_after_s)
+            end = ConnectionEnd(describe_failure(cause), retry_after_s=end.retry_after_s)
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            break  # its own cause does not name the address
     return end
 
 

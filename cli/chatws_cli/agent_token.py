@@ -10,6 +10,7 @@ from chatws.settings.validation import is_loopback
 from chatws_cli.dev_agent import mint_dev_token
 from chatws_cli.errors import CommandError
 from chatws_cli.options import data_dir_settings
+from chatws_cli.reachability import require_listener
 from chatws_cli.secrets import find_secret, read_secret
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def find_agent_token(url: str, token_file: Path | None, data_dir: Path | None) -
     """Return the token from ``token_file`` or CHATWS_TOKEN; on the server's machine, one for the development agent.
 
     Raises:
-        CommandError: no token was found.
+        CommandError: no token was found, or instead no server.
     """
     given = find_secret(token_file, "CHATWS_TOKEN")
     if given is not None:
@@ -47,6 +48,10 @@ def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
 
     try:
         mint()
+    except CommandError:
+        require_listener(url)
+        raise
     except StartError as problem:
+        require_listener(url)
         raise CommandError(problem.what, problem.why, problem.advice) from problem
     return mint

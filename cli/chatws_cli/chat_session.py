@@ -8,12 +8,14 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from chatws.client import AgentClient, CannotConnect, ClientError, ClientOptions, RequestRefused
 from chatws.exit_codes import ExitCode
 from chatws.protocol.errors import ErrorCode
 from chatws_cli.defaults import DEFAULT_URL
 from chatws_cli.errors import CommandError
+from chatws_cli.reachability import cannot_connect
 from chatws_cli.text_ui.chat_loop import ChatOptions
 from chatws_cli.text_ui.completion import completions
 from chatws_cli.text_ui.input_source import PipeConsole
@@ -39,7 +41,7 @@ def client_options(
     Raises:
         CommandError: the address or the certificate file cannot be used; exit code 2.
     """
-    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+    if not _is_server_address(url):
         raise CommandError(
             f"{url!r} is not the address of a server", advice=f"use one like {DEFAULT_URL}", code=ExitCode.USAGE
         )
@@ -55,6 +57,13 @@ def client_options(
             f"--ca-file {ca_file} cannot be used", str(problem), "give a PEM file", code=ExitCode.USAGE
         ) from problem
     return options
+
+
+def _is_server_address(url: str) -> bool:
+    try:
+        return re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) is not None and urlsplit(url).port != 0
+    except ValueError:  # the port is not a number up to 65535
+        return False
 
 
 def chat_options(conversation_id: str | None, linger_s: float, history: int | None, *, as_json: bool) -> ChatOptions:
@@ -92,10 +101,7 @@ def run_session(url: str, create_client: ClientFactory, mode: DisplayMode) -> in
 def explain(url: str, problem: ClientError) -> CommandError:
     """Translate an error of the SDK into the error of a command, with its exit code."""
     if isinstance(problem, CannotConnect):
-        advice = "is the server running? 'chatws serve' starts one"
-        if "CERTIFICATE_VERIFY_FAILED" in problem.reason:
-            advice = "if the server's certificate is self-signed, pass it with --ca-file"
-        return CommandError(f"cannot connect to {url}", problem.reason, advice, code=ExitCode.CANNOT_CONNECT)
+        return cannot_connect(url, problem.reason)
     if isinstance(problem, RequestRefused):
         advice = _ADVICE.get(problem.code, "")
         return CommandError(f"{url} refused", problem.message.rstrip("."), advice, code=ExitCode.REFUSED)

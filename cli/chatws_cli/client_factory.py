@@ -41,21 +41,24 @@ class IdentifiedClient(NamedTuple):
     conversation_id: str | None
 
 
-async def make_client(url: str, options: ClientOptions, identity: ClientIdentity) -> IdentifiedClient:
-    """Create the client; a customer without a session gets a new one, which is saved.
+async def make_client(
+    url: str, options: ClientOptions, identity: ClientIdentity, conversation_id: str | None
+) -> IdentifiedClient:
+    """Create the client for a conversation; a customer without a session gets a new one, which is saved.
 
     Raises:
         CommandError: no token was found.
         ClientError: the server cannot be reached, or refuses the session.
     """
     from chatws.client import AgentClient, CustomerClient
-    from chatws_cli.session_file import find_session, obtain_session, session_path
+    from chatws_cli.session_file import announce_new_conversation, find_session, obtain_session, session_path
 
     if identity.role == "agent":
         token = find_agent_token(url, identity.secret_file, identity.data_dir)
         return IdentifiedClient(AgentClient(url, token, options=options), None)
     kept = session_path(data_dir_settings(identity.data_dir).data_dir, url)
     session = await obtain_session(url, options, find_session(identity.secret_file, kept), None)
+    await announce_new_conversation(url, options, session, conversation_id)
     return IdentifiedClient(CustomerClient(url, session.session_id, options=options), session.conversation_id)
 
 

@@ -31,6 +31,8 @@ MODULES: Final = {
     "check": "check",
     "doctor": "doctor",
     "completion": "completion",
+    "help": "help",
+    "version": "version",
 }
 """Command → module of ``chatws_cli.commands`` that holds its ``app``; help lists them in this order."""
 

@@ -54,9 +54,12 @@ def run() -> None:
         if _is_debugging():
             raise
         _fail(str(problem), problem.code)
-    except BrokenPipeError:
-        abandon_stdout()
-        sys.exit(ExitCode.FAILED)
+    except SystemExit as end:
+        # Typer turns a BrokenPipeError into exit code 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            abandon_stdout()
+            sys.exit(ExitCode.BROKEN_PIPE)
+        raise
     except OSError as problem:
         if _is_debugging() or problem.filename is None:
             raise

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chatws.exit_codes import ExitCode
 from chatws.settings import Layer, Value
+from chatws_cli.errors import CommandError
 from chatws_cli.settings import help_of, load_settings
 
 if TYPE_CHECKING:
@@ -17,7 +20,25 @@ DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help=help_of("data_
 DatabaseUrl = Annotated[str | None, typer.Option(metavar="URL", help=help_of("database_url"))]
 
 Url = Annotated[str, typer.Option(metavar="URL", help="Address of the server.", envvar="CHATWS_URL")]
-ConversationId = Annotated[str | None, typer.Option("--conversation", "-c", metavar="ID", help="Conversation to join.")]
+
+
+def check_conversation_id(given: str | None) -> str | None:
+    """Return the id; None stays None.
+
+    Raises:
+        CommandError: it is not an id; exit code 2.
+    """
+    if given is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given):
+        return given
+    raise CommandError(
+        f"{given!r} is not the id of a conversation", advice="ids are 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE
+    )
+
+
+ConversationId = Annotated[
+    str | None,
+    typer.Option("--conversation", "-c", metavar="ID", help="Conversation to join.", callback=check_conversation_id),
+]
 Plain = Annotated[bool, typer.Option("--plain", help="Line mode: lines of text, even on a terminal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for output and input.")]
 Wait = Annotated[

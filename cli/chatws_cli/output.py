@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 
 def print_json(value: object) -> None:
@@ -17,6 +23,26 @@ def print_json(value: object) -> None:
 def abandon_stdout() -> None:
     """Redirect standard output to /dev/null after its reader has gone, for the last flush of the interpreter."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def watch_stdout_reader(loop: asyncio.AbstractEventLoop, gone: Callable[[], object]) -> None:
+    """Call ``gone`` as soon as the reader of standard output closes its end, if that is a pipe.
+
+    Without this, a command that has nothing to write would run until its next line (compare ``tail -f`` of coreutils).
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:  # it has been replaced by an object in memory
+        return
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return
+
+    def report() -> None:
+        loop.remove_reader(descriptor)
+        gone()
+
+    # The writing end of a pipe never becomes readable: the event loop reports its error condition, which is the close.
+    loop.add_reader(descriptor, report)
 
 
 def open_missing_streams() -> None:

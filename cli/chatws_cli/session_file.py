@@ -10,6 +10,7 @@ from chatws.protocol.errors import ErrorCode
 from chatws.protocol.ids import new_id
 from chatws_cli.outbox_file import server_name
 from chatws_cli.output import hint
+from chatws_cli.presentation.sanitize import clean_line
 from chatws_cli.secrets import find_secret, read_secret, write_secret
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ async def obtain_session(url: str, options: ClientOptions, found: SessionLookup,
     async with RestClient(url, session_id=found.session_id, options=options) as rest:
         if found.session_id is not None:
             try:
-                return _session(found.session_id, await rest.current_session())
+                current = await rest.current_session()
+                if name is not None and name.strip() != current.user_name:
+                    hint(_name_is_kept(current.user_name))
+                return _session(found.session_id, current)
             except RequestRefused as refusal:
                 if not found.is_replaceable or refusal.code not in _EXPIRED:
                     raise
@@ -75,6 +79,31 @@ async def obtain_session(url: str, options: ClientOptions, found: SessionLookup,
         made = await rest.create_session(name)
     write_secret(found.file, made.session_id)
     return _session(made.session_id, made)
+
+
+async def announce_new_conversation(
+    url: str, options: ClientOptions, session: SavedSession, conversation_id: str | None
+) -> None:
+    """Print a hint if joining the conversation would create it: it may be a mistyped id.
+
+    Raises:
+        ClientError: the server cannot be reached, or refuses the session.
+    """
+    if conversation_id is None or conversation_id == session.conversation_id:
+        return
+    async with RestClient(url, session_id=session.session_id, options=options) as rest:
+        try:
+            await rest.messages(conversation_id, limit=1)
+        except RequestRefused as refusal:
+            if refusal.code is not ErrorCode.FORBIDDEN:
+                raise
+            hint(f"you had no conversation {conversation_id}; a development server creates it now")
+
+
+def _name_is_kept(name: str) -> str:
+    return (
+        f"--name is ignored: this session keeps the name {clean_line(name)!r}; --session-file FILE starts another one"
+    )
 
 
 def _session(session_id: str, ack: SessionAck) -> SavedSession:

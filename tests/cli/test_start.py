@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import RunCommand
     from tests.support.server import ServerProcess
 
+OTHER_PROGRAMS = ("loadtest", "run", "check")
+"""Commands that replace the process, and have a help of their own."""
+
 LIBRARIES = ("rich", "socketio", "aiohttp", "sqlalchemy", "textual", "locust", "jwt", "argon2", "pydantic")
 HEAVY = (*LIBRARIES, "msgspec", "asyncio")
 NETWORK = ("asyncio", "aiohttp", "socketio")
@@ -101,6 +104,7 @@ def test_help_names_every_command_and_the_first_step() -> None:
         "token inspect", "session create", "user add",
         "user list", "user passwd", "user disable", "user enable", "user erase", "db upgrade",
         "db backup", "db restore", "db new-epoch", "db copy", "db prune", "config show", "config reference",
+        "help", "version",
     ],
 )  # fmt: skip
 def test_help_of_every_command_has_an_example(chatws: RunCommand, command: str) -> None:
@@ -108,6 +112,33 @@ def test_help_of_every_command_has_an_example(chatws: RunCommand, command: str) 
     assert done.returncode == 0
     assert "Example: " in done.stdout
     assert f"chatws {command}" in done.stdout
+
+
+def test_help_command_prints_what_the_option_prints(chatws: RunCommand) -> None:
+    assert chatws("help") == chatws("--help")
+    assert chatws("help", "token", "create") == chatws("token", "create", "--help")
+    unknown = chatws("help", "sevre")
+    assert (unknown.returncode, "Did you mean 'serve'" in unknown.stderr) == (2, True)
+
+
+def test_version_command_prints_what_the_option_prints(chatws: RunCommand) -> None:
+    assert chatws("version") == chatws("--version")
+
+
+def test_help_fits_80_columns_and_cuts_no_summary(chatws: RunCommand) -> None:
+    groups = [(), ("token",), ("session",), ("user",), ("db",), ("config",), ("proxy-config",)]
+    for group in groups:
+        shown = chatws(*group, "--help", env={"COLUMNS": "80"}).stdout
+        assert "..." not in shown.partition("Commands:")[2]
+    for command in (*(name for name in MODULES if name not in OTHER_PROGRAMS), "proxy-config nginx", "config show"):
+        shown = chatws(*command.split(), "--help", env={"COLUMNS": "80"}).stdout
+        assert "list[" not in shown
+        too_wide = [line for line in shown.splitlines() if len(line) > 80 and "Example: " not in line]
+        assert too_wide == []
+
+
+def test_help_of_send_lists_its_exit_codes(chatws: RunCommand) -> None:
+    assert "Exit codes: 0 stored, 1 no ack in time, 2 " in chatws("send", "--help").stdout
 
 
 def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(chatws: RunCommand) -> None:
@@ -142,7 +173,7 @@ def test_closed_output_pipe_ends_a_command_without_an_error() -> None:
     assert child.stdout is not None
     assert child.stderr is not None
     child.stdout.close()
-    assert child.wait(timeout=30) == 1
+    assert child.wait(timeout=30) == 141
     assert child.stderr.read() == ""
     child.stderr.close()
 

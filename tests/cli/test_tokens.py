@@ -57,6 +57,16 @@ def test_inspect_reads_a_token_from_anywhere_but_the_arguments(chatws: RunComman
     assert (done.returncode, shown["accepted"], shown["claims"]["sub"]) == (0, True, "alice")
 
 
+def test_inspect_refuses_a_token_as_argument_and_names_the_safe_ways(chatws: RunCommand, tmp_path: Path) -> None:
+    token = create(chatws, tmp_path).strip()
+    done = chatws("token", "inspect", token, "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stdout, token in done.stderr) == (2, "", False)
+    assert "the process list and the history of the shell show it" in done.stderr
+    assert "checked here and never sent" in done.stderr
+    piped = chatws("token", "inspect", "-", "--data-dir", str(tmp_path), stdin=token)
+    assert (piped.returncode, "accepted: yes" in piped.stdout) == (0, True)
+
+
 def test_inspect_reports_why_a_token_is_not_accepted(chatws: RunCommand, tmp_path: Path) -> None:
     token = create(chatws, tmp_path / "one")
     create(chatws, tmp_path / "other")

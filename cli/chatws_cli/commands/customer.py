@@ -56,7 +56,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
     """
     from chatws.client import CustomerClient
     from chatws_cli.chat_session import DisplayMode, chat_options, client_options, run_session
-    from chatws_cli.session_file import find_session, obtain_session, session_path
+    from chatws_cli.session_file import announce_new_conversation, find_session, obtain_session, session_path
 
     options = client_options(url, ca_file, transport)
     mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json, theme=theme, notify=notify)
@@ -64,6 +64,7 @@ def customer(  # noqa: PLR0917  these are options, never positional
 
     async def create_client() -> tuple[CustomerClient, ChatOptions]:
         session = await obtain_session(url, options, found, name)
+        await announce_new_conversation(url, options, session, conversation)
         client = CustomerClient(url, session.session_id, options=options)
         return client, chat_options(conversation or session.conversation_id, wait, history, as_json=as_json)
 

@@ -20,7 +20,7 @@ app = make_app()
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def run(ctx: typer.Context) -> None:
-    """Play a scenario file: a script of people who talk, lose connections and expect events."""
+    """Play a scenario file: people who talk and lose connections."""
     if find_spec("locust") is None or find_spec("hdrh") is None:
         raise CommandError(
             "the load test is not installed", advice="pip install 'chatws[loadtest]'", code=ExitCode.USAGE

@@ -46,7 +46,10 @@ def send(  # noqa: PLR0917  these are options, never positional
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ack as one JSON object.")] = False,
 ) -> None:
-    """Send one message and wait until the server has stored it. Exit code 1 without an ack."""
+    """Send one message and wait until the server has stored it.
+
+    Exit codes: 0 stored, 1 no ack in time, 2 wrong usage, 3 cannot connect, 4 refused by the server.
+    """
     from chatws.client import ClientError
     from chatws_cli.chat_session import client_options, explain
 
@@ -70,7 +73,7 @@ async def _send(
     url: str, options: ClientOptions, identity: ClientIdentity, message: OutgoingMessage, timeout_s: float
 ) -> SendAck:
     async with asyncio.timeout(timeout_s):
-        client, own = await make_client(url, options, identity)
+        client, own = await make_client(url, options, identity, message.conversation_id)
         target = choose_conversation(message.conversation_id, own)
         async with client:
             await client.join_conversation(target)

@@ -57,5 +57,5 @@ def tail(  # noqa: PLR0917  these are options, never positional
 async def _tail(url: str, options: ClientOptions, identity: ClientIdentity, tail_options: TailOptions) -> int:
     from chatws_cli.text_ui.tail import TailLoop
 
-    client, own = await make_client(url, options, identity)
+    client, own = await make_client(url, options, identity, tail_options.conversation_id)
     return await TailLoop(client, tail_options, own).run()

@@ -51,6 +51,7 @@ def create(  # noqa: PLR0917  these are options, never positional
 
 @app.command(epilog="Example: chatws token create --sub alice | chatws token inspect")
 def inspect(
+    argument: Annotated[str | None, typer.Argument(hidden=True, metavar="")] = None,
     token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File with the token; - is standard input.")
     ] = None,
@@ -60,9 +61,16 @@ def inspect(
 ) -> None:
     """Print the claims of a token and whether it is accepted.
 
-    The token is verified with the key of this server. It comes from --token-file, CHATWS_TOKEN or standard input; exit
-    code 4 when it is not accepted.
+    The token is checked on this machine, with the key of this server, and never sent. It comes from --token-file,
+    CHATWS_TOKEN or standard input, not from an argument. Exit code 4 when it is not accepted.
     """
+    if argument not in {None, "-"}:
+        raise CommandError(
+            "a token is not given as an argument",
+            "the process list and the history of the shell show it",
+            "pass it on standard input, or use --token-file FILE or CHATWS_TOKEN; it is checked here and never sent",
+            code=ExitCode.USAGE,
+        )
     token = find_secret(token_file, "CHATWS_TOKEN") or _read_token()
     if not token:
         raise CommandError(

@@ -276,4 +276,4 @@ class ChatLoop:
             yield
         except BrokenPipeError:
             abandon_stdout()
-            self.end(int(ExitCode.FAILED))
+            self.end(int(ExitCode.BROKEN_PIPE))

@@ -10,7 +10,7 @@ from chatws.client import AgentClient, ConnectionChange, Event, MessageReceived
 from chatws.exit_codes import ExitCode
 from chatws.protocol.events import ConversationUpdated
 from chatws_cli.exit_signals import handle_exit_signals
-from chatws_cli.output import abandon_stdout, print_json
+from chatws_cli.output import abandon_stdout, print_json, watch_stdout_reader
 from chatws_cli.presentation.sanitize import clean_line, excerpt
 from chatws_cli.text_ui.json_records import ack_of, record_of
 from chatws_cli.text_ui.renderer import TextRenderer
@@ -50,6 +50,7 @@ class TailLoop:
             ClientError: the first connection failed, or the conversation could not be joined.
         """
         handle_exit_signals(asyncio.get_running_loop(), self._end)
+        watch_stdout_reader(asyncio.get_running_loop(), self._abandon_output)
         self._client.on_event(self._on_event)
         async with self._client:
             await self._begin()
@@ -97,8 +98,7 @@ class TailLoop:
             elif isinstance(event, ConversationUpdated):
                 self._print_inbox(event.conversation)
         except BrokenPipeError:
-            abandon_stdout()
-            self._end(int(ExitCode.FAILED))
+            self._abandon_output()
         counted = ConversationUpdated if self._conversation_id is None else MessageReceived
         self._count += isinstance(event, counted)
         if self._options.limit is not None and self._count >= self._options.limit:
@@ -109,6 +109,10 @@ class TailLoop:
             print_json(record_of(Event.CONVERSATION_UPDATED, ConversationUpdated(conversation=conversation)))
         else:
             print(inbox_line(conversation), flush=True)
+
+    def _abandon_output(self) -> None:
+        abandon_stdout()
+        self._end(int(ExitCode.BROKEN_PIPE))
 
     def _end(self, code: int) -> None:
         if not self._exit_code.done():

@@ -56,7 +56,7 @@ async def _poll(poller: MetricsPoller, show: Show, interval_s: float, limit: int
             show(await poller.poll())
         except BrokenPipeError:
             abandon_stdout()
-            return ExitCode.FAILED
+            return ExitCode.BROKEN_PIPE
         shown += 1
         due = max(due + interval_s, loop.time())
     return ExitCode.DONE

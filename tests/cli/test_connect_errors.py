@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificate import make_certificate
+from tests.support.server import CHATWS, environment_of_children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import RunCommand
+    from tests.conftest import StartServer
+    from tests.support.server import ServerProcess
+
+COMMANDS = ["agent", "customer", "send --as agent -c c1 hello", "send hello", "tail"]
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Port that is reserved, so that nothing else listens on it during the test."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_server_is_reported_before_a_missing_token(
+    chatws: RunCommand, closed_port: int, tmp_path: Path, command: str
+) -> None:
+    url = f"http://127.0.0.1:{closed_port}"
+    done = chatws(*shlex.split(command), "--url", url, "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"cannot connect to {url}: nothing listens on 127.0.0.1:{closed_port}; " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_https_address_of_a_server_without_tls_is_reported_with_the_remedy(
+    chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path, command: str
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(shared_server.sign_token("agent-1"))
+    url = shared_server.url.replace("http://", "https://")
+    done = chatws(
+        *shlex.split(command), "--url", url, "--data-dir", str(tmp_path), env={"CHATWS_TOKEN": token.read_text()}
+    )
+    assert done.returncode == 3
+    assert done.stderr.endswith("the server uses plain HTTP; use an address with http://\n")
+
+
+def test_http_address_and_untrusted_certificate_of_a_tls_server_are_reported_with_the_remedy(
+    chatws: RunCommand, start_server: StartServer, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path)
+    server = start_server("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
+    home = ["--data-dir", str(tmp_path / "home")]
+    plain = chatws("send", "hello", "--url", server.url, *home)
+    assert (plain.returncode, "use an address with https://" in plain.stderr) == (3, True)
+    secure = server.url.replace("http://", "https://")
+    untrusted = chatws("send", "hello", "--url", secure, *home)
+    assert (untrusted.returncode, "--ca-file" in untrusted.stderr) == (3, True)
+    assert chatws("send", "hello", "--url", secure, *home, "--ca-file", str(certificate.cert)).returncode == 0
+
+
+def test_unknown_host_is_named(chatws: RunCommand, tmp_path: Path) -> None:
+    done = chatws("send", "hello", "--url", "http://no-such-host.invalid:3000", "--data-dir", str(tmp_path))
+    assert done.returncode == 3
+    assert "ssl" not in done.stderr
+    assert "no-such-host.invalid" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://127.0.0.1:x", "ftp://127.0.0.1", "localhost:3000"])
+def test_malformed_address_is_a_usage_error(chatws: RunCommand, tmp_path: Path, url: str) -> None:
+    done = chatws("send", "hello", "--url", url, "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not the address of a server" in done.stderr
+
+
+def test_tail_ends_quietly_when_its_reader_has_gone(shared_server: ServerProcess, tmp_path: Path) -> None:
+    command = [str(CHATWS), "tail", "--as", "customer", "--url", shared_server.url, "--data-dir", str(tmp_path)]
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_of_children()
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    assert "conversation" in child.stdout.readline()
+    child.stdout.close()  # nothing more is sent, so only the closed pipe can end the command
+    assert child.wait(timeout=30) == 141
+    assert child.stderr.read() == ""
+    child.stderr.close()
