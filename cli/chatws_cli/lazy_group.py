@@ -23,6 +23,8 @@ MODULES: Final = {
     "session": "sessions",
     "user": "users",
     "db": "database",
+    "export": "export",
+    "grep": "grep",
     "top": "top",
     "config": "config",
     "proxy-config": "proxy_config",
