@@ -101,6 +101,12 @@ class Revoked(BusMessageBase, frozen=True, tag="revoked", kw_only=True):
     user_id: Id
 
 
+class Kicked(BusMessageBase, frozen=True, tag="kick", kw_only=True):
+    """Request of an operator to close the connections of a user."""
+
+    user_id: Id
+
+
 class HostingBegan(BusMessageBase, frozen=True, tag="hosting", kw_only=True):
     """Start of hosting a conversation on the origin; other hosts reply with presence and typing states."""
 
@@ -123,6 +129,7 @@ BusMessage = (
     | PresenceEntry
     | UserEvent
     | Revoked
+    | Kicked
     | HostingBegan
     | BotNoticed
 )

@@ -11,12 +11,14 @@ from msgspec import UNSET
 from chatws.client.connect_failure import describe_failure
 from chatws.client.errors import CannotConnect, RequestRefused
 from chatws.client.options import ClientOptions
-from chatws.protocol.commands import Login, SendMessage, StartSession
+from chatws.protocol.commands import Kick, Login, SendMessage, StartSession
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.limits import HISTORY_DEFAULT
 from chatws.protocol.responses import (
+    ConnectionList,
     ConversationList,
     HistoryAck,
+    KickAck,
     LoginAck,
     Ok,
     SendAck,
@@ -131,6 +133,16 @@ class RestClient:
             client_message_id=UNSET if client_message_id is None else client_message_id,
         )
         return await self._request("POST", f"/api/conversations/{conversation_id}/messages", SendAck, body)
+
+    async def connections(self, *, user_id: str | None = None, conversation_id: str | None = None) -> ConnectionList:
+        """List the connections of the server, with an operator's token."""
+        query = {"userId": user_id, "conversationId": conversation_id}
+        return await self._request("GET", "/api/admin/connections", ConnectionList, query=query)
+
+    async def kick(self, *, user_id: str | None = None, socket_id: str | None = None) -> KickAck:
+        """Close the connections of a user or one connection, with an operator's token."""
+        body = Kick(user_id=UNSET if user_id is None else user_id, socket_id=UNSET if socket_id is None else socket_id)
+        return await self._request("POST", "/api/admin/kick", KickAck, body)
 
     async def _request(
         self,

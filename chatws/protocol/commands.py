@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from chatws.protocol.entities import ClientMessageId, ConversationStatus, Id, PresenceChoice, Seq, Wire
-from chatws.protocol.limits import HISTORY_DEFAULT, HISTORY_LIMIT
+from chatws.protocol.limits import HISTORY_DEFAULT, HISTORY_LIMIT, MAX_CONNECTIONS_LISTED
 
 PageLimit = Annotated[int, Meta(ge=1, le=HISTORY_LIMIT)]
 Version = Annotated[int, Meta(ge=0)]
@@ -142,6 +142,21 @@ class Notify(Wire, frozen=True, kw_only=True):
     user_id: Id
     event: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_:.-]{1,64}\Z")]
     payload: Any = None
+
+
+class ListConnections(Wire, frozen=True, kw_only=True):
+    """REST: an operator's query of the connections of one server."""
+
+    user_id: Id | UnsetType = UNSET
+    conversation_id: Id | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS_LISTED)] = MAX_CONNECTIONS_LISTED
+
+
+class Kick(Wire, frozen=True, kw_only=True):
+    """REST: the user, or the one connection, that an operator disconnects."""
+
+    user_id: Id | UnsetType = UNSET
+    socket_id: Id | UnsetType = UNSET
 
 
 class Login(Wire, frozen=True, kw_only=True):

@@ -52,6 +52,9 @@ INBOX_UPDATE_MS = 1_000
 ASSIGNEE_OFFLINE_MS = 60_000
 """Offline time of the assignee after which a conversation returns to the queue."""
 
+MAX_CONNECTIONS_LISTED = 1_000
+"""Maximum number of connections in a response to an operator."""
+
 GAP_WAIT_MS = 50
 """Time for which a server waits for the bus before it reads a missing ``seq`` from the database."""
 

@@ -171,6 +171,33 @@ class Ready(Wire, frozen=True, kw_only=True):
     checks: dict[str, str]
 
 
+class ConnectionSummary(Wire, frozen=True, kw_only=True):
+    """REST: an authenticated connection, as an operator sees it."""
+
+    socket_id: str
+    user_id: str
+    user_name: str
+    role: Role
+    address: str
+    connected_at: Timestamp
+    conversations: list[str]
+    """Ids of the joined conversations."""
+    has_inbox: bool
+
+
+class ConnectionList(Ok, frozen=True, kw_only=True):
+    """REST: connections of this server, oldest first; ``total`` also counts those beyond the limit."""
+
+    connections: list[ConnectionSummary]
+    total: int
+
+
+class KickAck(Ok, frozen=True, kw_only=True):
+    """REST: the number of connections of this server that were closed."""
+
+    connections: int
+
+
 class NotifyAck(Ok, frozen=True, kw_only=True):
     """REST: the number of connections of this server that received the event."""
 

@@ -79,6 +79,20 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "Emit an event to every connection of a user.",
             roles=AGENTS,
         ),
+        CommandSpec(
+            "list_connections",
+            commands.ListConnections,
+            responses.ConnectionList,
+            "List the connections of this server; requires an operator's token.",
+            roles=AGENTS,
+        ),
+        CommandSpec(
+            "kick",
+            commands.Kick,
+            responses.KickAck,
+            "Close the connections of a user, or one connection of this server; requires an operator's token.",
+            roles=AGENTS,
+        ),
     )
 }
 """Requests without an equivalent event."""
@@ -100,4 +114,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/messages", REST_COMMANDS["load_messages"]),
     Operation("POST", "/api/coze/chat", REST_COMMANDS["ask_bot"]),
     Operation("POST", "/api/users/{userId}/notifications", REST_COMMANDS["notify_user"]),
+    Operation("GET", "/api/admin/connections", REST_COMMANDS["list_connections"]),
+    Operation("POST", "/api/admin/kick", REST_COMMANDS["kick"]),
 )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def find_agent_token(url: str, token_file: Path | None, data_dir: Path | None) -> str | Callable[[], str]:
+def find_agent_token(
+    url: str, token_file: Path | None, data_dir: Path | None, *, is_operator: bool = False
+) -> str | Callable[[], str]:
     """Return the token from ``token_file`` or CHATWS_TOKEN; on the server's machine, one for the development agent.
 
     Raises:
@@ -28,19 +30,20 @@ def find_agent_token(url: str, token_file: Path | None, data_dir: Path | None) -
     if given is not None:
         # The file is read again for each connection, because it may hold a fresh token by then.
         return given if token_file is None or str(token_file) == "-" else lambda: read_secret(token_file)
-    return _dev_token(url, data_dir)
+    return _dev_token(url, data_dir, is_operator=is_operator)
 
 
-def _dev_token(url: str, data_dir: Path | None) -> Callable[[], str]:
+def _dev_token(url: str, data_dir: Path | None, *, is_operator: bool) -> Callable[[], str]:
     from chatws.server.errors import StartError
 
-    advice = "create one with 'chatws token create' and pass it by --token-file or CHATWS_TOKEN"
+    command = f"chatws token create{' --operator' if is_operator else ''}"
+    advice = f"create one with '{command}' and pass it by --token-file or CHATWS_TOKEN"
     if not is_loopback(urlsplit(url).hostname or ""):
         raise CommandError("there is no token", advice=advice, code=ExitCode.USAGE)
     settings = data_dir_settings(data_dir)
 
     def mint() -> str:
-        token = mint_dev_token(settings)
+        token = mint_dev_token(settings, is_operator=is_operator)
         if token is None:
             why = f"no server has created a development agent in {settings.data_dir}"
             raise CommandError("there is no token", why, advice, code=ExitCode.USAGE)

@@ -44,7 +44,7 @@ def read_dev_agent(data_dir: Path) -> DevAgent | None:
         return None
 
 
-def mint_dev_token(settings: Settings) -> str | None:
+def mint_dev_token(settings: Settings, *, is_operator: bool = False) -> str | None:
     """Return a new token of the development agent; None without an agent in the data directory.
 
     Raises:
@@ -63,4 +63,5 @@ def mint_dev_token(settings: Settings) -> str | None:
         name=agent.user_name,
         email=agent.email,
         ttl_s=TOKEN_TTL_S,
+        is_operator=is_operator,
     )

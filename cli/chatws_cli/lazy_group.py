@@ -26,6 +26,8 @@ MODULES: Final = {
     "export": "export",
     "grep": "grep",
     "top": "top",
+    "connections": "connections",
+    "kick": "kick",
     "config": "config",
     "proxy-config": "proxy_config",
     "loadtest": "loadtest",

@@ -23,16 +23,28 @@ Url = Annotated[str, typer.Option(metavar="URL", help="Address of the server.", 
 
 
 def check_conversation_id(given: str | None) -> str | None:
-    """Return the id; None stays None.
+    """Return the id of a conversation; None stays None.
 
     Raises:
         CommandError: it is not an id; exit code 2.
     """
+    return _check_id(given, "conversation")
+
+
+def check_user_id(given: str | None) -> str | None:
+    """Return the id of a user; None stays None.
+
+    Raises:
+        CommandError: it is not an id; exit code 2.
+    """
+    return _check_id(given, "user")
+
+
+def _check_id(given: str | None, owner: str) -> str | None:
     if given is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given):
         return given
-    raise CommandError(
-        f"{given!r} is not the id of a conversation", advice="ids are 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE
-    )
+    advice = "ids are 1-64 of A-Z a-z 0-9 _ -"
+    raise CommandError(f"{given!r} is not the id of a {owner}", advice=advice, code=ExitCode.USAGE)
 
 
 ConversationId = Annotated[

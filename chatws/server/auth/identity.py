@@ -30,6 +30,8 @@ class Identity:
     issued_at_ms: int
     login_at_ms: int
     session_id: str | None = field(default=None, repr=False)
+    is_operator: bool = False
+    """Whether the token allows to list, close and trace connections."""
 
     @property
     def user_id(self) -> str:
@@ -82,6 +84,7 @@ class Authenticator:
             expires_at_ms=int(claims.expires_at_s * 1000),
             issued_at_ms=int(claims.issued_at_s * 1000),
             login_at_ms=int(claims.login_at_s * 1000),
+            is_operator=claims.is_operator,
         )
 
     def issue(self, user: User, login_at_ms: int) -> tuple[str, int]:

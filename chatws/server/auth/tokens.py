@@ -22,6 +22,9 @@ MAX_LIFETIME_S = 86_400
 LEEWAY_S = 30
 """Clock skew allowed for ``iat`` and ``nbf``; none for ``exp``."""
 
+OPERATOR_SCOPE = "operator"
+"""Value of the claim ``scope`` (RFC 8693) of an operator's token; a login or a renewal never issues one."""
+
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -47,6 +50,7 @@ class Claims:
     issued_at_s: float
     expires_at_s: float
     login_at_s: float
+    is_operator: bool
 
 
 def mint(
@@ -59,6 +63,7 @@ def mint(
     ttl_s: int,
     login_at_s: float | None = None,
     now_s: float | None = None,
+    is_operator: bool = False,
 ) -> str:
     """Sign a token for an agent, valid for ``ttl_s`` seconds.
 
@@ -73,6 +78,8 @@ def mint(
         "exp": int(now + ttl_s),
         "auth_time": now if login_at_s is None else login_at_s,
     }
+    if is_operator:
+        claims["scope"] = OPERATOR_SCOPE
     optional = {"email": email, "iss": settings.jwt_issuer, "aud": settings.jwt_audience}
     claims.update({claim: value for claim, value in optional.items() if value is not None})
     headers = {"kid": keys.current.key_id} if keys.current.key_id else None
@@ -143,7 +150,13 @@ def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:
         issued_at_s=issued,
         expires_at_s=expires,
         login_at_s=issued if login is None else login,
+        is_operator=OPERATOR_SCOPE in _read_scopes(payload),
     )
+
+
+def _read_scopes(payload: dict[str, Any]) -> list[str]:
+    scope = payload.get("scope")
+    return scope.split() if isinstance(scope, str) else []
 
 
 def _read_optional_number(payload: dict[str, Any], claim: str, default: float) -> float:

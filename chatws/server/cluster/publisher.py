@@ -19,6 +19,7 @@ from chatws.bus import (
     ConversationChanged,
     ConversationTouched,
     HostingBegan,
+    Kicked,
     MessageStored,
     NotePublished,
     PresenceEntry,
@@ -131,6 +132,10 @@ class ClusterPublisher:
     def publish_user_event(self, user_id: str, name: str, payload: msgspec.Raw | UnsetType) -> None:
         """Publish an event for every connection of a user."""
         self._bus.publish(user_channel(user_id), UserEvent(user_id=user_id, name=name, payload=payload))
+
+    def publish_kick(self, user_id: str) -> None:
+        """Publish an operator's request to close the connections of a user."""
+        self._bus.publish(user_channel(user_id), Kicked(user_id=user_id))
 
     def publish_bot_notice(self, notice: BotNotice) -> None:
         """Publish a notice about the bot for every inbox."""

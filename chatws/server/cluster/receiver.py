@@ -13,6 +13,7 @@ from chatws.bus import (
     ConversationChanged,
     ConversationTouched,
     HostingBegan,
+    Kicked,
     MessageStored,
     NotePublished,
     PresenceEntry,
@@ -74,8 +75,8 @@ class ClusterReceiver:
             case _:
                 self._forward(notification)
 
-    def _forward(self, notification: ReadMoved | NotePublished | UserEvent | Revoked | BotNoticed) -> None:
-        """Forward a notification to the clients; `Revoked` closes connections instead."""
+    def _forward(self, notification: ReadMoved | NotePublished | UserEvent | Revoked | Kicked | BotNoticed) -> None:
+        """Forward a notification to the clients; `Revoked` and `Kicked` close connections instead."""
         services = self._services
         match notification:
             case ReadMoved():
@@ -90,6 +91,8 @@ class ClusterReceiver:
                 services.namespace.to(lifecycle.user_room(notification.user_id)).emit(notification.name, *args)
             case Revoked():
                 self._periodic.close_revoked(notification.user_id)
+            case Kicked():
+                lifecycle.kick_user(services, notification.user_id)
             case BotNoticed():
                 services.inbox.show_notice(notification.notice)
 

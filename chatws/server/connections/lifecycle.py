@@ -157,6 +157,20 @@ def revoke(services: Services, user_id: str) -> None:
         connection.socket.disconnect(close=True)
 
 
+def kick(connection: Connection) -> None:
+    """Close a connection for an operator; clients do not reconnect by themselves after that."""
+    connection.socket.emit("error", error_event(ChatError(ErrorCode.FORBIDDEN, "An operator closed this connection.")))
+    connection.socket.disconnect(close=True)
+
+
+def kick_user(services: Services, user_id: str) -> int:
+    """Close every connection of a user to this server for an operator; return their number."""
+    connections = services.registry.of_user(user_id)
+    for connection in connections:
+        kick(connection)
+    return len(connections)
+
+
 async def close_revoked(services: Services, user_ids: Sequence[str]) -> None:
     """Close the connections whose credentials are void according to the database, among those of these users.
 

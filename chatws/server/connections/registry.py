@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from chatws.engine import Socket
@@ -112,7 +111,7 @@ class ConnectionRegistry:
             if not connections:
                 del self._by_user[connection.user_id]
 
-    def of_user(self, user_id: str) -> Iterable[Connection]:
+    def of_user(self, user_id: str) -> tuple[Connection, ...]:
         """Return a copy of the user's connections, so that they can be closed in a loop."""
         return tuple(self._by_user.get(user_id, _NO_CONNECTIONS))
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from chatws.server.requests import policy
 from chatws.server.requests.pipeline import Route
-from chatws.server.rest import bot, conversations, login, sessions, users
+from chatws.server.rest import bot, conversations, login, operator, sessions, users
 
 ROUTES: Mapping[str, Route] = MappingProxyType(
     {
@@ -22,6 +22,8 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "load_messages": Route(conversations.load_messages, conversations.may_load),
         "ask_bot": Route(bot.ask_bot, bot.may_ask),
         "notify_user": Route(users.notify_user),
+        "list_connections": Route(operator.list_connections, operator.may_operate),
+        "kick": Route(operator.kick, operator.may_operate),
     }
 )
 """Routes by command name; a test compares the names with `REST_COMMANDS`."""

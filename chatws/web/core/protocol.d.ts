@@ -325,6 +325,44 @@ export interface NotifyAck {
   connections: number;
 }
 
+/** REST: an operator's query of the connections of one server. */
+export interface ListConnections {
+  userId?: string;
+  conversationId?: string;
+  limit?: number;
+}
+
+/** REST: connections of this server, oldest first; `total` also counts those beyond the limit. */
+export interface ConnectionList {
+  success: true;
+  connections: ConnectionSummary[];
+  total: number;
+}
+
+/** REST: an authenticated connection, as an operator sees it. */
+export interface ConnectionSummary {
+  socketId: string;
+  userId: string;
+  userName: string;
+  role: "admin" | "bot" | "customer";
+  address: string;
+  connectedAt: string;
+  conversations: Array<string>;
+  hasInbox: boolean;
+}
+
+/** REST: the user, or the one connection, that an operator disconnects. */
+export interface Kick {
+  userId?: string;
+  socketId?: string;
+}
+
+/** REST: the number of connections of this server that were closed. */
+export interface KickAck {
+  success: true;
+  connections: number;
+}
+
 /** Identity of the connection, its expiry, and the `epoch` of the database. */
 export interface Authenticated {
   userId: string;

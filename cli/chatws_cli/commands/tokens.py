@@ -31,6 +31,10 @@ def create(  # noqa: PLR0917  these are options, never positional
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown to customers; default: the id.")] = None,
     email: Annotated[str | None, typer.Option(metavar="EMAIL", help="Email address of the agent.")] = None,
     data_dir: DataDir = None,
+    *,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Also allow 'chatws connections' and 'chatws kick'.")
+    ] = False,
 ) -> None:
     """Print a new signed token, and nothing else."""
     from chatws.server.auth import tokens
@@ -46,7 +50,9 @@ def create(  # noqa: PLR0917  these are options, never positional
         keys = load_keys(settings, create=True)
     except StartError as problem:
         raise CommandError(problem.what, problem.why, problem.advice) from problem
-    print(tokens.mint(keys, settings, subject=sub, name=name or sub, email=email, ttl_s=lifetime_s))
+    print(
+        tokens.mint(keys, settings, subject=sub, name=name or sub, email=email, ttl_s=lifetime_s, is_operator=operator)
+    )
 
 
 @app.command(epilog="Example: chatws token create --sub alice | chatws token inspect")

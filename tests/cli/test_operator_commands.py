@@ -1,0 +1,61 @@
+"""Commands of an operator on a running server: connections and kick."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.support.output import OutputLines
+from tests.support.server import CHATWS, environment_of_children
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import RunCommand
+    from tests.support.server import ServerProcess
+
+
+def test_operator_finds_a_customer_and_kicks_them(
+    chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    session = shared_server.new_session()
+    (tmp_path / "session").write_text(session["sessionId"])
+    command = [str(CHATWS), "tail", "--as", "customer", "--url", shared_server.url]
+    child = subprocess.Popen(
+        [*command, "--secret-file", str(tmp_path / "session")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment_of_children(),
+    )  # fmt: skip
+    assert child.stdout is not None
+    lines = OutputLines(child.stdout)
+    lines.wait_for("conversation", 30)
+    access = ["--url", shared_server.url, "--data-dir", str(shared_server.data_dir)]
+    shown = chatws("connections", "--conversation", session["conversationId"], *access)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.split()[:7] == ["CONNECTION", "USER", "NAME", "ROLE", "ADDRESS", "SINCE", "CONVERSATIONS"]
+    assert session["userId"] in shown.stdout
+    (line,) = chatws("connections", "--user", session["userId"], "--json", *access).stdout.splitlines()
+    assert json.loads(line)["conversations"] == [session["conversationId"]]
+    kicked = chatws("kick", session["userId"], *access)
+    assert (kicked.returncode, kicked.stdout) == (0, "closed 1 connections of this server\n")
+    assert child.wait(timeout=30) == 4
+    lines.join()
+    assert chatws("connections", "--user", session["userId"], "--json", *access).stdout == ""
+
+
+def test_token_of_an_agent_is_refused_and_one_of_an_operator_accepted(
+    chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    data_dir = ["--data-dir", str(shared_server.data_dir)]
+    for options, code in (([], 4), (["--operator"], 0)):
+        token = chatws("token", "create", "--sub", "alice", *options, *data_dir).stdout.strip()
+        remote = ["--url", shared_server.url, "--data-dir", str(tmp_path)]
+        done = chatws("connections", *remote, env={"CHATWS_TOKEN": token})
+        assert done.returncode == code, done.stderr
+        assert ("An operator's token is required; " in done.stderr) == (code == 4)
+
+
+def test_kick_without_a_target_or_with_a_malformed_id_is_a_usage_error(chatws: RunCommand) -> None:
+    assert chatws("kick").returncode == 2
+    assert chatws("kick", "alice", "--connection", "x").returncode == 2
+    assert "is not the id of a user" in chatws("kick", "a b").stderr
