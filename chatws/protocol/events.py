@@ -89,10 +89,15 @@ class BotNotice(Wire, frozen=True, kw_only=True):
 
 
 class Failed(Wire, frozen=True, kw_only=True):
-    """The ``error`` event: a request without an ack callback failed, or the connection will be closed."""
+    """The ``error`` event: a request without an ack callback failed, or the connection will be closed.
+
+    The fields are those of the ``error`` in an ack; ``event`` names the request.
+    """
 
     message: str
     code: ErrorCode
+    retryable: bool = False
+    retry_after_ms: int | UnsetType = UNSET
     event: str | UnsetType = UNSET
 
 

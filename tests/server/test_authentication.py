@@ -106,10 +106,11 @@ async def test_second_authenticate_is_rejected_without_effect(chat: RunningChat)
     assert chat.service.get_connection_count() == 1
 
 
-async def test_failed_authenticate_may_be_repeated(chat: RunningChat) -> None:
+async def test_failed_authenticate_is_acked_and_ends_the_connection(chat: RunningChat) -> None:
     peer = await chat.connect()
     assert (await peer.call("authenticate", {"token": "nonsense"}))["error"]["code"] == "unauthorized"
-    assert (await peer.call("authenticate", {"token": chat.token()}))["success"]
+    await peer.wait_closed()
+    assert peer.disconnected
 
 
 async def test_connection_without_authentication_gets_an_error_and_is_closed(start_chat: StartChat) -> None:

@@ -7,8 +7,10 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from chatws.protocol.commands import Authenticate
-from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.errors import ChatError, ErrorBody, ErrorCode
 from chatws.protocol.events import Authenticated, AuthExpiring, Failed, Timers
 from chatws.protocol.ids import format_timestamp
 from chatws.server.auth.identity import Identity, is_token_revoked, should_extend_session
@@ -146,14 +148,14 @@ def _warn_of_expiry(services: Services, connection: Connection) -> None:
 
 def _close_expired(connection: Connection) -> None:
     connection.expiry = None
-    connection.socket.emit("error", error_event(ChatError(ErrorCode.TOKEN_EXPIRED)))
+    connection.socket.emit("error", error_event(ChatError(ErrorCode.TOKEN_EXPIRED).body))
     connection.socket.close_transport()
 
 
 def revoke(services: Services, user_id: str) -> None:
     """Close every connection of a user who logged out or was disabled; clients do not reconnect after that."""
     for connection in services.registry.of_user(user_id):
-        connection.socket.emit("error", error_event(ChatError(ErrorCode.UNAUTHORIZED)))
+        connection.socket.emit("error", error_event(ChatError(ErrorCode.UNAUTHORIZED).body))
         connection.socket.disconnect(close=True)
 
 
@@ -209,8 +211,12 @@ def disconnected(services: Services, connection: Connection, reason: str) -> Non
     )
 
 
-def error_event(error: ChatError, event: str | None = None) -> Failed:
+def error_event(error: ErrorBody, event: str | None = None) -> Failed:
     """Return the payload of the ``error`` event."""
-    if event is None:
-        return Failed(message=error.message, code=error.code)
-    return Failed(message=error.message, code=error.code, event=event)
+    return Failed(
+        message=error.message,
+        code=error.code,
+        retryable=error.retryable,
+        retry_after_ms=error.retry_after_ms,
+        event=UNSET if event is None else event,
+    )

@@ -80,12 +80,13 @@ class SocketAdapter:
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):
-            error = ChatError(reply.error.code, reply.error.message)
-            socket.emit("error", lifecycle.error_event(error, event.name))
+            socket.emit("error", lifecycle.error_event(reply.error, event.name))
+        if event.name == "authenticate" and isinstance(reply, Refused) and connection.identity is None:
+            socket.disconnect(close=True)  # as after credentials refused at CONNECT
 
     def unadmitted(self, socket: Socket) -> None:
         """Emit ``error`` to a client that did not authenticate in time; the engine closes its session."""
-        socket.emit("error", lifecycle.error_event(ChatError(ErrorCode.UNAUTHORIZED)))
+        socket.emit("error", lifecycle.error_event(ChatError(ErrorCode.UNAUTHORIZED).body))
 
     def disconnected(self, socket: ChatSocket, reason: str) -> None:
         """Remove the connection from the chat."""

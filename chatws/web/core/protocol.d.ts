@@ -400,10 +400,12 @@ export interface TypingIndicator {
   isTyping: boolean;
 }
 
-/** The `error` event: a request without an ack callback failed, or the connection will be closed. */
+/** The `error` event: a request without an ack callback failed, or the connection will be closed. The fields are those of the `error` in an ack; `event` names the request. */
 export interface Failed {
   message: string;
   code: ErrorCode;
+  retryable: boolean;
+  retryAfterMs?: number;
   event?: string;
 }
 
