@@ -1,4 +1,4 @@
-"""Logger for events that clients can cause in any number: one line per interval and kind, the rest is counted."""
+"""Loggers of events that clients can cause in any number: a bounded number of lines a second, the rest is counted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 
 INTERVAL_S = 1.0
+LINES_PER_S = 20
+"""Lines of a `SampledLogger` per second."""
+
 _MAX_ONCE = 256
 
 
@@ -57,3 +60,37 @@ class RateLimitedLogger:
             return
         if self.write(level, event, problem=None, **keys):
             self._written_once.add(line)
+
+
+class SampledLogger:
+    """Logger of one event that has no upper rate: all occurrences at level debug, a sample of them at level info.
+
+    At level info it writes at most ``per_second`` lines a second; the next line has ``suppressed``, the number of
+    occurrences without one. An occurrence that is not written costs two comparisons and an addition.
+    """
+
+    def __init__(self, logger: logging.Logger, event: str, per_second: int = LINES_PER_S) -> None:
+        self._logger = logger
+        self._event = event
+        self._per_second = per_second
+        self._second_ends_at = 0.0
+        self._left = 0
+        self._suppressed = 0
+
+    def is_due(self, now: float) -> bool:
+        """Return whether an occurrence at a monotonic time is to be written; count it if not."""
+        if now >= self._second_ends_at:
+            self._second_ends_at, self._left = now + INTERVAL_S, self._per_second
+        if self._left > 0:
+            self._left -= 1
+            return self._logger.isEnabledFor(logging.INFO)
+        if self._logger.isEnabledFor(logging.DEBUG):
+            return True
+        self._suppressed += 1
+        return False
+
+    def write(self, **keys: object) -> None:
+        """Write a line; called after `is_due`."""
+        suppressed, self._suppressed = self._suppressed, 0
+        shown = {**keys, "suppressed": suppressed} if suppressed else keys
+        self._logger.log(logging.INFO, self._event, extra={"keys": shown})

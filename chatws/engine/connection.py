@@ -230,7 +230,8 @@ class SocketIOConnection:
             return
         self._ended -= {namespace.name}
         namespace.sockets[socket.id] = socket
-        self.session.send(message_frames(socketio.encode_connect(namespace.name, {"sid": socket.id})))
+        accepted = {"sid": socket.id} if socket.pid is None else {"sid": socket.id, "pid": socket.pid}
+        self.session.send(message_frames(socketio.encode_connect(namespace.name, accepted)))
         socket.complete_connect()
 
     def _end(self, socket: Socket, reason: DisconnectReason) -> None:

@@ -80,6 +80,7 @@ class Socket(Generic[DataT]):
         "data",
         "id",
         "namespace",
+        "pid",
         "rooms",
     )
 
@@ -90,6 +91,8 @@ class Socket(Generic[DataT]):
         """Not secret: it may be sent to other clients."""
         self.namespace = namespace
         """The ``Namespace`` that the client connected to."""
+        self.pid: str | None = None
+        """Set in ``on_connect`` to mark reconnects: the official client presents it in its next CONNECT."""
         self.connected = False
         self.data: DataT = cast("Any", None)
         """For the program's own use; None until it is set."""

@@ -21,6 +21,12 @@ class Authenticate(Wire, frozen=True, kw_only=True):
     session_id: str | UnsetType = UNSET
 
 
+class ConnectAuth(Authenticate, frozen=True, kw_only=True):
+    """Payload of CONNECT: credentials, and the ``pid`` of the client's previous connection if it reconnects."""
+
+    pid: str | UnsetType = UNSET
+
+
 class RefreshToken(Wire, frozen=True, kw_only=True):
     """A fresh JWT for the same subject and role."""
 

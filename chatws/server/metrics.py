@@ -92,9 +92,7 @@ class Metrics:
         self.gaps_repaired = self._counter(
             "chatws_delivery_gaps_repaired_total", "Gaps in delivery that were filled from the database."
         )
-        self.reconnects = self._counter(
-            "chatws_reconnections_total", "Reconnections of users within the presence grace."
-        )
+        self.reconnects = self._counter("chatws_reconnections_total", "Connections of clients that reconnected.")
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "Delay of a timer of the event loop.")
 
     def request(self, event: str, outcome: str, seconds: float) -> None:

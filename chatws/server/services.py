@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 
 from chatws.engine import Namespace
+from chatws.logging import SampledLogger
 from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.login_guard import LoginGuard
 from chatws.server.auth.passwords import PasswordChecker
@@ -22,6 +24,8 @@ from chatws.server.presence.manager import PresenceManager
 from chatws.server.requests.rate_limit import AddressRateLimiter
 from chatws.settings import Settings
 from chatws.store.interface import Store
+
+_connections_log = logging.getLogger("chatws.connections")
 
 
 @dataclass(slots=True)
@@ -50,3 +54,7 @@ class Services:
     cluster: ClusterPublisher
     draining: bool = False
     """Set when the graceful shutdown begins."""
+    connected_log: SampledLogger = field(default_factory=lambda: SampledLogger(_connections_log, "client_connected"))
+    disconnected_log: SampledLogger = field(
+        default_factory=lambda: SampledLogger(_connections_log, "client_disconnected")
+    )

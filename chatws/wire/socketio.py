@@ -139,7 +139,7 @@ def parse_object(raw_json: str) -> msgspec.Raw | None:
 
 
 def encode_connect(namespace: str = MAIN_NAMESPACE, payload: object = None) -> bytes:
-    """Encode CONNECT; a client's payload is its credentials, a server's is ``{"sid": id}``."""
+    """Encode CONNECT; a client's payload is its credentials, a server's is ``{"sid": id, "pid"?: id}``."""
     return _encode(SocketPacketType.CONNECT, namespace, payload=payload)
 
 

@@ -13,6 +13,7 @@ from io import StringIO
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
+from chatws.logging import SampledLogger
 from chatws.server.logs import BadRequestFilter, JsonFormatter, TextFormatter, log_event, make_handler
 from tests.server.conftest import StartChat
 from tests.support.peer import PeerRefused
@@ -145,13 +146,25 @@ async def test_broken_schema_is_logged_without_row_contents(start_chat: StartCha
     assert "swordfish" not in log.getvalue()
 
 
-async def test_messages_are_logged_at_debug_only(start_chat: StartChat, log: StringIO) -> None:
-    logging.getLogger("chatws").setLevel(logging.INFO)
-    chat = await start_chat()
-    _, customer = await chat.pair()
-    await customer.call("send_message", {"conversationId": "conv-1", "content": "hello"})
-    assert "client_connected" in log.getvalue()
-    assert "message_sent" not in log.getvalue()
+@pytest.mark.parametrize(("level", "lines", "suppressed"), [(logging.INFO, 21, 4), (logging.DEBUG, 25, None)])
+def test_sampled_event_has_a_bounded_number_of_lines_unless_debugged(
+    log: StringIO, level: int, lines: int, suppressed: int | None
+) -> None:
+    logging.getLogger("chatws").setLevel(level)
+    sampled = SampledLogger(logging.getLogger("chatws.messages"), "message_sent")
+    for now in (*[7.0] * 24, 8.0):
+        if sampled.is_due(now):
+            sampled.write(seq=1)
+    rows = [json.loads(line) for line in log.getvalue().splitlines() if line.startswith("{")]
+    assert len(rows) == lines
+    assert rows[-1].get("suppressed") == suppressed
+
+
+def test_sampled_event_is_not_logged_at_a_higher_level(log: StringIO) -> None:
+    logging.getLogger("chatws").setLevel(logging.WARNING)
+    sampled = SampledLogger(logging.getLogger("chatws.messages"), "message_sent")
+    assert not any(sampled.is_due(7.0) for _ in range(25))
+    assert not log.getvalue()
 
 
 async def test_message_line_has_the_keys_of_the_guide(start_chat: StartChat, log: StringIO) -> None:

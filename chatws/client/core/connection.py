@@ -28,6 +28,9 @@ DRAIN_TIMEOUT_S = 15.0
 
 USER_REASON = "client disconnect"
 
+RETURNING = "returning"
+"""``pid`` in CONNECT of a client that was connected before; the server counts its reconnects."""
+
 
 class ConnectionPhase(Enum):
     """Phase of the connection."""

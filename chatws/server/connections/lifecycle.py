@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Sequence
 
 from msgspec import UNSET
@@ -15,11 +14,8 @@ from chatws.protocol.events import Authenticated, AuthExpiring, Failed, Timers
 from chatws.protocol.ids import format_timestamp
 from chatws.server.auth.identity import Identity, is_token_revoked, should_extend_session
 from chatws.server.connections.registry import Connection
-from chatws.server.logs import log_event
 from chatws.server.services import Services
 from chatws.store.interface import StoreError
-
-_log = logging.getLogger("chatws.connections")
 
 EXTENSION_TIMEOUT_S = 0.25
 """Longest time that a request waits for the extension of its session; then it continues without."""
@@ -56,19 +52,14 @@ def admit(services: Services, connection: Connection, identity: Identity) -> Non
     services.registry.add(connection)
     connection.socket.admit()
     connection.socket.join(user_room(identity.user_id))
-    if services.presence.is_in_grace(identity.user_id):
+    # Clients without ``pid``, such as python-socketio's, are recognised only within the grace.
+    if connection.is_return or services.presence.is_in_grace(identity.user_id):
         services.metrics.reconnects.inc()
     services.presence.connected(connection)
     start_expiry_timer(services, connection)
     connection.socket.emit("authenticated", _authenticated_event(services, identity))
-    log_event(
-        _log,
-        logging.INFO,
-        "client_connected",
-        socketId=connection.socket.id,
-        userId=identity.user_id,
-        role=identity.user.role,
-    )
+    if services.connected_log.is_due(services.clock.monotonic()):
+        services.connected_log.write(socketId=connection.socket.id, userId=identity.user_id, role=identity.user.role)
 
 
 def _authenticated_event(services: Services, identity: Identity) -> Authenticated:
@@ -201,14 +192,8 @@ def disconnected(services: Services, connection: Connection, reason: str) -> Non
     for conversation_id in list(connection.joined):
         services.membership.leave(connection, conversation_id)
     services.registry.remove(connection)
-    log_event(
-        _log,
-        logging.INFO,
-        "client_disconnected",
-        socketId=connection.socket.id,
-        userId=connection.user_id,
-        reason=reason,
-    )
+    if services.disconnected_log.is_due(services.clock.monotonic()):
+        services.disconnected_log.write(socketId=connection.socket.id, userId=connection.user_id, reason=reason)
 
 
 def error_event(error: ErrorBody, event: str | None = None) -> Failed:

@@ -33,7 +33,7 @@ class InboxFilter(NamedTuple):
 class Connection:
     """State of one socket in the chat."""
 
-    __slots__ = ("choice", "expiry", "identity", "inbox", "joined", "rate_limiter", "slot", "socket")
+    __slots__ = ("choice", "expiry", "identity", "inbox", "is_return", "joined", "rate_limiter", "slot", "socket")
 
     def __init__(self, socket: Socket, rate_limiter: RateLimiter | None, slot: int) -> None:
         self.socket = socket
@@ -41,6 +41,8 @@ class Connection:
         """None when limits are off."""
         self.slot = slot
         """Number that selects the time in each period at which the socket receives ``positions``."""
+        self.is_return = False
+        """Whether the client had a connection before, on any server."""
         self.identity: Identity | None = None
         """Set when the credentials were accepted."""
         self.joined: dict[str, None] = {}

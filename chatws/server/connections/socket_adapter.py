@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from chatws.engine import ConnectRefused, IncomingEvent, Namespace, Socket
 from chatws.logging import RateLimitedLogger
-from chatws.protocol.commands import Authenticate
+from chatws.protocol.commands import ConnectAuth
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import Refused
 from chatws.server.connections import lifecycle
@@ -20,7 +20,7 @@ from chatws.server.requests.rate_limit import RateLimiter
 from chatws.server.services import Services
 
 _log = logging.getLogger("chatws.connections")
-_credentials_decoder = msgspec.json.Decoder(Authenticate)
+_auth_decoder = msgspec.json.Decoder(ConnectAuth)
 
 ChatSocket = Socket[Connection | None]
 """Socket with its connection, from ``connected`` to ``disconnected``."""
@@ -49,9 +49,11 @@ class SocketAdapter:
         )
         connection = Connection(socket, rate_limiter, services.registry.next_slot())
         socket.data = connection
+        socket.pid = socket.id
         try:
-            credentials = _read_credentials(auth)
-            if credentials is None:
+            credentials = _read_auth(auth)
+            connection.is_return = credentials.pid is not UNSET
+            if credentials.token is UNSET and credentials.session_id is UNSET:
                 socket.hold_admission()
                 return
             identity = await lifecycle.identify(services, socket.handshake.address, credentials)
@@ -95,11 +97,10 @@ class SocketAdapter:
         lifecycle.disconnected(self._services, connection, reason)
 
 
-def _read_credentials(auth: msgspec.Raw | None) -> Authenticate | None:
+def _read_auth(auth: msgspec.Raw | None) -> ConnectAuth:
     if auth is None:
-        return None
+        return ConnectAuth()
     try:
-        credentials = _credentials_decoder.decode(auth)
+        return _auth_decoder.decode(auth)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise ChatError(ErrorCode.BAD_REQUEST, f"auth: {problem}") from None
-    return None if credentials.token is UNSET and credentials.session_id is UNSET else credentials

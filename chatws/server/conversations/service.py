@@ -6,6 +6,7 @@ import contextlib
 import logging
 from typing import Protocol
 
+from chatws.logging import SampledLogger
 from chatws.protocol.entities import Conversation, ConversationStatus, User
 from chatws.server.clock import Clock
 from chatws.server.cluster.publisher import ClusterPublisher
@@ -52,6 +53,7 @@ class ConversationService:
         self._cluster = cluster
         self._metrics = metrics
         self._clock = clock
+        self._sent_log = SampledLogger(_messages_log, "message_sent")
         self._observers: list[ConversationObserver] = []
 
     def subscribe(self, observer: ConversationObserver) -> None:
@@ -68,7 +70,8 @@ class ConversationService:
         before = hosted.conversation if hosted is not None and draft.reopen else None
         began = self._clock.monotonic()
         stored = await self._store.append(draft)
-        self._metrics.commit.observe(self._clock.monotonic() - began)
+        committed_at = self._clock.monotonic()
+        self._metrics.commit.observe(committed_at - began)
         message = stored.message
         self._hub.deliver(message)
         self._cluster.publish_message(message)
@@ -79,11 +82,8 @@ class ConversationService:
             self.broadcast_change(before, stored.conversation)
         else:
             self.update_inboxes(draft.conversation_id)
-        if _messages_log.isEnabledFor(logging.DEBUG):
-            log_event(
-                _messages_log,
-                logging.DEBUG,
-                "message_sent",
+        if self._sent_log.is_due(committed_at):
+            self._sent_log.write(
                 conversationId=message.conversation_id,
                 senderId=message.sender.user_id,
                 contentLength=len(message.content),
