@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.certificate import make_certificate
-from tests.support.server import CHATWS, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tests.support.output import OutputLines
-from tests.support.server import CHATWS, environment_of_children
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 if TYPE_CHECKING:
     from pathlib import Path

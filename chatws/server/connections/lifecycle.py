@@ -152,7 +152,8 @@ def revoke(services: Services, user_id: str) -> None:
 
 def kick(connection: Connection) -> None:
     """Close a connection for an operator; clients do not reconnect by themselves after that."""
-    connection.socket.emit("error", error_event(ChatError(ErrorCode.FORBIDDEN, "An operator closed this connection.")))
+    refused = ChatError(ErrorCode.FORBIDDEN, "An operator closed this connection.")
+    connection.socket.emit("error", error_event(refused.body))
     connection.socket.disconnect(close=True)
 
 
