@@ -23,16 +23,21 @@ from chatws.protocol.responses import (
     Ok,
     SendAck,
     SessionAck,
+    TraceRecord,
 )
 from chatws.protocol.responses import Refused as RefusedReply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from types import TracebackType
 
     from chatws.protocol.entities import ConversationStatus, Wire
 
 R = TypeVar("R", bound=Ok)
+
+
+TRACE_SILENCE_S = 30.0
+"""Time without a line of a trace after which the server is gone; it sends one every 15 s."""
 
 
 class RestClient:
@@ -143,6 +148,41 @@ class RestClient:
         """Close the connections of a user or one connection, with an operator's token."""
         body = Kick(user_id=UNSET if user_id is None else user_id, socket_id=UNSET if socket_id is None else socket_id)
         return await self._request("POST", "/api/admin/kick", KickAck, body)
+
+    async def trace(
+        self,
+        *,
+        user_id: str | None = None,
+        conversation_id: str | None = None,
+        with_content: bool = False,
+        on_open: Callable[[], object] = lambda: None,
+    ) -> AsyncIterator[TraceRecord]:
+        """Yield the events of a user or a conversation on the server, with an operator's token, until the server ends.
+
+        ``on_open`` is called when the trace has begun.
+
+        Raises:
+            RequestRefused: the server refused the request.
+            CannotConnect: the connection failed or ended.
+        """
+        query = {"userId": user_id, "conversationId": conversation_id, "withContent": str(with_content).lower()}
+        try:
+            async with self._http.get(
+                self._url + "/api/admin/trace",
+                params={name: value for name, value in query.items() if value is not None},
+                headers={"Authorization": f"Bearer {self.token}"},
+                timeout=aiohttp.ClientTimeout(sock_read=TRACE_SILENCE_S),
+                allow_redirects=False,
+            ) as response:
+                if response.status >= 300:  # noqa: PLR2004  likewise
+                    _read(response.status, await response.read(), Ok)
+                await response.content.readline()
+                on_open()
+                async for line in response.content:
+                    if line.strip():
+                        yield msgspec.json.decode(line, type=TraceRecord)
+        except (aiohttp.ClientError, OSError) as problem:
+            raise CannotConnect(describe_failure(problem)) from problem
 
     async def _request(
         self,

@@ -165,6 +165,14 @@ class Kick(Wire, frozen=True, kw_only=True):
     socket_id: Id | UnsetType = UNSET
 
 
+class Trace(Wire, frozen=True, kw_only=True):
+    """REST: the user or the conversation that an operator watches; without ``withContent`` no payloads."""
+
+    user_id: Id | UnsetType = UNSET
+    conversation_id: Id | UnsetType = UNSET
+    with_content: bool = False
+
+
 class Login(Wire, frozen=True, kw_only=True):
     """REST: an agent's email address and password."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from chatws.protocol.entities import (
@@ -196,6 +197,26 @@ class KickAck(Ok, frozen=True, kw_only=True):
     """REST: the number of connections of this server that were closed."""
 
     connections: int
+
+
+class TraceRecord(Wire, frozen=True, kw_only=True, omit_defaults=True):
+    """REST: an event that a client sent (``in``) or was sent (``out``), as a line of a trace."""
+
+    at: Timestamp
+    direction: Literal["in", "out"]
+    user_id: str
+    socket_id: str
+    event: str
+    size: int
+    """Bytes of the event's JSON."""
+    conversation_id: str | None = None
+    latency_ms: float | None = None
+    """``in``: time until the reply; ``message_received``: age of the message when it was sent."""
+    result: str | None = None
+    """``in``: ``ok`` or the error code of the reply."""
+    payload: msgspec.Raw | UnsetType = UNSET
+    dropped: int = 0
+    """Records lost before this one, because the reader of the trace was too slow."""
 
 
 class NotifyAck(Ok, frozen=True, kw_only=True):

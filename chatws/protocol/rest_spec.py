@@ -93,6 +93,14 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "Close the connections of a user, or one connection of this server; requires an operator's token.",
             roles=AGENTS,
         ),
+        CommandSpec(
+            "trace",
+            commands.Trace,
+            responses.Ok,
+            "Stream the events of a user or a conversation on this server as JSON lines: this response, then a "
+            "TraceRecord for each event; requires an operator's token.",
+            roles=AGENTS,
+        ),
     )
 }
 """Requests without an equivalent event."""
@@ -116,4 +124,5 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/users/{userId}/notifications", REST_COMMANDS["notify_user"]),
     Operation("GET", "/api/admin/connections", REST_COMMANDS["list_connections"]),
     Operation("POST", "/api/admin/kick", REST_COMMANDS["kick"]),
+    Operation("GET", "/api/admin/trace", REST_COMMANDS["trace"]),
 )

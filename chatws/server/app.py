@@ -46,6 +46,7 @@ from chatws.server.requests.rate_limit import AddressRateLimiter
 from chatws.server.service import WebSocketService
 from chatws.server.services import Services
 from chatws.server.tcp import ListenerStats
+from chatws.server.tracing.trace_hub import TraceHub
 from chatws.settings import Settings
 from chatws.store import BadUrl, Store, StoreError
 from chatws.store.factory import make_store
@@ -189,6 +190,7 @@ def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store
         inbox=inbox,
         bot=dispatcher,
         cluster=cluster,
+        tracing=TraceHub(registry, clock),
     )
 
 

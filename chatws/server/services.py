@@ -22,6 +22,7 @@ from chatws.server.metrics import Metrics
 from chatws.server.presence.absence import AbsenceTimers
 from chatws.server.presence.manager import PresenceManager
 from chatws.server.requests.rate_limit import AddressRateLimiter
+from chatws.server.tracing.trace_hub import TraceHub
 from chatws.settings import Settings
 from chatws.store.interface import Store
 
@@ -52,6 +53,7 @@ class Services:
     inbox: Inbox
     bot: BotDispatcher
     cluster: ClusterPublisher
+    tracing: TraceHub
     draining: bool = False
     """Set when the graceful shutdown begins."""
     connected_log: SampledLogger = field(default_factory=lambda: SampledLogger(_connections_log, "client_connected"))

@@ -28,6 +28,7 @@ MODULES: Final = {
     "top": "top",
     "connections": "connections",
     "kick": "kick",
+    "trace": "trace",
     "config": "config",
     "proxy-config": "proxy_config",
     "loadtest": "loadtest",

@@ -40,6 +40,15 @@ def check_user_id(given: str | None) -> str | None:
     return _check_id(given, "user")
 
 
+def check_trace_target(given: str | None) -> str | None:
+    """Return the id of a user or a conversation.
+
+    Raises:
+        CommandError: it is not an id; exit code 2.
+    """
+    return _check_id(given, "user or conversation")
+
+
 def _check_id(given: str | None, owner: str) -> str | None:
     if given is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given):
         return given

@@ -1,8 +1,9 @@
-"""Commands of an operator on a running server: connections and kick."""
+"""Commands of an operator on a running server: connections, kick and trace."""
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -60,3 +61,33 @@ def test_kick_without_a_target_or_with_a_malformed_id_is_a_usage_error(chatws: R
     assert chatws("kick").returncode == 2
     assert chatws("kick", "alice", "--connection", "x").returncode == 2
     assert "is not the id of a user" in chatws("kick", "a b").stderr
+
+
+def test_trace_shows_what_a_customer_sends_without_its_text(
+    chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    session = shared_server.new_session()
+    (tmp_path / "session").write_text(session["sessionId"])
+    access = ["--url", shared_server.url, "--data-dir", str(shared_server.data_dir)]
+    for target in (session["userId"], session["conversationId"]):
+        child = subprocess.Popen(
+            [str(CHATWS), "trace", target, *access],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_of_children(),
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert child.stderr is not None
+        lines, errors = OutputLines(child.stdout), OutputLines(child.stderr)
+        errors.wait_for(f"tracing .*{target}", 30)
+        chatws("send", "private", "--url", shared_server.url, "--secret-file", str(tmp_path / "session"))
+        lines.wait_for(rf".*{session['userId']}  ->  send_message  \d+ B  [0-9.]+ ms", 30)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) == 130
+        lines.join()
+        errors.join()
+        assert "private" not in lines.text
+
+
+def test_trace_as_an_agent_is_refused(chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path) -> None:
+    env = {"CHATWS_TOKEN": shared_server.sign_token("alice")}
+    done = chatws("trace", "bob", "--url", shared_server.url, "--data-dir", str(tmp_path), env=env)
+    assert (done.returncode, done.stdout, "An operator's token is required" in done.stderr) == (4, "", True)

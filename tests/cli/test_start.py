@@ -104,7 +104,7 @@ def test_help_names_every_command_and_the_first_step() -> None:
         "token inspect", "session create", "user add",
         "user list", "user passwd", "user disable", "user enable", "user erase", "db upgrade",
         "db backup", "db restore", "db new-epoch", "db copy", "db prune", "config show", "config reference",
-        "help", "version", "connections", "kick", "export", "grep",
+        "help", "version", "connections", "kick", "trace", "export", "grep",
     ],
 )  # fmt: skip
 def test_help_of_every_command_has_an_example(chatws: RunCommand, command: str) -> None:

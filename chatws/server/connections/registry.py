@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
 
 from chatws.engine import Socket
 from chatws.protocol.entities import Conversation, ConversationStatus, PresenceChoice
 from chatws.protocol.errors import ChatError, ErrorCode
+from chatws.protocol.responses import TraceRecord
 from chatws.server.auth.identity import Identity
 from chatws.server.requests.rate_limit import RateLimiter
 from chatws.settings import Settings
@@ -30,10 +33,29 @@ class InboxFilter(NamedTuple):
         return self.status in (None, conversation.status) and self.assignee_id in (None, assignee)
 
 
+class TraceListener(Protocol):
+    """Open trace of an operator."""
+
+    def add(self, record: TraceRecord, args: list[msgspec.Raw]) -> None:
+        """Record an event."""
+        ...
+
+
 class Connection:
     """State of one socket in the chat."""
 
-    __slots__ = ("choice", "expiry", "identity", "inbox", "is_return", "joined", "rate_limiter", "slot", "socket")
+    __slots__ = (
+        "choice",
+        "expiry",
+        "identity",
+        "inbox",
+        "is_return",
+        "joined",
+        "rate_limiter",
+        "slot",
+        "socket",
+        "tracers",
+    )
 
     def __init__(self, socket: Socket, rate_limiter: RateLimiter | None, slot: int) -> None:
         self.socket = socket
@@ -52,6 +74,8 @@ class Connection:
         """Set while the inbox is subscribed."""
         self.expiry: asyncio.TimerHandle | None = None
         """Timer of the token's next event: warning or close."""
+        self.tracers: tuple[TraceListener, ...] = ()
+        """Open traces that include this connection."""
 
     @property
     def user_id(self) -> str:

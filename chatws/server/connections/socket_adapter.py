@@ -59,6 +59,8 @@ class SocketAdapter:
             identity = await lifecycle.identify(services, socket.handshake.address, credentials)
             async with services.presence.expecting(identity.user_id):
                 lifecycle.admit(services, connection, identity)
+            if services.tracing.is_on:
+                services.tracing.observe(connection)
         except Exception as problem:  # noqa: BLE001  every failure becomes an error of the contract
             raise self._refuse(socket, problem) from None
 
@@ -78,7 +80,11 @@ class SocketAdapter:
         if event.arrived_at is None and lifecycle.is_extension_due(self._services, connection):
             await lifecycle.extend_session(self._services, connection)
         context = RequestContext(connection.identity, connection.rate_limiter, connection)
+        tracing = self._services.tracing
+        began = self._services.clock.monotonic() if tracing.is_on else None
         reply = await self._pipeline.run(context, event)
+        if began is not None:
+            tracing.received(connection, event, reply, self._services.clock.monotonic() - began)
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):

@@ -12,8 +12,12 @@ from chatws.server.rest.endpoint import RestEndpoint
 from chatws.server.rest.middleware import AccessMiddleware
 from chatws.server.rest.routes import ROUTES
 from chatws.server.rest.status import StatusPages
+from chatws.server.rest.trace_stream import TraceEndpoint
 
 __all__ = ["ROUTES", "RestContext", "attach"]
+
+
+_STREAMING: dict[str, type[BotEndpoint | TraceEndpoint]] = {"ask_bot": BotEndpoint, "trace": TraceEndpoint}
 
 
 def attach(app: web.Application, context: RestContext) -> None:
@@ -25,11 +29,11 @@ def attach(app: web.Application, context: RestContext) -> None:
     app.middlewares.append(access.middleware)
     authenticator = RestAuthenticator(context)
     for operation in OPERATIONS:
-        is_bot = operation.command.name == "ask_bot"
+        streaming = _STREAMING.get(operation.command.name)
         endpoint = (
-            BotEndpoint(context, authenticator, operation, access)
-            if is_bot
-            else RestEndpoint(context, authenticator, operation)
+            RestEndpoint(context, authenticator, operation)
+            if streaming is None
+            else streaming(context, authenticator, operation, access)
         )
         app.router.add_route(operation.method, operation.path, endpoint.handle)
     StatusPages(context).add_routes(app.router)

@@ -6,10 +6,10 @@ import logging
 
 from msgspec import UNSET
 
-from chatws.protocol.commands import Kick, ListConnections
+from chatws.protocol.commands import Kick, ListConnections, Trace
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp
-from chatws.protocol.responses import ConnectionList, ConnectionSummary, KickAck
+from chatws.protocol.responses import ConnectionList, ConnectionSummary, KickAck, Ok
 from chatws.server.connections import lifecycle
 from chatws.server.connections.registry import Connection
 from chatws.server.logs import log_event
@@ -52,18 +52,32 @@ async def kick(services: Services, context: RequestContext, payload: Kick, autho
     if payload.user_id is not UNSET:
         count = lifecycle.kick_user(services, payload.user_id)
         services.cluster.publish_kick(payload.user_id)
-        _audit(context, userId=payload.user_id, connections=count)
+        _audit("operator_kicked", context, userId=payload.user_id, connections=count)
         return KickAck(connections=count)
     connection = next((one for one in services.registry.all() if one.socket.id == payload.socket_id), None)
     if connection is None:
         raise ChatError(ErrorCode.NOT_FOUND)
-    _audit(context, userId=connection.user_id, socketId=connection.socket.id, connections=1)
+    _audit("operator_kicked", context, userId=connection.user_id, socketId=connection.socket.id, connections=1)
     lifecycle.kick(connection)
     return KickAck(connections=1)
 
 
-def _audit(context: RequestContext, **keys: object) -> None:
-    log_event(_log, logging.WARNING, "operator_kicked", operator=context.user.user_id, address=context.address, **keys)
+async def begin_trace(services: Services, context: RequestContext, payload: Trace, authorized: None) -> Ok:
+    """Check and log the begin of a trace, which `TraceEndpoint` streams.
+
+    Raises:
+        ChatError: ``bad_request`` unless exactly one target is named.
+    """
+    if (payload.user_id is UNSET) == (payload.conversation_id is UNSET):
+        raise ChatError(ErrorCode.BAD_REQUEST, "Give either userId or conversationId.")
+    target = {"userId": payload.user_id, "conversationId": payload.conversation_id}
+    named = {name: value for name, value in target.items() if value is not UNSET}
+    _audit("operator_traces", context, **named, withContent=payload.with_content)
+    return Ok()
+
+
+def _audit(name: str, context: RequestContext, **keys: object) -> None:
+    log_event(_log, logging.WARNING, name, operator=context.user.user_id, address=context.address, **keys)
 
 
 def _summary(connection: Connection) -> ConnectionSummary:

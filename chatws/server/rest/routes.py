@@ -24,6 +24,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "notify_user": Route(users.notify_user),
         "list_connections": Route(operator.list_connections, operator.may_operate),
         "kick": Route(operator.kick, operator.may_operate),
+        "trace": Route(operator.begin_trace, operator.may_operate),
     }
 )
 """Routes by command name; a test compares the names with `REST_COMMANDS`."""

@@ -363,6 +363,13 @@ export interface KickAck {
   connections: number;
 }
 
+/** REST: the user or the conversation that an operator watches; without `withContent` no payloads. */
+export interface Trace {
+  userId?: string;
+  conversationId?: string;
+  withContent: boolean;
+}
+
 /** Identity of the connection, its expiry, and the `epoch` of the database. */
 export interface Authenticated {
   userId: string;

@@ -33,7 +33,7 @@ def create(  # noqa: PLR0917  these are options, never positional
     data_dir: DataDir = None,
     *,
     operator: Annotated[
-        bool, typer.Option("--operator", help="Also allow 'chatws connections' and 'chatws kick'.")
+        bool, typer.Option("--operator", help="Also allow 'chatws connections', 'kick' and 'trace'.")
     ] = False,
 ) -> None:
     """Print a new signed token, and nothing else."""
