@@ -111,7 +111,8 @@ function openDashboard() {
     endLogin();
     showLogin(failed.message);
   });
-  adminWebSocket.connect(token(), location.origin, { renewToken });
+  const debug = new URLSearchParams(location.search).has("debug");
+  adminWebSocket.connect(token(), location.origin, { renewToken, debug });
   void adminWebSocket.subscribeInbox();
 }
 

@@ -5,7 +5,10 @@
 import { reconnectDelayMs } from "./backoff.js";
 
 /** @typedef {"connected" | "disconnected" | "reconnecting"} ConnectionState */
-/** @typedef {{reason: string, attempt: number, delayMs: number}} ConnectionDetail */
+/**
+ * `socketId` is the id of an open connection, as in the server's log.
+ * @typedef {{reason: string, attempt: number, delayMs: number, socketId?: string}} ConnectionDetail
+ */
 /** @typedef {{reason: string, code?: ErrorCode, byServer?: boolean}} ConnectionEnd */
 
 /**
@@ -110,7 +113,7 @@ export class Connection {
   /** Disconnect and do not reconnect. */
   stop() {
     this.#started = false;
-    this.failure = { message: "The connection was closed.", code: "timeout" };
+    this.failure = { message: "The connection was closed.", code: "timeout", retryable: false };
     clearTimeout(this.#timer);
     this.#socket?.disconnect();
     if (this.state !== "disconnected") this.#setState("disconnected", "client disconnect");
@@ -246,8 +249,8 @@ export class Connection {
    * @returns {Failed}
    */
   #failureOf(end) {
-    if (end.byServer) return this.#lastError ?? { message: end.reason, code: "unauthorized" };
-    return { message: end.reason, code: end.code ?? "timeout" };
+    if (end.byServer) return this.#lastError ?? { message: end.reason, code: "unauthorized", retryable: false };
+    return { message: end.reason, code: end.code ?? "timeout", retryable: false };
   }
 
   async #renewCredentials() {
@@ -279,6 +282,6 @@ export class Connection {
   #setState(state, reason, delayMs = 0) {
     this.state = state;
     this.reason = reason;
-    this.#observer.stateChanged(state, { reason, attempt: this.failedAttempts, delayMs });
+    this.#observer.stateChanged(state, { reason, attempt: this.failedAttempts, delayMs, socketId: this.#socket?.id });
   }
 }

@@ -232,7 +232,7 @@ export class ConversationCursors {
       return;
     }
     this.leave(cursor.conversationId, new Error(error.message));
-    this.#context.emit("error", { message: error.message, code: error.code, event: "join_conversation" });
+    this.#context.emit("error", { ...error, event: "join_conversation" });
   }
 
   /** @param {TypingIndicator[]} indicators */

@@ -112,7 +112,7 @@ function show(ws, { conversationId, userId }) {
 
 async function start() {
   applyOptions();
-  const ws = new WidgetWebSocketHandler();
+  const ws = new WidgetWebSocketHandler({ debug: options.has("debug") });
   const session = await openSession(showBanner);
   showBanner("");
   const page = await fetchFirstPage(session);

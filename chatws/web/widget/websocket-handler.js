@@ -5,13 +5,14 @@
 /** @import {SendResult} from "../core/chat-client.js" */
 
 import { ChatClient } from "../core/chat-client.js";
+import { logToConsole } from "../core/debug-log.js";
+import { tabStorage } from "../core/tab-storage.js";
 
 /**
  * Connection of a customer.
  *
  * Queues messages while disconnected, also across page reloads, reconnects, and catches up on missed messages. REST is
- * used when no socket can be opened. `onMessageReceived` is not called for messages sent by this tab: the page shows
- * them on the ack.
+ * used when no socket can be opened.
  */
 export class WidgetWebSocketHandler {
   /** @type {ChatClient | null} */
@@ -26,6 +27,7 @@ export class WidgetWebSocketHandler {
    * @param {object} [options.socketOptions] more options for `io`, such as `{transports: ["polling"]}`
    * @param {number} [options.reconnectionAttempts] maximum number of attempts; unlimited by default
    * @param {Storage | null} [options.storage] keeps unsent messages; by default the tab's session storage
+   * @param {boolean} [options.debug] log connections, messages and errors on the console, as `[WebSocket] …`
    */
   constructor(options = {}) {
     this.#options = options;
@@ -51,6 +53,7 @@ export class WidgetWebSocketHandler {
       // A key per session: the client of the next customer in this tab must not send this customer's messages.
       storageKey: `chatws.outbox.${sessionId.slice(-12)}`,
     });
+    if (this.#options.debug) logToConsole(this.#chat);
     for (const subscribe of this.#registrations) subscribe(this.#chat);
     this.#chat.connect();
   }
@@ -122,9 +125,14 @@ export class WidgetWebSocketHandler {
     return this.chat.call("handoff", { conversationId: this.#conversationId, ...(reason && { reason }) });
   }
 
-  /** @param {(message: Message) => void} callback */
-  onMessageReceived(callback) {
-    this.#register((chat) => chat.on("message", (message, { own }) => void (own || callback(message))));
+  /**
+   * Call back for the messages of the joined conversations, in order.
+   * @param {(message: Message) => void} callback
+   * @param {{includeOwn?: boolean}} [options] `includeOwn`: also for those that this tab sent, which the guide's example
+   *   shows on their ack
+   */
+  onMessageReceived(callback, { includeOwn = false } = {}) {
+    this.#register((chat) => chat.on("message", (message, { own }) => void ((own && !includeOwn) || callback(message))));
   }
 
   /** @param {(indicator: TypingIndicator) => void} callback */
@@ -166,15 +174,6 @@ export class WidgetWebSocketHandler {
   #register(subscribe) {
     this.#registrations.push(subscribe);
     if (this.#chat) subscribe(this.#chat);
-  }
-}
-
-/** @returns {Storage | null} null if the browser denies access */
-function tabStorage() {
-  try {
-    return globalThis.sessionStorage;
-  } catch {
-    return null;
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { ChatClient } from "../../../core/chat-client.js";
 import type { SendResult } from "../../../core/chat-client.js";
+import { logToConsole } from "../../../core/debug-log.js";
+import { tabStorage } from "../../../core/tab-storage.js";
 import type { ConnectionDetail, ConnectionState } from "../../../core/connection.js";
 import type {
   ClientToServerEvents,
@@ -35,9 +37,16 @@ export interface AdminOptions {
   io?: Io;
   /** More options for `io`, such as `{transports: ["polling"]}`. */
   socketOptions?: object;
+  /** Keeps unsent messages when the page is reloaded; by default the tab's session storage. */
+  storage?: Storage | null;
+  /** Log connections, messages and errors on the console, as `[WebSocket] …`. */
+  debug?: boolean;
 }
 
-/** Connection of an agent: queues messages while disconnected, reconnects, and catches up on missed messages. */
+/**
+ * Connection of an agent: queues messages while disconnected, also across page reloads, reconnects, and catches up on
+ * missed messages.
+ */
 export class AdminWebSocket {
   #chat: ChatClient | null = null;
   #token = "";
@@ -57,7 +66,11 @@ export class AdminWebSocket {
       auth: () => ({ token: this.#token }),
       renewToken: options.renewToken ? () => this.#renew(options.renewToken!) : null,
       socketOptions: options.socketOptions,
+      storage: options.storage === undefined ? tabStorage() : options.storage,
+      // A key per agent: the client of the next agent in this tab must not send this agent's messages.
+      storageKey: `chatws.outbox.${subjectOf(token)}`,
     });
+    if (options.debug) logToConsole(this.#chat);
     for (const subscribe of this.#registrations.keys()) this.#registrations.set(subscribe, subscribe(this.#chat));
     this.#chat.connect();
   }
@@ -133,9 +146,14 @@ export class AdminWebSocket {
     return this.#call("handoff", { conversationId, ...(reason && { reason }) });
   }
 
-  /** Called for messages of other users; own messages are shown on their ack and passed to `onOwnMessage` in order. */
-  onMessageReceived(callback: (message: Message) => void): Unsubscribe {
-    return this.#register((chat) => chat.on("message", (message, { own }) => void (own || callback(message))));
+  /**
+   * Called for the messages of the joined conversations, in order; with `includeOwn` also for those that this tab sent,
+   * which the guide's example shows on their ack.
+   */
+  onMessageReceived(callback: (message: Message) => void, { includeOwn = false } = {}): Unsubscribe {
+    return this.#register((chat) =>
+      chat.on("message", (message, { own }) => void ((own && !includeOwn) || callback(message))),
+    );
   }
 
   onOwnMessage(callback: (message: Message) => void): Unsubscribe {
@@ -195,6 +213,16 @@ export class AdminWebSocket {
       this.#registrations.get(subscribe)?.();
       this.#registrations.delete(subscribe);
     };
+  }
+}
+
+/** Return the agent's id from a JWT, which only the server verifies; the end of the token if it cannot be read. */
+function subjectOf(token: string): string {
+  try {
+    const payload = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return String((JSON.parse(atob(payload)) as { sub: unknown }).sub);
+  } catch {
+    return token.slice(-12);
   }
 }
 
