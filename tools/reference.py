@@ -75,9 +75,9 @@ def _operations() -> str:
         for path, summary, body in PAGES
     ]
     text = (
-        "The header `Authorization: Bearer TOKEN` (agents) or `X-Session-Id` (customers) authenticates a request; the\n"
-        "server reads credentials nowhere else. The payload's fields are those in braces in the path, and the query\n"
-        "(GET) or the JSON body (POST)."
+        "The header `Authorization: Bearer TOKEN` (agents and services) or `X-Session-Id` (customers) authenticates a\n"
+        "request; the server reads credentials nowhere else. The payload's fields are those in braces in the path, and "
+        "the\nquery (GET) or the JSON body (POST)."
     )
     return _section("REST", ("operation", "payload", "response", "role", ""), rows, text)
 
@@ -140,7 +140,7 @@ def _payload(row: CommandSpec) -> str:
 def _roles(row: CommandSpec) -> str:
     if not row.roles:
         return "anyone"
-    return ", ".join({"admin": "agent"}.get(role, role) for role in sorted(row.roles))
+    return ", ".join({"admin": "agent", "bot": "service"}.get(role, role) for role in sorted(row.roles))
 
 
 def _starred(name: str, in_guide: bool) -> str:  # noqa: FBT001  a column of the table

@@ -9,7 +9,7 @@ import msgspec
 
 from chatws.protocol import responses
 from chatws.protocol.rest_spec import OPERATIONS, Operation
-from chatws.protocol.spec import AGENTS, CUSTOMERS, CommandSpec
+from chatws.protocol.spec import AGENTS, CUSTOMERS, SERVICES, CommandSpec
 
 Json = dict[str, Any]
 
@@ -25,6 +25,7 @@ _REF = "#/components/schemas/{name}"
 _SECURITY: Json = {
     "agent": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "customer": {"type": "apiKey", "in": "header", "name": "X-Session-Id"},
+    "service": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 
 
@@ -80,7 +81,7 @@ def _request_body(properties: Json, fields: Json, in_path: list[str]) -> Json:
 
 
 def _security(row: CommandSpec) -> list[Json]:
-    schemes = (("agent", AGENTS), ("customer", CUSTOMERS))
+    schemes = (("agent", AGENTS), ("customer", CUSTOMERS), ("service", SERVICES))
     return [{name: []} for name, roles in schemes if roles <= row.roles]
 
 

@@ -219,6 +219,12 @@ class TraceRecord(Wire, frozen=True, kw_only=True, omit_defaults=True):
     """Records lost before this one, because the reader of the trace was too slow."""
 
 
+class ConnectionCount(Ok, frozen=True, kw_only=True):
+    """REST: the number of authenticated connections of this server (guide: ``getConnectionCount``)."""
+
+    connections: int
+
+
 class NotifyAck(Ok, frozen=True, kw_only=True):
     """REST: the number of connections of this server that received the event."""
 

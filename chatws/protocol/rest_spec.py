@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chatws.protocol import commands, responses
-from chatws.protocol.spec import AGENTS, COMMANDS, CUSTOMERS, UNAUTHENTICATED, CommandSpec, Limit
+from chatws.protocol.spec import AGENTS, ANY_ROLE, COMMANDS, CUSTOMERS, SERVICES, UNAUTHENTICATED, CommandSpec, Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "list_conversations",
             commands.ListConversations,
             responses.ConversationList,
-            "List conversations: all for an agent, their own for a customer.",
+            "List conversations: all for an agent or a service, their own for a customer.",
+            roles=ANY_ROLE | SERVICES,
         ),
         CommandSpec(
             "start_conversation",
@@ -57,7 +58,13 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "Start a conversation with a customer, assigned to the calling agent.",
             roles=AGENTS,
         ),
-        CommandSpec("get_conversation", commands.ConversationRef, responses.ConversationAck, "Read one conversation."),
+        CommandSpec(
+            "get_conversation",
+            commands.ConversationRef,
+            responses.ConversationAck,
+            "Read one conversation.",
+            roles=ANY_ROLE | SERVICES,
+        ),
         CommandSpec(
             "load_messages",
             commands.LoadMessages,
@@ -77,7 +84,14 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             commands.Notify,
             responses.NotifyAck,
             "Emit an event to every connection of a user.",
-            roles=AGENTS,
+            roles=AGENTS | SERVICES,
+        ),
+        CommandSpec(
+            "count_connections",
+            commands.Nothing,
+            responses.ConnectionCount,
+            "Count the authenticated connections of this server.",
+            roles=AGENTS | SERVICES,
         ),
         CommandSpec(
             "list_connections",
@@ -125,4 +139,5 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/admin/connections", REST_COMMANDS["list_connections"]),
     Operation("POST", "/api/admin/kick", REST_COMMANDS["kick"]),
     Operation("GET", "/api/admin/trace", REST_COMMANDS["trace"]),
+    Operation("GET", "/api/connections", REST_COMMANDS["count_connections"]),
 )

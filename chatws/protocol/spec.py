@@ -21,6 +21,8 @@ class Limit(StrEnum):
 ANY_ROLE: frozenset[Role] = frozenset({"admin", "customer"})
 AGENTS: frozenset[Role] = frozenset({"admin"})
 CUSTOMERS: frozenset[Role] = frozenset({"customer"})
+SERVICES: frozenset[Role] = frozenset({"bot"})
+"""Service keys, which are accepted over REST only and act as the bot."""
 UNAUTHENTICATED: frozenset[Role] = frozenset()
 """For requests before authentication."""
 
@@ -86,6 +88,7 @@ COMMANDS: dict[str, CommandSpec] = {
             commands.SendMessage,
             responses.SendAck,
             "Send a message; acked once it is stored.",
+            roles=ANY_ROLE | SERVICES,
             limit=Limit.SEND,
             in_guide=True,
         ),
@@ -98,7 +101,13 @@ COMMANDS: dict[str, CommandSpec] = {
             in_guide=True,
         ),
         CommandSpec("typing_stop", Id, responses.Ok, "Report that typing stopped.", limit=Limit.TYPING, in_guide=True),
-        CommandSpec("history", commands.History, responses.HistoryAck, "Read a page of messages."),
+        CommandSpec(
+            "history",
+            commands.History,
+            responses.HistoryAck,
+            "Read a page of messages.",
+            roles=ANY_ROLE | SERVICES,
+        ),
         CommandSpec("mark_read", commands.MarkRead, responses.MarkAck, "Move the user's read mark forward."),
         CommandSpec("set_presence", commands.SetPresence, responses.Ok, "Choose online, away or busy."),
         CommandSpec(

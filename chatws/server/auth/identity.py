@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import UNSET
 
 from chatws.protocol.commands import Authenticate
-from chatws.protocol.entities import ConversationStatus, User
+from chatws.protocol.entities import ConversationStatus, Role, User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import new_id
 from chatws.server.auth import tokens
@@ -63,7 +63,7 @@ class Authenticator:
         return await self.identify_customer(session_id, first_status=first_status)
 
     async def identify_agent(self, token: str) -> Identity:
-        """Check a JWT; an unknown agent is created from its claims.
+        """Check the JWT of an agent or a service; an unknown one is created from its claims.
 
         Raises:
             ChatError: ``unauthorized`` or ``token_expired``.
@@ -75,8 +75,9 @@ class Authenticator:
             raise ChatError(ErrorCode.TOKEN_EXPIRED) from None
         except tokens.TokenError:
             raise ChatError(ErrorCode.UNAUTHORIZED) from None
-        account = await self._find_or_create_account(claims)
-        if account.user.role != "admin" or is_token_revoked(account, claims.issued_at_s * 1000):
+        role: Role = "bot" if claims.is_service else "admin"
+        account = await self._find_or_create_account(claims, role)
+        if account.user.role != role or is_token_revoked(account, claims.issued_at_s * 1000):
             raise ChatError(ErrorCode.UNAUTHORIZED)
         return Identity(
             user=account.user,
@@ -109,10 +110,10 @@ class Authenticator:
         )
         return token, expires_at_s * 1000
 
-    async def _find_or_create_account(self, claims: tokens.Claims) -> Account:
+    async def _find_or_create_account(self, claims: tokens.Claims, role: Role) -> Account:
         account = await self._store.account(claims.subject)
         if account is None:
-            user = User(user_id=claims.subject, user_name=claims.name, role="admin")
+            user = User(user_id=claims.subject, user_name=claims.name, role=role)
             account = await self._store.ensure_user(user, claims.email)
         return account
 

@@ -1,4 +1,4 @@
-"""Agent tokens: JSON Web Tokens (RFC 7519) with fixed algorithms and a bounded lifetime.
+"""Tokens of agents and keys of services: JSON Web Tokens (RFC 7519) with fixed algorithms and a bounded lifetime.
 
 TokenError
  ├─ TokenExpired   valid except for its time
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jwt
 
@@ -19,6 +19,9 @@ from chatws.server.auth.keys import KeyRing
 from chatws.settings import Settings
 
 MAX_LIFETIME_S = 86_400
+MAX_SERVICE_LIFETIME_S = 366 * 86_400
+"""A program cannot log in again every day; its key ends by its expiry, or when its user is disabled."""
+
 LEEWAY_S = 30
 """Clock skew allowed for ``iat`` and ``nbf``; none for ``exp``."""
 
@@ -51,6 +54,7 @@ class Claims:
     expires_at_s: float
     login_at_s: float
     is_operator: bool
+    is_service: bool
 
 
 def mint(
@@ -64,8 +68,9 @@ def mint(
     login_at_s: float | None = None,
     now_s: float | None = None,
     is_operator: bool = False,
+    role: Literal["admin", "service"] = "admin",
 ) -> str:
-    """Sign a token for an agent, valid for ``ttl_s`` seconds.
+    """Sign a token for an agent or a service, valid for ``ttl_s`` seconds.
 
     ``login_at_s`` (claim ``auth_time``, OpenID Connect Core 2) bounds the time in which it can be renewed.
     """
@@ -73,7 +78,7 @@ def mint(
     claims: dict[str, Any] = {
         "sub": subject,
         "name": name,
-        "role": "admin",
+        "role": role,
         "iat": now,
         "exp": int(now + ttl_s),
         "auth_time": now if login_at_s is None else login_at_s,
@@ -132,13 +137,14 @@ def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:
         raise TokenInvalid("exp is not a number")
     if not _SUBJECT.fullmatch(subject):
         raise TokenInvalid("sub is not an id")
-    if role != "admin":
-        raise TokenInvalid("role is not admin")
-    issued = _read_optional_number(payload, "iat", expires - MAX_LIFETIME_S)
+    if role not in ("admin", "service"):  # not a set: the claim may be unhashable
+        raise TokenInvalid("role is neither admin nor service")
+    longest_s, text = (MAX_LIFETIME_S, "24 hours") if role == "admin" else (MAX_SERVICE_LIFETIME_S, "366 days")
+    issued = _read_optional_number(payload, "iat", expires - longest_s)
     if max(issued, _read_optional_number(payload, "nbf", 0.0)) > now_s + LEEWAY_S:
         raise TokenInvalid("is not valid yet")
-    if expires - max(issued, now_s - LEEWAY_S) > MAX_LIFETIME_S + LEEWAY_S:
-        raise TokenInvalid("lifetime exceeds 24 hours")
+    if expires - max(issued, now_s - LEEWAY_S) > longest_s + LEEWAY_S:
+        raise TokenInvalid(f"lifetime exceeds {text}")
     if expires <= now_s:
         raise TokenExpired
     name, email = payload.get("name"), payload.get("email")
@@ -151,6 +157,7 @@ def _check_claims(payload: dict[str, Any], now_s: float) -> Claims:
         expires_at_s=expires,
         login_at_s=issued if login is None else login,
         is_operator=OPERATOR_SCOPE in _read_scopes(payload),
+        is_service=role == "service",
     )
 
 

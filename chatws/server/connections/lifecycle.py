@@ -26,19 +26,24 @@ def user_room(user_id: str) -> str:
     return f"user:{user_id}"
 
 
-async def identify(services: Services, address: str, credentials: Authenticate) -> Identity:
+async def identify(
+    services: Services, address: str, credentials: Authenticate, *, accepts_service: bool = False
+) -> Identity:
     """Check credentials, unless the address had too many failures.
 
     Raises:
-        ChatError: as `Authenticator.identify`, or ``rate_limited``.
+        ChatError: as `Authenticator.identify`, or ``rate_limited``; ``forbidden`` for a service key on a socket.
     """
     services.failed_credentials.check(address, services.clock.monotonic())
     try:
-        return await services.authenticator.identify(credentials, first_status=services.conversations.first_status)
+        identity = await services.authenticator.identify(credentials, first_status=services.conversations.first_status)
     except ChatError as refused:
         if refused.code is ErrorCode.UNAUTHORIZED:
             services.failed_credentials.count(address, services.clock.monotonic())
         raise
+    if identity.user.role == "bot" and not accepts_service:
+        raise ChatError(ErrorCode.FORBIDDEN, "A service key is for REST requests only.")
+    return identity
 
 
 def admit(services: Services, connection: Connection, identity: Identity) -> None:

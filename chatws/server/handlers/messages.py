@@ -53,7 +53,7 @@ async def send_message(
         )
         if user.role == "customer":
             services.bot.customer_wrote(current, stored.message)
-        elif current.is_unclaimed:
+        elif user.role == "admin" and current.is_unclaimed:
             await services.conversations.assign_to_agent(user, current)
     return acknowledge(stored)
 

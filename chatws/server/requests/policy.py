@@ -20,8 +20,8 @@ class InConversation(Protocol):
 
 
 def may_see(user: User, conversation: Conversation) -> bool:
-    """Return whether a user may see a conversation: agents see all, customers their own."""
-    return user.role == "admin" or conversation.customer.user_id == user.user_id
+    """Return whether a user may see a conversation: agents and services see all, customers their own."""
+    return user.role != "customer" or conversation.customer.user_id == user.user_id
 
 
 def conversation_id_of(payload: str | InConversation) -> str:
@@ -69,4 +69,4 @@ def check_member(user: User, conversation: Conversation | None) -> Conversation:
     """
     if conversation is not None and may_see(user, conversation):
         return conversation
-    raise ChatError(ErrorCode.NOT_FOUND if user.role == "admin" else ErrorCode.FORBIDDEN)
+    raise ChatError(ErrorCode.FORBIDDEN if user.role == "customer" else ErrorCode.NOT_FOUND)

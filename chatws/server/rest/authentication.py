@@ -35,8 +35,10 @@ class RestAuthenticator:
         credentials = read_credentials(request) if command.roles else None
         if credentials is None:
             return RequestContext(None, None, address=address)
-        identity = await lifecycle.identify(self._context.services, address, credentials)
-        return RequestContext(identity, self._rate_limiter_for(identity.user_id), address=address)
+        identity = await lifecycle.identify(self._context.services, address, credentials, accepts_service=True)
+        # A service acts for many users, within the limits of its own program.
+        rate_limiter = None if identity.user.role == "bot" else self._rate_limiter_for(identity.user_id)
+        return RequestContext(identity, rate_limiter, address=address)
 
     def _rate_limiter_for(self, user_id: str) -> RateLimiter | None:
         services = self._context.services

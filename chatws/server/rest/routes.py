@@ -25,6 +25,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "list_connections": Route(operator.list_connections, operator.may_operate),
         "kick": Route(operator.kick, operator.may_operate),
         "trace": Route(operator.begin_trace, operator.may_operate),
+        "count_connections": Route(users.count_connections),
     }
 )
 """Routes by command name; a test compares the names with `REST_COMMANDS`."""

@@ -325,6 +325,12 @@ export interface NotifyAck {
   connections: number;
 }
 
+/** REST: the number of authenticated connections of this server (guide: `getConnectionCount`). */
+export interface ConnectionCount {
+  success: true;
+  connections: number;
+}
+
 /** REST: an operator's query of the connections of one server. */
 export interface ListConnections {
   userId?: string;

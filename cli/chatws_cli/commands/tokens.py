@@ -1,4 +1,4 @@
-"""``chatws token``: create and inspect tokens of agents."""
+"""``chatws token``: create and inspect tokens of agents and keys of services."""
 
 from __future__ import annotations
 
@@ -18,16 +18,37 @@ from chatws_cli.options import DataDir, data_dir_settings
 from chatws_cli.output import print_json
 from chatws_cli.secrets import find_secret, prompt_secret
 
-app = make_app("Create and inspect tokens of agents.")
+app = make_app("Create and inspect tokens of agents and keys of services.")
+
+
+SERVICE = "bot"
+"""User as which a service acts by default, in the server's database the bot, whose name is AI."""
+
+DEFAULT_TTLS = {"admin": "1h", "service": "365d"}
 
 
 @app.command(epilog="Example: chatws token create --sub alice --name Alice --ttl 1h")
 def create(  # noqa: PLR0917  these are options, never positional
-    sub: Annotated[str, typer.Option(metavar="ID", help="Id of the agent: 1-64 of A-Z a-z 0-9 _ -.")],
-    role: Annotated[Literal["admin"], typer.Option(help="Role; tokens are for agents only.")] = "admin",
+    sub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help=f"Id of the user: 1-64 of A-Z a-z 0-9 _ -; required for an agent, {SERVICE} "
+            "is the default of a service.",
+        ),
+    ] = None,
+    role: Annotated[
+        Literal["admin", "service"],
+        typer.Option(help="admin: an agent; service: a program that uses REST as the bot."),
+    ] = "admin",
     ttl: Annotated[
-        str, typer.Option(metavar="TIME", help="Lifetime of the token, for example 90s, 30m, 1h, 1d; at most 1d.")
-    ] = "1h",
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Lifetime, for example 90s, 30m, 1h, 1d; an agent: 1h by default, at most 1d; a service: 365d by "
+            "default, at most 366d.",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown to customers; default: the id.")] = None,
     email: Annotated[str | None, typer.Option(metavar="EMAIL", help="Email address of the agent.")] = None,
     data_dir: DataDir = None,
@@ -36,23 +57,35 @@ def create(  # noqa: PLR0917  these are options, never positional
         bool, typer.Option("--operator", help="Also allow 'chatws connections', 'kick' and 'trace'.")
     ] = False,
 ) -> None:
-    """Print a new signed token, and nothing else."""
+    """Print a new signed token, and nothing else.
+
+    A service key ends at its expiry, or when its user is disabled: chatws user disable ID.
+    """
     from chatws.server.auth import tokens
     from chatws.server.auth.keys import load_keys
     from chatws.server.errors import StartError
 
-    del role
     settings = data_dir_settings(data_dir)
-    lifetime_s = parse_duration("--ttl", ttl, tokens.MAX_LIFETIME_S)
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", sub):
-        raise CommandError(f"--sub cannot be {sub!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
+    longest_s = tokens.MAX_LIFETIME_S if role == "admin" else tokens.MAX_SERVICE_LIFETIME_S
+    lifetime_s = parse_duration("--ttl", DEFAULT_TTLS[role] if ttl is None else ttl, longest_s)
+    subject = (SERVICE if role == "service" else "") if sub is None else sub
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", subject):
+        raise CommandError(f"--sub cannot be {subject!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
     try:
         keys = load_keys(settings, create=True)
     except StartError as problem:
         raise CommandError(problem.what, problem.why, problem.advice) from problem
-    print(
-        tokens.mint(keys, settings, subject=sub, name=name or sub, email=email, ttl_s=lifetime_s, is_operator=operator)
+    token = tokens.mint(
+        keys,
+        settings,
+        subject=subject,
+        name=name or subject,
+        email=email,
+        ttl_s=lifetime_s,
+        is_operator=operator,
+        role=role,
     )
+    print(token)
 
 
 @app.command(epilog="Example: chatws token create --sub alice | chatws token inspect")
