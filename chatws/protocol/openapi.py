@@ -18,6 +18,7 @@ PAGES: tuple[tuple[str, str, type | None], ...] = (
     ("/ready", "Readiness for requests; 503 if not ready.", responses.Ready),
     ("/metrics", "Metrics in the Prometheus text format.", None),
     ("/openapi.json", "This document.", None),
+    ("/asyncapi.json", "Description of the events.", None),
 )
 """Pages for the operator: path, summary, and the type of a JSON body."""
 

@@ -1,4 +1,4 @@
-"""Status pages: liveness, readiness, metrics and the OpenAPI description."""
+"""Status pages: liveness, readiness, metrics, and the descriptions of REST (OpenAPI) and events (AsyncAPI)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from chatws import __version__
+from chatws.protocol import asyncapi, openapi
 from chatws.protocol.errors import ChatError, ErrorCode
-from chatws.protocol.openapi import describe
 from chatws.protocol.responses import Health, Ready, SocketHealth
 from chatws.server.rest.context import RestContext
 from chatws.server.rest.responses import JSON, error_response
@@ -27,7 +27,12 @@ PING_CACHE_S = 1.0
 @functools.cache
 def _openapi() -> bytes:
     """Build the description at the first request; at start it would delay every server by 30 ms."""
-    return msgspec.json.encode(describe(__version__))
+    return msgspec.json.encode(openapi.describe(__version__))
+
+
+@functools.cache
+def _asyncapi() -> bytes:
+    return msgspec.json.encode(asyncapi.describe(__version__))
 
 
 class StatusPages:
@@ -46,6 +51,7 @@ class StatusPages:
         router.add_get("/ready", self.ready)
         router.add_get("/metrics", self.metrics)
         router.add_get("/openapi.json", self.openapi)
+        router.add_get("/asyncapi.json", self.asyncapi)
 
     async def health(self, request: web.Request) -> web.Response:
         """Report liveness (guide, Monitoring); always 200."""
@@ -82,6 +88,10 @@ class StatusPages:
     async def openapi(self, request: web.Request) -> web.Response:
         """Return the description of the operations (OpenAPI 3.1)."""
         return web.Response(body=_openapi(), content_type=JSON)
+
+    async def asyncapi(self, request: web.Request) -> web.Response:
+        """Return the description of the events (AsyncAPI 3.0)."""
+        return web.Response(body=_asyncapi(), content_type=JSON)
 
     async def _store_state(self) -> str:
         async with self._ping_lock:
