@@ -40,7 +40,10 @@ before.sendMessage("conv-1", "How can I help?");
 const agent = new AdminWebSocket();
 agent.onMessageReceived(({ content }) => received.byOthers.push(`agent: ${content}`), { includeOwn: true });
 agent.connect(renewedToken, url, { io, storage, debug: true });
-const sent = arrival("How can I help?");
+const sent = Promise.all([
+  arrival("How can I help?"),
+  new Promise((resolve) => agent.chat.on("settled", resolve)),
+]);
 await agent.joinConversation("conv-1");
 await sent;
 report("received", received);
