@@ -59,8 +59,10 @@ ADVICE: Final = {
     "typing": "check the typing events in the console, and that the 3-second timeout does not clear too fast",
     "presence": "check that the server detects disconnects, and waits a little before it reports offline",
     "catchup": "check that messages are stored with a seq before they are acked",
+    "claim": "change a conversation's status only if it still has the version that the agent has seen",
     "limit": "set limits on sizes and rates; without them one client can take the server down",
     "rest": "check the REST routes: curl URL/openapi.json",
+    "bot": "check the setting bot, and the server's log for bot_failed",
 }
 """Advice for failed checks, by the first part of their names (guide: Troubleshooting)."""
 

@@ -9,13 +9,13 @@ import aiohttp
 import msgspec
 
 from chatws.client.mapping import NotMapped
-from chatws_loadtest.check import catchup, identity, presence_checks, rooms, transports
+from chatws_loadtest.check import agents, catchup, identity, presence_checks, rooms, transports
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
 from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult
 from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing
 
-MODULES = (transports, identity, rooms, presence_checks, catchup)
+MODULES = (transports, identity, rooms, presence_checks, catchup, agents)
 """Their import registers the checks."""
 
 FAILURES = (
