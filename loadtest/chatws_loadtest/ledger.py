@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
 import msgspec
@@ -128,14 +128,16 @@ class Ledger:
     sender's messages is known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_stored: int | None = None) -> None:
+        """Create a ledger; ``most_stored`` bounds `stored`, which grows with each message, to a room's latest ones."""
         self.measure_from_s = 0.0
         self.measure_until_s = float("inf")
         self.samples = Samples()
         self.acked = 0
         self.sent = 0
-        self.stored: dict[int, list[tuple[int, int]]] = {}
+        self.stored: dict[int, deque[tuple[int, int]]] = {}
         """(seq, number) of every message that was acked with a ``seq``, by room."""
+        self._most_stored = most_stored
         self.deviations = DeviationLog()
         self.expected: dict[str, LedgerEntry] = {}
         """Messages in flight by content."""
@@ -154,7 +156,7 @@ class Ledger:
         """Add a conversation with this many members, numbered from 0."""
         self._members[room] = [StreamChecker() for _ in range(members)]
         self._present[room] = (1 << members) - 1
-        self.stored[room] = []
+        self.stored[room] = deque(maxlen=self._most_stored)
 
     def enter(self, room: int, member: int, head: int | None, now_s: float) -> None:
         """Record that a member joined on a new connection; ``head`` is the newest ``seq``, None on a server without."""

@@ -172,6 +172,13 @@ def test_message_that_is_stored_twice_is_duplicated(ledger: Ledger, is_acked_fir
     )
 
 
+def test_ledger_with_a_bound_keeps_the_latest_acks_of_each_room() -> None:
+    ledger = Ledger(most_stored=2)
+    ledger.open_room(ROOM, 2)
+    numbers = [send(ledger, seq=seq) for seq in (1, 2, 3)]
+    assert list(ledger.stored[ROOM]) == [(2, numbers[1]), (3, numbers[2])]
+
+
 def test_ack_without_seq_is_not_compared_with_the_history(ledger: Ledger) -> None:
     send(ledger, seq=0)
     assert not ledger.stored[ROOM]

@@ -60,6 +60,36 @@ async def test_users_have_the_habits_of_a_profile(shared_server: ServerProcess, 
     assert ledger["delivered"] == 2 * ledger["acked"]
 
 
+async def test_measurements_that_only_a_capacity_search_reads_do_not_accumulate(
+    shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    file = tmp_path / "locustfile.py"
+    file.write_text("""
+import gevent
+from locust import events
+from chatws_loadtest.locust_worker.locustfile import ScheduledLocustUser
+from chatws_loadtest.locust_worker.self_stats import STATS_INTERVAL_S
+
+def show(environment, **_):
+    environment.runner.quit()
+    gevent.sleep(2 * STATS_INTERVAL_S)
+    print("left:", ScheduledLocustUser.pool.shared.ledger.samples.take())
+
+events.quitting.add_listener(show)
+""")
+    options = ("-u", "2", "-r", "2", "--jwt-secret-file", shared_server.data_dir / "secret")
+    child = await start_locust("--headless", "--host", shared_server.url, *options, file=file)
+    assert child.stdout is not None
+    output, has_acks = b"", False
+    async for line in child.stdout:
+        output += line
+        if re.match(rb"chat +ack +[1-9]", line) and not has_acks:
+            has_acks = True
+            child.terminate()
+    assert b"left: {}" in output, output.decode()
+    assert await child.wait() == PASS
+
+
 async def test_locust_is_invalid_without_any_message(shared_server: ServerProcess) -> None:
     key = shared_server.data_dir / "secret"
     options = ("-u", "1", "-t", "1s", "--jwt-secret-file", key)
@@ -110,12 +140,12 @@ async def test_locust_searches_for_the_capacity_with_its_workers(tmp_path: Path)
     assert await child.wait() == PASS, output
 
 
-async def start_locust(*options: object) -> asyncio.subprocess.Process:
-    """Start the ``locust`` command on the packaged file."""
+async def start_locust(*options: object, file: Path | None = None) -> asyncio.subprocess.Process:
+    """Start the ``locust`` command, by default on the packaged file."""
     spec = find_spec("chatws_loadtest")
     assert spec is not None
     assert spec.origin is not None
-    file = Path(spec.origin).parent / "locust_worker" / "locustfile.py"
+    file = file or Path(spec.origin).parent / "locust_worker" / "locustfile.py"
     return await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("locust")), "-f", str(file), *map(str, options)),
         stdout=asyncio.subprocess.PIPE,

@@ -123,7 +123,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
     _send(
         ipc.WorkerDone(
             balance=ledger.balance(),
-            stored={pool.shared.plan.rooms[room].conversation_id: rows for room, rows in ledger.stored.items()},
+            stored={pool.shared.plan.rooms[room].conversation_id: list(rows) for room, rows in ledger.stored.items()},
             failures=dict(pool.shared.failures),
             deviations=ledger.found_deviations(),
             indicators=indicators,

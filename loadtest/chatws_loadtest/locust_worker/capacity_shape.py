@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.thresholds import Threshold
     from chatws_loadtest.verdict import GeneratorHealth
 
+SCENARIO: Final = "capacity"
 REPORT_KEY: Final = "chatws_stats"
 """Key of a worker's statistics in Locust's report to the master."""
 REPORT_S: Final = 4.0
@@ -129,11 +130,15 @@ def report_stats() -> dict[str, Any] | None:
     return None if pool is None else to_builtins(collect_stats(pool))
 
 
-def register_reports(shape: CapacityShape | None) -> None:
-    """Send this worker's statistics in Locust's reports, or as master, pass those of the workers to the shape."""
+def register_reports(options: Namespace, shape: CapacityShape | None) -> None:
+    """Send this worker's statistics in Locust's reports, or as master, pass those of the workers to the shape.
+
+    A worker gets the master's options, which name the scenario, only at the start of a test.
+    """
 
     def send(client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG001  # Locust passes its arguments by name
-        data[REPORT_KEY] = report_stats()
+        if options.scenario == SCENARIO:
+            data[REPORT_KEY] = report_stats()
 
     def receive(client_id: str, data: dict[str, Any]) -> None:
         if shape is not None:

@@ -34,6 +34,7 @@ from chatws_loadtest.locust_worker import capacity_shape
 
 # Locust runs every user class that it finds in this module.
 from chatws_loadtest.locust_worker.locust_user import NewestFirstGroup, ScheduledLocustUser, report_to_locust
+from chatws_loadtest.locust_worker.self_stats import discard_stats
 from chatws_loadtest.locust_worker.user_pool import POLL_S, UserPool
 from chatws_loadtest.mapping_limits import compared_fields
 from chatws_loadtest.options import find_credentials
@@ -63,6 +64,9 @@ BALANCE: Final = "chatws_balance"
 COLLECT_S: Final = 30.0
 """The master waits this long for the replies; Locust itself waits half a second at the end of a test."""
 
+MOST_STORED: Final = 1_000
+"""Latest acked messages of a room, by which a second copy is recognized; a test may run for days."""
+
 COLLECT_MISSING_S: Final = 10.0
 """The master waits this long for workers whose heartbeats it misses: they are busy, or have been killed."""
 
@@ -86,7 +90,8 @@ def add_options(parser: LocustArgumentParser) -> None:
         "--load-profile", type=_profile, default="", help="Scenario file (YAML) that gives the users' habits."
     )
     parser.add_argument("--seats", type=int, default=500, help="Maximum number of users of one process.")
-    parser.add_argument("--scenario", choices=["steady", "capacity"], default="steady", help="Load of the test.")
+    scenarios = ["steady", capacity_shape.SCENARIO]
+    parser.add_argument("--scenario", choices=scenarios, default=scenarios[0], help="Load of the test.")
     parser.add_argument("--step-seconds", type=float, default=8.0, help="Seconds measured in each step of capacity.")
     parser.add_argument(
         "--target", type=_target, action="append", default=[], help="Additional threshold of the steps."
@@ -100,13 +105,14 @@ def prepare_runner(environment: Environment, runner: Runner | None, **_: object)
     """Choose the load shape, and register the messages between the master and its workers."""
     options = environment.parsed_options
     shape = None
-    if options is not None and options.scenario == "capacity" and not isinstance(runner, WorkerRunner):
+    if options is not None and options.scenario == capacity_shape.SCENARIO and not isinstance(runner, WorkerRunner):
         thresholds = combine(default_thresholds(), map(parse_threshold, options.target))
         rate = _message_rate(options, _read_profile(options))
         shape = capacity_shape.CapacityShape(thresholds, rate, options.step_seconds, options.seats)
         shape.runner = runner
         environment.shape_class = shape
-    capacity_shape.register_reports(shape)
+    if options is not None:
+        capacity_shape.register_reports(options, shape)
     if runner is not None and not isinstance(runner, MasterRunner):
         runner.user_greenlets = NewestFirstGroup()
     if isinstance(runner, MasterRunner):
@@ -128,7 +134,7 @@ def start_test(environment: Environment, **_: object) -> None:
     ca_file = Path(options.ca_file) if options.ca_file else None
     try:
         endpoint = resolve_endpoint(url, ca_file)
-        pool = UserPool(_plan(environment, url, ca_file, options), Ledger(), endpoint)
+        pool = UserPool(_plan(environment, url, ca_file, options), Ledger(most_stored=MOST_STORED), endpoint)
     except (CredentialsMissing, CannotConnect, MappingError, ScenarioFileError) as problem:
         _log.error("%s", problem)
         ScheduledLocustUser.pool = None
@@ -138,6 +144,8 @@ def start_test(environment: Environment, **_: object) -> None:
         return
     ScheduledLocustUser.pool = pool
     report_to_locust(environment, pool, has_listeners=True)
+    if options.scenario != capacity_shape.SCENARIO:
+        gevent.spawn(discard_stats, pool, lambda: ScheduledLocustUser.pool is pool)
     pool.start_sending(now_s())
 
 

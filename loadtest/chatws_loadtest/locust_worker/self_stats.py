@@ -12,6 +12,8 @@ from chatws_loadtest import procfs
 from chatws_loadtest.ipc import WorkerStats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chatws_loadtest.locust_worker.user_pool import UserPool
 
 LAG_INTERVAL_S = 0.02
@@ -25,6 +27,13 @@ def measure_loop_lag(pool: UserPool) -> None:
         due_s = time.perf_counter() + LAG_INTERVAL_S
         gevent.sleep(LAG_INTERVAL_S)
         samples.add("loop_lag", time.perf_counter() - due_s)
+
+
+def discard_stats(pool: UserPool, is_needed: Callable[[], bool]) -> None:
+    """Empty the buffers of measurements that nothing collects, which grow with each message."""
+    while is_needed():
+        collect_stats(pool)
+        gevent.sleep(STATS_INTERVAL_S)
 
 
 def collect_stats(pool: UserPool) -> WorkerStats:
