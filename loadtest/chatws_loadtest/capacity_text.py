@@ -7,9 +7,9 @@ from typing import Final
 
 from chatws_loadtest.capacity_curve import CapacityCurve, CapacityStep
 from chatws_loadtest.capacity_search import CapacityStepResult
+from chatws_loadtest.text_plot import draw_bars
 from chatws_loadtest.text_table import align
 
-BARS: Final = "▁▂▃▄▅▆▇█"
 HEADER: Final = ("users", "connections", "acked/s", "", "message p95", "connect p95", "server", "generator", "result")
 
 
@@ -17,8 +17,8 @@ def describe_capacity(curve: CapacityCurve) -> Iterator[str]:
     """Describe a capacity, with its steps in the order of their connections."""
     yield f"{headline_of(curve)}; {curve.reason}"
     steps = sorted(curve.steps, key=lambda step: step.users)
-    most = max((step.acked_per_s for step in steps), default=0.0)
-    yield from align([HEADER, *(_row(step, most) for step in steps)])
+    bars = draw_bars([step.acked_per_s for step in steps])
+    yield from align([HEADER, *(_row(step, bar) for step, bar in zip(steps, bars, strict=True))])
     yield from describe_fit(curve)
 
 
@@ -65,9 +65,8 @@ def step_cells(step: CapacityStep) -> tuple[str, ...]:
     )
 
 
-def _row(step: CapacityStep, most: float) -> tuple[str, ...]:
+def _row(step: CapacityStep, bar: str) -> tuple[str, ...]:
     users, connections, rate, *rest = step_cells(step)
-    bar = BARS[round(step.acked_per_s / most * (len(BARS) - 1))] if most else ""
     return users, connections, rate, bar, *rest
 
 

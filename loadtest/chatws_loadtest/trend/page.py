@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
+from statistics import median
 
 from chatws_loadtest.report.page_parts import begin_page, table
 from chatws_loadtest.report.svg import Plot, PlotLine, draw
@@ -60,6 +61,6 @@ def _row(trend: SeriesTrend) -> tuple[str, ...]:
 
 def _fit(trend: SeriesTrend) -> list[float | None]:
     """Return the line with the Theil-Sen slope through the middle of the values."""
-    values = sorted(trend.series.values)
-    middle, centre = values[len(values) // 2], (len(values) - 1) / 2
+    values = trend.series.values
+    middle, centre = median(values), (len(values) - 1) / 2
     return [max(0.0, middle + trend.slope * (index - centre)) for index in range(len(values))]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
+from chatws_loadtest.text_plot import draw_bars, draw_plot
 from chatws_loadtest.text_summary import count
 from chatws_loadtest.text_table import align
 from chatws_loadtest.trend.history import RunHistory
 from chatws_loadtest.trend.regressions import ALPHA, MIN_RUNS, SeriesTrend
-from chatws_loadtest.trend.text_plot import draw_bars, draw_plot
 
 HEAD: Final = ("measurement", "runs", "first", "last", "per run", "p", "plot, verdict")
 

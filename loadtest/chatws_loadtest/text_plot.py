@@ -12,7 +12,7 @@ COLUMN: Final = 2
 
 def draw_bars(values: Sequence[float]) -> str:
     """Draw values as a row of bars from zero to their maximum."""
-    top = max(values)
+    top = max(values, default=0.0)
     return "".join(BARS[round(value / top * (len(BARS) - 1)) if top > 0 else 0] for value in values)
 
 
