@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
+from chatws.client.mapping import GUIDE_MAPPING, AckShapeError, ServerMapping
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, open_http, tls_context
 from chatws_loadtest.errors import CommandExit
@@ -71,6 +71,8 @@ async def _find_events(url: str, ca_file: Path | None, credentials: Credentials,
         client = await RawClient.open(url.rstrip("/"), tls, {"token": token}, mapping=mapping)
     except PacketMissing:
         return f"{url} does not ack {mapping.auth.event}"
+    except AckShapeError as problem:
+        return f"{url} acks {mapping.auth.event} in another form: {problem}"
     except ConnectErrorReceived as problem:
         if INVALID_NAMESPACE in str(problem):
             return f"{url} has no namespace {mapping.server.namespace}"

@@ -66,11 +66,15 @@ def _read(client: http.client.HTTPConnection, room: RoomAssignment, tag: str, *,
         body = response.read()
         if response.status != http.client.OK:
             raise NotReadable(f"GET /api/conversations/…/messages answered {response.status}")
-        page = json.loads(body)
+        page, before = json.loads(body), position
         for message in page["messages"]:
             position = message["seq"]
             origin = read_origin(message["content"], tag)
             if origin is not None:
                 numbers[position] = origin.number
         more = page["hasMoreAfter"]
+        if more and position <= before:
+            raise NotReadable(
+                "GET /api/conversations/…/messages repeats a page, or has none of the messages that follow"
+            )
     return numbers

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
-    from chatws.client.mapping import OutgoingEvent, ServerMapping
+    from chatws.client.mapping import ConnectRequest, OutgoingEvent, ServerMapping
 
 Fields = dict[str, object]
 REPLY_TIMEOUT_S: Final = 3.0
@@ -88,6 +88,7 @@ class RawClient:
         Raises:
             ConnectErrorReceived: the transport or the namespace was refused.
             PacketMissing: the event that presents the credentials is not acked, although the mapping says so.
+            AckShapeError: its ack has another shape than the mapping describes.
         """
         translator = ServerTranslator(CompiledMapping(mapping))
         request = translator.connect(auth)
@@ -98,24 +99,19 @@ class RawClient:
         except (aiohttp.ClientError, OSError) as problem:
             await http.close()
             raise ConnectErrorReceived(str(problem)) from problem
+        except asyncio.CancelledError:
+            await http.close()
+            raise
         client = cls(http, socket)
         if mapping != GUIDE_MAPPING:
             client._translator, client._namespace = translator, request.namespace
-        await client.send(connect_packet(request.auth, request.namespace))
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT_S):
-                await client._connected.wait()
-        except TimeoutError:
-            client._refusal = "no reply to CONNECT"
-        if client._refusal:
-            await client.close()
-            raise ConnectErrorReceived(client._refusal)
-        if auth is not None:
-            try:
+            await client._connect(request)
+            if auth is not None:
                 await client._present(auth)
-            except BaseException:
-                await client.close()
-                raise
+        except BaseException:
+            await client.close()
+            raise
         return client
 
     @classmethod
@@ -133,9 +129,11 @@ class RawClient:
             raise ConnectErrorReceived(str(problem)) from problem
         try:
             client.identity = _fields(await client.expect("authenticated"))
-        except PacketMissing:
+        except BaseException as problem:
             await client.close()
-            raise ConnectErrorReceived(f"no `authenticated` event; received {client.events}") from None
+            if isinstance(problem, PacketMissing):
+                raise ConnectErrorReceived(f"no `authenticated` event; received {client.events}") from None
+            raise
         return client
 
     async def send(self, packet: bytes) -> None:
@@ -203,6 +201,16 @@ class RawClient:
         await self.socket.close()
         await asyncio.gather(self._reader, return_exceptions=True)
         await self._http.close()
+
+    async def _connect(self, request: ConnectRequest) -> None:
+        await self.send(connect_packet(request.auth, request.namespace))
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                await self._connected.wait()
+        except TimeoutError:
+            self._refusal = "no reply to CONNECT"
+        if self._refusal:
+            raise ConnectErrorReceived(self._refusal)
 
     async def _present(self, auth: Fields) -> None:
         """Present credentials by an event if the mapping says so, and report what confirms them if it is no event."""

@@ -182,7 +182,10 @@ def read_json(content: bytes) -> Report:
     Raises:
         msgspec.DecodeError: the content is not a report, or of another version.
     """
-    report = msgspec.json.decode(content, type=Report)
+    try:
+        report = msgspec.json.decode(content, type=Report)
+    except UnicodeDecodeError as problem:
+        raise msgspec.DecodeError("not UTF-8 text") from problem
     if report.schema != SCHEMA:
         raise msgspec.ValidationError(f"this is {report.schema!r}, not {SCHEMA!r}")
     return report

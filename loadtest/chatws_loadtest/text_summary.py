@@ -38,6 +38,11 @@ def count(number: int, noun: str, ending: str = "s") -> str:
     return f"{number} {noun}{'' if number == 1 else ending}"
 
 
+def printable(text: str) -> str:
+    """Replace control characters, which a server may send and XML cannot contain."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+
+
 def describe(report: Report) -> str:
     """Return the text summary of a run."""
     blocks = ["\n".join(_describe_scenario(name, result)) for name, result in name_scenarios(report)]

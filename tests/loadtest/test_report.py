@@ -93,6 +93,13 @@ def test_missed_threshold_is_a_failure_and_one_without_data_an_error() -> None:
     ]
 
 
+def test_control_characters_of_a_server_leave_the_junit_file_valid() -> None:
+    [row, *_] = BAD.verdict.rows
+    verdict = msgspec.structs.replace(BAD.verdict, rows=(msgspec.structs.replace(row, reason="missed: \x01"),))
+    root = ET.fromstring(write_junit(make_report(msgspec.structs.replace(BAD, verdict=verdict))))  # noqa: S314 - ours
+    assert [element.get("message", "")[:9] for element in root.iter("failure")] == ["missed: �"]
+
+
 def test_benchmark_file_has_the_common_format(tmp_path: Path) -> None:
     write_report(make_report(GOOD), tmp_path)
     rows = msgspec.json.decode((tmp_path / "bench.json").read_bytes())

@@ -149,6 +149,10 @@ async def test_step_that_is_not_judgeable_exits_98(
         ),
         ("people: {ben: customer, ben: agent}\nsteps: []", "1:25: the key 'ben' occurs twice"),
         ("people: [", "1:10: not YAML"),
+        (
+            f"people: {{ben: customer}}\nsteps: [{{ben: {{send: x}}}}]\nload: {{room: {'9' * 5000}}}",
+            "3:14: load: expected a whole number or nothing, not 9",
+        ),
     ],
 )
 async def test_invalid_file_gives_one_line_with_its_place(tmp_path: Path, text: str, error: str) -> None:

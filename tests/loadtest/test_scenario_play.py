@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.support.broken_server import (
     ReorderingServer,
     SilentAckServer,
 )
-from tests.support.guide_server import GuideOnlyServer
+from tests.support.guide_server import GuideOnlyServer, Json
 
 if TYPE_CHECKING:
     from tests.support.server import ServerProcess
@@ -123,6 +124,38 @@ async def test_message_that_the_server_does_not_ack_fails_the_step(write: Write)
     async with guide_server(SilentAckServer()) as options:
         line, reason, _ = failure(await play(path, options))
     assert (line, reason) == (3, "no ack to send_message within 3 s")
+
+
+class PagingServer(GuideOnlyServer):
+    """Server with catch-up after a join, whose history has one page for every position, or never answers."""
+
+    def __init__(self, *, answers: bool) -> None:
+        super().__init__()
+        self._answers = answers
+        self._sio.on("history", self.history)
+
+    async def _connect(self, sid: str, _environ: Json, auth: Json) -> None:
+        self.users[sid] = {"userId": auth["sessionId"], "userName": "Ben", "role": "customer", "epoch": "1"}
+        self._rooms[sid] = set()
+        await self._sio.emit("authenticated", self.users[sid], to=sid)
+
+    async def join_conversation(self, sid: str, conversation_id: str) -> Json:
+        await self.enter(sid, conversation_id)
+        return {"success": True, "epoch": "1", "messages": [{"seq": 1}], "hasMore": True}
+
+    async def history(self, _sid: str, _query: Json) -> Json:
+        if not self._answers:
+            await asyncio.Event().wait()
+        return {"success": True, "messages": [{"seq": 1}], "hasMoreAfter": True}
+
+
+@pytest.mark.parametrize(("answers", "outcome"), [(True, Outcome.PASS), (False, Outcome.FAIL)])
+async def test_catch_up_ends_without_further_pages(write: Write, *, answers: bool, outcome: Outcome) -> None:
+    path = write("people: {ben: customer}\nsteps: [ben: join]\n")
+    async with guide_server(PagingServer(answers=answers)) as options:
+        report = await play(path, options)
+    assert report.outcome is outcome
+    assert report.steps[0].reason == ("" if answers else "no ack to history within 3 s")
 
 
 async def test_duplicate_fails_expect_nothing(write: Write) -> None:

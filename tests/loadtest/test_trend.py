@@ -193,6 +193,14 @@ def test_page_escapes_names_and_has_a_plot_of_each_series(tmp_path: Path) -> Non
     assert "partial" in page
 
 
+def test_other_json_files_and_folders_are_skipped(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, GOOD)
+    (tmp_path / "latin1.json").write_bytes(b'{"schema": "chatws.loadtest/1", "url": "\xe9"}')
+    (tmp_path / "deep.json").write_bytes(b"[" * 100_000)
+    (tmp_path / "folder.json").mkdir()
+    assert not read_history(tmp_path, 30).omitted
+
+
 def test_folder_without_reports_is_a_usage_error_that_names_those_left_out(tmp_path: Path) -> None:
     write_run(tmp_path, 1, msgspec.structs.replace(GOOD, partial=True))
     done = run_trend(tmp_path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from chatws_loadtest.results import name_scenarios
-from chatws_loadtest.text_summary import format_value
+from chatws_loadtest.text_summary import format_value, printable
 from chatws_loadtest.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _suite(name: str, result: ScenarioResult) -> ET.Element:
         suite.append(_case(name, row))
     if is_invalid:
         case = ET.SubElement(suite, "testcase", classname=f"loadtest.{name}", name="valid")
-        ET.SubElement(case, "error", message="; ".join(result.verdict.invalid_because))
+        ET.SubElement(case, "error", message=printable("; ".join(result.verdict.invalid_because)))
     return suite
 
 
@@ -53,6 +53,6 @@ def _case(scenario: str, row: VerdictRow) -> ET.Element:
         measured += f", {row.samples} samples"
     if row.outcome is not Outcome.PASS:
         kind = "failure" if row.outcome is Outcome.FAIL else "error"
-        ET.SubElement(case, kind, message=f"{row.reason}: {measured}")
+        ET.SubElement(case, kind, message=printable(f"{row.reason}: {measured}"))
     ET.SubElement(case, "system-out").text = measured
     return case

@@ -1,4 +1,4 @@
-"""JoinedRoom of a person in one conversation: position, version, and messages that arrive during a join."""
+"""State of a conversation that a person has joined: position, version, and messages that arrive during a join."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chatws_loadtest.raw_client import Fields
 
 
 class JoinedRoom:
-    """State that a client keeps of a joined conversation."""
+    """Position and version of a joined conversation."""
 
     def __init__(self) -> None:
         self.newest_seq: int | None = None

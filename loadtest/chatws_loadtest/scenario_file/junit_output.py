@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 from chatws_loadtest.scenario_file.play_report import PlayReport, StepOutcome
 from chatws_loadtest.scenario_file.text_output import describe_step
+from chatws_loadtest.text_summary import printable
 
 
 def junit_of(report: PlayReport) -> bytes:
@@ -37,13 +38,8 @@ def junit_of(report: PlayReport) -> bytes:
             ET.SubElement(case, "skipped", message=reason)
         elif step.outcome is not StepOutcome.PASS:
             kind = "failure" if step.outcome is StepOutcome.FAIL else "error"
-            element = ET.SubElement(case, kind, message=step.reason)
-            element.text = _printable("\n".join(describe_step(step, report.file, None)))
+            element = ET.SubElement(case, kind, message=printable(step.reason))
+            element.text = printable("\n".join(describe_step(step, report.file, None)))
     ET.indent(root)
     xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return xml
-
-
-def _printable(text: str) -> str:
-    """Replace control characters, which XML cannot contain."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)

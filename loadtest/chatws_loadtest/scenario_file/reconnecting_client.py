@@ -240,10 +240,11 @@ class ReconnectingClient:
         while has_more and missed:
             after = JoinedRoom.seq_of(missed[-1])
             query = {"conversationId": conversation_id, "afterSeq": after, "limit": PAGE_SIZE}
-            answer = await connection.request_until_end("history", query) or {}
+            answer = await _request(connection, "history", query) or {}
             more = _list(answer.get("messages"))
             missed += more
-            has_more = bool(more) and answer.get("hasMoreAfter") is True
+            # A server that ignores the position would send the same page for ever.
+            has_more = answer.get("hasMoreAfter") is True and JoinedRoom.seq_of(missed[-1]) > after
         for message in room.end_join(ack, missed):
             self.log.add("message_received", message)
 

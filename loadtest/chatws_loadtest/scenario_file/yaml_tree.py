@@ -18,7 +18,9 @@ MAX_VALUES: Final = 20_000
 
 MAX_DEPTH: Final = 32
 
-_INT: Final = re.compile(r"[-+]?[0-9]+")
+_INT: Final = re.compile(r"[-+]?[0-9]{1,100}")
+"""Longer numbers remain texts: Python does not convert more than 4,300 digits."""
+
 _FLOAT: Final = re.compile(r"[-+]?[0-9]+\.[0-9]+")
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _PATH_PART: Final = re.compile(r"\.(\w+)|\[(\d+)\]")

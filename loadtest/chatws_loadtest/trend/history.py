@@ -88,7 +88,7 @@ def read_history(folder: Path, last: int) -> RunHistory:
     gathered: dict[tuple[RunGroup, str, str], list[SeriesPoint]] = {}
     omitted: list[OmittedRun] = []
     reports: list[tuple[str, Report]] = []
-    for path in sorted(folder.rglob("*.json")):
+    for path in sorted(path for path in folder.rglob("*.json") if path.is_file()):
         name, content = str(path.relative_to(folder)), path.read_bytes()
         if not _is_report(content):
             continue
@@ -108,7 +108,7 @@ def read_history(folder: Path, last: int) -> RunHistory:
 def _is_report(content: bytes) -> bool:
     try:
         fields = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return isinstance(fields, dict) and str(fields.get("schema", "")).startswith(REPORT_PREFIX)
 
