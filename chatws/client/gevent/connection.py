@@ -188,7 +188,7 @@ def describe_end(event: ClientEvent | PollingEvent) -> ConnectionEnd:
     """Describe an event that ends a transport."""
     match event:
         case NamespaceRefused(raw_json):
-            return read_connect_error(_decode(raw_json))
+            return read_connect_error(decode_reply(raw_json))
         case NamespaceDisconnected():
             return ConnectionEnd("server disconnect", by_server=True)
         case UpgradeRejected(status_line, retry_after_s) | RequestRejected(status_line, retry_after_s):
@@ -203,7 +203,8 @@ def describe_end(event: ClientEvent | PollingEvent) -> ConnectionEnd:
             return ConnectionEnd("transport close")
 
 
-def _decode(raw_json: str) -> object:
+def decode_reply(raw_json: str) -> object:
+    """Decode a server's reply to CONNECT; None if it is empty or not JSON."""
     with suppress(msgspec.DecodeError):
         return msgspec.json.decode(raw_json)
     return None

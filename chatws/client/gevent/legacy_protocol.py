@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from chatws.client.core.event_names import Command, Event
+from chatws.client.gevent.connection import decode_reply
 from chatws.client.mapping import (
     GUIDE_MAPPING,
     AckShapeError,
@@ -158,7 +159,7 @@ class LegacyProtocolAdapter:
         """Return the user after the reply to CONNECT; None if an event or an ack authenticates it."""
         if self._translator.mapping.authenticated.source != "connect":
             return None
-        return self._authenticated(self._translator.identify([msgspec.json.decode(raw_json) if raw_json else None]))
+        return self._authenticated(self._translator.identify([decode_reply(raw_json)]))
 
     def accept_sign_in(self, raw_json: str) -> Authenticated | str:
         """Return the user after the ack of the sign-in, or the reason of the refusal.

@@ -48,9 +48,10 @@ def test_server_without_a_confirmation_authenticates_with_connect() -> None:
     user = adapter().accept_connect('{"sid":"s1"}')
     assert isinstance(user, Authenticated)
     assert (user.user_id, user.role) == ("ann", "customer")
-    named = adapter(authenticated={"source": "connect", "user_id": "sid"}).accept_connect('{"sid":"s1"}')
-    assert named is not None
-    assert named.user_id == "s1"
+    for reply, user_id in (('{"sid":"s1"}', "s1"), ("{broken", "ann"), ("", "ann")):
+        user = adapter(authenticated={"source": "connect", "user_id": "sid"}).accept_connect(reply)
+        assert user is not None
+        assert user.user_id == user_id
 
 
 def test_sign_in_is_confirmed_or_refused_by_its_ack() -> None:
