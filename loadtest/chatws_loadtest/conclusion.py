@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,9 +59,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
     run.timeline.enter(FINISHING)
     stats.measure_until_s = min(now_s(), stats.measure_until_s)
     done = await pool.finish(min(EARLY_DRAIN_S, options.drain_s) if early else options.drain_s)
-    unchecked = {**(GUIDE_UNCHECKED if pool.guide_only else {}), **unmapped_metrics(options.mapping)}
-    if early:
-        unchecked.setdefault("unstored", "the run was stopped before its end")
+    unchecked = _find_unchecked(run, early=early)
     indicators = add_indicators(report.indicators for report in done)
     deviations = merge_deviations(item for report in done for item in report.deviations)
     counts = await _count(run, done, unchecked)
@@ -72,8 +70,7 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         if not sent.sent:
             unchecked.update(dict.fromkeys((kind, f"{kind}_lost"), f"no {kind} could be observed") | unchecked)
     unchecked = {name: reason for name, reason in unchecked.items() if name in scenario.metrics}
-    judged = [item for item in run.thresholds if item.metric in scenario.metrics and item.metric not in unchecked]
-    judged = [item for item in judged if item.text not in run.undecided]
+    judged = _choose_thresholds(run, scenario.metrics - unchecked.keys())
     details = _explain(indicators, deviations) | _describe_stages(run)
     if pool.refusals and "capacity" not in scenario.metrics:
         judged = _judge_connections(run, judged)
@@ -114,6 +111,19 @@ async def conclude(run: ScenarioRun, scenario: Scenario, *, early: bool) -> Scen
         curve=run.curve,
         partial=early,
     )
+
+
+def _find_unchecked(run: ScenarioRun, *, early: bool) -> dict[str, str]:
+    """Return the metrics that cannot be measured on this server, or in a run that ended early, with the reasons."""
+    unchecked = {**(GUIDE_UNCHECKED if run.load.pool.guide_only else {}), **unmapped_metrics(run.options.mapping)}
+    if early:
+        unchecked.setdefault("unstored", "the run was stopped before its end")
+    return unchecked
+
+
+def _choose_thresholds(run: ScenarioRun, metrics: Collection[str]) -> list[Threshold]:
+    """Return the thresholds of these metrics, without those that the scenario has left undecided."""
+    return [item for item in run.thresholds if item.metric in metrics and item.text not in run.undecided]
 
 
 async def _count(run: ScenarioRun, done: Sequence[WorkerDone], unchecked: dict[str, str]) -> _Counts:

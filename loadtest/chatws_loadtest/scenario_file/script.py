@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from chatws_loadtest.scenario_file.errors import Position
 from chatws_loadtest.scenario_file.grammar import (
     ConnectStep,
-    DropStep,
     ExpectNothingStep,
     ExpectStep,
-    FreezeStep,
     JoinStep,
     KillStep,
     LoadSection,
@@ -46,11 +44,6 @@ class ScriptStep:
     def is_expectation(self) -> bool:
         """Whether the step only looks at events."""
         return isinstance(self.body, ExpectStep | ExpectNothingStep)
-
-    @property
-    def is_outage(self) -> bool:
-        """Whether the step interrupts connections and does not wait for their end."""
-        return isinstance(self.body, DropStep | FreezeStep | KillStep)
 
 
 @dataclass(frozen=True, slots=True)
