@@ -165,7 +165,7 @@ async def test_one_of_two_agents_on_two_servers_gets_a_conversation(peers: Clust
         version = (await holder.call("release_conversation", release))["conversation"]["version"]
         for peer in (first, second, customer):
             assert (await peer.expect("conversation_updated"))["conversation"]["assignee"] is None
-    await settle(first, second, customer, session=session)
+    await settle(customer, first, second, session=session)
     for peer in (first, second, customer):
         assert not peer.seen("conversation_updated")
 

@@ -68,17 +68,28 @@ async def test_stale_version_is_a_conflict_with_the_current_conversation(chat: R
     assert (await change(agent, "claim_conversation", refusal["conversation"]["version"]))["success"]
 
 
-async def test_first_reply_claims_a_queued_conversation_before_it_is_delivered(chat: RunningChat) -> None:
+async def test_first_reply_claims_a_queued_conversation(chat: RunningChat) -> None:
     agent, customer = await chat.pair()
     await customer.call("send_message", {"conversationId": "conv-1", "content": "is anybody there?"})
     reply = {"conversationId": "conv-1", "content": "yes", "clientMessageId": "reply-1"}
     assert (await agent.call("send_message", reply))["success"]
     await customer.settle()
     names = [name for name, _ in customer.events if name in {"conversation_updated", "message_received"}]
-    assert names == ["message_received", "conversation_updated", "message_received"]
+    assert names == ["message_received", "message_received", "conversation_updated"]
     assert customer.seen("conversation_updated")[0]["conversation"]["assignee"]["userId"] == "agent-1"
     assert (await agent.call("send_message", reply))["duplicate"]
     assert (await conversation(chat)).version == 2
+
+
+async def test_first_replies_sent_at_once_keep_their_order(chat: RunningChat) -> None:
+    agent, customer = await chat.pair()
+    replies = [{"conversationId": "conv-1", "content": f"reply {number}"} for number in range(20)]
+    acks = [await agent.start("send_message", reply) for reply in replies]
+    assert all(ack["success"] for ack in await asyncio.gather(*acks))
+    await customer.settle()
+    assert [message["content"] for message in customer.seen("message_received")] == [
+        reply["content"] for reply in replies
+    ]
 
 
 async def test_reply_to_a_claimed_conversation_does_not_change_the_assignee(chat: RunningChat) -> None:

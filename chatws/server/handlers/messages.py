@@ -33,15 +33,13 @@ async def send_message(
 ) -> SendAck:
     """Store a message, deliver it to the room and return the ack; the sender's typing ends.
 
-    An agent's message claims a conversation that is queued or assigned to the bot. The claim precedes the message, so
-    that the customer does not read the reply of an agent in a conversation that waits for one.
+    An agent's message then claims a conversation that is queued or assigned to the bot. A claim before the append would
+    let the agent's next message overtake this one.
     """
     conversation, content = authorized
     user = context.user
     client_message_id = None if payload.client_message_id is UNSET else payload.client_message_id
     draft = Draft(conversation.conversation_id, user, content, client_message_id)
-    if user.role == "admin" and conversation.is_unclaimed:
-        await services.conversations.assign_to_agent(user, conversation)
     stored = await services.conversations.append(draft)
     hosted = services.hub.get(conversation.conversation_id)
     if hosted is not None and context.connection is not None:
