@@ -55,8 +55,8 @@ async def _chat(customer: Participant, agent: Participant, typing_s: float) -> N
     await agent.wait_for_line("where is my parcel?")
     await customer.wait_for_line("✓ read by")
     await agent.type("Let me look.", typing_s)
-    await customer.wait_for_line("has claimed the conversation")
     await customer.wait_for_line("Let me look.")
+    await customer.wait_for_line("has claimed the conversation")
     await agent.wait_for_line("✓ read by")
 
 
