@@ -196,6 +196,6 @@ async def test_failing_token_callback_is_retried(chat: ChatServer, caplog: pytes
     await agent.client.connect()
     chat.cut()
     await agent.wait_for(lambda listener: listener.states.count("connected") == 2)
-    assert chat.auths == [{"token": "first"}, {"token": "third"}]
+    assert chat.auths == [{"token": "first"}, {"token": "third", "pid": "returning"}]
     assert [record.message for record in caplog.records] == ["token_unavailable"]
     await agent.client.disconnect()

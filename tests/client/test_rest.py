@@ -38,6 +38,8 @@ async def test_agent_logs_in_renews_and_logs_out(running: RunningChat) -> None:
     await add_agent(running)
     async with RestClient(running.url) as customer, RestClient(running.url) as agent:
         conversation_id = (await customer.create_session()).conversation_id
+        assert conversation_id is not None
+        await customer.send(conversation_id, "hello")
         await agent.login(EMAIL, PASSWORD)
         await agent.refresh()
         listed = await agent.conversations(status="queued")

@@ -115,7 +115,8 @@ async def test_message_comes_before_the_end_of_its_typing(chat: RunningChat) -> 
     await agent.call("typing_start", "conv-1")
     await agent.call("send_message", {"conversationId": "conv-1", "content": "done"})
     await customer.settle()
-    assert [name for name, _ in customer.events] == ["typing_indicator", "message_received", "typing_indicator"]
+    names = [name for name, _ in customer.events if name != "conversation_updated"]
+    assert names == ["typing_indicator", "message_received", "typing_indicator"]
 
 
 async def test_thousand_changes_give_few_events_and_the_last_state(start_chat: StartChat) -> None:
