@@ -12,7 +12,8 @@ from textual._context import active_app
 from chatws_cli.tui.app import ChatApp
 from chatws_cli.tui.preferences import Preferences
 from tests.cli.tui.tui_driver import TuiDriver, agent_controller, customer_controller
-from tests.support.chat import RunningChat
+from tests.support.chat import RunningChat, until
+from tests.support.peer import TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -59,7 +60,8 @@ async def running_app(
         yield TuiDriver(app, opened.result(), controllers[0])
     finally:
         closing.set()
-        await task
+        async with asyncio.timeout(TIMEOUT_S):
+            await task
         for controller in controllers:
             await controller.close()
 
@@ -87,6 +89,8 @@ async def ada(chat: RunningChat, open_tui: OpenTui, tmp_path: Path) -> TuiDriver
     await grace.call("send_message", {"conversationId": "conv-1", "content": "Where is my parcel?"})
     driver = await open_tui(agent_controller(chat, tmp_path))
     await driver.wait_for("Where is my parcel")
+    # The list shows the message before the conversation is open.
+    await until(lambda: driver.controller.screen.current is not None and driver.controller.screen.current.is_loaded)
     return driver
 
 
