@@ -10,6 +10,7 @@ from benchmarks.common.measurement import BoundedMeasurement
 from benchmarks.soak.clients import connect_agents, for_all, join_all, request
 from benchmarks.soak.plan import SoakPlan
 from benchmarks.soak.server_stats import ResourceCounts, SoakServer, started_server
+from chatws.store.queries.head_cache import MAX_CACHED
 
 _BASE_ROUND: Final = 3
 """The rounds until then fill caches and grow the process to the memory that so many clients need."""
@@ -25,6 +26,9 @@ _VARYING_BLOCKS: Final = 400
 
 _SETTINGS: Final[dict[str, int | str]] = {"assignee_offline_ms": 500}
 """The timer of an agent who has left would otherwise last for a minute."""
+
+_BLOCKS_PER_CACHED_HEAD: Final = 4
+"""A cached state of a conversation, its id and its numbers."""
 
 _MIB: Final = 1024 * 1024
 _FILLING_CHARS: Final = 3_900
@@ -52,11 +56,17 @@ async def memory_rounds(plan: SoakPlan) -> list[BoundedMeasurement]:
             "rounds: memory blocks kept for each client",
             (last.memory_blocks - base.memory_blocks) / clients,
             "",
-            _MAX_BLOCKS_PER_CLIENT + _VARYING_BLOCKS / clients,
+            _MAX_BLOCKS_PER_CLIENT + (_VARYING_BLOCKS + _BLOCKS_PER_CACHED_HEAD * _newly_cached(plan)) / clients,
         ),
         BoundedMeasurement("rounds: sessions, sockets and rooms retained", last.connection_objects, "", 0),
         BoundedMeasurement("rounds: tasks retained", last.tasks - base.tasks, "", 0),
     ]
+
+
+def _newly_cached(plan: SoakPlan) -> int:
+    """Return the number of conversations that the store's bounded cache gains after the round that is the base."""
+    base, last = (min(rounds * plan.round_clients, MAX_CACHED) for rounds in (_BASE_ROUND, plan.rounds))
+    return last - base
 
 
 async def _fill_page_caches(server: SoakServer, size_bytes: int) -> None:
