@@ -35,6 +35,9 @@ CLOSE_TIMEOUT_S = 2.0
 CUT_TIMEOUT_S = 0.1
 """Bound of the WebSocket close handshake of a dropped connection, which delays the next one."""
 
+CANCEL_AGAIN_S = 0.05
+"""Interval of the cancellations of tasks that have not ended yet."""
+
 CONNECT_ERRORS = (
     socketio.exceptions.SocketIOError,
     engineio.exceptions.EngineIOError,
@@ -255,10 +258,7 @@ class SocketIOTransport:
             with suppress(TimeoutError, *CONNECT_ERRORS):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await sio.disconnect()
-        tasks = [task for task in (*self._tasks, eio.read_loop_task, eio.write_loop_task) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancel([task for task in (*self._tasks, eio.read_loop_task, eio.write_loop_task) if task is not None])
         if eio.ws is not None:
             with suppress(TimeoutError, *CONNECT_ERRORS):
                 async with asyncio.timeout(CUT_TIMEOUT_S):
@@ -269,6 +269,20 @@ class SocketIOTransport:
         with suppress(ValueError):
             engineio.base_client.connected_clients.remove(eio)
         await http.close()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Before Python 3.12, `asyncio.wait_for` loses a cancellation that arrives together with its result: the library's
+    write loop would then wait for another packet until its timeout of half a minute.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _describe(error: BaseException) -> ConnectionEnd:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,21 @@ async def test_cut_connection_reconnects_and_sends_what_was_posted_meanwhile(cha
         assert ann.states[0] == "connected"
         assert ann.states[-1] == "connected"
         assert ann.states.count("reconnecting") >= 1
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_packet_sent_during_a_cut_does_not_delay_the_reconnect(chat: RunningChat, turns: int) -> None:
+    ann = RecordingListener.customer(chat.url, "ann")
+    async with ann.client:
+        await ann.client.join_conversation("c1")
+        pending = ann.client.post_message("c1", "in the queue of the connection")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        faults.cut_connection(ann.client)
+        # Without the repeated cancellation, a lost one takes the 30 s of the library's write loop.
+        async with asyncio.timeout(10):
+            await ann.wait_for(lambda listener: listener.states.count("connected") == 2)
+        assert (await pending.done).seq == 1
 
 
 async def test_reconnect_now_ends_a_simulated_outage(chat: RunningChat) -> None:
