@@ -81,7 +81,7 @@ class RedisCluster:
         self._prefix = prefix
         self._timing = timing
         self._relays: dict[str, TcpRelay] = {}
-        self._buses: list[RedisBus] = []
+        self._members: list[ClusterMember] = []
 
     @property
     def port(self) -> int:
@@ -91,12 +91,10 @@ class RedisCluster:
     async def member(self) -> ClusterMember:
         relay = TcpRelay(self._server.port)
         await relay.restore()
-        bus = RedisBus(parse_redis_url(f"redis://127.0.0.1:{relay.port}"), self._prefix, self._timing)
-        self._relays[bus.origin] = relay
-        self._buses.append(bus)
-        listener = RecordingBusListener()
-        await bus.open(listener)
-        return ClusterMember(bus, listener)
+        member = await open_member(f"redis://127.0.0.1:{relay.port}", self._prefix, self._timing)
+        self._relays[member.origin] = relay
+        self._members.append(member)
+        return member
 
     async def disconnect(self, member: ClusterMember) -> None:
         await self._relays[member.origin].cut()
@@ -105,7 +103,19 @@ class RedisCluster:
         await self._relays[member.origin].restore()
 
     async def close(self) -> None:
-        for bus in self._buses:
-            await bus.close()
+        for member in self._members:
+            await member.bus.close()
         for relay in self._relays.values():
             await relay.close()
+
+
+async def open_member(url: str, prefix: str = "chatws", timing: RedisTiming = FAST) -> ClusterMember:
+    """Open a bus at the URL of a Redis, without a relay; the caller closes it."""
+    listener = RecordingBusListener()
+    bus = RedisBus(parse_redis_url(url), prefix, timing)
+    await bus.open(listener)
+    return ClusterMember(bus, listener)
+
+
+async def agents_seen_by(member: ClusterMember) -> set[str]:
+    return {remote.entry.user.user_id for remote in await member.bus.agents()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from chatws.bus import PresenceEntry, Revoked
+from chatws.bus import PresenceEntry, Revoked, conversation_channel
 from chatws.protocol.entities import PresenceStatus, Role, User
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from chatws.bus import BusMessage
 
 TIMEOUT_S = 30.0
+
+ROOM = conversation_channel("c-1")
 
 
 def message(number: int) -> Revoked:

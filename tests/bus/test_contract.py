@@ -18,18 +18,16 @@ from chatws.bus import (
     Revoked,
     TypingChanged,
     UserEvent,
-    conversation_channel,
     user_channel,
 )
 from chatws.protocol.entities import Conversation, Message, User
 from chatws.protocol.events import MessageRead
-from tests.bus.support import entry, message
+from tests.bus.support import ROOM, entry, message
 
 if TYPE_CHECKING:
     from chatws.bus import BusMessage
     from tests.bus.clusters import BusCluster
 
-ROOM = conversation_channel("c-1")
 ANNA = User(user_id="anna", user_name="Anna ☂", role="customer")
 MESSAGE = Message(
     conversation_id="c-1", content='<b>"é\n', sender=ANNA, timestamp="2025-10-28T09:30:00.000Z", message_id="m", seq=7

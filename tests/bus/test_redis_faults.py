@@ -1,48 +1,24 @@
-"""Faults of Redis: it crashes, hangs, loses its data, rejects commands, or sends malformed replies."""
+"""Faults of Redis: it crashes, hangs, loses its data, or holds and sends malformed data."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 import pytest
 import uvloop
 
-from chatws.bus import INBOX, BusUnavailable, conversation_channel
+from chatws.bus import INBOX, BusUnavailable
 from chatws.bus.messages import MAX_MESSAGE_BYTES, Envelope, UserEvent
 from chatws.bus.redis import RedisBus
-from chatws.bus.redis.bus import RedisTiming
 from chatws.bus.redis.publish_queue import MAX_QUEUED
 from chatws.bus.redis.url import parse_redis_url
-from chatws.protocol.ids import new_secret_id, now_unix_ms
-from tests.bus.clusters import FAST, SHORT_TIMEOUT, ClusterMember, RedisCluster
-from tests.bus.support import RecordingBusListener, entry, message
-from tests.support.certificate import make_certificate
-from tests.support.ports import free_port
+from chatws.protocol.ids import now_unix_ms
+from tests.bus.clusters import FAST, SHORT_TIMEOUT, ClusterMember, RedisCluster, agents_seen_by, open_member
+from tests.bus.support import ROOM, RecordingBusListener, entry, message
 from tests.support.redis import RedisServer
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-ROOM = conversation_channel("c-1")
-SECRET = "correct/horse@battery"
-
-ACL = """
-    resetkeys ~chatws:* resetchannels &chatws:* -@all +auth +select +client|setname +ping +time +publish +subscribe
-    +unsubscribe +hset +hdel +hmget +hvals +hexists +del +pexpire +zadd +zrange +zremrangebyscore
-"""
-"""Rights of a server as documented in ``docs/operations.md``."""
-
-
-async def connect(url: str, prefix: str = "chatws", timing: RedisTiming = FAST) -> ClusterMember:
-    listener = RecordingBusListener()
-    bus = RedisBus(parse_redis_url(url), prefix, timing)
-    await bus.open(listener)
-    return ClusterMember(bus, listener)
 
 
 async def pair(cluster: RedisCluster) -> tuple[ClusterMember, ClusterMember]:
@@ -56,10 +32,6 @@ async def pair(cluster: RedisCluster) -> tuple[ClusterMember, ClusterMember]:
     await one.listener.until(lambda: message(2) in one.listener.messages)
     await two.listener.until(lambda: message(1) in two.listener.messages)
     return one, two
-
-
-async def agents_seen_by(member: ClusterMember) -> set[str]:
-    return {remote.entry.user.user_id for remote in await member.bus.agents()}
 
 
 async def test_restarted_empty_redis_gets_subscriptions_and_presence_again(
@@ -223,95 +195,11 @@ async def test_malformed_presence_is_skipped(redis: RedisServer, redis_cluster: 
     assert two.bus.stats.connected
 
 
-async def test_redis_that_starts_later_is_connected(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path)
-    member = await connect(server.url)
-    assert not member.bus.stats.connected
-    waiting = member.bus.subscribe(ROOM)
-    await asyncio.to_thread(server.start)
-    try:
-        await member.listener.until(lambda: bool(member.listener.resumes))
-        await waiting
-        assert await member.bus.ping()
-    finally:
-        await member.bus.close()
-        server.kill()
-
-
-async def test_rejected_password_is_logged_without_the_password(
-    redis: RedisServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    redis.call("CONFIG", "SET", "requirepass", SECRET)
-    for url in (redis.url, redis.url.replace("//", "//:wrong-guess@")):
-        member = await connect(url)
-        member.bus.publish(ROOM, message(1))
-        member.bus.set_presence(entry("ann"))
-        assert not member.bus.stats.connected
-        assert not await member.bus.ping()
-        await member.bus.close()
-    assert "WRONGPASS" in str([vars(record) for record in caplog.records])
-    assert "wrong-guess" not in str([vars(record) for record in caplog.records])
-
-
-async def test_documented_rights_are_sufficient(redis: RedisServer) -> None:
-    redis.call("ACL", "SETUSER", "chat", "on", ">" + SECRET, *ACL.split())
-    redis.call("ACL", "SETUSER", "default", "off")
-    url = redis.url.replace("//", "//chat:correct%2Fhorse%40battery@") + "/2"
-    one, two = await connect(url), await connect(url)
-    await two.bus.subscribe(ROOM)
-    one.bus.set_presence(entry("eve", role="admin"))
-    one.bus.set_presence(entry("eve", "offline", "admin"))
-    one.bus.set_presence(entry("ann", role="admin"))
-    one.bus.publish(ROOM, message(1))
-    await two.listener.until(lambda: message(1) in two.listener.messages)
-    assert await agents_seen_by(two) == {"ann"}
-    assert len((await two.bus.presence_of(["ann"]))["ann"]) == 1
-    two.bus.unsubscribe(ROOM)
-    await one.bus.close()
-    await two.listener.until(lambda: bool(two.listener.gone))
-    await two.bus.close()
-    assert (two.bus.stats.reconnects, two.bus.stats.dropped) == (0, 0)
-
-
-async def test_tls_accepts_only_a_known_authority(tmp_path: Path) -> None:
-    certificate = make_certificate(tmp_path)
-    port = free_port()
-    files = ["--tls-cert-file", str(certificate.cert), "--tls-key-file", str(certificate.key)]
-    server = RedisServer(tmp_path, "--tls-port", str(port), *files, "--tls-auth-clients", "no")
-    server.start()
-    try:
-        trusted = await connect(f"rediss://localhost:{port}?ssl_ca_certs={certificate.cert}")
-        assert trusted.bus.stats.connected
-        untrusted = await connect(f"rediss://localhost:{port}")
-        assert not untrusted.bus.stats.connected
-        await trusted.bus.close()
-        await untrusted.bus.close()
-    finally:
-        server.kill()
-
-
-async def test_unix_socket_works(tmp_path: Path) -> None:
-    path = tmp_path / "redis of the chat.sock"
-    server = RedisServer(tmp_path, "--unixsocket", str(path))
-    server.start()
-    try:
-        server.call("CONFIG", "SET", "requirepass", SECRET)
-        url = f"unix://:correct%2Fhorse%40battery@{quote(str(path))}?db=1"
-        one, two = await connect(url), await connect(url)
-        await two.bus.subscribe(ROOM)
-        one.bus.publish(ROOM, message(1))
-        await two.listener.until(lambda: message(1) in two.listener.messages)
-        await one.bus.close()
-        await two.bus.close()
-    finally:
-        server.kill()
-
-
 async def test_closing_while_redis_hangs_leaves_nothing_open(redis: RedisServer) -> None:
     large = UserEvent(user_id="ann", name="typing", payload=msgspec.Raw(b'"%s"' % (b"x" * 100_000)))
 
     async def close_with_unsent_messages() -> list[asyncio.Task[object]]:
-        member = await connect(redis.url, timing=FAST._replace(timeout=0.3))
+        member = await open_member(redis.url, timing=FAST._replace(timeout=0.3))
         redis.freeze()
         for _ in range(500):
             member.bus.publish(ROOM, large)
@@ -321,36 +209,6 @@ async def test_closing_while_redis_hangs_leaves_nothing_open(redis: RedisServer)
 
     # uvloop does not end while a transport has unsent bytes.
     assert await asyncio.to_thread(uvloop.run, close_with_unsent_messages()) == []
-
-
-async def test_bus_works_on_uvloop(shared_redis: RedisServer) -> None:
-    prefix = new_secret_id()
-
-    async def exchange() -> list[object]:
-        one, two = await connect(shared_redis.url, prefix), await connect(shared_redis.url, prefix)
-        await two.bus.subscribe(ROOM)
-        one.bus.publish(ROOM, message(1))
-        await two.listener.until(lambda: bool(two.listener.messages))
-        await one.bus.close()
-        await two.listener.until(lambda: bool(two.listener.gone))
-        await two.bus.close()
-        return [*two.listener.messages, *two.listener.gone]
-
-    assert len(await asyncio.to_thread(uvloop.run, exchange())) == 2
-
-
-async def test_installations_with_different_prefixes_are_separate(shared_redis: RedisServer) -> None:
-    prefixes = [new_secret_id(), new_secret_id()]
-    sender, receiver, other = [await connect(shared_redis.url, prefixes[number]) for number in (0, 0, 1)]
-    for member in (receiver, other):
-        await member.bus.subscribe(ROOM)
-    sender.bus.set_presence(entry("ann", role="admin"))
-    sender.bus.publish(ROOM, message(1))
-    await receiver.listener.until(lambda: message(1) in receiver.listener.messages)
-    assert await agents_seen_by(other) == set()
-    for member in (sender, receiver, other):
-        await member.bus.close()
-    assert other.listener.deliveries == []
 
 
 @pytest.mark.parametrize(
@@ -376,7 +234,7 @@ async def test_peer_that_is_not_redis_counts_as_unavailable(answer: bytes) -> No
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        member = await connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", timing=SHORT_TIMEOUT)
+        member = await open_member(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", timing=SHORT_TIMEOUT)
         member.bus.publish(ROOM, message(1))
         assert not await member.bus.ping()
         assert not member.bus.stats.connected
@@ -403,11 +261,3 @@ async def test_listener_that_raises_receives_the_next_message(
     assert bus.stats.connected
     await bus.close()
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["bus_listener_failed"]
-
-
-async def test_redis_py_still_has_the_private_writer_that_a_failed_connection_aborts(shared_redis: RedisServer) -> None:
-    connection = parse_redis_url(shared_redis.url).connection()
-    await connection.connect()
-    assert isinstance(connection._writer, asyncio.StreamWriter)
-    assert isinstance(connection._writer.transport, asyncio.WriteTransport)
-    await connection.disconnect()
