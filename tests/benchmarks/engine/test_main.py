@@ -29,11 +29,11 @@ def test_unknown_server_or_part_is_reported_with_the_known_ones(
 
 
 def test_threads_of_the_server_are_told_apart(shared_server: ServerProcess) -> None:
-    if os.geteuid() != 0 and PTRACE_SCOPE.exists() and PTRACE_SCOPE.read_text().strip() != "0":
-        pytest.skip("the system does not permit to trace another process")
+    may_trace = os.geteuid() == 0 or not PTRACE_SCOPE.exists() or PTRACE_SCOPE.read_text().strip() == "0"
     groups = group_threads(shared_server.pid)
     assert groups[shared_server.pid] is ThreadGroup.EVENT_LOOP
-    assert set(groups.values()) == {ThreadGroup.EVENT_LOOP, ThreadGroup.STORE, ThreadGroup.READERS}
+    others = {ThreadGroup.STORE, ThreadGroup.READERS} if may_trace else set()
+    assert set(groups.values()) == {ThreadGroup.EVENT_LOOP} | others
 
 
 def test_median_counts_a_round_in_which_the_group_used_no_cpu() -> None:
