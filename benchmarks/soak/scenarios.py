@@ -66,13 +66,13 @@ async def _stall_readers(
     await sending
     for reader in readers:
         reader.close()
-    return await server.count(include_timers=True), duration_s
+    return await server.count(collect=True), duration_s
 
 
 async def mass_disconnect(plan: SoakPlan) -> list[BoundedMeasurement]:
     """Measure sockets in rooms that all disconnect at the same moment."""
     async with started_server(**plan.settings) as server, run_bystanders(server, plan) as acks:
-        before = await server.count(include_timers=True)
+        before = await server.count(collect=True)
         connections = await join_all(server, [f"drop-{number}" for number in range(plan.sockets)])
         connected = await server.count()
         began = time.monotonic()
@@ -119,9 +119,9 @@ async def idle_connections(plan: SoakPlan) -> list[BoundedMeasurement]:
     """Measure memory and CPU time of connections that only answer heartbeats."""
     async with started_server(**plan.settings) as server:
         first = await join_one(server, "first")
-        before = await server.count(include_timers=True)
+        before = await server.count(collect=True)
         connections = await join_all(server, [f"idle-{number}" for number in range(plan.idle)])
-        connected = await server.count(include_timers=True)
+        connected = await server.count(collect=True)
         began = time.monotonic()
         await asyncio.sleep(plan.idle_s)
         later = await server.count()
