@@ -47,7 +47,7 @@ bench-cluster: $(VENV)/.installed-dev ## compare one server with three on Postgr
 bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, start, memory (OUT=DIR keeps terminal.json)
 	@exec $(BIN)/python -m benchmarks.terminal $(if $(OUT),--out "$(OUT)") $(ARGS)
 
-soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 20 minutes (OUT=DIR keeps soak.json, ARGS="--quick rounds" runs one)
+soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 25 minutes (OUT=DIR keeps soak.json, ARGS="--quick rounds" runs one)
 	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 soak-cluster: $(VENV)/.installed-dev ## break two servers and all around them at random, 20 rounds, 10 minutes (ARGS="--seeds 7")
