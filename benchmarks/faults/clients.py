@@ -97,6 +97,8 @@ class FaultClients:
 
     def __init__(self, environment: FaultEnvironment, seed: int, conversations: int, duration_s: float) -> None:
         self.members: list[FaultMember] = []
+        self.failures: list[str] = []
+        """Exceptions that ended a member's sending, joining or leaving early; complete after `finish`."""
         self._newcomers: list[FaultMember] = []
         self._environment = environment
         self._rng = random.Random(f"clients {seed}")
@@ -135,18 +137,21 @@ class FaultClients:
     async def finish(self, stall_timeout_s: float) -> None:
         """Return when all acks have arrived, or none for the given time; call it after the last fault."""
         await _wait_while_progressing(self._tasks, stall_timeout_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = await self._end_tasks()
+        self.failures += [f"client failed: {error!r}" for error in ended if isinstance(error, Exception)]
         acks = [handle.done for member in self.members for handle in member.sent]
         await _wait_while_progressing(acks, stall_timeout_s)
 
     async def close(self) -> None:
         """Disconnect all clients."""
+        await self._end_tasks()
+        await asyncio.gather(*(member.client.disconnect() for member in self.members))
+
+    async def _end_tasks(self) -> list[BaseException | None]:
+        """Cancel the tasks that still run; return the exceptions of all, which for those are cancellations."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(member.client.disconnect() for member in self.members))
+        return await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _send(self, member: FaultMember) -> None:
         end = self._began + self._duration_s * self._rng.uniform(*_SENDING_SHARE)

@@ -23,7 +23,10 @@ _START_TIMEOUT_S: Final = 120.0
 
 
 class FaultInjector:
-    """Injects faults at their times; each ends before `run` returns, also if it is cancelled."""
+    """Injects faults at their times; each ends before `run` returns.
+
+    If it is cancelled, stopped processes and links continue, but what was killed or drained is not started again.
+    """
 
     def __init__(self, environment: FaultEnvironment) -> None:
         self._environment = environment

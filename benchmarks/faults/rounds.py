@@ -80,7 +80,7 @@ async def run_round(environment: FaultEnvironment, seed: int, plan: FaultPlan) -
     finally:
         await clients.close()
     violations += [f"client filled {one.gaps_filled} gaps: servers deliver by seq" for one in stats if one.gaps_filled]
-    violations += injector.failures
+    violations += clients.failures + injector.failures
     violations += [f"{server.url} has ended" for server in environment.servers if not server.is_running]
     violations += _logged_errors(environment, logged)
     return FaultRound(
