@@ -43,7 +43,10 @@ PACKAGES = ("chatws", "python-socketio", "aiohttp", "uvloop", "msgspec")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark and return the exit code: 0, 3 if the load could not be set up, 98 if a run was invalid."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.baseline is None and ServerImplementation.CHATWS_BASELINE in options.servers:
+        parser.error(f"{ServerImplementation.CHATWS_BASELINE} needs --baseline")
     return runner.run_guarded(lambda: _measure(options))
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from benchmarks.engine.__main__ import main
 from benchmarks.engine.implementations import ServerImplementation
 from benchmarks.engine.results import EngineRow
 from benchmarks.engine.run import EnginePlan, run_growth, run_loads
@@ -57,3 +58,9 @@ async def test_growth_adds_idle_connections_step_by_step(tmp_path: Path) -> None
     growth = await run_growth(TINY, ServerImplementation.CHATWS_MEMORY, tmp_path, None)
     assert [step.idle_connections for step in growth.steps] == [0, 2]
     assert growth.is_valid
+
+
+def test_other_version_without_its_program_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--servers", "chatws,chatws-baseline"])
+    assert "chatws-baseline needs --baseline" in capsys.readouterr().err
