@@ -1,1 +1,1 @@
-"""Soak test: resources that a server uses and retains under slow readers, mass disconnects and churn."""
+"""Soak test: resources that a server uses and retains under floods, slow readers, mass disconnects and churn."""
