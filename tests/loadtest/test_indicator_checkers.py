@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatws_loadtest.checkers.presence_checker import PresenceChecker
+from chatws_loadtest.checkers.presence_checker import MAX_REMEMBERED, PresenceChecker
 from chatws_loadtest.checkers.read_checker import ReadChecker
 from chatws_loadtest.checkers.typing_checker import TypingChecker
 from chatws_loadtest.deviations import DeviationLog
@@ -169,6 +169,16 @@ def test_user_outside_the_room_is_wrong_unless_it_proves_to_be_a_member(log: Dev
     room.identities[CUSTOMER] = ("c", "customer")
     room.count_indicators(LATE_S)
     assert log.count("presence_wrong") == 1
+
+
+def test_every_status_of_a_user_outside_the_room_counts_of_any_number_of_users(log: DeviationLog) -> None:
+    presence = PresenceChecker(log)
+    for number in range(2 * MAX_REMEMBERED):
+        presence.record_outsider(f"stranger-{number}")
+        presence.record_outsider("stranger-0")
+    assert len(presence._outsiders) == MAX_REMEMBERED
+    presence.finish(LATE_S)
+    assert log.count("presence_wrong") == 4 * MAX_REMEMBERED
 
 
 def test_arrival_without_a_peer_or_over_a_disconnect_is_not_judged(log: DeviationLog) -> None:

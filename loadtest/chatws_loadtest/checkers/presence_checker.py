@@ -13,8 +13,8 @@ from chatws_loadtest.deviations import DeviationLog
 from chatws_loadtest.indicators import IndicatorCounts
 
 OFFLINE: Final = "offline"
-MAX_EARLY: Final = 1_000
-"""Early sightings that one room remembers; a server may announce every user to everyone."""
+MAX_REMEMBERED: Final = 1_000
+"""Early sightings, and users outside, that one room remembers; a server may announce every user to everyone."""
 
 
 class PresenceChange(msgspec.Struct):
@@ -35,10 +35,10 @@ class PresenceChecker:
         self._lost = 0
         # Members that saw a connected user as offline, by user id.
         self._denied: Counter[str] = Counter()
-        # Sightings of users outside the room, by user id.
+        # Sightings of users outside the room that may prove to be members, by user id.
         self._outsiders: Counter[str] = Counter()
         # Sightings of users that may be connecting: time, viewer and user id.
-        self._early: deque[tuple[float, int, str]] = deque(maxlen=MAX_EARLY)
+        self._early: deque[tuple[float, int, str]] = deque(maxlen=MAX_REMEMBERED)
         # Changes that peers must see, by user id.
         self._online: dict[str, PresenceChange] = {}
         self._offline: dict[str, PresenceChange] = {}
@@ -92,8 +92,12 @@ class PresenceChecker:
 
     def record_outsider(self, user_id: str) -> None:
         """Record a status of a user outside the room: wrong unless the user proves to be a member later."""
-        if user_id != BOT_USER_ID:
+        if user_id == BOT_USER_ID:
+            return
+        if user_id in self._outsiders or len(self._outsiders) < MAX_REMEMBERED:
             self._outsiders[user_id] += 1
+        else:
+            self._add_outsider(user_id, 1)
 
     def deny(self, user_id: str) -> None:
         """Record that a member saw a connected user as offline: wrong unless the user detects a disconnect later."""
@@ -126,5 +130,8 @@ class PresenceChecker:
         for user_id, count in self._denied.items():
             self._log.add("presence_wrong", "offline for a connected user", repr(user_id), count=count)
         for user_id in self._outsiders.keys() - set(members):
-            self._log.add("presence_wrong", "of users outside the room", repr(user_id), count=self._outsiders[user_id])
+            self._add_outsider(user_id, self._outsiders[user_id])
         return IndicatorCounts(sent=self._sent, lost=self._lost)
+
+    def _add_outsider(self, user_id: str, count: int) -> None:
+        self._log.add("presence_wrong", "of users outside the room", repr(user_id), count=count)
