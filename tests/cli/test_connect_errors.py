@@ -45,12 +45,9 @@ def test_missing_server_is_reported_before_a_missing_token(
 def test_https_address_of_a_server_without_tls_is_reported_with_the_remedy(
     chatws: RunCommand, shared_server: ServerProcess, tmp_path: Path, command: str
 ) -> None:
-    token = tmp_path / "token"
-    token.write_text(shared_server.sign_token("agent-1"))
+    env = {"CHATWS_TOKEN": shared_server.sign_token("agent-1")}
     url = shared_server.url.replace("http://", "https://")
-    done = chatws(
-        *shlex.split(command), "--url", url, "--data-dir", str(tmp_path), env={"CHATWS_TOKEN": token.read_text()}
-    )
+    done = chatws(*shlex.split(command), "--url", url, "--data-dir", str(tmp_path), env=env)
     assert done.returncode == 3
     assert done.stderr.endswith("the server uses plain HTTP; use an address with http://\n")
 

@@ -16,7 +16,6 @@ from tests.support.ports import free_port
 from tests.support.server import ServerProcess
 
 PASS, USAGE, INVALID = 0, 2, 98
-WORKFLOW = Path(__file__).parent.parent.parent / "examples" / "github-loadtest.yml"
 
 
 async def test_packaged_locustfile_runs_with_master_and_workers(
