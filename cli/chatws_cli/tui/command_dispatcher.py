@@ -31,7 +31,7 @@ class CommandView(Protocol):
 
 
 class CommandDispatcher:
-    """One method per command;  ``view`` shows what is not part of the state."""
+    """One method per command; ``view`` shows what is not part of the state."""
 
     def __init__(self, controller: ChatController, view: CommandView) -> None:
         self._controller = controller

@@ -173,7 +173,7 @@ class MessageList(ScrollView, can_focus=False):
         state = None
         if isinstance(block, MessageItem) and self._thread is not None:
             state = self._thread.state_of(block)
-        styles = next(palette.styles for name, palette in PALETTES.items() if name == self._drawn.theme)
+        styles = PALETTES[self._drawn.theme].styles
         text = Text(no_wrap=True, end="")
         for span in spans(block, self._layouts[block], row - self._tops[place], self._columns, state):
             text.append(span.text, styles[span.style])

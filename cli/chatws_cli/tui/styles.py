@@ -5,6 +5,7 @@ The theme ``terminal`` uses the sixteen colours of the terminal, so that it foll
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.style import Style
@@ -47,7 +48,7 @@ def _styles(
     }
 
 
-PALETTES: Final[dict[ThemeName, Palette]] = {
+PALETTES: Final[dict[str, Palette]] = {
     "terminal": Palette(
         background="ansi_default",
         foreground="ansi_default",
@@ -124,7 +125,7 @@ def make_theme(name: ThemeName, base: Theme) -> Theme:
         "chat-accent": palette.accent,
     }
     if name == "terminal":
-        return Theme(**{**vars(base), "name": name, "variables": {**base.variables, **variables}})
+        return replace(base, name=name, variables={**base.variables, **variables})
     return Theme(
         name=name,
         primary=palette.accent,
