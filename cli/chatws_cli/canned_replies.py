@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatws.client import ClientError
 from chatws.settings.replies import FILE_NAME, BadReplies, read_replies
+from chatws_cli.config_files import config_file
 
 if TYPE_CHECKING:
     from chatws.client import AgentClient
 
 PLACEHOLDER = "{customer}"
-
-
-def replies_file() -> Path:
-    """Return the path of the user's own file, in the XDG configuration directory."""
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "chatws" / FILE_NAME
 
 
 class CannedReplies:
@@ -40,7 +33,7 @@ class CannedReplies:
         except ClientError as error:
             problem = f"the server's canned replies: {error}"
         try:
-            self._by_name |= read_replies(replies_file())
+            self._by_name |= read_replies(config_file(FILE_NAME))
         except BadReplies as error:
             problem = str(error)
         return problem

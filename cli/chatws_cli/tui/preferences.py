@@ -10,18 +10,20 @@ quit = "ctrl+d"         # key ids: see chatws_cli.screen.keys
 
 from __future__ import annotations
 
-import os
 import tomllib
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from chatws.exit_codes import ExitCode
+from chatws_cli.config_files import config_file
 from chatws_cli.errors import CommandError
 from chatws_cli.screen.keys import KEYS
 from chatws_cli.screen.notification import NotificationKind
 from chatws_cli.screen.themes import ThemeName
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,19 +56,13 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(self.keys.get(key_id, default).split(","))
 
 
-def preferences_file() -> Path:
-    """Return the path of the preferences file."""
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "chatws" / "terminal.toml"
-
-
 def load_preferences(file: Path | None = None) -> Preferences:
     """Load the preferences; return the defaults without a file.
 
     Raises:
         CommandError: the file is invalid; exit code 2.
     """
-    file = file or preferences_file()
+    file = file or config_file("terminal.toml")
     try:
         chosen = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Preferences)
     except FileNotFoundError:
