@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatws.exit_codes import ExitCode
+from chatws_cli.durations import UNITS_S
 from chatws_cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from chatws.settings import Settings
     from chatws.store.queries.export import MessageFilter
     from chatws.store.sql_store import Database
-
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Since = Annotated[
     str | None,
@@ -40,7 +39,7 @@ def parse_since(text: str | None) -> int | None:
     if text is None:
         return None
     if age := re.fullmatch(r"(\d{1,9})([smhd])", text):
-        return int((time.time() - int(age[1]) * _UNITS[age[2]]) * 1_000)
+        return int((time.time() - int(age[1]) * UNITS_S[age[2]]) * 1_000)
     try:
         return int(datetime.fromisoformat(text).timestamp() * 1_000)
     except (ValueError, OverflowError):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chatws_cli.presentation.thread import Thread
     from chatws_cli.presentation.timeline_items import MessageItem
 
-_MARGIN = "       "
+MARGIN = "       "
 """As wide as the time in front of a message."""
 
 _SHOWN_ATTEMPTS = frozenset({1, 2, 3, 5})
@@ -132,7 +132,7 @@ class TextRenderer:
         if self._thread is not None and self.conversation_id is not None:
             changes = self._state.set_stored(self.conversation_id, content, None, seq, timestamp)
         if was_shown:
-            lines = [OutputLine(LineKind.OWN, f"{_MARGIN}✓ stored: {excerpt(content)}")]
+            lines = [OutputLine(LineKind.OWN, f"{MARGIN}✓ stored: {excerpt(content)}")]
         else:
             moment = self._state.local_time(timestamp)
             lines = self._lines(LineKind.OWN, moment, "you", clean(content), " ✓ stored")
@@ -140,11 +140,11 @@ class TextRenderer:
 
     def queued(self, content: str) -> list[OutputLine]:
         """Show that an own message waits for the server."""
-        return [OutputLine(LineKind.OWN, f"{_MARGIN}… queued: {excerpt(content)}")]
+        return [OutputLine(LineKind.OWN, f"{MARGIN}… queued: {excerpt(content)}")]
 
     def failed(self, content: str, reason: str) -> list[OutputLine]:
         """Show that the server refused an own message."""
-        return [OutputLine(LineKind.PROBLEM, f"{_MARGIN}! not sent: {excerpt(content)} ({clean_line(reason)})")]
+        return [OutputLine(LineKind.PROBLEM, f"{MARGIN}! not sent: {excerpt(content)} ({clean_line(reason)})")]
 
     def presence(self) -> list[OutputLine]:
         """Show the presence of the other users of the conversation."""
@@ -180,7 +180,7 @@ class TextRenderer:
     def _was_read(self, change: OwnMessagesRead) -> list[OutputLine]:
         if change.conversation_id != self.conversation_id:
             return []
-        return [OutputLine(LineKind.OWN, f"{_MARGIN}✓ read by {change.reader}")]
+        return [OutputLine(LineKind.OWN, f"{MARGIN}✓ read by {change.reader}")]
 
     @_render.register
     def _present(self, change: PresenceChanged) -> list[OutputLine]:
@@ -223,7 +223,7 @@ class TextRenderer:
 
     @_render.register
     def _failed(self, event: Failed) -> list[OutputLine]:
-        return [OutputLine(LineKind.PROBLEM, f"{_MARGIN}error from the server: {clean_line(event.message)}")]
+        return [OutputLine(LineKind.PROBLEM, f"{MARGIN}error from the server: {clean_line(event.message)}")]
 
     @_render.register
     def _connection(self, changed: ConnectionChanged) -> list[OutputLine]:
@@ -252,9 +252,9 @@ class TextRenderer:
         first, *more = text.split("\n")
         lines = self._date_line(moment)
         lines.append(OutputLine(kind, f"{moment:%H:%M}  {label}: {first}{'' if more else mark}"))
-        lines += [OutputLine(kind, f"{_MARGIN}{row}") for row in more]
+        lines += [OutputLine(kind, f"{MARGIN}{row}") for row in more]
         if more and mark:
-            lines.append(OutputLine(kind, f"{_MARGIN}{mark.strip()}"))
+            lines.append(OutputLine(kind, f"{MARGIN}{mark.strip()}"))
         return lines
 
     def _date_line(self, moment: datetime) -> list[OutputLine]:
@@ -265,4 +265,4 @@ class TextRenderer:
         return [self._notice(f"-- {day} --")]
 
     def _notice(self, text: str) -> OutputLine:
-        return OutputLine(LineKind.NOTICE, f"{_MARGIN}{text}")
+        return OutputLine(LineKind.NOTICE, f"{MARGIN}{text}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from chatws_cli.text_ui.completion import extend
 from chatws_cli.text_ui.editor import ERASE_ROW, Changed, Ended, LineEditor, LineSubmitted
 from chatws_cli.text_ui.keys import PASTE_OFF, PASTE_ON, KeyDecoder
-from chatws_cli.text_ui.renderer import LineKind, OutputLine
+from chatws_cli.text_ui.renderer import MARGIN, LineKind, OutputLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 4_096
 _STYLES = {LineKind.NOTICE: "\x1b[2m", LineKind.OWN: "\x1b[36m", LineKind.PROBLEM: "\x1b[31m"}
-_MARGIN = " " * 7
 _PLAIN = "\x1b[0m"
 
 
@@ -118,7 +117,7 @@ class Terminal:
         found = self._completer(self._editor.text)
         extended = extend(self._editor.text, found)
         if extended == self._editor.text and len(found) > 1:
-            self.show([OutputLine(LineKind.NOTICE, f"{_MARGIN}{each.label:<28}{each.summary}") for each in found])
+            self.show([OutputLine(LineKind.NOTICE, f"{MARGIN}{each.label:<28}{each.summary}") for each in found])
         return self._editor.replace(extended)
 
     def _end(self) -> None:
