@@ -24,7 +24,7 @@ def find_agent_token(
     """Return the token from ``token_file`` or CHATWS_TOKEN; on the server's machine, one for the development agent.
 
     Raises:
-        CommandError: no token was found, or instead no server.
+        CommandError: no token was found; exit code 3 if no server listens at a local ``url`` either.
     """
     given = find_secret(token_file, "CHATWS_TOKEN")
     if given is not None:
