@@ -37,9 +37,20 @@ def test_lifetime_out_of_bounds_is_a_usage_error(chatws: RunCommand, tmp_path: P
     assert "--ttl" in done.stderr
 
 
-def test_sub_that_is_not_an_id_is_a_usage_error(chatws: RunCommand, tmp_path: Path) -> None:
-    done = chatws("token", "create", "--sub", "a b", "--data-dir", str(tmp_path))
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--sub", "a b"], "'a b' is not the id of a user"),
+        (["--sub", "", "--role", "service"], "'' is not the id of a user"),
+        ([], "--sub is missing"),
+    ],
+)
+def test_sub_that_is_missing_or_not_an_id_is_a_usage_error(
+    chatws: RunCommand, tmp_path: Path, options: list[str], problem: str
+) -> None:
+    done = chatws("token", "create", *options, "--data-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
+    assert problem in done.stderr
 
 
 @pytest.mark.parametrize("way", ["stdin", "file", "variable"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from pathlib import Path
@@ -14,12 +13,11 @@ from chatws.exit_codes import ExitCode
 from chatws_cli.durations import parse_duration
 from chatws_cli.errors import CommandError
 from chatws_cli.lazy_group import make_app
-from chatws_cli.options import DataDir, data_dir_settings
+from chatws_cli.options import DataDir, check_user_id, data_dir_settings
 from chatws_cli.output import print_json
 from chatws_cli.secrets import find_secret, prompt_secret
 
 app = make_app("Create and inspect tokens of agents and keys of services.")
-
 
 SERVICE = "bot"
 """User as which a service acts by default, in the server's database the bot, whose name is AI."""
@@ -33,6 +31,7 @@ def create(  # noqa: PLR0917  these are options, never positional
         str | None,
         typer.Option(
             metavar="ID",
+            callback=check_user_id,
             help=f"Id of the user: 1-64 of A-Z a-z 0-9 _ -; required for an agent, {SERVICE} "
             "is the default of a service.",
         ),
@@ -68,9 +67,9 @@ def create(  # noqa: PLR0917  these are options, never positional
     settings = data_dir_settings(data_dir)
     longest_s = tokens.MAX_LIFETIME_S if role == "admin" else tokens.MAX_SERVICE_LIFETIME_S
     lifetime_s = parse_duration("--ttl", DEFAULT_TTLS[role] if ttl is None else ttl, longest_s)
-    subject = (SERVICE if role == "service" else "") if sub is None else sub
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", subject):
-        raise CommandError(f"--sub cannot be {subject!r}", advice="use 1-64 of A-Z a-z 0-9 _ -", code=ExitCode.USAGE)
+    if sub is None and role == "admin":
+        raise CommandError("--sub is missing", advice="give the id of the agent", code=ExitCode.USAGE)
+    subject = sub or SERVICE
     try:
         keys = load_keys(settings, create=True)
     except StartError as problem:
