@@ -95,7 +95,7 @@ async def test_message_data_must_be_complete_and_for_the_conversation(
 
 async def test_service_key_has_no_other_rights(chat: RunningChat) -> None:
     agent, _ = await chat.pair()
-    header = service_key(chat, "crm")
+    header = service_key(chat, "crm", is_operator=True)
     status, sent = await chat.post("/api/conversations/conv-1/messages", {"content": "ticket 7"}, headers=header)
     assert (status, sent["seq"]) == (200, 1)
     assert (await agent.expect("message_received"))["sender"] == {"userId": "crm", "userName": "crm", "role": "bot"}
@@ -105,6 +105,11 @@ async def test_service_key_has_no_other_rights(chat: RunningChat) -> None:
     assert found["conversation"]["assignee"] is None
     for path in ("/api/conversations", "/api/auth/refresh"):
         assert (await chat.post(path, {"customerId": "x"}, headers=header))[0] == 403, path
+    notes = "/api/conversations/conv-1/notes"
+    assert (await chat.post(notes, {"content": "x"}, headers=header))[0] == 403
+    assert (await chat.post("/api/admin/kick", {"userId": "agent-1"}, headers=header))[0] == 403
+    for path in (notes, "/api/replies", "/api/admin/connections", "/api/admin/trace?userId=agent-1"):
+        assert (await chat.get(path, headers=header))[0] == 403, path
     with pytest.raises(PeerRefused) as refused:
         await chat.connect({"token": header["Authorization"].removeprefix("Bearer ")})
     assert refused.value.code == "forbidden"
