@@ -18,7 +18,7 @@ class RequestContext:
 
     identity: Identity | None
     rate_limiter: RateLimiter | None
-    """None when limits are off."""
+    """None when limits are off, and for services."""
     connection: Connection | None = None
     address: str = ""
     """Client address of a REST request; a connection's address is in its handshake."""

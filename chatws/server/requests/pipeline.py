@@ -74,7 +74,7 @@ class Pipeline:
             with self._deadline:
                 if event.arrived_at is not None:
                     self._deadline.count_from(event.arrived_at)
-                reply = await self._handle(row, context, payload, began)
+                reply = await self._handle(row, context, payload)
         except PacketError:
             raise
         except Exception as problem:  # noqa: BLE001  every failure of a handler becomes an error reply
@@ -88,9 +88,8 @@ class Pipeline:
         try:
             with self._deadline:
                 context, payload = await prepare()
-                now = self._monotonic()
-                self._check_total(context, now)
-                reply = await self._handle(row, context, payload, now)
+                self._check_total(context, self._monotonic())
+                reply = await self._handle(row, context, payload)
         except Exception as problem:  # noqa: BLE001  likewise
             return self._refused(row.name, problem, began)
         self._services.metrics.requests.add(row.name, "ok", self._monotonic() - began)
@@ -110,13 +109,14 @@ class Pipeline:
         elif code in _SERVER_FAULTS:
             self._logger.write(logging.WARNING, "request_not_served", code, request=name, error=str(problem) or code)
 
-    async def _handle(self, row: CommandSpec, context: RequestContext, payload: object, now: float) -> Ok:
+    async def _handle(self, row: CommandSpec, context: RequestContext, payload: object) -> Ok:
         """Check identity, policy and the rate limit of the request's kind, in this order, and call the handler."""
         self._check_identity(row, context.identity)
         route, services, limiter = self._routes[row.name], self._services, context.rate_limiter
         authorized = () if route.policy is None else (await route.policy(services, context, payload),)
         if limiter is not None:
-            limiter.check(row.limit, now)
+            # The time is that after the policy: another request of the user may have been counted meanwhile.
+            limiter.check(row.limit, self._monotonic())
         return await route.handler(services, context, payload, *authorized)
 
     def _check_total(self, context: RequestContext, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.server.conftest import StartChat
@@ -122,6 +123,26 @@ async def test_sends_of_one_user_over_rest_are_limited_together(start_chat: Star
     assert responses[3][1]["error"]["retryable"] is True
     other, other_header = await new_session(chat)
     assert (await send(chat, other, other_header, "not limited"))[0] == 200
+
+
+async def test_request_that_waited_in_the_store_is_not_limited_by_a_later_one(start_chat: StartChat) -> None:
+    chat = await start_chat(send_burst=2, send_per_s=1)
+    session, header = await new_session(chat)
+    read, waits, may_read = chat.parts.store.conversation, asyncio.Event(), asyncio.Event()
+
+    async def slow(conversation_id: str) -> Any:
+        chat.parts.store.conversation = read  # type: ignore[method-assign]  # only the first read is slow
+        waits.set()
+        await may_read.wait()
+        return await read(conversation_id)
+
+    chat.parts.store.conversation = slow  # type: ignore[method-assign]  # no database is slow on demand
+    first = asyncio.create_task(send(chat, session, header, "first"))
+    await waits.wait()
+    chat.clock.advance(10)
+    assert (await send(chat, session, header, "second"))[0] == 200
+    may_read.set()
+    assert (await first)[0] == 200
 
 
 async def test_content_has_the_same_limits_as_over_socket(chat: RunningChat) -> None:
