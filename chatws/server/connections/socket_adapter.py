@@ -83,13 +83,14 @@ class SocketAdapter:
         tracing = self._services.tracing
         began = self._services.clock.monotonic() if tracing.is_on else None
         reply = await self._pipeline.run(context, event)
-        if began is not None:
-            tracing.received(connection, event, reply, self._services.clock.monotonic() - began)
+        if tracing.is_on:
+            tracing.received(connection, event, reply, began)
         if event.wants_ack:
             event.reply(reply)
         elif isinstance(reply, Refused):
             socket.emit("error", lifecycle.error_event(reply.error, event.name))
-        if event.name == "authenticate" and isinstance(reply, Refused) and connection.identity is None:
+        # The name is read last: an accepted event was decoded without it.
+        if isinstance(reply, Refused) and connection.identity is None and event.name == "authenticate":
             socket.disconnect(close=True)  # as after credentials refused at CONNECT
 
     def unadmitted(self, socket: Socket) -> None:

@@ -60,8 +60,11 @@ class TraceHub:
             connection.tracers = tracers
             (observe if tracers else release)(connection.socket)
 
-    def received(self, connection: Connection, event: IncomingEvent, reply: Ok | Refused, latency_s: float) -> None:
-        """Record an event that a client sent, and observe the connection if it has just joined or authenticated."""
+    def received(self, connection: Connection, event: IncomingEvent, reply: Ok | Refused, began: float | None) -> None:
+        """Record an event that a client sent, and observe the connection if it has just joined or authenticated.
+
+        ``began`` is the monotonic time at which its handling began; None if no trace was open then.
+        """
         if connection.identity is None:
             return
         record = TraceRecord(
@@ -70,8 +73,8 @@ class TraceHub:
             user_id=connection.user_id,
             socket_id=connection.socket.id,
             event=event.name,
-            size=sum(len(bytes(arg)) for arg in event.args),
-            latency_ms=round(latency_s * 1000, 1),
+            size=len(event.raw_json.encode()),
+            latency_ms=None if began is None else round((self._clock.monotonic() - began) * 1000, 1),
             result=reply.error.code.value if isinstance(reply, Refused) else "ok",
         )
         args = [] if event.name in _WITH_CREDENTIALS else event.args

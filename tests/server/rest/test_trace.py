@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,7 +56,8 @@ async def test_trace_of_a_user_shows_both_directions_with_latency_and_without_co
     async with trace(chat, f"userId={session['userId']}") as reader:
         message = {"conversationId": session["conversationId"], "content": "secret text"}
         await customer.call("send_message", message)
-        await customer.call("send_message", {"conversationId": session["conversationId"]})
+        incomplete = {"conversationId": session["conversationId"]}
+        await customer.call("send_message", incomplete)
         received = await reader.read(event="message_received")
         sent = await reader.read(event="send_message")
         refused = await reader.read(event="send_message")
@@ -63,6 +65,7 @@ async def test_trace_of_a_user_shows_both_directions_with_latency_and_without_co
     assert (sent["conversationId"], received["conversationId"]) == (session["conversationId"],) * 2
     assert sent["latencyMs"] >= 0
     assert refused["result"] == "bad_request"
+    assert refused["size"] == len(json.dumps(["send_message", incomplete]))
     assert "secret text" not in str([sent, received])
 
 
@@ -90,6 +93,29 @@ async def test_trace_of_a_conversation_shows_its_members_only(chat: RunningChat)
         users = {(await reader.read(event="message_received"))["userId"] for _ in range(2)}
         assert users == {"alice", session["userId"]}
         assert (await reader.read(event="send_message"))["userId"] == session["userId"]
+
+
+async def test_trace_opened_during_a_join_shows_what_the_member_is_sent(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    conversation_id = session["conversationId"]
+    agent = await chat.agent("alice")
+    read, waits, may_read = chat.parts.store.conversation, asyncio.Event(), asyncio.Event()
+
+    async def slow(conversation_id: str) -> Any:
+        waits.set()
+        await may_read.wait()
+        return await read(conversation_id)
+
+    chat.parts.store.conversation = slow  # type: ignore[method-assign]  # so that the trace opens during the join
+    joined = await agent.start("join_conversation", conversation_id)
+    await waits.wait()
+    async with trace(chat, f"conversationId={conversation_id}") as reader:
+        may_read.set()
+        assert (await joined)["success"]
+        assert "latencyMs" not in await reader.read(event="join_conversation")
+        path = f"/api/conversations/{conversation_id}/messages"
+        assert (await chat.post(path, {"content": "y"}, headers=header))[0] == 200
+        await reader.read(event="message_received", userId="alice")
 
 
 async def test_closed_trace_leaves_no_cost_behind(chat: RunningChat) -> None:
