@@ -85,7 +85,7 @@ class AgentClient(ChatClient):
         """Read the canned replies of the server.
 
         Raises:
-            RequestRefused: the server has none, or its file cannot be used.
+            RequestRefused: the server does not know canned replies, or its file cannot be used.
         """
         return (await self._call(Command.LIST_REPLIES, Nothing(), ReplyList)).replies
 

@@ -50,10 +50,11 @@ async def prune(database: Database, before_ms: int) -> Pruned:
 
 
 async def erase(database: Database, user_id: str, now_ms: int, *, notice_s: float = NOTICE_S) -> Erased:
-    """Replace a user's name and messages, delete email, password and sessions, and disable the user permanently.
+    """Replace a user's name, messages and notes, delete email, password and sessions, and disable the user permanently.
 
-    The user is disabled first. After ``notice_s`` every server has closed the user's connections, so that no message
-    is stored after the replacement. An interrupted run can be repeated.
+    Notes in the conversations of a customer are deleted. The user is disabled first. After ``notice_s`` every server
+    has closed the user's connections, so that no message is stored after the replacement. An interrupted run can be
+    repeated.
 
     Raises:
         NotFound: no such account.
