@@ -167,7 +167,6 @@ async def test_second_signal_ends_the_process_at_once(
         await peer.close()
 
 
-@pytest.mark.usefixtures("default_sighup")
 async def test_closed_terminal_stops_the_server_gracefully(start_server: StartServer) -> None:
     server = await asyncio.to_thread(start_server)
     peer, _ = await customer_of(server, 1)

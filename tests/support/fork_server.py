@@ -60,6 +60,8 @@ def main() -> None:
     assert threading.active_count() == 1, "a forked process would lack the other threads"
     gc.collect()
     gc.freeze()
+    # Under nohup it is ignored, and the commands would keep it ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # The kernel reaps the forked processes that wait for the commands.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
