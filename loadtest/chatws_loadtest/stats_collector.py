@@ -58,6 +58,7 @@ class StatsCollector:
         self.outages += stats.outages
         before = self._last[process]
         self._last[process] = stats
+        self._count_connections(stats.at_s)
         if before is not None:
             self._add_second(process, before, stats, is_measured=is_measured)
 
@@ -102,7 +103,7 @@ class StatsCollector:
 
     @property
     def fewest_connections(self) -> int:
-        """Lowest number of open connections during the measurement; 0 if nothing was measured."""
+        """Lowest number of open connections in the reports of the measurement, else in the next one; 0 without any."""
         return self._fewest_connections or 0
 
     def generator_cpu_s(self) -> float:
@@ -153,6 +154,15 @@ class StatsCollector:
         """Return one record for each second."""
         return [_make_second(second, bucket) for second, bucket in sorted(self._buckets.items())]
 
+    def _count_connections(self, at_s: float) -> None:
+        if None in self._last or at_s < self.measure_from_s:
+            return
+        fewest = self._fewest_connections
+        if fewest is None:  # after the end, too: a starved load process may report only then
+            self._fewest_connections = self.connections
+        elif self.is_measured(at_s):
+            self._fewest_connections = min(self.connections, fewest)
+
     def _add_second(self, process: int, before: WorkerStats, stats: WorkerStats, *, is_measured: bool) -> None:
         cores = (stats.cpu_s - before.cpu_s) / max(1e-6, stats.at_s - before.at_s)
         bucket = self._bucket(stats.at_s)
@@ -166,9 +176,6 @@ class StatsCollector:
             self._cpu_cores[process].append(cores)
             self._measured_from[process] = self._measured_from[process] or before
             self._measured_to[process] = stats
-            current = self.connections
-            fewest = self._fewest_connections
-            self._fewest_connections = current if fewest is None else min(current, fewest)
 
     def _bucket(self, at_s: float) -> _Bucket:
         second = -1 if self.start_s == float("inf") else int(at_s - self.start_s)

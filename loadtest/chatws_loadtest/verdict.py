@@ -210,7 +210,7 @@ def _invalidating(health: GeneratorHealth) -> list[str]:
             " them (chatws serve --limits off)"
         )
     if health.sent < LEAST_DELIVERED * health.offered:
-        reasons.append(f"only {health.sent} of {health.offered} scheduled messages were sent")
+        reasons.append(f"only {health.sent} of {health.offered} scheduled messages were sent; {_describe_lag(health)}")
     return reasons
 
 

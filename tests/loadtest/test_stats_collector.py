@@ -12,6 +12,14 @@ def test_moment_without_any_connection_is_the_lowest_number_of_connections() -> 
     assert stats.fewest_connections == 0
 
 
+def test_connections_of_load_processes_that_first_report_after_the_measurement_are_counted() -> None:
+    stats = StatsCollector(2)
+    stats.measure_from_s, stats.measure_until_s = 0.0, 2.0
+    for process, at_s in enumerate((0.5, 2.5)):
+        stats.add(process, make_stats(at_s, 10))
+    assert stats.fewest_connections == 20
+
+
 def make_stats(at_s: float, connections: int) -> WorkerStats:
     return WorkerStats(
         at_s=at_s,
