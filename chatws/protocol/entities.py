@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -13,6 +13,9 @@ Role = Literal["admin", "customer", "bot"]
 ConversationStatus = Literal["bot", "queued", "assigned", "resolved"]
 PresenceStatus = Literal["online", "away", "busy", "offline"]
 PresenceChoice = Literal["online", "away", "busy"]
+
+UNCLAIMED: Final = frozenset[ConversationStatus](("bot", "queued"))
+"""Statuses in which an agent may claim a conversation."""
 
 Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z", description="1-64 of A-Z a-z 0-9 _ -")]
 ClientMessageId = Annotated[str, Meta(min_length=1, max_length=64, description="1-64 characters, chosen by the client")]
@@ -60,7 +63,7 @@ class Conversation(Wire, frozen=True, kw_only=True):
     @property
     def is_unclaimed(self) -> bool:
         """Whether an agent may claim it: it waits in the queue, or the bot replies."""
-        return self.status in {"bot", "queued"}
+        return self.status in UNCLAIMED
 
     @property
     def is_unwritten(self) -> bool:

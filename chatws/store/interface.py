@@ -76,7 +76,8 @@ class Draft(msgspec.Struct, frozen=True):
     """Message to append.
 
     ``expected_version`` is set for a bot: the conversation must still have this version and the status ``bot``.
-    ``reopen`` allows a customer's message to reopen a resolved conversation.
+    ``may_change_status`` allows a customer's message to reopen a resolved conversation, and an agent's to claim an
+    unclaimed one, in the same transaction.
     """
 
     conversation_id: str
@@ -84,7 +85,7 @@ class Draft(msgspec.Struct, frozen=True):
     content: str
     client_message_id: str | None = None
     expected_version: int | None = None
-    reopen: bool = True
+    may_change_status: bool = True
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -66,11 +66,13 @@ async def race(chat: RunningChat, customer: Peer, agent: Peer, name: str, rng: r
     await send(customer, "hello?", name)
     for _ in range(rng.randrange(160)):
         await asyncio.sleep(0)
-    match rng.choice(["claim", "handoff", "other process"]):
+    match rng.choice(["claim", "handoff", "message", "other process"]):
         case "claim":
             taken = (await change(agent, "claim_conversation", 1, name))["conversation"]
         case "handoff":
             taken = (await customer.call("handoff", {"conversationId": name}))["conversation"]
+        case "message":
+            taken = {"headSeq": (await send(agent, "I take this", name))["seq"]}
         case _:
             async with chat.other_store() as store:
                 await store.transition(name, version=1, status="queued", assignee_id=None)

@@ -57,6 +57,7 @@ async def test_same_id_with_other_content_is_rejected_and_stores_nothing(store: 
 
 async def test_client_ids_are_separate_for_each_sender_and_conversation(store: Store) -> None:
     room, other = await new_conversation(store), await new_conversation(store, "other")
+    await store.ensure_user(AGENT)
     drafts = [Draft(room, ANN, "1", "id"), Draft(room, AGENT, "2", "id"), Draft(other, ANN, "3", "id")]
     stored = [await store.append(draft) for draft in drafts]
     assert [(answer.message.seq, answer.duplicate) for answer in stored] == [(1, False), (2, False), (1, False)]
@@ -80,7 +81,7 @@ async def test_customers_message_reopens_a_resolved_conversation(store: Store) -
     await store.transition(room, version=1, status="assigned", assignee_id=AGENT.user_id)
     await store.transition(room, version=2, status="resolved", assignee_id=AGENT.user_id)
     assert (await store.append(Draft(room, AGENT, "bye"))).conversation is None
-    assert (await store.append(Draft(room, ANN, "quietly", reopen=False))).conversation is None
+    assert (await store.append(Draft(room, ANN, "quietly", may_change_status=False))).conversation is None
     stored = await store.append(Draft(room, ANN, "one more thing", "id"))
     assert stored.conversation is not None
     assert stored.conversation == await store.conversation(room)
@@ -91,6 +92,38 @@ async def test_customers_message_reopens_a_resolved_conversation(store: Store) -
     )
     assert stored.conversation.last_message == stored.message
     assert (await store.append(Draft(room, ANN, "one more thing", "id"))).conversation is None
+
+
+async def test_agents_message_claims_an_unclaimed_conversation(store: Store) -> None:
+    room = await new_conversation(store)
+    await store.ensure_user(AGENT)
+    stored = await store.append(Draft(room, AGENT, "hello", "id"))
+    assert stored.conversation is not None
+    assert stored.conversation == await store.conversation(room)
+    assert (stored.conversation.status, stored.conversation.assignee) == ("assigned", AGENT)
+    assert (stored.version, stored.conversation.version) == (2, 2)
+    for draft in (Draft(room, AGENT, "hello", "id"), Draft(room, AGENT, "how can I help?")):
+        again = await store.append(draft)
+        assert (again.conversation, again.version) == (None, 2)
+
+
+async def test_of_messages_at_the_same_time_each_changes_the_status_once(store: Store) -> None:
+    room = await new_conversation(store)
+    await store.ensure_user(AGENT)
+    await store.append(Draft(room, AGENT, "bye"))
+    await store.transition(room, version=2, status="resolved", assignee_id=None)
+    drafts = [Draft(room, sender, f"{number}") for number, sender in enumerate((ANN, AGENT, ANN, AGENT))]
+    stored = await asyncio.gather(*(store.append(draft) for draft in drafts))
+    assert [(each.message.seq, each.version, each.conversation is None) for each in stored] == [
+        (2, 4, False),
+        (3, 5, False),
+        (4, 5, True),
+        (5, 5, True),
+    ]
+    current = await store.conversation(room)
+    assert current is not None
+    assert (current.status, current.assignee, current.version, current.head_seq) == ("assigned", AGENT, 5, 5)
+    assert (await store.append(Draft(room, ANN, "thanks"))).version == 5
 
 
 async def test_draft_of_a_bot_is_rejected_after_an_agent_took_over(store: Store) -> None:

@@ -215,7 +215,7 @@ class BotDispatcher:
             text,
             client_message_id=reply.question.message_id,
             expected_version=reply.version,
-            reopen=False,
+            may_change_status=False,
         )
         return (await self._conversations.append(draft)).message
 

@@ -67,7 +67,7 @@ class ConversationService:
             StoreError: as `Store.append`.
         """
         hosted = self._hub.get(draft.conversation_id)
-        before = hosted.conversation if hosted is not None and draft.reopen else None
+        before = hosted.conversation if hosted is not None and draft.may_change_status else None
         began = self._clock.monotonic()
         stored = await self._store.append(draft)
         committed_at = self._clock.monotonic()
@@ -80,6 +80,7 @@ class ConversationService:
         self._metrics.messages[message.sender.role] += 1
         if stored.conversation is not None:
             self.broadcast_change(before, stored.conversation)
+            _log_change(stored.conversation)
         else:
             self.update_inboxes(draft.conversation_id)
         if self._sent_log.is_due(committed_at):
@@ -104,14 +105,7 @@ class ConversationService:
             before.conversation_id, version=version, status=status, assignee_id=assignee_id
         )
         self.broadcast_change(before, after)
-        log_event(
-            _status_log,
-            logging.INFO,
-            "conversation_changed",
-            conversationId=after.conversation_id,
-            status=status,
-            assignee=assignee_id,
-        )
+        _log_change(after)
         return after
 
     async def assign_to_agent(self, agent: User, conversation: Conversation) -> None:
@@ -177,3 +171,14 @@ class ConversationService:
             return conversation
         self.broadcast_locally(conversation, after)
         return after
+
+
+def _log_change(conversation: Conversation) -> None:
+    log_event(
+        _status_log,
+        logging.INFO,
+        "conversation_changed",
+        conversationId=conversation.conversation_id,
+        status=conversation.status,
+        assignee=None if conversation.assignee is None else conversation.assignee.user_id,
+    )

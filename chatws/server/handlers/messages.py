@@ -33,8 +33,7 @@ async def send_message(
 ) -> SendAck:
     """Store a message, deliver it to the room and return the ack; the sender's typing ends.
 
-    An agent's message then claims a conversation that is queued or assigned to the bot. A claim before the append would
-    let the agent's next message overtake this one.
+    The store reopens a resolved conversation for a customer, and assigns an unclaimed one to the agent who writes.
     """
     conversation, content = authorized
     user = context.user
@@ -44,15 +43,12 @@ async def send_message(
     hosted = services.hub.get(conversation.conversation_id)
     if hosted is not None and context.connection is not None:
         hosted.typing.end(user.user_id, context.connection)
-    if not stored.duplicate:
+    if user.role == "customer" and not stored.duplicate:
         # The conversation may have been reassigned during the append, here or on another server.
         current = services.conversations.known_state(conversation, stored) or await services.conversations.refresh(
             conversation
         )
-        if user.role == "customer":
-            services.bot.customer_wrote(current, stored.message)
-        elif user.role == "admin" and current.is_unclaimed:
-            await services.conversations.assign_to_agent(user, current)
+        services.bot.customer_wrote(current, stored.message)
     return acknowledge(stored)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET, structs
 
-from chatws.protocol.entities import ConversationStatus, Message
+from chatws.protocol.entities import UNCLAIMED, ConversationStatus, Message, User
 from chatws.protocol.ids import format_timestamp, new_id
 from chatws.store.errors import IdempotencyConflict, NotFound, StaleVersion, StoreError
 from chatws.store.interface import Draft, Stored
@@ -58,7 +58,7 @@ def append_batch(
         outcomes = [batch.decide(draft) for draft in drafts]
         append_statements.insert_messages(connection, batch.rows)
         append_statements.set_heads(connection, batch.changed_heads, now_ms)
-    batch.reopen(connection)
+    batch.write_changes(connection)
     return _complete(connection, drafts, outcomes, batch) if batch.needs_conversations else outcomes
 
 
@@ -85,6 +85,15 @@ def _write_optimistically(connection: Connection, batch: _Batch, cache: HeadCach
     cache.add(heads)
 
 
+class _StatusChange(NamedTuple):
+    """New status and assignee of a conversation, caused by the message with this ``seq``."""
+
+    conversation_id: str
+    seq: int
+    status: ConversationStatus
+    assignee_id: str | None
+
+
 class _Batch:
     """Decisions about the drafts of a batch, and the rows that follow from them."""
 
@@ -102,7 +111,7 @@ class _Batch:
         self._reopen_status: ConversationStatus = reopen_status
         self.rows: list[Values] = []  # in the order of the columns
         self.has_stale_draft = False
-        self._reopening_seqs: dict[str, int] = {}  # by conversation
+        self._changes: dict[tuple[str, int], _StatusChange] = {}  # by conversation and ``seq``
 
     @property
     def changed_heads(self) -> list[ConversationHead]:
@@ -112,7 +121,7 @@ class _Batch:
     @property
     def needs_conversations(self) -> bool:
         """Whether outcomes contain conversations, which are read after the writes."""
-        return self.has_stale_draft or bool(self._reopening_seqs)
+        return self.has_stale_draft or bool(self._changes)
 
     def decide(self, draft: Draft) -> Stored | StoreError:
         """Return the outcome of the next draft; its conversation is added later."""
@@ -127,24 +136,31 @@ class _Batch:
             self.has_stale_draft = True
             return _STALE
         head.head_seq += 1
-        if head.status == "resolved" and draft.reopen and draft.sender.role == "customer":
-            head.status = self._reopen_status
+        if draft.may_change_status and (change := self._change_by(draft.sender, head)) is not None:
+            head.status = change.status
             head.version += 1
-            self._reopening_seqs[draft.conversation_id] = head.head_seq
+            self._changes[change.conversation_id, change.seq] = change
         message = self._add(draft, head.head_seq)
         if key is not None:
             self._first_messages[key] = message
         return Stored(message, duplicate=False, conversation=None, version=head.version)
 
-    def reopen(self, connection: Connection) -> None:
-        """Write the status of the reopened conversations."""
-        for conversation_id in self._reopening_seqs:
-            conversations.change(connection, conversation_id, self._reopen_status, None, self.now_ms)
+    def write_changes(self, connection: Connection) -> None:
+        """Write the status and assignee of the conversations that messages reopened or claimed."""
+        for change in self._changes.values():
+            conversations.change(connection, change.conversation_id, change.status, change.assignee_id, self.now_ms)
 
-    def is_reopening(self, stored: Stored) -> bool:
-        """Return whether this message reopened its conversation."""
+    def is_changing(self, stored: Stored) -> bool:
+        """Return whether this message reopened or claimed its conversation."""
         message = stored.message
-        return not stored.duplicate and self._reopening_seqs.get(message.conversation_id) == message.seq
+        return not stored.duplicate and (message.conversation_id, message.seq) in self._changes
+
+    def _change_by(self, sender: User, head: ConversationHead) -> _StatusChange | None:
+        if sender.role == "customer" and head.status == "resolved":
+            return _StatusChange(head.conversation_id, head.head_seq, self._reopen_status, None)
+        if sender.role == "admin" and head.status in UNCLAIMED:
+            return _StatusChange(head.conversation_id, head.head_seq, "assigned", sender.user_id)
+        return None
 
     def _add(self, draft: Draft, seq: int) -> Message:
         message_id = new_id(self.now_ms)
@@ -188,12 +204,12 @@ def _duplicate(draft: Draft, first: Message, version: int) -> Stored | StoreErro
 def _complete(
     connection: Connection, drafts: Sequence[Draft], outcomes: list[Stored | StoreError], batch: _Batch
 ) -> list[Stored | StoreError]:
-    """Add the current conversation to the outcomes of stale drafts and of those that reopened it."""
+    """Add the current conversation to the outcomes of stale drafts and of those that reopened or claimed it."""
     completed: list[Stored | StoreError] = []
     for draft, outcome in zip(drafts, outcomes, strict=True):
         if outcome is _STALE:
             completed.append(StaleVersion(conversations.get(connection, draft.conversation_id)))
-        elif isinstance(outcome, Stored) and batch.is_reopening(outcome):
+        elif isinstance(outcome, Stored) and batch.is_changing(outcome):
             current = conversations.get(connection, draft.conversation_id)
             completed.append(structs.replace(outcome, conversation=current))
         else:
