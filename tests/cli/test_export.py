@@ -36,6 +36,7 @@ async def _fill(url: str) -> None:
     now_ms = DAY_MS
     store = make_store(url, server=True, clock_ms=lambda: now_ms)
     await store.open()
+    await store.ensure_user(BOB)
     for conversation_id in ("old", "room"):
         await store.create_conversation(conversation_id, ANN, "queued")
         await store.append(Draft(conversation_id, ANN, "Where is my *parcel*?"))
