@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatws_cli.text_ui.input_source import Console
 
 ACK_TIMEOUT_S = 30.0
-"""Time to wait, at the end of the input, for messages that are not stored yet."""
+"""Time after the end of the input, or after an ack that follows it, to wait for the next ack."""
 
 NO_CONVERSATION = "there is no conversation to write to yet"
 
@@ -60,6 +60,7 @@ class ChatLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred: list[tuple[str, object]] | None = []
         """Events received while a conversation is being opened; otherwise None."""
+        self._last_result_s = 0.0  # time of the event loop
         self._has_failed = False
 
     async def run(self) -> int:
@@ -215,8 +216,12 @@ class ChatLoop:
             await asyncio.wait(self._tasks, timeout=ACK_TIMEOUT_S)
         if self._pending:
             self.show_pending_count(len(self._pending))
-            _, unsent = await asyncio.wait(self._pending, timeout=ACK_TIMEOUT_S)
-            self._has_failed = self._has_failed or bool(unsent)
+            self._last_result_s = now_s = asyncio.get_running_loop().time()
+            # A server that limits the rate takes longer for many messages, but never long for the next one.
+            while self._pending and (rest_s := self._last_result_s + ACK_TIMEOUT_S - now_s) > 0:
+                await asyncio.wait(self._pending, timeout=rest_s)
+                now_s = asyncio.get_running_loop().time()
+            self._has_failed = self._has_failed or bool(self._pending)
             # The callbacks of the last acks run in the next iteration of the loop.
             await asyncio.sleep(0)
 
@@ -265,6 +270,7 @@ class ChatLoop:
 
     def _on_result(self, pending: SendHandle) -> None:
         self._pending.discard(pending.done)
+        self._last_result_s = asyncio.get_running_loop().time()
         self._has_failed = self._has_failed or pending.state != "stored"
         with self._end_on_broken_pipe():
             self.show_result(pending)

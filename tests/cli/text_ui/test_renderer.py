@@ -230,6 +230,6 @@ def test_bot_notices_are_shown_in_their_conversation(view: TextRenderer) -> None
     failed = BotNotice(conversation_id="c", kind="failed", timestamp=MOMENT, reason="timeout")
     assert texts(view, failed) == ["the bot had no answer: timeout"]
     left = BotNotice(conversation_id="c", kind="handed_off", timestamp=MOMENT, reason="a\x1b refund")
-    assert texts(view, left) == ["the bot handed off to an agent: a refund"]
-    assert texts(view, msgspec.structs.replace(left, reason=msgspec.UNSET)) == ["the bot handed off to an agent"]
+    assert texts(view, left) == ["handed off to an agent: a refund"]
+    assert texts(view, msgspec.structs.replace(left, reason=msgspec.UNSET)) == ["handed off to an agent"]
     assert texts(view, msgspec.structs.replace(left, conversation_id="other")) == []
