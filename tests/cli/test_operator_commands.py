@@ -39,7 +39,7 @@ def test_operator_finds_a_customer_and_kicks_them(
     (line,) = chatws("connections", "--user", session["userId"], "--json", *access).stdout.splitlines()
     assert json.loads(line)["conversations"] == [session["conversationId"]]
     kicked = chatws("kick", session["userId"], *access)
-    assert (kicked.returncode, kicked.stdout) == (0, "closed 1 connections of this server\n")
+    assert (kicked.returncode, kicked.stdout) == (0, "connections closed on this server: 1\n")
     assert child.wait(timeout=30) == 4
     lines.join()
     assert chatws("connections", "--user", session["userId"], "--json", *access).stdout == ""

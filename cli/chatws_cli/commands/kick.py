@@ -42,4 +42,4 @@ def kick(  # noqa: PLR0917  these are options, never positional
         raise CommandError("choose what to close", advice="give a user's id, or --connection", code=ExitCode.USAGE)
     access = OperatorAccess(url, token_file, data_dir, ca_file)
     reply = access.run(lambda rest: rest.kick(user_id=user, socket_id=connection))
-    print(f"closed {reply.connections} connections of this server")
+    print(f"connections closed on this server: {reply.connections}")

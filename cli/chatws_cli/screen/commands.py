@@ -16,7 +16,7 @@ COMMANDS: Final[dict[str, SlashCommand]] = {
     "transcript": SlashCommand("", "read the conversation in $PAGER", "read and search"),
     "search": SlashCommand("text", "find messages; n and N go to the next, Esc ends", "read and search"),
     "list": SlashCommand(
-        "[open, mine, queue or all]", "choose the filter of the list", "conversations", for_agents=True, choices=FILTERS
+        "[filter]", "list them: open, mine, queue, all", "conversations", for_agents=True, choices=FILTERS
     ),
     "find": SlashCommand("[name]", "show only customers with that name", "conversations", for_agents=True),
     "leave": SlashCommand("", "leave this conversation", "conversations", for_agents=True),

@@ -160,7 +160,7 @@ class ScreenState(ChatState):
     def _show_bot(self, event: BotNotice) -> None:
         reason = "" if event.reason is UNSET else f": {clean_line(event.reason)}"
         is_failure = event.kind == "failed"
-        summary = "the bot had no answer" if is_failure else "the bot handed off to an agent"
+        summary = "the bot had no answer" if is_failure else "handed off to an agent"
         self.threads[event.conversation_id].notice(f"{summary}{reason}", is_problem=is_failure)
 
     @_show.register

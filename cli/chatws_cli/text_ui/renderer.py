@@ -213,7 +213,7 @@ class TextRenderer:
         if event.conversation_id != self.conversation_id:
             return []
         reason = "" if event.reason is UNSET else f": {clean_line(event.reason)}"
-        summary = "the bot had no answer" if event.kind == "failed" else "the bot handed off to an agent"
+        summary = "the bot had no answer" if event.kind == "failed" else "handed off to an agent"
         return [self._notice(f"{summary}{reason}")]
 
     @_render.register

@@ -190,7 +190,7 @@ def test_server_errors_and_bot_notices_are_shown_in_the_open_conversation() -> N
     screen = screen_of(ADA, conversation())
     screen.apply(BotNotice(conversation_id="c1", kind="handed_off", timestamp=at(1), reason="asked"), 0.0)
     screen.apply(BotNotice(conversation_id="c1", kind="failed", timestamp=at(1)), 0.0)
-    assert shown(screen) == ["-- the bot handed off to an agent: asked", "-- the bot had no answer"]
+    assert shown(screen) == ["-- handed off to an agent: asked", "-- the bot had no answer"]
 
 
 def test_thread_is_bounded_and_reports_older_messages() -> None:
