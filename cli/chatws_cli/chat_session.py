@@ -138,5 +138,5 @@ async def _run_screen(url: str, create_client: ClientFactory, mode: DisplayMode)
     preferences = load_preferences().override(mode.theme, mode.notify)
     client, options = await create_client()
     return await run_screen(
-        [ChatController(client, options.conversation_id, mode.data_dir, server_name(url))], preferences
+        [ChatController(client, options.conversation_id, mode.data_dir, server_name(url), options.remark)], preferences
     )

@@ -51,14 +51,13 @@ async def make_client(
         ClientError: the server cannot be reached, or refuses the session.
     """
     from chatws.client import AgentClient, CustomerClient
-    from chatws_cli.session_file import announce_new_conversation, find_session, obtain_session, session_path
+    from chatws_cli.session_file import find_session, obtain_session, session_path
 
     if identity.role == "agent":
         token = find_agent_token(url, identity.secret_file, identity.data_dir)
         return IdentifiedClient(AgentClient(url, token, options=options), None)
     kept = session_path(data_dir_settings(identity.data_dir).data_dir, url)
-    session = await obtain_session(url, options, find_session(identity.secret_file, kept), None)
-    await announce_new_conversation(url, options, session, conversation_id)
+    session = await obtain_session(url, options, find_session(identity.secret_file, kept), None, conversation_id)
     return IdentifiedClient(CustomerClient(url, session.session_id, options=options), session.conversation_id)
 
 

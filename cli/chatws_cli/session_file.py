@@ -24,10 +24,11 @@ _EXPIRED = {ErrorCode.UNAUTHORIZED, ErrorCode.SESSION_EXPIRED}
 
 
 class SavedSession(NamedTuple):
-    """Session id, and the conversation of its customer."""
+    """Session id, the conversation of its customer, and what the user should know about them."""
 
     session_id: str
     conversation_id: str
+    remark: str = ""
 
 
 class SessionLookup(NamedTuple):
@@ -58,54 +59,63 @@ def find_session(file: Path | None, saved: Path) -> SessionLookup:
     return SessionLookup(read_secret(saved) or None if saved.exists() else None, saved, is_replaceable=True)
 
 
-async def obtain_session(url: str, options: ClientOptions, found: SessionLookup, name: str | None) -> SavedSession:
+async def obtain_session(
+    url: str, options: ClientOptions, found: SessionLookup, name: str | None, conversation_id: str | None
+) -> SavedSession:
     """Return the session that was found, or create and save one; ``name`` applies to a new one.
+
+    Prints a remark if the name is not used, if the session has expired, or if joining ``conversation_id`` would create
+    a conversation, because the id may be mistyped.
 
     Raises:
         ClientError: the server cannot be reached, or refuses a session that was given.
     """
+    remarks: list[str] = []
     async with RestClient(url, session_id=found.session_id, options=options) as rest:
-        if found.session_id is not None:
-            try:
-                current = await rest.current_session()
-                if name is not None and name.strip() != current.user_name:
-                    hint(_name_is_kept(current.user_name))
-                return _session(found.session_id, current)
-            except RequestRefused as refusal:
-                if not found.is_replaceable or refusal.code not in _EXPIRED:
-                    raise
-                hint("the saved session for this server has expired; starting a new one")
-        rest.session_id = None
-        made = await rest.create_session(name)
-    write_secret(found.file, made.session_id)
-    return _session(made.session_id, made)
+        ack = await _current_session(rest, found, name, remarks)
+        if ack is None:
+            rest.session_id = None
+            ack = await rest.create_session(name)
+            write_secret(found.file, ack.session_id)
+            rest.session_id = ack.session_id
+        # A development server creates the conversation when its customer joins (guide), so any new id works.
+        own_id = ack.conversation_id or new_id(time.time_ns() // 1_000_000)
+        if conversation_id is not None and conversation_id != own_id and await _is_new(rest, conversation_id):
+            remarks.append(f"you had no conversation {conversation_id}; a development server creates it now")
+    for remark in remarks:
+        hint(remark)
+    return SavedSession(ack.session_id, own_id, "; ".join(remarks))
 
 
-async def announce_new_conversation(
-    url: str, options: ClientOptions, session: SavedSession, conversation_id: str | None
-) -> None:
-    """Print a hint if joining the conversation would create it: it may be a mistyped id.
+async def _current_session(
+    rest: RestClient, found: SessionLookup, name: str | None, remarks: list[str]
+) -> SessionAck | None:
+    """Return the session that was found; None if there is none, or if it has expired and may be replaced."""
+    if found.session_id is None:
+        return None
+    try:
+        current = await rest.current_session()
+    except RequestRefused as refusal:
+        if not found.is_replaceable or refusal.code not in _EXPIRED:
+            raise
+        remarks.append("the saved session for this server has expired; this is a new one")
+        return None
+    if name is not None and name.strip() != current.user_name:
+        remarks.append(_name_is_kept(current.user_name))
+    return current
 
-    Raises:
-        ClientError: the server cannot be reached, or refuses the session.
-    """
-    if conversation_id is None or conversation_id == session.conversation_id:
-        return
-    async with RestClient(url, session_id=session.session_id, options=options) as rest:
-        try:
-            await rest.messages(conversation_id, limit=1)
-        except RequestRefused as refusal:
-            if refusal.code is not ErrorCode.FORBIDDEN:
-                raise
-            hint(f"you had no conversation {conversation_id}; a development server creates it now")
+
+async def _is_new(rest: RestClient, conversation_id: str) -> bool:
+    try:
+        await rest.messages(conversation_id, limit=1)
+    except RequestRefused as refusal:
+        if refusal.code is not ErrorCode.FORBIDDEN:
+            raise
+        return True
+    return False
 
 
 def _name_is_kept(name: str) -> str:
     return (
         f"--name is ignored: this session keeps the name {clean_line(name)!r}; --session-file FILE starts another one"
     )
-
-
-def _session(session_id: str, ack: SessionAck) -> SavedSession:
-    # A development server creates the conversation when its customer joins (guide), so any new id works.
-    return SavedSession(session_id, ack.conversation_id or new_id(time.time_ns() // 1_000_000))

@@ -178,7 +178,7 @@ def test_expired_saved_session_is_replaced(chatws: RunCommand, shared: ServerPro
     file.write_text("x" * 200)  # longer than any session id, so unknown also in development mode
     done = chatws(*options, stdin="after\n")
     assert done.returncode == 0
-    assert "starting a new one" in done.stderr
+    assert "this is a new one" in done.stderr
     assert stored(done.stdout) == ["after"]
 
 

@@ -23,8 +23,8 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     running.close()
 
 
-def start_customer(window: TmuxWindow, server: ServerProcess, tmp_path: Path) -> None:
-    options = ["--url", server.url, "--data-dir", str(tmp_path / "grace"), "--name", "Grace"]
+def start_customer(window: TmuxWindow, server: ServerProcess, tmp_path: Path, name: str = "Grace") -> None:
+    options = ["--url", server.url, "--data-dir", str(tmp_path / "grace"), "--name", name]
     window.start(str(CHATWS), "customer", *options)
 
 
@@ -202,5 +202,10 @@ def test_a_dumb_terminal_gets_lines_and_a_usual_one_the_full_screen(
         grace.wait_for("exit code 0")
     else:
         grace.wait_for("│ waiting for an agent")
+        assert not grace.is_clean
+        end(grace, "C-q", 0)
+        start_customer(grace, shared_server, tmp_path, name="Ada")
+        grace.wait_for("│ waiting for an agent │ Grace")
+        grace.wait_for("--name is ignored: this session keeps the name 'Grace'")
         assert not grace.is_clean
         end(grace, "C-q", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,16 +57,16 @@ def customer(  # noqa: PLR0917  these are options, never positional
     """
     from chatws.client import CustomerClient
     from chatws_cli.chat_session import DisplayMode, chat_options, client_options, run_session
-    from chatws_cli.session_file import announce_new_conversation, find_session, obtain_session, session_path
+    from chatws_cli.session_file import find_session, obtain_session, session_path
 
     options = client_options(url, ca_file, transport)
     mode = DisplayMode(data_dir_settings(data_dir).data_dir, plain=plain, as_json=as_json, theme=theme, notify=notify)
     found = find_session(session_file, session_path(mode.data_dir, url))
 
     async def create_client() -> tuple[CustomerClient, ChatOptions]:
-        session = await obtain_session(url, options, found, name)
-        await announce_new_conversation(url, options, session, conversation)
+        session = await obtain_session(url, options, found, name, conversation)
         client = CustomerClient(url, session.session_id, options=options)
-        return client, chat_options(conversation or session.conversation_id, wait, history, as_json=as_json)
+        shown = chat_options(conversation or session.conversation_id, wait, history, as_json=as_json)
+        return client, dataclasses.replace(shown, remark=session.remark)
 
     raise typer.Exit(run_session(url, create_client, mode))

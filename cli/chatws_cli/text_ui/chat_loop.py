@@ -32,11 +32,15 @@ NO_CONVERSATION = "there is no conversation to write to yet"
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """Options of the command line; the loop keeps receiving for ``linger_s`` after the end of the input."""
+    """Options of the command line; the loop keeps receiving for ``linger_s`` after the end of the input.
+
+    ``remark`` is shown by the full screen, which hides what was printed before.
+    """
 
     conversation_id: str | None = None
     linger_s: float = 0.0
     history: int = 20
+    remark: str = ""
 
 
 class ChatLoop:
