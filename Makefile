@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test test-extended check bench bench-ci bench-cluster bench-generator bench-terminal soak soak-cluster screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-generator bench-terminal soak soak-cluster screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,12 +25,17 @@ test: system check compiled-tests ## install the programs that tests need, then 
 test-extended: system $(VENV)/.installed-dev ## run the tests that are too long for every change: further broken servers, capacity searches
 	@exec $(BIN)/python -m pytest -m extended $(ARGS)
 
-check: $(VENV)/.installed-dev ## style, spelling, names and wording, types, import layers, generated pages
+check: check-types check-text ## style, spelling, names and wording, types, import layers, generated pages
+
+# The longest check; it runs beside the others and the compilation of the tests if make may run two jobs.
+check-types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+check-text: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/python -m tools.check_tree
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.reference --check
 	$(BIN)/python -m tools.typescript --check
