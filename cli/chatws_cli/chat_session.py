@@ -98,12 +98,15 @@ def run_session(url: str, create_client: ClientFactory, mode: DisplayMode) -> in
         raise explain(url, problem) from problem
 
 
-def explain(url: str, problem: ClientError) -> CommandError:
-    """Translate an error of the SDK into the error of a command, with its exit code."""
+def explain(url: str, problem: ClientError, forbidden: str = "check the conversation's id") -> CommandError:
+    """Translate an error of the SDK into the error of a command, with its exit code.
+
+    ``forbidden`` is the advice if the user may not do this.
+    """
     if isinstance(problem, CannotConnect):
         return cannot_connect(url, problem.reason)
     if isinstance(problem, RequestRefused):
-        advice = _ADVICE.get(problem.code, "")
+        advice = forbidden if problem.code is ErrorCode.FORBIDDEN else _ADVICE.get(problem.code, "")
         return CommandError(f"{url} refused", problem.message.rstrip("."), advice, code=ExitCode.REFUSED)
     return CommandError(str(problem))
 
@@ -112,7 +115,6 @@ _ADVICE = {
     ErrorCode.UNAUTHORIZED: "check that the token or session is valid",
     ErrorCode.TOKEN_EXPIRED: "create a new token with 'chatws token create'",
     ErrorCode.SESSION_EXPIRED: "start a new session with 'chatws session create'",
-    ErrorCode.FORBIDDEN: "check the conversation's id",
 }
 
 

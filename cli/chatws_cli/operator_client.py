@@ -48,7 +48,7 @@ class OperatorAccess:
         try:
             return asyncio.run(self._run(request))
         except ClientError as problem:
-            raise explain(self._url, problem) from problem
+            raise explain(self._url, problem, "create one with 'chatws token create --operator'") from problem
 
     async def _run(self, request: Callable[[RestClient], Awaitable[R]]) -> R:
         from chatws.client import RestClient

@@ -54,7 +54,7 @@ def test_token_of_an_agent_is_refused_and_one_of_an_operator_accepted(
         remote = ["--url", shared_server.url, "--data-dir", str(tmp_path)]
         done = chatws("connections", *remote, env={"CHATWS_TOKEN": token})
         assert done.returncode == code, done.stderr
-        assert ("An operator's token is required; " in done.stderr) == (code == 4)
+        assert ("An operator's token is required; create one with" in done.stderr) == (code == 4)
 
 
 def test_kick_without_a_target_or_with_a_malformed_id_is_a_usage_error(chatws: RunCommand) -> None:
