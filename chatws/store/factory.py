@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatws.protocol.entities import ConversationStatus
+    from chatws.protocol.webhooks import WebhookKind
     from chatws.store.interface import Store
 
 
@@ -24,6 +25,7 @@ def make_store(
     reopen_status: ConversationStatus = "queued",
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,
+    webhook_kinds: frozenset[WebhookKind] = frozenset(),
 ) -> Store:
     """Create a store for ``sqlite:///PATH``, ``sqlite://`` (in memory) or ``postgresql://…``; the caller opens it.
 
@@ -36,6 +38,7 @@ def make_store(
         busy_timeout_ms: Time for which a write waits for another process's lock; on PostgreSQL the time limit of a
             whole transaction.
         max_waiting: Maximum number of waiting writes; further ones are rejected at once.
+        webhook_kinds: Kinds of events that are stored for the webhook.
 
     Raises:
         BadUrl: no backend supports this URL.
@@ -47,8 +50,9 @@ def make_store(
         reopen_status=reopen_status,
         busy_timeout_ms=busy_timeout_ms,
         max_waiting=max_waiting,
+        webhook_kinds=webhook_kinds,
     )
-    return SqlStore(database, clock_ms)
+    return SqlStore(database, clock_ms, webhook_kinds)
 
 
 def make_database(
@@ -59,6 +63,7 @@ def make_database(
     reopen_status: ConversationStatus = "queued",
     busy_timeout_ms: int = sqlite.BUSY_TIMEOUT_MS,
     max_waiting: int = writer.MAX_WAITING,
+    webhook_kinds: frozenset[WebhookKind] = frozenset(),
 ) -> Database:
     """Create the database behind a store; arguments and errors as in ``make_store``."""
     if sqlite.is_sqlite(url):
@@ -69,6 +74,7 @@ def make_database(
             reopen_status=reopen_status,
             busy_timeout_ms=busy_timeout_ms,
             max_waiting=max_waiting,
+            webhook_kinds=webhook_kinds,
         )
     # Imported here: the driver costs start-up time that a server on SQLite does not need to pay.
     from chatws.store.postgres_database import PostgresDatabase  # noqa: PLC0415
@@ -80,4 +86,5 @@ def make_database(
         reopen_status=reopen_status,
         timeout_s=busy_timeout_ms / 1_000,
         max_waiting=max_waiting,
+        webhook_kinds=webhook_kinds,
     )

@@ -28,6 +28,8 @@ from chatws.store.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chatws.store.outbox import WebhookOutbox
+
 __all__ = [
     "Account",
     "AlreadyExists",
@@ -149,6 +151,11 @@ class Store(Protocol):
     @property
     def epoch(self) -> str:
         """Random id of the database, replaced by a restore; sequence numbers of different epochs are not comparable."""
+        ...
+
+    @property
+    def outbox(self) -> WebhookOutbox:
+        """Events that wait to be sent to the webhook; each is stored together with the change that it reports."""
         ...
 
     async def open(self) -> None:
@@ -284,9 +291,17 @@ class Store(Protocol):
         ...
 
     async def transition(
-        self, conversation_id: str, *, version: int, status: ConversationStatus, assignee_id: str | None
+        self,
+        conversation_id: str,
+        *,
+        version: int,
+        status: ConversationStatus,
+        assignee_id: str | None,
+        reason: str | None = None,
     ) -> Conversation:
         """Set status and assignee if the version is still this one, and increment the version.
+
+        ``reason`` is that of a hand-off; only the webhook receives it.
 
         Raises:
             StaleVersion: the version differs; carries the current conversation.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chatws.protocol.entities import ConversationStatus
+    from chatws.protocol.webhooks import WebhookKind
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class PostgresDatabase:
         reopen_status: ConversationStatus,
         timeout_s: float,
         max_waiting: int,
+        webhook_kinds: frozenset[WebhookKind] = frozenset(),
     ) -> None:
         self._dsn = dsn_of(url)
         self._server = server
@@ -60,6 +62,7 @@ class PostgresDatabase:
         self._reopen_status: ConversationStatus = reopen_status
         self._timeout_s = timeout_s
         self._max_waiting = max_waiting
+        self._webhook_kinds = webhook_kinds
         self._appends: WorkerQueue[AppendJob] | None = None  # while open, like the next two
         self._changes: WorkerQueue[QueryJob] | None = None
         self._reads: WorkerQueue[QueryJob] | None = None
@@ -111,7 +114,13 @@ class PostgresDatabase:
 
     def _append_all(self, connection: Connection, jobs: list[AppendJob]) -> list[Stored | StoreError]:
         drafts = [job.draft for job in jobs]
-        return append_batch(connection, drafts, now_ms=self._clock_ms(), reopen_status=self._reopen_status)
+        return append_batch(
+            connection,
+            drafts,
+            now_ms=self._clock_ms(),
+            reopen_status=self._reopen_status,
+            webhook_kinds=self._webhook_kinds,
+        )
 
     async def _prepare(self) -> str:
         found, epoch = await run_once(self._dsn, _read_state, timeout_s=self._timeout_s)

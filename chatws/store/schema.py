@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """Newest migration; stored here so that opening a new or current database does not import alembic (200 ms)."""
 
 EPOCH = "epoch"
@@ -130,4 +130,26 @@ notes = Table(
     Column("content", Text, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Index(None, "conversation_id", "created_at_ms", "note_id"),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("conversation_id", String(64), ForeignKey("conversations.conversation_id"), nullable=False),
+    # Order within the conversation: both numbers are assigned while its row is locked.
+    Column("seq", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("event_id", String(36), nullable=False),
+    Column("status", String(16), nullable=True),
+    Column("previous_status", String(16), nullable=True),
+    Column("assignee_id", String(64), nullable=True),
+    Column("reason", Text, nullable=True),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("conversation_id", "seq", "version", "kind"),
+    Index(None, "created_at_ms"),
+    Index(None, "due_at_ms"),
+    sqlite_with_rowid=False,
 )

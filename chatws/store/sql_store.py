@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from sqlalchemy import update
 
 from chatws.store.errors import Unavailable
+from chatws.store.outbox import WebhookOutbox
 from chatws.store.queries import accounts, conversations, erasure, messages, notes, read_marks, sessions
 from chatws.store.schema import EPOCH, meta
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chatws.protocol.entities import Conversation, ConversationStatus, Note, ReadMark, User
+    from chatws.protocol.webhooks import WebhookKind
     from chatws.store.interface import (
         Account,
         ConversationFilter,
@@ -69,10 +71,18 @@ class Database(Protocol):
 class SqlStore:
     """Store over any SQL database; ``chatws.store.interface.Store`` documents the guarantees."""
 
-    def __init__(self, database: Database, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, clock_ms: Callable[[], int], webhook_kinds: frozenset[WebhookKind] = frozenset()
+    ) -> None:
         self._database = database
         self._clock_ms = clock_ms
+        self._webhook_kinds = webhook_kinds
+        self._outbox = WebhookOutbox(database, clock_ms)
         self._epoch: str | None = None  # set by open
+
+    @property
+    def outbox(self) -> WebhookOutbox:
+        return self._outbox
 
     @property
     def epoch(self) -> str:
@@ -155,7 +165,13 @@ class SqlStore:
         return await self._database.read(lambda c: conversations.listing(c, wanted))
 
     async def transition(
-        self, conversation_id: str, *, version: int, status: ConversationStatus, assignee_id: str | None
+        self,
+        conversation_id: str,
+        *,
+        version: int,
+        status: ConversationStatus,
+        assignee_id: str | None,
+        reason: str | None = None,
     ) -> Conversation:
         return await self._database.write(
             lambda c: conversations.transition(
@@ -165,6 +181,8 @@ class SqlStore:
                 status=status,
                 assignee_id=assignee_id,
                 now_ms=self._clock_ms(),
+                reason=reason,
+                webhook_kinds=self._webhook_kinds,
             ),
             changed_id=conversation_id,
         )

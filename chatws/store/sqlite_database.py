@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from chatws.protocol.entities import ConversationStatus
+    from chatws.protocol.webhooks import WebhookKind
 
 T = TypeVar("T")
 
@@ -38,12 +39,14 @@ class SqliteDatabase:
         reopen_status: ConversationStatus,
         busy_timeout_ms: int,
         max_waiting: int,
+        webhook_kinds: frozenset[WebhookKind] = frozenset(),
     ) -> None:
         self._path = path
         self._server = server
         self._clock_ms = clock_ms
         self._reopen_status: ConversationStatus = reopen_status
         self._max_waiting = max_waiting
+        self._webhook_kinds = webhook_kinds
         self._lock = ServerLock(path) if path is not None and server else None
         self._write_engine = sqlite.make_engine(path, busy_timeout_ms=busy_timeout_ms)
         self._read_engine = sqlite.make_engine(path, busy_timeout_ms=busy_timeout_ms, writes=False)
@@ -58,6 +61,7 @@ class SqliteDatabase:
             clock_ms=self._clock_ms,
             reopen_status=self._reopen_status,
             max_waiting=self._max_waiting,
+            webhook_kinds=self._webhook_kinds,
         )
         # A database in memory is visible to one connection only, so its writer also reads.
         self._readers = None if self._path is None else ReadPool(self._read_engine)

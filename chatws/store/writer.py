@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from chatws.protocol.entities import ConversationStatus
+    from chatws.protocol.webhooks import WebhookKind
 
 T = TypeVar("T")
 
@@ -43,10 +44,17 @@ class GroupCommitWriter:
     """
 
     def __init__(
-        self, engine: Engine, *, clock_ms: Callable[[], int], reopen_status: ConversationStatus, max_waiting: int
+        self,
+        engine: Engine,
+        *,
+        clock_ms: Callable[[], int],
+        reopen_status: ConversationStatus,
+        max_waiting: int,
+        webhook_kinds: frozenset[WebhookKind] = frozenset(),
     ) -> None:
         self._clock_ms = clock_ms
         self._reopen_status: ConversationStatus = reopen_status
+        self._webhook_kinds = webhook_kinds
         self._connection = SqliteConnection(engine)
         self._heads = HeadCache()
         self._expects_duplicates = False  # the last batch contained one
@@ -106,7 +114,12 @@ class GroupCommitWriter:
                 appended: list[Stored | StoreError] = []
                 if drafts:
                     appended = append_batch(
-                        connection, drafts, now_ms=now_ms, reopen_status=self._reopen_status, cache=cache
+                        connection,
+                        drafts,
+                        now_ms=now_ms,
+                        reopen_status=self._reopen_status,
+                        cache=cache,
+                        webhook_kinds=self._webhook_kinds,
                     )
                 return appended, [self._run(job, connection) for job in queries]
         except BaseException:

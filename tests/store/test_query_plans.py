@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from chatws.protocol.webhooks import WebhookKind
 from chatws.store import Draft, Store
-from chatws.store.queries import append, conversations, messages, notes, read_marks, sessions
+from chatws.store.queries import append, conversations, deliveries, messages, notes, read_marks, sessions
 from chatws.store.sqlite import make_engine
 from tests.store.support import AGENT, ANN, BEN, START_MS, new_conversation
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def _append(connection: Connection) -> None:
     drafts = [Draft("room", sender, "hello", str(number)) for number, sender in enumerate((ANN, BEN) * 20)]
-    append.append_batch(connection, drafts, now_ms=START_MS, reopen_status="queued")
+    append.append_batch(connection, drafts, now_ms=START_MS, reopen_status="queued", webhook_kinds=ALL_KINDS)
 
 
 def _transition(connection: Connection) -> None:
@@ -30,10 +31,20 @@ def _transition(connection: Connection) -> None:
     )
 
 
-TABLES = "messages|conversations|users|customer|assignee|sessions|notes|read_marks"
+def _claim(connection: Connection) -> None:
+    _append(connection)
+    (run,) = deliveries.claim(connection, conversation_limit=1, now_ms=START_MS, lease_until_ms=START_MS + 1).runs
+    deliveries.complete(connection, run[0].key, START_MS, ends_run=True)
+    deliveries.postpone(connection, run[1].key, START_MS + 1)
+    assert deliveries.expire(connection, START_MS + 1)
+
+
+ALL_KINDS = frozenset(get_args(WebhookKind))
+TABLES = "messages|conversations|users|customer|assignee|sessions|notes|read_marks|webhook_deliveries|earlier"
 QUERIES: dict[str, Callable[[Connection], object]] = {
     "append": _append,
     "transition": _transition,
+    "claim events": _claim,
     "heads": lambda connection: conversations.heads(connection, ["room", "other"]),
     "snapshot": lambda connection: messages.snapshot(connection, "room", 0),
     "page before": lambda connection: messages.page_before(connection, "room", None, 50),

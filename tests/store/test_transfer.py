@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from tests.support.postgres import PostgresServer
 
-EXPECTED: Counts = {"users": 2, "conversations": 2, "messages": 1_501, "read_marks": 1, "sessions": 1, "notes": 1}
+EXPECTED: Counts = {
+    "users": 2,
+    "conversations": 2,
+    "messages": 1_501,
+    "read_marks": 1,
+    "sessions": 1,
+    "notes": 1,
+    "webhook_deliveries": 0,
+}
 
 
 @pytest.fixture

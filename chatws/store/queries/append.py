@@ -8,9 +8,11 @@ from msgspec import UNSET, structs
 
 from chatws.protocol.entities import UNCLAIMED, ConversationStatus, Message, User
 from chatws.protocol.ids import format_timestamp, new_id
+from chatws.protocol.webhooks import MESSAGE_CREATED, WebhookKind
 from chatws.store.errors import IdempotencyConflict, NotFound, StaleVersion, StoreError
 from chatws.store.interface import Draft, Stored
-from chatws.store.queries import append_statements, conversations
+from chatws.store.queries import append_statements, conversations, deliveries
+from chatws.store.queries.deliveries import NewEvent, NewStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,28 +39,31 @@ def append_batch(
     now_ms: int,
     reopen_status: ConversationStatus,
     cache: HeadCache | None = None,
+    webhook_kinds: frozenset[WebhookKind] = frozenset(),
 ) -> list[Stored | StoreError]:
     """Append the valid drafts in order and return an outcome for each draft; an invalid one fails alone.
 
     Without a cache, reads and locks the conversations, and reads the messages already stored under the drafts' keys.
     With a cache, the append is optimistic; the transaction must hold the write lock of the whole database (SQLite).
+    Events of the given kinds are stored for the webhook in the same transaction.
 
     Raises:
         OptimisticAppendFailed: the append has to be repeated without the cache, in another transaction.
     """
     conversation_ids = {draft.conversation_id for draft in drafts}
     if cache is not None:
-        batch = _Batch(_known_heads(connection, conversation_ids, cache), {}, now_ms, reopen_status)
+        batch = _Batch(_known_heads(connection, conversation_ids, cache), {}, now_ms, reopen_status, webhook_kinds)
         outcomes = [batch.decide(draft) for draft in drafts]
         _write_optimistically(connection, batch, cache)
     else:
         heads = append_statements.lock_heads(connection, conversation_ids)
         first_messages = append_statements.read_duplicates(connection, {key for each in drafts if (key := _key(each))})
-        batch = _Batch(heads, first_messages, now_ms, reopen_status)
+        batch = _Batch(heads, first_messages, now_ms, reopen_status, webhook_kinds)
         outcomes = [batch.decide(draft) for draft in drafts]
         append_statements.insert_messages(connection, batch.rows)
         append_statements.set_heads(connection, batch.changed_heads, now_ms)
     batch.write_changes(connection)
+    deliveries.record(connection, batch.webhook_events, now_ms)
     return _complete(connection, drafts, outcomes, batch) if batch.needs_conversations else outcomes
 
 
@@ -103,6 +108,7 @@ class _Batch:
         first_messages: dict[ClientKey, Message],
         now_ms: int,
         reopen_status: ConversationStatus,
+        webhook_kinds: frozenset[WebhookKind],
     ) -> None:
         self._heads = heads
         self._first_messages = first_messages
@@ -110,7 +116,9 @@ class _Batch:
         self._timestamp = format_timestamp(now_ms)
         self._reopen_status: ConversationStatus = reopen_status
         self.rows: list[Values] = []  # in the order of the columns
+        self.webhook_events: list[NewEvent] = []
         self.has_stale_draft = False
+        self._webhook_kinds = webhook_kinds
         self._changes: dict[tuple[str, int], _StatusChange] = {}  # by conversation and ``seq``
 
     @property
@@ -136,10 +144,17 @@ class _Batch:
             self.has_stale_draft = True
             return _STALE
         head.head_seq += 1
+        if MESSAGE_CREATED in self._webhook_kinds:
+            self.webhook_events.append(NewEvent(head.conversation_id, head.head_seq, head.version, MESSAGE_CREATED))
         if draft.may_change_status and (change := self._change_by(draft.sender, head)) is not None:
-            head.status = change.status
+            previous_status, head.status = head.status, change.status
             head.version += 1
             self._changes[change.conversation_id, change.seq] = change
+            if self._webhook_kinds:
+                new_status = NewStatus(previous_status, change.status, change.assignee_id)
+                self.webhook_events += deliveries.events_of_change(
+                    self._webhook_kinds, head.conversation_id, head.head_seq, head.version, new_status
+                )
         message = self._add(draft, head.head_seq)
         if key is not None:
             self._first_messages[key] = message

@@ -10,9 +10,11 @@ from sqlalchemy import Connection, bindparam, select, tuple_, update
 
 from chatws.protocol.entities import Conversation, ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp
+from chatws.protocol.webhooks import WebhookKind
 from chatws.store.errors import BadCursor, NotFound, StaleVersion
 from chatws.store.interface import ConversationFilter, Head
-from chatws.store.queries import accounts
+from chatws.store.queries import accounts, deliveries
+from chatws.store.queries.deliveries import NewStatus
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, NewRow, insert_unless_taken, message_of
 from chatws.store.schema import conversations, messages, users
@@ -51,8 +53,8 @@ _VIEW = (
 _BY_ID = Prepared(_VIEW.where(conversations.c.conversation_id == bindparam("wanted_id")), ["wanted_id"])
 _ORDER = (conversations.c.updated_at_ms.desc(), conversations.c.conversation_id.desc())
 _IS_WRITTEN = (conversations.c.head_seq > 0) | conversations.c.status.in_(["assigned", "resolved"])
-_VERSION = (
-    select(conversations.c.version)
+_STATE = (
+    select(conversations.c.version, conversations.c.status)
     .where(conversations.c.conversation_id == bindparam("wanted_id"))
     .with_for_update(key_share=True)
 )
@@ -144,15 +146,22 @@ def transition(
     status: ConversationStatus,
     assignee_id: str | None,
     now_ms: int,
+    reason: str | None = None,
+    webhook_kinds: frozenset[WebhookKind] = frozenset(),
 ) -> Conversation:
-    """Set status and assignee if the version is still ``version``."""
-    current = connection.execute(_VERSION, {"wanted_id": conversation_id}).scalar_one_or_none()
-    if current != version:
+    """Set status and assignee if the version is still ``version``; store the events of these kinds for the webhook."""
+    current = connection.execute(_STATE, {"wanted_id": conversation_id}).one_or_none()
+    if current is None or current.version != version:
         raise StaleVersion(get(connection, conversation_id))
     if assignee_id is not None and accounts.find(connection, assignee_id) is None:
         raise NotFound("account", assignee_id)
     change(connection, conversation_id, status, assignee_id, now_ms)
-    return get(connection, conversation_id)
+    after = get(connection, conversation_id)
+    if webhook_kinds:
+        new_status = NewStatus(current.status, status, assignee_id, reason)
+        events = deliveries.events_of_change(webhook_kinds, conversation_id, after.head_seq, after.version, new_status)
+        deliveries.record(connection, events, now_ms)
+    return after
 
 
 def change(

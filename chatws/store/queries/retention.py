@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, func, select, true
 
-from chatws.store.schema import conversations, messages, notes, read_marks, sessions, users
+from chatws.store.schema import conversations, messages, notes, read_marks, sessions, users, webhook_deliveries
 
 MAX_CONVERSATIONS = 100
 MAX_MESSAGES = 5_000
@@ -40,7 +40,8 @@ _OLD = (
     .with_for_update(skip_locked=True)
 )
 _DELETE_OLD = [
-    delete(table).where(table.c.conversation_id.in_(_IDS)) for table in (read_marks, notes, messages, conversations)
+    delete(table).where(table.c.conversation_id.in_(_IDS))
+    for table in (read_marks, notes, webhook_deliveries, messages, conversations)
 ]
 _ENDED = select(sessions.c.session_sha256).where(_is_ended).limit(MAX_ROWS).with_for_update(skip_locked=True)
 _DELETE_ENDED = delete(sessions).where(sessions.c.session_sha256.in_(_IDS), _is_ended)
