@@ -47,6 +47,7 @@ from chatws.server.service import WebSocketService
 from chatws.server.services import Services
 from chatws.server.tcp import ListenerStats
 from chatws.server.tracing.trace_hub import TraceHub
+from chatws.server.webhooks.factory import make_sender
 from chatws.settings import Settings
 from chatws.store import BadUrl, Store, StoreError
 from chatws.store.factory import make_store
@@ -75,7 +76,8 @@ def create_app(
     Args:
         settings: Settings of all parts.
         clock: Replacement for the system clocks.
-        store: Replacement for the store named in the settings, not opened yet.
+        store: Replacement for the store named in the settings, not opened yet; it stores the events of a webhook if it
+            was made with their kinds.
         bus: Likewise, such as the bus of a ``MemoryHub`` for several servers in one program.
 
     Raises:
@@ -123,7 +125,8 @@ def engine_options(settings: Settings) -> EngineOptions:
 
 def _make_store(settings: Settings, clock: Clock) -> Store:
     try:
-        return make_store(settings.database, server=True, clock_ms=clock.now_ms)
+        kinds = frozenset(() if settings.webhook_url is None else settings.webhook_events)
+        return make_store(settings.database, server=True, clock_ms=clock.now_ms, webhook_kinds=kinds)
     except BadUrl as problem:
         raise StartError("the database", str(problem), "check database_url") from None
 
@@ -149,6 +152,7 @@ def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store
         cluster=cluster,
         absences=absences,
     )
+    webhooks = make_sender(settings, store.outbox, clock=clock, metrics=metrics)
     conversations = ConversationService(
         store=store,
         hub=hub,
@@ -157,6 +161,7 @@ def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store
         metrics=metrics,
         clock=clock,
         first_status="queued" if settings.bot == "none" else "bot",
+        on_stored=None if webhooks is None else webhooks.wake,
     )
     bot = _make_bot(settings)
     dispatcher = BotDispatcher(
@@ -191,6 +196,7 @@ def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store
         bot=dispatcher,
         cluster=cluster,
         tracing=TraceHub(registry, clock),
+        webhooks=webhooks,
     )
 
 
@@ -240,6 +246,9 @@ async def _lifetime(_app: web.Application, *, services: Services, bus: Bus) -> A
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
         await _open_database(services.store)
+        if services.webhooks is not None:
+            stack.push_async_callback(services.webhooks.close)
+            services.webhooks.start()
         stack.push_async_callback(bus.close)
         stack.callback(services.cluster.close)
         stack.callback(services.inbox.close)

@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from chatws.protocol.entities import Role
@@ -21,6 +22,9 @@ from chatws.protocol.spec import COMMANDS
 
 UNKNOWN_EVENT = "unknown"
 """Label of event names that are not in the table, so that clients cannot create labels."""
+
+AttemptOutcome = Literal["delivered", "rejected", "unreachable", "timeout"]
+"""Outcome of a request to the webhook."""
 
 _NAMES = frozenset({*COMMANDS, *REST_COMMANDS})
 
@@ -93,6 +97,14 @@ class Metrics:
             "chatws_delivery_gaps_repaired_total", "Gaps in delivery that were filled from the database."
         )
         self.reconnects = self._counter("chatws_reconnections_total", "Connections of clients that reconnected.")
+        attempts = self._counter("chatws_webhook_attempts_total", "Requests to the webhook, by outcome.", "outcome")
+        self.webhook_attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
+        self.webhook_given_up = self._counter(
+            "chatws_webhook_given_up_total", "Events that were too old and were deleted without being sent."
+        )
+        self.webhook_oldest = Gauge(
+            "chatws_webhook_oldest_seconds", "Age of the oldest event to send.", registry=self.registry
+        )
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "Delay of a timer of the event loop.")
 
     def request(self, event: str, outcome: str, seconds: float) -> None:

@@ -23,6 +23,7 @@ from chatws.server.presence.absence import AbsenceTimers
 from chatws.server.presence.manager import PresenceManager
 from chatws.server.requests.rate_limit import AddressRateLimiter
 from chatws.server.tracing.trace_hub import TraceHub
+from chatws.server.webhooks.sender import WebhookSender
 from chatws.settings import Settings
 from chatws.store.interface import Store
 
@@ -54,6 +55,8 @@ class Services:
     bot: BotDispatcher
     cluster: ClusterPublisher
     tracing: TraceHub
+    webhooks: WebhookSender | None
+    """None without a webhook."""
     draining: bool = False
     """Set when the graceful shutdown begins."""
     connected_log: SampledLogger = field(default_factory=lambda: SampledLogger(_connections_log, "client_connected"))

@@ -28,6 +28,7 @@ OTHER_VARIABLES = frozenset(
         "CHATWS_SESSION",
         "CHATWS_TOKEN",
         "CHATWS_URL",
+        "CHATWS_WEBHOOK_SECRET",
     }
 )
 """Variables of the commands and of the installation that are not settings of the server."""

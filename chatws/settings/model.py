@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from chatws.protocol import limits as contract
+from chatws.protocol.webhooks import WebhookKind
 
 
 def default_data_dir() -> Path:
@@ -81,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     internal_addresses: Annotated[
         tuple[str, ...],
-        _help("Loopback or link-local addresses or networks that the bot's URL may name in production."),
+        _help("Loopback or link-local addresses or networks that bot_url and webhook_url may name in production."),
     ] = ()
     bot_model: Annotated[str | None, _help("Model of the OpenAI-compatible service.")] = None
     bot_prompt: Annotated[
@@ -109,6 +110,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bot_handoff_text: Annotated[
         str, _help("Message to the customer at a hand-off by bot_handoff_words, or by the bot without a text.")
     ] = "I am passing you on to a colleague, who will answer here."
+
+    webhook_url: Annotated[
+        str | None, _help("Address that receives the events of conversations, signed; none by default.")
+    ] = None
+    webhook_events: Annotated[tuple[WebhookKind, ...], _help("Kinds of events that are sent to webhook_url.")] = (
+        "message.created",
+        "conversation.updated",
+        "conversation.handed_off",
+    )
+    webhook_secret_file: Annotated[
+        Path | None, _help("Secret that signs the requests to webhook_url; a file in the data directory by default.")
+    ] = None
+    webhook_timeout_ms: Annotated[int, Meta(ge=1, le=60_000), _help("Time limit for one request to webhook_url.")] = (
+        10_000
+    )
+    webhook_max_age_s: Annotated[
+        int, Meta(ge=1), _help("Age at which an event that could not be sent is deleted, seconds.")
+    ] = 259_200
 
     jwt_algorithms: Annotated[tuple[str, ...], _help("Accepted JWT algorithms.")] = ("HS256",)
     jwt_key_file: Annotated[

@@ -107,6 +107,16 @@ def warnings(settings: Settings) -> list[SettingsIssue]:
                 "use its https address, unless the network is private",
             )
         )
+    if settings.webhook_url and settings.webhook_url.startswith("http:"):
+        host = _host_of(settings.webhook_url)
+        if not is_loopback(host):
+            found.append(
+                SettingsIssue(
+                    f"the webhook at {host} is contacted without TLS",
+                    "the messages are sent over the network unencrypted",
+                    "use its https address, unless the network is private",
+                )
+            )
     if settings.redis_url is None and not settings.database.startswith("sqlite"):
         found.append(
             SettingsIssue(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, get_args
 
+import msgspec
 import pytest
 
 from chatws.protocol.entities import Message
@@ -228,5 +229,21 @@ async def test_retention_deletes_the_events_of_a_conversation(lasting_url: str, 
     await store.transition("room", version=1, status="resolved", assignee_id=None)
     assert (await retention.prune(database, clock.now_ms + 1)).conversations == 1
     assert (await store.outbox.claim(5, LEASE_MS)).runs == []
+    await database.close()
+    await store.close()
+
+
+async def test_erased_content_is_not_sent(lasting_url: str, clock: StoreClock) -> None:
+    store = make_store(lasting_url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
+    database = make_database(lasting_url, server=False)
+    await store.open()
+    await database.open()
+    await store.create_conversation("room", ANN, "bot")
+    await store.append(Draft("room", ANN, "my address"))
+    await store.transition("room", version=1, status="queued", assignee_id=None, reason="my name")
+    await retention.erase(database, ANN.user_id, clock.now_ms, notice_s=0)
+    sent = msgspec.json.encode([delivery.body for delivery in await claim_one(store)]).decode()
+    assert "[erased]" in sent
+    assert not any(text in sent for text in ("my address", "my name", ANN.user_name))
     await database.close()
     await store.close()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatws.server.errors import StartError
+from chatws.server.secret_file import create_secret, read_material
 from chatws.settings import Settings
 
 MIN_SECRET_BYTES = 32
 """Lower bound for HMAC keys: at least the size of the hash (RFC 7518, 3.2)."""
 
 SECRET_FILE = "secret"
+
+_WHAT = "the token key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def load_keys(settings: Settings, *, create: bool = True) -> KeyRing:
     """
     path = settings.jwt_key_file or settings.data_dir / SECRET_FILE
     if settings.jwt_key_file is None and create and not path.exists():
-        _create_secret(path)
+        create_secret(path, secrets.token_urlsafe(48), _WHAT)
     current = SigningKey(settings.jwt_key_id, _read(path, settings.jwt_algorithms))
     previous = None
     if settings.jwt_previous_key_file is not None:
@@ -63,33 +63,9 @@ def load_keys(settings: Settings, *, create: bool = True) -> KeyRing:
     return KeyRing(settings.jwt_algorithms, current, previous)
 
 
-def _create_secret(path: Path) -> None:
-    """Create the secret file atomically, because another server may start at the same time."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.touch(0o600, exist_ok=False)
-        temporary.write_text(secrets.token_urlsafe(48) + "\n")
-        path.hardlink_to(temporary)
-    except OSError as error:
-        if path.exists():
-            return
-        what = f"the token key {path}"
-        raise StartError(what, f"cannot be created ({error.strerror})", "choose another data_dir") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
 def _read(path: Path, algorithms: tuple[str, ...]) -> bytes:
-    what = f"the token key {path}"
-    try:
-        material = path.read_bytes().strip()
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise StartError(what, f"cannot be read ({error.strerror})", "check jwt_key_file and data_dir") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO) and b"PUBLIC KEY" not in material:
-        raise StartError(what, "can be read by other users", f"run: chmod 600 {path}")
+    what = f"{_WHAT} {path}"
+    material = read_material(path, _WHAT, "jwt_key_file", may_be_public=True)
     if any(name.startswith("HS") for name in algorithms) and len(material) < MIN_SECRET_BYTES:
         raise StartError(what, f"is shorter than {MIN_SECRET_BYTES} bytes", "use a random secret of at least 32 bytes")
     if any(name.startswith("HS") for name in algorithms) and b"-----BEGIN" in material:

@@ -223,7 +223,7 @@ class BotDispatcher:
         conversation = await self._hub.current(reply.question.conversation_id)
         if conversation is None or (conversation.status, conversation.version) != ("bot", reply.version):
             return
-        if await self._conversations.requeue(conversation):
+        if await self._conversations.requeue(conversation, handoff.reason or None):
             self._notices.handed_off(conversation.conversation_id, handoff.reason)
 
     async def _show_typing(self, conversation_id: str) -> None:

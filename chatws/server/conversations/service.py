@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from chatws.logging import SampledLogger
@@ -44,6 +45,7 @@ class ConversationService:
         metrics: Metrics,
         clock: Clock,
         first_status: ConversationStatus,
+        on_stored: Callable[[], None] | None,
     ) -> None:
         self.first_status = first_status
         """Status of new conversations."""
@@ -53,6 +55,8 @@ class ConversationService:
         self._cluster = cluster
         self._metrics = metrics
         self._clock = clock
+        self._on_stored = on_stored
+        """Called after each change, None without a webhook."""
         self._sent_log = SampledLogger(_messages_log, "message_sent")
         self._observers: list[ConversationObserver] = []
 
@@ -77,6 +81,8 @@ class ConversationService:
         self._cluster.publish_message(message)
         if stored.duplicate:
             return stored  # published nevertheless: the server that stored it may have ended before publishing
+        if self._on_stored is not None:
+            self._on_stored()
         self._metrics.messages[message.sender.role] += 1
         if stored.conversation is not None:
             self.broadcast_change(before, stored.conversation)
@@ -93,17 +99,27 @@ class ConversationService:
         return stored
 
     async def transition(
-        self, before: Conversation, version: int, status: ConversationStatus, assignee_id: str | None = None
+        self,
+        before: Conversation,
+        version: int,
+        status: ConversationStatus,
+        assignee_id: str | None = None,
+        *,
+        reason: str | None = None,
     ) -> Conversation:
         """Change status and assignee of the given version; return the changed conversation.
+
+        ``reason`` is that of a hand-off.
 
         Raises:
             StaleVersion: the conversation has another version.
             StoreError: as `Store.transition`.
         """
         after = await self._store.transition(
-            before.conversation_id, version=version, status=status, assignee_id=assignee_id
+            before.conversation_id, version=version, status=status, assignee_id=assignee_id, reason=reason
         )
+        if self._on_stored is not None:
+            self._on_stored()
         self.broadcast_change(before, after)
         _log_change(after)
         return after
@@ -120,10 +136,10 @@ class ConversationService:
         except StaleVersion as stale:
             return stale.current
 
-    async def requeue(self, conversation: Conversation) -> bool:
+    async def requeue(self, conversation: Conversation, reason: str | None = None) -> bool:
         """Return a conversation of the bot or of an absent agent to the queue; False if it has changed meanwhile."""
         try:
-            await self.transition(conversation, conversation.version, "queued")
+            await self.transition(conversation, conversation.version, "queued", reason=reason)
         except StaleVersion:
             return False
         return True

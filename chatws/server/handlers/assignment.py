@@ -88,8 +88,9 @@ async def handoff(
     if conversation.status == "queued":
         return ConversationAck(conversation=conversation)
     _require(conversation, "bot")
-    after = await services.conversations.transition(conversation, conversation.version, "queued")
-    notice = make_notice(services.clock, conversation.conversation_id, "handed_off", payload.reason or "")
+    reason = payload.reason or ""
+    after = await services.conversations.transition(conversation, conversation.version, "queued", reason=reason or None)
+    notice = make_notice(services.clock, conversation.conversation_id, "handed_off", reason)
     services.inbox.send_notice(notice)
     return ConversationAck(conversation=after)
 

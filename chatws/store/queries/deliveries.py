@@ -132,6 +132,13 @@ _SET_DUE = Prepared(
     update(webhook_deliveries).where(*_is_this).values(due_at_ms=bindparam("new_due_ms", type_=BigInteger)),
     ["new_due_ms", *_KEY_NAMES],
 )
+# A fresh look, after the rows were locked: the sender of the event in front may have deleted it meanwhile.
+_SET_BLOCKED = Prepared(
+    update(webhook_deliveries)
+    .where(*_is_this, _is_blocked)
+    .values(due_at_ms=bindparam("new_due_ms", type_=BigInteger)),
+    ["new_due_ms", *_KEY_NAMES],
+)
 _POSTPONE = Prepared(
     update(webhook_deliveries)
     .where(*_is_this)
@@ -155,6 +162,21 @@ _EXPIRED = Prepared(
     ["before_ms"],
 )
 _OLDEST = Prepared(select(_table.created_at_ms).order_by(_table.created_at_ms).limit(1), [])
+_ERASE_REASONS = (
+    update(webhook_deliveries)
+    .where(
+        _table.conversation_id > bindparam("after_id"),
+        _table.conversation_id <= bindparam("last_id"),
+        _table.reason.is_not(None),
+        select(1)
+        .where(
+            conversations.c.conversation_id == _table.conversation_id,
+            conversations.c.customer_id == bindparam("this_user"),
+        )
+        .exists(),
+    )
+    .values(reason=None)
+)
 _RESET = update(webhook_deliveries).where(_table.due_at_ms > bindparam("now_ms")).values(due_at_ms=bindparam("now_ms"))
 
 
@@ -184,9 +206,8 @@ def claim(connection: Connection, *, conversation_limit: int, now_ms: int, lease
     first_ids = [str(row[0]) for row in candidates if not row[-1]]
     claimed_ids = first_ids[:conversation_limit]
     runs = [[_delivery(row) for row in _RUN.fetch(connection, (conversation_id,))] for conversation_id in claimed_ids]
-    blocked = [(now_ms + BLOCKED_MS, *row[:-1]) for row in candidates if row[-1]]
-    leased = [(lease_until_ms, *delivery.key) for run in runs for delivery in run]
-    _SET_DUE.run_many(connection, [*blocked, *leased])
+    _SET_BLOCKED.run_many(connection, [(now_ms + BLOCKED_MS, *row[:-1]) for row in candidates if row[-1]])
+    _SET_DUE.run_many(connection, [(lease_until_ms, *delivery.key) for run in runs for delivery in run])
     return ClaimedRuns(runs, is_complete=len(candidates) < MAX_CANDIDATES and len(first_ids) == len(claimed_ids))
 
 
@@ -220,6 +241,11 @@ def expire(connection: Connection, before_ms: int) -> int:
     expired = _EXPIRED.fetch(connection, (before_ms,))
     _DELETE.run_many(connection, expired)
     return len(expired)
+
+
+def erase_reasons(connection: Connection, user_id: str, after_id: str, last_id: str) -> None:
+    """Delete the reasons of hand-offs of a customer, in a range of conversation ids."""
+    connection.execute(_ERASE_REASONS, {"this_user": user_id, "after_id": after_id, "last_id": last_id})
 
 
 def oldest(connection: Connection) -> int | None:

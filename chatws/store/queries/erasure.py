@@ -7,7 +7,7 @@ import json
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from chatws.store.errors import NotFound
-from chatws.store.queries import notes
+from chatws.store.queries import deliveries, notes
 from chatws.store.queries.rows import insert_unless_taken
 from chatws.store.schema import conversations, messages, meta, sessions, users
 
@@ -77,12 +77,13 @@ def erased_lately(connection: Connection) -> list[str]:
 def blank_messages(connection: Connection, user_id: str, after_id: str) -> tuple[str | None, int]:
     """Replace a user's messages in the next conversations after ``after_id``, in the order of their ids.
 
-    The user's notes are replaced too, and notes about the user are deleted.
+    The user's notes are replaced too; notes about the user are deleted, and so are reasons of hand-offs not sent yet.
     Returns the id of the last of these conversations (None: none is left) and the number of replaced messages.
     """
     last_id: str | None = connection.execute(_LAST_ID, {"after_id": after_id}).scalar_one()
     if last_id is None:
         return None, 0
     notes.erase(connection, user_id, after_id, last_id, name=ERASED_NAME, content=ERASED_CONTENT)
+    deliveries.erase_reasons(connection, user_id, after_id, last_id)
     values = {"after_id": after_id, "last_id": last_id, "this_user": user_id}
     return last_id, connection.execute(_BLANK, values).rowcount

@@ -1,0 +1,1 @@
+"""Sender of the webhook: stored events, signed, in order per conversation."""
