@@ -29,6 +29,7 @@ MODULES: Final = {
     "connections": "connections",
     "kick": "kick",
     "trace": "trace",
+    "webhook": "webhook",
     "config": "config",
     "proxy-config": "proxy_config",
     "loadtest": "loadtest",

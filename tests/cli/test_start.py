@@ -104,7 +104,7 @@ def test_help_names_every_command_and_the_first_step() -> None:
         "token inspect", "session create", "user add",
         "user list", "user passwd", "user disable", "user enable", "user erase", "db upgrade",
         "db backup", "db restore", "db new-epoch", "db copy", "db prune", "config show", "config reference",
-        "help", "version", "connections", "kick", "trace", "export", "grep",
+        "help", "version", "connections", "kick", "trace", "export", "grep", "webhook listen", "webhook secret",
     ],
 )  # fmt: skip
 def test_help_of_every_command_has_an_example(chatws: RunCommand, command: str) -> None:
@@ -126,7 +126,7 @@ def test_version_command_prints_what_the_option_prints(chatws: RunCommand) -> No
 
 
 def test_help_fits_80_columns_and_cuts_no_summary(chatws: RunCommand) -> None:
-    groups = [(), ("token",), ("session",), ("user",), ("db",), ("config",), ("proxy-config",)]
+    groups = [(), ("token",), ("session",), ("user",), ("db",), ("config",), ("proxy-config",), ("webhook",)]
     for group in groups:
         shown = chatws(*group, "--help", env={"COLUMNS": "80"}).stdout
         assert "..." not in shown.partition("Commands:")[2]

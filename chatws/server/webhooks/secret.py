@@ -40,4 +40,4 @@ def load_signer(settings: Settings) -> WebhookSigner:
     try:
         return WebhookSigner.parse(load_secret(settings))
     except BadSecret as error:
-        raise StartError(_WHAT, str(error), "create one with 'chatws webhook secret'") from None
+        raise StartError(_WHAT, str(error), "create one with 'chatws webhook secret --new'") from None
