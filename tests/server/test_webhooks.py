@@ -223,11 +223,29 @@ async def test_two_servers_of_one_database_send_each_event_once(
         await start_chat(tmp_path / "data", database_url=database_url, webhook_url=receiver.url, limits="off")
         for _ in range(2)
     ]
-    texts = [f"text {number}" for number in range(15)]
+    texts = [f"text {number}" for number in range(8)]
     customers = [await join(chats[number % 2], room) for number, room in enumerate(ROOMS)]
     await asyncio.gather(*(send(*pair, *texts) for pair in zip(customers, ROOMS, strict=True)))
     found = sequences(await receiver.wait_for(len(texts) * len(ROOMS)))
     assert found == {room: list(range(1, len(texts) + 1)) for room in ROOMS}
+
+
+async def test_other_server_goes_on_with_the_events_of_one_that_froze(
+    start_chat: StartChat, receiver: WebhookReceiver, database_url: str, tmp_path: Path
+) -> None:
+    receiver.may_answer.clear()
+    first, second = [
+        await start_chat(tmp_path / "data", database_url=database_url, webhook_url=receiver.url) for _ in range(2)
+    ]
+    await send(await join(first, "room"), "room", "a", "b")
+    await receiver.wait_for_requests(1)
+    second.clock.advance(60)  # beyond the end of the first server's claim
+    await receiver.wait_for_requests(2)
+    receiver.may_answer.set()
+    await until(lambda: sequences(receiver.accepted).get("room", [])[-1:] == [2])
+    ids = [event.event_id for event in receiver.accepted if event.body["data"]["seq"] == 1]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/hook", "https://localhost/hook", "http://169.254.169.254/"])

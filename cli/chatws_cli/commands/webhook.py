@@ -38,8 +38,9 @@ def listen(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per request.")] = False,
 ) -> None:
-    """Print the events that arrive, and mark those whose signature is wrong or too old.
+    """Print the events that arrive; mark those that are not genuine.
 
+    Not genuine is a request whose signature is wrong or older than five minutes.
     Without --secret-file, the secret is that of a server with the same settings: of CHATWS_WEBHOOK_SECRET, else in the
     file webhook_secret_file, else in the data directory. With --count, the exit code is 1 if a request failed.
     """
@@ -53,7 +54,7 @@ def secret(
     *,
     new: Annotated[bool, typer.Option("--new", help="Print a new random secret, and change nothing.")] = False,
 ) -> None:
-    """Print the secret that signs the events, for the receiver; it is created if needed."""
+    """Print the secret that signs the events; create it if needed."""
     from chatws.protocol.webhook_signature import new_secret
     from chatws.server.errors import StartError
     from chatws.server.webhooks.secret import load_secret
