@@ -10,6 +10,8 @@ import msgspec
 from chatws.protocol import responses
 from chatws.protocol.rest_spec import OPERATIONS, Operation
 from chatws.protocol.spec import AGENTS, CUSTOMERS, SERVICES, CommandSpec
+from chatws.protocol.webhook_signature import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
+from chatws.protocol.webhooks import EVENTS
 
 Json = dict[str, Any]
 
@@ -35,6 +37,7 @@ def describe(version: str) -> Json:
     types = [operation.command.payload for operation in OPERATIONS]
     types += [operation.command.reply for operation in OPERATIONS]
     types += [page for _, _, page in PAGES if page is not None]
+    types += [body for _, body in EVENTS.values()]
     _, schemas = msgspec.json.schema_components([*dict.fromkeys(types), responses.Refused], ref_template=_REF)
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
@@ -45,6 +48,7 @@ def describe(version: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "chatws", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": paths,
+        "webhooks": {kind: {"post": _webhook(summary, body)} for kind, (summary, body) in EVENTS.items()},
         "components": {"schemas": schemas, "securitySchemes": _SECURITY},
     }
 
@@ -69,6 +73,22 @@ def _operation(operation: Operation, schemas: dict[str, Json]) -> Json:
     if parameters:
         described["parameters"] = parameters
     return described
+
+
+def _webhook(summary: str, body: type) -> Json:
+    """Describe a request that the server sends."""
+    headers = [
+        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+        for name in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
+    ]
+    content = {"application/json": {"schema": {"$ref": _REF.format(name=_name(body))}}}
+    return {
+        "summary": summary,
+        "security": [],
+        "parameters": headers,
+        "requestBody": {"required": True, "content": content},
+        "responses": {"2XX": {"description": "Accepted; after any other response the request is repeated."}},
+    }
 
 
 def _parameter(name: str, place: str, fields: Json, *, required: bool) -> Json:

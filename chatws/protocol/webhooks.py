@@ -8,7 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chatws.protocol.entities import ConversationStatus, Message, Timestamp, User, Wire
 
-WebhookKind = Literal["message.created", "conversation.updated", "conversation.handed_off"]
+ChangeKind = Literal["conversation.updated", "conversation.handed_off"]
+WebhookKind = Literal["message.created", ChangeKind]
 
 MESSAGE_CREATED: Final = "message.created"
 CONVERSATION_UPDATED: Final = "conversation.updated"
@@ -30,15 +31,33 @@ class ConversationChange(Wire, frozen=True, kw_only=True):
     reason: str | UnsetType = UNSET
 
 
-class WebhookBody(Wire, frozen=True, kw_only=True):
-    """Body of a request; ``timestamp`` is the time of the event."""
+class MessageWebhook(Wire, frozen=True, kw_only=True):
+    """Body of a request about a new message; ``timestamp`` is the time of the event."""
 
-    type: WebhookKind
+    type: Literal["message.created"] = MESSAGE_CREATED
     timestamp: Timestamp
-    data: Message | ConversationChange
+    data: Message
 
 
-def kinds_of_change(previous: ConversationStatus, status: ConversationStatus) -> tuple[WebhookKind, ...]:
+class ConversationWebhook(Wire, frozen=True, kw_only=True):
+    """Body of a request about a change of a conversation; ``timestamp`` is the time of the event."""
+
+    type: ChangeKind
+    timestamp: Timestamp
+    data: ConversationChange
+
+
+WebhookBody = MessageWebhook | ConversationWebhook
+
+EVENTS: Final[dict[WebhookKind, tuple[str, type[WebhookBody]]]] = {
+    MESSAGE_CREATED: ("A message was stored.", MessageWebhook),
+    CONVERSATION_UPDATED: ("The status or the assignee of a conversation changed.", ConversationWebhook),
+    CONVERSATION_HANDED_OFF: ("The bot passed a conversation on to the agents.", ConversationWebhook),
+}
+"""Kinds of events, each with a sentence and the type of its body."""
+
+
+def kinds_of_change(previous: ConversationStatus, status: ConversationStatus) -> tuple[ChangeKind, ...]:
     """Return the kinds of event of a change of status or assignee, in the order in which they are sent."""
     if previous == "bot" and status in {"queued", "assigned"}:
         return CONVERSATION_HANDED_OFF, CONVERSATION_UPDATED

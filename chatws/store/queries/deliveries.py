@@ -8,9 +8,18 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, tuple_, update
 
-from chatws.protocol.entities import ConversationStatus, Message, Role, User
+from chatws.protocol.entities import ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp, new_id
-from chatws.protocol.webhooks import MAX_REASON_CHARS, ConversationChange, WebhookBody, WebhookKind, kinds_of_change
+from chatws.protocol.webhooks import (
+    MAX_REASON_CHARS,
+    MESSAGE_CREATED,
+    ConversationChange,
+    ConversationWebhook,
+    MessageWebhook,
+    WebhookBody,
+    WebhookKind,
+    kinds_of_change,
+)
 from chatws.store.queries.prepared import Prepared, Values
 from chatws.store.queries.rows import MESSAGE_COLUMNS, MessageRow, message_of
 from chatws.store.schema import conversations, messages, users, webhook_deliveries
@@ -273,13 +282,16 @@ def _row(event: NewEvent, now_ms: int) -> Values:
 def _delivery(row: Values) -> Delivery:
     key = DeliveryKey(*cast("tuple[str, int, int, WebhookKind]", row[:4]))
     event_id, attempts, created_at_ms = cast("tuple[str, int, int]", row[4:7])
-    body = WebhookBody(type=key.kind, timestamp=format_timestamp(created_at_ms), data=_content(key, row))
+    timestamp = format_timestamp(created_at_ms)
+    body: WebhookBody
+    if key.kind == MESSAGE_CREATED:
+        body = MessageWebhook(timestamp=timestamp, data=message_of(*cast("MessageRow", row[16:])))
+    else:
+        body = ConversationWebhook(type=key.kind, timestamp=timestamp, data=_change(key, row))
     return Delivery(key, event_id, attempts, body)
 
 
-def _content(key: DeliveryKey, row: Values) -> Message | ConversationChange:
-    if row[7] is None:
-        return message_of(*cast("MessageRow", row[16:]))
+def _change(key: DeliveryKey, row: Values) -> ConversationChange:
     status, previous_status, reason = cast("tuple[ConversationStatus, ConversationStatus, str | None]", row[7:10])
     customer, assignee = (cast("tuple[str, str, Role]", row[start : start + 3]) for start in (10, 13))
     return ConversationChange(

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from chatws import __version__
 from chatws.protocol.rest_spec import OPERATIONS, REST_COMMANDS
 from chatws.server.rest import ROUTES
+from chatws.settings import Settings
 from chatws.store import Unavailable
 from tests.server.conftest import StartChat
 from tests.server.rest.support import code_of, fetch, new_session
@@ -171,6 +172,17 @@ async def test_openapi_body_excludes_fields_of_the_path(chat: RunningChat) -> No
     assert schema["required"] == ["content"]
     history = document["paths"]["/api/conversations/{conversationId}/messages"]["get"]
     assert {one["name"] for one in history["parameters"] if one["in"] == "query"} == {"beforeSeq", "afterSeq", "limit"}
+
+
+async def test_openapi_describes_the_requests_to_the_webhook(chat: RunningChat) -> None:
+    _, document = await chat.get("/openapi.json")
+    webhooks = {kind: item["post"] for kind, item in document["webhooks"].items()}
+    assert set(webhooks) == set(Settings().webhook_events)
+    for kind, request in webhooks.items():
+        schema = request["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert kind in str(document["components"]["schemas"][schema]["properties"]["type"])
+        headers = {one["name"] for one in request["parameters"]}
+        assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
 
 
 def test_every_rest_command_has_a_route() -> None:
