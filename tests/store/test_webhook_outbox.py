@@ -205,6 +205,37 @@ async def test_two_servers_never_claim_the_same_conversation(lasting_url: str) -
         await store.close()
 
 
+async def test_two_servers_send_a_backlog_in_order_without_repetitions(lasting_url: str) -> None:
+    if lasting_url.startswith("sqlite"):
+        pytest.skip("one server only")
+    stores = [make_store(lasting_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+    for store in stores:
+        await store.open()
+    rooms = [f"room-{number}" for number in range(24)]
+    for room in rooms:
+        await stores[0].create_conversation(room, ANN, "queued")
+    await asyncio.gather(*(stores[0].append(Draft(room, ANN, "hello")) for _ in range(22) for room in rooms))
+    sent: list[tuple[str, int]] = []
+
+    async def send(store: Store, run: list[Delivery]) -> None:
+        for delivery in run:
+            sent.append((delivery.key.conversation_id, delivery.key.seq))
+            await store.outbox.complete(delivery.key, ends_run=delivery is run[-1])
+
+    async def work(store: Store) -> None:
+        while len(sent) < 22 * len(rooms):
+            claimed = await store.outbox.claim(4, 60_000)
+            await asyncio.gather(*(send(store, run) for run in claimed.runs))
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(work(store) for store in stores for _ in range(2)))
+    assert {room: [seq for name, seq in sent if name == room] for room in rooms} == {
+        room: list(range(1, 23)) for room in rooms
+    }
+    for store in stores:
+        await store.close()
+
+
 async def test_claims_of_a_killed_server_end_at_the_next_start_on_sqlite_only(
     lasting_url: str, clock: StoreClock
 ) -> None:

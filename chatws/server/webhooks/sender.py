@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -71,15 +73,24 @@ class WebhookSender:
         self._metrics = metrics
         self._logger = RateLimitedLogger(_log, clock.monotonic)
         self._woken = asyncio.Event()
-        self._runs: dict[asyncio.Task[None], str] = {}
+        self._runs: dict[asyncio.Task[bool], str] = {}
         """Conversations whose events are being sent, by task."""
-        self._loops: list[asyncio.Task[None]] = []
+        self._sending: asyncio.Task[None] | None = None
+        """Task that claims events, once started."""
+        self._is_recovered = False
+        self._is_more_due = False
+        """Whether the last claim left events that are due."""
+        self._periodic: list[asyncio.Task[None]] = []
         self._is_closing = False
 
     def start(self) -> None:
         """Start sending; called when the store is open."""
-        loops = (self._send_due(), self._expire_old(), self._measure_age())
-        self._loops = [asyncio.create_task(loop) for loop in loops]
+        self._sending = asyncio.create_task(self._send_due())
+        # Expiry waits first, so that events stored before a long stop of the server are attempted.
+        expiry = self._repeat(self._expire_old, min(EXPIRY_PERIOD_S, self._options.max_age_s))
+        self._periodic = [
+            asyncio.create_task(loop) for loop in (expiry, self._repeat(self._measure_age, MEASURE_PERIOD_S))
+        ]
 
     def wake(self) -> None:
         """Look for new events at once."""
@@ -88,9 +99,11 @@ class WebhookSender:
     async def close(self) -> None:
         """Finish the requests under way, or cancel them; end their claims, so that another server can go on at once."""
         self._is_closing = True
-        await _cancel(self._loops)
-        if self._runs:
-            await asyncio.wait(self._runs, timeout=CLOSE_S)
+        self._woken.set()
+        await _cancel(self._periodic)
+        if self._sending is not None:
+            await asyncio.wait([self._sending, *self._runs], timeout=CLOSE_S)
+            await _cancel([self._sending])
         conversation_ids = list(self._runs.values())
         await _cancel(list(self._runs))
         with suppress(StoreError):
@@ -99,59 +112,50 @@ class WebhookSender:
         await self._endpoint.close()
 
     async def _send_due(self) -> None:
-        is_recovered = False
-        while True:
+        while not self._is_closing:
             self._woken.clear()
-            try:
-                if not is_recovered:
-                    await self._outbox.recover()
-                    is_recovered = True
-                is_complete = await self._start_runs()
-            except StoreError as problem:
-                self._logger.write(logging.WARNING, "webhook_store_failed", error=str(problem))
+            if not await self._try(self._start_runs):
                 await asyncio.sleep(POLL_S)
+            elif self._is_more_due and len(self._runs) < MAX_CONVERSATIONS:
                 continue
-            if not is_complete and len(self._runs) < MAX_CONVERSATIONS:
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._woken.wait()
 
-    async def _start_runs(self) -> bool:
-        """Claim events for the free places; return whether no other event is due."""
+    async def _start_runs(self) -> None:
+        """Claim events for the free places; first end the claims of an earlier process."""
+        if not self._is_recovered:
+            await self._outbox.recover()
+            self._is_recovered = True
         free = MAX_CONVERSATIONS - len(self._runs)
         if free == 0:
-            return False
+            return
         claimed_at = self._clock.monotonic()
         claimed = await self._outbox.claim(free, self._lease_ms)
         for run in claimed.runs:
-            task = asyncio.create_task(self._send_run(run, claimed_at + RUN_S))
+            work = functools.partial(self._send_run, run, claimed_at + RUN_S)
+            task = asyncio.create_task(self._try(work))
             self._runs[task] = run[0].key.conversation_id
             task.add_done_callback(self._end_run)
-        return claimed.is_complete
+        self._is_more_due = not claimed.is_complete
 
-    def _end_run(self, task: asyncio.Task[None]) -> None:
+    def _end_run(self, task: asyncio.Task[bool]) -> None:
         del self._runs[task]
         self._woken.set()
 
     async def _send_run(self, run: list[Delivery], ends_at: float) -> None:
         """Send events in order until one fails, or until the end of the time in which requests may begin."""
-        conversation_id = run[0].key.conversation_id
-        try:
-            for delivery in run:
-                if self._is_closing or self._clock.monotonic() > ends_at:
-                    await self._outbox.release(conversation_id)
-                    return
-                attempt = await self._attempt(delivery)
-                if attempt.outcome != "delivered":
-                    await self._outbox.postpone(delivery.key, round(_retry_delay_s(delivery, attempt) * 1000))
-                    return
-                await self._outbox.complete(delivery.key, ends_run=delivery is run[-1])
-        except StoreError as problem:
-            # The claim ends by itself; an event that was sent is then sent again.
-            self._logger.write(logging.WARNING, "webhook_store_failed", error=str(problem))
-        except Exception as problem:  # noqa: BLE001  a bug must not end the sender
-            self._logger.write(logging.ERROR, "webhook_crashed", problem=problem)
+        for delivery in run:
+            if self._is_closing or self._clock.monotonic() > ends_at:
+                await self._outbox.release(delivery.key.conversation_id)
+                return
+            attempt = await self._attempt(delivery)
+            if attempt.outcome != "delivered":
+                await self._outbox.postpone(delivery.key, round(_retry_delay_s(delivery, attempt) * 1000))
+                return
+            # If the store fails here, the claim ends by itself, and the event is sent again.
+            await self._outbox.complete(delivery.key, ends_run=delivery is run[-1])
 
     async def _attempt(self, delivery: Delivery) -> Attempt:
         body = msgspec.json.encode(delivery.body)
@@ -170,25 +174,32 @@ class WebhookSender:
         return attempt
 
     async def _expire_old(self) -> None:
-        """Delete events that are too old.
-
-        It waits first, so that events stored before a long stop of the server are attempted.
-        """
-        while True:
-            await asyncio.sleep(min(EXPIRY_PERIOD_S, self._options.max_age_s))
-            with suppress(StoreError):
-                while count := await self._outbox.expire(round(self._options.max_age_s * 1000)):
-                    self._metrics.webhook_given_up.inc(count)
-                    _log.error("webhook_given_up", extra={"keys": {"events": count}})
+        while count := await self._outbox.expire(round(self._options.max_age_s * 1000)):
+            self._metrics.webhook_given_up.inc(count)
+            _log.error("webhook_given_up", extra={"keys": {"events": count}})
 
     async def _measure_age(self) -> None:
+        self._metrics.webhook_oldest.set(await self._outbox.oldest_age_ms() / 1000)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], period_s: float) -> None:
         while True:
-            with suppress(StoreError):
-                self._metrics.webhook_oldest.set(await self._outbox.oldest_age_ms() / 1000)
-            await asyncio.sleep(MEASURE_PERIOD_S)
+            await asyncio.sleep(period_s)
+            await self._try(work)
+
+    async def _try(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Run work and log its failure; return whether it succeeded."""
+        try:
+            await work()
+        except StoreError as problem:
+            self._logger.write(logging.WARNING, "webhook_store_failed", error=str(problem))
+            return False
+        except Exception as problem:  # noqa: BLE001  a bug must not end the sender
+            self._logger.write(logging.ERROR, "webhook_crashed", problem=problem)
+            return False
+        return True
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

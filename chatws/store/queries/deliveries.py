@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, tuple_, update
 
 from chatws.protocol.entities import ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp, new_id
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 500
 """Limit of the rows that one transaction looks at; it blocks the other writes of SQLite."""
+
+CLAIM_LOCK = 0x63_68_77_68
+"""Key of the advisory lock that serializes the claims of several servers on PostgreSQL.
+
+Two claims would lock rows of the same conversations in different orders, and could wait for each other.
+"""
 
 RUN_EVENTS = 20
 """Maximum number of events of one conversation that are claimed together."""
@@ -101,6 +107,7 @@ _is_blocked = (
     .exists()
 )
 _INSERT = Prepared(insert(webhook_deliveries), [column.name for column in webhook_deliveries.columns])
+_LOCK_CLAIMS = select(func.pg_advisory_xact_lock(bindparam("key", CLAIM_LOCK, BigInteger)))
 _CANDIDATES = Prepared(
     select(*_KEY_COLUMNS, _is_blocked.label("is_blocked"))
     .where(_table.due_at_ms <= bindparam("now_ms"))
@@ -211,6 +218,8 @@ def claim(connection: Connection, *, conversation_limit: int, now_ms: int, lease
 
     A conversation is due if its first event is: a later one is never sent before it.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK_CLAIMS)
     candidates = _CANDIDATES.fetch(connection, (now_ms,))
     first_ids = [str(row[0]) for row in candidates if not row[-1]]
     claimed_ids = first_ids[:conversation_limit]
