@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chatws.client.core import effects
-from chatws.client.core.connection import RETURNING, USER_REASON, ConnectionPhase
+from chatws.client.core.connection import USER_REASON, ConnectionPhase
 from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
 from chatws.client.core.session_driver import SessionDriver
@@ -244,10 +244,8 @@ class AsyncioDriver(SessionDriver):
         if isinstance(credentials, effects.ConnectionEnd):
             return credentials
         self._expires_as_token = "token" in credentials
-        if self.session.connection.user is not None:
-            credentials = {**credentials, "pid": RETURNING}
         self._transport = SocketIOTransport(self._url, self._options, self._tls, self)
-        return await self._transport.run(credentials)
+        return await self._transport.run(self.session.connection.connect_auth(credentials))
 
     async def _wait(self, delay_s: float) -> None:
         self._retry_now.clear()

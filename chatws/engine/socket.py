@@ -92,7 +92,8 @@ class Socket(Generic[DataT]):
         self.namespace = namespace
         """The ``Namespace`` that the client connected to."""
         self.pid: str | None = None
-        """Set in ``on_connect`` to mark reconnects: the official client presents it in its next CONNECT."""
+        """Set in ``on_connect``: the official client presents it in its next CONNECT, and sets ``recovered`` if the
+        response then contains the same one."""
         self.connected = False
         self.data: DataT = cast("Any", None)
         """For the program's own use; None until it is set."""
@@ -192,6 +193,10 @@ class Socket(Generic[DataT]):
     def close_transport(self, code: int = CloseCode.RESTART) -> None:
         """Close the transport without DISCONNECT: the client reconnects automatically."""
         self._session.close(DisconnectReason.FORCED_CLOSE, code)
+
+    def allow_burst(self, size: int) -> None:
+        """Raise the limit of the write buffer by ``size`` until it is empty: the client requested these bytes."""
+        self._session.transport.add_allowance(size)
 
     def deliver(self, chunk: bytes) -> None:
         """Send encoded frames."""

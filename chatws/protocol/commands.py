@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -22,9 +22,15 @@ class Authenticate(Wire, frozen=True, kw_only=True):
 
 
 class ConnectAuth(Authenticate, frozen=True, kw_only=True):
-    """Payload of CONNECT: credentials, and the ``pid`` of the client's previous connection if it reconnects."""
+    """Payload of CONNECT: credentials, and the ``pid`` of the client's previous connection if it reconnects.
+
+    ``offset`` is the last ``recovery_offset`` of that connection. A client that catches up by itself sets ``recovery``
+    to ``off`` and receives no offsets.
+    """
 
     pid: str | UnsetType = UNSET
+    offset: str | UnsetType = UNSET
+    recovery: Literal["on", "off"] = "on"
 
 
 class RefreshToken(Wire, frozen=True, kw_only=True):

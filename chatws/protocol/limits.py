@@ -19,6 +19,13 @@ PAGE_BYTES = 128 * 1024
 HISTORY_LIMIT = 100
 HISTORY_DEFAULT = 50
 
+MAX_RECOVERED_CONVERSATIONS = 20
+"""Joined conversations up to which a connection can be recovered; each adds about 40 bytes to every offset."""
+
+MAX_RECOVERED_MESSAGES = 1_000
+MAX_RECOVERED_BYTES = 512 * 1024
+"""Limits of the missed messages that a recovery sends."""
+
 MAX_NOTES = 200
 """Number of notes of a conversation that ``list_notes`` returns, the newest."""
 

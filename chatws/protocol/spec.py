@@ -203,6 +203,9 @@ EVENTS: dict[str, EventSpec] = {
         EventSpec("conversation_updated", events.ConversationUpdated, "A conversation changed."),
         EventSpec("note_added", Note, "For agents who joined the conversation: an agent added a note."),
         EventSpec("bot_notice", events.BotNotice, "For inboxes: the bot failed, or handed off a conversation."),
+        EventSpec(
+            "recovery_offset", str, "Positions that Socket.IO's connection state recovery presents after a reconnect."
+        ),
         EventSpec("positions", events.Positions, "Heads of the joined conversations, every 30 s."),
         EventSpec("auth_expiring", events.AuthExpiring, "The token expires within a minute."),
         EventSpec("server_draining", events.ServerDraining, "The server is shutting down."),

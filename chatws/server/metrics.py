@@ -105,6 +105,8 @@ class Metrics:
         self.webhook_oldest = Gauge(
             "chatws_webhook_oldest_seconds", "Age of the oldest event to send.", registry=self.registry
         )
+        recoveries = self._counter("chatws_recoveries_total", "Reconnections with an offset, by outcome.", "outcome")
+        self.recoveries = {outcome: recoveries.labels(outcome) for outcome in ("recovered", "refused")}
         self.loop_lag = self._histogram("chatws_loop_lag_seconds", "Delay of a timer of the event loop.")
 
     def request(self, event: str, outcome: str, seconds: float) -> None:

@@ -13,7 +13,7 @@ from chatws.protocol.entities import Id, Message, Role, User, Wire
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.spec import EVENTS
 from chatws.server.bot.dispatcher import BOT
-from chatws.server.connections.lifecycle import user_room
+from chatws.server.connections.lifecycle import emit_to_user
 from chatws.server.services import Services
 from chatws.store.interface import Draft
 from chatws.wire.socketio import RESERVED_EVENTS
@@ -77,7 +77,7 @@ class WebSocketService:
             raise ValueError(event)
         sockets = self._services.registry.sockets_of(user_id)
         args = () if payload is UNSET else (payload,)
-        self._services.namespace.to(user_room(user_id)).emit(event, *args)
+        emit_to_user(self._services, user_id, event, *args)
         encoded = payload if payload is UNSET else msgspec.Raw(msgspec.json.encode(payload))
         self._services.cluster.publish_user_event(user_id, event, encoded)
         return len(sockets)

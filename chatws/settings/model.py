@@ -64,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls_cert: Annotated[Path | None, _help("PEM certificate chain; enables https and wss.")] = None
     tls_key: Annotated[Path | None, _help("PEM private key of the certificate.")] = None
 
+    recovery: Annotated[
+        Literal["on", "off"], _help("Connection state recovery for clients that restore no conversations themselves.")
+    ] = "on"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _help("Least severe level logged.")] = "info"
     log_format: Annotated[Literal["text", "json"], _help("Human-readable lines or one JSON object per line.")] = "text"
     metrics: Annotated[

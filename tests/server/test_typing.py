@@ -115,7 +115,7 @@ async def test_message_comes_before_the_end_of_its_typing(chat: RunningChat) -> 
     await agent.call("typing_start", "conv-1")
     await agent.call("send_message", {"conversationId": "conv-1", "content": "done"})
     await customer.settle()
-    names = [name for name, _ in customer.events if name != "conversation_updated"]
+    names = [name for name, _ in customer.events if name in {"typing_indicator", "message_received"}]
     assert names == ["typing_indicator", "message_received", "typing_indicator"]
 
 

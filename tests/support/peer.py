@@ -14,6 +14,7 @@ from chatws.wire.client_packets import (
     PONG_PACKET,
     AckReceived,
     EventReceived,
+    NamespaceConnected,
     NamespaceDisconnected,
     NamespaceRefused,
     PingReceived,
@@ -58,6 +59,8 @@ class Peer:
         """Every event received so far, in order; ``expect`` removes the one that it returns."""
         self.disconnected = False
         """Whether the server sent DISCONNECT."""
+        self.accepted: Payload = None
+        """Payload of the reply to CONNECT."""
         self.close_code: int | None = None
         self.ended = asyncio.Event()
         self.paused = asyncio.Event()
@@ -83,6 +86,8 @@ class Peer:
         if isinstance(reply, NamespaceRefused):
             await peer.close()
             raise PeerRefused(json.loads(reply.raw_json))
+        assert isinstance(reply, NamespaceConnected)
+        peer.accepted = json.loads(reply.raw_json)
         peer._reader = asyncio.create_task(peer._read())
         return peer
 

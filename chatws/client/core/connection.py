@@ -13,6 +13,7 @@ from chatws.client.errors import CannotConnect, ClientError, Disconnected, Reque
 from chatws.protocol.errors import ERRORS, ErrorCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
     from chatws.protocol.events import Authenticated, Failed
@@ -28,7 +29,7 @@ DRAIN_TIMEOUT_S = 15.0
 
 USER_REASON = "client disconnect"
 
-RETURNING = "returning"
+_RETURNING = "returning"
 """``pid`` in CONNECT of a client that was connected before; the server counts its reconnects."""
 
 
@@ -77,6 +78,11 @@ class ConnectionLifecycle:
     def is_up(self) -> bool:
         """Whether requests may be sent."""
         return self.phase is _UP and self.drain_after_s is None
+
+    def connect_auth(self, credentials: Mapping[str, str]) -> dict[str, str]:
+        """Return the payload of CONNECT; the session catches up by itself, so it needs no connection state recovery."""
+        auth = {**credentials, "recovery": "off"}
+        return auth if self.user is None else {**auth, "pid": _RETURNING}
 
     def start(self) -> list[Effect]:
         """Start connecting."""

@@ -9,7 +9,7 @@ import msgspec
 from gevent import get_hub
 
 from chatws.client.core import effects
-from chatws.client.core.connection import RETURNING, USER_REASON, ConnectionPhase
+from chatws.client.core.connection import USER_REASON, ConnectionPhase
 from chatws.client.core.event_names import Command, Event
 from chatws.client.core.refusals import unreadable_reply
 from chatws.client.core.session import ChatSession, SessionOptions
@@ -344,8 +344,8 @@ class GeventDriver(SessionDriver):
         endpoint, auth = self._endpoint, self._credentials()
         if self.legacy is not None:
             endpoint, auth = self.legacy.connect(endpoint, auth)
-        elif self.session.connection.user is not None:
-            auth = {**auth, "pid": RETURNING}
+        else:
+            auth = self.session.connection.connect_auth(auth)
         if self._transport is TransportChoice.WEBSOCKET:
             return WebSocketConnection(endpoint, auth, self, self._timeout_s)
         upgrades = self._transport is TransportChoice.UPGRADE

@@ -88,7 +88,7 @@ class ClusterReceiver:
                 services.namespace.to(notes_room(note.conversation_id)).emit("note_added", note)
             case UserEvent():
                 args = () if notification.payload is UNSET else (notification.payload,)
-                services.namespace.to(lifecycle.user_room(notification.user_id)).emit(notification.name, *args)
+                lifecycle.emit_to_user(services, notification.user_id, notification.name, *args)
             case Revoked():
                 self._periodic.close_revoked(notification.user_id)
             case Kicked():

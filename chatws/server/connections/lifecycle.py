@@ -26,6 +26,17 @@ def user_room(user_id: str) -> str:
     return f"user:{user_id}"
 
 
+def emit_to_user(services: Services, user_id: str, event: str, *args: object) -> None:
+    """Emit an event to every connection of a user to this server.
+
+    The offset follows: clients take a last argument that is a string for their offset.
+    """
+    services.namespace.to(user_room(user_id)).emit(event, *args)
+    for connection in services.registry.of_user(user_id):
+        if connection.joined:
+            services.hub.emit_offset(connection)
+
+
 async def identify(
     services: Services, address: str, credentials: Authenticate, *, accepts_service: bool = False
 ) -> Identity:

@@ -52,6 +52,7 @@ class Connection:
         "is_return",
         "joined",
         "rate_limiter",
+        "receives_offsets",
         "slot",
         "socket",
         "tracers",
@@ -65,6 +66,8 @@ class Connection:
         """Number that selects the time in each period at which the socket receives ``positions``."""
         self.is_return = False
         """Whether the client had a connection before, on any server."""
+        self.receives_offsets = False
+        """Whether the client receives its positions, so that its next connection can be recovered."""
         self.identity: Identity | None = None
         """Set when the credentials were accepted."""
         self.joined: dict[str, None] = {}

@@ -13,6 +13,7 @@ from chatws.protocol.commands import ConnectAuth
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.responses import Refused
 from chatws.server.connections import lifecycle
+from chatws.server.connections.recovery import recover
 from chatws.server.connections.registry import Connection
 from chatws.server.requests.context import RequestContext
 from chatws.server.requests.pipeline import Pipeline, translate
@@ -57,12 +58,23 @@ class SocketAdapter:
                 socket.hold_admission()
                 return
             identity = await lifecycle.identify(services, socket.handshake.address, credentials)
+            connection.receives_offsets = credentials.recovery == services.settings.recovery == "on"
             async with services.presence.expecting(identity.user_id):
                 lifecycle.admit(services, connection, identity)
+            if connection.receives_offsets:
+                await self._recover(connection, credentials)
             if services.tracing.is_on:
                 services.tracing.observe(connection)
         except Exception as problem:  # noqa: BLE001  every failure becomes an error of the contract
             raise self._refuse(socket, problem) from None
+
+    async def _recover(self, connection: Connection, credentials: ConnectAuth) -> None:
+        try:
+            await recover(self._services, connection, credentials)
+        except BaseException:
+            # The engine does not report the end of a socket that it refuses.
+            lifecycle.disconnected(self._services, connection, "refused")
+            raise
 
     def _refuse(self, socket: Socket, problem: Exception) -> ConnectRefused:
         error = translate(problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -13,6 +13,7 @@ from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
 from chatws.server.cluster.publisher import ClusterPublisher
 from chatws.server.connections.registry import Connection
+from chatws.server.conversations.recovery_offset import NO_RECOVERY, encode_offset
 from chatws.server.conversations.typing import ConversationTyping
 from chatws.server.metrics import Metrics
 from chatws.store.interface import NotFound, Store, Unavailable
@@ -39,6 +40,7 @@ class HostedConversation:
         "conversation",
         "delivered",
         "last_message",
+        "offset_members",
         "pending",
         "repair",
         "room",
@@ -62,6 +64,8 @@ class HostedConversation:
         self.delivered = conversation.head_seq
         """``seq`` of the last message delivered to the room."""
         self.last_message = conversation.last_message
+        self.offset_members: set[Connection] = set()
+        """Members that receive their offset after each message."""
         self.pending: dict[int, Message] = {}
         """Messages after a gap, by ``seq``."""
         self.repair: asyncio.Task[None] | None = None
@@ -136,6 +140,8 @@ class Hub:
         if connection.is_agent:
             connection.socket.join(notes_room(conversation_id))
         connection.joined[conversation_id] = None
+        if connection.receives_offsets:
+            hosted.offset_members.add(connection)
         return hosted
 
     def _host(self, conversation: Conversation) -> HostedConversation:
@@ -173,8 +179,13 @@ class Hub:
         room = room_name(conversation_id)
         connection.socket.leave(room)
         connection.socket.leave(notes_room(conversation_id))
-        if self._namespace.room_size(room) or (hosted := self._hosted.pop(conversation_id, None)) is None:
+        hosted = self._hosted.get(conversation_id)
+        if hosted is None:
             return False
+        hosted.offset_members.discard(connection)
+        if self._namespace.room_size(room):
+            return False
+        del self._hosted[conversation_id]
         hosted.typing.close()
         self._cluster.unsubscribe_conversation(conversation_id)
         if hosted.repair is not None:
@@ -206,6 +217,41 @@ class Hub:
         hosted.delivered = message.seq
         hosted.last_message = message
         hosted.broadcast.emit("message_received", message)
+        if hosted.offset_members:
+            self._emit_offsets(hosted)
+
+    def _emit_offsets(self, hosted: HostedConversation) -> None:
+        """Send offsets, in the same write as the message before; members of one conversation only share the frame."""
+        shared: bytes | None = None
+        for connection in hosted.offset_members:
+            if len(connection.joined) > 1:
+                self.emit_offset(connection)
+                continue
+            if shared is None:
+                offset = encode_offset([(hosted.conversation.conversation_id, hosted.delivered)])
+                shared = self._namespace.codec.event("recovery_offset", (offset,))
+            connection.socket.deliver(shared)
+
+    def emit_offset(self, connection: Connection) -> None:
+        """Send a client its positions: it has received each of its conversations as far as this server delivered it."""
+        if connection.receives_offsets:
+            positions = [(hosted.conversation.conversation_id, hosted.delivered) for hosted in self._joined(connection)]
+            connection.socket.emit("recovery_offset", encode_offset(positions))
+
+    def withdraw_offsets(self, connection: Connection) -> None:
+        """Send no further offsets and void the last one: the client depends on more than recovery can restore."""
+        if connection.receives_offsets:
+            connection.receives_offsets = False
+            for hosted in self._joined(connection):
+                hosted.offset_members.discard(connection)
+            if connection.joined:
+                connection.socket.emit("recovery_offset", NO_RECOVERY)
+
+    def _joined(self, connection: Connection) -> Iterator[HostedConversation]:
+        """Yield a connection's conversations; one that ended while it connected may no longer be hosted."""
+        for conversation_id in connection.joined:
+            if (hosted := self._hosted.get(conversation_id)) is not None:
+                yield hosted
 
     async def _repair(self, hosted: HostedConversation) -> None:
         try:

@@ -26,6 +26,7 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     assert connection is not None
     status = None if payload.status is UNSET else payload.status
     assignee_id = None if payload.assignee is UNSET else payload.assignee
+    services.hub.withdraw_offsets(connection)  # changes of an inbox cannot be sent again
     services.inbox.subscribe(connection, InboxFilter(status, assignee_id))
     await services.inbox.wait_subscribed()
     wanted = ConversationFilter(status=status, assignee_id=assignee_id, limit=FIRST_PAGE, include_unwritten=False)

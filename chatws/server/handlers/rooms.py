@@ -54,6 +54,8 @@ async def join_conversation(
         raise ChatError(ErrorCode.NOT_JOINED, "The connection has ended.")
     was_joined = conversation.conversation_id in connection.joined
     was_member = services.membership.is_member(connection.user_id, conversation.conversation_id)
+    if not isinstance(payload, str):
+        services.hub.withdraw_offsets(connection)  # the client restores its position itself
     hosted = services.hub.enter(connection, conversation)
     try:
         await services.hub.wait_subscribed(hosted)
@@ -61,7 +63,9 @@ async def join_conversation(
     except BaseException:
         if not was_joined:
             services.membership.leave_room(connection, conversation.conversation_id)
+            services.hub.emit_offset(connection)
         raise
+    services.hub.emit_offset(connection)
     connection.socket.emit("joined_conversation", JoinedConversation(conversation_id=conversation.conversation_id))
     if not was_member:
         services.presence.joined(connection.user_id, conversation.conversation_id)
@@ -110,5 +114,6 @@ async def leave_conversation(
     services.membership.leave(connection, conversation.conversation_id)
     if not services.membership.is_member(connection.user_id, conversation.conversation_id):
         services.presence.left(connection.user_id, conversation.conversation_id)
+    services.hub.emit_offset(connection)
     connection.socket.emit("left_conversation", LeftConversation(conversation_id=conversation.conversation_id))
     return Ok()

@@ -100,7 +100,7 @@ export class Connection {
     this.failure = null;
     this.#socket = this.#options.io(this.#options.url, {
       ...this.#options.socketOptions,
-      auth: (/** @type {(auth: object) => void} */ callback) => callback(this.#options.auth()),
+      auth: (/** @type {(auth: object) => void} */ callback) => callback({ ...this.#options.auth(), recovery: "off" }),
       autoConnect: false,
       forceNew: true,
       reconnection: false,

@@ -492,6 +492,8 @@ export interface ServerToClientEvents {
   note_added: (payload: Note) => void;
   /** For inboxes: the bot failed, or handed off a conversation. */
   bot_notice: (payload: BotNotice) => void;
+  /** Positions that Socket.IO's connection state recovery presents after a reconnect. */
+  recovery_offset: (payload: string) => void;
   /** Heads of the joined conversations, every 30 s. */
   positions: (payload: Record<string, number>) => void;
   /** The token expires within a minute. */

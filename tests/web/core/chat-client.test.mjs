@@ -162,7 +162,7 @@ test("an expired token is renewed and the new one used to connect", async () => 
   const { client } = await connected({ auth: () => ({ token }), renewToken: async () => (token = "new") });
   await server.advance(1_000);
   assert.equal(client.state, "connected");
-  assert.deepEqual(server.socket.auth, { token: "new" });
+  assert.deepEqual(server.socket.auth, { token: "new", recovery: "off" });
 });
 
 test("auth_expiring renews the token on the open connection", async () => {
