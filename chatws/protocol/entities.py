@@ -92,6 +92,18 @@ class CannedReply(Wire, frozen=True, kw_only=True):
     content: str
 
 
+class InboxEntry(Wire, frozen=True, kw_only=True):
+    """Unread messages of a conversation for one agent, and the time since which its customer waits for a reply.
+
+    ``unread`` counts the messages after the agent's read mark, without the agent's own, among the newest 100.
+    ``waitingSince`` is the time of the customer's first message after the last one of an agent or the bot.
+    """
+
+    conversation_id: str
+    unread: int
+    waiting_since: Timestamp | UnsetType = UNSET
+
+
 class Presence(Wire, frozen=True, kw_only=True):
     """Presence status of a user; ``timestamp`` is the time of the last change."""
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from chatws.protocol.entities import (
     CannedReply,
     Conversation,
+    InboxEntry,
     Message,
     Note,
     Presence,
@@ -80,10 +81,14 @@ class HistoryAck(Ok, frozen=True, kw_only=True):
 
 
 class InboxAck(Ok, frozen=True, kw_only=True):
-    """The subscribed conversations, and the presence of their users."""
+    """The subscribed conversations, and the presence of their users.
+
+    ``entries`` omits conversations without unread messages whose customer does not wait.
+    """
 
     conversations: list[Conversation]
     presence: list[Presence]
+    entries: list[InboxEntry] | UnsetType = UNSET
 
 
 class ConversationAck(Ok, frozen=True, kw_only=True):
@@ -117,10 +122,11 @@ class MarkAck(Ok, frozen=True, kw_only=True):
 
 
 class ConversationList(Ok, frozen=True, kw_only=True):
-    """REST: a page of conversations, and the ``cursor`` of the next page."""
+    """REST: a page of conversations, and the ``cursor`` of the next one; for agents with ``entries`` as in an inbox."""
 
     conversations: list[Conversation]
     cursor: str | None
+    entries: list[InboxEntry] | UnsetType = UNSET
 
 
 class LoginAck(Ok, frozen=True, kw_only=True):

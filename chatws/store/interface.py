@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from chatws.protocol.entities import Conversation, ConversationStatus, Message, Note, ReadMark, User
+from chatws.protocol.entities import Conversation, ConversationStatus, InboxEntry, Message, Note, ReadMark, User
 from chatws.store.errors import (
     AlreadyExists,
     AlreadyRunning,
@@ -374,4 +374,8 @@ class Store(Protocol):
 
     async def read_marks(self, conversation_id: str) -> list[ReadMark]:
         """Return the read marks of a conversation, ordered by user id."""
+        ...
+
+    async def inbox_entries(self, conversation_ids: Sequence[str], user_id: str) -> list[InboxEntry]:
+        """Return an agent's unread messages and waiting customers in these conversations; others are omitted."""
         ...

@@ -230,3 +230,14 @@ async def test_no_change_is_lost_between_the_list_and_the_updates(start_chat: St
     await follower.settle()
     shown = {event["conversation"]["conversationId"] for event in follower.seen("conversation_updated")}
     assert shown | set(listed) >= {f"conv-{n}" for n in range(11)}
+
+
+async def test_reply_contains_unread_messages_and_waiting_customers(chat: RunningChat) -> None:
+    await fill(chat, 3)
+    agent, _ = await follow(chat)
+    await agent.call("join_conversation", "conv-1")
+    await agent.call("mark_read", {"conversationId": "conv-1", "seq": 1})
+    (entry,) = (await agent.call("subscribe_inbox"))["entries"]
+    assert (entry["conversationId"], entry["unread"], "waitingSince" in entry) == ("conv-1", 2, True)
+    _, page = await chat.get("/api/conversations", headers=bearer(chat.token("follower")))
+    assert page["entries"] == [entry]

@@ -9,7 +9,7 @@ import pytest
 
 from chatws.protocol.webhooks import WebhookKind
 from chatws.store import Draft, Store
-from chatws.store.queries import append, conversations, deliveries, messages, notes, read_marks, sessions
+from chatws.store.queries import append, conversations, deliveries, inbox, messages, notes, read_marks, sessions
 from chatws.store.sqlite import make_engine
 from tests.store.support import AGENT, ANN, BEN, START_MS, new_conversation
 
@@ -51,6 +51,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "add note": lambda connection: notes.add(connection, "note", "room", AGENT, "text", now_ms=START_MS),
     "notes": lambda connection: notes.newest(connection, "room"),
     "mark read": lambda connection: read_marks.move(connection, "room", "ann", 1),
+    "inbox entries": lambda connection: inbox.entries(connection, ["room", "other"], "agent"),
     "session": lambda connection: sessions.find(connection, "secret"),
     "new session": lambda connection: sessions.create(connection, "new", BEN, 1, "other", "queued", START_MS),
     "touch session": lambda connection: sessions.touch(connection, "secret", 1),

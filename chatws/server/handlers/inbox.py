@@ -34,8 +34,11 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
     services.inbox.mark_shown(conversations)
     customers = [conversation.customer.user_id for conversation in conversations]
     await services.presence.look_up_agents()
+    ids = [conversation.conversation_id for conversation in conversations]
     return InboxAck(
-        conversations=conversations, presence=await services.presence.of_all(customers + services.presence.agents())
+        conversations=conversations,
+        presence=await services.presence.of_all(customers + services.presence.agents()),
+        entries=await services.store.inbox_entries(ids, context.user.user_id),
     )
 
 

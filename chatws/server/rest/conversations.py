@@ -31,7 +31,10 @@ async def list_conversations(
         include_unwritten=is_customer,
     )
     conversations, cursor = await services.store.conversations(filter_)
-    return ConversationList(conversations=conversations, cursor=cursor)
+    ids = [conversation.conversation_id for conversation in conversations]
+    is_agent = context.user.role == "admin"
+    entries = await services.store.inbox_entries(ids, context.user.user_id) if is_agent else UNSET
+    return ConversationList(conversations=conversations, cursor=cursor, entries=entries)
 
 
 async def may_start(services: Services, context: RequestContext, payload: StartConversation) -> User:

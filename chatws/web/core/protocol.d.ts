@@ -165,11 +165,19 @@ export interface SubscribeInbox {
   assignee?: string;
 }
 
-/** The subscribed conversations, and the presence of their users. */
+/** The subscribed conversations, and the presence of their users. `entries` omits conversations without unread messages whose customer does not wait. */
 export interface InboxAck {
   success: true;
   conversations: Conversation[];
   presence: Presence[];
+  entries?: InboxEntry[];
+}
+
+/** Unread messages of a conversation for one agent, and the time since which its customer waits for a reply. `unread` counts the messages after the agent's read mark, without the agent's own, among the newest 100. `waitingSince` is the time of the customer's first message after the last one of an agent or the bot. */
+export interface InboxEntry {
+  conversationId: string;
+  unread: number;
+  waitingSince?: string;
 }
 
 /** Claim, release, resolve, reopen, or assign to the bot; `version` is the one that the agent has seen. */
@@ -277,11 +285,12 @@ export interface ListConversations {
   limit?: number;
 }
 
-/** REST: a page of conversations, and the `cursor` of the next page. */
+/** REST: a page of conversations, and the `cursor` of the next one; for agents with `entries` as in an inbox. */
 export interface ConversationList {
   success: true;
   conversations: Conversation[];
   cursor: string | null;
+  entries?: InboxEntry[];
 }
 
 /** REST: a conversation that an agent starts with a customer. */
