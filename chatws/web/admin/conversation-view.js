@@ -1,61 +1,76 @@
-/** View of the open conversation with its messages and actions. */
+/** View of the open conversation: header, messages, notes and input. */
 
-/** @import {Conversation, ConversationAck, Presence, Refused} from "../core/protocol.js" */
+/** @import {Conversation, Note, NoteAck, NoteList, Presence, Refused} from "../core/protocol.js" */
+/** @import {Drafts} from "./drafts.js" */
 
-import { Composer } from "../ui/composer.js";
-import { make } from "../ui/dom.js";
+import { newId } from "../core/ids.js";
+import { find, make } from "../ui/dom.js";
 import { initialsOf } from "../ui/format.js";
-import { showPresence } from "../ui/status.js";
 import { MessageThread } from "../ui/message-thread.js";
+import { showPresence } from "../ui/status.js";
+import { Actions } from "./actions.js";
+import { ComposerPanel } from "./composer-panel.js";
+import { Notes } from "./notes.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
 const FIRST_PAGE_SIZE = 50;
 const OLDER_PAGE_SIZE = 100;
 
-/** Available actions by status. @type {Record<Conversation["status"], string[]>} */
-const ACTIONS = {
-  bot: ["Hand off", "Claim"],
-  queued: ["Claim", "Resolve"],
-  assigned: ["Release", "Resolve"],
-  resolved: ["Reopen"],
-};
-
-/** @type {Record<string, (conversation: Conversation) => Promise<ConversationAck | Refused | null>>} */
-const REQUESTS = {
-  Claim: (conversation) => adminWebSocket.claimConversation(conversation),
-  Release: (conversation) => adminWebSocket.releaseConversation(conversation),
-  Resolve: (conversation) => adminWebSocket.resolveConversation(conversation),
-  Reopen: (conversation) => adminWebSocket.reopenConversation(conversation),
-  "Hand off": (conversation) => adminWebSocket.handoff(conversation.conversationId),
-};
+/**
+ * @typedef {object} ViewCallbacks
+ * @property {() => void} onClose
+ * @property {(conversationId: string, seq: number) => void} onRead
+ * @property {(text: string) => void} showWarning
+ */
 
 export class ConversationView {
   /** @type {Conversation | null} */
   #conversation = null;
   /** @type {MessageThread | null} */
   #thread = null;
+  /** @type {Notes | null} */
+  #notes = null;
+  /** @type {ComposerPanel | null} */
+  #composer = null;
+  #placeholder = find("#nothing", HTMLElement);
   #root;
   #userId;
+  #drafts;
   #callbacks;
+  #actions;
   #name = make("h2", { dir: "auto" });
   #presence = make("span", { class: "presence" });
+  #holder = make("span", { class: "holder", dir: "auto" });
   #avatar = make("span", { class: "avatar", "aria-hidden": "true" });
-  #actions = make("div", { class: "actions", role: "group", "aria-label": "Conversation" });
 
   /**
    * @param {HTMLElement} root
    * @param {string} userId the agent
-   * @param {{onClose: () => void, onRead: (conversationId: string, seq: number) => void, showWarning: (text: string) => void}} callbacks
+   * @param {Drafts} drafts
+   * @param {ViewCallbacks} callbacks
    */
-  constructor(root, userId, callbacks) {
+  constructor(root, userId, drafts, callbacks) {
     this.#root = root;
     this.#userId = userId;
+    this.#drafts = drafts;
     this.#callbacks = callbacks;
-    adminWebSocket.onMessageReceived((message) => this.#isOpen(message) && this.#thread?.add(message));
-    adminWebSocket.onOwnMessage((message) => this.#isOpen(message) && this.#thread?.add(message));
-    adminWebSocket.onTypingIndicator((indicator) => this.#isOpen(indicator) && this.#thread?.setTyping(indicator));
-    adminWebSocket.onMessageRead((mark) => this.#isOpen(mark) && this.#thread?.applyReadMark(mark));
+    this.#actions = new Actions(userId, {
+      onChange: (conversation) => this.update(conversation),
+      showWarning: callbacks.showWarning,
+    });
+    adminWebSocket.onMessageReceived((message) => this.isOpen(message) && this.#thread?.add(message), { includeOwn: true });
+    adminWebSocket.onTypingIndicator((indicator) => this.isOpen(indicator) && this.#thread?.setTyping(indicator));
+    adminWebSocket.onMessageRead((mark) => this.isOpen(mark) && this.#thread?.applyReadMark(mark));
     adminWebSocket.onConnectionChange((state) => this.#thread?.setOffline(state !== "connected"));
+    adminWebSocket.chat.on("joined", ({ conversation }) => void this.#loadNotes(conversation.conversationId));
+    adminWebSocket.chat.on("other", (name, payload) => {
+      if (name === "note_added" && this.isOpen(/** @type {Note} */ (payload))) this.#notes?.add([/** @type {Note} */ (payload)]);
+    });
+  }
+
+  /** Whether an event is about the open conversation. @param {{conversationId: string}} event */
+  isOpen({ conversationId }) {
+    return conversationId === this.#conversation?.conversationId;
   }
 
   /**
@@ -64,14 +79,12 @@ export class ConversationView {
    */
   async open(conversation, presence) {
     const { conversationId, customer } = conversation;
-    if (this.#conversation && this.#conversation.conversationId !== conversationId) {
-      adminWebSocket.leaveConversation(this.#conversation.conversationId);
-    }
+    if (this.#conversation && this.#conversation.conversationId !== conversationId) this.#leave();
     this.#conversation = conversation;
     this.#name.textContent = customer.userName;
     this.#avatar.textContent = initialsOf(customer.userName);
     showPresence(this.#presence, presence);
-    const thread = this.#build(conversationId);
+    const thread = this.#build(conversation);
     this.update(conversation);
     const page = await adminWebSocket.history(conversationId, { limit: FIRST_PAGE_SIZE }).catch(() => null);
     if (this.#thread !== thread) return;
@@ -81,18 +94,36 @@ export class ConversationView {
     await adminWebSocket.joinConversation(conversationId, messages.at(-1)?.seq ?? 0).catch(() => null);
   }
 
+  focus() {
+    this.#composer?.focus();
+  }
+
+  /** Move to the input of a reply or a note. @param {import("./composer-panel.js").Mode} mode */
+  write(mode) {
+    this.#composer?.choose(mode);
+    this.focus();
+  }
+
+  /** Run an action of the open conversation. @param {string} name */
+  run(name) {
+    if (this.#conversation) this.#actions.run(name);
+  }
+
+  /** Leave the open conversation and show the placeholder. */
+  close() {
+    this.#leave();
+    this.#root.replaceChildren(this.#placeholder);
+  }
+
   /**
    * Apply a changed conversation; any other than the open one is ignored.
    * @param {Conversation} conversation
    */
   update(conversation) {
-    if (!this.#isOpen(conversation)) return;
+    if (!this.isOpen(conversation)) return;
     this.#conversation = conversation;
-    const mine = conversation.assignee?.userId === this.#userId;
-    const names = ACTIONS[conversation.status].filter((name) => mine || name !== "Release");
-    const focused = document.activeElement?.textContent;
-    this.#actions.replaceChildren(...names.map((name) => this.#action(name)));
-    for (const button of this.#actions.querySelectorAll("button")) if (button.textContent === focused) button.focus();
+    this.#holder.textContent = holderOf(conversation, this.#userId);
+    this.#actions.show(conversation);
   }
 
   /** @param {Presence} presence */
@@ -100,14 +131,22 @@ export class ConversationView {
     if (presence.userId === this.#conversation?.customer.userId) showPresence(this.#presence, presence.status);
   }
 
-  /** @param {string} conversationId */
-  #build(conversationId) {
+  #leave() {
+    if (this.#conversation) adminWebSocket.leaveConversation(this.#conversation.conversationId);
+    this.#conversation = this.#thread = this.#notes = this.#composer = null;
+  }
+
+  /** @param {Conversation} conversation */
+  #build(conversation) {
+    const { conversationId } = conversation;
     const back = make("button", { class: "button-icon back", type: "button", "aria-label": "Back to the list" });
     back.append(make("span", { class: "icon icon-back", "aria-hidden": "true" }));
     back.addEventListener("click", () => this.#callbacks.onClose());
-    const heading = make("div", { class: "conversation-heading" }, this.#name, this.#presence);
-    const header = make("header", { class: "conversation-header" }, back, this.#avatar, heading, this.#actions);
-    this.#root.replaceChildren(header);
+    const state = make("p", { class: "conversation-state" }, this.#presence, this.#holder);
+    const heading = make("div", { class: "conversation-heading" }, this.#name, state);
+    this.#root.replaceChildren(
+      make("header", { class: "conversation-header" }, back, this.#avatar, heading, this.#actions.element),
+    );
     const thread = new MessageThread(this.#root, {
       label: "Messages",
       empty: "No messages yet.",
@@ -119,15 +158,17 @@ export class ConversationView {
         this.#callbacks.onRead(conversationId, seq);
       },
     });
-    const composer = new Composer(this.#root, {
-      label: "Reply",
-      onSend: (text) => this.#send(conversationId, text),
+    this.#notes = new Notes(find(".messages", HTMLOListElement, this.#root));
+    const composer = new ComposerPanel(this.#root, conversation, this.#drafts, {
+      onReply: (text) => this.#send(conversationId, text),
+      onNote: (text) => void this.#addNote(conversationId, text, composer),
       onTyping: (isTyping) => {
         if (isTyping) adminWebSocket.sendTypingStart(conversationId);
         else adminWebSocket.sendTypingStop(conversationId);
       },
     });
     composer.focus();
+    this.#composer = composer;
     return (this.#thread = thread);
   }
 
@@ -142,24 +183,35 @@ export class ConversationView {
     if (adminWebSocket.chat.state !== "connected") thread?.setOffline(true);
   }
 
-  /** @param {string} name */
-  #action(name) {
-    const kind = name === "Claim" ? "button-primary button-small" : "button button-small";
-    const button = make("button", { class: kind, type: "button" }, name);
-    button.addEventListener("click", async () => {
-      if (!this.#conversation) return;
-      button.disabled = true;
-      const reply = await REQUESTS[name](this.#conversation);
-      button.disabled = false;
-      // A refusal after a concurrent change also contains the current conversation.
-      if (reply?.conversation) this.update(reply.conversation);
-      this.#callbacks.showWarning(reply?.success ? "" : (reply?.error.message ?? "No connection: try again once it is restored."));
-    });
-    return button;
+  /**
+   * @param {string} conversationId
+   * @param {string} content
+   * @param {ComposerPanel} composer
+   */
+  async #addNote(conversationId, content, composer) {
+    /** @type {NoteAck | Refused | null} */
+    const reply = await adminWebSocket.chat.call("add_note", { conversationId, content, noteId: newId() });
+    if (reply?.success) return this.isOpen({ conversationId }) && this.#notes?.add([reply.note]);
+    composer.restoreNote(content);
+    this.#callbacks.showWarning(`The note was not stored: ${reply?.error.message ?? "no connection."}`);
   }
 
-  /** @param {{conversationId: string}} event */
-  #isOpen({ conversationId }) {
-    return conversationId === this.#conversation?.conversationId;
+  /** @param {string} conversationId */
+  async #loadNotes(conversationId) {
+    const notes = this.#notes;
+    if (!this.isOpen({ conversationId })) return;
+    /** @type {NoteList | Refused | null} */
+    const reply = await adminWebSocket.chat.call("list_notes", { conversationId });
+    if (reply?.success) notes?.add(reply.notes);
   }
+}
+
+/**
+ * Return a sentence about the holder of a conversation.
+ * @param {Conversation} conversation
+ * @param {string} userId the agent
+ */
+function holderOf({ status, assignee }, userId) {
+  if (status === "assigned" && assignee) return assignee.userId === userId ? "Assigned to you" : `Assigned to ${assignee.userName}`;
+  return { bot: "The bot replies", queued: "In the queue", assigned: "Assigned", resolved: "Resolved" }[status];
 }

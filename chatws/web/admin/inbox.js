@@ -1,34 +1,26 @@
-/** List of conversations, newest first, with unread counts and presence. */
+/** List of conversations, newest first, with filters, unread counts and presence. */
 
-/** @import {Conversation, ConversationList, InboxAck, Presence, Refused} from "../core/protocol.js" */
+/** @import {Conversation, ConversationAck, ConversationList, InboxAck, Presence, Refused} from "../core/protocol.js" */
 
-import { find, make } from "../ui/dom.js";
-import { initialsOf, shortTimeOf } from "../ui/format.js";
+import { find } from "../ui/dom.js";
+import { AttentionList } from "./attention.js";
+import { Filters } from "./filters.js";
+import { fillRow, makeRow } from "./inbox-row.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
 /** Maximum page size, also that of the subscription's reply. */
 const PAGE_SIZE = 100;
-
-/** @type {Record<string, (conversation: Conversation, userId: string) => boolean>} */
-const FILTERS = {
-  Open: ({ status }) => status !== "resolved",
-  Mine: ({ assignee, status }, userId) => assignee?.userId === userId && status !== "resolved",
-  Queue: ({ status }) => status === "queued",
-  Resolved: ({ status }) => status === "resolved",
-};
-
-const STATUS_LABELS = { bot: "Bot", queued: "In the queue", assigned: "Assigned", resolved: "Resolved" };
 
 export class Inbox {
   /** @type {Map<string, Conversation>} */
   #conversations = new Map();
   /** @type {Map<string, Presence["status"]>} */
   #presences = new Map();
-  #readMarks;
-  #filter = "Open";
+  #attention;
+  #filters;
   #openId = "";
   #userId;
-  #onOpen;
+  #callbacks;
   #list = find("#list", HTMLUListElement);
   #more = find("#list-more", HTMLButtonElement);
   /** Cursor of the next older page; null after the last one. @type {string | null | undefined} */
@@ -38,16 +30,17 @@ export class Inbox {
 
   /**
    * @param {string} userId the agent
-   * @param {(conversation: Conversation) => void} onOpen
+   * @param {{onOpen: (conversationId: string) => void, onUnread: (conversations: number) => void}} callbacks
    */
-  constructor(userId, onOpen) {
+  constructor(userId, callbacks) {
     this.#userId = userId;
-    this.#onOpen = onOpen;
-    this.#readMarks = new ReadMarks(userId);
-    const filters = find("#filters", HTMLElement);
-    filters.replaceChildren(...Object.keys(FILTERS).map((name) => this.#filterButton(name)));
+    this.#callbacks = callbacks;
+    this.#attention = new AttentionList(userId);
+    this.#filters = new Filters(userId, () => this.#render());
     this.#more.onclick = () => void this.#loadOlder();
+    this.#list.addEventListener("keydown", (event) => this.#onKeyDown(event));
     adminWebSocket.onInbox((inbox) => this.#load(inbox));
+    adminWebSocket.onMessageRead((mark) => mark.userId === userId && this.read(mark.conversationId, mark.seq));
   }
 
   /** @param {string} userId */
@@ -56,17 +49,56 @@ export class Inbox {
   }
 
   /**
-   * Apply a changed conversation; return true if it has a new message from another user.
+   * Return a conversation, from the server if it is not in the list; null if it does not exist.
+   * @param {string} conversationId
+   */
+  async find(conversationId) {
+    const known = this.#conversations.get(conversationId);
+    if (known) return known;
+    /** @type {ConversationAck | Refused | null} */
+    const reply = await adminWebSocket.chat.rest.get(`/api/conversations/${conversationId}`).catch(() => null);
+    return reply?.success ? reply.conversation : null;
+  }
+
+  /** Mark the row of the open conversation. @param {string} conversationId empty if none is open */
+  select(conversationId) {
+    this.#openId = conversationId;
+    this.#render();
+    this.#button(conversationId)?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Move the focus to the row of the open conversation, or to the first row. */
+  focus() {
+    (this.#button(this.#openId) ?? this.#buttons()[0])?.focus();
+  }
+
+  /**
+   * Return the id of the conversation below (1) or above (-1) the open one; empty at the end of the list.
+   * @param {1 | -1} step
+   */
+  neighbour(step) {
+    const buttons = this.#buttons();
+    const index = buttons.findIndex((button) => button.dataset.id === this.#openId);
+    return buttons[index === -1 && step === -1 ? -1 : index + step]?.dataset.id ?? "";
+  }
+
+  /**
+   * Apply a changed conversation; return true if the agent has to be notified: a customer wrote, or the bot handed off.
    * @param {Conversation} conversation
    */
   update(conversation) {
-    const before = this.#conversations.get(conversation.conversationId);
+    const { conversationId, headSeq, version, lastMessage, status } = conversation;
+    const before = this.#conversations.get(conversationId);
     // Updates arrive from events and replies in any order: ignore an older state.
-    if (before && (before.headSeq > conversation.headSeq || before.version > conversation.version)) return false;
-    this.#conversations.set(conversation.conversationId, conversation);
+    if (before && (before.headSeq > headSeq || before.version > version)) return false;
+    // A conversation that is not listed is new, or on an older page, and then has one new message.
+    const headBefore = before?.headSeq ?? (this.#cursor ? headSeq - 1 : 0);
+    this.#conversations.set(conversationId, conversation);
+    this.#attention.update(conversation, headBefore);
+    if (before && before.version !== version) this.#attention.setNotice(conversationId, "");
     this.#render();
-    const last = conversation.lastMessage;
-    return last !== null && last.sender.userId !== this.#userId && last.seq > (before?.headSeq ?? 0);
+    const isHandedOff = before?.status === "bot" && status === "queued";
+    return isHandedOff || (headSeq > headBefore && lastMessage?.sender.role === "customer" && this.#concernsAgent(conversation));
   }
 
   /** @param {Presence} presence */
@@ -76,18 +108,21 @@ export class Inbox {
   }
 
   /**
-   * Record that the agent has read a conversation up to `seq`.
+   * Apply the agent's read mark.
    * @param {string} conversationId
    * @param {number} seq
    */
   read(conversationId, seq) {
-    this.#readMarks.set(conversationId, seq);
+    const conversation = this.#conversations.get(conversationId);
+    if (!conversation) return;
+    this.#attention.read(conversationId, conversation.headSeq - seq);
     this.#render();
   }
 
   /** @param {InboxAck} inbox */
   #load(inbox) {
     this.#conversations = new Map(inbox.conversations.map((one) => [one.conversationId, one]));
+    this.#attention.load(inbox.conversations, inbox.entries ?? []);
     for (const presence of inbox.presence) this.#presences.set(presence.userId, presence.status);
     this.#cursor = undefined;
     this.#render();
@@ -104,103 +139,60 @@ export class Inbox {
     if (!page?.success) return;
     // Conversations received as events are newer than any page.
     const older = page.conversations.filter((one) => !this.#conversations.has(one.conversationId));
+    const added = new Set(older.map((one) => one.conversationId));
     for (const one of older) this.#conversations.set(one.conversationId, one);
+    this.#attention.load(older, (page.entries ?? []).filter((entry) => added.has(entry.conversationId)));
     this.#cursor = page.cursor;
     this.#more.hidden = page.cursor === null;
     this.#render();
   }
 
   #render() {
-    const matches = FILTERS[this.#filter];
-    const shown = [...this.#conversations.values()].filter((one) => matches(one, this.#userId));
+    const all = [...this.#conversations.values()];
+    const shown = this.#filters.apply(all, !this.#cursor);
     shown.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
-    const rows = shown.map((one) => this.#row(one));
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.id : undefined;
-    this.#list.replaceChildren(...rows);
+    this.#list.replaceChildren(...shown.map((one) => this.#row(one)));
     // Replacing the rows removes the focus: restore it.
-    if (focused) this.#list.querySelector(`[data-id="${focused}"]`)?.dispatchEvent(new Event("refocus"));
+    if (focused) this.#button(focused)?.focus();
     find("#list-empty", HTMLElement).hidden = shown.length > 0;
+    const unread = all.filter((one) => this.#concernsAgent(one) && this.#attention.of(one.conversationId).unread);
+    this.#callbacks.onUnread(unread.length);
   }
 
   /** @param {Conversation} conversation */
   #row(conversation) {
-    const { conversationId, customer, lastMessage, status, assignee, updatedAt } = conversation;
-    const row = this.#rows.get(conversationId) ?? this.#newRow(conversationId);
-    const unread = this.#unread(conversation);
-    const presence = this.presenceOf(customer.userId);
-    const name = make("span", { class: "row-name", dir: "auto" }, customer.userName);
-    const time = make("time", { class: "row-time", datetime: updatedAt }, shortTimeOf(updatedAt));
-    const preview = make("span", { class: "row-preview", dir: "auto" }, lastMessage?.content ?? "No message yet");
-    const tag = assignee && status === "assigned" ? assignee.userName : STATUS_LABELS[status];
-    const footer = make("span", { class: "row-footer" }, make("span", { class: "tag", "data-status": status }, tag));
-    if (unread) footer.append(make("span", { class: "unread" }, String(unread), make("span", { class: "visually-hidden" }, " unread")));
-    const avatar = make("span", { class: "avatar", "data-presence": presence, title: presence, "aria-hidden": "true" });
-    avatar.append(initialsOf(customer.userName));
-    const state = make("span", { class: "visually-hidden" }, presence);
-    const button = find("button", HTMLButtonElement, row);
-    button.replaceChildren(avatar, name, state, time, preview, footer);
-    button.setAttribute("aria-current", String(conversationId === this.#openId));
-    button.classList.toggle("has-unread", unread > 0);
-    return row;
-  }
-
-  /** @param {string} conversationId */
-  #newRow(conversationId) {
-    const button = make("button", { type: "button", class: "row", "data-id": conversationId });
-    button.addEventListener("refocus", () => button.focus());
-    button.addEventListener("click", () => {
-      const conversation = this.#conversations.get(conversationId);
-      if (!conversation) return;
-      this.#openId = conversationId;
-      this.#render();
-      this.#onOpen(conversation);
-    });
-    const row = make("li", {}, button);
+    const { conversationId, customer } = conversation;
+    const row = this.#rows.get(conversationId) ?? makeRow(conversationId, () => this.#callbacks.onOpen(conversationId));
     this.#rows.set(conversationId, row);
+    const state = { presence: this.presenceOf(customer.userId), isOpen: conversationId === this.#openId };
+    fillRow(row, conversation, this.#attention.of(conversationId), state);
     return row;
   }
 
-  /** Count the messages after the agent's read mark; none if the agent sent the last one. @param {Conversation} conversation */
-  #unread({ conversationId, headSeq, lastMessage }) {
-    if (lastMessage?.sender.userId === this.#userId) return 0;
-    return Math.max(0, headSeq - this.#readMarks.get(conversationId));
+  /** Whether a conversation waits for this agent: it is in the queue or theirs. @param {Conversation} conversation */
+  #concernsAgent({ status, assignee }) {
+    return status === "queued" || (status === "assigned" && assignee?.userId === this.#userId);
   }
 
-  /** @param {string} name */
-  #filterButton(name) {
-    const button = make("button", { type: "button", class: "filter", "aria-pressed": String(name === this.#filter) }, name);
-    button.addEventListener("click", () => {
-      this.#filter = name;
-      for (const other of button.parentElement?.children ?? []) other.setAttribute("aria-pressed", String(other === button));
-      this.#render();
-    });
-    return button;
+  /** Move the focus with the arrow keys, Home and End. @param {KeyboardEvent} event */
+  #onKeyDown(event) {
+    const buttons = this.#buttons();
+    const index = buttons.findIndex((button) => button === document.activeElement);
+    /** @type {Record<string, number>} */
+    const targets = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: buttons.length - 1 };
+    const target = targets[event.key];
+    if (target === undefined) return;
+    event.preventDefault();
+    buttons[target]?.focus();
   }
-}
 
-/** Read marks of the agent, stored in the browser because the inbox replies do not contain them. */
-class ReadMarks {
-  #key;
-  /** @type {Record<string, number>} */
-  #readMarks;
-
-  /** @param {string} userId */
-  constructor(userId) {
-    this.#key = `chatws.read.${userId}`;
-    this.#readMarks = JSON.parse(localStorage.getItem(this.#key) ?? "{}");
+  #buttons() {
+    return [...this.#list.querySelectorAll("button")];
   }
 
   /** @param {string} conversationId */
-  get(conversationId) {
-    return this.#readMarks[conversationId] ?? 0;
-  }
-
-  /**
-   * @param {string} conversationId
-   * @param {number} seq
-   */
-  set(conversationId, seq) {
-    this.#readMarks[conversationId] = Math.max(seq, this.get(conversationId));
-    localStorage.setItem(this.#key, JSON.stringify(this.#readMarks));
+  #button(conversationId) {
+    return this.#buttons().find((button) => button.dataset.id === conversationId);
   }
 }

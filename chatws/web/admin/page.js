@@ -1,123 +1,131 @@
-/** Dashboard page: log-in, and the composition of inbox, conversation view and notifications. */
+/** Dashboard page: composition of log-in, list of conversations, conversation view and notifications. */
 
-/** @import {LoginAck, Refused} from "../core/protocol.js" */
-
-import { RestClient } from "../core/rest-client.js";
 import { find } from "../ui/dom.js";
-import { chime } from "../ui/sound.js";
+import { initialsOf } from "../ui/format.js";
 import { showStatus } from "../ui/status.js";
+import { Alerts, isPageActive } from "./alerts.js";
+import { conversationInUrl, putConversationInUrl } from "./conversation-url.js";
 import { ConversationView } from "./conversation-view.js";
+import { Drafts } from "./drafts.js";
+import { IdlePresence } from "./idle-presence.js";
 import { Inbox } from "./inbox.js";
+import { KeptMessages } from "./kept-messages.js";
+import { Login } from "./login.js";
+import { Shortcuts } from "./shortcuts.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
-const TOKEN_KEY = "auth_token";
-const USER_KEY = "auth_user";
-const SOUND_KEY = "chatws.sound";
 /** Display time of a warning. */
 const WARNING_MS = 8_000;
 
-const rest = new RestClient("", authorization);
 const banner = find("#banner", HTMLElement);
+const dashboard = find("#dashboard", HTMLElement);
 const body = find(".dashboard-body", HTMLElement);
-const soundButton = find("#sound", HTMLButtonElement);
-const presence = find("#presence", HTMLSelectElement);
-
-function token() {
-  return sessionStorage.getItem(TOKEN_KEY);
-}
-
-/** @returns {Record<string, string>} */
-function authorization() {
-  return token() ? { Authorization: `Bearer ${token()}` } : {};
-}
-
-/** @param {LoginAck} login */
-function storeLogin(login) {
-  sessionStorage.setItem(TOKEN_KEY, login.token);
-  sessionStorage.setItem(USER_KEY, login.user.userId);
-  return login.token;
-}
-
-/** @param {string} problem */
-function showLogin(problem = "") {
-  find("#dashboard", HTMLElement).hidden = true;
-  find("#login", HTMLElement).hidden = false;
-  find("#login-dev", HTMLElement).hidden = document.documentElement.dataset.mode !== "dev";
-  find("#login-problem", HTMLElement).textContent = problem;
-}
-
-/**
- * @param {string} path
- * @param {object} body
- */
-async function logIn(path, body) {
-  try {
-    /** @type {LoginAck | Refused} */
-    const login = await rest.post(path, body);
-    if (!login.success) return showLogin(login.error.message);
-    storeLogin(login);
-    openDashboard();
-  } catch {
-    showLogin("The server cannot be reached.");
-  }
-}
-
-async function renewToken() {
-  /** @type {LoginAck | Refused} */
-  const login = await rest.post("/api/auth/refresh");
-  return login.success ? storeLogin(login) : null;
-}
-
-function endLogin() {
-  adminWebSocket.disconnect();
-  sessionStorage.removeItem(TOKEN_KEY);
-  sessionStorage.removeItem(USER_KEY);
-}
-
-async function logOut() {
-  await rest.post("/api/auth/logout").catch(() => null);
-  endLogin();
-  location.reload();
-}
+// A second log-in starts with a new page, without the state of the first agent.
+const login = new Login(() => (dashboard.dataset.started ? location.reload() : openDashboard()));
 
 function openDashboard() {
   find("#login", HTMLElement).hidden = true;
-  find("#dashboard", HTMLElement).hidden = false;
-  const userId = sessionStorage.getItem(USER_KEY) ?? "";
-  const view = new ConversationView(find("#conversation", HTMLElement), userId, {
-    onClose: () => (body.dataset.view = "list"),
+  dashboard.hidden = false;
+  dashboard.dataset.started = "true";
+  const { userId } = login;
+  const debug = new URLSearchParams(location.search).has("debug");
+  adminWebSocket.connect(login.token, location.origin, { renewToken: () => login.renewToken(), debug });
+  const kept = new KeptMessages();
+  const alerts = new Alerts((conversationId) => void open(conversationId));
+  const view = new ConversationView(find("#conversation", HTMLElement), userId, new Drafts(userId), {
+    onClose: close,
     onRead: (conversationId, seq) => inbox.read(conversationId, seq),
     showWarning,
   });
-  const inbox = new Inbox(userId, (conversation) => {
+  const inbox = new Inbox(userId, {
+    onOpen: (conversationId) => void open(conversationId),
+    onUnread: (conversations) => alerts.showUnread(conversations),
+  });
+
+  /** @param {string} conversationId */
+  async function open(conversationId) {
+    putConversationInUrl(conversationId);
+    const conversation = await inbox.find(conversationId);
+    if (conversationInUrl() !== conversationId) return; // another one was chosen in the meantime
+    if (!conversation) {
+      close();
+      return showWarning("There is no such conversation.");
+    }
+    kept.release(conversationId);
     body.dataset.view = "conversation";
-    void view.open(conversation, inbox.presenceOf(conversation.customer.userId));
-  });
-  adminWebSocket.onConnectionChange((state, detail) => {
-    showStatus(find("#status", HTMLElement), state, detail);
-    showBanner(state === "reconnecting" ? "No connection. Your messages are sent as soon as it is restored." : "");
-  });
+    inbox.select(conversationId);
+    if (view.isOpen(conversation)) view.focus();
+    else await view.open(conversation, inbox.presenceOf(conversation.customer.userId));
+  }
+
+  function close() {
+    putConversationInUrl("");
+    body.dataset.view = "list";
+    view.close();
+    inbox.select("");
+  }
+
+  /** @param {1 | -1} step */
+  function openNeighbour(step) {
+    const conversationId = inbox.neighbour(step);
+    if (conversationId) void open(conversationId);
+  }
+
+  function followUrl() {
+    const conversationId = conversationInUrl();
+    if (conversationId) void open(conversationId);
+    else close();
+  }
+
   adminWebSocket.onPresenceUpdate((update) => {
     inbox.updatePresence(update);
     view.updatePresence(update);
   });
   adminWebSocket.onInbox((loaded) => loaded.presence.forEach((update) => view.updatePresence(update)));
   adminWebSocket.onConversationUpdated((conversation) => {
-    if (inbox.update(conversation)) playSound();
+    const isSeen = view.isOpen(conversation) && isPageActive();
+    if (inbox.update(conversation) && !isSeen) alerts.notify(conversation);
     view.update(conversation);
+  });
+  new IdlePresence();
+  new Shortcuts([
+    { key: "j", help: "Next conversation", run: () => openNeighbour(1) },
+    { key: "k", help: "Previous conversation", run: () => openNeighbour(-1) },
+    { key: "r", help: "Write a reply", run: () => view.write("reply") },
+    { key: "n", help: "Write a note", run: () => view.write("note") },
+    { key: "c", help: "Claim the conversation", run: () => view.run("Claim") },
+    { key: "e", help: "Resolve the conversation", run: () => view.run("Resolve") },
+    { key: "Escape", help: "Move to the list of conversations", run: () => inbox.focus() },
+  ]);
+  watchConnection();
+  void adminWebSocket.subscribeInbox();
+  kept.send();
+  addEventListener("popstate", followUrl);
+  followUrl();
+}
+
+function watchConnection() {
+  adminWebSocket.onConnectionChange((state, detail) => {
+    showStatus(find("#status", HTMLElement), state, detail);
+    showBanner(state === "reconnecting" ? "No connection. Your messages are sent as soon as it is restored." : "");
   });
   adminWebSocket.onError((failed) => {
     if (adminWebSocket.chat.state !== "disconnected") return showWarning(failed.message);
-    endLogin();
-    showLogin(failed.message);
+    adminWebSocket.disconnect();
+    login.forget();
+    login.show(failed.message);
   });
-  const debug = new URLSearchParams(location.search).has("debug");
-  adminWebSocket.connect(token(), location.origin, { renewToken, debug });
-  void adminWebSocket.subscribeInbox();
+  adminWebSocket.chat.on("identity", ({ userName }) => {
+    find("#agent-avatar", HTMLElement).textContent = initialsOf(userName);
+    find("#agent-name", HTMLElement).textContent = userName;
+  });
 }
 
-function playSound() {
-  if (soundButton.getAttribute("aria-pressed") === "true") chime();
+async function logOut() {
+  await login.logOut();
+  adminWebSocket.disconnect();
+  putConversationInUrl("");
+  location.reload();
 }
 
 /** @param {string} text */
@@ -132,23 +140,6 @@ function showWarning(text) {
   if (text) setTimeout(() => banner.textContent === text && showBanner(""), WARNING_MS);
 }
 
-/** @param {boolean} on */
-function showSound(on) {
-  soundButton.setAttribute("aria-pressed", String(on));
-  soundButton.title = on ? "Notification sound is on" : "Notification sound is off";
-  localStorage.setItem(SOUND_KEY, on ? "on" : "off");
-}
-
-showSound(localStorage.getItem(SOUND_KEY) !== "off");
-soundButton.addEventListener("click", () => showSound(soundButton.getAttribute("aria-pressed") !== "true"));
-presence.addEventListener("change", () => {
-  void adminWebSocket.setPresence(/** @type {"online" | "away" | "busy"} */ (presence.value));
-});
 find("#logout", HTMLButtonElement).addEventListener("click", () => void logOut());
-find("#login-dev", HTMLButtonElement).addEventListener("click", () => void logIn("/api/dev/token", {}));
-find("#login-form", HTMLFormElement).addEventListener("submit", (event) => {
-  event.preventDefault();
-  void logIn("/api/auth/login", Object.fromEntries(new FormData(find("#login-form", HTMLFormElement))));
-});
-if (token()) openDashboard();
-else showLogin();
+if (login.token) openDashboard();
+else login.show();

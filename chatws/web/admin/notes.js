@@ -1,0 +1,64 @@
+/** Notes of agents, shown between the messages of a thread where they were written. */
+
+/** @import {Note} from "../core/protocol.js" */
+
+import { make } from "../ui/dom.js";
+import { shortTimeOf } from "../ui/format.js";
+
+/** Distance from the end within which the thread scrolls to a new note. */
+const END_PX = 80;
+
+export class Notes {
+  /** Elements by note, oldest note first. @type {Map<string, {afterSeq: number, element: HTMLLIElement}>} */
+  #notes = new Map();
+  #list;
+
+  /** @param {HTMLOListElement} list the messages of a thread */
+  constructor(list) {
+    this.#list = list;
+    // Older messages and reloads change the list at any time; notes wait for the message before them.
+    new MutationObserver(() => this.#place()).observe(list, { childList: true });
+  }
+
+  /** Add notes, oldest first; those shown already are ignored. @param {Note[]} notes */
+  add(notes) {
+    for (const { noteId, afterSeq, author, content, timestamp } of notes) {
+      if (this.#notes.has(noteId)) continue;
+      const time = make("time", { datetime: timestamp }, shortTimeOf(timestamp));
+      const heading = make("p", { class: "note-author" }, "Note by ", make("bdi", {}, author.userName), " · ", time);
+      const element = make("li", { class: "note" }, heading, make("p", { class: "note-text", dir: "auto" }, content));
+      this.#notes.set(noteId, { afterSeq, element });
+    }
+    this.#place();
+  }
+
+  #place() {
+    const scroll = this.#list.parentElement;
+    const wasAtEnd = scroll && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
+    for (const { afterSeq, element } of this.#notes.values()) {
+      if (!element.isConnected) this.#insert(afterSeq, element);
+    }
+    if (wasAtEnd) scroll.scrollTop = scroll.scrollHeight;
+  }
+
+  /**
+   * @param {number} afterSeq
+   * @param {HTMLLIElement} element
+   */
+  #insert(afterSeq, element) {
+    const first = this.#list.querySelector(".message[data-seq]");
+    if (afterSeq === 0) {
+      const isAtStart = first === null || (first instanceof HTMLElement && first.dataset.seq === "1");
+      if (isAtStart) this.#list.insertBefore(element, afterNotes(this.#list.firstElementChild));
+      return;
+    }
+    const message = this.#list.querySelector(`.message[data-seq="${afterSeq}"]`);
+    if (message) this.#list.insertBefore(element, afterNotes(message.nextElementSibling));
+  }
+}
+
+/** Return the first element from `element` on that is no note. @param {Element | null} element */
+function afterNotes(element) {
+  while (element?.classList.contains("note")) element = element.nextElementSibling;
+  return element;
+}

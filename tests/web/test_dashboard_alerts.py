@@ -1,0 +1,134 @@
+"""Attention of agents in the dashboard: sound, desktop notifications, shortcuts, and presence of an idle agent."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.chat import RunningChat
+from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
+from tests.web.test_dashboard_work import customer_of, open_dashboard
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RECORDER = """
+    window.tones = 0;
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...at) { window.tones += 1; return start.apply(this, at); };
+    window.notifications = [];
+    window.Notification = class {
+      static permission = "default";
+      static async requestPermission() { return (Notification.permission = "granted"); }
+      constructor(title, options) { window.notifications.push(this); Object.assign(this, { title, ...options }); }
+      close() {}
+    };
+"""
+"""Counts tones, and keeps notifications, which a browser without a screen does not show."""
+
+
+async def test_only_unseen_messages_chime_and_show_a_desktop_notification(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    bob = await customer_of(chat_server, "Bob", "Ho")
+    context = await browsers.new_profile()
+    await context.add_init_script(RECORDER)
+    dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/", context))
+    await dashboard.get_by_role("button", name="Desktop notifications").click()
+    await expect(dashboard.get_by_role("button", name="Desktop notifications")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    await ann.row(dashboard).click()
+    window = ChatWindow(dashboard.locator("#conversation"))
+    await window.expect_messages("Hi")
+    await ann.write("seen")
+    await expect(ann.row(dashboard)).to_contain_text("seen")
+    assert await dashboard.evaluate("window.tones") == 0
+    await bob.write("not seen")
+    await expect(bob.row(dashboard)).to_contain_text("not seen")
+    assert await dashboard.evaluate("window.tones") > 0
+    assert await dashboard.evaluate("window.notifications.length") == 0
+    await dashboard.evaluate("document.hasFocus = () => false")
+    await bob.write("in the background")
+    await dashboard.wait_for_function("() => window.notifications.length === 1")
+    shown = "(({ title, body }) => [title, body])(window.notifications[0])"
+    assert await dashboard.evaluate(shown) == ["Bob", "in the background"]
+    await dashboard.evaluate("window.notifications[0].onclick()")
+    await expect(dashboard.locator("h2", has_text="Bob")).to_be_visible()
+
+
+async def test_keyboard_alone_opens_claims_answers_and_resolves(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    bob = await customer_of(chat_server, "Bob", "Ho")
+    dashboard = await open_dashboard(chat_server, browsers)
+    await expect(ann.row(dashboard)).to_be_visible()
+    press = dashboard.keyboard.press
+    await press("Escape")
+    await expect(bob.row(dashboard)).to_be_focused()
+    await press("ArrowDown")
+    await expect(ann.row(dashboard)).to_be_focused()
+    await press("Enter")
+    window = ChatWindow(dashboard.locator("#conversation"))
+    await expect(window.input).to_be_focused()
+    await press("c")
+    await expect(window.input).to_have_value("c")
+    await press("Backspace")
+    await press("Escape")
+    await expect(ann.row(dashboard)).to_be_focused()
+    await press("k")
+    await expect(dashboard.locator("h2", has_text="Bob")).to_be_visible()
+    await press("Escape")
+    await press("c")
+    await expect(dashboard.locator(".holder")).to_have_text("Assigned to you")
+    await press("n")
+    await expect(dashboard.get_by_placeholder("only agents see")).to_be_focused()
+    await press("Escape")
+    await press("e")
+    await expect(dashboard.locator(".holder")).to_have_text("Resolved")
+    await press("?")
+    await expect(dashboard.get_by_role("dialog")).to_contain_text("Claim the conversation")
+    await dashboard.get_by_label("Use shortcuts of single keys").uncheck()
+    await press("Escape")
+    await expect(dashboard.get_by_role("dialog")).to_be_hidden()
+    await dashboard.locator("body").press("?")
+    await expect(dashboard.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_idle_agent_is_away_until_the_next_input(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+    context = await browsers.new_profile()
+    await context.clock.install()
+    dashboard = await log_in_as_dev_agent(await browsers.open(f"{chat_server.url}/admin/", context))
+    agnes = await chat_server.agent("agnes")
+    await agnes.call("subscribe_inbox")
+    await context.clock.fast_forward("04:50")
+    await dashboard.keyboard.press("Shift")
+    await context.clock.fast_forward("04:50")
+    await expect(dashboard.locator("#presence")).to_have_value("online")
+    await context.clock.fast_forward("00:20")
+    await expect(dashboard.locator("#presence")).to_have_value("away")
+    while (await agnes.expect("presence_update"))["status"] != "away":
+        pass
+    await dashboard.keyboard.press("Shift")
+    await expect(dashboard.locator("#presence")).to_have_value("online")
+    while (await agnes.expect("presence_update"))["status"] != "online":
+        pass
+
+
+async def test_wide_window_shows_lines_of_at_most_75_characters(
+    chat_server: RunningChat, browsers: BrowserProfiles
+) -> None:
+    ann = await customer_of(chat_server, "Ann", "x" * 300)
+    dashboard = await open_dashboard(chat_server, browsers, viewport={"width": 1920, "height": 800})
+    await ann.row(dashboard).click()
+    await expect(dashboard.locator(".message")).to_be_visible()
+    character = await dashboard.evaluate(
+        "() => { const probe = document.createElement('span'); probe.textContent = '0'.repeat(75);"
+        "document.querySelector('.messages').append(probe); const { width } = probe.getBoundingClientRect();"
+        "probe.remove(); return width; }"
+    )
+    for selector in (".messages", ".composer-area"):
+        box = await dashboard.locator(selector).bounding_box()
+        assert box is not None
+        assert box["width"] <= character + 1
