@@ -11,14 +11,22 @@ from msgspec import UNSET
 from chatws.client.base import ChatClient
 from chatws.client.core.event_names import Command, Event
 from chatws.client.options import ClientOptions
-from chatws.protocol.commands import AddNote, ChangeConversation, ConversationRef, Nothing, RefreshToken, SubscribeInbox
+from chatws.protocol.commands import (
+    AddNote,
+    AssignConversation,
+    ChangeConversation,
+    ConversationRef,
+    Nothing,
+    RefreshToken,
+    SubscribeInbox,
+)
 from chatws.protocol.ids import new_id
-from chatws.protocol.responses import AuthAck, ConversationAck, InboxAck, NoteAck, NoteList, ReplyList
+from chatws.protocol.responses import AgentList, AuthAck, ConversationAck, InboxAck, NoteAck, NoteList, ReplyList
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatws.protocol.entities import CannedReply, Conversation, ConversationStatus, Note
+    from chatws.protocol.entities import AgentPresence, CannedReply, Conversation, ConversationStatus, Note
     from chatws.protocol.events import BotNotice
 
 
@@ -66,6 +74,15 @@ class AgentClient(ChatClient):
     async def assign_bot(self, conversation_id: str, version: int) -> Conversation:
         """Assign a conversation to the bot, which replies to the last message; errors as for `claim_conversation`."""
         return await self._change(Command.ASSIGN_BOT, conversation_id, version)
+
+    async def assign_conversation(self, conversation_id: str, version: int, user_id: str) -> Conversation:
+        """Assign a conversation to an agent: take it over, or transfer it; errors as for `claim_conversation`."""
+        payload = AssignConversation(conversation_id=conversation_id, version=version, user_id=user_id)
+        return (await self._call(Command.ASSIGN_CONVERSATION, payload, ConversationAck, repeat=False)).conversation
+
+    async def agents(self) -> list[AgentPresence]:
+        """Read the agents who are not offline, by name."""
+        return (await self._call(Command.LIST_AGENTS, Nothing(), AgentList)).agents
 
     async def add_note(self, conversation_id: str, content: str) -> Note:
         """Add a note that only agents receive.

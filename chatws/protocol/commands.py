@@ -91,6 +91,12 @@ class ChangeConversation(Wire, frozen=True, kw_only=True):
     version: Version
 
 
+class AssignConversation(ChangeConversation, frozen=True, kw_only=True):
+    """Assign to an agent: to oneself, also from another agent, or to another agent who is not offline."""
+
+    user_id: Id
+
+
 class Handoff(Wire, frozen=True, kw_only=True):
     """Move a conversation from the bot to the queue of the agents."""
 

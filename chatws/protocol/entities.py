@@ -112,6 +112,13 @@ class Presence(Wire, frozen=True, kw_only=True):
     timestamp: Timestamp
 
 
+class AgentPresence(Wire, frozen=True, kw_only=True):
+    """Agent who is not offline."""
+
+    user: User
+    status: PresenceStatus
+
+
 class ReadMark(Wire, frozen=True, kw_only=True):
     """Position up to which (inclusive) a user has read."""
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chatws.protocol.entities import (
+    AgentPresence,
     CannedReply,
     Conversation,
     InboxEntry,
@@ -83,12 +84,14 @@ class HistoryAck(Ok, frozen=True, kw_only=True):
 class InboxAck(Ok, frozen=True, kw_only=True):
     """The subscribed conversations, and the presence of their users.
 
-    ``entries`` omits conversations without unread messages whose customer does not wait.
+    ``entries`` omits conversations without unread messages whose customer does not wait. ``hasBot`` tells whether a bot
+    replies on this server, so that `assign_bot` makes sense.
     """
 
     conversations: list[Conversation]
     presence: list[Presence]
     entries: list[InboxEntry] | UnsetType = UNSET
+    has_bot: bool = False
 
 
 class ConversationAck(Ok, frozen=True, kw_only=True):
@@ -113,6 +116,12 @@ class ReplyList(Ok, frozen=True, kw_only=True):
     """The canned replies of the server, by name."""
 
     replies: list[CannedReply]
+
+
+class AgentList(Ok, frozen=True, kw_only=True):
+    """The agents who are not offline, by name."""
+
+    agents: list[AgentPresence]
 
 
 class MarkAck(Ok, frozen=True, kw_only=True):

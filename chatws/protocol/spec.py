@@ -160,6 +160,21 @@ COMMANDS: dict[str, CommandSpec] = {
             roles=AGENTS,
         ),
         CommandSpec(
+            "assign_conversation",
+            commands.AssignConversation,
+            responses.ConversationAck,
+            "Assign a conversation to an agent: take it over, or transfer it.",
+            roles=AGENTS,
+        ),
+        CommandSpec(
+            "list_agents",
+            commands.Nothing,
+            responses.AgentList,
+            "Read the agents who are not offline.",
+            roles=AGENTS,
+            optional=True,
+        ),
+        CommandSpec(
             "add_note",
             commands.AddNote,
             responses.NoteAck,

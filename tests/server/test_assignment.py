@@ -290,3 +290,29 @@ async def test_room_is_notified_of_a_claim_during_another_agents_join(chat: Runn
     may_go_on.set()
     assert (await joined)["conversation"]["status"] == "assigned"
     assert (await change(winner, "release_conversation", 2))["success"]
+
+
+async def test_agent_takes_over_and_transfers_to_an_agent_who_is_not_offline(chat: RunningChat) -> None:
+    await fill(chat, 1)
+    ada, bob = await chat.agent("ada"), await chat.agent("bob")
+    for peer in (ada, bob):
+        await peer.call("join_conversation", "conv-1")
+    listed = (await ada.call("list_agents"))["agents"]
+    assert [(agent["user"]["userName"], agent["status"]) for agent in listed] == [("Ada", "online"), ("Bob", "online")]
+    version = (await change(ada, "claim_conversation", 1))["conversation"]["version"]
+
+    async def assign(peer: Peer, user_id: str, version: int) -> Any:
+        return await peer.call(
+            "assign_conversation", {"conversationId": "conv-1", "version": version, "userId": user_id}
+        )
+
+    stale = await assign(bob, "bob", version - 1)
+    assert stale["error"]["code"] == "conflict"
+    taken = await assign(bob, "bob", version)
+    assert taken["conversation"]["assignee"]["userId"] == "bob"
+    back = await assign(bob, "ada", version + 1)
+    assert back["conversation"]["assignee"]["userId"] == "ada"
+    await chat.parts.store.ensure_user(User(user_id="cleo", user_name="Cleo", role="admin"))
+    for nobody in ("cleo", "ann", "unknown"):
+        refused = await assign(ada, nobody, version + 2)
+        assert refused["error"]["code"] == "bad_request"

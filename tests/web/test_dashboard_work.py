@@ -13,6 +13,7 @@ from chatws.store.interface import Unavailable
 from tests.server.rest.support import new_session
 from tests.support.chat import RunningChat, until
 from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
+from tests.web.conftest import StartChatServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -189,3 +190,41 @@ async def test_kept_messages_are_sent_after_a_reload_without_opening_the_convers
     await expect(dashboard.locator("#nothing")).to_be_visible()
     # Left again: nothing is typed or read there without opening it.
     await until(lambda: not chat_server.parts.membership.is_member("agent", ann.conversation_id))
+
+
+async def test_agents_take_over_and_transfer(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    agnes = await chat_server.agent("agnes")
+    conversation = (await agnes.call("join_conversation", ann.conversation_id))["conversation"]
+    claim = {"conversationId": ann.conversation_id, "version": conversation["version"]}
+    await agnes.call("claim_conversation", claim)
+    dashboard = await open_dashboard(chat_server, browsers)
+    await ann.row(dashboard).click()
+    await dashboard.get_by_role("button", name="Take over").click()
+    await expect(dashboard.locator(".holder")).to_have_text("Assigned to you")
+    while (await agnes.expect("conversation_updated"))["conversation"]["assignee"]["userId"] != "agent":
+        pass
+    await dashboard.get_by_role("button", name="Assign to…").press("Enter")
+    await expect(dashboard.locator(".menu-item")).to_have_text(["AgentOnline", "AgnesOnline"])
+    await expect(dashboard.locator(".menu-item").first).to_be_focused()
+    await dashboard.keyboard.press("ArrowDown")
+    await dashboard.keyboard.press("Enter")
+    await expect(dashboard.locator(".holder")).to_have_text("Assigned to Agnes")
+    while (await agnes.expect("conversation_updated"))["conversation"]["assignee"]["userId"] != "agnes":
+        pass
+
+
+async def test_conversation_is_given_to_the_bot_and_taken_from_it(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles
+) -> None:
+    chat_server = await start_chat_server(bot="echo")
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    dashboard = await open_dashboard(chat_server, browsers)
+    await ann.row(dashboard).click()
+    await expect(dashboard.locator(".holder")).to_have_text("The bot replies")
+    await dashboard.get_by_role("button", name="Claim").click()
+    await expect(dashboard.locator(".holder")).to_have_text("Assigned to you")
+    await dashboard.get_by_role("button", name="Give to the bot").click()
+    await expect(dashboard.locator(".holder")).to_have_text("The bot replies")
+    await ann.write("And now?")
+    await expect(dashboard.locator(".message.bot").last).to_contain_text("And now?")

@@ -24,6 +24,8 @@ class Command(StrEnum):
     REOPEN_CONVERSATION = "reopen_conversation"
     HANDOFF = "handoff"
     ASSIGN_BOT = "assign_bot"
+    ASSIGN_CONVERSATION = "assign_conversation"
+    LIST_AGENTS = "list_agents"
     ADD_NOTE = "add_note"
     LIST_NOTES = "list_notes"
     LIST_REPLIES = "list_replies"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from chatws.server.handlers import (
+    agents,
     assignment,
     authentication,
     history,
@@ -39,6 +40,8 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "reopen_conversation": Route(assignment.reopen_conversation, assignment.may_change),
         "handoff": Route(assignment.handoff, assignment.may_change),
         "assign_bot": Route(assignment.assign_bot, assignment.may_change),
+        "assign_conversation": Route(assignment.assign_conversation, assignment.may_assign),
+        "list_agents": Route(agents.list_agents),
         "add_note": Route(notes.add_note, notes.may_note),
         "list_notes": Route(notes.list_notes, policy.member),
         "list_replies": Route(replies.list_replies),

@@ -1,10 +1,10 @@
-"""Handlers that change status and assignee: claim, release, resolve, reopen, hand-off and assignment to the bot."""
+"""Handlers that change status and assignee of conversations: claims, hand-offs, assignments to agents or the bot."""
 
 from __future__ import annotations
 
-from chatws.protocol.commands import ChangeConversation, Handoff
+from chatws.protocol.commands import AssignConversation, ChangeConversation, Handoff
 from chatws.protocol.entities import Conversation, ConversationStatus
-from chatws.protocol.errors import Conflict
+from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.responses import ConversationAck
 from chatws.server.bot.notices import make_notice
 from chatws.server.requests import policy
@@ -92,6 +92,33 @@ async def handoff(
     after = await services.conversations.transition(conversation, conversation.version, "queued", reason=reason or None)
     notice = make_notice(services.clock, conversation.conversation_id, "handed_off", reason)
     services.inbox.send_notice(notice)
+    return ConversationAck(conversation=after)
+
+
+async def may_assign(services: Services, context: RequestContext, payload: AssignConversation) -> Conversation:
+    """Allow agents of this server who are not offline: an absent agent's conversations return to the queue.
+
+    Raises:
+        ChatError: ``bad_request`` for any other user, or as `may_change`.
+    """
+    account = await services.store.account(payload.user_id)
+    if account is None or account.user.role != "admin" or account.disabled:
+        raise ChatError(ErrorCode.BAD_REQUEST, "There is no such agent.")
+    if await services.presence.is_online_anywhere(payload.user_id) is False:
+        raise ChatError(ErrorCode.BAD_REQUEST, f"{account.user.user_name} is offline.")
+    return await may_change(services, context, payload)
+
+
+async def assign_conversation(
+    services: Services, context: RequestContext, payload: AssignConversation, conversation: Conversation
+) -> ConversationAck:
+    """Assign a conversation to an agent, also one that another agent holds.
+
+    Raises:
+        Conflict: it is closed, or it has another version.
+    """
+    _require(conversation, "bot", "queued", "assigned")
+    after = await services.conversations.transition(conversation, payload.version, "assigned", payload.user_id)
     return ConversationAck(conversation=after)
 
 

@@ -39,6 +39,7 @@ async def subscribe_inbox(services: Services, context: RequestContext, payload: 
         conversations=conversations,
         presence=await services.presence.of_all(customers + services.presence.agents()),
         entries=await services.store.inbox_entries(ids, context.user.user_id),
+        has_bot=services.settings.bot != "none",
     )
 
 

@@ -3,6 +3,7 @@
 /** @import {CannedReply, Refused, ReplyList} from "../core/protocol.js" */
 
 import { make } from "../ui/dom.js";
+import { moveFocus } from "./move-focus.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
 const QUERY = /^\/(\S*)$/;
@@ -90,15 +91,10 @@ export class CannedReplies {
 
   /** @param {KeyboardEvent} event */
   #onMenuKey(event) {
-    const buttons = [...this.menu.querySelectorAll("button")];
-    const index = buttons.findIndex((button) => button === document.activeElement);
-    if (event.key === "ArrowDown") buttons[index + 1]?.focus();
-    else if (event.key === "ArrowUp") (buttons[index - 1] ?? this.#area).focus();
-    else if (event.key === "Escape") {
-      this.#close();
-      this.#area.focus();
-    } else return;
+    if (moveFocus(event, this.menu.querySelectorAll("button"))) return;
+    if (event.key === "Escape") this.#close();
+    else if (event.key !== "ArrowUp") return;
+    this.#area.focus();
     event.preventDefault();
-    event.stopPropagation();
   }
 }

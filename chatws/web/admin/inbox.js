@@ -6,6 +6,7 @@ import { find } from "../ui/dom.js";
 import { AttentionList } from "./attention.js";
 import { Filters } from "./filters.js";
 import { fillRow, makeRow } from "./inbox-row.js";
+import { moveFocus } from "./move-focus.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
 /** Maximum page size, also that of the subscription's reply. */
@@ -38,7 +39,7 @@ export class Inbox {
     this.#attention = new AttentionList(userId);
     this.#filters = new Filters(userId, () => this.#render());
     this.#more.onclick = () => void this.#loadOlder();
-    this.#list.addEventListener("keydown", (event) => this.#onKeyDown(event));
+    this.#list.addEventListener("keydown", (event) => moveFocus(event, this.#buttons()));
     adminWebSocket.onInbox((inbox) => this.#load(inbox));
     adminWebSocket.onMessageRead((mark) => mark.userId === userId && this.read(mark.conversationId, mark.seq));
   }
@@ -173,18 +174,6 @@ export class Inbox {
   /** Whether a conversation waits for this agent: it is in the queue or theirs. @param {Conversation} conversation */
   #concernsAgent({ status, assignee }) {
     return status === "queued" || (status === "assigned" && assignee?.userId === this.#userId);
-  }
-
-  /** Move the focus with the arrow keys, Home and End. @param {KeyboardEvent} event */
-  #onKeyDown(event) {
-    const buttons = this.#buttons();
-    const index = buttons.findIndex((button) => button === document.activeElement);
-    /** @type {Record<string, number>} */
-    const targets = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: buttons.length - 1 };
-    const target = targets[event.key];
-    if (target === undefined) return;
-    event.preventDefault();
-    buttons[target]?.focus();
   }
 
   #buttons() {

@@ -165,12 +165,13 @@ export interface SubscribeInbox {
   assignee?: string;
 }
 
-/** The subscribed conversations, and the presence of their users. `entries` omits conversations without unread messages whose customer does not wait. */
+/** The subscribed conversations, and the presence of their users. `entries` omits conversations without unread messages whose customer does not wait. `hasBot` tells whether a bot replies on this server, so that `assign_bot` makes sense. */
 export interface InboxAck {
   success: true;
   conversations: Conversation[];
   presence: Presence[];
   entries?: InboxEntry[];
+  hasBot: boolean;
 }
 
 /** Unread messages of a conversation for one agent, and the time since which its customer waits for a reply. `unread` counts the messages after the agent's read mark, without the agent's own, among the newest 100. `waitingSince` is the time of the customer's first message after the last one of an agent or the bot. */
@@ -196,6 +197,29 @@ export interface ConversationAck {
 export interface Handoff {
   conversationId: string;
   reason?: string;
+}
+
+/** Assign to an agent: to oneself, also from another agent, or to another agent who is not offline. */
+export interface AssignConversation {
+  conversationId: string;
+  version: number;
+  userId: string;
+}
+
+/** A request without fields. */
+export interface Nothing {
+}
+
+/** The agents who are not offline, by name. */
+export interface AgentList {
+  success: true;
+  agents: AgentPresence[];
+}
+
+/** Agent who is not offline. */
+export interface AgentPresence {
+  user: User;
+  status: "away" | "busy" | "offline" | "online";
 }
 
 /** A note for other agents; a repeated `noteId` with the same content adds nothing. */
@@ -230,10 +254,6 @@ export interface ConversationRef {
 export interface NoteList {
   success: true;
   notes: Note[];
-}
-
-/** A request without fields. */
-export interface Nothing {
 }
 
 /** The canned replies of the server, by name. */
@@ -547,6 +567,10 @@ export interface ClientToServerEvents {
   handoff: (payload: Handoff, ack?: (reply: ConversationAck | Refused) => void) => void;
   /** Assign a queued or assigned conversation to the bot, which replies to the last message. */
   assign_bot: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
+  /** Assign a conversation to an agent: take it over, or transfer it. */
+  assign_conversation: (payload: AssignConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
+  /** Read the agents who are not offline. */
+  list_agents: (payload?: Nothing, ack?: (reply: AgentList | Refused) => void) => void;
   /** Add a note for other agents, which customers never receive. */
   add_note: (payload: AddNote, ack?: (reply: NoteAck | Refused) => void) => void;
   /** Read the notes of a conversation. */

@@ -120,6 +120,10 @@ class JsonMode(ChatLoop):
                 "resolve_conversation": _change(client.resolve_conversation),
                 "reopen_conversation": _change(client.reopen_conversation),
                 "assign_bot": _change(client.assign_bot),
+                "assign_conversation": lambda payload: client.assign_conversation(
+                    payload["conversationId"], payload["version"], payload["userId"]
+                ),
+                "list_agents": lambda _payload: client.agents(),
                 "add_note": lambda payload: client.add_note(payload["conversationId"], payload["content"]),
                 "list_notes": lambda payload: client.notes(payload["conversationId"]),
             }
