@@ -23,6 +23,10 @@ Seq = Annotated[int, Meta(ge=0, le=limits.MAX_SEQ)]
 Timestamp = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds")]
 
 
+BOT_ID: Final = "bot"
+"""User id of the bot."""
+
+
 class Wire(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of the wire structs: camelCase field names, unknown fields are ignored."""
 
@@ -72,7 +76,7 @@ class Conversation(Wire, frozen=True, kw_only=True):
 
 
 class Note(Wire, frozen=True, kw_only=True):
-    """Note of an agent for other agents; customers never receive it. It is no message and has no ``seq`` of its own.
+    """Note of an agent, or of the bot, for agents; customers never receive it. It is no message and has no own ``seq``.
 
     ``afterSeq`` is the last message of the conversation when the note was written, and decides where it is shown.
     """

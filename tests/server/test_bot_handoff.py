@@ -155,6 +155,22 @@ async def test_agents_receive_the_reason_of_a_customers_handoff(chat: RunningCha
     assert (await customer.call("handoff", {"conversationId": "conv-1", "reason": "a refund"}))["success"]
     notice = await agent.expect("bot_notice")
     assert (notice["kind"], notice["reason"]) == ("handed_off", "a refund")
+    (note,) = (await agent.call("list_notes", {"conversationId": "conv-1"}))["notes"]
+    assert (note["content"], note["author"]["role"]) == ("Handed off: a refund", "bot")
+
+
+async def test_reason_of_the_bot_is_kept_as_a_note_and_without_a_reason_there_is_none(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    customer, other = await joined(chat), await joined(chat, "conv-2")
+    await agent.call("join_conversation", "conv-1")
+    bot = ScriptedBot("wait", HandOff("too hard"))
+    bot.may_reply.set()
+    install(chat, bot)
+    await send(customer, "help")
+    note = await agent.expect("note_added")
+    assert (note["content"], note["author"]["userId"]) == ("Handed off: too hard", "bot")
+    assert (await other.call("handoff", {"conversationId": "conv-2"}))["success"]
+    assert (await agent.call("list_notes", {"conversationId": "conv-2"}))["notes"] == []
 
 
 async def test_bot_answers_the_last_question_of_a_conversation_assigned_to_it(chat: RunningChat) -> None:

@@ -11,6 +11,7 @@ from playwright.async_api import Locator, Page, expect
 from chatws.store import Draft
 from chatws.store.interface import Unavailable
 from tests.server.rest.support import new_session
+from tests.support.bots import ScriptedBot, install
 from tests.support.chat import RunningChat, until
 from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
 from tests.web.conftest import StartChatServer
@@ -228,3 +229,22 @@ async def test_conversation_is_given_to_the_bot_and_taken_from_it(
     await expect(dashboard.locator(".holder")).to_have_text("The bot replies")
     await ann.write("And now?")
     await expect(dashboard.locator(".message.bot").last).to_contain_text("And now?")
+
+
+async def test_failure_of_the_bot_and_reason_of_a_handoff_are_shown(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles
+) -> None:
+    chat_server = await start_chat_server(bot="echo")
+    bot = ScriptedBot(error=TimeoutError())
+    bot.may_reply.set()
+    install(chat_server, bot)
+    dashboard = await open_dashboard(chat_server, browsers)
+    ann = await customer_of(chat_server, "Ann", "Hi")
+    await expect(dashboard.locator("#banner")).to_have_text("The bot failed to answer Ann (timeout).")
+    await expect(ann.row(dashboard).locator(".row-notice")).to_have_text("The bot failed to answer (timeout)")
+    agnes = await chat_server.agent("agnes")
+    assert (await agnes.call("handoff", {"conversationId": ann.conversation_id, "reason": "needs a refund"}))["success"]
+    await expect(ann.row(dashboard).locator(".row-notice")).to_have_count(0)
+    await ann.row(dashboard).click()
+    await expect(dashboard.locator(".note-text")).to_have_text("Handed off: needs a refund")
+    await expect(dashboard.locator(".note-author")).to_contain_text("Note by Agnes")

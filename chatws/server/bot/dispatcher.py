@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from chatws.bots import Bot, BotError, BotRequest, FailureReason, HandOff, KeywordMatcher
 from chatws.protocol.content import fit_content
-from chatws.protocol.entities import Conversation, Message, User
+from chatws.protocol.entities import BOT_ID, Conversation, Message, User
 from chatws.server.bot.notices import BotNotices
 from chatws.server.bot.reply import BotReply, ReplyCancelled
 from chatws.server.cluster.publisher import ClusterPublisher
@@ -22,7 +22,7 @@ from chatws.store.interface import Draft, IdempotencyConflict, StaleVersion, Sto
 
 _log = logging.getLogger("chatws.bot")
 
-BOT = User(user_id="bot", user_name="AI", role="bot")
+BOT = User(user_id=BOT_ID, user_name="AI", role="bot")
 """Sender of bot messages (guide)."""
 
 MAX_WAITING = 10
@@ -224,6 +224,7 @@ class BotDispatcher:
         if conversation is None or (conversation.status, conversation.version) != ("bot", reply.version):
             return
         if await self._conversations.requeue(conversation, handoff.reason or None):
+            await self._conversations.note_handoff(conversation.conversation_id, BOT, handoff.reason)
             self._notices.handed_off(conversation.conversation_id, handoff.reason)
 
     async def _show_typing(self, conversation_id: str) -> None:

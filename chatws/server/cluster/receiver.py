@@ -24,7 +24,7 @@ from chatws.bus import (
 )
 from chatws.logging import RateLimitedLogger
 from chatws.server.connections import lifecycle
-from chatws.server.conversations.hub import notes_room, room_name
+from chatws.server.conversations.hub import room_name
 from chatws.server.periodic import PeriodicTasks
 from chatws.server.services import Services
 
@@ -84,8 +84,7 @@ class ClusterReceiver:
                     "message_read", notification.read
                 )
             case NotePublished():
-                note = notification.note
-                services.namespace.to(notes_room(note.conversation_id)).emit("note_added", note)
+                services.hub.deliver_note(notification.note)
             case UserEvent():
                 args = () if notification.payload is UNSET else (notification.payload,)
                 lifecycle.emit_to_user(services, notification.user_id, notification.name, *args)

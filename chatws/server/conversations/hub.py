@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from chatws.engine import Namespace
-from chatws.protocol.entities import Conversation, Message
+from chatws.protocol.entities import Conversation, Message, Note
 from chatws.protocol.events import ConversationUpdated
 from chatws.protocol.limits import GAP_WAIT_MS, PAGE_MESSAGES
 from chatws.server.cluster.publisher import ClusterPublisher
@@ -198,6 +198,10 @@ class Hub:
         if hosted is not None and conversation.version > hosted.conversation.version:
             hosted.conversation = conversation
             hosted.broadcast.emit("conversation_updated", ConversationUpdated(conversation=conversation))
+
+    def deliver_note(self, note: Note) -> None:
+        """Send a note to the agents who joined its conversation here."""
+        self._namespace.to(notes_room(note.conversation_id)).emit("note_added", note)
 
     def deliver(self, message: Message) -> None:
         """Deliver a committed message to the room, in order and once; a gap is read from the database after a wait."""

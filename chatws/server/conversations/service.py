@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chatws.logging import SampledLogger
-from chatws.protocol.entities import Conversation, ConversationStatus, User
+from chatws.protocol.content import fit_content
+from chatws.protocol.entities import Conversation, ConversationStatus, Note, User
+from chatws.protocol.ids import new_id
 from chatws.server.clock import Clock
 from chatws.server.cluster.publisher import ClusterPublisher
 from chatws.server.conversations.hub import Hub
@@ -123,6 +125,24 @@ class ConversationService:
         self.broadcast_change(before, after)
         _log_change(after)
         return after
+
+    async def add_note(self, note_id: str, conversation_id: str, author: User, content: str) -> Note:
+        """Store a note and send it to the agents who joined the conversation; a repeated one is not sent again.
+
+        Raises:
+            StoreError: as `Store.add_note`.
+        """
+        note, is_new = await self._store.add_note(note_id, conversation_id, author, content)
+        if is_new:
+            self._hub.deliver_note(note)
+            self._cluster.publish_note(note)
+        return note
+
+    async def note_handoff(self, conversation_id: str, author: User, reason: str) -> None:
+        """Keep the reason of a hand-off as a note; without a reason, or if the store is unavailable, there is none."""
+        if content := fit_content(reason):
+            with contextlib.suppress(StoreError):
+                await self.add_note(new_id(self._clock.now_ms()), conversation_id, author, f"Handed off: {content}")
 
     async def assign_to_agent(self, agent: User, conversation: Conversation) -> None:
         """Assign a conversation to an agent, unless it has changed meanwhile: of several agents, the first gets it."""

@@ -6,6 +6,7 @@ from chatws.protocol.commands import AssignConversation, ChangeConversation, Han
 from chatws.protocol.entities import Conversation, ConversationStatus
 from chatws.protocol.errors import ChatError, Conflict, ErrorCode
 from chatws.protocol.responses import ConversationAck
+from chatws.server.bot.dispatcher import BOT
 from chatws.server.bot.notices import make_notice
 from chatws.server.requests import policy
 from chatws.server.requests.context import RequestContext
@@ -80,7 +81,7 @@ async def reopen_conversation(
 async def handoff(
     services: Services, context: RequestContext, payload: Handoff, conversation: Conversation
 ) -> ConversationAck:
-    """Move a conversation from the bot to the queue; a queued one is not changed.
+    """Move a conversation from the bot to the queue and keep the reason as a note; a queued one is not changed.
 
     Raises:
         Conflict: it is assigned to an agent or closed.
@@ -90,6 +91,8 @@ async def handoff(
     _require(conversation, "bot")
     reason = payload.reason or ""
     after = await services.conversations.transition(conversation, conversation.version, "queued", reason=reason or None)
+    author = context.user if context.user.role == "admin" else BOT
+    await services.conversations.note_handoff(conversation.conversation_id, author, reason)
     notice = make_notice(services.clock, conversation.conversation_id, "handed_off", reason)
     services.inbox.send_notice(notice)
     return ConversationAck(conversation=after)

@@ -10,7 +10,6 @@ from chatws.protocol.entities import Conversation
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import new_id
 from chatws.protocol.responses import NoteAck, NoteList
-from chatws.server.conversations.hub import notes_room
 from chatws.server.requests import policy
 from chatws.server.requests.context import RequestContext
 from chatws.server.services import Services
@@ -29,16 +28,13 @@ async def may_note(services: Services, context: RequestContext, payload: AddNote
 
 
 async def add_note(services: Services, context: RequestContext, payload: AddNote, content: str) -> NoteAck:
-    """Store a note and send it to the agents who joined the conversation, here and on other servers.
+    """Store a note and send it to the agents who joined the conversation; a repeated one is not sent again.
 
     Raises:
         StoreError: as `Store.add_note`.
     """
     note_id = new_id(services.clock.now_ms()) if payload.note_id is UNSET else payload.note_id
-    note, is_new = await services.store.add_note(note_id, payload.conversation_id, context.user, content)
-    if is_new:
-        services.namespace.to(notes_room(note.conversation_id)).emit("note_added", note)
-        services.cluster.publish_note(note)
+    note = await services.conversations.add_note(note_id, payload.conversation_id, context.user, content)
     return NoteAck(note=note)
 
 

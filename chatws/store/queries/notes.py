@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from chatws.protocol.entities import Note, User
+from chatws.protocol.entities import BOT_ID, Note, User
 from chatws.protocol.ids import format_timestamp
 from chatws.protocol.limits import MAX_NOTES
 from chatws.store.errors import IdempotencyConflict
@@ -92,7 +92,7 @@ def _note(row: Sequence[object]) -> Note:
     return Note(
         note_id=note_id,
         conversation_id=conversation_id,
-        author=User(user_id=author_id, user_name=author_name, role="admin"),
+        author=User(user_id=author_id, user_name=author_name, role="bot" if author_id == BOT_ID else "admin"),
         content=content,
         timestamp=format_timestamp(created_at_ms),
         after_seq=after_seq,

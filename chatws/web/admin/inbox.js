@@ -68,6 +68,16 @@ export class Inbox {
     this.#button(conversationId)?.scrollIntoView({ block: "nearest" });
   }
 
+  /**
+   * Show a notice about the bot until the conversation's status changes.
+   * @param {string} conversationId
+   * @param {string} notice
+   */
+  setNotice(conversationId, notice) {
+    this.#attention.setNotice(conversationId, notice);
+    this.#render();
+  }
+
   /** Move the focus to the row of the open conversation, or to the first row. */
   focus() {
     (this.#button(this.#openId) ?? this.#buttons()[0])?.focus();

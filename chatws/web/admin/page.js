@@ -1,5 +1,7 @@
 /** Dashboard page: composition of log-in, list of conversations, conversation view and notifications. */
 
+/** @import {BotNotice} from "../core/protocol.js" */
+
 import { find } from "../ui/dom.js";
 import { initialsOf } from "../ui/format.js";
 import { showStatus } from "../ui/status.js";
@@ -71,6 +73,17 @@ function openDashboard() {
     if (conversationId) void open(conversationId);
   }
 
+  /** @param {BotNotice} notice */
+  async function showNotice({ conversationId, kind, reason }) {
+    if (kind !== "failed") return; // a hand-off is a change of the conversation, and its reason a note
+    const conversation = await inbox.find(conversationId);
+    if (!conversation) return;
+    const cause = reason ? ` (${reason})` : "";
+    inbox.setNotice(conversationId, `The bot failed to answer${cause}`);
+    showWarning(`The bot failed to answer ${conversation.customer.userName}${cause}.`);
+    alerts.notify(conversation);
+  }
+
   function followUrl() {
     const conversationId = conversationInUrl();
     if (conversationId) void open(conversationId);
@@ -86,6 +99,9 @@ function openDashboard() {
     const isSeen = view.isOpen(conversation) && isPageActive();
     if (inbox.update(conversation) && !isSeen) alerts.notify(conversation);
     view.update(conversation);
+  });
+  adminWebSocket.chat.on("other", (name, payload) => {
+    if (name === "bot_notice") void showNotice(/** @type {BotNotice} */ (payload));
   });
   new IdlePresence();
   new Shortcuts([

@@ -235,7 +235,7 @@ export interface NoteAck {
   note: Note;
 }
 
-/** Note of an agent for other agents; customers never receive it. It is no message and has no `seq` of its own. `afterSeq` is the last message of the conversation when the note was written, and decides where it is shown. */
+/** Note of an agent, or of the bot, for agents; customers never receive it. It is no message and has no own `seq`. `afterSeq` is the last message of the conversation when the note was written, and decides where it is shown. */
 export interface Note {
   noteId: string;
   conversationId: string;
