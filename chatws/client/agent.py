@@ -18,15 +18,25 @@ from chatws.protocol.commands import (
     ConversationRef,
     Nothing,
     RefreshToken,
+    SearchConversations,
     SubscribeInbox,
 )
 from chatws.protocol.ids import new_id
-from chatws.protocol.responses import AgentList, AuthAck, ConversationAck, InboxAck, NoteAck, NoteList, ReplyList
+from chatws.protocol.responses import (
+    AgentList,
+    AuthAck,
+    ConversationAck,
+    InboxAck,
+    NoteAck,
+    NoteList,
+    ReplyList,
+    SearchAck,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from chatws.protocol.entities import AgentPresence, CannedReply, Conversation, ConversationStatus, Note
+    from chatws.protocol.entities import AgentPresence, CannedReply, Conversation, ConversationStatus, Note, SearchHit
     from chatws.protocol.events import BotNotice
 
 
@@ -79,6 +89,10 @@ class AgentClient(ChatClient):
         """Assign a conversation to an agent: take it over, or transfer it; errors as for `claim_conversation`."""
         payload = AssignConversation(conversation_id=conversation_id, version=version, user_id=user_id)
         return (await self._call(Command.ASSIGN_CONVERSATION, payload, ConversationAck, repeat=False)).conversation
+
+    async def search(self, text: str) -> list[SearchHit]:
+        """Search the newest conversations for a customer's name or a text."""
+        return (await self._call(Command.SEARCH, SearchConversations(text=text), SearchAck)).hits
 
     async def agents(self) -> list[AgentPresence]:
         """Read the agents who are not offline, by name."""

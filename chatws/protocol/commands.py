@@ -116,6 +116,12 @@ class Nothing(Wire, frozen=True, kw_only=True):
     """A request without fields."""
 
 
+class SearchConversations(Wire, frozen=True, kw_only=True):
+    """Search for a text in customers' names and in messages, without regard to the case of ASCII letters."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class ConversationRef(Wire, frozen=True, kw_only=True):
     """One conversation."""
 

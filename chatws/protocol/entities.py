@@ -116,6 +116,13 @@ class Presence(Wire, frozen=True, kw_only=True):
     timestamp: Timestamp
 
 
+class SearchHit(Wire, frozen=True, kw_only=True):
+    """Conversation found by a search; ``message`` is its newest message with the text, if any has it."""
+
+    conversation: Conversation
+    message: Message | UnsetType = UNSET
+
+
 class AgentPresence(Wire, frozen=True, kw_only=True):
     """Agent who is not offline."""
 

@@ -17,6 +17,7 @@ from chatws.protocol.entities import (
     Presence,
     ReadMark,
     Role,
+    SearchHit,
     Timestamp,
     User,
     Wire,
@@ -116,6 +117,12 @@ class ReplyList(Ok, frozen=True, kw_only=True):
     """The canned replies of the server, by name."""
 
     replies: list[CannedReply]
+
+
+class SearchAck(Ok, frozen=True, kw_only=True):
+    """At most 20 conversations, most recently changed first."""
+
+    hits: list[SearchHit]
 
 
 class AgentList(Ok, frozen=True, kw_only=True):

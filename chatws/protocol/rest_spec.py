@@ -132,6 +132,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/conversations/{conversationId}/messages", COMMANDS["send_message"]),
     Operation("GET", "/api/conversations/{conversationId}/notes", COMMANDS["list_notes"]),
     Operation("POST", "/api/conversations/{conversationId}/notes", COMMANDS["add_note"]),
+    Operation("GET", "/api/search", COMMANDS["search"]),
     Operation("GET", "/api/replies", COMMANDS["list_replies"]),
     Operation("GET", "/api/messages", REST_COMMANDS["load_messages"]),
     Operation("POST", "/api/coze/chat", REST_COMMANDS["ask_bot"]),

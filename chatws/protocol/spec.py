@@ -167,6 +167,13 @@ COMMANDS: dict[str, CommandSpec] = {
             roles=AGENTS,
         ),
         CommandSpec(
+            "search",
+            commands.SearchConversations,
+            responses.SearchAck,
+            "Search the newest conversations for a customer's name or a text.",
+            roles=AGENTS,
+        ),
+        CommandSpec(
             "list_agents",
             commands.Nothing,
             responses.AgentList,

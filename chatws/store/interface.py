@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from chatws.protocol.entities import Conversation, ConversationStatus, InboxEntry, Message, Note, ReadMark, User
+from chatws.protocol.entities import (
+    Conversation,
+    ConversationStatus,
+    InboxEntry,
+    Message,
+    Note,
+    ReadMark,
+    SearchHit,
+    User,
+)
 from chatws.store.errors import (
     AlreadyExists,
     AlreadyRunning,
@@ -378,4 +387,11 @@ class Store(Protocol):
 
     async def inbox_entries(self, conversation_ids: Sequence[str], user_id: str) -> list[InboxEntry]:
         """Return an agent's unread messages and waiting customers in these conversations; others are omitted."""
+        ...
+
+    async def search(self, text: str) -> list[SearchHit]:
+        """Return the conversations whose customer's name or messages contain a text, most recently changed first.
+
+        Only the newest 100 messages of the newest 1,000 conversations are read; at most 20 are found.
+        """
         ...

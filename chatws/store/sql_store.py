@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from chatws.store.errors import Unavailable
 from chatws.store.outbox import WebhookOutbox
-from chatws.store.queries import accounts, conversations, erasure, inbox, messages, notes, read_marks, sessions
+from chatws.store.queries import accounts, conversations, erasure, inbox, messages, notes, read_marks, search, sessions
 from chatws.store.schema import EPOCH, meta
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from chatws.protocol.entities import Conversation, ConversationStatus, InboxEntry, Note, ReadMark, User
+    from chatws.protocol.entities import Conversation, ConversationStatus, InboxEntry, Note, ReadMark, SearchHit, User
     from chatws.protocol.webhooks import WebhookKind
     from chatws.store.interface import (
         Account,
@@ -219,6 +219,9 @@ class SqlStore:
 
     async def inbox_entries(self, conversation_ids: Sequence[str], user_id: str) -> list[InboxEntry]:
         return await self._database.read(lambda c: inbox.entries(c, conversation_ids, user_id))
+
+    async def search(self, text: str) -> list[SearchHit]:
+        return await self._database.read(lambda c: search.find(c, text))
 
 
 def _verify_writable(connection: Connection) -> None:

@@ -248,3 +248,23 @@ async def test_failure_of_the_bot_and_reason_of_a_handoff_are_shown(
     await ann.row(dashboard).click()
     await expect(dashboard.locator(".note-text")).to_have_text("Handed off: needs a refund")
     await expect(dashboard.locator(".note-author")).to_contain_text("Note by Agnes")
+
+
+async def test_search_finds_customers_and_messages(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
+    ann = await customer_of(chat_server, "Ann", "My parcel is late", "Are you there?")
+    bob = await customer_of(chat_server, "Bob", "Hi")
+    dashboard = await open_dashboard(chat_server, browsers)
+    await expect(dashboard.locator(".row")).to_have_count(2)
+    await dashboard.keyboard.press("/")
+    field = dashboard.get_by_label("Search customers and messages")
+    await expect(field).to_be_focused()
+    await field.press_sequentially("PARCEL")
+    await expect(dashboard.locator(".row")).to_have_count(1)
+    await expect(ann.row(dashboard)).to_contain_text("My parcel is late")
+    await field.fill("bob")
+    await expect(bob.row(dashboard)).to_be_visible()
+    await expect(dashboard.locator(".row")).to_have_count(1)
+    await field.fill("nothing")
+    await expect(dashboard.locator("#list-empty")).to_have_text("Nothing found.")
+    await field.press("Escape")
+    await expect(dashboard.locator(".row")).to_have_count(2)

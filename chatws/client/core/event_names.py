@@ -25,6 +25,7 @@ class Command(StrEnum):
     HANDOFF = "handoff"
     ASSIGN_BOT = "assign_bot"
     ASSIGN_CONVERSATION = "assign_conversation"
+    SEARCH = "search"
     LIST_AGENTS = "list_agents"
     ADD_NOTE = "add_note"
     LIST_NOTES = "list_notes"

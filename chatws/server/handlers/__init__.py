@@ -16,6 +16,7 @@ from chatws.server.handlers import (
     presence,
     replies,
     rooms,
+    search,
     typing,
 )
 from chatws.server.requests import policy
@@ -41,6 +42,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "handoff": Route(assignment.handoff, assignment.may_change),
         "assign_bot": Route(assignment.assign_bot, assignment.may_change),
         "assign_conversation": Route(assignment.assign_conversation, assignment.may_assign),
+        "search": Route(search.search),
         "list_agents": Route(agents.list_agents),
         "add_note": Route(notes.add_note, notes.may_note),
         "list_notes": Route(notes.list_notes, policy.member),

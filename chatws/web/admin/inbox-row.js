@@ -1,6 +1,6 @@
 /** Row of a conversation in the list. */
 
-/** @import {Conversation, Presence} from "../core/protocol.js" */
+/** @import {Conversation, Message, Presence} from "../core/protocol.js" */
 /** @import {Attention} from "./attention.js" */
 
 import { find, make } from "../ui/dom.js";
@@ -27,10 +27,10 @@ export function makeRow(conversationId, onOpen) {
  * @param {HTMLElement} row
  * @param {Conversation} conversation
  * @param {Attention} attention
- * @param {{presence: Presence["status"], isOpen: boolean}} state
+ * @param {{presence: Presence["status"], isOpen: boolean, message: Message | null}} state 
  */
-export function fillRow(row, conversation, { unread, waitingSince, notice }, { presence, isOpen }) {
-  const { customer, lastMessage, status, assignee, updatedAt } = conversation;
+export function fillRow(row, conversation, { unread, waitingSince, notice }, { presence, isOpen, message }) {
+  const { customer, status, assignee, updatedAt } = conversation;
   const avatar = make("span", { class: "avatar", "data-presence": presence, title: presence, "aria-hidden": "true" });
   avatar.append(initialsOf(customer.userName));
   const tag = assignee && status === "assigned" ? assignee.userName : STATUS_LABELS[status];
@@ -45,7 +45,7 @@ export function fillRow(row, conversation, { unread, waitingSince, notice }, { p
     make("span", { class: "row-name", dir: "auto" }, customer.userName),
     make("span", { class: "visually-hidden" }, presence),
     make("time", { class: "row-time", datetime: updatedAt }, shortTimeOf(updatedAt)),
-    make("span", { class: "row-preview", dir: "auto" }, lastMessage?.content ?? "No message yet"),
+    make("span", { class: "row-preview", dir: "auto" }, message?.content ?? "No message yet"),
     footer,
   );
   if (notice) button.append(make("span", { class: "row-notice" }, notice));

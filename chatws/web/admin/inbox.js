@@ -1,6 +1,7 @@
 /** List of conversations, newest first, with filters, unread counts and presence. */
 
-/** @import {Conversation, ConversationAck, ConversationList, InboxAck, Presence, Refused} from "../core/protocol.js" */
+/** @import {Conversation, ConversationAck, ConversationList, InboxAck, Presence} from "../core/protocol.js" */
+/** @import {Refused, SearchHit} from "../core/protocol.js" */
 
 import { find } from "../ui/dom.js";
 import { AttentionList } from "./attention.js";
@@ -19,6 +20,8 @@ export class Inbox {
   #presences = new Map();
   #attention;
   #filters;
+  /** Found conversations, shown instead of the chosen filter's; null without a search. @type {SearchHit[] | null} */
+  #hits = null;
   #openId = "";
   #userId;
   #callbacks;
@@ -75,6 +78,12 @@ export class Inbox {
    */
   setNotice(conversationId, notice) {
     this.#attention.setNotice(conversationId, notice);
+    this.#render();
+  }
+
+  /** Show found conversations instead of the chosen filter's. @param {SearchHit[] | null} hits null to end the search */
+  showHits(hits) {
+    this.#hits = hits;
     this.#render();
   }
 
@@ -160,13 +169,16 @@ export class Inbox {
 
   #render() {
     const all = [...this.#conversations.values()];
-    const shown = this.#filters.apply(all, !this.#cursor);
-    shown.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
+    const filtered = this.#filters.apply(all, !this.#cursor);
+    filtered.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
+    const shown = this.#hits?.map(({ conversation }) => this.#conversations.get(conversation.conversationId) ?? conversation) ?? filtered;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.id : undefined;
     this.#list.replaceChildren(...shown.map((one) => this.#row(one)));
     // Replacing the rows removes the focus: restore it.
     if (focused) this.#button(focused)?.focus();
-    find("#list-empty", HTMLElement).hidden = shown.length > 0;
+    const empty = find("#list-empty", HTMLElement);
+    empty.hidden = shown.length > 0;
+    empty.textContent = this.#hits ? "Nothing found." : "No conversations here.";
     const unread = all.filter((one) => this.#concernsAgent(one) && this.#attention.of(one.conversationId).unread);
     this.#callbacks.onUnread(unread.length);
   }
@@ -176,7 +188,9 @@ export class Inbox {
     const { conversationId, customer } = conversation;
     const row = this.#rows.get(conversationId) ?? makeRow(conversationId, () => this.#callbacks.onOpen(conversationId));
     this.#rows.set(conversationId, row);
-    const state = { presence: this.presenceOf(customer.userId), isOpen: conversationId === this.#openId };
+    const found = this.#hits?.find((hit) => hit.conversation.conversationId === conversationId)?.message;
+    const presence = this.presenceOf(customer.userId);
+    const state = { presence, isOpen: conversationId === this.#openId, message: found ?? conversation.lastMessage };
     fillRow(row, conversation, this.#attention.of(conversationId), state);
     return row;
   }

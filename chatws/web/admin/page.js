@@ -13,6 +13,7 @@ import { IdlePresence } from "./idle-presence.js";
 import { Inbox } from "./inbox.js";
 import { KeptMessages } from "./kept-messages.js";
 import { Login } from "./login.js";
+import { Search } from "./search.js";
 import { Shortcuts } from "./shortcuts.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
@@ -43,6 +44,8 @@ function openDashboard() {
     onOpen: (conversationId) => void open(conversationId),
     onUnread: (conversations) => alerts.showUnread(conversations),
   });
+
+  const search = new Search((hits) => inbox.showHits(hits));
 
   /** @param {string} conversationId */
   async function open(conversationId) {
@@ -111,6 +114,7 @@ function openDashboard() {
     { key: "n", help: "Write a note", run: () => view.write("note") },
     { key: "c", help: "Claim the conversation", run: () => view.run("Claim") },
     { key: "e", help: "Resolve the conversation", run: () => view.run("Resolve") },
+    { key: "/", help: "Search", run: () => search.focus() },
     { key: "Escape", help: "Move to the list of conversations", run: () => inbox.focus() },
   ]);
   watchConnection();

@@ -206,6 +206,23 @@ export interface AssignConversation {
   userId: string;
 }
 
+/** Search for a text in customers' names and in messages, without regard to the case of ASCII letters. */
+export interface SearchConversations {
+  text: string;
+}
+
+/** At most 20 conversations, most recently changed first. */
+export interface SearchAck {
+  success: true;
+  hits: SearchHit[];
+}
+
+/** Conversation found by a search; `message` is its newest message with the text, if any has it. */
+export interface SearchHit {
+  conversation: Conversation;
+  message?: Message;
+}
+
 /** A request without fields. */
 export interface Nothing {
 }
@@ -569,6 +586,8 @@ export interface ClientToServerEvents {
   assign_bot: (payload: ChangeConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
   /** Assign a conversation to an agent: take it over, or transfer it. */
   assign_conversation: (payload: AssignConversation, ack?: (reply: ConversationAck | Refused) => void) => void;
+  /** Search the newest conversations for a customer's name or a text. */
+  search: (payload: SearchConversations, ack?: (reply: SearchAck | Refused) => void) => void;
   /** Read the agents who are not offline. */
   list_agents: (payload?: Nothing, ack?: (reply: AgentList | Refused) => void) => void;
   /** Add a note for other agents, which customers never receive. */

@@ -123,6 +123,7 @@ class JsonMode(ChatLoop):
                 "assign_conversation": lambda payload: client.assign_conversation(
                     payload["conversationId"], payload["version"], payload["userId"]
                 ),
+                "search": lambda payload: client.search(payload["text"]),
                 "list_agents": lambda _payload: client.agents(),
                 "add_note": lambda payload: client.add_note(payload["conversationId"], payload["content"]),
                 "list_notes": lambda payload: client.notes(payload["conversationId"]),

@@ -23,7 +23,9 @@ async def test_operations_with_roles_reject_anonymous_requests(chat: RunningChat
     for operation in OPERATIONS:
         if not operation.command.roles:
             continue
-        path = operation.path.replace("{conversationId}", "c").replace("{userId}", "u")
+        path = (
+            operation.path.replace("{conversationId}", "c").replace("{userId}", "u").replace("search", "search?text=x")
+        )
         body = {"content": "x", "message": "x", "event": "x", "customerId": "x"} if operation.method == "POST" else None
         options: dict[str, Any] = {} if body is None else {"json": body}
         response, text = await fetch(chat, operation.method, path, **options)

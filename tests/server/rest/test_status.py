@@ -188,7 +188,7 @@ async def test_openapi_describes_the_requests_to_the_webhook(chat: RunningChat) 
 def test_every_rest_command_has_a_route() -> None:
     assert set(ROUTES) == set(REST_COMMANDS)
     names = {operation.command.name for operation in OPERATIONS}
-    assert names == set(REST_COMMANDS) | {"send_message", "history", "add_note", "list_notes", "list_replies"}
+    assert names == set(REST_COMMANDS) | {"send_message", "history", "add_note", "list_notes", "list_replies", "search"}
 
 
 async def test_settings_page_lists_exactly_the_metrics_of_chatws(chat: RunningChat) -> None:
