@@ -16,6 +16,7 @@ from tests.web.embedding_site import EmbeddingSite
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("node")]
 
 AXE = NODE_DIR / "node_modules" / "axe-core" / "axe.min.js"
+WIDTHS = (320, 768, 1440)
 APPEARANCES = [("light", 1280), ("dark", 320)]
 
 
@@ -67,17 +68,39 @@ async def test_widget_and_launcher_are_accessible(
         assert await serious_findings(widget_page) == []
 
 
-async def test_dashboard_is_accessible(
-    chat_server: RunningChat, browsers: BrowserProfiles, appearance: dict[str, Any]
-) -> None:
+async def test_dashboard_is_accessible(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
     customer = await chat_server.customer("customer-1")
     await customer.call("join_conversation", "conv-1")
     await customer.call("send_message", {"conversationId": "conv-1", "content": "Hello"})
-    page = await browsers.open(f"{chat_server.url}/admin/", **appearance)
+    page = await browsers.open(f"{chat_server.url}/admin/", reduced_motion="reduce")
+    await expect(page.get_by_role("button", name="Log in")).to_be_visible()
     assert await serious_findings(page) == []
     dashboard = await log_in_as_dev_agent(page)
-    assert await serious_findings(dashboard) == []
+    await expect(dashboard.locator(".unread")).to_be_visible()
+    assert await findings_in_all_appearances(dashboard) == []
     await dashboard.locator(".row").click()
-    await ChatWindow(dashboard.locator("#conversation")).send("Good day")
+    window = ChatWindow(dashboard.locator("#conversation"))
+    await window.send("Good day")
     await expect(dashboard.locator(".message.out .message-state")).to_have_text("Sent")
+    await dashboard.get_by_role("button", name="Note", exact=True).click()
+    await window.send("A note")
+    await expect(dashboard.locator(".note")).to_be_visible()
+    await window.input.fill("A draft")
+    await dashboard.get_by_role("button", name="Assign to…").click()
+    await expect(dashboard.locator(".menu-item")).to_be_visible()
+    assert await findings_in_all_appearances(dashboard) == []
+    await dashboard.keyboard.press("Escape")
+    await dashboard.keyboard.press("?")
+    await expect(dashboard.get_by_role("dialog")).to_be_visible()
     assert await serious_findings(dashboard) == []
+
+
+async def findings_in_all_appearances(page: Page) -> list[str]:
+    """Check one page at all widths and in both colour schemes."""
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 720})
+            found += [f"{scheme} {width}: {finding}" for finding in await serious_findings(page)]
+    return found

@@ -83,7 +83,7 @@ async def test_keyboard_alone_opens_claims_answers_and_resolves(
     await press("c")
     await expect(dashboard.locator(".holder")).to_have_text("Assigned to you")
     await press("n")
-    await expect(dashboard.get_by_placeholder("only agents see")).to_be_focused()
+    await expect(dashboard.get_by_placeholder("note for agents")).to_be_focused()
     await press("Escape")
     await press("e")
     await expect(dashboard.locator(".holder")).to_have_text("Resolved")

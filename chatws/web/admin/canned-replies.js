@@ -23,6 +23,7 @@ export class CannedReplies {
   constructor(area, customerName) {
     this.#area = area;
     this.#customerName = customerName;
+    this.button.title = "Also opened by / in an empty field";
     this.button.addEventListener("click", () => (this.menu.hidden ? void this.#open() : this.#close()));
     this.menu.addEventListener("keydown", (event) => this.#onMenuKey(event));
     area.addEventListener("input", () => this.#onInput());

@@ -16,7 +16,7 @@ import { CannedReplies } from "./canned-replies.js";
 
 const MODES = /** @type {Mode[]} */ (["reply", "note"]);
 const LABELS = { reply: "Reply", note: "Note" };
-const PLACEHOLDERS = { reply: "Write a reply, or / for a canned one", note: "Write a note that only agents see" };
+const PLACEHOLDERS = { reply: "Write a reply", note: "Write a note for agents" };
 
 export class ComposerPanel {
   #panel = make("div", { class: "composer-panel" });

@@ -38,7 +38,6 @@ export function fillRow(row, conversation, { unread, waitingSince, notice }, { p
   if (waitingSince && status !== "resolved") {
     footer.append(make("time", { class: "row-waiting", datetime: waitingSince }, `waiting since ${shortTimeOf(waitingSince)}`));
   }
-  if (unread) footer.append(unreadBadge(unread));
   const button = find("button", HTMLButtonElement, row);
   button.replaceChildren(
     avatar,
@@ -46,6 +45,7 @@ export function fillRow(row, conversation, { unread, waitingSince, notice }, { p
     make("span", { class: "visually-hidden" }, presence),
     make("time", { class: "row-time", datetime: updatedAt }, shortTimeOf(updatedAt)),
     make("span", { class: "row-preview", dir: "auto" }, message?.content ?? "No message yet"),
+    ...(unread ? [unreadBadge(unread)] : []),
     footer,
   );
   if (notice) button.append(make("span", { class: "row-notice" }, notice));
