@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, ChatWindow, log_in_as_dev_agent
-from tests.web.test_dashboard_work import customer_of, open_dashboard
+from tests.web.dashboard_support import customer_of, open_dashboard
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -114,21 +114,3 @@ async def test_idle_agent_is_away_until_the_next_input(chat_server: RunningChat,
     await expect(dashboard.locator("#presence")).to_have_value("online")
     while (await agnes.expect("presence_update"))["status"] != "online":
         pass
-
-
-async def test_wide_window_shows_lines_of_at_most_75_characters(
-    chat_server: RunningChat, browsers: BrowserProfiles
-) -> None:
-    ann = await customer_of(chat_server, "Ann", "x" * 300)
-    dashboard = await open_dashboard(chat_server, browsers, viewport={"width": 1920, "height": 800})
-    await ann.row(dashboard).click()
-    await expect(dashboard.locator(".message")).to_be_visible()
-    character = await dashboard.evaluate(
-        "() => { const probe = document.createElement('span'); probe.textContent = '0'.repeat(75);"
-        "document.querySelector('.messages').append(probe); const { width } = probe.getBoundingClientRect();"
-        "probe.remove(); return width; }"
-    )
-    for selector in (".messages", ".composer-area"):
-        box = await dashboard.locator(selector).bounding_box()
-        assert box is not None
-        assert box["width"] <= character + 1
