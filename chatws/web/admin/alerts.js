@@ -14,11 +14,18 @@ export class Alerts {
   #desktop = new Toggle("#desktop", "Desktop notifications", DESKTOP_KEY, false);
   #onOpen;
 
-  /** @param {(conversationId: string) => void} onOpen called for a clicked notification */
-  constructor(onOpen) {
+  /**
+   * @param {(conversationId: string) => void} onOpen called for a clicked notification
+   * @param {(text: string) => void} showWarning
+   */
+  constructor(onOpen, showWarning) {
     this.#onOpen = onOpen;
     this.#desktop.button.hidden = !("Notification" in globalThis);
-    this.#desktop.confirm = async () => (await Notification.requestPermission()) === "granted";
+    this.#desktop.confirm = async () => {
+      const isGranted = (await Notification.requestPermission()) === "granted";
+      if (!isGranted) showWarning("The browser does not permit notifications of this page.");
+      return isGranted;
+    };
   }
 
   /** Play the sound, and show a notification if the page is in the background. @param {Conversation} conversation */

@@ -2,10 +2,10 @@
 
 /** @import {Conversation, InboxEntry} from "../core/protocol.js" */
 
-/** @typedef {{unread: number, waitingSince?: string, notice?: string}} Attention */
+/** @typedef {{unread: number, readSeq: number, waitingSince?: string, notice?: string}} Attention */
 
 /** @type {Attention} */
-const NONE = { unread: 0 };
+const NONE = { unread: 0, readSeq: 0 };
 
 export class AttentionList {
   /** @type {Map<string, Attention>} */
@@ -29,7 +29,11 @@ export class AttentionList {
    */
   load(conversations, entries) {
     for (const { conversationId } of conversations) this.#set(conversationId, { unread: 0, waitingSince: undefined });
-    for (const { conversationId, unread, waitingSince } of entries) this.#set(conversationId, { unread, waitingSince });
+    const heads = new Map(conversations.map(({ conversationId, headSeq }) => [conversationId, headSeq]));
+    for (const { conversationId, unread, waitingSince } of entries) {
+      const afterMark = (heads.get(conversationId) ?? 0) - this.of(conversationId).readSeq;
+      this.#set(conversationId, { unread: Math.min(unread, Math.max(0, afterMark)), waitingSince });
+    }
   }
 
   /**
@@ -39,11 +43,11 @@ export class AttentionList {
    */
   update({ conversationId, headSeq, lastMessage }, headBefore) {
     if (!lastMessage || headSeq <= headBefore) return;
-    const { unread, waitingSince } = this.of(conversationId);
+    const { unread, readSeq, waitingSince } = this.of(conversationId);
     const { userId, role } = lastMessage.sender;
     this.#set(conversationId, {
-      // Whoever replies has read the messages before.
-      unread: userId === this.#userId ? 0 : unread + headSeq - headBefore,
+      // An agent who replies has read the messages before. A read mark may precede this update.
+      unread: userId === this.#userId ? 0 : Math.min(unread + headSeq - headBefore, Math.max(0, headSeq - readSeq)),
       waitingSince: role === "customer" ? (waitingSince ?? lastMessage.timestamp) : undefined,
     });
   }
@@ -51,10 +55,12 @@ export class AttentionList {
   /**
    * Apply the agent's read mark, set here or in another window.
    * @param {string} conversationId
-   * @param {number} unreadAfter number of messages after the mark
+   * @param {number} seq
+   * @param {number} headSeq
    */
-  read(conversationId, unreadAfter) {
-    this.#set(conversationId, { unread: Math.min(this.of(conversationId).unread, Math.max(0, unreadAfter)) });
+  read(conversationId, seq, headSeq) {
+    const { unread, readSeq } = this.of(conversationId);
+    this.#set(conversationId, { unread: Math.min(unread, Math.max(0, headSeq - seq)), readSeq: Math.max(readSeq, seq) });
   }
 
   /**

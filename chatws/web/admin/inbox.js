@@ -135,7 +135,7 @@ export class Inbox {
   read(conversationId, seq) {
     const conversation = this.#conversations.get(conversationId);
     if (!conversation) return;
-    this.#attention.read(conversationId, conversation.headSeq - seq);
+    this.#attention.read(conversationId, seq, conversation.headSeq);
     this.#render();
   }
 

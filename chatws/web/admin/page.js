@@ -33,8 +33,8 @@ function openDashboard() {
   const { userId } = login;
   const debug = new URLSearchParams(location.search).has("debug");
   adminWebSocket.connect(login.token, location.origin, { renewToken: () => login.renewToken(), debug });
-  const kept = new KeptMessages();
-  const alerts = new Alerts((conversationId) => void open(conversationId));
+  const kept = new KeptMessages(showWarning);
+  const alerts = new Alerts((conversationId) => void open(conversationId), showWarning);
   const view = new ConversationView(find("#conversation", HTMLElement), userId, new Drafts(userId), {
     onClose: close,
     onRead: (conversationId, seq) => inbox.read(conversationId, seq),
