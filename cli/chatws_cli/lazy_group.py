@@ -35,6 +35,7 @@ MODULES: Final = {
     "loadtest": "loadtest",
     "run": "run",
     "check": "check",
+    "check-client": "check_client",
     "doctor": "doctor",
     "completion": "completion",
     "help": "help",

@@ -15,13 +15,13 @@ TICK_S: Final = 0.1
 
 
 class FaultProxy:
-    """Proxy on a free loopback port in front of one server; used as an async context manager.
+    """Proxy on a loopback port, a free one by default, in front of one server; used as an async context manager.
 
     ``delay_s`` and ``resets_per_s`` apply to all connections; the methods act on those that are open.
     """
 
-    def __init__(self, host: str, port: int, *, seed: int = 1) -> None:
-        self.port = 0
+    def __init__(self, host: str, port: int, *, seed: int = 1, listen_port: int = 0) -> None:
+        self.port = listen_port
         self.delay_s = 0.0
         """Delay of bytes from the server."""
         self.resets_per_s = 0.0
@@ -36,7 +36,7 @@ class FaultProxy:
         self._reset_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        self._server = await asyncio.start_server(self._accept, HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         self._reset_task = asyncio.create_task(self._reset_randomly())
         return self

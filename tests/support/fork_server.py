@@ -22,9 +22,10 @@ CHATWS: Final = ("chatws_cli.main", "run")
 PROGRAMS: Final = {
     "loadtest": ("chatws_loadtest.cli", "main"),
     "check": ("chatws_loadtest.check.command", "main"),
+    "check-client": ("chatws_loadtest.client_check.command", "main"),
     "run": ("chatws_loadtest.scenario_file.command", "main"),
 }
-"""Command → module and function of its program; that of the others is `CHATWS`, which executes these three."""
+"""Command → module and function of its program; that of the others is `CHATWS`, which executes these four."""
 
 IMPORTED_LATER: Final = (
     "alembic.command",

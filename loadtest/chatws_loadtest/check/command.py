@@ -6,7 +6,6 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
-from xml.etree import ElementTree as ET
 
 import msgspec
 import typer
@@ -15,7 +14,8 @@ from chatws.client.mapping import ServerMapping, mapping_schema
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import find_mismatch
 from chatws_loadtest.check.check_context import CheckTarget
-from chatws_loadtest.check.registry import Check, CheckOutcome, CheckResult
+from chatws_loadtest.check.check_output import print_check, put_out_checks
+from chatws_loadtest.check.registry import Check, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms, tls_context
@@ -78,14 +78,7 @@ def check(  # noqa: PLR0917  these are options, never positional
         results = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, described, checks, quiet=as_json))
     except CredentialsMissing as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
-    counts = {outcome: sum(result.result is outcome for result in results) for outcome in CheckOutcome}
-    if as_json:
-        print(msgspec.json.encode({"url": url, "counts": counts, "checks": results}).decode())
-    else:
-        print(f"\n{url}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
-    if junit is not None:
-        _save(junit, _write_junit(url, results))
-    raise typer.Exit(ExitCode.FAILED if counts[CheckOutcome.FAIL] else ExitCode.DONE)
+    raise typer.Exit(put_out_checks("check", url, results, junit, as_json=as_json))
 
 
 async def _run(
@@ -101,39 +94,4 @@ async def _run(
     if rooms[0].members[1] == rooms[1].members[1]:
         raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
     target = CheckTarget(url, rooms, tls_context(url, ca_file), mapping)
-    return await run_checks(target, checks, (lambda _: None) if quiet else _print)
-
-
-def _save(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as problem:
-        raise CommandExit(f"--junit {path} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem
-
-
-def _print(result: CheckResult) -> None:
-    print(f"{result.result:<11}  {result.name:<24}  {result.what}")
-    if result.reason:
-        print(f"{'':<39}{result.reason}")
-    if result.advice:
-        print(f"{'':<39}try: {result.advice}")
-    sys.stdout.flush()
-
-
-def _write_junit(url: str, results: list[CheckResult]) -> bytes:
-    failed = sum(result.result is CheckOutcome.FAIL for result in results)
-    skipped = sum(result.result is CheckOutcome.NOT_OFFERED for result in results)
-    root = ET.Element("testsuites", name="chatws check")
-    suite = ET.SubElement(
-        root, "testsuite", name=url, tests=str(len(results)), failures=str(failed), skipped=str(skipped)
-    )
-    for result in results:
-        group, _, name = result.name.partition(".")
-        case = ET.SubElement(suite, "testcase", classname=f"check.{group}", name=name, time=f"{result.duration_s:.3f}")
-        if result.result is CheckOutcome.FAIL:
-            ET.SubElement(case, "failure", message=result.reason).text = result.advice
-        elif result.result is CheckOutcome.NOT_OFFERED:
-            ET.SubElement(case, "skipped", message=result.reason)
-    ET.indent(root)
-    xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return xml
+    return await run_checks(target, checks, (lambda _: None) if quiet else print_check)

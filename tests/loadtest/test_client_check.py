@@ -1,0 +1,163 @@
+"""``chatws check-client`` with the Python SDK, a careless client, the guide's code on Node.js, and others; 30 s."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from chatws_loadtest.check.registry import CheckOutcome, CheckResult
+from chatws_loadtest.client_check.checked_client import CheckedClient
+from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
+from tests.loadtest.checked_clients import AgentSdkTask, CarelessTask, SdkTask
+from tests.loadtest.command import run_command
+from tests.support.node import NODE_DIR, NodeRunner
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "check-client.md"
+DONE, FAILED, USAGE, CANNOT_CONNECT = 0, 1, 2, 3
+LONG = {"ack.never", "room.join_lost"}
+"""Situations that wait for a client's timeout of 10 s."""
+
+PREDICTED = (
+    "ack.unknown_outcome",
+    "ack.rate_limited",
+    "room.rejoined",
+    "connection.reset",
+    "delivery.duplicate",
+    "delivery.unknown",
+    "typing.throttled",
+    "login.expiring",
+)
+"""Situations in which the guide's code is run with every change; `make test-extended` runs it in all of them."""
+
+
+async def run_all(client: type[CheckedClient], *prefixes: str, without: set[str] | None = None) -> list[CheckResult]:
+    """Run situations, sixteen at the same time."""
+    chosen = [row for row in all_situations() if row.name.startswith(prefixes) and row.name not in (without or ())]
+    return await run_situations(chosen, client, lambda _: None, ClientRunOptions(jobs=16))
+
+
+def failures(results: list[CheckResult]) -> dict[str, str]:
+    return {result.name: result.reason for result in results if result.result is CheckOutcome.FAIL}
+
+
+def not_judged(results: list[CheckResult]) -> set[str]:
+    return {result.name for result in results if result.result is CheckOutcome.NOT_OFFERED}
+
+
+async def test_python_client_passes() -> None:
+    results = await run_all(SdkTask, "", without=LONG)
+    assert failures(results) == {}
+    assert not_judged(results) == {"login.expiring", "login.expired"}
+
+
+@pytest.mark.extended
+async def test_python_client_repeats_requests_after_their_timeout() -> None:
+    results = await run_all(SdkTask, *LONG)
+    assert {result.result for result in results} == {CheckOutcome.PASS}
+
+
+async def test_python_client_renews_its_token() -> None:
+    results = await run_all(AgentSdkTask, "login.exp")
+    assert {result.result for result in results} == {CheckOutcome.PASS}
+
+
+async def test_client_that_hammers_and_repeats_under_new_ids_fails() -> None:
+    results = await run_all(CarelessTask, "pace", "login", "ack.swallowed", "connection.busy")
+    found = failures(results)
+    # On a busy machine, the delays of this client are longer, and differ as if it drew them.
+    assert found.keys() - {"pace.jitter", "pace.disconnect"} == {
+        "ack.swallowed",
+        "connection.busy",
+        "login.ended",
+        "login.refused",
+        "pace.accept_and_close",
+        "pace.outage",
+    }
+    assert found["ack.swallowed"] == "it was sent again with another clientMessageId"
+    assert re.fullmatch(r"it made \d+ attempts in 4 s", found["pace.outage"])
+
+
+def predictions() -> dict[str, tuple[str, str]]:
+    """Return sentence and predicted result of the guide's code for each situation in the table of the page."""
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: (what, result) for name, what, result in rows}
+
+
+def test_page_lists_every_situation_with_its_sentence() -> None:
+    listed = {name: what for name, (what, _) in predictions().items()}
+    assert listed == {row.name: row.what for row in all_situations()}
+
+
+async def run_guide_client(folder: Path, *options: str) -> dict[str, str]:
+    """Check the client with the guide's code, and return the result of each situation."""
+    junit = folder / "junit.xml"
+    done = await run_command(
+        "check-client", "--json", "--junit", str(junit), *options, "--", "node", str(NODE_DIR / "guide_client.mjs")
+    )
+    assert (done.returncode, done.stderr) == (FAILED, "")
+    document = json.loads(done.stdout)
+    results = {row["name"]: row["result"] for row in document["checks"]}
+    assert sum(document["counts"].values()) == len(results)
+    suite = ET.parse(junit).getroot()[0]  # noqa: S314 - written by the command
+    assert suite.get("failures") == str(document["counts"]["fail"])
+    assert {f"{case.get('classname')}.{case.get('name')}" for case in suite} == {f"check-client.{n}" for n in results}
+    return results
+
+
+async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
+    del node  # the fixture has installed the packages
+    options = [word for name in PREDICTED for word in ("--only", name)]
+    results = await run_guide_client(tmp_path, "--jobs", str(len(PREDICTED)), *options)
+    assert results == {name: predictions()[name][1].partition(":")[0] for name in results}
+    assert {*results.values()} == {"pass", "fail", "not offered"}
+
+
+@pytest.mark.extended
+async def test_code_of_the_guide_has_all_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
+    del node  # the fixture has installed the packages
+    results = await run_guide_client(tmp_path, "--jobs", "8")
+    assert results == {name: result.partition(":")[0] for name, (_, result) in predictions().items()}
+
+
+async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "client.py").write_text(program)
+    found = re.search(r"\$ chatws (check-client [^\n]*client\.py)\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    command, output = found.groups()
+    words = [{"python": sys.executable, "client.py": str(tmp_path / "client.py")}.get(w, w) for w in command.split()]
+    done = await run_command(*words)
+    shown = done.stdout.replace(sys.executable, "python").replace(str(tmp_path / "client.py"), "client.py")
+    assert (done.returncode, done.stderr, shown) == (FAILED, "", output)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "line"),
+    [
+        (("--only", "nothing", "--", "true"), USAGE, "no situation begins with nothing"),
+        (("--", "/nonexistent/client"), USAGE, "/nonexistent/client cannot be started: No such file or directory"),
+        (
+            ("--", "echo", "no server"),
+            CANNOT_CONNECT,
+            "the client did not connect, on a server without faults; its last output:\nno server",
+        ),
+    ],
+    ids=["no situation", "no program", "no connection"],
+)
+async def test_client_that_cannot_be_judged_ends_the_command(options: tuple[str, ...], code: int, line: str) -> None:
+    done = await run_command("check-client", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"chatws check-client: {line}\n")
+
+
+async def test_list_names_the_situations_without_a_client() -> None:
+    done = await run_command("check-client", "--list", "--only", "ack")
+    assert done.returncode == DONE
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        row.name for row in all_situations() if row.name.startswith("ack")
+    ]
