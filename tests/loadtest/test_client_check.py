@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -93,13 +94,12 @@ def test_page_lists_every_situation_with_its_sentence() -> None:
     assert listed == {row.name: row.what for row in all_situations()}
 
 
-async def run_guide_client(folder: Path, *options: str) -> dict[str, str]:
-    """Check the client with the guide's code, and return the result of each situation."""
+async def run_node_client(folder: Path, code: int, options: Sequence[str], *program: str) -> dict[str, str]:
+    """Check a client of ``tests/node``, and return the result of each situation."""
     junit = folder / "junit.xml"
-    done = await run_command(
-        "check-client", "--json", "--junit", str(junit), *options, "--", "node", str(NODE_DIR / "guide_client.mjs")
-    )
-    assert (done.returncode, done.stderr) == (FAILED, "")
+    command = ("node", str(NODE_DIR / program[0]), *program[1:])
+    done = await run_command("check-client", "--json", "--junit", str(junit), *options, "--", *command)
+    assert (done.returncode, done.stderr) == (code, ""), done.stdout
     document = json.loads(done.stdout)
     results = {row["name"]: row["result"] for row in document["checks"]}
     assert sum(document["counts"].values()) == len(results)
@@ -109,10 +109,13 @@ async def run_guide_client(folder: Path, *options: str) -> dict[str, str]:
     return results
 
 
+def only(names: Sequence[str]) -> list[str]:
+    return ["--jobs", str(len(names)), *(word for name in names for word in ("--only", name))]
+
+
 async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    options = [word for name in PREDICTED for word in ("--only", name)]
-    results = await run_guide_client(tmp_path, "--jobs", str(len(PREDICTED)), *options)
+    results = await run_node_client(tmp_path, FAILED, only(PREDICTED), "guide_client.mjs")
     assert results == {name: predictions()[name][1].partition(":")[0] for name in results}
     assert {*results.values()} == {"pass", "fail", "not offered"}
 
@@ -120,8 +123,26 @@ async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tm
 @pytest.mark.extended
 async def test_code_of_the_guide_has_all_predicted_findings(node: NodeRunner, tmp_path: Path) -> None:
     del node  # the fixture has installed the packages
-    results = await run_guide_client(tmp_path, "--jobs", "8")
+    results = await run_node_client(tmp_path, FAILED, ["--jobs", "8"], "guide_client.mjs")
     assert results == {name: result.partition(":")[0] for name, (_, result) in predictions().items()}
+
+
+@pytest.mark.parametrize("client", ["widget", "admin"])
+async def test_browser_client_passes_where_it_once_failed(node: NodeRunner, tmp_path: Path, client: str) -> None:
+    del node  # the fixture has installed the packages
+    names = ("connection.busy", "delivery.malformed", "room.rejoined")
+    results = await run_node_client(tmp_path, DONE, only(names), "checked_browser_client.mjs", client)
+    assert results == dict.fromkeys(names, "pass")
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("client", ["widget", "admin"])
+async def test_browser_client_passes_everywhere(node: NodeRunner, tmp_path: Path, client: str) -> None:
+    del node  # the fixture has installed the packages
+    results = await run_node_client(tmp_path, DONE, ["--jobs", "8"], "checked_browser_client.mjs", client)
+    assert [name for name, result in results.items() if result != "pass"] == (
+        ["login.expiring", "login.expired"] if client == "widget" else []
+    )
 
 
 async def test_example_of_the_page_prints_the_output_of_the_page(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ import { reconnectDelayMs } from "./backoff.js";
  * `socketId` is the id of an open connection, as in the server's log.
  * @typedef {{reason: string, attempt: number, delayMs: number, socketId?: string}} ConnectionDetail
  */
-/** @typedef {{reason: string, code?: ErrorCode, byServer?: boolean}} ConnectionEnd */
+/** @typedef {{reason: string, code?: ErrorCode, byServer?: boolean, retryAfterMs?: number}} ConnectionEnd */
+/**
+ * Failure of an attempt: a CONNECT_ERROR has `data`, a failed poll the HTTP status and the request.
+ * @typedef {Error & {data?: {code?: ErrorCode}, description?: unknown, context?: any}} AttemptError
+ */
 
 /**
  * Callbacks of a connection.
@@ -22,7 +26,7 @@ import { reconnectDelayMs } from "./backoff.js";
 
 /** Uptime after which the backoff restarts; a server that accepts and drops connections must not cause a tight loop. */
 const STABLE_AFTER_MS = 5_000;
-/** Upper bound of the `retryAfterMs` of a draining server. */
+/** Upper bound of the `retryAfterMs` of a draining server, and of the `Retry-After` of a busy one. */
 const MAX_RETRY_AFTER_MS = 60_000;
 /** A draining server closes the connection within 10 s (contract); after this time the client closes it. */
 const DRAIN_TIMEOUT_MS = 15_000;
@@ -34,6 +38,9 @@ const OPEN_TIMEOUT_MS = 12_000;
 const TRANSIENT_CODES = new Set([
   "connection_limit", "draining", "internal", "rate_limited", "slow", "storage_unavailable", "timeout",
 ]);
+
+/** HTTP statuses that may have a `Retry-After`. @type {Set<unknown>} */
+const BUSY_STATUSES = new Set([429, 503]);
 
 /** One socket.io-client socket, reconnected by this class instead of by the library. */
 export class Connection {
@@ -169,8 +176,8 @@ export class Connection {
 
   #listen() {
     const socket = this.#socket;
-    socket.on("connect_error", (/** @type {Error & {data?: {code?: ErrorCode}}} */ error) =>
-      void this.#onEnd({ reason: error.message, code: error.data?.code }),
+    socket.on("connect_error", (/** @type {AttemptError} */ error) =>
+      void this.#onEnd({ reason: error.message, code: error.data?.code, retryAfterMs: retryAfterMs(error) }),
     );
     socket.on("disconnect", (/** @type {string} */ reason) =>
       void this.#onEnd({ reason, byServer: reason === "io server disconnect" }),
@@ -228,7 +235,7 @@ export class Connection {
       this.#observer.event("error", this.failure);
       return;
     }
-    if (this.#started) this.#scheduleReconnect(end.reason, drainAfterMs);
+    if (this.#started) this.#scheduleReconnect(end, drainAfterMs);
   }
 
   /**
@@ -263,11 +270,12 @@ export class Connection {
   }
 
   /**
-   * @param {string} reason
+   * @param {ConnectionEnd} end
    * @param {number | null} drainAfterMs
    */
-  #scheduleReconnect(reason, drainAfterMs) {
-    const delayMs = this.#suspended ? 0 : (drainAfterMs ?? reconnectDelayMs(this.#attempt, this.#options.random));
+  #scheduleReconnect({ reason, retryAfterMs = 0 }, drainAfterMs) {
+    const backoffMs = Math.max(retryAfterMs, reconnectDelayMs(this.#attempt, this.#options.random));
+    const delayMs = this.#suspended ? 0 : (drainAfterMs ?? backoffMs);
     this.#attempt += 1;
     this.failedAttempts += 1;
     this.#waiting = true;
@@ -284,4 +292,15 @@ export class Connection {
     this.reason = reason;
     this.#observer.stateChanged(state, { reason, attempt: this.failedAttempts, delayMs, socketId: this.#socket?.id });
   }
+}
+
+/**
+ * Return the delay that a busy server requests; undefined over a WebSocket, as browsers hide the response to its handshake.
+ * @param {AttemptError} error
+ * @returns {number | undefined}
+ */
+function retryAfterMs(error) {
+  if (!BUSY_STATUSES.has(error.description)) return undefined;
+  const seconds = Number.parseInt(error.context?.getResponseHeader?.("Retry-After"), 10);
+  return Number.isNaN(seconds) ? undefined : Math.min(seconds * 1000, MAX_RETRY_AFTER_MS);
 }

@@ -10,7 +10,7 @@ from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.scripted_chat import ChatRequest
-from chatws_loadtest.client_check.situation_context import RETURN_S, SituationContext
+from chatws_loadtest.client_check.situation_context import RETURN_S, UNANSWERED_S, SituationContext
 from chatws_loadtest.client_check.traffic import TrafficEntry, TrafficKind
 
 SLOW_S = 3.0
@@ -49,7 +49,7 @@ async def _lost_request(context: SituationContext) -> None:
 
 @situation(
     "ack.never",
-    "a message without an ack is sent again within 12 s, although the connection stays open",
+    "a message without an ack is sent again within 15 s, although the connection stays open",
     "set a timeout of 10 s for each ack, and then send the message again with the same clientMessageId",
 )
 async def _never(context: SituationContext) -> None:
@@ -57,7 +57,7 @@ async def _never(context: SituationContext) -> None:
         context.chat.store(request)
 
     request = await context.intercept("send_message", store_only)
-    await _expect_same_id(context, request.entry)
+    await _expect_same_id(context, request.entry, UNANSWERED_S)
 
 
 @situation(
@@ -187,7 +187,7 @@ async def _ignore(_request: ChatRequest) -> None:
     """Swallow a request: it is neither handled nor acked."""
 
 
-async def _expect_same_id(context: SituationContext, first: TrafficEntry) -> None:
-    repeat = await context.expect_repeat(first, RETURN_S)
+async def _expect_same_id(context: SituationContext, first: TrafficEntry, within_s: float = RETURN_S) -> None:
+    repeat = await context.expect_repeat(first, within_s)
     require(first.client_message_id is not None, f"{first.content!r} was sent again, and has no clientMessageId")
     require(repeat.client_message_id == first.client_message_id, "it was sent again with another clientMessageId")

@@ -9,7 +9,7 @@ from chatws_loadtest.check.errors import CheckFailed, NotOffered
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.scripted_chat import ChatRequest, Handler
-from chatws_loadtest.client_check.situation_context import SituationContext
+from chatws_loadtest.client_check.situation_context import UNANSWERED_S, SituationContext
 from chatws_loadtest.client_check.traffic import TrafficEntry, TrafficKind
 
 JOIN_S = 3.0
@@ -41,7 +41,7 @@ async def _second_reconnect(context: SituationContext) -> None:
 
 @situation(
     "room.join_lost",
-    "a join without a reply is sent again within 12 s",
+    "a join without a reply is sent again within 15 s",
     "set a timeout of 10 s for the reply to a join, and then send it again",
 )
 async def _join_lost(context: SituationContext) -> None:
@@ -49,7 +49,7 @@ async def _join_lost(context: SituationContext) -> None:
         """Swallow the join."""
 
     request = await _intercept_rejoin(context, ignore)
-    await context.expect_request("join_conversation", request.entry.number + 1)
+    await context.expect_request("join_conversation", request.entry.number + 1, UNANSWERED_S)
 
 
 @situation(

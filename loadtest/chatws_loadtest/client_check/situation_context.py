@@ -26,7 +26,9 @@ IDLE_S: Final = 3.0
 START_S: Final = 20.0
 """Time from the start of a client to its first accepted message."""
 RETURN_S: Final = 12.0
-"""Time to connect again, and to repeat a message: above the 10 s after which a request without an ack is lost."""
+"""Time to connect again, and to repeat what the lost connection interrupted."""
+UNANSWERED_S: Final = 15.0
+"""Time to repeat a request without a reply: above the 10 s in which the protocol promises one."""
 SHOW_S: Final = 2.0
 """Time to show a message that was delivered."""
 START_INTERVAL_S: Final = 0.5
