@@ -1,9 +1,12 @@
-"""``chatws check-client`` with the Python SDK, a careless client, the guide's code on Node.js, and others; 30 s."""
+"""``chatws check-client`` with the Python SDK, a careless client, the guide's code on Node.js, and others; 60 s."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +15,18 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chatws_loadtest.check.registry import CheckOutcome, CheckResult
-from chatws_loadtest.client_check.checked_client import CheckedClient
+from chatws_loadtest.client_check.checked_client import CheckedClient, ExternalClient
+from chatws_loadtest.client_check.registry import SITUATIONS
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
 from tests.loadtest.checked_clients import AgentSdkTask, CarelessTask, SdkTask
 from tests.loadtest.command import run_command
 from tests.support.node import NODE_DIR, NodeRunner
+from tests.support.ports import free_port
+from tests.support.preloaded import CHATWS
+from tests.support.server import environment_of_children
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "check-client.md"
-DONE, FAILED, USAGE, CANNOT_CONNECT = 0, 1, 2, 3
+DONE, FAILED, USAGE, CANNOT_CONNECT, INTERRUPTED = 0, 1, 2, 3, 130
 LONG = {"ack.never", "room.join_lost"}
 """Situations that wait for a client's timeout of 10 s."""
 
@@ -83,6 +90,58 @@ async def test_client_that_hammers_and_repeats_under_new_ids_fails() -> None:
     assert re.fullmatch(r"it made \d+ attempts in 4 s", found["pace.outage"])
 
 
+async def test_client_that_works_only_once_has_a_finding_of_its_own() -> None:
+    class OnceTask(SdkTask):
+        """Client that does not find the server when it is started again."""
+
+        is_first = True
+
+        async def start(self, url: str) -> None:
+            await super().start(url if self.is_first else "http://127.0.0.1:9")
+            self.is_first = False
+
+    chosen = [SITUATIONS[name] for name in ("login.ended", "connection.reset")]
+    results = await run_situations(chosen, OnceTask, lambda _: None, ClientRunOptions())
+    assert [result.result for result in results] == [CheckOutcome.PASS, CheckOutcome.FAIL]
+    assert results[1].reason == "before the fault: the client did not connect, on a server without faults"
+
+
+async def test_client_that_the_user_starts_is_checked_on_a_port_of_their_choice() -> None:
+    announced: list[str] = []
+    client, port = SdkTask(), free_port()
+    starts: list[asyncio.Task[None]] = []
+
+    def announce(line: str) -> None:
+        announced.append(line)
+        starts.append(asyncio.create_task(client.start(line.rpartition(" ")[2])))
+
+    chosen, options = [SITUATIONS["connection.reset"]], ClientRunOptions(port=port)
+    [result] = await run_situations(chosen, lambda: ExternalClient(announce), lambda _: None, options)
+    await client.stop()
+    assert result.result is CheckOutcome.PASS
+    assert announced == [f"start the client now: http://127.0.0.1:{port}"]
+
+
+async def test_interrupted_command_ends_its_client(tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text(
+        "import os, pathlib, sys, time\npathlib.Path(sys.argv[1]).write_text(str(os.getpid()))\ntime.sleep(60)\n"
+    )
+    fifo = tmp_path / "pid"
+    os.mkfifo(fifo)
+    words = ("check-client", "--jobs", "1", "--", sys.executable, str(tmp_path / "client.py"), str(fifo))
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(
+        str(CHATWS), *words, env=environment_of_children(), stdout=pipe, stderr=pipe
+    )
+    pid = int(await asyncio.to_thread(fifo.read_text))
+    child.send_signal(signal.SIGINT)
+    stdout, stderr = await child.communicate()
+    assert (child.returncode, stdout) == (INTERRUPTED, b"")
+    assert stderr == b"chatws check-client: stopped before the end\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 def predictions() -> dict[str, tuple[str, str]]:
     """Return sentence and predicted result of the guide's code for each situation in the table of the page."""
     rows = re.findall(r"^\| `(\w+\.\w+)` \| (.+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -118,6 +177,14 @@ async def test_code_of_the_guide_has_the_predicted_findings(node: NodeRunner, tm
     results = await run_node_client(tmp_path, FAILED, only(PREDICTED), "guide_client.mjs")
     assert results == {name: predictions()[name][1].partition(":")[0] for name in results}
     assert {*results.values()} == {"pass", "fail", "not offered"}
+
+
+@pytest.mark.extended
+async def test_gevent_driver_passes_everywhere() -> None:
+    program = (sys.executable, "-m", "tests.loadtest.checked_gevent_client")
+    done = await run_command("check-client", "--json", "--jobs", "8", "--", *program)
+    results = {row["name"]: row["result"] for row in json.loads(done.stdout)["checks"]}
+    assert {name for name, result in results.items() if result != "pass"} == {"login.expiring", "login.expired"}
 
 
 @pytest.mark.extended

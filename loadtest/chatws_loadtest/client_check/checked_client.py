@@ -103,12 +103,16 @@ class ClientCommand:
 class ExternalClient:
     """Client that the user starts: the check announces the address and waits for its connection."""
 
-    has_ended = False
     lines: tuple[str, ...] = ()
 
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
         self._has_started = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was never announced; the end of a client that the user started cannot be seen."""
+        return not self._has_started
 
     async def start(self, url: str) -> None:
         self._announce(f"restart the client: {url}" if self._has_started else f"start the client now: {url}")

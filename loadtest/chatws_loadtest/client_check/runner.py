@@ -18,6 +18,7 @@ from chatws_loadtest.client_check import (
     room_situations,
 )
 from chatws_loadtest.client_check.checked_client import CheckedClient
+from chatws_loadtest.client_check.errors import ClientNotReady
 from chatws_loadtest.client_check.fault_server import FaultServer
 from chatws_loadtest.client_check.registry import SITUATIONS, Situation
 from chatws_loadtest.client_check.situation_context import START_S, SituationContext
@@ -62,6 +63,7 @@ async def run_situations(
         OSError: the client cannot be started, or the port is taken.
     """
     waiting = deque(situations)
+    # Not empty: the client has worked on a server without faults.
     results: dict[str, CheckResult] = {}
 
     async def work() -> None:
@@ -70,8 +72,14 @@ async def run_situations(
             try:
                 while waiting:
                     situation = waiting.popleft()
-                    results[situation.name] = await _run(situation, server, client, options.start_s)
-                    on_result(results[situation.name])
+                    try:
+                        result = await _run(situation, server, client, options.start_s)
+                    except ClientNotReady as problem:
+                        if not results:
+                            raise
+                        result = _result(situation, CheckOutcome.FAIL, f"before the fault: {problem}")
+                    results[situation.name] = result
+                    on_result(result)
             finally:
                 await client.stop()
 
@@ -101,6 +109,10 @@ async def _run(situation: Situation, server: FaultServer, client: CheckedClient,
         outcome, reason = CheckOutcome.FAIL, f"the situation did not end within {LIMIT_S:g} s"
     finally:
         server.heal()
+    return _result(situation, outcome, reason, time.monotonic() - begin_s)
+
+
+def _result(situation: Situation, outcome: CheckOutcome, reason: str, duration_s: float = 0.0) -> CheckResult:
     return CheckResult(
         name=situation.name,
         what=situation.what,
@@ -108,5 +120,5 @@ async def _run(situation: Situation, server: FaultServer, client: CheckedClient,
         result=outcome,
         reason=reason,
         advice=situation.advice if outcome is CheckOutcome.FAIL else "",
-        duration_s=round(time.monotonic() - begin_s, 3),
+        duration_s=round(duration_s, 3),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chatws_loadtest.client_check.scripted_chat import ChatRequest
     from chatws_loadtest.client_check.scripted_room import ScriptedRoom
 
-IDLE_S: Final = 3.0
+IDLE_S: Final = 2.0
 """Time without an accepted message after which a running client is restarted."""
 START_S: Final = 20.0
 """Time from the start of a client to its first accepted message."""
