@@ -16,7 +16,6 @@ from chatws.wire.errors import CloseCode
 from chatws.wire.frames import server_frame
 from chatws_loadtest.check.errors import CheckFailed
 from chatws_loadtest.check.registry import require
-from chatws_loadtest.client_check.fault_server import DEAD_AFTER_S
 from chatws_loadtest.client_check.registry import situation
 from chatws_loadtest.client_check.situation_context import RETURN_S, SituationContext
 from chatws_loadtest.client_check.traffic import TrafficKind, session_attempts
@@ -28,6 +27,7 @@ OUTAGE_S = 3.0
 BUSY_S = 4.0
 """``Retry-After``: above the first two delays of socket.io-client, which ends at 1.5 s and 3 s after a refusal."""
 DRAIN_S = 2.0
+SLOW_CONNECT_S = 2.0
 TOLERANCE_S = 0.2
 
 RECONNECT = "connect again after every lost connection, without a limit of attempts"
@@ -181,7 +181,7 @@ async def _no_websocket(context: SituationContext) -> None:
 )
 async def _slow_connect(context: SituationContext) -> None:
     async def wait(_socket: Socket) -> None:
-        await asyncio.sleep(DEAD_AFTER_S)
+        await asyncio.sleep(SLOW_CONNECT_S)
 
     context.chat.connect_fault = wait
     mark = context.traffic.mark

@@ -29,7 +29,7 @@ RETURN_S: Final = 12.0
 """Time to connect again, and to repeat what the lost connection interrupted."""
 UNANSWERED_S: Final = 15.0
 """Time to repeat a request without a reply: above the 10 s in which the protocol promises one."""
-SHOW_S: Final = 2.0
+SHOW_S: Final = 4.0
 """Time to show a message that was delivered."""
 START_INTERVAL_S: Final = 0.5
 CHECK_INTERVAL_S: Final = 0.05
