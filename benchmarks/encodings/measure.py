@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from benchmarks.encodings import codecs
-from benchmarks.encodings.traffic import Traffic
+from benchmarks.encodings.traffic import SampleTraffic
 from chatws.engine.codec import EventCodec
 from chatws_loadtest.procfs import resident_bytes
 
@@ -28,7 +28,7 @@ class EncodingResult(NamedTuple):
     cpu_us: float
 
 
-def measure_sending(traffic: Traffic) -> list[EncodingResult]:
+def measure_sending(traffic: SampleTraffic) -> list[EncodingResult]:
     """Encode what the server sends, once with each encoding."""
     encoders = {
         "JSON": codecs.make_json_encoder(),
@@ -41,7 +41,7 @@ def measure_sending(traffic: Traffic) -> list[EncodingResult]:
     return [_measure(name, encoder, traffic.sent) for name, encoder in encoders.items()]
 
 
-def measure_receiving(traffic: Traffic) -> list[EncodingResult]:
+def measure_receiving(traffic: SampleTraffic) -> list[EncodingResult]:
     """Decode what the server receives."""
     as_json = [codecs.encode_command_json(message) for message in traffic.received]
     packed = [codecs.encode_command_packed(message) for message in traffic.received]
@@ -51,7 +51,7 @@ def measure_receiving(traffic: Traffic) -> list[EncodingResult]:
     ]
 
 
-def measure_batching(traffic: Traffic) -> list[EncodingResult]:
+def measure_batching(traffic: SampleTraffic) -> list[EncodingResult]:
     """Encode the messages one by one, and several in one event; sizes and times are per message."""
     messages = [packet.payload for packet in traffic.sent if packet.name == "message_received"]
     codec = EventCodec("/", allows_binary=False)
@@ -79,7 +79,7 @@ def measure_memory() -> float:
     return used / len(held) / 1024
 
 
-def share_above(traffic: Traffic, size: int) -> float:
+def share_above(traffic: SampleTraffic, size: int) -> float:
     """Return the share of JSON frames with more than ``size`` bytes."""
     encode = codecs.make_json_encoder()
     return sum(len(encode(packet)) > size for packet in traffic.sent) / len(traffic.sent)

@@ -29,21 +29,21 @@ class OutgoingPacket(NamedTuple):
     payload: object
 
 
-class Traffic(NamedTuple):
+class SampleTraffic(NamedTuple):
     """Packets that the server sends to one client, and messages that it receives from that client."""
 
     sent: list[OutgoingPacket]
     received: list[SendMessage]
 
 
-def make_traffic(messages: int) -> Traffic:
+def make_traffic(messages: int) -> SampleTraffic:
     """Return a conversation of two users who answer each other: typing indicators, messages, acks."""
     rng = random.Random(_SEED)
     agent = User(user_id="agent-1", user_name="Grace", role="admin")
     customer = User(user_id=new_id(_START_MS), user_name="Visitor 7", role="customer")
     conversation_id = new_id(_START_MS)
     words = _TEXT.split()
-    traffic = Traffic([], [])
+    traffic = SampleTraffic([], [])
     for seq in range(1, messages + 1):
         now_ms = _START_MS + seq * _PAUSE_MS
         content = " ".join(rng.choices(words, k=rng.randint(*_WORDS_PER_MESSAGE))).capitalize() + "."

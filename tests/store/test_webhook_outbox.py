@@ -18,6 +18,8 @@ from tests.store.support import AGENT, ANN, BEN, BOT, SingleBatch, StoreClock, n
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.support.postgres import PostgresServer
+
 ALL_KINDS = frozenset[WebhookKind](get_args(WebhookKind))
 LEASE_MS = 10_000
 
@@ -185,10 +187,9 @@ async def test_expired_events_are_deleted_and_the_rest_is_kept(store: Store, clo
     assert await store.outbox.oldest_age_ms() == 0
 
 
-async def test_two_servers_never_claim_the_same_conversation(lasting_url: str) -> None:
-    if lasting_url.startswith("sqlite"):
-        pytest.skip("one server only")
-    stores = [make_store(lasting_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+async def test_two_servers_never_claim_the_same_conversation(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    stores = [make_store(url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
     for store in stores:
         await store.open()
     rooms = [f"room-{number}" for number in range(40)]
@@ -205,10 +206,9 @@ async def test_two_servers_never_claim_the_same_conversation(lasting_url: str) -
         await store.close()
 
 
-async def test_two_servers_send_a_backlog_in_order_without_repetitions(lasting_url: str) -> None:
-    if lasting_url.startswith("sqlite"):
-        pytest.skip("one server only")
-    stores = [make_store(lasting_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+async def test_two_servers_send_a_backlog_in_order_without_repetitions(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    stores = [make_store(url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
     for store in stores:
         await store.open()
     rooms = [f"room-{number}" for number in range(24)]
