@@ -89,6 +89,8 @@ def _describe(inner: inspect.Type) -> tuple[ValueKind, str]:
             described = ValueKind.WHOLE, f"a whole number{_range(inner)}"
         case inspect.FloatType():
             described = ValueKind.NUMBER, f"a number{_range(inner)}"
+        case inspect.VarTupleType(item_type=inspect.LiteralType(values=values)):
+            described = ValueKind.LIST, "a comma-separated list (an array in a file) of " + ", ".join(map(str, values))
         case inspect.VarTupleType():
             described = ValueKind.LIST, "a comma-separated list (an array in a file)"
         case inspect.CustomType():

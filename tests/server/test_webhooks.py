@@ -17,6 +17,7 @@ from chatws.server import create_app
 from chatws.server.errors import StartError
 from chatws.server.webhooks.endpoint import WebhookEndpoint
 from chatws.server.webhooks.secret import SECRET_FILE, SECRET_VARIABLE
+from chatws.server.webhooks.sender import retry_delay_s
 from chatws.settings import Settings
 from tests.conftest import StartServer
 from tests.server.conftest import StartChat
@@ -153,6 +154,31 @@ async def test_events_of_a_receiver_that_was_down_arrive_after_its_return(
     await until(lambda: attempts(chat, "unreachable"))
     await receiver.listen()
     assert sequences(await receiver.wait_for(2)) == {"room": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after_s", "least_s", "most_s"),
+    [(0, 0, 0.5, 1), (3, 0, 4, 8), (9, 0, 150, 300), (10**6, 0, 150, 300), (0, 20, 20, 20), (0, 10**9, 300, 300)],
+)
+def test_delay_doubles_up_to_five_minutes_and_obeys_the_receiver(
+    failures: int, retry_after_s: int, least_s: float, most_s: float
+) -> None:
+    delays = {retry_delay_s(failures, retry_after_s) for _ in range(200)}
+    assert least_s <= min(delays) <= max(delays) <= most_s
+    assert len(delays) > 1 or retry_after_s
+
+
+async def test_receiver_can_ask_for_a_later_retry(start_chat: StartChat, receiver: WebhookReceiver) -> None:
+    receiver.status, receiver.headers = 429, {"Retry-After": "100"}
+    chat = await start_chat(webhook_url=receiver.url)
+    await send(await join(chat, "room"), "room", "a")
+    await until(lambda: attempts(chat, "rejected"))
+    receiver.status = 204
+    chat.clock.advance(90)
+    await send(await join(chat, "other"), "other", "b")
+    assert sequences(await receiver.wait_for(1)) == {"other": [1]}
+    chat.clock.advance(10)
+    assert sequences(await receiver.wait_for(2)) == {"other": [1], "room": [1]}
 
 
 async def test_redirect_is_not_followed(start_chat: StartChat, receiver: WebhookReceiver) -> None:

@@ -86,6 +86,9 @@ def test_variables_of_commands_and_installation_are_ignored(tmp_path: Path) -> N
     assert load_here(tmp_path, environ).sources == {}
 
 
+LIST = "a comma-separated list (an array in a file)"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "allowed"),
     [
@@ -95,6 +98,11 @@ def test_variables_of_commands_and_installation_are_ignored(tmp_path: Path) -> N
         ("mode", "production", "one of dev, prod"),
         ("send_per_s", "0", "a number above 0"),
         ("token_ttl_s", "86401", "a whole number from 1 to 86400"),
+        (
+            "webhook_events",
+            "message.deleted",
+            f"{LIST} of conversation.handed_off, conversation.updated, message.created",
+        ),
     ],
 )
 def test_bad_value_is_reported_with_setting_source_and_allowed_values(

@@ -78,6 +78,13 @@ def test_production_without_tls_or_trusted_proxy_is_a_warning() -> None:
     assert not warnings(msgspec.structs.replace(plain, host="127.0.0.1"))
 
 
+def test_webhook_without_tls_is_reported_unless_it_is_on_this_machine() -> None:
+    remote = msgspec.structs.replace(SAFE, webhook_url="http://hooks.example.com/")
+    assert ["contacted without TLS" in issue.what for issue in warnings(remote)] == [True]
+    for url in ("https://hooks.example.com/", "http://127.0.0.1:8080/"):
+        assert not warnings(msgspec.structs.replace(SAFE, webhook_url=url))
+
+
 def test_production_without_limits_is_a_warning() -> None:
     assert ["limits" in issue.what for issue in warnings(msgspec.structs.replace(SAFE, limits="off"))] == [True]
 

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from chatws.protocol.webhooks import WebhookKind
-from chatws.store import Draft, Store
-from chatws.store.queries import append, conversations, deliveries, inbox, messages, notes, read_marks, sessions
-from chatws.store.sqlite import make_engine
+from chatws.store import Draft, Store, migrations
+from chatws.store.queries import (
+    accounts,
+    append,
+    conversations,
+    deliveries,
+    inbox,
+    messages,
+    notes,
+    read_marks,
+    sessions,
+)
+from chatws.store.queries.head_cache import HeadCache
+from chatws.store.sqlite import make_engine, make_private
 from tests.store.support import AGENT, ANN, BEN, START_MS, new_conversation
 
 if TYPE_CHECKING:
@@ -56,6 +67,27 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "new session": lambda connection: sessions.create(connection, "new", BEN, 1, "other", "queued", START_MS),
     "touch session": lambda connection: sessions.touch(connection, "secret", 1),
 }
+
+
+def test_without_a_webhook_no_statement_concerns_it(path: Path) -> None:
+    make_private(path)
+    engine = make_engine(path)
+    statements: list[str] = []
+    with engine.begin() as connection:
+        migrations.upgrade(connection)
+        accounts.ensure(connection, AGENT, None, START_MS)
+        conversations.create(connection, "room", ANN, "queued", START_MS)
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_trace_callback(statements.append)
+        append.append_batch(
+            connection, [Draft("room", ANN, "hello")], now_ms=START_MS, reopen_status="queued", cache=HeadCache()
+        )
+        _transition(connection)
+        driver.set_trace_callback(None)
+    engine.dispose()
+    assert statements
+    assert not any("webhook" in statement for statement in statements)
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -152,7 +152,8 @@ class WebhookSender:
                 return
             attempt = await self._attempt(delivery)
             if attempt.outcome != "delivered":
-                await self._outbox.postpone(delivery.key, round(_retry_delay_s(delivery, attempt) * 1000))
+                delay_s = retry_delay_s(delivery.attempts, attempt.retry_after_s)
+                await self._outbox.postpone(delivery.key, round(delay_s * 1000))
                 return
             # If the store fails here, the claim ends by itself, and the event is sent again.
             await self._outbox.complete(delivery.key, ends_run=delivery is run[-1])
@@ -205,7 +206,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _retry_delay_s(delivery: Delivery, attempt: Attempt) -> float:
+def retry_delay_s(earlier_failures: int, retry_after_s: int) -> float:
     """Return a random delay up to a bound that doubles with each failure, or the delay that the receiver asks for."""
-    bound_s = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(delivery.attempts, 16))
-    return max(random.uniform(bound_s / 2, bound_s), min(float(attempt.retry_after_s), MAX_RETRY_S))
+    bound_s = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(earlier_failures, 16))
+    return max(random.uniform(bound_s / 2, bound_s), min(float(retry_after_s), MAX_RETRY_S))
