@@ -129,7 +129,10 @@ async def test_hanging_receiver_is_given_up_after_the_time_limit(
     await receiver.wait_for_requests(1)
     await until(lambda: attempts(chat, "timeout"))
     receiver.may_answer.set()
-    assert sequences(await receiver.wait_for(2)) == {"room": [1, 2]}
+    await until(lambda: 2 in sequences(receiver.accepted).get("room", []))
+    # On a busy machine a later attempt may exceed the time limit as well: then its event arrives again.
+    assert sorted(sequences(receiver.accepted)["room"]) == sequences(receiver.accepted)["room"]
+    assert len({event.event_id for event in receiver.accepted}) == 2
 
 
 async def test_at_most_sixteen_requests_are_open_one_for_each_conversation(
