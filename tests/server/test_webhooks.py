@@ -138,7 +138,7 @@ async def test_hanging_receiver_is_given_up_after_the_time_limit(
 async def test_at_most_sixteen_requests_are_open_one_for_each_conversation(
     start_chat: StartChat, receiver: WebhookReceiver
 ) -> None:
-    chat = await start_chat(webhook_url=receiver.url, limits="off")
+    chat = await start_chat(webhook_url=receiver.url, webhook_timeout_ms=60_000, limits="off")
     receiver.may_answer.clear()
     for number in range(20):
         await send(await join(chat, f"room-{number}"), f"room-{number}", "a", "b")
@@ -211,7 +211,7 @@ async def test_graceful_stop_leaves_the_other_events_for_the_next_start(
     start_chat: StartChat, receiver: WebhookReceiver
 ) -> None:
     receiver.may_answer.clear()
-    chat = await start_chat(webhook_url=receiver.url)
+    chat = await start_chat(webhook_url=receiver.url, webhook_timeout_ms=60_000)
     await send(await join(chat, "room"), "room", "a", "b", "c")
     await receiver.wait_for_requests(1)
     stopping = asyncio.create_task(chat.stop())
@@ -228,7 +228,9 @@ async def test_server_killed_between_storing_and_sending_loses_nothing(
     start_server: StartServer, receiver: WebhookReceiver
 ) -> None:
     receiver.may_answer.clear()
-    server = await asyncio.to_thread(start_server, "--set", f"webhook_url={receiver.url}")
+    options = {"webhook_url": receiver.url, "webhook_timeout_ms": "60000"}
+    assignments = [part for name, value in options.items() for part in ("--set", f"{name}={value}")]
+    server = await asyncio.to_thread(start_server, *assignments)
     sessions = [await asyncio.to_thread(server.new_session) for _ in range(4)]
     async with aiohttp.ClientSession() as http:
         for session in sessions * 5:
