@@ -62,9 +62,9 @@ async def test_recovered_connection_receives_the_missed_messages_and_is_in_its_r
 async def test_offset_covers_every_conversation_of_an_agent(chat: RunningChat) -> None:
     customers = [await joined(chat, {"sessionId": f"session-{n}"}, f"conv-{n}") for n in range(3)]
     agent = await joined(chat, {"token": chat.token()}, "conv-0", "conv-1", "conv-2")
+    await agent.call("leave_conversation", "conv-2")
     for n in (0, 1, 1):
         await send(customers[n], "received", conversation_id=f"conv-{n}")
-    await agent.call("leave_conversation", "conv-2")
     state = await lost(agent)
     for n in (1, 0, 2, 1):
         await send(customers[n], "missed", conversation_id=f"conv-{n}")
