@@ -63,6 +63,8 @@ class RawClient:
         self.identity: Fields = {}
         """The ``authenticated`` payload."""
         self.open_packet: Fields = {}
+        self.offset: str | None = None
+        """Last string that ended an event, which the official client keeps for connection state recovery."""
         self.ended = asyncio.Event()
         self.socket = socket
         self._http = http
@@ -135,6 +137,12 @@ class RawClient:
                 raise ConnectErrorReceived(f"no `authenticated` event; received {client.events}") from None
             raise
         return client
+
+    @property
+    def pid(self) -> str | None:
+        """``pid`` in the reply to CONNECT."""
+        pid = _fields(self._connect_reply).get("pid")
+        return pid if isinstance(pid, str) else None
 
     async def send(self, packet: bytes) -> None:
         """Send a text frame unchanged; a closed connection is ignored."""
@@ -301,6 +309,8 @@ class RawClient:
             case EventReceived(raw_json):
                 name, raw_args = socketio.split_event(raw_json)
                 args = [msgspec.json.decode(raw) for raw in raw_args]
+                if args and isinstance(args[-1], str):
+                    self.offset = args[-1]
                 if self._translator is None:
                     await self._append(name, args[0] if args else None)
                     return

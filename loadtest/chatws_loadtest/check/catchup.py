@@ -153,6 +153,25 @@ def _numbers(page: Fields) -> list[int]:
     return [message["seq"] for message in messages] if isinstance(messages, list) else []
 
 
+@addition_check("catchup.recovery", "a client that returns with pid and offset receives what it missed, once")
+async def _recovery(context: CheckContext) -> None:
+    customer, agent = await context.pair()
+    received = unique_text()
+    await context.send_message(agent, received)
+    await customer.expect("message_received", content=received)
+    await context.send_message(customer, unique_text())  # its ack follows the offset of the message before
+    if customer.pid is None or customer.offset is None:
+        raise NotOffered("the server sends no pid and offset")
+    await customer.close()
+    missed = unique_text()
+    await context.send_message(agent, missed)
+    returned = await context.connect({**context.auth(), "pid": customer.pid, "offset": customer.offset})
+    require(returned.pid == customer.pid, "the connection was not recovered: its pid is new")
+    await returned.expect("message_received", content=missed)
+    require(not await returned.receives("message_received", content=missed), "a missed message was delivered twice")
+    require(not await returned.receives("message_received", content=received), "a message was delivered again")
+
+
 def _code(ack: Fields) -> object:
     error = ack.get("error")
     return error.get("code") if isinstance(error, dict) else None
