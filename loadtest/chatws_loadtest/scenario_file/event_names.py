@@ -12,5 +12,5 @@ RECONNECT: Final = "reconnect"
 
 OWN_NAMES: Final = frozenset({DISCONNECT, RECONNECT})
 
-UNCOUNTED: Final = frozenset({RECONNECT, "presence_update", "positions", "auth_expiring"})
+UNCOUNTED: Final = frozenset({RECONNECT, "presence_update", "positions", "recovery_offset", "auth_expiring"})
 """Events that ``expect: nothing`` ignores unless ``of`` names them: they depend on timers and on other users."""
