@@ -129,10 +129,14 @@ class ConversationRef(Wire, frozen=True, kw_only=True):
 
 
 class ListConversations(Wire, frozen=True, kw_only=True):
-    """REST: a page of conversations, most recently changed first; ``cursor`` is returned with the previous page."""
+    """REST: a page of conversations, most recently changed first; ``cursor`` is returned with the previous page.
+
+    Customers receive their own conversations only, whatever ``customer`` is.
+    """
 
     status: ConversationStatus | UnsetType = UNSET
     assignee: Id | UnsetType = UNSET
+    customer: Id | UnsetType = UNSET
     cursor: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
     limit: PageLimit = HISTORY_DEFAULT
 

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from chatws.store import Draft
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, ChatWindow
 from tests.web.dashboard_support import customer_of, open_dashboard
@@ -129,3 +130,21 @@ async def test_wide_window_shows_lines_of_at_most_75_characters(workplace: Workp
         box = await workplace.page.locator(selector).bounding_box()
         assert box is not None
         assert box["width"] <= character + 1
+
+
+async def test_customers_other_conversations_are_listed_and_opened(workplace: Workplace) -> None:
+    ann = await customer_of(workplace.chat, "Ann", "My first question")
+    store = workplace.chat.parts.store
+    conversation = await store.conversation(ann.conversation_id)
+    assert conversation is not None
+    await store.create_conversation("second-of-ann", conversation.customer, "queued")
+    await ann.row(workplace.page).click()
+    await workplace.page.get_by_text("Customer", exact=True).click()
+    await expect(workplace.page.locator(".customer-content")).to_contain_text("Ann, first seen: Today")
+    await expect(workplace.page.locator(".customer-list li")).to_have_count(0)
+    await store.append(Draft("second-of-ann", conversation.customer, "My second question"))
+    await workplace.page.get_by_text("Customer", exact=True).click()
+    await workplace.page.get_by_text("Customer", exact=True).click()
+    await workplace.page.locator(".customer-list").get_by_text("My second question").click()
+    await ChatWindow(workplace.page.locator("#conversation")).expect_messages("My second question")
+    assert workplace.page.url.endswith("#conversation=second-of-ann")

@@ -22,10 +22,11 @@ async def list_conversations(
 ) -> ConversationList:
     """Read a page of conversations: those with a message or an assignee for an agent, their own for a customer."""
     is_customer = context.user.role == "customer"
+    customer_id = None if payload.customer is UNSET else payload.customer
     filter_ = ConversationFilter(
         status=None if payload.status is UNSET else payload.status,
         assignee_id=None if payload.assignee is UNSET else payload.assignee,
-        customer_id=context.user.user_id if is_customer else None,
+        customer_id=context.user.user_id if is_customer else customer_id,
         cursor=None if payload.cursor is UNSET else payload.cursor,
         limit=payload.limit,
         include_unwritten=is_customer,

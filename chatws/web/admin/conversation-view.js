@@ -10,6 +10,7 @@ import { MessageThread } from "../ui/message-thread.js";
 import { showPresence } from "../ui/status.js";
 import { Actions } from "./actions.js";
 import { ComposerPanel } from "./composer-panel.js";
+import { CustomerPanel } from "./customer-panel.js";
 import { Notes } from "./notes.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
@@ -19,6 +20,7 @@ const OLDER_PAGE_SIZE = 100;
 /**
  * @typedef {object} ViewCallbacks
  * @property {() => void} onClose
+ * @property {(conversationId: string) => void} onOpen
  * @property {(conversationId: string, seq: number) => void} onRead
  * @property {(text: string) => void} showWarning
  */
@@ -146,6 +148,7 @@ export class ConversationView {
     const heading = make("div", { class: "conversation-heading" }, this.#name, state);
     this.#root.replaceChildren(
       make("header", { class: "conversation-header" }, back, this.#avatar, heading, this.#actions.element),
+      new CustomerPanel(conversation, this.#callbacks.onOpen).element,
     );
     const thread = new MessageThread(this.#root, {
       label: "Messages",

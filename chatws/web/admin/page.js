@@ -37,6 +37,7 @@ function openDashboard() {
   const alerts = new Alerts((conversationId) => void open(conversationId), showWarning);
   const view = new ConversationView(find("#conversation", HTMLElement), userId, new Drafts(userId), {
     onClose: close,
+    onOpen: (conversationId) => void open(conversationId),
     onRead: (conversationId, seq) => inbox.read(conversationId, seq),
     showWarning,
   });

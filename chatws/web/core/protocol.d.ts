@@ -314,10 +314,11 @@ export interface SessionAck {
   expiresAt: string;
 }
 
-/** REST: a page of conversations, most recently changed first; `cursor` is returned with the previous page. */
+/** REST: a page of conversations, most recently changed first; `cursor` is returned with the previous page. Customers receive their own conversations only, whatever `customer` is. */
 export interface ListConversations {
   status?: "assigned" | "bot" | "queued" | "resolved";
   assignee?: string;
+  customer?: string;
   cursor?: string;
   limit?: number;
 }

@@ -52,6 +52,16 @@ async def test_agent_filters_by_status_and_assignee(chat: RunningChat) -> None:
     assert await list_ids("status=queued&assignee=agnes") == []
 
 
+async def test_agent_filters_by_customer_and_a_customer_cannot(chat: RunningChat) -> None:
+    conversation_id = await new_conversation(chat)
+    other, other_header = await new_session(chat)
+    _, page = await chat.get(f"/api/conversations/{conversation_id}", headers=bearer(chat.token()))
+    query = f"/api/conversations?customer={page['conversation']['customer']['userId']}"
+    for header, expected in ((bearer(chat.token()), conversation_id), (other_header, other["conversationId"])):
+        _, listed = await chat.get(query, headers=header)
+        assert [conversation["conversationId"] for conversation in listed["conversations"]] == [expected]
+
+
 async def test_customer_lists_only_own_conversations(chat: RunningChat) -> None:
     session, header = await new_session(chat)
     await new_session(chat)
