@@ -69,19 +69,23 @@ class AgentSdkTask(SdkTask):
 class CarelessTask(ClientTask):
     """Client that connects again at once, and repeats a message without an ack under another id."""
 
+    keeps_unsent = True
+
     async def run(self, url: str) -> None:
-        tls, unsent = ssl.create_default_context(), ""
-        for number in itertools.count(1):
+        tls, numbers, unsent = ssl.create_default_context(), itertools.count(1), ""
+        while True:
             with suppress(ConnectErrorReceived, PacketMissing):
                 client = await RawClient.open(url, tls, {"sessionId": "session-1"})
                 try:
                     await client.emit("join_conversation", CONVERSATION)
                     while not client.ended.is_set():
-                        unsent = unsent or f"message {number} {unique_text()}"
+                        unsent = unsent or f"message {next(numbers)}"
                         await self._send(client, unsent)
                         unsent = ""
                 finally:
                     await client.close()
+            if not self.keeps_unsent:
+                unsent = ""
             await asyncio.sleep(RETRY_S)
 
     async def _send(self, client: RawClient, content: str) -> None:
@@ -99,3 +103,9 @@ class CarelessTask(ClientTask):
             ended.cancel()
             await asyncio.gather(acked, ended, return_exceptions=True)
         await asyncio.sleep(INTERVAL_S)
+
+
+class ForgetfulTask(CarelessTask):
+    """Client that forgets a message when the connection is lost."""
+
+    keeps_unsent = False

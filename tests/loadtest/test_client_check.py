@@ -18,7 +18,7 @@ from chatws_loadtest.check.registry import CheckOutcome, CheckResult
 from chatws_loadtest.client_check.checked_client import CheckedClient, ExternalClient
 from chatws_loadtest.client_check.registry import SITUATIONS
 from chatws_loadtest.client_check.runner import ClientRunOptions, all_situations, run_situations
-from tests.loadtest.checked_clients import AgentSdkTask, CarelessTask, SdkTask
+from tests.loadtest.checked_clients import AgentSdkTask, CarelessTask, ForgetfulTask, SdkTask
 from tests.loadtest.command import run_command
 from tests.support.node import NODE_DIR, NodeRunner
 from tests.support.ports import free_port
@@ -86,6 +86,12 @@ async def test_client_that_hammers_and_repeats_under_new_ids_fails() -> None:
     }
     assert found["ack.swallowed"] == "it was sent again with another clientMessageId"
     assert re.fullmatch(r"it made \d+ attempts in 4 s", found["pace.outage"])
+
+
+async def test_client_that_forgets_the_messages_of_a_lost_connection_fails() -> None:
+    [result] = await run_all(ForgetfulTask, "connection.frozen_up")
+    assert result.result is CheckOutcome.FAIL
+    assert result.reason.startswith("the messages stored are [")
 
 
 async def test_client_that_works_only_once_has_a_finding_of_its_own() -> None:

@@ -17,7 +17,7 @@ from chatws.wire.frames import server_frame
 from chatws_loadtest.check.errors import CheckFailed
 from chatws_loadtest.check.registry import require
 from chatws_loadtest.client_check.registry import situation
-from chatws_loadtest.client_check.situation_context import RETURN_S, SituationContext
+from chatws_loadtest.client_check.situation_context import RETURN_S, SETTLE_S, SituationContext
 from chatws_loadtest.client_check.traffic import TrafficKind, session_attempts
 
 if TYPE_CHECKING:
@@ -68,8 +68,11 @@ async def _frozen_down(context: SituationContext) -> None:
     "keep each message until its ack has arrived, and send it again after the next join",
 )
 async def _frozen_up(context: SituationContext) -> None:
+    room = context.room
     await _after(context, lambda: context.server.proxy.freeze(up=True))
     await context.expect_life(context.traffic.mark)
+    await asyncio.sleep(SETTLE_S)
+    context.require_none_lost(room)
 
 
 @situation(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chatws.protocol.entities import Message
+from chatws.protocol.limits import MAX_CONTENT_CHARS
 from chatws.protocol.responses import HistoryAck
 from chatws_loadtest.check.check_context import unique_text
 from chatws_loadtest.check.errors import NotOffered
@@ -160,7 +161,7 @@ async def _clock(context: SituationContext) -> None:
     "accept contents of up to 4,000 characters and 16 KiB",
 )
 async def _long(context: SituationContext) -> None:
-    context.say("line\n\U0001f44b<b>" * 400)
+    context.say(("line\n\U0001f44b<b>" * MAX_CONTENT_CHARS)[:MAX_CONTENT_CHARS])
     await _require_undisturbed(context)
 
 

@@ -111,14 +111,14 @@ async def _join_before_send(context: SituationContext) -> None:
     mark = context.traffic.mark
     context.server.cut()
     entry = await context.expect_return(mark)
-    await context.expect_request("send_message", entry.number)
-    joined = {
-        request.conversation_id
+    first = await context.expect_request("send_message", entry.number)
+    joins = [
+        request
         for request in context.traffic.select(TrafficKind.REQUEST, entry.number, "join_conversation")
-    }
-    first = context.traffic.select(TrafficKind.REQUEST, entry.number, "send_message")[0]
-    require(first.conversation_id in joined, f"it sent {first.content!r} before a join")
-    waited_s = first.at_s - context.traffic.select(TrafficKind.REQUEST, entry.number, "join_conversation")[0].at_s
+        if request.conversation_id == first.conversation_id and request.number < first.number
+    ]
+    require(joins, f"it sent {first.content!r} before a join")
+    waited_s = first.at_s - joins[0].at_s
     require(waited_s >= JOIN_DELAY_S, f"it sent {first.content!r} before the join was confirmed")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -31,8 +32,11 @@ UNANSWERED_S: Final = 15.0
 """Time to repeat a request without a reply: above the 10 s in which the protocol promises one."""
 SHOW_S: Final = 4.0
 """Time to show a message that was delivered."""
+SETTLE_S: Final = 1.0
+"""Time in which the messages of an outage arrive after the first of them."""
 START_INTERVAL_S: Final = 0.5
 CHECK_INTERVAL_S: Final = 0.05
+NUMBER: Final = re.compile(r"\d+\Z")
 
 
 class SituationContext:
@@ -67,9 +71,8 @@ class SituationContext:
 
     @property
     def room(self) -> ScriptedRoom:
-        """Conversation that the client has joined, the first of them."""
-        joined = sorted(self.chat.joined_rooms()) or sorted(self.chat.rooms)
-        return self.chat.room(joined[0])
+        """Conversation of the client's last accepted message."""
+        return self.chat.room(self.traffic.select(TrafficKind.ACCEPTED)[-1].conversation_id)
 
     # Faults
 
@@ -163,6 +166,19 @@ class SituationContext:
             counts = Counter(room.own_contents()[self._own_before.get(name, 0) :])
             for content, count in counts.items():
                 require(count == 1, f"the message {content!r} was stored {count} times")
+
+    def require_none_lost(self, room: ScriptedRoom) -> None:
+        """Check that the numbers at the end of the client's messages rise by one since the situation began.
+
+        Raises:
+            CheckFailed: they do not.
+            NotOffered: a message does not end with a number.
+        """
+        written = room.own_contents()[max(self._own_before.get(room.conversation_id, 0) - 1, 0) :]
+        numbers = [int(found[0]) for content in written if (found := NUMBER.search(content))]
+        if len(numbers) < len(written):
+            raise NotOffered("its messages do not end with a number")
+        require(numbers == list(range(numbers[0], numbers[0] + len(numbers))), f"the messages stored are {numbers}")
 
     async def require_display(self) -> None:
         """Check that the client prints the messages that it receives.
