@@ -75,7 +75,8 @@ compiled-tests: $(VENV)/.installed-dev
 	@env --unset=PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 
 # Inputs of the build, besides the Python files, which an editable install reads in place.
-BUILT_FROM := pyproject.toml hatch_build.py $(wildcard chatws/web/admin/src/*/*.ts)
+BUNDLED := $(wildcard chatws/web/core/*.js chatws/web/ui/*.js chatws/web/ui/*.css chatws/web/widget/*)
+BUILT_FROM := pyproject.toml hatch_build.py chatws/web/bundle.cjs $(BUNDLED) $(wildcard chatws/web/admin/src/*/*.ts)
 
 # Stamp files: while they are newer than the inputs, a target starts without installing again.
 $(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python

@@ -1,8 +1,8 @@
-"""Build hook that adds the official Socket.IO client and the compiled TypeScript of the dashboard to the package.
+"""Build hook that adds the official Socket.IO client, the compiled dashboard and the bundled widget to the package.
 
-The client and the compiler come from npm, pinned by version and digest in ``pyproject.toml``; neither is committed.
-Without npm the package is built without these assets: pages then load the official client from a CDN, and the dashboard
-shows an explanation instead.
+The client, the compiler and the bundler come from npm, pinned by version and digest in ``pyproject.toml``; none is
+committed. Without npm the package is built without these assets: pages then load the official client from a CDN and
+their modules one by one, and the dashboard shows an explanation instead.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VENDOR = Path("chatws/web/vendor")
 TYPESCRIPT = Path("chatws/web/admin/src")
+WEB = Path("chatws/web")
+BUNDLER = WEB / "bundle.cjs"
+MANIFEST = WEB / "built" / "manifest.json"
 STAMP = VENDOR / "stamp.json"
 REQUIRE_VARIABLE = "CHATWS_REQUIRE_ASSETS"
 """Environment variable; 1 makes a build without the assets fail, for releases and continuous integration."""
@@ -72,7 +75,7 @@ def ensure_assets(root: Path, packages: dict[str, dict[str, Any]]) -> None:
         AssetsMissing: npm or node is missing or failed, or a download does not match its pinned digest.
     """
     expected = _fingerprint(root, packages)
-    if _is_current(root, expected):
+    if _is_current(root, expected) and ("esbuild-wasm" not in packages or _is_bundle_current(root)):
         return
     (root / STAMP).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -80,6 +83,8 @@ def ensure_assets(root: Path, packages: dict[str, dict[str, Any]]) -> None:
             tarball = _fetch(name, package, Path(scratch))
             if "files" in package:
                 _extract_named(tarball, package["files"], root / VENDOR)
+            elif name == "esbuild-wasm":
+                _bundle(tarball, root, Path(scratch))
             else:
                 _compile(tarball, sorted((root / TYPESCRIPT).rglob("*.ts")), Path(scratch))
     (root / STAMP).write_text(json.dumps(expected, indent=1) + "\n")
@@ -98,6 +103,14 @@ def _is_current(root: Path, expected: dict[str, str]) -> bool:
         return False
     compiled = all(path.with_suffix(".js").exists() for path in (root / TYPESCRIPT).rglob("*.ts"))
     return bool(found == expected) and compiled
+
+
+def _is_bundle_current(root: Path) -> bool:
+    try:
+        sources: dict[str, str] = json.loads((root / MANIFEST).read_text())["sources"]
+        return all(hashlib.sha256((root / WEB / name).read_bytes()).hexdigest() == sources[name] for name in sources)
+    except (FileNotFoundError, ValueError, LookupError):
+        return False
 
 
 def _fetch(name: str, package: dict[str, Any], scratch: Path) -> Path:
@@ -139,15 +152,28 @@ def _extract_named(tarball: Path, files: dict[str, str], target: Path) -> None:
 
 def _compile(tarball: Path, sources: list[Path], scratch: Path) -> None:
     """Strip the types and write a JavaScript module beside each source."""
+    compiler = _unpack(tarball, scratch / "compiler") / "lib" / "typescript.js"
+    _run_node("TypeScript could not be compiled", "--eval", _TRANSPILE, "--", compiler, *sources)
+
+
+def _bundle(tarball: Path, root: Path, scratch: Path) -> None:
+    """Bundle and compress the modules of the pages; the official client must be in its place."""
+    esbuild = _unpack(tarball, scratch / "bundler") / "lib" / "main.js"
+    _run_node("The pages could not be bundled", root / BUNDLER, esbuild, root / WEB)
+
+
+def _unpack(tarball: Path, target: Path) -> Path:
+    with tarfile.open(tarball) as archive:
+        archive.extractall(target, filter="data")
+    return target / "package"
+
+
+def _run_node(failure: str, *arguments: str | Path) -> None:
     node = shutil.which("node")
     if node is None:
         raise AssetsMissing("node is not installed")
-    unpacked = scratch / "compiler"
-    with tarfile.open(tarball) as archive:
-        archive.extractall(unpacked, filter="data")
-    compiler = unpacked / "package" / "lib" / "typescript.js"
-    command = [node, "--eval", _TRANSPILE, "--", str(compiler), *(str(path) for path in sources)]
+    command = [node, *(str(argument) for argument in arguments)]
     try:
         subprocess.run(command, capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise AssetsMissing(f"TypeScript could not be compiled: {type(error).__name__}") from error
+        raise AssetsMissing(f"{failure}: {type(error).__name__}") from error

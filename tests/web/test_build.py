@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 import hatch_build
+from chatws.server.frontend.bundle import load_manifest
 from chatws.server.frontend.static import ROOT, VENDOR
 
 NPM = """#!/bin/sh
@@ -23,6 +26,14 @@ for argument in "$@"; do case "$argument" in --pack-destination=*) cp "{tarball}
 echo '[{{"filename": "client.tgz"}}]'
 """
 FILES = {"dist/io.js": "io.js"}
+ESBUILD = """
+exports.build = async ({ stdin }) => ({ metafile: { inputs: {} }, outputFiles: [{ text: stdin.contents }] });
+"""
+PAGE = """<!-- bundle -->
+<link rel="stylesheet" href="/ui/a.css">
+<script src="/socket.io/io.js"></script>
+<script type="module" src="/widget/b.js"></script>
+<!-- /bundle -->"""
 
 
 class FakeNpm:
@@ -83,6 +94,28 @@ def test_only_named_files_are_extracted_and_an_unchanged_build_fetches_nothing(n
     assert "--ignore-scripts" in npm.calls()[0]
 
 
+def test_pages_are_bundled_again_after_a_change(npm: FakeNpm, root: Path) -> None:
+    web = root / hatch_build.WEB
+    (web / "vendor").mkdir()
+    (web / "vendor" / "io.js").write_text("client();\n//# sourceMappingURL=io.js.map")
+    (web / "page.html").write_text(PAGE)
+    shutil.copy(ROOT / "bundle.cjs", root / hatch_build.BUNDLER)
+    packages = {"esbuild-wasm": npm.publish(**{"package/lib/main.js": ESBUILD})["client"]}
+    del packages["esbuild-wasm"]["files"]
+    built = []
+    for page in (PAGE, PAGE, PAGE.replace("b.js", "c.js")):
+        (web / "page.html").write_text(page)
+        hatch_build.ensure_assets(root, packages)
+        built.append(json.loads((root / hatch_build.MANIFEST).read_text())["pages"]["page.html"])
+    assert len(npm.calls()) == 2
+    assert built[0] == built[1]
+    assert built[1]["script"] != built[2]["script"]
+    script = web / "built" / built[2]["script"]
+    assert script.read_text() == 'client();\n\nimport "./widget/c.js";'
+    assert gzip.decompress(Path(f"{script}.gz").read_bytes()) == script.read_bytes()
+    assert sorted(path.name for path in (web / "built").glob("page-*.js")) == [script.name]
+
+
 def test_changed_pin_is_fetched_again(npm: FakeNpm, root: Path) -> None:
     hatch_build.ensure_assets(root, npm.publish(**{"package/dist/io.js": "old"}))
     hatch_build.ensure_assets(root, npm.publish(**{"package/dist/io.js": "new"}))
@@ -125,3 +158,8 @@ def test_compiled_dashboard_client_matches_its_sources() -> None:
     for source in (ROOT / "admin" / "src").rglob("*.ts"):
         assert stamp[source.name] == hashlib.sha256(source.read_bytes()).hexdigest(), "outdated: run pip install -e ."
         assert source.with_suffix(".js").exists()
+
+
+@pytest.mark.usefixtures("assets")
+def test_bundled_pages_match_their_sources() -> None:
+    assert load_manifest(ROOT).pages, "outdated: run pip install -e ."

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, ClientSession
 
 from chatws.server.frontend import client_asset
+from chatws.server.frontend.bundle import FOLDER, load_manifest
+from chatws.server.frontend.static import ROOT as WEB
 from chatws.server.frontend.static import VENDOR, find_web_files
 from tests.support.chat import RunningChat
 
@@ -21,6 +25,13 @@ ROOT = Path(__file__).parent.parent.parent
 async def fetch(chat: RunningChat, path: str, **headers: str) -> tuple[ClientResponse, bytes]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with chat.http.get(chat.url + path, headers=named, allow_redirects=False) as response:
+        return response, await response.read()
+
+
+async def fetch_raw(chat: RunningChat, path: str, accepted: str) -> tuple[ClientResponse, bytes]:
+    """Fetch without decompression."""
+    headers = {"Accept-Encoding": accepted}
+    async with ClientSession(auto_decompress=False) as http, http.get(chat.url + path, headers=headers) as response:
         return response, await response.read()
 
 
@@ -64,6 +75,36 @@ async def test_current_etag_gets_304_and_an_outdated_one_the_content(chat: Runni
         outdated, content = await fetch(chat, path, If_None_Match='"something-else"')
         assert (outdated.status, content) == (200, body)
         assert first.headers["Cache-Control"] == "no-cache"
+
+
+async def test_bundle_is_immutable_and_compressed_as_the_client_accepts(chat: RunningChat) -> None:
+    for name in ("script", "style"):
+        path = f"/{FOLDER}/{getattr(load_manifest(WEB).pages['widget/chatbot-iframe.html'], name)}"
+        bodies = {}
+        for accepted, coding in (("gzip, br", "br"), ("br;q=0, gzip", "gzip"), ("identity", None)):
+            response, bodies[coding] = await fetch_raw(chat, path, accepted)
+            assert response.headers.get("Content-Encoding") == coding
+            assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert response.headers["Vary"] == "Accept-Encoding, Origin"
+        assert gzip.decompress(bodies["gzip"]) == bodies[None]
+        assert len(bodies["br"]) < len(bodies["gzip"]) < len(bodies[None]) / 2
+
+
+async def test_snippet_is_minified_compressed_and_revalidated(chat: RunningChat) -> None:
+    response, body = await fetch_raw(chat, "/widget/embed.js", "br")
+    assert (response.headers["Content-Encoding"], response.headers["Cache-Control"]) == ("br", "no-cache")
+    assert len(body) < len((WEB / "widget" / "embed.js").read_bytes()) / 2
+
+
+async def test_changed_source_disables_the_bundle(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / "page.js").write_text("1;")
+    digest = hashlib.sha256(b"1;").hexdigest()
+    manifest = {"scripts": {"a": "b"}, "sources": {"page.js": digest}}
+    (tmp_path / FOLDER / "manifest.json").write_text(json.dumps(manifest))
+    assert load_manifest(tmp_path).scripts == {"a": "b"}
+    (tmp_path / "page.js").write_text("2;")
+    assert load_manifest(tmp_path).scripts == {}
 
 
 async def test_pages_allow_no_inline_script_and_no_external_source(chat: RunningChat) -> None:

@@ -13,6 +13,11 @@ ASSET_HEADERS: dict[str, str] = {
     hdrs.CACHE_CONTROL: "no-cache",
 }
 
+IMMUTABLE_HEADERS: dict[str, str] = {
+    # The name contains a hash of the content.
+    hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable",
+}
+
 _CONTENT = (
     "default-src 'none'",
     "style-src 'self'",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import ETag, hdrs, web
 
+from chatws.server.frontend.bundle import FOLDER, load_manifest
 from chatws.server.frontend.client_asset import CLIENT_FILES, LOCAL_TAG, cdn_tag, cdn_url
-from chatws.server.frontend.headers import ASSET_HEADERS, page_headers
-from chatws.server.frontend.static import VENDOR, WebFile, etag_of, find_web_files
+from chatws.server.frontend.headers import ASSET_HEADERS, IMMUTABLE_HEADERS, page_headers
+from chatws.server.frontend.static import ENCODINGS, ROOT, VENDOR, WebFile, etag_of, find_web_files
 from chatws.settings import Settings
 
 HTML = "text/html"
@@ -38,6 +40,7 @@ class Pages:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._files = find_web_files()
+        self._bundles = load_manifest(ROOT).pages
         self._test_page_enabled = settings.test_page == "on" or (settings.test_page == "auto" and settings.is_dev)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -56,7 +59,7 @@ class Pages:
             return _not_found(_NO_DASHBOARD)
         if file.content_type == HTML:
             return self._serve_page(request, file)
-        return _respond(request, file.read(), file.content_type, ASSET_HEADERS)
+        return _respond_with_file(request, file)
 
     def _serve_page(self, request: web.Request, file: WebFile) -> web.Response:
         """Serve a page with the server's mode and the location of the official client filled in."""
@@ -64,6 +67,8 @@ class Pages:
         from_cdn = not (VENDOR / "socket.io.min.js").exists()
         if from_cdn:
             text = text.replace(LOCAL_TAG, cdn_tag()).replace(_NOTICE_PLACEHOLDER, _NOTICE)
+        elif bundle := self._bundles.get(request.path.removeprefix("/")):
+            text = bundle.insert_into(text)
         if self._settings.is_dev:
             text = text.replace('data-mode="prod"', 'data-mode="dev"', 1)
         framed_by = self._widget_ancestors() if request.path == WIDGET_PAGE else ()
@@ -74,7 +79,31 @@ class Pages:
         return ("'self'", *origins)
 
 
-def _respond(request: web.Request, body: bytes, content_type: str, headers: dict[str, str]) -> web.Response:
+def _respond_with_file(request: web.Request, file: WebFile) -> web.Response:
+    """Send a file, compressed if the build compressed it and the client accepts that."""
+    is_immutable = request.path.startswith(f"/{FOLDER}/")
+    headers = dict(IMMUTABLE_HEADERS if is_immutable else ASSET_HEADERS)
+    if file.variants:
+        headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+        accepted = _accepted_codings(request)
+        for coding in ENCODINGS:
+            if coding in accepted and coding in file.variants:
+                headers[hdrs.CONTENT_ENCODING] = coding
+                return _respond(request, file.variants[coding].read(), file.content_type, headers)
+    return _respond(request, file.read(), file.content_type, headers)
+
+
+def _accepted_codings(request: web.Request) -> set[str]:
+    """Return the content codings of the Accept-Encoding header, without those of weight 0."""
+    accepted = set()
+    for element in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower().split(","):
+        coding, _, weight = element.replace(" ", "").partition(";q=")
+        if not weight or weight.strip("0."):
+            accepted.add(coding)
+    return accepted
+
+
+def _respond(request: web.Request, body: bytes, content_type: str, headers: Mapping[str, str]) -> web.Response:
     etag = etag_of(body)
     if any(known.value in {etag, "*"} for known in request.if_none_match or ()):
         response = web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)

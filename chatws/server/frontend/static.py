@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 
 import chatws
+from chatws.server.frontend.bundle import FOLDER, load_manifest
 from chatws.server.frontend.client_asset import CLIENT_FILES
 
 ROOT = Path(chatws.__file__).parent / "web"
 VENDOR = ROOT / "vendor"
+BUILT = ROOT / FOLDER
 
 CONTENT_TYPES = {
     ".css": "text/css",
@@ -22,6 +24,9 @@ CONTENT_TYPES = {
 }
 """Served file types; build sources and settings are not served."""
 
+ENCODINGS = {"br": ".br", "gzip": ".gz"}
+"""Suffix of the compressed variants by content coding, the smallest first."""
+
 
 @dataclass(slots=True)
 class WebFile:
@@ -29,6 +34,8 @@ class WebFile:
 
     path: Path
     content_type: str
+    variants: dict[str, WebFile] = field(default_factory=dict)
+    """Compressed files by content coding, made by the build."""
     _version: tuple[int, int] | None = None
     """Modification time and size at the last read."""
     _body: bytes = field(default=b"", repr=False)
@@ -53,13 +60,25 @@ def etag_of(body: bytes) -> str:
 
 @cache
 def find_web_files() -> dict[str, WebFile]:
-    """Map each URL path to its file; an ``index.html`` has the path of its folder."""
+    """Map each URL path to its file; an ``index.html`` has the path of its folder.
+
+    A script that the build has minified is served in place of its source.
+    """
     found: dict[str, WebFile] = {}
     for path in sorted(ROOT.rglob("*")):
         url_path = _url_path(path)
         if url_path is not None:
-            found[url_path] = WebFile(path, CONTENT_TYPES[path.suffix])
+            found[url_path] = _web_file(path)
+    for name, built in load_manifest(ROOT).scripts.items():
+        found[f"/{name}"] = _web_file(BUILT / built)
     return found
+
+
+def _web_file(path: Path) -> WebFile:
+    content_type = CONTENT_TYPES[path.suffix]
+    compressed = {coding: path.with_name(path.name + suffix) for coding, suffix in ENCODINGS.items()}
+    variants = {coding: WebFile(file, content_type) for coding, file in compressed.items() if file.exists()}
+    return WebFile(path, content_type, variants)
 
 
 def _url_path(path: Path) -> str | None:

@@ -71,7 +71,8 @@ class AccessMiddleware:
         """Add the common headers and return the response; a stream needs them before its first chunk."""
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
-        response.headers[hdrs.VARY] = hdrs.ORIGIN
+        varies = response.headers.get(hdrs.VARY)
+        response.headers[hdrs.VARY] = f"{varies}, {hdrs.ORIGIN}" if varies else hdrs.ORIGIN
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and (self._origins == "*" or origin in self._origins):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if self._origins == "*" else origin

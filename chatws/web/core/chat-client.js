@@ -91,7 +91,7 @@ export class ChatClient {
    * @param {string} [options.url] the server's origin; by default the origin of the page
    * @param {() => Record<string, string>} options.auth `{token}` or `{sessionId}`, called before every attempt
    * @param {(() => Promise<string | null>) | null} [options.renewToken] fetches a fresh token, null if there is none
-   * @param {object} [options.socketOptions]
+   * @param {{transports?: string[]}} [options.socketOptions]
    * @param {number} [options.maxAttempts] the guide's `reconnectionAttempts`; unlimited by default
    * @param {Storage | null} [options.storage] keeps unsent messages when the page is reloaded
    * @param {string} [options.storageKey]

@@ -82,7 +82,7 @@ export class Connection {
    * @param {string} options.url
    * @param {() => Record<string, string>} options.auth called before every attempt
    * @param {(() => Promise<boolean>) | null} options.renew fetches fresh credentials; false if there are none
-   * @param {object} options.socketOptions more options for `io`, such as `transports`
+   * @param {{transports?: string[]}} options.socketOptions more options for `io`
    * @param {number} options.maxAttempts
    * @param {() => number} options.random
    * @param {() => number} options.now
@@ -163,6 +163,9 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#waiting = false;
     this.#timer = setTimeout(() => this.#openTimedOut(), OPEN_TIMEOUT_MS);
+    const { transports } = this.#options.socketOptions;
+    // After a failed attempt, the next transport comes first: some proxies leave a WebSocket without any response.
+    if (transports) this.#socket.io.opts.transports = this.failedAttempts > 0 ? transports.toReversed() : transports;
     this.#socket.connect();
   }
 

@@ -3,6 +3,7 @@
 /** @import {HistoryAck, Presence} from "../core/protocol.js" */
 /** @import {CustomerSession} from "./session.js" */
 
+import { newId } from "../core/ids.js";
 import { RestClient } from "../core/rest-client.js";
 import { Composer } from "../ui/composer.js";
 import { find, make } from "../ui/dom.js";
@@ -12,6 +13,8 @@ import { FrameChannel } from "./frame-messaging.js";
 import { openSession } from "./session.js";
 import { WidgetWebSocketHandler } from "./websocket-handler.js";
 
+/** One request instead of the five of polling and its upgrade; after a failed attempt, polling comes first. */
+const SOCKET_OPTIONS = { transports: ["websocket", "polling"] };
 const FIRST_PAGE_SIZE = 50;
 const OLDER_PAGE_SIZE = 100;
 
@@ -55,25 +58,28 @@ function showAgents(presence) {
   label.textContent = anyOnline ? "We are here" : "We will answer here";
 }
 
-/**
- * @param {WidgetWebSocketHandler} ws
- * @param {CustomerSession} session
- */
-function show(ws, { conversationId, userId }) {
-  const { chat } = ws;
-  const thread = new MessageThread(root, {
+/** @param {WidgetWebSocketHandler} ws */
+function createThread(ws) {
+  return new MessageThread(root, {
     label: "Messages",
     empty: options.get("greeting")?.slice(0, 300) || "Hello! How can we help?",
-    me: () => userId,
-    older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE_SIZE }),
-    send: (text) => void ws.sendMessage(text),
-    read: (seq) => frame.isOpen && chat.markRead(conversationId, seq),
+    me: () => session?.userId,
+    older: (beforeSeq) => ws.history({ beforeSeq, limit: OLDER_PAGE_SIZE }),
+    send,
+    read: (seq) => frame.isOpen && session && ws.markRead(seq),
   });
-  const composer = new Composer(root, {
-    label: "Your message",
-    onSend: (text) => void ws.sendMessage(text),
-    onTyping: (isTyping) => (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
-  });
+}
+
+/** @param {string} text */
+function send(text) {
+  if (session) return void ws.sendMessage(text);
+  early.push(text);
+  thread.queue({ conversationId: "", content: text, clientMessageId: newId() });
+}
+
+/** Show everything that the client reports. @param {CustomerSession} session */
+function subscribe({ userId }) {
+  const { chat } = ws;
   const explainState = () => {
     if (chat.state !== "reconnecting") return showBanner("");
     const offlineText = "No connection. Your messages are sent as soon as it is restored.";
@@ -106,22 +112,22 @@ function show(ws, { conversationId, userId }) {
   chat.on("error", (failed) => {
     if (chat.state === "disconnected") showBanner(`${failed.message} Reload the page to start again.`);
   });
-  frame.onOpen(() => composer.focus());
-  return thread;
 }
 
 async function start() {
-  applyOptions();
-  const ws = new WidgetWebSocketHandler({ debug: options.has("debug") });
-  const session = await openSession(showBanner);
+  const opened = await openSession(showBanner);
   showBanner("");
-  const page = await fetchFirstPage(session);
+  const page = opened.isNew ? null : await fetchFirstPage(opened);
   const messages = page?.messages ?? [];
-  ws.connect(session.sessionId, location.origin);
-  const thread = show(ws, session);
-  thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
+  ws.connect(opened.sessionId, location.origin);
+  session = opened;
+  subscribe(opened);
   // Join at the position of the last loaded message, so that no message is missed in between.
-  await ws.joinConversation(session.conversationId, page ? (messages.at(-1)?.seq ?? 0) : undefined);
+  const position = page || opened.isNew ? (messages.at(-1)?.seq ?? 0) : undefined;
+  const joined = ws.joinConversation(opened.conversationId, position);
+  early.splice(0).forEach(send);
+  thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
+  await joined;
 }
 
 /**
@@ -134,6 +140,20 @@ async function fetchFirstPage({ sessionId, conversationId }) {
   const reply = await rest.get(path, { limit: FIRST_PAGE_SIZE }).catch(() => null);
   return reply?.success ? reply : null;
 }
+
+applyOptions();
+/** Null until the server has confirmed or created the customer's session. @type {CustomerSession | null} */
+let session = null;
+/** Messages written before that. @type {string[]} */
+const early = [];
+const ws = new WidgetWebSocketHandler({ debug: options.has("debug"), socketOptions: SOCKET_OPTIONS });
+const thread = createThread(ws);
+const composer = new Composer(root, {
+  label: "Your message",
+  onSend: send,
+  onTyping: (isTyping) => session && (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
+});
+frame.onOpen(() => composer.focus());
 
 start().catch((failure) => {
   showStatus(status, "disconnected");

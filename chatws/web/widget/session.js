@@ -8,7 +8,8 @@ import { RestClient, ServerUnreachable } from "../core/rest-client.js";
 
 const STORAGE_KEY = "chatws.session";
 
-/** @typedef {{sessionId: string, userId: string, conversationId: string}} CustomerSession */
+/** `isNew`: just created, so that its conversation has no messages.
+ * @typedef {{sessionId: string, userId: string, conversationId: string, isNew: boolean}} CustomerSession */
 
 /**
  * Resume the stored session or create one, and retry until the server responds.
@@ -19,8 +20,9 @@ const STORAGE_KEY = "chatws.session";
 export async function openSession(showStatus) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const reply = (await resume()) ?? (await create());
-      if (reply.success) return store(reply);
+      const resumed = await resume();
+      const reply = resumed ?? (await create());
+      if (reply.success) return store(reply, !resumed);
       if (!reply.error.retryable) throw new Error(reply.error.message);
     } catch (failure) {
       if (!(failure instanceof ServerUnreachable)) throw failure;
@@ -42,15 +44,19 @@ async function resume() {
 /** @returns {Promise<SessionAck | Refused>} */
 const create = () => new RestClient("").post("/api/sessions");
 
-/** @param {SessionAck} session */
-function store({ sessionId, userId, conversationId }) {
+/**
+ * @param {SessionAck} session
+ * @param {boolean} isNew
+ * @returns {CustomerSession}
+ */
+function store({ sessionId, userId, conversationId }, isNew) {
   try {
     localStorage.setItem(STORAGE_KEY, sessionId);
   } catch {
     // Storage is denied to embedded frames: the session lasts as long as the page.
   }
   // In development mode a session may have no conversation yet; joining creates it.
-  return { sessionId, userId, conversationId: conversationId ?? newId() };
+  return { sessionId, userId, conversationId: conversationId ?? newId(), isNew };
 }
 
 function storedSessionId() {

@@ -24,7 +24,7 @@ export class WidgetWebSocketHandler {
   /**
    * @param {object} [options]
    * @param {(url: string, options: object) => any} [options.io] socket.io-client's `io`; by default the global one
-   * @param {object} [options.socketOptions] more options for `io`, such as `{transports: ["polling"]}`
+   * @param {{transports?: string[]}} [options.socketOptions] more options for `io`, such as `{transports: ["polling"]}`
    * @param {number} [options.reconnectionAttempts] maximum number of attempts; unlimited by default
    * @param {Storage | null} [options.storage] keeps unsent messages; by default the tab's session storage
    * @param {boolean} [options.debug] log connections, messages and errors on the console, as `[WebSocket] …`
