@@ -14,8 +14,8 @@ const zlib = require("node:zlib");
 const [, , compiler, web] = process.argv;
 const esbuild = require(compiler);
 
-/** Scripts that other sites load by a fixed address. */
-const SCRIPTS = ["widget/embed.js"];
+/** Scripts without imports, served under their own address. */
+const SCRIPTS = ["widget/embed.js", "widget/unread.js"];
 const BLOCK = /<!-- bundle -->(.*?)<!-- \/bundle -->/s;
 const TARGET = "es2022";
 

@@ -30,13 +30,18 @@ class EmbeddingSite:
     ) -> None:
         await self._runner.cleanup()
 
-    def embed(self, server: str, **attributes: str) -> str:
-        """Create a page with the one-line snippet and return its URL."""
-        given = " ".join(f'data-{name}="{value}"' for name, value in attributes.items())
-        snippet = f'<script src="{server}/widget/embed.js" {given} async></script>'
+    def embed(self, server: str, *, page: str = "shop", snippet: str = "", **attributes: str) -> str:
+        """Create a page with the one-line snippet, or with other tags, and return its URL."""
+        snippet = snippet or self.snippet(server, **attributes)
         icon = '<link rel="icon" href="data:,">'
-        self.pages["shop"] = f'<!doctype html><html lang="en"><title>Shop</title>{icon}<h1>Shop</h1>{snippet}'
-        return f"{self.url}/shop"
+        self.pages[page] = f'<!doctype html><html lang="en"><title>Shop</title>{icon}<h1>Shop</h1>{snippet}'
+        return f"{self.url}/{page}"
+
+    @staticmethod
+    def snippet(server: str, kind: str = "text/javascript", **attributes: str) -> str:
+        """Return the tag that loads the launcher, with options."""
+        given = " ".join(f'data-{name}="{value}"' for name, value in attributes.items())
+        return f'<script type="{kind}" src="{server}/widget/embed.js" {given} async></script>'
 
     async def _answer(self, request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": self._policy} if self._policy else {}

@@ -16,6 +16,8 @@ from chatws.settings import Settings
 HTML = "text/html"
 TEST_PAGE = "/websocket-test.html"
 WIDGET_PAGE = "/widget/chatbot-iframe.html"
+FRAMED_PAGES = frozenset({WIDGET_PAGE, "/widget/unread.html"})
+"""Pages that the launcher embeds in other sites."""
 DASHBOARD = "/admin/"
 DASHBOARD_CLIENT = "/admin/src/services/websocket-client.js"
 
@@ -71,7 +73,7 @@ class Pages:
             text = bundle.insert_into(text)
         if self._settings.is_dev:
             text = text.replace('data-mode="prod"', 'data-mode="dev"', 1)
-        framed_by = self._widget_ancestors() if request.path == WIDGET_PAGE else ()
+        framed_by = self._widget_ancestors() if request.path in FRAMED_PAGES else ()
         return _respond(request, text.encode(), HTML, page_headers(framed_by=framed_by, from_cdn=from_cdn))
 
     def _widget_ancestors(self) -> tuple[str, ...]:

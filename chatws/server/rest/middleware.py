@@ -19,6 +19,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
+PUBLIC_SCRIPT = "/widget/embed.js"
+"""Readable by pages of every origin: browsers fetch a script of type module like data, with an origin."""
+
 FORWARDING_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
 """Headers that proxies add, besides those that begin with ``X-Forwarded-``."""
 
@@ -55,7 +58,7 @@ class AccessMiddleware:
         return self.add_headers(request, await self._handle(request, handler))
 
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not self._context.server.origin_allowed(request):
+        if request.path != PUBLIC_SCRIPT and not self._context.server.origin_allowed(request):
             return error_response(ChatError(ErrorCode.FORBIDDEN, "Pages of this origin may not use the server."))
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT_HEADERS)
@@ -74,8 +77,9 @@ class AccessMiddleware:
         varies = response.headers.get(hdrs.VARY)
         response.headers[hdrs.VARY] = f"{varies}, {hdrs.ORIGIN}" if varies else hdrs.ORIGIN
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and (self._origins == "*" or origin in self._origins):
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if self._origins == "*" else origin
+        is_public = self._origins == "*" or request.path == PUBLIC_SCRIPT
+        if origin is not None and (is_public or origin in self._origins):
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*" if is_public else origin
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = hdrs.RETRY_AFTER
         return response
 

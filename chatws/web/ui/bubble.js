@@ -1,11 +1,11 @@
-/** Element of one message; the content is always inserted as text. */
+/** Element of one message; the content is always inserted as text, its links as anchors. */
 
 import { make } from "./dom.js";
 import { dayOf, timeOf } from "./format.js";
+import { linked } from "./links.js";
+import { texts } from "./texts.js";
 
 /** @typedef {"sending" | "queued" | "sent" | "seen" | "failed"} MessageState */
-
-const STATE_LABELS = { sending: "Sending…", queued: "Waiting for connection", sent: "Sent", seen: "Seen", failed: "Not sent" };
 
 /**
  * @param {{content: string, side: "in" | "out" | "bot", author: string, time: string}} message
@@ -15,7 +15,7 @@ export function bubble({ content, side, author, time }) {
   const item = make("li", { class: `message ${side}`, "data-time": time });
   if (author) item.append(make("p", { class: "message-author" }, author, ...(side === "bot" ? [botLabel()] : [])));
   // `dir=auto` isolates the text: a bidirectional override cannot affect other messages.
-  item.append(make("p", { class: "message-text", dir: "auto" }, content));
+  item.append(make("p", { class: "message-text", dir: "auto" }, ...linked(content)));
   const sentTime = make("time", { datetime: time }, timeOf(time));
   item.append(make("p", { class: "message-meta" }, sentTime, make("span", { class: "message-state" })));
   return item;
@@ -35,9 +35,9 @@ export function showState(item, state, reason) {
   if (state) item.dataset.state = state;
   else delete item.dataset.state;
   const label = item.querySelector(".message-state");
-  if (label) label.textContent = state ? STATE_LABELS[state] + (reason ? `: ${reason}` : "") : "";
+  if (label) label.textContent = state ? texts[state] + (reason ? `: ${reason}` : "") : "";
 }
 
 function botLabel() {
-  return make("span", { class: "message-bot" }, "bot");
+  return make("span", { class: "message-bot" }, texts.bot);
 }

@@ -1,6 +1,7 @@
 /** Message input: Enter sends, Shift+Enter starts a new line; reports typing and its end. */
 
 import { make } from "./dom.js";
+import { formatText, texts } from "./texts.js";
 
 const MAX_CHARACTERS = 4_000;
 const COUNT_SHOWN_FROM = 3_600;
@@ -17,24 +18,30 @@ export class Composer {
 
   /**
    * @param {HTMLElement} root
-   * @param {{label: string, onSend: (text: string) => void, onTyping: (isTyping: boolean) => void}} options
+   * @param {object} options
+   * @param {string} options.label accessible name
+   * @param {(text: string) => void} options.onSend
+   * @param {(isTyping: boolean) => void} options.onTyping
+   * @param {{load: () => string, save: (text: string) => void}} [options.draft] keeps the text that is not sent yet
    */
   constructor(root, options) {
     this.#options = options;
     this.#area = make("textarea", {
-      class: "composer-area", rows: 1, placeholder: "Write a message", "aria-label": options.label, dir: "auto",
+      class: "composer-area", rows: 1, placeholder: texts.placeholder, "aria-label": options.label, dir: "auto",
       enterkeyhint: "send",
     });
     this.#count = make("span", { class: "composer-count", role: "status" });
     const icon = make("span", { class: "icon icon-send", "aria-hidden": "true" });
     this.#button = make("button", { class: "button-primary composer-send", type: "submit", disabled: true }, icon);
-    this.#button.setAttribute("aria-label", "Send");
+    this.#button.setAttribute("aria-label", texts.send);
     const form = make("form", { class: "composer" }, this.#area, this.#count, this.#button);
     form.addEventListener("submit", (event) => this.#send(event));
     this.#area.addEventListener("keydown", (event) => this.#onKeyDown(event));
     this.#area.addEventListener("input", () => this.#onInput());
     this.#area.addEventListener("blur", () => this.#setTyping(false));
     root.append(form);
+    this.#area.value = options.draft?.load() ?? "";
+    if (this.#area.value) this.#onInput();
   }
 
   focus() {
@@ -70,9 +77,10 @@ export class Composer {
 
   #onInput() {
     const text = this.#area.value;
+    this.#options.draft?.save(text);
     const length = [...text].length;
     this.#button.disabled = !text.trim() || length > MAX_CHARACTERS || this.#area.disabled;
-    this.#count.textContent = length < COUNT_SHOWN_FROM ? "" : `${length} of ${MAX_CHARACTERS}`;
+    this.#count.textContent = length < COUNT_SHOWN_FROM ? "" : formatText("characters", { count: length, limit: MAX_CHARACTERS });
     this.#count.classList.toggle("is-over", length > MAX_CHARACTERS);
     // Reset first, otherwise `scrollHeight` never gets smaller.
     this.#area.style.height = "auto";

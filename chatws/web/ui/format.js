@@ -1,18 +1,24 @@
-/** Formatting of times and names in the browser's locale. */
+/** Formatting of times and names in the browser's locale, or in the one of `setLocale`. */
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const date = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+/** @type {string | undefined} */
+let locale;
+/** Formats of the locale, made when first used. */
+let formats = /** @type {ReturnType<typeof makeFormats> | null} */ (null);
 
 const DAY_MS = 86_400_000;
 
+/** @param {string} language BCP 47 tag */
+export function setLocale(language) {
+  [locale, formats] = [language, null];
+}
+
 /** @param {string | Date} timestamp */
-export const timeOf = (timestamp) => clock.format(new Date(timestamp));
+export const timeOf = (timestamp) => currentFormats().clock.format(new Date(timestamp));
 
 /** @param {string} timestamp */
 export function dayOf(timestamp) {
   const days = Math.round((startOfDay(new Date(timestamp)) - startOfDay(new Date())) / DAY_MS);
-  const words = days >= -1 ? relative.format(days, "day") : date.format(new Date(timestamp));
+  const words = days >= -1 ? currentFormats().relative.format(days, "day") : currentFormats().date.format(new Date(timestamp));
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -32,3 +38,14 @@ export function initialsOf(name) {
 
 /** @param {Date} day */
 const startOfDay = (day) => new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime();
+
+function currentFormats() {
+  formats ??= makeFormats();
+  return formats;
+}
+
+const makeFormats = () => ({
+  clock: new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }),
+  date: new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short" }),
+  relative: new Intl.RelativeTimeFormat(locale, { numeric: "auto" }),
+});

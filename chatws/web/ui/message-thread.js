@@ -5,6 +5,7 @@
 
 import { bubble, daySeparator, showState } from "./bubble.js";
 import { make } from "./dom.js";
+import { formatText, texts } from "./texts.js";
 
 /** Distance from the end within which the thread scrolls to new messages. */
 const END_PX = 48;
@@ -58,7 +59,7 @@ export class MessageThread {
     root.append(make("div", { class: "thread" }, this.#scroll, this.#newMessagesButton), this.#typingLine);
     this.#scroll.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     this.#newMessagesButton.addEventListener("click", () => this.#scrollToEnd());
-    document.addEventListener("visibilitychange", () => this.#markSeen());
+    document.addEventListener("visibilitychange", () => this.markSeen());
     new ResizeObserver(() => this.#unseen === 0 && this.#wasAtEnd && this.#scrollToEnd()).observe(this.#scroll);
   }
 
@@ -139,7 +140,7 @@ export class MessageThread {
   #showFailure(item, { clientMessageId, error }) {
     showState(item, "failed", error.message);
     if (NOT_RETRYABLE.has(error.code)) return;
-    const retry = make("button", { class: "message-retry", type: "button" }, "Send again");
+    const retry = make("button", { class: "message-retry", type: "button" }, texts.retry);
     retry.addEventListener("click", () => {
       item.remove();
       this.#pending.delete(clientMessageId);
@@ -236,10 +237,11 @@ export class MessageThread {
   #onScroll() {
     this.#wasAtEnd = this.#isAtEnd();
     if (this.#scroll.scrollTop < OLDER_PX) void this.#loadOlder();
-    if (this.#wasAtEnd) this.#markSeen();
+    if (this.#wasAtEnd) this.markSeen();
   }
 
-  #markSeen() {
+  /** Report the messages as read if their end is visible. */
+  markSeen() {
     if (document.hidden || !this.#isAtEnd()) return;
     this.#unseen = 0;
     this.#newMessagesButton.hidden = true;
@@ -249,7 +251,7 @@ export class MessageThread {
   #refresh() {
     this.#empty.hidden = this.#list.childElementCount > 0;
     this.#newMessagesButton.hidden = this.#unseen === 0;
-    this.#newMessagesButton.textContent = this.#unseen === 1 ? "1 new message" : `${this.#unseen} new messages`;
+    this.#newMessagesButton.textContent = this.#unseen === 1 ? texts.newMessage : formatText("newMessages", { count: this.#unseen });
     const readUpTo = Math.max(0, ...this.#readMarks.values());
     const own = [...this.#list.querySelectorAll(".message.out[data-seq]")];
     const last = own.pop();
@@ -259,7 +261,8 @@ export class MessageThread {
 
   #renderTyping() {
     const names = [...this.#typing.values()];
-    this.#typingLine.textContent = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
+    const text = formatText(names.length > 1 ? "areTyping" : "isTyping", { names: names.join(", ") });
+    this.#typingLine.textContent = names.length ? text : "";
     this.#typingLine.classList.toggle("is-active", names.length > 0);
   }
 
@@ -270,7 +273,7 @@ export class MessageThread {
   #scrollToEnd() {
     this.#scroll.scrollTop = this.#scroll.scrollHeight;
     this.#wasAtEnd = true;
-    this.#markSeen();
+    this.markSeen();
   }
 }
 

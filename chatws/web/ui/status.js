@@ -2,13 +2,14 @@
 
 /** @import {ConnectionDetail, ConnectionState} from "../core/connection.js" */
 
+import { texts } from "./texts.js";
+
 /**
  * @param {HTMLElement} label
  * @param {ConnectionState} state
  * @param {ConnectionDetail} [detail]
  */
 export function showStatus(label, state, detail) {
-  const texts = { connected: "Connected", reconnecting: "Reconnecting…", disconnected: "Disconnected" };
   label.dataset.state = state;
   label.textContent = texts[state];
   label.title = detail && detail.attempt > 0 ? `${detail.reason}; attempt ${detail.attempt}` : (detail?.reason ?? "");

@@ -5,12 +5,17 @@
 
 import { newId } from "../core/ids.js";
 import { RestClient } from "../core/rest-client.js";
+import { tabStorage } from "../core/tab-storage.js";
 import { Composer } from "../ui/composer.js";
 import { find, make } from "../ui/dom.js";
-import { showStatus } from "../ui/status.js";
+import { draftIn } from "../ui/draft.js";
 import { MessageThread } from "../ui/message-thread.js";
+import { chime } from "../ui/sound.js";
+import { showStatus } from "../ui/status.js";
+import { texts } from "../ui/texts.js";
+import { applyAppearance } from "./appearance.js";
 import { FrameChannel } from "./frame-messaging.js";
-import { openSession } from "./session.js";
+import { openSession, storeReadSeq } from "./session.js";
 import { WidgetWebSocketHandler } from "./websocket-handler.js";
 
 /** One request instead of the five of polling and its upgrade; after a failed attempt, polling comes first. */
@@ -19,6 +24,8 @@ const FIRST_PAGE_SIZE = 50;
 const OLDER_PAGE_SIZE = 100;
 
 const options = new URLSearchParams(location.search);
+/** The visitor, as the embedding site identifies them. */
+const visitor = new URLSearchParams(location.hash.slice(1));
 const status = find("#status", HTMLElement);
 const banner = find("#banner", HTMLElement);
 const root = find("#chat", HTMLElement);
@@ -33,45 +40,36 @@ function showBanner(text) {
   banner.hidden = !text;
 }
 
-function applyOptions() {
-  const title = options.get("title");
-  const accent = options.get("accent") ?? "";
-  if (title) document.title = find("#title", HTMLElement).textContent = title.slice(0, 60);
-  if (!/^#[0-9a-f]{6}$/i.test(accent)) return;
-  document.documentElement.style.setProperty("--accent", accent);
-  document.documentElement.style.setProperty("--on-accent", isLight(accent) ? "#111111" : "#ffffff");
-}
-
-/** Whether black text has more contrast on the colour than white (WCAG 2, relative luminance). @param {string} colour */
-function isLight(colour) {
-  const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);
-  const [red, green, blue] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179;
-}
-
 /** @param {Presence} presence */
 function showAgents(presence) {
   presences.set(presence.userId, presence.status);
   const anyOnline = [...presences.values()].some((status) => status !== "offline");
   const label = find("#agent-presence", HTMLElement);
   label.dataset.presence = anyOnline ? "online" : "offline";
-  label.textContent = anyOnline ? "We are here" : "We will answer here";
+  label.textContent = anyOnline ? texts.weAreHere : texts.weAnswerHere;
 }
 
 /** @param {WidgetWebSocketHandler} ws */
 function createThread(ws) {
   return new MessageThread(root, {
-    label: "Messages",
-    empty: options.get("greeting")?.slice(0, 300) || "Hello! How can we help?",
+    label: texts.messages,
+    empty: texts.greeting,
     me: () => session?.userId,
     older: (beforeSeq) => ws.history({ beforeSeq, limit: OLDER_PAGE_SIZE }),
     send,
-    read: (seq) => frame.isOpen && session && ws.markRead(seq),
+    read: (seq) => frame.isOpen && session && markRead(seq),
   });
+}
+
+/** @param {number} seq */
+function markRead(seq) {
+  ws.markRead(seq);
+  storeReadSeq(seq);
 }
 
 /** @param {string} text */
 function send(text) {
+  frame.reportUse();
   if (session) return void ws.sendMessage(text);
   early.push(text);
   thread.queue({ conversationId: "", content: text, clientMessageId: newId() });
@@ -82,8 +80,7 @@ function subscribe({ userId }) {
   const { chat } = ws;
   const explainState = () => {
     if (chat.state !== "reconnecting") return showBanner("");
-    const offlineText = "No connection. Your messages are sent as soon as it is restored.";
-    return showBanner(chat.stats().restFallback ? "Limited connection: answers take a few seconds." : offlineText);
+    return showBanner(chat.stats().restFallback ? texts.limited : texts.offline);
   };
   chat.on("connection", (state, detail) => {
     showStatus(status, state, detail);
@@ -99,7 +96,9 @@ function subscribe({ userId }) {
   chat.on("settled", (result) => thread.settle(result));
   chat.on("message", (message) => {
     thread.add(message);
-    if (message.sender.userId !== userId) frame.countUnread();
+    if (message.sender.userId === userId) return;
+    const isUnread = frame.countUnread(message.sender.userName, message.content);
+    if (isUnread && options.get("sound") === "on") chime();
   });
   chat.on("reloaded", (_id, messages, hasOlder) => thread.reset(messages, hasOlder, chat.pending));
   const handoffButton = find("#handoff", HTMLButtonElement);
@@ -110,12 +109,12 @@ function subscribe({ userId }) {
   chat.on("presence", (presence) => presence.userId !== userId && showAgents(presence));
   chat.on("fallback", explainState);
   chat.on("error", (failed) => {
-    if (chat.state === "disconnected") showBanner(`${failed.message} Reload the page to start again.`);
+    if (chat.state === "disconnected") showBanner(`${failed.message} ${texts.reload}`);
   });
 }
 
 async function start() {
-  const opened = await openSession(showBanner);
+  const opened = await openSession(() => showBanner(texts.unreachable), visitor.get("name") ?? "");
   showBanner("");
   const page = opened.isNew ? null : await fetchFirstPage(opened);
   const messages = page?.messages ?? [];
@@ -141,7 +140,7 @@ async function fetchFirstPage({ sessionId, conversationId }) {
   return reply?.success ? reply : null;
 }
 
-applyOptions();
+applyAppearance(options);
 /** Null until the server has confirmed or created the customer's session. @type {CustomerSession | null} */
 let session = null;
 /** Messages written before that. @type {string[]} */
@@ -149,14 +148,19 @@ const early = [];
 const ws = new WidgetWebSocketHandler({ debug: options.has("debug"), socketOptions: SOCKET_OPTIONS });
 const thread = createThread(ws);
 const composer = new Composer(root, {
-  label: "Your message",
+  label: texts.yourMessage,
   onSend: send,
   onTyping: (isTyping) => session && (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
+  draft: draftIn(tabStorage(), "chatws.draft"),
 });
-frame.onOpen(() => composer.focus());
+frame.onOpen((takeFocus) => {
+  if (takeFocus) composer.focus();
+  thread.markSeen();
+});
+frame.ready();
 
 start().catch((failure) => {
   showStatus(status, "disconnected");
   showBanner(failure instanceof Error ? failure.message : String(failure));
-  root.append(make("p", { class: "thread-empty" }, "The chat cannot be opened right now."));
+  root.append(make("p", { class: "thread-empty" }, texts.cannotOpen));
 });

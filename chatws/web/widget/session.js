@@ -7,27 +7,30 @@ import { newId } from "../core/ids.js";
 import { RestClient, ServerUnreachable } from "../core/rest-client.js";
 
 const STORAGE_KEY = "chatws.session";
+/** `seq` up to which the customer has read; unread.js counts the messages after it. */
+const READ_KEY = "chatws.read";
 
 /** `isNew`: just created, so that its conversation has no messages.
  * @typedef {{sessionId: string, userId: string, conversationId: string, isNew: boolean}} CustomerSession */
 
 /**
  * Resume the stored session or create one, and retry until the server responds.
- * @param {(text: string) => void} showStatus called with a text for the customer before each retry
+ * @param {() => void} onRetry called before each retry
+ * @param {string} userName of a new customer; empty for a name chosen by the server
  * @returns {Promise<CustomerSession>}
  * @throws {Error} the server refused the session and a retry would be refused too
  */
-export async function openSession(showStatus) {
+export async function openSession(onRetry, userName) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const resumed = await resume();
-      const reply = resumed ?? (await create());
+      const reply = resumed ?? (await create(userName));
       if (reply.success) return store(reply, !resumed);
       if (!reply.error.retryable) throw new Error(reply.error.message);
     } catch (failure) {
       if (!(failure instanceof ServerUnreachable)) throw failure;
     }
-    showStatus("The chat cannot be reached. Trying again…");
+    onRetry();
     await new Promise((resolve) => setTimeout(resolve, 500 + reconnectDelayMs(attempt, Math.random)));
   }
 }
@@ -41,8 +44,20 @@ async function resume() {
   return reply.success || reply.error.retryable ? reply : null;
 }
 
-/** @returns {Promise<SessionAck | Refused>} */
-const create = () => new RestClient("").post("/api/sessions");
+/**
+ * @param {string} userName
+ * @returns {Promise<SessionAck | Refused>}
+ */
+const create = (userName) => new RestClient("").post("/api/sessions", userName ? { userName } : {});
+
+/** @param {number} seq */
+export function storeReadSeq(seq) {
+  try {
+    localStorage.setItem(READ_KEY, String(seq));
+  } catch {
+    // As in `store`: the count starts again with the next page.
+  }
+}
 
 /**
  * @param {SessionAck} session
@@ -52,6 +67,7 @@ const create = () => new RestClient("").post("/api/sessions");
 function store({ sessionId, userId, conversationId }, isNew) {
   try {
     localStorage.setItem(STORAGE_KEY, sessionId);
+    if (isNew) localStorage.removeItem(READ_KEY);
   } catch {
     // Storage is denied to embedded frames: the session lasts as long as the page.
   }

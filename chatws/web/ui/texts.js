@@ -1,0 +1,51 @@
+/** Texts of the shared components and of the widget; English until `setTexts` replaces them. */
+
+export const texts = {
+  areTyping: "{names} are typing…",
+  bot: "bot",
+  cannotOpen: "The chat cannot be opened right now.",
+  characters: "{count} of {limit}",
+  close: "Close chat",
+  connected: "Connected",
+  connecting: "Connecting…",
+  disconnected: "Disconnected",
+  failed: "Not sent",
+  greeting: "Hello! How can we help?",
+  handoff: "Talk to a human",
+  isTyping: "{names} is typing…",
+  limited: "Limited connection: answers take a few seconds.",
+  messages: "Messages",
+  newMessage: "1 new message",
+  newMessages: "{count} new messages",
+  offline: "No connection. Your messages are sent as soon as it is restored.",
+  placeholder: "Write a message",
+  queued: "Waiting for connection",
+  reconnecting: "Reconnecting…",
+  reload: "Reload the page to start again.",
+  retry: "Send again",
+  seen: "Seen",
+  send: "Send",
+  sending: "Sending…",
+  sent: "Sent",
+  title: "Chat with us",
+  unreachable: "The chat cannot be reached. Trying again…",
+  weAnswerHere: "We will answer here",
+  weAreHere: "We are here",
+  yourMessage: "Your message",
+};
+
+/** @typedef {typeof texts} Texts */
+
+/** @param {Partial<Texts>} translated texts that are missing stay English */
+export function setTexts(translated) {
+  Object.assign(texts, translated);
+}
+
+/**
+ * Return a text with its placeholders filled in.
+ * @param {keyof Texts} name
+ * @param {Record<string, string | number>} values
+ */
+export function formatText(name, values) {
+  return texts[name].replace(/\{(\w+)\}/g, (placeholder, key) => String(values[key] ?? placeholder));
+}
