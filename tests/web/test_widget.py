@@ -8,6 +8,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from chatws.protocol.entities import User
+from chatws.server.frontend.bundle import FOLDER, Manifest
+from chatws.server.frontend.static import ROOT, WebFile, find_web_files
 from chatws.store.interface import Draft
 from tests.server.rest.support import bearer
 from tests.support.chat import RunningChat
@@ -112,6 +114,23 @@ async def test_snippet_works_under_a_strict_content_security_policy(
         box = await page.get_by_role("button", name="Close chat").first.bounding_box()
         assert box is not None
         assert box["x"] < 100
+
+
+async def test_widget_works_without_a_bundle(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {path: file for path, file in find_web_files().items() if not path.startswith(f"/{FOLDER}/")}
+    sources["/widget/embed.js"] = WebFile(ROOT / "widget" / "embed.js", "text/javascript")
+    monkeypatch.setattr("chatws.server.frontend.pages.find_web_files", lambda: sources)
+    monkeypatch.setattr("chatws.server.frontend.pages.load_manifest", lambda _: Manifest())
+    async with EmbeddingSite() as host_site:
+        chat_server = await start_chat_server(widget_origins=(host_site.url,))
+        page = await browsers.open(host_site.embed(chat_server.url))
+        await page.get_by_role("button", name="Open chat").click()
+        window = ChatWindow(page.frame_locator("iframe"))
+        await window.expect_connected()
+        await window.send("One module at a time")
+        await expect(window.root.locator(".message-state")).to_have_text("Sent")
 
 
 async def test_page_reload_keeps_session_history_and_unsent_messages(

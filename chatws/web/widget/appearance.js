@@ -9,13 +9,17 @@ import { LANGUAGES } from "./languages.js";
 const MAX_TITLE = 60;
 const MAX_GREETING = 300;
 
-/** Apply the options to the page. @param {URLSearchParams} options */
-export function applyAppearance(options) {
+/**
+ * Apply the options to the page.
+ * @param {URLSearchParams} options
+ * @param {string} moreTexts texts of a language that is not shipped, as a JSON object
+ */
+export function applyAppearance(options, moreTexts) {
   const language = (options.get("language") || navigator.language).slice(0, 2).toLowerCase();
-  if (LANGUAGES[language]) {
-    setTexts(LANGUAGES[language]);
-    document.documentElement.lang = language;
-  }
+  const translated = LANGUAGES[language] ?? {};
+  const given = parseTexts(moreTexts);
+  setTexts({ ...translated, ...given });
+  if (language in LANGUAGES || Object.keys(given).length) document.documentElement.lang = language;
   if (options.get("language")) setLocale(language);
   const title = options.get("title")?.slice(0, MAX_TITLE);
   const greeting = options.get("greeting")?.slice(0, MAX_GREETING);
@@ -29,4 +33,17 @@ export function applyAppearance(options) {
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
   const accent = parseColour(options.get("accent") ?? "");
   if (accent) applyAccent(accent);
+}
+
+/**
+ * @param {string} json
+ * @returns {Partial<import("../ui/texts.js").Texts>}
+ */
+function parseTexts(json) {
+  try {
+    return Object.fromEntries(Object.entries(JSON.parse(json)).filter(([name, text]) => name in texts && typeof text === "string"));
+  } catch {
+    // None are given, or the site's file is no JSON object.
+    return {};
+  }
 }

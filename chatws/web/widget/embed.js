@@ -25,8 +25,7 @@
     pt: ["Abrir chat", "Fechar chat", "não lidas", "A carregar…", "O chat não está disponível neste momento.", "Tentar novamente"],
     zh: ["打开聊天", "关闭聊天", "条未读", "正在加载…", "暂时无法连接聊天服务。", "重试"],
   };
-  const [openText, closeText, unreadText, loadingText, unreachableText, retryText] = TEXTS[language] ?? TEXTS.en;
-  const label = options.label || openText;
+  let [openText, closeText, unreadText, loadingText, unreachableText, retryText] = TEXTS[language] ?? TEXTS.en;
 
   /** Time from the end of loading to the message of a frame that shows our page; errors show the browser's page. */
   const READY_TIMEOUT_MS = 2_000;
@@ -104,8 +103,6 @@
   const noticeText = add(notice, "p");
   const retryButton = add(notice, "button");
   const closeButton = add(notice, "button");
-  retryButton.textContent = retryText;
-  closeButton.textContent = closeText;
 
   /** @type {Record<string, Array<(value?: number) => void>>} */
   const listeners = {};
@@ -120,9 +117,12 @@
   let timer;
   /** The visitor, as the site identifies them. @type {Record<string, string>} */
   let user = options.name ? { name: options.name } : {};
+  /** Content of the file with the texts of another language. */
+  let texts = "";
 
   applyColours();
-  show(false);
+  applyTexts();
+  if (options.texts) void loadTexts(options.texts);
   button.addEventListener("click", () => show(!isOpen));
   preview.addEventListener("click", () => show(true));
   closeButton.addEventListener("click", closeByUser);
@@ -238,7 +238,7 @@
     const text = value > 99 ? "99+" : String(value);
     count.hidden = value === 0;
     count.textContent = text;
-    const action = isOpen ? closeText : label;
+    const action = isOpen ? closeText : options.label || openText;
     button.setAttribute("aria-label", value ? `${action}, ${text} ${unreadText}` : action);
     preview.hidden = isOpen || !value || !(reply?.text || previewText.textContent);
     if (reply) {
@@ -269,7 +269,7 @@
   /** Return an address with the visitor in its fragment, which browsers do not send. @param {string} page */
   function addressOf(page) {
     const address = new URL(page, script.src);
-    address.hash = new URLSearchParams(user).toString();
+    address.hash = new URLSearchParams({ ...user, ...(texts && { texts }) }).toString();
     return address.href;
   }
 
@@ -284,6 +284,27 @@
    */
   function notify(name, value) {
     for (const listener of listeners[name] ?? []) listener(value);
+  }
+
+  /** @param {string} address */
+  async function loadTexts(address) {
+    const response = await fetch(address);
+    const more = await response.json();
+    texts = JSON.stringify(more);
+    openText = more.open ?? openText;
+    closeText = more.close ?? closeText;
+    unreadText = more.unread ?? unreadText;
+    loadingText = more.loading ?? loadingText;
+    unreachableText = more.unreachableNow ?? unreachableText;
+    retryText = more.tryAgain ?? retryText;
+    applyTexts();
+    if (frame) loadFrame();
+  }
+
+  function applyTexts() {
+    retryButton.textContent = retryText;
+    closeButton.textContent = closeText;
+    show(isOpen, false);
   }
 
   /** Choose black or white by the formula of the frame's page (ui/contrast.js). */

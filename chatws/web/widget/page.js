@@ -24,8 +24,8 @@ const FIRST_PAGE_SIZE = 50;
 const OLDER_PAGE_SIZE = 100;
 
 const options = new URLSearchParams(location.search);
-/** The visitor, as the embedding site identifies them. */
-const visitor = new URLSearchParams(location.hash.slice(1));
+/** The visitor's name, and texts of a language that is not shipped, as given by the embedding site. */
+const given = new URLSearchParams(location.hash.slice(1));
 const status = find("#status", HTMLElement);
 const banner = find("#banner", HTMLElement);
 const root = find("#chat", HTMLElement);
@@ -114,7 +114,7 @@ function subscribe({ userId }) {
 }
 
 async function start() {
-  const opened = await openSession(() => showBanner(texts.unreachable), visitor.get("name") ?? "");
+  const opened = await openSession(() => showBanner(texts.unreachable), given.get("name") ?? "");
   showBanner("");
   const page = opened.isNew ? null : await fetchFirstPage(opened);
   const messages = page?.messages ?? [];
@@ -140,7 +140,7 @@ async function fetchFirstPage({ sessionId, conversationId }) {
   return reply?.success ? reply : null;
 }
 
-applyAppearance(options);
+applyAppearance(options, given.get("texts") ?? "");
 /** Null until the server has confirmed or created the customer's session. @type {CustomerSession | null} */
 let session = null;
 /** Messages written before that. @type {string[]} */
