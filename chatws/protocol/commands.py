@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from chatws.protocol.entities import ClientMessageId, ConversationStatus, Id, PresenceChoice, Seq, Wire
-from chatws.protocol.limits import HISTORY_DEFAULT, HISTORY_LIMIT, MAX_CONNECTIONS_LISTED
+from chatws.protocol.limits import HISTORY_DEFAULT, HISTORY_LIMIT, MAX_CONNECTIONS_LISTED, MAX_TOKEN_BYTES
 
 PageLimit = Annotated[int, Meta(ge=1, le=HISTORY_LIMIT)]
 Version = Annotated[int, Meta(ge=0)]
@@ -203,6 +203,7 @@ class Login(Wire, frozen=True, kw_only=True):
 
 
 class StartSession(Wire, frozen=True, kw_only=True):
-    """REST: a new customer, with the name shown to agents."""
+    """REST: a new customer, with the name shown to agents, or one identified by a token that a site has signed."""
 
     user_name: Annotated[str, Meta(min_length=1, max_length=80)] | UnsetType = UNSET
+    identity: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_BYTES)] | UnsetType = UNSET

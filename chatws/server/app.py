@@ -20,6 +20,7 @@ from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.keys import load_keys
 from chatws.server.auth.login_guard import LoginGuard
 from chatws.server.auth.passwords import PasswordChecker
+from chatws.server.auth.site_identity import SiteIdentities
 from chatws.server.bot.dispatcher import BOT, BotDispatcher
 from chatws.server.bot.notices import BotNotices
 from chatws.server.clock import Clock, SystemClock
@@ -182,6 +183,7 @@ def _make_services(settings: Settings, namespace: Namespace, clock: Clock, store
         namespace=namespace,
         metrics=metrics,
         authenticator=Authenticator(settings, load_keys(settings), store, clock),
+        site_identities=SiteIdentities(settings),
         passwords=PasswordChecker(),
         logins=LoginGuard(_per_minute(settings, settings.login_failures_per_minute), is_on=settings.limits == "on"),
         failed_credentials=_per_minute(settings, settings.credential_failures_per_minute),

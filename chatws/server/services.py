@@ -10,6 +10,7 @@ from chatws.logging import SampledLogger
 from chatws.server.auth.identity import Authenticator
 from chatws.server.auth.login_guard import LoginGuard
 from chatws.server.auth.passwords import PasswordChecker
+from chatws.server.auth.site_identity import SiteIdentities
 from chatws.server.bot.dispatcher import BotDispatcher
 from chatws.server.clock import Clock
 from chatws.server.cluster.publisher import ClusterPublisher
@@ -40,6 +41,7 @@ class Services:
     namespace: Namespace
     metrics: Metrics
     authenticator: Authenticator
+    site_identities: SiteIdentities
     passwords: PasswordChecker
     logins: LoginGuard
     failed_credentials: AddressRateLimiter

@@ -55,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     widget_origins: Annotated[
         tuple[str, ...], _help("Origins whose pages may frame the widget, besides the server's own and cors_origin.")
     ] = ()
+    identity_key_file: Annotated[
+        Path | None, _help("Secret with which sites sign the identity of the widget's users; none by default.")
+    ] = None
     test_page: Annotated[
         Literal["auto", "on", "off"], _help("Serve /websocket-test.html; auto: in development only.")
     ] = "auto"

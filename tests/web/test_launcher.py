@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import jwt
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, FrameLocator, Locator, Page, expect
@@ -19,6 +22,7 @@ from tests.web.embedding_site import EmbeddingSite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SECRET = "a secret that the site and the server share"
 PHONE = {"width": 390, "height": 780}
 CONTRAST = """([one, other]) => {
   const luminance = (colour) => {
@@ -58,7 +62,13 @@ class Shop:
 async def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:  # noqa: ARG001  outlives it
     """Run one site and one server for all tests; each test has its own browser profile and thus its own customer."""
     data_dir = tmp_path_factory.mktemp("chat")
-    async with EmbeddingSite() as site, RunningChat(data_dir, widget_origins=(site.url,)) as chat:
+    key_file = data_dir / "identity.key"
+    key_file.touch(0o600)
+    key_file.write_text(SECRET)
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(EmbeddingSite())
+        settings = {"widget_origins": (site.url,), "identity_key_file": key_file}
+        chat = await stack.enter_async_context(RunningChat(data_dir, **settings))
         yield Shop(site, chat, await chat.agent())
 
 
@@ -235,6 +245,22 @@ async def test_page_opens_closes_and_follows_the_chat(shop: Shop, browsers: Brow
     await page.wait_for_function("log.length === 4")
     assert "Ada" in [one["customer"]["userName"] for one in (await shop.agent.call("subscribe_inbox"))["conversations"]]
     assert await page.evaluate("log") == [["unread", 0], ["open", None], ["close", None], ["unread", 1]]
+
+
+async def test_signed_user_has_one_conversation_and_a_name(shop: Shop, browsers: BrowserProfiles) -> None:
+    claims = {"sub": "4711", "name": "Grace Hopper", "exp": time.time() + 600}
+    identity = jwt.encode(claims, SECRET, algorithm="HS256")
+    first = await browsers.open(shop.page(identity=identity))
+    await send(await open_chat(first), "It is me")
+    conversations = (await shop.agent.call("subscribe_inbox"))["conversations"]
+    assert "Grace Hopper" in [one["customer"]["userName"] for one in conversations]
+    second = await browsers.open(shop.page())
+    window = await open_chat(second)
+    await second.evaluate("identity => chatws.identify({ identity })", identity)
+    await window.expect_messages("It is me")
+    await second.evaluate("chatws.identify({})")
+    await window.expect_connected()
+    await expect(window.messages).to_have_count(0)
 
 
 async def test_language_theme_and_position_are_options(shop: Shop, browsers: BrowserProfiles) -> None:

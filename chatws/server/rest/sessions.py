@@ -6,34 +6,41 @@ from msgspec import UNSET
 
 from chatws.protocol.commands import Nothing, StartSession
 from chatws.protocol.content import normalise_name
+from chatws.protocol.entities import User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.protocol.ids import format_timestamp, new_id, new_secret_id
 from chatws.protocol.responses import SessionAck
 from chatws.server.auth.identity import new_customer
 from chatws.server.requests.context import RequestContext
 from chatws.server.services import Services
-from chatws.store.interface import CustomerSession
+from chatws.store.interface import ConversationFilter, CustomerSession
 
 
-async def may_start(services: Services, context: RequestContext, payload: StartSession) -> str | None:
-    """Limit the rate of new customers per client address; return the normalised name.
+async def may_start(services: Services, context: RequestContext, payload: StartSession) -> User:
+    """Limit the rate of new sessions per client address; return the customer.
 
     Raises:
-        ChatError: ``rate_limited``, or ``bad_request`` for an invalid name.
+        ChatError: ``rate_limited``; ``bad_request`` for an invalid name; ``unauthorized`` or ``token_expired`` for an
+            invalid identity.
     """
     services.session_starts.take(context.address, services.clock.monotonic())
-    return None if payload.user_name is UNSET else normalise_name(payload.user_name)
+    if payload.identity is not UNSET:
+        return services.site_identities.verify(payload.identity)
+    name = None if payload.user_name is UNSET else normalise_name(payload.user_name)
+    return new_customer(services.clock.now_ms(), name)
 
 
 async def start_session(
-    services: Services, context: RequestContext, payload: StartSession, name: str | None
+    services: Services, context: RequestContext, payload: StartSession, customer: User
 ) -> SessionAck:
-    """Create a customer with a session and a conversation."""
+    """Create a session; a customer without a conversation gets one."""
     now_ms = services.clock.now_ms()
-    session_id, conversation_id = new_secret_id(), new_id(now_ms)
+    session_id = new_secret_id()
+    is_returning = payload.identity is not UNSET and await _has_conversation(services, customer)
+    conversation_id = None if is_returning else new_id(now_ms)
     expires_at_ms = now_ms + services.settings.session_ttl_s * 1000
     session = await services.store.create_session(
-        session_id, new_customer(now_ms, name), expires_at_ms, conversation_id, services.conversations.first_status
+        session_id, customer, expires_at_ms, conversation_id, services.conversations.first_status
     )
     return _make_ack(session_id, session, expires_at_ms)
 
@@ -58,6 +65,12 @@ async def own_session(services: Services, context: RequestContext) -> CustomerSe
     if session is None:
         raise ChatError(ErrorCode.UNAUTHORIZED)
     return session
+
+
+async def _has_conversation(services: Services, customer: User) -> bool:
+    wanted = ConversationFilter(customer_id=customer.user_id, limit=1)
+    conversations, _ = await services.store.conversations(wanted)
+    return bool(conversations)
 
 
 def _make_ack(session_id: str, session: CustomerSession, expires_at_ms: int) -> SessionAck:

@@ -299,9 +299,10 @@ export interface LoginAck {
   user: User;
 }
 
-/** REST: a new customer, with the name shown to agents. */
+/** REST: a new customer, with the name shown to agents, or one identified by a token that a site has signed. */
 export interface StartSession {
   userName?: string;
+  identity?: string;
 }
 
 /** REST: a customer's session. */

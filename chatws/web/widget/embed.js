@@ -116,7 +116,7 @@
   /** @type {number | undefined} */
   let timer;
   /** The visitor, as the site identifies them. @type {Record<string, string>} */
-  let user = options.name ? { name: options.name } : {};
+  let user = visitor({ name: options.name, identity: options.identity });
   /** Content of the file with the texts of another language. */
   let texts = "";
 
@@ -135,10 +135,11 @@
   global.chatws = {
     open: () => show(true),
     close: () => show(false),
-    /** @param {{name: string}} value */
+    /** @param {{name?: string, identity?: string}} value `identity`: a token signed by the site's back end */
     identify(value) {
-      user = { ...value };
-      if (frame) frame.src = addressOf(frame.src);
+      user = visitor(value);
+      if (frame) loadFrame();
+      else startCounter();
     },
     /**
      * @param {"open" | "close" | "unread"} name
@@ -154,7 +155,29 @@
     document.body.append(host);
     // On a small screen the open chat covers the page that the visitor has just chosen.
     if (stored("sessionStorage", "open") && matchMedia("(min-width: 481px)").matches) show(true, false);
-    else if (stored("localStorage", "used") && options.poll !== "0") counter = makeFrame("unread.html", { poll: options.poll || DEFAULT_POLL_S });
+    else startCounter();
+  }
+
+  function startCounter() {
+    counter?.remove();
+    if (!stored("localStorage", "used") || options.poll === "0") return;
+    counter = makeFrame("unread.html", { poll: options.poll || DEFAULT_POLL_S });
+  }
+
+  /**
+   * Return the non-empty values, and the user id of the identity, by which the frames recognise another user.
+   * @param {{name?: string, identity?: string}} value
+   * @returns {Record<string, string>}
+   */
+  function visitor({ name, identity }) {
+    if (!identity) return name ? { name } : {};
+    try {
+      const claims = atob(identity.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+      return { identity, subject: String(JSON.parse(claims).sub) };
+    } catch {
+      // The server refuses a token that is none.
+      return { identity, subject: identity };
+    }
   }
 
   /** @param {boolean} open */

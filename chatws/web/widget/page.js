@@ -24,7 +24,7 @@ const FIRST_PAGE_SIZE = 50;
 const OLDER_PAGE_SIZE = 100;
 
 const options = new URLSearchParams(location.search);
-/** The visitor's name, and texts of a language that is not shipped, as given by the embedding site. */
+/** The visitor's name or signed identity, and texts of a language that is not shipped, as given by the embedding site. */
 const given = new URLSearchParams(location.hash.slice(1));
 const status = find("#status", HTMLElement);
 const banner = find("#banner", HTMLElement);
@@ -114,7 +114,7 @@ function subscribe({ userId }) {
 }
 
 async function start() {
-  const opened = await openSession(() => showBanner(texts.unreachable), given.get("name") ?? "");
+  const opened = await openSession(() => showBanner(texts.unreachable), Object.fromEntries(given));
   showBanner("");
   const page = opened.isNew ? null : await fetchFirstPage(opened);
   const messages = page?.messages ?? [];

@@ -9,23 +9,28 @@ import { RestClient, ServerUnreachable } from "../core/rest-client.js";
 const STORAGE_KEY = "chatws.session";
 /** `seq` up to which the customer has read; unread.js counts the messages after it. */
 const READ_KEY = "chatws.read";
+/** User id, given by the site, of the stored session. */
+const SUBJECT_KEY = "chatws.subject";
 
-/** `isNew`: just created, so that its conversation has no messages.
+/** The visitor, as the embedding site identifies them; `identity` is a signed token and `subject` its user id.
+ * @typedef {{name?: string, identity?: string, subject?: string}} Visitor */
+
+/** `isNew`: its conversation was just created and has no messages.
  * @typedef {{sessionId: string, userId: string, conversationId: string, isNew: boolean}} CustomerSession */
 
 /**
  * Resume the stored session or create one, and retry until the server responds.
  * @param {() => void} onRetry called before each retry
- * @param {string} userName of a new customer; empty for a name chosen by the server
+ * @param {Visitor} visitor
  * @returns {Promise<CustomerSession>}
  * @throws {Error} the server refused the session and a retry would be refused too
  */
-export async function openSession(onRetry, userName) {
+export async function openSession(onRetry, visitor) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const resumed = await resume();
-      const reply = resumed ?? (await create(userName));
-      if (reply.success) return store(reply, !resumed);
+      const resumed = await resume(visitor);
+      const reply = resumed ?? (await create(visitor));
+      if (reply.success) return store(reply, visitor, !resumed);
       if (!reply.error.retryable) throw new Error(reply.error.message);
     } catch (failure) {
       if (!(failure instanceof ServerUnreachable)) throw failure;
@@ -35,20 +40,24 @@ export async function openSession(onRetry, userName) {
   }
 }
 
-/** @returns {Promise<SessionAck | Refused | null>} null without a valid stored session */
-async function resume() {
-  const sessionId = storedSessionId();
-  if (!sessionId) return null;
+/**
+ * @param {Visitor} visitor
+ * @returns {Promise<SessionAck | Refused | null>} null without a valid stored session of this visitor
+ */
+async function resume({ subject = "" }) {
+  const sessionId = stored(STORAGE_KEY);
+  if (!sessionId || (stored(SUBJECT_KEY) ?? "") !== subject) return null;
   const rest = new RestClient("", () => ({ "X-Session-Id": sessionId }));
   const reply = await rest.get("/api/sessions/current");
   return reply.success || reply.error.retryable ? reply : null;
 }
 
 /**
- * @param {string} userName
+ * @param {Visitor} visitor
  * @returns {Promise<SessionAck | Refused>}
  */
-const create = (userName) => new RestClient("").post("/api/sessions", userName ? { userName } : {});
+const create = ({ name, identity }) =>
+  new RestClient("").post("/api/sessions", identity ? { identity } : name ? { userName: name } : {});
 
 /** @param {number} seq */
 export function storeReadSeq(seq) {
@@ -61,23 +70,26 @@ export function storeReadSeq(seq) {
 
 /**
  * @param {SessionAck} session
+ * @param {Visitor} visitor
  * @param {boolean} isNew
  * @returns {CustomerSession}
  */
-function store({ sessionId, userId, conversationId }, isNew) {
+function store({ sessionId, userId, conversationId }, { identity, subject = "" }, isNew) {
   try {
     localStorage.setItem(STORAGE_KEY, sessionId);
+    localStorage.setItem(SUBJECT_KEY, subject);
     if (isNew) localStorage.removeItem(READ_KEY);
   } catch {
     // Storage is denied to embedded frames: the session lasts as long as the page.
   }
   // In development mode a session may have no conversation yet; joining creates it.
-  return { sessionId, userId, conversationId: conversationId ?? newId(), isNew };
+  return { sessionId, userId, conversationId: conversationId ?? newId(), isNew: isNew && !identity };
 }
 
-function storedSessionId() {
+/** @param {string} key */
+function stored(key) {
   try {
-    return localStorage.getItem(STORAGE_KEY);
+    return localStorage.getItem(key);
   } catch {
     return null;
   }

@@ -6,6 +6,9 @@
 
   const pollMs = Math.max(MIN_POLL_S, Number(new URLSearchParams(location.search).get("poll")) || 0) * 1_000;
 
+  /** User id given by the site; the stored session may belong to another one. */
+  const subject = new URLSearchParams(location.hash.slice(1)).get("subject") ?? "";
+
   /** @param {string} name */
   const stored = (name) => {
     try {
@@ -17,7 +20,7 @@
 
   async function poll() {
     const sessionId = stored("session");
-    if (!sessionId) return;
+    if (!sessionId || (stored("subject") ?? "") !== subject) return;
     const address = `/api/messages?afterSeq=${Number(stored("read")) || 0}&limit=${LIMIT}`;
     const response = await fetch(address, { headers: { "X-Session-Id": sessionId } });
     const page = await response.json();

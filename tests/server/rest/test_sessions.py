@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jwt
 
 from tests.server.conftest import StartChat
 from tests.server.rest.support import bearer, code_of, new_session, session_header
 from tests.support.chat import RunningChat
+
+SITE_SECRET = "a secret that the site and the server share"
 
 
 async def test_new_session_has_a_customer_and_a_conversation(start_chat: StartChat) -> None:
@@ -72,3 +78,33 @@ async def test_production_rejects_unknown_session_ids(start_chat: StartChat) -> 
 async def test_development_accepts_any_session_id(chat: RunningChat) -> None:
     status, body = await chat.get("/api/sessions/current", headers=session_header("test-session"))
     assert (status, body["conversationId"]) == (200, None)
+
+
+async def test_signed_identity_is_one_customer_in_every_session(start_chat: StartChat, tmp_path: Path) -> None:
+    key_file = tmp_path / "identity.key"
+    key_file.touch(0o600)
+    key_file.write_text(SITE_SECRET)
+    chat = await start_chat(mode="prod", identity_key_file=key_file)
+    claims = {"sub": "user@example.org", "name": "Ada", "exp": time.time() + 600}
+    sessions = [(await new_session(chat, identity=jwt.encode(claims, SITE_SECRET)))[0] for _ in range(2)]
+    first, second = sessions
+    assert first["userName"] == "Ada"
+    assert first["sessionId"] != second["sessionId"]
+    same = ("userId", "userName", "conversationId")
+    assert [first[name] for name in same] == [second[name] for name in same]
+    refused = {
+        "forged": (jwt.encode(claims, "x" * 40), "unauthorized"),
+        "unsigned": (jwt.encode(claims, None, algorithm="none"), "unauthorized"),
+        "expired": (jwt.encode(claims | {"exp": time.time() - 1}, SITE_SECRET), "token_expired"),
+        "endless": (jwt.encode({"sub": "1"}, SITE_SECRET), "unauthorized"),
+        "misleading": (jwt.encode(claims | {"name": "a\nb"}, SITE_SECRET), "bad_request"),
+    }
+    for case, (token, code) in refused.items():
+        _, body = await chat.post("/api/sessions", {"identity": token})
+        assert code_of(body) == code, case
+
+
+async def test_identity_is_refused_without_a_shared_secret(chat: RunningChat) -> None:
+    token = jwt.encode({"sub": "1", "exp": time.time() + 600}, SITE_SECRET)
+    status, body = await chat.post("/api/sessions", {"identity": token})
+    assert (status, code_of(body)) == (401, "unauthorized")
