@@ -18,7 +18,7 @@ OPEN_BYTES = 45_000
 OPEN_REQUESTS = 6
 
 
-class Traffic:
+class TransferCounter:
     """Requests of a profile to one server, WebSockets included."""
 
     def __init__(self, context: BrowserContext, server: str) -> None:
@@ -54,7 +54,7 @@ async def test_closed_and_opened_widget_stay_within_their_weight(
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(widget_origins=(host_site.url,))
         context = await browsers.new_profile()
-        traffic = Traffic(context, chat_server.url)
+        traffic = TransferCounter(context, chat_server.url)
         page = await browsers.open(host_site.embed(chat_server.url, title="Ask us"), context)
         launcher = page.get_by_role("button", name="Open chat")
         await expect(launcher).to_be_visible()
