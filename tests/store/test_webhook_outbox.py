@@ -25,6 +25,12 @@ LEASE_MS = 10_000
 
 
 @pytest.fixture
+def shared_url(postgres: PostgresServer) -> str:
+    """Return a new database that several servers can open."""
+    return postgres.new_database()
+
+
+@pytest.fixture
 async def store(url: str, clock: StoreClock) -> AsyncIterator[Store]:
     """Open a server store of each backend that records all kinds of events."""
     created = make_store(url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
@@ -187,9 +193,8 @@ async def test_expired_events_are_deleted_and_the_rest_is_kept(store: Store, clo
     assert await store.outbox.oldest_age_ms() == 0
 
 
-async def test_two_servers_never_claim_the_same_conversation(postgres: PostgresServer) -> None:
-    url = postgres.new_database()
-    stores = [make_store(url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+async def test_two_servers_never_claim_the_same_conversation(shared_url: str) -> None:
+    stores = [make_store(shared_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
     for store in stores:
         await store.open()
     rooms = [f"room-{number}" for number in range(40)]
@@ -206,9 +211,8 @@ async def test_two_servers_never_claim_the_same_conversation(postgres: PostgresS
         await store.close()
 
 
-async def test_two_servers_send_a_backlog_in_order_without_repetitions(postgres: PostgresServer) -> None:
-    url = postgres.new_database()
-    stores = [make_store(url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
+async def test_two_servers_send_a_backlog_in_order_without_repetitions(shared_url: str) -> None:
+    stores = [make_store(shared_url, server=True, webhook_kinds=ALL_KINDS) for _ in range(2)]
     for store in stores:
         await store.open()
     rooms = [f"room-{number}" for number in range(24)]
