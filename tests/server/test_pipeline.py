@@ -52,10 +52,10 @@ HOSTILE = {
     "placeholder of an attachment": '{"_placeholder":true,"num":0,"status":"x","token":1}',
 }
 OBJECTS = {kind for kind, raw in HOSTILE.items() if raw is None or raw.startswith("{")}
-HARMLESS = {("list_replies", kind) for kind in OBJECTS} | {
+HARMLESS = {(name, kind) for name in ("list_agents", "list_replies") for kind in OBJECTS} | {
     ("subscribe_inbox", kind) for kind in ("nothing", "empty object")
 }
-"""Payloads of an event without fields, all of which are unknown, and an inbox subscription without a filter."""
+"""Payloads of the events without fields, all of which are unknown, and an inbox subscription without a filter."""
 
 
 def test_every_event_of_the_table_has_a_route_and_no_other_has() -> None:
