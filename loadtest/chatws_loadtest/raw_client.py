@@ -205,10 +205,12 @@ class RawClient:
         return True
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self.socket.close()
-        await asyncio.gather(self._reader, return_exceptions=True)
-        await self._http.close()
+        """Close the connection, also if the task is cancelled meanwhile."""
+        try:
+            await self.socket.close()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        finally:
+            await self._http.close()
 
     async def _connect(self, request: ConnectRequest) -> None:
         await self.send(connect_packet(request.auth, request.namespace))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chatws.engine import Socket
 
 WATCH_S = 4.0
+READ_S = 1.5
+"""Time to read DISCONNECT: a client that reads it together with the close of the transport sees a lost connection."""
 MAX_ATTEMPTS = 12
 """Attempts in `WATCH_S`; three a second are hammering if thousands of clients make them."""
 MAX_DISCONNECTED = 6
@@ -107,9 +109,13 @@ async def _ended(context: SituationContext) -> None:
     error = ChatError(ErrorCode.UNAUTHORIZED)
     mark = context.traffic.mark
     context.chat.emit("error", Failed(message=error.message, code=error.code))
-    for socket in context.chat.sockets:
-        socket.disconnect()
-    await asyncio.sleep(WATCH_S)
+    sockets = context.chat.sockets
+    for socket in sockets:
+        socket.disconnect(close=False)
+    await asyncio.sleep(READ_S)
+    for socket in sockets:
+        socket.close_transport(CloseCode.NORMAL)
+    await asyncio.sleep(WATCH_S - READ_S)
     again = context.traffic.select(TrafficKind.CONNECTED, mark)
     require(not again, f"it connected {len(again)} times with the credentials of before")
 
