@@ -67,7 +67,8 @@ class StatsCollector:
         self._bucket(at_s).server = (cores, rss_bytes)
 
     def reset_measurements(self) -> None:
-        """Discard measurements, but not totals, before another step of the same scenario."""
+        """Discard measurements, but not totals; the caller sets the times of the next step of the scenario."""
+        self.measure_from_s = self.measure_until_s = float("inf")
         processes = len(self._last)
         self.latencies = {}
         self._measured_from = [None] * processes

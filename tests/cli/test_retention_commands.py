@@ -43,7 +43,10 @@ def test_database_moves_to_postgres_and_is_used_there(
     env = {"CHATWS_DATABASE_URL": postgres.new_database()}
     done = chatws("db", "copy", "--data-dir", str(data_dir), env=env)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "copied 1 users, 1 conversations, 1 sessions, 1 messages, 0 notes, 0 read marks\n"
+    assert (
+        done.stdout
+        == "copied 1 users, 1 conversations, 1 sessions, 1 messages, 0 notes, 0 read marks, 0 webhook deliveries\n"
+    )
     done = chatws("db", "copy", "--data-dir", str(data_dir), env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert "the target is not empty" in done.stderr

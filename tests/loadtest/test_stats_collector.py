@@ -20,6 +20,17 @@ def test_connections_of_load_processes_that_first_report_after_the_measurement_a
     assert stats.fewest_connections == 20
 
 
+def test_connections_between_two_steps_are_not_counted() -> None:
+    stats = StatsCollector(1)
+    stats.measure_from_s, stats.measure_until_s = 0.0, 2.0
+    stats.add(0, make_stats(1.0, 10))
+    stats.reset_measurements()
+    stats.add(0, make_stats(3.0, 15))
+    stats.measure_from_s, stats.measure_until_s = 4.0, 6.0
+    stats.add(0, make_stats(5.0, 20))
+    assert stats.fewest_connections == 20
+
+
 def make_stats(at_s: float, connections: int) -> WorkerStats:
     return WorkerStats(
         at_s=at_s,
