@@ -37,7 +37,7 @@ async def test_capacity_is_the_number_of_connections_that_the_server_permits(
     await asyncio.to_thread(server.start)
     try:
         key = str(server.data_dir / "secret")
-        options = ("--users=24", "--rate=4", "--duration=1", "--quiet", "--url", server.url, "--jwt-secret-file", key)
+        options = ("--users=24", "--rate=4", "--duration=2", "--quiet", "--url", server.url, "--jwt-secret-file", key)
         result = await loadtest.run(*CAPACITY, *options)
     finally:
         await asyncio.to_thread(server.stop)
@@ -84,7 +84,7 @@ async def test_capacity_stopped_early_reports_the_steps_so_far(loadtest: Loadtes
     server = GuideOnlyServer()
     await server.start()
     try:
-        options = ("--users=24", "--rate=4", "--duration=1", "--url", server.url)
+        options = ("--users=24", "--rate=4", "--duration=2", "--url", server.url)
         child = await loadtest.start(*CAPACITY, *loadtest.make_credentials(12), *options)
         await read_until(child, b"6 users")
         child.send_signal(signal.SIGINT)
