@@ -126,6 +126,9 @@ EXTENDED: Final = frozenset(
 )
 """Faults that ``make test-extended`` tests: another row of the table misses the same metric."""
 
+ALONE: Final = frozenset({"acks-late", "delays-everything", "freezes"})
+"""Faults that delay by tenths of a second: if others use the machine, the generator's own lag may explain the delay."""
+
 GALLERY: Final = (
     _row(NODE, "none"),
     _row(PYTHON, "none"),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.loadtest.command import LoadtestCommand
 from tests.loadtest.gallery import (
+    ALONE,
     EXTENDED,
     GALLERY,
     USERS,
@@ -36,10 +37,13 @@ def results(
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [pytest.param(row, id=row.name, marks=[pytest.mark.extended] if row.fault in EXTENDED else []) for row in GALLERY],
-)
+def _marks(row: BrokenServer) -> list[pytest.MarkDecorator]:
+    if row.fault in EXTENDED:
+        return [pytest.mark.extended]
+    return [pytest.mark.alone] if row.fault in ALONE else []
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=_marks(row)) for row in GALLERY])
 def test_load_test_names_the_fault_of_a_server(row: BrokenServer, results: Mapping[str, Future[GalleryResult]]) -> None:
     result = results[row.name].result()
     assert (result.code, result.missed) == (row.code, row.missed), result.output
