@@ -7,6 +7,8 @@ import resource
 import shlex
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -41,6 +43,24 @@ def with_file_limit(limit: int, tmp_path: Path, *options: str) -> list[str]:
     return ["bash", "-c", f"ulimit -n {limit}; exec {serve}"]
 
 
+@contextmanager
+def serving(command: list[str]) -> Iterator[tuple[OutputLines, OutputLines]]:
+    """Run a command; yield its standard output and standard error, and terminate it."""
+    with subprocess.Popen(
+        command, env=environment_of_children(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        output = OutputLines(server.stdout), OutputLines(server.stderr)
+        try:
+            yield output
+        finally:
+            server.terminate()
+            server.wait()
+            for lines in output:
+                lines.join()  # before Popen closes the streams that they read
+
+
 def test_start_fails_if_the_file_limit_leaves_no_connection(tmp_path: Path) -> None:
     command, env = with_file_limit(128, tmp_path, "--prod"), environment_of_children()
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
@@ -49,30 +69,17 @@ def test_start_fails_if_the_file_limit_leaves_no_connection(tmp_path: Path) -> N
 
 
 def test_production_lowers_its_connections_to_the_file_limit(tmp_path: Path) -> None:
-    command, env = with_file_limit(300, tmp_path, "--prod"), environment_of_children()
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stderr is not None
-        try:
-            OutputLines(server.stderr).wait_for("warning connections_lowered connections=172 openFiles=300", 30)
-            OutputLines(server.stdout).wait_for("http://127.0.0.1", 30)
-        finally:
-            server.terminate()
+    with serving(with_file_limit(300, tmp_path, "--prod")) as (stdout, log):
+        log.wait_for("warning connections_lowered connections=172 openFiles=300", 30)
+        stdout.wait_for("http://127.0.0.1", 30)
 
 
 def test_slow_heads_leave_descriptors_for_health_checks_and_open_clients(tmp_path: Path) -> None:
     """400 connections that never complete a head, on a server with 300 descriptors."""
-    command, env = with_file_limit(300, tmp_path), environment_of_children()
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stderr is not None
-        log = OutputLines(server.stderr)
-        try:
-            port = int(OutputLines(server.stdout).wait_for(r"http://127\.0\.0\.1:(\d+)", 30)[1])
-            asyncio.run(_stay_connected_beside_slow_heads(port))
-            log.wait_for("http_connection_closed reason=evicted", 30)
-        finally:
-            server.terminate()
+    with serving(with_file_limit(300, tmp_path)) as (stdout, log):
+        port = int(stdout.wait_for(r"http://127\.0\.0\.1:(\d+)", 30)[1])
+        asyncio.run(_stay_connected_beside_slow_heads(port))
+        log.wait_for("http_connection_closed reason=evicted", 30)
 
 
 async def _stay_connected_beside_slow_heads(port: int) -> None:
