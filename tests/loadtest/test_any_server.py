@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PASS, FAILED, USAGE = 0, 1, 2
 INVALID = 98
+ATTEMPTS = 3
+"""Runs until a message is in flight at the moment of a cut, and is sent again."""
 
 
 @pytest.fixture
@@ -66,8 +68,10 @@ async def test_resent_message_arrives_twice_from_the_official_server_and_is_not_
 ) -> None:
     loadtest.targets.write_text(TIMELESS_TARGETS)
     faults = ("--scenario=faults", "--users=20", "--rate=5", "--duration=6", "--warmup=0", "--quiet")
-    result = await loadtest.run("--url", node_server, *credentials, *faults)
-    balance = result.scenario.balance
+    results = [await loadtest.run("--url", node_server, *credentials, *faults)]
+    while len(results) < ATTEMPTS and not (results[-1].missed or results[-1].scenario.balance.repeated):
+        results.append(await loadtest.run("--url", node_server, *credentials, *faults))
+    result, balance = results[-1], results[-1].scenario.balance
     assert result.missed == [], result.stdout + result.stderr
     assert balance.repeated > 0
     assert f"not judged: {balance.repeated} messages sent again" in result.stdout
