@@ -12,6 +12,7 @@
 import { Connection } from "./connection.js";
 import { ConversationCursors } from "./cursors.js";
 import { EventEmitter } from "./event-emitter.js";
+import { isReadable } from "./event-fields.js";
 import { MessageSender } from "./message-sender.js";
 import { RestClient } from "./rest-client.js";
 import { RestFallback } from "./rest-fallback.js";
@@ -20,16 +21,6 @@ import { TypingThrottle } from "./typing-throttle.js";
 const ACK_TIMEOUT_MS = 12_000;
 /** Requests whose last payload is sent again after every reconnect. */
 const RESENT_ON_RECONNECT = new Set(["set_presence", "subscribe_inbox"]);
-
-/** Events that this client reads itself, with the fields that must not be missing. @type {Map<string, string[]>} */
-const READ_FIELDS = new Map([
-  ["message_received", ["conversationId", "seq"]],
-  ["typing_indicator", ["conversationId", "userId"]],
-  ["presence_update", ["userId"]],
-  ["message_read", ["conversationId", "userId"]],
-  ["conversation_updated", ["conversation"]],
-  ["positions", []],
-]);
 
 /** @typedef {(SendAck | Refused) & {clientMessageId: string}} SendResult */
 /** @typedef {{conversationId: string, content: string, clientMessageId: string}} PendingMessage */
@@ -405,14 +396,4 @@ export class ChatClient {
 function restHeaders({ token, sessionId }) {
   if (token) return { Authorization: `Bearer ${token}` };
   return sessionId ? { "X-Session-Id": sessionId } : {};
-}
-
-/**
- * Whether an event has the fields that this client reads; one that has not is dropped, and `history` fills the gap.
- * @param {string} name
- * @param {any} payload any: its type depends on the event name
- */
-function isReadable(name, payload) {
-  const fields = READ_FIELDS.get(name);
-  return !fields || (typeof payload === "object" && payload !== null && fields.every((field) => payload[field] != null));
 }

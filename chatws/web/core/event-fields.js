@@ -1,0 +1,23 @@
+/**
+ * Check of incoming events: the fields without which the chat client cannot use them.
+ */
+
+/** Events that the chat client reads itself, with the fields that must not be missing. @type {Map<string, string[]>} */
+const READ_FIELDS = new Map([
+  ["message_received", ["conversationId", "seq"]],
+  ["typing_indicator", ["conversationId", "userId"]],
+  ["presence_update", ["userId"]],
+  ["message_read", ["conversationId", "userId"]],
+  ["conversation_updated", ["conversation"]],
+  ["positions", []],
+]);
+
+/**
+ * Whether an event has the fields that the chat client reads; one that has not is dropped, and `history` fills the gap.
+ * @param {string} name
+ * @param {any} payload any: its type depends on the event name
+ */
+export function isReadable(name, payload) {
+  const fields = READ_FIELDS.get(name);
+  return !fields || (typeof payload === "object" && payload !== null && fields.every((field) => payload[field] != null));
+}
