@@ -313,6 +313,6 @@ async def test_agent_takes_over_and_transfers_to_an_agent_who_is_not_offline(cha
     back = await assign(bob, "ada", version + 1)
     assert back["conversation"]["assignee"]["userId"] == "ada"
     await chat.parts.store.ensure_user(User(user_id="cleo", user_name="Cleo", role="admin"))
-    for nobody in ("cleo", "ann", "unknown"):
-        refused = await assign(ada, nobody, version + 2)
+    for user_id in ("cleo", "ann", "unknown"):  # an agent who is offline, a customer, no user
+        refused = await assign(ada, user_id, version + 2)
         assert refused["error"]["code"] == "bad_request"

@@ -29,6 +29,16 @@ async def open_widget(browsers: BrowserProfiles, chat_server: RunningChat) -> tu
     return page, window
 
 
+async def send_embedded(page: Page, text: str) -> ChatWindow:
+    """Open the widget of an embedding page, and send a message until it is stored."""
+    await page.get_by_role("button", name="Open chat").click()
+    window = ChatWindow(page.frame_locator("iframe"))
+    await window.expect_connected()
+    await window.send(text)
+    await expect(window.root.locator(".message-state")).to_have_text("Sent")
+    return window
+
+
 async def conversation_of(chat_server: RunningChat, page: Page) -> str:
     session_id = await page.evaluate("localStorage.getItem('chatws.session')")
     _, session = await chat_server.get("/api/sessions/current", headers={"X-Session-Id": session_id})
@@ -73,11 +83,7 @@ async def test_launcher_counts_unread_messages_of_a_closed_widget(
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(widget_origins=(host_site.url,))
         page = await browsers.open(host_site.embed(chat_server.url))
-        await page.get_by_role("button", name="Open chat").click()
-        window = ChatWindow(page.frame_locator("iframe"))
-        await window.expect_connected()
-        await window.send("Anybody there?")
-        await expect(window.root.locator(".message-state")).to_have_text("Sent")
+        window = await send_embedded(page, "Anybody there?")
         await page.get_by_role("button", name="Close chat").first.click()
         agent = await chat_server.agent()
         inbox = await agent.call("subscribe_inbox")
@@ -126,11 +132,7 @@ async def test_widget_works_without_a_bundle(
     async with EmbeddingSite() as host_site:
         chat_server = await start_chat_server(widget_origins=(host_site.url,))
         page = await browsers.open(host_site.embed(chat_server.url))
-        await page.get_by_role("button", name="Open chat").click()
-        window = ChatWindow(page.frame_locator("iframe"))
-        await window.expect_connected()
-        await window.send("One module at a time")
-        await expect(window.root.locator(".message-state")).to_have_text("Sent")
+        await send_embedded(page, "One module at a time")
 
 
 async def test_page_reload_keeps_session_history_and_unsent_messages(
