@@ -13,6 +13,7 @@ from chatws.protocol.webhooks import ConversationChange, WebhookKind
 from chatws.store import Draft, IdempotencyConflict, StaleVersion, Store, retention
 from chatws.store.factory import make_database, make_store
 from chatws.store.outbox import Delivery
+from chatws.store.sql_store import Database
 from tests.store.support import AGENT, ANN, BEN, BOT, SingleBatch, StoreClock, new_conversation
 
 if TYPE_CHECKING:
@@ -34,6 +35,25 @@ def shared_url(postgres: PostgresServer) -> str:
 async def store(url: str, clock: StoreClock) -> AsyncIterator[Store]:
     """Open a server store of each backend that records all kinds of events."""
     created = make_store(url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
+    await created.open()
+    yield created
+    await created.close()
+
+
+@pytest.fixture
+async def lasting_store(lasting_url: str, clock: StoreClock) -> AsyncIterator[Store]:
+    """Open a server store that a command can open too; it records all kinds of events."""
+    created = make_store(lasting_url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
+    await created.open()
+    yield created
+    await created.close()
+
+
+@pytest.fixture
+async def database(lasting_url: str, lasting_store: Store) -> AsyncIterator[Database]:
+    """Open the database of the store as a command does."""
+    del lasting_store  # it has created the database
+    created = make_database(lasting_url, server=False)
     await created.open()
     yield created
     await created.close()
@@ -241,38 +261,30 @@ async def test_two_servers_send_a_backlog_in_order_without_repetitions(shared_ur
 
 
 async def test_claims_of_a_killed_server_end_at_the_next_start_on_sqlite_only(
-    lasting_url: str, clock: StoreClock
+    lasting_url: str, lasting_store: Store
 ) -> None:
-    store = make_store(lasting_url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
-    await store.open()
+    store = lasting_store
     await new_conversation(store)
     await store.append(Draft("room", ANN, "hello"))
     await claim_one(store)
     await store.outbox.recover()
     claimed = (await store.outbox.claim(5, LEASE_MS)).runs
     assert len(claimed) == (1 if lasting_url.startswith("sqlite") else 0)
-    await store.close()
 
 
-async def test_retention_deletes_the_events_of_a_conversation(lasting_url: str, clock: StoreClock) -> None:
-    store = make_store(lasting_url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
-    database = make_database(lasting_url, server=False)
-    await store.open()
-    await database.open()
+async def test_retention_deletes_the_events_of_a_conversation(
+    lasting_store: Store, database: Database, clock: StoreClock
+) -> None:
+    store = lasting_store
     await new_conversation(store)
     await store.append(Draft("room", ANN, "hello"))
     await store.transition("room", version=1, status="resolved", assignee_id=None)
     assert (await retention.prune(database, clock.now_ms + 1)).conversations == 1
     assert (await store.outbox.claim(5, LEASE_MS)).runs == []
-    await database.close()
-    await store.close()
 
 
-async def test_erased_content_is_not_sent(lasting_url: str, clock: StoreClock) -> None:
-    store = make_store(lasting_url, server=True, clock_ms=clock, webhook_kinds=ALL_KINDS)
-    database = make_database(lasting_url, server=False)
-    await store.open()
-    await database.open()
+async def test_erased_content_is_not_sent(lasting_store: Store, database: Database, clock: StoreClock) -> None:
+    store = lasting_store
     await store.create_conversation("room", ANN, "bot")
     await store.append(Draft("room", ANN, "my address"))
     await store.transition("room", version=1, status="queued", assignee_id=None, reason="my name")
@@ -280,5 +292,3 @@ async def test_erased_content_is_not_sent(lasting_url: str, clock: StoreClock) -
     sent = msgspec.json.encode([delivery.body for delivery in await claim_one(store)]).decode()
     assert "[erased]" in sent
     assert not any(text in sent for text in ("my address", "my name", ANN.user_name))
-    await database.close()
-    await store.close()
