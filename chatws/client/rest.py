@@ -11,7 +11,7 @@ from msgspec import UNSET
 from chatws.client.connect_failure import describe_failure
 from chatws.client.errors import CannotConnect, RequestRefused
 from chatws.client.options import ClientOptions
-from chatws.protocol.commands import Kick, Login, SendMessage, StartSession
+from chatws.protocol.commands import Kick, Login, SendMessage, SetEmail, StartSession
 from chatws.protocol.errors import ErrorCode
 from chatws.protocol.limits import HISTORY_DEFAULT
 from chatws.protocol.responses import (
@@ -96,12 +96,18 @@ class RestClient:
         await self._request("POST", "/api/auth/logout", Ok)
         self.token = None
 
-    async def create_session(self, user_name: str | None = None) -> SessionAck:
+    async def create_session(self, user_name: str | None = None, email: str | None = None) -> SessionAck:
         """Create a customer's session; later calls use it."""
-        body = StartSession(user_name=UNSET if user_name is None else user_name)
+        body = StartSession(
+            user_name=UNSET if user_name is None else user_name, email=UNSET if email is None else email
+        )
         ack = await self._request("POST", "/api/sessions", SessionAck, body)
         self.session_id = ack.session_id
         return ack
+
+    async def set_email(self, email: str) -> SessionAck:
+        """Leave the customer's mail address for the agents."""
+        return await self._request("POST", "/api/sessions/current/email", SessionAck, SetEmail(email=email))
 
     async def current_session(self) -> SessionAck:
         """Return the user and the conversation of this session."""

@@ -195,15 +195,25 @@ class Trace(Wire, frozen=True, kw_only=True):
     with_content: bool = False
 
 
+EmailAddress = Annotated[str, Meta(min_length=3, max_length=254)]
+
+
 class Login(Wire, frozen=True, kw_only=True):
     """REST: an agent's email address and password."""
 
-    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    email: EmailAddress
     password: Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
 class StartSession(Wire, frozen=True, kw_only=True):
-    """REST: a new customer, with the name shown to agents, or one identified by a token that a site has signed."""
+    """REST: a new customer, with the name and mail address shown to agents, or one identified by a site's token."""
 
     user_name: Annotated[str, Meta(min_length=1, max_length=80)] | UnsetType = UNSET
+    email: EmailAddress | UnsetType = UNSET
     identity: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_BYTES)] | UnsetType = UNSET
+
+
+class SetEmail(Wire, frozen=True, kw_only=True):
+    """REST: the mail address of the customer, so that agents can answer later."""
+
+    email: EmailAddress

@@ -1,4 +1,4 @@
-"""Validation and normalization of message contents and user names."""
+"""Validation and normalization of message contents, user names and mail addresses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from chatws.protocol.limits import MAX_CONTENT_BYTES, MAX_CONTENT_CHARS
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """C0 except tab and line feed, DEL, C1, and lone surrogates."""
+
+_EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+")
+"""Only what distinguishes an address from other text: whether it works, only a message to it can show."""
 
 
 def normalise_content(content: str) -> str:
@@ -48,4 +51,16 @@ def normalise_name(name: str) -> str:
     text = name.strip()
     if not text or "\n" in text or "\t" in text or _FORBIDDEN.search(text):
         raise ChatError(ErrorCode.BAD_REQUEST, "A name must be one line of visible characters.")
+    return text
+
+
+def normalise_email(email: str) -> str:
+    """Trim and validate a mail address.
+
+    Raises:
+        ChatError: ``bad_request`` if it is none, or contains a control character.
+    """
+    text = email.strip()
+    if not _EMAIL.fullmatch(text) or _FORBIDDEN.search(text):
+        raise ChatError(ErrorCode.BAD_REQUEST, "This is not a mail address.")
     return text

@@ -52,12 +52,16 @@ class Message(Wire, frozen=True, kw_only=True):
 
 
 class Conversation(Wire, frozen=True, kw_only=True):
-    """Conversation of a customer as shown to agents; every change of status or assignee increments ``version``."""
+    """Conversation of a customer as shown to agents; every change of status or assignee increments ``version``.
+
+    ``customerEmail`` is the customer's mail address: signed by the site, or as the customer wrote it, unverified.
+    """
 
     conversation_id: str
     status: ConversationStatus
     version: int
     customer: User
+    customer_email: str | UnsetType = UNSET
     assignee: User | None
     created_at: Timestamp
     updated_at: Timestamp

@@ -154,11 +154,12 @@ class LoginAck(Ok, frozen=True, kw_only=True):
 
 
 class SessionAck(Ok, frozen=True, kw_only=True):
-    """REST: a customer's session."""
+    """REST: a customer's session; ``email`` is the mail address that agents see."""
 
     session_id: str
     user_id: str
     user_name: str
+    email: str | UnsetType = UNSET
     conversation_id: str | None
     expires_at: Timestamp
 

@@ -45,6 +45,13 @@ REST_COMMANDS: dict[str, CommandSpec] = {
             "current_session", commands.Nothing, responses.SessionAck, "Read the customer's session.", roles=CUSTOMERS
         ),
         CommandSpec(
+            "set_email",
+            commands.SetEmail,
+            responses.SessionAck,
+            "Leave a mail address that agents see; one that the site has signed is not replaced.",
+            roles=CUSTOMERS,
+        ),
+        CommandSpec(
             "list_conversations",
             commands.ListConversations,
             responses.ConversationList,
@@ -125,6 +132,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/auth/logout", REST_COMMANDS["logout"]),
     Operation("POST", "/api/sessions", REST_COMMANDS["start_session"]),
     Operation("GET", "/api/sessions/current", REST_COMMANDS["current_session"]),
+    Operation("POST", "/api/sessions/current/email", REST_COMMANDS["set_email"]),
     Operation("GET", "/api/conversations", REST_COMMANDS["list_conversations"]),
     Operation("POST", "/api/conversations", REST_COMMANDS["start_conversation"]),
     Operation("GET", "/api/conversations/{conversationId}", REST_COMMANDS["get_conversation"]),

@@ -19,6 +19,7 @@ from chatws.protocol.entities import (
     SearchHit,
     User,
 )
+from chatws.store.accounts import Account, CustomerSession
 from chatws.store.errors import (
     AlreadyExists,
     AlreadyRunning,
@@ -62,25 +63,6 @@ __all__ = [
     "Stored",
     "Unavailable",
 ]
-
-
-class Account(msgspec.Struct, frozen=True):
-    """User with login credentials; tokens issued before ``tokens_valid_after_ms`` are invalid."""
-
-    user: User
-    email: str | None
-    password_hash: str | None
-    disabled: bool
-    tokens_valid_after_ms: int
-    created_at_ms: int
-
-
-class CustomerSession(msgspec.Struct, frozen=True):
-    """Session of a customer; ``conversation_id`` is the customer's latest conversation."""
-
-    user: User
-    expires_at_ms: int
-    conversation_id: str | None
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -228,6 +210,14 @@ class Store(Protocol):
         """
         ...
 
+    async def set_contact_email(self, user_id: str, email: str) -> None:
+        """Replace a customer's mail address, which agents see; several customers may have the same.
+
+        Raises:
+            NotFound: no such account.
+        """
+        ...
+
     async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  the flag is the value to set
         """Disable or enable the user.
 
@@ -255,9 +245,12 @@ class Store(Protocol):
         expires_at_ms: int,
         conversation_id: str | None,
         status: ConversationStatus,
+        *,
+        email: str | None = None,
     ) -> CustomerSession:
         """Create the user, the session and, if an id is given, the conversation in one transaction.
 
+        ``email`` replaces the mail address of an existing user too; without it, that one is kept.
         An existing session is returned unchanged and nothing is created; an existing conversation keeps its owner. The
         session id is stored only as its SHA-256 hash.
         """
@@ -390,8 +383,9 @@ class Store(Protocol):
         ...
 
     async def search(self, text: str) -> list[SearchHit]:
-        """Return the conversations whose customer's name or messages contain a text, most recently changed first.
+        """Return the conversations that contain a text, most recently changed first.
 
-        Only the newest 100 messages of the newest 1,000 conversations are read; at most 20 are found.
+        Searched are the customer's name and mail address, and the newest 100 messages, in the newest 1,000
+        conversations; at most 20 are found.
         """
         ...

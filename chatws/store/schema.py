@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """Newest migration; stored here so that opening a new or current database does not import alembic (200 ms)."""
 
 EPOCH = "epoch"
@@ -53,6 +53,8 @@ users = Table(
     Column("disabled", Boolean, nullable=False),
     Column("tokens_valid_after_ms", BigInteger, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    # Not unique: two browsers of one person are two customers. ``email`` is the login name of an account.
+    Column("contact_email", String(320), nullable=True),
 )
 
 sessions = Table(

@@ -124,6 +124,9 @@ class SqlStore:
     async def set_password(self, user_id: str, password_hash: str) -> None:
         await self._database.write(lambda c: accounts.set_password(c, user_id, password_hash))
 
+    async def set_contact_email(self, user_id: str, email: str) -> None:
+        await self._database.write(lambda c: accounts.set_contact_email(c, user_id, email))
+
     async def set_disabled(self, user_id: str, disabled: bool) -> None:  # noqa: FBT001  as in the interface
         await self._database.write(lambda c: accounts.set_disabled(c, user_id, disabled=disabled))
 
@@ -140,9 +143,13 @@ class SqlStore:
         expires_at_ms: int,
         conversation_id: str | None,
         status: ConversationStatus,
+        *,
+        email: str | None = None,
     ) -> CustomerSession:
         return await self._database.write(
-            lambda c: sessions.create(c, session_id, user, expires_at_ms, conversation_id, status, self._clock_ms())
+            lambda c: sessions.create(
+                c, session_id, user, expires_at_ms, conversation_id, status, email, self._clock_ms()
+            )
         )
 
     async def session(self, session_id: str) -> CustomerSession | None:

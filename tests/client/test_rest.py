@@ -22,7 +22,8 @@ async def running(tmp_path: Path) -> AsyncIterator[RunningChat]:
 
 async def test_customer_sends_and_reads_messages_without_a_socket(running: RunningChat) -> None:
     async with RestClient(running.url) as ann:
-        session = await ann.create_session("Ann")
+        session = await ann.create_session("Ann", "ann@example.org")
+        assert (await ann.set_email("ann@example.com")).email == "ann@example.com"
         assert (await ann.current_session()).user_id == session.user_id
         conversation_id = session.conversation_id or ""
         first = await ann.send(conversation_id, "hello", client_message_id="id-1")

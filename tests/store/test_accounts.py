@@ -133,3 +133,25 @@ async def test_session_ids_are_not_in_the_file(file_store: Store, path: Path) ->
         dump = "\n".join(connection.iterdump())
     assert "ann" in dump
     assert "secret-session" not in dump
+
+
+async def test_mail_address_of_a_customer_is_not_unique_and_belongs_to_the_conversation(store: Store) -> None:
+    await store.add_account(AGENT, "shared@example.org", "hash")
+    created = await store.create_session("anns", ANN, 9_000, "room", "queued", email="shared@example.org")
+    assert created.email == "shared@example.org"
+    await store.create_session("bens", BEN, 9_000, "bens-room", "queued")
+    await store.set_contact_email("ben", "shared@example.org")
+    emails = []
+    for room in ("room", "bens-room"):
+        conversation = await store.conversation(room)
+        assert conversation is not None
+        emails.append(conversation.customer_email)
+    assert emails == ["shared@example.org"] * 2
+    found = await store.account_by_email("shared@example.org")
+    assert found is not None
+    assert found.user == AGENT, "a customer's address must not become a login name"
+    again = await store.create_session("anns-phone", ANN, 9_000, None, "queued", email="new@example.org")
+    assert again.email == "new@example.org"
+    assert (await store.create_session("anns-laptop", ANN, 9_000, None, "queued")).email == "new@example.org"
+    with pytest.raises(NotFound):
+        await store.set_contact_email("unknown-user", "a@example.org")

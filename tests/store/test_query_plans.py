@@ -64,7 +64,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "mark read": lambda connection: read_marks.move(connection, "room", "ann", 1),
     "inbox entries": lambda connection: inbox.entries(connection, ["room", "other"], "agent"),
     "session": lambda connection: sessions.find(connection, "secret"),
-    "new session": lambda connection: sessions.create(connection, "new", BEN, 1, "other", "queued", START_MS),
+    "new session": lambda connection: sessions.create(connection, "new", BEN, 1, "other", "queued", None, START_MS),
     "touch session": lambda connection: sessions.touch(connection, "secret", 1),
 }
 

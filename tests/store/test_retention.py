@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import UNSET
 
 from chatws.store import Draft, NotFound, Store, retention
 from chatws.store.factory import make_database, make_store
@@ -98,7 +99,7 @@ async def test_prune_of_many_runs_in_batches_while_the_server_writes(lasting_url
 async def test_erase_keeps_the_order_and_removes_personal_data(lasting_url: str, clock: StoreClock) -> None:
     async with both_opened(lasting_url, clock) as (store, database):
         await store.add_account(AGENT, "agent@example.org", "hash")
-        await store.create_session("secret", ANN, LATER_MS, "room", "queued")
+        await store.create_session("secret", ANN, LATER_MS, "room", "queued", email="ann@example.org")
         await new_conversation(store, "other")
         for room in ("room", "other"):
             for number, sender in enumerate((ANN, AGENT, ANN)):
@@ -116,7 +117,7 @@ async def test_erase_keeps_the_order_and_removes_personal_data(lasting_url: str,
             assert (old.seq, old.message_id, old.timestamp) == (new.seq, new.message_id, new.timestamp)
         assert await store.session("secret") is None
         assert (conversation := await store.conversation("room")) is not None
-        assert conversation.customer.user_name == "Erased user"
+        assert (conversation.customer.user_name, conversation.customer_email) == ("Erased user", UNSET)
         assert conversation.last_message is not None
         assert conversation.last_message.content == "[erased]"
         assert await store.erased_lately() == ["ann"]

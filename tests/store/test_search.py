@@ -40,6 +40,14 @@ async def test_names_and_newest_messages_with_the_text_are_found(store: Store, c
     assert await found(store, "parcel") == []
 
 
+async def test_customer_is_found_by_part_of_the_mail_address(store: Store) -> None:
+    for user, room in ((ANN, "anns"), (BEN, "bens")):
+        await store.create_session(f"secret-{room}", user, 1, room, "queued", email=f"{room}@Example.org")
+        await store.append(Draft(room, user, "Hello"))
+    assert await found(store, "bens@example") == [("bens", None)]
+    assert sorted(await found(store, "example.org")) == [("anns", None), ("bens", None)]
+
+
 async def test_old_messages_of_a_long_conversation_are_not_read(store: Store) -> None:
     await store.create_conversation("room", ANN, "queued")
     await store.append(Draft("room", ANN, "needle"))

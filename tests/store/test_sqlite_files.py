@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -180,7 +181,15 @@ def _definitions(path: Path) -> tuple[list[str], list[str]]:
         statements = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql > ''")]
         has_revision = any("alembic_version" in sql for sql in statements)
         revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall() if has_revision else []
-    return sorted(statements), [revision for (revision,) in revisions]
+    return sorted(map(_ordered, statements)), [revision for (revision,) in revisions]
+
+
+def _ordered(statement: str) -> str:
+    """Return a statement with its columns and constraints in one order: ADD COLUMN appends after the constraints."""
+    head, _, rest = statement.partition("(")
+    body, _, tail = rest.rpartition(")")
+    parts = sorted(part.strip() for part in re.split(r",(?![^()]*\))", body))
+    return f"{head.strip()} ({', '.join(parts)}){tail}"
 
 
 def _open_and_close(path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import jwt
 
-from chatws.protocol.content import normalise_name
+from chatws.protocol.content import normalise_email, normalise_name
 from chatws.protocol.entities import User
 from chatws.protocol.errors import ChatError, ErrorCode
 from chatws.server.auth.keys import MIN_SECRET_BYTES
@@ -16,6 +17,14 @@ from chatws.server.secret_file import read_material
 from chatws.settings import Settings
 
 _WHAT = "the identity key"
+_ID_PREFIX = "site-"
+
+
+class CustomerProfile(NamedTuple):
+    """Customer as known when a session begins; ``email`` is the mail address."""
+
+    user: User
+    email: str | None
 
 
 class SiteIdentities:
@@ -30,12 +39,12 @@ class SiteIdentities:
         path = settings.identity_key_file
         self._secret = None if path is None else _load_secret(path)
 
-    def verify(self, token: str) -> User:
+    def verify(self, token: str) -> CustomerProfile:
         """Return the customer named by a token; the same ``sub`` is the same customer in every browser.
 
         Raises:
             ChatError: ``unauthorized`` if the token is forged or the server has no secret, ``token_expired``, or
-                ``bad_request`` for an invalid name.
+                ``bad_request`` for an invalid name or mail address.
         """
         if self._secret is None:
             raise ChatError(ErrorCode.UNAUTHORIZED, "This server has no identity_key_file.")
@@ -46,10 +55,19 @@ class SiteIdentities:
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
             raise ChatError(ErrorCode.UNAUTHORIZED) from None
         # A site's ids may have any form, and must not name an agent or another customer.
-        user_id = f"site-{hashlib.sha256(str(claims['sub']).encode()).hexdigest()[:32]}"
+        user_id = f"{_ID_PREFIX}{hashlib.sha256(str(claims['sub']).encode()).hexdigest()[:32]}"
         name = claims.get("name")
         shown = normalise_name(name) if isinstance(name, str) else f"Customer {user_id[-4:]}"
-        return User(user_id=user_id, user_name=shown, role="customer")
+        email = claims.get("email")
+        return CustomerProfile(
+            User(user_id=user_id, user_name=shown, role="customer"),
+            normalise_email(email) if isinstance(email, str) and email else None,
+        )
+
+
+def is_site_customer(user: User) -> bool:
+    """Return whether a site has signed the customer's identity."""
+    return user.user_id.startswith(_ID_PREFIX)
 
 
 def _load_secret(path: Path) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 import msgspec
+from msgspec import UNSET
 
 from chatws.engine import Namespace
 from chatws.protocol.entities import Conversation, Message, Note
@@ -193,9 +194,12 @@ class Hub:
         return True
 
     def adopt(self, conversation: Conversation) -> None:
-        """Store a newer version of status and assignee and send it to the members; older versions are ignored."""
+        """Store a newer version, or the customer's new mail address, and send it to the members.
+
+        Older versions are ignored.
+        """
         hosted = self._hosted.get(conversation.conversation_id)
-        if hosted is not None and conversation.version > hosted.conversation.version:
+        if hosted is not None and _is_newer(conversation, hosted.conversation):
             hosted.conversation = conversation
             hosted.broadcast.emit("conversation_updated", ConversationUpdated(conversation=conversation))
 
@@ -290,3 +294,10 @@ class Hub:
         for repair in repairs:
             repair.cancel()
         await asyncio.gather(*repairs, return_exceptions=True)
+
+
+def _is_newer(conversation: Conversation, known: Conversation) -> bool:
+    """Return whether a state replaces the known one; a mail address does not change the version."""
+    if conversation.version != known.version:
+        return conversation.version > known.version
+    return conversation.customer_email not in (UNSET, known.customer_email)

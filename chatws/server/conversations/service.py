@@ -194,6 +194,19 @@ class ConversationService:
         known = stored.conversation or (conversation if hosted is None else hosted.conversation)
         return known if known.version >= stored.version else None
 
+    async def show_email(self, conversation_id: str) -> None:
+        """Send a customer's new mail address to the agents, here and on other servers; the version stays the same.
+
+        A new version would drop the reply that a bot is writing. A notification that another server does not receive
+        is therefore not repeated: its agents see the address when the conversation is read again.
+
+        Raises:
+            StoreError: as `Store.conversation`.
+        """
+        conversation = await self._store.conversation(conversation_id)
+        if conversation is not None:
+            self.broadcast_change(None, conversation)
+
     async def refresh(self, conversation: Conversation) -> Conversation:
         """Read a conversation whose change on another server was missed, and send the change to the clients here.
 

@@ -16,6 +16,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "logout": Route(login.logout),
         "start_session": Route(sessions.start_session, sessions.may_start),
         "current_session": Route(sessions.current_session),
+        "set_email": Route(sessions.set_email, sessions.may_set_email),
         "list_conversations": Route(conversations.list_conversations),
         "start_conversation": Route(conversations.start_conversation, conversations.may_start),
         "get_conversation": Route(conversations.get_conversation, policy.member),

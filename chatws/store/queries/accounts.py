@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, case, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from chatws.protocol.entities import Role, User
 from chatws.store.errors import AlreadyExists, NotFound
 from chatws.store.interface import Account
 from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import users
+
+CONTACT_EMAIL = func.coalesce(users.c.contact_email, users.c.email)
+"""A customer's mail address: as given by the customer or the site, else the one of their token."""
 
 _ACCOUNTS = select(
     users.c.user_id,
@@ -29,6 +32,7 @@ _AGENTS = _ACCOUNTS.where(users.c.role == "admin").order_by(users.c.created_at_m
 _THIS_USER = users.c.user_id == bindparam("this_user")
 _SET_PASSWORD = update(users).where(_THIS_USER).values(password_hash=bindparam("value"))
 _SET_DISABLED = update(users).where(_THIS_USER).values(disabled=bindparam("value"))
+_SET_CONTACT_EMAIL = update(users).where(_THIS_USER).values(contact_email=bindparam("value"))
 _REVOKE_TOKENS = (
     update(users)
     .where(_THIS_USER)
@@ -104,6 +108,11 @@ def set_disabled(connection: Connection, user_id: str, *, disabled: bool) -> Non
 def revoke_tokens(connection: Connection, user_id: str, valid_after_ms: int) -> None:
     """Invalidate the tokens issued before a time; an earlier time than the stored one changes nothing."""
     _require_row(connection.execute(_REVOKE_TOKENS, {"this_user": user_id, "value": valid_after_ms}).rowcount, user_id)
+
+
+def set_contact_email(connection: Connection, user_id: str, email: str) -> None:
+    """Replace a customer's mail address."""
+    _require_row(connection.execute(_SET_CONTACT_EMAIL, {"this_user": user_id, "value": email}).rowcount, user_id)
 
 
 def _insert(connection: Connection, user: User, email: str | None, password_hash: str | None, now_ms: int) -> bool:

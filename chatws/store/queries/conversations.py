@@ -6,7 +6,8 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from msgspec import UNSET
+from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
 from chatws.protocol.entities import Conversation, ConversationStatus, Role, User
 from chatws.protocol.ids import format_timestamp
@@ -38,6 +39,7 @@ _VIEW = (
         _customer.c.user_id.label("customer_id"),
         _customer.c.user_name.label("customer_name"),
         _customer.c.role.label("customer_role"),
+        func.coalesce(_customer.c.contact_email, _customer.c.email).label("customer_email"),
         _assignee.c.user_id.label("assignee_id"),
         _assignee.c.user_name.label("assignee_name"),
         _assignee.c.role.label("assignee_role"),
@@ -200,11 +202,12 @@ def _conversation(row: Values) -> Conversation:
         status=status,
         version=version,
         customer=_user(*cast("_UserValues", row[6:9])),
-        assignee=None if row[9] is None else _user(*cast("_UserValues", row[9:12])),
+        customer_email=UNSET if row[9] is None else cast("str", row[9]),
+        assignee=None if row[10] is None else _user(*cast("_UserValues", row[10:13])),
         created_at=format_timestamp(created_at_ms),
         updated_at=format_timestamp(updated_at_ms),
         head_seq=head_seq,
-        last_message=None if row[12] is None else message_of(*cast("MessageRow", row[12:])),
+        last_message=None if row[13] is None else message_of(*cast("MessageRow", row[13:])),
     )
 
 

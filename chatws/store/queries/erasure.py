@@ -26,6 +26,7 @@ _ERASE_ACCOUNT = (
     .values(
         user_name=ERASED_NAME,
         email=None,
+        contact_email=None,
         password_hash=None,
         disabled=True,
         tokens_valid_after_ms=bindparam("now_ms", type_=users.c.tokens_valid_after_ms.type),

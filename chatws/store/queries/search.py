@@ -1,11 +1,12 @@
-"""Query of conversations by a customer's name or the text of a message."""
+"""Query of conversations by a customer's name or mail address, or the text of a message."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
 from chatws.protocol.entities import SearchHit
 from chatws.store.queries import conversations as conversation_queries
+from chatws.store.queries.accounts import CONTACT_EMAIL
 from chatws.store.queries.rows import MESSAGE_COLUMNS, message_of
 from chatws.store.schema import conversations, messages, users
 
@@ -28,10 +29,10 @@ _IS_RECENT = and_(
 
 def find(connection: Connection, text: str) -> list[SearchHit]:
     """Return the conversations with the text, most recently changed first."""
-    by_name = (
+    by_customer = (
         select(_NEWEST.c.conversation_id, _NEWEST.c.updated_at_ms)
         .join(users, users.c.user_id == _NEWEST.c.customer_id)
-        .where(users.c.user_name.icontains(text, autoescape=True), _NEWEST.c.head_seq > 0)
+        .where(_names_customer(text), _NEWEST.c.head_seq > 0)
         .order_by(_NEWEST.c.updated_at_ms.desc())
         .limit(MAX_HITS)
     )
@@ -43,7 +44,7 @@ def find(connection: Connection, text: str) -> list[SearchHit]:
         .order_by(_NEWEST.c.updated_at_ms.desc())
         .limit(MAX_HITS)
     )
-    updated_at = {row[0]: row[1] for row in connection.execute(by_name)}
+    updated_at = {row[0]: row[1] for row in connection.execute(by_customer)}
     positions: list[tuple[str, int]] = []
     for conversation_id, updated_at_ms, seq in connection.execute(by_message):
         updated_at[conversation_id] = updated_at_ms
@@ -64,3 +65,7 @@ def find(connection: Connection, text: str) -> list[SearchHit]:
             else SearchHit(conversation=conversation, message=message)
         )
     return hits
+
+
+def _names_customer(text: str) -> ColumnElement[bool]:
+    return or_(users.c.user_name.icontains(text, autoescape=True), CONTACT_EMAIL.icontains(text, autoescape=True))

@@ -16,7 +16,7 @@ from chatws.store.queries.rows import NewRow, insert_unless_taken
 from chatws.store.schema import conversations as conversation_rows
 from chatws.store.schema import sessions, users
 
-_SessionRow = tuple[str, str, Role, int, str | None]
+_SessionRow = tuple[str, str, Role, str | None, int, str | None]
 
 _LATEST_CONVERSATION = (
     select(conversation_rows.c.conversation_id)
@@ -26,7 +26,14 @@ _LATEST_CONVERSATION = (
     .scalar_subquery()
 )
 _BY_HASH = Prepared(
-    select(users.c.user_id, users.c.user_name, users.c.role, sessions.c.expires_at_ms, _LATEST_CONVERSATION)
+    select(
+        users.c.user_id,
+        users.c.user_name,
+        users.c.role,
+        accounts.CONTACT_EMAIL,
+        sessions.c.expires_at_ms,
+        _LATEST_CONVERSATION,
+    )
     .join_from(sessions, users)
     .where(sessions.c.session_sha256 == bindparam("sha256")),
     ["sha256"],
@@ -56,6 +63,7 @@ def create(  # noqa: PLR0917  the arguments of Store.create_session and the time
     expires_at_ms: int,
     conversation_id: str | None,
     status: ConversationStatus,
+    email: str | None,
     now_ms: int,
 ) -> CustomerSession:
     """Insert user, session and conversation; an existing session is returned unchanged."""
@@ -63,6 +71,8 @@ def create(  # noqa: PLR0917  the arguments of Store.create_session and the time
     if existing is not None:
         return existing
     customer = accounts.ensure(connection, user, None, now_ms).user
+    if email is not None:
+        accounts.set_contact_email(connection, customer.user_id, email)
     row: NewRow = {
         "session_sha256": _sha256(session_id),
         "user_id": customer.user_id,
@@ -83,10 +93,11 @@ def touch(connection: Connection, session_id: str, expires_at_ms: int) -> None:
         raise NotFound("session", session_id)
 
 
-def _session(
-    user_id: str, user_name: str, role: Role, expires_at_ms: int, conversation_id: str | None
+def _session(  # noqa: PLR0917  one parameter per column of a row
+    user_id: str, user_name: str, role: Role, email: str | None, expires_at_ms: int, conversation_id: str | None
 ) -> CustomerSession:
-    return CustomerSession(User(user_id=user_id, user_name=user_name, role=role), expires_at_ms, conversation_id)
+    user = User(user_id=user_id, user_name=user_name, role=role)
+    return CustomerSession(user, expires_at_ms, conversation_id, email)
 
 
 def _sha256(session_id: str) -> str:

@@ -60,12 +60,13 @@ export interface JoinAck {
   presence: Presence[];
 }
 
-/** Conversation of a customer as shown to agents; every change of status or assignee increments `version`. */
+/** Conversation of a customer as shown to agents; every change of status or assignee increments `version`. `customerEmail` is the customer's mail address: signed by the site, or as the customer wrote it, unverified. */
 export interface Conversation {
   conversationId: string;
   status: "assigned" | "bot" | "queued" | "resolved";
   version: number;
   customer: User;
+  customerEmail?: string;
   assignee: User | null;
   createdAt: string;
   updatedAt: string;
@@ -299,20 +300,27 @@ export interface LoginAck {
   user: User;
 }
 
-/** REST: a new customer, with the name shown to agents, or one identified by a token that a site has signed. */
+/** REST: a new customer, with the name and mail address shown to agents, or one identified by a site's token. */
 export interface StartSession {
   userName?: string;
+  email?: string;
   identity?: string;
 }
 
-/** REST: a customer's session. */
+/** REST: a customer's session; `email` is the mail address that agents see. */
 export interface SessionAck {
   success: true;
   sessionId: string;
   userId: string;
   userName: string;
+  email?: string;
   conversationId: string | null;
   expiresAt: string;
+}
+
+/** REST: the mail address of the customer, so that agents can answer later. */
+export interface SetEmail {
+  email: string;
 }
 
 /** REST: a page of conversations, most recently changed first; `cursor` is returned with the previous page. Customers receive their own conversations only, whatever `customer` is. */

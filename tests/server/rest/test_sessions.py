@@ -103,6 +103,59 @@ async def test_signed_identity_is_one_customer_in_every_session(start_chat: Star
         _, body = await chat.post("/api/sessions", {"identity": token})
         assert code_of(body) == code, case
 
+    with_mail = jwt.encode(claims | {"email": "ada@example.org"}, SITE_SECRET)
+    session, header = await new_session(chat, identity=with_mail)
+    assert session["email"] == "ada@example.org"
+    status, body = await chat.post("/api/sessions/current/email", {"email": "mallory@example.org"}, headers=header)
+    assert (status, code_of(body)) == (403, "forbidden"), "a customer must not replace the address that the site signed"
+    same_user, _ = await new_session(chat, identity=jwt.encode(claims, SITE_SECRET))
+    assert same_user["email"] == "ada@example.org"
+
+
+async def test_mail_address_is_shown_to_agents_and_never_to_other_customers(chat: RunningChat) -> None:
+    agent = await chat.agent()
+    await agent.call("subscribe_inbox")
+    other_session, other_header = await new_session(chat)
+    other = await chat.customer(other_session["sessionId"])
+    await other.call("join_conversation", other_session["conversationId"])
+    session, header = await new_session(chat, userName="Ann", email=" ann@example.org ")
+    assert session["email"] == "ann@example.org"
+    path = f"/api/conversations/{session['conversationId']}"
+    await chat.post(f"{path}/messages", {"content": "hello"}, headers=header)
+    conversation = (await agent.expect("conversation_updated"))["conversation"]
+    assert (conversation["customerEmail"], conversation["version"]) == ("ann@example.org", 1)
+    joined = await agent.call("join_conversation", session["conversationId"])
+    assert joined["conversation"]["customerEmail"] == "ann@example.org"
+    status, changed = await chat.post("/api/sessions/current/email", {"email": "ann@example.com"}, headers=header)
+    assert (status, changed["email"]) == (200, "ann@example.com")
+    conversation = (await agent.expect("conversation_updated"))["conversation"]
+    assert (conversation["customerEmail"], conversation["version"]) == ("ann@example.com", 1)
+    _, shown = await chat.get(path, headers=bearer(chat.token()))
+    assert shown["conversation"]["customerEmail"] == "ann@example.com"
+    for refused in (path, f"{path}/messages"):
+        assert (await chat.get(refused, headers=other_header))[0] == 403
+    await other.settle()
+    assert not other.seen("conversation_updated")
+
+
+async def test_text_that_is_no_mail_address_is_refused(chat: RunningChat) -> None:
+    _, header = await new_session(chat)
+    for text in (
+        "ann",
+        "@example.org",
+        "ann@",
+        "a b@example.org",
+        "a@b@c",
+        "<a@example.org>",
+        "a@x.org\x00",
+        "a@" + "x" * 260,
+    ):
+        for url in ("/api/sessions", "/api/sessions/current/email"):
+            status, body = await chat.post(url, {"email": text}, headers=header)
+            assert (status, code_of(body)) == (400, "bad_request"), (url, text)
+    status, body = await chat.post("/api/sessions/current/email", {"email": "a@example.org"})
+    assert (status, code_of(body)) == (401, "unauthorized")
+
 
 async def test_identity_is_refused_without_a_shared_secret(chat: RunningChat) -> None:
     token = jwt.encode({"sub": "1", "exp": time.time() + 600}, SITE_SECRET)
