@@ -96,7 +96,7 @@ class Metrics:
         self.gaps_repaired = self._counter(
             "chatws_delivery_gaps_repaired_total", "Gaps in delivery that were filled from the database."
         )
-        self.reconnects = self._counter("chatws_reconnections_total", "Connections of clients that reconnected.")
+        self.reconnects = self._counter("chatws_reconnects_total", "Connections of clients that reconnected.")
         attempts = self._counter("chatws_webhook_attempts_total", "Requests to the webhook, by outcome.", "outcome")
         self.webhook_attempts = {outcome: attempts.labels(outcome) for outcome in get_args(AttemptOutcome)}
         self.webhook_given_up = self._counter(

@@ -14,9 +14,9 @@ from tests.support.chat import RunningChat, until
 from tests.support.node import NodeRunner
 
 
-async def reconnections(url: str) -> int:
+async def reconnects(url: str) -> int:
     async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as response:
-        found = re.search(r"^chatws_reconnections_total (\S+)$", await response.text(), re.MULTILINE)
+        found = re.search(r"^chatws_reconnects_total (\S+)$", await response.text(), re.MULTILINE)
     assert found is not None
     return int(float(found[1]))
 
@@ -29,10 +29,10 @@ async def test_log_key_metrics_reconnection_rate_and_server_logging(
         client = asyncio.create_task(
             node.run("reconnects.mjs", server.url, other.url, "session-uuid", server.sign_token("agent-1"))
         )
-        while await reconnections(other.url) < 1:
+        while await reconnects(other.url) < 1:
             assert not client.done(), await client
             await asyncio.sleep(0.1)
-        assert await reconnections(server.url) == 2
+        assert await reconnects(server.url) == 2
         log = server.stderr.text
         await asyncio.to_thread(server.restart)
         rows = await client
@@ -42,7 +42,7 @@ async def test_log_key_metrics_reconnection_rate_and_server_logging(
         "another server",
         "after kill -9",
     ]
-    assert await reconnections(server.url) == 2
+    assert await reconnects(server.url) == 2
     user_id, socket_id = rows[0]["userId"], rows[0]["socketId"]
     assert f"info client_connected socketId={socket_id} userId={user_id} role=customer\n" in log
     assert f"info message_sent conversationId=conv-1 senderId={user_id} contentLength=6 seq=1\n" in log
@@ -53,4 +53,4 @@ async def test_reconnection_rate_includes_the_python_client(tmp_path: Path) -> N
         await chat.customer("session-uuid")  # keeps the user online: there is no grace
         faults.cut_connection(client)
         await until(lambda: client.stats().reconnects)
-        assert await reconnections(chat.url) == 1
+        assert await reconnects(chat.url) == 1

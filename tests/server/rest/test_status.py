@@ -116,7 +116,7 @@ async def test_reconnects_and_closed_connections_are_counted(chat: RunningChat) 
     await first.close()
     await chat.customer(session["sessionId"])
     values = await samples(chat)
-    assert values["chatws_reconnections_total"] == 1
+    assert values["chatws_reconnects_total"] == 1
     assert sum(value for name, value in values.items() if name.startswith("chatws_closed_total,")) == 1
 
 
