@@ -21,7 +21,7 @@ from chatws.server.auth.keys import load_keys
 from chatws.server.auth.login_guard import LoginGuard
 from chatws.server.auth.passwords import PasswordChecker
 from chatws.server.auth.site_identity import SiteIdentities
-from chatws.server.bot.dispatcher import BOT, BotDispatcher
+from chatws.server.bot.dispatcher import BotDispatcher
 from chatws.server.bot.notices import BotNotices
 from chatws.server.clock import Clock, SystemClock
 from chatws.server.cluster.publisher import ClusterPublisher
@@ -46,11 +46,12 @@ from chatws.server.requests.pipeline import Pipeline
 from chatws.server.requests.rate_limit import AddressRateLimiter
 from chatws.server.service import WebSocketService
 from chatws.server.services import Services
+from chatws.server.store_opening import open_store
 from chatws.server.tcp import ListenerStats
 from chatws.server.tracing.trace_hub import TraceHub
 from chatws.server.webhooks.factory import make_sender
 from chatws.settings import Settings
-from chatws.store import BadUrl, Store, StoreError
+from chatws.store import BadUrl, Store
 from chatws.store.factory import make_store
 
 SERVICE = web.AppKey("chatws.service", WebSocketService)
@@ -247,7 +248,7 @@ async def _lifetime(_app: web.Application, *, services: Services, bus: Bus) -> A
     async with AsyncExitStack() as stack:
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
-        await _open_database(services.store)
+        await open_store(services.store, services.settings)
         if services.webhooks is not None:
             stack.push_async_callback(services.webhooks.close)
             services.webhooks.start()
@@ -263,11 +264,3 @@ async def _lifetime(_app: web.Application, *, services: Services, bus: Bus) -> A
         await bus.open(ClusterReceiver(services, periodic))
         periodic.start()
         yield
-
-
-async def _open_database(store: Store) -> None:
-    try:
-        await store.open()
-        await store.ensure_user(BOT)
-    except StoreError as problem:
-        raise StartError("the database", str(problem)) from None

@@ -9,6 +9,7 @@ import resource
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from aiohttp import http_parser, web
@@ -121,19 +122,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: int | None) -> int:
+    stop = catch_signals()
+    if lifeline is not None:
+        watch_lifeline(lifeline, stop)
     listener = _listen(settings)
     try:
         tls = _tls_context(settings)
         app = create_app(settings)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
-        await runner.setup()
+        if not await _is_set_up(runner, stop):
+            listener.close()
+            return stop.result()
     except BaseException:
         listener.close()
         raise
     try:
-        stop = catch_signals()
-        if lifeline is not None:
-            watch_lifeline(lifeline, stop)
         engine, limits = app[ENGINE], listener_limits(settings)
         site = LimitedSite(
             runner, listener, limits, count_websockets=lambda: engine.websocket_count, stats=app[LISTENER], tls=tls
@@ -146,6 +149,20 @@ async def _serve(settings: Settings, announce: Callable[[str], None], lifeline: 
     finally:
         await runner.cleanup()
     return code
+
+
+async def _is_set_up(runner: web.AppRunner, stop: asyncio.Future[int]) -> bool:
+    """Open the parts of the server; return False if a signal ended that, as it may while the database is away."""
+    setup = asyncio.create_task(runner.setup())
+    completions: list[asyncio.Future[Any]] = [setup, stop]
+    await asyncio.wait(completions, return_when=asyncio.FIRST_COMPLETED)
+    if not setup.done():
+        setup.cancel()
+        await asyncio.wait({setup})
+    if setup.cancelled():
+        return False
+    setup.result()
+    return True
 
 
 def _listen(settings: Settings) -> socket.socket:

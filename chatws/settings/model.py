@@ -43,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: Annotated[
         str | None, _help("SQLAlchemy URL of the database; SQLite in the data directory by default.")
     ] = None
+    database_wait_s: Annotated[
+        Count, _help("Time for which a start waits for PostgreSQL, seconds; 0 fails after the first attempt.")
+    ] = 60
     redis_url: Annotated[
         str | None, _help("URL of the Redis that connects several servers of one database; none by default.")
     ] = None

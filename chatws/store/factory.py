@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
 
 from chatws.protocol.ids import now_unix_ms
 from chatws.store import sqlite, writer
@@ -53,6 +56,17 @@ def make_store(
         webhook_kinds=webhook_kinds,
     )
     return SqlStore(database, clock_ms, webhook_kinds)
+
+
+def postgres_address(url: str) -> str | None:
+    """Return host and port of a PostgreSQL URL, without credentials; None for SQLite."""
+    if sqlite.is_sqlite(url):
+        return None
+    parsed = make_url(url)
+    # What the URL leaves out, the driver takes from the environment, as libpq does.
+    host = parsed.host or parsed.query.get("host") or os.environ.get("PGHOST", "localhost")
+    port = parsed.port or parsed.query.get("port") or os.environ.get("PGPORT", "5432")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def make_database(

@@ -38,10 +38,11 @@ def test_unreachable_database_is_reported_in_one_line_without_password(tmp_path:
     port = free_port()
     done = run_chatws(
         *("serve", "--port", "0", "--data-dir", str(tmp_path)),
-        *("--database-url", f"postgresql://chat:hush-hush@127.0.0.1:{port}/chat"),
+        *("--database-url", f"postgresql://chat:hush-hush@127.0.0.1:{port}/chat", "--set", "database_wait_s=1"),
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines()[-1] == (
         "chatws: the database: the store is unavailable: no connection to PostgreSQL: Connection refused"
     )
+    assert f"warning waiting_for_database address=127.0.0.1:{port} " in done.stderr
     assert "hush-hush" not in done.stderr

@@ -80,6 +80,11 @@ class ServerProcess:
         Raises:
             AssertionError: it exited or did not listen in time; the message contains its output.
         """
+        self.begin()
+        self.wait_listening()
+
+    def begin(self) -> None:
+        """Start the server and return at once."""
         assert self._child is None, "the server is running"
         pipes = [os.pipe(), os.pipe()]
         self._stdout, self._stderr = (OutputLines(os.fdopen(end, encoding="utf-8")) for end, _ in pipes)
@@ -88,11 +93,14 @@ class ServerProcess:
         finally:
             for _, end in pipes:
                 os.close(end)
+
+    def wait_listening(self) -> None:
+        """Wait until the server listens; errors as in ``start``."""
         try:
-            match = self._stdout.wait_for(r"listening on https?://[^ ]+:(\d+)", START_TIMEOUT_S)
+            match = self.stdout.wait_for(r"listening on https?://[^ ]+:(\d+)", START_TIMEOUT_S)
         except (EOFError, TimeoutError) as error:
             self.kill()
-            raise AssertionError(f"chatws serve: {error}\n{self._stdout.text}\n{self._stderr.text}") from error
+            raise AssertionError(f"chatws serve: {error}\n{self.stdout.text}\n{self.stderr.text}") from error
         self.port = int(match[1])
 
     def kill(self) -> None:

@@ -23,7 +23,7 @@ def main() -> int:
             lifeline=sys.stdin.fileno(),
         )
     except StartError as error:
-        _report(StartFailed(error.what, error.why, error.advice))
+        _report(StartFailed(error.what, error.why, error.advice, error.code))
         return EXIT_FAILED
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from chatws.exit_codes import ExitCode
 from chatws.server.errors import StartError
 from chatws.settings import Settings
 
@@ -29,9 +30,10 @@ class StartFailed(msgspec.Struct, frozen=True, tag="failed"):
     what: str
     why: str
     advice: str = ""
+    code: ExitCode = ExitCode.FAILED
 
     def to_error(self) -> StartError:
-        return StartError(self.what, self.why, self.advice)
+        return StartError(self.what, self.why, self.advice, code=self.code)
 
 
 _assignment_decoder = msgspec.json.Decoder(WorkerAssignment, dec_hook=lambda _kind, text: Path(text))

@@ -122,7 +122,7 @@ def _prepare(settings: Settings) -> CreatedFiles:
 def _explain(problem: StartError, settings: Settings) -> CommandError:
     cause = problem.__context__
     if not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
-        return CommandError(problem.what, problem.why, problem.advice)
+        return CommandError(problem.what, problem.why, problem.advice, code=problem.code)
     from chatws.port_owner import find_listeners
 
     listeners = find_listeners(settings.port)
