@@ -1,0 +1,90 @@
+"""Reader of ``.chatlog`` files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from chatws_loadtest.chatlog.errors import BrokenLine, ChatlogUnreadable, NewerVersion
+from chatws_loadtest.chatlog.records import VERSION, ChatlogHeader, Record
+
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+"""Longest line that is read: a file without line feeds must not fill the memory."""
+
+_decode_header = msgspec.json.Decoder(ChatlogHeader).decode
+_decode_record = msgspec.json.Decoder(Record).decode
+
+
+class _AnyHeader(msgspec.Struct, frozen=True, tag_field="type", tag="header"):
+    """Header of any version."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chatlog:
+    """Recording in memory."""
+
+    header: ChatlogHeader
+    records: list[Record]
+    is_cut: bool = False
+    """The last line is incomplete: the recording tool was killed."""
+
+    @property
+    def duration_s(self) -> float:
+        """Time of the last record."""
+        return self.records[-1].t if self.records else 0.0
+
+
+def read_chatlog(path: Path) -> Chatlog:
+    """Read a whole recording; an incomplete last line is left out.
+
+    Raises:
+        ChatlogUnreadable: the file cannot be opened, or is no recording.
+        NewerVersion: this release does not know its version.
+        BrokenLine: a line is no record.
+    """
+    lines = _read_lines(path)
+    header = _read_header(path, next(lines, b""))
+    records: list[Record] = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            records.append(_decode_record(line))
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            if not line.endswith(b"\n"):
+                return Chatlog(header, records, is_cut=True)
+            raise BrokenLine(path, number, _describe(problem)) from problem
+    # The lines of several processes may be out of order by the time of one system call.
+    records.sort(key=lambda record: record.t)
+    return Chatlog(header, records)
+
+
+def _read_header(path: Path, line: bytes) -> ChatlogHeader:
+    try:
+        version = msgspec.json.decode(line, type=_AnyHeader).version
+        if version > VERSION:
+            raise NewerVersion(path, version, VERSION)
+        return _decode_header(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise ChatlogUnreadable(path, f"no recording of chatws: line 1: {_describe(problem)}") from problem
+
+
+def _read_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            number = 1
+            while line := file.readline(MAX_LINE_BYTES):
+                if len(line) == MAX_LINE_BYTES:
+                    raise BrokenLine(path, number, f"longer than {MAX_LINE_BYTES // 1024 // 1024} MiB")
+                yield line
+                number += 1
+    except OSError as problem:
+        raise ChatlogUnreadable(path, problem.strerror or str(problem)) from problem
+
+
+def _describe(problem: Exception) -> str:
+    return "not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else str(problem)
