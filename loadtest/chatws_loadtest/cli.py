@@ -11,6 +11,7 @@ import typer
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import refuse_other_server
+from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
 from chatws_loadtest.ci.ci_files import TEMPLATES, CiFileExists, CiSystem, write_ci_files
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
@@ -120,6 +121,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     tolerance: Annotated[
         float, typer.Option(metavar="PERCENT", min=0, help="Percent by which a value may get worse.")
     ] = 25.0,
+    chatlog: ChatlogFile = None,
     repeat: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Number of runs of each scenario.")] = 1,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the users' random choices.")] = 1,
     init_ci: Annotated[
@@ -127,6 +129,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         typer.Option(help="Write files for a CI system into this folder, and end: github or gitlab.", metavar="SYSTEM"),
     ] = None,
     *,
+    with_content: WithContent = False,
     force: Annotated[bool, typer.Option("--force", help="With --init-ci: overwrite files.")] = False,
     allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -163,7 +166,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
     scenarios = find_scenarios(scenario, target or [], transport)
     if report is not None:
         create_folder(report)
-    for file in (summary, openmetrics):
+    for file in (summary, openmetrics, chatlog):
         if file is not None:
             require_writable(file)
     options = RunOptions(
@@ -181,6 +184,7 @@ def loadtest(  # noqa: PLR0917  these are options, never positional
         mapping=find_mapping(mapping),
         mapping_name="" if mapping is None else mapping.name,
         profile=load,
+        chatlog=read_chatlog_option(chatlog, with_content=with_content),
     )
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)

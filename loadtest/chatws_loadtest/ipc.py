@@ -54,6 +54,19 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """Members of a room that send messages; None: all."""
 
 
+class ChatlogPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Recording of one load process."""
+
+    file: str
+    url: str
+    """Address for the header; the plan's own may be that of a proxy."""
+    start_s: float
+    """Time of ``t`` = 0, on ``time.perf_counter``."""
+    index: int
+    """Number of the process, from 0: each process numbers its connections, rooms and users differently."""
+    with_content: bool = False
+
+
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """First line of a load process's input: its users and the server."""
 
@@ -78,6 +91,8 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     csv_prefix: str | None = None
     mapping: ServerMapping = GUIDE_MAPPING
+    chatlog: ChatlogPart | None = None
+    """Recording of the users' traffic; None: there is none."""
 
     @property
     def users(self) -> int:

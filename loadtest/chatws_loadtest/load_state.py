@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import gevent.event
 
 from chatws.client.mapping import GUIDE_MAPPING, CompiledMapping
+from chatws_loadtest.chatlog.pseudonyms import Pseudonyms
+from chatws_loadtest.chatlog.recorder import ChatlogRecorder
+from chatws_loadtest.chatlog.writer import ChatlogWriter
 from chatws_loadtest.checkers.presence_checker import PresenceChecker
 from chatws_loadtest.checkers.read_checker import ReadChecker
 from chatws_loadtest.checkers.typing_checker import TypingChecker
@@ -45,6 +49,8 @@ class SharedState:
         )
         # None: the guide's events, with or without the additions.
         self.mapping = None if plan.mapping == GUIDE_MAPPING else CompiledMapping(plan.mapping)
+        self.recorder = _open_recorder(plan)
+        """Recording of the traffic; None: it is not recorded."""
         self.rooms: list[RoomState] = []
         self.user_ids: set[str] = set()
         """Users that have connected so far."""
@@ -152,3 +158,13 @@ class RoomState:
             "presence": self.presence.finish(at_s, [user_id for user_id, _ in self.identities]),
             "read": self.reads.finish(at_s),
         }
+
+
+def _open_recorder(plan: WorkerPlan) -> ChatlogRecorder | None:
+    part = plan.chatlog
+    if part is None:
+        return None
+    path = Path(part.file)
+    writer = ChatlogWriter(path, "loadtest", part.url, with_content=part.with_content, start_s=part.start_s)
+    names = Pseudonyms(with_ids=part.with_content, first=part.index, step=plan.processes)
+    return ChatlogRecorder(writer, names, first=part.index, step=plan.processes)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chatws.client.mapping import ConnectRequest, OutgoingEvent, ServerMapping
+    from chatws_loadtest.chatlog.recorder import ChatlogRecorder, ConnectionRecording
 
 Fields = dict[str, object]
 REPLY_TIMEOUT_S: Final = 3.0
@@ -57,7 +58,12 @@ class RawClient:
     `NotMapped` for a command or event that the server does not offer. Without one, payloads are passed on unchanged.
     """
 
-    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        socket: aiohttp.ClientWebSocketResponse,
+        recording: ConnectionRecording | None = None,
+    ) -> None:
         self.events: list[tuple[str, object]] = []
         """Events that were received and not yet taken by `expect`: name and payload."""
         self.identity: Fields = {}
@@ -68,6 +74,7 @@ class RawClient:
         self.ended = asyncio.Event()
         self.socket = socket
         self._http = http
+        self._recording = recording
         self._arrived = asyncio.Condition()
         self._acks: dict[int, asyncio.Future[list[object]]] = {}
         # None: the server uses the guide's names.
@@ -83,9 +90,15 @@ class RawClient:
 
     @classmethod
     async def open(
-        cls, url: str, tls: ssl.SSLContext, auth: Fields | None = None, *, mapping: ServerMapping = GUIDE_MAPPING
+        cls,
+        url: str,
+        tls: ssl.SSLContext,
+        auth: Fields | None = None,
+        *,
+        mapping: ServerMapping = GUIDE_MAPPING,
+        recorder: ChatlogRecorder | None = None,
     ) -> Self:
-        """Open the transport, CONNECT, and present the credentials where the mapping says.
+        """Open the transport, CONNECT, and present the credentials where the mapping says; ``recorder`` records it.
 
         Raises:
             ConnectErrorReceived: the transport or the namespace was refused.
@@ -104,7 +117,7 @@ class RawClient:
         except asyncio.CancelledError:
             await http.close()
             raise
-        client = cls(http, socket)
+        client = cls(http, socket, None if recorder is None else recorder.open_connection())
         if mapping != GUIDE_MAPPING:
             client._translator, client._namespace = translator, request.namespace
         try:
@@ -118,7 +131,13 @@ class RawClient:
 
     @classmethod
     async def authenticated(
-        cls, url: str, tls: ssl.SSLContext, auth: Fields, *, mapping: ServerMapping = GUIDE_MAPPING
+        cls,
+        url: str,
+        tls: ssl.SSLContext,
+        auth: Fields,
+        *,
+        mapping: ServerMapping = GUIDE_MAPPING,
+        recorder: ChatlogRecorder | None = None,
     ) -> Self:
         """Open a connection whose credentials are accepted.
 
@@ -126,7 +145,7 @@ class RawClient:
             ConnectErrorReceived: the credentials were refused.
         """
         try:
-            client = await cls.open(url, tls, auth, mapping=mapping)
+            client = await cls.open(url, tls, auth, mapping=mapping, recorder=recorder)
         except PacketMissing as problem:
             raise ConnectErrorReceived(str(problem)) from problem
         try:
@@ -146,6 +165,8 @@ class RawClient:
 
     async def send(self, packet: bytes) -> None:
         """Send a text frame unchanged; a closed connection is ignored."""
+        if self._recording is not None:
+            self._recording.packet_sent(packet.decode())
         with suppress(ConnectionError, aiohttp.ClientError):
             await self.socket.send_str(packet.decode())
 
@@ -206,6 +227,8 @@ class RawClient:
 
     async def close(self) -> None:
         """Close the connection, also if the task is cancelled meanwhile."""
+        if self._recording is not None:
+            self._recording.closed("client", reason="closed")
         try:
             await self.socket.close()
             await asyncio.gather(self._reader, return_exceptions=True)
@@ -287,12 +310,16 @@ class RawClient:
         try:
             async for message in self.socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
+                    if self._recording is not None:
+                        self._recording.packet_received(message.data, self._namespace)
                     with suppress(WireError, msgspec.DecodeError):
                         await self._take(message.data)
         finally:
             self._refusal = self._refusal or ("" if self._connected.is_set() else "the connection was closed")
             self._connected.set()
             self.ended.set()
+            if self._recording is not None:
+                self._recording.closed("server", self.socket.close_code)
 
     async def _take(self, text: str) -> None:
         if text.startswith(EnginePacketType.OPEN):

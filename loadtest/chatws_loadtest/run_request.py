@@ -13,6 +13,7 @@ from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.thresholds import Threshold
 
 if TYPE_CHECKING:
+    from chatws_loadtest.chatlog.option import ChatlogOption
     from chatws_loadtest.scenario_file.load_profile import LoadProfile
 
 
@@ -39,6 +40,8 @@ class RunOptions:
     """Name of the mapping file; empty: `mapping` is the guide's."""
     profile: LoadProfile | None = None
     """Habits of the users; None: those of the scenario."""
+    chatlog: ChatlogOption | None = None
+    """Recording of the users' traffic; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 from typing import Self
 
+from chatws_loadtest.chatlog.merge import merge_chatlogs
+from chatws_loadtest.chatlog.option import ChatlogOption
+from chatws_loadtest.chatlog.records import MarkRecord
 from chatws_loadtest.credentials import Credentials, make_rooms, open_http, shorten_tokens
 from chatws_loadtest.history_check import count_unstored
-from chatws_loadtest.ipc import RoomAssignment, StartStage, UseShortLivedTokens, WorkerPlan, Workload
+from chatws_loadtest.ipc import ChatlogPart, RoomAssignment, StartStage, UseShortLivedTokens, WorkerPlan, Workload
 from chatws_loadtest.mapping_limits import compared_fields
 from chatws_loadtest.run_request import RunOptions
 from chatws_loadtest.stats_collector import StatsCollector
@@ -33,6 +38,8 @@ class LoadSpec:
     """Users that connect before the first message."""
     workload: Workload
     options: RunOptions
+    chatlog: ChatlogOption | None = None
+    """Recording of this run of the scenario."""
 
 
 class ScenarioLoad:
@@ -42,6 +49,8 @@ class ScenarioLoad:
         self._spec = spec
         self._rooms = rooms
         self._tag = f"lt{secrets.token_hex(4)}"
+        # Times of a recording count from here.
+        self._created_s = time.perf_counter()
         self.pool = WorkerPool([self._plan(index) for index in self._indices], stats)
 
     @classmethod
@@ -90,6 +99,23 @@ class ScenarioLoad:
         ]
         return sum(await asyncio.gather(*counts))
 
+    def save_chatlog(self, marks: Sequence[tuple[float, str]]) -> None:
+        """Merge the recordings of the load processes, which have ended; ``marks`` are times and texts.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        option = self._spec.chatlog
+        if option is not None:
+            merge_chatlogs(
+                [self._chatlog_part(option, index) for index in self._indices],
+                option.file,
+                "loadtest",
+                self._spec.url,
+                start_s=self._created_s,
+                marks=[MarkRecord(t=round(at_s - self._created_s, 6), text=text) for at_s, text in marks],
+            )
+
     @property
     def _indices(self) -> range:
         return range(self._spec.options.processes)
@@ -108,6 +134,10 @@ class ScenarioLoad:
 
     def _tag_of(self, index: int) -> str:
         return f"{self._tag}p{index}"
+
+    @staticmethod
+    def _chatlog_part(option: ChatlogOption, index: int) -> Path:
+        return option.file.with_name(f".{option.file.name}.{index}")
 
     def _plan(self, index: int) -> WorkerPlan:
         spec, options = self._spec, self._spec.options
@@ -128,4 +158,13 @@ class ScenarioLoad:
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
             mapping=options.mapping,
             compared=compared_fields(options.mapping),
+            chatlog=None
+            if spec.chatlog is None
+            else ChatlogPart(
+                file=str(self._chatlog_part(spec.chatlog, index)),
+                url=spec.url,
+                start_s=self._created_s,
+                index=index,
+                with_content=spec.chatlog.with_content,
+            ),
         )

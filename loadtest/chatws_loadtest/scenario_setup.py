@@ -81,8 +81,10 @@ async def set_up(
         proxy = FaultProxy(urlsplit(access.url).hostname or "", find_port(access.url), seed=options.seed)
         await stack.enter_async_context(proxy)
     timeline.phase = "preparing users"
+    name = scenario.name if number == 1 else f"{scenario.name}-{number}"
+    is_only_run = len(request.scenarios) == request.repeat == 1
     spec = LoadSpec(
-        name=scenario.name if number == 1 else f"{scenario.name}-{number}",
+        name=name,
         url=access.url,
         via=None if proxy is None else (HOST, proxy.port),
         credentials=access.credentials,
@@ -90,9 +92,12 @@ async def set_up(
         start_users=start_users,
         workload=msgspec.structs.replace(scenario.workload, rate=options.rate),
         options=options,
+        chatlog=options.chatlog if options.chatlog is None or is_only_run else options.chatlog.of_run(name),
     )
     load = await ScenarioLoad.prepare(spec, stats)
     timeline.phase = CONNECTING
+    # Called after the load processes have ended, also after an error.
+    stack.callback(lambda: load.save_chatlog([(stats.start_s + mark.at, mark.what) for mark in timeline.marks]))
     stack.push_async_callback(load.pool.stop)
     await load.pool.start()
     monitor = ServerMonitor(access.url, access.process, stats)

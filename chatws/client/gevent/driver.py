@@ -192,7 +192,7 @@ class GeventDriver(SessionDriver):
         if outgoing is not None:
             if outgoing.requests_ack:
                 self._names[SIGN_IN_ID] = SIGN_IN
-            self._connection.send(outgoing.name, outgoing.args, SIGN_IN_ID if outgoing.requests_ack else None)
+            self._send(outgoing.name, outgoing.args, SIGN_IN_ID if outgoing.requests_ack else None)
         user = self.legacy.accept_connect(raw_json)
         if user is not None:
             self._open(user, now_s())
@@ -304,17 +304,22 @@ class GeventDriver(SessionDriver):
             self._record_send(command_id, payload)
         self._names[command_id] = name
         if self.legacy is None:
-            self._connection.send(name, (payload,), command_id)
+            self._send(name, (payload,), command_id)
             return
         prepared = self.legacy.prepare(command_id, name, payload)
         if isinstance(payload, SendMessage) and self.legacy.is_repeat(payload):
             self._observer.on_repeat(payload)
         outgoing = prepared.outgoing
         if outgoing is not None:
-            self._connection.send(outgoing.name, outgoing.args, command_id if outgoing.requests_ack else None)
+            self._send(outgoing.name, outgoing.args, command_id if outgoing.requests_ack else None)
         if prepared.reply is not None:
             # Deferred: the session is processing an input, and must not receive another one before it returns.
             self._loop.run_callback(self._take_reply, command_id, name, prepared.reply, now_s())
+
+    def _send(self, name: str, args: Sequence[object], ack_id: int | None) -> None:
+        """Send an event on the current connection, if there is one."""
+        if self._connection is not None:
+            self._connection.send(name, args, ack_id)
 
     def _record_send(self, command_id: int, message: SendMessage) -> None:
         """Report a message that is sent again while its ack is still expected on the same connection."""

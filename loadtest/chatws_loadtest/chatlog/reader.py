@@ -40,27 +40,48 @@ class Chatlog:
         return self.records[-1].t if self.records else 0.0
 
 
+class RecordStream:
+    """Records of a file in the order of its lines, for recordings that are larger than the memory."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a recording and read its header.
+
+        Raises:
+            ChatlogUnreadable: the file cannot be opened, or is no recording.
+            NewerVersion: this release does not know its version.
+        """
+        self.is_cut = False
+        """Set at the end if the last line is incomplete."""
+        self._path = path
+        self._lines = _read_lines(path)
+        self.header = _read_header(path, next(self._lines, b""))
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records; an incomplete last line is left out.
+
+        Raises:
+            BrokenLine: a line is no record.
+        """
+        for number, line in enumerate(self._lines, start=2):
+            try:
+                yield _decode_record(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+                if line.endswith(b"\n"):
+                    raise BrokenLine(self._path, number, _describe(problem)) from problem
+                self.is_cut = True
+
+
 def read_chatlog(path: Path) -> Chatlog:
     """Read a whole recording; an incomplete last line is left out.
 
     Raises:
-        ChatlogUnreadable: the file cannot be opened, or is no recording.
-        NewerVersion: this release does not know its version.
-        BrokenLine: a line is no record.
+        ChatlogError: the file cannot be opened, is no recording, is of a newer version, or has a broken line.
     """
-    lines = _read_lines(path)
-    header = _read_header(path, next(lines, b""))
-    records: list[Record] = []
-    for number, line in enumerate(lines, start=2):
-        try:
-            records.append(_decode_record(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-            if not line.endswith(b"\n"):
-                return Chatlog(header, records, is_cut=True)
-            raise BrokenLine(path, number, _describe(problem)) from problem
-    # The lines of several processes may be out of order by the time of one system call.
+    stream = RecordStream(path)
+    records = list(stream)
+    # A line that waited for a lock or another process may follow one that is later by milliseconds.
     records.sort(key=lambda record: record.t)
-    return Chatlog(header, records)
+    return Chatlog(stream.header, records, is_cut=stream.is_cut)
 
 
 def _read_header(path: Path, line: bytes) -> ChatlogHeader:

@@ -17,6 +17,7 @@ from chatws_loadtest.raw_client import Fields, RawClient
 if TYPE_CHECKING:
     import ssl
 
+    from chatws_loadtest.chatlog.recorder import ChatlogRecorder
     from chatws_loadtest.ipc import RoomAssignment
 
 
@@ -28,6 +29,8 @@ class CheckTarget:
     rooms: list[RoomAssignment]
     tls: ssl.SSLContext
     mapping: ServerMapping = GUIDE_MAPPING
+    recorder: ChatlogRecorder | None = None
+    """Recording of the connections; None: there is none."""
 
 
 class CheckContext:
@@ -39,6 +42,7 @@ class CheckContext:
         self.http = http
         self.mapping = target.mapping
         self._tls = target.tls
+        self._recorder = target.recorder
         self._clients: list[RawClient] = []
 
     @classmethod
@@ -106,7 +110,9 @@ class CheckContext:
 
     async def connect(self, auth: Fields | None = None) -> RawClient:
         """Connect without waiting for ``authenticated``."""
-        return self._track(await RawClient.open(self.url, self._tls, auth, mapping=self.mapping))
+        return self._track(
+            await RawClient.open(self.url, self._tls, auth, mapping=self.mapping, recorder=self._recorder)
+        )
 
     async def customer(self, number: int = 0) -> RawClient:
         """Connect a customer."""
@@ -153,7 +159,9 @@ class CheckContext:
             return response.status, await response.json() if is_json else await response.text()
 
     async def _authenticate(self, auth: Fields) -> RawClient:
-        return self._track(await RawClient.authenticated(self.url, self._tls, auth, mapping=self.mapping))
+        return self._track(
+            await RawClient.authenticated(self.url, self._tls, auth, mapping=self.mapping, recorder=self._recorder)
+        )
 
     def _track(self, client: RawClient) -> RawClient:
         self._clients.append(client)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from chatws.client.mapping import ServerMapping, mapping_schema
+from chatws.client.mapping import mapping_schema
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import find_mismatch
+from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
 from chatws_loadtest.check.check_context import CheckTarget
 from chatws_loadtest.check.check_output import print_check, put_out_checks
 from chatws_loadtest.check.registry import Check, CheckResult
@@ -20,6 +24,7 @@ from chatws_loadtest.check.runner import all_checks, run_checks
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms, tls_context
 from chatws_loadtest.errors import CommandExit
+from chatws_loadtest.ipc import RoomAssignment
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 
 app = make_app()
@@ -49,7 +54,9 @@ def check(  # noqa: PLR0917  these are options, never positional
     ca_file: CaFile = None,
     mapping: MappingFile = None,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
+    chatlog: ChatlogFile = None,
     *,
+    with_content: WithContent = False,
     allow_remote: AllowRemote = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     mapping_schema: Annotated[  # noqa: ARG001 - its callback ends the command
@@ -69,13 +76,16 @@ def check(  # noqa: PLR0917  these are options, never positional
     if not checks:
         raise CommandExit(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
     described = find_mapping(mapping)
+    recording = read_chatlog_option(chatlog, with_content=with_content)
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
         probe(url, ca_file)
         mismatch = asyncio.run(find_mismatch(url, ca_file, credentials, described))
         if mismatch is not None:
             print(mismatch, file=sys.stderr, flush=True)
-        results = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, described, checks, quiet=as_json))
+        with nullcontext() if recording is None else closing(recording.open_recorder("check", url)) as recorder:
+            target = partial(CheckTarget, tls=tls_context(url, ca_file), mapping=described, recorder=recorder)
+            results = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, target, checks, quiet=as_json))
     except CredentialsMissing as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     raise typer.Exit(put_out_checks("check", url, results, junit, as_json=as_json))
@@ -85,7 +95,7 @@ async def _run(
     url: str,
     ca_file: Path | None,
     credentials: Credentials,
-    mapping: ServerMapping,
+    make_target: Callable[[str, list[RoomAssignment]], CheckTarget],
     checks: list[Check],
     *,
     quiet: bool,
@@ -93,5 +103,4 @@ async def _run(
     rooms = await make_rooms(url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
-    target = CheckTarget(url, rooms, tls_context(url, ca_file), mapping)
-    return await run_checks(target, checks, (lambda _: None) if quiet else print_check)
+    return await run_checks(make_target(url, rooms), checks, (lambda _: None) if quiet else print_check)

@@ -61,14 +61,23 @@ def main() -> int:
         gevent.spawn(_send_stats, pool)
         runner.start_shape()
         gevent.spawn(_report_readiness, pool, start_users)
-        for line in lines:
-            command = ipc.decode_command(line)
-            if isinstance(command, ipc.Finish):
-                _finish(pool, command.drain_s)
-                break
-            _execute(pool, shape, command)
+        try:
+            _follow(lines, pool, shape)
+        finally:
+            if pool.shared.recorder is not None:
+                pool.shared.recorder.close()
     # Exiting without Locust's `quit`, which searches every source file for the name of its caller.
     return 0
+
+
+def _follow(lines: Iterator[bytes], pool: UserPool, shape: StageShape) -> None:
+    """Execute commands until the last one, or the end of the input."""
+    for line in lines:
+        command = ipc.decode_command(line)
+        if isinstance(command, ipc.Finish):
+            _finish(pool, command.drain_s)
+            break
+        _execute(pool, shape, command)
 
 
 @contextmanager
@@ -139,6 +148,8 @@ def _send_stats(pool: UserPool) -> None:
     while True:
         gevent.sleep(STATS_INTERVAL_S)
         _send(collect_stats(pool))
+        if pool.shared.recorder is not None:
+            pool.shared.recorder.writer.flush()
 
 
 def _read_lines() -> Iterator[bytes]:

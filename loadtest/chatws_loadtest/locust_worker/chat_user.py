@@ -23,6 +23,7 @@ from chatws_loadtest.checkers.indicator_receiver import IndicatorReceiver
 from chatws_loadtest.checkers.message_receiver import MessageReceiver
 from chatws_loadtest.checkers.outage_timer import OutageTimer
 from chatws_loadtest.load_state import now_s
+from chatws_loadtest.locust_worker.recorded_driver import RecordedDriver
 from chatws_loadtest.locust_worker.user_credentials import UserCredentials
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class ChatUser:
         self._credentials = UserCredentials(auth)
         # Set between an ack of an unknown form and the outcome of its message.
         self._has_unclear_ack = False
-        self._driver = GeventDriver(
+        driver_type = GeventDriver if shared.recorder is None else partial(RecordedDriver, shared.recorder)
+        self._driver = driver_type(
             endpoint,
             self._credentials.current,
             self,

@@ -8,6 +8,7 @@ from itertools import islice
 
 from chatws.server.auth import tokens
 from chatws.settings import Settings
+from chatws_loadtest.chatlog.recorder import ChatlogRecorder
 from chatws_loadtest.credentials import TOKEN_LIFE_S, Credentials, CredentialsMissing, start_sessions, tls_context
 from chatws_loadtest.raw_client import ConnectErrorReceived, Fields
 from chatws_loadtest.scenario_file.actions import check_ack
@@ -27,7 +28,12 @@ async def assemble(script: Script, url: str, credentials: Credentials, options: 
         CredentialsMissing: there are too few credentials.
         PersonNotConnected: a person could not connect or join.
     """
-    cast = await _assign(script, url, credentials, options)
+    recorder = None if options.chatlog is None else options.chatlog.open_recorder("run", url)
+    try:
+        cast = await _assign(script, url, credentials, options, recorder)
+    except BaseException:
+        _close(recorder)
+        raise
     try:
         for person in cast:
             if script.starts_connected(person.name):
@@ -38,14 +44,22 @@ async def assemble(script: Script, url: str, credentials: Credentials, options: 
     finally:
         for person in cast:
             await person.client.disconnect()
+        _close(recorder)
 
 
-async def _assign(script: Script, url: str, credentials: Credentials, options: PlayOptions) -> Cast:
+def _close(recorder: ChatlogRecorder | None) -> None:
+    if recorder is not None:
+        recorder.close()
+
+
+async def _assign(
+    script: Script, url: str, credentials: Credentials, options: PlayOptions, recorder: ChatlogRecorder | None
+) -> Cast:
     names = script.customers
     customers = list(credentials.sessions[: len(names)]) or await start_sessions(url, len(names), options.ca_file)
     if len(customers) < len(names):
         raise CredentialsMissing(f"there are {len(customers)} sessions, {len(names)} are needed, one for each customer")
-    server = ServerAddress(url, tls_context(url, options.ca_file), options.mapping)
+    server = ServerAddress(url, tls_context(url, options.ca_file), options.mapping, recorder)
     assigned: dict[str, tuple[Fields, str]] = {}
     for name, customer in zip(names, customers, strict=True):
         assigned[name] = ({"sessionId": customer.session_id}, customer.conversation_id)

@@ -13,6 +13,7 @@ import typer
 
 from chatws.exit_codes import ExitCode
 from chatws_loadtest.chat_probe import refuse_other_server
+from chatws_loadtest.chatlog.option import ChatlogFile, WithContent, read_chatlog_option
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import CredentialsMissing
 from chatws_loadtest.errors import CommandExit
@@ -47,7 +48,9 @@ def run(  # noqa: PLR0917  these are options, never positional
     ca_file: CaFile = None,
     mapping: MappingFile = None,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
+    chatlog: ChatlogFile = None,
     *,
+    with_content: WithContent = False,
     check: Annotated[bool, typer.Option("--check", help="Validate the file, and run nothing.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
     allow_remote: AllowRemote = False,
@@ -77,6 +80,7 @@ def run(  # noqa: PLR0917  these are options, never positional
             credentials=find_credentials(jwt_secret_file, tokens, sessions),
             ca_file=ca_file,
             mapping=find_mapping(mapping),
+            chatlog=read_chatlog_option(chatlog, with_content=with_content),
             on_step=(lambda _: None) if as_json else printer.print_step,
         )
         report, code = _play(file, options)

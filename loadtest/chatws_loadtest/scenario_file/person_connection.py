@@ -46,6 +46,8 @@ class PersonConnection(RawClient):
     async def abort(self) -> None:
         """Close the transport without a WebSocket close frame, as a lost network does."""
         self.thaw()
+        if self._recording is not None:
+            self._recording.closed("client", reason="cut")
         await self._http.close()
 
     async def request_until_end(self, name: str, *args: object) -> Fields | None:

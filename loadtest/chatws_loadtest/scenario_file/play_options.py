@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
+from chatws_loadtest.chatlog.option import ChatlogOption
 from chatws_loadtest.credentials import Credentials
 from chatws_loadtest.scenario_file.play_report import StepResult
 
@@ -27,4 +28,6 @@ class PlayOptions:
     """Certificates to trust instead of the system's."""
     mapping: ServerMapping = GUIDE_MAPPING
     """Names and payloads of the server's events; the bundled server has the guide's."""
+    chatlog: ChatlogOption | None = None
+    """Recording of the people's traffic; None: there is none."""
     on_step: Callable[[StepResult], None] = _ignore

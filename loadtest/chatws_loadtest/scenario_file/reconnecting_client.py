@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatws.client.mapping import GUIDE_MAPPING, AckShapeError, NotMapped, ServerMapping
+from chatws_loadtest.chatlog.recorder import ChatlogRecorder
 from chatws_loadtest.raw_client import REPLY_TIMEOUT_S, ConnectErrorReceived, Fields, PacketMissing
 from chatws_loadtest.scenario_file.errors import StepFailed, StepNotJudgeable
 from chatws_loadtest.scenario_file.event_log import EventLog, now_s
@@ -31,6 +32,8 @@ class ServerAddress:
     url: str
     tls: ssl.SSLContext
     mapping: ServerMapping = GUIDE_MAPPING
+    recorder: ChatlogRecorder | None = None
+    """Recording of the connections; None: there is none."""
 
 
 class ReconnectingClient:
@@ -182,7 +185,7 @@ class ReconnectingClient:
         server = self._server
         try:
             connection = await PersonConnection.authenticated(
-                server.url, server.tls, self._auth, mapping=server.mapping
+                server.url, server.tls, self._auth, mapping=server.mapping, recorder=server.recorder
             )
         except AckShapeError as problem:
             raise ConnectErrorReceived(str(problem)) from problem
