@@ -87,6 +87,9 @@ class FastConnection(BenchmarkConnection):
 async def open_fast_connection(port: int, credentials: dict[str, str], counters: DeliveryCounters) -> FastConnection:
     """Open a connection and return once the server has sent ``authenticated``.
 
+    It asks for no connection state recovery, as the clients of chatws do, and the other servers offer none;
+    ``make bench-integrations`` measures its cost.
+
     Raises:
         ConnectionFailed: the server refused the credentials or ended the connection.
         OSError: no server listens on the port.
@@ -94,7 +97,7 @@ async def open_fast_connection(port: int, credentials: dict[str, str], counters:
     """
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(
-        lambda: FastConnection(credentials, f"{HOST}:{port}", counters), HOST, port
+        lambda: FastConnection({**credentials, "recovery": "off"}, f"{HOST}:{port}", counters), HOST, port
     )
     async with asyncio.timeout(OPEN_TIMEOUT_S):
         await connection.opened
