@@ -264,7 +264,7 @@ def test_typing_messages_and_read_marks_are_exchanged_by_two_terminals(
     ada.press("s\t")
     ada.wait_for("> /resolve")
     ada.press("\x15my reply\r")
-    grace.wait_for("Agent: my reply(.|\n)*Agent has claimed the conversation")
+    grace.wait_for("Agent: my reply(.|\n)*Agent has joined the conversation")
     assert "VIP" not in grace.text
     ada.press("/quit\r")
     assert ada.wait() == 0

@@ -61,7 +61,7 @@ def test_a_support_case_is_handled_by_keys_alone(server: ServerProcess, tmux: Tm
     grace.wait_for(r"ada \(agent\): Let me look")
     ada.wait_for("✓✓ you: Let me look")
     # The first reply has claimed it.
-    grace.wait_for("ada has claimed the conversation(.|\n)*claimed by ada")
+    grace.wait_for("ada has joined the conversation(.|\n)*claimed by ada")
     ada.wait_for("you have claimed the conversation")
     start_agent(bob, server, tmp_path, "bob")
     bob.wait_for("Grace, claimed by ada")

@@ -16,6 +16,7 @@ import { texts } from "../ui/texts.js";
 import { applyAppearance } from "./appearance.js";
 import { FrameChannel } from "./frame-messaging.js";
 import { openSession, storeReadSeq } from "./session.js";
+import { StatusNotices } from "./status-notices.js";
 import { WidgetWebSocketHandler } from "./websocket-handler.js";
 
 /** One request instead of the five of polling and its upgrade; after a failed attempt, polling comes first. */
@@ -103,7 +104,11 @@ function subscribe({ userId }) {
   chat.on("reloaded", (_id, messages, hasOlder) => thread.reset(messages, hasOlder, chat.pending));
   const handoffButton = find("#handoff", HTMLButtonElement);
   handoffButton.addEventListener("click", () => void ws.handoff());
-  chat.on("conversation", (conversation) => (handoffButton.hidden = conversation.status !== "bot"));
+  const notices = new StatusNotices(find(".messages", HTMLOListElement, root));
+  chat.on("conversation", (conversation) => {
+    handoffButton.hidden = conversation.status !== "bot";
+    notices.update(conversation);
+  });
   chat.on("typing", (indicator) => thread.setTyping(indicator));
   chat.on("read", (mark) => thread.applyReadMark(mark));
   chat.on("presence", (presence) => presence.userId !== userId && showAgents(presence));

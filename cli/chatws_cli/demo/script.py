@@ -56,7 +56,7 @@ async def _chat(customer: Participant, agent: Participant, typing_s: float) -> N
     await customer.wait_for_line("✓ read by")
     await agent.type("Let me look.", typing_s)
     await customer.wait_for_line("Let me look.")
-    await customer.wait_for_line("has claimed the conversation")
+    await customer.wait_for_line("has joined the conversation")
     await agent.wait_for_line("✓ read by")
 
 

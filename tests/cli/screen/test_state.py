@@ -173,6 +173,16 @@ def test_status_and_presence_of_members_are_shown_and_old_versions_are_ignored()
     ]
 
 
+def test_customer_is_informed_of_claim_and_resolve() -> None:
+    screen = screen_of(GRACE, conversation())
+    screen.apply(ConversationUpdated(conversation=conversation(status="assigned", version=2, assignee=ADA)), 0.0)
+    screen.apply(ConversationUpdated(conversation=conversation(status="resolved", version=3)), 0.0)
+    assert shown(screen) == [
+        "-- Ada has joined the conversation",
+        "-- the conversation was resolved; write to reopen it",
+    ]
+
+
 def test_reload_replaces_stored_messages_and_keeps_pending_ones() -> None:
     screen = screen_of(ADA, conversation())
     screen.apply(received(7, "of the old database"), 0.0)

@@ -53,7 +53,7 @@ async def test_typing_is_shown_until_the_message_arrives(grace: TuiDriver, ada: 
 
 async def test_claim_is_shown_on_both_sides(grace: TuiDriver, ada: TuiDriver) -> None:
     await ada.press("f2")
-    await grace.wait_for("Ada has claimed the conversation")
+    await grace.wait_for("Ada has joined the conversation")
     await ada.wait_for("you have claimed the conversation")
 
 
@@ -61,7 +61,7 @@ async def test_message_reopens_a_resolved_conversation(grace: TuiDriver, ada: Tu
     await ada.press("f2")
     await ada.wait_for("you have claimed the conversation")
     await ada.press("f4")
-    await grace.wait_for("the conversation is resolved")
+    await grace.wait_for("the conversation was resolved; write to reopen it")
     await grace.write("One more thing")
     await ada.wait_for("One more thing")
     await ada.wait_for("queued")
