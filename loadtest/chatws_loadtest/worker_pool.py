@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from chatws_loadtest.stats_collector import StatsCollector
 
 T = TypeVar("T")
+LOAD_PROCESS: Sequence[str] = (sys.executable, "-m", "chatws_loadtest.locust_worker")
+"""Command that starts a load process."""
+
 MAX_LINE_BYTES: Final = 512 * 1024 * 1024
 """The final report of a long run lists every stored message in one line."""
 
@@ -74,7 +77,7 @@ class WorkerPool:
         """Start the processes, which begin to connect at once."""
         for index, plan in enumerate(self._plans):
             child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "chatws_loadtest.locust_worker"),
+                *LOAD_PROCESS,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

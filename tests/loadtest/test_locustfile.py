@@ -8,13 +8,23 @@ import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.loadtest.locust_process import LocustProcess
 from tests.loadtest.starvation import children_of
 from tests.support.ports import free_port
 from tests.support.server import ServerProcess
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOCUST = Path(sys.executable).with_name("locust")
+SPEC = find_spec("chatws_loadtest")
+assert SPEC is not None
+assert SPEC.origin is not None
+LOCUSTFILE = Path(SPEC.origin).parent / "locust_worker" / "locustfile.py"
 PASS, USAGE, INVALID = 0, 2, 98
 
 
@@ -25,7 +35,14 @@ async def test_packaged_locustfile_runs_with_master_and_workers(
     port = free_port()
     master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
     options = (*master, "-u", "7", "-r", "7", "--message-rate", "3", "--jwt-secret-file", key)
-    ledger = await locust(0, "--headless", "--host", shared_server.url, *options)
+    child = await asyncio.create_subprocess_exec(
+        *map(str, (LOCUST, "-f", LOCUSTFILE, "--headless", "--host", shared_server.url, *options)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert child.stdout is not None
+    ledger, output = await read_ledger(child.stdout, child.terminate)
+    assert await child.wait() == PASS, output
     assert ledger["sent"] == ledger["acked"] == ledger["delivered"]
     assert ledger["acked"] >= ledger["shown by Locust"] > 0
     assert ledger["unanswered"] == ledger["lost"] == ledger["gaps"] == 0
@@ -35,18 +52,17 @@ async def test_locust_is_invalid_without_the_ledger_of_a_worker(shared_server: S
     key, port = shared_server.data_dir / "secret", free_port()
     master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
     options = (*master, "-u", "4", "-r", "4", "--jwt-secret-file", key)
-    child = await start_locust("--headless", "--host", shared_server.url, *options)
-    assert child.stdout is not None
     output = b""
-    async for line in child.stdout:
-        output += line
-        if re.match(rb"chat +ack +[1-9]", line) and b"killed" not in output:
-            workers = children_of(child.pid)
-            assert workers
-            os.kill(workers[0], signal.SIGKILL)
-            child.terminate()
-            output += b"killed a worker\n"
-    assert await child.wait() == INVALID, output.decode()
+    async with start_locust("--headless", "--host", shared_server.url, *options) as child:
+        async for line in child.stdout:
+            output += line
+            if re.match(rb"chat +ack +[1-9]", line) and b"killed" not in output:
+                workers = children_of(child.pid)
+                assert workers
+                os.kill(workers[0], signal.SIGKILL)
+                child.terminate()
+                output += b"killed a worker\n"
+        assert await child.wait() == INVALID, output.decode()
     assert b"1 of 2 workers sent no ledger" in output
 
 
@@ -77,16 +93,15 @@ def show(environment, **_):
 events.quitting.add_listener(show)
 """)
     options = ("-u", "2", "-r", "2", "--jwt-secret-file", shared_server.data_dir / "secret")
-    child = await start_locust("--headless", "--host", shared_server.url, *options, file=file)
-    assert child.stdout is not None
     output, has_acks = b"", False
-    async for line in child.stdout:
-        output += line
-        if re.match(rb"chat +ack +[1-9]", line) and not has_acks:
-            has_acks = True
-            child.terminate()
-    assert b"left: {}" in output, output.decode()
-    assert await child.wait() == PASS
+    async with start_locust("--headless", "--host", shared_server.url, *options, file=file) as child:
+        async for line in child.stdout:
+            output += line
+            if re.match(rb"chat +ack +[1-9]", line) and not has_acks:
+                has_acks = True
+                child.terminate()
+        assert b"left: {}" in output, output.decode()
+        assert await child.wait() == PASS
 
 
 async def test_locust_is_invalid_without_any_message(shared_server: ServerProcess) -> None:
@@ -113,12 +128,11 @@ async def test_locust_refuses_an_invalid_option(
     monkeypatch.chdir(tmp_path)
     stages = "load: {stages: [{users: 4, for: 1s}]}"
     (tmp_path / "stages.yaml").write_text(f"people: {{ben: customer}}\nsteps: [ben: {{send: Hi}}]\n{stages}\n")
-    child = await start_locust("--headless", "--host", "http://127.0.0.1:9", "-t", "1m", option, value)
-    assert child.stdout is not None
-    output = (await child.stdout.read()).decode()
-    assert problem in output
-    assert "Traceback" not in output
-    assert await child.wait() == USAGE
+    async with start_locust("--headless", "--host", "http://127.0.0.1:9", "-t", "1m", option, value) as child:
+        output = (await child.stdout.read()).decode()
+        assert problem in output
+        assert "Traceback" not in output
+        assert await child.wait() == USAGE
 
 
 @pytest.mark.extended
@@ -129,45 +143,42 @@ async def test_locust_searches_for_the_capacity_with_its_workers(tmp_path: Path)
         master = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
         load = ("--scenario", "capacity", "-u", "24", "-r", "20", "--message-rate", "4", "--step-seconds", "1")
         options = ("--headless", "--host", server.url, "--jwt-secret-file", server.data_dir / "secret", *master, *load)
-        child = await start_locust(*options, "--target", "message.p95<5s", "--exit-code-on-error", "0")
-        assert child.stdout is not None
-        output = (await child.stdout.read()).decode()
+        async with start_locust(*options, "--target", "message.p95<5s", "--exit-code-on-error", "0") as child:
+            output = (await child.stdout.read()).decode()
+            code = await child.wait()
     finally:
         await asyncio.to_thread(server.stop)
     # Two workers with three users each: one of them has a user without a connection.
     assert "capacity: 5 connections; the server kept no more: the server answered HTTP/1.1 503" in output, output
-    assert await child.wait() == PASS, output
+    assert code == PASS, output
 
 
-async def start_locust(*options: object, file: Path | None = None) -> asyncio.subprocess.Process:
-    """Start the ``locust`` command, by default on the packaged file."""
-    spec = find_spec("chatws_loadtest")
-    assert spec is not None
-    assert spec.origin is not None
-    file = file or Path(spec.origin).parent / "locust_worker" / "locustfile.py"
-    return await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("locust")), "-f", str(file), *map(str, options)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+def start_locust(*options: object, file: Path = LOCUSTFILE) -> LocustProcess:
+    """Start Locust with an open standard output, in a process that begins with its modules imported."""
+    return LocustProcess(("-f", str(file), *map(str, options)))
 
 
 async def locust(expected: int, *options: object) -> dict[str, int]:
-    """Run the ``locust`` command on the packaged file until messages were acked, and return the ledger that it prints.
+    """Run Locust on the packaged file until messages were acked, and return the ledger that it prints.
 
     The result includes Locust's own count of acks; it is empty if the command ends before any message was sent.
     """
-    child = await start_locust(*options)
-    assert child.stdout is not None
+    async with start_locust(*options) as child:
+        ledger, output = await read_ledger(child.stdout, child.terminate)
+        assert await child.wait() == expected, output
+    return ledger
+
+
+async def read_ledger(stdout: asyncio.StreamReader, terminate: Callable[[], None]) -> tuple[dict[str, int], str]:
+    """Read the output to its end, terminate Locust once messages were acked, and return the ledger and the output."""
     ledger: dict[str, int] = {}
     output = b""
-    async for line in child.stdout:
+    async for line in stdout:
         output += line
         if shown := re.match(rb"chat +ack +([1-9]\d*)", line):
             if "shown by Locust" not in ledger:
-                child.terminate()
+                terminate()
             ledger["shown by Locust"] = int(shown[1])
         if b"ledger: " in line:
             ledger |= json.loads(line.partition(b"ledger: ")[2])
-    assert await child.wait() == expected, output.decode()
-    return ledger
+    return ledger, output.decode()

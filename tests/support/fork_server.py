@@ -1,22 +1,26 @@
 """Program that forks a process for each ``chatws`` command, with the modules of the commands already imported.
 
 Started by `tests.support.preloaded` with the descriptor of a socket. Each message on it is a `ForkRequest` with four
-descriptors: the command's standard streams, and a socket for its process id and, at its end, its exit code.
+descriptors: the command's standard streams, and a socket for its process id and, at its end, its exit code. Requests
+for Locust and for load processes go on to `tests.support.locust_fork_server`, which the first of them starts.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import signal
 import socket
+import subprocess
 import sys
-import threading
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
+from select import POLLIN, poll
 from typing import Final
 
 import msgspec
+
+from chatws_loadtest import worker_pool
+from tests.support.fork_requests import DESCRIPTORS, MAX_REQUEST_BYTES, ForkRequest, fork_program, prepare_to_fork
 
 CHATWS: Final = ("chatws_cli.main", "run")
 PROGRAMS: Final = {
@@ -27,6 +31,7 @@ PROGRAMS: Final = {
 }
 """Command → module and function of its program; that of the others is `CHATWS`, which executes these four."""
 
+LOCUST: Final = "locust"
 IMPORTED_LATER: Final = (
     "alembic.command",
     "chatws.server.workers.supervisor",
@@ -37,67 +42,47 @@ IMPORTED_LATER: Final = (
 )
 """Modules that the programs import while they run."""
 
-MAX_REQUEST_BYTES: Final = 1024 * 1024
-DESCRIPTORS: Final = 4
-
-
-class ForkRequest(msgspec.Struct, frozen=True):
-    """Request to run ``chatws`` in a folder and an environment; ``argv`` begins with its path."""
-
-    argv: list[str]
-    env: dict[str, str]
-    folder: str
+LOAD_PROCESS: Final = Path(__file__).with_name("load_process.py")
 
 
 def main() -> None:
     """Import the programs, and serve requests until the socket is closed."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    _import_programs()
+    locust_requests = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    locust_requests.bind("")  # the kernel chooses a name; it begins with a null byte
+    address = locust_requests.getsockname()
+    worker_pool.LOAD_PROCESS = (sys.executable, "-I", "-S", str(LOAD_PROCESS), address[1:].decode())
+    prepare_to_fork()
+    requests = poll()
+    for source in (control, locust_requests):
+        requests.register(source, POLLIN)
+    while True:
+        for readable, _ in requests.poll():
+            if readable == locust_requests.fileno():
+                requests.unregister(readable)
+                _start_locust_fork_server(locust_requests)
+                continue
+            message, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, DESCRIPTORS)
+            if not message:
+                return
+            if msgspec.json.decode(message, type=ForkRequest).argv[0] == LOCUST:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                    sender.connect(address)
+                    socket.send_fds(sender, [message], descriptors)
+            elif fork_program(message, descriptors, _run):
+                return
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+
+def _import_programs() -> None:
     for module in IMPORTED_LATER:
         import_module(module)
     for command in ("serve", "token", "customer", *PROGRAMS):
         # This imports the modules of the options, too.
         with suppress(SystemExit):
             _run(["chatws", command, "--help"])
-    assert threading.active_count() == 1, "a forked process would lack the other threads"
-    gc.collect()
-    gc.freeze()
-    # Under nohup it is ignored, and the commands would keep it ignored.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # The kernel reaps the forked processes that wait for the commands.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST_BYTES, DESCRIPTORS)
-        if not message:
-            return
-        if os.fork() == 0:
-            control.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _fork_command(msgspec.json.decode(message, type=ForkRequest), descriptors)
-            return
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _fork_command(request: ForkRequest, descriptors: list[int]) -> None:
-    """Run the command in a process, and wait for its end in this one, which exits without returning."""
-    *streams, report = descriptors
-    pid = os.fork()
-    if pid == 0:
-        os.close(report)
-        for number, descriptor in enumerate(streams):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        os.chdir(request.folder)
-        os.environ.clear()
-        os.environ.update(request.env)
-        _run(request.argv)
-        return
-    for descriptor in streams:
-        os.close(descriptor)
-    os.write(report, str(pid).encode())
-    _, status = os.waitpid(pid, 0)
-    os.write(report, str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
 
 
 def _run(argv: list[str]) -> None:
@@ -105,6 +90,17 @@ def _run(argv: list[str]) -> None:
     module, function = PROGRAMS.get(argv[1], CHATWS)
     sys.argv = argv[1:] if argv[1] in PROGRAMS else argv
     getattr(import_module(module), function)()
+
+
+def _start_locust_fork_server(requests: socket.socket) -> None:
+    """Start the other fork server, which ends when this process closes its standard input."""
+    number = requests.fileno()
+    subprocess.Popen(
+        [sys.executable, "-m", "tests.support.locust_fork_server", str(number)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[number],
+    )
 
 
 if __name__ == "__main__":

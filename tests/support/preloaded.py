@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tests.support.fork_server import ForkRequest
+from tests.support.fork_requests import ForkRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,11 +33,17 @@ class PreloadedProcess:
     """
 
     def __init__(
-        self, arguments: Sequence[str], streams: Sequence[int], env: Mapping[str, str], folder: Path | None = None
+        self,
+        arguments: Sequence[str],
+        streams: Sequence[int],
+        env: Mapping[str, str],
+        folder: Path | None = None,
+        *,
+        program: str = str(CHATWS),
     ) -> None:
-        """Start ``chatws`` with the descriptors of its three standard streams."""
+        """Start ``chatws``, or ``locust``, with the descriptors of its three standard streams."""
         self.returncode: int | None = None
-        request = ForkRequest([str(CHATWS), *arguments], dict(env), str(folder or Path.cwd()))
+        request = ForkRequest([program, *arguments], dict(env), str(folder or Path.cwd()))
         self._report, report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with report:
             socket.send_fds(_fork_server(), [msgspec.json.encode(request)], [*streams, report.fileno()])
@@ -63,7 +69,9 @@ class PreloadedProcess:
         with suppress(subprocess.TimeoutExpired):
             self.wait(0)
         if self.returncode is None:
-            os.kill(self.pid, number)
+            # It may have been reaped without its exit code being reported yet.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
