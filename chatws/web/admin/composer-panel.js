@@ -73,12 +73,6 @@ export class ComposerPanel {
     this.#panel.insertBefore(replies.menu, tools);
   }
 
-  /** Put a note that could not be stored back into the field. @param {string} text */
-  restoreNote(text) {
-    this.#drafts.set(`note:${this.#conversationId}`, text);
-    this.choose("note");
-  }
-
   /**
    * @param {Mode} mode
    * @param {boolean} isChosen

@@ -1,9 +1,9 @@
 /** View of the open conversation: header, messages, notes and input. */
 
-/** @import {Conversation, Note, NoteAck, NoteList, Presence, Refused} from "../core/protocol.js" */
+/** @import {Conversation, Note, NoteList, Presence, Refused} from "../core/protocol.js" */
+/** @import {SendResult} from "../core/chat-client.js" */
 /** @import {Drafts} from "./drafts.js" */
 
-import { newId } from "../core/ids.js";
 import { find, make } from "../ui/dom.js";
 import { initialsOf } from "../ui/format.js";
 import { MessageThread } from "../ui/message-thread.js";
@@ -11,6 +11,7 @@ import { showPresence } from "../ui/status.js";
 import { Actions } from "./actions.js";
 import { ComposerPanel } from "./composer-panel.js";
 import { CustomerPanel } from "./customer-panel.js";
+import { NoteSender } from "./note-sender.js";
 import { Notes } from "./notes.js";
 import adminWebSocket from "./src/services/websocket-client.js";
 
@@ -40,6 +41,7 @@ export class ConversationView {
   #drafts;
   #callbacks;
   #actions;
+  #noteSender;
   #name = make("h2", { dir: "auto" });
   #presence = make("span", { class: "presence" });
   #holder = make("span", { class: "holder", dir: "auto" });
@@ -59,6 +61,10 @@ export class ConversationView {
     this.#actions = new Actions(userId, {
       onChange: (conversation) => this.update(conversation),
       showWarning: callbacks.showWarning,
+    });
+    this.#noteSender = new NoteSender(userId, {
+      onStored: (note) => this.isOpen(note) && this.#notes?.add([note]),
+      onRefused: (conversationId, content, noteId, problem) => this.#onNoteRefused(conversationId, content, noteId, problem),
     });
     adminWebSocket.onMessageReceived((message) => this.isOpen(message) && this.#thread?.add(message), { includeOwn: true });
     adminWebSocket.onTypingIndicator((indicator) => this.isOpen(indicator) && this.#thread?.setTyping(indicator));
@@ -155,16 +161,20 @@ export class ConversationView {
       empty: "No messages yet.",
       me: () => this.#userId,
       older: (beforeSeq) => adminWebSocket.history(conversationId, { beforeSeq, limit: OLDER_PAGE_SIZE }),
-      send: (text) => this.#send(conversationId, text),
+      send: (text, clientMessageId) => this.#send(conversationId, text, clientMessageId),
       read: (seq) => {
         adminWebSocket.markRead(conversationId, seq);
         this.#callbacks.onRead(conversationId, seq);
       },
     });
     this.#notes = new Notes(find(".messages", HTMLOListElement, this.#root));
+    this.#notes.showUnsent(this.#noteSender.pending(conversationId));
     const composer = new ComposerPanel(this.#root, conversation, this.#drafts, {
       onReply: (text) => this.#send(conversationId, text),
-      onNote: (text) => void this.#addNote(conversationId, text, composer),
+      onNote: (text) => {
+        this.#noteSender.send(conversationId, text);
+        this.#notes?.showUnsent(this.#noteSender.pending(conversationId));
+      },
       onTyping: (isTyping) => {
         if (isTyping) adminWebSocket.sendTypingStart(conversationId);
         else adminWebSocket.sendTypingStop(conversationId);
@@ -178,25 +188,30 @@ export class ConversationView {
   /**
    * @param {string} conversationId
    * @param {string} content
+   * @param {string} [clientMessageId] that of a message that may be stored already
    */
-  #send(conversationId, content) {
+  #send(conversationId, content, clientMessageId) {
     const thread = this.#thread;
-    const clientMessageId = adminWebSocket.sendMessage(conversationId, content, (result) => thread?.settle(result));
-    thread?.queue({ conversationId, content, clientMessageId });
+    const settle = (/** @type {SendResult} */ result) => thread?.settle(result);
+    const id = adminWebSocket.sendMessage(conversationId, content, settle, clientMessageId);
+    thread?.queue({ conversationId, content, clientMessageId: id });
     if (adminWebSocket.chat.state !== "connected") thread?.setOffline(true);
   }
 
   /**
+   * Put a refused note back into the field, or into the draft of its conversation.
    * @param {string} conversationId
    * @param {string} content
-   * @param {ComposerPanel} composer
+   * @param {string} noteId
+   * @param {string} problem
    */
-  async #addNote(conversationId, content, composer) {
-    /** @type {NoteAck | Refused | null} */
-    const reply = await adminWebSocket.chat.call("add_note", { conversationId, content, noteId: newId() });
-    if (reply?.success) return this.isOpen({ conversationId }) && this.#notes?.add([reply.note]);
-    composer.restoreNote(content);
-    this.#callbacks.showWarning(`The note was not stored: ${reply?.error.message ?? "no connection."}`);
+  #onNoteRefused(conversationId, content, noteId, problem) {
+    this.#drafts.restore(`note:${conversationId}`, content);
+    if (this.isOpen({ conversationId })) {
+      this.#notes?.remove(noteId);
+      this.#composer?.choose("note");
+    }
+    this.#callbacks.showWarning(`A note was not stored: ${problem}`);
   }
 
   /** @param {string} conversationId */

@@ -20,6 +20,16 @@ export class Drafts {
   }
 
   /**
+   * Put a text that could not be sent back, before a draft that was written meanwhile.
+   * @param {string} name
+   * @param {string} text
+   */
+  restore(name, text) {
+    const draft = this.get(name);
+    this.set(name, draft ? `${text}\n${draft}` : text);
+  }
+
+  /**
    * @param {string} name
    * @param {string} text empty to remove the draft
    */

@@ -1,5 +1,6 @@
 /** Notes of agents, shown between the messages of a thread where they were written. */
 
+/** @import {PendingMessage} from "../core/chat-client.js" */
 /** @import {Note} from "../core/protocol.js" */
 
 import { make } from "../ui/dom.js";
@@ -11,6 +12,8 @@ const END_PX = 80;
 export class Notes {
   /** Elements by note, oldest note first. @type {Map<string, {afterSeq: number, element: HTMLLIElement}>} */
   #notes = new Map();
+  /** Elements of notes that are not stored yet, at the end of the list. @type {Map<string, HTMLLIElement>} */
+  #unsent = new Map();
   #list;
 
   /** @param {HTMLOListElement} list the messages of a thread */
@@ -24,6 +27,7 @@ export class Notes {
   add(notes) {
     for (const { noteId, afterSeq, author, content, timestamp } of notes) {
       if (this.#notes.has(noteId)) continue;
+      this.remove(noteId);
       const time = make("time", { datetime: timestamp }, shortTimeOf(timestamp));
       const heading = make("p", { class: "note-author" }, "Note by ", make("bdi", {}, author.userName), " · ", time);
       const element = make("li", { class: "note" }, heading, make("p", { class: "note-text", dir: "auto" }, content));
@@ -32,12 +36,30 @@ export class Notes {
     this.#place();
   }
 
+  /** Show notes that are not stored yet; those shown already stay. @param {PendingMessage[]} entries */
+  showUnsent(entries) {
+    for (const { clientMessageId: noteId, content } of entries) {
+      if (this.#unsent.has(noteId) || this.#notes.has(noteId)) continue;
+      const heading = make("p", { class: "note-author" }, "Your note · not stored yet…");
+      const text = make("p", { class: "note-text", dir: "auto" }, content);
+      this.#unsent.set(noteId, make("li", { class: "note is-unsent" }, heading, text));
+    }
+    this.#place();
+  }
+
+  /** Remove a note that is not stored. @param {string} noteId */
+  remove(noteId) {
+    this.#unsent.get(noteId)?.remove();
+    this.#unsent.delete(noteId);
+  }
+
   #place() {
     const scroll = this.#list.parentElement;
     const wasAtEnd = scroll && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
     for (const { afterSeq, element } of this.#notes.values()) {
       if (!element.isConnected) this.#insert(afterSeq, element);
     }
+    for (const element of this.#unsent.values()) if (!element.isConnected) this.#list.append(element);
     if (wasAtEnd) scroll.scrollTop = scroll.scrollHeight;
   }
 

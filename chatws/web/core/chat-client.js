@@ -174,11 +174,12 @@ export class ChatClient {
    * @param {string} conversationId
    * @param {string} content
    * @param {((result: SendResult) => void) | null} [done] called once, with the acknowledgement or the final refusal
+   * @param {string} [id] that of a refused message that is sent again, as it may be stored; by default a new one
    * @returns {string} the message's clientMessageId
    * @throws {import("./outbox.js").OutboxFull}
    */
-  send(conversationId, content, done = null) {
-    const clientMessageId = this.#sender.enqueue(conversationId, content, done);
+  send(conversationId, content, done = null, id) {
+    const clientMessageId = this.#sender.enqueue(conversationId, content, done, id);
     this.#typingThrottle.stop(conversationId);
     this.#sendDue();
     this.#fallback.sendNow();

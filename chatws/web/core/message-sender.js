@@ -38,11 +38,11 @@ export class MessageSender {
    * @param {string} conversationId
    * @param {string} content
    * @param {((result: SendResult) => void) | null} done
-   * @returns {string} the message's clientMessageId
+   * @param {string} [clientMessageId]
+   * @returns {string} the clientMessageId
    * @throws {import("./outbox.js").OutboxFull}
    */
-  enqueue(conversationId, content, done) {
-    const clientMessageId = newId();
+  enqueue(conversationId, content, done, clientMessageId = newId()) {
     this.outbox.add({ conversationId, content, clientMessageId, attempts: 0, done, restored: false });
     this.#addOwnId(clientMessageId);
     this.counters.sent += 1;

@@ -52,7 +52,7 @@ export class ParticipantPanel {
       empty: "No messages yet. Write on either side.",
       me: () => chat.identity?.userId,
       older: (beforeSeq) => chat.history(conversationId, { beforeSeq, limit: OLDER_PAGE_SIZE }),
-      send: (text) => chat.send(conversationId, text),
+      send: (text, clientMessageId) => chat.send(conversationId, text, null, clientMessageId),
       read: (seq) => chat.markRead(conversationId, seq),
     });
     new Composer(panel, {

@@ -22,7 +22,8 @@ const GROUP_MS = 5 * 60_000;
  * @property {string} empty text shown without messages
  * @property {() => string | undefined} me user id of the reader
  * @property {(beforeSeq: number) => Promise<HistoryAck | Refused>} older
- * @property {(content: string) => void} send
+ * @property {(content: string, clientMessageId: string) => void} send called to send a refused message again, under the
+ *   same id, as it may be stored
  * @property {(seq: number) => void} read called when all messages up to `seq` were visible
  */
 
@@ -133,7 +134,7 @@ export class MessageThread {
   }
 
   /**
-   * Show why a message was finally refused, with a button that sends it as a new message.
+   * Show why a message was finally refused, with a button that sends it again.
    * @param {HTMLElement} item
    * @param {{clientMessageId: string, error: Refused["error"]}} result
    */
@@ -144,7 +145,7 @@ export class MessageThread {
     retry.addEventListener("click", () => {
       item.remove();
       this.#pending.delete(clientMessageId);
-      this.#options.send(item.querySelector(".message-text")?.textContent ?? "");
+      this.#options.send(item.querySelector(".message-text")?.textContent ?? "", clientMessageId);
     });
     item.querySelector(".message-meta")?.append(retry);
   }

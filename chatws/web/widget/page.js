@@ -68,10 +68,13 @@ function markRead(seq) {
   storeReadSeq(seq);
 }
 
-/** @param {string} text */
-function send(text) {
+/**
+ * @param {string} text
+ * @param {string} [clientMessageId] that of a refused message that is sent again
+ */
+function send(text, clientMessageId) {
   frame.reportUse();
-  if (session) return void ws.sendMessage(text);
+  if (session) return void ws.sendMessage(text, undefined, clientMessageId);
   early.push(text);
   thread.queue({ conversationId: "", content: text, clientMessageId: newId() });
 }
@@ -129,7 +132,7 @@ async function start() {
   // Join at the position of the last loaded message, so that no message is missed in between.
   const position = page || opened.isNew ? (messages.at(-1)?.seq ?? 0) : undefined;
   const joined = ws.joinConversation(opened.conversationId, position);
-  early.splice(0).forEach(send);
+  for (const text of early.splice(0)) send(text);
   thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
   await joined;
 }
@@ -154,7 +157,7 @@ const ws = new WidgetWebSocketHandler({ debug: options.has("debug"), socketOptio
 const thread = createThread(ws);
 const composer = new Composer(root, {
   label: texts.yourMessage,
-  onSend: send,
+  onSend: (text) => send(text),
   onTyping: (isTyping) => session && (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
   draft: draftIn(tabStorage(), "chatws.draft"),
 });

@@ -88,11 +88,12 @@ export class WidgetWebSocketHandler {
    * Send a message to the joined conversation; `ack` is called once, when it is stored or finally refused.
    * @param {string} text
    * @param {(ack: SendResult) => void} [ack]
+   * @param {string} [clientMessageId] that of a refused message that is sent again, as it may be stored
    * @returns {string} the message's clientMessageId
    */
-  sendMessage(text, ack) {
+  sendMessage(text, ack, clientMessageId) {
     if (!this.#conversationId) throw new Error("call joinConversation() first");
-    return this.chat.send(this.#conversationId, text, ack);
+    return this.chat.send(this.#conversationId, text, ack, clientMessageId);
   }
 
   sendTypingStart() {

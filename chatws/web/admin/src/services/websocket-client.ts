@@ -94,9 +94,17 @@ export class AdminWebSocket {
     this.chat.leave(conversationId);
   }
 
-  /** Send a message and return its clientMessageId; `ack` is called once, when it is stored or finally refused. */
-  sendMessage(conversationId: string, content: string, ack?: (result: SendResult) => void): string {
-    return this.chat.send(conversationId, content, ack);
+  /**
+   * Send a message and return its clientMessageId; `ack` is called once, when it is stored or finally refused. A refused
+   * message that is sent again keeps its id: it may be stored.
+   */
+  sendMessage(
+    conversationId: string,
+    content: string,
+    ack?: (result: SendResult) => void,
+    clientMessageId?: string,
+  ): string {
+    return this.chat.send(conversationId, content, ack, clientMessageId);
   }
 
   sendTypingStart(conversationId: string): void {
