@@ -134,6 +134,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_timeout_ms: Annotated[int, Meta(ge=1, le=60_000), _help("Time limit for one request to webhook_url.")] = (
         10_000
     )
+    webhook_takeover_ms: Annotated[
+        int,
+        Meta(ge=1_000),
+        _help("Time besides webhook_timeout_ms until another server sends the events of a killed one."),
+    ] = 20_000
     webhook_max_age_s: Annotated[
         int, Meta(ge=1), _help("Age at which an event that could not be sent is deleted, seconds.")
     ] = 259_200

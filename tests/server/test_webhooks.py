@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ from tests.conftest import StartServer
 from tests.server.conftest import StartChat
 from tests.support.chat import RunningChat, until
 from tests.support.peer import Peer
+from tests.support.postgres import PostgresServer
 from tests.support.server import ServerProcess, SessionBody
-from tests.support.webhooks import WebhookReceiver, sequences
+from tests.support.webhooks import ReceivedWebhook, WebhookReceiver, sequences
 
 ROOMS = [f"room-{number}" for number in range(4)]
 
@@ -247,6 +250,38 @@ async def test_server_killed_between_storing_and_sending_loses_nothing(
     assert all(event.is_signed_with(secret) for event in receiver.accepted)
 
 
+async def test_second_server_goes_on_with_the_events_of_one_killed_with_kill_9(
+    start_server: StartServer, receiver: WebhookReceiver, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Needs 10 s, nearly all of them idle: the claims of the killed server last 8 s."""
+    url = await asyncio.to_thread(postgres.new_database)
+    values = [f"webhook_url={receiver.url}", "webhook_takeover_ms=4000", "webhook_timeout_ms=4000"]
+    options = ["--database-url", url, *(word for value in values for word in ("--set", value))]
+    first, second = [await asyncio.to_thread(start_server, *options, data_dir=tmp_path / "shared") for _ in range(2)]
+    sessions = [await asyncio.to_thread(first.new_session) for _ in range(4)]
+    async with aiohttp.ClientSession() as http:
+        for session in sessions * 2:
+            await post(http, first, session)
+        await receiver.wait_for(8)
+        os.kill(second.pid, signal.SIGSTOP)  # so that the first server claims all that follows
+        receiver.may_answer.clear()
+        for session in sessions * 3:
+            await post(http, first, session)
+        await receiver.wait_for_requests(len(sessions))
+        await asyncio.to_thread(first.kill)
+        os.kill(second.pid, signal.SIGCONT)
+        receiver.may_answer.set()
+        for session in sessions:
+            await post(http, second, session)
+    expected = {session["conversationId"]: [1, 2, 3, 4, 5, 6] for session in sessions}
+    await until(lambda: sequences(unique(receiver.accepted)) == expected)
+    # Only an event that was accepted, but not yet deleted, may arrive twice, and before any later one.
+    arrived = sequences(receiver.accepted)
+    assert {room: sorted(numbers) for room, numbers in arrived.items()} == arrived
+    secret = (tmp_path / "shared" / SECRET_FILE).read_text().strip()
+    assert all(event.is_signed_with(secret) for event in receiver.accepted)
+
+
 async def test_two_servers_of_one_database_send_each_event_once(
     start_chat: StartChat, receiver: WebhookReceiver, database_url: str, tmp_path: Path
 ) -> None:
@@ -313,6 +348,11 @@ def attempts(chat: RunningChat, outcome: str) -> float:
     """Return the number of requests with this outcome, from the server's metrics."""
     labels = {"outcome": outcome}
     return chat.parts.metrics.registry.get_sample_value("chatws_webhook_attempts_total", labels) or 0
+
+
+def unique(events: list[ReceivedWebhook]) -> list[ReceivedWebhook]:
+    """Return each event once, as a receiver that knows their ids handles them."""
+    return list({event.event_id: event for event in reversed(events)}.values())[::-1]
 
 
 async def post(http: aiohttp.ClientSession, server: ServerProcess, session: SessionBody) -> None:

@@ -35,5 +35,5 @@ def make_sender(settings: Settings, outbox: WebhookOutbox, *, clock: Clock, metr
         )
     timeout_s = settings.webhook_timeout_ms / 1000
     endpoint = WebhookEndpoint(settings.webhook_url, load_signer(settings), timeout_s=timeout_s, refused=refused)
-    options = SenderOptions(timeout_s, settings.webhook_max_age_s)
+    options = SenderOptions(timeout_s, settings.webhook_max_age_s, settings.webhook_takeover_ms / 1000)
     return WebhookSender(outbox, endpoint, options, clock=clock, metrics=metrics)

@@ -30,12 +30,6 @@ POLL_S = 1.0
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 300.0
 
-RUN_S = 10.0
-"""Time after a claim in which its requests may begin."""
-
-LEASE_MARGIN_S = 10.0
-"""Time between the end of the last request and the end of the claim; the servers' clocks must differ by less."""
-
 EXPIRY_PERIOD_S = 60.0
 MEASURE_PERIOD_S = 5.0
 
@@ -44,10 +38,15 @@ CLOSE_S = 2.0
 
 
 class SenderOptions(NamedTuple):
-    """Time limit of a request, and age at which an event is given up."""
+    """Time limit of a request, age at which an event is given up, and time until another server takes over.
+
+    The requests of a claim may begin within the first half of ``takeover_s``. Its second half lies between the end of
+    the last request and the end of the claim; the servers' clocks must differ by less.
+    """
 
     timeout_s: float
     max_age_s: float
+    takeover_s: float
 
 
 class WebhookSender:
@@ -68,7 +67,7 @@ class WebhookSender:
         self._outbox = outbox
         self._endpoint = endpoint
         self._options = options
-        self._lease_ms = round((RUN_S + options.timeout_s + LEASE_MARGIN_S) * 1000)
+        self._lease_ms = round((options.takeover_s + options.timeout_s) * 1000)
         self._clock = clock
         self._metrics = metrics
         self._logger = RateLimitedLogger(_log, clock.monotonic)
@@ -134,7 +133,7 @@ class WebhookSender:
         claimed_at = self._clock.monotonic()
         claimed = await self._outbox.claim(free, self._lease_ms)
         for run in claimed.runs:
-            work = functools.partial(self._send_run, run, claimed_at + RUN_S)
+            work = functools.partial(self._send_run, run, claimed_at + self._options.takeover_s / 2)
             task = asyncio.create_task(self._try(work))
             self._runs[task] = run[0].key.conversation_id
             task.add_done_callback(self._end_run)
