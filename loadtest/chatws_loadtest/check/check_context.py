@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
     from chatws_loadtest.chatlog.recorder import ChatlogRecorder
+    from chatws_loadtest.check.webhook_receiver import CheckReceiver
     from chatws_loadtest.ipc import RoomAssignment
 
 
@@ -31,6 +32,8 @@ class CheckTarget:
     mapping: ServerMapping = GUIDE_MAPPING
     recorder: ChatlogRecorder | None = None
     """Recording of the connections; None: there is none."""
+    webhook: CheckReceiver | None = None
+    """Receiver of what the server posts; None if the command was not told the URL."""
 
 
 class CheckContext:
@@ -41,6 +44,7 @@ class CheckContext:
         self.rooms = target.rooms
         self.http = http
         self.mapping = target.mapping
+        self.webhook = target.webhook
         self._tls = target.tls
         self._recorder = target.recorder
         self._clients: list[RawClient] = []

@@ -13,6 +13,8 @@ from chatws.exit_codes import ExitCode
 from chatws_loadtest.check.registry import CheckOutcome, CheckResult
 from chatws_loadtest.errors import CommandExit
 
+SKIPPED = (CheckOutcome.NOT_OFFERED, CheckOutcome.NOT_JUDGED)
+
 
 def print_check(result: CheckResult) -> None:
     """Print the lines of one result."""
@@ -46,9 +48,9 @@ def put_out_checks(
 
 
 def junit_of_checks(command: str, subject: str, results: Sequence[CheckResult]) -> bytes:
-    """Return the content of the JUnit file: a check that is not offered counts as skipped."""
+    """Return the content of the JUnit file: a check that is not offered or not judged counts as skipped."""
     failed = sum(result.result is CheckOutcome.FAIL for result in results)
-    skipped = sum(result.result is CheckOutcome.NOT_OFFERED for result in results)
+    skipped = sum(result.result in SKIPPED for result in results)
     root = ET.Element("testsuites", name=f"chatws {command}")
     suite = ET.SubElement(
         root, "testsuite", name=subject, tests=str(len(results)), failures=str(failed), skipped=str(skipped)
@@ -60,7 +62,7 @@ def junit_of_checks(command: str, subject: str, results: Sequence[CheckResult]) 
         )
         if result.result is CheckOutcome.FAIL:
             ET.SubElement(case, "failure", message=result.reason).text = result.advice
-        elif result.result is CheckOutcome.NOT_OFFERED:
+        elif result.result in SKIPPED:
             ET.SubElement(case, "skipped", message=result.reason)
     ET.indent(root)
     xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import AsyncExitStack, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +21,10 @@ from chatws_loadtest.check.check_context import CheckTarget
 from chatws_loadtest.check.check_output import print_check, put_out_checks
 from chatws_loadtest.check.registry import Check, CheckResult
 from chatws_loadtest.check.runner import all_checks, run_checks
+from chatws_loadtest.check.webhook_receiver import CheckReceiver, WebhookOptions, find_webhook
 from chatws_loadtest.cli_base import AllowRemote, CaFile, JwtSecretFile, MappingFile, Sessions, make_app, run_app
 from chatws_loadtest.credentials import Credentials, CredentialsMissing, make_rooms, tls_context
 from chatws_loadtest.errors import CommandExit
-from chatws_loadtest.ipc import RoomAssignment
 from chatws_loadtest.options import check_url, find_credentials, find_mapping, probe
 
 app = make_app()
@@ -53,6 +53,12 @@ def check(  # noqa: PLR0917  these are options, never positional
     sessions: Sessions = None,
     ca_file: CaFile = None,
     mapping: MappingFile = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="webhook_url of the server, on this machine; enables its check.", metavar="URL")
+    ] = None,
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option(help="Secret of the webhook; default: CHATWS_WEBHOOK_SECRET.", metavar="FILE")
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="File for the results as JUnit XML.", metavar="FILE")] = None,
     chatlog: ChatlogFile = None,
     *,
@@ -75,7 +81,7 @@ def check(  # noqa: PLR0917  these are options, never positional
     checks = [row for row in all_checks() if not only or row.name.startswith(tuple(only))]
     if not checks:
         raise CommandExit(f"no check begins with {' or '.join(only or [])}", ExitCode.USAGE)
-    described = find_mapping(mapping)
+    described, webhook = find_mapping(mapping), find_webhook(webhook_url, webhook_secret_file)
     recording = read_chatlog_option(chatlog, with_content=with_content)
     try:
         credentials = find_credentials(jwt_secret_file, tokens, sessions)
@@ -85,7 +91,8 @@ def check(  # noqa: PLR0917  these are options, never positional
             print(mismatch, file=sys.stderr, flush=True)
         with nullcontext() if recording is None else closing(recording.open_recorder("check", url)) as recorder:
             target = partial(CheckTarget, tls=tls_context(url, ca_file), mapping=described, recorder=recorder)
-            results = asyncio.run(_run(url.rstrip("/"), ca_file, credentials, target, checks, quiet=as_json))
+            base = url.rstrip("/")
+            results = asyncio.run(_run(base, ca_file, credentials, target, checks, webhook=webhook, quiet=as_json))
     except CredentialsMissing as problem:
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
     raise typer.Exit(put_out_checks("check", url, results, junit, as_json=as_json))
@@ -95,12 +102,17 @@ async def _run(
     url: str,
     ca_file: Path | None,
     credentials: Credentials,
-    make_target: Callable[[str, list[RoomAssignment]], CheckTarget],
+    make_target: Callable[..., CheckTarget],
     checks: list[Check],
     *,
+    webhook: WebhookOptions | None,
     quiet: bool,
 ) -> list[CheckResult]:
     rooms = await make_rooms(url, credentials, [2, 2], ca_file)
     if rooms[0].members[1] == rooms[1].members[1]:
         raise CredentialsMissing("there is one agent, two are needed; --tokens takes one per line")
-    return await run_checks(make_target(url, rooms), checks, (lambda _: None) if quiet else print_check)
+    async with AsyncExitStack() as stack:
+        # From the first check on: a server postpones the events of a conversation whose receiver does not answer.
+        receiver = None if webhook is None else await stack.enter_async_context(CheckReceiver.open(webhook))
+        target = make_target(url, rooms, webhook=receiver)
+        return await run_checks(target, checks, (lambda _: None) if quiet else print_check)

@@ -9,3 +9,7 @@ class CheckFailed(Exception):
 
 class NotOffered(Exception):
     """The server lacks the feature, and the guide does not require it."""
+
+
+class NotJudged(Exception):
+    """The command lacks an option that the check needs; the text names it."""

@@ -23,6 +23,7 @@ class CheckOutcome(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     NOT_OFFERED = "not offered"
+    NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ ADVICE: Final = {
     "claim": "change a conversation's status only if it still has the version that the agent has seen",
     "limit": "set limits on sizes and rates; without them one client can take the server down",
     "rest": "check the REST routes: curl URL/openapi.json",
+    "webhook": "check webhook_url and the secret, and the server's log for webhook_failed",
     "bot": "check the setting bot, and the server's log for bot_failed",
 }
 """Advice for failed checks, by the first part of their names (guide: Troubleshooting)."""

@@ -9,13 +9,13 @@ import aiohttp
 import msgspec
 
 from chatws.client.mapping import NotMapped
-from chatws_loadtest.check import agents, catchup, identity, presence_checks, rooms, transports
+from chatws_loadtest.check import agents, catchup, identity, presence_checks, rooms, transports, webhook_checks
 from chatws_loadtest.check.check_context import CheckContext, CheckTarget
-from chatws_loadtest.check.errors import CheckFailed, NotOffered
+from chatws_loadtest.check.errors import CheckFailed, NotJudged, NotOffered
 from chatws_loadtest.check.registry import ADVICE, CHECKS, Check, CheckOutcome, CheckResult
 from chatws_loadtest.raw_client import ConnectErrorReceived, PacketMissing
 
-MODULES = (transports, identity, rooms, presence_checks, catchup, agents)
+MODULES = (transports, identity, rooms, presence_checks, catchup, agents, webhook_checks)
 """Their import registers the checks."""
 
 FAILURES = (
@@ -60,6 +60,8 @@ async def _run(check: Check, target: CheckTarget) -> CheckResult:
             await check.run(context)
     except (NotOffered, NotMapped) as problem:
         outcome, reason = CheckOutcome.NOT_OFFERED, str(problem)
+    except NotJudged as problem:
+        outcome, reason = CheckOutcome.NOT_JUDGED, str(problem)
     except FAILURES as problem:
         outcome, reason = CheckOutcome.FAIL, str(problem) or type(problem).__name__
     return CheckResult(
