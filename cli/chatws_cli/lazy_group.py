@@ -36,6 +36,7 @@ MODULES: Final = {
     "run": "run",
     "check": "check",
     "check-client": "check_client",
+    "tap": "tap",
     "doctor": "doctor",
     "completion": "completion",
     "help": "help",

@@ -27,9 +27,10 @@ PROGRAMS: Final = {
     "loadtest": ("chatws_loadtest.cli", "main"),
     "check": ("chatws_loadtest.check.command", "main"),
     "check-client": ("chatws_loadtest.client_check.command", "main"),
+    "tap": ("chatws_loadtest.tap.command", "main"),
     "run": ("chatws_loadtest.scenario_file.command", "main"),
 }
-"""Command → module and function of its program; that of the others is `CHATWS`, which executes these four."""
+"""Command → module and function of its program; that of the others is `CHATWS`, which executes these."""
 
 LOCUST: Final = "locust"
 IMPORTED_LATER: Final = (

@@ -1,0 +1,147 @@
+"""Command line of ``chatws tap``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import uvloop
+
+from chatws.exit_codes import ExitCode
+from chatws_loadtest.cli_base import AllowRemote, CaFile, MappingFile, make_app, run_app
+from chatws_loadtest.credentials import tls_context
+from chatws_loadtest.errors import CommandExit
+from chatws_loadtest.exit_signals import call_on_signals
+from chatws_loadtest.options import check_url, find_mapping
+from chatws_loadtest.tap.line_writer import LineWriter
+from chatws_loadtest.tap.masking import mask_url
+from chatws_loadtest.tap.packet_analyser import AnalysisOptions
+from chatws_loadtest.tap.record_filter import RecordFilter
+from chatws_loadtest.tap.record_text import text_line
+from chatws_loadtest.tap.tap_records import TapRecord
+from chatws_loadtest.tap.tap_server import TapOptions, TapServer
+
+app = make_app()
+
+Emit = Callable[[TapRecord], None]
+
+
+def main() -> None:
+    """Run the command, and exit with its code."""
+    run_app(app, "chatws tap")
+
+
+@app.command(epilog="Example: chatws tap http://127.0.0.1:3000 --listen 3001")
+def tap(  # noqa: PLR0917  these are options, never positional
+    url: Annotated[str, typer.Argument(help="The server.", metavar="URL")],
+    listen: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port for the clients; 0: a free one.", metavar="PORT")
+    ] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
+    event: Annotated[list[str] | None, typer.Option(help="Show this event only; repeatable.", metavar="NAME")] = None,
+    room: Annotated[list[str] | None, typer.Option(help="Show this room only, e.g. r1.", metavar="ROOM")] = None,
+    user: Annotated[list[str] | None, typer.Option(help="Show this user only, e.g. u1.", metavar="USER")] = None,
+    ack_late: Annotated[float, typer.Option(min=0.01, help="Flag a later ack.", metavar="SECONDS")] = 1.0,
+    ack_never: Annotated[float, typer.Option(min=0.01, help="Flag a missing ack.", metavar="SECONDS")] = 10.0,
+    ca_file: CaFile = None,
+    mapping: MappingFile = None,
+    *,
+    with_content: Annotated[
+        bool, typer.Option("--with-content", help="Show contents and ids; tokens stay masked.")
+    ] = False,
+    allow_remote: AllowRemote = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """Show what Socket.IO clients and a server exchange, through a reverse proxy in front of the server.
+
+    Each event is paired with its ack and its deliveries, and faults are flagged as they happen. Clients connect to the
+    printed address. Ctrl-C ends it. Exit codes: 2 wrong usage or a port in use, 130 ended by Ctrl-C.
+    """
+    check_url(url, allow_remote=allow_remote)
+    options = TapOptions(
+        url=url,
+        mapping=find_mapping(mapping),
+        host=host,
+        port=listen,
+        analysis=AnalysisOptions(ack_late, max(ack_late, ack_never), with_content),
+    )
+    selection = RecordFilter(event or (), room or (), user or ())
+    code = uvloop.run(run_lines(options, ca_file, selection, as_json=as_json))
+    raise typer.Exit(code)
+
+
+async def run_lines(options: TapOptions, ca_file: Path | None, selection: RecordFilter, *, as_json: bool) -> ExitCode:
+    """Print records as lines until a signal arrives or the reader of the output has gone; return the exit code."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[ExitCode] = loop.create_future()
+
+    def end(code: ExitCode) -> None:
+        if not ended.done():
+            ended.set_result(code)
+
+    def fail(problem: OSError) -> None:
+        code = ExitCode.BROKEN_PIPE if isinstance(problem, BrokenPipeError) else ExitCode.FAILED
+        loop.call_soon_threadsafe(end, code)
+
+    call_on_signals(end)
+    show = json_line if as_json else text_line
+    writer = LineWriter(sys.stdout.fileno(), fail, lambda count: show(gap(count)))
+
+    def emit(record: TapRecord) -> None:
+        if selection.accepts(record):
+            writer.write(show(record))
+
+    try:
+        async with open_tap(options, ca_file, emit) as server:
+            announce(server, options)
+            await ended
+    finally:
+        await asyncio.to_thread(writer.close)
+    return ended.result()
+
+
+@asynccontextmanager
+async def open_tap(options: TapOptions, ca_file: Path | None, emit: Emit) -> AsyncIterator[TapServer]:
+    """Run a tap.
+
+    Raises:
+        CommandExit: the port or the certificates cannot be used.
+    """
+    try:
+        tls = tls_context(options.url, ca_file) if options.url.startswith("https:") else None
+    except OSError as problem:
+        raise CommandExit(f"--ca-file {ca_file} cannot be used: {problem.strerror}", ExitCode.USAGE) from problem
+    server = TapServer(options, tls, emit)
+    try:
+        await server.__aenter__()
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        line = f"port {options.port} of {options.host} cannot be used: {reason}"
+        raise CommandExit(line, ExitCode.USAGE) from problem
+    try:
+        yield server
+    finally:
+        await server.__aexit__()
+
+
+def json_line(record: TapRecord) -> str:
+    """Return a record as JSON."""
+    return msgspec.json.encode(record).decode()
+
+
+def gap(count: int) -> TapRecord:
+    """Return the record that stands for lines that the reader of the output was too slow for."""
+    return TapRecord(t=0, type="mark", detail=f"{count} lines left out, because the output is read too slowly")
+
+
+def announce(server: TapServer, options: TapOptions) -> None:
+    """Print the address for clients on standard error."""
+    line = f"chatws tap: {server.url} forwards to {mask_url(options.url)}; Ctrl-C ends it"
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,86 @@
+"""Writer of lines in a thread of its own, so that a slow reader of the output does not delay the proxy."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+MAX_LINES: Final = 50_000
+MAX_BYTES: Final = 16 * 1024 * 1024
+CHECK_S: Final = 0.25
+"""Interval of checks for a reader that has gone while there is nothing to write."""
+
+END_TIMEOUT_S: Final = 2.0
+"""Time in which the reader has to take the last lines."""
+
+
+class LineWriter:
+    """Bounded queue of lines to a file descriptor; lines that do not fit are counted, and a later line says so.
+
+    ``on_failure`` is called in the thread, with the error, when the descriptor no longer takes bytes.
+    """
+
+    def __init__(self, descriptor: int, on_failure: Callable[[OSError], None], gap_line: Callable[[int], str]) -> None:
+        self._descriptor = descriptor
+        self._on_failure = on_failure
+        self._gap_line = gap_line
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0
+        self._skipped = 0
+        self._changed = threading.Condition()
+        self._is_ended = False
+        self._thread = threading.Thread(target=self._run, name="tap output", daemon=True)
+        self._thread.start()
+
+    def write(self, line: str) -> None:
+        """Add a line."""
+        encoded = line.encode(errors="replace") + b"\n"
+        with self._changed:
+            if len(self._lines) >= MAX_LINES or self._bytes + len(encoded) > MAX_BYTES:
+                self._skipped += 1
+                return
+            if self._skipped and len(self._lines) < MAX_LINES // 2:
+                gap = self._gap_line(self._skipped).encode() + b"\n"
+                self._lines.append(gap)
+                self._bytes += len(gap)
+                self._skipped = 0
+            self._lines.append(encoded)
+            self._bytes += len(encoded)
+            if len(self._lines) == 1:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Write the remaining lines, within a bounded time."""
+        with self._changed:
+            if self._skipped:
+                self._lines.append(self._gap_line(self._skipped).encode() + b"\n")
+            self._is_ended = True
+            self._changed.notify()
+        self._thread.join(END_TIMEOUT_S)
+
+    def _run(self) -> None:
+        condition = select.poll()
+        condition.register(self._descriptor, 0)
+        while True:
+            with self._changed:
+                while not self._lines and not self._is_ended:
+                    self._changed.wait(CHECK_S)
+                    # The writing end of a pipe has an error condition once the reading end is closed.
+                    if condition.poll(0):
+                        self._on_failure(BrokenPipeError())
+                        return
+                if not self._lines:
+                    return
+                batch = b"".join(self._lines)
+                self._lines.clear()
+                self._bytes = 0
+            try:
+                while batch:
+                    batch = batch[os.write(self._descriptor, batch) :]
+            except OSError as problem:
+                self._on_failure(problem)
+                return

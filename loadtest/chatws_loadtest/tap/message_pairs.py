@@ -1,0 +1,132 @@
+"""Pairs of sent messages with their acks and deliveries: by the server's id, the client's id, or the content."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from chatws_loadtest.tap.masking import Pseudonyms
+
+MAX_MESSAGES: Final = 50_000
+"""Messages that are remembered; deliveries of older ones are not paired."""
+
+MAX_UNMATCHED: Final = 10_000
+
+
+@dataclass(slots=True)
+class PairedMessage:
+    """Message of a client, from its first sending."""
+
+    t: float
+    c: int
+    name: str
+    """Pseudonym."""
+    keys: list[tuple[object, ...]]
+    ids: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, frozen=True)
+class _Unmatched:
+    deadline: float
+    c: int
+    room: str
+    message_id: str
+    name: str
+
+
+class MessagePairs:
+    """Memory of the newest messages; ``grace_s`` is the time in which an ack may name a message already delivered."""
+
+    def __init__(self, names: Pseudonyms, *, grace_s: float, limit: int = MAX_MESSAGES) -> None:
+        self._names = names
+        self._grace_s = grace_s
+        self._limit = limit
+        self._sent: OrderedDict[int, PairedMessage] = OrderedDict()
+        self._by_key: dict[tuple[object, ...], PairedMessage] = {}
+        self._unmatched: deque[_Unmatched] = deque(maxlen=MAX_UNMATCHED)
+        # Messages that are unmatched or were flagged, by room and id.
+        self._flagged: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def send(self, t: float, c: int, room: str, key: str, content: str) -> PairedMessage:
+        """Return the message that a client sends; the same one if it repeats its own id."""
+        if key:
+            known = self._by_key.get(("key", room, key))
+            if known is not None:
+                return known
+        sent = PairedMessage(t, c, self._names.next(), [])
+        if key:
+            self._add_key(sent, ("key", room, key))
+        elif content:
+            # With equal texts, a delivery belongs to the newest one.
+            self._add_key(sent, ("content", room, hash(content)))
+        self._sent[id(sent)] = sent
+        if len(self._sent) > self._limit:
+            _, oldest = self._sent.popitem(last=False)
+            self._forget(oldest)
+        return sent
+
+    def acked(self, sent: PairedMessage, room: str, message_id: str) -> bool:
+        """Note the server's id of a message; return False if the server had given it another one."""
+        if not message_id or message_id in sent.ids:
+            return True
+        is_first = not sent.ids
+        self._add_id(sent, room, message_id)
+        return is_first
+
+    def delivered(self, room: str, message_id: str, key: str, content: str) -> PairedMessage | None:
+        """Return the sent message that was delivered; None if there is none so far."""
+        sent = self._by_key.get(("id", room, message_id)) if message_id else None
+        if sent is None and key:
+            sent = self._by_key.get(("key", room, key))
+        if sent is None and content:
+            sent = self._by_key.get(("content", room, hash(content)))
+            if sent is not None and message_id and sent.ids:
+                return None  # an older message with the same text
+        if sent is not None and message_id and not sent.ids:
+            self._add_id(sent, room, message_id)
+        return sent
+
+    def hold_unmatched(self, t: float, c: int, room: str, message_id: str, *, is_judged: bool) -> str:
+        """Note a delivery without a message, and return the message's pseudonym.
+
+        Without ``is_judged`` it is not flagged.
+        """
+        identity = (room, message_id)
+        known = self._flagged.get(identity) if message_id else None
+        if known is not None:
+            return known
+        name = self._names.next()
+        if message_id:
+            self._flagged[identity] = name
+            if len(self._flagged) > MAX_UNMATCHED:
+                self._flagged.popitem(last=False)
+        if is_judged:
+            self._unmatched.append(_Unmatched(t + self._grace_s, c, room, message_id, name))
+        return name
+
+    def take_unmatched(self, now: float) -> list[tuple[int, str, str]]:
+        """Return connection, room and pseudonym of the deliveries that no ack has explained in time."""
+        found = []
+        while self._unmatched and self._unmatched[0].deadline <= now:
+            row = self._unmatched.popleft()
+            if ("id", row.room, row.message_id) not in self._by_key:
+                found.append((row.c, row.room, row.name))
+        return found
+
+    def forget_unmatched(self) -> None:
+        """Judge no delivery so far, because frames are missing."""
+        self._unmatched.clear()
+
+    def _add_id(self, sent: PairedMessage, room: str, message_id: str) -> None:
+        sent.ids.add(message_id)
+        self._add_key(sent, ("id", room, message_id))
+
+    def _add_key(self, sent: PairedMessage, key: tuple[object, ...]) -> None:
+        sent.keys.append(key)
+        self._by_key[key] = sent
+
+    def _forget(self, sent: PairedMessage) -> None:
+        for key in sent.keys:
+            if self._by_key.get(key) is sent:
+                del self._by_key[key]

@@ -1,0 +1,59 @@
+"""Detector of reconnect storms: many connections at once after an outage, or one user that hammers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final
+
+STORM_ATTEMPTS: Final = 20
+STORM_WINDOW_S: Final = 1.0
+"""This many attempts within the window are a storm, if as many connections have ended shortly before."""
+
+ENDED_WINDOW_S: Final = 30.0
+USER_CONNECTIONS: Final = 5
+USER_WINDOW_S: Final = 10.0
+"""A user that connects this often within the window hammers."""
+
+QUIET_S: Final = 10.0
+"""Time in which a storm is reported once."""
+
+MAX_USERS: Final = 10_000
+
+
+class StormDetector:
+    """Counter of attempts and ends; the methods return the detail of a flag, or an empty string."""
+
+    def __init__(self) -> None:
+        self._attempts: deque[float] = deque(maxlen=STORM_ATTEMPTS)
+        self._ended: deque[float] = deque(maxlen=STORM_ATTEMPTS)
+        self._users: OrderedDict[str, deque[float]] = OrderedDict()
+        self._quiet_until = 0.0
+        self._user_quiet_until: dict[str, float] = {}
+
+    def attempt(self, now: float) -> str:
+        """Count an attempt to connect."""
+        self._attempts.append(now)
+        is_storm = len(self._attempts) == STORM_ATTEMPTS and now - self._attempts[0] <= STORM_WINDOW_S
+        has_cause = len(self._ended) == STORM_ATTEMPTS and now - self._ended[0] <= ENDED_WINDOW_S
+        if not (is_storm and has_cause) or now < self._quiet_until:
+            return ""
+        self._quiet_until = now + QUIET_S
+        return f"{STORM_ATTEMPTS} attempts in {now - self._attempts[0]:.2f} s"
+
+    def ended(self, now: float) -> None:
+        """Count a connection that ended, or was refused."""
+        self._ended.append(now)
+
+    def identified(self, user: str, now: float) -> str:
+        """Count a connection of a user."""
+        times = self._users.setdefault(user, deque(maxlen=USER_CONNECTIONS))
+        self._users.move_to_end(user)
+        times.append(now)
+        if len(self._users) > MAX_USERS:
+            forgotten, _ = self._users.popitem(last=False)
+            self._user_quiet_until.pop(forgotten, None)
+        hammers = len(times) == USER_CONNECTIONS and now - times[0] <= USER_WINDOW_S
+        if not hammers or now < self._user_quiet_until.get(user, 0.0):
+            return ""
+        self._user_quiet_until[user] = now + QUIET_S
+        return f"{USER_CONNECTIONS} connections of one user in {now - times[0]:.1f} s"
