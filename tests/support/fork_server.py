@@ -28,6 +28,7 @@ PROGRAMS: Final = {
     "check": ("chatws_loadtest.check.command", "main"),
     "check-client": ("chatws_loadtest.client_check.command", "main"),
     "tap": ("chatws_loadtest.tap.command", "main"),
+    "timeline": ("chatws_loadtest.chatlog_timeline.command", "main"),
     "run": ("chatws_loadtest.scenario_file.command", "main"),
 }
 """Command → module and function of its program; that of the others is `CHATWS`, which executes these."""

@@ -26,16 +26,25 @@ code { overflow-wrap: anywhere; }
 """.strip()
 
 
-def begin_page(title: str) -> list[str]:
-    """Return the start of a page without scripts or external resources, up to the start of its body."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
+def begin_page(title: str, *, more_style: str = "", script: str = "") -> list[str]:
+    """Return the start of a page without external resources, up to the start of its body.
+
+    The page may run only ``script``, which its body has to contain in one element.
+    """
+    style = STYLE + more_style
+    policy = f"default-src 'none'; style-src 'sha256-{_digest(style)}'"
+    if script:
+        policy += f"; script-src 'sha256-{_digest(script)}'"
     return [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>",
     ]
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def table(caption: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
