@@ -26,7 +26,11 @@ async def test_operations_with_roles_reject_anonymous_requests(chat: RunningChat
         path = (
             operation.path.replace("{conversationId}", "c").replace("{userId}", "u").replace("search", "search?text=x")
         )
-        body = {"content": "x", "message": "x", "event": "x", "customerId": "x"} if operation.method == "POST" else None
+        body = (
+            {"content": "x", "message": "x", "event": "x", "customerId": "x", "email": "a@x"}
+            if operation.method == "POST"
+            else None
+        )
         options: dict[str, Any] = {} if body is None else {"json": body}
         response, text = await fetch(chat, operation.method, path, **options)
         assert (response.status, code_of(json.loads(text))) == (401, "unauthorized"), operation
