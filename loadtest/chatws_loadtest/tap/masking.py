@@ -22,7 +22,7 @@ _LONG_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{21,}")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-class Pseudonyms:
+class BoundedPseudonyms:
     """Numbered names of one kind of id, such as ``r1`` for a room; with contents shown, the ids themselves.
 
     The oldest ids are forgotten; such an id gets a new number if it returns.

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from chatws_loadtest.tap.masking import Pseudonyms
+from chatws_loadtest.tap.masking import BoundedPseudonyms
 
 MAX_MESSAGES: Final = 50_000
 """Messages that are remembered; deliveries of older ones are not paired."""
@@ -38,7 +38,7 @@ class _Unmatched:
 class MessagePairs:
     """Memory of the newest messages; ``grace_s`` is the time in which an ack may name a message already delivered."""
 
-    def __init__(self, names: Pseudonyms, *, grace_s: float, limit: int = MAX_MESSAGES) -> None:
+    def __init__(self, names: BoundedPseudonyms, *, grace_s: float, limit: int = MAX_MESSAGES) -> None:
         self._names = names
         self._grace_s = grace_s
         self._limit = limit

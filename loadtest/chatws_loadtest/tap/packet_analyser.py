@@ -11,7 +11,7 @@ import msgspec
 from chatws.client.mapping import ServerMapping
 from chatws.wire.socketio import SocketPacket, SocketPacketType, decode
 from chatws_loadtest.tap.event_fields import EventFields, read_seq
-from chatws_loadtest.tap.masking import Pseudonyms, clean, mask_reason, reveal
+from chatws_loadtest.tap.masking import BoundedPseudonyms, clean, mask_reason, reveal
 from chatws_loadtest.tap.message_pairs import MessagePairs, PairedMessage
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tapped_session import PendingAck, TappedSession
@@ -60,10 +60,10 @@ class PacketAnalyser:
         self._options = options
         self._emit = emit
         shows = options.with_content
-        self._rooms = Pseudonyms("r", shows_ids=shows)
-        self._users = Pseudonyms("u", shows_ids=shows)
-        self._keys = Pseudonyms("k", shows_ids=shows)
-        self._pairs = MessagePairs(Pseudonyms("m", shows_ids=False), grace_s=options.ack_late_s)
+        self._rooms = BoundedPseudonyms("r", shows_ids=shows)
+        self._users = BoundedPseudonyms("u", shows_ids=shows)
+        self._keys = BoundedPseudonyms("k", shows_ids=shows)
+        self._pairs = MessagePairs(BoundedPseudonyms("m", shows_ids=False), grace_s=options.ack_late_s)
         self._known_users: set[str] = set()
         # In order of their times; both limits are constants, so the first ones are due first.
         self._late: deque[PendingAck] = deque(maxlen=MAX_WAITING)
