@@ -14,8 +14,9 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from chatws.server.frontend.static import VENDOR
 from tests.support.chat import RunningChat
-from tests.support.tools import require_tool
+from tests.support.tools import require_tool, skip_if_missing
 from tests.web.browser import CLOSE_TIMEOUT_S, BrowserProfiles
+from tools.services.programs import find_chromium
 
 EXPECT_TIMEOUT_MS = 20_000
 """Upper bound for slow machines; a passing test does not wait for it."""
@@ -59,7 +60,8 @@ def assets() -> None:
 async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  required by the pages
     """Start the system's Chromium once per session."""
     expect.set_options(timeout=EXPECT_TIMEOUT_MS)
-    program = require_tool("chromium", "apt install chromium")
+    with skip_if_missing():
+        program = find_chromium()
     async with async_playwright() as playwright:
         # Containers have no user namespaces for the sandbox, and only pages of the tests are opened. Software
         # rendering by a GPU process takes a tenth of the time.
