@@ -11,6 +11,9 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, FrameL
 
 CLOSE_TIMEOUT_S = 10.0
 
+INTERRUPTED_HANDSHAKE = re.compile(r"WebSocket is closed before the connection is established")
+"""Warning of the browser about a page that closes a WebSocket while it is being opened."""
+
 NETWORK_ERROR = re.compile(r"net::ERR_|WebSocket connection to|Failed to load resource")
 """Console messages of the browser itself about failed requests; a page cannot suppress them."""
 
@@ -22,6 +25,8 @@ class BrowserProfiles:
         self.console_errors: list[str] = []
         self.ignore_network_errors = False
         """Set by tests that interrupt the network or the server."""
+        self.ignore_interrupted_handshakes = False
+        """Set by tests whose page closes its connection, maybe during the upgrade to a WebSocket."""
         self._browser = browser
         self._contexts: list[BrowserContext] = []
 
@@ -54,7 +59,10 @@ class BrowserProfiles:
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type not in {"error", "warning"}:
             return
-        if not (self.ignore_network_errors and NETWORK_ERROR.search(message.text)):
+        ignored = (self.ignore_network_errors and NETWORK_ERROR.search(message.text)) or (
+            self.ignore_interrupted_handshakes and INTERRUPTED_HANDSHAKE.search(message.text)
+        )
+        if not ignored:
             self.console_errors.append(f"{message.type}: {message.text}")
 
 
