@@ -10,15 +10,18 @@ from playwright.async_api import expect
 from tests.conftest import StartServer
 from tests.server.rest.support import EMAIL, PASSWORD, add_agent
 from tests.support.chat import RunningChat
-from tests.web.browser import BrowserProfiles, ChatWindow, connected_panels
+from tests.web.browser import BrowserProfiles, connected_panels
 from tests.web.conftest import StartChatServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+WIDTHS = (320, 768, 1280)
 
-async def test_messages_typing_presence_and_read_marks_reach_both_users(
-    chat_server: RunningChat, browsers: BrowserProfiles
+
+async def test_messages_typing_presence_and_read_marks_reach_both_users_of_one_page(
+    start_chat_server: StartChatServer, browsers: BrowserProfiles
 ) -> None:
+    chat_server = await start_chat_server(typing_expire_ms=1_500)
     customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
     for panel in (customer, agent):
         await expect(panel.root.locator(".panel-peer .presence")).to_have_text("Online")
@@ -32,26 +35,25 @@ async def test_messages_typing_presence_and_read_marks_reach_both_users(
         await expect(panel.root.locator(".message.out .message-state")).to_have_text("Seen")
         await expect(panel.root.locator(".stats")).to_contain_text("0 waiting")
         await expect(panel.root.locator(".stats")).to_contain_text("last arrival")
-
-
-async def test_expired_typing_indicator_is_cleared(
-    start_chat_server: StartChatServer, browsers: BrowserProfiles
-) -> None:
-    chat_server = await start_chat_server(typing_expire_ms=1_500)
-    customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    # Nothing is sent after this key: the indicator expires.
     await agent.input.press_sequentially("h")
     await expect(customer.typing).to_contain_text("Agent is typing")
     await expect(customer.typing).to_be_empty()
+    # A second page has a conversation of its own.
+    other, _ = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    await other.send("only here")
+    await other.expect_messages("only here")
+    await agent.expect_messages("Hello", "Good day")
 
 
-async def test_browser_going_offline_loses_and_duplicates_nothing(
+async def test_offline_browser_and_cut_connection_lose_and_duplicate_nothing(
     chat_server: RunningChat, browsers: BrowserProfiles
 ) -> None:
-    browsers.ignore_network_errors = True
     page = await browsers.open(f"{chat_server.url}/websocket-test.html")
     customer, agent = await connected_panels(page)
     await customer.send("before")
     await agent.expect_messages("before")
+    browsers.ignore_network_errors = True
     await page.context.set_offline(True)
     await expect(customer.status).to_have_text("Reconnecting…")
     await customer.send("written offline")
@@ -60,23 +62,19 @@ async def test_browser_going_offline_loses_and_duplicates_nothing(
     for panel in (customer, agent):
         await panel.expect_connected()
         await panel.expect_messages("before", "written offline")
-
-
-async def test_disconnected_user_queues_and_catches_up_in_the_same_order(
-    chat_server: RunningChat, browsers: BrowserProfiles
-) -> None:
-    customer, agent = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    await expect(customer.root.locator(".stats")).to_contain_text("1 reconnections")
+    browsers.ignore_network_errors = False
     await customer.root.get_by_role("button", name="Cut connection").click()
     await expect(customer.status).to_have_text("Reconnecting…")
     for text in ("one", "two"):
         await agent.send(text)
     await customer.send("three")
-    await agent.expect_messages("one", "two")
-    await customer.expect_messages("three")
+    await agent.expect_messages("before", "written offline", "one", "two")
+    await customer.expect_messages("before", "written offline", "three")
     await customer.root.get_by_role("button", name="Restore connection").click()
     for panel in (customer, agent):
-        await panel.expect_messages("one", "two", "three")
-    await expect(customer.root.locator(".stats")).to_contain_text("1 reconnections")
+        await panel.expect_messages("before", "written offline", "one", "two", "three")
+    await expect(customer.root.locator(".stats")).to_contain_text("2 reconnections")
 
 
 async def test_queued_message_is_delivered_after_a_server_restart(
@@ -117,19 +115,10 @@ async def test_production_mode_requires_the_agents_log_in(
     await customer.expect_messages("Good day")
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
-async def test_page_does_not_scroll_horizontally(
-    chat_server: RunningChat, browsers: BrowserProfiles, width: int
+async def test_hostile_and_long_messages_are_shown_as_text_without_scrolling_sideways(
+    chat_server: RunningChat, browsers: BrowserProfiles
 ) -> None:
-    page = await browsers.open(f"{chat_server.url}/websocket-test.html", viewport={"width": width, "height": 700})
-    customer, agent = await connected_panels(page)
-    await customer.send("W" * 300)
-    await agent.expect_messages("W" * 300)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-async def test_hostile_messages_are_shown_as_text(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
-    page = await browsers.open(f"{chat_server.url}/websocket-test.html")
+    page = await browsers.open(f"{chat_server.url}/websocket-test.html", viewport={"width": WIDTHS[0], "height": 700})
     page.on("dialog", lambda dialog: browsers.console_errors.append(dialog.message))
     customer, agent = await connected_panels(page)
     hostile = (
@@ -138,25 +127,16 @@ async def test_hostile_messages_are_shown_as_text(chat_server: RunningChat, brow
         "\u202egnp.exe \u2066 right to left \u05e9\u05dc\u05d5\u05dd",
         "x" * 4_000,
         "\U0001f469\u200d\U0001f680 &lt;b&gt; %s ${alert(3)} {{alert(4)}}",
+        "W" * 300,
     )
     for count, text in enumerate(hostile, 1):
         await customer.send(text)
         await expect(agent.messages).to_have_count(count)
     assert await agent.messages.evaluate_all("all => all.map(one => one.textContent)") == list(hostile)
     assert await page.locator(".message-text *").count() == 0
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 1280
-
-
-async def test_text_over_the_limit_cannot_be_sent(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
-    customer, _ = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 700})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await customer.input.fill("\U0001f600" * 4_001)
     await expect(customer.root.get_by_role("button", name="Send")).to_be_disabled()
     await expect(customer.root.locator(".composer-count")).to_have_text("4001 of 4000")
-
-
-async def test_two_test_pages_have_separate_conversations(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
-    first = ChatWindow((await browsers.open(f"{chat_server.url}/websocket-test.html")).locator("[data-role=agent]"))
-    second, _ = await connected_panels(await browsers.open(f"{chat_server.url}/websocket-test.html"))
-    await second.send("only here")
-    await second.expect_messages("only here")
-    await first.expect_messages()

@@ -171,17 +171,18 @@ async def test_two_tabs_of_one_customer_show_the_same_conversation(
         await expect(window.root.locator(".message.out")).to_have_count(2)
 
 
-async def test_history_of_3000_messages_loads_completely_by_scrolling(
-    chat_server: RunningChat, browsers: BrowserProfiles
+@pytest.mark.parametrize("count", [500, pytest.param(3_000, marks=pytest.mark.extended)])
+async def test_long_history_loads_completely_by_scrolling(
+    chat_server: RunningChat, browsers: BrowserProfiles, count: int
 ) -> None:
     page, window = await open_widget(browsers, chat_server)
     conversation_id = await conversation_of(chat_server, page)
     agent = await chat_server.agent("agent-1")
     await agent.call("join_conversation", conversation_id)
-    await store_messages(chat_server, conversation_id, 3_000)
+    await store_messages(chat_server, conversation_id, count)
     await page.reload()
     await window.expect_connected()
-    await expect(window.messages.last).to_have_text("message 3000")
+    await expect(window.messages.last).to_have_text(f"message {count}")
     await page.evaluate(
         """async () => {
             const scroller = document.querySelector(".thread-scroll");
@@ -194,7 +195,7 @@ async def test_history_of_3000_messages_loads_completely_by_scrolling(
         }"""
     )
     seqs = await window.root.locator(".message").evaluate_all("all => all.map(one => Number(one.dataset.seq))")
-    assert seqs == list(range(1, 3_001))
+    assert seqs == list(range(1, count + 1))
     await agent.call("send_message", {"conversationId": conversation_id, "content": "one more"})
     await page.get_by_role("button", name="1 new message").click()
     await expect(window.messages.last).to_be_in_viewport()
