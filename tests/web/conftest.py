@@ -16,6 +16,7 @@ from chatws.server.frontend.static import VENDOR
 from tests.support.chat import RunningChat
 from tests.support.tools import require_tool, skip_if_missing
 from tests.web.browser import CLOSE_TIMEOUT_S, BrowserProfiles
+from tests.web.dashboard_support import Workplace, open_dashboard
 from tools.services.programs import find_chromium
 
 EXPECT_TIMEOUT_MS = 20_000
@@ -72,6 +73,16 @@ async def browser(assets: None) -> AsyncIterator[Browser]:  # noqa: ARG001  requ
             await asyncio.wait_for(browser.close(), CLOSE_TIMEOUT_S)
         # The pipes are closed in the next iteration of the event loop.
         await asyncio.sleep(0)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def workplace(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workplace]:
+    """Share one server and one page, because loading a page takes longer than most tests of the dashboard."""
+    browsers = BrowserProfiles(browser)
+    async with RunningChat(tmp_path_factory.mktemp("workplace")) as chat:
+        yield Workplace(chat, await open_dashboard(chat, browsers, viewport={"width": 1920, "height": 800}))
+        await browsers.close()
+    assert browsers.console_errors == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import Locator, Page
@@ -9,6 +10,14 @@ from playwright.async_api import Locator, Page
 from tests.server.rest.support import new_session
 from tests.support.chat import RunningChat
 from tests.web.browser import BrowserProfiles, log_in_as_dev_agent
+
+
+@dataclass
+class Workplace:
+    """Server, and the page of an agent, shared by tests that have customers of their own."""
+
+    chat: RunningChat
+    page: Page
 
 
 class Customer:

@@ -26,7 +26,7 @@ RECORDER = """
 """Counts tones, and keeps notifications, which a browser without a screen does not show."""
 
 
-async def test_only_unseen_messages_chime_and_show_a_desktop_notification(
+async def test_only_unseen_messages_chime_unless_switched_off_and_show_a_desktop_notification(
     chat_server: RunningChat, browsers: BrowserProfiles
 ) -> None:
     ann = await customer_of(chat_server, "Ann", "Hi")
@@ -56,6 +56,14 @@ async def test_only_unseen_messages_chime_and_show_a_desktop_notification(
     assert await dashboard.evaluate(shown) == ["Bob", "in the background"]
     await dashboard.evaluate("window.notifications[0].onclick()")
     await expect(dashboard.locator("h2", has_text="Bob")).to_be_visible()
+    sound = dashboard.get_by_role("button", name="Notification sound")
+    await sound.click()
+    tones = await dashboard.evaluate("window.tones")
+    await ann.write("silence")
+    await expect(ann.row(dashboard)).to_contain_text("silence")
+    assert await dashboard.evaluate("window.tones") == tones
+    await dashboard.reload()
+    await expect(sound).to_have_attribute("aria-pressed", "false")
 
 
 async def test_keyboard_alone_opens_claims_answers_and_resolves(

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import expect
 
 from chatws.store import Draft
-from tests.support.chat import RunningChat
-from tests.web.browser import BrowserProfiles, ChatWindow
-from tests.web.dashboard_support import customer_of, open_dashboard
+from tests.web.browser import ChatWindow
+from tests.web.dashboard_support import Workplace, customer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@dataclass
-class Workplace:
-    """Server, and the page of an agent; each test has customers of its own."""
-
-    chat: RunningChat
-    page: Page
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def workplace(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workplace]:
-    """Share one server and one page, because loading a page takes longer than most of these tests."""
-    browsers = BrowserProfiles(browser)
-    async with RunningChat(tmp_path_factory.mktemp("workplace")) as chat:
-        yield Workplace(chat, await open_dashboard(chat, browsers, viewport={"width": 1920, "height": 800}))
-        await browsers.close()
-    assert browsers.console_errors == []
 
 
 async def test_notes_stand_where_they_were_written_and_only_agents_see_them(workplace: Workplace) -> None:

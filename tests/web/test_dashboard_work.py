@@ -13,7 +13,7 @@ from tests.support.bots import ScriptedBot, install
 from tests.support.chat import RunningChat, until
 from tests.web.browser import BrowserProfiles, ChatWindow
 from tests.web.conftest import StartChatServer
-from tests.web.dashboard_support import customer_of, open_dashboard
+from tests.web.dashboard_support import Workplace, customer_of, open_dashboard
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -69,10 +69,10 @@ async def test_unread_counts_come_from_the_server_without_own_messages(
     await expect(ann.row(dashboard).locator(".unread")).to_contain_text("1")
 
 
-async def test_drafts_and_url_are_kept_per_conversation(chat_server: RunningChat, browsers: BrowserProfiles) -> None:
-    ann = await customer_of(chat_server, "Ann", "Hi")
-    bob = await customer_of(chat_server, "Bob", "Ho")
-    dashboard = await open_dashboard(chat_server, browsers)
+async def test_drafts_and_url_are_kept_per_conversation(workplace: Workplace) -> None:
+    ann = await customer_of(workplace.chat, "Ann", "Hi")
+    bob = await customer_of(workplace.chat, "Bob", "Ho")
+    dashboard = workplace.page
     window = ChatWindow(dashboard.locator("#conversation"))
     await ann.row(dashboard).click()
     await window.input.fill("Dear Ann")
@@ -95,58 +95,55 @@ async def test_drafts_and_url_are_kept_per_conversation(chat_server: RunningChat
 
 
 async def test_kept_messages_are_sent_after_a_reload_without_opening_the_conversation(
-    chat_server: RunningChat, browsers: BrowserProfiles, monkeypatch: pytest.MonkeyPatch
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_draft: Draft) -> NoReturn:
         raise Unavailable("injected")
 
-    ann = await customer_of(chat_server, "Ann", "Hi")
-    dashboard = await open_dashboard(chat_server, browsers)
+    ann = await customer_of(workplace.chat, "Ann", "Hi")
+    dashboard = workplace.page
     await ann.row(dashboard).click()
     window = ChatWindow(dashboard.locator("#conversation"))
     await window.expect_messages("Hi")
     with monkeypatch.context() as patch:
-        patch.setattr(chat_server.parts.store, "append", fail)
+        patch.setattr(workplace.chat.parts.store, "append", fail)
         await window.send("kept")
         await expect(dashboard.locator(".message.out")).to_contain_text("Sending")
         await dashboard.goto("about:blank")
-    await dashboard.goto(f"{chat_server.url}/admin/")
+    await dashboard.goto(f"{workplace.chat.url}/admin/")
     await expect(ann.row(dashboard)).to_contain_text("kept")
     await expect(dashboard.locator("#nothing")).to_be_visible()
     # Left again: nothing is typed or read there without opening it.
-    await until(lambda: not chat_server.parts.membership.is_member("agent", ann.conversation_id))
+    await until(lambda: not workplace.chat.parts.membership.is_member("agent", ann.conversation_id))
 
 
-async def test_conversation_is_given_to_the_bot_and_taken_from_it(
+async def test_conversations_pass_between_bot_queue_and_agents_and_failures_of_the_bot_are_shown(
     start_chat_server: StartChatServer, browsers: BrowserProfiles
 ) -> None:
     chat_server = await start_chat_server(bot="echo")
     ann = await customer_of(chat_server, "Ann", "Hi")
     dashboard = await open_dashboard(chat_server, browsers)
+    await expect(ann.row(dashboard).locator(".tag")).to_have_text("Bot")
     await ann.row(dashboard).click()
-    await expect(dashboard.locator(".holder")).to_have_text("The bot replies")
+    holder = dashboard.locator(".holder")
+    await expect(holder).to_have_text("The bot replies")
     await dashboard.get_by_role("button", name="Claim").click()
-    await expect(dashboard.locator(".holder")).to_have_text("Assigned to you")
+    await expect(holder).to_have_text("Assigned to you")
     await dashboard.get_by_role("button", name="Give to the bot").click()
-    await expect(dashboard.locator(".holder")).to_have_text("The bot replies")
+    await expect(holder).to_have_text("The bot replies")
     await ann.write("And now?")
     await expect(dashboard.locator(".message.bot").last).to_contain_text("And now?")
-
-
-async def test_failure_of_the_bot_and_reason_of_a_handoff_are_shown(
-    start_chat_server: StartChatServer, browsers: BrowserProfiles
-) -> None:
-    chat_server = await start_chat_server(bot="echo")
+    await dashboard.get_by_role("button", name="Hand off").click()
+    await expect(ann.row(dashboard).locator(".tag")).to_have_text("In the queue")
     bot = ScriptedBot(error=TimeoutError())
     bot.may_reply.set()
     install(chat_server, bot)
-    dashboard = await open_dashboard(chat_server, browsers)
-    ann = await customer_of(chat_server, "Ann", "Hi")
-    await expect(dashboard.locator("#banner")).to_have_text("The bot failed to answer Ann (timeout).")
-    await expect(ann.row(dashboard).locator(".row-notice")).to_have_text("The bot failed to answer (timeout)")
+    bob = await customer_of(chat_server, "Bob", "Hi")
+    await expect(dashboard.locator("#banner")).to_have_text("The bot failed to answer Bob (timeout).")
+    await expect(bob.row(dashboard).locator(".row-notice")).to_have_text("The bot failed to answer (timeout)")
     agnes = await chat_server.agent("agnes")
-    assert (await agnes.call("handoff", {"conversationId": ann.conversation_id, "reason": "needs a refund"}))["success"]
-    await expect(ann.row(dashboard).locator(".row-notice")).to_have_count(0)
-    await ann.row(dashboard).click()
+    assert (await agnes.call("handoff", {"conversationId": bob.conversation_id, "reason": "needs a refund"}))["success"]
+    await expect(bob.row(dashboard).locator(".row-notice")).to_have_count(0)
+    await bob.row(dashboard).click()
     await expect(dashboard.locator(".note-text")).to_have_text("Handed off: needs a refund")
     await expect(dashboard.locator(".note-author")).to_contain_text("Note by Agnes")
