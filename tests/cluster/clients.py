@@ -1,4 +1,4 @@
-"""Three hundred SDK clients that send during every fault, with a record of the messages each was shown."""
+"""A hundred and twenty SDK clients that send during every fault, with a record of the messages each was shown."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from chatws.protocol.entities import Presence
     from tests.cluster.environment import ClusterEnvironment
 
-CONVERSATIONS = 150
-AGENTS = 20
+CONVERSATIONS = 60
+AGENTS = 8
 POLLING_EVERY = 10
 """One conversation of this number uses long-polling."""
 

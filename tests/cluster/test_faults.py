@@ -1,4 +1,4 @@
-"""Faults of each component in turn, with 300 clients that keep sending: nothing is lost or shown twice."""
+"""Faults of each component in turn, with 120 clients that keep sending: nothing is lost or shown twice."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -12,7 +13,6 @@ import pytest
 
 from tests.loadtest.command import SMALL, TIMELESS_TARGETS, LoadtestCommand, run_command
 from tests.support.node import NODE_DIR, NodeRunner
-from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,18 +25,14 @@ ATTEMPTS = 3
 """Runs until a message is in flight at the moment of a cut, and is sent again."""
 
 
-@pytest.fixture
-async def node_server(node: NodeRunner) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+def node_server(node: NodeRunner) -> Iterator[str]:
     """URL of a server of the guide's events on the official socket.io."""
-    del node  # the fixture has installed the packages
-    child = await asyncio.create_subprocess_exec(
-        require_tool("node", "apt install nodejs"), NODE_DIR / "guide_server.mjs", stdout=asyncio.subprocess.PIPE
-    )
-    assert child.stdout is not None
-    port = json.loads(await child.stdout.readline())["port"]
-    yield f"http://127.0.0.1:{port}"
-    child.kill()
-    await child.wait()
+    with subprocess.Popen([node.program, NODE_DIR / "guide_server.mjs"], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        port = json.loads(child.stdout.readline())["port"]
+        yield f"http://127.0.0.1:{port}"
+        child.kill()
 
 
 @pytest.fixture

@@ -44,8 +44,7 @@ async def test_bundled_server_is_started_killed_and_passes_in_two_processes(load
 async def test_any_server_is_tested_with_its_key_and_sessions_over_rest(
     loadtest: LoadtestCommand, shared_server: ServerProcess
 ) -> None:
-    key = shared_server.data_dir / "secret"
-    options = ("--url", shared_server.url, "--jwt-secret-file", str(key), "--scenario=steady", "--rate=1")
+    options = (*options_of(shared_server), "--scenario=steady", "--rate=1")
     result = await loadtest.run(*options, "--users=10", "--duration=2", "--connects=50", "--quiet", "--json")
     report = msgspec.json.decode(result.stdout)
     assert report["url"] == shared_server.url
@@ -66,8 +65,7 @@ async def test_server_with_rate_limits_makes_a_run_invalid_with_advice(
     loadtest: LoadtestCommand, start_server: StartServer
 ) -> None:
     server = start_server("--set", "send_burst=2", "--set", "send_per_s=0.1")
-    key = server.data_dir / "secret"
-    options = ("--url", server.url, "--jwt-secret-file", str(key), "--scenario=steady", "--rate=40")
+    options = (*options_of(server), "--scenario=steady", "--rate=40")
     result = await loadtest.run(*options, "--users=2", "--duration=2", "--warmup=0", "--drain=0", "--quiet")
     assert result.scenario.health.rate_limited > 0
     assert "chatws serve --limits off" in result.stdout
@@ -131,11 +129,16 @@ async def test_interrupted_run_writes_a_partial_report_and_leaves_no_process_beh
 
 
 @pytest.mark.usefixtures("default_sighup")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, TERMINATED), (signal.SIGHUP, HUNG_UP)])
+@pytest.mark.parametrize(
+    ("number", "code", "is_bundled"),
+    [(signal.SIGTERM, TERMINATED, True), (signal.SIGHUP, HUNG_UP, False)],
+    ids=["SIGTERM with the bundled server", "SIGHUP with another server"],
+)
 async def test_run_ended_while_connecting_has_no_report_and_leaves_no_process_behind(
-    loadtest: LoadtestCommand, number: signal.Signals, code: int
+    loadtest: LoadtestCommand, shared_server: ServerProcess, number: signal.Signals, code: int, is_bundled: bool
 ) -> None:
-    child = await loadtest.start("--scenario=steady", "--users=200", "--connects=1")
+    server = () if is_bundled else options_of(shared_server)
+    child = await loadtest.start("--scenario=steady", "--users=200", "--connects=1", *server)
     await read_until(child, b"connecting")
     started = descendants(child.pid)
     child.send_signal(number)
@@ -145,8 +148,11 @@ async def test_run_ended_while_connecting_has_no_report_and_leaves_no_process_be
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]  # noqa: ASYNC240 - the kernel answers at once
 
 
-async def test_run_whose_load_process_is_killed_ends_at_once_as_invalid(loadtest: LoadtestCommand) -> None:
-    child = await loadtest.start("--scenario=steady", "--users=4", "--duration=60", "--warmup=0")
+async def test_run_whose_load_process_is_killed_ends_at_once_as_invalid(
+    loadtest: LoadtestCommand, shared_server: ServerProcess
+) -> None:
+    load = ("--scenario=steady", "--users=4", "--duration=60", "--warmup=0")
+    child = await loadtest.start(*load, *options_of(shared_server))
     await read_until(child, b"measuring")
     [load_process] = [pid for pid in descendants(child.pid) if is_load_process(pid)]
     os.kill(load_process, signal.SIGKILL)
@@ -155,6 +161,11 @@ async def test_run_whose_load_process_is_killed_ends_at_once_as_invalid(loadtest
     assert result.scenario.partial
     assert result.scenario.duration_s < 60
     assert "1 of the load processes ended early" in result.stdout
+
+
+def options_of(server: ServerProcess) -> tuple[str, ...]:
+    """Return the options that name a server and its key."""
+    return ("--url", server.url, "--jwt-secret-file", str(server.data_dir / "secret"))
 
 
 def is_load_process(pid: int) -> bool:
