@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-terminal soak soak-cluster screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-terminal soak soak-cluster screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversati
 
 bench-encodings: $(VENV)/.installed-dev ## measure JSON, MessagePack, compression and batches on chat traffic (OUT=DIR keeps encodings.json)
 	@exec $(BIN)/python -m benchmarks.encodings $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-integrations: $(VENV)/.installed-dev ## cost of a message with a webhook and with recovery, 4 minutes (OUT=DIR keeps integrations.json, ARGS=--quick)
+	@exec $(BIN)/python -m benchmarks.integrations $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 soak: $(VENV)/.installed-dev ## measure floods, memory and churn, 25 minutes (OUT=DIR keeps soak.json, ARGS="--quick rounds" runs one)
 	@exec $(BIN)/python -m benchmarks.soak $(if $(OUT),--out "$(OUT)") $(ARGS)

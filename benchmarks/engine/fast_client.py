@@ -84,11 +84,13 @@ class FastConnection(BenchmarkConnection):
         return False
 
 
-async def open_fast_connection(port: int, credentials: dict[str, str], counters: DeliveryCounters) -> FastConnection:
+async def open_fast_connection(
+    port: int, credentials: dict[str, str], counters: DeliveryCounters, *, is_recovered: bool = False
+) -> FastConnection:
     """Open a connection and return once the server has sent ``authenticated``.
 
-    It asks for no connection state recovery, as the clients of chatws do, and the other servers offer none;
-    ``make bench-integrations`` measures its cost.
+    Unless ``is_recovered``, it asks for no connection state recovery, as the clients of chatws do, and the other
+    servers offer none; ``make bench-integrations`` measures its cost.
 
     Raises:
         ConnectionFailed: the server refused the credentials or ended the connection.
@@ -96,9 +98,8 @@ async def open_fast_connection(port: int, credentials: dict[str, str], counters:
         TimeoutError: the server did not reply within 30 s.
     """
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(
-        lambda: FastConnection({**credentials, "recovery": "off"}, f"{HOST}:{port}", counters), HOST, port
-    )
+    auth = credentials if is_recovered else {**credentials, "recovery": "off"}
+    _, connection = await loop.create_connection(lambda: FastConnection(auth, f"{HOST}:{port}", counters), HOST, port)
     async with asyncio.timeout(OPEN_TIMEOUT_S):
         await connection.opened
     return connection

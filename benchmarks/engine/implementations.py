@@ -129,7 +129,7 @@ async def start(
     folder: Path,
     core: int | None,
     *,
-    limits: Mapping[str, int] = UNREACHED_LIMITS,
+    limits: Mapping[str, int | str] = UNREACHED_LIMITS,
     baseline: str | None = None,
 ) -> RunningServer:
     """Start a server and return once it listens.
@@ -138,7 +138,8 @@ async def start(
         implementation: the server.
         folder: its data directory.
         core: the core that it is pinned to, if given.
-        limits: settings of chatws that differ from the defaults; the Node server with the same promises obeys them too.
+        limits: settings of chatws that differ from the defaults; the Node server with the same promises obeys those
+            that are limits too.
         baseline: ``chatws`` program of the version that is compared with this one.
 
     Raises:
@@ -187,7 +188,7 @@ def _installed_version(package: str) -> str | None:
 
 
 def _command(
-    implementation: ServerImplementation, folder: Path, limits: Mapping[str, int], baseline: str | None
+    implementation: ServerImplementation, folder: Path, limits: Mapping[str, int | str], baseline: str | None
 ) -> list[str]:
     if implementation is ServerImplementation.NODE_MEMORY:
         return ["node", str(_NODE_DIR / "memory_server.mjs")]

@@ -57,8 +57,10 @@ async def open_rooms(
     customers: Iterable[CustomerCredentials],
     members: int,
     counters: DeliveryCounters,
+    *,
+    is_recovered: bool = False,
 ) -> list[BenchmarkRoom]:
-    """Connect a customer and ``members - 1`` agents to each conversation.
+    """Connect a customer and ``members - 1`` agents to each conversation, with connection state recovery if asked.
 
     Raises:
         LoadFailed: the server refused a join.
@@ -69,7 +71,9 @@ async def open_rooms(
     async def open_one(customer: CustomerCredentials) -> BenchmarkRoom:
         agents = [tokens[number % len(tokens)] for number in islice(agent_numbers, members - 1)]
         logins = [{"sessionId": customer.session_id}, *({"token": token} for token in agents)]
-        connections = [await open_fast_connection(server.port, login, counters) for login in logins]
+        connections = [
+            await open_fast_connection(server.port, login, counters, is_recovered=is_recovered) for login in logins
+        ]
         for connection in connections:
             await _join(connection, customer.conversation_id)
         connections[0].is_sender = True
