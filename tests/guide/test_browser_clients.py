@@ -22,8 +22,9 @@ async def test_client_logging_queued_messages_and_own_messages(tmp_path: Path, n
     assert steps["unsent"] == {"rows": 0}
     # Logging, client: console.log('[WebSocket] Connected', socket.id)
     lines = steps["logged"]["lines"]
-    assert lines[0] == ["[WebSocket] Connected", lines[0][1]]
-    assert isinstance(lines[0][1], str)
+    connected = [socket_id for text, socket_id in (line[:2] for line in lines) if text == "[WebSocket] Connected"]
+    assert len(set(connected)) == 2, "one of the widget's client, one of the dashboard's"
+    assert all(isinstance(socket_id, str) for socket_id in connected)
     assert ["[WebSocket] Message sent", {"conversationId": "conv-1", "content": "Hello!"}] in lines
     assert ["[WebSocket] Message sent", {"conversationId": "conv-1", "content": "How can I help?"}] in lines
-    assert ["[WebSocket] Disconnected", "client disconnect"] in lines
+    assert lines.count(["[WebSocket] Disconnected", "client disconnect"]) == 2
