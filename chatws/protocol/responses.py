@@ -154,7 +154,10 @@ class LoginAck(Ok, frozen=True, kw_only=True):
 
 
 class SessionAck(Ok, frozen=True, kw_only=True):
-    """REST: a customer's session; ``email`` is the mail address that agents see."""
+    """REST: a customer's session; ``email`` is the mail address that agents see.
+
+    ``agentsOnline`` tells whether an agent was online on any server when the request was answered.
+    """
 
     session_id: str
     user_id: str
@@ -162,6 +165,7 @@ class SessionAck(Ok, frozen=True, kw_only=True):
     email: str | UnsetType = UNSET
     conversation_id: str | None
     expires_at: Timestamp
+    agents_online: bool = False
 
 
 class BotAck(Ok, frozen=True, kw_only=True):

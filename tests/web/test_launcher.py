@@ -299,6 +299,6 @@ async def test_shipped_languages_greet(shop: Shop, browsers: BrowserProfiles) ->
     page = await browsers.open("about:blank")
     for language, greeting in (("es", "¡Hola!"), ("fr", "Bonjour"), ("pt", "Olá!"), ("zh", "您好")):
         await page.goto(f"{shop.chat.url}/widget/chatbot-iframe.html?language={language}-XX")
-        await expect(page.locator(".thread-empty")).to_contain_text(greeting)
+        await expect(page.locator(".greeting-text")).to_contain_text(greeting)
         await expect(page.locator("html")).to_have_attribute("lang", language)
         await expect(page.locator("textarea")).not_to_have_attribute("placeholder", re.compile("Write"))

@@ -21,7 +21,6 @@ IMMUTABLE_HEADERS: dict[str, str] = {
 _CONTENT = (
     "default-src 'none'",
     "style-src 'self'",
-    "img-src 'self' data:",
     "connect-src 'self'",
     "frame-src 'self'",
     "base-uri 'none'",
@@ -43,8 +42,10 @@ def page_headers(*, framed_by: Iterable[str], from_cdn: bool) -> dict[str, str]:
     """
     scripts = f"script-src 'self' {CDN_ORIGIN}" if from_cdn else "script-src 'self'"
     ancestors = " ".join(framed_by) or "'none'"
+    # The face beside the greeting may be an image of the embedding site or of any server with HTTPS.
+    images = f"img-src 'self' data: https: {ancestors}" if framed_by else "img-src 'self' data:"
     return {
         **ASSET_HEADERS,
-        "Content-Security-Policy": "; ".join([*_CONTENT, scripts, f"frame-ancestors {ancestors}"]),
+        "Content-Security-Policy": "; ".join([*_CONTENT, images, scripts, f"frame-ancestors {ancestors}"]),
         "Permissions-Policy": _PERMISSIONS,
     }

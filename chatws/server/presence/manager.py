@@ -167,6 +167,12 @@ class PresenceManager:
         """Return the ids of the known agents that are not offline."""
         return [user_id for user_id, user in self._users.items() if user.user.role == "admin"]
 
+    async def is_any_agent_online(self) -> bool:
+        """Return whether an agent is online on any server; the others are queried only if there is none here."""
+        if any(user.user.role == "admin" and user.status == "online" for user in self._users.values()):
+            return True
+        return any(entry.status == "online" for _, entry in await self._cluster.agents() or ())
+
     def is_online(self, user_id: str) -> bool:
         """Return whether the user is known to be online or within the grace."""
         return user_id in self._users

@@ -49,7 +49,7 @@ async def start_session(
         services.conversations.first_status,
         email=customer.email,
     )
-    return _make_ack(session_id, session, expires_at_ms)
+    return await _make_ack(services, session_id, session, expires_at_ms)
 
 
 async def current_session(services: Services, context: RequestContext, payload: Nothing) -> SessionAck:
@@ -57,7 +57,8 @@ async def current_session(services: Services, context: RequestContext, payload: 
     identity = context.identity
     assert identity is not None
     assert identity.session_id is not None
-    return _make_ack(identity.session_id, await own_session(services, context), identity.expires_at_ms)
+    session = await own_session(services, context)
+    return await _make_ack(services, identity.session_id, session, identity.expires_at_ms)
 
 
 async def may_set_email(services: Services, context: RequestContext, payload: SetEmail) -> CustomerSession:
@@ -82,7 +83,8 @@ async def set_email(
     await services.store.set_contact_email(session.user.user_id, normalise_email(payload.email))
     if session.conversation_id is not None:
         await services.conversations.show_email(session.conversation_id)
-    return _make_ack(identity.session_id, await own_session(services, context), identity.expires_at_ms)
+    session = await own_session(services, context)
+    return await _make_ack(services, identity.session_id, session, identity.expires_at_ms)
 
 
 async def own_session(services: Services, context: RequestContext) -> CustomerSession:
@@ -105,7 +107,7 @@ async def _has_conversation(services: Services, customer: User) -> bool:
     return bool(conversations)
 
 
-def _make_ack(session_id: str, session: CustomerSession, expires_at_ms: int) -> SessionAck:
+async def _make_ack(services: Services, session_id: str, session: CustomerSession, expires_at_ms: int) -> SessionAck:
     return SessionAck(
         session_id=session_id,
         user_id=session.user.user_id,
@@ -113,4 +115,5 @@ def _make_ack(session_id: str, session: CustomerSession, expires_at_ms: int) -> 
         email=UNSET if session.email is None else session.email,
         conversation_id=session.conversation_id,
         expires_at=format_timestamp(expires_at_ms),
+        agents_online=await services.presence.is_any_agent_online(),
     )

@@ -307,7 +307,7 @@ export interface StartSession {
   identity?: string;
 }
 
-/** REST: a customer's session; `email` is the mail address that agents see. */
+/** REST: a customer's session; `email` is the mail address that agents see. `agentsOnline` tells whether an agent was online on any server when the request was answered. */
 export interface SessionAck {
   success: true;
   sessionId: string;
@@ -316,6 +316,7 @@ export interface SessionAck {
   email?: string;
   conversationId: string | null;
   expiresAt: string;
+  agentsOnline: boolean;
 }
 
 /** REST: the mail address of the customer, so that agents can answer later. */

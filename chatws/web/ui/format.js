@@ -27,6 +27,13 @@ export function shortTimeOf(timestamp) {
   return startOfDay(new Date(timestamp)) === startOfDay(new Date()) ? timeOf(timestamp) : dayOf(timestamp);
 }
 
+/** Return the weekday, empty for today, and the time of a later moment. @param {Date} moment */
+export function formatOpening(moment) {
+  const { weekday, clock } = currentFormats();
+  const isToday = startOfDay(moment) === startOfDay(new Date());
+  return { day: isToday ? "" : weekday.format(moment), time: clock.format(moment) };
+}
+
 /** @param {number} ms */
 export const durationOf = (ms) => (ms < 1_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`);
 
@@ -47,5 +54,6 @@ function currentFormats() {
 const makeFormats = () => ({
   clock: new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }),
   date: new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short" }),
+  weekday: new Intl.DateTimeFormat(locale, { weekday: "long" }),
   relative: new Intl.RelativeTimeFormat(locale, { numeric: "auto" }),
 });

@@ -19,7 +19,8 @@ const GROUP_MS = 5 * 60_000;
 /**
  * @typedef {object} ThreadOptions
  * @property {string} label accessible name
- * @property {string} empty text shown without messages
+ * @property {string} [empty] text shown without messages
+ * @property {HTMLElement} [first] shown above the first message of the conversation
  * @property {() => string | undefined} me user id of the reader
  * @property {(beforeSeq: number) => Promise<HistoryAck | Refused>} older
  * @property {(content: string, clientMessageId: string) => void} send called to send a refused message again, under the
@@ -53,10 +54,10 @@ export class MessageThread {
    */
   constructor(root, options) {
     this.#options = options;
-    this.#empty = make("p", { class: "thread-empty" }, options.empty);
+    this.#empty = make("p", { class: "thread-empty" }, options.empty ?? "");
     // role=log: screen readers announce added messages instead of the whole list.
     this.#scroll = make("div", { class: "thread-scroll", role: "log", tabindex: 0, "aria-label": options.label });
-    this.#scroll.append(this.#empty, this.#list);
+    this.#scroll.append(...(options.first ? [options.first] : [this.#empty]), this.#list);
     root.append(make("div", { class: "thread" }, this.#scroll, this.#newMessagesButton), this.#typingLine);
     this.#scroll.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     this.#newMessagesButton.addEventListener("click", () => this.#scrollToEnd());
@@ -232,6 +233,7 @@ export class MessageThread {
     this.#list.prepend(items);
     this.#firstSeq = page.messages[0].seq;
     this.#hasOlder = page.hasMoreBefore;
+    if (this.#options.first) this.#options.first.hidden = this.#hasOlder;
     this.#scroll.scrollTop = this.#scroll.scrollHeight - before;
   }
 
@@ -251,6 +253,7 @@ export class MessageThread {
 
   #refresh() {
     this.#empty.hidden = this.#list.childElementCount > 0;
+    if (this.#options.first) this.#options.first.hidden = this.#hasOlder;
     this.#newMessagesButton.hidden = this.#unseen === 0;
     this.#newMessagesButton.textContent = this.#unseen === 1 ? texts.newMessage : formatText("newMessages", { count: this.#unseen });
     const readUpTo = Math.max(0, ...this.#readMarks.values());

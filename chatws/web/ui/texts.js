@@ -2,6 +2,9 @@
 
 export const texts = {
   areTyping: "{names} are typing…",
+  backOn: "We are back on {day} at {time}",
+  backToday: "We are back today at {time}",
+  beforeStart: "Before we start",
   bot: "bot",
   cannotOpen: "The chat cannot be opened right now.",
   characters: "{count} of {limit}",
@@ -14,7 +17,9 @@ export const texts = {
   handoff: "Talk to a human",
   isTyping: "{names} is typing…",
   joined: "{name} has joined the conversation.",
+  leaveMail: "Nobody is here right now. Leave your mail address, and we will answer there.",
   limited: "Limited connection: answers take a few seconds.",
+  mailKept: "Thank you. We will answer to {email}.",
   messages: "Messages",
   newMessage: "1 new message",
   newMessages: "{count} new messages",
@@ -29,11 +34,15 @@ export const texts = {
   send: "Send",
   sending: "Sending…",
   sent: "Sent",
+  startChat: "Start the chat",
+  team: "Our team",
   title: "Chat with us",
   unreachable: "The chat cannot be reached. Trying again…",
   weAnswerHere: "We will answer here",
   weAreHere: "We are here",
+  yourMail: "Your mail address",
   yourMessage: "Your message",
+  yourName: "Your name",
 };
 
 /** @typedef {typeof texts} Texts */

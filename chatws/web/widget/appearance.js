@@ -25,7 +25,6 @@ export function applyAppearance(options, moreTexts) {
   const greeting = options.get("greeting")?.slice(0, MAX_GREETING);
   setTexts({ ...(title && { title }), ...(greeting && { greeting }) });
   document.title = find("#title", HTMLElement).textContent = texts.title;
-  find("#agent-presence", HTMLElement).textContent = texts.weAnswerHere;
   find("#status", HTMLElement).textContent = texts.connecting;
   find("#close", HTMLElement).setAttribute("aria-label", texts.close);
   find("#handoff", HTMLElement).textContent = texts.handoff;

@@ -116,7 +116,7 @@
   /** @type {number | undefined} */
   let timer;
   /** The visitor, as the site identifies them. @type {Record<string, string>} */
-  let user = visitor({ name: options.name, identity: options.identity });
+  let user = visitor(options);
   /** Content of the file with the texts of another language. */
   let texts = "";
 
@@ -135,7 +135,7 @@
   global.chatws = {
     open: () => show(true),
     close: () => show(false),
-    /** @param {{name?: string, identity?: string}} value `identity`: a token signed by the site's back end */
+    /** @param {{name?: string, email?: string, identity?: string}} value `identity`: a token signed by the site's back end */
     identify(value) {
       user = visitor(value);
       if (frame) loadFrame();
@@ -166,11 +166,11 @@
 
   /**
    * Return the non-empty values, and the user id of the identity, by which the frames recognise another user.
-   * @param {{name?: string, identity?: string}} value
+   * @param {{name?: string, email?: string, identity?: string}} value
    * @returns {Record<string, string>}
    */
-  function visitor({ name, identity }) {
-    if (!identity) return name ? { name } : {};
+  function visitor({ name, email, identity }) {
+    if (!identity) return { ...(name && { name }), ...(email && { email }) };
     try {
       const claims = atob(identity.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
       return { identity, subject: String(JSON.parse(claims).sub) };
@@ -208,9 +208,10 @@
   function loadFrame() {
     frame?.remove();
     isReady = false;
-    const { title = "Chat", greeting = "", accent = "", theme = "", sound = "" } = options;
-    frame = makeFrame("chatbot-iframe.html", { title, greeting, accent, theme, sound, language });
-    frame.title = title;
+    // The visitor belongs into the fragment, which browsers do not send.
+    const shown = { title: "Chat", ...options, language, name: "", email: "", identity: "" };
+    frame = makeFrame("chatbot-iframe.html", shown);
+    frame.title = shown.title;
     frame.addEventListener("load", () => failAfter(READY_TIMEOUT_MS));
     retryButton.hidden = true;
     noticeText.textContent = loadingText;

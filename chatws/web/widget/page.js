@@ -1,6 +1,6 @@
 /** Widget page: the customer's conversation, alone or embedded in another site. */
 
-/** @import {HistoryAck, Presence} from "../core/protocol.js" */
+/** @import {HistoryAck} from "../core/protocol.js" */
 /** @import {CustomerSession} from "./session.js" */
 
 import { newId } from "../core/ids.js";
@@ -14,15 +14,20 @@ import { chime } from "../ui/sound.js";
 import { showStatus } from "../ui/status.js";
 import { texts } from "../ui/texts.js";
 import { applyAppearance } from "./appearance.js";
+import { Availability } from "./availability.js";
 import { FrameChannel } from "./frame-messaging.js";
-import { openSession, storeReadSeq } from "./session.js";
+import { greeting } from "./greeting.js";
+import { parseOfficeHours } from "./office-hours.js";
+import { hasSession, openSession, storeEmail, storeReadSeq } from "./session.js";
 import { StatusNotices } from "./status-notices.js";
+import { askBeforeChat, LeaveMail } from "./visitor-form.js";
 import { WidgetWebSocketHandler } from "./websocket-handler.js";
 
 /** One request instead of the five of polling and its upgrade; after a failed attempt, polling comes first. */
 const SOCKET_OPTIONS = { transports: ["websocket", "polling"] };
 const FIRST_PAGE_SIZE = 50;
 const OLDER_PAGE_SIZE = 100;
+const ASKED = /** @type {const} */ (["name", "email"]);
 
 const options = new URLSearchParams(location.search);
 /** The visitor's name or signed identity, and texts of a language that is not shipped, as given by the embedding site. */
@@ -32,29 +37,17 @@ const banner = find("#banner", HTMLElement);
 const root = find("#chat", HTMLElement);
 const frame = new FrameChannel(find("#close", HTMLButtonElement));
 
-/** Known presence of the agents, by user id. */
-const presences = new Map();
-
 /** @param {string} text */
 function showBanner(text) {
   banner.textContent = text;
   banner.hidden = !text;
 }
 
-/** @param {Presence} presence */
-function showAgents(presence) {
-  presences.set(presence.userId, presence.status);
-  const anyOnline = [...presences.values()].some((status) => status !== "offline");
-  const label = find("#agent-presence", HTMLElement);
-  label.dataset.presence = anyOnline ? "online" : "offline";
-  label.textContent = anyOnline ? texts.weAreHere : texts.weAnswerHere;
-}
-
 /** @param {WidgetWebSocketHandler} ws */
 function createThread(ws) {
   return new MessageThread(root, {
     label: texts.messages,
-    empty: texts.greeting,
+    first: greeting(options.get("agent"), options.get("avatar")),
     me: () => session?.userId,
     older: (beforeSeq) => ws.history({ beforeSeq, limit: OLDER_PAGE_SIZE }),
     send,
@@ -74,6 +67,8 @@ function markRead(seq) {
  */
 function send(text, clientMessageId) {
   frame.reportUse();
+  hasWritten = true;
+  offerLeaveMail();
   if (session) return void ws.sendMessage(text, undefined, clientMessageId);
   early.push(text);
   thread.queue({ conversationId: "", content: text, clientMessageId: newId() });
@@ -114,21 +109,40 @@ function subscribe({ userId }) {
   });
   chat.on("typing", (indicator) => thread.setTyping(indicator));
   chat.on("read", (mark) => thread.applyReadMark(mark));
-  chat.on("presence", (presence) => presence.userId !== userId && showAgents(presence));
+  chat.on("presence", (presence) => presence.userId !== userId && availability.update(presence));
   chat.on("fallback", explainState);
   chat.on("error", (failed) => {
     if (chat.state === "disconnected") showBanner(`${failed.message} ${texts.reload}`);
   });
 }
 
+/** Offer to leave a mail address, once the customer has written and nobody is there. */
+function offerLeaveMail() {
+  leaveMail?.show(hasWritten && session !== null && !session.hasEmail && !availability.isAnyoneHere);
+}
+
+/** Ask a new visitor for what the site wants to know and has not given; return all that is known. */
+async function knownVisitor() {
+  const visitor = /** @type {import("./session.js").Visitor} */ (Object.fromEntries(given));
+  const asked = ASKED.filter((field) => (options.get("ask") ?? "").includes(field) && !visitor[field]);
+  if (!asked.length || visitor.identity || hasSession(visitor)) return visitor;
+  status.hidden = true;
+  const answers = await askBeforeChat(root, asked);
+  status.hidden = false;
+  composer.focus();
+  return { ...visitor, ...answers };
+}
+
 async function start() {
-  const opened = await openSession(() => showBanner(texts.unreachable), Object.fromEntries(given));
+  const opened = await openSession(() => showBanner(texts.unreachable), await knownVisitor());
   showBanner("");
   const page = opened.isNew ? null : await fetchFirstPage(opened);
   const messages = page?.messages ?? [];
   ws.connect(opened.sessionId, location.origin);
   session = opened;
   subscribe(opened);
+  hasWritten ||= messages.some((message) => message.sender.userId === opened.userId);
+  availability.begin(opened.agentsOnline);
   // Join at the position of the last loaded message, so that no message is missed in between.
   const position = page || opened.isNew ? (messages.at(-1)?.seq ?? 0) : undefined;
   const joined = ws.joinConversation(opened.conversationId, position);
@@ -136,6 +150,9 @@ async function start() {
   thread.reset(messages, page?.hasMoreBefore ?? false, ws.chat.pending);
   await joined;
 }
+
+/** @param {string} email */
+const saveEmail = async (email) => (session ? storeEmail(session, email) : texts.cannotOpen);
 
 /**
  * @param {CustomerSession} session
@@ -153,6 +170,9 @@ applyAppearance(options, given.get("texts") ?? "");
 let session = null;
 /** Messages written before that. @type {string[]} */
 const early = [];
+let hasWritten = false;
+const hours = parseOfficeHours(options.get("hours") ?? "", options.get("timeZone") ?? "UTC");
+const availability = new Availability(find("#agent-presence", HTMLElement), hours, offerLeaveMail);
 const ws = new WidgetWebSocketHandler({ debug: options.has("debug"), socketOptions: SOCKET_OPTIONS });
 const thread = createThread(ws);
 const composer = new Composer(root, {
@@ -161,6 +181,7 @@ const composer = new Composer(root, {
   onTyping: (isTyping) => session && (isTyping ? ws.sendTypingStart() : ws.sendTypingStop()),
   draft: draftIn(tabStorage(), "chatws.draft"),
 });
+const leaveMail = options.get("leaveMail") === "on" ? new LeaveMail(find(".composer", HTMLElement), saveEmail) : null;
 frame.onOpen((takeFocus) => {
   if (takeFocus) composer.focus();
   thread.markSeen();

@@ -5,6 +5,7 @@
 import { reconnectDelayMs } from "../core/backoff.js";
 import { newId } from "../core/ids.js";
 import { RestClient, ServerUnreachable } from "../core/rest-client.js";
+import { texts } from "../ui/texts.js";
 
 const STORAGE_KEY = "chatws.session";
 /** `seq` up to which the customer has read; unread.js counts the messages after it. */
@@ -13,10 +14,14 @@ const READ_KEY = "chatws.read";
 const SUBJECT_KEY = "chatws.subject";
 
 /** The visitor, as the embedding site identifies them; `identity` is a signed token and `subject` its user id.
- * @typedef {{name?: string, identity?: string, subject?: string}} Visitor */
+ * @typedef {{name?: string, email?: string, identity?: string, subject?: string}} Visitor */
 
-/** `isNew`: its conversation was just created and has no messages.
- * @typedef {{sessionId: string, userId: string, conversationId: string, isNew: boolean}} CustomerSession */
+/** `isNew`: its conversation was just created and has no messages. `hasEmail`: agents know a mail address.
+ * @typedef {{sessionId: string, userId: string, conversationId: string, isNew: boolean, hasEmail: boolean,
+ *   agentsOnline: boolean}} CustomerSession */
+
+/** Whether this browser has a session of the visitor. @param {Visitor} visitor */
+export const hasSession = ({ subject = "" }) => stored(STORAGE_KEY) !== null && (stored(SUBJECT_KEY) ?? "") === subject;
 
 /**
  * Resume the stored session or create one, and retry until the server responds.
@@ -44,9 +49,9 @@ export async function openSession(onRetry, visitor) {
  * @param {Visitor} visitor
  * @returns {Promise<SessionAck | Refused | null>} null without a valid stored session of this visitor
  */
-async function resume({ subject = "" }) {
+async function resume(visitor) {
   const sessionId = stored(STORAGE_KEY);
-  if (!sessionId || (stored(SUBJECT_KEY) ?? "") !== subject) return null;
+  if (!sessionId || !hasSession(visitor)) return null;
   const rest = new RestClient("", () => ({ "X-Session-Id": sessionId }));
   const reply = await rest.get("/api/sessions/current");
   return reply.success || reply.error.retryable ? reply : null;
@@ -56,8 +61,20 @@ async function resume({ subject = "" }) {
  * @param {Visitor} visitor
  * @returns {Promise<SessionAck | Refused>}
  */
-const create = ({ name, identity }) =>
-  new RestClient("").post("/api/sessions", identity ? { identity } : name ? { userName: name } : {});
+const create = ({ name, email, identity }) =>
+  new RestClient("").post("/api/sessions", identity ? { identity } : { ...(name && { userName: name }), ...(email && { email }) });
+
+/**
+ * Store the customer's mail address; return why the server refused it, or an empty text.
+ * @param {CustomerSession} session
+ * @param {string} email
+ */
+export async function storeEmail({ sessionId }, email) {
+  const rest = new RestClient("", () => ({ "X-Session-Id": sessionId }));
+  const reply = await rest.post("/api/sessions/current/email", { email }).catch(() => null);
+  if (!reply) return texts.cannotOpen;
+  return reply.success ? "" : reply.error.message;
+}
 
 /** @param {number} seq */
 export function storeReadSeq(seq) {
@@ -74,7 +91,7 @@ export function storeReadSeq(seq) {
  * @param {boolean} isNew
  * @returns {CustomerSession}
  */
-function store({ sessionId, userId, conversationId }, { identity, subject = "" }, isNew) {
+function store({ sessionId, userId, conversationId, email, agentsOnline }, { identity, subject = "" }, isNew) {
   try {
     localStorage.setItem(STORAGE_KEY, sessionId);
     localStorage.setItem(SUBJECT_KEY, subject);
@@ -83,7 +100,8 @@ function store({ sessionId, userId, conversationId }, { identity, subject = "" }
     // Storage is denied to embedded frames: the session lasts as long as the page.
   }
   // In development mode a session may have no conversation yet; joining creates it.
-  return { sessionId, userId, conversationId: conversationId ?? newId(), isNew: isNew && !identity };
+  const isEmpty = isNew && !identity;
+  return { sessionId, userId, conversationId: conversationId ?? newId(), isNew: isEmpty, hasEmail: Boolean(email), agentsOnline };
 }
 
 /** @param {string} key */

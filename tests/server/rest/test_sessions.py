@@ -39,6 +39,15 @@ async def test_new_session_without_a_name_gets_a_distinct_name(chat: RunningChat
     assert first["sessionId"] != second["sessionId"]
 
 
+async def test_session_shows_whether_an_agent_is_online(chat: RunningChat) -> None:
+    session, header = await new_session(chat)
+    assert session["agentsOnline"] is False
+    agent = await chat.agent()
+    assert (await chat.get("/api/sessions/current", headers=header))[1]["agentsOnline"] is True
+    await agent.call("set_presence", {"status": "away"})
+    assert (await new_session(chat))[0]["agentsOnline"] is False
+
+
 async def test_misleading_or_invalid_name_is_rejected(chat: RunningChat) -> None:
     for name in ("", " ", "a\nb", "a\tb", "a\x1b[31m", "x" * 81, 7, None):
         status, body = await chat.post("/api/sessions", {"userName": name})
