@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from chatws_loadtest.credentials import tls_context
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.exit_signals import call_on_signals
 from chatws_loadtest.options import check_url, find_mapping
+from chatws_loadtest.tap.fault_rules import FaultRule, RuleError, parse_rule
 from chatws_loadtest.tap.line_writer import LineWriter
 from chatws_loadtest.tap.masking import mask_url
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
@@ -48,6 +49,11 @@ def tap(  # noqa: PLR0917  these are options, never positional
     event: Annotated[list[str] | None, typer.Option(help="Show this event only; repeatable.", metavar="NAME")] = None,
     room: Annotated[list[str] | None, typer.Option(help="Show this room only, e.g. r1.", metavar="ROOM")] = None,
     user: Annotated[list[str] | None, typer.Option(help="Show this user only, e.g. u1.", metavar="USER")] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="Fault to inject, e.g. 'drop ack of send_message 5%'; repeatable.", metavar="RULE"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Number that repeats the choices of the rules.", metavar="N")] = 1,
     ack_late: Annotated[float, typer.Option(min=0.01, help="Flag a later ack.", metavar="SECONDS")] = 1.0,
     ack_never: Annotated[float, typer.Option(min=0.01, help="Flag a missing ack.", metavar="SECONDS")] = 10.0,
     ca_file: CaFile = None,
@@ -70,11 +76,25 @@ def tap(  # noqa: PLR0917  these are options, never positional
         mapping=find_mapping(mapping),
         host=host,
         port=listen,
+        rules=tuple(read_rules(rule or ())),
+        seed=seed,
         analysis=AnalysisOptions(ack_late, max(ack_late, ack_never), with_content),
     )
     selection = RecordFilter(event or (), room or (), user or ())
     code = uvloop.run(run_lines(options, ca_file, selection, as_json=as_json))
     raise typer.Exit(code)
+
+
+def read_rules(texts: Sequence[str]) -> list[FaultRule]:
+    """Read the rules of the options.
+
+    Raises:
+        CommandExit: a text is no rule.
+    """
+    try:
+        return [parse_rule(text) for text in texts]
+    except RuleError as problem:
+        raise CommandExit(f"--rule: {problem}", ExitCode.USAGE) from problem
 
 
 async def run_lines(options: TapOptions, ca_file: Path | None, selection: RecordFilter, *, as_json: bool) -> ExitCode:

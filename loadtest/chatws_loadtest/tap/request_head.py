@@ -12,6 +12,7 @@ from chatws_loadtest.tap.http_stream import HttpHead
 REMOVED: Final = frozenset({"accept-encoding", "sec-websocket-extensions"})
 """Headers of requests that would make the server compress what the analysis reads."""
 
+LENGTH_HEADERS: Final = frozenset({"content-length", "transfer-encoding"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -59,16 +60,13 @@ class RequestKind(msgspec.Struct, frozen=True):
         return cls(method, parts.path, transport, query.get("sid", [""])[0])
 
 
-def rewrite(head: HttpHead, target: TapTarget, body_bytes: int | None = None) -> bytes:
-    """Return the head for the target: its ``Host``, its own ``Origin``, and no compression.
-
-    ``body_bytes`` is the length of a body that has been replaced.
-    """
+def rewrite(head: HttpHead, target: TapTarget) -> bytes:
+    """Return the head of a request for the target: its ``Host``, its own ``Origin``, and no compression."""
     own = head.header("host")
     lines = [head.start_line]
     for name, value in head.headers:
         key = name.lower()
-        if key in REMOVED or (body_bytes is not None and key in {"content-length", "transfer-encoding"}):
+        if key in REMOVED:
             continue
         if key == "host":
             lines.append(f"{name}: {target.authority}")
@@ -76,6 +74,11 @@ def rewrite(head: HttpHead, target: TapTarget, body_bytes: int | None = None) ->
             lines.append(f"{name}: {target.origin}")
         else:
             lines.append(f"{name}: {value}")
-    if body_bytes is not None:
-        lines.append(f"Content-Length: {body_bytes}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def replace_length(raw: bytes, body_bytes: int) -> bytes:
+    """Return a head for a body of another length."""
+    first, *lines = raw.decode("latin-1").rstrip().split("\r\n")
+    kept = [line for line in lines if line.partition(":")[0].strip().lower() not in LENGTH_HEADERS]
+    return "\r\n".join([first, *kept, f"Content-Length: {body_bytes}", "", ""]).encode("latin-1")

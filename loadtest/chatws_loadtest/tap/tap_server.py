@@ -13,6 +13,9 @@ import msgspec
 
 from chatws.client.mapping import ServerMapping
 from chatws_loadtest.tap.analyser import Analyser
+from chatws_loadtest.tap.fault_injector import RuleInjector
+from chatws_loadtest.tap.fault_rules import FaultRule
+from chatws_loadtest.tap.injected_connection import InjectedConnection
 from chatws_loadtest.tap.observations import ObservationQueue
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.request_head import TapTarget
@@ -34,6 +37,8 @@ class TapOptions(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 0
     analysis: AnalysisOptions = AnalysisOptions()
+    rules: tuple[FaultRule, ...] = ()
+    seed: int = 1
 
 
 class TapServer:
@@ -44,6 +49,7 @@ class TapServer:
         self._options = options
         self._observations = ObservationQueue()
         self._context = TapContext(TapTarget.parse(options.url), tls, self._observations)
+        self._injector = RuleInjector(options.rules, options.seed) if options.rules else None
         self._analyser = Analyser(options.mapping, options.analysis, time.monotonic(), emit)
         # Set by ``__aenter__``.
         self._server: asyncio.Server | None = None
@@ -57,7 +63,7 @@ class TapServer:
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: TappedConnection(self._context), self._options.host, self._options.port, backlog=BACKLOG
+            self._make_connection, self._options.host, self._options.port, backlog=BACKLOG
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._tasks = [loop.create_task(self._analyse()), loop.create_task(self._tick())]
@@ -82,6 +88,11 @@ class TapServer:
     def url(self) -> str:
         """Address for clients."""
         return f"http://{self._options.host}:{self.port}"
+
+    def _make_connection(self) -> TappedConnection:
+        if self._injector is None:
+            return TappedConnection(self._context)
+        return InjectedConnection(self._context, self._injector)
 
     async def _analyse(self) -> None:
         take, observe = self._observations.take, self._analyser.observe

@@ -41,7 +41,7 @@ class TapContext:
 
 
 @dataclass(slots=True)
-class _Exchange:
+class Exchange:
     """Request that is not answered yet."""
 
     kind: RequestKind
@@ -69,7 +69,7 @@ class TappedConnection(asyncio.Protocol):
         self._failure = ""
         self._requests = HttpStream(is_request=True)
         self._responses = HttpStream(is_request=False)
-        self._exchanges: deque[_Exchange] = deque()
+        self._exchanges: deque[Exchange] = deque()
         # Status of the response that is being forwarded.
         self._status = 0
         # The bytes are no HTTP, or no longer: they are forwarded without analysis.
@@ -187,41 +187,59 @@ class TappedConnection(asyncio.Protocol):
                         self._forward_client_frames(self._requests.rest, now)
                         return
                 elif isinstance(part, BodyPart):
-                    self._to_server(part.raw)
-                elif part.body and self._exchanges and self._exchanges[-1].is_poll:
-                    self._context.observations.add_poll(
-                        PollSeen(now, self._exchanges[-1].kind.sid, from_client=True, body=part.body)
-                    )
+                    self._send_request_body(part.raw)
+                else:
+                    self._finish_request(part, now)
         except NotHttp:
             self._is_opaque = True
             self._to_server(self._requests.rest)
 
     def _forward_request_head(self, head: HttpHead, now: float) -> None:
         kind = RequestKind.of(head)
-        exchange = _Exchange(kind, now)
+        exchange = Exchange(kind, now)
         if self._failure:
             self._refuse(exchange)
             return
         self._exchanges.append(exchange)
         self._requests.keeps_body = exchange.is_poll
-        self._to_server(rewrite(head, self._context.target))
+        self._send_request_head(head, exchange)
         if kind.transport == "websocket" and head.header("upgrade"):
             self._requested = TappedWebSocket(kind.sid)
+
+    def _send_request_head(self, head: HttpHead, exchange: Exchange) -> None:
+        del exchange
+        self._to_server(rewrite(head, self._context.target))
+
+    def _send_request_body(self, raw: bytes) -> None:
+        self._to_server(raw)
+
+    def _finish_request(self, end: MessageEnd, now: float) -> None:
+        if end.body and self._exchanges and self._exchanges[-1].is_poll:
+            self._observe_poll(self._exchanges[-1], end.body, now, from_client=True)
+
+    def _observe_poll(self, exchange: Exchange, body: bytes, now: float, *, from_client: bool) -> None:
+        self._context.observations.add_poll(PollSeen(now, exchange.kind.sid, from_client, body))
 
     def _forward_responses(self, chunk: bytes, now: float) -> None:
         try:
             for part in self._responses.feed(chunk):
                 if isinstance(part, HttpHead):
-                    self._to_client(part.raw)
+                    self._send_response_head(part)
                     if self._begin_response(part, now):
                         return
                 elif isinstance(part, BodyPart):
-                    self._to_client(part.raw)
+                    self._send_response_body(part.raw)
                 else:
                     self._observe_response(part, now)
         except NotHttp:
             self._is_opaque = True
             self._to_client(self._responses.rest)
+
+    def _send_response_head(self, head: HttpHead) -> None:
+        self._to_client(head.raw)
+
+    def _send_response_body(self, raw: bytes) -> None:
+        self._to_client(raw)
 
     def _begin_response(self, head: HttpHead, now: float) -> bool:
         """Look at the head of a response; return whether frames follow it."""
@@ -248,13 +266,17 @@ class TappedConnection(asyncio.Protocol):
         exchange = self._exchanges.popleft()
         kind = exchange.kind
         if exchange.is_poll and self._status == _OK:
-            if kind.method == "GET" and end.body:
-                self._context.observations.add_poll(PollSeen(now, kind.sid, from_client=False, body=end.body))
+            if kind.method == "GET":
+                self._finish_poll(exchange, end.body or b"", now)
         else:
             ms = (now - exchange.at_s) * 1000
             self._context.observations.add(HttpSeen(now, kind.method, kind.path, kind.transport, self._status, ms))
 
-    def _refuse(self, exchange: _Exchange) -> None:
+    def _finish_poll(self, exchange: Exchange, body: bytes, now: float) -> None:
+        if body:
+            self._observe_poll(exchange, body, now, from_client=False)
+
+    def _refuse(self, exchange: Exchange) -> None:
         """Answer a request that cannot be forwarded."""
         kind = exchange.kind
         body = f"chatws tap: the server cannot be reached: {self._failure}\n"
