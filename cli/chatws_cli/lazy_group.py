@@ -37,6 +37,7 @@ MODULES: Final = {
     "check": "check",
     "check-client": "check_client",
     "tap": "tap",
+    "record": "record",
     "timeline": "timeline",
     "doctor": "doctor",
     "completion": "completion",

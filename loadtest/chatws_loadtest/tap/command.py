@@ -29,6 +29,14 @@ from chatws_loadtest.tap.record_text import text_line
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions, TapServer
 
+ListenPort = Annotated[int, typer.Option(min=0, max=65535, help="Port for the clients; 0: a free one.", metavar="PORT")]
+ListenAddress = Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(help="Fault to inject, e.g. 'drop ack of send_message 5%'; repeatable.", metavar="RULE"),
+]
+Seed = Annotated[int, typer.Option(help="Number that repeats the choices of the rules.", metavar="N")]
+
 app = make_app()
 
 Emit = Callable[[TapRecord], None]
@@ -42,18 +50,13 @@ def main() -> None:
 @app.command(epilog="Example: chatws tap http://127.0.0.1:3000 --listen 3001")
 def tap(  # noqa: PLR0917  these are options, never positional
     url: Annotated[str, typer.Argument(help="The server.", metavar="URL")],
-    listen: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port for the clients; 0: a free one.", metavar="PORT")
-    ] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
+    listen: ListenPort = 0,
+    host: ListenAddress = "127.0.0.1",
     event: Annotated[list[str] | None, typer.Option(help="Show this event only; repeatable.", metavar="NAME")] = None,
     room: Annotated[list[str] | None, typer.Option(help="Show this room only, e.g. r1.", metavar="ROOM")] = None,
     user: Annotated[list[str] | None, typer.Option(help="Show this user only, e.g. u1.", metavar="USER")] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(help="Fault to inject, e.g. 'drop ack of send_message 5%'; repeatable.", metavar="RULE"),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Number that repeats the choices of the rules.", metavar="N")] = 1,
+    rule: Rules = None,
+    seed: Seed = 1,
     ack_late: Annotated[float, typer.Option(min=0.01, help="Flag a later ack.", metavar="SECONDS")] = 1.0,
     ack_never: Annotated[float, typer.Option(min=0.01, help="Flag a missing ack.", metavar="SECONDS")] = 10.0,
     ca_file: CaFile = None,

@@ -45,8 +45,8 @@ class MessagePairs:
         self._sent: OrderedDict[int, PairedMessage] = OrderedDict()
         self._by_key: dict[tuple[object, ...], PairedMessage] = {}
         self._unmatched: deque[_Unmatched] = deque(maxlen=MAX_UNMATCHED)
-        # Messages that are unmatched or were flagged, by room and id.
-        self._flagged: OrderedDict[tuple[str, str], str] = OrderedDict()
+        # Pseudonyms of messages without a sender, by room and id.
+        self._unsent: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def send(self, t: float, c: int, room: str, key: str, content: str) -> PairedMessage:
         """Return the message that a client sends; the same one if it repeats its own id."""
@@ -92,18 +92,20 @@ class MessagePairs:
 
         Without ``is_judged`` it is not flagged.
         """
-        identity = (room, message_id)
-        known = self._flagged.get(identity) if message_id else None
+        known = self._unsent.get((room, message_id)) if message_id else None
         if known is not None:
             return known
-        name = self._names.next()
-        if message_id:
-            self._flagged[identity] = name
-            if len(self._flagged) > MAX_UNMATCHED:
-                self._flagged.popitem(last=False)
+        name = self._name_unmatched(room, message_id)
         if is_judged:
             self._unmatched.append(_Unmatched(t + self._grace_s, c, room, message_id, name))
         return name
+
+    def name_of(self, room: str, message_id: str) -> str:
+        """Return the pseudonym of a message that an ack lists."""
+        sent = self._by_key.get(("id", room, message_id))
+        if sent is not None:
+            return sent.name
+        return self._unsent.get((room, message_id)) or self._name_unmatched(room, message_id)
 
     def take_unmatched(self, now: float) -> list[tuple[int, str, str]]:
         """Return connection, room and pseudonym of the deliveries that no ack has explained in time."""
@@ -117,6 +119,14 @@ class MessagePairs:
     def forget_unmatched(self) -> None:
         """Judge no delivery so far, because frames are missing."""
         self._unmatched.clear()
+
+    def _name_unmatched(self, room: str, message_id: str) -> str:
+        name = self._names.next()
+        if message_id:
+            self._unsent[room, message_id] = name
+            if len(self._unsent) > MAX_UNMATCHED:
+                self._unsent.popitem(last=False)
+        return name
 
     def _add_id(self, sent: PairedMessage, room: str, message_id: str) -> None:
         sent.ids.add(message_id)

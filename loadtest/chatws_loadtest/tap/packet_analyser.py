@@ -19,6 +19,7 @@ from chatws_loadtest.tap.tapped_session import PendingAck, TappedSession
 MAX_WAITING: Final = 100_000
 MAX_ATTACHMENTS: Final = 1000
 MAX_REQUESTED: Final = 1000
+MAX_LISTED: Final = 200
 MAX_USERS: Final = 50_000
 _EVENTS: Final = frozenset({SocketPacketType.EVENT, SocketPacketType.BINARY_EVENT})
 _ACKS: Final = frozenset({SocketPacketType.ACK, SocketPacketType.BINARY_ACK})
@@ -128,9 +129,10 @@ class PacketAnalyser:
         t, session, packet, _ = seen
         fields = self._fields
         room, key = fields.sent_room(event, args), fields.sent_key(event, args)
-        sent = None
+        sent, text = None, ""
         if event == fields.send:
-            sent = self._pairs.send(t, session.c, room, key, fields.sent_content(event, args))
+            text = fields.sent_content(event, args)
+            sent = self._pairs.send(t, session.c, room, key, text)
         self._emit(
             TapRecord(
                 t=t,
@@ -143,6 +145,7 @@ class PacketAnalyser:
                 key=self._keys.name(key),
                 message="" if sent is None else sent.name,
                 size=seen.size,
+                chars=len(text),
                 content=self._content(args),
             )
         )
@@ -183,6 +186,7 @@ class PacketAnalyser:
                 ok=ok,
                 error=mask_reason(error, with_content=self._options.with_content),
                 size=seen.size,
+                messages=self._listed(room, values) if sent is None else (),
                 content=self._content(values),
             )
         )
@@ -192,6 +196,15 @@ class PacketAnalyser:
             session.leave(room)
         if event and event == self._fields.authenticate and ok is not False:
             self._identify(t, session, values)
+
+    def _listed(self, room: str, values: list[Any]) -> tuple[str, ...]:
+        """Return the pseudonyms of the messages that an ack lists, as that of a join or a page of the history."""
+        first = values[0] if values and isinstance(values[0], dict) else {}
+        rows = first.get("messages")
+        if not isinstance(rows, list):
+            return ()
+        ids = [self._fields.received_message([row]) for row in rows[:MAX_LISTED]]
+        return tuple(self._pairs.name_of(room, message_id) for message_id in ids if message_id)
 
     def _pair_ack(self, t: float, session: TappedSession, sent: PairedMessage, room: str, values: list[Any]) -> None:
         if not self._pairs.acked(sent, room, self._fields.acked_message(values)):
@@ -211,10 +224,10 @@ class PacketAnalyser:
             session.requested[packet.namespace, packet.ack_id] = (event, t)
             if len(session.requested) > MAX_REQUESTED:
                 session.requested.popitem(last=False)
-        message, ms, seq = "", None, None
+        message, ms, seq, sender = "", None, None, ""
         if event == fields.delivery:
             message, ms = self._pair_delivery(t, session, room, args)
-            seq = read_seq(args)
+            seq, sender = read_seq(args), fields.received_sender(args)
         self._emit(
             TapRecord(
                 t=t,
@@ -229,6 +242,7 @@ class PacketAnalyser:
                 key=self._keys.name(fields.received_key(args)),
                 seq=seq,
                 ms=ms,
+                sender=self._users.name(sender),
                 size=seen.size,
                 content=self._content(args),
             )

@@ -46,6 +46,12 @@ class TapRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     seq: int | None = None
     size: int = 0
     """Bytes of the packet."""
+    chars: int = 0
+    """Characters of a sent message's text."""
+    sender: str = ""
+    """User that has sent a delivered message."""
+    messages: tuple[str, ...] = ()
+    """Messages in the ack of a join or of a page of the history."""
     ms: float | None = None
     """Milliseconds since the event that an ack or a delivery belongs to, or since an HTTP request."""
     ok: bool | None = None
