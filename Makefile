@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-terminal soak soak-cluster screenshots system compiled-tests
+.PHONY: help serve demo test test-extended check check-types check-text bench bench-ci bench-cluster bench-encodings bench-generator bench-integrations bench-tap bench-terminal soak soak-cluster screenshots system compiled-tests
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench-generator: $(VENV)/.installed-dev ## compare the load test with other load
 
 bench-cluster: $(VENV)/.installed-dev ## compare one server with three on PostgreSQL and Redis (OUT=DIR keeps cluster.json, ARGS=--quick)
 	@exec $(BIN)/python -m benchmarks.cluster $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+bench-tap: $(VENV)/.installed-dev ## measure the delay that chatws tap adds, 4 minutes (OUT=DIR keeps tap.json, ARGS=--quick)
+	@exec $(BIN)/python -m benchmarks.tap $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 bench-terminal: $(VENV)/.installed-dev ## measure the terminals: long conversations, start, memory (OUT=DIR keeps terminal.json)
 	@exec $(BIN)/python -m benchmarks.terminal $(if $(OUT),--out "$(OUT)") $(ARGS)

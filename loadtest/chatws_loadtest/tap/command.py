@@ -8,13 +8,14 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
 import uvloop
 
 from chatws.exit_codes import ExitCode
+from chatws.gc_tuning import tune_gc
 from chatws_loadtest.cli_base import AllowRemote, CaFile, MappingFile, make_app, run_app
 from chatws_loadtest.credentials import tls_context
 from chatws_loadtest.errors import CommandExit
@@ -28,6 +29,9 @@ from chatws_loadtest.tap.record_filter import RecordFilter
 from chatws_loadtest.tap.record_text import text_line
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions, TapServer
+
+GC_THRESHOLD: Final = 20_000
+"""New objects per collection; the default of 700 would collect dozens of times a second in a busy tap."""
 
 ListenPort = Annotated[int, typer.Option(min=0, max=65535, help="Port for the clients; 0: a free one.", metavar="PORT")]
 ListenAddress = Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")]
@@ -84,6 +88,7 @@ def tap(  # noqa: PLR0917  these are options, never positional
         analysis=AnalysisOptions(ack_late, max(ack_late, ack_never), with_content),
     )
     selection = RecordFilter(event or (), room or (), user or ())
+    tune_gc(GC_THRESHOLD)
     code = uvloop.run(run_lines(options, ca_file, selection, as_json=as_json))
     raise typer.Exit(code)
 

@@ -12,13 +12,23 @@ import typer
 import uvloop
 
 from chatws.exit_codes import ExitCode
+from chatws.gc_tuning import tune_gc
 from chatws_loadtest.chatlog.writer import ChatlogWriter
 from chatws_loadtest.cli_base import AllowRemote, CaFile, MappingFile, make_app, run_app
 from chatws_loadtest.errors import CommandExit
 from chatws_loadtest.exit_signals import call_on_signals
 from chatws_loadtest.options import check_url, find_mapping
 from chatws_loadtest.tap.chatlog_output import chatlog_records
-from chatws_loadtest.tap.command import ListenAddress, ListenPort, Rules, Seed, announce, open_tap, read_rules
+from chatws_loadtest.tap.command import (
+    GC_THRESHOLD,
+    ListenAddress,
+    ListenPort,
+    Rules,
+    Seed,
+    announce,
+    open_tap,
+    read_rules,
+)
 from chatws_loadtest.tap.packet_analyser import AnalysisOptions
 from chatws_loadtest.tap.tap_records import TapRecord
 from chatws_loadtest.tap.tap_server import TapOptions
@@ -66,6 +76,7 @@ def record(  # noqa: PLR0917  these are options, never positional
         seed=seed,
     )
     try:
+        tune_gc(GC_THRESHOLD)
         count = uvloop.run(_record(options, ca_file, output))
     except OSError as problem:
         raise CommandExit(f"{output} cannot be written: {problem.strerror}", ExitCode.FAILED) from problem

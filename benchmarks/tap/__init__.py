@@ -1,0 +1,1 @@
+"""Benchmark of `chatws tap`: latency of messages through it, beside direct connections to the same server."""

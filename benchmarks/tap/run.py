@@ -1,0 +1,150 @@
+"""One round of the tap's benchmark: a new server, measured in turn over direct connections and through a tap."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.common.client import BenchmarkConnection
+from benchmarks.common.pair_load import PairLoad, open_pairs, send_messages, settle
+from benchmarks.common.schedule import MAX_LAG_P99_MS, clock_s
+from chatws_loadtest import procfs
+from chatws_loadtest.credentials import start_sessions
+from chatws_loadtest.ledger import Balance, Ledger
+from chatws_loadtest.samples import Percentiles, percentiles
+from chatws_loadtest.server_process import HOST, ServerStartFailed, ServerUnderTest
+
+DIRECT: Final = "direct"
+TAPPED: Final = "tap"
+WAYS: Final = (DIRECT, TAPPED)
+
+
+class WayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Measurements over one way to the server; the tap's cores and memory are 0 for the direct one."""
+
+    way: str
+    counts: Balance
+    dropped_connections: int
+    ack: Percentiles
+    delivery: Percentiles
+    lag: Percentiles
+    tap_cores: float
+    tap_rss_mb: float
+    skipped_frames: int
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the generator kept its schedule."""
+        return self.lag.p99_ms <= MAX_LAG_P99_MS
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no message was lost and no connection dropped."""
+        return self.counts.is_clean and not self.dropped_connections
+
+
+class TapRound(msgspec.Struct, frozen=True, kw_only=True):
+    """Results of one round, by way."""
+
+    number: int
+    direct: WayResult
+    tapped: WayResult
+
+    @property
+    def added_ack_ms(self) -> float:
+        """Milliseconds that the tap adds to an ack at p99."""
+        return self.tapped.ack.p99_ms - self.direct.ack.p99_ms
+
+    @property
+    def added_delivery_ms(self) -> float:
+        """Milliseconds that the tap adds to a delivery at p99; the sender's and the receiver's way lead through it."""
+        return self.tapped.delivery.p99_ms - self.direct.delivery.p99_ms
+
+
+class _TapProcess:
+    """Process of ``chatws tap --json``, whose output is a file."""
+
+    def __init__(self, child: asyncio.subprocess.Process, port: int, output: Path) -> None:
+        self.pid = child.pid
+        self.port = port
+        self._output = output
+
+    def count_skipped(self) -> int:
+        """Return the number of notices of frames that the analysis left out."""
+        return self._output.read_bytes().count(b'"flag":"skipped"')
+
+
+async def run_round(load: PairLoad, number: int, data_dir: Path, core: int | None) -> TapRound:
+    """Start a server and a tap, and measure both ways; every second round begins with the tap.
+
+    Raises:
+        ServerStartFailed, CredentialsMissing, ConnectionFailed, LoadFailed: the load could not be set up.
+    """
+    server = ServerUnderTest(data_dir, core)
+    await server.start()
+    results: dict[str, WayResult] = {}
+    try:
+        async with _start_tap(server.url, data_dir / "tap.jsonl") as tap:
+            for way in WAYS if number % 2 else reversed(WAYS):
+                results[way] = await _measure(load, server, tap if way == TAPPED else None)
+    finally:
+        await server.stop()
+    return TapRound(number=number, direct=results[DIRECT], tapped=results[TAPPED])
+
+
+@asynccontextmanager
+async def _start_tap(url: str, output: Path) -> AsyncIterator[_TapProcess]:
+    with output.open("wb") as file:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chatws_loadtest.tap", url, "--listen", "0", "--json"),
+            stdout=file,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    try:
+        assert child.stderr is not None
+        line = (await child.stderr.readline()).decode()
+        address, _, _ = line.removeprefix("chatws tap: ").partition(" ")
+        if "forwards to" not in line:
+            raise ServerStartFailed(f"chatws tap: {line}")
+        yield _TapProcess(child, int(address.rpartition(":")[2]), output)
+    finally:
+        if child.returncode is None:
+            child.terminate()
+        await child.wait()
+
+
+async def _measure(load: PairLoad, server: ServerUnderTest, tap: _TapProcess | None) -> WayResult:
+    port = server.port if tap is None else tap.port
+    sessions = await start_sessions(f"http://{HOST}:{server.port}", load.conversations)
+    ledger = Ledger()
+    pairs = await open_pairs(load, server.keys, [(port, port)], sessions, ledger)
+    start_s = clock_s()
+    ledger.measure_from_s = start_s + load.warmup_s
+    sending = asyncio.create_task(send_messages(load, pairs, start_s))
+    await asyncio.sleep(load.warmup_s)
+    begin_s, cpu_s = clock_s(), 0.0 if tap is None else procfs.cpu_seconds(tap.pid)
+    await sending
+    cores = 0.0 if tap is None else (procfs.cpu_seconds(tap.pid) - cpu_s) / (clock_s() - begin_s)
+    await settle(ledger)
+    connections: list[BenchmarkConnection] = [member for pair in pairs for member in pair.members]
+    dropped = sum(connection.ended.done() for connection in connections)
+    for connection in connections:
+        connection.close()
+    samples = ledger.samples.take()
+    return WayResult(
+        way=DIRECT if tap is None else TAPPED,
+        counts=ledger.balance(),
+        dropped_connections=dropped,
+        ack=percentiles(samples.get("ack", [])),
+        delivery=percentiles(samples.get("message", [])),
+        lag=percentiles(samples.get("send_lag", [])),
+        tap_cores=cores,
+        tap_rss_mb=0.0 if tap is None else procfs.resident_bytes(tap.pid) / 1e6,
+        skipped_frames=0 if tap is None else tap.count_skipped(),
+    )
