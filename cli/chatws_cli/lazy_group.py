@@ -38,6 +38,7 @@ MODULES: Final = {
     "check-client": "check_client",
     "tap": "tap",
     "record": "record",
+    "replay": "replay",
     "timeline": "timeline",
     "doctor": "doctor",
     "completion": "completion",

@@ -214,6 +214,8 @@ async def _closing_findings(run: ScenarioRun, done: Sequence[WorkerDone], usage:
         findings.append(f"{disconnected} users were not connected at the end")
     if reason := next((report.upgrade_error for report in done if report.upgrade_error), ""):
         findings.append(f"after a failed upgrade, users went on polling: {reason}")
+    if unprompted := sum(report.unprompted for report in done):
+        findings.append(f"{unprompted} messages were sent although those that they answer had not arrived in time")
     if usage is not None and usage.starved_share > STARVED_SHARE:
         findings.append(f"other processes kept the server off its core for {usage.starved_share:.0%} of the time")
     if run.load.pool.lost:

@@ -66,11 +66,21 @@ class MessageContents:
         self._bodies = _bodies_of_lengths(rng, lengths) if lengths else _bodies_of_mean(rng, mean_chars)
         self._count = len(self._bodies)
         self._tag = tag
+        # Length of contents by number, where it was set.
+        self._lengths: dict[int, int] = {}
         self._of_run = re.compile(rf"{re.escape(run_tag or tag)}[a-z0-9]*-\d+-\d+-\d+-")
+
+    def set_length(self, number: int, chars: int) -> None:
+        """Give a message this length, as far as its origin permits."""
+        self._lengths[number] = chars
 
     def compose(self, room: int, sender: int, number: int) -> str:
         """Return the content of a message."""
-        return f"{self._tag}-{room}-{sender}-{number}-{self._bodies[number % self._count]}"
+        origin = f"{self._tag}-{room}-{sender}-{number}-"
+        if number in self._lengths:
+            chars = max(1, min(self._lengths[number] - len(origin), MAX_BODY_CHARS))
+            return f"{origin}{''.join(islice(cycle(FILLER), chars - 1))}."
+        return origin + self._bodies[number % self._count]
 
     def is_of_run(self, content: str) -> bool:
         """Return whether a content names an origin in any process of the run."""

@@ -14,6 +14,7 @@ from chatws.client.mapping import GUIDE_MAPPING, ServerMapping
 from chatws_loadtest.deviations import Deviation
 from chatws_loadtest.indicators import IndicatorCounts
 from chatws_loadtest.ledger import Balance
+from chatws_loadtest.replay.room_script import ReplayPlan
 
 CONNECT_TIMEOUT_S: Final = 30.0
 """Time to connect every user, in addition to the time that the rate of new connections takes."""
@@ -93,6 +94,8 @@ class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
     mapping: ServerMapping = GUIDE_MAPPING
     chatlog: ChatlogPart | None = None
     """Recording of the users' traffic; None: there is none."""
+    replay: ReplayPlan | None = None
+    """Recorded traffic that the users repeat; None: they send messages at the rate of the workload."""
 
     @property
     def users(self) -> int:
@@ -225,6 +228,8 @@ class WorkerDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Users that were not connected at the end."""
     upgrade_error: str = ""
     """Reason of the last failed upgrade, after which the user went on polling."""
+    unprompted: int = 0
+    """Replayed messages that were sent although those that they follow had not arrived."""
 
 
 class WorkerFailed(msgspec.Struct, frozen=True, tag=True):

@@ -49,6 +49,16 @@ def find_thresholds(texts: list[str], file: Path | None, users: int) -> list[Thr
         raise CommandExit(str(problem), ExitCode.USAGE) from problem
 
 
+def find_added_thresholds(texts: list[str], file: Path | None) -> list[Threshold]:
+    """Combine the thresholds of correct delivery with those of a file and the ones given one by one."""
+    try:
+        return combine(
+            delivery_thresholds(), [] if file is None else read_thresholds(file), map(parse_threshold, texts)
+        )
+    except ThresholdError as problem:
+        raise CommandExit(str(problem), ExitCode.USAGE) from problem
+
+
 def find_scenarios(names: list[str] | None, targets: list[str], transport: TransportChoice) -> list[str]:
     """Check the names of the scenarios, and that one of them measures the metric of each threshold."""
     chosen = list(names or DEFAULT_SCENARIOS)

@@ -61,6 +61,8 @@ class SharedState:
         """Reason of the last failed connection attempt."""
         self.upgrade_error = ""
         """Reason of the last failed upgrade."""
+        self.unprompted = 0
+        """Replayed messages that were sent although those that they follow had not arrived."""
         self.outages: list[Outage] = []
         """Outages that ended since the last statistics."""
         self.on_failure: Callable[[str], None] = lambda _: None

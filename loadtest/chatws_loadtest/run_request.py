@@ -14,6 +14,7 @@ from chatws_loadtest.thresholds import Threshold
 
 if TYPE_CHECKING:
     from chatws_loadtest.chatlog.option import ChatlogOption
+    from chatws_loadtest.replay.replay_load import ReplayLoad
     from chatws_loadtest.scenario_file.load_profile import LoadProfile
 
 
@@ -40,6 +41,8 @@ class RunOptions:
     """Name of the mapping file; empty: `mapping` is the guide's."""
     profile: LoadProfile | None = None
     """Habits of the users; None: those of the scenario."""
+    replay: ReplayLoad | None = None
+    """Recorded traffic that replaces the scenario; None: there is none."""
     chatlog: ChatlogOption | None = None
     """Recording of the users' traffic; None: there is none."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from chatws_loadtest.conclusion import conclude
 from chatws_loadtest.machine import describe_machine, describe_software
 from chatws_loadtest.progress import show_progress
+from chatws_loadtest.replay.scenario import replay_scenario
 from chatws_loadtest.results import Report, ScenarioResult
 from chatws_loadtest.scenario_setup import provide_server, set_up
 from chatws_loadtest.scenarios import SCENARIOS, Scenario
@@ -50,7 +51,8 @@ async def run(request: RunRequest, stop: asyncio.Event, *, quiet: bool) -> Repor
         if stop.is_set():
             break
         numbers[name] += 1
-        scenario = SCENARIOS[name].with_profile(request.options)
+        replay = request.options.replay
+        scenario = SCENARIOS[name].with_profile(request.options) if replay is None else replay_scenario(replay)
         result = await _run_scenario(request, scenario, core, stop, number=numbers[name], quiet=quiet)
         if result is not None:
             results.append(result)

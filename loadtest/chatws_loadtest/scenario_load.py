@@ -158,6 +158,7 @@ class ScenarioLoad:
             csv_prefix=None if options.csv_dir is None else str(options.csv_dir / prefix),
             mapping=options.mapping,
             compared=compared_fields(options.mapping),
+            replay=None if options.replay is None else options.replay.plan_of(index, options.processes),
             chatlog=None
             if spec.chatlog is None
             else ChatlogPart(

@@ -63,10 +63,12 @@ class Scenario:
     """Number of users, of all, that connect before the first message; None: all."""
     uses_proxy: bool = False
     """Users connect through a proxy that injects network faults."""
+    sizes: tuple[int, ...] = ()
+    """Number of members of each room; empty: the users are divided among rooms of `room_size`."""
 
     def room_sizes(self, users: int) -> list[int]:
         """Return the number of members of each room; an odd user may be left out."""
-        return divide_users(users, self.room_size)
+        return list(self.sizes) or divide_users(users, self.room_size)
 
     def with_profile(self, options: RunOptions) -> Scenario:
         """Return the scenario with the habits, rooms and stages of the profile, if there is one."""

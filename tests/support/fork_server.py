@@ -29,6 +29,7 @@ PROGRAMS: Final = {
     "check-client": ("chatws_loadtest.client_check.command", "main"),
     "tap": ("chatws_loadtest.tap.command", "main"),
     "record": ("chatws_loadtest.tap.record_command", "main"),
+    "replay": ("chatws_loadtest.replay.command", "main"),
     "timeline": ("chatws_loadtest.chatlog_timeline.command", "main"),
     "run": ("chatws_loadtest.scenario_file.command", "main"),
 }

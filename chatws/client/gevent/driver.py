@@ -96,6 +96,7 @@ class GeventDriver(SessionDriver):
         self._connect_timer = self._loop.timer(0)
         self._timer = self._loop.timer(0)
         self._timer_due_s: float | None = None
+        self._offline_until_s = 0.0
         self._names: dict[int, str] = {}
         # Client id and command id of the last message sent, and command id of the last message acked.
         self._last_send = ("", 0)
@@ -124,8 +125,9 @@ class GeventDriver(SessionDriver):
         self._perform_all(todo)
         self._set_timer()
 
-    def cut(self) -> None:
-        """End the connection with a TCP reset; the session opens another one."""
+    def cut(self, offline_s: float = 0.0) -> None:
+        """End the connection with a TCP reset; the session opens another one, at the earliest after this time."""
+        self._offline_until_s = now_s() + offline_s
         if self._connection is not None:
             self._connection.cut()
 
@@ -338,7 +340,7 @@ class GeventDriver(SessionDriver):
     def _connect_after(self, delay_s: float) -> None:
         self._connect_timer.stop()
         self._connect_timer.close()
-        self._connect_timer = self._loop.timer(delay_s)
+        self._connect_timer = self._loop.timer(max(delay_s, self._offline_until_s - now_s()))
         self._connect_timer.start(self._connect)
 
     def _connect(self) -> None:

@@ -138,6 +138,7 @@ def _finish(pool: UserPool, drain_s: float) -> None:
             indicators=indicators,
             disconnected=disconnected,
             upgrade_error=pool.shared.upgrade_error,
+            unprompted=pool.shared.unprompted,
         )
     )
     for user in pool.users.values():

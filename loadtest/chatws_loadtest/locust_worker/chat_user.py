@@ -130,9 +130,9 @@ class ChatUser:
         self._earlier_members = self._room.connected
         self._driver.ask(self._driver.session.start, self._on_connected)
 
-    def cut(self) -> None:
-        """Simulate the loss of the connection."""
-        self._driver.cut()
+    def cut(self, offline_s: float = 0.0) -> None:
+        """Simulate the loss of the connection, and of the network for some time."""
+        self._driver.cut(offline_s)
 
     def replace_token(self, tokens: Mapping[str, ShortLivedToken]) -> None:
         """Use a token that expires soon, if ``tokens`` has one for this user's token."""

@@ -12,6 +12,7 @@ import gevent.event
 from chatws.client.gevent.transport_choice import TransportChoice
 from chatws_loadtest.load_state import RoomState, SharedState, now_s
 from chatws_loadtest.locust_worker.chat_user import ChatUser
+from chatws_loadtest.locust_worker.room_replay import RoomReplay
 from chatws_loadtest.locust_worker.room_replies import RoomReplies
 from chatws_loadtest.rng import UserRng
 from chatws_loadtest.schedule import Schedule
@@ -63,6 +64,7 @@ class UserPool:
         self._missed = 0
         self._schedule = Schedule()
         self._endpoint = endpoint
+        self._replays: dict[int, RoomReplay] = {}
         self._assignments = list(self._assign_rooms())
         # Indices without a user; the lowest is used first, so that the members of a room connect one after another.
         self._free = list(range(len(self._assignments)))
@@ -131,6 +133,7 @@ class UserPool:
         user = self.users[index]
         plan = self.shared.plan
         workload = plan.workload
+        replay = self._replays.get(room.index)
         is_sender = workload.senders is None or member < workload.senders
         # Locust starts all users of a second at once; spread over the second, the measured connects do not queue.
         connect_s = max(now_s(), self._next_connect_s)
@@ -146,6 +149,9 @@ class UserPool:
             # Under the ``locust`` command users start one by one; a message needs a peer that receives it.
             self._wait_for(lambda: len(room.present) == room.members)
             start_s = now_s()
+        if replay is not None:
+            self._run(replay.steps(user, start_s, lambda: self._stopped_s is not None))
+            return
         if workload.visit_s is None:
             if is_sender:
                 self._run(self._send_messages(user, room, rng, start_s, float("inf")))
@@ -246,6 +252,9 @@ class UserPool:
         for planned in self.shared.plan.rooms:
             room = self.shared.add_room(planned.conversation_id, len(planned.members))
             self._let_answer(room, first)
+            if (replay := self.shared.plan.replay) is not None:
+                script = replay.scripts[replay.rooms[room.index]]
+                self._replays[room.index] = RoomReplay(self.shared, room, script, replay.reply_timeout_s)
             first += len(planned.members)
             for member, auth in enumerate(planned.members):
                 yield room, member, auth

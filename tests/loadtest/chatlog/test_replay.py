@@ -1,0 +1,137 @@
+"""Command ``chatws replay`` against this server and broken ones (about 40 s)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from chatws_loadtest.chatlog.analysis import ChatlogAnalysis, analyse
+from chatws_loadtest.chatlog.reader import read_chatlog
+from chatws_loadtest.chatlog.records import (
+    AckRecord,
+    CloseRecord,
+    IdentityRecord,
+    InRecord,
+    OpenRecord,
+    OutRecord,
+)
+from chatws_loadtest.chatlog.writer import ChatlogWriter
+from chatws_loadtest.results import Report
+from tests.loadtest.command import LoadtestCommand, run_command
+from tests.loadtest.gallery import GALLERY, Program, serve_gallery
+
+if TYPE_CHECKING:
+    from tests.support.server import ServerProcess
+
+DONE, USAGE, TARGET_MISSED = 0, 2, 99
+ROOMS = 6
+TURNS = 6
+
+
+def record_talks(file: Path) -> None:
+    """Record pairs that answer each other at once, one of whom is cut off in the middle."""
+    with ChatlogWriter(file, "tap", "http://chat.example") as writer:
+        for room in range(ROOMS):
+            for c, role in ((2 * room + 1, "customer"), (2 * room + 2, "admin")):
+                writer.write(OpenRecord(t=0.0, c=c))
+                writer.write(IdentityRecord(t=0.0, c=c, user=f"u{c}", role=role))
+                writer.write(OutRecord(t=0.0, c=c, event="join_conversation", ack=0, room=f"r{room}"))
+        for turn in range(TURNS):
+            for room in range(ROOMS):
+                pair = [2 * room + 1, 2 * room + 2]
+                if turn >= TURNS / 2:
+                    # The customer's second connection
+                    pair[0] += 100
+                sender, peer, t, name = pair[turn % 2], pair[1 - turn % 2], 0.2 * turn + 1, f"{room}-{turn}"
+                if turn == TURNS / 2:
+                    writer.write(CloseRecord(t=t - 0.15, c=pair[0] - 100, by="client", reason="cut"))
+                    writer.write(OpenRecord(t=t - 0.1, c=pair[0]))
+                    writer.write(IdentityRecord(t=t - 0.1, c=pair[0], user=f"u{pair[0] - 100}", role="customer"))
+                    writer.write(OutRecord(t=t - 0.1, c=pair[0], event="join_conversation", ack=0, room=f"r{room}"))
+                writer.write(
+                    OutRecord(t=t, c=sender, event="send_message", ack=turn + 1, room=f"r{room}", key=name, chars=60)
+                )
+                writer.write(AckRecord(t=t + 0.001, c=sender, ack=turn + 1, ok=True, message=name))
+                writer.write(InRecord(t=t + 0.002, c=peer, event="message_received", room=f"r{room}", message=name))
+
+
+async def replay(*options: str | Path) -> tuple[int, Report]:
+    done = await run_command("replay", *map(str, options), "--json")
+    assert done.stdout, done.stderr
+    return done.returncode, msgspec.json.decode(done.stdout, type=Report)
+
+
+def missed(report: Report) -> set[str]:
+    return {row.metric for row in report.scenarios[0].verdict.missed}
+
+
+def replies_in_time(found: ChatlogAnalysis) -> list[bool]:
+    """Return for each message but the first of its room whether its sender had received the one before."""
+    in_time = []
+    for room in found.rooms:
+        messages = sorted((row for row in found.messages if row.room == room), key=lambda row: row.sent_s[0])
+        for before, reply in pairwise(messages):
+            copies = [copy.at_s for copy in before.deliveries if copy.person == reply.sender]
+            in_time.append(bool(copies) and min(copies) <= reply.sent_s[0])
+    return in_time
+
+
+async def test_replay_at_any_speed_keeps_causality_and_loses_nothing(
+    shared_server: ServerProcess, tmp_path: Path
+) -> None:
+    file, replayed = tmp_path / "talks.chatlog", tmp_path / "replayed.chatlog"
+    record_talks(file)
+    key = ("--against", shared_server.url, "--jwt-secret-file", shared_server.data_dir / "secret")
+    # At this speed, a reply is due before the message that it answers can have arrived.
+    code, report = await replay(file, *key, "--times", "2", "--speed", "50", "--chatlog", replayed)
+    [scenario] = report.scenarios
+    assert (code, missed(report)) == (DONE, set()), scenario.findings
+    assert scenario.balance.sent == scenario.balance.acked == 2 * ROOMS * TURNS
+    assert scenario.users == 4 * ROOMS
+    log = read_chatlog(replayed)
+    found = analyse(log)
+    assert len(found.rooms) == 2 * ROOMS
+    in_time = replies_in_time(found)
+    assert in_time == [True] * (2 * ROOMS * (TURNS - 1))
+    cuts = [record for record in log.records if isinstance(record, CloseRecord) and record.reason == "cut"]
+    assert len(cuts) == 2 * ROOMS
+    assert {message.chars for message in found.messages} == {60}
+
+
+@pytest.mark.parametrize(("fault", "metric"), [("duplicates-messages", "duplicated"), ("loses-messages", "lost")])
+async def test_replay_names_exactly_the_fault_of_a_broken_server(
+    loadtest: LoadtestCommand, tmp_path: Path, fault: str, metric: str
+) -> None:
+    file = tmp_path / "talks.chatlog"
+    record_talks(file)
+    row = next(row for row in GALLERY if row.fault == fault and row.program is Program.PYTHON)
+    options = ("--times", "4", "--drain", "5", "--reply-timeout", "1")
+    with serve_gallery("node", [row]) as urls:
+        code, report = await replay(file, "--against", urls[row.name], *loadtest.make_credentials(80), *options)
+    assert (code, missed(report)) == (TARGET_MISSED, {metric}), report.scenarios[0].findings
+
+
+async def test_recorded_load_replays_without_faults(loadtest: LoadtestCommand, tmp_path: Path) -> None:
+    file = tmp_path / "load.chatlog"
+    options = ("--users=12", "--rate=3", "--duration=2", "--warmup=0", "--connects=500", "--quiet")
+    recorded = await loadtest.run("--scenario=steady", *options, "--chatlog", str(file))
+    code, report = await replay(file, "--speed", "2")
+    [scenario] = report.scenarios
+    assert (code, missed(report)) == (DONE, set()), scenario.findings
+    assert scenario.balance.sent == recorded.scenario.balance.sent
+    assert scenario.indicators["typing"].sent > 0
+
+
+async def test_file_without_messages_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "empty.chatlog"
+    ChatlogWriter(file, "tap", "http://chat.example").close()
+    done = await run_command("replay", str(file))
+    assert done.returncode == USAGE
+    assert "no message of a known sender is recorded" in done.stderr
+    done = await run_command("replay", str(tmp_path / "none.chatlog"))
+    assert done.returncode == USAGE
+    assert "No such file" in done.stderr
