@@ -167,7 +167,12 @@ function drawMessage(message, xs, y) {
 }
 
 function describe(message) {
-  if (message.words) return message.words;
+  if (message.words) {
+    // Those who received it live are the majority, and come last.
+    const [head, ...people] = message.words;
+    const usual = (text) => / received it live at /.test(text) && !/[;,] (late|it received)/.test(text) && !/ and /.test(text);
+    return [head, ...people.filter((text) => !usual(text)), ...people.filter(usual)];
+  }
   const first = message.sent.length ? message.sent[0] : message.begins;
   const head = `${message.name}: ${message.sender || "an unknown sender"} sent it at ${seconds(first)}`
     + (message.acked != null ? `, acked after ${message.acked - message.sent[message.sent.length - 1]} ms` : "");
