@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -34,6 +35,9 @@ CLOSE_TIMEOUT_S = 2.0
 
 CUT_TIMEOUT_S = 0.1
 """Bound of the WebSocket close handshake of a dropped connection, which delays the next one."""
+
+ITERATIONS_OF_CLOSE = 20
+"""Event loop iterations in which a TLS connection closes after the end of its socket; it takes about three."""
 
 CANCEL_AGAIN_S = 0.05
 """Interval of the cancellations of tasks that have not ended yet."""
@@ -90,6 +94,8 @@ class SocketIOTransport:
         """Set at the end of a freeze; None without one."""
         self._upgrades: list[aiohttp.ClientResponse] = []
         """WebSockets whose handshake succeeded: python-engineio does not close one that breaks the protocol."""
+        self._sockets: list[socket.socket] = []
+        """Sockets of the connections, some of them closed."""
 
     async def run(self, auth: dict[str, str]) -> ConnectionEnd:
         """Connect, run until the end, and return its reason, which may be a failure of the network or the server."""
@@ -168,7 +174,7 @@ class SocketIOTransport:
                 return
 
     def _make_http(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector() if self._tls is None else aiohttp.TCPConnector(ssl=self._tls)
+        connector = aiohttp.TCPConnector(ssl=self._tls or True, socket_factory=self._make_socket)
         tracing = aiohttp.TraceConfig()
 
         async def answered(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
@@ -188,6 +194,15 @@ class SocketIOTransport:
         tracing.on_request_exception.append(failed)
         headers = {"User-Agent": self._options.user_agent}
         return aiohttp.ClientSession(connector=connector, headers=headers, trace_configs=[tracing])
+
+    def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets = [*self._open_sockets(), made]
+        return made
+
+    def _open_sockets(self) -> list[socket.socket]:
+        return [one for one in self._sockets if one.fileno() != -1]
 
     def _make_client(self, http: aiohttp.ClientSession) -> socketio.AsyncClient:
         sio = socketio.AsyncClient(
@@ -269,6 +284,17 @@ class SocketIOTransport:
         with suppress(ValueError):
             engineio.base_client.connected_clients.remove(eio)
         await http.close()
+        await self._close_sockets()
+
+    async def _close_sockets(self) -> None:
+        """Close the TLS connections that wait for the server to confirm their end: the event loop may end before."""
+        for _ in range(ITERATIONS_OF_CLOSE):
+            await asyncio.sleep(0)
+            if not self._open_sockets():
+                return
+            for one in self._open_sockets():
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

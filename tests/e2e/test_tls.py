@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -22,12 +25,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def secure_url(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[str]:
+def secure_server(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[ServerProcess]:
     files = ("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key))
     server = ServerProcess(tmp_path_factory.mktemp("secure-server"), *files)
     server.start()
-    yield f"https://localhost:{server.port}"
+    yield server
     server.stop()
+
+
+@pytest.fixture
+def secure_url(secure_server: ServerProcess) -> str:
+    return f"https://localhost:{secure_server.port}"
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
@@ -43,6 +51,26 @@ async def test_sdk_connects_to_a_server_with_a_trusted_certificate(
         for content in ("x" * 4_000, "second"):
             await customer.send_message(conversation_id, content)
         assert [len(await asyncio.wait_for(received.get(), 30)) for _ in range(2)] == [4_000, 6]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_sdk_closes_its_connections_to_a_server_that_does_not_confirm_their_end(
+    secure_server: ServerProcess,
+    secure_url: str,
+    certificate: Certificate,
+    transport: Literal["websocket", "polling"],
+) -> None:
+    async def chat() -> None:
+        options = ClientOptions(ca_file=certificate.cert, transports=(transport,))
+        async with CustomerClient(secure_url, f"session-frozen-{transport}", options=options):
+            os.kill(secure_server.pid, signal.SIGSTOP)
+
+    try:
+        asyncio.run(chat())
+    finally:
+        os.kill(secure_server.pid, signal.SIGCONT)
+    # A socket that is left open fails the test with a ResourceWarning.
+    gc.collect()
 
 
 async def test_sdk_rejects_an_untrusted_certificate(secure_url: str) -> None:
