@@ -104,11 +104,15 @@ SHORT_DRAIN: Final = "--drain=5"
 
 EXTENDED: Final = frozenset(
     {
+        "acks-late",
         "acks-twice",
+        "acks-with-another-shape",
         "authenticates-slowly",
         "drops-connections",
         "echoes-twice",
+        "freezes",
         "garbles-encoding",
+        "leaks-all-messages",
         "names-socket-in-presence",
         "names-wrong-role",
         "names-wrong-typist",
@@ -116,6 +120,7 @@ EXTENDED: Final = frozenset(
         "never-authenticates",
         "never-expires-typing",
         "never-sends-offline",
+        "never-sends-typing",
         "sends-localised-time",
         "sends-messages-only",
         "sends-numeric-time",
@@ -126,7 +131,7 @@ EXTENDED: Final = frozenset(
 )
 """Faults that ``make test-extended`` tests: another row of the table misses the same metric."""
 
-ALONE: Final = frozenset({"acks-late", "delays-everything", "freezes"})
+ALONE: Final = frozenset({"delays-everything"})
 """Faults that delay by tenths of a second: if others use the machine, the generator's own lag may explain the delay."""
 
 GALLERY: Final = (
