@@ -106,11 +106,13 @@
 
   /** @type {Record<string, Array<(value?: number) => void>>} */
   const listeners = {};
-  /** Created when first opened, so that until then the page loads only this script. @type {HTMLIFrameElement | null} */
+  /** Created when the visitor points at the button, so that until then the page loads only this script. @type {HTMLIFrameElement | null} */
   let frame = null;
   /** Reads the unread count of a closed chat that was used before. @type {HTMLIFrameElement | null} */
   let counter = null;
   let isOpen = false;
+  /** Until it is opened, the frame loads its page but creates no session. */
+  let wasOpened = false;
   let isReady = false;
   let unread = 0;
   /** @type {number | undefined} */
@@ -124,6 +126,7 @@
   applyTexts();
   if (options.texts) void loadTexts(options.texts);
   button.addEventListener("click", () => show(!isOpen));
+  for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => frame ?? loadFrame());
   preview.addEventListener("click", () => show(true));
   closeButton.addEventListener("click", closeByUser);
   retryButton.addEventListener("click", loadFrame);
@@ -139,7 +142,7 @@
     identify(value) {
       user = visitor(value);
       if (frame) loadFrame();
-      else startCounter();
+      if (!wasOpened) startCounter();
     },
     /**
      * @param {"open" | "close" | "unread"} name
@@ -185,6 +188,7 @@
     const changed = open !== isOpen;
     isOpen = open;
     if (open) {
+      wasOpened = true;
       counter?.remove();
       counter = null;
       if (!frame) loadFrame();
@@ -209,7 +213,7 @@
     frame?.remove();
     isReady = false;
     // The visitor belongs into the fragment, which browsers do not send.
-    const shown = { title: "Chat", ...options, language, name: "", email: "", identity: "" };
+    const shown = { title: "Chat", ...options, language, name: "", email: "", identity: "", wait: wasOpened ? "" : "on" };
     frame = makeFrame("chatbot-iframe.html", shown);
     frame.title = shown.title;
     frame.addEventListener("load", () => failAfter(READY_TIMEOUT_MS));

@@ -134,13 +134,15 @@ async function knownVisitor() {
 }
 
 async function start() {
+  await firstOpened;
   const opened = await openSession(() => showBanner(texts.unreachable), await knownVisitor());
   showBanner("");
+  ws.connect(opened.sessionId, location.origin);
+  subscribe(opened);
+  // In parallel with the handshake.
   const page = opened.isNew ? null : await fetchFirstPage(opened);
   const messages = page?.messages ?? [];
-  ws.connect(opened.sessionId, location.origin);
   session = opened;
-  subscribe(opened);
   hasWritten ||= messages.some((message) => message.sender.userId === opened.userId);
   availability.begin(opened.agentsOnline);
   // Join at the position of the last loaded message, so that no message is missed in between.
@@ -186,6 +188,8 @@ frame.onOpen((takeFocus) => {
   if (takeFocus) composer.focus();
   thread.markSeen();
 });
+/** A page that is loaded before the click creates no session before it. @type {Promise<void> | null} */
+const firstOpened = options.get("wait") ? new Promise((resolve) => frame.onOpen(() => resolve())) : null;
 frame.ready();
 
 start().catch((failure) => {
